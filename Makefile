@@ -1,0 +1,41 @@
+# make quickstart   set up .venv, train CycleGAN on the embedded digits, print the figures (about 5 minutes + set-up)
+# make test         set up .venv, run the linters and the tests
+# PYTHON=python3.12 make …   takes another interpreter
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: quickstart test test-slow test-gpu lint format
+
+quickstart: $(READY)
+	$(BIN)/ganzoo run recipes/quickstart.yaml
+
+test: lint
+	$(BIN)/pytest
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow
+
+test-gpu: $(READY)
+	$(BIN)/pytest -m gpu
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "ganzoo needs Python 3.11 or newer; '$(PYTHON)' is not. Install it, or: make PYTHON=/path/to/python3.12 …"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "this Python lacks its venv module; install it (Debian, Ubuntu: sudo apt install python3-venv), then again"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@echo "installing into .venv: with torch about 3 GB are fetched, which takes some minutes"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint constraints.txt setuptools wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	@touch $(READY)

@@ -1,0 +1,102 @@
+"""Recipe → method with its networks built, bound and named; used to train, to check and to translate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset, Loss, Method
+from ganzoo.randomness import torch_seed
+from ganzoo.recipe import Recipe
+from ganzoo.roles import Roles
+from ganzoo.step import Step, zeros_step
+
+
+@dataclass(frozen=True)
+class Attached:
+    """An auxiliary loss and how the recipe uses it."""
+
+    name: str
+    loss: Loss
+    of: Mapping[str, str]
+    weight: float
+    phase: str
+
+
+def build_method(recipe: Recipe, channels: Mapping[str, int], device: torch.device | None = None) -> Method:
+    """Make the recipe's method, networks and maskers, initial weights keyed by seed and slot.
+
+    Args:
+        recipe: a checked recipe.
+        channels: channels of each domain's pictures.
+        device: where to; on ``meta`` only shapes are made.
+    """
+    method: Method = recipe.method.make()
+    place = device or torch.device("cpu")
+    networks: dict[str, nn.Module] = {}
+    for name, part in recipe.networks.items():
+        slot = method.slots[name]
+        entering = sum(channels[domain] for domain in slot.reads)
+        supplied = (entering, channels[slot.writes]) if slot.kind == "generator" else (entering,)
+        with place, _seeded(recipe.train.seed, name):
+            try:
+                networks[name] = part.make(*supplied)
+            except GanzooError as error:
+                raise GanzooError(f"networks.{name}: {error}") from None
+    maskers = {role: part.make().to(place).eval() for role, part in recipe.maskers.items()}
+    foreground = {role: part.use["foreground"] for role, part in recipe.maskers.items() if part.use["foreground"]}
+    method.bind(networks, Roles(maskers, foreground))
+    example = zeros_step(dict(channels), recipe.images.size)
+    if any(not slot.kind for slot in method.slots.values()):
+        with place, torch.no_grad(), _seeded(recipe.train.seed, "setup"):
+            networks.update(method.setup(_moved(example, place)))
+    missing = set(method.slots) - set(networks)
+    if missing:
+        raise GanzooError(
+            f"the method {recipe.method.component.name!r} built no network {sorted(missing)[0]!r} in setup"
+        )
+    for network in networks.values():
+        network.to(place)
+    return method
+
+
+def attach_losses(recipe: Recipe, device: torch.device) -> list[Attached]:
+    """Make the recipe's auxiliary losses, frozen, on the device."""
+    return [
+        Attached(name, part.make().to(device).eval(), part.use["of"], part.use["weight"], part.use["phase"])
+        for name, part in recipe.losses.items()
+    ]
+
+
+def check_paired(recipe: Recipe, method: Method, dataset: Dataset) -> None:
+    """Refuse unpaired data for a method that learns from pairs."""
+    if method.paired and not dataset.paired:
+        raise GanzooError(
+            f"the method {recipe.method.component.name!r} learns from pairs, and the data set "
+            f"{recipe.data.component.name!r} has none: use data: {{dataset: paired, …}}"
+        )
+
+
+def _moved(step: Step, device: torch.device) -> Step:
+    for name in step:
+        step[name] = step[name].to(device)
+    return step
+
+
+class _seeded:  # noqa: N801
+    """Seed torch for the time of a block, so that a network's weights depend on the seed and its name alone."""
+
+    def __init__(self, seed: int, name: str) -> None:
+        self.seed = torch_seed(seed, "init", name)
+        self.fork = torch.random.fork_rng(devices=[])
+
+    def __enter__(self) -> None:
+        self.fork.__enter__()
+        torch.default_generator.manual_seed(self.seed)
+
+    def __exit__(self, *problem: object) -> None:
+        self.fork.__exit__(None, None, None)

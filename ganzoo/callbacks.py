@@ -1,0 +1,61 @@
+"""Observers of a run: from plugins, and the bridge to Accelerate's trackers. One that raises is switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.interfaces import Callback
+from ganzoo.plugins import plugins
+
+if TYPE_CHECKING:
+    from ganzoo.runs import Run
+
+
+class Callbacks:
+    """All observers of a run; an observer's failure is told once, written to the events, and ends its part."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.active: list[Callback] = []
+
+    def gather(self) -> None:
+        """Ask the plugins for their observers, and start the recipe's trackers."""
+        found = plugins().manager.hook.ganzoo_callbacks(run=self.run)
+        self.active = [one for one in reversed(found) if one is not None]
+        if self.run.recipe.train.trackers:
+            self.active.append(Trackers())
+
+    def call(self, name: str, *args: Any) -> bool:
+        """Call ``on_<name>`` of each observer; return whether any asked to end the training."""
+        stop = False
+        for one in list(self.active):
+            try:
+                stop = bool(getattr(one, f"on_{name}")(self.run, *args)) or stop
+            except Exception as error:
+                self.active.remove(one)
+                label = f"{type(one).__module__}.{type(one).__name__}"
+                self.run.console.say(f"warning: the callback {label} failed in on_{name} and is switched off: {error}")
+                self.run.write_event("callback-failed", callback=label, where=f"on_{name}", error=str(error))
+        return stop
+
+
+class Trackers(Callback):
+    """Hands figures to Accelerate's trackers."""
+
+    def on_start(self, run: Run) -> None:
+        """Open the trackers."""
+        run.accelerator.init_trackers(run.recipe.name)
+
+    def on_step(self, run: Run, step: int, losses: Mapping[str, float]) -> None:
+        """Log the losses."""
+        run.accelerator.log(dict(losses), step=step)
+
+    def on_evaluation(self, run: Run, step: int, figures: Mapping[str, float]) -> bool:
+        """Log the figures."""
+        run.accelerator.log(dict(figures), step=step)
+        return False
+
+    def on_end(self, run: Run) -> None:
+        """Close the trackers."""
+        run.accelerator.end_training()

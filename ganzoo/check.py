@@ -1,0 +1,113 @@
+"""``ganzoo check``: a recipe in full, its parts with shapes and sizes, its data; without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+import rich.box
+import rich.console
+import rich.table
+import torch
+import yaml
+from torch import Tensor, nn
+
+from ganzoo.assemble import Attached, attach_losses, build_method, check_paired
+from ganzoo.data.augment import make_step
+from ganzoo.data.loading import Reader
+from ganzoo.data.order import Order
+from ganzoo.errors import GanzooError, suggest
+from ganzoo.interfaces import Dataset, Method
+from ganzoo.recipe import Recipe, read_recipe
+from ganzoo.step import Step
+
+CPU = torch.device("cpu")
+
+
+def check(file: Path, overrides: Iterable[str] = ()) -> None:
+    """Print the resolved recipe and the table of its parts. Raises GanzooError with every mistake."""
+    recipe = read_recipe(file, overrides)
+    dataset: Dataset = recipe.data.make()
+    train = recipe.train
+    counts = {domain: dataset.count("train", domain) for domain in ("A", "B")}
+    order = Order(counts, dataset.paired, train.batch, train.accumulate, seed=train.seed)
+    method = build_method(recipe, dataset.channels)
+    check_paired(recipe, method, dataset)
+    for part in recipe.metrics:
+        part.make()
+    batch = Reader(dataset, recipe.images).training_batch(order.micro_batches(0)[0][:1], 0, train.seed)
+    shapes = trace_shapes(method, attach_losses(recipe, CPU), make_step(batch, CPU, seed=train.seed))
+    click.echo(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
+    console = rich.console.Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 1000  # a file or a pipe has no edge to wrap at
+    console.print(parts_table(recipe, method, dataset, shapes))
+    total = train.steps or train.epochs * order.steps_per_epoch
+    click.echo(f"{total} steps of {order.global_batch} pictures a domain, {order.steps_per_epoch} to an epoch")
+
+
+def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[str, str]) -> rich.table.Table:
+    """Return the parts: networks with the shapes that went in and out and their parameters, data with its counts."""
+    table = rich.table.Table("part", "component", "in → out", "parameters", "phase", box=rich.box.SIMPLE)
+    for name, network in method.networks.items():
+        component = recipe.networks[name].component.name if name in recipe.networks else "(the method's own)"
+        trained = [
+            phase.name for phase in method.phases if any(name in method.optims[optim].slots for optim in phase.steps)
+        ]
+        calls = [call for call in method.slots[name].calls if call != "forward"]
+        shape = shapes.get(name, f"called by: {', '.join(calls)}" if calls else "not called")
+        count = sum(p.numel() for p in network.parameters())
+        table.add_row(name, component, shape, f"{count:,}", ", ".join(trained))
+    for role, part in recipe.maskers.items():
+        table.add_row(f"mask: {role}", part.component.name, "", "", "")
+    for name, part in recipe.losses.items():
+        of = ", ".join(f"{key} = {tensor}" for key, tensor in part.use["of"].items())
+        table.add_row(f"loss: {name}", part.component.name, of, "", part.use["phase"])
+    for split in ("train", "validation", "test"):
+        count_text = ", ".join(f"{dataset.count(split, domain)} {domain}" for domain in ("A", "B"))
+        table.add_row(f"data: {split}", recipe.data.component.name, count_text, "", "")
+    return table
+
+
+def trace_shapes(method: Method, losses: Sequence[Attached], step: Step) -> dict[str, str]:
+    """Run the forward and every phase once, stepping no optimizer; return what shapes each network took and gave."""
+    shapes: dict[str, str] = {}
+
+    def note(name: str, network: nn.Module) -> None:
+        def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+            if name not in shapes and inputs:
+                shapes[name] = f"{_shape(inputs[0])} → {_shape(output)}"
+
+        network.register_forward_hook(hook)
+
+    for name, network in method.networks.items():
+        note(name, network)
+    made = step.inputs()
+    with torch.no_grad():
+        method.forward(made)
+    for phase in method.phases:
+        view = made.detached() if phase.forward != "fresh" else step.inputs()
+        view.phase = phase.name
+        if phase.forward == "fresh":
+            method.forward(view)
+        terms = phase.losses(view)
+        for one in losses:
+            if one.phase == phase.name:
+                _try_loss(one, view, terms)
+    return shapes
+
+
+def _try_loss(one: Attached, step: Step, terms: dict[str, Tensor]) -> None:
+    if one.name in terms:
+        raise GanzooError(f"losses.{one.name}: the method has a term of this name; choose another")
+    for tensor in one.of.values():
+        if tensor not in step:
+            raise GanzooError(f"losses.{one.name}: this data brings no tensor {tensor!r}{suggest(tensor, step)}")
+    one.loss(**{key: step[tensor] for key, tensor in one.of.items()})
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shape, value))
+    return "×".join(map(str, value.shape[1:])) if isinstance(value, Tensor) else type(value).__name__

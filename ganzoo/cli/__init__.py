@@ -1,0 +1,44 @@
+"""The command line: thin. Parse, call, print errors plainly. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from ganzoo.cli.parts import list_command, plugins_command, show_command
+from ganzoo.cli.work import check_command, run_command, translate_command
+from ganzoo.errors import GanzooError
+from ganzoo.plugins import installed_version
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(installed_version(), prog_name="ganzoo")
+def cli() -> None:
+    """Train, compare and use GANs that translate images between two domains."""
+
+
+for command in (run_command, check_command, translate_command, list_command, show_command, plugins_command):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line a mistake on stderr, and exit code 2."""
+    try:
+        code = cli.main(prog_name="ganzoo", standalone_mode=False)
+    except GanzooError as error:
+        rank = os.environ.get("RANK", "0")
+        sys.stdout.flush()
+        for line in str(error).splitlines():
+            print(f"ganzoo: {line}" if rank == "0" else f"ganzoo (process {rank}): {line}", file=sys.stderr)
+        sys.exit(getattr(error, "code", 2))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away, as with | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,71 @@
+"""ganzoo run, check, translate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ganzoo.interfaces import Direction
+
+RECIPE = click.Path(path_type=Path)
+
+
+@click.command("run")
+@click.argument("recipe", type=RECIPE)
+@click.argument("overrides", nargs=-1)
+@click.option("--name", default="default", show_default=True, help="The run's name; the same name goes on with it.")
+@click.option("--root", type=RECIPE, default=Path("runs"), show_default=True, help="Where runs are kept.")
+@click.option("--fresh", is_flag=True, help="Begin anew; an earlier run of this name is put aside, not deleted.")
+def run_command(recipe: Path, overrides: tuple[str, ...], name: str, root: Path, fresh: bool) -> None:
+    """Train RECIPE, with OVERRIDES such as train.steps=100.
+
+    The same command again goes on where the run was left, by whatever means it was left.
+    """
+    import ganzoo
+
+    ganzoo.run(recipe, *overrides, name=name, root=root, fresh=fresh)
+
+
+@click.command("check")
+@click.argument("recipe", type=RECIPE)
+@click.argument("overrides", nargs=-1)
+def check_command(recipe: Path, overrides: tuple[str, ...]) -> None:
+    """Read RECIPE, print it in full with its parts, their shapes and sizes; train nothing."""
+    from ganzoo.check import check
+
+    check(recipe, overrides)
+
+
+@click.command("translate")
+@click.argument("run", type=RECIPE)
+@click.argument("inputs", nargs=-1, required=True, type=RECIPE)
+@click.option("-o", "--out", type=RECIPE, required=True, help="The folder for the translations.")
+@click.option(
+    "--direction",
+    type=click.Choice(["AB", "BA"]),
+    default="AB",
+    show_default=True,
+    help="From which to which.",
+)
+@click.option("--checkpoint", default="", help="last, best or step-N.  [default: best if there is one, else last]")
+@click.option("--size", type=click.IntRange(1), help="Scale the shorter side to so many pixels first.")
+@click.option("--device", default="", help="A torch device.  [default: the accelerator if there is one]")
+def translate_command(
+    run: Path,
+    inputs: tuple[Path, ...],
+    out: Path,
+    direction: Direction,
+    checkpoint: str,
+    size: int | None,
+    device: str,
+) -> None:
+    """Translate INPUTS, pictures and folders of them, with the generators of RUN.
+
+    Every picture is translated at its own size; names and folders are kept, as PNG.
+    """
+    from ganzoo.translate import translate_files
+
+    translate_files(run, inputs, out, direction=direction, checkpoint=checkpoint, size=size, device=device)

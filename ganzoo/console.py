@@ -1,0 +1,91 @@
+"""What a run shows while it trains: a live line on a terminal, plain lines elsewhere, a panel at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import IO
+
+import rich.console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+
+class Console:
+    """Prints for the main process; the others are quiet."""
+
+    def __init__(self, quiet: bool = False, file: IO[str] | None = None) -> None:
+        self.rich = rich.console.Console(quiet=quiet, file=file or sys.stdout, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self.rich.print(text, markup=False)
+
+    def panel(self, title: str, lines: list[str]) -> None:
+        """Print lines in a frame."""
+        if self.rich.is_terminal:
+            self.rich.print(Panel("\n".join(lines).replace("[", r"\["), title=title, expand=False))
+        else:
+            self.say("\n".join([f"— {title} —", *lines]))
+
+    def progress(self, total: int, done: int) -> ProgressLine:
+        """Return the line that shows how training goes."""
+        return ProgressLine(self, total, done)
+
+
+class ProgressLine:
+    """Steps, images/s, the share of time spent waiting for data, losses and time left."""
+
+    def __init__(self, console: Console, total: int, done: int) -> None:
+        self.console = console
+        self.total = total
+        self.live: Progress | None = None
+        self.task: TaskID | None = None
+        if console.rich.is_terminal and not console.rich.quiet:
+            self.live = Progress(
+                TextColumn("training"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[speed]}"),
+                TextColumn("{task.fields[losses]}"),
+                console=console.rich,
+            )
+            self.task = self.live.add_task("", total=total, completed=done, speed="", losses="")
+
+    def __enter__(self) -> ProgressLine:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def advance(self, step: int) -> None:
+        """Show that a step is done."""
+        if self.live and self.task is not None:
+            self.live.update(self.task, completed=step)
+
+    def report(self, step: int, losses: Mapping[str, float], images_per_s: float, waiting: float, left: float) -> None:
+        """Show the figures of a logging interval: images a second, share of time waiting, seconds left."""
+        shown = " ".join(f"{name.rpartition('/')[2]} {value:.3g}" for name, value in losses.items())
+        speed = f"{images_per_s:.1f} images/s, waiting for data {waiting:.0%}"
+        if self.live and self.task is not None:
+            self.live.update(self.task, completed=step, speed=speed, losses=shown)
+        else:
+            self.console.say(f"step {step}/{self.total}  {speed}  {clock(left)} left  {shown}")
+
+
+def clock(seconds: float) -> str:
+    """Write a duration: 75 s is 1:15, 2 h is 2:00:00.
+
+    >>> clock(75), clock(7200)
+    ('1:15', '2:00:00')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,126 @@
+"""Read, scale and stack pictures on the CPU, ahead of the steps that need them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from ganzoo.data.order import Order, Row
+from ganzoo.data.scaling import crop, scale
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset, Sample, Split
+from ganzoo.randomness import keyed
+from ganzoo.settings import ImageSettings
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stacked samples: ``planes`` are uint8 (B, H, W[, C]) arrays by tensor name, ``values`` (B,) float32."""
+
+    rows: Sequence[Row]
+    planes: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
+
+
+class Reader:
+    """Reads samples scaled to the training size, and keeps them in memory as far as the budget goes."""
+
+    def __init__(self, dataset: Dataset, images: ImageSettings) -> None:
+        self.dataset = dataset
+        self.images = images
+        self._kept: dict[tuple[str, str, int, int], Sample] = {}
+        self._room = images.cache * 2**20
+        self._lock = Lock()
+
+    def read(self, split: Split, domain: str, index: int, size: int) -> Sample:
+        """Return one sample, its planes scaled to ``size`` as the settings say."""
+        key = (split, domain, index, size)
+        found = self._kept.get(key)
+        if found is None:
+            found = scale(self.dataset.sample(split, domain, index), size, self.images.fit)
+            need = sum(
+                plane.nbytes for plane in (found.image, found.target, found.mask, found.labels) if plane is not None
+            )
+            with self._lock:
+                if key not in self._kept and need <= self._room:
+                    self._kept[key] = found
+                    self._room -= need
+        return found
+
+    def training_batch(self, rows: Sequence[Row], step: int, seed: int) -> Batch:
+        """Read rows with their keyed random crops."""
+        size, load = self.images.size, self.images.scale_to
+        samples: dict[str, list[Sample]] = {"A": [], "B": []}
+        for row in rows:
+            for domain, index in (("A", row.A), ("B", row.B)):
+                sample = self.read("train", domain, index, load)
+                purpose = "crop" if self.dataset.paired else f"crop/{domain}"
+                height, width = sample.image.shape[:2]
+                top, left = keyed(seed, step, row.sample, purpose).integers((height - size + 1, width - size + 1))
+                samples[domain].append(crop(sample, int(top), int(left), size))
+        return stack(rows, samples)
+
+    def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
+        """Read rows scaled to the size that the networks see, cropped in the middle, never varied."""
+        size = self.images.size
+        samples: dict[str, list[Sample]] = {"A": [], "B": []}
+        for row in rows:
+            for domain, index in (("A", row.A), ("B", row.B)):
+                sample = self.read(split, domain, index, size)
+                height, width = sample.image.shape[:2]
+                samples[domain].append(crop(sample, (height - size) // 2, (width - size) // 2, size))
+        return stack(rows, samples)
+
+
+def stack(rows: Sequence[Row], samples: dict[str, list[Sample]]) -> Batch:
+    """Stack samples under the names of their tensors. Raises GanzooError when only some of them have a mask, say."""
+    planes: dict[str, np.ndarray] = {}
+    values: dict[str, np.ndarray] = {}
+    for domain, other in (("A", "B"), ("B", "A")):
+        names = {"image": f"real_{domain}", "target": f"true_{other}"}
+        names |= {"mask": f"given_mask_{domain}", "labels": f"given_labels_{domain}"}
+        for attribute, name in names.items():
+            found = [getattr(sample, attribute) for sample in samples[domain]]
+            if all(plane is None for plane in found):
+                continue
+            for sample, plane in zip(samples[domain], found, strict=True):
+                if plane is None:
+                    raise GanzooError(f"data: {sample.name} of domain {domain} has no {attribute}, but others have one")
+            planes[name] = np.stack(found)
+        for key in samples[domain][0].values:
+            values[f"{key}_{domain}"] = np.array([one.values[key] for one in samples[domain]], dtype=np.float32)
+    return Batch(rows, planes, values)
+
+
+def training_batches(
+    reader: Reader, order: Order, start: int, stop: int, workers: int
+) -> Iterator[tuple[int, list[Batch]]]:
+    """Yield (step, micro-batches) from ``start`` to before ``stop``, read ahead by ``workers`` threads."""
+
+    def read(step: int) -> list[Batch]:
+        return [reader.training_batch(rows, step, order.seed) for rows in order.micro_batches(step)]
+
+    pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="ganzoo-reader")
+    waiting: deque[tuple[int, Future[list[Batch]]]] = deque()
+    try:
+        ahead = start
+        for step in range(start, stop):
+            while ahead < min(stop, step + 2 * max(1, workers) + 1):
+                waiting.append((ahead, pool.submit(read, ahead)))
+                ahead += 1
+            yield step, waiting.popleft()[1].result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def evaluation_rows(counts: dict[str, int], limit: int = 0) -> list[Row]:
+    """Return rows that go through both domains once, the smaller one again and again beside the larger."""
+    if not all(counts.values()):
+        return []
+    longest = max(counts.values())
+    return [Row(i, i, i % counts["A"], i % counts["B"]) for i in range(min(longest, limit) if limit else longest)]

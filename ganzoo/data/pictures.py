@@ -1,0 +1,268 @@
+"""Read and write pictures: every bit depth and mode comes in as uint8, every failure goes out as one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ganzoo.errors import GanzooError, suggest
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".npy")
+
+_SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
+
+
+def find_pictures(folder: Path, hint: str = "check the path") -> list[Path]:
+    """Return all pictures below a folder, sorted by their POSIX path relative to it.
+
+    Pictures are told by their suffix, in any case: see ``SUFFIXES``. Hidden files and folders are skipped,
+    links to folders are not followed. ``hint`` says what to do when there is no such folder.
+
+    Raises:
+        GanzooError: the folder, or one below it, is missing, is no folder or cannot be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise _unlistable(error, hint) from error
+
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(parent, name)
+            for name in files
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+        ]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def read_picture(path: Path, channels: int) -> np.ndarray:
+    """Read a picture upright, as (H, W, C) uint8.
+
+    Colour becomes grey, and grey colour, as ``channels`` asks. Transparency is laid over white. Grey of 16
+    and 32 bits is scaled, not clipped: integers up to 65535 count as 16 bits, larger ones as 32; floats
+    must lie in [0, 1]. Of an animation the first frame is read.
+
+    Args:
+        path: a picture, or a ``.npy`` file that holds (H, W, C) uint8.
+        channels: C; 1 or 3, or any number for a ``.npy`` file, which must hold just as many.
+
+    Raises:
+        GanzooError: the file is missing, unreadable, empty, truncated, no picture, too large, or its channels
+            are others.
+    """
+    if path.suffix.lower() == ".npy":
+        return _read_array(path, channels)
+    if channels not in (1, 3):
+        raise GanzooError(
+            f"{path}: a picture file gives 1 or 3 channels, not {channels}; "
+            f"store (H, W, {channels}) uint8 in a .npy file"
+        )
+    with _opened(path) as picture:
+        return from_pil(picture, channels, path)
+
+
+def from_pil(picture: Image.Image, channels: int, path: Path = Path("picture")) -> np.ndarray:
+    """Return an opened picture as ``read_picture`` would: upright, opaque, (H, W, C) uint8, C 1 or 3.
+
+    ``path`` names it in errors.
+    """
+    pixels = np.array(_flattened(picture, path).convert("RGB" if channels == 3 else "L"))
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Read a mask as grey, (H, W) uint8, 0 … 255; black and white of one bit become 0 and 255.
+
+    Raises:
+        GanzooError: as ``read_picture``.
+    """
+    return read_picture(path, 1)[:, :, 0]
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """Read a label map as class indices, (H, W) uint8: a palette picture's indices, a grey one's values.
+
+    Raises:
+        GanzooError: as ``read_picture``; or it has colours, which name no class, or values above 255.
+    """
+    if path.suffix.lower() == ".npy":
+        return _read_array(path, 1)[:, :, 0]
+    with _opened(path) as picture:
+        if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
+            raise GanzooError(
+                f"{path}: a label map of mode {picture.mode} holds colours, not classes; "
+                "save it as a palette or grey PNG whose values are the classes"
+            )
+        values = np.array(ImageOps.exif_transpose(picture))
+    if values.min() < 0 or values.max() > 255:
+        raise GanzooError(
+            f"{path}: its classes go from {values.min()} to {values.max()}; renumber them to lie in 0 … 255"
+        )
+    return values.astype(np.uint8)
+
+
+def write_picture(picture: np.ndarray | Tensor, path: Path) -> None:
+    """Write a picture as PNG, whole or not at all; folders on the way are made.
+
+    Args:
+        picture: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3.
+        path: where to; it must end in ``.png``.
+
+    Raises:
+        GanzooError: the disk is full, the folder cannot be written, or PNG cannot hold these channels.
+    """
+    array = to_uint8(picture) if isinstance(picture, Tensor) else picture
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim != 2 and array.shape[2:] != (3,):
+        raise GanzooError(f"{path}: a PNG has 1 or 3 channels, not {array.shape[2:]}; write it with numpy.save")
+    if path.suffix.lower() != ".png":
+        raise GanzooError(f"{path}: pictures are written as PNG; give a name that ends in .png")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Image.fromarray(np.ascontiguousarray(array)).save(aside, format="PNG")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = "the disk is full" if full else f"it cannot be written ({error.strerror or error})"
+        todo = "free some space" if full else "check the folder's permissions or choose another one"
+        raise GanzooError(f"{path}: {what}; {todo}") from error
+
+
+def to_uint8(picture: Tensor) -> np.ndarray:
+    """Turn (…, C, H, W) floats in [−1, 1] into (…, H, W, C) uint8: clamped, rounded to the nearest.
+
+    >>> to_uint8(torch.tensor([-1.0, 0.0, 7.0]).reshape(3, 1, 1)).tolist()
+    [[[0, 128, 255]]]
+    """
+    scaled = (picture.detach().float().movedim(-3, -1) + 1) * 127.5
+    # the cast of a NaN is undefined; a diverged network's picture is shown black on every machine
+    return scaled.nan_to_num(nan=0.0).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def to_float(picture: np.ndarray) -> Tensor:
+    """Turn (…, H, W, C) uint8 into (…, C, H, W) float32 in [−1, 1]: x/127.5 − 1.
+
+    >>> to_float(np.array([[[0, 255]]], dtype=np.uint8)).flatten().tolist()
+    [-1.0, 1.0]
+    """
+    if picture.dtype != np.uint8:
+        raise GanzooError(f"a picture must be uint8, 0 … 255, not {picture.dtype}; convert it in the data set")
+    return torch.tensor(picture).movedim(-1, -3).contiguous().float().div_(127.5).sub_(1)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture; turn whatever goes wrong while it is decoded into one line."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise GanzooError(f"{path}: the file is empty (0 bytes); copy it again or remove it")
+            with Image.open(file) as picture:
+                yield picture
+    except (GanzooError, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        raise GanzooError(f"{path}: not a picture that Pillow can read; convert it to PNG or remove it") from error
+    except Image.DecompressionBombError as error:
+        raise GanzooError(
+            f"{path}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, maybe a decompression bomb; "
+            "shrink it or cut it into tiles"
+        ) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except Exception as error:
+        # Pillow's decoders raise SyntaxError, struct.error, ValueError and others for damaged files
+        raise GanzooError(f"{path}: damaged picture ({error}); copy it again or remove it") from error
+
+
+def _flattened(picture: Image.Image, path: Path) -> Image.Image:
+    """Return the picture upright, of 8 bits and opaque."""
+    unsigned = getattr(picture, "tag_v2", {_SAMPLE_FORMAT: 2}).get(_SAMPLE_FORMAT, 1) in (1, (1,))
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith("I") or upright.mode == "F":
+        values = np.asarray(upright)
+        return Image.fromarray(
+            _from_floats(values, path) if upright.mode == "F" else _from_integers(values, unsigned, path)
+        )
+    if upright.has_transparency_data:
+        coloured = upright.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
+    return upright.convert("L" if upright.mode in ("1", "L") else "RGB")
+
+
+def _from_integers(values: np.ndarray, unsigned: bool, path: Path) -> np.ndarray:
+    if values.dtype == np.int32 and unsigned:
+        values = values.view(np.uint32)
+    if values.min() < 0:
+        raise GanzooError(f"{path}: it holds negative values, down to {values.min()}; shift it to 0 … 65535")
+    # Pillow gives some 16-bit files as 32-bit integers, so the mode does not tell the range
+    top = 2**16 - 1 if values.max() < 2**16 else np.iinfo(values.dtype).max
+    return np.rint(values / (top / 255)).astype(np.uint8)
+
+
+def _from_floats(values: np.ndarray, path: Path) -> np.ndarray:
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= 1):  # so that NaN is refused as well
+        raise GanzooError(f"{path}: its float values go from {low:g} to {high:g}; scale them to lie in [0, 1]")
+    return np.rint(values * 255).astype(np.uint8)
+
+
+def _read_array(path: Path, channels: int) -> np.ndarray:
+    try:
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, EOFError) as error:
+        raise GanzooError(f"{path}: no array that can be read ({error}); write it again with numpy.save") from error
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != channels:
+        raise GanzooError(
+            f"{path}: it holds {array.dtype} of shape {array.shape}, not uint8 of (H, W, {channels}); "
+            "write it so, or set channels"
+        )
+    return array
+
+
+def _unreadable(path: Path, error: OSError) -> GanzooError:
+    if isinstance(error, FileNotFoundError):
+        return GanzooError(f"{path}: no such file; check the path")
+    if isinstance(error, PermissionError):
+        return GanzooError(f"{path}: no permission to read it; change its mode or owner (chmod, chown)")
+    if isinstance(error, IsADirectoryError):
+        return GanzooError(f"{path}: a folder, not a picture; rename or remove it")
+    if "truncated" in str(error):
+        return GanzooError(f"{path}: truncated ({error}); copy it again or remove it")
+    return GanzooError(f"{path}: it cannot be read ({error.strerror or error}); copy it again or remove it")
+
+
+def _unlistable(error: OSError, hint: str) -> GanzooError:
+    folder = Path(error.filename)
+    if isinstance(error, FileNotFoundError):
+        return GanzooError(f"{folder}: no such folder; {hint}{_beside(folder)}")
+    if isinstance(error, NotADirectoryError):
+        return GanzooError(f"{folder}: a file, not a folder; give the folder that holds the pictures")
+    if isinstance(error, PermissionError):
+        return GanzooError(f"{folder}: no permission to read this folder; change its mode or owner (chmod, chown)")
+    return GanzooError(f"{folder}: it cannot be read ({error.strerror}); check the disk")
+
+
+def _beside(folder: Path) -> str:
+    try:
+        names = [one.name for one in folder.parent.iterdir() if one.is_dir()]
+    except OSError:
+        return ""
+    return suggest(folder.name, names) if 0 < len(names) <= 20 else ""

@@ -1,0 +1,269 @@
+"""One step: phases in their order, gradients averaged in one place, steps that are not finite skipped.
+
+Networks are placed but not wrapped: DDP does not see ``module.encode()``, and reduces only the first of two forwards.
+Instead each phase's gradients are averaged over processes in one flat reduction, whatever the method did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from torch import Tensor, nn
+
+from ganzoo.assemble import Attached
+from ganzoo.ema import Averaged
+from ganzoo.errors import GanzooError, suggest
+from ganzoo.interfaces import Method, Optim, Phase
+from ganzoo.processes import synchronize_batch_norm
+from ganzoo.randomness import torch_seed
+from ganzoo.step import Step
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Engine:
+    """Runs a method's phases.
+
+    Args:
+        method: bound, its networks on any device; they are moved.
+        accelerator: of this process.
+        losses: the recipe's auxiliary losses, each added to its phase.
+        lr: base learning rate.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        ema: decay of the generators' moving average, 0 for none.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        accelerator: Accelerator,
+        *,
+        losses: Sequence[Attached] = (),
+        lr: float = 2e-4,
+        precision: str = "fp32",
+        ema: float = 0.0,
+    ) -> None:
+        self.method = method
+        self.accelerator = accelerator
+        self.device = accelerator.device
+        self.precision = precision
+        self.lr = lr
+        if precision == "fp16" and self.device.type == "cpu":
+            raise GanzooError("train.precision: fp16 needs a GPU; on a CPU use bf16 or fp32")
+        self.networks: dict[str, nn.Module] = {}
+        for name, network in method.networks.items():
+            self.networks[name] = synchronize_batch_norm(network, accelerator).to(self.device).train()
+        method.bind(self.networks, method.masks)
+        for masker in method.masks.maskers.values():
+            masker.to(self.device)
+        self.attached: dict[str, list[Attached]] = {phase.name: [] for phase in method.phases}
+        for one in losses:
+            self.attached[one.phase].append(one)
+        self._share_initial_weights()
+        self.optims = dict(method.optims)
+        self.optimizers = {name: self._optimizer(optim) for name, optim in self.optims.items()}
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
+        generators = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind == "generator"}
+        self.average = Averaged(generators, ema) if ema else None
+
+    def _share_initial_weights(self) -> None:
+        if self.accelerator.num_processes > 1:
+            for network in self.networks.values():
+                for tensor in [*network.parameters(), *network.buffers()]:
+                    tensor.data.copy_(broadcast(tensor.data))
+
+    def _optimizer(self, optim: Optim) -> torch.optim.Optimizer:
+        parameters = [p for slot in optim.slots for p in self.networks[slot].parameters() if p.requires_grad]
+        options: dict[str, Any] = {"lr": self.lr * optim.lr, **optim.options}
+        try:
+            return optim.optimizer(parameters, **{**options, "fused": True})
+        except (
+            TypeError,
+            RuntimeError,
+            ValueError,
+        ):  # no fused form of this optimizer, or not on this device
+            return optim.optimizer(parameters, **options)
+
+    def set_lr(self, factor: float) -> None:
+        """Set every optimizer's learning rate: base × the optim's factor × ``factor``."""
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.lr * self.optims[name].lr * factor
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which networks run."""
+        return torch.autocast(self.device.type, DTYPES.get(self.precision), enabled=self.precision in DTYPES)
+
+    def step(self, micros: Sequence[Step]) -> tuple[dict[str, Tensor], Tensor]:
+        """Run one training step over its micro-batches, phase by phase.
+
+        Returns:
+            The terms' values, ``phase/term`` → scalar on the device, and for each phase that was due whether it was
+            not finite (float, 1 or 0), in the order of ``due(index)``. Nothing is read back to the host here.
+        """
+        due = self.due(micros[0].index)
+        forwards = [_Forward(self, micro, i, alone=len(micros) == 1) for i, micro in enumerate(micros)]
+        report: dict[str, Tensor] = {}
+        flags = []
+        for turn, phase in enumerate(due):
+            graph_wanted = any(later.forward == "shared" for later in due[turn + 1 :])
+            trained = {slot for name in phase.steps for slot in self.optims[name].slots}
+            for i, forward in enumerate(forwards):
+                step = forward.view(phase, trained, graph_wanted)
+                self._freeze_all_but(trained)
+                step.phase = phase.name
+                self._reseed(step, phase.name, i)
+                with self.autocast():
+                    terms = self._terms(phase, step)
+                values = torch.stack([term.float() for term in terms.values()])
+                total = values.sum() / len(forwards)
+                again = phase.forward == "shared" and graph_wanted
+                self.scaler.scale(total).backward(retain_graph=again)
+                if not graph_wanted:
+                    forward.drop_graph()
+                for name, value in zip(terms, values.detach(), strict=True):
+                    key = f"{phase.name}/{name}"
+                    report[key] = report.get(key, 0) + value / len(forwards)
+            flags.append(self._update(phase, report))
+        self._freeze_all_but(set(self.networks))
+        if self.average:
+            self.average.update()
+        return report, torch.stack(flags) if flags else torch.zeros(0, device=self.device)
+
+    def due(self, index: int) -> list[Phase]:
+        """Return the phases that run in a step."""
+        return [phase for phase in self.method.phases if (index + 1) % phase.every == 0]
+
+    def _terms(self, phase: Phase, step: Step) -> dict[str, Tensor]:
+        terms = dict(phase.losses(step))
+        if not terms and not self.attached[phase.name]:
+            raise GanzooError(f"the phase {phase.name!r} has no loss terms: every one is switched off")
+        for one in self.attached[phase.name]:
+            if one.name in terms:
+                raise GanzooError(f"losses.{one.name}: the method has a term of this name; choose another")
+            for tensor in one.of.values():
+                if tensor not in step:
+                    raise GanzooError(f"losses.{one.name}: there is no tensor {tensor!r}{suggest(tensor, step)}")
+            terms[one.name] = one.weight * one.loss(**{name: step[tensor] for name, tensor in one.of.items()})
+        return terms
+
+    def _update(self, phase: Phase, report: Mapping[str, Tensor]) -> Tensor:
+        """Average the phase's gradients, unscale, clip and step; return 1 when they were not finite, else 0."""
+        optimizers = [self.optimizers[name] for name in phase.steps]
+        loss = torch.stack([value for name, value in report.items() if name.startswith(f"{phase.name}/")]).sum()
+        if self.accelerator.num_processes > 1:
+            # The loss goes along, so that every process comes to one verdict.
+            gradients = [gradient for one in optimizers for gradient in _gradients(one)]
+            flat = self.accelerator.reduce(torch.cat([*(g.reshape(-1) for g in gradients), loss.reshape(1)]), "mean")
+            *pieces, loss = flat.split([*(g.numel() for g in gradients), 1])
+            for gradient, piece in zip(gradients, pieces, strict=True):
+                gradient.copy_(piece.view_as(gradient))
+        bad = (~torch.isfinite(loss.reshape(()))).float()
+        for name, optimizer in zip(phase.steps, optimizers, strict=True):
+            if self.scaler.is_enabled():
+                self.scaler.unscale_(optimizer)
+            own = _gradients(optimizer)
+            if not own:
+                continue
+            norm = torch.nn.utils.get_total_norm(own)
+            if not self.scaler.is_enabled():  # under fp16 an overflow is the scaler's to handle, and no fault
+                bad = torch.maximum(bad, (~torch.isfinite(norm)).float())
+            clip = self.optims[name].clip
+            if clip is not None:
+                parameters = [p for group in optimizer.param_groups for p in group["params"]]
+                torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
+        for optimizer in optimizers:
+            self._step_unless(bad, optimizer)
+            optimizer.zero_grad(set_to_none=True)
+        if self.scaler.is_enabled():
+            self.scaler.update()
+        return bad
+
+    def _step_unless(self, bad: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        if self.scaler.is_enabled():
+            self.scaler.step(optimizer)
+        elif getattr(optimizer, "_step_supports_amp_scaling", False):
+            # Fused optimizers skip on the device by this flag (it is how GradScaler talks to them): no host read.
+            optimizer.grad_scale = None  # type: ignore[attr-defined]
+            optimizer.found_inf = bad  # type: ignore[attr-defined]
+            optimizer.step()
+        elif not bool(bad):
+            optimizer.step()
+
+    def _freeze_all_but(self, names: set[str]) -> None:
+        for name, network in self.networks.items():
+            network.requires_grad_(name in names)
+
+    def _reseed(self, step: Step, purpose: str, micro: int) -> None:
+        """Seed the modules that draw by themselves (dropout)."""
+        torch.manual_seed(torch_seed(step.seed, step.index, self.accelerator.process_index, micro, purpose))
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Put the averaged generators in the method's hands, if there are any, and all networks in eval mode."""
+        networks = {**self.networks, **(self.average.networks if self.average else {})}
+        for network in networks.values():
+            network.eval()
+        self.method.bind(networks, self.method.masks)
+        try:
+            with torch.no_grad(), self.autocast():
+                yield
+        finally:
+            for network in self.networks.values():
+                network.train()
+            self.method.bind(self.networks, self.method.masks)
+
+
+def _gradients(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+
+
+class _Forward:
+    """The one forward of a micro-batch, run when a phase first needs it, and handed to each phase as it asks."""
+
+    def __init__(self, engine: Engine, step: Step, micro: int, alone: bool) -> None:
+        self.engine = engine
+        self.inputs = step
+        self.micro = micro
+        self.alone = alone
+        self.made: Step | None = None
+        self.has_graph = False
+
+    def view(self, phase: Phase, trained: set[str], graph_wanted_later: bool) -> Step:
+        """Return the step as the phase wants to read it."""
+        if phase.forward == "fresh":
+            self.engine._freeze_all_but(trained)
+            step = self.inputs.inputs()
+            step.phase = phase.name
+            self._run(step, phase.name)
+            return step
+        if phase.forward == "shared" and not self.has_graph:
+            self._make(graph=True)
+        elif self.made is None:
+            # With one micro-batch the graph can wait for the phase that needs it; more of them would fill the memory.
+            self._make(graph=graph_wanted_later and self.alone)
+        assert self.made is not None
+        return self.made if phase.forward == "shared" else self.made.detached()
+
+    def _make(self, graph: bool) -> None:
+        step = self.inputs.inputs()
+        self.engine._freeze_all_but(set(self.engine.networks))
+        with torch.set_grad_enabled(graph):
+            self._run(step, "forward")
+        self.made, self.has_graph = step, graph
+
+    def _run(self, step: Step, purpose: str) -> None:
+        self.engine._reseed(step, f"forward/{purpose}", self.micro)
+        with self.engine.autocast():
+            self.engine.method.forward(step)
+
+    def drop_graph(self) -> None:
+        """Free the graph once no later phase needs it."""
+        if self.made is not None and self.has_graph:
+            self.made = self.made.detached()
+            self.has_graph = False

@@ -1,0 +1,38 @@
+"""The one exception that users meet: printed as it is, without a traceback, with exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GanzooError(Exception):
+    """A mistake that the user can mend: the text says where it is, what it is and what to do.
+
+    Several mistakes found together are joined by line breaks, one line each.
+    """
+
+
+def suggest(word: object, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the nearest known word, or else the list of the known ones.
+
+    >>> suggest("resnt", ["resnet", "unet"])
+    " (did you mean 'resnet'?)"
+    >>> suggest("zzz", ["resnet", "unet"])
+    ' (there are: resnet, unet)'
+    """
+    names = sorted(set(known))
+    small = {name.lower(): name for name in names}
+    close = get_close_matches(str(word).lower(), small, n=1, cutoff=0.6)
+    if close:
+        return f" (did you mean {small[close[0]]!r}?)"
+    return f" (there are: {', '.join(names)})" if names else " (there are none)"
+
+
+def one_line(error: BaseException) -> str:
+    """Return a foreign exception as one line: its type and its text.
+
+    >>> one_line(KeyError("blocks"))
+    "KeyError: 'blocks'"
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")

@@ -1,0 +1,98 @@
+"""Run the metrics of a recipe over a split; the same figures for any number of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from accelerate.utils import gather_object
+from torch import Tensor
+
+from ganzoo.data.augment import make_step
+from ganzoo.data.loading import Reader, evaluation_rows
+from ganzoo.engine import Engine
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Direction, Metric, Split
+from ganzoo.step import Step
+
+Keyed = dict[tuple[int, Direction, str], dict[int, np.ndarray]]
+
+
+def evaluate(
+    engine: Engine,
+    reader: Reader,
+    metrics: Sequence[Metric],
+    split: Split,
+    *,
+    seed: int,
+    batch: int = 16,
+    limit: int = 0,
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Return every metric's figures over a split, and the number of source pictures of each direction.
+
+    A figure of a metric that knows both directions ends in ``_AB`` or ``_BA``.
+    """
+    counts = {domain: reader.dataset.count(split, domain) for domain in ("A", "B")}
+    used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
+    rows = evaluation_rows(counts, limit)
+    if not rows:
+        raise GanzooError(f"data: the split {split!r} has no pictures to evaluate on")
+    for metric in metrics:
+        metric.prepare(reader.dataset, seed)
+    mine: Keyed = {}
+    processes, rank = engine.accelerator.num_processes, engine.accelerator.process_index
+    with engine.evaluating():
+        for start in range(rank * batch, len(rows), processes * batch):
+            step = evaluation_step(engine, reader, split, range(start, min(start + batch, len(rows))), seed)
+            _collect(mine, metrics, step, used)
+    merged = _gather(mine, engine)
+    figures: dict[str, float] = {}
+    for i, metric in enumerate(metrics):
+        for direction in metric.directions:
+            columns = {
+                name: torch.from_numpy(np.stack([column[j] for j in sorted(column)]))
+                for (owner, way, name), column in merged.items()
+                if (owner, way) == (i, direction)
+            }
+            suffix = f"_{direction}" if len(metric.directions) > 1 else ""
+            figures |= {f"{name}{suffix}": value for name, value in metric.compute(columns).items()}
+    return figures, {"AB": used["A"], "BA": used["B"]}
+
+
+def evaluation_step(engine: Engine, reader: Reader, split: Split, indices: Sequence[int], seed: int) -> Step:
+    """Return the step of some pictures of a split, run through the method, its draws keyed by picture alone."""
+    rows = evaluation_rows({domain: reader.dataset.count(split, domain) for domain in ("A", "B")})
+    step = make_step(
+        reader.evaluation_batch(split, [rows[i] for i in indices]),
+        engine.device,
+        seed=seed,
+        index=-1,
+        training=False,
+    )
+    engine.method.forward(step)
+    return step
+
+
+def _collect(found: Keyed, metrics: Sequence[Metric], step: Step, used: dict[str, int]) -> None:
+    for i, metric in enumerate(metrics):
+        for direction in metric.directions:
+            for name, column in metric.rows(step, direction).items():
+                kept = found.setdefault((i, direction, name), {})
+                for sample, value in zip(step.samples, _host(column), strict=True):
+                    if sample < used[direction[0]]:  # the smaller domain comes round again: count it once
+                        kept[sample] = value
+
+
+def _host(column: Tensor) -> np.ndarray:
+    return column.detach().float().cpu().numpy()
+
+
+def _gather(mine: Keyed, engine: Engine) -> Keyed:
+    if engine.accelerator.num_processes == 1:
+        return mine
+    merged: Keyed = {}
+    for part in gather_object([mine]):
+        for key, column in part.items():
+            merged.setdefault(key, {}).update(column)
+    return dict(sorted(merged.items()))

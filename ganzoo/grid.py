@@ -1,0 +1,49 @@
+"""Sample grids: fixed held-out pictures, what becomes of them, and every mask that was used."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganzoo.step import Step
+
+GAP = 2
+
+
+def columns(step: Step, domain: str) -> list[str]:
+    """Return the tensors shown for a domain's pictures: real, masks, translated, the true one, reconstructed."""
+    other = {"A": "B", "B": "A"}[domain]
+    masks = sorted(name for name in step if "_mask_" in name and name.endswith(f"_real_{domain}"))
+    wanted = [f"real_{domain}", *masks, f"fake_{other}", f"true_{other}", f"rec_{domain}", f"idt_{domain}"]
+    return [name for name in wanted if name in step]
+
+
+def draw_grid(step: Step) -> Tensor:
+    """Return one picture (3, H, W) in [−1, 1]: a row a sample, A's columns at the left, B's at the right."""
+    sides = [[as_picture(step[name], name) for name in columns(step, domain)] for domain in ("A", "B")]
+    height = max(image.shape[-2] for side in sides for image in side)
+    rows = []
+    for i in range(len(step["real_A"])):
+        cells: list[Tensor] = []
+        for side in sides:
+            for image in side:
+                cells += [_pad(image[i], height), torch.ones(3, height, GAP)]
+            cells.append(torch.ones(3, height, 3 * GAP))
+        rows += [torch.cat(cells[:-2], dim=2)]
+        rows.append(torch.ones(3, GAP, rows[-1].shape[2]))
+    return torch.cat(rows[:-1], dim=1)
+
+
+def as_picture(tensor: Tensor, name: str) -> Tensor:
+    """Return (B, 3, H, W) in [−1, 1] on the CPU: masks as grey, one channel repeated, of several the first three."""
+    tensor = tensor.detach().float().cpu()
+    if "mask" in name:
+        tensor = tensor * 2 - 1
+    if tensor.shape[1] < 3:
+        tensor = tensor[:, :1].expand(-1, 3, -1, -1)
+    return tensor[:, :3].clamp(-1, 1)
+
+
+def _pad(image: Tensor, height: int) -> Tensor:
+    missing = height - image.shape[1]
+    return torch.cat([image, torch.ones(3, missing, image.shape[2])], dim=1) if missing else image

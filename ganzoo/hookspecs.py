@@ -1,0 +1,28 @@
+"""The hooks that a plugin may implement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from ganzoo.interfaces import Callback
+    from ganzoo.registry import Registration
+    from ganzoo.runs import Run
+
+hookspec = pluggy.HookspecMarker("ganzoo")
+hookimpl = pluggy.HookimplMarker("ganzoo")
+
+
+@hookspec
+def ganzoo_register(registry: Registration) -> None:
+    """Add components: ``registry.add("masker", "square", "my_package.square:Square")``.
+
+    Called once, when plugins are loaded. Keep it light: a ``module:name`` text is imported at first use.
+    """
+
+
+@hookspec
+def ganzoo_callbacks(run: Run) -> Callback | None:
+    """Return an observer of this run (start, step, evaluation, checkpoint, end), or None."""

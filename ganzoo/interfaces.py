@@ -1,0 +1,279 @@
+"""What a plugin implements. Every interface is small; its docstring holds a complete working example.
+
+Options: the keyword-only parameters of a component's constructor are the options that recipes may set; those before
+the ``*`` are supplied by ganzoo (a generator gets ``in_channels, out_channels``, a discriminator ``in_channels``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganzoo.errors import GanzooError
+from ganzoo.randomness import Draws
+from ganzoo.roles import Roles
+from ganzoo.step import Step
+
+if TYPE_CHECKING:
+    from ganzoo.runs import Run
+
+Split = Literal["train", "validation", "test"]
+Direction = Literal["AB", "BA"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for a network.
+
+    Args:
+        kind: ``generator`` or ``discriminator``; empty for a network that the method builds itself in ``setup``.
+        reads: the domains whose channels enter, side by side (pix2pix's discriminator: ``("A", "B")``).
+        writes: the domain whose channels leave (generators).
+        calls: what the method calls on the network; a component that lacks one of these is refused.
+        default: the component and options used when the recipe names none.
+    """
+
+    kind: Literal["generator", "discriminator", ""]
+    reads: tuple[str, ...] = ()
+    writes: str = ""
+    calls: tuple[str, ...] = ("forward",)
+    default: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Optim:
+    """An optimizer over some slots. ``lr`` is a factor on the run's; ``clip`` bounds the gradient's norm."""
+
+    slots: tuple[str, ...]
+    optimizer: type[torch.optim.Optimizer] = torch.optim.Adam
+    options: Mapping[str, Any] = field(default_factory=lambda: {"betas": (0.5, 0.999)})
+    lr: float = 1.0
+    clip: float | None = None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One turn within a step: the loss terms that it sums, and the optims that it then steps.
+
+    Every network that the phase does not train is frozen meanwhile; gradients still pass through it.
+
+    Args:
+        name: shown in logs and named by a recipe's ``losses``.
+        steps: names of optims.
+        losses: step → {term: scalar, a mean over samples}; the terms are summed.
+        every: run in each n-th step only.
+        forward: ``shared`` reads the step's one forward, with its graph; ``detached`` reads the same tensors without
+            it; ``fresh`` has the method's forward run anew for this phase (so draws made by key stay the same unless
+            the method keys them by phase: ``step.phase``).
+    """
+
+    name: str
+    steps: tuple[str, ...]
+    losses: Callable[[Step], dict[str, Tensor]]
+    every: int = 1
+    forward: Literal["shared", "detached", "fresh"] = "shared"
+
+
+class Method(ABC):
+    """A training scheme: networks it needs, tensors it makes, phases it runs.
+
+    A complete one, an autoencoder with a critic:
+
+    >>> class Auto(Method):
+    ...     def __init__(self, *, weight: float = 1.0) -> None:
+    ...         self.weight = weight
+    ...         self.slots = {"G_AA": Slot("generator", ("A",), "A", default={"generator": "resnet"})}
+    ...         self.optims = {"G": Optim(("G_AA",))}
+    ...         self.phases = [Phase("generator", ("G",), self.losses)]
+    ...         self.tensors = ["rec_A"]
+    ...     def forward(self, step: Step) -> None:
+    ...         step["rec_A"] = self.networks["G_AA"](step["real_A"])
+    ...     def losses(self, step: Step) -> dict[str, Tensor]:
+    ...         return {"rec": self.weight * (step["rec_A"] - step["real_A"]).abs().mean()}
+    >>> Auto(weight=2.0).optims["G"].slots
+    ('G_AA',)
+    """
+
+    directions: ClassVar[tuple[Direction, ...]] = ("AB", "BA")
+    accepts: ClassVar[tuple[str, ...]] = ()
+    """The mask roles that it can take: ``input``, ``judge``, ``composite``, ``labels``."""
+    paired: ClassVar[bool] = False
+    """Whether it needs data in which A and B show the same scene."""
+
+    slots: Mapping[str, Slot]
+    optims: Mapping[str, Optim]
+    phases: Sequence[Phase]
+    tensors: Sequence[str]
+    networks: Mapping[str, nn.Module]
+    masks: Roles
+
+    def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
+        """Take the built networks and the recipe's maskers. Called once, before ``setup``."""
+        self.networks = networks
+        self.masks = masks
+
+    def setup(self, example: Step) -> dict[str, nn.Module]:
+        """Build the networks of slots without a kind, after one look at an example (batch 1, without gradient)."""
+        return {}
+
+    @abstractmethod
+    def forward(self, step: Step) -> None:
+        """Put into the step what the phases, grids and metrics read: ``fake_B``, ``rec_A``, …"""
+
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        """Translate (B, C, H, W) in [−1, 1], any H and W. ``step`` brings draws and given masks."""
+        raise GanzooError(f"the method {type(self).__name__} does not translate single pictures")
+
+    def lr_factor(self, done: int, total: int, decay: float) -> float:
+        """Return the learning rate's factor after ``done`` of ``total`` epochs (or steps); see ``schedule.py``."""
+        from ganzoo.schedule import linear_decay
+
+        return linear_decay(done, total, decay)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what the method keeps between steps (pools, banks), so that a resumed run goes on the same."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what ``state_dict`` gave."""
+
+    def undo(self) -> None:
+        """Take back what this step put into the kept state; called when the step was not finite and is skipped."""
+
+
+class Loss(nn.Module):
+    """An auxiliary term for any method. The parameters of ``forward`` are the names that a recipe's ``of`` fills.
+
+    >>> class Brightness(Loss):
+    ...     def __init__(self, *, target: float = 0.0) -> None:
+    ...         super().__init__()
+    ...         self.target = target
+    ...     def forward(self, image: Tensor) -> Tensor:
+    ...         return (image.mean(dim=(1, 2, 3)) - self.target).abs().mean()
+    >>> float(Brightness(target=0.5)(torch.zeros(2, 3, 4, 4)))
+    0.5
+    """
+
+    forward: Callable[..., Tensor]
+    """Named tensors → a scalar in float32, a mean over samples."""
+
+
+class Masker(nn.Module, ABC):
+    """Image (B, C, H, W) in [−1, 1] → mask (B, K, H, W), float in [0, 1]; K = 1 foreground, K > 1 classes.
+
+    >>> class Left(Masker):
+    ...     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+    ...         mask = torch.zeros_like(image[:, :1])
+    ...         mask[..., : image.shape[-1] // 2] = 1
+    ...         return mask
+    >>> Left()(torch.zeros(1, 3, 2, 4), Draws([]))[0, 0, 0].tolist()
+    [1.0, 1.0, 0.0, 0.0]
+    """
+
+    planes: int = 1
+    """K, the number of planes it makes."""
+    needs: ClassVar[tuple[str, ...]] = ("image",)
+    """``image``: it looks at the picture; ``given``: it reads the mask that the data set gives with the source."""
+
+    @abstractmethod
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return the mask of each image; ``rng`` is keyed by sample, ``given`` the data set's own mask."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture as a data set holds it. Every plane has the picture's height and width.
+
+    Args:
+        image: (H, W, C) uint8.
+        name: unique within split and domain; for files the path below the domain's folder.
+        mask: (H, W) uint8, 0 … 255, the foreground that the data set gives.
+        labels: (H, W) uint8, class indices.
+        target: (H, W, C') uint8, the same scene in the other domain, where it is known.
+        values: numbers for metrics, such as the digit that is shown.
+    """
+
+    image: np.ndarray
+    name: str
+    mask: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    target: np.ndarray | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+class Dataset(ABC):
+    """Two domains of pictures in up to three splits. Reading is all it does; scaling, cropping and order are ganzoo's.
+
+    >>> class Noise(Dataset):
+    ...     def __init__(self, *, count: int = 4) -> None:
+    ...         self.size = count
+    ...     def count(self, split: Split, domain: str) -> int:
+    ...         return self.size
+    ...     def sample(self, split: Split, domain: str, index: int) -> Sample:
+    ...         pixels = np.random.default_rng(index).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    ...         return Sample(pixels, f"{index}.png")
+    >>> Noise(count=2).sample("train", "A", 0).image.shape
+    (8, 8, 3)
+    """
+
+    paired: bool = False
+    """Whether picture i of A and picture i of B show the same scene."""
+    channels: Mapping[str, int] = {"A": 3, "B": 3}
+
+    @abstractmethod
+    def count(self, split: Split, domain: str) -> int:
+        """Return how many pictures there are; 0 when the split is not there."""
+
+    @abstractmethod
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        """Read one picture. Raises GanzooError with the file's path when it cannot be read."""
+
+
+class Metric(ABC):
+    """A figure of an evaluation. Rows are collected a sample at a time, in the data's order, from all processes.
+
+    >>> class Brightness(Metric):
+    ...     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+    ...         return {"brightness": step[f"fake_{direction[1]}"].mean(dim=(1, 2, 3))}
+    >>> Brightness().compute({"brightness": torch.tensor([1.0, 3.0])})
+    {'brightness': 2.0}
+    """
+
+    directions: tuple[Direction, ...] = ("AB", "BA")
+
+    def prepare(self, dataset: Dataset, seed: int) -> None:
+        """Get ready before the first row (train a judge, read reference features), the same on every process."""
+
+    @abstractmethod
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return one row for each source picture of the step, (B, …): what ``compute`` needs of it."""
+
+    def compute(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Turn the rows of all pictures into figures; by default the mean of each, in float64."""
+        return {name: float(column.double().mean()) for name, column in rows.items()}
+
+
+class Callback:
+    """An observer of a run; a plugin returns one from ``ganzoo_callbacks(run)``. One that raises is switched off."""
+
+    def on_start(self, run: Run) -> None:
+        """Before the first step."""
+
+    def on_step(self, run: Run, step: int, losses: Mapping[str, float]) -> None:
+        """At each logging interval, with the terms' means since the last."""
+
+    def on_evaluation(self, run: Run, step: int, figures: Mapping[str, float]) -> bool:
+        """After an evaluation; return True to end the training here."""
+        return False
+
+    def on_checkpoint(self, run: Run, step: int) -> None:
+        """After a checkpoint is safely written."""
+
+    def on_end(self, run: Run) -> None:
+        """After the last step."""

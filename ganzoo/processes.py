@@ -1,0 +1,91 @@
+"""Start Accelerate, and refuse the ways of launching that would quietly train something else."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from ganzoo.errors import GanzooError
+
+
+def start(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelerator:
+    """Return the Accelerator of this process.
+
+    Raises GanzooError when the launcher asked for several processes and Accelerate sees another number, and under
+    FSDP or DeepSpeed.
+    """
+    _refuse_single_launch()
+    with_gpu = torch.accelerator.is_available() and not _asked_for_cpu()
+    # Without cpu=True two processes on a machine without a GPU would both believe that they are alone.
+    accelerator = Accelerator(cpu=not with_gpu, log_with=list(trackers) or None, project_dir=folder)
+    expected = int(os.environ.get("WORLD_SIZE", "1"))
+    if expected != accelerator.num_processes:
+        raise GanzooError(
+            f"the launcher started {expected} processes, but Accelerate sees {accelerator.num_processes}: "
+            "start with torchrun --nproc_per_node N -m ganzoo run …"
+        )
+    kind = str(accelerator.distributed_type).rpartition(".")[2]
+    if kind in ("FSDP", "DEEPSPEED", "MEGATRON_LM", "TP"):
+        raise GanzooError(
+            f"{kind} is not supported: it splits each network's parameters, but a GAN steps several networks against "
+            "one another and each phase averages its own gradients; use plain multi-GPU (accelerate config)"
+        )
+    return accelerator
+
+
+def _asked_for_cpu() -> bool:
+    return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+
+
+def _refuse_single_launch() -> None:
+    """Detect ``accelerate launch --cpu --num_processes 2``, which starts ONE process and says nothing."""
+    if "WORLD_SIZE" in os.environ:
+        return
+    asked = launched_processes(_parent_command())
+    if asked > 1:
+        raise GanzooError(
+            f"accelerate launch was asked for {asked} processes but started only this one, as it does on CPUs; "
+            f"type: torchrun --nproc_per_node {asked} -m ganzoo run …"
+        )
+
+
+def launched_processes(command: list[str]) -> int:
+    """Return how many processes an ``accelerate launch`` command line asks for; 1 when it is none, or does not say.
+
+    >>> launched_processes(["python", "/bin/accelerate", "launch", "--cpu", "--num_processes", "2", "ganzoo"])
+    2
+    """
+    names = [os.path.basename(word) for word in command[:4]]
+    if not any(name.startswith("accelerate") or name == "launch.py" for name in names):
+        return 1
+    for i, word in enumerate(command):
+        flag, _, value = word.replace("-", "_").partition("=")
+        if flag == "__num_processes":
+            number = value or (command[i + 1] if i + 1 < len(command) else "")
+            return int(number) if number.isdigit() else 1
+    return 1
+
+
+def _parent_command() -> list[str]:
+    import psutil  # comes with Accelerate
+
+    try:
+        return list(psutil.Process(os.getppid()).cmdline())
+    except psutil.Error:
+        return []
+
+
+def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.Module:
+    """Make batch norms see the whole batch when it is spread over processes; on CPUs torch cannot, so refuse."""
+    if accelerator.num_processes == 1 or not any(
+        isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()
+    ):
+        return network
+    if accelerator.device.type == "cpu":
+        raise GanzooError(
+            "batch norm over several CPU processes is not supported by torch: use one process, or norm: instance"
+        )
+    return nn.SyncBatchNorm.convert_sync_batchnorm(network)

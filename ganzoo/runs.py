@@ -1,0 +1,195 @@
+"""One run: its folder, its parts, and whether it goes on from an earlier sitting."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Iterable, Mapping
+from importlib.metadata import distributions
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from accelerate import Accelerator
+
+from ganzoo import processes, state
+from ganzoo.assemble import attach_losses, build_method, check_paired
+from ganzoo.callbacks import Callbacks
+from ganzoo.console import Console
+from ganzoo.data.loading import Reader
+from ganzoo.data.order import Order
+from ganzoo.engine import Engine
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset, Metric
+from ganzoo.plugins import INTERFACE, installed_version, plugins
+from ganzoo.recipe import Recipe, read_recipe
+from ganzoo.records import JsonLines, differences, write_text
+from ganzoo.settings import RESUMABLE
+
+
+class Run:
+    """A recipe being trained in a folder, ``<root>/<recipe>/<name>/``.
+
+    Make it with ``Run.prepare``; ``train()`` runs it to its end, from the last checkpoint if there is one.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, accelerator: Accelerator) -> None:
+        self.recipe = recipe
+        self.folder = folder
+        self.accelerator = accelerator
+        self.console = Console(quiet=not accelerator.is_main_process)
+        self.dataset: Dataset = recipe.data.make()
+        train = recipe.train
+        self.order = Order(
+            {domain: self.dataset.count("train", domain) for domain in ("A", "B")},
+            self.dataset.paired,
+            train.batch,
+            train.accumulate,
+            accelerator.num_processes,
+            accelerator.process_index,
+            train.seed,
+        )
+        self.reader = Reader(self.dataset, recipe.images)
+        self.total = train.steps or train.epochs * self.order.steps_per_epoch
+        method = build_method(recipe, self.dataset.channels)
+        check_paired(recipe, method, self.dataset)
+        self.engine = Engine(
+            method,
+            accelerator,
+            losses=attach_losses(recipe, accelerator.device),
+            lr=train.lr,
+            precision=train.precision,
+            ema=train.ema,
+        )
+        self.metrics: list[Metric] = [part.make() for part in recipe.metrics]
+        self.lines = JsonLines(folder / "metrics.jsonl")
+        self.events = JsonLines(folder / "events.jsonl")
+        self.results = JsonLines(folder / "results.jsonl")
+        self.callbacks = Callbacks(self)
+
+    @classmethod
+    def prepare(
+        cls,
+        recipe: str | PathLike[str],
+        overrides: Iterable[str] = (),
+        *,
+        name: str = "default",
+        root: str | PathLike[str] = "runs",
+        fresh: bool = False,
+    ) -> Run:
+        """Check everything, build the parts, make or find the folder. Raises GanzooError before any harm is done."""
+        checked = read_recipe(Path(recipe), overrides)
+        if not name or Path(name).name != name or name.startswith("."):
+            raise GanzooError(f"--name is {name!r}; it is the name of one folder")
+        folder = Path(root) / checked.name / name
+        accelerator = processes.start(checked.train.trackers, str(folder))
+        run = cls(checked, folder, accelerator)
+        if accelerator.is_main_process:
+            if fresh and folder.exists():
+                folder.rename(_free_name(folder))
+            run._settle(Path(recipe))
+        accelerator.wait_for_everyone()
+        return run
+
+    def train(self) -> dict[str, float]:
+        """Train to the end and evaluate; return the closing figures."""
+        from ganzoo.loop import train
+
+        return train(self)
+
+    def checkpoint(self, name: str) -> Path:
+        """Return the folder of a checkpoint: ``last``, ``best`` or ``step-N``."""
+        return self.folder / "checkpoints" / name
+
+    def write_event(self, event: str, **fields: Any) -> None:
+        """Append a line to events.jsonl (main process)."""
+        if self.accelerator.is_main_process:
+            self.events.append(event=event, **fields)
+
+    def _settle(self, file: Path) -> None:
+        """Write the folder's description, or check that the one there is of the same run."""
+        resolved, described = self.recipe.resolved(), self.folder / "resolved.yaml"
+        environment_now, environment_file = environment(self.accelerator), self.folder / "env.json"
+        changes = []
+        if described.is_file() and environment_file.is_file():
+            begun = yaml.safe_load(described.read_text(encoding="utf-8"))
+            begun["processes"] = json.loads(environment_file.read_text(encoding="utf-8"))["processes"]
+            changes = _changes(begun, {**resolved, "processes": environment_now["processes"]}, self.folder)
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise GanzooError(f"{self.folder}: not empty, and not a run's folder; choose another --name")
+        try:
+            (self.folder / "samples").mkdir(parents=True, exist_ok=True)
+            (self.folder / "checkpoints").mkdir(exist_ok=True)
+            shutil.copyfile(file, self.folder / "recipe.yaml")
+        except OSError as error:
+            raise GanzooError(f"{self.folder}: cannot be written: {error.strerror}") from None
+        write_text(environment_file, json.dumps(environment_now, indent=1))
+        write_text(described, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
+        for path, before, now in changes:
+            self.console.say(f"changed since the last sitting: {path}: {before} → {now}")
+            if path in ("train.epochs", "train.steps"):
+                self.console.say("the learning rate's schedule is stretched to the new length")
+
+    def start_step(self) -> tuple[int, dict[str, Any], dict[str, torch.Tensor]]:
+        """Return the step to begin with, the progress and the log's sums: from the last checkpoint, or zero."""
+        last = self.checkpoint("last")
+        if self.accelerator.is_main_process:
+            found = state.recover(last) is not None
+            step = int(state.read_progress(last)["step"]) if found else 0
+            for lines in (self.lines, self.results):
+                lines.cut(step if found else -1)
+        self.accelerator.wait_for_everyone()
+        if not (last / state.PROGRESS).is_file():
+            return 0, {}, {}
+        progress, sums = state.load(last, self.engine)
+        self.write_event("resumed", step=progress["step"])
+        return int(progress["step"]), progress, sums
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[tuple[str, Any, Any]]:
+    """Return what a resumed run changes. Raises GanzooError, naming each, for what would make it another run."""
+    allowed = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
+    found = differences(before, now)
+    refused = [f"{path}: {old} → {new}" for path, old, new in found if path not in allowed]
+    if refused:
+        raise GanzooError(
+            f"{folder}: this run was begun with other settings, so it cannot go on with these: {'; '.join(refused)} "
+            "(--name starts another run beside it, --fresh starts this one anew)"
+        )
+    return found
+
+
+def _free_name(folder: Path) -> Path:
+    return next(one for i in range(1, 10**6) if not (one := folder.with_name(f"{folder.name}.before-{i}")).exists())
+
+
+def environment(accelerator: Accelerator) -> dict[str, Any]:
+    """Return what the run ran on: versions, plugins, processor and device."""
+    wanted = {
+        "torch",
+        "torchvision",
+        "accelerate",
+        "kornia",
+        "numpy",
+        "pillow",
+        "safetensors",
+        "scikit-learn",
+    }
+    versions = {one.name: one.version for one in distributions() if one.name.lower() in wanted}
+    device = accelerator.device
+    return {
+        "ganzoo": installed_version(),
+        "interface": INTERFACE,
+        "plugins": {one.name: one.version for one in plugins().loaded if not one.error},
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "packages": dict(sorted(versions.items())),
+        "device": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{device.type} ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "processes": accelerator.num_processes,
+    }

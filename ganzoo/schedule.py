@@ -1,0 +1,16 @@
+"""The learning rate over a run."""
+
+from __future__ import annotations
+
+
+def linear_decay(done: int, total: int, decay: float) -> float:
+    """Return the factor after ``done`` of ``total`` epochs: 1, then linear over the last ``decay`` of the run.
+
+    With n constant and m decaying epochs, and e counted from 1: 1 − max(0, e − n)/(m + 1), as released with CycleGAN
+    (Zhu et al. 2017, section 4), where n = m = 100; the last epoch still has 1/(m + 1).
+
+    >>> [linear_decay(done, 4, 0.5) for done in range(4)]
+    [1.0, 1.0, 0.6666666666666667, 0.33333333333333337]
+    """
+    falling = round(total * decay)
+    return 1.0 - max(0, done + 1 - (total - falling)) / (falling + 1)

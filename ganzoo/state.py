@@ -1,0 +1,169 @@
+"""Checkpoints: safetensors and JSON, written aside and renamed, so that a kill at any moment leaves the last one whole.
+
+A checkpoint is a folder:
+    networks/<slot>.safetensors     one file a network, so that one direction loads alone
+    average/<slot>.safetensors      the moving averages, if any
+    optimizers.safetensors          <optim>/<parameter>/<key>
+    process-<rank>.safetensors      what the method keeps (pools, …) and the running sums of the log
+    progress.json                   step, best figure, loss scale
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ganzoo.engine import Engine
+from ganzoo.errors import GanzooError
+
+PROGRESS = "progress.json"
+
+
+def save(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
+    """Write a checkpoint to ``folder``, replacing the one that is there only once the new one is whole.
+
+    Every process calls this. Raises GanzooError when the disk is full or not writable; the old one then stands.
+    """
+    accelerator = engine.accelerator
+    aside = _beside(folder, "new")
+    trouble = ""
+    try:
+        if accelerator.is_main_process:
+            shutil.rmtree(aside, ignore_errors=True)
+            for part in ("networks", "average"):
+                (aside / part).mkdir(parents=True)
+        accelerator.wait_for_everyone()
+        kept = {f"method/{name}": tensor for name, tensor in engine.method.state_dict().items()}
+        kept |= {f"sums/{name}": tensor for name, tensor in sums.items()}
+        _write(aside / f"process-{accelerator.process_index}.safetensors", kept)
+        if accelerator.is_main_process:
+            _write_shared(aside, engine, progress)
+    except (OSError, SafetensorError) as error:
+        trouble = getattr(error, "strerror", None) or str(error)
+    failed = torch.tensor([float(bool(trouble))], device=engine.device)
+    if float(accelerator.reduce(failed, "sum")):
+        if accelerator.is_main_process:
+            shutil.rmtree(aside, ignore_errors=True)
+        raise GanzooError(
+            f"{folder}: the checkpoint cannot be written: {trouble or 'another process failed'}; the one before it is "
+            "whole: make room, then give the same command again to go on from there"
+        )
+    if accelerator.is_main_process:
+        _replace(aside, folder)
+    accelerator.wait_for_everyone()
+
+
+def _write_shared(aside: Path, engine: Engine, progress: Mapping[str, Any]) -> None:
+    for name, network in engine.networks.items():
+        _write(aside / "networks" / f"{name}.safetensors", network.state_dict())
+    if engine.average:
+        for name, network in engine.average.networks.items():
+            _write(aside / "average" / f"{name}.safetensors", network.state_dict())
+    flat = {}
+    for name, optimizer in engine.optimizers.items():
+        for index, entries in optimizer.state_dict()["state"].items():
+            flat.update({f"{name}/{index}/{key}": torch.as_tensor(value) for key, value in entries.items()})
+    _write(aside / "optimizers.safetensors", flat)
+    text = json.dumps({**progress, "scaler": engine.scaler.state_dict()}, indent=1)
+    with (aside / PROGRESS).open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Bring networks, optimizers, averages and the method's state back; return progress and the log's sums."""
+    progress = read_progress(folder)
+    for name, network in engine.networks.items():
+        load_network(network, folder / "networks" / f"{name}.safetensors")
+    if engine.average:
+        for name, network in engine.average.networks.items():
+            load_network(network, folder / "average" / f"{name}.safetensors")
+    flat = _read(folder / "optimizers.safetensors")
+    for name, optimizer in engine.optimizers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in flat.items():
+            owner, index, entry = key.rsplit("/", 2)
+            if owner == name:
+                state.setdefault(int(index), {})[entry] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    if progress["scaler"]:
+        engine.scaler.load_state_dict(progress["scaler"])
+    kept = _read(folder / f"process-{engine.accelerator.process_index}.safetensors")
+    parts: dict[str, dict[str, Tensor]] = {"method": {}, "sums": {}}
+    for key, tensor in kept.items():
+        part, _, name = key.partition("/")
+        parts[part][name] = tensor.to(engine.device)
+    engine.method.load_state_dict(parts["method"])
+    return progress, parts["sums"]
+
+
+def read_progress(folder: Path) -> dict[str, Any]:
+    """Return a checkpoint's progress.json. Raises GanzooError when the folder is none."""
+    try:
+        return dict(json.loads((folder / PROGRESS).read_text()))
+    except (OSError, ValueError):
+        raise GanzooError(f"{folder}: no checkpoint is there, or it is damaged") from None
+
+
+def load_network(network: nn.Module, file: Path) -> None:
+    """Load one network's weights. Raises GanzooError when the file is missing, damaged or of another architecture."""
+    weights = _read(file)
+    own = network.state_dict()
+    for name in [*own, *weights]:
+        ours, theirs = own.get(name), weights.get(name)
+        if ours is None or theirs is None or ours.shape != theirs.shape:
+            raise GanzooError(
+                f"{file}: weights of another architecture: {name} is {_shape(theirs)} there and {_shape(ours)} here; "
+                "use the recipe that they were trained with"
+            )
+    network.load_state_dict(weights)
+
+
+def recover(folder: Path) -> Path | None:
+    """Return the checkpoint to read for ``folder``, finishing or undoing a replacement that was cut short; or None."""
+    old = _beside(folder, "old")
+    if not (folder / PROGRESS).is_file() and (old / PROGRESS).is_file():
+        old.rename(folder)
+    return folder if (folder / PROGRESS).is_file() else None
+
+
+def _beside(folder: Path, word: str) -> Path:
+    return folder.with_name(f".{folder.name}.{word}")
+
+
+def _replace(aside: Path, folder: Path) -> None:
+    """Put a finished folder in another's place; between the two renames ``recover`` finds the old one."""
+    old = _beside(folder, "old")
+    recover(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    aside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, file)
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise GanzooError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "missing" if tensor is None else "×".join(map(str, tensor.shape)) or "one number"

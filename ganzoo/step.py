@@ -1,0 +1,94 @@
+"""The named tensors of one training step, and its keyed draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo.errors import suggest
+from ganzoo.randomness import Draws, keyed
+
+
+class Step(dict[str, Tensor]):
+    """What one micro-batch brings in (``real_A``, ``given_mask_A``, …) and what the method makes of it (``fake_B``, …).
+
+    Args:
+        tensors: the batch, images (B, C, H, W) in [−1, 1] on the device.
+        seed: the run's seed.
+        index: the global step, counted from 0.
+        samples: for each row, its index among all samples of the run; it keys the draws.
+        positions: for each row, its place in the global batch (over processes and accumulation).
+        progress: the share of the run that is done, 0 … 1: what ramps read.
+        epoch: passes over the data that are done.
+        training: False for sample grids, metrics and translation.
+
+    >>> step = Step({"real_A": torch.zeros(2, 3, 8, 8)}, seed=0, index=5, samples=[10, 11])
+    >>> step.rng("noise").normal(4).shape
+    torch.Size([2, 4])
+    """
+
+    def __init__(
+        self,
+        tensors: dict[str, Tensor],
+        *,
+        seed: int = 0,
+        index: int = 0,
+        samples: Sequence[int] = (0,),
+        positions: Sequence[int] | None = None,
+        progress: float = 0.0,
+        epoch: int = 0,
+        training: bool = True,
+    ) -> None:
+        super().__init__(tensors)
+        self.batch = tuple(tensors)
+        self.seed = seed
+        self.index = index
+        self.samples = tuple(samples)
+        self.positions = tuple(positions) if positions is not None else tuple(range(len(self.samples)))
+        self.progress = progress
+        self.epoch = epoch
+        self.training = training
+        self.phase = ""
+        """The phase whose losses are being computed: draws that differ between phases put it into their purpose."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise KeyError(f"no tensor {name!r} in this step{suggest(name, self)}")
+
+    def rng(self, purpose: str) -> Draws:
+        """Return draws for each sample, keyed by seed, step, sample and purpose: ask twice, get the same."""
+        return Draws([keyed(self.seed, self.index, sample, purpose) for sample in self.samples])
+
+    def common_rng(self, purpose: str) -> np.random.Generator:
+        """Return one generator for the whole global batch, equal on every process."""
+        return keyed(self.seed, self.index, "all", purpose)
+
+    def _with(self, tensors: dict[str, Tensor]) -> Step:
+        copy = Step(
+            tensors,
+            seed=self.seed,
+            index=self.index,
+            samples=self.samples,
+            positions=self.positions,
+            progress=self.progress,
+            epoch=self.epoch,
+            training=self.training,
+        )
+        copy.batch = self.batch
+        return copy
+
+    def detached(self) -> Step:
+        """Return the same step without the graph: nothing read from it reaches the networks that made it."""
+        return self._with({name: tensor.detach() for name, tensor in self.items()})
+
+    def inputs(self) -> Step:
+        """Return the step as it came from the data, without what a method made of it."""
+        return self._with({name: self[name] for name in self.batch})
+
+
+def zeros_step(channels: dict[str, int], size: int, batch: int = 1) -> Step:
+    """Return an example step of blank pictures (B, C, size, size), for dry forwards."""
+    tensors = {f"real_{domain}": torch.zeros(batch, count, size, size) for domain, count in channels.items()}
+    return Step(tensors, samples=range(batch), training=False)

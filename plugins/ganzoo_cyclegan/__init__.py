@@ -1,0 +1,18 @@
+"""CycleGAN (Zhu et al., ICCV 2017): its method, its networks, and the pieces that its kin share."""
+
+from __future__ import annotations
+
+from ganzoo import hookimpl
+from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the method and its networks."""
+    registry.add("method", "cyclegan", "ganzoo_cyclegan.method:CycleGAN")
+    registry.add("generator", "resnet", "ganzoo_cyclegan.resnet:ResNet")
+    registry.add("generator", "unet", "ganzoo_cyclegan.unet:UNet")
+    registry.add("discriminator", "patch", "ganzoo_cyclegan.patch:Patch")
+    registry.add("discriminator", "pixel", "ganzoo_cyclegan.pixel:Pixel")

@@ -1,0 +1,80 @@
+"""The adversarial losses: least squares, vanilla, hinge and Wasserstein with a gradient penalty.
+
+Each is a mean over the batch and the map of logits, in float32 (or float64, if the logits are).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Adversarial = Literal["lsgan", "vanilla", "hinge", "wgan-gp"]
+
+
+def discriminator_loss(kind: Adversarial, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the real and the fake term of a discriminator's loss, two scalars.
+
+    The CycleGAN family takes half their sum, MUNIT, UNIT and DRIT the sum. ``wgan-gp`` needs
+    ``gradient_penalty`` beside them.
+
+    Args:
+        kind: ``lsgan`` (Mao et al. 2017, eq. 9 with targets 1 and 0, not halved), ``vanilla`` (Goodfellow et
+            al. 2014, eq. 1: cross-entropy), ``hinge`` (Lim and Ye 2017) or ``wgan-gp`` (Gulrajani et al.
+            2017, eq. 3).
+        real_logits: of real pictures, any shape.
+        fake_logits: of generated ones, made from detached pictures.
+    """
+    real, fake = _precise(real_logits), _precise(fake_logits)
+    if kind == "lsgan":
+        return (real - 1).square().mean(), fake.square().mean()
+    if kind == "vanilla":
+        return F.softplus(-real).mean(), F.softplus(fake).mean()
+    if kind == "hinge":
+        return F.relu(1 - real).mean(), F.relu(1 + fake).mean()
+    return -real.mean(), fake.mean()
+
+
+def generator_loss(kind: Adversarial, fake_logits: Tensor) -> Tensor:
+    """Return a generator's loss, a scalar; the vanilla one is the form that does not saturate.
+
+    Args:
+        kind: as in ``discriminator_loss``.
+        fake_logits: of generated pictures, any shape.
+    """
+    fake = _precise(fake_logits)
+    if kind == "lsgan":
+        return (fake - 1).square().mean()
+    if kind == "vanilla":
+        return F.softplus(-fake).mean()
+    return -fake.mean()
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor, *, weight: float = 10.0
+) -> Tensor:
+    """Return weight · mean((‖∇D(x̂)‖₂ − 1)²), x̂ = mix·real + (1 − mix)·fake (Gulrajani et al. 2017, eq. 3).
+
+    D of a picture is the mean of its logits, as in the Wasserstein terms. The result can be differentiated
+    for the critic's parameters; no gradient reaches the pictures.
+
+    Args:
+        critic: pictures (B, C, H, W) → logits (B, …).
+        real: (B, C, H, W).
+        fake: (B, C, H, W).
+        mix: (B,), one draw from U[0, 1) for each picture.
+        weight: 10 in the paper.
+    """
+    real, fake = _precise(real.detach()), _precise(fake.detach())
+    share = mix.to(real).view(-1, 1, 1, 1)
+    mixed = (share * real + (1 - share) * fake).requires_grad_()
+    values = _precise(critic(mixed)).flatten(1).mean(1)
+    (gradient,) = torch.autograd.grad(values.sum(), mixed, create_graph=True)
+    return weight * (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def _precise(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,0 +1,61 @@
+"""The PatchGAN discriminator (Isola et al. 2017, section 3.2.2; CycleGAN's appendix 7.2)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganzoo import GanzooError
+from ganzoo_cyclegan.layers import Norm, Width, init_weights, make_norm
+
+
+class Patch(nn.Module):
+    """Judge the patches of pictures (B, in_channels, H, W): a map of logits (B, 1, h, w), one for each patch.
+
+    Each layer is a 4×4 convolution of stride 2; one more of stride 1 and the one that makes the logit follow.
+    Three layers see patches of 70×70 pixels and have 2,764,737 parameters with width 64 and 3 channels. Along
+    each side, h = ⌊H / 2**layers⌋ − 2.
+
+    Args:
+        in_channels: of the pictures, or of the pictures side by side.
+        width: channels of the first layer; they double at each layer up to eight times as many.
+        layers: convolutions of stride 2.
+        norm: between the first convolution and the last: ``instance``, ``batch`` or ``none``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        width: Width = 64,
+        layers: Annotated[int, Field(ge=1, le=8)] = 3,
+        norm: Norm = "instance",
+    ) -> None:
+        super().__init__()
+        self.layers = layers
+        widths = [width * min(2**layer, 8) for layer in range(layers + 1)]
+        hidden: list[nn.Module] = []
+        for layer in range(1, layers + 1):
+            stride = 1 if layer == layers else 2
+            conv = nn.Conv2d(widths[layer - 1], widths[layer], 4, stride, padding=1, bias=norm != "batch")
+            hidden += [conv, make_norm(norm, widths[layer]), nn.LeakyReLU(0.2, inplace=True)]
+        self.model = nn.Sequential(
+            nn.Conv2d(in_channels, width, 4, 2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            *hidden,
+            nn.Conv2d(widths[-1], 1, 4, padding=1),
+        )
+        init_weights(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (B, 1, h, w). Raises GanzooError for pictures below 3 · 2**layers pixels a side."""
+        height, width = images.shape[-2:]
+        least = 3 * 2**self.layers
+        if min(height, width) < least:
+            raise GanzooError(
+                f"patch with layers: {self.layers} judges pictures from {least}×{least} pixels on, "
+                f"not {height}×{width}: take fewer layers, larger pictures or the discriminator pixel"
+            )
+        return self.model(images)

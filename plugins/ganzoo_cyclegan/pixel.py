@@ -1,0 +1,37 @@
+"""The discriminator that judges every pixel by its colour alone (Isola et al. 2017, section 4.4)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ganzoo_cyclegan.layers import Norm, Width, init_weights, make_norm
+
+
+class Pixel(nn.Module):
+    """Judge the pixels of pictures (B, in_channels, H, W): logits (B, 1, H, W) from three 1×1 convolutions.
+
+    With width 64 and 3 channels it has 8,576 parameters with instance norm.
+
+    Args:
+        in_channels: of the pictures, or of the pictures side by side.
+        width: channels after the first convolution; twice as many after the second.
+        norm: after the second convolution: ``instance``, ``batch`` or ``none``.
+    """
+
+    def __init__(self, in_channels: int, *, width: Width = 64, norm: Norm = "instance") -> None:
+        super().__init__()
+        # The released code leaves the second and third bias out with instance norm, and only then.
+        bias = norm != "instance"
+        self.net = nn.Sequential(
+            nn.Conv2d(in_channels, width, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(width, 2 * width, 1, bias=bias),
+            make_norm(norm, 2 * width),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(2 * width, 1, 1, bias=bias),
+        )
+        init_weights(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (B, 1, H, W)."""
+        return self.net(images)

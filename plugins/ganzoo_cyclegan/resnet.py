@@ -1,0 +1,105 @@
+"""The ResNet generator of CycleGAN (Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganzoo_cyclegan.layers import (
+    Norm,
+    Padding,
+    Upsample,
+    Width,
+    crop_to,
+    init_weights,
+    make_norm,
+    make_padding,
+    pad_to_stride,
+    resampled,
+)
+
+
+class ResNet(nn.Module):
+    """Translate pictures (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
+
+    A 7×7 convolution, two of stride 2, residual blocks at a quarter of the size, two steps up, a 7×7
+    convolution and tanh. With width 64 and 3 channels it has 11,378,179 parameters at 9 blocks and 7,837,699
+    at 6.
+
+    Args:
+        in_channels: of the pictures that enter.
+        out_channels: of those that leave.
+        width: channels at full size; four times as many in the blocks.
+        blocks: residual blocks; the paper takes 6 at 128 pixels and 9 at 256 or more.
+        norm: after every convolution but the last: ``instance``, ``batch`` or ``none``.
+        padding: of the 7×7 convolutions and the blocks: ``reflect``, ``replicate`` or ``zero``.
+        upsample: ``deconv`` is the paper's; ``resize`` and ``pixelshuffle`` avoid its checkerboard.
+        dropout: whether each block drops half of its hidden values in training.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        width: Width = 64,
+        blocks: Annotated[int, Field(ge=0)] = 9,
+        norm: Norm = "instance",
+        padding: Padding = "reflect",
+        upsample: Upsample = "deconv",
+        dropout: bool = False,
+    ) -> None:
+        super().__init__()
+        bias = norm != "batch"
+
+        def normed(conv: nn.Module, channels: int) -> list[nn.Module]:
+            return [conv, make_norm(norm, channels), nn.ReLU(inplace=True)]
+
+        def up(inner: int, outer: int) -> nn.Module:
+            if upsample == "deconv":
+                return nn.ConvTranspose2d(inner, outer, 3, 2, padding=1, output_padding=1, bias=bias)
+            return resampled(upsample, inner, outer, padding, bias=bias)
+
+        # One flat sequence: a layer's number is its number in the authors' checkpoints.
+        self.model = nn.Sequential(
+            make_padding(padding, 3),
+            *normed(nn.Conv2d(in_channels, width, 7, bias=bias), width),
+            *normed(nn.Conv2d(width, 2 * width, 3, 2, padding=1, bias=bias), 2 * width),
+            *normed(nn.Conv2d(2 * width, 4 * width, 3, 2, padding=1, bias=bias), 4 * width),
+            *(ResidualBlock(4 * width, norm, padding, dropout) for _ in range(blocks)),
+            *normed(up(4 * width, 2 * width), 2 * width),
+            *normed(up(2 * width, width), width),
+            make_padding(padding, 3),
+            nn.Conv2d(width, out_channels, 7),
+            nn.Tanh(),
+        )
+        init_weights(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Translate (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1]."""
+        # Below 8 pixels the blocks would see 1×1 maps: too small to reflect, and instance norm makes them 0.
+        return crop_to(self.model(pad_to_stride(images, 4, least=8)), images)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(ReLU(conv(x))), each 3×3 convolution normalized, nothing after the sum (He et al. 2016)."""
+
+    def __init__(self, channels: int, norm: Norm, padding: Padding, dropout: bool) -> None:
+        super().__init__()
+        bias = norm != "batch"
+        self.conv_block = nn.Sequential(
+            make_padding(padding, 1),
+            nn.Conv2d(channels, channels, 3, bias=bias),
+            make_norm(norm, channels),
+            nn.ReLU(inplace=True),
+            *([nn.Dropout(0.5)] if dropout else []),
+            make_padding(padding, 1),
+            nn.Conv2d(channels, channels, 3, bias=bias),
+            make_norm(norm, channels),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps of the same shape (B, channels, H, W)."""
+        return maps + self.conv_block(maps)

@@ -1,0 +1,127 @@
+"""The U-Net generator of pix2pix (Isola et al. 2017, appendix 6.1), as CycleGAN's authors offer it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganzoo_cyclegan.layers import (
+    Norm,
+    Upsample,
+    Width,
+    crop_to,
+    init_weights,
+    make_norm,
+    pad_to_stride,
+    resampled,
+)
+
+
+class UNet(nn.Module):
+    """Translate pictures (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
+
+    Convolutions of stride 2 down to the innermost map, steps up again, and at each size the map from the way
+    down beside the one from the way up. With width 64, 3 channels and 8 levels it has 54,409,603 parameters
+    with instance norm and 54,413,955 with batch norm; with 7 levels 41,825,667 and 41,828,995.
+
+    Args:
+        in_channels: of the pictures that enter.
+        out_channels: of those that leave.
+        levels: halvings; the picture is padded to multiples of 2**levels. 8 for 256 pixels, 7 for 128.
+        width: channels of the outermost level; they double at each level up to eight times as many.
+        norm: ``instance``, ``batch`` or ``none``; none at the outermost level and on the innermost way down.
+        upsample: ``deconv`` is the paper's; ``resize`` and ``pixelshuffle`` avoid its checkerboard.
+        dropout: whether the levels between maps of 8 · width channels, but the innermost, drop half of their
+            values in training: pix2pix's noise. There are ``levels − 5`` of them.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        levels: Annotated[int, Field(ge=2, le=10)] = 8,
+        width: Width = 64,
+        norm: Norm = "instance",
+        upsample: Upsample = "deconv",
+        dropout: bool = False,
+    ) -> None:
+        super().__init__()
+        self.stride = 2**levels
+        widths = [width * min(2**level, 8) for level in range(levels)]
+        nested: Level | None = None
+        for outer, inner in zip(reversed(widths[:-1]), reversed(widths[1:]), strict=True):
+            drop = dropout and nested is not None and outer == 8 * width
+            nested = Level(outer, inner, nested, norm, upsample, drop)
+        assert nested is not None
+        bias = norm != "batch"
+        self.model = Outermost(in_channels, out_channels, width, nested, upsample, bias=bias)
+        init_weights(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Translate (B, in_channels, H, W) to (B, out_channels, H, W), padded to 2**levels and cropped."""
+        return crop_to(self.model(pad_to_stride(images, self.stride)), images)
+
+
+class Outermost(nn.Module):
+    """The first step down and the last one up: neither is normalized; tanh at the end."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        width: int,
+        nested: Level,
+        upsample: Upsample,
+        *,
+        bias: bool,
+    ) -> None:
+        super().__init__()
+        self.model = nn.Sequential(
+            nn.Conv2d(in_channels, width, 4, 2, padding=1, bias=bias),
+            nested,
+            nn.ReLU(inplace=True),
+            _up(upsample, 2 * width, out_channels, bias=True),
+            nn.Tanh(),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return pictures (B, out_channels, H, W)."""
+        return self.model(images)
+
+
+class Level(nn.Module):
+    """One halving and its doubling around the levels below: (B, C, H, W) → (B, 2C, H, W), the input first.
+
+    The innermost one, around nothing, has no norm on its way down: instance norm would make 1×1 maps 0.
+    """
+
+    def __init__(
+        self, outer: int, inner: int, nested: Level | None, norm: Norm, upsample: Upsample, dropout: bool
+    ) -> None:
+        super().__init__()
+        bias = norm != "batch"
+        below: list[nn.Module] = [] if nested is None else [make_norm(norm, inner), nested]
+        # In the order of the authors' modules: a layer's number is its number in their checkpoints.
+        self.model = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(outer, inner, 4, 2, padding=1, bias=bias),
+            *below,
+            nn.ReLU(inplace=True),
+            _up(upsample, inner if nested is None else 2 * inner, outer, bias=bias),
+            make_norm(norm, outer),
+            *([nn.Dropout(0.5)] if dropout else []),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the maps and what the levels below made of them, side by side."""
+        return torch.cat([maps, self.model(maps)], dim=1)
+
+
+def _up(upsample: Upsample, inner: int, outer: int, *, bias: bool) -> nn.Module:
+    if upsample == "deconv":
+        return nn.ConvTranspose2d(inner, outer, 4, 2, padding=1, bias=bias)
+    return resampled(upsample, inner, outer, "zero", bias=bias)

@@ -1,0 +1,21 @@
+"""Data sets of the user's own pictures: ``folders``, ``lists``, ``npz`` and ``paired``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganzoo import hookimpl
+
+if TYPE_CHECKING:
+    from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the data sets."""
+    registry.add("dataset", "folders", "ganzoo_datasets.folders:Folders")
+    registry.add("dataset", "lists", "ganzoo_datasets.lists:Lists")
+    registry.add("dataset", "npz", "ganzoo_datasets.npz:Npz")
+    registry.add("dataset", "paired", "ganzoo_datasets.paired:Paired")

@@ -1,0 +1,139 @@
+"""Pictures in files, with the masks and label maps that lie beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ganzoo.data.pictures import SUFFIXES, find_pictures, read_labels, read_mask, read_picture
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Sample
+from ganzoo_datasets.split import hold_out
+
+Domain = Literal["A", "B"]
+Plane = Literal["mask", "labels"]
+Channels = dict[Domain, int]
+DOMAINS: tuple[Domain, Domain] = ("A", "B")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture: where it is, what it is called, and the planes that belong to it."""
+
+    path: Path
+    name: str
+    mask: Path | None = None
+    labels: Path | None = None
+
+
+Entries = dict[tuple[str, str], list[Entry]]
+"""(split, domain) → pictures."""
+
+
+def channels_of(option: Channels | None) -> dict[str, int]:
+    """Return the channels of both domains, 3 where the option does not say. Raises GanzooError below 1."""
+    for domain, number in (option or {}).items():
+        if number < 1:
+            raise GanzooError(f"channels.{domain} is {number}; give 1 or more")
+    return {domain: (option or {}).get(domain, 3) for domain in DOMAINS}
+
+
+def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
+    """Return the pictures below a folder. Raises GanzooError when there is no such folder, or none in it."""
+    entries = [Entry(path, path.relative_to(folder).as_posix()) for path in find_pictures(folder, hint)]
+    if not entries:
+        raise GanzooError(f"{folder}: no pictures in it or below; put some there (looked for {' '.join(SUFFIXES)})")
+    return entries
+
+
+def by_stem(folder: Path, hint: str = "check the path") -> dict[str, Entry]:
+    """Return path without suffix → picture. Raises GanzooError when two differ by their suffix only."""
+    found: dict[str, Entry] = {}
+    for entry in entries_in(folder, hint):
+        stem = stem_of(entry.name)
+        if stem in found:
+            raise GanzooError(
+                f"{entry.path}: {found[stem].path.name} beside it has the same stem; remove one of the two"
+            )
+        found[stem] = entry
+    return found
+
+
+def stem_of(name: str) -> str:
+    """Return a relative path without its suffix.
+
+    >>> stem_of("a/b.c.png")
+    'a/b.c'
+    """
+    return os.path.splitext(name)[0]
+
+
+def with_planes(entries: Sequence[Entry], pictures: Path, plane: Plane, folder: Path) -> list[Entry]:
+    """Give each picture its mask or label map: the file of the same stem below another folder.
+
+    Raises GanzooError, naming both places, when one lacks it.
+    """
+    planes = by_stem(folder, f"it should hold the {plane} of each picture in {pictures}")
+    refuse_lonely([entry for entry in entries if stem_of(entry.name) not in planes], plane, folder)
+    found = [planes[stem_of(entry.name)].path for entry in entries]
+    if plane == "mask":
+        return [replace(entry, mask=path) for entry, path in zip(entries, found, strict=True)]
+    return [replace(entry, labels=path) for entry, path in zip(entries, found, strict=True)]
+
+
+def refuse_lonely(entries: Sequence[Entry], what: str, folder: Path) -> None:
+    """Raise GanzooError when there are pictures that have no file of their stem in a folder."""
+    if entries:
+        first, rest = entries[0], len(entries) - 1
+        more = f" (and {rest} more lack theirs)" if rest else ""
+        raise GanzooError(
+            f"{folder / stem_of(first.name)}.*: no {what} for the picture {first.path}{more}; "
+            "add it, or remove the picture"
+        )
+
+
+def hold_out_validation(entries: Entries, share: float) -> None:
+    """Move a share of the training pictures to validation, in each domain that has no pictures there."""
+    for domain in DOMAINS:
+        if not entries.get(("validation", domain)):
+            train = entries["train", domain]
+            kept, held = hold_out([entry.name for entry in train], share)
+            entries["train", domain] = [train[i] for i in kept]
+            entries["validation", domain] = [train[i] for i in held]
+
+
+def read_sample(entry: Entry, channels: int) -> Sample:
+    """Read a picture and its planes. Raises GanzooError, naming both files, when their sizes differ."""
+    image = read_picture(entry.path, channels)
+    return Sample(
+        image,
+        entry.name,
+        mask=_plane(entry, image, entry.mask, read_mask),
+        labels=_plane(entry, image, entry.labels, read_labels),
+    )
+
+
+def size_of(image: np.ndarray) -> str:
+    """Return an (H, W, …) array's size as people write it.
+
+    >>> size_of(np.zeros((2, 3, 1)))
+    '3×2'
+    """
+    return f"{image.shape[1]}×{image.shape[0]}"
+
+
+def _plane(entry: Entry, image: np.ndarray, path: Path | None, read: Callable[[Path], np.ndarray]) -> np.ndarray | None:
+    if path is None:
+        return None
+    plane = read(path)
+    if plane.shape != image.shape[:2]:
+        raise GanzooError(
+            f"{path}: {size_of(plane)} pixels, but its picture {entry.path} has {size_of(image)}; "
+            "make them the same size"
+        )
+    return plane

@@ -1,0 +1,94 @@
+"""The data set ``lists``: text files that name the pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePath
+
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset, Sample, Split
+from ganzoo_datasets.files import Channels, Entries, Entry, channels_of, hold_out_validation, read_sample
+from ganzoo_datasets.split import Share
+
+
+class Lists(Dataset):
+    """Text files that name one picture a line, relative to the list; blank lines and ``# …`` are skipped.
+
+    Args:
+        train_A: the list of the training pictures of A.
+        train_B: the same of B.
+        test_A: the list of A's test pictures.
+        test_B: the same of B.
+        validation_A: the list of A's validation pictures.
+        validation_B: the same of B.
+        channels: 1 or 3, or any number for pictures in ``.npy`` files; 3 where it is not given.
+        validation: the share of the training pictures held out for validation, in a domain without a list
+            for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        train_A: Path,
+        train_B: Path,
+        test_A: Path | None = None,
+        test_B: Path | None = None,
+        validation_A: Path | None = None,
+        validation_B: Path | None = None,
+        channels: Channels | None = None,
+        validation: Share = 0.1,
+    ) -> None:
+        self.channels = channels_of(channels)
+        self.entries: Entries = {
+            ("train", "A"): _read_list(train_A),
+            ("train", "B"): _read_list(train_B),
+            ("test", "A"): _read_list(test_A),
+            ("test", "B"): _read_list(test_B),
+            ("validation", "A"): _read_list(validation_A),
+            ("validation", "B"): _read_list(validation_B),
+        }
+        hold_out_validation(self.entries, validation)
+
+    def count(self, split: Split, domain: str) -> int:
+        """Return how many pictures there are."""
+        return len(self.entries[split, domain])
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        """Read one picture."""
+        return read_sample(self.entries[split, domain][index], self.channels[domain])
+
+
+def _read_list(file: Path | None) -> list[Entry]:
+    if file is None:
+        return []
+    file = Path(file)
+    try:
+        lines = file.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise GanzooError(f"{file}: no such list; check the path") from error
+    except OSError as error:
+        raise GanzooError(f"{file}: the list cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise GanzooError(f"{file}: not a text in UTF-8 ({error.reason}); save the list as UTF-8") from error
+    entries: list[Entry] = []
+    lines_of: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        path, name = file.parent / text, _name(text)
+        if not path.is_file():
+            raise GanzooError(f"{file}:{number}: no such picture: {path}; mend the path or remove the line")
+        if name in lines_of:
+            raise GanzooError(f"{file}:{number}: {name} stands in line {lines_of[name]} too; remove one of them")
+        lines_of[name] = number
+        entries.append(Entry(path, name))
+    if not entries:
+        raise GanzooError(f"{file}: the list names no picture; write one path a line")
+    return entries
+
+
+def _name(text: str) -> str:
+    """Return a path without ``..`` and root, so that a name never leads out of a folder of results."""
+    path = PurePath(os.path.normpath(text))
+    return PurePath(*[part for part in path.parts if part not in ("..", path.anchor)]).as_posix()

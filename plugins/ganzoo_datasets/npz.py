@@ -1,0 +1,171 @@
+"""The data set ``npz``: pictures as arrays in .npz files."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ganzoo.errors import GanzooError, suggest
+from ganzoo.interfaces import Dataset, Sample, Split
+from ganzoo_datasets.files import Domain
+from ganzoo_datasets.split import Share, hold_out
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Some of an array's pictures (N, H, W, C): ``index`` says which; ``labels`` has N numbers."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    index: list[int]
+
+    def divide(self, share: float, purpose: str) -> tuple[_Pictures, _Pictures]:
+        """Return (the rest, those held out)."""
+        kept, held = hold_out([_name(place) for place in self.index], share, purpose)
+        first, second = [self.index[i] for i in kept], [self.index[i] for i in held]
+        return replace(self, index=first), replace(self, index=second)
+
+
+class Npz(Dataset):
+    """Arrays of pictures, uint8 of (N, H, W) or (N, H, W, C), in .npz files, kept in memory.
+
+    A key stands for ``train_<key>`` or ``test_<key>`` where a file has these, else for itself. Test
+    pictures come from ``test_A``; else from the ``test_<key>`` of ``A``; else they are a share of ``A``.
+
+    Args:
+        A: the file with the training pictures of A.
+        B: the same of B.
+        test_A: a file with test pictures of A.
+        test_B: the same of B.
+        image_key: the pictures' key, for both domains or for each.
+        label_key: the key of one number a picture, for both domains or for each; by default ``labels``,
+            where the file has it.
+        label: what that number is called in ``Sample.values``.
+        grey: whether pictures of one channel ``keep`` it or become ``rgb``.
+        validation: the share of the training pictures held out for validation.
+        test: the share of the pictures held out for test, in a domain without test pictures of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        A: Path,
+        B: Path,
+        test_A: Path | None = None,
+        test_B: Path | None = None,
+        image_key: str | dict[Domain, str] = "images",
+        label_key: str | dict[Domain, str] | None = None,
+        label: str = "label",
+        grey: Literal["keep", "rgb"] = "keep",
+        validation: Share = 0.1,
+        test: Share = 0.1,
+    ) -> None:
+        self.label = label
+        self.rgb = grey == "rgb"
+        self.pictures: dict[tuple[str, str], _Pictures] = {}
+        channels: dict[str, int] = {}
+        places: dict[Domain, tuple[Path, Path | None]] = {"A": (A, test_A), "B": (B, test_B)}
+        for domain, (file, test_file) in places.items():
+            keys = _choose(image_key, domain) or "images", _choose(label_key, domain)
+            train, held = _read_split(Path(file), test_file and Path(test_file), *keys, test)
+            train, validated = train.divide(validation, "validation")
+            for split, part in (("train", train), ("validation", validated), ("test", held)):
+                self.pictures[split, domain] = part
+            made = train.images.shape[3]
+            channels[domain] = 3 if self.rgb and made == 1 else made
+        self.channels = channels
+
+    def count(self, split: Split, domain: str) -> int:
+        """Return how many pictures there are."""
+        return len(self.pictures[split, domain].index)
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        """Return one picture; its name is its place in the array."""
+        pictures = self.pictures[split, domain]
+        place = pictures.index[index]
+        image = pictures.images[place]
+        image = image.repeat(3, axis=2) if self.rgb and image.shape[2] == 1 else image.copy()
+        values = {} if pictures.labels is None else {self.label: float(pictures.labels[place])}
+        return Sample(image, _name(place), values=values)
+
+
+def _read_split(
+    file: Path, test_file: Path | None, image_key: str, label_key: str | None, share: float
+) -> tuple[_Pictures, _Pictures]:
+    """Return one domain's pictures (for training and validation, for test)."""
+    with _opened(file) as archive:
+        has_test = f"test_{image_key}" in archive
+    train = _read(file, "train", image_key, label_key)
+    if not (test_file or has_test):
+        return train.divide(share, "test")
+    source = test_file or file
+    test = _read(source, "test", image_key, label_key)
+    if test.images.shape[3] != train.images.shape[3]:
+        raise GanzooError(
+            f"{source}: its test pictures have {test.images.shape[3]} channels, but those for training "
+            f"in {file} have {train.images.shape[3]}; make them the same"
+        )
+    return train, test
+
+
+def _read(file: Path, split: str, image_key: str, label_key: str | None) -> _Pictures:
+    with _opened(file) as archive:
+        found = _find(archive, split, image_key)
+        if found is None:
+            raise GanzooError(f"{file}: it has no {image_key!r}; set image_key{suggest(image_key, archive)}")
+        images = archive[found]
+        usual = _find(archive, split, label_key or "labels")
+        if label_key and not usual:
+            raise GanzooError(f"{file}: it has no {label_key!r}; set label_key{suggest(label_key, archive)}")
+        labels = archive[usual] if usual else None
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
+        raise GanzooError(
+            f"{file}: {found!r} is {images.dtype} of shape {images.shape}, not uint8 of (N, H, W) "
+            "or (N, H, W, C) with N > 0; write it so, or set image_key"
+        )
+    if labels is not None and (labels.shape != images.shape[:1] or labels.dtype.kind not in "buif"):
+        raise GanzooError(
+            f"{file}: {usual!r} is {labels.dtype} of shape {labels.shape}, not one number for each of the "
+            f"{len(images)} pictures; write it so, or set label_key"
+        )
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    return _Pictures(images, labels, list(range(len(images))))
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """Open an archive; turn whatever goes wrong while it is read into one line."""
+    try:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise GanzooError(f"{file}: a single array, not an .npz file; write it with numpy.savez(…, images=…)")
+        with archive:
+            yield archive
+    except FileNotFoundError as error:
+        raise GanzooError(f"{file}: no such file; check the path") from error
+    except PermissionError as error:
+        raise GanzooError(f"{file}: no permission to read it; change its mode or owner (chmod, chown)") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise GanzooError(
+            f"{file}: not an .npz file that can be read ({error}); write it again with numpy.savez_compressed"
+        ) from error
+
+
+def _find(archive: Mapping[str, np.ndarray], split: str, key: str) -> str | None:
+    return next((one for one in (f"{split}_{key}", key) if one in archive), None)
+
+
+def _choose(option: str | Mapping[Domain, str] | None, domain: Domain) -> str | None:
+    return option if isinstance(option, str) or option is None else option.get(domain)
+
+
+def _name(place: int) -> str:
+    return f"{place:06d}.png"

@@ -1,0 +1,149 @@
+"""The data set ``paired``: each picture of A has its own of B, in the same file or in a second folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ganzoo.data.pictures import read_picture
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset, Sample, Split
+from ganzoo_datasets.files import (
+    DOMAINS,
+    Channels,
+    Domain,
+    Entry,
+    by_stem,
+    channels_of,
+    entries_in,
+    refuse_lonely,
+    size_of,
+    stem_of,
+)
+from ganzoo_datasets.split import Share, hold_out
+
+FOLDERS: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class _Pair:
+    A: Entry
+    B: Entry
+
+
+class Paired(Dataset):
+    """Pictures that show the same scene in A and B; ``Sample.target`` is the partner.
+
+    Args:
+        root: the folder that holds everything.
+        layout: ``side_by_side``: ``root`` holds ``train`` and, if they are there, ``val`` and ``test``,
+            whose pictures have A and B in their halves. ``folders``: partners lie in two folders, under the
+            same name but for the suffix.
+        A: the half that shows A; only for ``side_by_side``, where it is ``left`` by default.
+        folders: the two folders below root, ``{split}`` standing for ``train``, ``val`` and ``test``; only
+            for ``folders``, where it is ``{A: "{split}A", B: "{split}B"}`` by default.
+        channels: 1 or 3, or any number for pictures in ``.npy`` files; 3 where it is not given.
+        validation: the share of the training pairs held out for validation, where there is no ``val``.
+    """
+
+    paired = True
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        layout: Literal["side_by_side", "folders"] = "side_by_side",
+        A: Literal["left", "right"] | None = None,
+        folders: dict[Domain, str] | None = None,
+        channels: Channels | None = None,
+        validation: Share = 0.1,
+    ) -> None:
+        self.channels = channels_of(channels)
+        self.halves = layout == "side_by_side"
+        self.left = "B" if A == "right" else "A"
+        if self.halves and folders is not None:
+            raise GanzooError("paired: the layout side_by_side does not read folders; set layout: folders")
+        if not self.halves and A is not None:
+            raise GanzooError(
+                "paired: the layout folders has no halves; remove the option A, or set layout: side_by_side"
+            )
+        patterns = _patterns(folders)
+        self.pairs: dict[str, list[_Pair]] = {}
+        for split, name in FOLDERS.items():
+            if self.halves:
+                self.pairs[split] = _whole(Path(root) / name, optional=split != "train")
+            else:
+                places = {domain: Path(root) / patterns[domain].replace("{split}", name) for domain in DOMAINS}
+                self.pairs[split] = _matched(places, optional=split != "train")
+        if not self.pairs["validation"]:
+            train = self.pairs["train"]
+            kept, held = hold_out([stem_of(pair.A.name) for pair in train], validation)
+            self.pairs["train"] = [train[i] for i in kept]
+            self.pairs["validation"] = [train[i] for i in held]
+
+    def count(self, split: Split, domain: str) -> int:
+        """Return how many pairs there are, the same for both domains."""
+        return len(self.pairs[split])
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        """Read one picture and its partner. Raises GanzooError when they cannot be one another's."""
+        pair = self.pairs[split][index]
+        images = self._halves(pair.A.path) if self.halves else self._two(pair)
+        own, other = (pair.A, "B") if domain == "A" else (pair.B, "A")
+        return Sample(images[domain], own.name, target=images[other])
+
+    def _halves(self, path: Path) -> dict[str, np.ndarray]:
+        halves = {}
+        for domain in DOMAINS:
+            whole = read_picture(path, self.channels[domain])
+            width = whole.shape[1]
+            if width % 2:
+                raise GanzooError(
+                    f"{path}: its width, {width} pixels, is odd, so it has no two equal halves; "
+                    "cut it, or use layout: folders"
+                )
+            half = whole[:, : width // 2] if domain == self.left else whole[:, width // 2 :]
+            halves[str(domain)] = half.copy()
+        return halves
+
+    def _two(self, pair: _Pair) -> dict[str, np.ndarray]:
+        first = read_picture(pair.A.path, self.channels["A"])
+        second = read_picture(pair.B.path, self.channels["B"])
+        if first.shape[:2] != second.shape[:2]:
+            raise GanzooError(
+                f"{pair.B.path}: {size_of(second)} pixels, but its partner {pair.A.path} has "
+                f"{size_of(first)}; make them the same size"
+            )
+        return {"A": first, "B": second}
+
+
+def _patterns(folders: Mapping[Domain, str] | None) -> dict[Domain, str]:
+    patterns: dict[Domain, str] = {"A": "{split}A", "B": "{split}B", **(folders or {})}
+    for domain, pattern in patterns.items():
+        if "{split}" not in pattern:
+            raise GanzooError(
+                f"paired: folders.{domain} is {pattern!r}, so train and test would be the same pictures; "
+                "write {split} where train, val and test differ"
+            )
+    return patterns
+
+
+def _whole(folder: Path, *, optional: bool) -> list[_Pair]:
+    if optional and not folder.exists():
+        return []
+    hint = "paired looks for train below root, and for val and test if they are there"
+    return [_Pair(entry, entry) for entry in entries_in(folder, hint)]
+
+
+def _matched(places: Mapping[Domain, Path], *, optional: bool) -> list[_Pair]:
+    if optional and not any(place.exists() for place in places.values()):
+        return []
+    hint = "paired looks for both folders of a split"
+    first, second = by_stem(places["A"], hint), by_stem(places["B"], hint)
+    refuse_lonely([one for stem, one in first.items() if stem not in second], "partner", places["B"])
+    refuse_lonely([one for stem, one in second.items() if stem not in first], "partner", places["A"])
+    return [_Pair(one, second[stem]) for stem, one in first.items()]

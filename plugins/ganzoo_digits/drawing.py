@@ -1,0 +1,88 @@
+"""Draw the pictures: glyph coverage from a scan, colour clutter, dark paint (A) and striped paint (B).
+
+All lengths follow from the picture's size, so that 16, 32 or 128 px show the same scene.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Plane = NDArray[np.float32]
+
+SHAPES = 9
+YELLOW = (1.0, 0.83, 0.08)
+RED = (0.82, 0.07, 0.10)
+
+
+def coverage(scan: NDArray[np.floating], size: int) -> NDArray[np.uint8]:
+    """Enlarge a scan (8, 8), 0 … 16, to the glyph's antialiased coverage (size, size), 0 … 255.
+
+    The glyph takes the middle seven eighths; what is faint in the scan stays outside it.
+    """
+    inner = round(size * 7 / 8)
+    scaled = Image.fromarray((scan / 16).astype(np.float32))
+    ink = np.asarray(scaled.resize((inner, inner), Image.Resampling.BICUBIC))
+    # an edge of the scan spans size / 8 pixels; steepen it to about two
+    sharp = np.clip((ink - 0.45) * max(1.0, size / 16) + 0.5, 0, 1)
+    plane = np.zeros((size, size), np.uint8)
+    start = (size - inner) // 2
+    plane[start : start + inner, start : start + inner] = np.rint(255 * sharp)
+    return plane
+
+
+def clutter(rng: np.random.Generator, size: int) -> Plane:
+    """Draw rectangles, ellipses and bars in pale colours over a pale ground: (size, size, 3), 0 … 1.
+
+    Colours are kept light, so that dark and striped glyphs stand out, and unsaturated, so that none is a stripe's.
+    """
+    colours = _pale_colours(rng, SHAPES + 1)
+    centres = rng.random((SHAPES, 2, 1, 1), np.float32)
+    halves = rng.uniform(0.06, 0.3, (SHAPES, 2, 1, 1)).astype(np.float32)
+    turns = rng.uniform(0, np.pi, (SHAPES, 1, 1)).astype(np.float32)
+    kinds = rng.integers(0, 3, SHAPES)
+    opacities = rng.uniform(0.6, 1.0, SHAPES).astype(np.float32)
+    halves[kinds == 2] = np.array((0.45, 0.025), np.float32)[:, None, None]
+
+    axis = (np.arange(size, dtype=np.float32) + 0.5) / size
+    x, y = axis[None, None, :] - centres[:, 0], axis[None, :, None] - centres[:, 1]
+    along = np.abs(x * np.cos(turns) + y * np.sin(turns))
+    across = np.abs(y * np.cos(turns) - x * np.sin(turns))
+    length, width = halves[:, 0], halves[:, 1]
+    box = np.maximum(along - length, across - width)
+    oval = (np.hypot(along / length, across / width) - 1) * np.minimum(length, width)
+    outside = np.where((kinds == 1)[:, None, None], oval, box)
+    covers = np.clip(0.5 - size * outside, 0, 1) * opacities[:, None, None]
+
+    picture = np.broadcast_to(colours[0], (size, size, 3)).copy()
+    for cover, colour in zip(covers, colours[1:], strict=True):
+        picture += cover[..., None] * (colour - picture)
+    return picture
+
+
+def _pale_colours(rng: np.random.Generator, count: int) -> Plane:
+    """Draw colours (count, 3) of any hue, value 0.6 … 1, saturation 0.1 … 0.55."""
+    hue, saturation, value = rng.random((3, count, 1), np.float32)
+    wheel = np.clip(np.abs((hue * 6 + np.array((0, 4, 2), np.float32)) % 6 - 3) - 1, 0, 1)
+    return (0.6 + 0.4 * value) * (1 - (0.1 + 0.45 * saturation) * (1 - wheel))
+
+
+def dark(rng: np.random.Generator, size: int) -> Plane:
+    """Return A's paint, one nearly black shade: (size, size, 3), 0 … 1."""
+    return np.full((size, size, 3), rng.uniform(0.04, 0.14), np.float32)
+
+
+def striped(size: int) -> Plane:
+    """Return B's paint, diagonal yellow and red stripes fixed to the picture's grid: (size, size, 3), 0 … 1."""
+    # A period that is a multiple of 4 lies still on the grid of a network that halves the picture twice.
+    period = 4 * max(1, size // 32)
+    axis = np.arange(size)
+    yellow = (axis[:, None] + axis) % period < period // 2
+    return np.where(yellow[..., None], np.array(YELLOW, np.float32), np.array(RED, np.float32))
+
+
+def paint(ground: Plane, colour: Plane, cover: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay a glyph of some colour over a ground, (H, W, 3) each, as uint8; where cover is 0 the ground stays."""
+    share = (cover / np.float32(255))[..., None]
+    return np.rint(255 * (ground + share * (colour - ground))).astype(np.uint8)

@@ -1,0 +1,131 @@
+"""The two judges: A or B, and which digit. Small convolutional classifiers, trained on training scans alone.
+
+They are trained once and kept in the cache, under a key of everything that they depend on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ganzoo.cache import cache_folder
+from ganzoo.data.pictures import to_float
+from ganzoo.interfaces import Dataset, Sample
+from ganzoo.randomness import keyed, torch_seed
+
+EPOCHS: dict[str, float] = {"domain": 4, "digit": 24}
+BATCH = 32
+SHIFT = 2
+RATE = 2e-3
+VERSION = 1
+"""Raised when something changes that the key does not hold, such as the network."""
+
+
+class Classifier(nn.Sequential):
+    """Three strided convolutions with batch norm, global maximum and average, one linear layer.
+
+    Pictures (B, 3, H, W) in [−1, 1] → logits (B, classes).
+    """
+
+    def __init__(self, classes: int) -> None:
+        widths = (3, 24, 48, 96)
+        layers: list[nn.Module] = []
+        for entering, leaving in pairwise(widths):
+            layers += [nn.Conv2d(entering, leaving, 3, 2, 1, bias=False), nn.BatchNorm2d(leaving), nn.ReLU()]
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * widths[-1], classes))
+
+
+def domain_judge(dataset: Dataset) -> Classifier:
+    """Return the judge that tells B (class 1) from the rest (class 0): A, and pale, blurred, recoloured pictures.
+
+    Without those, what an untrained generator makes, which is like neither, would often pass for B.
+    """
+    a, b = (np.stack([sample.image for sample in _training(dataset, domain)]) for domain in ("A", "B"))
+    spoilt = [_spoilt(image, index) for index, image in enumerate([*a, *b])]
+    images = np.concatenate([a, b, np.stack(spoilt)])
+    return _trained("domain", images, np.repeat([0, 1, 0], [len(a), len(b), len(spoilt)]))
+
+
+def digit_reader(dataset: Dataset) -> Classifier:
+    """Return the reader of digits in B: trained on B's pictures, and on A's training scans as they look in B."""
+    a, b = _training(dataset, "A"), _training(dataset, "B")
+    images = np.stack([sample.target for sample in a if sample.target is not None] + [sample.image for sample in b])
+    return _trained("digit", images, np.array([int(sample.values["digit"]) for sample in a + b]))
+
+
+def _training(dataset: Dataset, domain: str) -> list[Sample]:
+    return [dataset.sample("train", domain, index) for index in range(dataset.count("train", domain))]
+
+
+def _spoilt(image: np.ndarray, index: int) -> np.ndarray:
+    """Return a picture whose colours are mixed at random, with less contrast, and smeared over its neighbours."""
+    draws = keyed("judge", "spoilt", index)
+    mixing, tone = draws.normal(size=(3, 3)), draws.uniform(size=3)
+    contrast, smear = draws.uniform((0.0, 0.0), (0.5, 1.0))
+    centred = (image / 255 - 0.5) @ mixing
+    around = sum(np.roll(centred, shift, axis) for axis in (0, 1) for shift in (-1, 1)) / 4
+    mixed = tone + contrast * (centred + smear * (around - centred))
+    return np.rint(255 * mixed.clip(0, 1)).astype(np.uint8)
+
+
+def _trained(name: str, images: np.ndarray, classes: np.ndarray) -> Classifier:
+    """Return a classifier from the cache, or train it and keep it there."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed("judge", name))
+        judge = Classifier(int(classes.max()) + 1)
+    settings = repr((VERSION, name, EPOCHS[name], BATCH, SHIFT, RATE, images.shape, torch.__version__))
+    key = sha256(settings.encode() + images.tobytes() + classes.tobytes()).hexdigest()[:24]
+    file = cache_folder() / "judges" / f"{name}-{key}.safetensors"
+    try:
+        judge.load_state_dict(load_file(file))
+    except (OSError, SafetensorError, RuntimeError):  # not there, or damaged: made anew
+        _train(judge, name, to_float(images), torch.from_numpy(classes).long())
+        _keep(file, judge)
+    return judge.eval().requires_grad_(False)
+
+
+def _train(judge: Classifier, name: str, images: Tensor, classes: Tensor) -> None:
+    """Adam over shuffled batches, each picture shifted by up to SHIFT pixels."""
+    optimizer = torch.optim.Adam(judge.parameters(), lr=RATE)
+    total = round(EPOCHS[name] * len(images) / BATCH)
+    padded = F.pad(images, (SHIFT,) * 4, mode="replicate")
+    size = images.shape[-1]
+    with torch.enable_grad():
+        for step in range(total):
+            for group in optimizer.param_groups:
+                group["lr"] = RATE * (1 - step / total)
+            draws = keyed("judge", name, step)
+            chosen = torch.from_numpy(draws.integers(0, len(images), BATCH))
+            corners = draws.integers(0, 2 * SHIFT + 1, (BATCH, 2)).tolist()
+            batch = _windows(padded[chosen], corners, size)
+            loss = F.cross_entropy(judge(batch), classes[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def _windows(images: Tensor, corners: Sequence[Sequence[int]], size: int) -> Tensor:
+    return torch.stack([image[:, y : y + size, x : x + size] for image, (y, x) in zip(images, corners, strict=True)])
+
+
+def _keep(file: Path, judge: Classifier) -> None:
+    """Write aside and rename; a cache that cannot be written is only slower."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(judge.state_dict(), aside)
+        os.replace(aside, file)
+    except (OSError, SafetensorError):
+        with suppress(OSError):
+            aside.unlink()

@@ -1,0 +1,15 @@
+"""Auxiliary losses that attach to any method."""
+
+from __future__ import annotations
+
+from ganzoo import hookimpl
+from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the losses."""
+    registry.add("loss", "l1", "ganzoo_losses.pixels:L1")
+    registry.add("loss", "total_variation", "ganzoo_losses.pixels:TotalVariation")

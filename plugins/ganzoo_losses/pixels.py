@@ -1,0 +1,32 @@
+"""Losses on pixels."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ganzoo.interfaces import Loss
+
+
+class L1(Loss):
+    """The mean absolute difference of two pictures.
+
+    ``losses: {colour: {loss: l1, of: {image: fake_B, target: real_A}, weight: 2}}`` keeps a result near its source.
+    """
+
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """Return mean|image − target|, over (B, C, H, W)."""
+        return (image.float() - target.float()).abs().mean()
+
+
+class TotalVariation(Loss):
+    """The mean absolute difference of neighbouring pixels (anisotropic; after Rudin, Osher and Fatemi 1992).
+
+    Args of the recipe's ``of``: ``image``.
+    """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the mean over horizontal neighbours plus the mean over vertical ones, of (B, C, H, W)."""
+        image = image.float()
+        across = (image[..., :, 1:] - image[..., :, :-1]).abs().mean()
+        down = (image[..., 1:, :] - image[..., :-1, :]).abs().mean()
+        return across + down

@@ -1,0 +1,95 @@
+"""Evaluation: every picture once, in the data's order, whatever the batch; grids show what there is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from standins import Noise, engine_of
+from torch import Tensor, nn
+
+from ganzoo.data.loading import Reader
+from ganzoo.data.pictures import to_float
+from ganzoo.data.scaling import scale
+from ganzoo.errors import GanzooError
+from ganzoo.evaluate import evaluate
+from ganzoo.grid import columns, draw_grid
+from ganzoo.interfaces import Direction, Metric, Split
+from ganzoo.settings import ImageSettings
+from ganzoo.step import Step
+from ganzoo_cyclegan.method import CycleGAN
+from ganzoo_metrics.errors import CycleL1, IdentityL1
+
+SHAPES = {"test": {"A": 5, "B": 3}}
+
+
+class Uneven(Noise):
+    def count(self, split: Split, domain: str) -> int:
+        return SHAPES["test"][domain] if split == "test" else 0
+
+
+class Means(Metric):
+    """The mean of each source picture, kept in order."""
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        return {"mean": step[f"real_{direction[0]}"].mean(dim=(1, 2, 3))}
+
+    def compute(self, rows: object) -> dict[str, float]:
+        assert isinstance(rows, dict)
+        return {f"mean{i}": float(value) for i, value in enumerate(rows["mean"])} | {"n": len(rows["mean"])}
+
+
+def parts() -> tuple[object, Reader]:
+    torch.manual_seed(0)
+    networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
+    return engine_of(CycleGAN(), networks), Reader(Uneven(size=8), ImageSettings(size=6))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 16])
+def test_each_picture_counts_once_in_its_order(batch: int) -> None:
+    engine, reader = parts()
+    figures, counts = evaluate(engine, reader, [Means()], "test", seed=0, batch=batch)  # type: ignore[arg-type]
+    assert counts == {"AB": 5, "BA": 3}
+    assert (figures["n_AB"], figures["n_BA"]) == (5, 3)
+    for domain, way in (("A", "AB"), ("B", "BA")):
+        for index in range(SHAPES["test"][domain]):
+            image = scale(reader.dataset.sample("test", domain, index), 6, "stretch").image
+            assert figures[f"mean{index}_{way}"] == pytest.approx(float(to_float(image).mean()), abs=1e-6)
+
+
+def test_a_limit_takes_the_first() -> None:
+    engine, reader = parts()
+    figures, counts = evaluate(engine, reader, [Means()], "test", seed=0, limit=2)  # type: ignore[arg-type]
+    assert counts == {"AB": 2, "BA": 2}
+    assert figures["n_AB"] == 2
+
+
+def test_cycle_and_identity_errors_by_their_formulas() -> None:
+    engine, reader = parts()
+    figures, _ = evaluate(engine, reader, [CycleL1(), IdentityL1()], "test", seed=0)  # type: ignore[arg-type]
+    G, F = engine.networks["G_AB"], engine.networks["G_BA"]  # type: ignore[attr-defined]
+    images = [scale(reader.dataset.sample("test", "A", i), 6, "stretch").image for i in range(5)]
+    a = to_float(np.stack(images))
+    with torch.no_grad():
+        assert figures["cycle_l1_AB"] == pytest.approx(float((F(G(a)) - a).abs().mean()), rel=1e-5)
+        assert figures["identity_l1_AB"] == pytest.approx(float((F(a) - a).abs().mean()), rel=1e-5)
+
+
+def test_an_empty_split_is_an_error() -> None:
+    engine, reader = parts()
+    with pytest.raises(GanzooError, match="'validation' has no pictures"):
+        evaluate(engine, reader, [Means()], "validation", seed=0)  # type: ignore[arg-type]
+
+
+def test_a_grid_shows_every_column_and_mask() -> None:
+    step = Step({f"real_{domain}": torch.full((2, 3, 4, 4), -1.0) for domain in "AB"}, samples=range(2))
+    step["fake_B"], step["rec_A"] = torch.full((2, 3, 4, 4), 0.5), torch.full((2, 3, 4, 4), 3.0)
+    step["judge_mask_real_A"], step["true_B"] = torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)
+    assert columns(step, "A") == ["real_A", "judge_mask_real_A", "fake_B", "true_B", "rec_A"]
+    assert columns(step, "B") == ["real_B"]
+    grid = draw_grid(step)
+    assert grid.shape[1] == 2 * 4 + 2
+    row = grid[0, 1]
+    found = [float(row[6 * i]) for i in range(5)]
+    assert found == [-1.0, 1.0, 0.5, 0.0, 1.0]  # the mask's 1 is white; what is past 1 is cut for showing
+    assert float(row[-1]) == -1.0

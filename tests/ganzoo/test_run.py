@@ -1,0 +1,294 @@
+"""Runs: their folder, resuming exactly, what may change, what stops them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from tinyrun import everything, ganzoo, lines, write_recipe
+
+import ganzoo as package
+from ganzoo import state
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Callback
+from ganzoo.loop import Stopped
+from ganzoo.records import TIMES
+from ganzoo.runs import Run
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def whole(home: Path) -> Path:
+    """An uninterrupted run."""
+    package.run(write_recipe(home), root=home / "runs")
+    return home / "runs" / "tiny" / "default"
+
+
+def run_until(recipe: Path, step: int, root: Path, **options: Any) -> Path:
+    """Run, and die without a word after a step (before it is logged, drawn or saved)."""
+    run = Run.prepare(recipe, root=root, **options)
+    inner = run.engine.step
+
+    def dying(micros: Any) -> Any:
+        if micros[0].index == step:
+            raise SystemExit
+        return inner(micros)
+
+    run.engine.step = dying  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        run.train()
+    return run.folder
+
+
+def assert_same(one: Path, other: Path) -> None:
+    mine, theirs = everything(one / "checkpoints" / "last"), everything(other / "checkpoints" / "last")
+    assert mine.keys() == theirs.keys()
+    assert [name for name in mine if mine[name] != theirs[name]] == []
+    for name in ("metrics.jsonl", "results.jsonl"):
+        assert lines(one / name, *TIMES) == lines(other / name, *TIMES)
+    grids = sorted(path.name for path in (one / "samples").iterdir())
+    assert grids == sorted(path.name for path in (other / "samples").iterdir())
+    for name in grids:
+        assert (one / "samples" / name).read_bytes() == (other / "samples" / name).read_bytes()
+
+
+def test_the_folder_of_a_run(whole: Path) -> None:
+    names = {path.name for path in whole.iterdir()}
+    assert names == {
+        "recipe.yaml", "resolved.yaml", "env.json", "metrics.jsonl", "events.jsonl", "results.jsonl", "samples",
+        "checkpoints",
+    }  # fmt: skip
+    assert {path.name for path in (whole / "checkpoints").iterdir()} == {"last", "best"}
+    assert {path.name for path in (whole / "checkpoints/last/networks").iterdir()} == {
+        f"{name}.safetensors" for name in ("G_AB", "G_BA", "D_A", "D_B")
+    }
+    environment = json.loads((whole / "env.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert environment["processes"] == 1
+    logged = [line for line in lines(whole / "metrics.jsonl") if "losses" in line]
+    assert [line["step"] for line in logged] == [3, 6, 8]
+    assert set(logged[0]["losses"]) >= {"generator/cycle_A", "discriminator/D_B"}
+    evaluated = [line for line in lines(whole / "metrics.jsonl") if "figures" in line]
+    assert [(line["step"], line["split"]) for line in evaluated] == [(s, "validation") for s in (0, 4, 8)]
+    (result,) = lines(whole / "results.jsonl")
+    assert result["split"] == "test" and result["pictures"] == {"AB": 3, "BA": 3}
+    assert sorted(path.name for path in (whole / "samples").iterdir()) == ["step-0000004.png", "step-0000008.png"]
+    with Image.open(whole / "samples/step-0000004.png") as grid:
+        assert grid.size[0] > 8 * 12  # both domains, each real, fake, rec, idt
+
+
+def test_the_resolved_recipe_reproduces_the_run(whole: Path, tmp_path: Path) -> None:
+    package.run(whole / "resolved.yaml", root=tmp_path)
+    assert_same(whole, tmp_path / "resolved" / "default")
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 7])
+def test_a_run_that_died_goes_on_to_the_same_end(whole: Path, home: Path, tmp_path: Path, step: int) -> None:
+    folder = run_until(home / "tiny.yaml", step, tmp_path)
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert_same(whole, folder)
+
+
+def test_a_finished_run_is_not_run_again(whole: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = everything(whole / "checkpoints/last"), (whole / "metrics.jsonl").read_bytes()
+    figures = package.run(home / "tiny.yaml", root=home / "runs")
+    assert "already at its end" in capsys.readouterr().out
+    assert (everything(whole / "checkpoints/last"), (whole / "metrics.jsonl").read_bytes()) == before
+    assert figures == lines(whole / "results.jsonl")[0]["figures"]
+
+
+def test_one_seed_twice_is_the_same_and_another_is_not(whole: Path, home: Path, tmp_path: Path) -> None:
+    package.run(home / "tiny.yaml", root=tmp_path, name="again")
+    assert_same(whole, tmp_path / "tiny" / "again")
+    package.run(home / "tiny.yaml", "train.seed=1", root=tmp_path, name="other")
+    mine, theirs = (everything(path / "checkpoints/last") for path in (whole, tmp_path / "tiny" / "other"))
+    weights = [name for name in mine if name.startswith("networks") and name.endswith("weight")]
+    assert weights and all(mine[name] != theirs[name] for name in weights)
+
+
+def test_accumulation_threads_and_cache_do_not_change_the_data(whole: Path, home: Path, tmp_path: Path) -> None:
+    package.run(home / "tiny.yaml", "train.workers=5", "images.cache=0", root=tmp_path)
+    assert_same(whole, tmp_path / "tiny" / "default")
+
+
+def test_a_longer_run_goes_on_and_says_so(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package.run(home / "tiny.yaml", "train.steps=4", root=tmp_path)
+    package.run(home / "tiny.yaml", "train.steps=6", "train.log=2", root=tmp_path)
+    said = capsys.readouterr().out
+    assert "changed since the last sitting: train.steps: 4 → 6" in said
+    assert "the learning rate's schedule is stretched to the new length" in said
+    assert "going on from step 4" in said
+    assert [one["step"] for one in lines(tmp_path / "tiny/default/results.jsonl")] == [4, 6]
+
+
+def test_other_changes_are_refused_with_their_difference(whole: Path, home: Path) -> None:
+    with pytest.raises(GanzooError) as caught:
+        package.run(home / "tiny.yaml", "train.lr=0.1", "networks.G.width=3", root=home / "runs")
+    text = str(caught.value)
+    assert "train.lr: 0.001 → 0.1" in text
+    assert "networks.G_AB.width: 2 → 3" in text
+    assert "--fresh" in text and "\n" not in text
+
+
+def test_fresh_puts_the_old_run_aside(home: Path, tmp_path: Path) -> None:
+    short = ("train.steps=1", "evaluate.every=0", "evaluate.best=null", "evaluate.metrics=[]")
+    for _ in range(3):
+        package.run(home / "tiny.yaml", *short, root=tmp_path, fresh=True)
+    assert sorted(path.name for path in (tmp_path / "tiny").iterdir()) == [
+        "default", "default.before-1", "default.before-2"
+    ]  # fmt: skip
+
+
+def test_a_name_must_be_one_folder(home: Path) -> None:
+    for name in ("a/b", "..", "", ".hidden"):
+        with pytest.raises(GanzooError, match="--name"):
+            Run.prepare(home / "tiny.yaml", name=name)
+
+
+def test_a_strange_folder_is_not_written_into(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny/default").mkdir(parents=True)
+    (tmp_path / "tiny/default/thesis.tex").write_text("precious")
+    with pytest.raises(GanzooError, match="not empty, and not a run's folder"):
+        package.run(home / "tiny.yaml", root=tmp_path)
+
+
+def test_the_best_checkpoint_is_the_best_evaluated(whole: Path) -> None:
+    evaluated = {line["step"]: line["figures"]["cycle_l1_AB"] for line in lines(whole / "metrics.jsonl")
+                 if "figures" in line and line["step"]}  # fmt: skip
+    progress = state.read_progress(whole / "checkpoints/best")
+    assert progress["step"] == min(evaluated, key=lambda step: evaluated[step])
+    assert progress["best"] == min(evaluated.values())
+
+
+def test_an_unknown_best_figure_names_those_there_are(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match=r"no figure 'fid'; there are: cycle_l1_AB"):
+        package.run(home / "tiny.yaml", "evaluate.best=min fid", root=tmp_path)
+
+
+def test_steps_that_stay_bad_end_the_run_and_name_the_term(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganzoo_cyclegan.method import CycleGAN
+
+    original = CycleGAN.generator_losses
+
+    def broken(self: CycleGAN, step: Any) -> dict[str, torch.Tensor]:
+        losses = original(self, step)
+        if step.index >= 3:
+            losses["cycle_A"] = losses["cycle_A"] * float("nan")
+        return losses
+
+    monkeypatch.setattr(CycleGAN, "generator_losses", broken)
+    with pytest.raises(GanzooError, match=r"generator/cycle_A was not finite 3 times in a row"):
+        package.run(home / "tiny.yaml", "train.patience=3", root=tmp_path)
+    folder = tmp_path / "tiny/default"
+    events = [one for one in lines(folder / "events.jsonl") if one["event"] == "not-finite"]
+    assert [(one["step"], one["term"], one["in_a_row"]) for one in events] == [
+        (4, "generator/cycle_A", 1), (5, "generator/cycle_A", 2), (6, "generator/cycle_A", 3)
+    ]  # fmt: skip
+    kept = everything(folder / "checkpoints/last")
+    assert state.read_progress(folder / "checkpoints/last")["step"] == 6
+    import numpy as np
+
+    values = [np.frombuffer(kept[name], np.float32) for name in kept if name.startswith(("networks", "process"))]
+    assert all(np.isfinite(value).all() for value in values)
+
+
+def test_callbacks_see_the_run_one_may_end_it_and_a_broken_one_is_switched_off(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ganzoo.callbacks import Callbacks
+
+    seen: list[str] = []
+
+    class Watching(Callback):
+        def on_start(self, run: Run) -> None:
+            seen.append("start")
+
+        def on_checkpoint(self, run: Run, step: int) -> None:
+            seen.append(f"checkpoint {step}")
+
+        def on_evaluation(self, run: Run, step: int, figures: Any) -> bool:
+            seen.append(f"evaluation {step} {sorted(figures)[0]}")
+            return step == 4
+
+        def on_end(self, run: Run) -> None:
+            seen.append("end")
+
+    class Broken(Callback):
+        def on_step(self, run: Run, step: int, losses: Any) -> None:
+            raise OSError("tracker is away")
+
+    monkeypatch.setattr(Callbacks, "gather", lambda self: self.active.extend([Watching(), Broken()]))
+    with pytest.raises(Stopped):
+        package.run(home / "tiny.yaml", root=tmp_path)
+    assert seen == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "checkpoint 4"]
+    assert "Broken failed in on_step and is switched off: tracker is away" in capsys.readouterr().out
+    assert state.read_progress(tmp_path / "tiny/default/checkpoints/last")["step"] == 4
+
+
+def start(recipe: Path, root: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ganzoo", "run", str(recipe), "--root", str(root)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(file: Path, text: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not (file.is_file() and text in file.read_text()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 100000, "save": 100000, "log": 1, "sample": 0})
+    folder = tmp_path / "runs/tiny/default"
+    process = start(recipe, tmp_path / "runs")
+    wait_for(folder / "metrics.jsonl", '"step": 2,', process)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    step = state.read_progress(folder / "checkpoints/last")["step"]
+    assert said.strip() == f"ganzoo: {folder}: stopped at step {step} and saved; the same command goes on from here"
+    stopped = [one for one in lines(folder / "events.jsonl") if one["event"] == "stopped"]
+    assert [(one["step"], one["signal"]) for one in stopped] == [(step, "SIGTERM")]
+
+
+def test_kill_9_at_random_moments_changes_nothing(tmp_path: Path) -> None:
+    """Real kills of a real process, the same command again each time, until it is through."""
+    changes: Any = {"train": {"steps": 150, "save": 3, "log": 2, "sample": 30}, "evaluate": {"every": 40}}
+    changes["train"] = {"batch": 2, "lr": 1e-3, "ema": 0.5, **changes["train"]}
+    recipe = write_recipe(tmp_path, **changes)
+    folder = tmp_path / "killed/tiny/default"
+    moments = random.Random(0)
+    for kill in range(3):
+        process = start(recipe, tmp_path / "killed")
+        wait_for(folder / "metrics.jsonl", f'"step": {20 + 40 * kill},', process)
+        time.sleep(moments.uniform(0, 0.4))
+        process.kill()
+        process.communicate(timeout=60)
+    assert state.read_progress(folder / "checkpoints/last")["step"] < 150
+    finished = ganzoo("run", recipe, "--root", tmp_path / "killed")
+    assert finished.returncode == 0, finished.stderr
+    assert len([one for one in lines(folder / "events.jsonl") if one["event"] == "resumed"]) == 3
+    assert ganzoo("run", recipe, "--root", tmp_path / "whole").returncode == 0
+    assert_same(tmp_path / "whole/tiny/default", folder)

@@ -1,0 +1,139 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ganzoo_cyclegan.layers import (
+    InstanceNorm,
+    Padding,
+    Upsample,
+    crop_to,
+    init_weights,
+    make_norm,
+    make_padding,
+    pad_to_stride,
+    resampled,
+)
+
+PADDINGS: tuple[Padding, ...] = ("reflect", "replicate", "zero")
+RESAMPLERS: tuple[Upsample, ...] = ("resize", "pixelshuffle")
+
+
+def test_instance_norm_equals_torchs() -> None:
+    images = torch.randn(3, 5, 7, 6, dtype=torch.float64) * 4 + 2
+    torch.testing.assert_close(InstanceNorm()(images), nn.InstanceNorm2d(5)(images), rtol=1e-10, atol=1e-10)
+
+
+def test_instance_norm_keeps_channels_last_forward_and_backward() -> None:
+    images = torch.randn(2, 5, 6, 7).contiguous(memory_format=torch.channels_last).requires_grad_()
+    normed = InstanceNorm()(images)
+    assert normed.is_contiguous(memory_format=torch.channels_last)
+    normed.square().sum().backward()
+    assert images.grad is not None
+    assert images.grad.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_instance_norm_takes_one_pixel_in_training() -> None:
+    with pytest.raises(ValueError, match="more than 1"):
+        nn.InstanceNorm2d(4)(torch.ones(1, 4, 1, 1))
+    assert InstanceNorm().train()(torch.randn(1, 4, 1, 1)).eq(0).all()
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 0.7, 1e4])
+def test_instance_norm_of_a_flat_picture_is_finite(value: float) -> None:
+    images = torch.full((1, 3, 8, 8), value, requires_grad=True)
+    normed = InstanceNorm()(images)
+    normed.square().sum().backward()
+    assert images.grad is not None
+    assert normed.abs().max() < 1
+    assert images.grad.isfinite().all()
+
+
+def test_instance_norm_can_be_differentiated_twice() -> None:
+    images = torch.randn(2, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(InstanceNorm(), (images,))
+
+
+def test_norm_by_name() -> None:
+    images = torch.randn(4, 3, 5, 5)
+    assert isinstance(make_norm("instance", 3), InstanceNorm)
+    assert make_norm("none", 3)(images) is images
+    torch.testing.assert_close(make_norm("batch", 3)(images), F.batch_norm(images, None, None, training=True, eps=1e-5))
+
+
+def test_padding_by_name() -> None:
+    images = torch.arange(9.0).view(1, 1, 3, 3)
+    corners = {name: make_padding(name, 1)(images)[0, 0, 0, 0].item() for name in PADDINGS}
+    assert corners == {"reflect": 4.0, "replicate": 0.0, "zero": 0.0}
+    edges = {name: make_padding(name, 1)(images)[0, 0, 2, 4].item() for name in PADDINGS}
+    assert edges == {"reflect": 4.0, "replicate": 5.0, "zero": 0.0}
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("upsample", RESAMPLERS)
+def test_resampled_doubles(upsample: Upsample, padding: Padding) -> None:
+    layer = resampled(upsample, 4, 2, padding, bias=False)
+    assert layer(torch.randn(2, 4, 3, 5)).shape == (2, 2, 6, 10)
+    assert all(name.endswith("weight") for name, _ in layer.named_parameters())
+    assert any(name.endswith("bias") for name, _ in resampled(upsample, 4, 2, padding, bias=True).named_parameters())
+
+
+def test_resize_is_nearest_and_a_convolution() -> None:
+    layer = resampled("resize", 2, 3, "replicate", bias=True)
+    weight, bias = layer.parameters()
+    images = torch.randn(1, 2, 3, 3)
+    large = images.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(layer(images), F.conv2d(F.pad(large, (1, 1, 1, 1), mode="replicate"), weight, bias))
+
+
+def test_pixelshuffle_interleaves_four_convolutions() -> None:
+    layer = resampled("pixelshuffle", 2, 1, "zero", bias=False)
+    (weight,) = layer.parameters()
+    images = torch.randn(1, 2, 3, 3)
+    four = F.conv2d(images, weight, padding=1)
+    torch.testing.assert_close(layer(images)[0, 0, 1::2, 0::2], four[0, 2])
+
+
+def test_init_statistics() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(32, 64, 3),
+        nn.BatchNorm2d(4096),
+        nn.ConvTranspose2d(64, 32, 3),
+        nn.Conv2d(2, 2, 1, bias=False),
+    )
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(7)
+    init_weights(network)
+    for number in (0, 2):
+        weight = network.get_parameter(f"{number}.weight")
+        assert weight.std().item() == pytest.approx(0.02, rel=0.03)
+        assert weight.mean().item() == pytest.approx(0, abs=6e-4)
+    scale = network.get_parameter("1.weight")
+    assert scale.mean().item() == pytest.approx(1, abs=2e-3)
+    assert scale.std().item() == pytest.approx(0.02, rel=0.05)
+    assert network.get_parameter("3.weight").abs().max() < 0.2
+    assert all(network.get_parameter(f"{number}.bias").eq(0).all() for number in range(3))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "padded"),
+    [(8, 12, (8, 12)), (9, 7, (12, 8)), (1, 2, (8, 8)), (5, 16, (8, 16))],
+)
+def test_pad_to_stride_and_back(height: int, width: int, padded: tuple[int, int]) -> None:
+    images = torch.randn(2, 3, height, width)
+    result = pad_to_stride(images, 4, least=8)
+    assert result.shape[-2:] == padded
+    assert crop_to(result, images).equal(images)
+
+
+def test_pad_to_stride_reflects_where_it_can() -> None:
+    images = torch.arange(5.0).view(1, 1, 1, 5)
+    assert pad_to_stride(images, 4)[0, 0].tolist() == [[0, 1, 2, 3, 4, 3, 2, 1]] * 4
+    assert pad_to_stride(images[..., :2], 4)[0, 0, 0].tolist() == [0, 1, 1, 1]
+
+
+def test_what_fits_is_not_copied() -> None:
+    images = torch.randn(1, 1, 8, 8)
+    assert pad_to_stride(images, 4, least=8) is images

@@ -1,0 +1,350 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ganzoo_datasets
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset
+from ganzoo.options import build, check_options
+from ganzoo.registry import Registration
+from ganzoo_datasets.folders import Folders
+from ganzoo_datasets.npz import Npz
+from ganzoo_datasets.paired import Paired
+from ganzoo_datasets.split import hold_out
+
+DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
+
+
+def save(path: Path, shade: int = 0, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, shade if mode in "LP" else (shade, shade, shade)).save(path)
+    return path
+
+
+def names(data: Dataset, split: Any, domain: str) -> list[str]:
+    return [data.sample(split, domain, i).name for i in range(data.count(split, domain))]
+
+
+def complaint(call: Callable[..., Any], **options: Any) -> str:
+    with pytest.raises(GanzooError) as caught:
+        call(**options)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Four training pictures of A, some nested, two of B, one of each for test."""
+    home = tmp_path / "my data ü"
+    for number, name in enumerate(("a.png", "b 1.png", "deep/er/c.png", "deep/ü.png")):
+        save(home / "trainA" / name, number)
+    for name in ("testA/t.png", "trainB/x.png", "trainB/y.png", "testB/t.png"):
+        save(home / name, 100)
+    return home
+
+
+class TestRoot:
+    def test_counts_names_and_pictures(self, root: Path) -> None:
+        data = Folders(root=root, validation=0)
+        counts = {(s, d): data.count(s, d) for s in ("train", "validation", "test") for d in "AB"}
+        assert list(counts.values()) == [4, 2, 0, 0, 1, 1]
+        assert names(data, "train", "A") == ["a.png", "b 1.png", "deep/er/c.png", "deep/ü.png"]
+        image = data.sample("train", "A", 2).image
+        assert (image.shape, image.dtype, image.max()) == ((4, 6, 3), np.uint8, 2)
+        assert data.sample("test", "B", 0).image.max() == 100
+        assert not data.paired
+
+    def test_without_test_folders(self, root: Path) -> None:
+        (root / "testB/t.png").unlink()
+        (root / "testB").rmdir()
+        data = Folders(root=root)
+        assert (data.count("test", "A"), data.count("test", "B")) == (1, 0)
+
+    def test_validation_folders(self, root: Path) -> None:
+        save(root / "valA/v.png")
+        save(root / "valB/w.png")
+        data = Folders(root=root, validation=0.5)
+        assert (names(data, "validation", "A"), names(data, "validation", "B")) == (["v.png"], ["w.png"])
+        assert data.count("train", "A") == 4
+
+    def test_missing_folder(self, root: Path) -> None:
+        (root / "trainA").rename(root / "trianA")
+        text = complaint(Folders, root=root)
+        assert text.startswith(f"{root}/trainA: no such folder; folders looks for trainA and trainB below root")
+        assert text.endswith("(did you mean 'trianA'?)")
+
+    def test_missing_root(self, tmp_path: Path) -> None:
+        assert f"{tmp_path}/no/trainA: no such folder" in complaint(Folders, root=tmp_path / "no")
+
+    @pytest.mark.parametrize("folder", ["trainB", "testA", "valB"])
+    def test_empty_domain(self, root: Path, folder: str) -> None:
+        for path in sorted((root / folder).glob("*")):
+            path.unlink()
+        (root / folder).mkdir(exist_ok=True)
+        text = complaint(Folders, root=root)
+        assert text.startswith(f"{root}/{folder}: no pictures in it or below")
+        assert ".png" in text
+
+    def test_channels(self, root: Path) -> None:
+        data = Folders(root=root, channels={"A": 1})
+        assert data.channels == {"A": 1, "B": 3}
+        assert data.sample("train", "A", 0).image.shape == (4, 6, 1)
+        assert data.sample("train", "B", 0).image.shape == (4, 6, 3)
+
+    def test_no_channels(self, root: Path) -> None:
+        assert complaint(Folders, root=root, channels={"B": 0}) == "channels.B is 0; give 1 or more"
+
+    def test_arrays_of_five_channels(self, root: Path) -> None:
+        (root / "five").mkdir()
+        np.save(root / "five/a.npy", np.full((4, 6, 5), 9, np.uint8))
+        data = Folders(A=root / "five", B=root / "trainB", channels={"A": 5})
+        assert data.sample("train", "A", 0).image.shape == (4, 6, 5)
+
+    def test_broken_picture(self, root: Path) -> None:
+        (root / "testA/t.png").write_bytes(b"")
+        data = Folders(root=root)
+        with pytest.raises(GanzooError, match=r"testA/t\.png: the file is empty"):
+            data.sample("test", "A", 0)
+
+
+class TestAnyFolders:
+    def test_with_test_folders(self, root: Path) -> None:
+        data = Folders(A=root / "trainA", B=root / "trainB", test_A=root / "testA", validation=0)
+        assert (data.count("train", "A"), data.count("train", "B")) == (4, 2)
+        assert (data.count("test", "A"), data.count("test", "B")) == (1, 0)
+
+    def test_one_of_two(self, root: Path) -> None:
+        assert "the option B is missing" in complaint(Folders, A=root / "trainA")
+        assert "the option A is missing" in complaint(Folders)
+
+    def test_root_and_others_exclude_one_another(self, root: Path) -> None:
+        assert "exclude one another" in complaint(Folders, root=root, test_B=root / "testB")
+
+    def test_missing_test_folder(self, root: Path) -> None:
+        text = complaint(Folders, A=root / "trainA", B=root / "trainB", test_A=root / "no")
+        assert text.startswith(f"{root}/no: no such folder; check the path")
+
+
+class TestPlanes:
+    def mask_all(self, root: Path, folder: str, suffix: str, shade: int = 255) -> None:
+        for path in (root / folder).rglob("*.png"):
+            name = path.relative_to(root / folder).with_suffix(".bmp")
+            save(root / f"{folder}{suffix}" / name, shade, mode="L")
+
+    def test_convention(self, root: Path) -> None:
+        self.mask_all(root, "trainA", "_masks", 200)
+        self.mask_all(root, "trainA", "_labels", 7)
+        data = Folders(root=root, validation=0)
+        sample = data.sample("train", "A", 2)
+        assert sample.mask is not None
+        assert sample.labels is not None
+        assert (sample.mask.shape, sample.mask.max(), sample.labels.max()) == ((4, 6), 200, 7)
+        other = data.sample("train", "B", 0)
+        assert other.mask is None
+        assert other.labels is None
+
+    def test_each_picture_gets_its_own(self, root: Path) -> None:
+        for number, name in enumerate(("a.png", "b 1.png", "deep/er/c.png", "deep/ü.png")):
+            save(root / "trainA_masks" / name, number, mode="L")
+        data = Folders(root=root, validation=0)
+        for index in range(4):
+            sample = data.sample("train", "A", index)
+            assert sample.mask is not None
+            assert sample.mask.max() == sample.image.max() == index
+
+    def test_suffix_for_each_domain(self, root: Path) -> None:
+        for folder in ("trainA", "testA"):
+            self.mask_all(root, folder, "_pseudo", 50)
+        for folder in ("trainB", "testB"):
+            self.mask_all(root, folder, "_masks", 60)
+        data = Folders(root=root, masks={"A": "_pseudo", "B": "_masks"})
+        shades = [
+            mask.max() for d in "AB" for s in ("train", "test") if (mask := data.sample(s, d, 0).mask) is not None
+        ]
+        assert shades == [50, 50, 60, 60]
+        assert Folders(root=root, masks={"A": "_pseudo"}).sample("train", "B", 0).mask is None
+        assert Folders(root=root, masks={}).sample("train", "B", 0).mask is None
+
+    def test_one_suffix_for_both(self, root: Path) -> None:
+        text = complaint(Folders, root=root, labels="_classes")
+        assert text.startswith(f"{root}/trainA_classes: no such folder; it should hold the labels of each")
+        for folder in ("trainA", "testA", "trainB", "testB"):
+            self.mask_all(root, folder, "_classes", 3)
+        labels = Folders(root=root, labels="_classes").sample("test", "B", 0).labels
+        assert labels is not None
+        assert labels.max() == 3
+
+    def test_held_out_pictures_keep_their_masks(self, root: Path) -> None:
+        for number in range(20):
+            save(root / f"trainA/n{number}.png")
+        self.mask_all(root, "trainA", "_masks")
+        assert Folders(root=root).sample("validation", "A", 0).mask is not None
+
+    def test_missing_mask(self, root: Path) -> None:
+        self.mask_all(root, "trainA", "_masks")
+        (root / "trainA_masks/deep/er/c.bmp").unlink()
+        text = complaint(Folders, root=root)
+        assert text.startswith(f"{root}/trainA_masks/deep/er/c.*: no mask for the picture")
+        assert f"{root}/trainA/deep/er/c.png; add it" in text
+        (root / "trainA_masks/a.bmp").unlink()
+        assert "a.png (and 1 more lack theirs)" in complaint(Folders, root=root)
+
+    @pytest.mark.parametrize("plane", ["mask", "labels"])
+    def test_mask_of_another_size(self, root: Path, plane: str) -> None:
+        suffix = {"mask": "_masks", "labels": "_labels"}[plane]
+        self.mask_all(root, "trainB", suffix)
+        save(root / f"trainB{suffix}/x.bmp", size=(5, 4), mode="L")
+        data = Folders(root=root, validation=0)
+        text = complaint(data.sample, split="train", domain="B", index=0)
+        assert text == (
+            f"{root}/trainB{suffix}/x.bmp: 5×4 pixels, but its picture {root}/trainB/x.png has 6×4; "
+            "make them the same size"
+        )
+
+    def test_two_masks_of_one_stem(self, root: Path) -> None:
+        self.mask_all(root, "trainB", "_masks")
+        save(root / "trainB_masks/x.png", mode="L")
+        assert "x.png: x.bmp beside it has the same stem" in complaint(Folders, root=root)
+
+
+class TestHoldOut:
+    NAMES = tuple(f"ü {i}.png" for i in range(400))
+
+    def test_divides(self) -> None:
+        kept, held = hold_out(self.NAMES, 0.1)
+        assert sorted(kept + held) == list(range(400))
+        assert (kept, held) == (sorted(kept), sorted(held))
+        assert 20 <= len(held) <= 60
+
+    def test_stays_when_names_are_added_or_reordered(self) -> None:
+        few = {self.NAMES[i] for i in hold_out(self.NAMES[:300], 0.1)[1]}
+        backwards = self.NAMES[::-1]
+        assert {backwards[i] for i in hold_out(backwards, 0.1)[1]} & set(self.NAMES[:300]) == few
+
+    def test_purposes_differ(self) -> None:
+        assert hold_out(self.NAMES, 0.1, "test") != hold_out(self.NAMES, 0.1)
+
+    def test_small_counts(self) -> None:
+        assert hold_out(self.NAMES, 0) == (list(range(400)), [])
+        assert len(hold_out(self.NAMES[:10], 1e-9)[1]) == 1
+        assert len(hold_out(self.NAMES[:9], 1e-9)[1]) == 0
+        assert len(hold_out(self.NAMES[:5], 0.999999)[0]) == 1
+        assert hold_out(self.NAMES[:1], 0.999999) == ([0], [])
+
+    def test_folders_hold_out_both_domains(self, root: Path) -> None:
+        for number in range(20):
+            save(root / f"trainA/n{number}.png")
+            save(root / f"trainB/n{number}.png")
+        data = Folders(root=root, validation=0.3)
+        for domain, total in (("A", 24), ("B", 22)):
+            train, held = names(data, "train", domain), names(data, "validation", domain)
+            assert held
+            assert len({*train, *held}) == len(train) + len(held) == total
+
+
+class TestPlugin:
+    def components(self) -> dict[str, Any]:
+        registration = Registration("datasets")
+        ganzoo_datasets.ganzoo_register(registration)
+        assert ganzoo_datasets.GANZOO_INTERFACE == 1
+        return {one.name: one for one in registration.components if one.kind == "dataset"}
+
+    def test_registers_data_sets(self) -> None:
+        found = self.components()
+        assert sorted(found) == ["folders", "lists", "npz", "paired"]
+        assert all(issubclass(one.load(), Dataset) for one in found.values())
+
+    def test_options_come_from_texts(self, root: Path) -> None:
+        data = build(self.components()["folders"], root=str(root), channels={"A": "1"}, validation="0")
+        assert (data.count("train", "A"), data.channels["A"]) == (4, 1)
+
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [
+            ("folders", {"validation": 1}),
+            ("folders", {"masks": {"C": "_masks"}}),
+            ("folders", {"channels": {"A": 1.5}}),
+            ("npz", {"A": "a", "B": "b", "grey": "colour"}),
+            ("npz", {"A": "a", "B": "b", "test": -0.1}),
+            ("lists", {"train_A": "a"}),
+            ("paired", {"root": "r", "layout": "above"}),
+            ("paired", {"root": "r", "A": "top"}),
+        ],
+    )
+    def test_wrong_options_are_found(self, name: str, options: dict[str, Any]) -> None:
+        assert len(check_options(self.components()[name].load(), options)[1]) >= 1
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the real pictures are not here: no folder {DATA} (set GANZOO_DATA)")
+class TestRealPictures:
+    def test_horse2zebra(self) -> None:
+        data = Folders(root=DATA / "horse2zebra")
+        counts = [data.count(s, d) for d in "AB" for s in ("train", "validation", "test")]
+        assert (counts[0] + counts[1], counts[2]) == (110, 50)
+        assert (counts[3] + counts[4], counts[5]) == (110, 50)
+        assert min(counts) > 0
+
+    def test_horse2zebra_grey_picture(self) -> None:
+        data = Folders(root=DATA / "horse2zebra", validation=0)
+        grey = [entry for entry in data.entries["train", "B"] if Image.open(entry.path).mode == "L"]
+        assert len(grey) == 1
+        image = data.sample("train", "B", data.entries["train", "B"].index(grey[0])).image
+        assert image.shape == (256, 256, 3)
+        assert (image[..., 0] == image[..., 2]).all()
+
+    def test_portrait2photo_masks(self) -> None:
+        data = Folders(root=DATA / "portrait2photo", masks={"A": "_masks_pseudo", "B": "_masks"}, validation=0)
+        assert [data.count(s, d) for d in "AB" for s in ("train", "test")] == [250, 59, 200, 50]
+        for domain in "AB":
+            mask = data.sample("test", domain, 0).mask
+            assert mask is not None
+            assert mask.shape == (256, 256)
+            assert mask.max() > 200
+
+    def test_celebamask_labels_are_indices(self) -> None:
+        faces = DATA / "celebamask"
+        data = Folders(
+            A=faces / "train/images",
+            B=DATA / "monet2photo/trainB",
+            test_A=faces / "test/images",
+            labels={"A": "/../masks"},
+            validation=0,
+        )
+        assert (data.count("train", "A"), data.count("test", "A"), data.count("train", "B")) == (200, 80, 220)
+        classes: set[int] = set()
+        for index in range(10):
+            labels = data.sample("train", "A", index).labels
+            assert labels is not None
+            classes |= set(np.unique(labels).tolist())
+        assert {0, 1, 2, 13} <= classes <= set(range(19))
+
+    def test_facades_pairs(self) -> None:
+        data = Paired(root=DATA / "facades")
+        assert data.count("train", "A") + data.count("validation", "A") == 64
+        assert data.count("test", "A") == data.count("test", "B") == 20
+        photo, labels = data.sample("test", "A", 0), data.sample("test", "B", 0)
+        assert photo.image.shape == labels.image.shape == (256, 256, 3)
+        # label drawings are all saturated colours, photographs of houses mostly grey
+        spread = [np.ptp(one.image.astype(int), axis=2).mean() for one in (photo, labels)]
+        assert spread[1] > 2 * spread[0]
+        np.testing.assert_array_equal(photo.target, labels.image)
+
+    def test_digits(self) -> None:
+        digits = DATA / "digits"
+        data = Npz(A=digits / "usps_2000.npz", B=digits / "svhn_crops32.npz", label="digit")
+        assert data.channels == {"A": 1, "B": 3}
+        assert data.count("train", "A") + data.count("validation", "A") == data.count("test", "A") == 2000
+        assert data.count("train", "B") + data.count("validation", "B") == 554
+        assert data.count("test", "B") == 486
+        assert {data.sample("test", "A", i).values["digit"] for i in range(200)} == set(range(10))
+        mnist = Npz(A=digits / "mnist_t10k_first2000.npz", B=digits / "usps_2000.npz", grey="rgb")
+        assert mnist.sample("test", "A", 0).image.shape == (28, 28, 3)
+        assert sum(mnist.count(s, "A") for s in ("train", "validation", "test")) == 2000

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo.errors import GanzooError
+from ganzoo_datasets.paired import Paired
+
+
+def save(path: Path, shade: int, size: tuple[int, int] = (4, 3)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (shade, 0, 0)).save(path)
+    return path
+
+
+def save_pair(path: Path, left: int, right: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.zeros((3, 8, 3), np.uint8)
+    pixels[:, :4, 0], pixels[:, 4:, 0] = left, right
+    Image.fromarray(pixels).save(path)
+
+
+def complaint(call: Any, **options: Any) -> str:
+    with pytest.raises(GanzooError) as caught:
+        call(**options)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Twenty pairs side by side, 100 apart, and one for test."""
+    for number in range(20):
+        save_pair(tmp_path / f"train/sub ü/{number:02d}.png", number, number + 100)
+    save_pair(tmp_path / "test/t.png", 7, 9)
+    return tmp_path
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """Twenty pairs in two folders, 100 apart."""
+    for number in range(20):
+        save(tmp_path / f"trainA/sub ü/{number:02d}.png", number)
+        save(tmp_path / f"trainB/sub ü/{number:02d}.bmp", number + 100)
+    return tmp_path
+
+
+class TestSideBySide:
+    def test_halves_belong_together(self, root: Path) -> None:
+        data = Paired(root=root)
+        assert data.paired
+        seen = []
+        for split in ("train", "validation"):
+            assert data.count(split, "A") == data.count(split, "B") > 0
+            for i in range(data.count(split, "A")):
+                a, b = data.sample(split, "A", i), data.sample(split, "B", i)
+                assert a.image.shape == b.image.shape == (3, 4, 3)
+                assert a.name == b.name
+                assert b.image[..., 0].min() == a.image[..., 0].max() + 100
+                assert a.target is not None
+                assert b.target is not None
+                assert (a.target == b.image).all()
+                assert (b.target == a.image).all()
+                seen.append(a.image.max())
+        assert sorted(seen) == list(range(20))
+        assert data.sample("train", "A", 0).name.startswith("sub ü/")
+
+    def test_a_on_the_right(self, root: Path) -> None:
+        data = Paired(root=root, A="right")
+        assert data.sample("test", "A", 0).image.max() == 9
+        assert data.sample("test", "B", 0).image.max() == 7
+
+    def test_validation_folder(self, root: Path) -> None:
+        save_pair(root / "val/v.png", 1, 2)
+        data = Paired(root=root, validation=0.5)
+        assert [data.count(s, "B") for s in ("train", "validation", "test")] == [20, 1, 1]
+
+    def test_split_stays_when_pairs_are_added(self, root: Path) -> None:
+        def held() -> set[str]:
+            data = Paired(root=root, validation=0.3)
+            return {data.sample("validation", "A", i).name for i in range(data.count("validation", "A"))}
+
+        before = held()
+        for number in range(20, 40):
+            save_pair(root / f"train/sub ü/{number:02d}.png", 0, 0)
+        assert len(before) > 1
+        assert before < held()
+
+    def test_no_validation(self, root: Path) -> None:
+        assert Paired(root=root, validation=0).count("validation", "A") == 0
+
+    def test_channels(self, root: Path) -> None:
+        data = Paired(root=root, channels={"B": 1})
+        sample = data.sample("train", "A", 0)
+        assert sample.target is not None
+        assert (sample.image.shape, sample.target.shape) == ((3, 4, 3), (3, 4, 1))
+
+    def test_odd_width(self, root: Path) -> None:
+        path = save(root / "test/t.png", 1, size=(7, 3))
+        text = complaint(Paired(root=root).sample, split="test", domain="A", index=0)
+        assert text.startswith(f"{path}: its width, 7 pixels, is odd")
+
+    def test_missing_and_empty(self, root: Path) -> None:
+        assert f"{root}/no/train: no such folder; paired looks for train" in complaint(Paired, root=root / "no")
+        (root / "test/t.png").unlink()
+        assert complaint(Paired, root=root).startswith(f"{root}/test: no pictures")
+
+    def test_options_of_the_other_layout(self, root: Path) -> None:
+        assert "side_by_side does not read folders" in complaint(Paired, root=root, folders={})
+        assert "the layout folders has no halves" in complaint(Paired, root=root, layout="folders", A="left")
+
+
+class TestTwoFolders:
+    def test_partners_belong_together(self, two: Path) -> None:
+        data = Paired(root=two, layout="folders")
+        assert data.count("train", "A") + data.count("validation", "A") == 20
+        assert data.count("validation", "B") == data.count("validation", "A") > 0
+        assert data.count("test", "A") == 0
+        for i in range(data.count("validation", "A")):
+            a, b = data.sample("validation", "A", i), data.sample("validation", "B", i)
+            assert Path(a.name).with_suffix(".bmp") == Path(b.name)
+            assert b.image[..., 0].min() == a.image[..., 0].max() + 100
+            assert b.target is not None
+            assert (b.target == a.image).all()
+
+    def test_other_names(self, tmp_path: Path) -> None:
+        save(tmp_path / "train/images/x.png", 1)
+        save(tmp_path / "train/masks/x.png", 2)
+        patterns: dict[Any, str] = {"A": "{split}/masks", "B": "{split}/images"}
+        data = Paired(root=tmp_path, layout="folders", folders=patterns)
+        assert data.sample("train", "A", 0).image.max() == 2
+        text = complaint(Paired, root=tmp_path, layout="folders", folders={"A": "train/images"})
+        assert text.startswith("paired: folders.A is 'train/images', so train and test would be the same")
+
+    @pytest.mark.parametrize(("lonely", "other", "suffix"), [("A", "B", "png"), ("B", "A", "bmp")])
+    def test_lonely_picture(self, two: Path, lonely: str, other: str, suffix: str) -> None:
+        path = save(two / f"train{lonely}/x.{suffix}", 1)
+        text = complaint(Paired, root=two, layout="folders")
+        assert text.startswith(f"{two}/train{other}/x.*: no partner for the picture {path}; ")
+
+    def test_one_folder_of_a_split(self, two: Path) -> None:
+        save(two / "testA/t.png", 1)
+        text = complaint(Paired, root=two, layout="folders")
+        assert text.startswith(f"{two}/testB: no such folder; paired looks for both folders of a split")
+
+    def test_other_size(self, two: Path) -> None:
+        save(two / "trainB/sub ü/00.bmp", 1, size=(4, 5))
+        data = Paired(root=two, layout="folders", validation=0)
+        text = complaint(data.sample, split="train", domain="A", index=0)
+        assert text.startswith(f"{two}/trainB/sub ü/00.bmp: 4×5 pixels, but its partner {two}/trainA/sub ü/00.png")
+        assert "has 4×3" in text
+
+    def test_two_of_one_stem(self, two: Path) -> None:
+        save(two / "trainA/sub ü/00.jpg", 1)
+        assert "has the same stem" in complaint(Paired, root=two, layout="folders")

@@ -1,0 +1,164 @@
+"""The embedded digits: what is known of every picture, the judges, and the metric on oracles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ganzoo.cache import cache_folder
+from ganzoo.data.pictures import to_float
+from ganzoo.errors import GanzooError
+from ganzoo.step import Step
+from ganzoo_digits import judges
+from ganzoo_digits.dataset import StripedDigits
+from ganzoo_digits.metric import DigitsMetric
+
+
+@pytest.fixture(scope="module")
+def digits() -> StripedDigits:
+    return StripedDigits()
+
+
+@pytest.fixture(scope="module")
+def metric(digits: StripedDigits) -> DigitsMetric:
+    made = DigitsMetric()
+    made.prepare(digits, 0)
+    return made
+
+
+def step_of(digits: StripedDigits, fake: Tensor | None = None) -> Step:
+    """Return all test pictures of A as a step, translated by the true pair unless told otherwise."""
+    samples = [digits.sample("test", "A", i) for i in range(digits.count("test", "A"))]
+    tensors = {
+        "real_A": to_float(np.stack([one.image for one in samples])),
+        "true_B": to_float(np.stack([one.target for one in samples if one.target is not None])),
+        "given_mask_A": torch.tensor(np.stack([one.mask for one in samples if one.mask is not None]))[:, None] / 255,
+        "digit_A": torch.tensor([one.values["digit"] for one in samples]),
+    }
+    return Step(tensors | {"fake_B": tensors["true_B"] if fake is None else fake}, samples=range(len(samples)))
+
+
+def figures(metric: DigitsMetric, step: Step) -> dict[str, float]:
+    return metric.compute(metric.rows(step, "AB"))
+
+
+def test_the_splits_share_no_scan() -> None:
+    digits = StripedDigits(held_out=500)
+    scans = {
+        (split, domain): {digits.sample(split, domain, i).name[-5:] for i in range(digits.count(split, domain))}
+        for split in ("train", "validation", "test")
+        for domain in "AB"
+    }
+    assert {key: len(value) for key, value in scans.items() if key[0] != "train"} == {
+        ("validation", "A"): 97, ("validation", "B"): 97, ("test", "A"): 500, ("test", "B"): 500
+    }  # fmt: skip
+    apart = [scans["train", "A"], scans["train", "B"], scans["validation", "A"], scans["test", "A"]]
+    assert len(set().union(*apart)) == sum(map(len, apart)) == 1797
+
+
+def test_pictures_are_drawn_alike_each_time_and_differ_by_seed(digits: StripedDigits) -> None:
+    again, other = StripedDigits(), StripedDigits(seed=1)
+    assert np.array_equal(digits.sample("train", "B", 3).image, again.sample("train", "B", 3).image)
+    assert not np.array_equal(digits.sample("train", "B", 3).image, other.sample("train", "B", 3).image)
+
+
+@pytest.mark.parametrize("size", [16, 32, 48])
+def test_a_pair_differs_inside_the_glyph_alone(size: int) -> None:
+    sample = StripedDigits(size=size).sample("train", "A", 0)
+    assert sample.target is not None and sample.mask is not None
+    assert sample.image.shape == sample.target.shape == (size, size, 3)
+    outside = sample.mask == 0
+    assert 0.2 < outside.mean() < 0.95
+    assert np.array_equal(sample.image[outside], sample.target[outside])
+    inside = sample.mask == 255
+    assert np.abs(sample.image[inside].astype(int) - sample.target[inside]).max(1).min() > 50
+    assert sample.image[inside].max() < 45
+    assert sample.target[inside][:, 0].min() > 180  # yellow and red are both full of red
+
+
+def test_the_clutter_is_the_same_in_both_domains(digits: StripedDigits) -> None:
+    means = {}
+    for domain in "AB":
+        samples = [digits.sample("train", domain, i) for i in range(550)]
+        means[domain] = np.array([one.image[one.mask == 0].mean(0) for one in samples])
+    spread = means["A"].std(0) / np.sqrt(550)
+    assert (np.abs(means["A"].mean(0) - means["B"].mean(0)) < 4 * np.sqrt(2) * spread).all()
+    for statistic in (np.std, np.ptp):
+        a, b = (statistic(means[domain], axis=0) for domain in "AB")
+        np.testing.assert_allclose(a, b, rtol=0.2)
+
+
+def test_a_perfect_translation(digits: StripedDigits, metric: DigitsMetric) -> None:
+    found = figures(metric, step_of(digits))
+    assert found["judged_B"] == 100
+    assert found["read"] > 96
+    assert found["background_l1"] == 0
+    assert found["pair_l1"] == 0
+
+
+def test_no_translation(digits: StripedDigits, metric: DigitsMetric) -> None:
+    step = step_of(digits)
+    found = figures(metric, step_of(digits, step["real_A"]))
+    assert found["judged_B"] == found["judged_B_untranslated"] == 0
+    assert found["read"] == found["read_untranslated"]
+    assert 60 < found["read"] < 95
+    assert found["background_l1"] == 0
+    assert found["pair_l1"] > 0.1
+
+
+def test_the_errors_by_their_formulas(digits: StripedDigits, metric: DigitsMetric) -> None:
+    step = step_of(digits)
+    generator = torch.Generator().manual_seed(0)
+    fake = torch.rand(step["real_A"].shape, generator=generator) * 2 - 1
+    found = figures(metric, step_of(digits, fake))
+    errors = []
+    for made, real, mask in zip(fake.numpy(), step["real_A"].numpy(), step["given_mask_A"].numpy(), strict=True):
+        errors.append(np.abs(made - real)[:, mask[0] == 0].mean())
+    assert found["background_l1"] == pytest.approx(np.mean(errors), rel=1e-5)
+    assert found["pair_l1"] == pytest.approx(np.abs(fake.numpy() - step["true_B"].numpy()).mean(), rel=1e-5)
+    judged = metric.domain(fake).argmax(1).float().mean()
+    assert found["judged_B"] == pytest.approx(100 * float(judged))
+    assert found["read"] < 30
+
+
+def test_washed_out_pictures_do_not_pass_for_b(digits: StripedDigits, metric: DigitsMetric) -> None:
+    step = step_of(digits)
+    assert figures(metric, step_of(digits, step["true_B"] * 0.2))["judged_B"] < 5
+    assert figures(metric, step_of(digits, torch.nn.functional.avg_pool2d(step["true_B"], 5, 1, 2)))["judged_B"] < 5
+
+
+def test_a_judge_is_kept_and_a_damaged_one_made_anew(digits: StripedDigits, metric: DigitsMetric) -> None:
+    (file,) = (cache_folder() / "judges").glob("domain-*.safetensors")
+    whole, state = file.read_bytes(), torch.get_rng_state()
+    file.write_bytes(whole[:100])
+    again = judges.domain_judge(digits)
+    assert file.read_bytes() == whole
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), metric.domain.parameters(), strict=True))
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(
+    digits: StripedDigits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    monkeypatch.setenv("GANZOO_CACHE", str(blocked))
+    monkeypatch.setitem(judges.EPOCHS, "domain", 0.05)
+    assert judges.domain_judge(digits)(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
+
+
+def test_other_data_is_refused() -> None:
+    from standins import Noise
+
+    with pytest.raises(GanzooError, match="striped_digits alone"):
+        DigitsMetric().prepare(Noise(), 0)
+
+
+@pytest.mark.parametrize(("options", "said"), [({"size": 8}, "at least 16"), ({"held_out": 1790}, "from 1 to 1698")])
+def test_bad_options(options: dict[str, int], said: str) -> None:
+    with pytest.raises(GanzooError, match=said):
+        StripedDigits(**options)

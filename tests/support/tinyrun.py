@@ -1,0 +1,80 @@
+"""Tiny runs on pictures in a temporary folder, for the tests of runs, resuming, processes and translation."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+
+RECIPE: dict[str, Any] = {
+    "method": {"method": "cyclegan", "pool": 2},
+    "networks": {
+        "G": {"generator": "resnet", "width": 2, "blocks": 1},
+        "D": {"discriminator": "patch", "width": 2, "layers": 1},
+    },
+    "data": {"dataset": "folders", "root": "pictures"},
+    "images": {"size": 12, "load": 16},
+    "train": {"steps": 8, "batch": 2, "lr": 1e-3, "ema": 0.5, "log": 3, "sample": 4, "save": 2},
+    "evaluate": {"metrics": ["cycle_l1", "identity_l1"], "every": 4, "best": "min cycle_l1_AB"},
+}
+
+
+def make_pictures(folder: Path, train: int = 12, test: int = 3) -> Path:
+    """Write small PNGs of noise into trainA, trainB, testA, testB."""
+    for split, count in (("train", train), ("test", test)):
+        for domain in "AB":
+            place = folder / f"{split}{domain}"
+            place.mkdir(parents=True)
+            for index in range(count):
+                pixels = np.random.default_rng([len(split), ord(domain), index]).integers(0, 256, (16, 20, 3), np.uint8)
+                Image.fromarray(pixels).save(place / f"{index:02}.png")
+    return folder
+
+
+def write_recipe(folder: Path, name: str = "tiny", **changes: Mapping[str, Any]) -> Path:
+    """Write the tiny recipe, its pictures beside it, with changed sections."""
+    if not (folder / "pictures").exists():
+        make_pictures(folder / "pictures")
+    recipe = {section: {**dict(value)} for section, value in RECIPE.items()}
+    recipe["data"]["root"] = str(folder / "pictures")
+    for section, value in changes.items():
+        recipe[section] = {**recipe.get(section, {}), **value}
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(recipe))
+    return file
+
+
+def ganzoo(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "ganzoo", *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def everything(checkpoint: Path) -> dict[str, bytes]:
+    """Return every tensor of a checkpoint as bytes, by file and name, and its progress."""
+    found = {"progress": (checkpoint / "progress.json").read_bytes()}
+    for file in sorted(checkpoint.rglob("*.safetensors")):
+        for name, tensor in load_file(file).items():
+            found[f"{file.relative_to(checkpoint)}:{name}"] = tensor.numpy().tobytes()
+    return found
+
+
+def lines(file: Path, *without: str) -> list[dict[str, Any]]:
+    """Return the JSON lines of a file, without some fields."""
+    parsed = [json.loads(line) for line in file.read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in without} for line in parsed]
