@@ -13,7 +13,7 @@ from ganzoo.interfaces import Dataset, Loss, Method
 from ganzoo.randomness import torch_seed
 from ganzoo.recipe import Recipe
 from ganzoo.roles import Roles
-from ganzoo.step import Step, zeros_step
+from ganzoo.step import zeros_step
 
 
 @dataclass(frozen=True)
@@ -27,40 +27,40 @@ class Attached:
     phase: str
 
 
-def build_method(recipe: Recipe, channels: Mapping[str, int], device: torch.device | None = None) -> Method:
+def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     """Make the recipe's method, networks and maskers, initial weights keyed by seed and slot.
 
     Args:
         recipe: a checked recipe.
         channels: channels of each domain's pictures.
-        device: where to; on ``meta`` only shapes are made.
     """
     method: Method = recipe.method.make()
-    place = device or torch.device("cpu")
     networks: dict[str, nn.Module] = {}
     for name, part in recipe.networks.items():
         slot = method.slots[name]
         entering = sum(channels[domain] for domain in slot.reads)
         supplied = (entering, channels[slot.writes]) if slot.kind == "generator" else (entering,)
-        with place, _seeded(recipe.train.seed, name):
+        with _seeded(recipe.train.seed, name):
             try:
                 networks[name] = part.make(*supplied)
             except GanzooError as error:
                 raise GanzooError(f"networks.{name}: {error}") from None
-    maskers = {role: part.make().to(place).eval() for role, part in recipe.maskers.items()}
+            except (RuntimeError, MemoryError) as error:
+                if "memory" not in f"{type(error).__name__} {error}".lower():
+                    raise
+                raise GanzooError(f"networks.{name}: too large for the memory; make it narrower") from None
+    maskers = {role: part.make().eval() for role, part in recipe.maskers.items()}
     foreground = {role: part.use["foreground"] for role, part in recipe.maskers.items() if part.use["foreground"]}
     method.bind(networks, Roles(maskers, foreground))
     example = zeros_step(dict(channels), recipe.images.size)
     if any(not slot.kind for slot in method.slots.values()):
-        with place, torch.no_grad(), _seeded(recipe.train.seed, "setup"):
-            networks.update(method.setup(_moved(example, place)))
+        with torch.no_grad(), _seeded(recipe.train.seed, "setup"):
+            networks.update(method.setup(example))
     missing = set(method.slots) - set(networks)
     if missing:
         raise GanzooError(
             f"the method {recipe.method.component.name!r} built no network {sorted(missing)[0]!r} in setup"
         )
-    for network in networks.values():
-        network.to(place)
     return method
 
 
@@ -79,12 +79,6 @@ def check_paired(recipe: Recipe, method: Method, dataset: Dataset) -> None:
             f"the method {recipe.method.component.name!r} learns from pairs, and the data set "
             f"{recipe.data.component.name!r} has none: use data: {{dataset: paired, …}}"
         )
-
-
-def _moved(step: Step, device: torch.device) -> Step:
-    for name in step:
-        step[name] = step[name].to(device)
-    return step
 
 
 class _seeded:  # noqa: N801

@@ -21,8 +21,15 @@ class Callbacks:
 
     def gather(self) -> None:
         """Ask the plugins for their observers, and start the recipe's trackers."""
-        found = plugins().manager.hook.ganzoo_callbacks(run=self.run)
-        self.active = [one for one in reversed(found) if one is not None]
+        manager = plugins().manager
+        for hook in manager.hook.ganzoo_callbacks.get_hookimpls():
+            others = [plugin for plugin in manager.get_plugins() if plugin is not hook.plugin]
+            try:
+                found = manager.subset_hook_caller("ganzoo_callbacks", others)(run=self.run)
+            except Exception as error:
+                self._tell(f"of plugin {hook.plugin_name}", "ganzoo_callbacks", error)
+            else:
+                self.active += [one for one in found if one is not None]
         if self.run.recipe.train.trackers:
             self.active.append(Trackers())
 
@@ -35,9 +42,12 @@ class Callbacks:
             except Exception as error:
                 self.active.remove(one)
                 label = f"{type(one).__module__}.{type(one).__name__}"
-                self.run.console.say(f"warning: the callback {label} failed in on_{name} and is switched off: {error}")
-                self.run.write_event("callback-failed", callback=label, where=f"on_{name}", error=str(error))
+                self._tell(label, f"on_{name}", error)
         return stop
+
+    def _tell(self, label: str, where: str, error: Exception) -> None:
+        self.run.console.say(f"warning: the callback {label} failed in {where} and is switched off: {error}")
+        self.run.write_event("callback-failed", callback=label, where=where, error=str(error))
 
 
 class Trackers(Callback):

@@ -19,7 +19,8 @@ from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.interfaces import Dataset, Method
-from ganzoo.recipe import Recipe, read_recipe
+from ganzoo.recipe import Recipe
+from ganzoo.recipe_reader import read_recipe
 from ganzoo.step import Step
 
 CPU = torch.device("cpu")

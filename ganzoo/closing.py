@@ -29,10 +29,10 @@ def closing_panel(run: Run) -> None:
     if result:
         untrained: dict[str, float] = next((one["figures"] for one in run.lines if one["step"] == 0), {})
         counts = ", ".join(f"{count} {way}" for way, count in result["pictures"].items())
-        lines.append(f"on the {result['split']} split ({counts}), untrained → trained:")
+        lines.append(f"on the {result['split']} split ({counts})")
         for name, value in result["figures"].items():
-            before = f"{untrained[name]:.4g} → " if name in untrained else ""
-            lines.append(f"  {name:<24} {before}{value:.4g}")
+            before = f"(untrained, on validation: {untrained[name]:.4g})" if name in untrained else ""
+            lines.append(f"  {name:<24} {value:<8.4g} {before}".rstrip())
     grids = sorted((run.folder / "samples").glob("*.png"))
     if grids:
         lines.append(f"pictures     {grids[-1]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,8 @@ from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Metric
 from ganzoo.plugins import INTERFACE, installed_version, plugins
-from ganzoo.recipe import Recipe, read_recipe
+from ganzoo.recipe import Recipe
+from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import JsonLines, differences, write_text
 from ganzoo.settings import RESUMABLE
 
@@ -190,6 +192,7 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"{device.type} ({platform.machine()})",
+        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "processes": accelerator.num_processes,
     }

@@ -19,7 +19,7 @@ from ganzoo.data.pictures import find_pictures, from_pil, read_picture, to_float
 from ganzoo.data.scaling import resize
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction
-from ganzoo.recipe import read_recipe
+from ganzoo.recipe_reader import read_recipe
 from ganzoo.step import Step
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,7 +174,7 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
         base = {NAME: base}
     mappings = isinstance(base, dict) and isinstance(over, dict)
     if mappings and not (component and names_another_component(base, over)):
-        merged = dict(base)
+        merged = {key: value for key, value in base.items() if not _gives_way(path, key, over)}
         for key, value in over.items():
             here = (*path, key)
             merged[key] = _merge(base[key], value, here, places, new) if key in base else value
@@ -185,6 +185,12 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
         del places[one]
     places.update({one: place for one, place in new.items() if one[: len(path)] == path})
     return over
+
+
+def _gives_way(path: KeyPath, key: str, over: Mapping[str, Any]) -> bool:
+    """Return whether a run's length, given as epochs or as steps, is given anew in the other unit."""
+    lengths = {"epochs", "steps"}
+    return path == ("train",) and key in lengths and key not in over and bool(lengths & set(over))
 
 
 def _holds_component(path: KeyPath) -> bool:

@@ -23,21 +23,31 @@ for command in (run_command, check_command, translate_command, list_command, sho
     cli.add_command(command)
 
 
+def complain(text: str) -> None:
+    """Print an error, one line a mistake, with the process that it comes from if there are several."""
+    rank = os.environ.get("RANK", "0")
+    sys.stdout.flush()
+    for line in text.splitlines():
+        print(f"ganzoo: {line}" if rank == "0" else f"ganzoo (process {rank}): {line}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one line a mistake on stderr, and exit code 2."""
     try:
         code = cli.main(prog_name="ganzoo", standalone_mode=False)
     except GanzooError as error:
-        rank = os.environ.get("RANK", "0")
-        sys.stdout.flush()
-        for line in str(error).splitlines():
-            print(f"ganzoo: {line}" if rank == "0" else f"ganzoo (process {rank}): {line}", file=sys.stderr)
+        complain(str(error))
         sys.exit(getattr(error, "code", 2))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except RuntimeError as error:
+        if "WORLD_SIZE" not in os.environ or not any(word in str(error) for word in ("gloo", "NCCL", "Connection")):
+            raise
+        complain("ended, as another process of this run did; that one says why")
+        sys.exit(2)
     except BrokenPipeError:  # the reader of our output went away, as with | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

@@ -21,9 +21,9 @@ import ganzoo as package
 from ganzoo import state
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Callback
-from ganzoo.loop import Stopped
 from ganzoo.records import TIMES
 from ganzoo.runs import Run
+from ganzoo.stop import Stopped
 
 
 @pytest.fixture(scope="module")

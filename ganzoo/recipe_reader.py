@@ -1,0 +1,296 @@
+"""YAML → checked parts. Every mistake is found before any work is done, and told with its file:line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import GanzooError, suggest
+from ganzoo.interfaces import Loss, Method, Phase, Slot
+from ganzoo.options import Problem, check_options
+from ganzoo.plugins import plugins
+from ganzoo.recipe import LossUse, MaskerUse, Part, Recipe
+from ganzoo.registry import KINDS
+from ganzoo.roles import ONE_PLANE, ROLES
+from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
+from ganzoo.yamlfile import NAME, Document, KeyPath, apply_overrides, names_another_component, read_with_base
+
+SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
+
+
+def read_recipe(file: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read and check a recipe. Raises GanzooError with one line for each mistake: ``file:line: path: what``."""
+    path = Path(file)
+    document = apply_overrides(read_with_base(path), overrides)
+    reader = _RecipeReader(document)
+    recipe = reader.recipe(path)
+    if reader.problems or recipe is None:
+        lines = [
+            f"{document.place(one.path)}: {'.'.join(map(str, one.path)) or 'recipe'}: {one.message}"
+            for one in reader.problems
+        ]
+        raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=_by_line)))
+    return recipe
+
+
+def _by_line(problem: str) -> tuple[str, int]:
+    """Sort ``file:line: …`` as a reader goes through the file; what has no line number stands last."""
+    found = re.match(r"(.*?):(\d+): ", problem)
+    return (found[1], int(found[2])) if found else ("\uffff", 0)
+
+
+class _RecipeReader:
+    """Collects problems instead of raising, so that all are told at once."""
+
+    def __init__(self, document: Document) -> None:
+        self.data = document.data
+        self.problems: list[Problem] = []
+        self.registry = plugins().registry
+
+    def problem(self, path: KeyPath, message: str) -> None:
+        self.problems.append(Problem(path, message))
+
+    def recipe(self, file: Path) -> Recipe | None:
+        for key in self.data:
+            if key not in SECTIONS:
+                self.problem((key,), f"unknown key {key!r}{suggest(key, SECTIONS)}")
+        method = self.required("method")
+        data = self.required("dataset", "data")
+        images = self.settings("images", ImageSettings)
+        train = self.settings("train", TrainSettings)
+        metrics = self.metrics()
+        evaluate = self.settings("evaluate", EvaluateSettings, without=("metrics",))
+        if evaluate and evaluate.best and not self.section("evaluate").get("metrics"):
+            self.problem(("evaluate", "best"), "best needs metrics, and evaluate names none")
+        scheme = self.construct(method)
+        networks = self.networks(scheme)
+        maskers = self.maskers(scheme)
+        losses = self.losses(scheme)
+        if self.problems or method is None or data is None or not (images and train and evaluate):
+            return None
+        return Recipe(file, method, networks, maskers, losses, data, metrics, images, train, evaluate)
+
+    def section(self, name: str) -> dict[str, Any]:
+        value = self.data.get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.problem((name,), f"{name} is {value!r}; it is a mapping")
+            return {}
+        return value
+
+    def required(self, kind: str, section: str = "") -> Part | None:
+        name = section or kind
+        if name not in self.data:
+            self.problem((), f"the key {name!r} is missing: {name}: {{{kind}: …}}")
+            return None
+        return self.part(self.data[name], (name,), kind)
+
+    def settings(self, name: str, target: type[Any], without: tuple[str, ...] = ()) -> Any:
+        given = {key: value for key, value in self.section(name).items() if key not in without}
+        checked, problems = check_options(target, given, (name,))
+        self.problems += problems
+        if problems:
+            return None
+        try:
+            return target(**checked)
+        except GanzooError as error:
+            self.problem((name,), str(error))
+            return None
+
+    def construct(self, part: Part | None) -> Method | None:
+        """Make the method, whose options may decide which slots and tensors it has."""
+        if part is None:
+            return None
+        try:
+            method: Method = part.make()
+            return method
+        except GanzooError as error:
+            self.problem(("method",), str(error))
+            return None
+
+    def part(self, value: Any, path: KeyPath, kind: str, use: type[Any] | None = None) -> Part | None:
+        """Check one component: a mapping of its kind to its name, and its options."""
+        value = _in_full(value, kind)
+        if not isinstance(value, dict):
+            self.problem(path, f"it is {value!r}; a {kind} is a mapping: {{{kind}: NAME, option: value, …}}")
+            return None
+        if kind not in value:
+            others = [other for other in KINDS if other in value]
+            near = [key for key in value if get_close_matches(str(key).lower(), [kind])]
+            hint = f"; it names a {others[0]}" if others else f" (is it {near[0]!r} that was meant?)" if near else ""
+            self.problem(path, f"the key {kind!r}, which names the component, is missing{hint}")
+            return None
+        try:
+            component = self.registry.get(kind, value[kind]) if isinstance(value[kind], str) else None
+            if component is None:
+                self.problem((*path, kind), f"{kind} is {value[kind]!r}; it is a name")
+                return None
+            target = component.load()
+        except GanzooError as error:
+            self.problem((*path, kind), str(error))
+            return None
+        used: dict[str, Any] = {}
+        problems: list[Problem] = []
+        given = {key: one for key, one in value.items() if key != kind}
+        wanted = [one.name for one in fields(use)] if use else []
+        try:
+            if use:
+                used, problems = check_options(use, {key: one for key, one in given.items() if key in wanted}, path)
+                given = {key: one for key, one in given.items() if key not in wanted}
+            options, more = check_options(target, given, path, beside=wanted)
+        except GanzooError as error:
+            self.problem((*path, kind), str(error))
+            return None
+        self.problems += problems + more
+        return None if problems or more else Part(component, options, used)
+
+    def networks(self, method: Method | None) -> dict[str, Part]:
+        """Fill the method's slots; a key such as ``G`` speaks for every slot ``G_…``."""
+        section = self.section("networks")
+        if method is None:  # which slots there are is not known, but what stands here can be checked by itself
+            for key, value in section.items():
+                for kind in ("generator", "discriminator"):
+                    if isinstance(value, dict) and kind in value:
+                        self.part(value, ("networks", key), kind)
+            return {}
+        slots = {name: slot for name, slot in method.slots.items() if slot.kind}
+        groups = {name.split("_")[0] for name in slots}
+        for key in section:
+            if key not in slots and key not in groups:
+                self.problem(("networks", key), f"the method has no network {key!r}{suggest(key, [*slots, *groups])}")
+        found = {}
+        for name, slot in slots.items():
+            before = len(self.problems)
+            value, origin = _slot_value(section, name, slot)
+            part = self.part(value, ("networks", name), slot.kind)
+            self.problems[before:] = [
+                Problem(origin.get(one.path[2:3], ("networks", name))[:2] + one.path[2:], one.message)
+                for one in self.problems[before:]
+            ]
+            if part is None:
+                continue
+            lacking = [call for call in slot.calls if not hasattr(part.component.load(), call)]
+            if lacking:
+                path = (*origin.get((slot.kind,), ("networks", name)), slot.kind)
+                self.problem(path, f"{part.component.name!r} cannot serve as {name}: it has no {lacking[0]}()")
+            found[name] = part
+        return found
+
+    def maskers(self, method: Method | None) -> dict[str, Part]:
+        found = {}
+        for role, value in self.section("maskers").items():
+            path = ("maskers", role)
+            if value is None:
+                continue
+            if role not in ROLES:
+                self.problem(path, f"unknown role {role!r}{suggest(role, ROLES)}")
+                continue
+            if method is not None and role not in method.accepts:
+                takes = ", ".join(method.accepts) or "none"
+                self.problem(path, f"the method takes no mask in the role {role!r}; it takes: {takes}")
+            part = self.part(value, path, "masker", MaskerUse)
+            if part is None:
+                continue
+            planes = self.planes(part, path)
+            if planes is None:
+                continue
+            outside = [one for one in part.use["foreground"] if not 0 <= one < planes]
+            if outside:
+                self.problem((*path, "foreground"), f"there is no class {outside[0]}; the masker makes {planes} planes")
+            elif role in ONE_PLANE and planes > 1 and not part.use["foreground"]:
+                self.problem(path, f"the masker makes {planes} planes, the role needs one: name foreground: [classes]")
+            found[role] = part
+        return found
+
+    def planes(self, part: Part, path: KeyPath) -> int | None:
+        """Make the masker, whose options may decide how many planes it makes."""
+        try:
+            return int(part.make().planes)
+        except GanzooError as error:
+            self.problem(path, str(error))
+            return None
+
+    def losses(self, method: Method | None) -> dict[str, Part]:
+        found = {}
+        for name, value in self.section("losses").items():
+            path = ("losses", name)
+            if value is None:
+                continue
+            part = self.part(value, path, "loss", LossUse)
+            if part is None or method is None:
+                continue
+            found[name] = Part(part.component, part.options, self.attach(part, path, method))
+        return found
+
+    def attach(self, part: Part, path: KeyPath, method: Method) -> dict[str, Any]:
+        """Check a loss's ``of`` against the tensors there are, and find its phase."""
+        made: type[Loss] = part.component.load()
+        inputs = {name: one for name, one in signature(made.forward).parameters.items() if name != "self"}
+        of = part.use["of"]
+        if isinstance(of, str):
+            of = {next(iter(inputs), ""): of}
+        known = [*batch_tensors(), *method.tensors]
+        for key, tensor in of.items():
+            if key not in inputs:
+                self.problem((*path, "of", key), f"the loss reads no {key!r}{suggest(key, inputs)}")
+            if tensor not in known:
+                self.problem((*path, "of", key), f"the method makes no tensor {tensor!r}{suggest(tensor, known)}")
+        for key, parameter in inputs.items():
+            if key not in of and parameter.default is Parameter.empty:
+                self.problem((*path, "of"), f"the loss reads {key!r} too: which tensor is it?")
+        phases: dict[str, Phase] = {one.name: one for one in method.phases}
+        phase = part.use["phase"] or next((one.name for one in phases.values() if one.forward != "detached"), "")
+        if not phases:
+            self.problem(path, "the method trains in no phase, so that no loss can attach to it")
+        elif phase not in phases:
+            self.problem((*path, "phase"), f"the method has no phase {phase!r}{suggest(phase, phases)}")
+        elif phases[phase].forward == "detached":
+            self.problem(
+                (*path, "phase"), f"the phase {phase!r} reads detached tensors, so that it would train nothing"
+            )
+        return {"of": of, "weight": part.use["weight"], "phase": phase}
+
+    def metrics(self) -> list[Part]:
+        value = self.section("evaluate").get("metrics") or []
+        if not isinstance(value, list):
+            self.problem(("evaluate", "metrics"), f"it is {value!r}; it is a list of names or {{metric: NAME, …}}")
+            return []
+        parts = [self.part(one, ("evaluate", "metrics", i), "metric") for i, one in enumerate(value)]
+        return [part for part in parts if part]
+
+
+def batch_tensors() -> list[str]:
+    """Return the names of the tensors that a batch may bring, whatever the method."""
+    return [f"{name}_{domain}" for name in ("real", "given_mask", "given_labels", "true") for domain in ("A", "B")]
+
+
+def _in_full(value: Any, kind: str) -> Any:
+    """Write a component that is named by a bare text as the mapping that it stands for."""
+    if isinstance(value, str):
+        return {kind: value}
+    if isinstance(value, dict) and NAME in value:
+        return {kind if key == NAME else key: one for key, one in value.items()}
+    return value
+
+
+def _slot_value(section: dict[str, Any], name: str, slot: Slot) -> tuple[Any, Mapping[KeyPath, KeyPath]]:
+    """Lay the slot's default, its group's and its own mapping over one another; say where each key came from."""
+    value: Any = dict(slot.default)
+    origin: dict[KeyPath, KeyPath] = {}
+    for key in (name.split("_")[0], name):
+        given = section.get(key)
+        if given is None:
+            continue
+        given = _in_full(given, slot.kind)
+        if not isinstance(given, dict):
+            return given, {(): ("networks", key)}
+        value = given if names_another_component(value, given) else {**value, **given}
+        origin.update({(one,): ("networks", key) for one in given})
+        origin[()] = ("networks", key)
+    return value, origin

@@ -1,0 +1,32 @@
+"""The masker ``disc``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganzoo.interfaces import Masker
+from ganzoo.randomness import Draws
+
+
+class Disc(Masker):
+    """A disc in the middle of the picture.
+
+    Args:
+        radius: in halves of the shorter side; 1 touches it.
+    """
+
+    def __init__(self, *, radius: Annotated[float, Field(gt=0)] = 0.8) -> None:
+        super().__init__()
+        self.radius = radius
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return (B, 1, H, W): 1 inside, 0 outside."""
+        height, width = image.shape[-2:]
+        y = torch.arange(height, device=image.device) - (height - 1) / 2
+        x = torch.arange(width, device=image.device) - (width - 1) / 2
+        inside = (y[:, None] ** 2 + x**2).sqrt() <= self.radius * min(height, width) / 2
+        return inside.to(image.dtype).expand(len(image), 1, height, width)

@@ -1,0 +1,237 @@
+"""``ganzoo check``: the recipe in full, the parts with shapes and sizes; nothing is trained, nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import Tensor, nn
+
+from ganzoo.check import check
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Optim, Phase, Sample, Slot, Split
+from ganzoo.plugins import Plugins, find_entry_points
+from ganzoo.randomness import Draws
+from ganzoo.recipe_reader import read_recipe
+from ganzoo.registry import Registration
+from ganzoo.step import Step
+
+TINY = """\
+method: cyclegan
+networks: {G: {generator: resnet, width: 4, blocks: 1}, D: {discriminator: patch, width: 4, layers: 1}}
+data: {dataset: squares, count: 5}
+images: {size: 16}
+train: {epochs: 3, batch: 2}
+"""
+
+
+class Squares(Dataset):
+    """Four channels in A, three in B where it is asked for; a mask, and no labels."""
+
+    def __init__(self, *, count: int = 5, channels: int = 3, paired: bool = False) -> None:
+        self.size = count
+        self.paired = paired
+        self.channels = {"A": channels, "B": 3}
+
+    def count(self, split: Split, domain: str) -> int:
+        return self.size if split == "train" else 2
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        image = np.full((20, 24, self.channels[domain]), index, np.uint8)
+        return Sample(image, f"{index}", mask=np.full((20, 24), 255, np.uint8))
+
+
+class FromFile(Masker):
+    """Serves the mask that the data set gives."""
+
+    needs = ("given",)
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        if given is None:
+            raise GanzooError("the data set gives no mask")
+        return given
+
+
+class Labelled(Loss):
+    """Reads labels."""
+
+    def forward(self, image: Tensor, labels: Tensor) -> Tensor:
+        return image.mean()
+
+
+class Codec(nn.Module):
+    """Is called by encode and decode."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.inner = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+    def encode(self, image: Tensor) -> Tensor:
+        return self.inner(image)
+
+    def decode(self, code: Tensor) -> Tensor:
+        return code
+
+
+class Scales(nn.Module):
+    """Judges at two scales."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.judge = nn.Conv2d(in_channels, 1, 1)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        return [self.judge(image), self.judge(image[..., ::2, ::2])]
+
+
+class Awkward(Method):
+    """Needs pairs, calls its generator by name, draws anew in its phase, builds a network at setup."""
+
+    paired: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self.slots = {
+            "G": Slot("generator", ("A",), "B", calls=("encode", "decode"), default={"generator": "codec"}),
+            "D": Slot("discriminator", ("A", "B"), default={"discriminator": "scales"}),
+            "F": Slot(""),
+        }
+        self.optims = {"all": Optim(("G", "D", "F"))}
+        self.phases = [Phase("only", ("all",), self.losses, forward="fresh")]
+        self.tensors = ["fake_B"]
+        self.drawn: list[str] = []
+
+    def setup(self, example: Step) -> dict[str, nn.Module]:
+        return {"F": nn.Linear(example["real_A"].shape[-1], 2)}
+
+    def forward(self, step: Step) -> None:
+        assert "fake_B" not in step
+        self.drawn.append(step.phase)
+        codec: Any = self.networks["G"]
+        step["fake_B"] = codec.decode(codec.encode(step["real_A"]))
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        assert self.drawn == ["", "only"]
+        judged = self.networks["D"](torch.cat([step["real_A"], step["fake_B"]], 1))
+        return {"adv": judged[0].mean(), "patch": self.networks["F"](step["fake_B"]).mean()}
+
+
+class Refuses(Metric):
+    """Is never content."""
+
+    def __init__(self) -> None:
+        raise GanzooError("refuses: its weights are not here")
+
+    def rows(self, step: Step, direction: str) -> dict[str, Tensor]:
+        return {}
+
+
+@pytest.fixture(autouse=True)
+def _parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found, mine = Plugins(), Registration("testing")
+    found.load(find_entry_points())
+    for kind, name, made in [
+        ("dataset", "squares", Squares), ("masker", "file", FromFile), ("loss", "labelled", Labelled),
+        ("generator", "codec", Codec), ("discriminator", "scales", Scales), ("method", "awkward", Awkward),
+        ("metric", "refuses", Refuses),
+    ]:  # fmt: skip
+        mine.add(kind, name, made)
+    found.registry.accept(mine)
+    monkeypatch.setattr("ganzoo.recipe_reader.plugins", lambda: found)
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str) -> Path:
+    Path("r.yaml").write_text(text)
+    return Path("r.yaml")
+
+
+def shown(capsys: pytest.CaptureFixture[str], text: str, *overrides: str) -> tuple[Any, dict[str, list[str]], str]:
+    """Return what was printed: the recipe, the table's cells by part, the last line."""
+    check(write(text), overrides)
+    head, _, tail = capsys.readouterr().out.partition("\n\n")
+    *table, last = tail.strip().splitlines()
+    starts = [table[0].index(title) for title in ("part", "component", "in → out", "parameters", "phase")]
+    rows = [[line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)] for line in table[2:]]
+    return yaml.safe_load(head), {row[0]: row[1:] for row in rows if row[0]}, last
+
+
+def test_it_prints_the_resolved_recipe_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    resolved, table, last = shown(capsys, TINY, "train.batch=1")
+    assert resolved == read_recipe("r.yaml", ["train.batch=1"]).resolved()
+    assert resolved["networks"]["G_BA"]["norm"] == "instance"
+    assert table == {
+        "G_AB": ["resnet", "3×16×16 → 3×16×16", "8,739", "generator"],
+        "G_BA": ["resnet", "3×16×16 → 3×16×16", "8,739", "generator"],
+        "D_A": ["patch", "3×16×16 → 1×6×6", "845", "discriminator"],
+        "D_B": ["patch", "3×16×16 → 1×6×6", "845", "discriminator"],
+        "data: train": ["squares", "5 A, 5 B", "", ""],
+        "data: validation": ["squares", "2 A, 2 B", "", ""],
+        "data: test": ["squares", "2 A, 2 B", "", ""],
+    }
+    assert last == "15 steps of 1 pictures a domain, 5 to an epoch"
+
+
+def test_the_papers_networks_have_the_papers_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    _, table, _ = shown(capsys, TINY.replace("networks:", "#"), "images.size=32")
+    assert table["G_AB"][2] == "11,378,179"
+    assert table["D_A"][2] == "2,764,737"
+
+
+def test_channels_masks_and_losses_are_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    text = TINY + "maskers: {judge: file}\nlosses: {tv: {loss: total_variation, of: fake_A}}\n"
+    _, table, _ = shown(capsys, text, "data.channels=4", "method.identity=0")
+    assert table["G_AB"][1] == "4×16×16 → 3×16×16"
+    assert table["G_BA"][1] == "3×16×16 → 4×16×16"
+    assert table["D_A"][1] == "4×16×16 → 1×6×6"
+    assert table["mask: judge"][0] == "file"
+    assert table["loss: tv"] == ["total_variation", "image = fake_A", "", "generator"]
+
+
+def test_awkward_methods_are_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
+    _, table, _ = shown(
+        capsys, "method: awkward\ndata: {dataset: squares, paired: true}\nimages: {size: 16}\ntrain: {steps: 1}\n"
+    )
+    assert table["G"] == ["codec", "called by: encode, decode", "9", "only"]
+    assert table["D"] == ["scales", "6×16×16 → 1×16×16, 1×8×8", "7", "only"]
+    assert table["F"] == ["(the method's own)", "3×16×16 → 3×16×2", "34", "only"]
+
+
+def test_it_trains_nothing_and_writes_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.optim.Optimizer, "__init__", lambda *_: pytest.fail("an optimizer was made"))
+    monkeypatch.setattr(Tensor, "backward", lambda *_: pytest.fail("a gradient was computed"))
+    shown(capsys, TINY)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.yaml"]
+
+
+def test_the_table_is_not_wrapped_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    _, table, _ = shown(capsys, TINY)
+    assert table["G_AB"][1] == "3×16×16 → 3×16×16"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["train.batch=6"], "data: domain A has 5 training pictures, fewer than the 6 of one step"),
+        (["method=awkward", "networks=null"], "the method 'awkward' learns from pairs, and the data set 'squares' has"),
+        (["data.channels=4"], "method.identity: the domains differ in channels"),
+        (
+            ["losses.x={loss: labelled, of: {image: fake_B, labels: given_labels_A}}"],
+            "losses.x: this data brings no te",
+        ),
+        (["losses.cycle_A={loss: total_variation, of: fake_B}"], "losses.cycle_A: the method has a term of this name"),
+        (["evaluate.metrics=[refuses]"], "refuses: its weights are not here"),
+    ],
+)
+def test_what_only_shows_when_the_parts_meet(overrides: list[str], said: str) -> None:
+    with pytest.raises(GanzooError) as error:
+        check(write(TINY), overrides)
+    assert str(error.value).startswith(said)

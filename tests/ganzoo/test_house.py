@@ -1,0 +1,149 @@
+"""The house: what lies where, who imports whom, what is never done, and that all of it is documented."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ganzoo import hookspecs
+from ganzoo.cli.parts import describe
+from ganzoo.plugins import plugins
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = sorted((ROOT / "ganzoo").rglob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+FOLDERS = sorted(one.name for one in (ROOT / "plugins").iterdir() if (one / "__init__.py").is_file())
+DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["ganzoo"]
+
+
+def module_of(file: Path) -> str:
+    root = ROOT if file in CORE else ROOT / "plugins"
+    return ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+
+def imports(file: Path) -> set[str]:
+    """Return every module that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: a relative import"
+            found.add(node.module or "")
+    return found
+
+
+def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def test_no_name_in_the_core_is_one_of_the_standard_library() -> None:
+    names = {one.stem for one in (ROOT / "ganzoo").iterdir() if not one.name.startswith("__")}
+    assert len(names) > 20
+    assert names & set(sys.stdlib_module_names) == set()
+
+
+def test_the_core_imports_no_plugin() -> None:
+    named = {one for file in CORE for one in imports(file)}
+    assert {one for one in named if one.split(".")[0].startswith("ganzoo_")} == set()
+    assert any(one.startswith("ganzoo.") for one in named)
+
+
+def test_plugins_import_only_the_others_that_they_name() -> None:
+    for file in PLUGINS:
+        package = module_of(file).split(".")[0]
+        others = {one.split(".")[0] for one in imports(file) if one.startswith("ganzoo_")} - {package}
+        said = ast.get_docstring(tree(ROOT / "plugins" / package / "__init__.py")) or ""
+        assert {one for one in others if one not in said} == set(), f"{file} uses packages that its own does not name"
+
+
+def test_every_bundled_folder_is_declared_and_every_declared_one_is_there() -> None:
+    assert sorted(DECLARED.values()) == FOLDERS
+
+
+@pytest.mark.parametrize("file", [*CORE, *PLUGINS], ids=lambda file: str(file.relative_to(ROOT)))
+def test_nothing_is_unpickled_or_evaluated(file: Path) -> None:
+    forbidden = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    assert {one.split(".")[0] for one in imports(file)} & forbidden == set()
+    for name, call in calls(file):
+        place = f"{file}:{call.lineno}: {name}"
+        options = {one.arg: one.value for one in call.keywords}
+        if name == "torch.load":
+            weights_only = options.get("weights_only")
+            assert isinstance(weights_only, ast.Constant), place
+            assert weights_only.value is True, place
+        if name.endswith("load") and {"numpy", "np"} & set(name.split(".")):
+            assert "allow_pickle" not in options or ast.unparse(options["allow_pickle"]) == "False", place
+        assert name not in ("eval", "exec", "yaml.load", "yaml.load_all", "yaml.full_load"), place
+        assert "unsafe" not in name.lower(), place
+
+
+def test_the_rules_above_can_be_broken(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    for line in (
+        "import pickle",
+        "torch.load(f)",
+        "torch.load(f, weights_only=False)",
+        "yaml.load(t)",
+        "yaml.unsafe_load(t)",
+        "np.load(f, allow_pickle=True)",
+        "eval(t)",
+        "def f():\n    from joblib import load",
+    ):
+        bad.write_text(line)
+        with pytest.raises(AssertionError):
+            test_nothing_is_unpickled_or_evaluated(bad)
+
+
+def test_every_hook_is_documented_and_takes_part_by_name() -> None:
+    hooks = {name: one for name, one in vars(hookspecs).items() if name.startswith("ganzoo_")}
+    assert set(hooks) == {"ganzoo_register", "ganzoo_callbacks"}
+    for name, hook in hooks.items():
+        assert inspect.getdoc(hook), f"{name} has no text"
+        assert hook.ganzoo_spec is not None
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_every_component_of_a_bundled_plugin_is_documented_and_can_be_shown(name: str) -> None:
+    known = next(plugin for plugin, module in DECLARED.items() if module == name)
+    components = [one for one in plugins().registry.find() if one.plugin == known]
+    assert components
+    assert importlib.import_module(name).__doc__
+    for one in components:
+        about = describe(one.kind, one.name)
+        assert about["doc"], f"{one.kind} {one.name} has no text"
+        assert Path(about["source"].rpartition(":")[0]).is_relative_to(ROOT / "plugins" / name)
+        for option in about["options"]:
+            assert option["type"] != "Any", f"{one.kind} {one.name}: {option['name']} has no type"
+            assert f"{option['name']}: " in about["doc"], f"{one.kind} {one.name}: {option['name']} is not explained"
+
+
+@pytest.mark.parametrize("file", [*CORE, *PLUGINS], ids=lambda file: str(file.relative_to(ROOT)))
+def test_examples_in_docstrings_run(file: Path) -> None:
+    module = importlib.import_module(module_of(file))
+    assert module.__doc__, f"{file} has no text"
+    failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert failed == 0
+
+
+def test_every_interface_is_documented_by_an_example() -> None:
+    from ganzoo import interfaces
+
+    finder = doctest.DocTestFinder(recurse=False)
+    for name in ("Method", "Masker", "Loss", "Dataset", "Metric"):
+        (example,) = finder.find(getattr(interfaces, name), name)
+        assert example.examples, f"{name} has no example"

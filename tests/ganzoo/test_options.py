@@ -1,0 +1,210 @@
+"""Options: keyword-only parameters, coerced and checked against their hints."""
+
+from __future__ import annotations
+
+import sys
+import typing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
+
+import pytest
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from ganzoo.errors import GanzooError
+from ganzoo.options import MISSING, build, check_options, options_of, plain
+from ganzoo.registry import Component
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class PerDomain(TypedDict):
+    A: Weight
+    B: Weight
+
+
+class Net:
+    """Takes a channel count from ganzoo, and options from recipes."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        width: Annotated[int, Field(ge=1, lt=1000)],
+        norm: Literal["instance", "batch", "none"] = "instance",
+        cycle: Weight | PerDomain = 10.0,
+        only: PerDomain | None = None,
+        folder: Path | None = None,
+        terms: tuple[Literal["gan", "cycle"], ...] = (),
+        suffix: dict[Literal["A", "B"], str] | None = None,
+        label: str = "",
+        flip: bool = False,
+    ) -> None:
+        self.made = (channels, width, norm)
+
+
+class Bare:
+    """Has no constructor of its own."""
+
+
+class Unresolved:
+    """Names a type that only type checkers see."""
+
+    def __init__(self, *, price: Decimal | None = None) -> None:
+        pass
+
+
+class Typed(typing.TypedDict):
+    A: int
+
+
+class OldTyped:
+    """Uses typing's TypedDict, which pydantic cannot read before Python 3.12."""
+
+    def __init__(self, *, sizes: Typed | None = None) -> None:
+        pass
+
+
+def checked(**given: Any) -> dict[str, Any]:
+    found, problems = check_options(Net, {"width": 8, **given})
+    assert problems == []
+    return found
+
+
+def mistakes(**given: Any) -> list[tuple[str, str]]:
+    problems = check_options(Net, {"width": 8, **given}, ("networks", "G"))[1]
+    assert all(one.path[:2] == ("networks", "G") for one in problems)
+    return [(".".join(map(str, one.path[2:])), one.message) for one in problems]
+
+
+def test_options_are_the_keyword_only_parameters() -> None:
+    found = options_of(Net)
+    assert list(found) == [
+        "width", "norm", "cycle", "only", "folder", "terms", "suffix", "label", "flip"
+    ]  # fmt: skip
+    assert found["width"].required
+    assert found["width"].default is MISSING
+    assert not found["norm"].required
+    assert found["norm"].default == "instance"
+    assert options_of(Bare) == {}
+
+
+def test_types_are_written_for_readers() -> None:
+    assert {name: one.type_text for name, one in options_of(Net).items()} == {
+        "width": "int ≥ 1, < 1000",
+        "norm": "'instance' | 'batch' | 'none'",
+        "cycle": "float ≥ 0 | {A: float ≥ 0, B: float ≥ 0}",
+        "only": "{A: float ≥ 0, B: float ≥ 0} | None",
+        "folder": "Path | None",
+        "terms": "tuple['gan' | 'cycle', ...]",
+        "suffix": "dict['A' | 'B', str] | None",
+        "label": "str",
+        "flip": "bool",
+    }
+
+    def other(*, a: Optional[int] = None, b: Any = 0, c=0) -> None: ...  # type: ignore[no-untyped-def]  # noqa: UP045
+
+    assert [one.type_text for one in options_of(other).values()] == ["int | None", "Any", "Any"]
+
+
+def test_values_are_coerced_and_defaults_filled_in_in_order() -> None:
+    found = checked(cycle="2e-4", terms=["gan"], folder="a/b", flip="yes")
+    assert list(found) == list(options_of(Net))
+    assert found["cycle"] == 2e-4
+    assert found["terms"] == ("gan",)
+    assert found["folder"] == Path("a/b")
+    assert found["flip"] is True
+    assert found["norm"] == "instance"
+
+
+def test_whole_numbers_may_have_an_exponent_and_texts_keep_theirs() -> None:
+    assert checked(width="1e2")["width"] == 100
+    assert checked(width=100.0)["width"] == 100
+    assert checked(label="1e2")["label"] == "1e2"
+    assert mistakes(width="1e-2") == [
+        ("width", "width is 0.01: input should be a valid integer, got a number with a fractional part")
+    ]
+
+
+def test_home_is_found_and_an_unknown_home_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert checked(folder="~/x")["folder"] == Path("/home/ada/x")
+    assert checked(folder="~nobody-of-this-name/x")["folder"] == Path("~nobody-of-this-name/x")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"widht": 9}, [("widht", "unknown option 'widht' (did you mean 'width'?)")]),
+        ({"width": 0}, [("width", "width is 0: input should be greater than or equal to 1")]),
+        ({"width": None}, [("width", "width is None: input should be a valid integer")]),
+        ({"label": 5}, [("label", "label is 5: input should be a text")]),
+        ({"norm": "Batch"}, [("norm", "norm is 'Batch' (did you mean 'batch'?)")]),
+        ({"norm": "layer"}, [("norm", "norm is 'layer' (there are: batch, instance, none)")]),
+        ({"terms": "gan"}, [("terms", "terms is 'gan': input should be a list")]),
+        ({"terms": ["gan", "cicle"]}, [("terms.1", "terms is 'cicle' (did you mean 'cycle'?)")]),
+        ({"suffix": {"C": "x"}}, [("suffix.C", "suffix has no key 'C' (there are: A, B)")]),
+        ({"suffix": 3}, [("suffix", "suffix is 3: input should be a mapping")]),
+        (
+            {"cycle": "much"},
+            [
+                (
+                    "cycle",
+                    "cycle is 'much': input should be a valid number, unable to parse string as a number; "
+                    "or: input should be a mapping",
+                )
+            ],
+        ),
+        ({"cycle": {"A": 1, "B": -2}}, [("cycle.B", "cycle is -2: input should be greater than or equal to 0")]),
+        ({"cycle": {"A": 1, "B": 2, "C": 3}}, [("cycle.C", "cycle has no key 'C'")]),
+        ({"only": {"A": 1, "B": 2, "C": 3}}, [("only.C", "only has no key 'C'")]),
+        ({"only": {"A": 1}}, [("only", "only lacks 'B'")]),
+        ({"norm": "layer", "flip": 7}, [("norm", "norm is"), ("flip", "flip is 7: input should be a valid boolean")]),
+    ],
+)
+def test_each_mistake_is_one_problem(given: dict[str, Any], said: list[tuple[str, str]]) -> None:
+    found = mistakes(**given)
+    assert [place for place, _ in found] == [place for place, _ in said]
+    assert all(message.startswith(start) for (_, message), (_, start) in zip(found, said, strict=True))
+
+
+def test_one_that_must_be_given() -> None:
+    problems = check_options(Net, {"norm": "x"}, ("data",))[1]
+    assert [one.path for one in problems] == [("data", "norm"), ("data",)]
+    assert problems[1].message == "the option 'width' (int ≥ 1, < 1000) is missing"
+
+
+def test_keys_beside_the_options_are_suggested_too() -> None:
+    problem = check_options(Bare, {"wieght": 1}, beside=["weight"])[1][0]
+    assert problem.message == "unknown option 'wieght' (did you mean 'weight'?)"
+
+
+def test_building_by_name_checks_the_same() -> None:
+    net = Component("generator", "net", Net, "mine")
+    assert build(net, 3, width="4").made == (3, 4, "instance")
+    with pytest.raises(GanzooError) as error:
+        build(net, 3, width=0, blocks=1)
+    assert str(error.value).splitlines() == [
+        "generator 'net': width is 0: input should be greater than or equal to 1",
+        "generator 'net': unknown option 'blocks' (there are: cycle, flip, folder, label, norm, only, suffix, terms, "
+        "width)",
+    ]
+
+
+def test_hints_that_cannot_be_resolved_are_the_authors_mistake() -> None:
+    with pytest.raises(GanzooError, match=r"type hints of .*Unresolved cannot be resolved: NameError.*'Decimal'"):
+        options_of(Unresolved)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pydantic reads it there")
+def test_types_that_pydantic_cannot_check_are_the_authors_mistake() -> None:
+    with pytest.raises(GanzooError, match=r"'sizes' of .*OldTyped cannot be checked: .*typing_extensions.TypedDict"):
+        check_options(OldTyped, {"sizes": {"A": 1}})
+
+
+def test_plain_values_are_what_yaml_and_json_hold() -> None:
+    assert plain({"a": (1, Path("x/y")), "b": {"c": None}}) == {"a": [1, "x/y"], "b": {"c": None}}
+    assert isinstance(plain(object()), str)

@@ -1,0 +1,288 @@
+"""Plugins: loaded one by one, failures kept and shown, all of a plugin or nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from ganzoo import plugins as plugins_module
+from ganzoo.errors import GanzooError
+from ganzoo.plugins import INTERFACE, Plugin, Plugins, checkout, find_entry_points, installed_version, plugins
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["ganzoo"]
+GOOD = """
+from ganzoo import hookimpl
+GANZOO_INTERFACE = 1
+@hookimpl
+def ganzoo_register(registry):
+    registry.add("loss", "huber", "somewhere:Huber")
+    registry.add("masker", "oval", "somewhere:Oval")
+"""
+HEAD = "from ganzoo import hookimpl\nGANZOO_INTERFACE = 1\n"
+REGISTER = "@hookimpl\ndef ganzoo_register(registry):\n    "
+WATCH = "@hookimpl\ndef ganzoo_callbacks(run):\n    return None\n"
+
+
+class Site:
+    """A folder on the path, into which packages are put as pip would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def install(self, name: str, code: str, *, package: str = "", module: str = "", version: str = "2.5") -> None:
+        """Write a module with an entry point ``name``, in a distribution of its own."""
+        package, module = package or f"{name}-package", module or f"{name}_module"
+        (self.folder / f"{module}.py").write_text(code)
+        info = self.folder / f"{package.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[ganzoo]\n{name} = {module}\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    plugins.cache_clear()
+    yield Site(tmp_path)
+    plugins.cache_clear()
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def load(*, strict: bool = False) -> Plugins:
+    found = Plugins()
+    found.load(find_entry_points(), strict=strict)
+    return found
+
+
+def story(found: Plugins, name: str) -> Plugin:
+    return next(one for one in found.loaded if one.name == name)
+
+
+def components(found: Plugins, plugin: str) -> list[tuple[str, str]]:
+    return [(one.kind, one.name) for one in found.registry.find() if one.plugin == plugin]
+
+
+def test_the_bundled_ones_come_first_through_the_same_door() -> None:
+    found = load()
+    assert [one.name for one in found.loaded if one.bundled] == sorted(BUNDLED)
+    assert all(one.bundled for one in found.loaded[: len(BUNDLED)])
+    assert story(found, "cyclegan") == Plugin("cyclegan", "ganzoo_cyclegan", "ganzoo", installed_version(), 5, "")
+    assert ("method", "cyclegan") in components(found, "cyclegan")
+
+
+def test_a_strangers_plugin_is_loaded_like_them(site: Site) -> None:
+    site.install("mine", GOOD, package="Their-Package")
+    found = load()
+    assert story(found, "mine") == Plugin("mine", "mine_module", "Their-Package", "2.5", 2, "")
+    assert not story(found, "mine").bundled
+    assert components(found, "mine") == [("masker", "oval"), ("loss", "huber")]
+    assert found.registry.failures == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("x = 1\nraise RuntimeError('no luck')", r"RuntimeError: no luck \(.*bad_module.py:2\)"),
+        ("raise ValueError('first\\n second')", r"ValueError: first second \("),
+        ("import sys\nsys.exit(3)", r"SystemExit: 3 \(.*bad_module.py:2\)"),
+        ("import no_such_thing", r"ModuleNotFoundError: No module named 'no_such_thing' \(.*bad_module.py:1\)"),
+        ("def f(:", r"SyntaxError: .*bad_module.py, line 1"),
+        (
+            HEAD + "@hookimpl\ndef ganzoo_regster(registry):\n    pass\n",
+            r"there is no hook 'ganzoo_regster' \(did you mean 'ganzoo_register'\?\)",
+        ),
+        (
+            HEAD + "def ganzoo_register(registry):\n    pass\n",
+            "the hook 'ganzoo_register' lacks its decorator, @ganzoo.hookimpl",
+        ),
+        (HEAD + WATCH + "def ganzoo_registr(registry): pass", "there is no hook 'ganzoo_registr'"),
+        (HEAD, r"bad_module has no hook \(there are: ganzoo_callbacks, ganzoo_register\)"),
+        ("from ganzoo import hookimpl\n" + WATCH, f"write GANZOO_INTERFACE = {INTERFACE} in bad_module"),
+        (
+            GOOD.replace("INTERFACE = 1", "INTERFACE = 99"),
+            f"made for interface 99 of ganzoo; this is interface {INTERFACE}",
+        ),
+        (HEAD + WATCH + "@hookimpl\ndef ganzoo_register(reg): pass", "PluginValidationError: .*'reg'"),
+        (HEAD + WATCH + REGISTER + "registry.add('maskr', 'x', 'a:B')", r"unknown kind 'maskr' \(did you mean"),
+        (HEAD + WATCH + REGISTER + "registry.add('loss', 'x', 'a.B')", "neither a class nor a text 'module:name'"),
+        (
+            HEAD + WATCH + REGISTER + "registry.add('generator', 'resnet', 'a:B')",
+            "generator 'resnet' of plugin 'bad' is already there, from plugin 'cyclegan'",
+        ),
+        (
+            HEAD + WATCH + REGISTER + "registry.add('loss', 'half', 'a:B'); 1 / 0",
+            r"ZeroDivisionError: division by zero \(.*bad_module.py:8\)",
+        ),
+    ],
+)
+def test_one_that_fails_is_told_and_leaves_nothing_behind(site: Site, code: str, said: str) -> None:
+    site.install("bad", code)
+    site.install("good", GOOD)
+    found = load()
+    assert re.search(said, story(found, "bad").error)
+    assert "\n" not in story(found, "bad").error
+    assert story(found, "bad").components == 0
+    assert components(found, "bad") == []
+    assert len(components(found, "good")) == 2
+    assert not found.manager.has_plugin("bad")
+    callers = found.manager.hook.ganzoo_callbacks.get_hookimpls() + found.manager.hook.ganzoo_register.get_hookimpls()
+    assert "bad" not in [one.plugin_name for one in callers]
+
+
+def test_one_whose_target_is_not_there_fails(site: Site) -> None:
+    site.install("bad", GOOD, module="elsewhere")
+    (site.folder / "elsewhere.py").unlink()
+    assert story(load(), "bad").error == "ModuleNotFoundError: No module named 'elsewhere'"
+
+
+def test_ctrl_c_is_not_taken_for_a_failure(site: Site) -> None:
+    site.install("slow", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load()
+
+
+def test_a_plugin_that_only_watches_is_a_plugin(site: Site) -> None:
+    site.install("watcher", HEAD + WATCH)
+    assert story(load(), "watcher") == Plugin("watcher", "watcher_module", "watcher-package", "2.5", 0, "")
+
+
+def test_two_packages_cannot_share_a_name(site: Site) -> None:
+    site.install("same", GOOD, package="a-package", module="same_a")
+    site.install("same", HEAD + WATCH, package="b-package", module="same_b")
+    found = load()
+    first, second = [one for one in found.loaded if one.name == "same"]
+    assert (first.package, first.error) == ("a-package", "")
+    assert second.error == "there is a plugin 'same' already, of the package a-package"
+    assert list(found.registry.failures) == ["same (b-package)"]
+    assert len(components(found, "same")) == 2
+
+
+def test_one_module_is_one_plugin(site: Site) -> None:
+    site.install("first", GOOD, module="shared")
+    site.install("second", GOOD, module="shared")
+    found = load()
+    assert story(found, "second").error == "shared is already loaded, as plugin 'first'"
+    assert found.manager.has_plugin("first")
+
+
+def test_strict_mode_raises(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.install("bad", "raise RuntimeError('no luck')")
+    said = r"plugin 'bad' \(bad-package\) failed to load: RuntimeError: no luck \(.*:1\)"
+    with pytest.raises(GanzooError, match=said):
+        load(strict=True)
+    monkeypatch.setenv("GANZOO_STRICT", "1")
+    with pytest.raises(GanzooError, match=said):
+        plugins()
+    monkeypatch.setenv("GANZOO_STRICT", "0")
+    assert story(plugins(), "bad").error
+
+
+def test_a_bundled_one_that_fails_raises() -> None:
+    with pytest.raises(GanzooError, match=r"plugin 'lost' \(ganzoo\) failed to load: .*no_such_module"):
+        Plugins().load([EntryPoint("lost", "no_such_module", "ganzoo")])
+
+
+def test_failures_are_named_where_a_component_is_missed(site: Site) -> None:
+    site.install("bad", "raise RuntimeError('no luck')")
+    with pytest.raises(GanzooError, match=r"these plugins failed to load, and may have had it: bad \(bad-package\)$"):
+        plugins().registry.get("loss", "huber")
+
+
+def test_an_environment_variable_restricts_which_are_loaded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.install("mine", GOOD)
+    site.install("bad", "raise RuntimeError('never imported')")
+    monkeypatch.setenv("GANZOO_PLUGINS", "losses, mine")
+    found = plugins()
+    assert [one.name for one in found.loaded] == ["losses", "mine"]
+    with pytest.raises(GanzooError, match="GANZOO_PLUGINS leaves out these plugins: bad, cyclegan, "):
+        found.registry.get("generator", "resnet")
+
+
+def test_it_cannot_name_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins.cache_clear()
+    monkeypatch.setenv("GANZOO_PLUGINS", "cyclegan,loses")
+    with pytest.raises(GanzooError, match=r"GANZOO_PLUGINS names 'loses', which is not installed \(did you mean 'loss"):
+        plugins()
+    plugins.cache_clear()
+
+
+def test_an_installed_wheel_is_read_from_its_metadata(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins_module, "checkout", dict)
+    info = site.folder / "ganzoo-7.8.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ganzoo\nVersion: 7.8\n")
+    lines = [f"{name} = {module}" for name, module in BUNDLED.items()]
+    (info / "entry_points.txt").write_text("[ganzoo]\n" + "\n".join(lines))
+    assert installed_version() == "7.8"
+    assert {(one.name, one.package, one.version) for one in load().loaded if one.bundled} == {
+        (name, "ganzoo", "7.8") for name in BUNDLED
+    }
+
+
+def test_a_folder_that_only_looks_like_a_checkout_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checkout()["name"] == "ganzoo"
+    monkeypatch.setattr(plugins_module, "__file__", str(tmp_path / "ganzoo" / "plugins.py"))
+    (tmp_path / "plugins").mkdir()
+    assert checkout.__wrapped__() == {}
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "another"\n')
+    assert checkout.__wrapped__() == {}
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "ganzoo"\n')
+    assert checkout.__wrapped__() == {"name": "ganzoo"}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout that nobody installed."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("ganzoo", "plugins"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def test_a_checkout_that_is_not_installed_finds_its_plugins(copy: Path, tmp_path: Path) -> None:
+    import click
+
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for one in Path(click.__file__).parents[1].iterdir():
+        if "ganzoo" not in one.name:
+            (packages / one.name).symlink_to(one)
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages)}
+    lost = subprocess.run([sys.executable, "-S", "-c", "import ganzoo"], env=env, cwd=tmp_path, capture_output=True)
+    assert b"No module named 'ganzoo'" in lost.stderr
+    for command, cwd in (("-m", copy), (str(copy), tmp_path)):
+        words = ["-m", "ganzoo"] if command == "-m" else [f"{command}/ganzoo"]
+        done = subprocess.run(
+            [sys.executable, "-S", *words, "list"], env=env, cwd=cwd, capture_output=True, text=True, check=True
+        )
+        found = {tuple(line.split()) for line in done.stdout.splitlines()}
+        assert {("method", "cyclegan", "cyclegan"), ("dataset", "striped_digits", "digits")} <= found
+
+
+def test_a_checkout_uses_its_own_plugins_whichever_is_installed(copy: Path, tmp_path: Path) -> None:
+    (copy / "plugins" / "ganzoo_later").mkdir()
+    (copy / "plugins" / "ganzoo_later" / "__init__.py").write_text(GOOD)
+    project = copy / "pyproject.toml"
+    project.write_text(project.read_text().replace('losses = "ganzoo', 'later = "ganzoo_later"\nlosses = "ganzoo'))
+    done = subprocess.run(
+        [sys.executable, str(copy / "ganzoo"), "show", "loss", "l1"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert str(copy / "plugins" / "ganzoo_losses") in done.stdout
+    done = subprocess.run(
+        [sys.executable, str(copy / "ganzoo"), "list", "masker"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["masker", "oval", "later"]
