@@ -30,7 +30,12 @@ class Callbacks:
                 self._tell(f"of plugin {hook.plugin_name}", "ganzoo_callbacks", error)
             else:
                 self.active += [one for one in found if one is not None]
-        if self.run.recipe.train.trackers:
+        wanted = self.run.recipe.train.trackers
+        there = {str(one) for one in self.run.accelerator.log_with}
+        for name in wanted:
+            if name not in there:
+                self._tell(name, "train.trackers", ImportError(f"{name} is not installed: pip install {name}"))
+        if there:
             self.active.append(Trackers())
 
     def call(self, name: str, *args: Any) -> bool:

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import distributions
 from os import PathLike
 from pathlib import Path
@@ -30,6 +31,9 @@ from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import JsonLines, differences, write_text
 from ganzoo.settings import RESUMABLE
+
+OURS = {"recipe.yaml", "env.json", "samples", "checkpoints"}
+"""What may be there of a run that was killed before its folder was described."""
 
 
 class Run:
@@ -114,24 +118,28 @@ class Run:
     def _settle(self, file: Path) -> None:
         """Write the folder's description, or check that the one there is of the same run."""
         resolved, described = self.recipe.resolved(), self.folder / "resolved.yaml"
-        environment_now, environment_file = environment(self.accelerator), self.folder / "env.json"
+        environment_file = self.folder / "env.json"
+        environment_now = environment(self.accelerator) | {"pictures": dict(self.order.counts)}
         changes = []
-        if described.is_file() and environment_file.is_file():
-            begun = yaml.safe_load(described.read_text(encoding="utf-8"))
-            begun["processes"] = json.loads(environment_file.read_text(encoding="utf-8"))["processes"]
-            changes = _changes(begun, {**resolved, "processes": environment_now["processes"]}, self.folder)
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        if described.is_file():
+            begun, now = yaml.safe_load(described.read_text(encoding="utf-8")), dict(resolved)
+            earlier = json.loads(environment_file.read_text(encoding="utf-8"))
+            for key in ("processes", "pictures"):
+                begun[key], now[key] = earlier[key], environment_now[key]
+            changes = _changes(begun, now, self.folder)
+        elif self.folder.exists() and {path.name for path in self.folder.iterdir() if path.suffix != ".new"} - OURS:
             raise GanzooError(f"{self.folder}: not empty, and not a run's folder; choose another --name")
         try:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)
             (self.folder / "checkpoints").mkdir(exist_ok=True)
-            shutil.copyfile(file, self.folder / "recipe.yaml")
+            with suppress(shutil.SameFileError):
+                shutil.copyfile(file, self.folder / "recipe.yaml")
         except OSError as error:
             raise GanzooError(f"{self.folder}: cannot be written: {error.strerror}") from None
         write_text(environment_file, json.dumps(environment_now, indent=1))
         write_text(described, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
-        for path, before, now in changes:
-            self.console.say(f"changed since the last sitting: {path}: {before} → {now}")
+        for path, before, new in changes:
+            self.console.say(f"changed since the last sitting: {path}: {before} → {new}")
             if path in ("train.epochs", "train.steps"):
                 self.console.say("the learning rate's schedule is stretched to the new length")
 
@@ -154,6 +162,7 @@ class Run:
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[tuple[str, Any, Any]]:
     """Return what a resumed run changes. Raises GanzooError, naming each, for what would make it another run."""
     allowed = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
+    allowed |= {"pictures.A", "pictures.B"}  # a damaged picture that was taken out must not end a run
     found = differences(before, now)
     refused = [f"{path}: {old} → {new}" for path, old, new in found if path not in allowed]
     if refused:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ganzoo.errors import GanzooError
 
+Tracker = Literal["aim", "clearml", "comet_ml", "dvclive", "mlflow", "swanlab", "tensorboard", "trackio", "wandb"]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -85,7 +86,7 @@ class TrainSettings:
     save: Count = 500
     keep: CountOrZero = 0
     workers: Count = 2
-    trackers: tuple[str, ...] = ()
+    trackers: tuple[Tracker, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.epochs and not self.steps:

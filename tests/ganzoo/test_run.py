@@ -292,3 +292,30 @@ def test_kill_9_at_random_moments_changes_nothing(tmp_path: Path) -> None:
     assert len([one for one in lines(folder / "events.jsonl") if one["event"] == "resumed"]) == 3
     assert ganzoo("run", recipe, "--root", tmp_path / "whole").returncode == 0
     assert_same(tmp_path / "whole/tiny/default", folder)
+
+
+def test_a_run_killed_before_its_folder_was_described_begins_again(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny/default"
+    (folder / "samples").mkdir(parents=True)
+    (folder / "recipe.yaml").write_text("half")
+    (folder / ".env.json.new").write_text("{")
+    package.run(home / "tiny.yaml", "train.steps=1", "evaluate.metrics=[]", "evaluate.best=null", root=tmp_path)
+    assert state.read_progress(folder / "checkpoints/last")["step"] == 1
+
+
+def test_a_picture_taken_out_is_told_and_the_run_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 2}, evaluate={"metrics": [], "every": 0, "best": None})
+    package.run(recipe, root=tmp_path)
+    (tmp_path / "pictures/trainA/03.png").unlink()
+    package.run(recipe, "train.steps=3", root=tmp_path)
+    assert "changed since the last sitting: pictures.A: 11 → 10" in capsys.readouterr().out
+
+
+def test_a_tracker_that_is_not_installed_is_told_and_stops_nothing(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ("train.steps=1", "evaluate.metrics=[]", "evaluate.best=null", "train.trackers=[dvclive]")
+    package.run(home / "tiny.yaml", *short, root=tmp_path)
+    assert "dvclive is not installed" in capsys.readouterr().out
+    with pytest.raises(GanzooError, match=r"train\.trackers.*tensorbord.*did you mean 'tensorboard'"):
+        package.run(home / "tiny.yaml", "train.trackers=[tensorbord]", root=tmp_path)
