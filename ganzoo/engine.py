@@ -164,23 +164,21 @@ class Engine:
             for gradient, piece in zip(gradients, pieces, strict=True):
                 gradient.copy_(piece.view_as(gradient))
         bad = (~torch.isfinite(loss.reshape(()))).float()
-        for name, optimizer in zip(phase.steps, optimizers, strict=True):
+        active = [(self.optims[name].clip, self.optimizers[name]) for name in phase.steps]
+        active = [(clip, optimizer) for clip, optimizer in active if _gradients(optimizer)]
+        for clip, optimizer in active:
             if self.scaler.is_enabled():
                 self.scaler.unscale_(optimizer)
-            own = _gradients(optimizer)
-            if not own:
-                continue
-            norm = torch.nn.utils.get_total_norm(own)
+            norm = torch.nn.utils.get_total_norm(_gradients(optimizer))
             if not self.scaler.is_enabled():  # under fp16 an overflow is the scaler's to handle, and no fault
                 bad = torch.maximum(bad, (~torch.isfinite(norm)).float())
-            clip = self.optims[name].clip
             if clip is not None:
                 parameters = [p for group in optimizer.param_groups for p in group["params"]]
                 torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
-        for optimizer in optimizers:
+        for _, optimizer in active:
             self._step_unless(bad, optimizer)
             optimizer.zero_grad(set_to_none=True)
-        if self.scaler.is_enabled():
+        if active and self.scaler.is_enabled():
             self.scaler.update()
         return bad
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ganzoo import state
-from ganzoo.closing import closing_panel, write_result
+from ganzoo.closing import closing_panel
 from ganzoo.data.augment import augment, make_step
 from ganzoo.data.loading import evaluation_rows, training_batches
 from ganzoo.data.pictures import write_picture
@@ -29,16 +29,19 @@ def train(run: Run) -> dict[str, float]:
     start, progress, sums = run.start_step()
     tally = Tally(run, sums)
     guard = Guard(run, int(progress.get("bad", 0)))
-    best = progress.get("best")
+    best, ended = progress.get("best"), bool(progress.get("ended"))
     settings, total = run.recipe.train, run.total
-    announce(run, start)
+    announce(run, start, ended)
     run.callbacks.gather()
     run.callbacks.call("start")
     if start == 0 and run.metrics:
         evaluate_now(run, 0)
+    step = start
     with Stop() as stop, run.console.progress(total, start) as line:
         waiting = time.perf_counter()
-        for index, batches in training_batches(run.reader, run.order, start, total, settings.workers):
+        for index, batches in training_batches(
+            run.reader, run.order, start, start if ended else total, settings.workers
+        ):
             tally.waited += time.perf_counter() - waiting
             run.engine.set_lr(lr_factor(run, index))
             micros = [prepare(run, make_step(batch, run.engine.device, **about(run, index))) for batch in batches]
@@ -53,29 +56,32 @@ def train(run: Run) -> dict[str, float]:
                 run.callbacks.call("step", step, means)
             if run.metrics and (due(step, run.recipe.evaluate.every) or last):
                 figures = evaluate_now(run, step)
-                stopping = run.callbacks.call("evaluation", step, figures) or stopping
+                ended = run.callbacks.call("evaluation", step, figures)
                 record = improved(run, figures, best)
                 if record is not None:
                     best = record
                     save(run, "best", step, guard, best, tally)
-            if due(step, settings.sample) or last:
+            if due(step, settings.sample) or last or ended:
                 draw_samples(run, step)
             if due(step, settings.keep):
                 save(run, f"step-{step}", step, guard, best, tally)
-            if due(step, settings.save) or last or stopping or guard.lost:
-                save(run, "last", step, guard, best, tally)
+            if due(step, settings.save) or last or stopping or ended or guard.lost:
+                save(run, "last", step, guard, best, tally, ended=ended)
             if guard.lost:
                 raise GanzooError(guard.lost)
             if stopping and not last:
                 run.write_event("stopped", step=step, signal=stop.name)
                 raise Stopped(run.folder, step, stop.name)
+            if ended:
+                run.write_event("ended-early", step=step)
+                break
             waiting = time.perf_counter()
-    figures = finish(run)
+    figures = finish(run, step)
     run.callbacks.call("end")
     return figures
 
 
-def announce(run: Run, start: int) -> None:
+def announce(run: Run, start: int, ended: bool) -> None:
     """Say what is about to happen, and at what cost in pictures a step."""
     train, order = run.recipe.train, run.order
     counts = ", ".join(f"{count} {domain}" for domain, count in order.counts.items())
@@ -85,7 +91,7 @@ def announce(run: Run, start: int) -> None:
         f"batch {train.batch} × accumulate {train.accumulate} = {order.global_batch} images/step; {counts}; {length}"
     )
     if start:
-        where = "already at its end" if start >= run.total else f"going on from step {start}"
+        where = "already at its end" if ended or start >= run.total else f"going on from step {start}"
         run.console.say(f"{run.folder}: {where}")
     run.write_event("started", step=start, total=run.total)
 
@@ -167,28 +173,36 @@ def draw_samples(run: Run, step: int) -> None:
     write_picture(grid, run.folder / "samples" / f"step-{step:07}.png")
 
 
-def save(run: Run, name: str, step: int, guard: Guard, best: float | None, tally: Tally) -> None:
+def save(
+    run: Run, name: str, step: int, guard: Guard, best: float | None, tally: Tally, *, ended: bool = False
+) -> None:
     """Write a checkpoint."""
-    progress = {"step": step, "bad": guard.bad, "best": best, "channels": dict(run.dataset.channels)}
+    progress = {"step": step, "bad": guard.bad, "best": best, "ended": ended, "channels": dict(run.dataset.channels)}
     state.save(run.checkpoint(name), run.engine, progress, tally.sums)
     run.callbacks.call("checkpoint", step)
 
 
-def finish(run: Run) -> dict[str, float]:
-    """Evaluate on the test split (or validation, where there is none), write the result, say where things are."""
-    figures: dict[str, float] = {}
-    earlier = next((one for one in run.results if one["step"] == run.total), None)
-    if run.metrics and earlier:
-        figures = earlier["figures"]
-    elif run.metrics:
+def finish(run: Run, step: int) -> dict[str, float]:
+    """Evaluate ``last`` and ``best`` on the test split (or validation, where there is none); say where things are."""
+    if run.metrics and not any(one["step"] == step for one in run.results):
         split: Split = "test" if has(run, "test") else "validation"
-        settings = run.recipe.evaluate
-        figures, counts = evaluate(
-            run.engine, run.reader, run.metrics, split, seed=run.recipe.train.seed, batch=settings.batch
-        )
-        if run.accelerator.is_main_process:
-            write_result(run, split, counts, figures)
-    run.write_event("finished", step=run.total)
+        close_with(run, "last", step, split)
+        best = run.checkpoint("best")
+        if (best / state.PROGRESS).is_file():
+            state.load_weights(best, run.engine)
+            close_with(run, "best", step, split)
+    run.accelerator.wait_for_everyone()
+    run.write_event("finished", step=step)
     if run.accelerator.is_main_process:
-        closing_panel(run)
-    return figures
+        closing_panel(run, step)
+    return next((dict(one["figures"]) for one in run.results if one["step"] == step), {})
+
+
+def close_with(run: Run, checkpoint: str, step: int, split: Split) -> None:
+    """Evaluate the weights at hand on all pictures of a split, and append the result."""
+    settings, seed = run.recipe.evaluate, run.recipe.train.seed
+    figures, pictures = evaluate(run.engine, run.reader, run.metrics, split, seed=seed, batch=settings.batch)
+    if run.accelerator.is_main_process:
+        trained = step if checkpoint == "last" else state.read_progress(run.checkpoint(checkpoint))["step"]
+        about = {"checkpoint": checkpoint, "trained": trained, "split": split, "pictures": pictures, "seed": seed}
+        run.results.append(step=step, **about, figures=figures)

@@ -83,11 +83,7 @@ def _write_shared(aside: Path, engine: Engine, progress: Mapping[str, Any]) -> N
 def load(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Bring networks, optimizers, averages and the method's state back; return progress and the log's sums."""
     progress = read_progress(folder)
-    for name, network in engine.networks.items():
-        load_network(network, folder / "networks" / f"{name}.safetensors")
-    if engine.average:
-        for name, network in engine.average.networks.items():
-            load_network(network, folder / "average" / f"{name}.safetensors")
+    load_weights(folder, engine)
     flat = _read(folder / "optimizers.safetensors")
     for name, optimizer in engine.optimizers.items():
         state: dict[int, dict[str, Tensor]] = {}
@@ -105,6 +101,15 @@ def load(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[str, Tensor
         parts[part][name] = tensor.to(engine.device)
     engine.method.load_state_dict(parts["method"])
     return progress, parts["sums"]
+
+
+def load_weights(folder: Path, engine: Engine) -> None:
+    """Bring the networks and their averages back, and nothing else."""
+    for name, network in engine.networks.items():
+        load_network(network, folder / "networks" / f"{name}.safetensors")
+    if engine.average:
+        for name, network in engine.average.networks.items():
+            load_network(network, folder / "average" / f"{name}.safetensors")
 
 
 def read_progress(folder: Path) -> dict[str, Any]:

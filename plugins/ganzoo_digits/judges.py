@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ganzoo.cache import cache_folder
-from ganzoo.data.pictures import to_float
+from ganzoo.data.pictures import to_float, to_uint8
 from ganzoo.interfaces import Dataset, Sample
 from ganzoo.randomness import keyed, torch_seed
 
@@ -47,13 +47,13 @@ class Classifier(nn.Sequential):
 
 
 def domain_judge(dataset: Dataset) -> Classifier:
-    """Return the judge that tells B (class 1) from the rest (class 0): A, and pale, blurred, recoloured pictures.
+    """Return the judge that tells B (class 1) from the rest (class 0): A, and what random networks make of either.
 
-    Without those, what an untrained generator makes, which is like neither, would often pass for B.
+    Without the latter, what an untrained generator makes, which is like neither, would often pass for B.
     """
     a, b = (np.stack([sample.image for sample in _training(dataset, domain)]) for domain in ("A", "B"))
-    spoilt = [_spoilt(image, index) for index, image in enumerate([*a, *b])]
-    images = np.concatenate([a, b, np.stack(spoilt)])
+    spoilt = _spoilt(np.concatenate([a, b]))
+    images = np.concatenate([a, b, spoilt])
     return _trained("domain", images, np.repeat([0, 1, 0], [len(a), len(b), len(spoilt)]))
 
 
@@ -68,15 +68,18 @@ def _training(dataset: Dataset, domain: str) -> list[Sample]:
     return [dataset.sample("train", domain, index) for index in range(dataset.count("train", domain))]
 
 
-def _spoilt(image: np.ndarray, index: int) -> np.ndarray:
-    """Return a picture whose colours are mixed at random, with less contrast, and smeared over its neighbours."""
-    draws = keyed("judge", "spoilt", index)
-    mixing, tone = draws.normal(size=(3, 3)), draws.uniform(size=3)
-    contrast, smear = draws.uniform((0.0, 0.0), (0.5, 1.0))
-    centred = (image / 255 - 0.5) @ mixing
-    around = sum(np.roll(centred, shift, axis) for axis in (0, 1) for shift in (-1, 1)) / 4
-    mixed = tone + contrast * (centred + smear * (around - centred))
-    return np.rint(255 * mixed.clip(0, 1)).astype(np.uint8)
+def _spoilt(images: np.ndarray) -> np.ndarray:
+    """Return what random convolutions, a new pair of them for every ten pictures, make of pictures: (N, H, W, 3)."""
+    made = []
+    for start in range(0, len(images), 10):
+        draws = keyed("judge", "spoilt", start)
+        width, contrast = int(draws.choice([1, 3, 5, 7])), draws.uniform(0.1, 2.0)
+        kernels = [torch.from_numpy(draws.normal(size=shape)).float() for shape in ((8, 3, width, width), (3, 8, 3, 3))]
+        inner = F.relu(F.instance_norm(F.conv2d(to_float(images[start : start + 10]), kernels[0], padding="same")))
+        outer = F.instance_norm(F.conv2d(inner, kernels[1], padding="same"))
+        tone = torch.from_numpy(draws.uniform(-1, 1, (1, 3, 1, 1))).float()
+        made.append(to_uint8(torch.tanh(tone + contrast * outer)))
+    return np.concatenate(made)
 
 
 def _trained(name: str, images: np.ndarray, classes: np.ndarray) -> Classifier:

@@ -23,7 +23,6 @@ from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Callback
 from ganzoo.records import TIMES
 from ganzoo.runs import Run
-from ganzoo.stop import Stopped
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +83,10 @@ def test_the_folder_of_a_run(whole: Path) -> None:
     assert set(logged[0]["losses"]) >= {"generator/cycle_A", "discriminator/D_B"}
     evaluated = [line for line in lines(whole / "metrics.jsonl") if "figures" in line]
     assert [(line["step"], line["split"]) for line in evaluated] == [(s, "validation") for s in (0, 4, 8)]
-    (result,) = lines(whole / "results.jsonl")
-    assert result["split"] == "test" and result["pictures"] == {"AB": 3, "BA": 3}
+    last, best = lines(whole / "results.jsonl")
+    assert (last["checkpoint"], last["trained"], best["checkpoint"]) == ("last", 8, "best")
+    for result in (last, best):
+        assert result["split"] == "test" and result["pictures"] == {"AB": 3, "BA": 3}
     assert sorted(path.name for path in (whole / "samples").iterdir()) == ["step-0000004.png", "step-0000008.png"]
     with Image.open(whole / "samples/step-0000004.png") as grid:
         assert grid.size[0] > 8 * 12  # both domains, each real, fake, rec, idt
@@ -132,7 +133,7 @@ def test_a_longer_run_goes_on_and_says_so(home: Path, tmp_path: Path, capsys: py
     assert "changed since the last sitting: train.steps: 4 → 6" in said
     assert "the learning rate's schedule is stretched to the new length" in said
     assert "going on from step 4" in said
-    assert [one["step"] for one in lines(tmp_path / "tiny/default/results.jsonl")] == [4, 6]
+    assert [one["step"] for one in lines(tmp_path / "tiny/default/results.jsonl")] == [4, 4, 6, 6]
 
 
 def test_other_changes_are_refused_with_their_difference(whole: Path, home: Path) -> None:
@@ -234,9 +235,16 @@ def test_callbacks_see_the_run_one_may_end_it_and_a_broken_one_is_switched_off(
             raise OSError("tracker is away")
 
     monkeypatch.setattr(Callbacks, "gather", lambda self: self.active.extend([Watching(), Broken()]))
-    with pytest.raises(Stopped):
-        package.run(home / "tiny.yaml", root=tmp_path)
-    assert seen == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "checkpoint 4"]
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert seen == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "checkpoint 4", "end"]
+    folder = tmp_path / "tiny/default"
+    assert [(one["checkpoint"], one["trained"]) for one in lines(folder / "results.jsonl")] == [
+        ("last", 4),
+        ("best", 4),
+    ]
+    before = everything(folder / "checkpoints/last")
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert everything(folder / "checkpoints/last") == before
     assert "Broken failed in on_step and is switched off: tracker is away" in capsys.readouterr().out
     assert state.read_progress(tmp_path / "tiny/default/checkpoints/last")["step"] == 4
 
