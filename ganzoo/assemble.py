@@ -35,6 +35,11 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
         channels: channels of each domain's pictures.
     """
     method: Method = recipe.method.make()
+    absent = {domain for slot in method.slots.values() for domain in (*slot.reads, slot.writes) if domain} - set(
+        channels
+    )
+    if absent:
+        raise GanzooError(f"the method needs pictures of domain {min(absent)}, and the data set has none")
     networks: dict[str, nn.Module] = {}
     for name, part in recipe.networks.items():
         slot = method.slots[name]

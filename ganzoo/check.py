@@ -31,8 +31,7 @@ def check(file: Path, overrides: Iterable[str] = ()) -> None:
     recipe = read_recipe(file, overrides)
     dataset: Dataset = recipe.data.make()
     train = recipe.train
-    counts = {domain: dataset.count("train", domain) for domain in ("A", "B")}
-    order = Order(counts, dataset.paired, train.batch, train.accumulate, seed=train.seed)
+    order = Order(dataset.counts("train"), dataset.paired, train.batch, train.accumulate, seed=train.seed)
     method = build_method(recipe, dataset.channels)
     check_paired(recipe, method, dataset)
     for part in recipe.metrics:
@@ -66,7 +65,7 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
         of = ", ".join(f"{key} = {tensor}" for key, tensor in part.use["of"].items())
         table.add_row(f"loss: {name}", part.component.name, of, "", part.use["phase"])
     for split in ("train", "validation", "test"):
-        count_text = ", ".join(f"{dataset.count(split, domain)} {domain}" for domain in ("A", "B"))
+        count_text = ", ".join(f"{count} {domain}" for domain, count in dataset.counts(split).items())
         table.add_row(f"data: {split}", recipe.data.component.name, count_text, "", "")
     return table
 

@@ -13,7 +13,7 @@ def closing_panel(run: Run, step: int) -> None:
     lines = []
     untrained: dict[str, float] = next((one["figures"] for one in run.lines if one["step"] == 0), {})
     for result in (one for one in run.results if one["step"] == step):
-        counts = ", ".join(f"{count} {way}" for way, count in result["pictures"].items())
+        counts = ", ".join(f"{count} {domain}" for domain, count in result["pictures"].items())
         lines.append(f"{result['checkpoint']}, of step {result['trained']}, on the {result['split']} split ({counts}):")
         for name, value in result["figures"].items():
             before = f"(untrained, on validation: {untrained[name]:.4g})" if name in untrained else ""

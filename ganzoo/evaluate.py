@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -29,11 +29,11 @@ def evaluate(
     batch: int = 16,
     limit: int = 0,
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """Return every metric's figures over a split, and the number of source pictures of each direction.
+    """Return every metric's figures over a split, and the number of pictures of each domain.
 
     A figure of a metric that knows both directions ends in ``_AB`` or ``_BA``.
     """
-    counts = {domain: reader.dataset.count(split, domain) for domain in ("A", "B")}
+    counts = reader.dataset.counts(split)
     used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
     rows = evaluation_rows(counts, limit)
     if not rows:
@@ -49,20 +49,20 @@ def evaluate(
     merged = _gather(mine, engine)
     figures: dict[str, float] = {}
     for i, metric in enumerate(metrics):
-        for direction in metric.directions:
+        for direction in ways(metric, used):
             columns = {
                 name: torch.from_numpy(np.stack([column[j] for j in sorted(column)]))
                 for (owner, way, name), column in merged.items()
                 if (owner, way) == (i, direction)
             }
-            suffix = f"_{direction}" if len(metric.directions) > 1 else ""
+            suffix = f"_{direction}" if len(ways(metric, used)) > 1 else ""
             figures |= {f"{name}{suffix}": value for name, value in metric.compute(columns).items()}
-    return figures, {"AB": used["A"], "BA": used["B"]}
+    return figures, used
 
 
 def evaluation_step(engine: Engine, reader: Reader, split: Split, indices: Sequence[int], seed: int) -> Step:
     """Return the step of some pictures of a split, run through the method, its draws keyed by picture alone."""
-    rows = evaluation_rows({domain: reader.dataset.count(split, domain) for domain in ("A", "B")})
+    rows = evaluation_rows(reader.dataset.counts(split))
     step = make_step(
         reader.evaluation_batch(split, [rows[i] for i in indices]),
         engine.device,
@@ -74,9 +74,14 @@ def evaluation_step(engine: Engine, reader: Reader, split: Split, indices: Seque
     return step
 
 
+def ways(metric: Metric, domains: Mapping[str, int]) -> list[Direction]:
+    """Return the metric's directions whose source is among the domains."""
+    return [direction for direction in metric.directions if direction[0] in domains]
+
+
 def _collect(found: Keyed, metrics: Sequence[Metric], step: Step, used: dict[str, int]) -> None:
     for i, metric in enumerate(metrics):
-        for direction in metric.directions:
+        for direction in ways(metric, used):
             for name, column in metric.rows(step, direction).items():
                 kept = found.setdefault((i, direction, name), {})
                 for sample, value in zip(step.samples, _host(column), strict=True):

@@ -20,7 +20,11 @@ def columns(step: Step, domain: str) -> list[str]:
 
 def draw_grid(step: Step) -> Tensor:
     """Return one picture (3, H, W) in [−1, 1]: a row a sample, A's columns at the left, B's at the right."""
-    sides = [[as_picture(step[name], name) for name in columns(step, domain)] for domain in ("A", "B")]
+    sides = [
+        [as_picture(step[name], name) for name in columns(step, domain)]
+        for domain in ("A", "B")
+        if f"real_{domain}" in step
+    ]
     height = max(image.shape[-2] for side in sides for image in side)
     rows = []
     for i in range(len(step["real_A"])):

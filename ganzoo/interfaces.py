@@ -208,7 +208,7 @@ class Sample:
 
 
 class Dataset(ABC):
-    """Two domains of pictures in up to three splits. Reading is all it does; scaling, cropping and order are ganzoo's.
+    """Pictures of two domains, or one, in up to three splits. It reads; scaling, cropping and order are ganzoo's.
 
     >>> class Noise(Dataset):
     ...     def __init__(self, *, count: int = 4) -> None:
@@ -225,6 +225,11 @@ class Dataset(ABC):
     paired: bool = False
     """Whether picture i of A and picture i of B show the same scene."""
     channels: Mapping[str, int] = {"A": 3, "B": 3}
+    """Domain → channels of its pictures; supervised data may have A alone."""
+
+    def counts(self, split: Split) -> dict[str, int]:
+        """Return how many pictures each domain has in a split."""
+        return {domain: self.count(split, domain) for domain in self.channels}
 
     @abstractmethod
     def count(self, split: Split, domain: str) -> int:

@@ -145,8 +145,8 @@ def evaluate_now(run: Run, step: int) -> dict[str, float]:
 
 
 def has(run: Run, split: Split) -> bool:
-    """Return whether a split has pictures of both domains."""
-    return all(run.dataset.count(split, domain) for domain in ("A", "B"))
+    """Return whether a split has pictures of every domain."""
+    return all(run.dataset.counts(split).values())
 
 
 def improved(run: Run, figures: Mapping[str, float], best: float | None) -> float | None:
@@ -166,7 +166,7 @@ def draw_samples(run: Run, step: int) -> None:
     if not run.accelerator.is_main_process or not run.engine.method.tensors:
         return
     split: Split = next(one for one in ("validation", "test", "train") if has(run, one))
-    count = len(evaluation_rows({domain: run.dataset.count(split, domain) for domain in ("A", "B")}))
+    count = len(evaluation_rows(run.dataset.counts(split)))
     shown = sorted({round(i * (count - 1) / 7) for i in range(8)})
     with run.engine.evaluating():
         grid = draw_grid(evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed))

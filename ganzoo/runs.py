@@ -50,7 +50,7 @@ class Run:
         self.dataset: Dataset = recipe.data.make()
         train = recipe.train
         self.order = Order(
-            {domain: self.dataset.count("train", domain) for domain in ("A", "B")},
+            self.dataset.counts("train"),
             self.dataset.paired,
             train.batch,
             train.accumulate,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ganzoo.data.loading import Batch
+from ganzoo.data.loading import OTHER, Batch
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 
@@ -35,7 +35,9 @@ def augment(step: Step, images: ImageSettings, paired: bool) -> None:
 
     A picture's mask, label map and target take the same flip and rotation; colour changes only pictures.
     """
-    for domain, other in (("A", "B"), ("B", "A")):
+    for domain, other in OTHER.items():
+        if f"real_{domain}" not in step:
+            continue
         key = "" if paired else f"/{domain}"
         names = [f"real_{domain}", f"true_{other}", f"given_mask_{domain}", f"given_labels_{domain}"]
         planes = [name for name in names if name in step]

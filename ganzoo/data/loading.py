@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
@@ -16,6 +16,8 @@ from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Sample, Split
 from ganzoo.randomness import keyed
 from ganzoo.settings import ImageSettings
+
+OTHER = {"A": "B", "B": "A"}
 
 
 @dataclass(frozen=True)
@@ -55,25 +57,25 @@ class Reader:
     def training_batch(self, rows: Sequence[Row], step: int, seed: int) -> Batch:
         """Read rows with their keyed random crops."""
         size, load = self.images.size, self.images.scale_to
-        samples: dict[str, list[Sample]] = {"A": [], "B": []}
+        samples: dict[str, list[Sample]] = {}
         for row in rows:
-            for domain, index in (("A", row.A), ("B", row.B)):
+            for domain, index in row.indices.items():
                 sample = self.read("train", domain, index, load)
                 purpose = "crop" if self.dataset.paired else f"crop/{domain}"
                 height, width = sample.image.shape[:2]
                 top, left = keyed(seed, step, row.sample, purpose).integers((height - size + 1, width - size + 1))
-                samples[domain].append(crop(sample, int(top), int(left), size))
+                samples.setdefault(domain, []).append(crop(sample, int(top), int(left), size))
         return stack(rows, samples)
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
         """Read rows scaled to the size that the networks see, cropped in the middle, never varied."""
         size = self.images.size
-        samples: dict[str, list[Sample]] = {"A": [], "B": []}
+        samples: dict[str, list[Sample]] = {}
         for row in rows:
-            for domain, index in (("A", row.A), ("B", row.B)):
+            for domain, index in row.indices.items():
                 sample = self.read(split, domain, index, size)
                 height, width = sample.image.shape[:2]
-                samples[domain].append(crop(sample, (height - size) // 2, (width - size) // 2, size))
+                samples.setdefault(domain, []).append(crop(sample, (height - size) // 2, (width - size) // 2, size))
         return stack(rows, samples)
 
 
@@ -81,8 +83,8 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]]) -> Batch:
     """Stack samples under the names of their tensors. Raises GanzooError when only some of them have a mask, say."""
     planes: dict[str, np.ndarray] = {}
     values: dict[str, np.ndarray] = {}
-    for domain, other in (("A", "B"), ("B", "A")):
-        names = {"image": f"real_{domain}", "target": f"true_{other}"}
+    for domain in samples:
+        names = {"image": f"real_{domain}", "target": f"true_{OTHER[domain]}"}
         names |= {"mask": f"given_mask_{domain}", "labels": f"given_labels_{domain}"}
         for attribute, name in names.items():
             found = [getattr(sample, attribute) for sample in samples[domain]]
@@ -118,9 +120,9 @@ def training_batches(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def evaluation_rows(counts: dict[str, int], limit: int = 0) -> list[Row]:
-    """Return rows that go through both domains once, the smaller one again and again beside the larger."""
+def evaluation_rows(counts: Mapping[str, int], limit: int = 0) -> list[Row]:
+    """Return rows that go through every domain once, a smaller one again and again beside the larger."""
     if not all(counts.values()):
         return []
-    longest = max(counts.values())
-    return [Row(i, i, i % counts["A"], i % counts["B"]) for i in range(min(longest, limit) if limit else longest)]
+    longest = min(max(counts.values()), limit or max(counts.values()))
+    return [Row(i, i, {domain: i % count for domain, count in counts.items()}) for i in range(longest)]

@@ -18,8 +18,7 @@ class Row:
 
     sample: int
     position: int
-    A: int
-    B: int
+    indices: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,11 @@ class Order:
         sample = step * self.global_batch + position
         epoch, within = divmod(step, self.steps_per_epoch)
         turn, place = divmod(within * self.global_batch + position, self.counts["A"])
-        a = int(_permutation(self.counts["A"], self.seed, epoch, turn)[place])
-        if self.paired:
-            return Row(sample, position, a, a)
-        return Row(sample, position, a, int(keyed(self.seed, "partner", sample).integers(self.counts["B"])))
+        indices = {"A": int(_permutation(self.counts["A"], self.seed, epoch, turn)[place])}
+        if "B" in self.counts:
+            partner = int(keyed(self.seed, "partner", sample).integers(self.counts["B"]))
+            indices["B"] = indices["A"] if self.paired else partner
+        return Row(sample, position, indices)
 
 
 @lru_cache(maxsize=4)

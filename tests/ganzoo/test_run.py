@@ -86,7 +86,7 @@ def test_the_folder_of_a_run(whole: Path) -> None:
     last, best = lines(whole / "results.jsonl")
     assert (last["checkpoint"], last["trained"], best["checkpoint"]) == ("last", 8, "best")
     for result in (last, best):
-        assert result["split"] == "test" and result["pictures"] == {"AB": 3, "BA": 3}
+        assert result["split"] == "test" and result["pictures"] == {"A": 3, "B": 3}
     assert sorted(path.name for path in (whole / "samples").iterdir()) == ["step-0000004.png", "step-0000008.png"]
     with Image.open(whole / "samples/step-0000004.png") as grid:
         assert grid.size[0] > 8 * 12  # both domains, each real, fake, rec, idt

@@ -20,12 +20,12 @@ class Noise(Dataset):
     """Pictures of noise, darker in A than in B."""
 
     def __init__(self, *, A: int = 12, B: int = 10, size: int = 16, test: int = 4) -> None:
-        self.counts = {"A": A, "B": B}
+        self.sizes = {"A": A, "B": B}
         self.size = size
         self.held_out = test
 
     def count(self, split: Split, domain: str) -> int:
-        return self.counts[domain] if split == "train" else self.held_out
+        return self.sizes[domain] if split == "train" else self.held_out
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         drawn = np.random.default_rng([len(split), ord(domain), index])

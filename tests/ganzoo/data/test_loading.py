@@ -60,7 +60,7 @@ def test_a_training_batch_is_keyed_and_crops_domains_apart_or_pairs_together() -
             return coordinates(16, 16)
 
     images = ImageSettings(size=8, load=16)
-    some = [Row(i, i, 0, 0) for i in range(20)]
+    some = [Row(i, i, {"A": 0, "B": 0}) for i in range(20)]
     one, two = (Reader(Planes(), images).training_batch(some, 3, seed=1) for _ in range(2))
     assert all(np.array_equal(one.planes[name], two.planes[name]) for name in one.planes)
     assert not np.array_equal(one.planes["real_A"], one.planes["real_B"])
@@ -117,7 +117,7 @@ def test_an_error_while_reading_ahead_reaches_the_loop_at_its_step() -> None:
 
     order = Order({"A": 6, "B": 6}, True, 1)
     steps = training_batches(Reader(Broken(A=6, B=6, size=8), ImageSettings(size=8)), order, 0, 6, 2)
-    broken = next(step for step in range(6) if order.row(step, 0).A == 3)
+    broken = next(step for step in range(6) if order.row(step, 0).indices["A"] == 3)
     with pytest.raises(GanzooError, match=r"x\.png: damaged"):
         for step, _ in steps:
             assert step < broken
@@ -128,11 +128,11 @@ def test_a_mask_that_only_some_pictures_have_is_named() -> None:
     with_mask = coordinates(4, 4)
     without = replace(with_mask, mask=None, name="bare.png")
     with pytest.raises(GanzooError, match=r"bare\.png of domain A has no mask"):
-        stack([Row(0, 0, 0, 0)] * 2, {"A": [with_mask, without], "B": [with_mask, with_mask]})
+        stack([Row(0, 0, {"A": 0, "B": 0})] * 2, {"A": [with_mask, without], "B": [with_mask, with_mask]})
 
 
 def test_evaluation_goes_through_both_domains_once() -> None:
     found = evaluation_rows({"A": 3, "B": 5})
-    assert [(row.A, row.B) for row in found] == [(0, 0), (1, 1), (2, 2), (0, 3), (1, 4)]
+    assert [(row.indices["A"], row.indices["B"]) for row in found] == [(0, 0), (1, 1), (2, 2), (0, 3), (1, 4)]
     assert len(evaluation_rows({"A": 3, "B": 5}, limit=4)) == 4
     assert evaluation_rows({"A": 3, "B": 0}) == []

@@ -11,7 +11,12 @@ from ganzoo.errors import GanzooError
 
 
 def rows(order: Order, steps: int) -> list[tuple[int, int, int]]:
-    return [(row.sample, row.A, row.B) for step in range(steps) for micro in order.micro_batches(step) for row in micro]
+    return [
+        (row.sample, row.indices["A"], row.indices["B"])
+        for step in range(steps)
+        for micro in order.micro_batches(step)
+        for row in micro
+    ]
 
 
 def test_domain_a_runs_through_shuffled_indices_and_b_is_drawn_with_replacement() -> None:
@@ -19,17 +24,17 @@ def test_domain_a_runs_through_shuffled_indices_and_b_is_drawn_with_replacement(
     assert order.steps_per_epoch == 400
     seen = [order.row(step, 0) for step in range(400)]
     for turn in range(8):
-        block = [row.A for row in seen[50 * turn : 50 * turn + 50]]
+        block = [row.indices["A"] for row in seen[50 * turn : 50 * turn + 50]]
         assert sorted(block) == list(range(50))
         assert block != list(range(50))
-    partners = Counter(row.B for row in seen)
+    partners = Counter(row.indices["B"] for row in seen)
     # drawn with replacement, about 1/e of 400 are never met
     assert 400 - len(partners) == pytest.approx(400 / 2.71828, abs=30)
 
 
 def test_each_epoch_has_an_order_of_its_own_and_a_seed_decides_it() -> None:
     order = Order({"A": 8, "B": 8}, paired=False, batch=1, seed=0)
-    first, second = ([order.row(8 * epoch + i, 0).A for i in range(8)] for epoch in (0, 1))
+    first, second = ([order.row(8 * epoch + i, 0).indices["A"] for i in range(8)] for epoch in (0, 1))
     assert first != second
     assert rows(order, 16) == rows(Order({"A": 8, "B": 8}, paired=False, batch=1, seed=0), 16)
     assert rows(order, 16) != rows(Order({"A": 8, "B": 8}, paired=False, batch=1, seed=1), 16)
@@ -37,7 +42,7 @@ def test_each_epoch_has_an_order_of_its_own_and_a_seed_decides_it() -> None:
 
 def test_the_domains_are_not_drawn_by_one_index() -> None:
     order = Order({"A": 100, "B": 100}, paired=False, batch=1)
-    same = sum(row.A == row.B for row in (order.row(step, 0) for step in range(100)))
+    same = sum(row.indices["A"] == row.indices["B"] for row in (order.row(step, 0) for step in range(100)))
     assert same < 10
 
 
