@@ -53,9 +53,10 @@ def save(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mappin
     if float(accelerator.reduce(failed, "sum")):
         if accelerator.is_main_process:
             shutil.rmtree(aside, ignore_errors=True)
+        before = "the one before it is whole; " if recover(folder) else ""
         raise GanzooError(
-            f"{folder}: the checkpoint cannot be written: {trouble or 'another process failed'}; the one before it is "
-            "whole: make room, then give the same command again to go on from there"
+            f"{folder}: the checkpoint cannot be written: {trouble or 'another process failed'}; {before}make room, "
+            "then give the same command again to go on"
         )
     if accelerator.is_main_process:
         _replace(aside, folder)
