@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ganzoo.assemble import Attached, attach_losses, build_method, check_paired
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader
-from ganzoo.data.order import Order
+from ganzoo.data.order import Order, picture_counts
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.recipe import Recipe
@@ -31,7 +31,7 @@ def check(file: Path, overrides: Iterable[str] = ()) -> None:
     recipe = read_recipe(file, overrides)
     dataset: Dataset = recipe.data.make()
     train = recipe.train
-    order = Order(dataset.counts("train"), dataset.paired, train.batch, train.accumulate, seed=train.seed)
+    order = Order(picture_counts(dataset, "train"), dataset.paired, train.batch, train.accumulate, seed=train.seed)
     method = build_method(recipe, dataset.channels)
     check_paired(recipe, method, dataset)
     for part in recipe.metrics:
@@ -65,7 +65,7 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
         of = ", ".join(f"{key} = {tensor}" for key, tensor in part.use["of"].items())
         table.add_row(f"loss: {name}", part.component.name, of, "", part.use["phase"])
     for split in ("train", "validation", "test"):
-        count_text = ", ".join(f"{count} {domain}" for domain, count in dataset.counts(split).items())
+        count_text = ", ".join(f"{count} {domain}" for domain, count in picture_counts(dataset, split).items())
         table.add_row(f"data: {split}", recipe.data.component.name, count_text, "", "")
     return table
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader, evaluation_rows
+from ganzoo.data.order import picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction, Metric, Split
@@ -33,7 +34,7 @@ def evaluate(
 
     A figure of a metric that knows both directions ends in ``_AB`` or ``_BA``.
     """
-    counts = reader.dataset.counts(split)
+    counts = picture_counts(reader.dataset, split)
     used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
     rows = evaluation_rows(counts, limit)
     if not rows:
@@ -62,7 +63,7 @@ def evaluate(
 
 def evaluation_step(engine: Engine, reader: Reader, split: Split, indices: Sequence[int], seed: int) -> Step:
     """Return the step of some pictures of a split, run through the method, its draws keyed by picture alone."""
-    rows = evaluation_rows(reader.dataset.counts(split))
+    rows = evaluation_rows(picture_counts(reader.dataset, split))
     step = make_step(
         reader.evaluation_batch(split, [rows[i] for i in indices]),
         engine.device,

@@ -227,10 +227,6 @@ class Dataset(ABC):
     channels: Mapping[str, int] = {"A": 3, "B": 3}
     """Domain → channels of its pictures; supervised data may have A alone."""
 
-    def counts(self, split: Split) -> dict[str, int]:
-        """Return how many pictures each domain has in a split."""
-        return {domain: self.count(split, domain) for domain in self.channels}
-
     @abstractmethod
     def count(self, split: Split, domain: str) -> int:
         """Return how many pictures there are; 0 when the split is not there."""

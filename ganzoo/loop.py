@@ -11,6 +11,7 @@ from ganzoo import state
 from ganzoo.closing import closing_panel
 from ganzoo.data.augment import augment, make_step
 from ganzoo.data.loading import evaluation_rows, training_batches
+from ganzoo.data.order import picture_counts
 from ganzoo.data.pictures import write_picture
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import evaluate, evaluation_step
@@ -146,7 +147,7 @@ def evaluate_now(run: Run, step: int) -> dict[str, float]:
 
 def has(run: Run, split: Split) -> bool:
     """Return whether a split has pictures of every domain."""
-    return all(run.dataset.counts(split).values())
+    return all(picture_counts(run.dataset, split).values())
 
 
 def improved(run: Run, figures: Mapping[str, float], best: float | None) -> float | None:
@@ -166,7 +167,7 @@ def draw_samples(run: Run, step: int) -> None:
     if not run.accelerator.is_main_process or not run.engine.method.tensors:
         return
     split: Split = next(one for one in ("validation", "test", "train") if has(run, one))
-    count = len(evaluation_rows(run.dataset.counts(split)))
+    count = len(evaluation_rows(picture_counts(run.dataset, split)))
     shown = sorted({round(i * (count - 1) / 7) for i in range(8)})
     with run.engine.evaluating():
         grid = draw_grid(evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed))

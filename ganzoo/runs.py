@@ -22,7 +22,7 @@ from ganzoo.assemble import attach_losses, build_method, check_paired
 from ganzoo.callbacks import Callbacks
 from ganzoo.console import Console
 from ganzoo.data.loading import Reader
-from ganzoo.data.order import Order
+from ganzoo.data.order import Order, picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Metric
@@ -50,7 +50,7 @@ class Run:
         self.dataset: Dataset = recipe.data.make()
         train = recipe.train
         self.order = Order(
-            self.dataset.counts("train"),
+            picture_counts(self.dataset, "train"),
             self.dataset.paired,
             train.batch,
             train.accumulate,

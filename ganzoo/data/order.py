@@ -9,7 +9,13 @@ from functools import lru_cache
 import numpy as np
 
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset, Split
 from ganzoo.randomness import keyed
+
+
+def picture_counts(dataset: Dataset, split: Split) -> dict[str, int]:
+    """Return how many pictures each domain has in a split."""
+    return {domain: dataset.count(split, domain) for domain in dataset.channels}
 
 
 @dataclass(frozen=True)
