@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, is_out_of_memory, suggest
 from ganzoo.interfaces import Dataset, Loss, Method
 from ganzoo.randomness import torch_seed
 from ganzoo.recipe import Recipe
 from ganzoo.roles import Roles
-from ganzoo.step import zeros_step
+from ganzoo.step import Step, zeros_step
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,18 @@ class Attached:
     of: Mapping[str, str]
     weight: float
     phase: str
+
+    def term(self, step: Step, others: Mapping[str, Tensor]) -> Tensor:
+        """Return the weighted term, in float32 whatever the autocast. Raises GanzooError when it cannot be formed."""
+        if self.name in others:
+            raise GanzooError(f"losses.{self.name}: the method has a term of this name; choose another")
+        for tensor in self.of.values():
+            if tensor not in step:
+                raise GanzooError(f"losses.{self.name}: there is no tensor {tensor!r} here{suggest(tensor, step)}")
+        inputs = {key: _precise(step[tensor]) for key, tensor in self.of.items()}
+        device = next(iter(inputs.values())).device if inputs else torch.device("cpu")
+        with torch.autocast(device.type, enabled=False):
+            return self.weight * self.loss(**inputs)
 
 
 def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
@@ -51,10 +63,13 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
             except GanzooError as error:
                 raise GanzooError(f"networks.{name}: {error}") from None
             except (RuntimeError, MemoryError) as error:
-                if "memory" not in f"{type(error).__name__} {error}".lower():
+                if not is_out_of_memory(error):
                     raise
                 raise GanzooError(f"networks.{name}: too large for the memory; make it narrower") from None
-    maskers = {role: part.make().eval() for role, part in recipe.maskers.items()}
+    maskers = {}
+    for role, part in recipe.maskers.items():
+        with _seeded(recipe.train.seed, f"masker/{role}"):
+            maskers[role] = part.make().eval().requires_grad_(False)
     foreground = {role: part.use["foreground"] for role, part in recipe.maskers.items() if part.use["foreground"]}
     method.bind(networks, Roles(maskers, foreground))
     example = zeros_step(dict(channels), recipe.images.size)
@@ -70,20 +85,31 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
 
 
 def attach_losses(recipe: Recipe, device: torch.device) -> list[Attached]:
-    """Make the recipe's auxiliary losses, frozen, on the device."""
-    return [
-        Attached(name, part.make().to(device).eval(), part.use["of"], part.use["weight"], part.use["phase"])
-        for name, part in recipe.losses.items()
-    ]
+    """Make the recipe's auxiliary losses, frozen, on the device; random parts of theirs are keyed by seed and name."""
+    attached = []
+    for name, part in recipe.losses.items():
+        with _seeded(recipe.train.seed, f"loss/{name}"):
+            loss = part.make().eval().requires_grad_(False)
+        attached.append(Attached(name, loss.to(device), part.use["of"], part.use["weight"], part.use["phase"]))
+    return attached
 
 
-def check_paired(recipe: Recipe, method: Method, dataset: Dataset) -> None:
-    """Refuse unpaired data for a method that learns from pairs."""
+def reads_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> bool:
+    """Return whether pictures are read in pairs: for a method that learns from them, and for no other (none may leak).
+
+    Raises GanzooError when the method needs pairs and the data set has none.
+    """
     if method.paired and not dataset.paired:
         raise GanzooError(
             f"the method {recipe.method.component.name!r} learns from pairs, and the data set "
             f"{recipe.data.component.name!r} has none: use data: {{dataset: paired, …}}"
         )
+    return method.paired
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    low = tensor.dtype in (torch.bfloat16, torch.float16)
+    return tensor.float() if low else tensor
 
 
 class _seeded:  # noqa: N801

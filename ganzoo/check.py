@@ -13,11 +13,10 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from ganzoo.assemble import Attached, attach_losses, build_method, check_paired
+from ganzoo.assemble import Attached, attach_losses, build_method, reads_pairs
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
-from ganzoo.errors import GanzooError, suggest
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
@@ -31,12 +30,12 @@ def check(file: Path, overrides: Iterable[str] = ()) -> None:
     recipe = read_recipe(file, overrides)
     dataset: Dataset = recipe.data.make()
     train = recipe.train
-    order = Order(picture_counts(dataset, "train"), dataset.paired, train.batch, train.accumulate, seed=train.seed)
     method = build_method(recipe, dataset.channels)
-    check_paired(recipe, method, dataset)
+    paired = reads_pairs(recipe, method, dataset)
+    order = Order(picture_counts(dataset, "train"), paired, train.batch, train.accumulate, seed=train.seed)
     for part in recipe.metrics:
         part.make()
-    batch = Reader(dataset, recipe.images).training_batch(order.micro_batches(0)[0][:1], 0, train.seed)
+    batch = Reader(dataset, recipe.images, paired).training_batch(order.micro_batches(0)[0][:1], 0, train.seed)
     shapes = trace_shapes(method, attach_losses(recipe, CPU), make_step(batch, CPU, seed=train.seed))
     click.echo(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
     console = rich.console.Console(highlight=False)
@@ -94,17 +93,8 @@ def trace_shapes(method: Method, losses: Sequence[Attached], step: Step) -> dict
         terms = phase.losses(view)
         for one in losses:
             if one.phase == phase.name:
-                _try_loss(one, view, terms)
+                one.term(view, terms)
     return shapes
-
-
-def _try_loss(one: Attached, step: Step, terms: dict[str, Tensor]) -> None:
-    if one.name in terms:
-        raise GanzooError(f"losses.{one.name}: the method has a term of this name; choose another")
-    for tensor in one.of.values():
-        if tensor not in step:
-            raise GanzooError(f"losses.{one.name}: this data brings no tensor {tensor!r}{suggest(tensor, step)}")
-    one.loss(**{key: step[tensor] for key, tensor in one.of.items()})
 
 
 def _shape(value: object) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganzoo.runs import Run
 
 
-def closing_panel(run: Run, step: int) -> None:
+def closing_panel(run: Run, results: list[dict[str, Any]]) -> None:
     """Print the closing figures beside those of the untrained network, the places of things, the next commands."""
     lines = []
     untrained: dict[str, float] = next((one["figures"] for one in run.lines if one["step"] == 0), {})
-    for result in (one for one in run.results if one["step"] == step):
+    for result in results:
         counts = ", ".join(f"{count} {domain}" for domain, count in result["pictures"].items())
         lines.append(f"{result['checkpoint']}, of step {result['trained']}, on the {result['split']} split ({counts}):")
         for name, value in result["figures"].items():
@@ -21,14 +22,13 @@ def closing_panel(run: Run, step: int) -> None:
     grids = sorted((run.folder / "samples").glob("*.png"))
     if grids:
         lines.append(f"pictures     {grids[-1]}")
+    train = run.recipe.train
+    longer = f"train.epochs={2 * train.epochs}" if train.epochs else f"train.steps={2 * run.total}"
     lines += [
         f"weights      {run.checkpoint('last')}",
         f"log          {run.folder / 'metrics.jsonl'}",
         "next:",
-        f"  ganzoo translate {run.folder} PICTURES -o OUT",
+        f"  ganzoo translate {shlex.quote(str(run.folder))} PICTURES -o OUT",
+        f"  {shlex.join([*run.command, longer])}    (trains on, twice as long)",
     ]
-    length = (
-        f"train.epochs={2 * run.recipe.train.epochs}" if run.recipe.train.epochs else f"train.steps={2 * run.total}"
-    )
-    lines.append(f"  ganzoo run {run.recipe.file} {length}    (trains on, twice as long)")
     run.console.panel("done", lines)

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from ganzoo.assemble import Attached
 from ganzoo.ema import Averaged
-from ganzoo.errors import GanzooError, suggest
+from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method, Optim, Phase
+from ganzoo.precision import LossScale
 from ganzoo.processes import synchronize_batch_norm
 from ganzoo.randomness import torch_seed
 from ganzoo.step import Step
@@ -58,7 +59,8 @@ class Engine:
         self.networks: dict[str, nn.Module] = {}
         for name, network in method.networks.items():
             self.networks[name] = synchronize_batch_norm(network, accelerator).to(self.device).train()
-        method.bind(self.networks, method.masks)
+        method.networks = self.networks
+        self.trainable = {name: [p for p in net.parameters() if p.requires_grad] for name, net in self.networks.items()}
         for masker in method.masks.maskers.values():
             masker.to(self.device)
         self.attached: dict[str, list[Attached]] = {phase.name: [] for phase in method.phases}
@@ -67,7 +69,7 @@ class Engine:
         self._share_initial_weights()
         self.optims = dict(method.optims)
         self.optimizers = {name: self._optimizer(optim) for name, optim in self.optims.items()}
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
+        self.scale = LossScale(self.device, enabled=precision == "fp16")
         generators = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind == "generator"}
         self.average = Averaged(generators, ema) if ema else None
 
@@ -78,15 +80,11 @@ class Engine:
                     tensor.data.copy_(broadcast(tensor.data))
 
     def _optimizer(self, optim: Optim) -> torch.optim.Optimizer:
-        parameters = [p for slot in optim.slots for p in self.networks[slot].parameters() if p.requires_grad]
+        parameters = [p for slot in optim.slots for p in self.trainable[slot]]
         options: dict[str, Any] = {"lr": self.lr * optim.lr, **optim.options}
         try:
             return optim.optimizer(parameters, **{**options, "fused": True})
-        except (
-            TypeError,
-            RuntimeError,
-            ValueError,
-        ):  # no fused form of this optimizer, or not on this device
+        except (TypeError, RuntimeError, ValueError):  # no fused form of it, or not on this device
             return optim.optimizer(parameters, **options)
 
     def set_lr(self, factor: float) -> None:
@@ -108,6 +106,8 @@ class Engine:
         """
         due = self.due(micros[0].index)
         forwards = [_Forward(self, micro, i, alone=len(micros) == 1) for i, micro in enumerate(micros)]
+        buffers = [b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()]
+        before = [buffer.clone() for buffer in buffers]
         report: dict[str, Tensor] = {}
         flags = []
         for turn, phase in enumerate(due):
@@ -123,7 +123,7 @@ class Engine:
                 values = torch.stack([term.float() for term in terms.values()])
                 total = values.sum() / len(forwards)
                 again = phase.forward == "shared" and graph_wanted
-                self.scaler.scale(total).backward(retain_graph=again)
+                (total * self.scale.scale).backward(retain_graph=again)
                 if not graph_wanted:
                     forward.drop_graph()
                 for name, value in zip(terms, values.detach(), strict=True):
@@ -131,9 +131,12 @@ class Engine:
                     report[key] = report.get(key, 0) + value / len(forwards)
             flags.append(self._update(phase, report))
         self._freeze_all_but(set(self.networks))
+        verdict = torch.stack(flags) if flags else torch.zeros(0, device=self.device)
+        for buffer, old in zip(buffers, before, strict=True):  # a running mean never recovers from a NaN
+            buffer.copy_(torch.where(verdict.sum() > 0, old, buffer))
         if self.average:
             self.average.update()
-        return report, torch.stack(flags) if flags else torch.zeros(0, device=self.device)
+        return report, verdict
 
     def due(self, index: int) -> list[Phase]:
         """Return the phases that run in a step."""
@@ -144,58 +147,52 @@ class Engine:
         if not terms and not self.attached[phase.name]:
             raise GanzooError(f"the phase {phase.name!r} has no loss terms: every one is switched off")
         for one in self.attached[phase.name]:
-            if one.name in terms:
-                raise GanzooError(f"losses.{one.name}: the method has a term of this name; choose another")
-            for tensor in one.of.values():
-                if tensor not in step:
-                    raise GanzooError(f"losses.{one.name}: there is no tensor {tensor!r}{suggest(tensor, step)}")
-            terms[one.name] = one.weight * one.loss(**{name: step[tensor] for name, tensor in one.of.items()})
+            terms[one.name] = one.term(step, terms)
         return terms
 
     def _update(self, phase: Phase, report: Mapping[str, Tensor]) -> Tensor:
         """Average the phase's gradients, unscale, clip and step; return 1 when they were not finite, else 0."""
-        optimizers = [self.optimizers[name] for name in phase.steps]
+        optimizers = [(self.optims[name].clip, self.optimizers[name]) for name in phase.steps]
         loss = torch.stack([value for name, value in report.items() if name.startswith(f"{phase.name}/")]).sum()
         if self.accelerator.num_processes > 1:
-            # The loss goes along, so that every process comes to one verdict.
-            gradients = [gradient for one in optimizers for gradient in _gradients(one)]
-            flat = self.accelerator.reduce(torch.cat([*(g.reshape(-1) for g in gradients), loss.reshape(1)]), "mean")
-            *pieces, loss = flat.split([*(g.numel() for g in gradients), 1])
-            for gradient, piece in zip(gradients, pieces, strict=True):
-                gradient.copy_(piece.view_as(gradient))
-        bad = (~torch.isfinite(loss.reshape(()))).float()
-        active = [(self.optims[name].clip, self.optimizers[name]) for name in phase.steps]
-        active = [(clip, optimizer) for clip, optimizer in active if _gradients(optimizer)]
-        for clip, optimizer in active:
-            if self.scaler.is_enabled():
-                self.scaler.unscale_(optimizer)
-            norm = torch.nn.utils.get_total_norm(_gradients(optimizer))
-            if not self.scaler.is_enabled():  # under fp16 an overflow is the scaler's to handle, and no fault
-                bad = torch.maximum(bad, (~torch.isfinite(norm)).float())
+            loss = self._average([p for _, one in optimizers for p in _parameters(one)], loss)
+        bad = (~torch.isfinite(loss)).float()
+        overflow = torch.zeros_like(bad)
+        active = [(clip, one, gradients) for clip, one in optimizers if (gradients := _gradients(one))]
+        for clip, optimizer, gradients in active:
+            if self.scale.enabled:
+                torch._foreach_div_(gradients, self.scale.scale)
+            norm = torch.nn.utils.get_total_norm(gradients)
+            overflow = torch.maximum(overflow, (~torch.isfinite(norm)).float())
             if clip is not None:
-                parameters = [p for group in optimizer.param_groups for p in group["params"]]
-                torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
-        for _, optimizer in active:
-            self._step_unless(bad, optimizer)
+                torch.nn.utils.clip_grads_with_norm_(_parameters(optimizer), clip, norm)
+        skip = torch.maximum(bad, overflow)
+        for _, optimizer, _ in active:
+            _step_unless(skip, optimizer)
             optimizer.zero_grad(set_to_none=True)
-        if active and self.scaler.is_enabled():
-            self.scaler.update()
-        return bad
+        return torch.maximum(bad, self.scale.update(overflow))
 
-    def _step_unless(self, bad: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        if self.scaler.is_enabled():
-            self.scaler.step(optimizer)
-        elif getattr(optimizer, "_step_supports_amp_scaling", False):
-            # Fused optimizers skip on the device by this flag (it is how GradScaler talks to them): no host read.
-            optimizer.grad_scale = None  # type: ignore[attr-defined]
-            optimizer.found_inf = bad  # type: ignore[attr-defined]
-            optimizer.step()
-        elif not bool(bad):
-            optimizer.step()
+    def _average(self, parameters: list[nn.Parameter], loss: Tensor) -> Tensor:
+        """Average gradients and loss over the processes in one reduction, so that all come to one verdict.
+
+        A parameter may have a gradient on some processes only (a term that found nothing): elsewhere it counts as 0.
+        """
+        kind = {"dtype": parameters[0].dtype if parameters else loss.dtype, "device": self.device}
+        there = torch.tensor([float(p.grad is not None) for p in parameters], **kind)
+        flat = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        joined = torch.cat([*(one.reshape(-1) for one in flat), there, loss.reshape(1).to(there.dtype)])
+        joined = self.accelerator.reduce(joined, "mean")
+        *pieces, there, loss = joined.split([*(p.numel() for p in parameters), len(parameters), 1])
+        lacking = any(p.grad is None for p in parameters)
+        anywhere = (there > 0).tolist() if lacking else [True] * len(parameters)
+        for parameter, piece, wanted in zip(parameters, pieces, anywhere, strict=True):
+            parameter.grad = piece.view_as(parameter) if wanted else None
+        return loss.reshape(())
 
     def _freeze_all_but(self, names: set[str]) -> None:
-        for name, network in self.networks.items():
-            network.requires_grad_(name in names)
+        for name, parameters in self.trainable.items():
+            for parameter in parameters:
+                parameter.requires_grad_(name in names)
 
     def _reseed(self, step: Step, purpose: str, micro: int) -> None:
         """Seed the modules that draw by themselves (dropout)."""
@@ -207,18 +204,32 @@ class Engine:
         networks = {**self.networks, **(self.average.networks if self.average else {})}
         for network in networks.values():
             network.eval()
-        self.method.bind(networks, self.method.masks)
+        self.method.networks = networks
         try:
-            with torch.no_grad(), self.autocast():
+            with torch.no_grad():
                 yield
         finally:
             for network in self.networks.values():
                 network.train()
-            self.method.bind(self.networks, self.method.masks)
+            self.method.networks = self.networks
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 def _gradients(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    return [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    return [p.grad for p in _parameters(optimizer) if p.grad is not None]
+
+
+def _step_unless(skip: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    if getattr(optimizer, "_step_supports_amp_scaling", False):
+        # Fused optimizers skip on the device by this flag (it is how GradScaler talks to them): no host read.
+        optimizer.grad_scale = None  # type: ignore[attr-defined]
+        optimizer.found_inf = skip  # type: ignore[attr-defined]
+        optimizer.step()
+    elif not bool(skip):
+        optimizer.step()
 
 
 class _Forward:

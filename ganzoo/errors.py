@@ -13,6 +13,11 @@ class GanzooError(Exception):
     """
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error is torch's or Python's way of saying that there is no memory left."""
+    return "memory" in f"{type(error).__name__} {error}".lower()
+
+
 def suggest(word: object, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the nearest known word, or else the list of the known ones.
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader, evaluation_rows
-from ganzoo.data.order import picture_counts
+from ganzoo.data.order import Row, picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Direction, Metric, Split
+from ganzoo.interfaces import Direction, Method, Metric, Split
 from ganzoo.step import Step
 
 Keyed = dict[tuple[int, Direction, str], dict[int, np.ndarray]]
@@ -45,44 +45,39 @@ def evaluate(
     processes, rank = engine.accelerator.num_processes, engine.accelerator.process_index
     with engine.evaluating():
         for start in range(rank * batch, len(rows), processes * batch):
-            step = evaluation_step(engine, reader, split, range(start, min(start + batch, len(rows))), seed)
-            _collect(mine, metrics, step, used)
+            step = evaluation_step(engine, reader, split, rows[start : start + batch], seed)
+            _collect(mine, metrics, engine.method, step, used)
     merged = _gather(mine, engine)
     figures: dict[str, float] = {}
     for i, metric in enumerate(metrics):
-        for direction in ways(metric, used):
+        for direction in ways(metric, engine.method, used):
             columns = {
                 name: torch.from_numpy(np.stack([column[j] for j in sorted(column)]))
                 for (owner, way, name), column in merged.items()
                 if (owner, way) == (i, direction)
             }
-            suffix = f"_{direction}" if len(ways(metric, used)) > 1 else ""
+            suffix = f"_{direction}" if len(ways(metric, engine.method, used)) > 1 else ""
             figures |= {f"{name}{suffix}": value for name, value in metric.compute(columns).items()}
     return figures, used
 
 
-def evaluation_step(engine: Engine, reader: Reader, split: Split, indices: Sequence[int], seed: int) -> Step:
-    """Return the step of some pictures of a split, run through the method, its draws keyed by picture alone."""
-    rows = evaluation_rows(picture_counts(reader.dataset, split))
-    step = make_step(
-        reader.evaluation_batch(split, [rows[i] for i in indices]),
-        engine.device,
-        seed=seed,
-        index=-1,
-        training=False,
-    )
-    engine.method.forward(step)
+def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence[Row], seed: int) -> Step:
+    """Return the step of some rows of a split, run through the method, its draws keyed by picture alone."""
+    batch = reader.evaluation_batch(split, rows)
+    step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
+    with engine.autocast():
+        engine.method.forward(step)
     return step
 
 
-def ways(metric: Metric, domains: Mapping[str, int]) -> list[Direction]:
-    """Return the metric's directions whose source is among the domains."""
-    return [direction for direction in metric.directions if direction[0] in domains]
+def ways(metric: Metric, method: Method, domains: Mapping[str, int]) -> list[Direction]:
+    """Return the directions that the metric measures, the method goes, and the data has pictures for."""
+    return [one for one in metric.directions if one in method.directions and one[0] in domains]
 
 
-def _collect(found: Keyed, metrics: Sequence[Metric], step: Step, used: dict[str, int]) -> None:
+def _collect(found: Keyed, metrics: Sequence[Metric], method: Method, step: Step, used: dict[str, int]) -> None:
     for i, metric in enumerate(metrics):
-        for direction in ways(metric, used):
+        for direction in ways(metric, method, used):
             for name, column in metric.rows(step, direction).items():
                 kept = found.setdefault((i, direction, name), {})
                 for sample, value in zip(step.samples, _host(column), strict=True):

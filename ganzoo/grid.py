@@ -13,8 +13,11 @@ GAP = 2
 def columns(step: Step, domain: str) -> list[str]:
     """Return the tensors shown for a domain's pictures: real, masks, translated, the true one, reconstructed."""
     other = {"A": "B", "B": "A"}[domain]
-    masks = sorted(name for name in step if "_mask_" in name and name.endswith(f"_real_{domain}"))
-    wanted = [f"real_{domain}", *masks, f"fake_{other}", f"true_{other}", f"rec_{domain}", f"idt_{domain}"]
+    masks, fakes = (
+        sorted(name for name in step if "_mask_" in name and name.endswith(f"_{picture}"))
+        for picture in (f"real_{domain}", f"fake_{other}")
+    )
+    wanted = [f"real_{domain}", *masks, f"fake_{other}", *fakes, f"true_{other}", f"rec_{domain}", f"idt_{domain}"]
     return [name for name in wanted if name in step]
 
 

@@ -66,7 +66,8 @@ class Phase:
     Args:
         name: shown in logs and named by a recipe's ``losses``.
         steps: names of optims.
-        losses: step → {term: scalar, a mean over samples}; the terms are summed.
+        losses: step → {term: scalar, a mean over samples}; the terms are summed. Every process must name the same
+            terms: what found nothing is 0, not absent.
         every: run in each n-th step only.
         forward: ``shared`` reads the step's one forward, with its graph; ``detached`` reads the same tensors without
             it; ``fresh`` has the method's forward run anew for this phase (so draws made by key stay the same unless
@@ -114,7 +115,7 @@ class Method(ABC):
     masks: Roles
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Take the built networks and the recipe's maskers. Called once, before ``setup``."""
+        """Take the built networks and the recipe's maskers, before ``setup``; later ``networks`` may hold averages."""
         self.networks = networks
         self.masks = masks
 
@@ -149,6 +150,8 @@ class Method(ABC):
 
 class Loss(nn.Module):
     """An auxiliary term for any method. The parameters of ``forward`` are the names that a recipe's ``of`` fills.
+
+    It is frozen, in eval mode, and runs in float32 whatever the precision of the networks.
 
     >>> class Brightness(Loss):
     ...     def __init__(self, *, target: float = 0.0) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from ganzoo import state
-from ganzoo.closing import closing_panel
 from ganzoo.data.augment import augment, make_step
-from ganzoo.data.loading import evaluation_rows, training_batches
+from ganzoo.data.loading import Batch, evaluation_rows, training_batches
 from ganzoo.data.order import picture_counts
 from ganzoo.data.pictures import write_picture
-from ganzoo.errors import GanzooError
-from ganzoo.evaluate import evaluate, evaluation_step
+from ganzoo.errors import GanzooError, is_out_of_memory
+from ganzoo.evaluate import evaluation_step
 from ganzoo.grid import draw_grid
 from ganzoo.interfaces import Split
-from ganzoo.step import Step
+from ganzoo.measure import finish, has, measure_now
+from ganzoo.processes import on_any
+from ganzoo.progress import Progress
 from ganzoo.stop import Stop, Stopped
 from ganzoo.watch import Guard, Tally
 
@@ -27,59 +29,70 @@ if TYPE_CHECKING:
 
 def train(run: Run) -> dict[str, float]:
     """Train from the last checkpoint to the end; return the closing evaluation's figures."""
-    start, progress, sums = run.start_step()
-    tally = Tally(run, sums)
-    guard = Guard(run, int(progress.get("bad", 0)))
-    best, ended = progress.get("best"), bool(progress.get("ended"))
-    settings, total = run.recipe.train, run.total
+    progress, sums = run.start_step()
+    tally, guard = Tally(run, sums), Guard(run, progress)
+    settings, start, total = run.recipe.train, progress.step, run.total
+    ended = progress.ended == total
     announce(run, start, ended)
     run.callbacks.gather()
     run.callbacks.call("start")
     if start == 0 and run.metrics:
-        evaluate_now(run, 0)
-    step = start
+        measure_now(run, 0)
+    stop_at = start if ended else total
     with Stop() as stop, run.console.progress(total, start) as line:
-        waiting = time.perf_counter()
-        for index, batches in training_batches(
-            run.reader, run.order, start, start if ended else total, settings.workers
-        ):
-            tally.waited += time.perf_counter() - waiting
+        begun = time.perf_counter()
+        for index, batches in training_batches(run.reader, run.order, start, stop_at, settings.workers):
+            waited = time.perf_counter() - begun
             run.engine.set_lr(lr_factor(run, index))
-            micros = [prepare(run, make_step(batch, run.engine.device, **about(run, index))) for batch in batches]
-            losses, flags = run.engine.step(micros)
+            losses, flags = train_step(run, index, batches)
             stopping = guard.watch(index, losses, flags, stop.asked)
-            tally.add(losses, skipped=guard.skipped)
+            tally.add(losses, skipped=guard.skipped, waited=waited, took=time.perf_counter() - begun)
             step, last = index + 1, index + 1 == total
+            progress.step = step
             line.advance(step)
             if step % settings.log == 0 or last:
                 means = tally.write(step, lr_factor(run, index))
                 line.report(step, means, tally.images_per_s, tally.waiting, tally.left(step))
                 run.callbacks.call("step", step, means)
             if run.metrics and (due(step, run.recipe.evaluate.every) or last):
-                figures = evaluate_now(run, step)
-                ended = run.callbacks.call("evaluation", step, figures)
-                record = improved(run, figures, best)
-                if record is not None:
-                    best = record
-                    save(run, "best", step, guard, best, tally)
+                figures = measure_now(run, step)
+                ended = on_any(run.accelerator, run.callbacks.call("evaluation", step, figures))
+                progress.ended = total if ended else 0
+                if progress.improve(run.recipe.evaluate.best, figures):
+                    save(run, "best", progress, tally)
             if due(step, settings.sample) or last or ended:
                 draw_samples(run, step)
             if due(step, settings.keep):
-                save(run, f"step-{step}", step, guard, best, tally)
+                save(run, f"step-{step}", progress, tally)
             if due(step, settings.save) or last or stopping or ended or guard.lost:
-                save(run, "last", step, guard, best, tally, ended=ended)
-            if guard.lost:
-                raise GanzooError(guard.lost)
-            if stopping and not last:
+                save(run, "last", progress, tally)
+            if guard.lost or (stopping and not last):
                 run.write_event("stopped", step=step, signal=stop.name)
-                raise Stopped(run.folder, step, stop.name)
+                run.callbacks.call("end")
+                raise GanzooError(guard.lost) if guard.lost else Stopped(run.folder, step, stop.name)
             if ended:
                 run.write_event("ended-early", step=step)
                 break
-            waiting = time.perf_counter()
-    figures = finish(run, step)
+            begun = time.perf_counter()
+    figures = finish(run, progress.step)
     run.callbacks.call("end")
     return figures
+
+
+def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Tensor], Tensor]:
+    """Bring the micro-batches to the device, vary them there, and run the step; the engine's losses and flags."""
+    try:
+        micros = [make_step(batch, run.engine.device, **about(run, index)) for batch in batches]
+        for micro in micros:
+            augment(micro, run.recipe.images, run.paired)
+        return run.engine.step(micros)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise GanzooError(
+            f"{run.folder}: out of memory at step {index + 1}: lower train.batch (and raise train.accumulate), or "
+            "images.size, or the networks' width"
+        ) from None
 
 
 def announce(run: Run, start: int, ended: bool) -> None:
@@ -107,12 +120,6 @@ def about(run: Run, index: int) -> dict[str, int | float]:
     }
 
 
-def prepare(run: Run, step: Step) -> Step:
-    """Vary the pictures, and freeze the result as the step's inputs."""
-    augment(step, run.recipe.images, run.dataset.paired)
-    return step
-
-
 def lr_factor(run: Run, index: int) -> float:
     """Return the learning rate's factor at a step: it moves by epochs if the run is given in epochs, else by steps."""
     train = run.recipe.train
@@ -126,84 +133,24 @@ def due(step: int, every: int) -> bool:
     return bool(every) and step % every == 0
 
 
-def evaluate_now(run: Run, step: int) -> dict[str, float]:
-    """Evaluate on the validation split, write the figures, return them."""
-    settings = run.recipe.evaluate
-    split: Split = "validation" if has(run, "validation") else "test"
-    figures, counts = evaluate(
-        run.engine,
-        run.reader,
-        run.metrics,
-        split,
-        seed=run.recipe.train.seed,
-        batch=settings.batch,
-        limit=settings.limit,
-    )
-    if run.accelerator.is_main_process:
-        run.lines.append(step=step, split=split, pictures=counts, figures=figures)
-        run.console.say(f"step {step}, {split}: " + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
-    return figures
-
-
-def has(run: Run, split: Split) -> bool:
-    """Return whether a split has pictures of every domain."""
-    return all(picture_counts(run.dataset, split).values())
-
-
-def improved(run: Run, figures: Mapping[str, float], best: float | None) -> float | None:
-    """Return the value of the figure that ``evaluate.best`` names if it beats the best so far, else None."""
-    if not run.recipe.evaluate.best:
-        return None
-    way, name = run.recipe.evaluate.best.split()
-    if name not in figures:
-        raise GanzooError(f"evaluate.best: there is no figure {name!r}; there are: {', '.join(figures)}")
-    value = figures[name]
-    beats = best is None or (value < best if way == "min" else value > best)
-    return value if math.isfinite(value) and beats else None
-
-
 def draw_samples(run: Run, step: int) -> None:
-    """Write a grid of up to eight held-out pictures, evenly spaced over the split."""
+    """Write a grid of up to eight held-out pictures, evenly spaced over the split, with every mask that is used."""
     if not run.accelerator.is_main_process or not run.engine.method.tensors:
         return
     split: Split = next(one for one in ("validation", "test", "train") if has(run, one))
-    count = len(evaluation_rows(picture_counts(run.dataset, split)))
-    shown = sorted({round(i * (count - 1) / 7) for i in range(8)})
+    rows = evaluation_rows(picture_counts(run.dataset, split))
+    shown = [rows[i] for i in sorted({round(i * (len(rows) - 1) / 7) for i in range(8)})]
+    masks = run.engine.method.masks
     with run.engine.evaluating():
-        grid = draw_grid(evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed))
-    write_picture(grid, run.folder / "samples" / f"step-{step:07}.png")
+        made = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)
+        if "judge" in masks:  # made in the losses, which a grid does not compute
+            for name in [name for name in made if name.startswith(("real_", "fake_"))]:
+                masks.mask("judge", made, name)
+    write_picture(draw_grid(made), run.folder / "samples" / f"step-{step:07}.png")
 
 
-def save(
-    run: Run, name: str, step: int, guard: Guard, best: float | None, tally: Tally, *, ended: bool = False
-) -> None:
+def save(run: Run, name: str, progress: Progress, tally: Tally) -> None:
     """Write a checkpoint."""
-    progress = {"step": step, "bad": guard.bad, "best": best, "ended": ended, "channels": dict(run.dataset.channels)}
-    state.save(run.checkpoint(name), run.engine, progress, tally.sums)
-    run.callbacks.call("checkpoint", step)
-
-
-def finish(run: Run, step: int) -> dict[str, float]:
-    """Evaluate ``last`` and ``best`` on the test split (or validation, where there is none); say where things are."""
-    if run.metrics and not any(one["step"] == step for one in run.results):
-        split: Split = "test" if has(run, "test") else "validation"
-        close_with(run, "last", step, split)
-        best = run.checkpoint("best")
-        if (best / state.PROGRESS).is_file():
-            state.load_weights(best, run.engine)
-            close_with(run, "best", step, split)
-    run.accelerator.wait_for_everyone()
-    run.write_event("finished", step=step)
-    if run.accelerator.is_main_process:
-        closing_panel(run, step)
-    return next((dict(one["figures"]) for one in run.results if one["step"] == step), {})
-
-
-def close_with(run: Run, checkpoint: str, step: int, split: Split) -> None:
-    """Evaluate the weights at hand on all pictures of a split, and append the result."""
-    settings, seed = run.recipe.evaluate, run.recipe.train.seed
-    figures, pictures = evaluate(run.engine, run.reader, run.metrics, split, seed=seed, batch=settings.batch)
-    if run.accelerator.is_main_process:
-        trained = step if checkpoint == "last" else state.read_progress(run.checkpoint(checkpoint))["step"]
-        about = {"checkpoint": checkpoint, "trained": trained, "split": split, "pictures": pictures, "seed": seed}
-        run.results.append(step=step, **about, figures=figures)
+    saved = {**asdict(progress), "channels": dict(run.dataset.channels)}
+    state.save(run.checkpoint(name), run.engine, saved, tally.sums)
+    run.callbacks.call("checkpoint", progress.step)

@@ -129,7 +129,10 @@ def plain(value: Any) -> Any:
 def _validate(hint: Any, value: Any) -> Any:
     """Coerce a value to a type. A whole number may be written ``1e5``, which YAML reads as a text."""
     try:
-        return _adapter(hint).validate_python((value,))[0]
+        coerced = _adapter(hint).validate_python((value,))[0]
+        if isinstance(value, bool) and isinstance(coerced, int | float) and not isinstance(coerced, bool):
+            return _adapter(hint).validate_python((str(value),))[0]  # true is no number: refused as the text it is
+        return coerced
     except ValidationError:
         if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value):
             return _adapter(hint).validate_python((float(value),))[0]

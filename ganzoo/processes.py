@@ -21,6 +21,10 @@ def start(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelera
     with_gpu = torch.accelerator.is_available() and not _asked_for_cpu()
     # Without cpu=True two processes on a machine without a GPU would both believe that they are alone.
     accelerator = Accelerator(cpu=not with_gpu, log_with=list(trackers) or None, project_dir=folder)
+    if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") not in ("no", ""):
+        raise GanzooError(
+            "accelerate launch --mixed_precision is not read: a recipe says its precision, train.precision=bf16 or fp16"
+        )
     expected = int(os.environ.get("WORLD_SIZE", "1"))
     if expected != accelerator.num_processes:
         raise GanzooError(
@@ -34,6 +38,13 @@ def start(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelera
             "one another and each phase averages its own gradients; use plain multi-GPU (accelerate config)"
         )
     return accelerator
+
+
+def on_any(accelerator: Accelerator, flag: bool) -> bool:
+    """Return whether a flag is up on any process; every process must ask."""
+    if accelerator.num_processes == 1:
+        return flag
+    return bool(accelerator.reduce(torch.tensor([float(flag)], device=accelerator.device), "sum").item())
 
 
 def _asked_for_cpu() -> bool:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ganzoo.errors import GanzooError
+
 if TYPE_CHECKING:
     from ganzoo.interfaces import Masker
     from ganzoo.step import Step
@@ -47,14 +49,18 @@ class Roles:
     def mask(self, role: str, step: Step, name: str) -> Tensor:
         """Return a role's mask (B, K, H, W) of the picture ``name`` of the step, without gradient.
 
-        It is made once a step and kept there as ``{role}_mask_{name}``: two phases must not see two random masks.
+        It is kept in the step as ``{role}_mask_{name}``; made again from a copy of the step it is the same, its draws
+        being keyed: two phases must not see two random masks.
         A generated picture is served the given mask of the picture that it was made from.
         """
         key = f"{role}_mask_{name}"
         if key not in step:
             masker = self.maskers[role]
+            kind = f"given_{'labels' if role == 'labels' else 'mask'}_{source_of(name)}"
+            given = step.get(kind)
+            if given is None and "given" in masker.needs:
+                raise GanzooError(f"maskers.{role}: it reads what the data set gives, and this one gives no {kind!r}")
             with torch.no_grad():
-                given = step.get(f"given_mask_{source_of(name)}")
                 mask = masker(step[name].detach(), rng=step.rng(f"mask/{role}/{source_of(name)}"), given=given)
                 if role in self.foreground:
                     mask = mask[:, self.foreground[role]].sum(1, keepdim=True).clamp(max=1)

@@ -6,19 +6,19 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import distributions
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 import yaml
 from accelerate import Accelerator
 
 from ganzoo import processes, state
-from ganzoo.assemble import attach_losses, build_method, check_paired
+from ganzoo.assemble import attach_losses, build_method, reads_pairs
 from ganzoo.callbacks import Callbacks
 from ganzoo.console import Console
 from ganzoo.data.loading import Reader
@@ -27,12 +27,18 @@ from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Metric
 from ganzoo.plugins import INTERFACE, installed_version, plugins
+from ganzoo.progress import Progress
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import JsonLines, differences, write_text
 from ganzoo.settings import RESUMABLE
 
-OURS = {"recipe.yaml", "env.json", "samples", "checkpoints"}
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+OURS = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
 """What may be there of a run that was killed before its folder was described."""
 
 
@@ -49,19 +55,19 @@ class Run:
         self.console = Console(quiet=not accelerator.is_main_process)
         self.dataset: Dataset = recipe.data.make()
         train = recipe.train
+        method = build_method(recipe, self.dataset.channels)
+        self.paired = reads_pairs(recipe, method, self.dataset)
         self.order = Order(
             picture_counts(self.dataset, "train"),
-            self.dataset.paired,
+            self.paired,
             train.batch,
             train.accumulate,
             accelerator.num_processes,
             accelerator.process_index,
             train.seed,
         )
-        self.reader = Reader(self.dataset, recipe.images)
+        self.reader = Reader(self.dataset, recipe.images, self.paired)
         self.total = train.steps or train.epochs * self.order.steps_per_epoch
-        method = build_method(recipe, self.dataset.channels)
-        check_paired(recipe, method, self.dataset)
         self.engine = Engine(
             method,
             accelerator,
@@ -75,12 +81,19 @@ class Run:
         self.events = JsonLines(folder / "events.jsonl")
         self.results = JsonLines(folder / "results.jsonl")
         self.callbacks = Callbacks(self)
+        self.command = ["ganzoo", "run", str(recipe.file)]
+        self.lock: IO[str] | None = None
+        if recipe.evaluate.best and not all(picture_counts(self.dataset, "validation").values()):
+            raise GanzooError(
+                "evaluate.best: the data has no validation pictures, and the best is never chosen on test pictures: "
+                "give some (data.validation), or leave best out"
+            )
 
     @classmethod
     def prepare(
         cls,
         recipe: str | PathLike[str],
-        overrides: Iterable[str] = (),
+        overrides: Sequence[str] = (),
         *,
         name: str = "default",
         root: str | PathLike[str] = "runs",
@@ -93,6 +106,11 @@ class Run:
         folder = Path(root) / checked.name / name
         accelerator = processes.start(checked.train.trackers, str(folder))
         run = cls(checked, folder, accelerator)
+        where = [
+            *(["--name", name] if name != "default" else []),
+            *(["--root", str(root)] if str(root) != "runs" else []),
+        ]
+        run.command = ["ganzoo", "run", str(recipe), *where, *overrides]
         if accelerator.is_main_process:
             if fresh and folder.exists():
                 folder.rename(_free_name(folder))
@@ -104,7 +122,11 @@ class Run:
         """Train to the end and evaluate; return the closing figures."""
         from ganzoo.loop import train
 
-        return train(self)
+        try:
+            return train(self)
+        finally:
+            if self.lock:
+                self.lock.close()
 
     def checkpoint(self, name: str) -> Path:
         """Return the folder of a checkpoint: ``last``, ``best`` or ``step-N``."""
@@ -136,6 +158,10 @@ class Run:
                 shutil.copyfile(file, self.folder / "recipe.yaml")
         except OSError as error:
             raise GanzooError(f"{self.folder}: cannot be written: {error.strerror}") from None
+        self.lock = hold(self.folder)
+        if described.is_file():
+            skipped = {"processes", "pictures"}
+            changes += [one for one in differences(earlier, environment_now) if one[0].split(".")[0] not in skipped]
         write_text(environment_file, json.dumps(environment_now, indent=1))
         write_text(described, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
         for path, before, new in changes:
@@ -143,20 +169,35 @@ class Run:
             if path in ("train.epochs", "train.steps"):
                 self.console.say("the learning rate's schedule is stretched to the new length")
 
-    def start_step(self) -> tuple[int, dict[str, Any], dict[str, torch.Tensor]]:
-        """Return the step to begin with, the progress and the log's sums: from the last checkpoint, or zero."""
+    def start_step(self) -> tuple[Progress, dict[str, torch.Tensor]]:
+        """Return the progress and the log's sums, from the last checkpoint or from nothing."""
         last = self.checkpoint("last")
         if self.accelerator.is_main_process:
-            found = state.recover(last) is not None
+            found = state.mend(last) is not None
             step = int(state.read_progress(last)["step"]) if found else 0
             for lines in (self.lines, self.results):
                 lines.cut(step if found else -1)
         self.accelerator.wait_for_everyone()
         if not (last / state.PROGRESS).is_file():
-            return 0, {}, {}
-        progress, sums = state.load(last, self.engine)
-        self.write_event("resumed", step=progress["step"])
-        return int(progress["step"]), progress, sums
+            return Progress(), {}
+        saved, sums = state.load(last, self.engine)
+        progress = Progress.of(saved)
+        self.write_event("resumed", step=progress.step)
+        return progress, sums
+
+
+def hold(folder: Path) -> IO[str] | None:
+    """Lock a run's folder for this process, until it ends in whatever way. Raises GanzooError when another holds it."""
+    if fcntl is None:
+        return None
+    try:
+        lock = (folder / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise GanzooError(f"{folder}: another process trains this run just now; wait for it, or give --name") from None
+    except OSError:  # a file system without locks
+        return None
+    return lock
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[tuple[str, Any, Any]]:

@@ -1,7 +1,7 @@
 """Checkpoints: safetensors and JSON, written aside and renamed, so that a kill at any moment leaves the last one whole.
 
 A checkpoint is a folder:
-    networks/<slot>.safetensors     one file a network, so that one direction loads alone
+    networks/<slot>.safetensors     one file a network
     average/<slot>.safetensors      the moving averages, if any
     optimizers.safetensors          <optim>/<parameter>/<key>
     process-<rank>.safetensors      what the method keeps (pools, …) and the running sums of the log
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
+from ganzoo.processes import on_any
 
 PROGRESS = "progress.json"
 
@@ -41,26 +42,33 @@ def save(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mappin
             shutil.rmtree(aside, ignore_errors=True)
             for part in ("networks", "average"):
                 (aside / part).mkdir(parents=True)
-        accelerator.wait_for_everyone()
+    except OSError as error:
+        trouble = error.strerror or str(error)
+    accelerator.wait_for_everyone()  # whatever went wrong: the others wait here
+    try:
         kept = {f"method/{name}": tensor for name, tensor in engine.method.state_dict().items()}
         kept |= {f"sums/{name}": tensor for name, tensor in sums.items()}
-        _write(aside / f"process-{accelerator.process_index}.safetensors", kept)
-        if accelerator.is_main_process:
+        if not trouble:
+            _write(aside / f"process-{accelerator.process_index}.safetensors", kept)
+        if accelerator.is_main_process and not trouble:
             _write_shared(aside, engine, progress)
     except (OSError, SafetensorError) as error:
         trouble = getattr(error, "strerror", None) or str(error)
-    failed = torch.tensor([float(bool(trouble))], device=engine.device)
-    if float(accelerator.reduce(failed, "sum")):
+    failed = bool(trouble)
+    if not on_any(accelerator, failed):
+        try:
+            if accelerator.is_main_process:
+                _replace(aside, folder)
+        except OSError as error:
+            trouble = error.strerror or str(error)
+    if on_any(accelerator, bool(trouble)):
         if accelerator.is_main_process:
             shutil.rmtree(aside, ignore_errors=True)
-        before = "the one before it is whole; " if recover(folder) else ""
+        before = "the one before it is whole; " if find(folder) else ""
         raise GanzooError(
             f"{folder}: the checkpoint cannot be written: {trouble or 'another process failed'}; {before}make room, "
             "then give the same command again to go on"
         )
-    if accelerator.is_main_process:
-        _replace(aside, folder)
-    accelerator.wait_for_everyone()
 
 
 def _write_shared(aside: Path, engine: Engine, progress: Mapping[str, Any]) -> None:
@@ -74,7 +82,7 @@ def _write_shared(aside: Path, engine: Engine, progress: Mapping[str, Any]) -> N
         for index, entries in optimizer.state_dict()["state"].items():
             flat.update({f"{name}/{index}/{key}": torch.as_tensor(value) for key, value in entries.items()})
     _write(aside / "optimizers.safetensors", flat)
-    text = json.dumps({**progress, "scaler": engine.scaler.state_dict()}, indent=1)
+    text = json.dumps({**progress, "scale": engine.scale.state_dict()}, indent=1)
     with (aside / PROGRESS).open("w") as file:
         file.write(text)
         file.flush()
@@ -93,8 +101,7 @@ def load(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[str, Tensor
             if owner == name:
                 state.setdefault(int(index), {})[entry] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    if progress["scaler"]:
-        engine.scaler.load_state_dict(progress["scaler"])
+    engine.scale.load_state_dict(progress["scale"])
     kept = _read(folder / f"process-{engine.accelerator.process_index}.safetensors")
     parts: dict[str, dict[str, Tensor]] = {"method": {}, "sums": {}}
     for key, tensor in kept.items():
@@ -135,12 +142,18 @@ def load_network(network: nn.Module, file: Path) -> None:
     network.load_state_dict(weights)
 
 
-def recover(folder: Path) -> Path | None:
-    """Return the checkpoint to read for ``folder``, finishing or undoing a replacement that was cut short; or None."""
-    old = _beside(folder, "old")
-    if not (folder / PROGRESS).is_file() and (old / PROGRESS).is_file():
-        old.rename(folder)
-    return folder if (folder / PROGRESS).is_file() else None
+def find(folder: Path) -> Path | None:
+    """Return the folder that holds a checkpoint just now: its own, or the one it had when a replacement was cut short.
+
+    Nothing is renamed, so that reading never disturbs a run that is going on.
+    """
+    return next((one for one in (folder, _beside(folder, "old")) if (one / PROGRESS).is_file()), None)
+
+
+def mend(folder: Path) -> Path | None:
+    """Undo a replacement that was cut short; return the checkpoint, or None. For the run that owns the folder."""
+    found = find(folder)
+    return found.rename(folder) if found and found != folder else found
 
 
 def _beside(folder: Path, word: str) -> Path:
@@ -148,9 +161,9 @@ def _beside(folder: Path, word: str) -> Path:
 
 
 def _replace(aside: Path, folder: Path) -> None:
-    """Put a finished folder in another's place; between the two renames ``recover`` finds the old one."""
+    """Put a finished folder in another's place; between the two renames ``find`` finds the old one."""
     old = _beside(folder, "old")
-    recover(folder)
+    mend(folder)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)

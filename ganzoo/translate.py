@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -17,7 +18,7 @@ from ganzoo.assemble import build_method
 from ganzoo.console import Console
 from ganzoo.data.pictures import find_pictures, from_pil, read_picture, to_float, to_uint8, write_picture
 from ganzoo.data.scaling import resize
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, is_out_of_memory
 from ganzoo.interfaces import Direction
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.step import Step
@@ -90,7 +91,7 @@ class Translator:
 
     def _run(self, batch: Tensor, direction: Direction) -> Tensor:
         step = Step({}, seed=self.recipe.train.seed, index=-1, samples=range(len(batch)), training=False)
-        with torch.inference_mode():
+        with torch.no_grad():
             return self.method.translate(batch.to(self.device), direction, step).float().clamp(-1, 1)
 
 
@@ -101,7 +102,7 @@ def _default_device() -> torch.device:
 
 def _find_checkpoint(folder: Path, name: str) -> Path:
     for one in [name] if name else ["best", "last"]:
-        found = state.recover(folder / one)
+        found = state.find(folder / one)
         if found:
             return found
     there = sorted(one.name for one in folder.glob("*") if (one / state.PROGRESS).is_file())
@@ -123,9 +124,10 @@ def plan(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
         else:
             pairs.append((one, Path(one.name)))
     stems = [relative.with_suffix("") for _, relative in pairs]
+    uses = Counter(stems)
     planned: dict[Path, Path] = {}
     for (source, relative), stem in zip(pairs, stems, strict=True):
-        target = out / (f"{relative}.png" if stems.count(stem) > 1 else f"{stem}.png")
+        target = out / (f"{relative}.png" if uses[stem] > 1 else f"{stem}.png")
         if target in planned:
             raise GanzooError(f"{source} and {planned[target]} would both become {target}: translate them apart")
         if target.resolve() == source.resolve():
@@ -162,7 +164,7 @@ def translate_files(
         except GanzooError as error:
             failed.append(str(error))
         except (MemoryError, RuntimeError) as error:
-            if "memory" not in f"{type(error).__name__} {error}".lower():
+            if not is_out_of_memory(error):
                 raise
             failed.append(f"{source}: too large for the memory; scale it down with --size")
     console.say(f"{len(pairs) - len(failed)} of {len(pairs)} pictures translated {direction}, into {out}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,15 +10,16 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from ganzoo.progress import Progress
     from ganzoo.runs import Run
 
 
 class Guard:
     """Counts steps that were not finite (the engine has skipped them), names the term, and ends a lost run."""
 
-    def __init__(self, run: Run, bad: int) -> None:
+    def __init__(self, run: Run, progress: Progress) -> None:
         self.run = run
-        self.bad = bad
+        self.progress = progress
         self.skipped = False
         self.lost = ""
 
@@ -29,7 +29,7 @@ class Guard:
         verdict = self.run.accelerator.reduce(verdict, "sum")
         *bad, asked = verdict.tolist()
         self.skipped = any(bad)
-        self.bad = self.bad + 1 if self.skipped else 0
+        self.progress.bad = self.progress.bad + 1 if self.skipped else 0
         if self.skipped:
             self.run.engine.method.undo()
             phase = next(one for one, flag in zip(self.run.engine.due(index), bad, strict=True) if flag)
@@ -37,14 +37,16 @@ class Guard:
         return bool(asked)
 
     def _tell(self, step: int, phase: str, losses: Mapping[str, Tensor]) -> None:
-        terms = {name: float(value) for name, value in losses.items() if name.startswith(f"{phase}/")}
+        names = [name for name in losses if name.startswith(f"{phase}/")]
+        values = self.run.accelerator.reduce(torch.stack([losses[name] for name in names]), "sum").tolist()
+        terms = dict(zip(names, values, strict=True))
         term = next((name for name, value in terms.items() if not math.isfinite(value)), f"{phase}: a gradient")
-        self.run.write_event("not-finite", step=step, term=term, in_a_row=self.bad)
-        self.run.console.say(f"step {step} skipped: {term} is not finite ({self.bad} in a row)")
-        if self.bad >= self.run.recipe.train.patience:
+        self.run.write_event("not-finite", step=step, term=term, in_a_row=self.progress.bad)
+        self.run.console.say(f"step {step} skipped: {term} is not finite ({self.progress.bad} in a row)")
+        if self.progress.bad >= self.run.recipe.train.patience:
             self.lost = (
-                f"{self.run.folder}: stopped at step {step}: {term} was not finite {self.bad} times in a row. The "
-                "weights from before are saved as checkpoint last; begin another run with a lower train.lr, or in fp32"
+                f"{self.run.folder}: stopped at step {step}: {term} not finite {self.progress.bad} times running. "
+                "The weights from before are saved as checkpoint last; begin another run with a lower train.lr, or in fp32"
             )
 
 
@@ -54,20 +56,24 @@ class Tally:
     def __init__(self, run: Run, sums: Mapping[str, Tensor]) -> None:
         self.run = run
         self.sums = dict(sums)
-        self.waited = 0.0
-        self.waiting = 0.0
         self.images_per_s = 0.0
-        self.begun = time.perf_counter()
-        self.steps = 0
+        self.waiting = 0.0
+        self._reset()
 
-    def add(self, losses: Mapping[str, Tensor], *, skipped: bool) -> None:
-        """Add a step's terms, on the device; a skipped step counts for nothing."""
+    def _reset(self) -> None:
+        self.steps, self.waited, self.took = 0, 0.0, 0.0
+
+    def add(self, losses: Mapping[str, Tensor], *, skipped: bool, waited: float, took: float) -> None:
+        """Add a step's terms, on the device, and its seconds, of which some were spent waiting for pictures.
+
+        A skipped step's terms count for nothing.
+        """
         self.steps += 1
+        self.waited += waited
+        self.took += took
         for name, value in {} if skipped else losses.items():
-            for key, one in (
-                (name, value.double()),
-                (f"#{name}", torch.ones_like(value, dtype=torch.float64)),
-            ):
+            precise = value if value.device.type == "mps" else value.double()  # Apple's GPUs have no float64
+            for key, one in ((name, precise), (f"#{name}", torch.ones_like(precise))):
                 self.sums[key] = self.sums[key] + one if key in self.sums else one
 
     def write(self, step: int, factor: float) -> dict[str, float]:
@@ -78,9 +84,8 @@ class Tally:
             stacked = torch.stack([self.sums[name] / self.sums[f"#{name}"] for name in names])
             means = dict(zip(names, self.run.accelerator.reduce(stacked, "mean").tolist(), strict=True))
         self.sums = {}
-        took = time.perf_counter() - self.begun
-        self.images_per_s = self.steps * self.run.order.global_batch / took
-        self.waiting = min(1.0, self.waited / took)
+        self.images_per_s = self.steps * self.run.order.global_batch / max(self.took, 1e-9)
+        self.waiting = self.waited / max(self.took, 1e-9)
         if self.run.accelerator.is_main_process:
             self.run.lines.append(
                 step=step,
@@ -90,7 +95,7 @@ class Tally:
                 images_per_s=round(self.images_per_s, 2),
                 data_wait=round(self.waiting, 4),
             )
-        self.begun, self.steps, self.waited = time.perf_counter(), 0, 0.0
+        self._reset()
         return means
 
     def left(self, step: int) -> float:

@@ -32,8 +32,9 @@ class Batch:
 class Reader:
     """Reads samples scaled to the training size, and keeps them in memory as far as the budget goes."""
 
-    def __init__(self, dataset: Dataset, images: ImageSettings) -> None:
+    def __init__(self, dataset: Dataset, images: ImageSettings, paired: bool = False) -> None:
         self.dataset = dataset
+        self.paired = paired
         self.images = images
         self._kept: dict[tuple[str, str, int, int], Sample] = {}
         self._room = images.cache * 2**20
@@ -61,7 +62,7 @@ class Reader:
         for row in rows:
             for domain, index in row.indices.items():
                 sample = self.read("train", domain, index, load)
-                purpose = "crop" if self.dataset.paired else f"crop/{domain}"
+                purpose = "crop" if self.paired else f"crop/{domain}"
                 height, width = sample.image.shape[:2]
                 top, left = keyed(seed, step, row.sample, purpose).integers((height - size + 1, width - size + 1))
                 samples.setdefault(domain, []).append(crop(sample, int(top), int(left), size))

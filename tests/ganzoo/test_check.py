@@ -134,7 +134,7 @@ def _parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found, mine = Plugins(), Registration("testing")
     found.load(find_entry_points())
     for kind, name, made in [
-        ("dataset", "squares", Squares), ("masker", "file", FromFile), ("loss", "labelled", Labelled),
+        ("dataset", "squares", Squares), ("masker", "from_file", FromFile), ("loss", "labelled", Labelled),
         ("generator", "codec", Codec), ("discriminator", "scales", Scales), ("method", "awkward", Awkward),
         ("metric", "refuses", Refuses),
     ]:  # fmt: skip
@@ -182,12 +182,12 @@ def test_the_papers_networks_have_the_papers_sizes(capsys: pytest.CaptureFixture
 
 
 def test_channels_masks_and_losses_are_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    text = TINY + "maskers: {judge: file}\nlosses: {tv: {loss: total_variation, of: fake_A}}\n"
+    text = TINY + "maskers: {judge: from_file}\nlosses: {tv: {loss: total_variation, of: fake_A}}\n"
     _, table, _ = shown(capsys, text, "data.channels=4", "method.identity=0")
     assert table["G_AB"][1] == "4×16×16 → 3×16×16"
     assert table["G_BA"][1] == "3×16×16 → 4×16×16"
     assert table["D_A"][1] == "4×16×16 → 1×6×6"
-    assert table["mask: judge"][0] == "file"
+    assert table["mask: judge"][0] == "from_file"
     assert table["loss: tv"] == ["total_variation", "image = fake_A", "", "generator"]
 
 
@@ -225,7 +225,7 @@ def test_the_table_is_not_wrapped_where_there_is_no_terminal(
         (["data.channels=4"], "method.identity: the domains differ in channels"),
         (
             ["losses.x={loss: labelled, of: {image: fake_B, labels: given_labels_A}}"],
-            "losses.x: this data brings no te",
+            "losses.x: there is no tensor",
         ),
         (["losses.cycle_A={loss: total_variation, of: fake_B}"], "losses.cycle_A: the method has a term of this name"),
         (["evaluate.metrics=[refuses]"], "refuses: its weights are not here"),

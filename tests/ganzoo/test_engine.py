@@ -276,3 +276,72 @@ def test_a_phase_without_terms_is_an_error() -> None:
     method.bind({"G": nn.Conv2d(3, 3, 1)}, Roles())
     with pytest.raises(GanzooError, match="has no loss terms"):
         Engine(method, Accelerator(cpu=True)).step([batch_step()])
+
+
+def test_a_step_that_is_not_finite_leaves_running_means_alone() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    engine = engine_of(Toy(lambda image: image.square().mean()), {"G": network}, ema=0.9)
+    engine.step([batch_step()])
+    before = [buffer.clone() for buffer in network.buffers() if buffer.is_floating_point()]
+    bad = batch_step()
+    bad["real_A"][0, 0, 0, 0] = float("nan")
+    engine.step([bad])
+    after = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+    assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+    assert engine.average is not None
+    assert all(torch.isfinite(buffer.float()).all() for buffer in engine.average.networks["G"].buffers())
+    engine.step([batch_step(index=2)])
+    assert not torch.equal(before[0], next(network.buffers()))
+
+
+def test_what_an_author_froze_stays_frozen() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+    network[0].requires_grad_(False)
+    engine = engine_of(Toy(lambda image: image.square().mean()), {"G": network})
+    before = weights(engine)
+    engine.step([batch_step()])
+    after = weights(engine)
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"G.1.weight", "G.1.bias"}
+    assert not network[0].weight.requires_grad
+
+
+def test_an_attached_loss_runs_in_float32_whatever_the_precision() -> None:
+    seen = []
+
+    class Looking(Loss):
+        def forward(self, image: Tensor) -> Tensor:
+            seen.append((image.dtype, torch.is_autocast_enabled("cpu")))
+            return image.mean()
+
+    attached = Attached("look", Looking(), {"image": "rec_A"}, 1.0, "only")
+    engine_of(Toy(lambda image: image.float().mean()), losses=[attached], precision="bf16").step([batch_step()])
+    assert seen == [(torch.float32, False)]
+
+
+class TwoProcesses:
+    """Stands for an Accelerator of which the other process's tensors are known."""
+
+    num_processes, process_index, device = 2, 0, torch.device("cpu")
+
+    def __init__(self, other: Tensor) -> None:
+        self.other = other
+
+    def reduce(self, mine: Tensor, how: str) -> Tensor:
+        assert how == "mean"
+        return (mine + self.other) / 2
+
+
+def test_a_gradient_that_only_one_process_has_is_averaged_with_nothing() -> None:
+    """Three parameters: both have a gradient, only the other has one, nobody has one."""
+    engine = engine_of(Toy(lambda image: image.mean()))
+    both, theirs, none = (nn.Parameter(torch.zeros(2)) for _ in range(3))
+    both.grad = torch.tensor([2.0, 4.0])
+    gradients = torch.tensor([4.0, 0.0, 6.0, 8.0, 0.0, 0.0])
+    other = torch.cat([gradients, torch.tensor([1.0, 1.0, 0.0]), torch.tensor([3.0])])
+    engine.accelerator = TwoProcesses(other)
+    loss = engine._average([both, theirs, none], torch.tensor(1.0))
+    assert float(loss) == 2
+    assert both.grad.tolist() == [3, 2]
+    assert theirs.grad is not None
+    assert theirs.grad.tolist() == [3, 4]
+    assert none.grad is None

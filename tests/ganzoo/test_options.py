@@ -208,3 +208,11 @@ def test_types_that_pydantic_cannot_check_are_the_authors_mistake() -> None:
 def test_plain_values_are_what_yaml_and_json_hold() -> None:
     assert plain({"a": (1, Path("x/y")), "b": {"c": None}}) == {"a": [1, "x/y"], "b": {"c": None}}
     assert isinstance(plain(object()), str)
+
+
+def test_true_is_no_number() -> None:
+    def made(*, width: int = 1, rate: float = 1.0, on: bool = False) -> None: ...
+
+    checked, problems = check_options(made, {"width": True, "rate": False, "on": True})
+    assert [problem.path for problem in problems] == [("width",), ("rate",)]
+    assert checked["on"] is True

@@ -173,3 +173,34 @@ def test_batch_norm_over_cpu_processes_is_refused() -> None:
         processes.synchronize_batch_norm(nn.Sequential(nn.BatchNorm2d(3)), Two())
     plain = nn.Conv2d(3, 3, 1)
     assert processes.synchronize_batch_norm(plain, Two()) is plain
+
+
+def test_a_checkpoint_that_one_process_cannot_write_ends_both(tmp_path: Path) -> None:
+    """The main process fails at the folder, before the others have anything to do: they must not wait for ever."""
+    recipe = write_recipe(tmp_path, train={"save": 1}, evaluate={"metrics": [], "every": 0, "best": None})
+    (tmp_path / "tiny/default/checkpoints").mkdir(parents=True)
+    (tmp_path / "tiny/default/checkpoints/.last.new").touch()  # a file where the folder shall be
+    done = torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path)
+    assert done.returncode != 0
+    assert "the checkpoint cannot be written" in done.stderr
+    assert "ganzoo/loop.py" not in done.stderr  # no traceback of ours
+
+
+def test_an_observer_of_one_process_ends_all(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        "import sys\n"
+        "from ganzoo.callbacks import Callbacks\n"
+        "from ganzoo.interfaces import Callback\n"
+        "from ganzoo.runs import Run\n"
+        "class Ending(Callback):\n"
+        "    def on_evaluation(self, run, step, figures):\n"
+        "        return step == 4 and run.accelerator.process_index == 1\n"
+        "Callbacks.gather = lambda self: self.active.append(Ending())\n"
+        "Run.prepare(sys.argv[1], root=sys.argv[2]).train()\n"
+    )
+    done = torchrun(2, driver, recipe, tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    progress = json.loads((tmp_path / "runs/tiny/default/checkpoints/last/progress.json").read_text())
+    assert (progress["step"], progress["ended"]) == (4, 8)

@@ -69,7 +69,7 @@ def test_the_folder_of_a_run(whole: Path) -> None:
     names = {path.name for path in whole.iterdir()}
     assert names == {
         "recipe.yaml", "resolved.yaml", "env.json", "metrics.jsonl", "events.jsonl", "results.jsonl", "samples",
-        "checkpoints",
+        "checkpoints", ".lock",
     }  # fmt: skip
     assert {path.name for path in (whole / "checkpoints").iterdir()} == {"last", "best"}
     assert {path.name for path in (whole / "checkpoints/last/networks").iterdir()} == {
@@ -194,7 +194,7 @@ def test_steps_that_stay_bad_end_the_run_and_name_the_term(
         return losses
 
     monkeypatch.setattr(CycleGAN, "generator_losses", broken)
-    with pytest.raises(GanzooError, match=r"generator/cycle_A was not finite 3 times in a row"):
+    with pytest.raises(GanzooError, match=r"generator/cycle_A not finite 3 times running"):
         package.run(home / "tiny.yaml", "train.patience=3", root=tmp_path)
     folder = tmp_path / "tiny/default"
     events = [one for one in lines(folder / "events.jsonl") if one["event"] == "not-finite"]
@@ -327,3 +327,101 @@ def test_a_tracker_that_is_not_installed_is_told_and_stops_nothing(
     assert "dvclive is not installed" in capsys.readouterr().out
     with pytest.raises(GanzooError, match=r"train\.trackers.*tensorbord.*did you mean 'tensorboard'"):
         package.run(home / "tiny.yaml", "train.trackers=[tensorbord]", root=tmp_path)
+
+
+def test_a_run_that_an_observer_ended_goes_on_when_it_is_made_longer(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganzoo.callbacks import Callbacks
+
+    class Ending(Callback):
+        def on_evaluation(self, run: Run, step: int, figures: Any) -> bool:
+            return step == 4
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Callbacks, "gather", lambda self: self.active.append(Ending()))
+        package.run(home / "tiny.yaml", root=tmp_path)
+    last = tmp_path / "tiny/default/checkpoints/last"
+    assert state.read_progress(last)["step"] == 4
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert state.read_progress(last)["step"] == 4
+    package.run(home / "tiny.yaml", "train.steps=10", root=tmp_path)
+    assert state.read_progress(last)["step"] == 10
+
+
+def test_a_kill_between_the_closing_results_loses_neither(whole: Path, home: Path, tmp_path: Path) -> None:
+    package.run(home / "tiny.yaml", root=tmp_path)
+    results = tmp_path / "tiny/default/results.jsonl"
+    results.write_text(results.read_text().splitlines()[0] + "\n")
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert_same(whole, tmp_path / "tiny/default")
+
+
+def test_a_finished_run_is_measured_anew_when_its_metrics_change(home: Path, tmp_path: Path) -> None:
+    package.run(home / "tiny.yaml", root=tmp_path)
+    figures = package.run(home / "tiny.yaml", "evaluate.metrics=[identity_l1]", "evaluate.best=null", root=tmp_path)
+    assert set(figures) == {"identity_l1_AB", "identity_l1_BA"}
+
+
+def test_another_best_figure_is_not_compared_with_the_old_ones_value() -> None:
+    from ganzoo.progress import Progress
+
+    progress = Progress(best=0.1, best_of="min a")
+    assert not progress.improve("min a", {"a": 0.2})
+    assert progress.improve("max b", {"b": 5.0})
+    assert (progress.best, progress.best_of) == (5.0, "max b")
+    assert not progress.improve("max b", {"b": 4.0})
+    assert not progress.improve("max b", {"b": float("nan")})
+    assert not progress.improve(None, {"b": 9.0})
+
+
+def test_best_is_never_chosen_on_test_pictures(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match="the data has no validation pictures"):
+        package.run(home / "tiny.yaml", "data.validation=0", root=tmp_path)
+
+
+def test_a_second_process_does_not_train_the_same_run(home: Path, tmp_path: Path) -> None:
+    first = Run.prepare(home / "tiny.yaml", root=tmp_path)
+    done = ganzoo("run", home / "tiny.yaml", "--root", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("another process trains this run just now; wait for it, or give --name")
+    first.train()
+    assert ganzoo("run", home / "tiny.yaml", "--root", tmp_path).returncode == 0
+
+
+def test_pairs_do_not_leak_to_a_method_that_learns_without_them(tmp_path: Path) -> None:
+    for index in range(8):
+        (tmp_path / "pairs/train").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 16), (index * 20, 0, 0)).save(tmp_path / f"pairs/train/{index}.png")
+    recipe = write_recipe(tmp_path)
+    text = recipe.read_text().replace("dataset: folders", "dataset: paired").replace("/pictures", "/pairs")
+    recipe.write_text(text)
+    short = ("data.validation=0", "evaluate.metrics=[]", "evaluate.best=null", "train.steps=1")
+    run = Run.prepare(recipe, short, root=tmp_path)
+    assert run.dataset.paired
+    rows = [run.order.row(step, 0).indices for step in range(40)]
+    assert sum(row["A"] == row["B"] for row in rows) < 20
+    batch = run.reader.training_batch([run.order.row(0, place) for place in range(8)], 0, 0)
+    assert not (batch.planes["real_A"] == batch.planes["true_A"]).all()
+
+
+def test_running_out_of_memory_is_one_line(home: Path, tmp_path: Path) -> None:
+    run = Run.prepare(home / "tiny.yaml", root=tmp_path)
+
+    def full(micros: Any) -> Any:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    run.engine.step = full  # type: ignore[method-assign]
+    with pytest.raises(GanzooError, match=r"out of memory at step 1: lower train\.batch"):
+        run.train()
+
+
+def test_the_panel_gives_the_command_that_goes_on(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ("train.steps=1", "evaluate.metrics=[]", "evaluate.best=null")
+    package.run(home / "tiny.yaml", *short, root=tmp_path, name="mine")
+    said = capsys.readouterr().out
+    command = f"ganzoo run {home / 'tiny.yaml'} --name mine --root {tmp_path} train.steps=1"
+    assert command in said
+    assert "evaluate.best=null train.steps=2    (trains on" in said

@@ -82,7 +82,7 @@ def test_a_kill_between_the_renames_loses_nothing(
     with pytest.raises(SystemExit):
         state.save(tmp_path / "last", engine, {"step": 2}, {})
     monkeypatch.undo()
-    found = state.recover(tmp_path / "last")
+    found = state.mend(tmp_path / "last")
     assert found is not None
     assert state.read_progress(found)["step"] == 1
     state.save(tmp_path / "last", engine, {"step": 3}, {})

@@ -126,3 +126,15 @@ def test_an_empty_folder_is_told(run: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(GanzooError, match="there are no pictures in"):
         translate_files(run, [tmp_path / "in"], tmp_path / "out")
+
+
+def test_reading_a_run_never_renames_its_checkpoints(run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    last = copy / "checkpoints/last"
+    last.rename(copy / "checkpoints/.last.old")  # as between the two renames of a save
+    translator = package.load(copy)
+    assert translator.step == 2
+    assert not last.exists()

@@ -69,9 +69,7 @@ def test_a_training_batch_is_keyed_and_crops_domains_apart_or_pairs_together() -
     assert max(max(corner) for corner in corners) <= 8
     # the target of A's picture is cut at A's place
     assert np.array_equal(one.planes["true_B"][..., 0], one.planes["real_A"][..., 1])
-    pairs = Planes()
-    pairs.paired = True
-    together = Reader(pairs, images).training_batch(some, 3, seed=1)
+    together = Reader(Planes(), images, paired=True).training_batch(some, 3, seed=1)
     assert np.array_equal(together.planes["real_A"], together.planes["real_B"])
 
 

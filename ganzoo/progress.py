@@ -1,0 +1,43 @@
+"""How far a run has come: what a checkpoint's progress.json holds besides the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ganzoo.errors import GanzooError
+
+
+@dataclass
+class Progress:
+    """The step reached, steps in a row that were not finite, the best figure so far, and whether an observer ended it.
+
+    ``best_of`` is the recipe's ``evaluate.best`` to which ``best`` belongs; ``ended`` the length that the run had when
+    an observer ended it early, so that a longer run goes on.
+    """
+
+    step: int = 0
+    bad: int = 0
+    best: float | None = None
+    best_of: str = ""
+    ended: int = 0
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Progress:
+        """Take the fields out of a progress.json."""
+        return cls(**{name: saved[name] for name in asdict(cls()) if name in saved})
+
+    def improve(self, wanted: str | None, figures: Mapping[str, float]) -> bool:
+        """Take a better value of the figure that ``wanted`` (``min NAME`` or ``max NAME``) names; return whether."""
+        if not wanted:
+            return False
+        way, name = wanted.split()
+        if name not in figures:
+            raise GanzooError(f"evaluate.best: there is no figure {name!r}; there are: {', '.join(figures)}")
+        value, best = figures[name], self.best if self.best_of == wanted else None
+        better = math.isfinite(value) and (best is None or (value < best if way == "min" else value > best))
+        if better:
+            self.best, self.best_of = value, wanted
+        return better
