@@ -44,9 +44,10 @@ class Guard:
         self.run.write_event("not-finite", step=step, term=term, in_a_row=self.progress.bad)
         self.run.console.say(f"step {step} skipped: {term} is not finite ({self.progress.bad} in a row)")
         if self.progress.bad >= self.run.recipe.train.patience:
+            times = self.progress.bad
             self.lost = (
-                f"{self.run.folder}: stopped at step {step}: {term} not finite {self.progress.bad} times running. "
-                "The weights from before are saved as checkpoint last; begin another run with a lower train.lr, or in fp32"
+                f"{self.run.folder}: stopped at step {step}: {term} not finite {times} times running. The "
+                "weights from before are saved as checkpoint last; begin another run with a lower train.lr, or in fp32"
             )
 
 

@@ -52,6 +52,11 @@ def make_padding(padding: Padding, size: int) -> nn.Module:
     return _PADS[padding](size)
 
 
+def padding_mode(padding: Padding) -> Literal["zeros", "reflect", "replicate"]:
+    """Return what a convolution that pads by itself calls it."""
+    return "zeros" if padding == "zero" else padding
+
+
 def resampled(upsample: Upsample, inner: int, outer: int, padding: Padding, *, bias: bool) -> nn.Module:
     """Return a layer that doubles height and width without a transposed convolution, inner → outer channels.
 

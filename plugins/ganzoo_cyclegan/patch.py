@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import Norm, Width, init_weights, make_norm
+from ganzoo_cyclegan.layers import Norm, Padding, Width, init_weights, make_norm, padding_mode
 
 
 class Patch(nn.Module):
@@ -23,6 +23,7 @@ class Patch(nn.Module):
         width: channels of the first layer; they double at each layer up to eight times as many.
         layers: convolutions of stride 2.
         norm: between the first convolution and the last: ``instance``, ``batch`` or ``none``.
+        padding: at the borders of every map: ``zero``, as published, ``reflect`` or ``replicate``.
     """
 
     def __init__(
@@ -32,20 +33,22 @@ class Patch(nn.Module):
         width: Width = 64,
         layers: Annotated[int, Field(ge=1, le=8)] = 3,
         norm: Norm = "instance",
+        padding: Padding = "zero",
     ) -> None:
         super().__init__()
         self.layers = layers
+        mode = padding_mode(padding)
         widths = [width * min(2**layer, 8) for layer in range(layers + 1)]
         hidden: list[nn.Module] = []
         for layer in range(1, layers + 1):
             stride = 1 if layer == layers else 2
-            conv = nn.Conv2d(widths[layer - 1], widths[layer], 4, stride, padding=1, bias=norm != "batch")
+            conv = nn.Conv2d(widths[layer - 1], widths[layer], 4, stride, 1, bias=norm != "batch", padding_mode=mode)
             hidden += [conv, make_norm(norm, widths[layer]), nn.LeakyReLU(0.2, inplace=True)]
         self.model = nn.Sequential(
-            nn.Conv2d(in_channels, width, 4, 2, padding=1),
+            nn.Conv2d(in_channels, width, 4, 2, 1, padding_mode=mode),
             nn.LeakyReLU(0.2, inplace=True),
             *hidden,
-            nn.Conv2d(widths[-1], 1, 4, padding=1),
+            nn.Conv2d(widths[-1], 1, 4, padding=1, padding_mode=mode),
         )
         init_weights(self)
 

@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from ganzoo_cyclegan.layers import (
     Norm,
+    Padding,
     Upsample,
     Width,
     crop_to,
     init_weights,
     make_norm,
     pad_to_stride,
+    padding_mode,
     resampled,
 )
 
@@ -33,6 +35,8 @@ class UNet(nn.Module):
         levels: halvings; the picture is padded to multiples of 2**levels. 8 for 256 pixels, 7 for 128.
         width: channels of the outermost level; they double at each level up to eight times as many.
         norm: ``instance``, ``batch`` or ``none``; none at the outermost level and on the innermost way down.
+        padding: at the borders of every map on the way down: ``zero``, as published, ``reflect`` or ``replicate``; on
+            the way up too unless ``upsample`` is ``deconv``, which pads nothing.
         upsample: ``deconv`` is the paper's; ``resize`` and ``pixelshuffle`` avoid its checkerboard.
         dropout: whether the levels between maps of 8 · width channels, but the innermost, drop half of their
             values in training: pix2pix's noise. There are ``levels − 5`` of them.
@@ -46,6 +50,7 @@ class UNet(nn.Module):
         levels: Annotated[int, Field(ge=2, le=10)] = 8,
         width: Width = 64,
         norm: Norm = "instance",
+        padding: Padding = "zero",
         upsample: Upsample = "deconv",
         dropout: bool = False,
     ) -> None:
@@ -55,10 +60,10 @@ class UNet(nn.Module):
         nested: Level | None = None
         for outer, inner in zip(reversed(widths[:-1]), reversed(widths[1:]), strict=True):
             drop = dropout and nested is not None and outer == 8 * width
-            nested = Level(outer, inner, nested, norm, upsample, drop)
+            nested = Level(outer, inner, nested, norm, padding, upsample, drop)
         assert nested is not None
         bias = norm != "batch"
-        self.model = Outermost(in_channels, out_channels, width, nested, upsample, bias=bias)
+        self.model = Outermost(in_channels, out_channels, width, nested, padding, upsample, bias=bias)
         init_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -75,16 +80,17 @@ class Outermost(nn.Module):
         out_channels: int,
         width: int,
         nested: Level,
+        padding: Padding,
         upsample: Upsample,
         *,
         bias: bool,
     ) -> None:
         super().__init__()
         self.model = nn.Sequential(
-            nn.Conv2d(in_channels, width, 4, 2, padding=1, bias=bias),
+            nn.Conv2d(in_channels, width, 4, 2, 1, bias=bias, padding_mode=padding_mode(padding)),
             nested,
             nn.ReLU(inplace=True),
-            _up(upsample, 2 * width, out_channels, bias=True),
+            _up(upsample, 2 * width, out_channels, padding, bias=True),
             nn.Tanh(),
         )
 
@@ -100,7 +106,14 @@ class Level(nn.Module):
     """
 
     def __init__(
-        self, outer: int, inner: int, nested: Level | None, norm: Norm, upsample: Upsample, dropout: bool
+        self,
+        outer: int,
+        inner: int,
+        nested: Level | None,
+        norm: Norm,
+        padding: Padding,
+        upsample: Upsample,
+        dropout: bool,
     ) -> None:
         super().__init__()
         bias = norm != "batch"
@@ -108,10 +121,10 @@ class Level(nn.Module):
         # In the order of the authors' modules: a layer's number is its number in their checkpoints.
         self.model = nn.Sequential(
             nn.LeakyReLU(0.2),
-            nn.Conv2d(outer, inner, 4, 2, padding=1, bias=bias),
+            nn.Conv2d(outer, inner, 4, 2, 1, bias=bias, padding_mode=padding_mode(padding)),
             *below,
             nn.ReLU(inplace=True),
-            _up(upsample, inner if nested is None else 2 * inner, outer, bias=bias),
+            _up(upsample, inner if nested is None else 2 * inner, outer, padding, bias=bias),
             make_norm(norm, outer),
             *([nn.Dropout(0.5)] if dropout else []),
         )
@@ -121,7 +134,7 @@ class Level(nn.Module):
         return torch.cat([maps, self.model(maps)], dim=1)
 
 
-def _up(upsample: Upsample, inner: int, outer: int, *, bias: bool) -> nn.Module:
+def _up(upsample: Upsample, inner: int, outer: int, padding: Padding, *, bias: bool) -> nn.Module:
     if upsample == "deconv":
         return nn.ConvTranspose2d(inner, outer, 4, 2, padding=1, bias=bias)
-    return resampled(upsample, inner, outer, "zero", bias=bias)
+    return resampled(upsample, inner, outer, padding, bias=bias)

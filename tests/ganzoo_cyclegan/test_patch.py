@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
@@ -94,3 +94,15 @@ def test_real_and_fake_may_share_a_batch() -> None:
     real, fake = torch.randn(2, 2, 3, 24, 24, dtype=torch.float64)
     together = network(torch.cat([real, fake]))
     torch.testing.assert_close(together, torch.cat([network(real), network(fake)]))
+
+
+def test_the_padding_reaches_the_borders_and_the_borders_only() -> None:
+    torch.manual_seed(0)
+    zero, reflect = Patch(3, width=2, layers=1), Patch(3, width=2, layers=1, padding="reflect")
+    reflect.load_state_dict(zero.state_dict())
+    for network in (zero, reflect):
+        network.model[3] = nn.Identity()  # the norm would carry the borders everywhere
+    images = torch.rand(1, 3, 64, 64)
+    different = (zero(images) != reflect(images))[0, 0]
+    assert different[0].all()
+    assert not different[8:-8, 8:-8].any()

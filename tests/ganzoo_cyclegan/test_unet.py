@@ -116,3 +116,14 @@ def test_dropout_in_training_only() -> None:
     assert not network(images).equal(network(images))
     network.eval()
     assert network(images).equal(network(images))
+
+
+@pytest.mark.parametrize(("padding", "mode"), [("zero", "zeros"), ("reflect", "reflect"), ("replicate", "replicate")])
+def test_the_padding_is_that_of_every_convolution_down_and_costs_no_parameters(padding: Any, mode: str) -> None:
+    network = UNet(3, 3, levels=3, width=2, padding=padding)
+    convolutions = [part for part in network.modules() if isinstance(part, nn.Conv2d)]
+    assert {part.padding_mode for part in convolutions} == {mode}
+    assert len(convolutions) == 3
+    assert network(torch.rand(1, 3, 8, 8)).shape == (1, 3, 8, 8)
+    plain = UNet(3, 3, levels=3, width=2)
+    assert sum(p.numel() for p in network.parameters()) == sum(p.numel() for p in plain.parameters())
