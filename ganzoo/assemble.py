@@ -66,12 +66,7 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
                 if not is_out_of_memory(error):
                     raise
                 raise GanzooError(f"networks.{name}: too large for the memory; make it narrower") from None
-    maskers = {}
-    for role, part in recipe.maskers.items():
-        with _seeded(recipe.train.seed, f"masker/{role}"):
-            maskers[role] = part.make().eval().requires_grad_(False)
-    foreground = {role: part.use["foreground"] for role, part in recipe.maskers.items() if part.use["foreground"]}
-    method.bind(networks, Roles(maskers, foreground))
+    method.bind(networks, build_masks(recipe))
     example = zeros_step(dict(channels), recipe.images.size)
     if any(not slot.kind for slot in method.slots.values()):
         with torch.no_grad(), _seeded(recipe.train.seed, "setup"):
@@ -82,6 +77,16 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
             f"the method {recipe.method.component.name!r} built no network {sorted(missing)[0]!r} in setup"
         )
     return method
+
+
+def build_masks(recipe: Recipe) -> Roles:
+    """Make the recipe's maskers, frozen; random parts of theirs are keyed by seed and role."""
+    maskers = {}
+    for role, part in recipe.maskers.items():
+        with _seeded(recipe.train.seed, f"masker/{role}"):
+            maskers[role] = part.make().eval().requires_grad_(False)
+    foreground = {role: part.use["foreground"] for role, part in recipe.maskers.items() if part.use["foreground"]}
+    return Roles(maskers, foreground)
 
 
 def attach_losses(recipe: Recipe, device: torch.device) -> list[Attached]:

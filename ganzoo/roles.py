@@ -46,8 +46,8 @@ class Roles:
     def __contains__(self, role: str) -> bool:
         return role in self.maskers
 
-    def mask(self, role: str, step: Step, name: str) -> Tensor:
-        """Return a role's mask (B, K, H, W) of the picture ``name`` of the step, without gradient.
+    def mask(self, role: str, step: Step, name: str, *, gradient: bool = False) -> Tensor:
+        """Return a role's mask (B, K, H, W) of the picture ``name`` of the step; with ``gradient`` traceable.
 
         It is kept in the step as ``{role}_mask_{name}``; made again from a copy of the step it is the same, its draws
         being keyed: two phases must not see two random masks.
@@ -60,8 +60,12 @@ class Roles:
             given = step.get(kind)
             if given is None and "given" in masker.needs:
                 raise GanzooError(f"maskers.{role}: it reads what the data set gives, and this one gives no {kind!r}")
-            with torch.no_grad():
-                mask = masker(step[name].detach(), rng=step.rng(f"mask/{role}/{source_of(name)}"), given=given)
+            with torch.set_grad_enabled(gradient and torch.is_grad_enabled()):
+                mask = masker(
+                    step[name] if gradient else step[name].detach(),
+                    rng=step.rng(f"mask/{role}/{source_of(name)}"),
+                    given=given,
+                )
                 if role in self.foreground:
                     mask = mask[:, self.foreground[role]].sum(1, keepdim=True).clamp(max=1)
             step[key] = mask
@@ -71,9 +75,9 @@ class Roles:
         """Return the mask that the generator sees with the picture ``name``, or None."""
         return self.mask("input", step, name) if "input" in self else None
 
-    def judge(self, step: Step, name: str) -> Tensor:
+    def judge(self, step: Step, name: str, *, gradient: bool = False) -> Tensor:
         """Return what a discriminator sees of the picture ``name``: M ⊙ x (the rest is 0, mid-grey)."""
-        return step[name] * self.mask("judge", step, name) if "judge" in self else step[name]
+        return step[name] * self.mask("judge", step, name, gradient=gradient) if "judge" in self else step[name]
 
     def composite(self, step: Step, name: str, translated: Tensor) -> Tensor:
         """Return m·translated + (1 − m)·x, m and x those of the source picture ``name``."""
@@ -94,4 +98,4 @@ def source_of(name: str) -> str:
     ['A', 'A', 'A']
     """
     prefix, domain = name.rsplit("_", 1)
-    return {"A": "B", "B": "A"}[domain] if prefix == "fake" else domain
+    return {"A": "B", "B": "A"}[domain] if prefix in ("fake", "pooled") else domain

@@ -8,7 +8,7 @@ import sys
 import click
 
 from ganzoo.cli.parts import list_command, plugins_command, show_command
-from ganzoo.cli.work import check_command, run_command, translate_command
+from ganzoo.cli.work import check_command, masks_command, run_command, translate_command
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import installed_version
 
@@ -19,7 +19,15 @@ def cli() -> None:
     """Train, compare and use GANs that translate images between two domains."""
 
 
-for command in (run_command, check_command, translate_command, list_command, show_command, plugins_command):
+for command in (
+    run_command,
+    check_command,
+    masks_command,
+    translate_command,
+    list_command,
+    show_command,
+    plugins_command,
+):
     cli.add_command(command)
 
 
@@ -33,6 +41,9 @@ def complain(text: str) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake is one line a mistake on stderr, and exit code 2."""
+    # By default torch's threads wait for one another by spinning for long: beside another busy process a training on
+    # two cores then falls to a fraction of its speed. Read when torch is loaded; the numbers do not depend on it.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
         code = cli.main(prog_name="ganzoo", standalone_mode=False)
     except GanzooError as error:

@@ -39,6 +39,17 @@ def check_command(recipe: Path, overrides: tuple[str, ...]) -> None:
     check(recipe, overrides)
 
 
+@click.command("masks")
+@click.argument("recipe", type=RECIPE)
+@click.argument("overrides", nargs=-1)
+@click.option("-o", "--out", type=RECIPE, default=Path("masks.png"), show_default=True, help="The picture to write.")
+def masks_command(recipe: Path, overrides: tuple[str, ...], out: Path) -> None:
+    """Draw what RECIPE's maskers make of eight training pictures; train nothing."""
+    from ganzoo.preview import preview_masks
+
+    preview_masks(recipe, overrides, out)
+
+
 @click.command("translate")
 @click.argument("run", type=RECIPE)
 @click.argument("inputs", nargs=-1, required=True, type=RECIPE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -56,6 +56,10 @@ class CycleGAN(Method):
             raise GanzooError("every term is left out: nothing is to be learnt")
         self.judged = [domain for domain, term in (("A", "gan_BA"), ("B", "gan_AB")) if term in self.terms]
         self.pools = {domain: ImagePool(pool) for domain in self.judged}
+        self.show: Callable[[Step, str], Tensor] = lambda step, name: self.masks.judge(step, name)
+        """What a discriminator sees of a picture of the step; its kin put theirs here."""
+        self.pooled: Callable[[Step, str], Tensor] = self.pooled_as_shown
+        """The fakes that a domain's discriminator is shown in its own phase; its kin put theirs here."""
         self.slots = {
             "G_AB": Slot("generator", ("A",), "B", default={"generator": "resnet"}),
             "G_BA": Slot("generator", ("B",), "A", default={"generator": "resnet"}),
@@ -112,7 +116,7 @@ class CycleGAN(Method):
             kind, _, domain = term.partition("_")
             if kind == "gan":
                 target = domain[1]
-                logits = self.networks[f"D_{target}"](self.masks.judge(step, f"fake_{target}"))
+                logits = self.networks[f"D_{target}"](self.show(step, f"fake_{target}"))
                 losses[term] = generator_loss(self.gan, logits)
             else:
                 made = step[f"rec_{domain}" if kind == "cycle" else f"idt_{domain}"]
@@ -124,9 +128,8 @@ class CycleGAN(Method):
         losses = {}
         for domain in self.judged:
             critic = self.networks[f"D_{domain}"]
-            real = self.masks.judge(step, f"real_{domain}")
-            fake = self.masks.judge(step, f"fake_{domain}")
-            fake = self.pools[domain].query(fake, step.positions, step.rng(f"pool_{domain}")).to(real.dtype)
+            real = self.show(step, f"real_{domain}")
+            fake = self.pooled(step, domain).to(real.dtype)
             on_real, on_fake = discriminator_loss(self.gan, *together(critic, [real, fake]))
             if self.gan == "wgan-gp":
                 mix = step.rng(f"mix_{domain}").uniform()
@@ -135,6 +138,14 @@ class CycleGAN(Method):
             else:
                 losses[f"D_{domain}"] = (on_real + on_fake) / 2
         return losses
+
+    def pooled_as_shown(self, step: Step, domain: str) -> Tensor:
+        """Return fakes from the pool, which holds them as they were shown."""
+        return self.query(step, domain, self.show(step, f"fake_{domain}"))
+
+    def query(self, step: Step, domain: str, fake: Tensor) -> Tensor:
+        """Exchange fakes with a domain's pool."""
+        return self.pools[domain].query(fake, step.positions, step.rng(f"pool_{domain}"))
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Translate pictures of one domain with its generator."""

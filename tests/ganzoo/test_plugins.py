@@ -283,6 +283,6 @@ def test_a_checkout_uses_its_own_plugins_whichever_is_installed(copy: Path, tmp_
     )
     assert str(copy / "plugins" / "ganzoo_losses") in done.stdout
     done = subprocess.run(
-        [sys.executable, str(copy / "ganzoo"), "list", "masker"], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, str(copy / "ganzoo"), "list", "masker", "oval"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stdout.split() == ["masker", "oval", "later"]

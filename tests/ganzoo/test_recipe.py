@@ -15,12 +15,14 @@ from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Split
+from ganzoo.options import options_of
 from ganzoo.plugins import Plugins, find_entry_points
 from ganzoo.randomness import Draws
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.registry import Registration
 from ganzoo.step import Step
+from ganzoo_cyclegan.patch import Patch
 
 WHOLE = """\
 method: {method: cyclegan}
@@ -497,7 +499,8 @@ def test_a_resolved_recipe_reproduces_itself(text: str) -> None:
 def test_a_resolved_recipe_has_every_option() -> None:
     resolved: dict[str, Any] = read(WHOLE).resolved()
     assert resolved["method"]["pool"] == 50
-    assert resolved["networks"]["D_B"] == {"discriminator": "patch", "width": 64, "layers": 3, "norm": "instance"}
+    assert set(resolved["networks"]["D_B"]) == {"discriminator", *options_of(Patch)}
+    assert resolved["networks"]["D_B"]["width"] == 64
     assert resolved["train"]["steps"] == 2
     assert "epochs" not in resolved["train"]
     assert resolved["images"]["size"] == 256
@@ -505,4 +508,5 @@ def test_a_resolved_recipe_has_every_option() -> None:
 
 def test_nothing_in_a_recipe_is_an_import_path() -> None:
     found = mistakes("method: {method: 'os:system'}\ndata: {dataset: striped_digits}\ntrain: {steps: 1}\n")
-    assert found == ["r.yaml:1: method.method: unknown method 'os:system' (there are: cyclegan, picky)"]
+    (line,) = found
+    assert line.startswith("r.yaml:1: method.method: unknown method 'os:system' (there are: cyclegan,")

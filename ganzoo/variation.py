@@ -1,0 +1,67 @@
+"""A method that is another one plus a named difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from ganzoo.interfaces import Direction, Method
+from ganzoo.roles import Roles
+from ganzoo.step import Step
+
+
+class Variation(Method):
+    """Hands everything to ``base``, which its author has made and changed: reading one shows the difference alone.
+
+    >>> class Quiet(Variation):
+    ...     def __init__(self, base: Method) -> None:
+    ...         super().__init__(base)
+    ...         base.phases = [phase for phase in base.phases if phase.name != "discriminator"]
+    """
+
+    def __init__(self, base: Method) -> None:
+        self.base = base
+        self.slots, self.optims, self.phases, self.tensors = base.slots, base.optims, base.phases, base.tensors
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The base's networks."""
+        return self.base.networks
+
+    @networks.setter
+    def networks(self, networks: Mapping[str, nn.Module]) -> None:
+        self.base.networks = networks
+
+    def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
+        """Hand networks and maskers to the base."""
+        self.masks = masks
+        self.base.bind(networks, masks)
+
+    def setup(self, example: Step) -> dict[str, nn.Module]:
+        """Let the base build what it builds itself."""
+        return self.base.setup(example)
+
+    def forward(self, step: Step) -> None:
+        """Run the base's forward."""
+        self.base.forward(step)
+
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        """Translate as the base does."""
+        return self.base.translate(images, direction, step)
+
+    def lr_factor(self, done: int, total: int, decay: float) -> float:
+        """Return the base's factor."""
+        return self.base.lr_factor(done, total, decay)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what the base keeps."""
+        return self.base.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Give the base back what it kept."""
+        self.base.load_state_dict(state)
+
+    def undo(self) -> None:
+        """Let the base undo its step."""
+        self.base.undo()

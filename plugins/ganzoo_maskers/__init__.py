@@ -1,0 +1,20 @@
+"""Maskers: drawn, given with the data, or made by networks."""
+
+from __future__ import annotations
+
+from ganzoo import hookimpl
+from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the maskers."""
+    registry.add("masker", "full", "ganzoo_maskers.plain:Full")
+    registry.add("masker", "round", "ganzoo_maskers.plain:Round")
+    registry.add("masker", "file", "ganzoo_maskers.plain:File")
+    registry.add("masker", "centered_square", "ganzoo_maskers.square:CenteredSquare")
+    registry.add("masker", "multi_rectangle", "ganzoo_maskers.rectangles:MultiRectangle")
+    registry.add("masker", "attention", "ganzoo_maskers.attention:Attention")
+    registry.add("masker", "segmenter", "ganzoo_maskers.segmenter:Segmenter")

@@ -1,0 +1,150 @@
+"""What a pretrained vision transformer attends to (Wang, Mask CycleGAN: attention masks)."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganzoo import GanzooError
+from ganzoo.errors import one_line
+from ganzoo.interfaces import Masker
+from ganzoo.randomness import Draws
+from ganzoo_maskers.pretrained import Normalize, misfit, read_weights, without
+
+
+class Attention(Masker):
+    """1 where a timm vision transformer's class token attends most: softmax(q·kᵀ/√d), its row for the class token.
+
+    The map is the mean over heads (Caron et al. 2021, DINO), bilinearly enlarged to the picture, scaled to [0, 1] for
+    each picture by its least and greatest value (a flat map becomes 0), and made binary by ``threshold`` or
+    ``quantile``, of which exactly one is given. Networks trained without labels see objects best: try
+    ``vit_small_patch16_224.dino``.
+
+    Args:
+        model: a timm name, with or without a tag of weights; it needs a class token.
+        weights: a safetensors file or a torch state dict; without it timm downloads its own, once.
+        threshold: 1 where the map is at least this.
+        quantile: 1 in the 1 − quantile of the picture's pixels where the map is greatest.
+        block: which block's attention, counted from 0, or from the end by −1, −2, ….
+        size: side of the square that pictures are scaled to, pixels; 0: the model's own. Larger is finer and slower.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "vit_small_patch16_224",
+        weights: Path | None = None,
+        threshold: Annotated[float, Field(ge=0, le=1)] | None = None,
+        quantile: Annotated[float, Field(ge=0, lt=1)] | None = None,
+        block: int = -1,
+        size: Annotated[int, Field(ge=0)] = 0,
+    ) -> None:
+        super().__init__()
+        if (threshold is None) == (quantile is None):
+            raise GanzooError("attention: give either threshold or quantile")
+        self.threshold = threshold
+        self.quantile = quantile
+        self.network = _make(model, weights, size)
+        self._keep_up_to(block, model)
+        config = self.network.pretrained_cfg
+        self.normalize = Normalize(config["mean"], config["std"])
+
+    def _keep_up_to(self, block: int, model: str) -> None:
+        """Cut off the blocks behind the chosen one, and have that one compute its softmax openly."""
+        depth = len(self.network.blocks)
+        if not -depth <= block < depth:
+            raise GanzooError(f"attention: there is no block {block}; {model} has {depth}, 0 to {depth - 1}")
+        del self.network.blocks[block % depth + 1 :]
+        self.network.blocks[-1].attn.fused_attn = False
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode: the network is frozen."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return (B, 1, H, W) of 0 and 1. Raises GanzooError for pictures of other than 1 or 3 channels."""
+        maps = F.interpolate(self.attention(image), image.shape[-2:], mode="bilinear").flatten(1)
+        low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
+        # Enlarging a flat map leaves rounding, far below this share of its height, which is not to be spread to [0, 1].
+        maps = torch.where(high - low > 1e-5 * high, (maps - low) / (high - low), 0)
+        if self.quantile is not None:
+            level = maps.kthvalue(int(self.quantile * maps.shape[1]) + 1, dim=1, keepdim=True).values
+        else:
+            level = torch.full_like(low, self.threshold)  # type: ignore[arg-type]
+        return (maps >= level).to(image.dtype).reshape(image[:, :1].shape)
+
+    @torch.no_grad()
+    def attention(self, image: Tensor) -> Tensor:
+        """Return the class token's attention to each patch, mean over heads: (B, 1, rows, columns), float32."""
+        found: list[Tensor] = []
+        drop = self.network.blocks[-1].attn.attn_drop
+        hook = drop.register_forward_pre_hook(lambda _, entering: found.append(entering[0]))
+        try:
+            with torch.autocast(image.device.type, enabled=False):
+                side = self.network.patch_embed.img_size
+                seen = F.interpolate(self.normalize(image), side, mode="bilinear", antialias=True)
+                self.network.forward_features(seen)
+        finally:
+            hook.remove()
+        (softmax,) = found
+        row = softmax[:, :, 0, self.network.num_prefix_tokens :].mean(1)
+        return row.reshape(-1, 1, *self.network.patch_embed.grid_size)
+
+
+def _make(model: str, weights: Path | None, size: int) -> Any:
+    """Return the timm network, frozen, without its classifier."""
+    import timm
+    from timm.models import get_pretrained_cfg
+
+    known = [*timm.list_models(), *timm.list_models(include_tags=True)]
+    if model not in known:
+        near = get_close_matches(model, known, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else "; timm.list_models() names all"
+        raise GanzooError(f"attention: timm has no model {model!r}{hint}")
+    sized: dict[str, Any] = {"img_size": size} if size else {}
+    # Without weights first: whether the model serves is known before anything is read or downloaded.
+    try:
+        network: Any = timm.create_model(model, num_classes=0, **sized)
+    except TypeError:
+        if not sized:
+            raise
+        raise GanzooError(f"attention: {model} takes no size: it is no vision transformer") from None
+    _check_kind(network, model)
+    (patch, _) = network.patch_embed.patch_size
+    if size % patch:
+        raise GanzooError(f"attention: size is {size}; {model} sees patches of {patch} pixels: take a multiple of it")
+    if weights is not None:
+        config = get_pretrained_cfg(model)
+        classifiers = config.classifier if config else ()
+        read = without(read_weights(weights), [classifiers] if isinstance(classifiers, str) else classifiers or ())
+        # num_classes as the network's: with another number, timm loads what fits and is silent about the rest.
+        overlay: dict[str, Any] = {"state_dict": read, "num_classes": 0}
+        try:
+            network = timm.create_model(model, True, pretrained_cfg_overlay=overlay, num_classes=0, **sized)
+        except Exception as error:  # timm converts known layouts first, which fails in many ways
+            raise misfit(weights, model, error) from None
+    else:
+        try:
+            network = timm.create_model(model, True, num_classes=0, **sized)
+        except Exception as error:  # the hub's client has errors of several libraries
+            raise GanzooError(
+                f"attention: the pretrained weights of {model} cannot be had; "
+                f"give a file, weights: FILE.safetensors ({one_line(error)})"
+            ) from None
+    return network.requires_grad_(False).eval()
+
+
+def _check_kind(network: Any, model: str) -> None:
+    if getattr(network, "cls_token", None) is None or not getattr(network, "num_prefix_tokens", 0):
+        raise GanzooError(f"attention: {model} has no class token; take a vision transformer, such as deit or dino")
+    blocks = getattr(network, "blocks", None) or []
+    softmax = ("fused_attn", "attn_drop")
+    if not blocks or not all(hasattr(getattr(one, "attn", None), name) for one in blocks for name in softmax):
+        raise GanzooError(f"attention: {model} does not show its attention; take a vision transformer")

@@ -1,0 +1,51 @@
+"""Maskers that draw nothing at random: all of the picture, a disc in its middle, the data set's own mask."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganzoo.interfaces import Masker
+from ganzoo.randomness import Draws
+
+
+class Full(Masker):
+    """1 everywhere: a method with this mask is the method without one."""
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return ones, (B, 1, H, W)."""
+        return torch.ones_like(image[:, :1])
+
+
+class Round(Masker):
+    """1 in the ellipse in the picture's middle.
+
+    Args:
+        scale: its axes, as shares of the picture's height and width.
+    """
+
+    def __init__(self, *, scale: Annotated[float, Field(gt=0, le=1.5)] = 1.0) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return (B, 1, H, W) of 0 and 1; a pixel belongs to the ellipse when its centre does."""
+        height, width = image.shape[-2:]
+        y = (torch.arange(height, device=image.device) + 0.5) * 2 / height - 1
+        x = (torch.arange(width, device=image.device) + 0.5) * 2 / width - 1
+        inside = y[:, None] ** 2 + x[None, :] ** 2 <= self.scale**2
+        return inside.to(image.dtype).expand(len(image), 1, height, width).contiguous()
+
+
+class File(Masker):
+    """The mask that the data set gives with a picture; a generated one is served its source's."""
+
+    needs: ClassVar[tuple[str, ...]] = ("given",)
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return the given mask, (B, 1, H, W) in [0, 1]."""
+        assert given is not None, "roles refuse data without masks"
+        return given.to(image.dtype)

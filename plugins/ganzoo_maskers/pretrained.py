@@ -1,0 +1,88 @@
+"""What the maskers made of foreign networks share: the input those were trained on, and their weights' files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ganzoo import GanzooError
+from ganzoo.errors import one_line
+
+Weights = dict[str, Tensor]
+
+
+class Normalize(nn.Module):
+    """Bring pictures into the range that a network was trained on.
+
+    Args:
+        mean: of red, green and blue in [0, 1].
+        std: their standard deviations.
+
+    >>> Normalize([0.5] * 3, [0.25] * 3)(torch.ones(1, 1, 1, 1)).flatten().tolist()
+    [2.0, 2.0, 2.0]
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32)[:, None, None], persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return (B, 3, H, W) in float32 for (B, 1 or 3, H, W) in [−1, 1].
+
+        Raises GanzooError for pictures of another number of channels.
+        """
+        if image.shape[1] not in (1, 3):
+            raise GanzooError(f"a pretrained masker sees pictures of 1 or 3 channels; these have {image.shape[1]}")
+        return ((image.float() + 1) / 2 - self.mean) / self.std
+
+
+def read_weights(file: Path) -> Weights:
+    """Read a state dict: ``*.safetensors``, or any other name for what ``torch.save`` wrote, tensors alone.
+
+    Training scripts wrap it as ``{"model": …}`` or ``{"state_dict": …}``: both are unwrapped. Raises GanzooError.
+    """
+    if not file.is_file():
+        raise GanzooError(f"{file}: no weights file is there")
+    try:
+        read: Any
+        if file.suffix == ".safetensors":
+            read = load_file(file)
+        else:
+            read = torch.load(file, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError) as error:
+        raise GanzooError(f"{file}: the weights cannot be read: {one_line(error)}") from None
+    except Exception:  # what torch raises depends on where a file is broken; its text speaks of unpickling anyway
+        raise GanzooError(f"{file}: no state dict of tensors alone; save it again as safetensors") from None
+    for wrapping in ("model", "state_dict"):
+        if isinstance(read, Mapping) and isinstance(read.get(wrapping), Mapping):
+            read = read[wrapping]
+    if not isinstance(read, Mapping) or not read or not all(isinstance(one, Tensor) for one in read.values()):
+        raise GanzooError(f"{file}: no state dict, which holds named tensors and nothing else")
+    return dict(read)
+
+
+def without(weights: Weights, parts: Sequence[str]) -> Weights:
+    """Leave out the parts of a network that a masker does not use, by their names.
+
+    >>> list(without({"head.bias": torch.ones(1), "norm.bias": torch.ones(1)}, ["head"]))
+    ['norm.bias']
+    """
+    return {name: one for name, one in weights.items() if not name.startswith(tuple(f"{part}." for part in parts))}
+
+
+def misfit(file: Path, model: str, error: Exception) -> GanzooError:
+    """Tell, in one line, why a file's weights do not fit a model: the first difference that was found."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    first = (lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else lines[0]).strip()
+    first = first if len(first) <= 160 else f"{first[:160]}…"
+    return GanzooError(f"{file}: weights of another architecture than {model}: {first.rstrip('. ')}")

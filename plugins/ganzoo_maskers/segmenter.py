@@ -1,0 +1,122 @@
+"""Semantic segmentation by name, with torchvision's networks (21 classes of Pascal VOC)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo import GanzooError
+from ganzoo.errors import one_line, suggest
+from ganzoo.interfaces import Masker
+from ganzoo.randomness import Draws
+from ganzoo_maskers.pretrained import Normalize, misfit, read_weights, without
+
+
+class Segmenter(Masker):
+    """The probability of one class or several at each pixel, by a pretrained network of torchvision.
+
+    Args:
+        model: a name of torchvision.models.segmentation.
+        weights: a safetensors file or a torch state dict; without it torchvision downloads its own, once.
+        classes: their names; ``all``: every class in a plane of its own, for the role ``labels``.
+        planes: ``union``: one plane for all that are named; ``per_class``: one for each, in the order of ``classes``.
+        soft: probabilities (softmax); otherwise 1 where a class is the likeliest of all, else 0.
+        size: the shorter side is scaled to it before, pixels; 0: pictures as they are. The networks were trained at
+            520, and small pictures are served better by 256 or more.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "deeplabv3_mobilenet_v3_large",
+        weights: Path | None = None,
+        classes: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)] = ("person",),
+        planes: Literal["union", "per_class"] = "union",
+        soft: bool = True,
+        size: Annotated[int, Field(ge=0)] = 0,
+    ) -> None:
+        super().__init__()
+        enum = _weights_of(model)
+        known = list(enum.meta["categories"])
+        self.chosen = _indices(classes, known)
+        self.union = planes == "union" and classes != "all"
+        self.planes = 1 if self.union else len(self.chosen)
+        self.soft = soft
+        self.size = size
+        self.network = _make(model, enum, weights, len(known))
+        transforms = enum.transforms()
+        self.normalize = Normalize(transforms.mean, transforms.std)
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode: the network is frozen."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return (B, K, H, W) in [0, 1]. Raises GanzooError for pictures of other than 1 or 3 channels."""
+        with torch.autocast(image.device.type, enabled=False):
+            shares = self.logits(image).softmax(1)
+        if not self.soft:
+            shares = F.one_hot(shares.argmax(1), shares.shape[1]).movedim(-1, 1)
+        mask = shares[:, self.chosen]
+        if self.union:
+            mask = mask.sum(1, keepdim=True).clamp(max=1)
+        return mask.to(image.dtype)
+
+    def logits(self, image: Tensor) -> Tensor:
+        """Return the network's output for all classes at the picture's size: (B, 21, H, W), float32."""
+        sides = image.shape[-2:]
+        seen = self.normalize(image)
+        if self.size:
+            scaled = [max(1, round(side * self.size / min(sides))) for side in sides]
+            seen = F.interpolate(seen, scaled, mode="bilinear", antialias=True)
+        logits: Tensor = self.network(seen)["out"]
+        return F.interpolate(logits, sides, mode="bilinear") if self.size else logits
+
+
+def _weights_of(model: str) -> Any:
+    """Return torchvision's entry for a model's pretrained weights: where they lie, their classes and transforms."""
+    from torchvision.models import get_model_weights, list_models, segmentation  # type: ignore[import-untyped]
+
+    known = list_models(segmentation)
+    if model not in known:
+        raise GanzooError(f"segmenter: torchvision has no segmentation model {model!r}{suggest(model, known)}")
+    return get_model_weights(model).DEFAULT
+
+
+def _indices(classes: str | tuple[str, ...], known: list[str]) -> list[int]:
+    if classes == "all":
+        return list(range(len(known)))
+    for place, name in enumerate(classes):
+        if name not in known:
+            raise GanzooError(f"segmenter: there is no class {name!r}{suggest(name, known)}")
+        if name in classes[:place]:
+            raise GanzooError(f"segmenter: the class {name!r} is named twice")
+    return [known.index(name) for name in classes]
+
+
+def _make(model: str, enum: Any, weights: Path | None, count: int) -> nn.Module:
+    """Return the network, frozen, without the auxiliary classifier, which serves training alone."""
+    from torchvision.models import get_model
+
+    network: nn.Module = get_model(model, weights=None, weights_backbone=None, num_classes=count)
+    if weights is not None:
+        try:
+            network.load_state_dict(without(read_weights(weights), ["aux_classifier"]))
+        except RuntimeError as error:
+            raise misfit(weights, model, error) from None
+    else:
+        try:
+            read = enum.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError) as error:
+            raise GanzooError(
+                f"segmenter: the pretrained weights of {model} cannot be had; "
+                f"give a file, weights: FILE ({one_line(error)}); they lie at {enum.url}"
+            ) from None
+        network.load_state_dict(without(read, ["aux_classifier"]))
+    return network.requires_grad_(False).eval()

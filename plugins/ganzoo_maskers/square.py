@@ -1,0 +1,41 @@
+"""Centered squares (Wang, Mask CycleGAN)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganzoo.interfaces import Masker
+from ganzoo.randomness import Draws
+
+
+class CenteredSquare(Masker):
+    """1 in a square in the picture's middle, its scale drawn anew for each picture.
+
+    Args:
+        scales: shares of the side, one of which is drawn uniformly; a single one is always taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        scales: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (0.5, 0.8, 1.0),
+    ) -> None:
+        super().__init__()
+        self.scales = scales
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return (B, 1, H, W) of 0 and 1: with h = side // 2 and scale s, [int(h − h·s), int(h + h·s)) is 1."""
+        mask = torch.zeros_like(image[:, :1])
+        for plane, choice in zip(mask, rng.integers(0, len(self.scales)).tolist(), strict=True):
+            rows, columns = (_middle(side, self.scales[choice]) for side in image.shape[-2:])
+            plane[:, rows, columns] = 1
+        return mask
+
+
+def _middle(side: int, scale: float) -> slice:
+    half = side // 2
+    return slice(int(half - half * scale), int(half + half * scale))

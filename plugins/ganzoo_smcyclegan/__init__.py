@@ -1,0 +1,14 @@
+"""SMCycleGAN (Yin 2023): CycleGAN whose discriminators see segmented pictures. Uses the package ganzoo_cyclegan."""
+
+from __future__ import annotations
+
+from ganzoo import hookimpl
+from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the method."""
+    registry.add("method", "smcyclegan", "ganzoo_smcyclegan.method:SMCycleGAN")

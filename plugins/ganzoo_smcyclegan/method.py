@@ -1,0 +1,87 @@
+"""SMCycleGAN: CycleGAN whose discriminators see a picture through its segmentation, with rising probability."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from ganzoo import GanzooError
+from ganzoo.step import Step
+from ganzoo.variation import Variation
+from ganzoo_cyclegan.adversarial import Adversarial
+from ganzoo_cyclegan.method import CycleGAN, Weight
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Ramp = dict[Literal["start", "end"], Share]
+Stairs = tuple[tuple[Annotated[int, Field(ge=0)], Share], ...]
+
+RAMP: Ramp = {"start": 0.1, "end": 1.0}
+
+
+class SMCycleGAN(Variation):
+    """Soft-masked CycleGAN (Yin 2023, eq. 3, 4 and 7): the discriminators judge M_x ⊙ x, real and fake.
+
+    M_x comes from the masker in the role ``judge``, run on that very picture. One draw a step decides, for both
+    directions, both phases, real and fake, whether the pictures are masked; otherwise they are judged whole.
+
+    Args:
+        gan: the adversarial loss.
+        cycle: λ.
+        identity: in units of λ.
+        pool: earlier pictures that a discriminator may be shown (the paper: 3, for want of memory).
+        mask_probability: of masking in a step: a number, ``{start: …, end: …}`` rising linearly over the run, or a list
+            of [first epoch, probability].
+        pooled: ``judged`` keeps pictures as they were judged, so that an old one may carry an older draw; ``raw`` keeps
+            them whole and masks what comes out of the pool.
+        flow: let the gradient through the masker into the picture.
+    """
+
+    accepts: ClassVar[tuple[str, ...]] = ("judge", "composite")
+
+    def __init__(
+        self,
+        *,
+        gan: Adversarial = "lsgan",
+        cycle: Weight = 10.0,
+        identity: Weight = 0.5,
+        pool: Annotated[int, Field(ge=0)] = 3,
+        mask_probability: Share | Ramp | Stairs = RAMP,
+        pooled: Literal["judged", "raw"] = "judged",
+        flow: bool = False,
+    ) -> None:
+        self.cyclegan = CycleGAN(gan=gan, cycle=cycle, identity=identity, pool=pool)
+        self.cyclegan.show = self.show
+        if pooled == "raw":
+            self.cyclegan.pooled = self.pooled_raw
+        super().__init__(self.cyclegan)
+        self.probability = mask_probability
+        self.flow = flow
+        if isinstance(mask_probability, dict) and set(mask_probability) != {"start", "end"}:
+            raise GanzooError("mask_probability rises from start to end: {start: 0.1, end: 1.0}")
+        if isinstance(mask_probability, tuple):
+            epochs = [epoch for epoch, _ in mask_probability]
+            if not epochs or epochs[0] != 0 or epochs != sorted(set(epochs)):
+                raise GanzooError("mask_probability is a list of [first epoch, probability], from epoch 0 on, rising")
+
+    def probability_at(self, step: Step) -> float:
+        """Return the probability that a step is masked."""
+        given = self.probability
+        if isinstance(given, dict):
+            return given["start"] + step.progress * (given["end"] - given["start"])
+        if isinstance(given, tuple):
+            return given[bisect_right([epoch for epoch, _ in given], step.epoch) - 1][1]
+        return given
+
+    def show(self, step: Step, name: str) -> Tensor:
+        """Return what a discriminator sees of a picture: masked, if this step's draw says so."""
+        masked = float(step.common_rng("mask-out").random()) < self.probability_at(step)
+        return self.masks.judge(step, name, gradient=self.flow) if masked else step[name]
+
+    def pooled_raw(self, step: Step, domain: str) -> Tensor:
+        """Return fakes from the pool, which holds them whole, as the discriminator sees them."""
+        fake = step[f"fake_{domain}"]
+        step[f"pooled_{domain}"] = self.cyclegan.query(step, domain, fake)
+        return self.show(step, f"pooled_{domain}")

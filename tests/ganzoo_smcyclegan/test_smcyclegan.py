@@ -1,0 +1,174 @@
+"""SMCycleGAN's reductions to CycleGAN, exact, and its own difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from standins import batch_step
+from torch import Tensor, nn
+
+from ganzoo import GanzooError, create
+from ganzoo.engine import Engine
+from ganzoo.interfaces import Masker, Method
+from ganzoo.randomness import Draws
+from ganzoo.roles import Roles
+from ganzoo.step import Step
+from ganzoo_cyclegan.method import CycleGAN
+from ganzoo_cyclegan.patch import Patch
+from ganzoo_cyclegan.resnet import ResNet
+from ganzoo_smcyclegan.method import SMCycleGAN
+
+
+class Constant(Masker):
+    """The same value everywhere."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        return torch.full_like(image[:, :1], self.value)
+
+
+class Bright(Masker):
+    """Soft: the brightness of the very picture that it is shown."""
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        return (image.mean(1, keepdim=True) * 3).sigmoid()
+
+
+def engine_of(method: Method, masker: Masker) -> Engine:
+    torch.manual_seed(3)
+    networks: dict[str, nn.Module] = {name: ResNet(3, 3, width=2, blocks=1) for name in ("G_AB", "G_BA")}
+    networks |= {name: Patch(3, width=2, layers=1) for name in ("D_A", "D_B")}
+    method.bind({name: net for name, net in networks.items() if name in method.slots}, Roles({"judge": masker}))
+    return Engine(method, Accelerator(cpu=True), lr=1e-3)
+
+
+def three_steps(method: Method, masker: Masker) -> tuple[list[dict[str, Tensor]], Engine]:
+    engine = engine_of(method, masker)
+    return [engine.step([batch_step(size=16, seed=i, index=i, progress=i / 3)])[0] for i in range(3)], engine
+
+
+@pytest.mark.parametrize(
+    ("probability", "value"), [(0.0, 0.0), (1.0, 1.0), (0.5, 1.0)], ids=["never masked", "S is 1", "S is 1, at times"]
+)
+@pytest.mark.parametrize("pooled", ["judged", "raw"])
+def test_it_reduces_to_cyclegan_exactly(probability: float, value: float, pooled: Any) -> None:
+    soft = SMCycleGAN(mask_probability=probability, pool=1, pooled=pooled)
+    mine, one = three_steps(soft, Constant(value))
+    theirs, other = three_steps(CycleGAN(pool=1), Constant(1.0))
+    for ours, plain in zip(mine, theirs, strict=True):
+        assert ours.keys() == plain.keys()
+        assert all(torch.equal(ours[name], plain[name]) for name in plain)
+    for name in one.networks:
+        for a, b in zip(one.networks[name].parameters(), other.networks[name].parameters(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_where_nothing_is_foreground_no_adversarial_gradient_reaches_the_generators() -> None:
+    method = SMCycleGAN(mask_probability=1.0, cycle=1e-9, identity=0)
+    engine_of(method, Constant(0.0))
+    step = batch_step(size=16)
+    method.forward(step)
+    losses = method.cyclegan.generator_losses(step)
+    (losses["gan_AB"] + losses["gan_BA"]).backward()
+    assert all(p.grad is None or not p.grad.any() for p in method.networks["G_AB"].parameters())
+
+
+def shown(method: SMCycleGAN, step: Step) -> dict[str, list[Tensor]]:
+    """Run a step; return what each discriminator was shown, in order."""
+    engine = engine_of(method, Bright())
+    seen: dict[str, list[Tensor]] = {"D_A": [], "D_B": []}
+    for name, batches in seen.items():
+        engine.networks[name].register_forward_hook(lambda _, inputs, __, to=batches: to.append(inputs[0].detach()))
+    engine.step([step])
+    return seen
+
+
+def test_real_and_fake_are_masked_by_their_own_mask_in_both_phases_and_directions() -> None:
+    method = SMCycleGAN(mask_probability=1.0, pool=0)
+    step = batch_step(size=16)
+    torch.manual_seed(3)
+    networks = {name: ResNet(3, 3, width=2, blocks=1) for name in ("G_AB", "G_BA")}
+    with torch.no_grad():
+        fakes = {"B": networks["G_AB"](step["real_A"]), "A": networks["G_BA"](step["real_B"])}
+    seen = shown(method, batch_step(size=16))
+
+    def masked(image: Tensor) -> Tensor:
+        return image * (image.mean(1, keepdim=True) * 3).sigmoid()
+
+    for domain in "AB":
+        for_generator, for_critic = seen[f"D_{domain}"]
+        torch.testing.assert_close(for_generator, masked(fakes[domain]))
+        torch.testing.assert_close(for_critic, torch.cat([masked(step[f"real_{domain}"]), masked(fakes[domain])]))
+
+
+def test_one_draw_a_step_serves_all() -> None:
+    outcomes = set()
+    for index in range(12):
+        step = batch_step(size=16, index=index)
+        seen = shown(SMCycleGAN(mask_probability=0.5, pool=0), step)
+        whole = [torch.equal(seen[f"D_{d}"][1][:2], batch_step(size=16)[f"real_{d}"]) for d in "AB"]
+        assert whole[0] == whole[1]
+        outcomes.add(whole[0])
+    assert outcomes == {True, False}
+
+
+def probability(method: SMCycleGAN, **about: Any) -> float:
+    return method.probability_at(Step({}, **about))
+
+
+def test_the_ramp_rises_over_the_run() -> None:
+    method = SMCycleGAN()
+    assert probability(method, progress=0.0) == pytest.approx(0.1)
+    assert probability(method, progress=0.5) == pytest.approx(0.55)
+    assert probability(method, progress=1.0) == pytest.approx(1.0)
+
+
+def test_the_released_stairs() -> None:
+    stairs = SMCycleGAN(mask_probability=((0, 0.1), (5, 0.2), (20, 0.5), (30, 0.7), (40, 0.9), (76, 1.0)))
+    wanted = {0: 0.1, 4: 0.1, 5: 0.2, 19: 0.2, 20: 0.5, 39: 0.7, 75: 0.9, 76: 1.0, 99: 1.0}
+    assert {epoch: probability(stairs, epoch=epoch) for epoch in wanted} == wanted
+
+
+def test_masks_are_drawn_as_often_as_the_probability_says() -> None:
+    method = SMCycleGAN(mask_probability=0.3)
+    draws = [float(Step({}, index=i).common_rng("mask-out").random()) < probability(method) for i in range(2000)]
+    assert sum(draws) / 2000 == pytest.approx(0.3, abs=0.04)
+
+
+def test_the_gradient_flows_through_the_masker_only_when_asked() -> None:
+    def gradient(flow: bool) -> Tensor:
+        method = SMCycleGAN(mask_probability=1.0, flow=flow)
+        engine_of(method, Bright())
+        step = batch_step(size=16)
+        step["fake_B"] = step["real_A"].clone().requires_grad_()
+        (found,) = torch.autograd.grad(method.show(step, "fake_B").sum(), step["fake_B"])
+        return found
+
+    image = batch_step(size=16)["real_A"]
+    mask = (image.mean(1, keepdim=True) * 3).sigmoid()
+    torch.testing.assert_close(gradient(False), mask.expand_as(image))
+    through = mask + image.sum(1, keepdim=True) * mask * (1 - mask)  # d/dx of x·s(mean): the other factor, 3 / 3
+    torch.testing.assert_close(gradient(True), through.expand_as(image))
+
+
+def test_a_raw_pool_holds_whole_pictures_and_a_judged_one_masked_ones() -> None:
+    for pooled in ("judged", "raw"):
+        method = SMCycleGAN(mask_probability=1.0, pool=1, pooled=pooled)
+        engine = engine_of(method, Constant(0.0))
+        engine.step([batch_step(size=16)])
+        blank = all(not image.any() for image in method.state_dict().values())
+        assert blank == (pooled == "judged")
+
+
+@pytest.mark.parametrize(
+    "given", [{"start": 0.1}, [], [[1, 0.5]], [[0, 0.1], [0, 0.2]]], ids=["no end", "empty", "not from 0", "twice"]
+)
+def test_a_probability_without_sense_is_refused(given: Any) -> None:
+    with pytest.raises(GanzooError, match="mask_probability"):
+        create("method", "smcyclegan", mask_probability=given)
