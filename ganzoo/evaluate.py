@@ -30,7 +30,7 @@ def evaluate(
     batch: int = 16,
     limit: int = 0,
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """Return every metric's figures over a split, and the number of pictures of each domain.
+    """Return the figures of metrics (prepared) over a split, and the number of pictures of each domain.
 
     A figure of a metric that knows both directions ends in ``_AB`` or ``_BA``.
     """
@@ -39,8 +39,6 @@ def evaluate(
     rows = evaluation_rows(counts, limit)
     if not rows:
         raise GanzooError(f"data: the split {split!r} has no pictures to evaluate on")
-    for metric in metrics:
-        metric.prepare(reader.dataset, seed)
     mine: Keyed = {}
     processes, rank = engine.accelerator.num_processes, engine.accelerator.process_index
     with engine.evaluating():

@@ -252,7 +252,7 @@ class Metric(ABC):
     directions: tuple[Direction, ...] = ("AB", "BA")
 
     def prepare(self, dataset: Dataset, seed: int) -> None:
-        """Get ready before the first row (train a judge, read reference features), the same on every process."""
+        """Get ready, once a run (train a judge, read reference features), the same on every process."""
 
     @abstractmethod
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

@@ -36,6 +36,8 @@ def train(run: Run) -> dict[str, float]:
     announce(run, start, ended)
     run.callbacks.gather()
     run.callbacks.call("start")
+    for metric in run.metrics:
+        metric.prepare(run.dataset, settings.seed)
     if start == 0 and run.metrics:
         measure_now(run, 0)
     stop_at = start if ended else total
