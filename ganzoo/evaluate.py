@@ -94,4 +94,4 @@ def _gather(mine: Keyed, engine: Engine) -> Keyed:
     for part in gather_object([mine]):
         for key, column in part.items():
             merged.setdefault(key, {}).update(column)
-    return dict(sorted(merged.items()))
+    return merged
