@@ -15,6 +15,8 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
+from ganzoo.records import TIMES
+
 RECIPE: dict[str, Any] = {
     "method": {"method": "cyclegan", "pool": 2},
     "networks": {
@@ -78,3 +80,16 @@ def lines(file: Path, *without: str) -> list[dict[str, Any]]:
     """Return the JSON lines of a file, without some fields."""
     parsed = [json.loads(line) for line in file.read_text().splitlines()]
     return [{key: value for key, value in line.items() if key not in without} for line in parsed]
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Assert that two runs left the same weights, state, figures and pictures, bit for bit but for times."""
+    mine, theirs = everything(one / "checkpoints" / "last"), everything(other / "checkpoints" / "last")
+    assert mine.keys() == theirs.keys()
+    assert [name for name in mine if mine[name] != theirs[name]] == []
+    for name in ("metrics.jsonl", "results.jsonl"):
+        assert lines(one / name, *TIMES) == lines(other / name, *TIMES)
+    grids = sorted(path.name for path in (one / "samples").iterdir())
+    assert grids == sorted(path.name for path in (other / "samples").iterdir())
+    for name in grids:
+        assert (one / "samples" / name).read_bytes() == (other / "samples" / name).read_bytes()
