@@ -16,8 +16,7 @@ from ganzoo.data.pictures import write_picture
 from ganzoo.errors import GanzooError, is_out_of_memory
 from ganzoo.evaluate import evaluation_step
 from ganzoo.grid import draw_grid
-from ganzoo.interfaces import Split
-from ganzoo.measure import finish, has, measure_now
+from ganzoo.measure import finish, first_of, measure_now
 from ganzoo.processes import on_any
 from ganzoo.progress import Progress
 from ganzoo.stop import Stop, Stopped
@@ -60,7 +59,7 @@ def train(run: Run) -> dict[str, float]:
                 figures = measure_now(run, step)
                 ended = on_any(run.accelerator, run.callbacks.call("evaluation", step, figures))
                 progress.ended = total if ended else 0
-                if progress.improve(run.recipe.evaluate.best, figures):
+                if figures and progress.improve(run.recipe.evaluate.best, figures):
                     save(run, "best", progress, tally)
             if due(step, settings.sample) or last or ended:
                 draw_samples(run, step)
@@ -107,8 +106,11 @@ def announce(run: Run, start: int, ended: bool) -> None:
         f"batch {train.batch} × accumulate {train.accumulate} = {order.global_batch} images/step; {counts}; {length}"
     )
     if start:
-        where = "already at its end" if ended or start >= run.total else f"going on from step {start}"
+        where = f"already at step {start}, beyond {run.total}" if start > run.total else "already at its end"
+        where = where if ended or start >= run.total else f"going on from step {start}"
         run.console.say(f"{run.folder}: {where}")
+    if run.metrics and first_of(run, "validation", "test") is None:
+        run.console.say("no held-out pictures: nothing is measured; add test pictures, or raise data.validation")
     run.write_event("started", step=start, total=run.total)
 
 
@@ -139,7 +141,7 @@ def draw_samples(run: Run, step: int) -> None:
     """Write a grid of up to eight held-out pictures, evenly spaced over the split, with every mask that is used."""
     if not run.accelerator.is_main_process or not run.engine.method.tensors:
         return
-    split: Split = next(one for one in ("validation", "test", "train") if has(run, one))
+    split = first_of(run, "validation", "test") or "train"
     rows = evaluation_rows(picture_counts(run.dataset, split))
     shown = [rows[i] for i in sorted({round(i * (len(rows) - 1) / 7) for i in range(8)})]
     masks = run.engine.method.masks

@@ -19,10 +19,17 @@ def has(run: Run, split: Split) -> bool:
     return all(picture_counts(run.dataset, split).values())
 
 
+def first_of(run: Run, *splits: Split) -> Split | None:
+    """Return the first of some splits that has pictures of every domain, or None."""
+    return next((split for split in splits if has(run, split)), None)
+
+
 def measure_now(run: Run, step: int) -> dict[str, float]:
-    """Evaluate on the validation split (or test, where there is none), write the figures, return them."""
+    """Evaluate on validation pictures (or test ones, where there are none), write the figures, return them."""
     settings, seed = run.recipe.evaluate, run.recipe.train.seed
-    split: Split = "validation" if has(run, "validation") else "test"
+    split = first_of(run, "validation", "test")
+    if split is None:
+        return {}
     figures, pictures = evaluate(
         run.engine, run.reader, run.metrics, split, seed=seed, batch=settings.batch, limit=settings.limit
     )
@@ -36,16 +43,17 @@ def finish(run: Run, step: int) -> dict[str, float]:
     """Evaluate ``last`` and ``best`` on the test split (or validation, where there is none); say where things are."""
     there = {one["checkpoint"]: one for one in results_at(run, step)}
     run.accelerator.wait_for_everyone()  # every process has read what there is before anything is added
-    if run.metrics and "last" not in there:
-        there["last"] = close_with(run, "last", step)
+    split = first_of(run, "test", "validation") if run.metrics else None
+    if split and "last" not in there:
+        there["last"] = close_with(run, "last", step, split)
     best = run.checkpoint("best")
-    if run.metrics and "best" not in there and state.find(best):
+    if split and "best" not in there and state.find(best):
         state.load_weights(best, run.engine)
-        close_with(run, "best", step)
+        close_with(run, "best", step, split)
         state.load_weights(run.checkpoint("last"), run.engine)
     run.write_event("finished", step=step)
     if run.accelerator.is_main_process:
-        closing_panel(run, results_at(run, step))
+        closing_panel(run, step, results_at(run, step))
     return dict(there["last"]["figures"]) if "last" in there else {}
 
 
@@ -55,10 +63,9 @@ def results_at(run: Run, step: int) -> list[dict[str, Any]]:
     return [one for one in run.results if one["step"] == step and one["metrics"] == metrics]
 
 
-def close_with(run: Run, checkpoint: str, step: int) -> dict[str, Any]:
-    """Evaluate the weights at hand on all pictures of the closing split, append the result, return it."""
+def close_with(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
+    """Evaluate the weights at hand on all pictures of a split, append the result, return it."""
     settings, seed = run.recipe.evaluate, run.recipe.train.seed
-    split: Split = "test" if has(run, "test") else "validation"
     figures, pictures = evaluate(run.engine, run.reader, run.metrics, split, seed=seed, batch=settings.batch)
     trained = step if checkpoint == "last" else state.read_progress(run.checkpoint(checkpoint))["step"]
     result = {

@@ -59,7 +59,10 @@ class Roles:
             kind = f"given_{'labels' if role == 'labels' else 'mask'}_{source_of(name)}"
             given = step.get(kind)
             if given is None and "given" in masker.needs:
-                raise GanzooError(f"maskers.{role}: it reads what the data set gives, and this one gives no {kind!r}")
+                raise GanzooError(
+                    f"maskers.{role}: it reads what the data set gives, and this one gives no {kind!r}; the data set "
+                    "folders takes masks from trainA_masks, trainB_masks and so on"
+                )
             with torch.set_grad_enabled(gradient and torch.is_grad_enabled()):
                 mask = masker(
                     step[name] if gradient else step[name].detach(),

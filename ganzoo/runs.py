@@ -113,7 +113,10 @@ class Run:
         run.command = ["ganzoo", "run", str(recipe), *where, *overrides]
         if accelerator.is_main_process:
             if fresh and folder.exists():
-                folder.rename(_free_name(folder))
+                try:
+                    folder.rename(_free_name(folder))
+                except OSError as error:
+                    raise GanzooError(f"{folder}: cannot be put aside: {error.strerror}") from None
             run._settle(Path(recipe))
         accelerator.wait_for_everyone()
         return run

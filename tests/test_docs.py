@@ -89,11 +89,20 @@ def test_the_recipe_of_the_readme_is_sound(tmp_path: Path) -> None:
 
 
 def test_the_inheriting_recipe_of_the_docs_is_sound(tmp_path: Path) -> None:
-    (text,) = blocks(ROOT / "docs/recipes.md", "yaml")
+    text = blocks(ROOT / "docs/recipes.md", "yaml")[-1]
     (tmp_path / "over.yaml").write_text(text.replace("base: ", f"base: {ROOT}/recipes/"))
     recipe = read_recipe(tmp_path / "over.yaml")
     assert (recipe.networks["G_AB"].options["blocks"], recipe.networks["G_AB"].options["width"]) == (6, 64)
     assert (recipe.train.steps, recipe.train.epochs, recipe.losses) == (1000, 0, {})
+
+
+def test_the_losses_of_the_docs_attach(tmp_path: Path) -> None:
+    text = blocks(ROOT / "docs/recipes.md", "yaml")[0]
+    (tmp_path / "losses.yaml").write_text(text + "base: base.yaml\n")
+    (tmp_path / "base.yaml").write_text((ROOT / "recipes/quickstart.yaml").read_text())
+    recipe = read_recipe(tmp_path / "losses.yaml")
+    assert recipe.losses["colours"].use["of"] == {"image": "fake_B", "target": "real_A"}
+    assert recipe.losses["smooth"].use["of"] == {"image": "fake_B"}
 
 
 def test_the_plugin_of_the_docs_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -62,4 +63,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away, as with | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        complain(f"{error.filename or 'the output'}: {error.strerror}")
+        sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

@@ -75,7 +75,8 @@ def translate_command(
 ) -> None:
     """Translate INPUTS, pictures and folders of them, with the generators of RUN.
 
-    Every picture is translated at its own size; names and folders are kept, as PNG.
+    Every picture is translated at its own size; names and folders are kept, as PNG. Pictures of one folder that differ
+    only in their ending keep it: a.jpg.png.
     """
     from ganzoo.translate import translate_files
 

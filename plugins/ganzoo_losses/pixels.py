@@ -21,7 +21,7 @@ class L1(Loss):
 class TotalVariation(Loss):
     """The mean absolute difference of neighbouring pixels (anisotropic; after Rudin, Osher and Fatemi 1992).
 
-    Args of the recipe's ``of``: ``image``.
+    ``losses: {smooth: {loss: total_variation, of: fake_B, weight: 0.1}}``
     """
 
     def forward(self, image: Tensor) -> Tensor:

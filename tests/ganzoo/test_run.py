@@ -350,6 +350,30 @@ def test_the_panel_gives_the_command_that_goes_on(
     short = ("train.steps=1", "evaluate.metrics=[]", "evaluate.best=null")
     package.run(home / "tiny.yaml", *short, root=tmp_path, name="mine")
     said = capsys.readouterr().out
-    command = f"ganzoo run {home / 'tiny.yaml'} --name mine --root {tmp_path} train.steps=1"
+    command = f"ganzoo run {home / 'tiny.yaml'} --name mine --root {tmp_path}"
     assert command in said
-    assert "evaluate.best=null train.steps=2    (trains on" in said
+    assert f"{tmp_path} evaluate.metrics=[] evaluate.best=null" in said.replace("'", "")
+
+
+def test_without_held_out_pictures_a_run_trains_and_says_that_nothing_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 2}, data={"validation": 0}, evaluate={"best": None})
+    for domain in "AB":
+        for picture in (tmp_path / f"pictures/test{domain}").iterdir():
+            picture.unlink()
+        (tmp_path / f"pictures/test{domain}").rmdir()
+    assert package.run(recipe, root=tmp_path) == {}
+    assert "no held-out pictures: nothing is measured" in capsys.readouterr().out
+    assert (tmp_path / "tiny/default/samples/step-0000002.png").is_file()
+
+
+def test_a_run_that_is_beyond_its_length_says_so(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ("evaluate.metrics=[]", "evaluate.best=null")
+    package.run(home / "tiny.yaml", *short, "train.steps=4", root=tmp_path)
+    package.run(home / "tiny.yaml", *short, "train.steps=2", root=tmp_path)
+    said = capsys.readouterr().out
+    assert "already at step 4, beyond 2" in said
+    assert said.count("train.steps=8    (trains on") == 2
