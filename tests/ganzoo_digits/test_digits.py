@@ -135,6 +135,18 @@ def test_what_untrained_generators_make_does_not_pass_for_b(digits: StripedDigit
         assert figures(metric, step_of(digits, made))["judged_B"] < 10
 
 
+def test_a_flat_filling_passes_the_judge_and_only_the_pair_error_tells(
+    digits: StripedDigits, metric: DigitsMetric
+) -> None:
+    """The README says so: the A/B judge goes by colour."""
+    step = step_of(digits)
+    orange = torch.tensor([0.91, 0.45, 0.09]).view(1, 3, 1, 1) * 2 - 1  # the mean of the two stripes' colours
+    filled = step["given_mask_A"] * orange + (1 - step["given_mask_A"]) * step["real_A"]
+    found = figures(metric, step_of(digits, filled))
+    assert found["judged_B"] > 90
+    assert found["pair_l1"] > 0.05
+
+
 def test_a_judge_is_kept_and_a_damaged_one_made_anew(digits: StripedDigits, metric: DigitsMetric) -> None:
     (file,) = (cache_folder() / "judges").glob("domain-*.safetensors")
     whole, state = file.read_bytes(), torch.get_rng_state()
