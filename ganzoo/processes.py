@@ -40,6 +40,12 @@ def start(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelera
     return accelerator
 
 
+def leave() -> None:
+    """Close the connections to the other processes: left open, their threads can abort a process that exits."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def on_any(accelerator: Accelerator, flag: bool) -> bool:
     """Return whether a flag is up on any process; every process must ask."""
     if accelerator.num_processes == 1:

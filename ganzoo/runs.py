@@ -126,8 +126,11 @@ class Run:
         from ganzoo.loop import train
 
         try:
-            return train(self)
+            figures = train(self)
+            self.accelerator.wait_for_everyone()
+            return figures
         finally:
+            processes.leave()
             if self.lock:
                 self.lock.close()
 
