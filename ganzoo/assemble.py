@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, is_out_of_memory, suggest
-from ganzoo.interfaces import Dataset, Loss, Method
+from ganzoo.interfaces import Dataset, Loss, Masker, Method, Slot
 from ganzoo.randomness import torch_seed
 from ganzoo.recipe import Recipe
 from ganzoo.roles import Roles
@@ -56,7 +57,8 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     for name, part in recipe.networks.items():
         slot = method.slots[name]
         entering = sum(channels[domain] for domain in slot.reads)
-        supplied = (entering, channels[slot.writes]) if slot.kind == "generator" else (entering,)
+        leaving = (channels[slot.writes],) if slot.kind == "generator" else ()
+        supplied = (entering, *leaving) if slot.kind != "masker" else ()
         with _seeded(recipe.train.seed, name):
             try:
                 networks[name] = part.make(*supplied)
@@ -67,6 +69,9 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
                     raise
                 raise GanzooError(f"networks.{name}: too large for the memory; make it narrower") from None
     method.bind(networks, build_masks(recipe))
+    networks.update(method.masks.learning())
+    for name in method.masks.learning():
+        _train_along(method, name)
     example = zeros_step(dict(channels), recipe.images.size)
     if any(not slot.kind for slot in method.slots.values()):
         with torch.no_grad(), _seeded(recipe.train.seed, "setup"):
@@ -80,13 +85,48 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
 
 
 def build_masks(recipe: Recipe) -> Roles:
-    """Make the recipe's maskers, frozen; random parts of theirs are keyed by seed and role."""
-    maskers = {}
+    """Make the recipe's maskers, frozen unless they learn; random parts of theirs are keyed by seed and role."""
+    maskers: dict[str, Masker] = {}
     for role, part in recipe.maskers.items():
         with _seeded(recipe.train.seed, f"masker/{role}"):
-            maskers[role] = part.make().eval().requires_grad_(False)
-    foreground = {role: part.use["foreground"] for role, part in recipe.maskers.items() if part.use["foreground"]}
-    return Roles(maskers, foreground)
+            masker: Masker = part.make()
+        maskers[role] = masker.eval().requires_grad_(bool(masker.trains))
+    return Roles(maskers, {role: MaskerUse(**part.use) for role, part in recipe.maskers.items()})
+
+
+def _train_along(method: Method, name: str) -> None:
+    """Give a learning masker a slot, and have the first phase that reaches the generators train it with them."""
+    turn = next((i for i, phase in enumerate(method.phases) if phase.forward != "detached"), None)
+    if turn is None:
+        raise GanzooError(f"{name.replace('_', '.')}: it learns with the generators, and the method trains none")
+    phase = method.phases[turn]
+    optim = replace(method.optims[phase.steps[0]], slots=(name,))
+    method.slots = {**method.slots, name: Slot("masker")}
+    method.optims = {**method.optims, name: optim}
+    with_terms = replace(
+        phase,
+        steps=(*phase.steps, name),
+        losses=lambda step: {**phase.losses(step), **method.masks.terms(step)},
+    )
+    method.phases = [*method.phases[:turn], with_terms, *method.phases[turn + 1 :]]
+
+
+def require_given(recipe: Recipe, method: Method, dataset: Dataset) -> None:
+    """Look whether the data set gives the masks that the method and the maskers read. Raises GanzooError."""
+    wanted = dict.fromkeys(method.reads, f"the method {recipe.method.component.name!r}")
+    for role, masker in method.masks.maskers.items():
+        if "given" in masker.needs:
+            kind = "given_labels" if role == "labels" else "given_mask"
+            who = f"maskers.{role}: {recipe.maskers[role].component.name!r}"
+            wanted |= {f"{kind}_{domain}": who for domain in dataset.channels}
+    for name, who in wanted.items():
+        plane, domain = name.removeprefix("given_").split("_")
+        if getattr(dataset.sample("train", domain, 0), plane) is None:
+            folder = f"train{domain}_masks" if plane == "mask" else f"train{domain}_labels"
+            raise GanzooError(
+                f"{who} reads the {plane} of each picture, and the data set {recipe.data.component.name!r} gives none "
+                f"for domain {domain}; the data set folders takes them from {folder} beside train{domain}"
+            )
 
 
 def attach_losses(recipe: Recipe, device: torch.device) -> list[Attached]:

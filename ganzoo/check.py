@@ -13,7 +13,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from ganzoo.assemble import Attached, attach_losses, build_method, reads_pairs
+from ganzoo.assemble import Attached, attach_losses, build_method, reads_pairs, require_given
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
@@ -32,6 +32,7 @@ def check(file: Path, overrides: Iterable[str] = ()) -> None:
     train = recipe.train
     method = build_method(recipe, dataset.channels)
     paired = reads_pairs(recipe, method, dataset)
+    require_given(recipe, method, dataset)
     order = Order(picture_counts(dataset, "train"), paired, train.batch, train.accumulate, seed=train.seed)
     for part in recipe.metrics:
         part.make()
@@ -50,7 +51,8 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
     """Return the parts: networks with the shapes that went in and out and their parameters, data with its counts."""
     table = rich.table.Table("part", "component", "in → out", "parameters", "phase", box=rich.box.SIMPLE)
     for name, network in method.networks.items():
-        component = recipe.networks[name].component.name if name in recipe.networks else "(the method's own)"
+        part = recipe.networks.get(name) or recipe.maskers.get(name.removeprefix("masker_"))
+        component = part.component.name if part else "(the method's own)"
         trained = [
             phase.name for phase in method.phases if any(name in method.optims[optim].slots for optim in phase.steps)
         ]
@@ -59,7 +61,8 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
         count = sum(p.numel() for p in network.parameters())
         table.add_row(name, component, shape, f"{count:,}", ", ".join(trained))
     for role, part in recipe.maskers.items():
-        table.add_row(f"mask: {role}", part.component.name, "", "", "")
+        if f"masker_{role}" not in method.networks:
+            table.add_row(f"mask: {role}", part.component.name, "", "", "")
     for name, part in recipe.losses.items():
         of = ", ".join(f"{key} = {tensor}" for key, tensor in part.use["of"].items())
         table.add_row(f"loss: {name}", part.component.name, of, "", part.use["phase"])

@@ -36,7 +36,7 @@ class Engine:
         losses: the recipe's auxiliary losses, each added to its phase.
         lr: base learning rate.
         precision: ``fp32``, ``bf16`` or ``fp16``.
-        ema: decay of the generators' moving average, 0 for none.
+        ema: decay of the moving average of all networks but discriminators, 0 for none.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Engine:
         self.networks: dict[str, nn.Module] = {}
         for name, network in method.networks.items():
             self.networks[name] = synchronize_batch_norm(network, accelerator).to(self.device).train()
-        method.networks = self.networks
+        self._use(self.networks)
         self.trainable = {name: [p for p in net.parameters() if p.requires_grad] for name, net in self.networks.items()}
         for masker in method.masks.maskers.values():
             masker.to(self.device)
@@ -70,8 +70,8 @@ class Engine:
         self.optims = dict(method.optims)
         self.optimizers = {name: self._optimizer(optim) for name, optim in self.optims.items()}
         self.scale = LossScale(self.device, enabled=precision == "fp16")
-        generators = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind == "generator"}
-        self.average = Averaged(generators, ema) if ema else None
+        kept = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}
+        self.average = Averaged(kept, ema) if ema else None
 
     def _share_initial_weights(self) -> None:
         if self.accelerator.num_processes > 1:
@@ -200,18 +200,22 @@ class Engine:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Put the averaged generators in the method's hands, if there are any, and all networks in eval mode."""
+        """Put the averaged networks in the method's hands, if there are any, and all networks in eval mode."""
         networks = {**self.networks, **(self.average.networks if self.average else {})}
         for network in networks.values():
             network.eval()
-        self.method.networks = networks
+        self._use(networks)
         try:
             with torch.no_grad():
                 yield
         finally:
             for network in self.networks.values():
                 network.train()
-            self.method.networks = self.networks
+            self._use(self.networks)
+
+    def _use(self, networks: dict[str, nn.Module]) -> None:
+        self.method.networks = networks
+        self.method.masks.use(networks)
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:

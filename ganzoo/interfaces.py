@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ganzoo.runs import Run
 
 Split = Literal["train", "validation", "test"]
-Direction = Literal["AB", "BA"]
+Direction = Literal["AB", "BA", "AA"]
+"""From which domain to which; AA is what a supervised method makes of the pictures of its one domain."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,15 @@ class Slot:
     """A place for a network.
 
     Args:
-        kind: ``generator`` or ``discriminator``; empty for a network that the method builds itself in ``setup``.
+        kind: ``generator``, ``discriminator`` or ``masker``; empty for a network that the method builds itself in
+            ``setup``. All but discriminators are averaged (``train.ema``) and used to translate.
         reads: the domains whose channels enter, side by side (pix2pix's discriminator: ``("A", "B")``).
         writes: the domain whose channels leave (generators).
         calls: what the method calls on the network; a component that lacks one of these is refused.
         default: the component and options used when the recipe names none.
     """
 
-    kind: Literal["generator", "discriminator", ""]
+    kind: Literal["generator", "discriminator", "masker", ""]
     reads: tuple[str, ...] = ()
     writes: str = ""
     calls: tuple[str, ...] = ("forward",)
@@ -104,6 +106,10 @@ class Method(ABC):
     directions: ClassVar[tuple[Direction, ...]] = ("AB", "BA")
     accepts: ClassVar[tuple[str, ...]] = ()
     """The mask roles that it can take: ``input``, ``judge``, ``composite``, ``labels``."""
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Those of them without which it is another method."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Tensors that the data set must give besides the pictures, such as ``given_mask_A``."""
     paired: ClassVar[bool] = False
     """Whether it needs data in which A and B show the same scene."""
 
@@ -183,10 +189,17 @@ class Masker(nn.Module, ABC):
     """K, the number of planes it makes."""
     needs: ClassVar[tuple[str, ...]] = ("image",)
     """``image``: it looks at the picture; ``given``: it reads the mask that the data set gives with the source."""
+    trains: Literal["", "alone", "along"] = ""
+    """Whether it has yet to learn: ``alone``, in the slot of a method that trains it; ``along``, with the generators,
+    in the role composite."""
 
     @abstractmethod
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return the mask of each image; ``rng`` is keyed by sample, ``given`` the data set's own mask."""
+
+    def terms(self, mask: Tensor) -> dict[str, Tensor]:
+        """Return what a masker that learns ``along`` adds to the generators' loss for a mask, means over samples."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -251,8 +264,11 @@ class Metric(ABC):
 
     directions: tuple[Direction, ...] = ("AB", "BA")
 
-    def prepare(self, dataset: Dataset, seed: int) -> None:
-        """Get ready, once a run (train a judge, read reference features), the same on every process."""
+    def prepare(self, method: Method, dataset: Dataset, seed: int) -> None:
+        """Get ready, once a run (train a judge, read reference features), the same on every process.
+
+        ``method`` is the run's own: its ``masks`` make the mask of any picture of a step.
+        """
 
     @abstractmethod
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

@@ -37,13 +37,6 @@ class LossUse:
     phase: str = ""
 
 
-@dataclass(kw_only=True)
-class MaskerUse:
-    """How a recipe uses a masker: which classes are the foreground of one that makes several planes."""
-
-    foreground: tuple[int, ...] = ()
-
-
 @dataclass(frozen=True)
 class Recipe:
     """A whole recipe, checked; ``resolved()`` reproduces it."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
+from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, suggest
-from ganzoo.interfaces import Loss, Method, Phase, Slot
+from ganzoo.interfaces import Loss, Masker, Method, Metric, Phase, Slot
 from ganzoo.options import Problem, check_options
 from ganzoo.plugins import plugins
-from ganzoo.recipe import LossUse, MaskerUse, Part, Recipe
+from ganzoo.recipe import LossUse, Part, Recipe
 from ganzoo.registry import KINDS
 from ganzoo.roles import ONE_PLANE, ROLES
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
@@ -23,11 +24,17 @@ from ganzoo.yamlfile import NAME, Document, KeyPath, apply_overrides, names_anot
 SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
 
 
-def read_recipe(file: str | Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read and check a recipe. Raises GanzooError with one line for each mistake: ``file:line: path: what``."""
+def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collection[str] = ROLES) -> Recipe:
+    """Read and check a recipe. Raises GanzooError with one line for each mistake: ``file:line: path: what``.
+
+    Args:
+        file: the YAML file.
+        overrides: ``key.path=value``.
+        roles: maskers in other roles are left out, and need not be there.
+    """
     path = Path(file)
     document = apply_overrides(read_with_base(path), overrides)
-    reader = _RecipeReader(document)
+    reader = _RecipeReader(document, roles)
     recipe = reader.recipe(path)
     if reader.problems or recipe is None:
         lines = [
@@ -47,7 +54,8 @@ def _by_line(problem: str) -> tuple[str, int]:
 class _RecipeReader:
     """Collects problems instead of raising, so that all are told at once."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, roles: Collection[str]) -> None:
+        self.roles = roles
         self.data = document.data
         self.problems: list[Problem] = []
         self.registry = plugins().registry
@@ -63,11 +71,11 @@ class _RecipeReader:
         data = self.required("dataset", "data")
         images = self.settings("images", ImageSettings)
         train = self.settings("train", TrainSettings)
-        metrics = self.metrics()
         evaluate = self.settings("evaluate", EvaluateSettings, without=("metrics",))
         if evaluate and evaluate.best and not self.section("evaluate").get("metrics"):
             self.problem(("evaluate", "best"), "best needs metrics, and evaluate names none")
         scheme = self.construct(method)
+        metrics = self.metrics(scheme)
         networks = self.networks(scheme)
         maskers = self.maskers(scheme)
         losses = self.losses(scheme)
@@ -155,7 +163,7 @@ class _RecipeReader:
         section = self.section("networks")
         if method is None:  # which slots there are is not known, but what stands here can be checked by itself
             for key, value in section.items():
-                for kind in ("generator", "discriminator"):
+                for kind in ("generator", "discriminator", "masker"):
                     if isinstance(value, dict) and kind in value:
                         self.part(value, ("networks", key), kind)
             return {}
@@ -191,30 +199,39 @@ class _RecipeReader:
             if role not in ROLES:
                 self.problem(path, f"unknown role {role!r}{suggest(role, ROLES)}")
                 continue
+            if role not in self.roles:
+                continue
             if method is not None and role not in method.accepts:
                 takes = ", ".join(method.accepts) or "none"
                 self.problem(path, f"the method takes no mask in the role {role!r}; it takes: {takes}")
             part = self.part(value, path, "masker", MaskerUse)
             if part is None:
                 continue
-            planes = self.planes(part, path)
-            if planes is None:
-                continue
-            outside = [one for one in part.use["foreground"] if not 0 <= one < planes]
-            if outside:
-                self.problem((*path, "foreground"), f"there is no class {outside[0]}; the masker makes {planes} planes")
-            elif role in ONE_PLANE and planes > 1 and not part.use["foreground"]:
-                self.problem(path, f"the masker makes {planes} planes, the role needs one: name foreground: [classes]")
+            self.fit(role, part, path)
             found[role] = part
+        for role in method.requires if method else ():
+            if role in self.roles and self.section("maskers").get(role) is None:
+                example = f"maskers: {{{role}: {{masker: NAME}}}}"
+                self.problem(("maskers",), f"the method needs a masker in the role {role!r}: {example}")
         return found
 
-    def planes(self, part: Part, path: KeyPath) -> int | None:
-        """Make the masker, whose options may decide how many planes it makes."""
+    def fit(self, role: str, part: Part, path: KeyPath) -> None:
+        """Check that a masker serves a role; it is made, as its options may decide what it makes."""
         try:
-            return int(part.make().planes)
+            masker: Masker = part.make()
         except GanzooError as error:
             self.problem(path, str(error))
-            return None
+            return
+        planes, name = masker.planes, part.component.name
+        outside = [one for one in part.use["foreground"] if not 0 <= one < planes]
+        if outside:
+            self.problem((*path, "foreground"), f"there is no class {outside[0]}; the masker makes {planes} planes")
+        elif role in ONE_PLANE and planes > 1 and not part.use["foreground"]:
+            self.problem(path, f"the masker makes {planes} planes, the role needs one: name foreground: [classes]")
+        if masker.trains == "alone":
+            self.problem(path, f"{name!r} is untrained: give it weights")
+        elif masker.trains == "along" and role != "composite":
+            self.problem(path, f"{name!r} is trained with the generators: only the role 'composite' can teach it")
 
     def losses(self, method: Method | None) -> dict[str, Part]:
         found = {}
@@ -256,12 +273,17 @@ class _RecipeReader:
             )
         return {"of": of, "weight": part.use["weight"], "phase": phase}
 
-    def metrics(self) -> list[Part]:
+    def metrics(self, method: Method | None) -> list[Part]:
         value = self.section("evaluate").get("metrics") or []
         if not isinstance(value, list):
             self.problem(("evaluate", "metrics"), f"it is {value!r}; it is a list of names or {{metric: NAME, …}}")
             return []
         parts = [self.part(one, ("evaluate", "metrics", i), "metric") for i, one in enumerate(value)]
+        for i, part in enumerate(parts):
+            measured: type[Metric] | None = part.component.load() if part else None
+            if measured and method and not set(measured.directions) & set(method.directions):
+                theirs, ours = (", ".join(one.directions) for one in (measured, method))
+                self.problem(("evaluate", "metrics", i), f"it measures {theirs}, and the method translates {ours}")
         return [part for part in parts if part]
 
 

@@ -11,11 +11,11 @@ was given, so a method is written once, with or without masks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError
 
@@ -32,16 +32,16 @@ class Roles:
 
     Args:
         maskers: role → masker.
-        foreground: role → the classes whose union is the one plane of a masker that makes several.
+        uses: role → what is done to the masker's mask before the role sees it.
     """
 
     def __init__(
         self,
         maskers: Mapping[str, Masker] | None = None,
-        foreground: Mapping[str, Sequence[int]] | None = None,
+        uses: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
     ) -> None:
         self.maskers = dict(maskers or {})
-        self.foreground = {role: list(classes) for role, classes in (foreground or {}).items()}
+        self.uses = dict(uses or {})
 
     def __contains__(self, role: str) -> bool:
         return role in self.maskers
@@ -50,7 +50,7 @@ class Roles:
         """Return a role's mask (B, K, H, W) of the picture ``name`` of the step; with ``gradient`` traceable.
 
         It is kept in the step as ``{role}_mask_{name}``; made again from a copy of the step it is the same, its draws
-        being keyed: two phases must not see two random masks.
+        being keyed: two phases must not see two random masks. A drawn mask serves both domains of a step.
         A generated picture is served the given mask of the picture that it was made from.
         """
         key = f"{role}_mask_{name}"
@@ -60,18 +60,14 @@ class Roles:
             given = step.get(kind)
             if given is None and "given" in masker.needs:
                 raise GanzooError(
-                    f"maskers.{role}: it reads what the data set gives, and this one gives no {kind!r}; the data set "
-                    "folders takes masks from trainA_masks, trainB_masks and so on"
+                    f"maskers.{role}: it reads what the data set gives, and here is no {kind!r}; the data set folders "
+                    "takes masks from trainA_masks, trainB_masks and so on, and translate from --mask"
                 )
-            with torch.set_grad_enabled(gradient and torch.is_grad_enabled()):
-                mask = masker(
-                    step[name] if gradient else step[name].detach(),
-                    rng=step.rng(f"mask/{role}/{source_of(name)}"),
-                    given=given,
-                )
-                if role in self.foreground:
-                    mask = mask[:, self.foreground[role]].sum(1, keepdim=True).clamp(max=1)
-            step[key] = mask
+            traced = gradient or masker.trains == "along"
+            with torch.set_grad_enabled(traced and torch.is_grad_enabled()):
+                picture = step[name] if gradient else step[name].detach()
+                mask = masker(picture, rng=step.rng(f"mask/{role}"), given=given)
+                step[key] = self.uses[role](mask) if role in self.uses else mask
         return step[key]
 
     def input(self, step: Step, name: str) -> Tensor | None:
@@ -92,6 +88,25 @@ class Roles:
     def labels(self, step: Step, name: str) -> Tensor | None:
         """Return the classes (B, K, H, W) of the picture ``name``, or None."""
         return self.mask("labels", step, name) if "labels" in self else None
+
+    def learning(self) -> dict[str, Masker]:
+        """Return the maskers that are trained with the generators, by the names of their slots."""
+        return {f"masker_{role}": one for role, one in self.maskers.items() if one.trains == "along"}
+
+    def use(self, networks: Mapping[str, nn.Module]) -> None:
+        """Take the learning maskers, or their averages, from a method's networks."""
+        for name in self.learning():
+            self.maskers[name.removeprefix("masker_")] = cast("Masker", networks[name])
+
+    def terms(self, step: Step) -> dict[str, Tensor]:
+        """Return what the learning maskers add to the generators' loss, each for the masks of the real pictures."""
+        found: dict[str, Tensor] = {}
+        for name, masker in self.learning().items():
+            masks = f"{name.removeprefix('masker_')}_mask_real_"
+            for key in [key for key in step if key.startswith(masks)]:
+                domain = key.removeprefix(masks)
+                found |= {f"{name}_{term}_{domain}": value for term, value in masker.terms(step[key]).items()}
+        return found
 
 
 def source_of(name: str) -> str:

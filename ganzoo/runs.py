@@ -18,7 +18,7 @@ import yaml
 from accelerate import Accelerator
 
 from ganzoo import processes, state
-from ganzoo.assemble import attach_losses, build_method, reads_pairs
+from ganzoo.assemble import attach_losses, build_method, reads_pairs, require_given
 from ganzoo.callbacks import Callbacks
 from ganzoo.console import Console
 from ganzoo.data.loading import Reader
@@ -57,6 +57,7 @@ class Run:
         train = recipe.train
         method = build_method(recipe, self.dataset.channels)
         self.paired = reads_pairs(recipe, method, self.dataset)
+        require_given(recipe, method, self.dataset)
         self.order = Order(
             picture_counts(self.dataset, "train"),
             self.paired,

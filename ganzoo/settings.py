@@ -61,7 +61,8 @@ class TrainSettings:
         decay: share of the run, at its end, over which the learning rate falls linearly.
         precision: ``bf16`` and ``fp16`` run the networks under autocast; losses stay in fp32.
         seed: everything random in the run follows from it.
-        ema: decay of the generators' exponential moving average, used for samples, metrics, translation; 0: none.
+        ema: decay of the exponential moving average of all networks but discriminators, which samples, metrics and
+            translation then use; 0: none.
         patience: steps in a row that may be not finite before the run stops.
         log: steps between lines of metrics.jsonl.
         sample: steps between sample grids; 0: only at the end.

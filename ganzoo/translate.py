@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import overload
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from ganzoo import state
 from ganzoo.assemble import build_method
-from ganzoo.console import Console
-from ganzoo.data.pictures import find_pictures, from_pil, read_picture, to_float, to_uint8, write_picture
-from ganzoo.data.scaling import resize
-from ganzoo.errors import GanzooError, is_out_of_memory
+from ganzoo.data.pictures import from_pil, read_picture, to_float, to_uint8
+from ganzoo.errors import GanzooError
+from ganzoo.given import role_of
 from ganzoo.interfaces import Direction
 from ganzoo.recipe_reader import read_recipe
+from ganzoo.roles import Roles
 from ganzoo.step import Step
+
+TRANSLATED = "translated"
+"""The name of a translation in its step."""
 
 
 class Translator:
@@ -31,13 +32,21 @@ class Translator:
         run: the run's folder.
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if there is one, else ``last``.
         device: a torch device; by default the accelerator, if there is one.
+        roles: the maskers that are wanted; those of the others need not be there. The first two change translations.
     """
 
-    def __init__(self, run: str | PathLike[str], *, checkpoint: str = "", device: str = "") -> None:
+    def __init__(
+        self,
+        run: str | PathLike[str],
+        *,
+        checkpoint: str = "",
+        device: str = "",
+        roles: Sequence[str] = ("input", "composite"),
+    ) -> None:
         folder = Path(run)
         if not (folder / "resolved.yaml").is_file():
             raise GanzooError(f"{folder}: not a run's folder; it would hold resolved.yaml and checkpoints/")
-        self.recipe = read_recipe(folder / "resolved.yaml")
+        self.recipe = read_recipe(folder / "resolved.yaml", roles=roles)
         self.checkpoint = _find_checkpoint(folder / "checkpoints", checkpoint)
         try:
             self.device = torch.device(device) if device else _default_device()
@@ -55,44 +64,99 @@ class Translator:
             plain = self.checkpoint / "networks" / f"{name}.safetensors"
             state.load_network(self.method.networks[name], averaged if averaged.is_file() else plain)
             self.method.networks[name].to(self.device).eval()
-        for masker in self.method.masks.maskers.values():
+        self.wear(self.method.masks)
+
+    def wear(self, masks: Roles) -> None:
+        """Put other maskers in the method's hands."""
+        for masker in masks.maskers.values():
             masker.to(self.device)
+        self.method.bind(self.method.networks, masks)
+
+    def way(self, direction: str | None) -> Direction:
+        """Return a direction of the method, its first one by default. Raises GanzooError for another."""
+        found = next((one for one in self.method.directions if one == (direction or one)), None)
+        if found is None:
+            raise GanzooError(f"direction is {direction!r}; the method has: {', '.join(self.method.directions)}")
+        return found
 
     @overload
-    def translate(self, picture: Image.Image | str | PathLike[str], direction: Direction = "AB") -> Image.Image: ...
-    @overload
-    def translate(self, picture: Tensor, direction: Direction = "AB") -> Tensor: ...
     def translate(
-        self, picture: Image.Image | str | PathLike[str] | Tensor, direction: Direction = "AB"
+        self,
+        picture: Image.Image | str | PathLike[str],
+        direction: str | None = None,
+        *,
+        mask: Image.Image | Tensor | None = None,
+    ) -> Image.Image: ...
+    @overload
+    def translate(self, picture: Tensor, direction: str | None = None, *, mask: Tensor | None = None) -> Tensor: ...
+    def translate(
+        self,
+        picture: Image.Image | str | PathLike[str] | Tensor,
+        direction: str | None = None,
+        *,
+        mask: Image.Image | Tensor | None = None,
     ) -> Image.Image | Tensor:
         """Translate one picture, or a batch.
 
         Args:
             picture: a PIL picture or a path, which give a PIL picture; or a tensor (C, H, W) or (B, C, H, W) in
                 [−1, 1], which gives a tensor of that form, on its device.
-            direction: ``AB`` or ``BA``.
+            direction: ``AB`` or ``BA``; by default the method's first.
+            mask: a grey picture of the same size, or a tensor (1, H, W) or (B, 1, H, W) in [0, 1], in place of the
+                run's own masker.
         """
-        if direction not in self.method.directions:
-            raise GanzooError(f"direction is {direction!r}; the method has: {', '.join(self.method.directions)}")
+        way = self.way(direction)
+        if isinstance(mask, Image.Image):
+            mask = (to_float(from_pil(mask, 1)) + 1) / 2
         if isinstance(picture, Tensor):
             batch = picture if picture.ndim == 4 else picture[None]
-            made = self._run(batch, direction).to(picture.device)
+            made = self.step_of(batch, way, mask)[TRANSLATED].to(picture.device)
             return made if picture.ndim == 4 else made[0]
-        channels = self.channels[direction[0]]
+        channels = self.channels[way[0]]
         if isinstance(picture, Image.Image):
-            pixels = self.translate_pixels(from_pil(picture, channels), direction)
+            pixels = from_pil(picture, channels)
         else:
-            pixels = self.translate_pixels(read_picture(Path(picture), channels), direction)
-        return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+            pixels = read_picture(Path(picture), channels)
+        made = self.step_of(to_float(pixels)[None], way, mask)[TRANSLATED]
+        translated = to_uint8(made[0])
+        return Image.fromarray(translated[:, :, 0] if translated.shape[2] == 1 else translated)
 
-    def translate_pixels(self, pixels: np.ndarray, direction: Direction) -> np.ndarray:
-        """Translate one picture, (H, W, C) uint8 to (H, W, C') uint8."""
-        return to_uint8(self._run(to_float(pixels)[None], direction)[0])
+    def step_of(self, batch: Tensor, direction: Direction, mask: Tensor | None = None, *, sample: int = 0) -> Step:
+        """Return the step in which a batch was translated: the result in [−1, 1], and the masks that were used.
 
-    def _run(self, batch: Tensor, direction: Direction) -> Tensor:
-        step = Step({}, seed=self.recipe.train.seed, index=-1, samples=range(len(batch)), training=False)
+        Args:
+            batch: (B, C, H, W) in [−1, 1].
+            direction: one of the method's.
+            mask: (1, H, W) or (B, 1, H, W) in [0, 1].
+            sample: keys the draws of the first picture; the others' follow.
+        """
+        samples = range(sample, sample + len(batch))
+        step = Step({}, seed=self.recipe.train.seed, index=-1, samples=samples, training=False)
+        if mask is not None:
+            planes = mask.to(self.device).expand(len(batch), 1, *mask.shape[-2:])
+            if planes.shape[-2:] != batch.shape[-2:]:
+                raise GanzooError(f"mask is {_size(planes)}, the picture {_size(batch)}; make them the same size")
+            step[f"{role_of(self.method)}_mask_real_{direction[0]}"] = planes
         with torch.no_grad():
-            return self.method.translate(batch.to(self.device), direction, step).float().clamp(-1, 1)
+            made = self.method.translate(batch.to(self.device), direction, step)
+        step[TRANSLATED] = made.float().clamp(-1, 1)
+        return step
+
+    def masks_of(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return every mask of a translated batch: role → (B, K, H, W); ``judge`` sees the result too."""
+        source, target = f"real_{direction[0]}", f"fake_{direction[1]}"
+        step[target] = step[TRANSLATED]
+        found = {}
+        with torch.no_grad():
+            for role in self.method.masks.maskers:
+                found[role] = self.method.masks.mask(role, step, source)
+            if "judge" in found:
+                found["judge_translated"] = self.method.masks.mask("judge", step, target)
+        return found
+
+
+def _size(planes: Tensor) -> str:
+    return f"{planes.shape[-1]}×{planes.shape[-2]}"
 
 
 def _default_device() -> torch.device:
@@ -109,64 +173,3 @@ def _find_checkpoint(folder: Path, name: str) -> Path:
     raise GanzooError(
         f"{folder}: there is no checkpoint {name or 'yet'}; there are: {', '.join(there) or 'none, train first'}"
     )
-
-
-def plan(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Return (picture, where its translation goes) for files and folders, names and structure kept.
-
-    A folder's contents go under ``out`` as they lie in it, a file directly into it. Two pictures that differ only in
-    their ending keep it inside the name (``a.jpg.png``). Raises GanzooError when two would still share a name.
-    """
-    pairs: list[tuple[Path, Path]] = []
-    for one in inputs:
-        if one.is_dir():
-            pairs += [(file, file.relative_to(one)) for file in find_pictures(one)]
-        else:
-            pairs.append((one, Path(one.name)))
-    stems = [relative.with_suffix("") for _, relative in pairs]
-    uses = Counter(stems)
-    planned: dict[Path, Path] = {}
-    for (source, relative), stem in zip(pairs, stems, strict=True):
-        target = out / (f"{relative}.png" if uses[stem] > 1 else f"{stem}.png")
-        if target in planned:
-            raise GanzooError(f"{source} and {planned[target]} would both become {target}: translate them apart")
-        if target.resolve() == source.resolve():
-            raise GanzooError(f"{source} would be written over by its translation: choose another folder with -o")
-        planned[target] = source
-    return [(source, target) for target, source in planned.items()]
-
-
-def translate_files(
-    run: Path,
-    inputs: Sequence[Path],
-    out: Path,
-    *,
-    direction: Direction = "AB",
-    checkpoint: str = "",
-    size: int | None = None,
-    device: str = "",
-) -> None:
-    """Translate files and folders. Raises GanzooError with a list at the end when some failed; the rest is done."""
-    pairs = plan(inputs, out)
-    if not pairs:
-        raise GanzooError(f"there are no pictures in {', '.join(map(str, inputs))}")
-    translator = Translator(run, checkpoint=checkpoint, device=device)
-    console = Console()
-    failed: list[str] = []
-    for source, target in pairs:
-        try:
-            pixels = read_picture(source, translator.channels[direction[0]])
-            if size:
-                factor = size / min(pixels.shape[:2])
-                shape = (round(pixels.shape[0] * factor), round(pixels.shape[1] * factor))
-                pixels = resize(pixels, shape, Image.Resampling.BICUBIC)
-            write_picture(translator.translate_pixels(pixels, direction), target)
-        except GanzooError as error:
-            failed.append(str(error))
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            failed.append(f"{source}: too large for the memory; scale it down with --size")
-    console.say(f"{len(pairs) - len(failed)} of {len(pairs)} pictures translated {direction}, into {out}")
-    if failed:
-        raise GanzooError("\n".join([*failed, f"{len(failed)} of {len(pairs)} pictures were not translated"]))

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from ganzoo.interfaces import Direction
 
 RECIPE = click.Path(path_type=Path)
 
@@ -56,28 +52,54 @@ def masks_command(recipe: Path, overrides: tuple[str, ...], out: Path) -> None:
 @click.option("-o", "--out", type=RECIPE, required=True, help="The folder for the translations.")
 @click.option(
     "--direction",
-    type=click.Choice(["AB", "BA"]),
-    default="AB",
-    show_default=True,
-    help="From which to which.",
+    type=click.Choice(["AB", "BA", "AA"]),
+    help="From which to which.  [default: the method's first]",
 )
 @click.option("--checkpoint", default="", help="last, best or step-N.  [default: best if there is one, else last]")
 @click.option("--size", type=click.IntRange(1), help="Scale the shorter side to so many pixels first.")
 @click.option("--device", default="", help="A torch device.  [default: the accelerator if there is one]")
+@click.option(
+    "--mask",
+    "masks",
+    multiple=True,
+    type=RECIPE,
+    help="A picture of the mask, or a folder that holds one for each picture; again for one more translation.",
+)
+@click.option(
+    "--masker",
+    "maskers",
+    multiple=True,
+    help="A masker in place of the run's own: centered_square, '{masker: round, scale: 0.5}'; again for one more.",
+)
+@click.option("--save-masks", type=RECIPE, help="A folder for the masks that were used, one below it for each role.")
 def translate_command(
     run: Path,
     inputs: tuple[Path, ...],
     out: Path,
-    direction: Direction,
+    direction: str | None,
     checkpoint: str,
     size: int | None,
     device: str,
+    masks: tuple[Path, ...],
+    maskers: tuple[str, ...],
+    save_masks: Path | None,
 ) -> None:
     """Translate INPUTS, pictures and folders of them, with the generators of RUN.
 
     Every picture is translated at its own size; names and folders are kept, as PNG. Pictures of one folder that differ
-    only in their ending keep it: a.jpg.png.
+    only in their ending keep it: a.jpg.png. With several masks each has a folder of its own below OUT.
     """
-    from ganzoo.translate import translate_files
+    from ganzoo.translate_files import translate_files
 
-    translate_files(run, inputs, out, direction=direction, checkpoint=checkpoint, size=size, device=device)
+    translate_files(
+        run,
+        inputs,
+        out,
+        direction=direction,
+        checkpoint=checkpoint,
+        size=size,
+        device=device,
+        masks=masks,
+        maskers=maskers,
+        save_masks=save_masks,
+    )

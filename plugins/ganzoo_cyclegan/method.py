@@ -56,10 +56,15 @@ class CycleGAN(Method):
             raise GanzooError("every term is left out: nothing is to be learnt")
         self.judged = [domain for domain, term in (("A", "gan_BA"), ("B", "gan_AB")) if term in self.terms]
         self.pools = {domain: ImagePool(pool) for domain in self.judged}
+        # Its kin put their own in these four places.
+        self.generate: Callable[[Step, Direction, list[str]], list[Tensor]] = self.generate_from_pictures
+        """What the generator of a direction makes of pictures of the step."""
         self.show: Callable[[Step, str], Tensor] = lambda step, name: self.masks.judge(step, name)
-        """What a discriminator sees of a picture of the step; its kin put theirs here."""
+        """What a discriminator sees of a picture of the step."""
         self.pooled: Callable[[Step, str], Tensor] = self.pooled_as_shown
-        """The fakes that a domain's discriminator is shown in its own phase; its kin put theirs here."""
+        """The fakes that a domain's discriminator is shown in its own phase."""
+        self.cycle_error: Callable[[Step, str], Tensor] = lambda step, domain: l1(step, f"rec_{domain}", domain)
+        """How far a domain's pictures are from their reconstructions, a scalar."""
         self.slots = {
             "G_AB": Slot("generator", ("A",), "B", default={"generator": "resnet"}),
             "G_BA": Slot("generator", ("B",), "A", default={"generator": "resnet"}),
@@ -96,18 +101,23 @@ class CycleGAN(Method):
                     "method.identity: the domains differ in channels, so this term has no meaning: set it to 0"
                 )
             wanted -= {"idt_A", "idt_B"}
-        for direction, (source, target) in {"AB": ("A", "B"), "BA": ("B", "A")}.items():
+        for direction in self.directions:
+            source, target = direction[0], direction[1]
             real, same = f"real_{source}", f"real_{target}"
-            network = self.networks[f"G_{direction}"]
-            inputs = [step[real]] + ([step[same]] if f"idt_{target}" in wanted else [])
-            fake, *identity = together(network, inputs)
+            names = [real] + ([same] if f"idt_{target}" in wanted else [])
+            fake, *identity = self.generate(step, direction, names)
             step[f"fake_{target}"] = self.masks.composite(step, real, fake)
             for image in identity:
                 step[f"idt_{target}"] = self.masks.composite(step, same, image)
-        for source, fake_name, direction in (("A", "fake_B", "BA"), ("B", "fake_A", "AB")):
+        for direction in self.directions:
+            target, source = direction[0], direction[1]
             if f"rec_{source}" in wanted:
-                back = self.networks[f"G_{direction}"](step[fake_name])
-                step[f"rec_{source}"] = self.masks.composite(step, fake_name, back)
+                (back,) = self.generate(step, direction, [f"fake_{target}"])
+                step[f"rec_{source}"] = self.masks.composite(step, f"fake_{target}", back)
+
+    def generate_from_pictures(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
+        """Return what a generator makes of pictures of the step, in one call."""
+        return together(self.networks[f"G_{direction}"], [step[name] for name in names])
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generators' terms, each named as in ``without``."""
@@ -119,25 +129,26 @@ class CycleGAN(Method):
                 logits = self.networks[f"D_{target}"](self.show(step, f"fake_{target}"))
                 losses[term] = generator_loss(self.gan, logits)
             else:
-                made = step[f"rec_{domain}" if kind == "cycle" else f"idt_{domain}"]
-                losses[term] = self._weight(term) * (made.float() - step[f"real_{domain}"]).abs().mean()
+                error = self.cycle_error(step, domain) if kind == "cycle" else l1(step, f"idt_{domain}", domain)
+                losses[term] = self._weight(term) * error
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return each discriminator's loss on real pictures and on pooled fakes."""
-        losses = {}
-        for domain in self.judged:
-            critic = self.networks[f"D_{domain}"]
-            real = self.show(step, f"real_{domain}")
-            fake = self.pooled(step, domain).to(real.dtype)
-            on_real, on_fake = discriminator_loss(self.gan, *together(critic, [real, fake]))
-            if self.gan == "wgan-gp":
-                mix = step.rng(f"mix_{domain}").uniform()
-                with torch.autocast(real.device.type, enabled=False):  # a double backward wants its digits
-                    losses[f"D_{domain}"] = on_real + on_fake + gradient_penalty(critic, real, fake, mix)
-            else:
-                losses[f"D_{domain}"] = (on_real + on_fake) / 2
-        return losses
+        shown = {
+            f"D_{domain}": (self.show(step, f"real_{domain}"), self.pooled(step, domain)) for domain in self.judged
+        }
+        return {name: self.critic_loss(step, name, real, fake) for name, (real, fake) in shown.items()}
+
+    def critic_loss(self, step: Step, name: str, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the loss of the discriminator ``name`` on real pictures and on fakes."""
+        critic, fake = self.networks[name], fake.to(real.dtype)
+        on_real, on_fake = discriminator_loss(self.gan, *together(critic, [real, fake]))
+        if self.gan != "wgan-gp":
+            return (on_real + on_fake) / 2
+        mix = step.rng(f"mix_{name}").uniform()
+        with torch.autocast(real.device.type, enabled=False):  # a double backward wants its digits
+            return on_real + on_fake + gradient_penalty(critic, real, fake, mix)
 
     def pooled_as_shown(self, step: Step, domain: str) -> Tensor:
         """Return fakes from the pool, which holds them as they were shown."""
@@ -151,7 +162,8 @@ class CycleGAN(Method):
         """Translate pictures of one domain with its generator."""
         name = f"real_{direction[0]}"
         step[name] = images
-        return self.masks.composite(step, name, self.networks[f"G_{direction}"](images))
+        (made,) = self.generate(step, direction, [name])
+        return self.masks.composite(step, name, made)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the pools."""
@@ -169,6 +181,11 @@ class CycleGAN(Method):
         """Take the step's fakes out of the pools again."""
         for pool in self.pools.values():
             pool.undo()
+
+
+def l1(step: Step, name: str, domain: str) -> Tensor:
+    """Return the mean absolute difference, in float32, of a tensor of the step and a domain's pictures."""
+    return (step[name].float() - step[f"real_{domain}"]).abs().mean()
 
 
 def together(network: nn.Module, inputs: list[Tensor]) -> list[Tensor]:

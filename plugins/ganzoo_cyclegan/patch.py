@@ -24,6 +24,7 @@ class Patch(nn.Module):
         layers: convolutions of stride 2.
         norm: between the first convolution and the last: ``instance``, ``batch`` or ``none``.
         padding: at the borders of every map: ``zero``, as published, ``reflect`` or ``replicate``.
+        average_logits: return the mean of the map, (B, 1, 1, 1), so that a picture is judged as a whole.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class Patch(nn.Module):
         layers: Annotated[int, Field(ge=1, le=8)] = 3,
         norm: Norm = "instance",
         padding: Padding = "zero",
+        average_logits: bool = False,
     ) -> None:
         super().__init__()
         self.layers = layers
+        self.average_logits = average_logits
         mode = padding_mode(padding)
         widths = [width * min(2**layer, 8) for layer in range(layers + 1)]
         hidden: list[nn.Module] = []
@@ -53,7 +56,7 @@ class Patch(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (B, 1, h, w). Raises GanzooError for pictures below 3 · 2**layers pixels a side."""
+        """Return logits (B, 1, h, w), or their mean. Raises GanzooError below 3 · 2**layers pixels a side."""
         height, width = images.shape[-2:]
         least = 3 * 2**self.layers
         if min(height, width) < least:
@@ -61,4 +64,5 @@ class Patch(nn.Module):
                 f"patch with layers: {self.layers} judges pictures from {least}×{least} pixels on, "
                 f"not {height}×{width}: take fewer layers, larger pictures or the discriminator pixel"
             )
-        return self.model(images)
+        logits: Tensor = self.model(images)
+        return logits.mean(dim=(2, 3), keepdim=True) if self.average_logits else logits

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Dataset, Direction, Metric
+from ganzoo.interfaces import Dataset, Direction, Method, Metric
 from ganzoo.step import Step
 from ganzoo_digits.judges import Classifier, digit_reader, domain_judge
 
@@ -24,7 +24,7 @@ class DigitsMetric(Metric):
     domain: Classifier
     digit: Classifier
 
-    def prepare(self, dataset: Dataset, seed: int) -> None:
+    def prepare(self, method: Method, dataset: Dataset, seed: int) -> None:
         """Train the judges, or take them from the cache. Raises GanzooError for data that knows no digits."""
         first = dataset.sample("train", "A", 0)
         if first.target is None or first.mask is None or "digit" not in first.values:

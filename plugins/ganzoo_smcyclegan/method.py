@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo import GanzooError
+from ganzoo.roles import Roles
 from ganzoo.step import Step
 from ganzoo.variation import Variation
 from ganzoo_cyclegan.adversarial import Adversarial
@@ -40,6 +42,7 @@ class SMCycleGAN(Variation):
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("judge", "composite")
+    requires: ClassVar[tuple[str, ...]] = ("judge",)
 
     def __init__(
         self,
@@ -59,12 +62,22 @@ class SMCycleGAN(Variation):
         super().__init__(self.cyclegan)
         self.probability = mask_probability
         self.flow = flow
+        self.pooled = pooled
         if isinstance(mask_probability, dict) and set(mask_probability) != {"start", "end"}:
             raise GanzooError("mask_probability rises from start to end: {start: 0.1, end: 1.0}")
         if isinstance(mask_probability, tuple):
             epochs = [epoch for epoch, _ in mask_probability]
             if not epochs or epochs[0] != 0 or epochs != sorted(set(epochs)):
                 raise GanzooError("mask_probability is a list of [first epoch, probability], from epoch 0 on, rising")
+
+    def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
+        """Take networks and maskers. Raises GanzooError for a raw pool whose pictures the masker cannot mask."""
+        super().bind(networks, masks)
+        if self.pooled == "raw" and "given" in masks.maskers["judge"].needs:
+            raise GanzooError(
+                "method.pooled: raw masks earlier pictures anew, and maskers.judge has the masks of this step's alone; "
+                "take pooled: judged"
+            )
 
     def probability_at(self, step: Step) -> float:
         """Return the probability that a step is masked."""

@@ -434,8 +434,8 @@ def test_maskers_serve_roles() -> None:
           composite: {masker: planes, planes: 4, foreground: [1, 3]}
         """)
     )
-    assert recipe.maskers["judge"].use == {"foreground": ()}
-    assert recipe.maskers["composite"].use == {"foreground": (1, 3)}
+    assert recipe.maskers["judge"].use["foreground"] == ()
+    assert recipe.maskers["composite"].use["foreground"] == (1, 3)
     assert read(WHOLE + "maskers: {judge: null}\n").maskers == {}
 
 

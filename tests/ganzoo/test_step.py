@@ -8,6 +8,7 @@ import torch
 from standins import batch_step
 from torch import Tensor
 
+from ganzoo.edges import MaskerUse
 from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.roles import Roles
@@ -114,9 +115,9 @@ def test_foreground_classes_are_united_and_bounded() -> None:
     step = batch_step()
     planes = Roles({"labels": Random(3)}).labels(step, "real_A")
     assert planes is not None and planes.shape == (2, 3, 8, 8)
-    one = Roles({"judge": Random(3)}, {"judge": [0, 2]}).mask("judge", batch_step(), "real_A")
+    one = Roles({"judge": Random(3)}, {"judge": MaskerUse(foreground=(0, 2))}).mask("judge", batch_step(), "real_A")
     assert one.shape == (2, 1, 8, 8)
-    raw = batch_step().rng("mask/judge/A").uniform(3, 8, 8)
+    raw = batch_step().rng("mask/judge").uniform(3, 8, 8)
     torch.testing.assert_close(one, (raw[:, :1] + raw[:, 2:]).clamp(max=1))
 
 

@@ -13,7 +13,7 @@ from tinyrun import ganzoo, write_recipe
 import ganzoo as package
 from ganzoo.data.pictures import to_float
 from ganzoo.errors import GanzooError
-from ganzoo.translate import plan, translate_files
+from ganzoo.translate_files import plan, translate_files
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,13 @@ def test_command_line_path_picture_and_tensor_give_the_same_pixels(run: Path, tm
     assert expected.shape == (37, 21, 3)
     translator = package.load(run)
     with Image.open(source) as picture:
-        assert np.array_equal(np.array(translator.translate(picture, direction)), expected)  # type: ignore[call-overload]
+        assert np.array_equal(np.array(translator.translate(picture, direction)), expected)
         pixels = np.array(picture)
-    assert np.array_equal(np.array(translator.translate(source, direction)), expected)  # type: ignore[call-overload]
-    tensor = translator.translate(to_float(pixels), direction)  # type: ignore[call-overload]
+    assert np.array_equal(np.array(translator.translate(source, direction)), expected)
+    tensor = translator.translate(to_float(pixels), direction)
     assert tensor.shape == (3, 37, 21) and tensor.abs().max() <= 1
     assert np.array_equal(((tensor.permute(1, 2, 0) + 1) * 127.5).round().numpy().astype(np.uint8), expected)
-    batch = translator.translate(torch.stack([to_float(pixels)] * 2), direction)  # type: ignore[call-overload]
+    batch = translator.translate(torch.stack([to_float(pixels)] * 2), direction)
     torch.testing.assert_close(batch[1], tensor, rtol=1e-4, atol=1e-5)
 
 
@@ -119,7 +119,7 @@ def test_what_is_no_run_or_has_no_checkpoint_is_told(run: Path, tmp_path: Path) 
     with pytest.raises(GanzooError, match="--device is 'gpuu'"):
         package.load(run, device="gpuu")
     with pytest.raises(GanzooError, match="direction is 'AC'"):
-        package.load(run).translate(torch.zeros(3, 8, 8), "AC")  # type: ignore[call-overload]
+        package.load(run).translate(torch.zeros(3, 8, 8), "AC")
 
 
 def test_an_empty_folder_is_told(run: Path, tmp_path: Path) -> None:

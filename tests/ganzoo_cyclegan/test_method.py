@@ -183,7 +183,7 @@ def test_the_other_adversarial_losses_by_their_formulas(gan: Any) -> None:
         critic = 0.5 * ((1 - on_real).clamp(min=0).mean() + (1 + on_fake).clamp(min=0).mean())
         generator = -on_fake.mean()
     else:
-        mix = step.rng("mix_B").uniform().double().view(-1, 1, 1, 1)
+        mix = step.rng("mix_D_B").uniform().double().view(-1, 1, 1, 1)
         mixed = (mix * step["real_B"] + (1 - mix) * fake).requires_grad_()
         rows = nets["D_B"](mixed).flatten(1).mean(1)
         slope = torch.autograd.grad(rows.sum(), mixed)[0].flatten(1).norm(dim=1)

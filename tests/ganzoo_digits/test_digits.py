@@ -13,6 +13,7 @@ from ganzoo.cache import cache_folder
 from ganzoo.data.pictures import to_float
 from ganzoo.errors import GanzooError
 from ganzoo.step import Step
+from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.resnet import ResNet
 from ganzoo_digits import judges
 from ganzoo_digits.dataset import StripedDigits
@@ -27,7 +28,7 @@ def digits() -> StripedDigits:
 @pytest.fixture(scope="module")
 def metric(digits: StripedDigits) -> DigitsMetric:
     made = DigitsMetric()
-    made.prepare(digits, 0)
+    made.prepare(CycleGAN(), digits, 0)
     return made
 
 
@@ -171,7 +172,7 @@ def test_other_data_is_refused() -> None:
     from standins import Noise
 
     with pytest.raises(GanzooError, match="striped_digits alone"):
-        DigitsMetric().prepare(Noise(), 0)
+        DigitsMetric().prepare(CycleGAN(), Noise(), 0)
 
 
 @pytest.mark.parametrize(("options", "said"), [({"size": 8}, "at least 16"), ({"held_out": 1790}, "from 1 to 1698")])

@@ -1,0 +1,74 @@
+"""Masks that a user gives to translate with: pictures of masks, or maskers of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ganzoo.assemble import build_masks
+from ganzoo.data.pictures import SUFFIXES, read_mask
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Method
+from ganzoo.recipe_reader import read_recipe
+from ganzoo.roles import Roles
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to mask all pictures.
+
+    Args:
+        label: names the folder of its translations, where there are several.
+        path: a picture of the mask, or a folder that holds one for each picture, by its relative path.
+        masks: the run's maskers, another one in the place of the run's own.
+    """
+
+    label: str = ""
+    path: Path | None = None
+    masks: Roles | None = None
+
+    def mask_of(self, relative: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+        """Return the mask of a picture, (H, W) uint8. Raises GanzooError when it is missing or of another size."""
+        if self.path is None:
+            return None
+        file = self.path
+        if self.path.is_dir():
+            stem = self.path / relative
+            found = [one for suffix in SUFFIXES if (one := stem.with_name(stem.name + suffix)).is_file()]
+            if not found:
+                raise GanzooError(f"{stem}.png: --mask: there is no mask for this picture")
+            file = found[0]
+        mask = read_mask(file)
+        if mask.shape != shape[:2]:
+            sizes = [f"{width}×{height}" for height, width in (mask.shape, shape[:2])]
+            raise GanzooError(f"{file}: --mask: it has {sizes[0]} pixels, its picture {sizes[1]}; make them the same")
+        return mask
+
+
+def role_of(method: Method) -> str:
+    """Return the role in which a mask changes what a run translates. Raises GanzooError when there is none."""
+    for role in ("input", "composite"):
+        if role in method.masks:
+            return role
+    raise GanzooError("this run translates without a mask: it has no masker in the roles input and composite")
+
+
+def choices(
+    run: Path, method: Method, roles: Sequence[str], paths: Sequence[Path], maskers: Sequence[str]
+) -> list[Choice]:
+    """Return what ``--mask`` and ``--masker`` ask for; one choice that changes nothing when they ask for nothing."""
+    role = role_of(method) if paths or maskers else ""
+    found = []
+    for path in paths:
+        if not path.exists():
+            raise GanzooError(f"{path}: --mask: there is no such picture or folder")
+        found.append(Choice(path.stem, path=path))
+    for text in maskers:
+        recipe = read_recipe(run / "resolved.yaml", [f"maskers.{role}={text}"], roles)
+        found.append(Choice(recipe.maskers[role].component.name, masks=build_masks(recipe)))
+    several = len(found) > 1
+    labelled = [replace(one, label=f"{i}-{one.label}" if several else "") for i, one in enumerate(found, 1)]
+    return labelled or [Choice()]

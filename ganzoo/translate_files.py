@@ -1,0 +1,120 @@
+"""``ganzoo translate``: files and folders in, files and folders out, names kept, nothing left out silently."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganzoo.console import Console
+from ganzoo.data.pictures import find_pictures, read_picture, to_float, to_uint8, write_picture
+from ganzoo.data.scaling import resize
+from ganzoo.errors import GanzooError, is_out_of_memory
+from ganzoo.given import choices
+from ganzoo.roles import ROLES
+from ganzoo.translate import TRANSLATED, Translator
+
+
+def plan(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+    """Return (picture, where its translation goes) for files and folders, names and structure kept.
+
+    A folder's contents go under ``out`` as they lie in it, a file directly into it. Two pictures that differ only in
+    their ending keep it inside the name (``a.jpg.png``). Raises GanzooError when two would still share a name.
+    """
+    pairs: list[tuple[Path, Path]] = []
+    for one in inputs:
+        if one.is_dir():
+            pairs += [(file, file.relative_to(one)) for file in find_pictures(one)]
+        else:
+            pairs.append((one, Path(one.name)))
+    stems = [relative.with_suffix("") for _, relative in pairs]
+    uses = Counter(stems)
+    planned: dict[Path, Path] = {}
+    for (source, relative), stem in zip(pairs, stems, strict=True):
+        target = out / (f"{relative}.png" if uses[stem] > 1 else f"{stem}.png")
+        if target in planned:
+            raise GanzooError(f"{source} and {planned[target]} would both become {target}: translate them apart")
+        if target.resolve() == source.resolve():
+            raise GanzooError(f"{source} would be written over by its translation: choose another folder with -o")
+        planned[target] = source
+    return [(source, target) for target, source in planned.items()]
+
+
+def translate_files(
+    run: Path,
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    direction: str | None = None,
+    checkpoint: str = "",
+    size: int | None = None,
+    device: str = "",
+    masks: Sequence[Path] = (),
+    maskers: Sequence[str] = (),
+    save_masks: Path | None = None,
+) -> None:
+    """Translate files and folders. Raises GanzooError with a list at the end when some failed; the rest is done.
+
+    Args:
+        run: the run's folder.
+        inputs: pictures and folders of them.
+        out: the folder for the translations; with several masks one below it for each.
+        direction: by default the method's first.
+        checkpoint: as ``Translator``'s.
+        size: pixels of the shorter side, to which pictures and masks are scaled before.
+        device: as ``Translator``'s.
+        masks: pictures of masks, or folders of them.
+        maskers: maskers to use in place of the run's own, as a recipe would name them.
+        save_masks: a folder for the masks that were used, one below it for each role.
+    """
+    pairs = plan(inputs, out)
+    if not pairs:
+        raise GanzooError(f"there are no pictures in {', '.join(map(str, inputs))}")
+    roles = ROLES if save_masks else ("input", "composite")
+    translator = Translator(run, checkpoint=checkpoint, device=device, roles=roles)
+    way = translator.way(direction)
+    if save_masks and not translator.method.masks.maskers:
+        raise GanzooError("--save-masks: this run uses no masks")
+    own = translator.method.masks
+    ways = choices(run, translator.method, roles, masks, maskers)
+    console = Console()
+    failed: list[str] = []
+    for choice in ways:
+        translator.wear(choice.masks or own)
+        for number, (source, target) in enumerate(pairs):
+            relative = target.relative_to(out)
+            try:
+                pixels = read_picture(source, translator.channels[way[0]])
+                mask = choice.mask_of(relative.with_suffix(""), pixels.shape)
+                if size:
+                    factor = size / min(pixels.shape[:2])
+                    shape = (round(pixels.shape[0] * factor), round(pixels.shape[1] * factor))
+                    pixels = resize(pixels, shape, Image.Resampling.BICUBIC)
+                    mask = mask if mask is None else resize(mask, shape, Image.Resampling.BILINEAR)
+                given = None if mask is None else torch.from_numpy(mask.copy())[None] / 255
+                step = translator.step_of(to_float(pixels)[None], way, given, sample=number)
+                write_picture(to_uint8(step[TRANSLATED][0]), out / choice.label / relative)
+                for role, planes in translator.masks_of(step, way).items() if save_masks else ():
+                    write_mask(planes[0], Path(save_masks or "", choice.label, role, relative))
+            except GanzooError as error:
+                failed.append(str(error))
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                failed.append(f"{source}: too large for the memory; scale it down with --size")
+    count = len(pairs) * len(ways)
+    with_masks = f" with each of {len(ways)} masks" if len(ways) > 1 else ""
+    console.say(f"{count - len(failed)} of {count} pictures translated {way}{with_masks}, into {out}")
+    if failed:
+        raise GanzooError("\n".join([*failed, f"{len(failed)} of {count} pictures were not translated"]))
+
+
+def write_mask(planes: Tensor, target: Path) -> None:
+    """Write a mask (K, H, W) in [0, 1] as a grey picture, each of several planes as one of its own."""
+    for i, plane in enumerate(planes):
+        path = target if len(planes) == 1 else target.with_name(f"{target.stem}-{i}.png")
+        write_picture(to_uint8(plane[None] * 2 - 1), path)

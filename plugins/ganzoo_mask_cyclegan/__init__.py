@@ -1,0 +1,14 @@
+"""Mask CycleGAN (Wang): CycleGAN whose generators are told what to keep. Uses the package ganzoo_cyclegan."""
+
+from __future__ import annotations
+
+from ganzoo import hookimpl
+from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the method."""
+    registry.add("method", "mask_cyclegan", "ganzoo_mask_cyclegan.method:MaskCycleGAN")

@@ -1,0 +1,97 @@
+"""Attention that is trained with the generators (after Mejjati et al. 2018 and Pumarola et al. 2018)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo import GanzooError
+from ganzoo.interfaces import Masker
+from ganzoo.randomness import Draws
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Learned(Masker):
+    """Where the generators should change a picture: a small network trained with them, in the role composite.
+
+    Its only teachers are the method's losses, through m·G(x) + (1 − m)·x, and they let it collapse both ways: to 1,
+    where it is no mask (Pumarola et al. 2018, GANimation, eq. 4, for which the sparsity is), and, as the cycles of
+    young generators are poor, to 0, where nothing is translated and nothing learnt. So three terms hold it, a the
+    mask's mean over a picture: ``sparsity`` · a; ``opening`` · max(0, least − a); ``smoothness`` · its total
+    variation, against specks. One network serves both domains.
+
+    A 7×7 convolution to ``width``, one of 3×3 and stride 2 to twice that, a residual block, nearest ×2 and a 3×3
+    convolution back, each with instance norm and ReLU; a 7×7 convolution to one plane, sigmoid.
+
+    Args:
+        width: channels of the first layer.
+        channels: of the pictures of both domains.
+        sparsity: weight of the mask's mean.
+        least: the share of a picture below which the mask is opened again.
+        opening: weight of what is missing to it; it has to outdo the cycle terms.
+        smoothness: weight of the mask's total variation, a mean over neighbours.
+    """
+
+    trains: Literal["", "alone", "along"] = "along"
+
+    def __init__(
+        self,
+        *,
+        width: Annotated[int, Field(ge=1)] = 32,
+        channels: Annotated[int, Field(ge=1)] = 3,
+        sparsity: Weight = 1.0,
+        least: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+        opening: Weight = 30.0,
+        smoothness: Weight = 0.1,
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.sparsity = sparsity
+        self.least = least
+        self.opening = opening
+        self.smoothness = smoothness
+        self.down = nn.Sequential(
+            *_layer(channels, width, 7),
+            *_layer(width, 2 * width, 3, stride=2),
+        )
+        self.block = nn.Sequential(*_layer(2 * width, 2 * width, 3), *_layer(2 * width, 2 * width, 3)[:-1])
+        self.up = nn.Sequential(*_layer(2 * width, width, 3))
+        self.last = nn.Conv2d(width, 1, 7, padding="same", padding_mode="replicate")
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return (B, 1, H, W) in (0, 1), float32. Raises GanzooError for pictures of other channels."""
+        if image.shape[1] != self.channels:
+            raise GanzooError(
+                f"learned: made for pictures of {self.channels} channels, and these have {image.shape[1]}; "
+                "both domains need the same, set by channels"
+            )
+        # Instance norm needs more than one place at half size.
+        image, height, width = _enlarged(image), *image.shape[-2:]
+        inner = self.down(image)
+        inner = F.relu(inner + self.block(inner))
+        logits = self.last(self.up(F.interpolate(inner, image.shape[-2:], mode="nearest")))
+        return logits[..., :height, :width].float().sigmoid()
+
+    def terms(self, mask: Tensor) -> dict[str, Tensor]:
+        """Return the weighted terms of a mask (B, 1, H, W), three scalars."""
+        share = mask.mean(dim=(1, 2, 3))
+        variation = mask.diff(dim=2).abs().mean() + mask.diff(dim=3).abs().mean()
+        return {
+            "sparsity": self.sparsity * share.mean(),
+            "opening": self.opening * F.relu(self.least - share).mean(),
+            "smoothness": self.smoothness * variation,
+        }
+
+
+def _enlarged(image: Tensor) -> Tensor:
+    rows, columns = (max(0, 3 - side) for side in image.shape[-2:])
+    return F.pad(image, (0, columns, 0, rows), mode="replicate") if rows or columns else image
+
+
+def _layer(entering: int, leaving: int, size: int, stride: int = 1) -> list[nn.Module]:
+    conv = nn.Conv2d(entering, leaving, size, stride, size // 2, bias=False, padding_mode="replicate")
+    return [conv, nn.InstanceNorm2d(leaving, affine=True), nn.ReLU()]
