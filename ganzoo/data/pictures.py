@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -79,13 +79,25 @@ def from_pil(picture: Image.Image, channels: int, path: Path = Path("picture")) 
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """Read a mask as grey, (H, W) uint8, 0 … 255; black and white of one bit become 0 and 255.
+def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray:
+    """Read a mask, (H, W) uint8, 0 … 255: grey as it is, black and white of one bit as 0 and 255.
+
+    A palette picture holds the class of each pixel, as PASCAL VOC's: those in ``foreground`` become 255, the rest 0.
+    Without ``foreground`` all but 0 are meant; a palette of greys alone then makes the file a grey picture.
 
     Raises:
-        GanzooError: as ``read_picture``.
+        GanzooError: as ``read_picture``; or it has colours or transparency, or ``foreground`` but no palette.
     """
-    return read_picture(path, 1)[:, :, 0]
+    if path.suffix.lower() == ".npy" and foreground is None:
+        return _read_array(path, 1)[:, :, 0]
+    with _opened(path) as picture:
+        if picture.mode == "P" and (foreground is not None or not _shows_grey(picture)):
+            return np.uint8(255) * np.isin(np.asarray(ImageOps.exif_transpose(picture)), foreground or range(1, 256))
+        if foreground is not None:
+            raise GanzooError(f"{path}: no palette of classes for foreground; save it with one, or drop foreground")
+        if not picture.mode.startswith(("I", "F")):
+            _refuse_colours(picture, path)
+        return from_pil(picture, 1, path)[:, :, 0]
 
 
 def read_labels(path: Path) -> np.ndarray:
@@ -219,6 +231,26 @@ def _from_floats(values: np.ndarray, path: Path) -> np.ndarray:
     if not (low >= 0 and high <= 1):  # so that NaN is refused as well
         raise GanzooError(f"{path}: its float values go from {low:g} to {high:g}; scale them to lie in [0, 1]")
     return np.rint(values * 255).astype(np.uint8)
+
+
+def _shows_grey(picture: Image.Image) -> bool:
+    """Return whether a palette is one of greys, with one for each class: Pillow saves class maps without any."""
+    palette = np.reshape(picture.getpalette() or [], (-1, 3))
+    return bool(np.asarray(picture).max() < len(palette)) and not _tinted(palette)
+
+
+def _refuse_colours(picture: Image.Image, path: Path) -> None:
+    pixels = np.asarray(picture.convert("RGBA"))
+    found = "colours" if _tinted(pixels[..., :3]) else "transparency" if pixels[..., 3].min() < 255 else None
+    if found:
+        raise GanzooError(
+            f"{path}: a mask with {found} (mode {picture.mode}) does not say what the foreground is; "
+            "save it as grey, white where the foreground is, or as a palette PNG of classes"
+        )
+
+
+def _tinted(colours: np.ndarray) -> bool:
+    return bool(np.ptp(colours, axis=-1).max() > 8)  # JPEG may leave a grey's channels a little apart
 
 
 def _read_array(path: Path, channels: int) -> np.ndarray:

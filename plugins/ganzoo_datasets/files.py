@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -107,13 +108,16 @@ def hold_out_validation(entries: Entries, share: float) -> None:
             entries["validation", domain] = [train[i] for i in held]
 
 
-def read_sample(entry: Entry, channels: int) -> Sample:
-    """Read a picture and its planes. Raises GanzooError, naming both files, when their sizes differ."""
+def read_sample(entry: Entry, channels: int, foreground: Sequence[int] | None = None) -> Sample:
+    """Read a picture and its planes. Raises GanzooError, naming both files, when their sizes differ.
+
+    ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0.
+    """
     image = read_picture(entry.path, channels)
     return Sample(
         image,
         entry.name,
-        mask=_plane(entry, image, entry.mask, read_mask),
+        mask=_plane(entry, image, entry.mask, partial(read_mask, foreground=foreground)),
         labels=_plane(entry, image, entry.labels, read_labels),
     )
 

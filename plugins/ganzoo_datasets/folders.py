@@ -1,7 +1,8 @@
-"""The data set ``folders``: two folders of pictures."""
+"""The data set ``folders``: two folders of pictures, or one."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,18 +31,21 @@ class Folders(Dataset):
     """Two folders of pictures, searched with all folders below them; masks and label maps may lie beside.
 
     Either ``root`` holds ``trainA trainB`` and, if there are any, ``testA testB valA valB``; or ``A`` and
-    ``B`` (and ``test_A``, ``test_B``) are any folders. The mask of ``trainA/x/y.jpg`` is
-    ``trainA_masks/x/y.png``: same folder, same stem, same size, for every picture.
+    ``B`` (and ``test_A``, ``test_B``) are any folders. ``A`` without ``B`` makes data of one domain, for
+    supervised methods. The mask of ``trainA/x/y.jpg`` is ``trainA_masks/x/y.png``: same folder, same stem,
+    same size, for every picture. Masks are grey, white where the foreground is, or palette pictures of classes.
 
     Args:
         root: the folder that holds ``trainA`` and the others.
         A: a folder of training pictures, instead of ``root``.
-        B: the same of the other domain.
+        B: the same of the other domain, if there is one.
         test_A: test pictures of A, beside ``A``.
         test_B: test pictures of B, beside ``B``.
         masks: what is appended to a picture folder's path to give that of its masks, for both domains or
             for each: ``{A: _masks_pseudo, B: _masks}``; ``/../masks`` is the folder ``masks`` next to it.
             Domains left out of a mapping have none. By default ``_masks``, where such a folder is there.
+        foreground: the classes, 0 … 255, that are the foreground of masks that are palette pictures; by
+            default all but 0. Every mask must then be such a picture.
         labels: the same for label maps; by default ``_labels``, where such a folder is there.
         channels: 1 or 3, or any number for pictures in ``.npy`` files; 3 where it is not given.
         validation: the share of the training pictures held out for validation, in a domain without a folder
@@ -57,21 +61,29 @@ class Folders(Dataset):
         test_A: Path | None = None,
         test_B: Path | None = None,
         masks: str | dict[Domain, str] | None = None,
+        foreground: tuple[int, ...] | None = None,
         labels: str | dict[Domain, str] | None = None,
         channels: Channels | None = None,
         validation: Share = 0.1,
     ) -> None:
         self.channels = channels_of(channels)
+        self.foreground = foreground
         self.entries: Entries = {(split, domain): [] for split in PREFIXES for domain in DOMAINS}
         planes: dict[Plane, str | dict[Domain, str] | None] = {"mask": masks, "labels": labels}
         hint = "check the path" if root is None else HINT
-        for key, folder in _places(root, {"A": A, "B": B}, {"A": test_A, "B": test_B}).items():
+        places = _places(root, {"A": A, "B": B}, {"A": test_A, "B": test_B})
+        if ("train", "B") not in places:
+            _refuse_b({"masks": masks, "labels": labels, "channels": channels})
+            del self.channels["B"]
+        for key, folder in places.items():
             entries = entries_in(folder, hint)
             for plane, option in planes.items():
                 beside = _beside(folder, key[1], option, CONVENTIONS[plane])
                 if beside:
                     entries = with_planes(entries, folder, plane, beside)
             self.entries[key] = entries
+        if foreground is not None:
+            _check_foreground(foreground, self.entries)
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:
@@ -80,7 +92,7 @@ class Folders(Dataset):
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Read one picture with its mask and labels."""
-        return read_sample(self.entries[split, domain][index], self.channels[domain])
+        return read_sample(self.entries[split, domain][index], self.channels[domain], self.foreground)
 
 
 def _places(
@@ -92,9 +104,11 @@ def _places(
         for domain in DOMAINS:
             folder, held = train[domain], test[domain]
             if folder is None:
+                if domain == "B" and held is None:
+                    continue
                 raise GanzooError(
                     f"folders: the option {domain} is missing; give root, which holds trainA and trainB, "
-                    "or both A and B"
+                    "or both A and B, or A alone"
                 )
             places["train", domain] = Path(folder)
             if held is not None:
@@ -116,4 +130,25 @@ def _beside(folder: Path, domain: Domain, option: str | Mapping[Domain, str] | N
         usual = Path(f"{folder}{convention}")
         return usual if usual.is_dir() else None
     suffix = option if isinstance(option, str) else option.get(domain)
-    return None if suffix is None else Path(f"{folder}{suffix}")
+    if suffix is None:
+        return None
+    place = folder if folder.name else folder.absolute()
+    # not left to the file system, where ``images/..`` of a linked folder is what holds the link's target
+    return place.parent / os.path.normpath(f"{place.name}{suffix}")
+
+
+def _refuse_b(options: Mapping[str, str | Mapping[Domain, str] | Mapping[Domain, int] | None]) -> None:
+    """Raise GanzooError for an option that speaks of B where there are no pictures of B."""
+    for name, option in options.items():
+        if isinstance(option, Mapping) and "B" in option:
+            raise GanzooError(f"folders: {name}.B is given, but no pictures of B are; remove it, or give B")
+
+
+def _check_foreground(classes: tuple[int, ...], entries: Entries) -> None:
+    """Raise GanzooError for classes that cannot be, or that no mask would be asked for."""
+    if not classes or not all(0 <= one <= 255 for one in classes):
+        raise GanzooError(
+            f"folders: foreground is {list(classes)}; name one class or more, 0 … 255, or leave it out for all but 0"
+        )
+    if not any(entry.mask for found in entries.values() for entry in found):
+        raise GanzooError("folders: foreground names classes of masks, but there are none; set masks, or remove it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,10 @@ from ganzoo_digits import drawing
 
 SCANS = 1797
 VALIDATION = 97
+LANDSCAPES = {
+    "alike": {"A": drawing.ANYWHERE, "B": drawing.ANYWHERE},
+    "different": {"A": drawing.MEADOW, "B": drawing.SAVANNA},
+}
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,25 @@ class StripedDigits(Dataset):
     other clutter, as A's true pair is in ``Sample.target``: the same scan over the same clutter in the other domain.
     ``mask`` is the glyph's coverage, ``values["digit"]`` what it reads. Pictures are drawn at first use and kept.
 
+    As horses stand in meadows and zebras in savannas, the clutter may differ as well: with ``backgrounds: different``
+    A lies on upright boxes and bars in cool hues, B on ellipses and slanting bars in sandy ones, in every split. The
+    true pair keeps its picture's clutter still, so to repaint it is wrong, though the pictures of B would suggest it.
+
     Args:
         size: the pictures' side in pixels, at least 16.
         seed: draws the clutter, the shades and the splits; the run's own seed leaves them as they are.
         held_out: the number of test scans, 1 … 1,698; 97 more are for validation, the rest for training.
+        backgrounds: whether the clutter of A and B is drawn ``alike`` or is ``different``.
     """
 
-    def __init__(self, *, size: int = 32, seed: int = 0, held_out: int = 600) -> None:
+    def __init__(
+        self,
+        *,
+        size: int = 32,
+        seed: int = 0,
+        held_out: int = 600,
+        backgrounds: Literal["alike", "different"] = "alike",
+    ) -> None:
         if size < 16:
             raise GanzooError(f"striped_digits: size is {size}, but a digit needs at least 16 pixels")
         most = SCANS - VALIDATION - 2
@@ -44,6 +61,7 @@ class StripedDigits(Dataset):
             raise GanzooError(f"striped_digits: held_out is {held_out}, but must be from 1 to {most}")
         self.size = size
         self.seed = seed
+        self.backgrounds = backgrounds
         order = keyed("striped_digits", seed, "split").permutation(SCANS)
         test, validation, train = np.split(order, [held_out, held_out + VALIDATION])
         half = len(train) // 2
@@ -78,7 +96,8 @@ class StripedDigits(Dataset):
     def _draw(self, split: Split, domain: str, scan: int) -> Sample:
         alone = split == "train" or domain == "A"
         kind = "clutter" if alone else "other clutter"
-        ground = drawing.clutter(keyed("striped_digits", self.seed, kind, scan), self.size)
+        landscape = LANDSCAPES[self.backgrounds][domain]
+        ground = drawing.clutter(keyed("striped_digits", self.seed, kind, scan), self.size, landscape)
         shade = drawing.dark(keyed("striped_digits", self.seed, "shade", scan), self.size)
         cover = drawing.coverage(self._scans.images[scan], self.size)
         pictures = {

@@ -5,6 +5,8 @@ All lengths follow from the picture's size, so that 16, 32 or 128 px show the sa
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,6 +16,27 @@ Plane = NDArray[np.float32]
 SHAPES = 9
 YELLOW = (1.0, 0.83, 0.08)
 RED = (0.82, 0.07, 0.10)
+BOX, OVAL, BAR = range(3)
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """What clutter is made of.
+
+    Args:
+        hues: from and to, on the wheel where 0 is red, 1/3 green and 2/3 blue.
+        shapes: some of BOX, OVAL and BAR.
+        turns: how shapes may lie, as shares of a half turn; at any angle when empty.
+    """
+
+    hues: tuple[float, float] = (0.0, 1.0)
+    shapes: tuple[int, ...] = (BOX, OVAL, BAR)
+    turns: tuple[float, ...] = ()
+
+
+ANYWHERE = Landscape()
+MEADOW = Landscape(hues=(0.3, 0.62), shapes=(BOX, BAR), turns=(0.0, 0.5))
+SAVANNA = Landscape(hues=(0.03, 0.13), shapes=(OVAL, BAR), turns=(0.25, 0.75))
 
 
 def coverage(scan: NDArray[np.floating], size: int) -> NDArray[np.uint8]:
@@ -32,18 +55,21 @@ def coverage(scan: NDArray[np.floating], size: int) -> NDArray[np.uint8]:
     return plane
 
 
-def clutter(rng: np.random.Generator, size: int) -> Plane:
+def clutter(rng: np.random.Generator, size: int, landscape: Landscape = ANYWHERE) -> Plane:
     """Draw rectangles, ellipses and bars in pale colours over a pale ground: (size, size, 3), 0 … 1.
 
     Colours are kept light, so that dark and striped glyphs stand out, and unsaturated, so that none is a stripe's.
     """
-    colours = _pale_colours(rng, SHAPES + 1)
+    colours = _pale_colours(rng, SHAPES + 1, landscape.hues)
     centres = rng.random((SHAPES, 2, 1, 1), np.float32)
     halves = rng.uniform(0.06, 0.3, (SHAPES, 2, 1, 1)).astype(np.float32)
     turns = rng.uniform(0, np.pi, (SHAPES, 1, 1)).astype(np.float32)
-    kinds = rng.integers(0, 3, SHAPES)
+    if landscape.turns:
+        chosen = (turns / np.pi * len(landscape.turns)).astype(int) % len(landscape.turns)
+        turns = np.pi * np.array(landscape.turns, np.float32)[chosen]
+    kinds = np.array(landscape.shapes)[rng.integers(0, len(landscape.shapes), SHAPES)]
     opacities = rng.uniform(0.6, 1.0, SHAPES).astype(np.float32)
-    halves[kinds == 2] = np.array((0.45, 0.025), np.float32)[:, None, None]
+    halves[kinds == BAR] = np.array((0.45, 0.025), np.float32)[:, None, None]
 
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
     x, y = axis[None, None, :] - centres[:, 0], axis[None, :, None] - centres[:, 1]
@@ -52,7 +78,7 @@ def clutter(rng: np.random.Generator, size: int) -> Plane:
     length, width = halves[:, 0], halves[:, 1]
     box = np.maximum(along - length, across - width)
     oval = (np.hypot(along / length, across / width) - 1) * np.minimum(length, width)
-    outside = np.where((kinds == 1)[:, None, None], oval, box)
+    outside = np.where((kinds == OVAL)[:, None, None], oval, box)
     covers = np.clip(0.5 - size * outside, 0, 1) * opacities[:, None, None]
 
     picture = np.broadcast_to(colours[0], (size, size, 3)).copy()
@@ -61,9 +87,10 @@ def clutter(rng: np.random.Generator, size: int) -> Plane:
     return picture
 
 
-def _pale_colours(rng: np.random.Generator, count: int) -> Plane:
-    """Draw colours (count, 3) of any hue, value 0.6 … 1, saturation 0.1 … 0.55."""
+def _pale_colours(rng: np.random.Generator, count: int, hues: tuple[float, float]) -> Plane:
+    """Draw colours (count, 3) of some hues, value 0.6 … 1, saturation 0.1 … 0.55."""
     hue, saturation, value = rng.random((3, count, 1), np.float32)
+    hue = hues[0] + (hues[1] - hues[0]) * hue
     wheel = np.clip(np.abs((hue * 6 + np.array((0, 4, 2), np.float32)) % 6 - 3) - 1, 0, 1)
     return (0.6 + 0.4 * value) * (1 - (0.1 + 0.45 * saturation) * (1 - wheel))
 

@@ -23,6 +23,7 @@ from ganzoo.cache import cache_folder
 from ganzoo.data.pictures import to_float, to_uint8
 from ganzoo.interfaces import Dataset, Sample
 from ganzoo.randomness import keyed, torch_seed
+from ganzoo_digits.dataset import StripedDigits
 
 EPOCHS: dict[str, float] = {"domain": 4, "digit": 24}
 BATCH = 32
@@ -49,23 +50,36 @@ class Classifier(nn.Sequential):
 def domain_judge(dataset: Dataset) -> Classifier:
     """Return the judge that tells B (class 1) from the rest (class 0): A, and what random networks make of either.
 
-    Without the latter, what an untrained generator makes, which is like neither, would often pass for B.
+    Without the latter, what an untrained generator makes, which is like neither, would often pass for B. Where the
+    backgrounds differ, it learns from the true pairs as well, so that the glyph alone decides: striped on A's ground
+    is B, dark on B's ground is not.
     """
-    a, b = (np.stack([sample.image for sample in _training(dataset, domain)]) for domain in ("A", "B"))
+    samples = {domain: _training(dataset, domain) for domain in ("A", "B")}
+    a, b = (np.stack([sample.image for sample in found]) for found in samples.values())
     spoilt = _spoilt(np.concatenate([a, b]))
-    images = np.concatenate([a, b, spoilt])
-    return _trained("domain", images, np.repeat([0, 1, 0], [len(a), len(b), len(spoilt)]))
+    parts = [(a, 0), (b, 1), (spoilt, 0)]
+    if isinstance(dataset, StripedDigits) and dataset.backgrounds == "different":
+        parts += [(_targets(samples["A"]), 1), (_targets(samples["B"]), 0)]
+    images = np.concatenate([part for part, _ in parts])
+    return _trained("domain", images, np.repeat([kind for _, kind in parts], [len(part) for part, _ in parts]))
 
 
 def digit_reader(dataset: Dataset) -> Classifier:
-    """Return the reader of digits in B: trained on B's pictures, and on A's training scans as they look in B."""
+    """Return the reader of digits in B: trained on B's pictures, and on A's training scans as they look in B.
+
+    The latter keep A's ground, so that it reads on both.
+    """
     a, b = _training(dataset, "A"), _training(dataset, "B")
-    images = np.stack([sample.target for sample in a if sample.target is not None] + [sample.image for sample in b])
+    images = np.concatenate([_targets(a), np.stack([sample.image for sample in b])])
     return _trained("digit", images, np.array([int(sample.values["digit"]) for sample in a + b]))
 
 
 def _training(dataset: Dataset, domain: str) -> list[Sample]:
     return [dataset.sample("train", domain, index) for index in range(dataset.count("train", domain))]
+
+
+def _targets(samples: Sequence[Sample]) -> np.ndarray:
+    return np.stack([sample.target for sample in samples if sample.target is not None])
 
 
 def _spoilt(images: np.ndarray) -> np.ndarray:

@@ -14,9 +14,10 @@ from ganzoo_digits.judges import Classifier, digit_reader, domain_judge
 class DigitsMetric(Metric):
     """Four figures of a translation A → B, and the first two for the untranslated pictures.
 
-    ``judged_B``: share that a classifier of A and B takes for B, %. ``read``: share whose digit is read right by a
-    classifier trained on B, %. ``background_l1``: mean |fake_B − real_A| where no glyph covers the pixel, and
-    ``pair_l1``: mean |fake_B − true pair| everywhere, both of a picture, on the scale [−1, 1].
+    ``judged_B``: share that a classifier of A and B takes for B, %; by the glyph alone, where the data set's
+    backgrounds differ. ``read``: share whose digit is read right by a classifier trained on B, %. ``background_l1``:
+    mean |fake_B − real_A| where no glyph covers the pixel, and ``pair_l1``: mean |fake_B − true pair| everywhere, both
+    of a picture, on the scale [−1, 1].
     """
 
     directions = ("AB",)

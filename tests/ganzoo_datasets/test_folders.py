@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import ganzoo_datasets
+from ganzoo.data.order import Order, picture_counts
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset
 from ganzoo.options import build, check_options
@@ -121,9 +122,43 @@ class TestAnyFolders:
         assert (data.count("train", "A"), data.count("train", "B")) == (4, 2)
         assert (data.count("test", "A"), data.count("test", "B")) == (1, 0)
 
-    def test_one_of_two(self, root: Path) -> None:
-        assert "the option B is missing" in complaint(Folders, A=root / "trainA")
-        assert "the option A is missing" in complaint(Folders)
+    def test_a_alone(self, root: Path) -> None:
+        save(root / "trainA_masks/a.png")
+        save(root / "testA_masks/t.png", 9)
+        data = Folders(A=root / "testA", test_A=root / "testA", channels={"A": 1}, validation=0)
+        assert data.channels == {"A": 1}
+        assert picture_counts(data, "train") == picture_counts(data, "test") == {"A": 1}
+        assert data.count("train", "B") == data.count("validation", "B") == 0
+        sample = data.sample("test", "A", 0)
+        assert sample.mask is not None
+        assert (sample.image.shape, sample.mask.max()) == ((4, 6, 1), 9)
+        assert Order(picture_counts(data, "train"), paired=False, batch=1).row(0, 0).indices == {"A": 0}
+
+    def test_a_alone_holds_out_validation(self, root: Path) -> None:
+        data = Folders(A=root / "trainA", validation=0.5)
+        assert data.count("train", "A") + data.count("validation", "A") == 4
+        assert 0 < data.count("validation", "A") < 4
+
+    def test_a_is_never_missing(self, root: Path) -> None:
+        for options in ({}, {"B": root / "trainB"}, {"test_A": root / "testA"}):
+            assert "the option A is missing; give root" in complaint(Folders, **options)
+
+    def test_b_is_missing_beside_its_test_pictures(self, root: Path) -> None:
+        text = complaint(Folders, A=root / "trainA", test_B=root / "testB")
+        assert text.startswith("folders: the option B is missing; give root")
+        assert text.endswith("or both A and B, or A alone")
+
+    def test_root_wants_both(self, root: Path) -> None:
+        (root / "trainB").rename(root / "b")
+        assert complaint(Folders, root=root).startswith(f"{root}/trainB: no such folder; folders looks for trainA and")
+
+    @pytest.mark.parametrize(
+        ("options", "name"),
+        [({"masks": {"B": "_m"}}, "masks"), ({"labels": {"B": "_l"}}, "labels"), ({"channels": {"B": 1}}, "channels")],
+    )
+    def test_nothing_is_said_of_b_beside_a_alone(self, root: Path, options: dict[str, Any], name: str) -> None:
+        text = complaint(Folders, A=root / "trainA", **options)
+        assert text == f"folders: {name}.B is given, but no pictures of B are; remove it, or give B"
 
     def test_root_and_others_exclude_one_another(self, root: Path) -> None:
         assert "exclude one another" in complaint(Folders, root=root, test_B=root / "testB")
@@ -214,6 +249,76 @@ class TestPlanes:
         save(root / "trainB_masks/x.png", mode="L")
         assert "x.png: x.bmp beside it has the same stem" in complaint(Folders, root=root)
 
+    def test_folder_next_to_a_linked_one(self, root: Path) -> None:
+        save(root / "here/masks/t.png", 50)
+        (root / "here/images").symlink_to(root / "testA")
+        mask = Folders(A=root / "here/images", masks="/../masks", validation=0).sample("train", "A", 0).mask
+        assert mask is not None
+        assert mask.max() == 50
+
+    def test_folder_next_to_the_current_one(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        save(root / "masks/t.png", 50)
+        monkeypatch.chdir(root / "testA")
+        assert Folders(A=Path(), masks="/../masks", validation=0).sample("train", "A", 0).mask is not None
+
+    @pytest.mark.parametrize(("mode", "shade"), [("RGB", (255, 0, 0)), ("RGBA", (0, 0, 0, 0))])
+    def test_mask_of_a_mode_that_says_nothing(self, root: Path, mode: str, shade: tuple[int, ...]) -> None:
+        self.mask_all(root, "trainB", "_masks")
+        (root / "trainB_masks/x.bmp").unlink()
+        Image.new(mode, (6, 4), shade).save(root / "trainB_masks/x.png")
+        data = Folders(root=root, validation=0)
+        text = complaint(data.sample, split="train", domain="B", index=0)
+        assert text.startswith(f"{root}/trainB_masks/x.png: a mask with ")
+        assert f"(mode {mode}) does not say what the foreground is; save it as" in text
+
+    @pytest.mark.filterwarnings("error")
+    def test_masks_of_zeros_are_masks(self, root: Path) -> None:
+        self.mask_all(root, "trainA", "_masks", 0)
+        data = Folders(root=root, validation=0)
+        for index in range(4):
+            mask = data.sample("train", "A", index).mask
+            assert mask is not None
+            assert not mask.any()
+
+
+class TestForeground:
+    @pytest.fixture
+    def classes(self, root: Path) -> Path:
+        """Give the test picture of A a palette mask of the classes 0 … 5, one a column."""
+        picture = Image.fromarray(np.arange(6, dtype=np.uint8).repeat(4).reshape(6, 4).T.copy()).convert("L")
+        picture.putpalette([0, 0, 0, 204, 0, 0, 76, 153, 0, 204, 204, 0, 51, 51, 255, 204, 0, 204])
+        (root / "testA_masks").mkdir()
+        picture.save(root / "testA_masks/t.png")
+        return root / "testA"
+
+    def columns(self, **options: Any) -> list[int]:
+        mask = Folders(validation=0, **options).sample("train", "A", 0).mask
+        assert mask is not None
+        return list(mask[0].tolist())
+
+    def test_all_but_zero(self, classes: Path) -> None:
+        assert self.columns(A=classes) == [0, 255, 255, 255, 255, 255]
+
+    def test_chosen(self, classes: Path) -> None:
+        assert self.columns(A=classes, foreground=(2, 4)) == [0, 0, 255, 0, 255, 0]
+        assert self.columns(A=classes, foreground=(0,)) == [255, 0, 0, 0, 0, 0]
+
+    def test_a_grey_mask_has_no_classes(self, root: Path, classes: Path) -> None:
+        save(root / "trainB_masks/x.png", 255, mode="L")
+        save(root / "trainB_masks/y.png", 255, mode="L")
+        data = Folders(A=classes, B=root / "trainB", foreground=(2,), validation=0)
+        assert data.sample("train", "A", 0).mask is not None
+        text = complaint(data.sample, split="train", domain="B", index=0)
+        assert text.startswith(f"{root}/trainB_masks/x.png: no palette of classes for foreground")
+
+    @pytest.mark.parametrize("foreground", [(), (-1,), (3, 256)])
+    def test_no_such_class(self, classes: Path, foreground: tuple[int, ...]) -> None:
+        text = complaint(Folders, A=classes, foreground=foreground)
+        assert text.startswith(f"folders: foreground is {list(foreground)}; name one class or more, 0 … 255")
+
+    def test_without_masks_nothing_would_read_it(self, root: Path) -> None:
+        assert "but there are none; set masks, or remove it" in complaint(Folders, A=root / "trainA", foreground=(1,))
+
 
 class TestHoldOut:
     NAMES = tuple(f"ü {i}.png" for i in range(400))
@@ -272,6 +377,7 @@ class TestPlugin:
             ("folders", {"validation": 1}),
             ("folders", {"masks": {"C": "_masks"}}),
             ("folders", {"channels": {"A": 1.5}}),
+            ("folders", {"foreground": ["hair"]}),
             ("npz", {"A": "a", "B": "b", "grey": "colour"}),
             ("npz", {"A": "a", "B": "b", "test": -0.1}),
             ("lists", {"train_A": "a"}),
@@ -308,6 +414,18 @@ class TestRealPictures:
             assert mask is not None
             assert mask.shape == (256, 256)
             assert mask.max() > 200
+
+    def test_celebamask_masks(self) -> None:
+        faces = DATA / "celebamask"
+        means = []
+        for foreground in (None, (13,)):
+            data = Folders(A=faces / "train/images", masks="/../masks", foreground=foreground, validation=0)
+            masks = [data.sample("train", "A", index).mask for index in range(20)]
+            assert all(mask is not None and set(np.unique(mask)) <= {0, 255} for mask in masks)
+            means.append(np.mean([mask / 255 for mask in masks if mask is not None]))
+        person, hair = means
+        assert 0.5 < person < 0.95
+        assert 0.1 < hair < 0.6
 
     def test_celebamask_labels_are_indices(self) -> None:
         faces = DATA / "celebamask"

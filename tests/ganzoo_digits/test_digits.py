@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,6 +177,6 @@ def test_other_data_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("options", "said"), [({"size": 8}, "at least 16"), ({"held_out": 1790}, "from 1 to 1698")])
-def test_bad_options(options: dict[str, int], said: str) -> None:
+def test_bad_options(options: dict[str, Any], said: str) -> None:
     with pytest.raises(GanzooError, match=said):
         StripedDigits(**options)

@@ -1,0 +1,137 @@
+"""Every masker in every role of every method: one step that is sound, or a refusal before any work is done."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from accelerate import Accelerator
+from safetensors.torch import save_file
+from standins import batch_step
+
+from ganzoo import GanzooError
+from ganzoo.assemble import build_method
+from ganzoo.engine import Engine
+from ganzoo.plugins import plugins
+from ganzoo.recipe_reader import read_recipe
+from ganzoo.roles import ROLES
+from ganzoo_maskers.unet import UNet
+
+SMALL = {"masker": "lraspp_mobilenet_v3_large"}
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "full": [{}],
+    "round": [{"scale": 0.7}],
+    "file": [{}],
+    "centered_square": [{}],
+    "multi_rectangle": [{}, {"variant": "released"}],
+    "attention": [{"model": "test_vit", "weights": "vit.safetensors", "size": 48, "quantile": 0.5}],
+    "segmenter": [
+        {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors"},
+        {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors", "classes": "all"},
+        {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors", "classes": "all", "foreground": [15]},
+    ],
+    "unet": [{"weights": "unet.safetensors"}, {"width": 2}],
+    "learned": [{"width": 2}],
+}
+"""How each masker is used here; a masker that is new has to be named."""
+MASKERS = [(name, index) for name, uses in OPTIONS.items() for index in range(len(uses))]
+METHODS = [one.name for one in plugins().registry.find("method") if one.load().directions == ("AB", "BA")]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small weights for the maskers that need some."""
+    import timm
+    from torchvision.models import get_model  # type: ignore[import-untyped]
+
+    folder = tmp_path_factory.mktemp("matrix")
+    torch.manual_seed(0)
+    save_file(timm.create_model("test_vit", img_size=48).state_dict(), folder / "vit.safetensors")
+    network = get_model(SMALL["masker"], weights=None, weights_backbone=None, num_classes=21)
+    save_file(network.state_dict(), folder / "lraspp.safetensors")
+    unet = UNet(width=2, depth=1)
+    unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its pictures
+    save_file(unet.state_dict(), folder / "unet.safetensors")
+    return folder
+
+
+def test_every_masker_is_tried() -> None:
+    assert {one.name for one in plugins().registry.find("masker") if one.plugin != "example"} == set(OPTIONS)
+
+
+def refusal(name: str, index: int, role: str, method: str) -> str:
+    """Return what is said of a pair that makes no sense, by the rules as docs/masks.md tells them; "" for others."""
+    use = OPTIONS[name][index]
+    if role not in plugins().registry.get("method", method).load().accepts:
+        return f"the method takes no mask in the role '{role}'"
+    if name == "unet" and "weights" not in use:
+        return "'unet' is untrained: give it weights"
+    if name == "learned" and role != "composite":
+        return "'learned' is trained with the generators"
+    if use.get("classes") == "all" and "foreground" not in use and role != "labels":
+        return "the masker makes 21 planes, the role needs one"
+    return ""
+
+
+def recipe_of(home: Path, name: str, index: int, role: str, method: str) -> Path:
+    cls = plugins().registry.get("method", method).load()
+    recipe = {
+        "method": {"method": method, **({"mask_probability": 1.0} if method == "smcyclegan" else {})},
+        "networks": {
+            "G": {"generator": "resnet", "width": 2, "blocks": 0},
+            "D": {"discriminator": "patch", "width": 2, "layers": 1},
+        },
+        "maskers": {**dict.fromkeys(cls.requires, "full"), role: {"masker": name, **OPTIONS[name][index]}},
+        "data": "striped_digits",
+        "images": {"size": 16},
+        "train": {"steps": 1},
+    }
+    file = home / "recipe.yaml"
+    file.write_text(yaml.safe_dump(recipe))
+    return file
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("name", "index"), MASKERS)
+def test_a_pair_works_or_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, index: int, role: str, method: str
+) -> None:
+    monkeypatch.chdir(home)
+    file = recipe_of(home, name, index, role, method)
+    if said := refusal(name, index, role, method):
+        with pytest.raises(GanzooError) as problem:
+            read_recipe(file)
+        assert said in str(problem.value)
+        return
+    engine = Engine(build_method(read_recipe(file), {"A": 3, "B": 3}), Accelerator(cpu=True), lr=1e-3)
+    step = batch_step(size=16)
+    for domain in "AB":
+        step[f"given_mask_{domain}"] = batch_step(size=16, seed=7)["real_A"][:, :1].sign().relu()
+    step.batch = tuple(step)
+    masker = engine.method.masks.maskers[role]
+    before = {key: value.clone() for key, value in masker.state_dict().items()}
+    trained = {key: [p.clone() for p in net.parameters()] for key, net in engine.networks.items()}
+    report, flags = engine.step([step])
+    assert not flags.any()
+    assert all(torch.isfinite(value) for value in report.values())
+    moved = {
+        key
+        for key, net in engine.networks.items()
+        if any(not torch.equal(old, new) for old, new in zip(trained[key], net.parameters(), strict=True))
+    }
+    assert moved == set(engine.networks)
+    learns = masker.trains == "along"
+    assert learns == (f"masker_{role}" in engine.networks)
+    if not learns:  # frozen: no gradient, no step, no moving statistics
+        assert all(p.grad is None and not p.requires_grad for p in masker.parameters())
+        assert all(torch.equal(value, before[key]) for key, value in masker.state_dict().items())
+
+
+def test_there_is_a_pair_of_each_kind() -> None:
+    kinds = [refusal(*masker, role, method) for masker, role, method in product(MASKERS, ROLES, METHODS)]
+    assert len(set(kinds)) == 6 and kinds.count("") > 40
