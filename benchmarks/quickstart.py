@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,30 +33,30 @@ FIGURES = {
 }
 
 
-def train(seed: int) -> dict[str, Any]:
-    """Run the recipe in a process of its own; return the record."""
+def train(recipe: str, seed: int, overrides: Sequence[str] = (), picture: Path | None = None) -> dict[str, Any]:
+    """Run a recipe in a process of its own; return the record, and keep its last sample grid if asked."""
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        command = [sys.executable, "-m", "ganzoo", "run", "recipes/quickstart.yaml", f"train.seed={seed}"]
+        command = [sys.executable, "-m", "ganzoo", "run", f"recipes/{recipe}.yaml", f"train.seed={seed}", *overrides]
         subprocess.run([*command, "--root", folder], cwd=ROOT, check=True)
         seconds = time.perf_counter() - begun
-        run = Path(folder) / "quickstart/default"
+        run = Path(folder) / recipe / "default"
         result = json.loads((run / "results.jsonl").read_text().splitlines()[-1])
         environment = json.loads((run / "env.json").read_text())
-        if seed == SEEDS[0]:
-            enlarge(sorted((run / "samples").glob("*.png"))[-1])
+        if picture:
+            enlarge(sorted((run / "samples").glob("*.png"))[-1], picture)
     kept = {name: environment[name] for name in ("ganzoo", "device", "cores", "threads", "packages")}
     return {"seed": seed, "seconds": round(seconds), "environment": kept, **result}
 
 
-def enlarge(grid: Path) -> None:
-    """Keep the sample grid, three times as large, for the README."""
+def enlarge(grid: Path, target: Path) -> None:
+    """Keep a sample grid, three times as large, for a page."""
     from PIL import Image
 
     with Image.open(grid) as picture:
         larger = picture.resize((3 * picture.width, 3 * picture.height), Image.Resampling.NEAREST)
-    PICTURE.parent.mkdir(exist_ok=True)
-    larger.quantize(128).save(PICTURE, optimize=True)
+    target.parent.mkdir(exist_ok=True)
+    larger.quantize(128).save(target, optimize=True)
 
 
 def table(records: list[dict[str, Any]]) -> str:
@@ -85,7 +86,7 @@ def main() -> None:
     records = [json.loads(line) for line in RECORDS.read_text().splitlines()] if RECORDS.is_file() else []
     if not check:
         for seed in set(SEEDS) - {one["seed"] for one in records}:
-            records.append(train(seed))
+            records.append(train("quickstart", seed, picture=PICTURE if seed == SEEDS[0] else None))
             records.sort(key=lambda one: one["seed"])
             RECORDS.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records))
     before, rest = README.read_text().split(BEGIN)

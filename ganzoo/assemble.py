@@ -16,6 +16,9 @@ from ganzoo.recipe import Recipe
 from ganzoo.roles import Roles
 from ganzoo.step import Step, zeros_step
 
+FAINTEST = 10
+"""Masks that are nowhere brighter, of 255, are taken for empty: some tools write 1 for foreground."""
+
 
 @dataclass(frozen=True)
 class Attached:
@@ -112,7 +115,10 @@ def _train_along(method: Method, name: str) -> None:
 
 
 def require_given(recipe: Recipe, method: Method, dataset: Dataset) -> None:
-    """Look whether the data set gives the masks that the method and the maskers read. Raises GanzooError."""
+    """Look whether the data set gives what the method and the maskers read, and that not all of it is empty.
+
+    Eight training pictures of each domain are looked at. Raises GanzooError.
+    """
     wanted = dict.fromkeys(method.reads, f"the method {recipe.method.component.name!r}")
     for role, masker in method.masks.maskers.items():
         if "given" in masker.needs:
@@ -121,11 +127,21 @@ def require_given(recipe: Recipe, method: Method, dataset: Dataset) -> None:
             wanted |= {f"{kind}_{domain}": who for domain in dataset.channels}
     for name, who in wanted.items():
         plane, domain = name.removeprefix("given_").split("_")
-        if getattr(dataset.sample("train", domain, 0), plane) is None:
+        count = dataset.count("train", domain)
+        looked_at = [dataset.sample("train", domain, i * count // 8) for i in range(min(8, count))]
+        planes = [getattr(sample, plane) for sample in looked_at]
+        if any(one is None for one in planes):
             folder = f"train{domain}_masks" if plane == "mask" else f"train{domain}_labels"
             raise GanzooError(
                 f"{who} reads the {plane} of each picture, and the data set {recipe.data.component.name!r} gives none "
                 f"for domain {domain}; the data set folders takes them from {folder} beside train{domain}"
+            )
+        brightest = max(int(one.max()) for one in planes)
+        if plane == "mask" and brightest < FAINTEST:
+            raise GanzooError(
+                f"{who} reads masks, and those of domain {domain} are empty: the brightest value in {len(planes)} of "
+                f"them, {looked_at[0].name} the first, is {brightest} of 255; foreground is 255, or any class but 0 of "
+                "a palette picture"
             )
 
 

@@ -33,7 +33,7 @@ class MaskerUse:
     def __call__(self, mask: Tensor) -> Tensor:
         """Return the mask as the role sees it, (B, 1 or K, H, W) in [0, 1]."""
         if self.foreground:
-            mask = mask[:, list(self.foreground)].sum(1, keepdim=True).clamp(max=1)
+            mask = mask[:, sorted(set(self.foreground))].sum(1, keepdim=True).clamp(max=1)
         if self.threshold is not None:
             mask = (mask >= self.threshold).to(mask.dtype)
         if self.invert:
@@ -58,4 +58,5 @@ def _blurred(mask: Tensor, deviation: float) -> Tensor:
 
     # Three deviations either way, as far as reflection at the borders goes.
     sides = [2 * min(round(3 * deviation), side - 1) + 1 for side in mask.shape[-2:]]
-    return gaussian_blur2d(mask, (sides[0], sides[1]), (deviation, deviation)).clamp(0, 1)
+    with torch.autocast(mask.device.type, enabled=False):  # a kernel in half precision does not sum to 1
+        return gaussian_blur2d(mask, (sides[0], sides[1]), (deviation, deviation)).clamp(0, 1)

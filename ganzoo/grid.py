@@ -11,13 +11,18 @@ GAP = 2
 
 
 def columns(step: Step, domain: str) -> list[str]:
-    """Return the tensors shown for a domain's pictures: real, masks, translated, the true one, reconstructed."""
+    """Return the tensors shown for a domain's pictures: real, masks, translated, the true one, reconstructed.
+
+    The given mask is shown beside the one that a method has learnt to make.
+    """
     other = {"A": "B", "B": "A"}[domain]
     masks, fakes = (
         sorted(name for name in step if "_mask_" in name and name.endswith(f"_{picture}"))
         for picture in (f"real_{domain}", f"fake_{other}")
     )
-    wanted = [f"real_{domain}", *masks, f"fake_{other}", *fakes, f"true_{other}", f"rec_{domain}", f"idt_{domain}"]
+    learnt = [f"given_mask_{domain}", f"mask_{domain}"] if f"mask_{domain}" in step else []
+    made = [f"fake_{other}", *fakes, f"true_{other}", f"rec_{domain}", f"idt_{domain}"]
+    wanted = [f"real_{domain}", *learnt, *masks, *made]
     return [name for name in wanted if name in step]
 
 

@@ -21,6 +21,7 @@ from ganzoo.roles import Roles
 from ganzoo.step import Step
 
 if TYPE_CHECKING:
+    from ganzoo.data.loading import Reader
     from ganzoo.runs import Run
 
 Split = Literal["train", "validation", "test"]
@@ -264,10 +265,13 @@ class Metric(ABC):
 
     directions: tuple[Direction, ...] = ("AB", "BA")
 
-    def prepare(self, method: Method, dataset: Dataset, seed: int) -> None:
+    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
         """Get ready, once a run (train a judge, read reference features), the same on every process.
 
-        ``method`` is the run's own: its ``masks`` make the mask of any picture of a step.
+        Args:
+            method: the run's own: its ``masks`` make the mask of any picture of a step.
+            reader: gives pictures scaled and cropped as they are measured; ``reader.dataset`` as they are.
+            seed: the run's.
         """
 
     @abstractmethod

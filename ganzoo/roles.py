@@ -12,6 +12,7 @@ was given, so a method is written once, with or without masks.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -92,6 +93,19 @@ class Roles:
     def learning(self) -> dict[str, Masker]:
         """Return the maskers that are trained with the generators, by the names of their slots."""
         return {f"masker_{role}": one for role, one in self.maskers.items() if one.trains == "along"}
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return a checksum of the weights of each frozen masker that has some: they are no part of a checkpoint."""
+        found = {}
+        for role, masker in self.maskers.items():
+            weights = masker.state_dict()
+            if weights and masker.trains != "along":
+                digest = sha256()
+                for name, tensor in sorted(weights.items()):
+                    digest.update(name.encode())
+                    digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+                found[role] = digest.hexdigest()[:16]
+        return found
 
     def use(self, networks: Mapping[str, nn.Module]) -> None:
         """Take the learning maskers, or their averages, from a method's networks."""

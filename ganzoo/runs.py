@@ -38,6 +38,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+SHAPING = ("processes", "pictures", "weights")
+"""What of the environment shapes the steps, as the recipe does: weights are those of frozen maskers, by content."""
 OURS = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
 """What may be there of a run that was killed before its folder was described."""
 
@@ -148,12 +150,15 @@ class Run:
         """Write the folder's description, or check that the one there is of the same run."""
         resolved, described = self.recipe.resolved(), self.folder / "resolved.yaml"
         environment_file = self.folder / "env.json"
-        environment_now = environment(self.accelerator) | {"pictures": dict(self.order.counts)}
+        environment_now = environment(self.accelerator) | {
+            "pictures": dict(self.order.counts),
+            "weights": {f"maskers.{role}": one for role, one in self.engine.method.masks.fingerprints().items()},
+        }
         changes = []
         if described.is_file():
             begun, now = yaml.safe_load(described.read_text(encoding="utf-8")), dict(resolved)
             earlier = json.loads(environment_file.read_text(encoding="utf-8"))
-            for key in ("processes", "pictures"):
+            for key in SHAPING:
                 begun[key], now[key] = earlier[key], environment_now[key]
             changes = _changes(begun, now, self.folder)
         elif self.folder.exists() and {path.name for path in self.folder.iterdir() if path.suffix != ".new"} - OURS:
@@ -167,8 +172,7 @@ class Run:
             raise GanzooError(f"{self.folder}: cannot be written: {error.strerror}") from None
         self.lock = hold(self.folder)
         if described.is_file():
-            skipped = {"processes", "pictures"}
-            changes += [one for one in differences(earlier, environment_now) if one[0].split(".")[0] not in skipped]
+            changes += [one for one in differences(earlier, environment_now) if one[0].split(".")[0] not in SHAPING]
         write_text(environment_file, json.dumps(environment_now, indent=1))
         write_text(described, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
         for path, before, new in changes:

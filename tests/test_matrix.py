@@ -16,12 +16,12 @@ from standins import batch_step
 from ganzoo import GanzooError
 from ganzoo.assemble import build_method
 from ganzoo.engine import Engine
+from ganzoo.interfaces import Method
 from ganzoo.plugins import plugins
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.roles import ROLES
 from ganzoo_maskers.unet import UNet
 
-SMALL = {"masker": "lraspp_mobilenet_v3_large"}
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "full": [{}],
     "round": [{"scale": 0.7}],
@@ -39,7 +39,13 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
 }
 """How each masker is used here; a masker that is new has to be named."""
 MASKERS = [(name, index) for name, uses in OPTIONS.items() for index in range(len(uses))]
-METHODS = [one.name for one in plugins().registry.find("method") if one.load().directions == ("AB", "BA")]
+
+
+def method_of(name: str) -> type[Method]:
+    return plugins().registry.get("method", name).load()
+
+
+METHODS = [one.name for one in plugins().registry.find("method") if method_of(one.name).directions == ("AB", "BA")]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("matrix")
     torch.manual_seed(0)
     save_file(timm.create_model("test_vit", img_size=48).state_dict(), folder / "vit.safetensors")
-    network = get_model(SMALL["masker"], weights=None, weights_backbone=None, num_classes=21)
+    network = get_model("lraspp_mobilenet_v3_large", weights=None, weights_backbone=None, num_classes=21)
     save_file(network.state_dict(), folder / "lraspp.safetensors")
     unet = UNet(width=2, depth=1)
     unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its pictures
@@ -66,7 +72,7 @@ def test_every_masker_is_tried() -> None:
 def refusal(name: str, index: int, role: str, method: str) -> str:
     """Return what is said of a pair that makes no sense, by the rules as docs/masks.md tells them; "" for others."""
     use = OPTIONS[name][index]
-    if role not in plugins().registry.get("method", method).load().accepts:
+    if role not in method_of(method).accepts:
         return f"the method takes no mask in the role '{role}'"
     if name == "unet" and "weights" not in use:
         return "'unet' is untrained: give it weights"
@@ -78,14 +84,16 @@ def refusal(name: str, index: int, role: str, method: str) -> str:
 
 
 def recipe_of(home: Path, name: str, index: int, role: str, method: str) -> Path:
-    cls = plugins().registry.get("method", method).load()
     recipe = {
         "method": {"method": method, **({"mask_probability": 1.0} if method == "smcyclegan" else {})},
         "networks": {
             "G": {"generator": "resnet", "width": 2, "blocks": 0},
             "D": {"discriminator": "patch", "width": 2, "layers": 1},
         },
-        "maskers": {**dict.fromkeys(cls.requires, "full"), role: {"masker": name, **OPTIONS[name][index]}},
+        "maskers": {
+            **dict.fromkeys(method_of(method).requires, "full"),
+            role: {"masker": name, **OPTIONS[name][index]},
+        },
         "data": "striped_digits",
         "images": {"size": 16},
         "train": {"steps": 1},

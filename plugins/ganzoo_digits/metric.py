@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Dataset, Direction, Method, Metric
+from ganzoo.data.loading import Reader
+from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
 from ganzoo_digits.judges import Classifier, digit_reader, domain_judge
 
@@ -25,12 +26,12 @@ class DigitsMetric(Metric):
     domain: Classifier
     digit: Classifier
 
-    def prepare(self, method: Method, dataset: Dataset, seed: int) -> None:
+    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
         """Train the judges, or take them from the cache. Raises GanzooError for data that knows no digits."""
-        first = dataset.sample("train", "A", 0)
+        first = reader.dataset.sample("train", "A", 0)
         if first.target is None or first.mask is None or "digit" not in first.values:
             raise GanzooError("the metric 'digits' measures the data set striped_digits alone: take another metric")
-        self.domain, self.digit = domain_judge(dataset), digit_reader(dataset)
+        self.domain, self.digit = domain_judge(reader.dataset), digit_reader(reader.dataset)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return a row a picture: hits in percent, errors."""

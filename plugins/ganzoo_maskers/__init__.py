@@ -18,4 +18,5 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("masker", "multi_rectangle", "ganzoo_maskers.rectangles:MultiRectangle")
     registry.add("masker", "attention", "ganzoo_maskers.attention:Attention")
     registry.add("masker", "segmenter", "ganzoo_maskers.segmenter:Segmenter")
+    registry.add("masker", "unet", "ganzoo_maskers.unet:UNet")
     registry.add("masker", "learned", "ganzoo_maskers.learned:Learned")

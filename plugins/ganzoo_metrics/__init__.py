@@ -1,4 +1,4 @@
-"""Figures that need no other network."""
+"""Figures of what a method does to pictures. Uses the package ganzoo_maskers, to read weights' files."""
 
 from __future__ import annotations
 
@@ -13,3 +13,6 @@ def ganzoo_register(registry: Registration) -> None:
     """Add the metrics."""
     registry.add("metric", "cycle_l1", "ganzoo_metrics.errors:CycleL1")
     registry.add("metric", "identity_l1", "ganzoo_metrics.errors:IdentityL1")
+    registry.add("metric", "mask_iou", "ganzoo_metrics.iou:MaskIoU")
+    registry.add("metric", "background_l1", "ganzoo_metrics.background:BackgroundL1")
+    registry.add("metric", "background_lpips", "ganzoo_metrics.perceptual:BackgroundLPIPS")

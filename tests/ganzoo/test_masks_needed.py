@@ -47,6 +47,22 @@ def test_labels_are_no_masks(tmp_path: Path) -> None:
         check(recipe)
 
 
+@pytest.mark.parametrize("value", [0, 1])
+def test_masks_that_are_all_empty_are_missed(tmp_path: Path, value: int) -> None:
+    recipe = write_recipe(tmp_path, maskers=FILE)
+    give_masks(tmp_path / "pictures")
+    files = sorted((tmp_path / "pictures/trainB_masks").iterdir())
+    for file in files:
+        Image.new("L", (20, 16), value).save(file)
+    with pytest.raises(
+        GanzooError, match=rf"those of domain B are empty: the brightest value in 8 .* is {value} of 255"
+    ):
+        check(recipe)
+    Image.new("L", (20, 16), 255).save(files[1])  # one with a foreground will do: an empty one here and there is legal
+    Image.new("L", (20, 16), 255).save(files[2])
+    check(recipe)
+
+
 def spoil(file: Path, how: str) -> None:
     if how == "missing":
         file.unlink()

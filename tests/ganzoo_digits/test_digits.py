@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from ganzoo.cache import cache_folder
+from ganzoo.data.loading import Reader
 from ganzoo.data.pictures import to_float
 from ganzoo.errors import GanzooError
+from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.resnet import ResNet
@@ -29,7 +31,7 @@ def digits() -> StripedDigits:
 @pytest.fixture(scope="module")
 def metric(digits: StripedDigits) -> DigitsMetric:
     made = DigitsMetric()
-    made.prepare(CycleGAN(), digits, 0)
+    made.prepare(CycleGAN(), Reader(digits, ImageSettings(size=32)), 0)
     return made
 
 
@@ -173,7 +175,7 @@ def test_other_data_is_refused() -> None:
     from standins import Noise
 
     with pytest.raises(GanzooError, match="striped_digits alone"):
-        DigitsMetric().prepare(CycleGAN(), Noise(), 0)
+        DigitsMetric().prepare(CycleGAN(), Reader(Noise(), ImageSettings(size=8)), 0)
 
 
 @pytest.mark.parametrize(("options", "said"), [({"size": 8}, "at least 16"), ({"held_out": 1790}, "from 1 to 1698")])

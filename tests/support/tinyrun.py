@@ -30,8 +30,8 @@ RECIPE: dict[str, Any] = {
 }
 
 
-def make_pictures(folder: Path, train: int = 12, test: int = 3) -> Path:
-    """Write small PNGs of noise into trainA, trainB, testA, testB."""
+def make_pictures(folder: Path, train: int = 12, test: int = 3, *, masks: bool = False) -> Path:
+    """Write small PNGs of noise into trainA, trainB, testA, testB; and their masks, the left half, beside them."""
     for split, count in (("train", train), ("test", test)):
         for domain in "AB":
             place = folder / f"{split}{domain}"
@@ -39,6 +39,11 @@ def make_pictures(folder: Path, train: int = 12, test: int = 3) -> Path:
             for index in range(count):
                 pixels = np.random.default_rng([len(split), ord(domain), index]).integers(0, 256, (16, 20, 3), np.uint8)
                 Image.fromarray(pixels).save(place / f"{index:02}.png")
+                if masks:
+                    beside = folder / f"{place.name}_masks"
+                    beside.mkdir(exist_ok=True)
+                    half = np.repeat(np.where(np.arange(20) < 10, 255, 0)[None], 16, axis=0)
+                    Image.fromarray(half.astype(np.uint8)).save(beside / f"{index:02}.png")
     return folder
 
 

@@ -1,0 +1,101 @@
+"""What a translation did to the background of its source, which most translations should leave as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import Tensor
+
+from ganzoo import GanzooError
+from ganzoo.data.loading import Reader
+from ganzoo.interfaces import Direction, Method, Metric
+from ganzoo.step import Step
+
+Which = Literal["given", "input", "judge", "composite"]
+
+
+class SourceMask:
+    """The mask of a direction's source picture: the data set's own, or the one that a masker of the recipe makes.
+
+    Args:
+        metric: whose it is, for the errors.
+        which: ``given``, or the masker's role.
+    """
+
+    method: Method
+
+    def __init__(self, metric: str, which: Which) -> None:
+        self.metric = metric
+        self.which = which
+
+    def bind(self, method: Method) -> None:
+        """Take the run's method, whose maskers are meant. Raises GanzooError for a role without a masker."""
+        if self.which != "given" and self.which not in method.masks:
+            raise GanzooError(
+                f"evaluate.metrics: {self.metric}: the recipe has no masker in the role {self.which!r}; name one under "
+                "maskers, or set mask to given, for the data set's own masks, or to a role that has one"
+            )
+        self.method = method
+
+    def of(self, step: Step, domain: str) -> Tensor:
+        """Return the mask of ``real_{domain}``, (B, 1, H, W) in [0, 1], float32. Raises GanzooError without one."""
+        if self.which != "given":
+            return self.method.masks.mask(self.which, step, f"real_{domain}").float()
+        if f"given_mask_{domain}" not in step:
+            raise GanzooError(
+                f"evaluate.metrics: {self.metric}: the data set gives no masks of {domain}; the data set folders takes "
+                f"them from train{domain}_masks, test{domain}_masks; or set mask to a role for which the recipe has a "
+                "masker: input, judge or composite"
+            )
+        return step[f"given_mask_{domain}"].float()
+
+
+class BackgroundL1(Metric):
+    """Mean |fake_Y − real_X| over a picture's background, on the scale [−1, 1]; then the mean over pictures.
+
+    X is the direction's source, Y its target, m the mask of the source picture, 1 where the foreground is: each pixel
+    weighs 1 − m. A picture whose background weighs less than one pixel in all says nothing of backgrounds and is left
+    out of the mean; where that is every picture, the figure is not a number.
+
+    Args:
+        mask: ``given``: m comes with the data; ``input``, ``judge``, ``composite``: the recipe's masker in that role
+            makes it of the source picture.
+    """
+
+    def __init__(self, *, mask: Which = "given") -> None:
+        self.mask = SourceMask("background_l1", mask)
+
+    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
+        """Take the run's maskers. Raises GanzooError for a role without a masker."""
+        self.mask.bind(method)
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return (B,) errors, and the weight of the background that each is the mean over, in pixels.
+
+        Raises GanzooError without a mask, and for domains with different numbers of channels.
+        """
+        real, fake = source_and_fake("background_l1", step, direction)
+        ground = 1 - self.mask.of(step, direction[0])
+        pixels = ground.sum(dim=(1, 2, 3))
+        error = ((fake - real).abs().mean(1, keepdim=True) * ground).sum(dim=(1, 2, 3)) / pixels.clamp(min=1)
+        return {"error": error, "pixels": pixels}
+
+    def compute(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the mean over the pictures that have a background, in float64."""
+        return {"background_l1": float(rows["error"][rows["pixels"] >= 1].double().mean())}
+
+
+def source_and_fake(metric: str, step: Step, direction: Direction) -> tuple[Tensor, Tensor]:
+    """Return a direction's source pictures and their translations, float32.
+
+    Raises GanzooError for domains with different numbers of channels.
+    """
+    source, target = direction
+    real, fake = step[f"real_{source}"].float(), step[f"fake_{target}"].float()
+    if real.shape[1] != fake.shape[1]:
+        raise GanzooError(
+            f"evaluate.metrics: {metric} compares the pictures of {source} with their translations, and {source} has "
+            f"{real.shape[1]} channels, {target} {fake.shape[1]}: take the metric out"
+        )
+    return real, fake

@@ -1,0 +1,98 @@
+"""How well two masks agree: a learnt one with the given one, or a translation's with its source's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo import GanzooError
+from ganzoo.data.loading import Reader, evaluation_rows
+from ganzoo.interfaces import Direction, Method, Metric
+from ganzoo.roles import Roles
+from ganzoo.step import Step
+
+
+class MaskIoU(Metric):
+    """Intersection over union of two masks, each cut at ½, mean over pictures; two empty ones agree fully.
+
+    Of a supervised method (AA): ``mask_iou`` of the mask that it makes and the given one, and what two that do not look
+    would reach: ``mask_iou_all_foreground``, and ``mask_iou_mean_mask``, the mean of the training masks, cut at ½.
+
+    Of a translation (AB, BA): whether the subject stays where it was. The mask that a role's masker makes of the
+    translated picture against the source's: the given one, or else what the same masker makes of the source.
+
+    Args:
+        role: of translations, whose masker looks.
+    """
+
+    directions: tuple[Direction, ...] = ("AA", "AB", "BA")
+
+    mean: Tensor
+
+    def __init__(self, *, role: Literal["judge", "input", "composite"] = "judge") -> None:
+        self.role = role
+
+    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
+        """Keep where masks come from. Raises GanzooError when a method that translates has no masker that looks."""
+        self.masks = method.masks
+        if "AA" in method.directions:
+            self.mean = mean_mask(reader)
+        else:
+            _refuse_blind(self.role, method.masks)
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return the pictures' figures, (B,) each."""
+        source = direction[0]
+        given = step.get(f"given_mask_{source}")
+        if direction != "AA":
+            made = self.masks.mask(self.role, step, f"fake_{direction[1]}")
+            was = self.masks.mask(self.role, step, f"real_{source}") if given is None else given
+            return {"mask_iou": iou(made, was)}
+        for name in ("mask_A", "given_mask_A"):
+            if name not in step:
+                whose = "the method makes" if name == "mask_A" else "the data set gives with the pictures measured"
+                raise GanzooError(f"mask_iou: it reads {name!r}, which is not among what {whose}")
+        assert given is not None
+        return {
+            "mask_iou": iou(step["mask_A"], given),
+            "mask_iou_all_foreground": iou(torch.ones_like(given), given),
+            "mask_iou_mean_mask": iou(self.mean.to(given.device).expand_as(given), given),
+        }
+
+
+def mean_mask(reader: Reader) -> Tensor:
+    """Return the mean of all training masks, scaled and cropped as what is measured: (1, 1, H, W) in [0, 1].
+
+    Raises GanzooError when a training picture has no mask.
+    """
+    rows = evaluation_rows({"A": reader.dataset.count("train", "A")})
+    batches = (reader.evaluation_batch("train", rows[start : start + 64]) for start in range(0, len(rows), 64))
+    total = sum(batch.planes["given_mask_A"].sum(0, dtype=np.float64) for batch in batches)
+    return torch.from_numpy(np.asarray(total) / (255 * len(rows)))[None, None].float()
+
+
+def iou(one: Tensor, other: Tensor) -> Tensor:
+    """Return |one ∩ other| / |one ∪ other| of masks (B, 1, H, W) in [0, 1], cut at ½: (B,), 1 where both are empty.
+
+    >>> iou(torch.tensor([[[[1.0, 1.0, 0.0]]]]), torch.tensor([[[[0.0, 0.5, 0.4]]]]))
+    tensor([0.5000])
+    """
+    a, b = one >= 0.5, other >= 0.5
+    both, either = (found.sum(dim=(1, 2, 3)) for found in (a & b, a | b))
+    return torch.where(either > 0, both / either.clamp(min=1), 1.0)
+
+
+def _refuse_blind(role: str, masks: Roles) -> None:
+    if role not in masks:
+        there = ", ".join(masks.maskers) or "none"
+        raise GanzooError(
+            f"mask_iou: the recipe has no masker in the role {role!r}, whose masks it compares; there are: {there}"
+        )
+    if "given" in masks.maskers[role].needs:
+        raise GanzooError(
+            f"mask_iou: maskers.{role} hands the given mask through, which would be compared with itself: "
+            "take a role whose masker looks at the picture"
+        )

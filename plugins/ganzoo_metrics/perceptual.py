@@ -1,0 +1,126 @@
+"""What a translation did to the background as the eye sees it: LPIPS (Zhang et al. 2018)."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo import GanzooError
+from ganzoo.data.loading import Reader
+from ganzoo.errors import one_line
+from ganzoo.interfaces import Direction, Method, Metric
+from ganzoo.step import Step
+from ganzoo_maskers.pretrained import Weights, misfit, read_weights, without
+from ganzoo_metrics.background import SourceMask, Which, source_and_fake
+
+Net = Literal["alex", "squeeze", "vgg"]
+
+MODELS: dict[Net, str] = {"alex": "alexnet", "squeeze": "squeezenet1_1", "vgg": "vgg16"}
+"""LPIPS's names for its trunks → torchvision's."""
+SMALLEST: dict[Net, int] = {"alex": 31, "squeeze": 17, "vgg": 16}
+"""The side, in pixels, below which a trunk's last layers have nothing left to see."""
+
+
+class BackgroundLPIPS(Metric):
+    """LPIPS between real_X and m·real_X + (1 − m)·fake_Y: how far off the background looks, the foreground put back.
+
+    X is the direction's source, Y its target, m the mask of the source picture, 1 where the foreground is. Then the
+    mean over pictures. 0: nothing outside the mask has changed, as in a picture that is all foreground. Unlike
+    background_l1, it grows with the background's share of the picture.
+
+    LPIPS is version 0.1, with the linear heads that the package lpips carries. Pictures of one channel are seen as
+    grey ones of three.
+
+    Args:
+        mask: ``given``: m comes with the data; ``input``, ``judge``, ``composite``: the recipe's masker in that role
+            makes it of the source picture.
+        net: the trunk. ``alex`` is what papers mostly report; figures of different trunks do not compare.
+        weights: a file with the trunk's weights as torchvision names them (alexnet, squeezenet1_1, vgg16), safetensors
+            or a torch state dict; without it torchvision downloads its own, once.
+    """
+
+    def __init__(self, *, mask: Which = "given", net: Net = "alex", weights: Path | None = None) -> None:
+        self.mask = SourceMask("background_lpips", mask)
+        self.net: Net = net
+        self.distance = make_lpips(net, weights)
+
+    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
+        """Take the run's maskers. Raises GanzooError for a role without a masker."""
+        self.mask.bind(method)
+
+    @torch.no_grad()
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return (B,) distances.
+
+        Raises GanzooError without a mask, for domains with different numbers of channels, for pictures of other than 1
+        or 3 channels, and for pictures that are too small for the trunk.
+        """
+        real, fake = source_and_fake("background_lpips", step, direction)
+        self._require_visible(real)
+        mask = self.mask.of(step, direction[0])
+        put_back = mask * real + (1 - mask) * fake
+        with torch.autocast(real.device.type, enabled=False):
+            seen, changed = (one.expand(-1, 3, -1, -1) for one in (real, put_back))
+            return {"background_lpips": self.distance.to(real.device)(seen, changed).flatten()}
+
+    def _require_visible(self, image: Tensor) -> None:
+        channels, height, width = image.shape[1:]
+        if channels not in (1, 3):
+            raise GanzooError(
+                f"evaluate.metrics: background_lpips sees pictures of 1 or 3 channels; these have {channels}: "
+                "take the metric out"
+            )
+        if min(height, width) < SMALLEST[self.net]:
+            raise GanzooError(
+                f"evaluate.metrics: background_lpips: pictures of {width}×{height} pixels are too small for the net "
+                f"{self.net!r}, which needs {SMALLEST[self.net]} a side: make images.size larger, or take another net"
+            )
+
+
+def make_lpips(net: Net, weights: Path | None) -> nn.Module:
+    """Return LPIPS, frozen, in eval mode: two times (B, 3, H, W) in [−1, 1] → (B, 1, 1, 1), float32.
+
+    Args:
+        net: the trunk.
+        weights: the trunk's weights, see ``BackgroundLPIPS``.
+
+    Raises:
+        GanzooError: the weights cannot be had, or are another network's.
+    """
+    import lpips  # type: ignore[import-untyped]  # takes seconds, as torchvision does
+
+    trunk = _read_trunk(net, weights)
+    # Made without any weights, as lpips would load its heads without weights_only; it draws random ones meanwhile, and
+    # calls torchvision in a way that this warns of.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore", category=UserWarning):
+        model: Any = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    heads = read_weights(Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth")
+    model.lins.load_state_dict({name.removeprefix("lin"): one for name, one in heads.items()})
+    # lpips cuts the trunk into slices whose layers keep torchvision's numbers: together again, they fit its names.
+    layers = {number: layer for part in model.net.children() for number, layer in part.named_children()}
+    try:
+        nn.ModuleDict({"features": nn.ModuleDict(layers)}).load_state_dict(without(trunk, ["classifier"]))
+    except RuntimeError as error:
+        raise misfit(weights or Path("torchvision"), MODELS[net], error) from None
+    made: nn.Module = model.eval().requires_grad_(False)
+    return made
+
+
+def _read_trunk(net: Net, weights: Path | None) -> Weights:
+    if weights is not None:
+        return read_weights(weights)
+    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
+
+    enum = get_model_weights(MODELS[net]).IMAGENET1K_V1  # those that LPIPS's heads were trained on
+    try:
+        read: Weights = enum.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise GanzooError(
+            f"background_lpips: the pretrained weights of {MODELS[net]} cannot be had; "
+            f"give a file, weights: FILE ({one_line(error)}); they lie at {enum.url}"
+        ) from None
+    return read

@@ -1,0 +1,14 @@
+"""The method that trains a masker from pictures and their masks."""
+
+from __future__ import annotations
+
+from ganzoo import hookimpl
+from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the method."""
+    registry.add("method", "segmenter", "ganzoo_segmenter.method:Segmenter")

@@ -1,0 +1,95 @@
+"""Supervised segmentation: a masker learns from pictures whose masks are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo import GanzooError
+from ganzoo.interfaces import Direction, Masker, Method, Optim, Phase, Slot
+from ganzoo.roles import Roles
+from ganzoo.step import Step
+
+Weight = Annotated[float, Field(ge=0)]
+
+OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
+    # foreach keeps the fused forms away: Adagrad's runs on CPUs alone up to torch 2.8, and SGD's leaves its momentum
+    # unset when the very first step is skipped.
+    "adagrad": (torch.optim.Adagrad, {"foreach": True}),
+    "adam": (torch.optim.Adam, {"betas": (0.9, 0.999)}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9, "foreach": True}),
+}
+
+
+class Segmenter(Method):
+    """Train the masker that SMCycleGAN judges with (Yin 2023; loss and weight decay from its released code).
+
+    The loss is the binary cross entropy of the masker's logits and the given masks, a mean over pixels, plus ``dice``
+    times 1 − (2Σpg + 1) / (Σp + Σg + 1), p the probabilities and g the mask of a picture, a mean over pictures. Given
+    masks may be soft. Only domain A is read. A run's folder is what the masker ``unet`` takes as ``weights``.
+
+    Args:
+        dice: the weight of the Dice term, which counts a small foreground as much as a large one; 0 leaves it out.
+        optimizer: Adagrad as in the paper, Adam (0.9, 0.999), or SGD with momentum 0.9.
+        weight_decay: L2, on every weight.
+    """
+
+    directions: ClassVar[tuple[Direction, ...]] = ("AA",)
+    reads: ClassVar[tuple[str, ...]] = ("given_mask_A",)
+
+    def __init__(
+        self,
+        *,
+        dice: Weight = 0.0,
+        optimizer: Literal["adagrad", "adam", "sgd"] = "adagrad",
+        weight_decay: Weight = 1e-4,
+    ) -> None:
+        self.dice = dice
+        kind, options = OPTIMIZERS[optimizer]
+        self.slots = {"S": Slot("masker", ("A",), calls=("logits",), default={"masker": "unet"})}
+        self.optims = {"S": Optim(("S",), kind, {**options, "weight_decay": weight_decay})}
+        self.phases = [Phase("segmenter", ("S",), self.losses)]
+        self.tensors = ["mask_A"]
+
+    def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
+        """Take the masker. Raises GanzooError for one that has nothing to learn, or makes several planes."""
+        super().bind(networks, masks)
+        masker = cast(Masker, networks["S"])
+        if masker.planes != 1 or not any(one.requires_grad for one in masker.parameters()):
+            why = f"makes {masker.planes} planes" if masker.planes != 1 else "has no weights that could learn"
+            raise GanzooError(f"networks.S: this masker {why}: take one that learns one plane, such as unet")
+
+    def forward(self, step: Step) -> None:
+        """Put the logits and the probabilities of the foreground into the step, both (B, 1, H, W)."""
+        step["logits_A"] = self.networks["S"].logits(step["real_A"])  # type: ignore[operator]
+        step["mask_A"] = step["logits_A"].float().sigmoid()
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        """Return the terms, in float32."""
+        logits, given = step["logits_A"].float(), step["given_mask_A"]
+        terms = {"bce": F.binary_cross_entropy_with_logits(logits, given)}
+        if self.dice:
+            terms["dice"] = self.dice * dice_loss(logits.sigmoid(), given)
+        return terms
+
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        """Return the masks as pictures, (B, 1, H, W) in [−1, 1]: white where the foreground is."""
+        mask: Tensor = self.networks["S"](images, step.rng("mask"))
+        return mask * 2 - 1
+
+
+def dice_loss(mask: Tensor, given: Tensor) -> Tensor:
+    """Return 1 − (2Σpg + 1) / (Σp + Σg + 1), sums over the pixels of (B, 1, H, W), a mean over pictures.
+
+    The 1 is a pixel: with it an empty mask that is met costs 0, not 0 / 0.
+
+    >>> float(dice_loss(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)))
+    0.0
+    """
+    both, either = (one.sum(dim=(1, 2, 3)) for one in (mask * given, mask + given))
+    return (1 - (2 * both + 1) / (either + 1)).mean()
