@@ -1,6 +1,6 @@
 """The table of docs/masks.md: what masks do to the digits, several methods over three seeds on two sets.
 
-python benchmarks/masks.py                 trains what masks.jsonl lacks (about three minutes each), writes the table
+python benchmarks/masks.py                 trains what masks.jsonl lacks (some minutes each), writes the table
 python benchmarks/masks.py different       the same, of one set alone
 python benchmarks/masks.py --check         fails when the page's table is not what the records give
 
@@ -31,6 +31,7 @@ METHODS = {
     "mask_cyclegan, true masks": ("mask_digits", []),
     "mask_cyclegan, true masks, masked discriminators alone": ("mask_digits", ["method.masked_share=1"]),
     "cyclegan, composite, true masks": ("quickstart", ["maskers.composite=file"]),
+    "cyclegan, composite and judge, true masks": ("quickstart", ["maskers.composite=file", "maskers.judge=file"]),
     "cyclegan, composite, learned": ("quickstart", ["maskers.composite={masker: learned, width: 16}"]),
 }
 FIGURES = {"judged_B": 1, "read": 1, "background_l1": 3, "pair_l1": 3}
@@ -44,8 +45,8 @@ def missing(records: list[dict[str, Any]], sets: list[str]) -> list[tuple[str, i
 
 def table(records: list[dict[str, Any]]) -> str:
     """Return the table in Markdown: a row a method and set, mean ± standard deviation over the seeds."""
-    lines = ["| backgrounds | method | seeds | judged B, % | read, % | background L1 | pair L1 | minutes |"]
-    lines.append("| --- | --- |" + " ---: |" * 6)
+    lines = ["| backgrounds | method | seeds | judged B, % | read, % | background L1 | pair L1 |"]
+    lines.append("| --- | --- |" + " ---: |" * 5)
     for where, method in product(SETS, METHODS):
         found = [one for one in records if (one["set"], one["method"]) == (where, method)]
         if not found:
@@ -55,8 +56,7 @@ def table(records: list[dict[str, Any]]) -> str:
             values = [one["figures"][name] for one in found]
             spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
             cells.append(f"{statistics.mean(values):.{digits}f}{spread}")
-        minutes = statistics.mean(one["seconds"] for one in found) / 60
-        lines.append(f"| {where} | {method} | {len(found)} | {' | '.join(cells)} | {minutes:.1f} |")
+        lines.append(f"| {where} | {method} | {len(found)} | {' | '.join(cells)} |")
     first = records[0]
     lines += ["", f"{STEPS} steps of 16 pictures, 600 held-out digits; {first['environment']['threads']} thread, "]
     lines[-1] += f"torch {first['environment']['packages']['torch']}."

@@ -193,6 +193,8 @@ class Masker(nn.Module, ABC):
     trains: Literal["", "alone", "along"] = ""
     """Whether it has yet to learn: ``alone``, in the slot of a method that trains it; ``along``, with the generators,
     in the role composite."""
+    same_as: str = ""
+    """The role whose masker makes this one's masks too, if it makes none itself."""
 
     @abstractmethod
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:

@@ -207,7 +207,9 @@ class _RecipeReader:
             part = self.part(value, path, "masker", MaskerUse)
             if part is None:
                 continue
-            self.fit(role, part, path)
+            shared = self.fit(role, part, path)
+            if shared and (shared == role or self.section("maskers").get(shared) is None):
+                self.problem(path, f"it shares the masker in the role {shared!r}, and there is none")
             found[role] = part
         for role in method.requires if method else ():
             if role in self.roles and self.section("maskers").get(role) is None:
@@ -215,13 +217,16 @@ class _RecipeReader:
                 self.problem(("maskers",), f"the method needs a masker in the role {role!r}: {example}")
         return found
 
-    def fit(self, role: str, part: Part, path: KeyPath) -> None:
-        """Check that a masker serves a role; it is made, as its options may decide what it makes."""
+    def fit(self, role: str, part: Part, path: KeyPath) -> str:
+        """Check that a masker serves a role; return the role whose masker it shares, if it does.
+
+        It is made for that, as its options may decide what it makes.
+        """
         try:
             masker: Masker = part.make()
         except GanzooError as error:
             self.problem(path, str(error))
-            return
+            return ""
         planes, name = masker.planes, part.component.name
         outside = [one for one in part.use["foreground"] if not 0 <= one < planes]
         if outside:
@@ -232,6 +237,7 @@ class _RecipeReader:
             self.problem(path, f"{name!r} is untrained: give it weights")
         elif masker.trains == "along" and role != "composite":
             self.problem(path, f"{name!r} is trained with the generators: only the role 'composite' can teach it")
+        return masker.same_as
 
     def losses(self, method: Method | None) -> dict[str, Part]:
         found = {}

@@ -56,7 +56,8 @@ class Roles:
         """
         key = f"{role}_mask_{name}"
         if key not in step:
-            masker = self.maskers[role]
+            maker = self.maskers[role].same_as or role
+            masker = self.maskers[maker]
             kind = f"given_{'labels' if role == 'labels' else 'mask'}_{source_of(name)}"
             given = step.get(kind)
             if given is None and "given" in masker.needs:
@@ -64,11 +65,13 @@ class Roles:
                     f"maskers.{role}: it reads what the data set gives, and here is no {kind!r}; the data set folders "
                     "takes masks from trainA_masks, trainB_masks and so on, and translate from --mask"
                 )
-            traced = gradient or masker.trains == "along"
+            traced = gradient or self.maskers[role].trains == "along"
             with torch.set_grad_enabled(traced and torch.is_grad_enabled()):
                 picture = step[name] if gradient else step[name].detach()
-                mask = masker(picture, rng=step.rng(f"mask/{role}"), given=given)
-                step[key] = self.uses[role](mask) if role in self.uses else mask
+                mask = masker(picture, rng=step.rng(f"mask/{maker}"), given=given)
+                for one in dict.fromkeys((maker, role)):
+                    mask = self.uses[one](mask) if one in self.uses else mask
+            step[key] = mask
         return step[key]
 
     def input(self, step: Step, name: str) -> Tensor | None:

@@ -36,6 +36,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "unet": [{"weights": "unet.safetensors"}, {"width": 2}],
     "learned": [{"width": 2}],
+    "shared": [{"role": "composite"}, {"role": "input"}],
 }
 """How each masker is used here; a masker that is new has to be named."""
 MASKERS = [(name, index) for name, uses in OPTIONS.items() for index in range(len(uses))]
@@ -43,6 +44,10 @@ MASKERS = [(name, index) for name, uses in OPTIONS.items() for index in range(le
 
 def method_of(name: str) -> type[Method]:
     return plugins().registry.get("method", name).load()
+
+
+def required_by(method: str) -> tuple[str, ...]:
+    return method_of(method).requires
 
 
 METHODS = [one.name for one in plugins().registry.find("method") if method_of(one.name).directions == ("AB", "BA")]
@@ -78,6 +83,10 @@ def refusal(name: str, index: int, role: str, method: str) -> str:
         return "'unet' is untrained: give it weights"
     if name == "learned" and role != "composite":
         return "'learned' is trained with the generators"
+    if name == "shared" and use["role"] not in (role, *required_by(method)):
+        return f"it shares the masker in the role '{use['role']}', and there is none"
+    if name == "shared" and use["role"] == role:
+        return f"it shares the masker in the role '{role}', and there is none"
     if use.get("classes") == "all" and "foreground" not in use and role != "labels":
         return "the masker makes 21 planes, the role needs one"
     return ""
@@ -91,7 +100,7 @@ def recipe_of(home: Path, name: str, index: int, role: str, method: str) -> Path
             "D": {"discriminator": "patch", "width": 2, "layers": 1},
         },
         "maskers": {
-            **dict.fromkeys(method_of(method).requires, "full"),
+            **dict.fromkeys(required_by(method), "full"),
             role: {"masker": name, **OPTIONS[name][index]},
         },
         "data": "striped_digits",
@@ -142,4 +151,4 @@ def test_a_pair_works_or_is_refused(
 
 def test_there_is_a_pair_of_each_kind() -> None:
     kinds = [refusal(*masker, role, method) for masker, role, method in product(MASKERS, ROLES, METHODS)]
-    assert len(set(kinds)) == 6 and kinds.count("") > 40
+    assert len(set(kinds)) == 8 and kinds.count("") > 40

@@ -14,6 +14,7 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("masker", "full", "ganzoo_maskers.plain:Full")
     registry.add("masker", "round", "ganzoo_maskers.plain:Round")
     registry.add("masker", "file", "ganzoo_maskers.plain:File")
+    registry.add("masker", "shared", "ganzoo_maskers.plain:Shared")
     registry.add("masker", "centered_square", "ganzoo_maskers.square:CenteredSquare")
     registry.add("masker", "multi_rectangle", "ganzoo_maskers.rectangles:MultiRectangle")
     registry.add("masker", "attention", "ganzoo_maskers.attention:Attention")

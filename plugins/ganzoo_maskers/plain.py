@@ -1,8 +1,8 @@
-"""Maskers that draw nothing at random: all of the picture, a disc in its middle, the data set's own mask."""
+"""Maskers that draw nothing at random: all of the picture, a disc in it, the data set's mask, another role's."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -38,6 +38,26 @@ class Round(Masker):
         x = (torch.arange(width, device=image.device) + 0.5) * 2 / width - 1
         inside = y[:, None] ** 2 + x[None, :] ** 2 <= self.scale**2
         return inside.to(image.dtype).expand(len(image), 1, height, width).contiguous()
+
+
+class Shared(Masker):
+    """What the masker in another role makes of the picture.
+
+    With ``learned`` in the role composite, ``judge: {masker: shared, role: composite}`` has the discriminators see what
+    is attended to alone, so that backgrounds which differ between the domains cannot give a translation away (Mejjati
+    et al. 2018, section 3.2). The judge teaches the masker nothing, unless a method lets the gradient flow.
+
+    Args:
+        role: the other role.
+    """
+
+    def __init__(self, *, role: Literal["input", "composite"]) -> None:
+        super().__init__()
+        self.same_as = role
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Make nothing: the masker in the other role is asked instead."""
+        raise NotImplementedError
 
 
 class File(Masker):

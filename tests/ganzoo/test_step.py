@@ -14,6 +14,7 @@ from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.roles import Roles
 from ganzoo.schedule import linear_decay
 from ganzoo.step import Step
+from ganzoo_maskers.plain import Shared
 
 
 def test_keyed_draws_are_pinned() -> None:
@@ -119,6 +120,15 @@ def test_foreground_classes_are_united_and_bounded() -> None:
     assert one.shape == (2, 1, 8, 8)
     raw = batch_step().rng("mask/judge").uniform(3, 8, 8)
     torch.testing.assert_close(one, (raw[:, :1] + raw[:, 2:]).clamp(max=1))
+
+
+def test_a_shared_mask_is_the_other_roles_with_what_is_done_to_it() -> None:
+    step = batch_step()
+    uses = {"composite": MaskerUse(threshold=0.5), "judge": MaskerUse(invert=True)}
+    roles = Roles({"composite": Random(), "judge": Shared(role="composite")}, uses)
+    judged, mixed = (roles.mask(role, step, "real_A") for role in ("judge", "composite"))
+    assert torch.equal(judged, 1 - mixed)
+    assert set(mixed.unique().tolist()) == {0.0, 1.0}
 
 
 def test_a_mask_carries_no_gradient_into_the_picture() -> None:
