@@ -7,7 +7,7 @@ Instead each phase's gradients are averaged over processes in one flat reduction
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -82,10 +82,11 @@ class Engine:
     def _optimizer(self, optim: Optim) -> torch.optim.Optimizer:
         parameters = [p for slot in optim.slots for p in self.trainable[slot]]
         options: dict[str, Any] = {"lr": self.lr * optim.lr, **optim.options}
-        try:
-            return optim.optimizer(parameters, **{**options, "fused": True})
-        except (TypeError, RuntimeError, ValueError):  # no fused form of it, or not on this device
-            return optim.optimizer(parameters, **options)
+        # Adam's fused forms skip a step on the device; SGD's leaves its momentum unset when that is the first one.
+        if optim.optimizer in (torch.optim.Adam, torch.optim.AdamW):
+            with suppress(RuntimeError):  # not on this device
+                return optim.optimizer(parameters, **{**options, "fused": True})
+        return optim.optimizer(parameters, **options)
 
     def set_lr(self, factor: float) -> None:
         """Set every optimizer's learning rate: base × the optim's factor × ``factor``."""

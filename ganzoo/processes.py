@@ -103,6 +103,6 @@ def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.M
         return network
     if accelerator.device.type == "cpu":
         raise GanzooError(
-            "batch norm over several CPU processes is not supported by torch: use one process, or norm: instance"
+            "batch norm over several CPU processes is not supported by torch: use one process, or another norm"
         )
     return nn.SyncBatchNorm.convert_sync_batchnorm(network)

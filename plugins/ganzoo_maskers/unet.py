@@ -37,7 +37,6 @@ class UNet(Masker):
         width: channels of the outermost level; 64 where neither this nor the weights say.
         depth: poolings, 4 likewise; pictures are padded to multiples of 2**depth and the mask is cropped.
         channels: of the pictures; 3 likewise.
-        hard: a mask is 1 where the probability is ½ or more, else 0. Training goes by the probability all the same.
     """
 
     def __init__(
@@ -47,7 +46,6 @@ class UNet(Masker):
         width: Count | None = None,
         depth: Count | None = None,
         channels: Count | None = None,
-        hard: bool = False,
     ) -> None:
         super().__init__()
         found = None if weights is None else _find(weights)
@@ -57,7 +55,6 @@ class UNet(Masker):
             if found and given not in (None, sizes[name]):
                 raise GanzooError(f"{found[0]}: its {name} is {sizes[name]}, not {given}: leave {name} out")
         self.trains = "" if found else "alone"
-        self.hard = hard
         self._build(**{name: given or sizes[name] for name, given in wanted.items()})
         if found:
             try:
@@ -85,8 +82,7 @@ class UNet(Masker):
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return (B, 1, H, W) in [0, 1], float32. Raises GanzooError for pictures of another number of channels."""
-        mask = self.logits(image).float().sigmoid()
-        return (mask >= 0.5).float() if self.hard else mask
+        return self.logits(image).float().sigmoid()
 
     def logits(self, image: Tensor) -> Tensor:
         """Return the log-odds of the foreground, (B, 1, H, W), of pictures (B, C, H, W) in [−1, 1], any H and W.

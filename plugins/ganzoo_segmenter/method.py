@@ -18,11 +18,9 @@ from ganzoo.step import Step
 Weight = Annotated[float, Field(ge=0)]
 
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
-    # foreach keeps the fused forms away: Adagrad's runs on CPUs alone up to torch 2.8, and SGD's leaves its momentum
-    # unset when the very first step is skipped.
-    "adagrad": (torch.optim.Adagrad, {"foreach": True}),
+    "adagrad": (torch.optim.Adagrad, {}),
     "adam": (torch.optim.Adam, {"betas": (0.9, 0.999)}),
-    "sgd": (torch.optim.SGD, {"momentum": 0.9, "foreach": True}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9}),
 }
 
 

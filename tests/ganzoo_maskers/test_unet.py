@@ -159,15 +159,6 @@ def test_the_mask_is_float32_under_autocast_too(dtype: torch.dtype) -> None:
     assert not torch.equal(low.bfloat16().float(), low)  # a sigmoid in bfloat16 would have left eight bits
 
 
-def test_hard_is_cut_at_one_half() -> None:
-    masker, image = trained(), pictures(2, 3, 16, 16)
-    logits = masker.logits(image)
-    masker.hard = True
-    assert torch.equal(masker(image, NONE), (logits >= 0).float())
-    assert 0 < float(masker(image, NONE).mean()) < 1
-    torch.testing.assert_close(masker.logits(image), logits)
-
-
 def test_the_pictures_that_it_was_trained_on_normalize_what_it_sees() -> None:
     torch.manual_seed(0)
     masker = UNet(width=2, depth=1)

@@ -61,7 +61,7 @@ def test_it_is_intersection_over_union() -> None:
     one, other = torch.rand(2, 6, 1, 5, 7, generator=torch.Generator().manual_seed(0))
     one[1], other[1] = 0.2, 0.4  # both empty: they agree
     one[2], other[3] = 0, 0
-    one[4], other[4] = 0.5, 0.5
+    one[4], other[4] = 0.5, 0.9
     found = iou(one, other)
     assert found.tolist() == pytest.approx(plain_iou(one, other))
     assert found[[1, 2, 3, 4]].tolist() == [1, 0, 0, 1]

@@ -81,6 +81,8 @@ def test_the_terms_are_of_float32_under_autocast() -> None:
         terms = method.losses(step)
     assert step["logits_A"].dtype == torch.bfloat16
     assert {one.dtype for one in terms.values()} | {step["mask_A"].dtype} == {torch.float32}
+    exact = plain_losses(step["logits_A"].double(), step["given_mask_A"])
+    assert [float(one.detach()) for one in terms.values()] == pytest.approx(exact, rel=1e-5)
 
 
 @pytest.mark.parametrize(
