@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from ganzoo.data.loading import Reader
+from ganzoo.data.masks import FAINTEST
 from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, is_out_of_memory, suggest
-from ganzoo.interfaces import Dataset, Loss, Masker, Method, Slot
+from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Split
 from ganzoo.randomness import torch_seed
 from ganzoo.recipe import Recipe
 from ganzoo.roles import Roles
 from ganzoo.step import Step, zeros_step
 
-FAINTEST = 10
-"""Masks that are nowhere brighter, of 255, are taken for empty: some tools write 1 for foreground."""
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,8 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     for name in method.masks.learning():
         _train_along(method, name)
     example = zeros_step(dict(channels), recipe.images.size)
-    if any(not slot.kind for slot in method.slots.values()):
-        with torch.no_grad(), _seeded(recipe.train.seed, "setup"):
-            networks.update(method.setup(example))
+    with torch.no_grad(), _seeded(recipe.train.seed, "setup"):
+        networks.update(method.setup(example))
     missing = set(method.slots) - set(networks)
     if missing:
         raise GanzooError(
@@ -114,35 +114,48 @@ def _train_along(method: Method, name: str) -> None:
     method.phases = [*method.phases[:turn], with_terms, *method.phases[turn + 1 :]]
 
 
+def bound_metrics(recipe: Recipe, method: Method, reader: Reader) -> list[Metric]:
+    """Make the recipe's metrics and let each look at what it is to measure. Raises GanzooError."""
+    metrics: list[Metric] = [part.make() for part in recipe.metrics]
+    for metric in metrics:
+        metric.bind(method, reader)
+    return metrics
+
+
 def require_given(recipe: Recipe, method: Method, dataset: Dataset) -> None:
     """Look whether the data set gives what the method and the maskers read, and that not all of it is empty.
 
-    Eight training pictures of each domain are looked at. Raises GanzooError.
+    Eight pictures of each domain and split are looked at. Raises GanzooError.
     """
     wanted = dict.fromkeys(method.reads, f"the method {recipe.method.component.name!r}")
-    for role, masker in method.masks.maskers.items():
-        if "given" in masker.needs:
+    for role in method.masks.maskers:
+        if "given" in method.masks.needs(role):
             kind = "given_labels" if role == "labels" else "given_mask"
             who = f"maskers.{role}: {recipe.maskers[role].component.name!r}"
             wanted |= {f"{kind}_{domain}": who for domain in dataset.channels}
     for name, who in wanted.items():
         plane, domain = name.removeprefix("given_").split("_")
-        count = dataset.count("train", domain)
-        looked_at = [dataset.sample("train", domain, i * count // 8) for i in range(min(8, count))]
-        planes = [getattr(sample, plane) for sample in looked_at]
-        if any(one is None for one in planes):
-            folder = f"train{domain}_masks" if plane == "mask" else f"train{domain}_labels"
-            raise GanzooError(
-                f"{who} reads the {plane} of each picture, and the data set {recipe.data.component.name!r} gives none "
-                f"for domain {domain}; the data set folders takes them from {folder} beside train{domain}"
-            )
+        looked_at = {split: _some(dataset, split, domain) for split in SPLITS}
+        for split, samples in looked_at.items():
+            if any(getattr(sample, plane) is None for sample in samples):
+                folder, suffix = f"{split.removesuffix('idation')}{domain}", "masks" if plane == "mask" else "labels"
+                raise GanzooError(
+                    f"{who} reads the {plane} of each picture, and the data set {recipe.data.component.name!r} gives "
+                    f"none for domain {domain} in {split}; folders takes them from {folder}_{suffix} beside {folder}"
+                )
+        planes = [getattr(sample, plane) for sample in looked_at["train"]]
         brightest = max(int(one.max()) for one in planes)
         if plane == "mask" and brightest < FAINTEST:
             raise GanzooError(
                 f"{who} reads masks, and those of domain {domain} are empty: the brightest value in {len(planes)} of "
-                f"them, {looked_at[0].name} the first, is {brightest} of 255; foreground is 255, or any class but 0 of "
-                "a palette picture"
+                f"them, {looked_at['train'][0].name} the first, is {brightest} of 255; foreground is 255, or any class "
+                "but 0 of a palette picture"
             )
+
+
+def _some(dataset: Dataset, split: Split, domain: str) -> list[Sample]:
+    count = dataset.count(split, domain)
+    return [dataset.sample(split, domain, i * count // min(8, count)) for i in range(min(8, count))]
 
 
 def attach_losses(recipe: Recipe, device: torch.device) -> list[Attached]:

@@ -13,7 +13,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from ganzoo.assemble import Attached, attach_losses, build_method, reads_pairs, require_given
+from ganzoo.assemble import Attached, attach_losses, bound_metrics, build_method, reads_pairs, require_given
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
@@ -34,9 +34,9 @@ def check(file: Path, overrides: Iterable[str] = ()) -> None:
     paired = reads_pairs(recipe, method, dataset)
     require_given(recipe, method, dataset)
     order = Order(picture_counts(dataset, "train"), paired, train.batch, train.accumulate, seed=train.seed)
-    for part in recipe.metrics:
-        part.make()
-    batch = Reader(dataset, recipe.images, paired).training_batch(order.micro_batches(0)[0][:1], 0, train.seed)
+    reader = Reader(dataset, recipe.images, paired)
+    bound_metrics(recipe, method, reader)
+    batch = reader.training_batch(order.micro_batches(0)[0][:1], 0, train.seed)
     shapes = trace_shapes(method, attach_losses(recipe, CPU), make_step(batch, CPU, seed=train.seed))
     click.echo(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
     console = rich.console.Console(highlight=False)

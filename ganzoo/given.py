@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ganzoo.assemble import build_masks
-from ganzoo.data.pictures import SUFFIXES, read_mask
+from ganzoo.data.masks import FAINTEST, read_mask
+from ganzoo.data.pictures import SUFFIXES
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
 from ganzoo.recipe_reader import read_recipe
@@ -37,11 +38,14 @@ class Choice:
         file = self.path
         if self.path.is_dir():
             stem = self.path / relative
-            found = [one for suffix in SUFFIXES if (one := stem.with_name(stem.name + suffix)).is_file()]
+            there = stem.parent.iterdir() if stem.parent.is_dir() else ()
+            found = sorted(one for one in there if one.stem == stem.name and one.suffix.lower() in SUFFIXES)
             if not found:
                 raise GanzooError(f"{stem}.png: --mask: there is no mask for this picture")
             file = found[0]
         mask = read_mask(file)
+        if int(mask.max()) < FAINTEST:
+            raise GanzooError(f"{file}: --mask: it is empty, nowhere above {mask.max()} of 255; foreground is 255")
         if mask.shape != shape[:2]:
             sizes = [f"{width}×{height}" for height, width in (mask.shape, shape[:2])]
             raise GanzooError(f"{file}: --mask: it has {sizes[0]} pixels, its picture {sizes[1]}; make them the same")
@@ -67,8 +71,14 @@ def choices(
             raise GanzooError(f"{path}: --mask: there is no such picture or folder")
         found.append(Choice(path.stem, path=path))
     for text in maskers:
-        recipe = read_recipe(run / "resolved.yaml", [f"maskers.{role}={text}"], roles)
-        found.append(Choice(recipe.maskers[role].component.name, masks=build_masks(recipe)))
+        # Out with the run's own first: options of its are no default of another masker's.
+        recipe = read_recipe(run / "resolved.yaml", [f"maskers.{role}=null", f"maskers.{role}={text}"], roles)
+        name, made = recipe.maskers[role].component.name, build_masks(recipe)
+        if made.maskers[role].trains:
+            raise GanzooError(f"--masker {text}: {name!r} would have to be trained first; take another masker")
+        own = method.masks  # all but one role stay, with the weights that the run has trained
+        masks = Roles({**own.maskers, role: made.maskers[role]}, {**own.uses, role: made.uses[role]})
+        found.append(Choice(name, masks=masks))
     several = len(found) > 1
     labelled = [replace(one, label=f"{i}-{one.label}" if several else "") for i, one in enumerate(found, 1)]
     return labelled or [Choice()]

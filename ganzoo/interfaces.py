@@ -267,14 +267,16 @@ class Metric(ABC):
 
     directions: tuple[Direction, ...] = ("AB", "BA")
 
-    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
-        """Get ready, once a run (train a judge, read reference features), the same on every process.
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Take what is measured, and refuse at once what cannot be: at ``check``, and before a run begins.
 
         Args:
             method: the run's own: its ``masks`` make the mask of any picture of a step.
             reader: gives pictures scaled and cropped as they are measured; ``reader.dataset`` as they are.
-            seed: the run's.
         """
+
+    def prepare(self, seed: int) -> None:
+        """Get ready, once a run (train a judge, read reference features), the same on every process."""
 
     @abstractmethod
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

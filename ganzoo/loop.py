@@ -36,7 +36,7 @@ def train(run: Run) -> dict[str, float]:
     run.callbacks.gather()
     run.callbacks.call("start")
     for metric in run.metrics:
-        metric.prepare(run.engine.method, run.reader, settings.seed)
+        metric.prepare(settings.seed)
     if start == 0 and run.metrics:
         measure_now(run, 0)
     stop_at = start if ended else total

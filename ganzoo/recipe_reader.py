@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import fields
 from difflib import get_close_matches
 from inspect import Parameter, signature
@@ -12,14 +11,16 @@ from typing import Any
 
 from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, suggest
-from ganzoo.interfaces import Loss, Masker, Method, Metric, Phase, Slot
-from ganzoo.options import Problem, check_options
+from ganzoo.interfaces import Loss, Masker, Method, Metric, Phase
+from ganzoo.options import Problem, check_options, options_of
 from ganzoo.plugins import plugins
 from ganzoo.recipe import LossUse, Part, Recipe
 from ganzoo.registry import KINDS
 from ganzoo.roles import ONE_PLANE, ROLES
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
-from ganzoo.yamlfile import NAME, Document, KeyPath, apply_overrides, names_another_component, read_with_base
+from ganzoo.slots import groups_of, in_full, slot_value
+from ganzoo.step import batch_tensors
+from ganzoo.yamlfile import Document, KeyPath, apply_overrides, by_line, read_with_base
 
 SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
 
@@ -41,14 +42,8 @@ def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collecti
             f"{document.place(one.path)}: {'.'.join(map(str, one.path)) or 'recipe'}: {one.message}"
             for one in reader.problems
         ]
-        raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=_by_line)))
+        raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=by_line)))
     return recipe
-
-
-def _by_line(problem: str) -> tuple[str, int]:
-    """Sort ``file:line: …`` as a reader goes through the file; what has no line number stands last."""
-    found = re.match(r"(.*?):(\d+): ", problem)
-    return (found[1], int(found[2])) if found else ("\uffff", 0)
 
 
 class _RecipeReader:
@@ -124,7 +119,7 @@ class _RecipeReader:
 
     def part(self, value: Any, path: KeyPath, kind: str, use: type[Any] | None = None) -> Part | None:
         """Check one component: a mapping of its kind to its name, and its options."""
-        value = _in_full(value, kind)
+        value = in_full(value, kind)
         if not isinstance(value, dict):
             self.problem(path, f"it is {value!r}; a {kind} is a mapping: {{{kind}: NAME, option: value, …}}")
             return None
@@ -148,6 +143,9 @@ class _RecipeReader:
         given = {key: one for key, one in value.items() if key != kind}
         wanted = [one.name for one in fields(use)] if use else []
         try:
+            taken = sorted(set(wanted) & set(options_of(target)))
+            if taken:
+                raise GanzooError(f"its option {taken[0]!r} is one that every {kind} takes: its author must rename it")
             if use:
                 used, problems = check_options(use, {key: one for key, one in given.items() if key in wanted}, path)
                 given = {key: one for key, one in given.items() if key not in wanted}
@@ -168,14 +166,14 @@ class _RecipeReader:
                         self.part(value, ("networks", key), kind)
             return {}
         slots = {name: slot for name, slot in method.slots.items() if slot.kind}
-        groups = {name.split("_")[0] for name in slots}
+        groups = {group for name in slots for group in groups_of(name)}
         for key in section:
             if key not in slots and key not in groups:
                 self.problem(("networks", key), f"the method has no network {key!r}{suggest(key, [*slots, *groups])}")
         found = {}
         for name, slot in slots.items():
             before = len(self.problems)
-            value, origin = _slot_value(section, name, slot)
+            value, origin = slot_value(section, name, slot)
             part = self.part(value, ("networks", name), slot.kind)
             self.problems[before:] = [
                 Problem(origin.get(one.path[2:3], ("networks", name))[:2] + one.path[2:], one.message)
@@ -208,8 +206,12 @@ class _RecipeReader:
             if part is None:
                 continue
             shared = self.fit(role, part, path)
-            if shared and (shared == role or self.section("maskers").get(shared) is None):
-                self.problem(path, f"it shares the masker in the role {shared!r}, and there is none")
+            if shared:
+                other = self.section("maskers").get(shared)
+                chain = isinstance(other, dict) and other.get("masker") == part.component.name
+                if shared == role or other is None or chain:
+                    said = "which shares another's" if chain and shared != role else "and there is none"
+                    self.problem(path, f"it shares the masker in the role {shared!r}, {said}")
             found[role] = part
         for role in method.requires if method else ():
             if role in self.roles and self.section("maskers").get(role) is None:
@@ -233,6 +235,8 @@ class _RecipeReader:
             self.problem((*path, "foreground"), f"there is no class {outside[0]}; the masker makes {planes} planes")
         elif role in ONE_PLANE and planes > 1 and not part.use["foreground"]:
             self.problem(path, f"the masker makes {planes} planes, the role needs one: name foreground: [classes]")
+        if masker.trains and part.use["threshold"] is not None:
+            self.problem((*path, "threshold"), f"no gradient passes a threshold, so that {name!r} would learn nothing")
         if masker.trains == "alone":
             self.problem(path, f"{name!r} is untrained: give it weights")
         elif masker.trains == "along" and role != "composite":
@@ -291,34 +295,3 @@ class _RecipeReader:
                 theirs, ours = (", ".join(one.directions) for one in (measured, method))
                 self.problem(("evaluate", "metrics", i), f"it measures {theirs}, and the method translates {ours}")
         return [part for part in parts if part]
-
-
-def batch_tensors() -> list[str]:
-    """Return the names of the tensors that a batch may bring, whatever the method."""
-    return [f"{name}_{domain}" for name in ("real", "given_mask", "given_labels", "true") for domain in ("A", "B")]
-
-
-def _in_full(value: Any, kind: str) -> Any:
-    """Write a component that is named by a bare text as the mapping that it stands for."""
-    if isinstance(value, str):
-        return {kind: value}
-    if isinstance(value, dict) and NAME in value:
-        return {kind if key == NAME else key: one for key, one in value.items()}
-    return value
-
-
-def _slot_value(section: dict[str, Any], name: str, slot: Slot) -> tuple[Any, Mapping[KeyPath, KeyPath]]:
-    """Lay the slot's default, its group's and its own mapping over one another; say where each key came from."""
-    value: Any = dict(slot.default)
-    origin: dict[KeyPath, KeyPath] = {}
-    for key in (name.split("_")[0], name):
-        given = section.get(key)
-        if given is None:
-            continue
-        given = _in_full(given, slot.kind)
-        if not isinstance(given, dict):
-            return given, {(): ("networks", key)}
-        value = given if names_another_component(value, given) else {**value, **given}
-        origin.update({(one,): ("networks", key) for one in given})
-        origin[()] = ("networks", key)
-    return value, origin

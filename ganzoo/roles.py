@@ -56,23 +56,31 @@ class Roles:
         """
         key = f"{role}_mask_{name}"
         if key not in step:
-            maker = self.maskers[role].same_as or role
-            masker = self.maskers[maker]
-            kind = f"given_{'labels' if role == 'labels' else 'mask'}_{source_of(name)}"
-            given = step.get(kind)
-            if given is None and "given" in masker.needs:
-                raise GanzooError(
-                    f"maskers.{role}: it reads what the data set gives, and here is no {kind!r}; the data set folders "
-                    "takes masks from trainA_masks, trainB_masks and so on, and translate from --mask"
-                )
-            traced = gradient or self.maskers[role].trains == "along"
-            with torch.set_grad_enabled(traced and torch.is_grad_enabled()):
-                picture = step[name] if gradient else step[name].detach()
-                mask = masker(picture, rng=step.rng(f"mask/{maker}"), given=given)
-                for one in dict.fromkeys((maker, role)):
-                    mask = self.uses[one](mask) if one in self.uses else mask
-            step[key] = mask
+            shared = self.maskers[role].same_as
+            if shared:
+                mask = self.mask(shared, step, name, gradient=gradient).detach()
+            else:
+                mask = self._made(role, step, name, gradient)
+            step[key] = self.uses[role](mask) if role in self.uses else mask
         return step[key]
+
+    def _made(self, role: str, step: Step, name: str, gradient: bool) -> Tensor:
+        masker = self.maskers[role]
+        kind = f"given_{'labels' if role == 'labels' else 'mask'}_{source_of(name)}"
+        given = step.get(kind)
+        if given is None and "given" in masker.needs:
+            raise GanzooError(
+                f"maskers.{role}: it reads what the data set gives, and here is no {kind!r}; the data set folders "
+                "takes masks from trainA_masks, trainB_masks and so on, and translate from --mask"
+            )
+        traced = gradient or masker.trains == "along"
+        with torch.set_grad_enabled(traced and torch.is_grad_enabled()):
+            picture = step[name] if gradient else step[name].detach()
+            return masker(picture, rng=step.rng(f"mask/{role}"), given=given)
+
+    def needs(self, role: str) -> tuple[str, ...]:
+        """Return what a role's masker looks at: ``image``, ``given``, both or nothing."""
+        return self.maskers[self.maskers[role].same_as or role].needs
 
     def input(self, step: Step, name: str) -> Tensor | None:
         """Return the mask that the generator sees with the picture ``name``, or None."""

@@ -18,14 +18,14 @@ import yaml
 from accelerate import Accelerator
 
 from ganzoo import processes, state
-from ganzoo.assemble import attach_losses, build_method, reads_pairs, require_given
+from ganzoo.assemble import attach_losses, bound_metrics, build_method, reads_pairs, require_given
 from ganzoo.callbacks import Callbacks
 from ganzoo.console import Console
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Metric
+from ganzoo.interfaces import Dataset
 from ganzoo.plugins import INTERFACE, installed_version, plugins
 from ganzoo.progress import Progress
 from ganzoo.recipe import Recipe
@@ -79,7 +79,7 @@ class Run:
             precision=train.precision,
             ema=train.ema,
         )
-        self.metrics: list[Metric] = [part.make() for part in recipe.metrics]
+        self.metrics = bound_metrics(recipe, method, self.reader)
         self.lines = JsonLines(folder / "metrics.jsonl")
         self.events = JsonLines(folder / "events.jsonl")
         self.results = JsonLines(folder / "results.jsonl")
@@ -159,7 +159,7 @@ class Run:
             begun, now = yaml.safe_load(described.read_text(encoding="utf-8")), dict(resolved)
             earlier = json.loads(environment_file.read_text(encoding="utf-8"))
             for key in SHAPING:
-                begun[key], now[key] = earlier[key], environment_now[key]
+                begun[key], now[key] = earlier.get(key, {}), environment_now[key]
             changes = _changes(begun, now, self.folder)
         elif self.folder.exists() and {path.name for path in self.folder.iterdir() if path.suffix != ".new"} - OURS:
             raise GanzooError(f"{self.folder}: not empty, and not a run's folder; choose another --name")

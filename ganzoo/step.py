@@ -92,3 +92,8 @@ def zeros_step(channels: dict[str, int], size: int, batch: int = 1) -> Step:
     """Return an example step of blank pictures (B, C, size, size), for dry forwards."""
     tensors = {f"real_{domain}": torch.zeros(batch, count, size, size) for domain, count in channels.items()}
     return Step(tensors, samples=range(batch), training=False)
+
+
+def batch_tensors() -> list[str]:
+    """Return the names of the tensors that a batch may bring, whatever the method."""
+    return [f"{name}_{domain}" for name in ("real", "given_mask", "given_labels", "true") for domain in ("A", "B")]

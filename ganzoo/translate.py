@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganzoo import state
 from ganzoo.assemble import build_method
+from ganzoo.data.masks import mask_of, read_mask
 from ganzoo.data.pictures import from_pil, read_picture, to_float, to_uint8
 from ganzoo.errors import GanzooError
 from ganzoo.given import role_of
@@ -85,7 +86,7 @@ class Translator:
         picture: Image.Image | str | PathLike[str],
         direction: str | None = None,
         *,
-        mask: Image.Image | Tensor | None = None,
+        mask: Image.Image | str | PathLike[str] | Tensor | None = None,
     ) -> Image.Image: ...
     @overload
     def translate(self, picture: Tensor, direction: str | None = None, *, mask: Tensor | None = None) -> Tensor: ...
@@ -94,7 +95,7 @@ class Translator:
         picture: Image.Image | str | PathLike[str] | Tensor,
         direction: str | None = None,
         *,
-        mask: Image.Image | Tensor | None = None,
+        mask: Image.Image | str | PathLike[str] | Tensor | None = None,
     ) -> Image.Image | Tensor:
         """Translate one picture, or a batch.
 
@@ -102,12 +103,13 @@ class Translator:
             picture: a PIL picture or a path, which give a PIL picture; or a tensor (C, H, W) or (B, C, H, W) in
                 [−1, 1], which gives a tensor of that form, on its device.
             direction: ``AB`` or ``BA``; by default the method's first.
-            mask: a grey picture of the same size, or a tensor (1, H, W) or (B, 1, H, W) in [0, 1], in place of the
-                run's own masker.
+            mask: in place of what the run's own masker makes: a picture of the same size, grey or of palette classes,
+                its path, or a tensor (1, H, W) or (B, 1, H, W) in [0, 1]. What the recipe does to masks follows.
         """
         way = self.way(direction)
-        if isinstance(mask, Image.Image):
-            mask = (to_float(from_pil(mask, 1)) + 1) / 2
+        if mask is not None and not isinstance(mask, Tensor):
+            read = mask_of(mask) if isinstance(mask, Image.Image) else read_mask(Path(mask))
+            mask = torch.from_numpy(read.copy())[None] / 255
         if isinstance(picture, Tensor):
             batch = picture if picture.ndim == 4 else picture[None]
             made = self.step_of(batch, way, mask)[TRANSLATED].to(picture.device)
@@ -133,26 +135,42 @@ class Translator:
         samples = range(sample, sample + len(batch))
         step = Step({}, seed=self.recipe.train.seed, index=-1, samples=samples, training=False)
         if mask is not None:
-            planes = mask.to(self.device).expand(len(batch), 1, *mask.shape[-2:])
-            if planes.shape[-2:] != batch.shape[-2:]:
-                raise GanzooError(f"mask is {_size(planes)}, the picture {_size(batch)}; make them the same size")
-            step[f"{role_of(self.method)}_mask_real_{direction[0]}"] = planes
+            role, masks = role_of(self.method), self.method.masks
+            planes = _planes(mask, batch).to(self.device)
+            step[f"given_mask_{direction[0]}"] = planes  # for other roles, whose masker may read it
+            step[f"{role}_mask_real_{direction[0]}"] = masks.uses[role](planes) if role in masks.uses else planes
         with torch.no_grad():
             made = self.method.translate(batch.to(self.device), direction, step)
         step[TRANSLATED] = made.float().clamp(-1, 1)
         return step
 
     def masks_of(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return every mask of a translated batch: role → (B, K, H, W); ``judge`` sees the result too."""
+        """Return the masks of a translated batch: role → (B, K, H, W); ``judge`` sees the result too.
+
+        A role is left out when its masker hands on what a data set gives, and no mask was given.
+        """
         source, target = f"real_{direction[0]}", f"fake_{direction[1]}"
         step[target] = step[TRANSLATED]
         found = {}
         with torch.no_grad():
             for role in self.method.masks.maskers:
-                found[role] = self.method.masks.mask(role, step, source)
+                if f"given_mask_{direction[0]}" in step or "given" not in self.method.masks.needs(role):
+                    found[role] = self.method.masks.mask(role, step, source)
             if "judge" in found:
                 found["judge_translated"] = self.method.masks.mask("judge", step, target)
         return found
+
+
+def _planes(mask: Tensor, batch: Tensor) -> Tensor:
+    """Return a mask for each picture of a batch, (B, 1, H, W). Raises GanzooError for any other shape or range."""
+    planes = mask[None] if mask.ndim == 3 else mask
+    if planes.ndim != 4 or planes.shape[1] != 1 or len(planes) not in (1, len(batch)):
+        raise GanzooError(f"mask has the shape {tuple(mask.shape)}; it is (1, H, W), or (B, 1, H, W) as the pictures")
+    if planes.shape[-2:] != batch.shape[-2:]:
+        raise GanzooError(f"mask is {_size(planes)}, the picture {_size(batch)}; make them the same size")
+    if not planes.is_floating_point() or planes.min() < 0 or planes.max() > 1:
+        raise GanzooError("mask is a tensor of floats in [0, 1]: divide uint8 by 255")
+    return planes.expand(len(batch), -1, -1, -1)
 
 
 def _size(planes: Tensor) -> str:

@@ -77,9 +77,13 @@ def translate_files(
     roles = ROLES if save_masks else ("input", "composite")
     translator = Translator(run, checkpoint=checkpoint, device=device, roles=roles)
     way = translator.way(direction)
-    if save_masks and not translator.method.masks.maskers:
-        raise GanzooError("--save-masks: this run uses no masks")
     own = translator.method.masks
+    if save_masks and not own.maskers:
+        raise GanzooError("--save-masks: this run uses no masks")
+    unknown = [role for role in own.maskers if "given" in own.needs(role)] if not (masks or maskers) else []
+    if unknown:
+        said = "come with its data set, and these pictures have none: give them with --mask"
+        raise GanzooError(f"{run}: the masks of the run in the role {', '.join(unknown)} {said}")
     ways = choices(run, translator.method, roles, masks, maskers)
     console = Console()
     failed: list[str] = []
@@ -101,7 +105,7 @@ def translate_files(
                 for role, planes in translator.masks_of(step, way).items() if save_masks else ():
                     write_mask(planes[0], Path(save_masks or "", choice.label, role, relative))
             except GanzooError as error:
-                failed.append(str(error))
+                failed.append(str(error) if str(source) in str(error) else f"{source}: {error}")
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,3 +202,9 @@ def names_another_component(base: dict[str, Any], over: dict[str, Any]) -> bool:
     """Return whether both name a component of one kind, and not the same: then no option carries over."""
     named = [(base[kind], over[kind]) for kind in KINDS if kind in base and kind in over]
     return any(isinstance(one, str) and isinstance(other, str) and one != other for one, other in named)
+
+
+def by_line(problem: str) -> tuple[str, int]:
+    """Sort ``file:line: …`` as a reader goes through the file; what has no line number stands last."""
+    found = re.match(r"(.*?):(\d+): ", problem)
+    return (found[1], int(found[2])) if found else ("\uffff", 0)

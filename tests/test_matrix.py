@@ -28,14 +28,17 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "file": [{}],
     "centered_square": [{}],
     "multi_rectangle": [{}, {"variant": "released"}],
-    "attention": [{"model": "test_vit", "weights": "vit.safetensors", "size": 48, "quantile": 0.5}],
+    "attention": [
+        {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "quantile": 0.5},
+        {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "threshold": 0.5, "invert": True},
+    ],
     "segmenter": [
         {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors"},
         {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors", "classes": "all"},
         {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors", "classes": "all", "foreground": [15]},
     ],
     "unet": [{"weights": "unet.safetensors"}, {"width": 2}],
-    "learned": [{"width": 2}],
+    "learned": [{"width": 2}, {"width": 2, "grow": 1, "soften": 1.0}, {"width": 2, "threshold": 0.5}],
     "shared": [{"role": "composite"}, {"role": "input"}],
 }
 """How each masker is used here; a masker that is new has to be named."""
@@ -81,6 +84,8 @@ def refusal(name: str, index: int, role: str, method: str) -> str:
         return f"the method takes no mask in the role '{role}'"
     if name == "unet" and "weights" not in use:
         return "'unet' is untrained: give it weights"
+    if name == "learned" and "threshold" in use:
+        return "no gradient passes a threshold"
     if name == "learned" and role != "composite":
         return "'learned' is trained with the generators"
     if name == "shared" and use["role"] not in (role, *required_by(method)):
@@ -151,4 +156,4 @@ def test_a_pair_works_or_is_refused(
 
 def test_there_is_a_pair_of_each_kind() -> None:
     kinds = [refusal(*masker, role, method) for masker, role, method in product(MASKERS, ROLES, METHODS)]
-    assert len(set(kinds)) == 8 and kinds.count("") > 40
+    assert len(set(kinds)) == 9 and kinds.count("") > 40

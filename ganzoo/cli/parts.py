@@ -74,13 +74,18 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
         click.echo(f"  {option['name']}: {option['type']} {default}")
     if not about["options"]:
         click.echo("  (no options)")
+    if about["beside"]:
+        click.echo(f"\n  and, as every {kind}: {', '.join(about['beside'])}")
 
 
 def describe(kind: str, name: str) -> dict[str, Any]:
     """Return what ``ganzoo show`` shows, as plain data."""
     import inspect
+    from dataclasses import fields
 
+    from ganzoo.edges import MaskerUse
     from ganzoo.options import options_of, plain
+    from ganzoo.recipe import LossUse
 
     component = plugins().registry.get(kind, name)
     target = component.load()
@@ -88,6 +93,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
         source = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
     except (OSError, TypeError):
         source = target.__module__
+    beside = {"masker": MaskerUse, "loss": LossUse}.get(kind)
     return {
         "kind": kind,
         "name": name,
@@ -103,4 +109,5 @@ def describe(kind: str, name: str) -> dict[str, Any]:
             }
             for option in options_of(target).values()
         ],
+        "beside": [one.name for one in fields(beside)] if beside else [],
     }

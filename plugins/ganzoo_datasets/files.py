@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.data.pictures import SUFFIXES, find_pictures, read_labels, read_mask, read_picture
+from ganzoo.data.masks import read_labels, read_mask
+from ganzoo.data.pictures import SUFFIXES, find_pictures, read_picture
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Sample
 from ganzoo_datasets.split import hold_out

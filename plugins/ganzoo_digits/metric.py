@@ -26,12 +26,16 @@ class DigitsMetric(Metric):
     domain: Classifier
     digit: Classifier
 
-    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
-        """Train the judges, or take them from the cache. Raises GanzooError for data that knows no digits."""
-        first = reader.dataset.sample("train", "A", 0)
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Raise GanzooError for data that knows no digits."""
+        self.dataset = reader.dataset
+        first = self.dataset.sample("train", "A", 0)
         if first.target is None or first.mask is None or "digit" not in first.values:
             raise GanzooError("the metric 'digits' measures the data set striped_digits alone: take another metric")
-        self.domain, self.digit = domain_judge(reader.dataset), digit_reader(reader.dataset)
+
+    def prepare(self, seed: int) -> None:
+        """Train the judges, or take them from the cache."""
+        self.domain, self.digit = domain_judge(self.dataset), digit_reader(self.dataset)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return a row a picture: hits in percent, errors."""

@@ -97,8 +97,8 @@ class MaskCycleGAN(Variation):
         return self.inside * (error * mask).mean() + (1 - self.inside) * (error * (1 - mask)).mean()
 
     def show_masked(self, step: Step, name: str) -> Tensor:
-        """Return what a masked discriminator sees of a picture: x ⊙ m."""
-        return step[name] * self.mask(step, name)
+        """Return what a masked discriminator sees of a picture: of what the other one sees, x ⊙ m."""
+        return self.cyclegan.show(step, name) * self.mask(step, name)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return CycleGAN's terms, and the masked discriminators' verdicts."""

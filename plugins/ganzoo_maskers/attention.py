@@ -19,18 +19,17 @@ from ganzoo_maskers.pretrained import Normalize, misfit, read_weights, without
 
 
 class Attention(Masker):
-    """1 where a timm vision transformer's class token attends most: softmax(q·kᵀ/√d), its row for the class token.
+    """Where a timm vision transformer's class token attends: softmax(q·kᵀ/√d), its row for the class token.
 
-    The map is the mean over heads (Caron et al. 2021, DINO), bilinearly enlarged to the picture, scaled to [0, 1] for
-    each picture by its least and greatest value (a flat map becomes 0), and made binary by ``threshold`` or
-    ``quantile``, of which exactly one is given. Networks trained without labels see objects best: try
+    The map is the mean over heads (Caron et al. 2021, DINO), bilinearly enlarged to the picture and scaled to [0, 1]
+    for each picture by its least and greatest value (a flat map becomes 0). It is made binary by ``quantile``, or by
+    the ``threshold`` that any masker takes. Networks trained without labels see objects best: try
     ``vit_small_patch16_224.dino``.
 
     Args:
         model: a timm name, with or without a tag of weights; it needs a class token.
         weights: a safetensors file or a torch state dict; without it timm downloads its own, once.
-        threshold: 1 where the map is at least this.
-        quantile: 1 in the 1 − quantile of the picture's pixels where the map is greatest.
+        quantile: 1 in the 1 − quantile of the picture's pixels where the map is greatest, 0 elsewhere.
         block: which block's attention, counted from 0, or from the end by −1, −2, ….
         size: side of the square that pictures are scaled to, pixels; 0: the model's own. Larger is finer and slower.
     """
@@ -40,15 +39,11 @@ class Attention(Masker):
         *,
         model: str = "vit_small_patch16_224",
         weights: Path | None = None,
-        threshold: Annotated[float, Field(ge=0, le=1)] | None = None,
         quantile: Annotated[float, Field(ge=0, lt=1)] | None = None,
         block: int = -1,
         size: Annotated[int, Field(ge=0)] = 0,
     ) -> None:
         super().__init__()
-        if (threshold is None) == (quantile is None):
-            raise GanzooError("attention: give either threshold or quantile")
-        self.threshold = threshold
         self.quantile = quantile
         self.network = _make(model, weights, size)
         self._keep_up_to(block, model)
@@ -69,16 +64,15 @@ class Attention(Masker):
 
     @torch.no_grad()
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) of 0 and 1. Raises GanzooError for pictures of other than 1 or 3 channels."""
+        """Return (B, 1, H, W) in [0, 1]. Raises GanzooError for pictures of other than 1 or 3 channels."""
         maps = F.interpolate(self.attention(image), image.shape[-2:], mode="bilinear").flatten(1)
         low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
         # Enlarging a flat map leaves rounding, far below this share of its height, which is not to be spread to [0, 1].
         maps = torch.where(high - low > 1e-5 * high, (maps - low) / (high - low), 0)
         if self.quantile is not None:
             level = maps.kthvalue(int(self.quantile * maps.shape[1]) + 1, dim=1, keepdim=True).values
-        else:
-            level = torch.full_like(low, self.threshold)  # type: ignore[arg-type]
-        return (maps >= level).to(image.dtype).reshape(image[:, :1].shape)
+            maps = (maps >= level).float()
+        return maps.to(image.dtype).reshape(image[:, :1].shape)
 
     @torch.no_grad()
     def attention(self, image: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from ganzoo.randomness import Draws
 class Full(Masker):
     """1 everywhere: a method with this mask is the method without one."""
 
+    needs: ClassVar[tuple[str, ...]] = ()
+
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return ones, (B, 1, H, W)."""
         return torch.ones_like(image[:, :1])
@@ -26,6 +28,8 @@ class Round(Masker):
     Args:
         scale: its axes, as shares of the picture's height and width.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, scale: Annotated[float, Field(gt=0, le=1.5)] = 1.0) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ class MultiRectangle(Masker):
         smallest: the least side, pixels; 0: a tenth of the picture's.
         largest: the side stays below it, pixels (but never below ``smallest``); 0: the picture's.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

@@ -56,7 +56,6 @@ class Segmenter(Masker):
         """Stay in evaluation mode: the network is frozen."""
         return super().train(False)
 
-    @torch.no_grad()
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return (B, K, H, W) in [0, 1]. Raises GanzooError for pictures of other than 1 or 3 channels."""
         with torch.autocast(image.device.type, enabled=False):

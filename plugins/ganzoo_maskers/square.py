@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -18,6 +18,8 @@ class CenteredSquare(Masker):
     Args:
         scales: shares of the side, one of which is drawn uniformly; a single one is always taken.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

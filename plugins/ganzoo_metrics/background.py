@@ -29,13 +29,16 @@ class SourceMask:
         self.metric = metric
         self.which = which
 
-    def bind(self, method: Method) -> None:
-        """Take the run's method, whose maskers are meant. Raises GanzooError for a role without a masker."""
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Take the run's method, whose maskers are meant. Raises GanzooError when they, or the data, give no masks."""
         if self.which != "given" and self.which not in method.masks:
             raise GanzooError(
                 f"evaluate.metrics: {self.metric}: the recipe has no masker in the role {self.which!r}; name one under "
                 "maskers, or set mask to given, for the data set's own masks, or to a role that has one"
             )
+        for domain in reader.dataset.channels if self.which == "given" else ():
+            if reader.dataset.sample("train", domain, 0).mask is None:
+                raise self.lacking(domain)
         self.method = method
 
     def of(self, step: Step, domain: str) -> Tensor:
@@ -43,12 +46,16 @@ class SourceMask:
         if self.which != "given":
             return self.method.masks.mask(self.which, step, f"real_{domain}").float()
         if f"given_mask_{domain}" not in step:
-            raise GanzooError(
-                f"evaluate.metrics: {self.metric}: the data set gives no masks of {domain}; the data set folders takes "
-                f"them from train{domain}_masks, test{domain}_masks; or set mask to a role for which the recipe has a "
-                "masker: input, judge or composite"
-            )
+            raise self.lacking(domain)
         return step[f"given_mask_{domain}"].float()
+
+    def lacking(self, domain: str) -> GanzooError:
+        """Return what is said where the data set gives no masks."""
+        return GanzooError(
+            f"evaluate.metrics: {self.metric}: the data set gives no masks of {domain}; the data set folders takes "
+            f"them from train{domain}_masks, test{domain}_masks; or set mask to a role for which the recipe has a "
+            "masker: input, judge or composite"
+        )
 
 
 class BackgroundL1(Metric):
@@ -66,9 +73,9 @@ class BackgroundL1(Metric):
     def __init__(self, *, mask: Which = "given") -> None:
         self.mask = SourceMask("background_l1", mask)
 
-    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
-        """Take the run's maskers. Raises GanzooError for a role without a masker."""
-        self.mask.bind(method)
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Take the run's maskers. Raises GanzooError when they, or the data, give no masks."""
+        self.mask.bind(method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return (B,) errors, and the weight of the background that each is the mean over, in pixels.

@@ -21,8 +21,8 @@ class MaskIoU(Metric):
     Of a supervised method (AA): ``mask_iou`` of the mask that it makes and the given one, and what two that do not look
     would reach: ``mask_iou_all_foreground``, and ``mask_iou_mean_mask``, the mean of the training masks, cut at ½.
 
-    Of a translation (AB, BA): whether the subject stays where it was. The mask that a role's masker makes of the
-    translated picture against the source's: the given one, or else what the same masker makes of the source.
+    Of a translation (AB, BA): whether the subject stays where it was: what a role's masker makes of the translated
+    picture against what it makes of the source.
 
     Args:
         role: of translations, whose masker looks.
@@ -35,22 +35,25 @@ class MaskIoU(Metric):
     def __init__(self, *, role: Literal["judge", "input", "composite"] = "judge") -> None:
         self.role = role
 
-    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
+    def bind(self, method: Method, reader: Reader) -> None:
         """Keep where masks come from. Raises GanzooError when a method that translates has no masker that looks."""
-        self.masks = method.masks
-        if "AA" in method.directions:
-            self.mean = mean_mask(reader)
-        else:
+        self.masks, self.reader = method.masks, reader
+        self.supervised = "AA" in method.directions
+        if not self.supervised:
             _refuse_blind(self.role, method.masks)
+
+    def prepare(self, seed: int) -> None:
+        """Take the mean of the training masks."""
+        if self.supervised:
+            self.mean = mean_mask(self.reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return the pictures' figures, (B,) each."""
         source = direction[0]
         given = step.get(f"given_mask_{source}")
         if direction != "AA":
-            made = self.masks.mask(self.role, step, f"fake_{direction[1]}")
-            was = self.masks.mask(self.role, step, f"real_{source}") if given is None else given
-            return {"mask_iou": iou(made, was)}
+            names = (f"fake_{direction[1]}", f"real_{source}")
+            return {"mask_iou": iou(*(self.masks.mask(self.role, step, name) for name in names))}
         for name in ("mask_A", "given_mask_A"):
             if name not in step:
                 whose = "the method makes" if name == "mask_A" else "the data set gives with the pictures measured"
@@ -91,8 +94,8 @@ def _refuse_blind(role: str, masks: Roles) -> None:
         raise GanzooError(
             f"mask_iou: the recipe has no masker in the role {role!r}, whose masks it compares; there are: {there}"
         )
-    if "given" in masks.maskers[role].needs:
+    if "image" not in masks.needs(role):
         raise GanzooError(
-            f"mask_iou: maskers.{role} hands the given mask through, which would be compared with itself: "
-            "take a role whose masker looks at the picture"
+            f"mask_iou: maskers.{role} does not look at the picture, so that a mask would be compared with itself: "
+            "take a role whose masker does"
         )

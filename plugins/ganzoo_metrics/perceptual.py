@@ -48,9 +48,9 @@ class BackgroundLPIPS(Metric):
         self.net: Net = net
         self.distance = make_lpips(net, weights)
 
-    def prepare(self, method: Method, reader: Reader, seed: int) -> None:
-        """Take the run's maskers. Raises GanzooError for a role without a masker."""
-        self.mask.bind(method)
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Take the run's maskers. Raises GanzooError when they, or the data, give no masks."""
+        self.mask.bind(method, reader)
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -73,11 +74,24 @@ class SMCycleGAN(Variation):
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
         """Take networks and maskers. Raises GanzooError for a raw pool whose pictures the masker cannot mask."""
         super().bind(networks, masks)
-        if self.pooled == "raw" and "given" in masks.maskers["judge"].needs:
+        if self.pooled == "raw" and "judge" in masks and "given" in masks.needs("judge"):
             raise GanzooError(
                 "method.pooled: raw masks earlier pictures anew, and maskers.judge has the masks of this step's alone; "
                 "take pooled: judged"
             )
+
+    def setup(self, example: Step) -> dict[str, nn.Module]:
+        """Look whether the gradient can flow. Raises GanzooError for a masker that lets none through."""
+        if self.flow and "judge" in self.masks and "given" not in self.masks.needs("judge"):
+            probe = example.inputs()
+            with torch.enable_grad():
+                probe["real_A"] = probe["real_A"].clone().requires_grad_()
+                flows = self.masks.mask("judge", probe, "real_A", gradient=True).requires_grad
+        elif self.flow:
+            flows = "judge" not in self.masks
+        if self.flow and not flows:
+            raise GanzooError("method.flow: maskers.judge lets no gradient through: take flow: false, or a soft mask")
+        return super().setup(example)
 
     def probability_at(self, step: Step) -> float:
         """Return the probability that a step is masked."""

@@ -105,6 +105,85 @@ def test_python_and_command_line_agree_on_a_mask(masked: Path, pictures: Path, t
         translator.translate(image, mask=torch.ones(1, 8, 9))
 
 
+def test_what_the_recipe_does_to_masks_is_done_to_given_ones(home: Path, pictures: Path, tmp_path: Path) -> None:
+    run = trained(home, "inverted", "cyclegan", {"composite": {"masker": "round", "invert": True}})
+    half = write_mask(tmp_path / "half.png", 10)
+    translate_files(run, [pictures], tmp_path / "out", masks=[half], save_masks=tmp_path / "kept")
+    assert np.array_equal(pixels(tmp_path / "kept/composite/deep/00.png"), 255 - pixels(half))
+
+
+def test_a_given_mask_serves_every_role_that_reads_the_data_sets(home: Path, pictures: Path, tmp_path: Path) -> None:
+    give_masks(home)
+    run = trained(home, "both", "cyclegan", {"composite": {"masker": "file"}, "judge": {"masker": "file"}})
+    half = write_mask(tmp_path / "half.png", 10)
+    translate_files(run, [pictures], tmp_path / "out", masks=[half], save_masks=tmp_path / "kept")
+    for role in ("composite", "judge", "judge_translated"):
+        assert np.array_equal(pixels(tmp_path / "kept" / role / "deep/00.png"), pixels(half))
+    with pytest.raises(GanzooError, match="in the role composite, judge come with its data set"):
+        translate_files(run, [pictures], tmp_path / "out", save_masks=tmp_path / "kept")
+    with pytest.raises(GanzooError, match=r"in the role composite come with its data set.*give them with --mask"):
+        translate_files(run, [pictures], tmp_path / "out")
+
+
+def give_masks(home: Path) -> None:
+    for folder in list((home / "pictures").glob("*[AB]")):
+        for file in folder.iterdir():
+            write_mask(home / "pictures" / f"{folder.name}_masks" / file.name, 8)
+
+
+def test_another_masker_replaces_the_runs_own_whole_and_alone(home: Path, pictures: Path, tmp_path: Path) -> None:
+    maskers = {
+        "input": {"masker": "multi_rectangle", "variant": "released", "grow": 2},
+        "composite": {"masker": "learned"},
+    }
+    run = trained(home, "two", "mask_cyclegan", maskers)
+    translate_files(run, [pictures], tmp_path / "plain", save_masks=tmp_path / "kept")
+    other = ["{masker: multi_rectangle, count: [5, 5]}"]
+    translate_files(run, [pictures], tmp_path / "other", maskers=other, save_masks=tmp_path / "kept2")
+    one, two = (pixels(tmp_path / kept / "composite/deep/00.png") for kept in ("kept", "kept2"))
+    assert np.array_equal(one, two)  # the learned one is still the run's
+    one, two = (pixels(tmp_path / kept / "input/deep/00.png") for kept in ("kept", "kept2"))
+    assert not np.array_equal(one, two)
+    with pytest.raises(GanzooError, match="'learned' is trained with the generators"):
+        translate_files(run, [pictures], tmp_path / "out", maskers=["learned"])
+
+
+def test_a_run_with_a_raw_pool_translates(home: Path, pictures: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(
+        home, "raw", method={"method": "smcyclegan", "pooled": "raw"}, maskers={"judge": {"masker": "round"}}
+    )
+    ganzoo.run(
+        recipe, "train.steps=1", "evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", root=home / "runs"
+    )
+    translate_files(home / "runs/raw/default", [pictures], tmp_path / "out")
+    assert pixels(tmp_path / "out/deep/00.png").shape == (16, 20, 3)
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (torch.ones(2, 1, 8, 8), "shape"),
+        (torch.ones(3, 8, 8), "shape"),
+        (torch.ones(1, 8, 8, dtype=torch.uint8), "floats in"),
+        (torch.full((1, 8, 8), 255.0), "floats in"),
+    ],
+)
+def test_a_tensor_that_is_no_mask_is_told(masked: Path, mask: torch.Tensor, said: str) -> None:
+    with pytest.raises(GanzooError, match=f"mask .*{said}"):
+        ganzoo.load(masked).translate(torch.zeros(3, 3, 8, 8), mask=mask)
+
+
+def test_python_reads_a_mask_as_the_command_line_does(masked: Path, pictures: Path, tmp_path: Path) -> None:
+    classes = Image.new("P", (20, 16))
+    classes.putpalette([0, 0, 0, 200, 10, 10])
+    classes.paste(1, (0, 0, 10, 16))
+    classes.save(tmp_path / "classes.PNG")
+    translate_files(masked, [pictures], tmp_path / "out", masks=[tmp_path / "classes.PNG"])
+    translator, expected = ganzoo.load(masked), pixels(tmp_path / "out/deep/00.png")
+    for mask in (tmp_path / "classes.PNG", classes):
+        assert np.array_equal(np.array(translator.translate(pictures / "deep/00.png", mask=mask)), expected)
+
+
 def test_the_judges_masks_of_source_and_translation_are_saved(judged: Path, pictures: Path, tmp_path: Path) -> None:
     translate_files(judged, [pictures], tmp_path / "out", save_masks=tmp_path / "kept")
     assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["judge", "judge_translated"]
@@ -126,6 +205,7 @@ def test_a_masker_that_only_judges_is_not_needed_to_translate(judged: Path, tmp_
         ({"masks": ["gone.png"]}, "gone.png: --mask: there is no such picture"),
         ({"maskers": ["square"]}, "maskers.input.masker: unknown masker 'square'"),
         ({"maskers": ["{masker: round, scle: 1}"]}, r"unknown option 'scle' \(did you mean 'scale'"),
+        ({"masks": ["empty.png"]}, r"empty.png: --mask: it is empty, nowhere above 1 of 255"),
         ({"masks": ["small.png"]}, r"small.png: --mask: it has 5×4 pixels, its picture 20×16"),
     ],
 )
@@ -139,6 +219,7 @@ def test_mistakes_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_mask(tmp_path / "small.png", 2, (4, 5))
+    Image.new("L", (20, 16), 1).save(tmp_path / "empty.png")
     given = [Path(one) for one in options.get("masks", [])]
     with pytest.raises(GanzooError, match=message):
         translate_files(masked, [pictures], tmp_path / "out", masks=given, maskers=options.get("maskers", []))

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 from tinyrun import write_recipe
 
 from ganzoo.check import check
+from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe_reader import _RecipeReader, read_recipe
+from ganzoo.registry import Registration, Registry
+from ganzoo.roles import ROLES
 from ganzoo.runs import Run
+from ganzoo.yamlfile import Document
+from ganzoo_maskers.plain import Full
+from ganzoo_maskers.unet import UNet
 
 FILE = {"judge": {"masker": "file"}}
 
@@ -43,8 +52,35 @@ def test_labels_are_no_masks(tmp_path: Path) -> None:
     give_masks(tmp_path / "pictures")
     for folder in list((tmp_path / "pictures").glob("*_masks")):
         folder.rename(folder.with_name(folder.name.replace("masks", "labels")))
-    with pytest.raises(GanzooError, match="gives none for domain A"):
+    with pytest.raises(GanzooError, match="gives none for domain A in train"):
         check(recipe)
+
+
+def test_masks_that_only_held_out_pictures_lack_are_missed_too(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, maskers=FILE)
+    give_masks(tmp_path / "pictures")
+    shutil.rmtree(tmp_path / "pictures/testB_masks")
+    with pytest.raises(GanzooError, match=r"none for domain B in test; folders takes them from testB_masks"):
+        check(recipe)
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("mask_iou", "mask_iou: the recipe has no masker in the role 'judge'"),
+        ("{metric: background_l1, mask: judge}", "background_l1: the recipe has no masker in the role 'judge'"),
+        ("background_l1", "background_l1: the data set gives no masks of A"),
+        ("digits", "the metric 'digits' measures the data set striped_digits alone"),
+    ],
+)
+def test_a_metric_that_cannot_be_measured_is_refused_at_check(tmp_path: Path, metric: str, said: str) -> None:
+    recipe = write_recipe(tmp_path)
+    overrides = [f"evaluate.metrics=[{metric}]", "evaluate.best=null"]
+    with pytest.raises(GanzooError, match=said):
+        check(recipe, overrides)
+    with pytest.raises(GanzooError, match=said):
+        Run.prepare(recipe, overrides, root=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -97,8 +133,38 @@ def test_a_method_that_is_another_one_without_its_masker_asks_for_it(tmp_path: P
     assert read_recipe(recipe, roles=("composite",)).maskers.keys() == {"composite"}
 
 
+@pytest.mark.parametrize("masker", ["{masker: file}", "{masker: round}", "{masker: unet, weights: U, threshold: 0.5}"])
+def test_a_gradient_that_cannot_flow_is_refused(tmp_path: Path, masker: str) -> None:
+    unet = UNet(width=2, depth=1)
+    unet.logits(torch.rand(2, 3, 8, 8))
+    save_file(unet.state_dict(), tmp_path / "unet.safetensors")
+    give_masks(write_recipe(tmp_path).parent / "pictures")
+    recipe = write_recipe(tmp_path, method={"method": "smcyclegan", "flow": True}, maskers=FILE)
+    masker = masker.replace("U", str(tmp_path / "unet.safetensors"))
+    with pytest.raises(GanzooError, match=r"method.flow: maskers.judge lets no gradient through"):
+        check(recipe, [f"maskers.judge={masker}"])
+    check(recipe, [f"maskers.judge={{masker: unet, weights: {tmp_path / 'unet.safetensors'}}}"])
+
+
+def test_a_maskers_option_may_not_bear_a_name_that_every_masker_takes() -> None:
+    class Growing(Full):
+        def __init__(self, *, grow: int = 1) -> None:
+            super().__init__()
+
+    reader = _RecipeReader(Document({}, {}), ROLES)
+    registration = Registration("growing")
+    registration.add("masker", "growing", Growing)
+    reader.registry = Registry()
+    reader.registry.accept(registration)
+    assert reader.part("growing", ("maskers", "judge"), "masker", MaskerUse) is None
+    (problem,) = reader.problems
+    assert problem.message == "its option 'grow' is one that every masker takes: its author must rename it"
+
+
 def test_a_raw_pool_cannot_take_the_data_sets_masks(tmp_path: Path) -> None:
     give_masks(write_recipe(tmp_path).parent / "pictures")
     method = {"method": "smcyclegan", "pooled": "raw"}
-    with pytest.raises(GanzooError, match=r"method.pooled: raw masks earlier pictures anew"):
-        check(write_recipe(tmp_path, method=method, maskers=FILE))
+    shared = {"composite": {"masker": "file"}, "judge": {"masker": "shared", "role": "composite"}}
+    for maskers in (FILE, shared):
+        with pytest.raises(GanzooError, match=r"method.pooled: raw masks earlier pictures anew"):
+            check(write_recipe(tmp_path, method=method, maskers=maskers))

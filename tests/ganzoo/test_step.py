@@ -129,6 +129,9 @@ def test_a_shared_mask_is_the_other_roles_with_what_is_done_to_it() -> None:
     judged, mixed = (roles.mask(role, step, "real_A") for role in ("judge", "composite"))
     assert torch.equal(judged, 1 - mixed)
     assert set(mixed.unique().tolist()) == {0.0, 1.0}
+    given = batch_step()
+    given["composite_mask_real_A"] = torch.full((2, 1, 8, 8), 0.25)  # what is there already is shared too
+    assert roles.mask("judge", given, "real_A").eq(0.75).all()
 
 
 def test_a_mask_carries_no_gradient_into_the_picture() -> None:

@@ -221,6 +221,53 @@ def test_the_pools_are_saved_restored_and_undone() -> None:
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in two.items())
 
 
+def brightness(image: Tensor) -> Tensor:
+    return (image.mean(1, keepdim=True) * 3).sigmoid()
+
+
+class Bright(Masker):
+    """Soft: the brightness of the very picture that it is shown."""
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        return brightness(image)
+
+
+def test_each_translation_is_composited_with_its_own_source_and_that_sources_mask() -> None:
+    """Fakes, reconstructions (whose source is the fake) and identities, both domains, and their gradients."""
+    nets = networks()
+    method = CycleGAN()
+    method.bind(nets, Roles({"composite": Bright()}))
+    step = double_step(0)
+    method.forward(step)
+    a, b, G, F = step["real_A"], step["real_B"], nets["G_AB"], nets["G_BA"]
+
+    def composite(source: Tensor, made: Tensor) -> Tensor:
+        mask = brightness(source.detach())
+        return mask * made + (1 - mask) * source
+
+    fake_b, fake_a = composite(a, G(a)), composite(b, F(b))
+    expected = {
+        "fake_A": fake_a,
+        "fake_B": fake_b,
+        "rec_A": composite(fake_b, F(fake_b)),
+        "rec_B": composite(fake_a, G(fake_a)),
+        "idt_A": composite(a, F(a)),
+        "idt_B": composite(b, G(b)),
+    }
+    weights = [parameter for net in (G, F) for parameter in net.parameters()]
+    for name, value in expected.items():
+        torch.testing.assert_close(step[name], value, rtol=1e-9, atol=1e-12, msg=name)
+        mine, theirs = (
+            torch.autograd.grad(image.square().sum(), weights, retain_graph=True, materialize_grads=True)
+            for image in (step[name], value)
+        )
+        for one, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6, msg=name)
+    for direction, source, fake in (("AB", a, fake_b), ("BA", b, fake_a)):
+        translated = method.translate(source, direction, Step({}, samples=range(2)))  # type: ignore[arg-type]
+        torch.testing.assert_close(translated, fake, rtol=1e-9, atol=1e-12)
+
+
 class LeftHalf(Masker):
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         mask = torch.zeros_like(image[:, :1])

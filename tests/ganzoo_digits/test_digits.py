@@ -31,7 +31,8 @@ def digits() -> StripedDigits:
 @pytest.fixture(scope="module")
 def metric(digits: StripedDigits) -> DigitsMetric:
     made = DigitsMetric()
-    made.prepare(CycleGAN(), Reader(digits, ImageSettings(size=32)), 0)
+    made.bind(CycleGAN(), Reader(digits, ImageSettings(size=32)))
+    made.prepare(0)
     return made
 
 
@@ -175,7 +176,7 @@ def test_other_data_is_refused() -> None:
     from standins import Noise
 
     with pytest.raises(GanzooError, match="striped_digits alone"):
-        DigitsMetric().prepare(CycleGAN(), Reader(Noise(), ImageSettings(size=8)), 0)
+        DigitsMetric().bind(CycleGAN(), Reader(Noise(), ImageSettings(size=8)))
 
 
 @pytest.mark.parametrize(("options", "said"), [({"size": 8}, "at least 16"), ({"held_out": 1790}, "from 1 to 1698")])

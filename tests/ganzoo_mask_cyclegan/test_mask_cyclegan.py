@@ -61,11 +61,17 @@ def three_steps(method: Method) -> tuple[list[dict[str, Tensor]], dict[str, nn.M
     return [engine.step([batch_step(size=16, seed=i, index=i)])[0] for i in range(3)], engine.networks
 
 
-def test_with_a_full_mask_and_nothing_around_it_is_cyclegan_exactly() -> None:
-    masked = bound(MaskCycleGAN(masked_share=0, inside=1, pool=1), Full())
+@pytest.mark.parametrize(
+    ("inside", "cycle", "identity"), [(1, 10, 0.5), (0.5, 20, 0.25)], ids=["all inside", "half inside, doubled"]
+)
+def test_with_a_full_mask_and_nothing_around_it_is_cyclegan_exactly(
+    inside: float, cycle: float, identity: float
+) -> None:
+    method = MaskCycleGAN(masked_share=0, inside=inside, cycle=cycle, identity=identity, pool=1)
+    masked = bound(method, Full())
     let_through(masked)
     mine, ours = three_steps(masked)
-    theirs, plain = three_steps(bound(CycleGAN(pool=1)))
+    theirs, plain = three_steps(bound(CycleGAN(cycle=10, identity=0.5, pool=1)))
     for one, other in zip(mine, theirs, strict=True):
         assert set(other) < set(one)
         assert all(torch.equal(one[name], other[name]) for name in other)

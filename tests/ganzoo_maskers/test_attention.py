@@ -41,8 +41,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(weights: Path) -> Callable[..., Attention]:
     def made(**options: Any) -> Attention:
         given = {"model": "test_vit", "weights": weights, "size": 48, **options}
-        if not {"threshold", "quantile"} & set(given):
-            given["threshold"] = 0.5
         return build(plugins().registry.get("masker", "attention"), **given)
 
     return made
@@ -127,19 +125,17 @@ def test_blocks_behind_the_chosen_one_are_not_run(make: Callable[..., Attention]
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 48), (30, 70), (200, 96)])
-def test_the_mask_is_the_map_enlarged_scaled_and_cut(
+def test_the_mask_is_the_map_enlarged_and_scaled(
     make: Callable[..., Attention], weights: Path, height: int, width: int
 ) -> None:
     images = pictures(3, 3, height, width)
     seen = F.interpolate(images, (48, 48), mode="bilinear", antialias=True)
     maps = transcription(weights, seen, 5)[:, :, 0, 1:].mean(1).reshape(3, 1, 3, 3)
     enlarged = F.interpolate(maps, (height, width), mode="bilinear", align_corners=False)
-    mask = make(threshold=0.6)(images, NONE)
+    mask = make()(images, NONE)
     assert mask.shape == (3, 1, height, width)
     for found, one in zip(mask, enlarged, strict=True):
-        scaled = (one - one.min()) / (one.max() - one.min())
-        sure = (scaled - 0.6).abs() > 1e-3
-        assert torch.equal(found[sure], (scaled >= 0.6).float()[sure])
+        torch.testing.assert_close(found, (one - one.min()) / (one.max() - one.min()), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("quantile", [0.0, 0.25, 0.7, 0.99])
@@ -155,13 +151,13 @@ def test_a_quantile_fixes_the_share_of_each_picture(make: Callable[..., Attentio
 
 
 def test_a_flat_map_is_no_foreground(make: Callable[..., Attention], monkeypatch: pytest.MonkeyPatch) -> None:
-    masker = make(threshold=0.5)
+    masker = make()
     monkeypatch.setattr(masker, "attention", lambda image: torch.full((len(image), 1, 3, 3), 0.1))
     assert masker(pictures(1, 3, 24, 24), NONE).eq(0).all()
 
 
 def test_autocast_and_training_mode_change_nothing(make: Callable[..., Attention]) -> None:
-    masker, images = make(threshold=0.4), pictures(2, 3, 32, 32)
+    masker, images = make(quantile=0.4), pictures(2, 3, 32, 32)
     plain = masker(images, NONE)
     assert not masker.train().network.training
     with torch.autocast("cpu", torch.bfloat16):
@@ -216,8 +212,6 @@ def refusal(make: Callable[..., Attention], **options: Any) -> str:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"threshold": None}, "give either threshold or quantile"),
-        ({"threshold": 0.5, "quantile": 0.5}, "give either threshold or quantile"),
         ({"model": "vit_smal_patch16_224"}, "did you mean 'vit_small_patch16_224'"),
         ({"model": "vit_small_patch16_224.din"}, "did you mean 'vit_small_patch16_224.dino'"),
         ({"model": "qqqqqqqq"}, "timm.list_models() names all"),

@@ -39,7 +39,8 @@ def metric(roles: Roles | None = None, **options: Any) -> BackgroundL1:
     made: BackgroundL1 = build(plugins().registry.get("metric", "background_l1"), **options)
     method = CycleGAN()
     method.bind({}, roles or Roles())
-    made.prepare(method, Reader(Noise(), ImageSettings(size=8)), 0)
+    made.bind(method, Reader(Noise(masks=True), ImageSettings(size=8)))
+    made.prepare(0)
     return made
 
 
@@ -188,6 +189,10 @@ def test_without_given_masks_the_alternatives_are_told() -> None:
     said = refusal(metric().rows, step, "BA")
     assert "background_l1: the data set gives no masks of B" in said
     assert "input, judge or composite" in said
+    made = BackgroundL1()
+    assert "background_l1: the data set gives no masks of A" in refusal(
+        made.bind, CycleGAN(), Reader(Noise(), ImageSettings(size=8))
+    )
 
 
 @pytest.mark.parametrize("which", ["input", "judge", "composite"])

@@ -20,7 +20,8 @@ from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
-from ganzoo_maskers.plain import File
+from ganzoo_maskers.plain import File, Full, Shared
+from ganzoo_maskers.square import CenteredSquare
 from ganzoo_metrics.iou import MaskIoU, iou
 from ganzoo_segmenter.method import Segmenter
 
@@ -77,7 +78,8 @@ def evaluation_step(dataset: Masked, size: int, fit: str = "stretch") -> Step:
 def supervised(dataset: Masked, size: int = 8, fit: str = "stretch") -> MaskIoU:
     metric, method = MaskIoU(), Segmenter()
     method.masks = Roles()
-    metric.prepare(method, Reader(dataset, ImageSettings(size=size, fit=fit)), 0)  # type: ignore[arg-type]
+    metric.bind(method, Reader(dataset, ImageSettings(size=size, fit=fit)))  # type: ignore[arg-type]
+    metric.prepare(0)
     return metric
 
 
@@ -136,7 +138,8 @@ def test_what_is_not_there_to_be_compared_is_told() -> None:
 def translating(maskers: dict[str, Masker], **options: str) -> MaskIoU:
     metric, method = MaskIoU(**options), CycleGAN()  # type: ignore[arg-type]
     method.masks = Roles(maskers)
-    metric.prepare(method, Reader(Masked(), ImageSettings(size=8)), 0)
+    metric.bind(method, Reader(Masked(), ImageSettings(size=8)))
+    metric.prepare(0)
     return metric
 
 
@@ -151,18 +154,9 @@ def test_a_translation_is_compared_with_its_source(role: str) -> None:
         assert 0 < float(rows["mask_iou"].min()) < 1
 
 
-def test_a_translation_is_compared_with_the_given_mask_where_there_is_one() -> None:
-    metric, step = translating({"judge": Left()}), batch_step()
-    step["fake_B"], step["given_mask_A"] = step["real_A"].flip(-1), torch.zeros(2, 1, 8, 8)
-    step["given_mask_A"][..., :4] = 1
-    expected = plain_iou(Left()(step["fake_B"], Draws([])), step["given_mask_A"])
-    assert metric.rows(step, "AB")["mask_iou"].tolist() == pytest.approx(expected)
-    step["fake_A"] = step["real_B"]  # B's pictures have no given mask here
-    assert metric.rows(step, "BA")["mask_iou"].tolist() == [1, 1]
-
-
 def test_a_role_without_a_masker_that_looks_is_told() -> None:
     with pytest.raises(GanzooError, match=r"no masker in the role 'input', .*; there are: judge"):
         translating({"judge": Left()}, role="input")
-    with pytest.raises(GanzooError, match=r"maskers\.judge hands the given mask through"):
-        translating({"judge": File()})
+    for blind in (File(), Full(), Shared(role="composite")):
+        with pytest.raises(GanzooError, match=r"maskers\.judge does not look at the picture"):
+            translating({"judge": blind, "composite": CenteredSquare()})

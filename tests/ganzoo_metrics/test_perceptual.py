@@ -69,7 +69,8 @@ def metric(roles: Roles | None = None, **options: Any) -> BackgroundLPIPS:
     made: BackgroundLPIPS = build(plugins().registry.get("metric", "background_lpips"), **options)
     method = CycleGAN()
     method.bind({}, roles or Roles())
-    made.prepare(method, Reader(Noise(), ImageSettings(size=8)), 0)
+    made.bind(method, Reader(Noise(masks=True), ImageSettings(size=8)))
+    made.prepare(0)
     return made
 
 

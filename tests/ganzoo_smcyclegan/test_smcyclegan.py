@@ -107,15 +107,26 @@ def test_real_and_fake_are_masked_by_their_own_mask_in_both_phases_and_direction
         torch.testing.assert_close(for_critic, torch.cat([masked(step[f"real_{domain}"]), masked(fakes[domain])]))
 
 
-def test_one_draw_a_step_serves_all() -> None:
-    outcomes = set()
+@pytest.mark.parametrize("pooled", ["judged", "raw"])
+def test_one_draw_a_step_serves_all(pooled: Any) -> None:
+    """Both phases, both directions, real and fake; the pictures are those of every step, the draws are not."""
+    example = batch_step(size=16)
+    method = SMCycleGAN()
+    engine_of(method, Bright())
+    with torch.no_grad():
+        method.forward(example)
+    outcomes: list[bool] = []
     for index in range(12):
-        step = batch_step(size=16, index=index)
-        seen = shown(SMCycleGAN(mask_probability=0.5, pool=0), step)
-        whole = [torch.equal(seen[f"D_{d}"][1][:2], batch_step(size=16)[f"real_{d}"]) for d in "AB"]
-        assert whole[0] == whole[1]
-        outcomes.add(whole[0])
-    assert outcomes == {True, False}
+        seen = shown(SMCycleGAN(mask_probability=0.5, pool=0, pooled=pooled), batch_step(size=16, index=index))
+        whole = set()
+        for domain in "AB":
+            for_generator, for_critic = seen[f"D_{domain}"]
+            real, fake = example[f"real_{domain}"], example[f"fake_{domain}"]
+            pairs = ((for_generator, fake), (for_critic[:2], real), (for_critic[2:], fake))
+            whole |= {torch.equal(judged, image) for judged, image in pairs}
+        assert len(whole) == 1, f"step {index}: some are masked, some are not"
+        outcomes += whole
+    assert set(outcomes) == {True, False}
 
 
 def probability(method: SMCycleGAN, **about: Any) -> float:

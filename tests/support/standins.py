@@ -19,7 +19,8 @@ from ganzoo.step import Step
 class Noise(Dataset):
     """Pictures of noise, darker in A than in B."""
 
-    def __init__(self, *, A: int = 12, B: int = 10, size: int = 16, test: int = 4) -> None:
+    def __init__(self, *, A: int = 12, B: int = 10, size: int = 16, test: int = 4, masks: bool = False) -> None:
+        self.masks = masks
         self.sizes = {"A": A, "B": B}
         self.size = size
         self.held_out = test
@@ -30,7 +31,8 @@ class Noise(Dataset):
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         drawn = np.random.default_rng([len(split), ord(domain), index])
         image = drawn.integers(0, 128, (self.size, self.size, 3), dtype=np.uint8)
-        return Sample(image + (100 if domain == "B" else 0), f"{split}_{domain}_{index}")
+        mask = np.full((self.size, self.size), 255, np.uint8) if self.masks else None
+        return Sample(image + (100 if domain == "B" else 0), f"{split}_{domain}_{index}", mask=mask)
 
 
 def batch_step(batch: int = 2, size: int = 8, seed: int = 0, **about: Any) -> Step:

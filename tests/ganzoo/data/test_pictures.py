@@ -11,16 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ganzoo.data.pictures import (
-    find_pictures,
-    from_pil,
-    read_labels,
-    read_mask,
-    read_picture,
-    to_float,
-    to_uint8,
-    write_picture,
-)
+from ganzoo.data.masks import read_labels, read_mask
+from ganzoo.data.pictures import find_pictures, from_pil, read_picture, to_float, to_uint8, write_picture
 from ganzoo.errors import GanzooError
 
 

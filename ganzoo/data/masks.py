@@ -1,0 +1,83 @@
+"""Read masks and label maps: grey, of one bit, or the classes of a palette; every failure goes out as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ganzoo.data.pictures import from_pil, opened, read_array
+from ganzoo.errors import GanzooError
+
+FAINTEST = 10
+"""A mask that is nowhere brighter, of 255, is taken for empty: some tools write 1 for foreground."""
+
+
+def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray:
+    """Read a mask, (H, W) uint8, 0 … 255: grey as it is, black and white of one bit as 0 and 255.
+
+    A palette picture holds the class of each pixel, as PASCAL VOC's: those in ``foreground`` become 255, the rest 0.
+    Without ``foreground`` all but 0 are meant; a palette of greys alone then makes the file a grey picture.
+
+    Raises:
+        GanzooError: as ``read_picture``; or it has colours or transparency, or ``foreground`` but no palette.
+    """
+    if path.suffix.lower() == ".npy" and foreground is None:
+        return read_array(path, 1)[:, :, 0]
+    with opened(path) as picture:
+        return mask_of(picture, path, foreground)
+
+
+def mask_of(picture: Image.Image, path: Path = Path("mask"), foreground: Sequence[int] | None = None) -> np.ndarray:
+    """Return an opened picture as ``read_mask`` would; ``path`` names it in errors."""
+    if picture.mode == "P" and (foreground is not None or not _shows_grey(picture)):
+        return np.uint8(255) * np.isin(np.asarray(ImageOps.exif_transpose(picture)), foreground or range(1, 256))
+    if foreground is not None:
+        raise GanzooError(f"{path}: no palette of classes for foreground; save it with one, or drop foreground")
+    if not picture.mode.startswith(("I", "F")):
+        _refuse_colours(picture, path)
+    return from_pil(picture, 1, path)[:, :, 0]
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """Read a label map as class indices, (H, W) uint8: a palette picture's indices, a grey one's values.
+
+    Raises:
+        GanzooError: as ``read_picture``; or it has colours, which name no class, or values above 255.
+    """
+    if path.suffix.lower() == ".npy":
+        return read_array(path, 1)[:, :, 0]
+    with opened(path) as picture:
+        if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
+            raise GanzooError(
+                f"{path}: a label map of mode {picture.mode} holds colours, not classes; "
+                "save it as a palette or grey PNG whose values are the classes"
+            )
+        values = np.array(ImageOps.exif_transpose(picture))
+    if values.min() < 0 or values.max() > 255:
+        raise GanzooError(
+            f"{path}: its classes go from {values.min()} to {values.max()}; renumber them to lie in 0 … 255"
+        )
+    return values.astype(np.uint8)
+
+
+def _shows_grey(picture: Image.Image) -> bool:
+    """Return whether a palette is one of greys, with one for each class: Pillow saves class maps without any."""
+    palette = np.reshape(picture.getpalette() or [], (-1, 3))
+    return bool(np.asarray(picture).max() < len(palette)) and not _tinted(palette)
+
+
+def _refuse_colours(picture: Image.Image, path: Path) -> None:
+    pixels = np.asarray(picture.convert("RGBA"))
+    found = "colours" if _tinted(pixels[..., :3]) else "transparency" if pixels[..., 3].min() < 255 else None
+    if found:
+        raise GanzooError(
+            f"{path}: a mask with {found} (mode {picture.mode}) does not say what the foreground is; "
+            "save it as grey, white where the foreground is, or as a palette PNG of classes"
+        )
+
+
+def _tinted(colours: np.ndarray) -> bool:
+    return bool(np.ptp(colours, axis=-1).max() > 8)  # JPEG may leave a grey's channels a little apart

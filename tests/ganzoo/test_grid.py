@@ -1,0 +1,92 @@
+"""What a run's sample grid shows: the columns of the usual cases, the judge's masks among them, in their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from tinyrun import make_pictures, write_recipe
+from torch import Tensor
+
+import ganzoo
+from ganzoo import loop
+from ganzoo.grid import GAP, columns, draw_grid
+from ganzoo.step import Step
+
+SIZE = 12
+ROUND = {"masker": "round", "scale": 0.7}
+SHARED = {"composite": {"masker": "learned", "width": 2}, "judge": {"masker": "shared", "role": "composite"}}
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "plain": ({}, "real fake rec idt"),
+    "input": (
+        {"method": {"method": "mask_cyclegan"}, "maskers": {"input": "centered_square"}},
+        "real input_mask_real fake rec idt",
+    ),
+    "composite": ({"maskers": {"composite": ROUND}}, "real composite_mask_real fake composite_mask_fake rec idt"),
+    "judge": ({"maskers": {"judge": ROUND}}, "real judge_mask_real fake judge_mask_fake rec idt"),
+    "composite and judge": (
+        {"method": {"method": "smcyclegan"}, "maskers": SHARED},
+        "real composite_mask_real judge_mask_real fake composite_mask_fake judge_mask_fake rec idt",
+    ),
+    "pairs": ({"data": {"dataset": "paired", "layout": "folders"}}, "real fake true rec idt"),
+}
+SEGMENTER = {"method": {"method": "segmenter"}, "networks": {"S": {"masker": "unet", "width": 2, "depth": 1}}}
+NOTHING: dict[str, Any] = {"metrics": [], "every": 0, "best": None}
+
+
+def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> tuple[Step, Tensor]:
+    """Train a step; return the step that its sample grid was drawn of, and the grid as written, (H, W, 3), 0 … 255."""
+    seen: list[Step] = []
+
+    def spy(step: Step) -> Tensor:
+        seen.append(step)
+        return draw_grid(step)
+
+    monkeypatch.setattr(loop, "draw_grid", spy)
+    file = write_recipe(folder, evaluate=NOTHING, data=sections.pop("data", {}))
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **sections}))
+    ganzoo.run(file, "train.steps=1", root=folder / "runs")
+    with Image.open(folder / "runs/tiny/default/samples/step-0000001.png") as picture:
+        grid = torch.from_numpy(np.array(picture))
+    (step,) = seen
+    return step, grid
+
+
+def names(kinds: str, domain: str) -> list[str]:
+    other = {"A": "B", "B": "A"}[domain]
+    return [f"{kind}_{other if kind.endswith(('fake', 'true')) else domain}" for kind in kinds.split()]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_columns_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    sections, kinds = CASES[case]
+    step, grid = drawn(tmp_path, monkeypatch, **sections)
+    for domain in "AB":
+        assert columns(step, domain) == names(kinds, domain)
+    width, rows = 2 * len(kinds.split()) * (SIZE + GAP) + 2 * GAP, len(step["real_A"])
+    assert tuple(grid.shape) == (rows * (SIZE + GAP) - GAP, width, 3)
+
+
+def test_the_columns_of_supervised_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_pictures(tmp_path / "pictures", masks=True)
+    step, grid = drawn(tmp_path, monkeypatch, **SEGMENTER)
+    assert columns(step, "A") == ["real_A", "given_mask_A", "mask_A"]
+    assert columns(step, "B") == ["real_B"]  # its masks are given, but nothing is learnt of them
+    assert grid.shape[1] == 4 * (SIZE + GAP) + 2 * GAP
+
+
+def test_the_judges_masks_are_drawn_beside_what_they_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """White at the left, where the given masks are; a translation has its source's."""
+    make_pictures(tmp_path / "pictures", masks=True)
+    step, grid = drawn(tmp_path, monkeypatch, maskers={"judge": "file"})
+    shown = names(CASES["judge"][1], "A")
+    assert columns(step, "A") == shown
+    for place, name in enumerate(shown):
+        cell = grid[:SIZE, place * (SIZE + GAP) :][:, :SIZE].float()
+        half = bool((cell[:, :4] > 250).all() and (cell[:, -4:] < 5).all())  # the edge between was scaled
+        assert half == ("mask" in name), name
