@@ -70,6 +70,6 @@ class File(Masker):
     needs: ClassVar[tuple[str, ...]] = ("given",)
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return the given mask, (B, 1, H, W) in [0, 1]."""
+        """Return the given mask, (B, 1, H, W) in [0, 1]; in the role ``labels`` the label map, whole numbers."""
         assert given is not None, "roles refuse data without masks"
-        return given.to(image.dtype)
+        return given.to(image.dtype) if given.is_floating_point() else given

@@ -179,7 +179,9 @@ def test_a_component_is_shown_with_its_options(run: Run) -> None:
     assert "  blocks: int ≥ 0 = 9\n" in out
     assert "  norm: 'instance' | 'batch' | 'none' = 'instance'\n" in out
     assert "in_channels: int" not in out
-    assert run("show", "loss", "total_variation")[1].endswith("  (no options)\n\n  and, as every loss: of, weight, phase\n")
+    assert run("show", "loss", "total_variation")[1].endswith(
+        "  (no options)\n\n  and, as every loss: of, weight, phase\n"
+    )
     assert "as every masker: foreground, threshold, invert, grow, soften" in run("show", "masker", "full")[1]
 
 
