@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
+    from click import Command
+
     from ganzoo.interfaces import Callback
     from ganzoo.registry import Registration
     from ganzoo.runs import Run
@@ -26,3 +29,12 @@ def ganzoo_register(registry: Registration) -> None:
 @hookspec
 def ganzoo_callbacks(run: Run) -> Callback | None:
     """Return an observer of this run (start, step, evaluation, checkpoint, end), or None."""
+
+
+@hookspec
+def ganzoo_commands() -> Iterable[Command] | None:
+    """Return commands of click's for the command line; a ``click.Group`` holds several under one name.
+
+    Called when all commands are listed, or one is asked for that is not ganzoo's own. Keep it light: what a command
+    needs is imported when it runs.
+    """

@@ -10,19 +10,22 @@ import os
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, distribution, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from ganzoo import hookspecs
 from ganzoo.errors import GanzooError, one_line, suggest
 from ganzoo.registry import Registration, Registry
+
+if TYPE_CHECKING:
+    from click import Command
 
 INTERFACE = 1
 HOME = "ganzoo"
@@ -53,9 +56,13 @@ class Plugins:
         self.manager.add_hookspecs(hookspecs)
         self.registry = Registry()
         self.loaded: list[Plugin] = []
+        self.strict = False
+        self.refused: list[str] = []
+        """Why commands of plugins are not on the command line."""
 
     def load(self, points: list[EntryPoint], *, strict: bool = False) -> None:
         """Load entry points one by one. Raises only for a bundled plugin, or for any in strict mode."""
+        self.strict = strict
         for point in points:
             package = point.dist.name if point.dist else HOME
             version = point.dist.version if point.dist else installed_version()
@@ -92,6 +99,51 @@ class Plugins:
                 self.manager.unregister(module)
             raise
         return len(registration.components)
+
+    def commands(self, taken: Collection[str]) -> dict[str, Command]:
+        """Ask the plugins for commands; return name → command. ``refused`` tells of those that cannot be had.
+
+        Raises GanzooError only for a bundled plugin, or for any in strict mode.
+
+        Args:
+            taken: the names of ganzoo's own commands.
+        """
+        found: dict[str, Command] = {}
+        owners = dict.fromkeys(taken, "ganzoo itself")
+        self.refused = []
+        for plugin in [one for one in self.loaded if not one.error]:
+            try:
+                commands = self._commands_of(plugin.name)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # as where plugins are loaded
+                trouble = str(error) if isinstance(error, GanzooError) else one_line(error) + _where(error)
+                self._refuse(plugin, f"plugin {plugin.name!r} could not give its commands: {trouble}")
+                continue
+            for name, command in commands:
+                if name in owners:
+                    owner = owners[name]
+                    self._refuse(plugin, f"command {name!r} of plugin {plugin.name!r} is already there, from {owner}")
+                    continue
+                owners[name] = f"plugin {plugin.name!r}"
+                found[name] = command
+        return found
+
+    def _commands_of(self, name: str) -> list[tuple[str, Command]]:
+        from click import Command
+
+        others = [one for one in self.manager.get_plugins() if self.manager.get_name(one) != name]
+        asked = self.manager.subset_hook_caller("ganzoo_commands", others)()
+        commands = [one for answer in asked for one in answer]
+        for one in commands:
+            if not isinstance(one, Command) or not one.name:
+                raise GanzooError(f"{one!r} is no command of click with a name")
+        return [(one.name, one) for one in commands]
+
+    def _refuse(self, plugin: Plugin, text: str) -> None:
+        if self.strict or plugin.bundled:
+            raise GanzooError(text)
+        self.refused.append(text)
 
     def _check_hooks(self, module: ModuleType) -> None:
         hooks = [name for name in vars(hookspecs) if name.startswith("ganzoo_")]

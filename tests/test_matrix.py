@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from accelerate import Accelerator
+from banks import SMALL, write_photographs
 from safetensors.torch import save_file
 from standins import batch_step
 
@@ -20,6 +21,7 @@ from ganzoo.interfaces import Method
 from ganzoo.plugins import plugins
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.roles import ROLES
+from ganzoo_art2real.building import build
 from ganzoo_maskers.unet import UNet
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
@@ -42,6 +44,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "shared": [{"role": "composite"}, {"role": "input"}],
 }
 """How each masker is used here; a masker that is new has to be named."""
+METHOD_OPTIONS: dict[str, dict[str, Any]] = {"smcyclegan": {"mask_probability": 1.0}, "art2real": {"bank": "bank"}}
 MASKERS = [(name, index) for name, uses in OPTIONS.items() for index in range(len(uses))]
 
 
@@ -70,6 +73,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unet = UNet(width=2, depth=1)
     unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its pictures
     save_file(unet.state_dict(), folder / "unet.safetensors")
+    build([write_photographs(folder / "photographs")], folder / "bank", SMALL)
     return folder
 
 
@@ -99,7 +103,7 @@ def refusal(name: str, index: int, role: str, method: str) -> str:
 
 def recipe_of(home: Path, name: str, index: int, role: str, method: str) -> Path:
     recipe = {
-        "method": {"method": method, **({"mask_probability": 1.0} if method == "smcyclegan" else {})},
+        "method": {"method": method, **METHOD_OPTIONS.get(method, {})},
         "networks": {
             "G": {"generator": "resnet", "width": 2, "blocks": 0},
             "D": {"discriminator": "patch", "width": 2, "layers": 1},
@@ -134,6 +138,7 @@ def test_a_pair_works_or_is_refused(
     step = batch_step(size=16)
     for domain in "AB":
         step[f"given_mask_{domain}"] = batch_step(size=16, seed=7)["real_A"][:, :1].sign().relu()
+        step[f"given_labels_{domain}"] = step[f"given_mask_{domain}"].long()
     step.batch = tuple(step)
     masker = engine.method.masks.maskers[role]
     before = {key: value.clone() for key, value in masker.state_dict().items()}

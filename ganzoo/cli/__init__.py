@@ -11,24 +11,39 @@ import click
 from ganzoo.cli.parts import list_command, plugins_command, show_command
 from ganzoo.cli.work import check_command, masks_command, run_command, translate_command
 from ganzoo.errors import GanzooError
-from ganzoo.plugins import installed_version
+from ganzoo.plugins import installed_version, plugins
+
+OWN = (run_command, check_command, masks_command, translate_command, list_command, show_command, plugins_command)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """ganzoo's own commands, and those of the plugins, which are loaded for them only where they are asked for."""
+
+    def gather(self) -> None:
+        """Ask the plugins for their commands, and tell which of them are refused."""
+        own = {str(one.name): one for one in OWN}
+        self.commands = own | plugins().commands(own)
+        complain("\n".join(plugins().refused))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        self.gather()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None where neither ganzoo nor a plugin has it."""
+        if cmd_name not in self.commands:
+            self.gather()
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(installed_version(), prog_name="ganzoo")
 def cli() -> None:
     """Train, compare and use GANs that translate images between two domains."""
 
 
-for command in (
-    run_command,
-    check_command,
-    masks_command,
-    translate_command,
-    list_command,
-    show_command,
-    plugins_command,
-):
+for command in OWN:
     cli.add_command(command)
 
 

@@ -109,7 +109,7 @@ def test_a_strangers_plugin_is_loaded_like_them(site: Site) -> None:
             "the hook 'ganzoo_register' lacks its decorator, @ganzoo.hookimpl",
         ),
         (HEAD + WATCH + "def ganzoo_registr(registry): pass", "there is no hook 'ganzoo_registr'"),
-        (HEAD, r"bad_module has no hook \(there are: ganzoo_callbacks, ganzoo_register\)"),
+        (HEAD, r"bad_module has no hook \(there are: ganzoo_callbacks, ganzoo_commands, ganzoo_register\)"),
         ("from ganzoo import hookimpl\n" + WATCH, f"write GANZOO_INTERFACE = {INTERFACE} in bad_module"),
         (
             GOOD.replace("INTERFACE = 1", "INTERFACE = 99"),
@@ -207,7 +207,7 @@ def test_an_environment_variable_restricts_which_are_loaded(site: Site, monkeypa
     monkeypatch.setenv("GANZOO_PLUGINS", "losses, mine")
     found = plugins()
     assert [one.name for one in found.loaded] == ["losses", "mine"]
-    with pytest.raises(GanzooError, match="GANZOO_PLUGINS leaves out these plugins: bad, cyclegan, "):
+    with pytest.raises(GanzooError, match="GANZOO_PLUGINS leaves out these plugins: art2real, bad, cyclegan, "):
         found.registry.get("generator", "resnet")
 
 

@@ -1,0 +1,32 @@
+"""Art2Real (Tomei et al. 2019): banks of patches of photographs, retrieval, the contextual loss, the method.
+
+Uses the packages ganzoo_cyclegan, and ganzoo_datasets, which finds and reads photographs and their label maps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganzoo import hookimpl
+
+if TYPE_CHECKING:
+    from click import Command
+
+    from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the method and its loss."""
+    registry.add("method", "art2real", "ganzoo_art2real.method:Art2Real")
+    registry.add("loss", "contextual", "ganzoo_art2real.loss:Contextual")
+
+
+@hookimpl
+def ganzoo_commands() -> list[Command]:
+    """Add ``ganzoo bank``."""
+    from ganzoo_art2real.commands import bank
+
+    return [bank]

@@ -1,0 +1,204 @@
+"""A bank of patches, read: the photographs once, and for each class and scale the numbers of its windows.
+
+A bank is a folder. No patch is kept as such (Tomei et al. 2019, section 3.1, keep them all): any is cut when asked for.
+    manifest.json                 version, key, settings, names of the photographs and classes, counts
+    pictures.npy                  (N, size, size, 3) uint8
+    numbers-<patch>-<stride>-<class>.i32    windows of a class, ascending, little-endian int32
+    means-<patch>-<stride>.npy    (classes, 3·patch²) float32, the mean patch of each class
+    index-….faiss                 what approximate search has learnt; it can be made again
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo import GanzooError
+
+VERSION = 1
+MANIFEST = "manifest.json"
+BACKGROUND = 0
+"""The class of what belongs to no class. Class c > 0 is the value c of label maps, or a masker's plane c − 1."""
+
+
+class Scale(NamedTuple):
+    """Windows of ``patch`` × ``patch`` pixels, ``stride`` pixels apart."""
+
+    patch: int
+    stride: int
+
+    def __str__(self) -> str:
+        return f"{self.patch}×{self.patch}"
+
+
+def windows_of(size: int, patch: int, stride: int) -> int:
+    """Return how many windows stand along a side of ``size`` pixels.
+
+    >>> [windows_of(256, patch, stride) for patch, stride in ((4, 4), (8, 5), (16, 6))]
+    [64, 50, 41]
+    """
+    return (size - patch) // stride + 1
+
+
+def cut(pictures: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
+    """Cut windows out of pictures.
+
+    Args:
+        pictures: (N, size, size, 3) uint8.
+        scale: of the windows.
+        numbers: (M,) whole numbers on the same device: picture · windows a picture + window, the windows counted by
+            rows as ``torch.nn.functional.unfold`` counts its columns.
+
+    Returns:
+        (M, 3·patch²) uint8, each laid out as (3, patch, patch), as unfold's columns are.
+    """
+    count, size = pictures.shape[:2]
+    patch, stride = scale
+    side = windows_of(size, patch, stride)
+    down, across = pictures.stride(1), pictures.stride(2)
+    windows = pictures.as_strided(
+        (count, side, side, 3, patch, patch),
+        (pictures.stride(0), stride * down, stride * across, pictures.stride(3), down, across),
+    )
+    numbers = numbers.long()
+    within = numbers % side**2
+    return windows[numbers // side**2, within // side, within % side].flatten(1)
+
+
+class Bank:
+    """A bank on disk; ``Bank.open(folder)`` checks that it is whole. Pictures and numbers are mapped, not read.
+
+    Args:
+        folder: the bank's.
+        manifest: what its manifest.json holds.
+    """
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.key = str(manifest["key"])
+        """A checksum of photographs, classes and settings: equal keys, equal banks."""
+        self.settings: dict[str, Any] = dict(manifest["settings"])
+        self.photographs = [str(name) for name in manifest["photographs"]]
+        self.digests = [str(digest) for digest in manifest["digests"]]
+        self.size = int(self.settings["size"])
+        self.scales = tuple(Scale(int(patch), int(stride)) for patch, stride in self.settings["scales"])
+        self.names = {int(label): str(name) for label, name in manifest["classes"].items()}
+        """Class → its name."""
+        self.classes = tuple(sorted(self.names))
+        """All classes, ``BACKGROUND`` the first."""
+        self._counts = {
+            scale: dict(zip(self.classes, map(int, counts), strict=True))
+            for scale, counts in zip(self.scales, manifest["counts"], strict=True)
+        }
+        pictures = np.load(folder / "pictures.npy", mmap_mode="c")  # torch takes no array that is read-only
+        if pictures.dtype != np.uint8 or pictures.shape != (len(self.photographs), self.size, self.size, 3):
+            raise ValueError("pictures.npy is of another shape than the manifest says")
+        self._pictures = {torch.device("cpu"): torch.from_numpy(pictures)}
+        self._means = {scale: np.load(folder / f"means-{scale.patch}-{scale.stride}.npy") for scale in self.scales}
+        if any(self._means[scale].shape != (len(self.classes), 3 * scale.patch**2) for scale in self.scales):
+            raise ValueError("the means are of another shape than the manifest says")
+        self._numbers = {
+            (label, scale): _map_numbers(numbers_file(folder, label, scale), self._counts[scale][label])
+            for label in self.classes
+            for scale in self.scales
+        }
+        for (_, scale), numbers in self._numbers.items():
+            if len(numbers) and not 0 <= numbers[0] <= numbers[-1] < len(self.photographs) * self.windows(scale):
+                raise ValueError("window numbers point outside the pictures")
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Bank:
+        """Open a bank. Raises GanzooError when there is none, or it is damaged or of another version."""
+        folder = Path(folder)
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise GanzooError(f"{folder}: no bank is there; make one: ganzoo bank build PHOTOS -o {folder}") from None
+        except (OSError, ValueError) as error:
+            raise _damaged(folder, f"{MANIFEST}: {error}") from None
+        version = manifest.get("bank") if isinstance(manifest, dict) else None
+        if isinstance(version, int) and version != VERSION:
+            raise GanzooError(
+                f"{folder}: a bank of version {version}, and this is a ganzoo for version {VERSION}; build it anew: "
+                f"ganzoo bank build PHOTOS -o {folder} --fresh"
+            )
+        try:
+            return cls(folder, manifest)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(folder, error) from None
+
+    def windows(self, scale: tuple[int, int]) -> int:
+        """Return how many windows a picture has. Raises GanzooError for a scale that the bank has not."""
+        return windows_of(self.size, *self.scale(scale)) ** 2
+
+    def scale(self, scale: tuple[int, int]) -> Scale:
+        """Return (patch, stride) as a ``Scale``. Raises GanzooError for one that the bank has not."""
+        if tuple(scale) not in self.scales:
+            there = ", ".join(f"({patch}, {stride})" for patch, stride in self.scales)
+            raise GanzooError(f"{self.folder}: no scale {tuple(scale)} (patch, stride); there are: {there}")
+        return Scale(*scale)
+
+    def count(self, label: int, scale: tuple[int, int]) -> int:
+        """Return how many patches a class has at a scale; 0 for a class that the bank does not know."""
+        return self._counts[self.scale(scale)].get(label, 0)
+
+    def mean(self, label: int, scale: tuple[int, int]) -> Tensor:
+        """Return the mean of all patches of a class, (3·patch²,) float32 in [−1, 1]. GanzooError where it has none."""
+        if not self.count(label, scale):
+            raise GanzooError(f"{self.folder}: class {label} has no patches of {self.scale(scale)}, so no mean either")
+        return torch.from_numpy(self._means[self.scale(scale)][self.classes.index(label)].copy())
+
+    def numbers(self, label: int, scale: tuple[int, int]) -> np.ndarray:
+        """Return the windows of a class, ascending (n,) int32, mapped from the disk; none for an unknown class."""
+        return self._numbers.get((label, self.scale(scale)), np.empty(0, "<i4"))
+
+    def resolve(self, label: int, scale: tuple[int, int] | None = None) -> int:
+        """Return the class, or ``BACKGROUND`` where it has no patches at the scale; without one: at some scale."""
+        wanted = self.scales if scale is None else (scale,)
+        return label if all(self.count(label, one) for one in wanted) else BACKGROUND
+
+    def patches(self, scale: tuple[int, int], numbers: Tensor | np.ndarray) -> Tensor:
+        """Cut windows of any class on demand.
+
+        Args:
+            scale: (patch, stride), one of ``scales``.
+            numbers: (N,) of windows. On another device than the CPU, where the pictures are then kept too.
+
+        Returns:
+            (N, 3·patch²) float32 in [−1, 1], laid out as the columns of ``unfold``.
+        """
+        if not isinstance(numbers, Tensor):
+            numbers = torch.from_numpy(np.array(numbers))  # a copy: torch takes no array that is read-only
+        return cut(self.pictures(numbers.device), self.scale(scale), numbers).float().div_(127.5).sub_(1)
+
+    def pictures(self, device: torch.device) -> Tensor:
+        """Return the photographs (N, size, size, 3) uint8 on a device; they stay there."""
+        if device not in self._pictures:
+            self._pictures[device] = self._pictures[torch.device("cpu")].to(device)
+        return self._pictures[device]
+
+
+def numbers_file(folder: Path, label: int, scale: Scale) -> Path:
+    """Return the file that holds the windows of a class at a scale."""
+    return folder / f"numbers-{scale.patch}-{scale.stride}-{label}.i32"
+
+
+def _map_numbers(file: Path, count: int) -> np.ndarray:
+    if not count:
+        return np.empty(0, "<i4")
+    if file.stat().st_size != 4 * count:
+        raise ValueError(f"{file.name} is not as long as the manifest says")
+    return np.memmap(file, "<i4", mode="r")
+
+
+def _damaged(folder: Path, why: object) -> GanzooError:
+    said = " ".join(str(why).split()) or type(why).__name__
+    return GanzooError(
+        f"{folder}: a damaged bank ({said}); build it anew: ganzoo bank build PHOTOS -o {folder} --fresh"
+    )

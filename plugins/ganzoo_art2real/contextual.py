@@ -1,0 +1,50 @@
+"""The contextual loss (Mechrez et al. 2018) as Art2Real has it (Tomei et al. 2019, eq. 4 to 6)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+EPSILON = 1e-5
+"""Keeps the division by a row's least distance finite."""
+FLOOR = 1e-12
+"""The least norm of a centred patch."""
+
+
+def contextual_loss(patches: Tensor, bank: Tensor, mean: Tensor, *, bandwidth: float = 1.0, rows: int = 1024) -> Tensor:
+    """Return −log(mean_i max_j A_ij), a scalar, for the patches of one image, class and scale.
+
+    With μ the mean of the whole bank, d_ij = 1 − cos(k_i − μ, b_j − μ), at least 0; d̃_ij = d_ij / (min_l d_il + 1e-5);
+    A_ij = softmax_j((1 − d̃_ij) / h). The greatest entry of a row belongs to its least distance, so that of each row
+    only −logsumexp_j((d̃_min − d̃_ij) / h) is kept. The gradient goes into ``patches`` alone, also through the row's
+    minimum; nothing of the size of the whole affinity is kept for it: it is made again, row by row, on the way back.
+
+    Args:
+        patches: (N, d), of the generated image, in [−1, 1].
+        bank: (M, d), the retrieved patches, the union over all of ``patches``; without gradient.
+        mean: (d,), of the whole bank.
+        bandwidth: h.
+        rows: of the affinity that exist at a time.
+
+    Computed in float32 (in float64 if the patches are): in bf16 small distances become 0, and dividing by their
+    minimum explodes.
+    """
+    with torch.autocast(patches.device.type, enabled=False):
+        kind = torch.promote_types(patches.dtype, torch.float32)
+        mean = mean.to(patches.device, kind)
+        centred = bank.detach().to(patches.device, kind) - mean
+        targets = centred / centred.norm(dim=1, keepdim=True).clamp(min=FLOOR)
+        best = [
+            checkpoint(_best, chunk, targets, bandwidth, use_reentrant=False, preserve_rng_state=False)
+            for chunk in (patches.to(kind) - mean).split(rows)
+        ]
+        return -(torch.cat(best).logsumexp(0) - torch.tensor(float(len(patches)), dtype=kind).log().to(patches.device))
+
+
+def _best(centred: Tensor, targets: Tensor, bandwidth: float) -> Tensor:
+    """Return log(max_j A_ij) of some rows, (n,)."""
+    directions = centred / centred.norm(dim=1, keepdim=True).clamp(min=FLOOR)
+    distances = (1 - directions @ targets.T).clamp(min=0)
+    relative = distances / (distances.amin(1, keepdim=True) + EPSILON)
+    return -((relative.amin(1, keepdim=True) - relative) / bandwidth).logsumexp(1)

@@ -1,0 +1,121 @@
+"""Which class each pixel of a photograph is of, as a bank is built: by label maps, by a masker, or by nothing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganzoo import GanzooError
+from ganzoo.data.pictures import to_float
+from ganzoo.edges import MaskerUse
+from ganzoo.interfaces import Masker, Sample
+from ganzoo.options import check_options, plain
+from ganzoo.plugins import plugins
+from ganzoo.randomness import Draws, keyed, torch_seed
+from ganzoo.roles import Roles
+from ganzoo.yamlfile import Document, apply_overrides
+
+
+class Segmenting(ABC):
+    """Says which pixels are of which class; overlaps are allowed, and pixels of no class."""
+
+    about: Any = "none"
+    """What decides the classes, as plain data: part of the bank's key."""
+
+    @abstractmethod
+    def classes(self, sample: Sample, index: int) -> dict[int, np.ndarray]:
+        """Return class, 1 or more → (H, W) bool, of the index-th photograph, scaled already."""
+
+    def names(self) -> dict[int, str]:
+        """Return the names of the classes that are known beforehand, whether any photograph shows them or not."""
+        return {}
+
+
+class Nothing(Segmenting):
+    """No class at all: everything is background."""
+
+    def classes(self, sample: Sample, index: int) -> dict[int, np.ndarray]:
+        """Return nothing."""
+        return {}
+
+
+class LabelMaps(Segmenting):
+    """The label map that lies beside each photograph: class c is value c, and 0 is no class."""
+
+    about = "label maps"
+
+    def classes(self, sample: Sample, index: int) -> dict[int, np.ndarray]:
+        """Return the classes that the map shows."""
+        assert sample.labels is not None, "label maps are read with the photographs"
+        return {int(value): sample.labels == value for value in np.unique(sample.labels) if value}
+
+
+class ByMasker(Segmenting):
+    """A masker of ganzoo: class c is where its plane c − 1 is at least ½.
+
+    Args:
+        text: the masker as YAML, as a recipe names it: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
+
+    Raises GanzooError, a line for each mistake, also for a masker that cannot judge a picture by itself.
+    """
+
+    def __init__(self, text: str) -> None:
+        value = apply_overrides(Document({}, {(): "--masker"}), [f"masker={text}"]).data["masker"]
+        given = {"masker": value} if isinstance(value, str) else value
+        if not isinstance(given, dict) or not isinstance(given.get("masker"), str):
+            raise GanzooError(f"--masker: {text!r} names no masker: NAME, or '{{masker: NAME, option: value, …}}'")
+        given = dict(given)
+        component = plugins().registry.get("masker", given.pop("masker"))
+        edges = MaskerUse.__dataclass_fields__
+        use, wrong = check_options(MaskerUse, {key: one for key, one in given.items() if key in edges})
+        rest = {key: one for key, one in given.items() if key not in edges}
+        options, more = check_options(component.load(), rest, beside=edges)
+        if wrong or more:
+            raise GanzooError("\n".join(f"--masker: {one.message}" for one in [*wrong, *more]))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(torch_seed(0, "init", "masker/labels"))
+            masker: Masker = component.load()(**options)
+        _refuse_unfit(masker, component.name)
+        self.use = MaskerUse(**use)
+        outside = [one for one in self.use.foreground if not 0 <= one < masker.planes]
+        if outside:
+            raise GanzooError(f"--masker: foreground: there is no class {outside[0]}; it makes {masker.planes} planes")
+        self.planes = 1 if self.use.foreground else masker.planes
+        self.said = options.get("classes")
+        self.masker = masker.eval().requires_grad_(False)
+        # Weights count by what they hold, not by where they lie.
+        kept = {name: one for name, one in options.items() if not isinstance(one, Path)}
+        weights = Roles({"labels": self.masker}).fingerprints()
+        self.about = {"masker": component.name, **plain(kept), **plain(asdict(self.use)), **weights}
+        self.device = torch.device("cpu")
+        if torch.accelerator.is_available():
+            self.device = torch.accelerator.current_accelerator() or self.device
+        self.masker.to(self.device)
+
+    @torch.no_grad()
+    def classes(self, sample: Sample, index: int) -> dict[int, np.ndarray]:
+        """Return a class for each plane."""
+        image = to_float(sample.image)[None].to(self.device)
+        mask = self.use(self.masker(image, rng=Draws([keyed(0, index, "mask/labels")])))
+        return {plane + 1: where for plane, where in enumerate((mask[0] >= 0.5).cpu().numpy())}
+
+    def names(self) -> dict[int, str]:
+        """Return a class for each plane, by the masker's own names where its option ``classes`` gives as many."""
+        named = isinstance(self.said, tuple | list) and len(self.said) == self.planes
+        return {i + 1: str(self.said[i]) if named and self.said else f"class {i + 1}" for i in range(self.planes)}
+
+
+def _refuse_unfit(masker: Masker, name: str) -> None:
+    if masker.same_as:
+        raise GanzooError(f"--masker: {name!r} makes nothing itself; name the masker that it shares")
+    if "given" in masker.needs:
+        raise GanzooError(f"--masker: {name!r} reads what comes with the pictures; for label maps there is --labels")
+    if masker.trains:
+        raise GanzooError(
+            f"--masker: {name!r} is untrained; " + ("give it weights" if masker.trains == "alone" else "choose another")
+        )

@@ -1,0 +1,92 @@
+"""Nothing half-made is ever in place: failures, other builders, and kill −9 of a real process at random moments."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from banks import SMALL, write_photographs
+
+from ganzoo.errors import GanzooError
+from ganzoo_art2real.aside import written_aside
+from ganzoo_art2real.bank import Bank
+from ganzoo_art2real.building import build
+
+
+def test_a_folder_comes_whole_or_not_at_all(tmp_path: Path) -> None:
+    with written_aside(tmp_path / "deep/one") as folder:
+        (folder / "a").write_text("1")
+        assert not (tmp_path / "deep/one").exists()
+    assert (tmp_path / "deep/one/a").read_text() == "1"
+    with pytest.raises(ZeroDivisionError), written_aside(tmp_path / "deep/one") as folder:
+        (folder / "b").write_text("2")
+        1 / 0  # noqa: B018
+    assert [file.name for file in (tmp_path / "deep/one").iterdir()] == ["a"]
+    assert [one.name for one in (tmp_path / "deep").iterdir()] == ["one"]
+
+
+def test_it_replaces_and_throws_away_what_a_killed_one_left(tmp_path: Path) -> None:
+    for name in ("one", ".one.new", ".one.old"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / "left").write_text("over")
+    with written_aside(tmp_path / "one") as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "a").write_text("1")
+    assert [file.name for file in (tmp_path / "one").iterdir()] == ["a"]
+    assert [one.name for one in tmp_path.iterdir()] == ["one"]
+
+
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    said = "one: another process is making it just now"
+    with written_aside(tmp_path / "one") as folder:
+        (folder / "a").write_text("1")
+        with pytest.raises(GanzooError, match=said), written_aside(tmp_path / "one"):
+            pytest.fail("two of them write")
+    assert (tmp_path / "one/a").read_text() == "1"
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = "file/one: cannot be written: Not a directory; make room, or choose another place$"
+    with pytest.raises(GanzooError, match=said), written_aside(tmp_path / "file/one"):
+        pytest.fail("it cannot be there")
+
+
+def test_kill_9_leaves_nothing_half_made(tmp_path: Path) -> None:
+    """A new bank, and one that is replaced: killed while they are built, then begun again to the end."""
+    photographs = write_photographs(tmp_path / "photographs", 250)
+    words = ["bank", "build", str(photographs), "--size", "128", "--scales", "[[4,4],[16,6]]", "--fresh", "-o"]
+    old = build([photographs / "000.png"], tmp_path / "replaced", SMALL).key
+    moments = random.Random(0)
+    for name in ("new", "replaced"):
+        for _ in range(2):
+            command = [sys.executable, "-m", "ganzoo", *words, str(tmp_path / name)]
+            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            growing, deadline = tmp_path / f".{name}.new/pictures.npy", time.monotonic() + 120
+            wanted = moments.uniform(0.05, 0.6) * 250 * 128 * 128 * 3
+            while not (growing.is_file() and growing.stat().st_size > wanted):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            process.kill()
+            process.communicate(timeout=60)
+            assert not (tmp_path / f".{name}.new/manifest.json").exists()
+            if name == "new":
+                with pytest.raises(GanzooError, match="no bank is there"):
+                    Bank.open(tmp_path / name)
+            else:
+                assert Bank.open(tmp_path / name).key == old
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+    made, replaced = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("new", "replaced")
+    )
+    assert made == replaced
+    assert len(Bank.open(tmp_path / "new").photographs) == 250
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["new", "photographs", "replaced"]

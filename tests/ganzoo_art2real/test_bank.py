@@ -1,0 +1,167 @@
+"""A bank, read: windows, patches, counts and means against plain loops and unfold; what is said of a damaged one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn.functional import unfold
+
+from ganzoo.data.pictures import to_float
+from ganzoo.errors import GanzooError
+from ganzoo_art2real.bank import BACKGROUND, Bank, Scale, cut, windows_of
+
+
+def photograph(bank: Bank, index: int) -> np.ndarray:
+    """Return a photograph as the bank should hold it, resized by Pillow."""
+    with Image.open(bank.folder.parent / "photographs" / bank.photographs[index]) as picture:
+        return np.asarray(picture.resize((bank.size, bank.size), Image.Resampling.BICUBIC))
+
+
+def label_map(bank: Bank, index: int) -> np.ndarray:
+    with Image.open(bank.folder.parent / "labels" / bank.photographs[index]) as picture:
+        return np.asarray(picture.resize((bank.size, bank.size), Image.Resampling.NEAREST))
+
+
+def owned(bank: Bank, label: int, scale: Scale) -> list[int]:
+    """Return a class's windows by a plain loop over pictures and windows (METHODS 4, the 20 % rule)."""
+    found, number = [], 0
+    patch, stride = scale
+    for index in range(len(bank.photographs)):
+        labels = label_map(bank, index)
+        for top in range(0, bank.size - patch + 1, stride):
+            for left in range(0, bank.size - patch + 1, stride):
+                if (labels[top : top + patch, left : left + patch] == label).sum() >= 0.2 * patch * patch:
+                    found.append(number)
+                number += 1
+    return found
+
+
+def test_the_windows_of_the_paper() -> None:
+    sides = [windows_of(256, patch, stride) for patch, stride in ((4, 4), (8, 5), (16, 6))]
+    assert sides == [64, 50, 41]
+    assert [side**2 for side in sides] == [4096, 2500, 1681]
+    assert windows_of(7, 7, 3) == 1
+
+
+def test_a_class_owns_the_windows_that_a_plain_loop_gives_it(bank: Bank) -> None:
+    assert bank.classes == (BACKGROUND, 1, 3, 7)
+    assert bank.names == {0: "background", 1: "class 1", 3: "class 3", 7: "class 7"}
+    shared = 0
+    for scale in bank.scales:
+        lists = {label: owned(bank, label, scale) for label in bank.classes}
+        for label, wanted in lists.items():
+            assert bank.numbers(label, scale).dtype == np.dtype("<i4")
+            assert bank.numbers(label, scale).tolist() == wanted
+            assert bank.count(label, scale) == len(wanted)
+        shared += len(set(lists[0]) & set(lists[1]))
+    assert shared > 0
+    assert bank.count(7, (4, 4)) > 0
+    assert bank.count(7, (6, 5)) == 0
+
+
+@pytest.mark.parametrize("scale", [Scale(4, 4), Scale(6, 5)])
+def test_patches_are_the_columns_of_unfold(bank: Bank, scale: Scale) -> None:
+    pictures = np.stack([photograph(bank, index) for index in range(5)])
+    columns = unfold(to_float(pictures), scale.patch, stride=scale.stride).transpose(1, 2).flatten(0, 1)
+    assert len(columns) == 5 * bank.windows(scale)
+    numbers = torch.randperm(len(columns), generator=torch.Generator().manual_seed(0))
+    patches = bank.patches(scale, numbers)
+    assert patches.dtype == torch.float32
+    assert torch.equal(patches, columns[numbers])
+    assert torch.equal(bank.patches(scale, bank.numbers(1, scale)), columns[bank.numbers(1, scale).astype(int)])
+
+
+def test_patches_of_pictures_that_lie_otherwise() -> None:
+    pictures = torch.randint(0, 256, (2, 3, 9, 9), dtype=torch.uint8).permute(0, 2, 3, 1)
+    numbers = torch.arange(2 * windows_of(9, 3, 2) ** 2)
+    assert torch.equal(cut(pictures, Scale(3, 2), numbers), cut(pictures.contiguous(), Scale(3, 2), numbers))
+
+
+def test_means_are_those_in_float64(bank: Bank) -> None:
+    for scale in bank.scales:
+        for label in (0, 1, 3):
+            patches = bank.patches(scale, bank.numbers(label, scale)).double()
+            mean = bank.mean(label, scale)
+            assert mean.dtype == torch.float32
+            torch.testing.assert_close(mean.double(), patches.mean(0), rtol=0, atol=1e-7)
+
+
+def test_a_class_without_patches_falls_back_to_the_background(bank: Bank) -> None:
+    assert bank.resolve(1) == 1
+    assert bank.resolve(7, (4, 4)) == 7
+    assert bank.resolve(7, (6, 5)) == BACKGROUND
+    assert bank.resolve(7) == BACKGROUND
+    assert bank.resolve(99) == bank.resolve(99, (4, 4)) == BACKGROUND
+    assert bank.count(99, (4, 4)) == 0
+    assert len(bank.numbers(99, (4, 4))) == 0
+    with pytest.raises(GanzooError, match="class 7 has no patches of 6×6"):
+        bank.mean(7, (6, 5))
+
+
+def test_a_scale_that_is_not_there_is_told(bank: Bank) -> None:
+    with pytest.raises(GanzooError, match=r"no scale \(8, 5\) \(patch, stride\); there are: \(4, 4\), \(6, 5\)$"):
+        bank.count(0, (8, 5))
+
+
+def test_patches_of_a_bank_change_nothing_in_it(bank: Bank) -> None:
+    before = (bank.folder / "pictures.npy").read_bytes()
+    bank.pictures(torch.device("cpu")).zero_()
+    assert (bank.folder / "pictures.npy").read_bytes() == before
+    assert Bank.open(bank.folder).patches((4, 4), torch.tensor([0])).abs().sum() > 0
+
+
+def edit(bank: Bank, /, **fields: object) -> None:
+    file = bank.folder / "manifest.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def cut_short(file: Path, by: int = 1) -> None:
+    file.write_bytes(file.read_bytes()[:-by])
+
+
+def test_no_bank_is_told(tmp_path: Path) -> None:
+    said = r"none: no bank is there; make one: ganzoo bank build PHOTOS -o .*none$"
+    with pytest.raises(GanzooError, match=said):
+        Bank.open(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda bank: (bank.folder / "manifest.json").write_text("{"), "manifest.json: Expecting"),
+        (lambda bank: (bank.folder / "manifest.json").write_bytes(b"\xff\xfe"), "manifest.json: 'utf-8'"),
+        (lambda bank: (bank.folder / "manifest.json").write_text("[1]"), "TypeError|indices"),
+        (lambda bank: edit(bank, counts=[[1]]), "zip"),
+        (lambda bank: edit(bank, settings={}), "size"),
+        (lambda bank: cut_short(bank.folder / "pictures.npy", 1000), "mmap length"),
+        (lambda bank: edit(bank, photographs=["one.png"]), "pictures.npy is of another shape"),
+        (lambda bank: (bank.folder / "pictures.npy").unlink(), "pictures.npy"),
+        (lambda bank: cut_short(bank.folder / "numbers-4-4-1.i32", 4), "numbers-4-4-1.i32 is not as long"),
+        (lambda bank: (bank.folder / "numbers-6-5-3.i32").unlink(), "numbers-6-5-3.i32"),
+        (
+            lambda bank: np.full(bank.count(7, (4, 4)), 9999, "<i4").tofile(bank.folder / "numbers-4-4-7.i32"),
+            "point outside",
+        ),
+        (lambda bank: (bank.folder / "means-4-4.npy").write_bytes(b""), "No data left|EOF"),
+        (lambda bank: np.save(bank.folder / "means-4-4.npy", np.zeros((1, 2))), "the means are of another shape"),
+    ],
+)
+def test_a_damaged_bank_is_one_line(bank: Bank, harm: object, said: str) -> None:
+    assert callable(harm)
+    harm(bank)
+    with pytest.raises(
+        GanzooError, match=rf"bank: a damaged bank \(.*({said}).*\); build it anew: .* --fresh$"
+    ) as told:
+        Bank.open(bank.folder)
+    assert "\n" not in str(told.value)
+
+
+def test_a_bank_of_another_version_is_told(bank: Bank) -> None:
+    edit(bank, bank=2)
+    with pytest.raises(GanzooError, match="a bank of version 2, and this is a ganzoo for version 1; build it anew"):
+        Bank.open(bank.folder)

@@ -1,0 +1,121 @@
+"""The loss over classes and scales: which windows belong where, what they are compared with, how terms add up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganzoo import GanzooError, create
+from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
+from ganzoo_art2real.contextual import contextual_loss
+from ganzoo_art2real.loss import Contextual
+
+
+def images(batch: int = 2, size: int = 12) -> Tensor:
+    return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+
+def label_planes(batch: int = 2, size: int = 12, classes: int = 3) -> Tensor:
+    """Return soft planes: class 1 at the left, class 3 in a corner, overlapping it."""
+    planes = torch.zeros(batch, classes, size, size)
+    planes[:, 0, :, : size // 2] = 0.9
+    planes[:, 2, size // 2 :, size // 3 :] = 0.6
+    planes[:, 1] = 0.4  # below one half: nowhere
+    return planes
+
+
+def by_hand(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale], k: int = 5) -> Tensor:
+    """METHODS 4, window by window, neighbours by brute force in float64."""
+    total = torch.zeros((), dtype=torch.float64)
+    for picture, masks in zip(image, planes if planes is not None else [None] * len(image), strict=True):
+        for scale in scales:
+            side = (picture.shape[-1] - scale.patch) // scale.stride + 1
+            members: dict[int, list[Tensor]] = {}
+            for row in range(side):
+                for column in range(side):
+                    window = (
+                        slice(row * scale.stride, row * scale.stride + scale.patch),
+                        slice(column * scale.stride, column * scale.stride + scale.patch),
+                    )
+                    patch = picture[:, window[0], window[1]].flatten()
+                    if masks is None:
+                        members.setdefault(BACKGROUND, []).append(patch)
+                        continue
+                    inside = masks[:, window[0], window[1]] >= 0.5
+                    if (~inside.any(0)).float().mean() >= 0.5:
+                        members.setdefault(BACKGROUND, []).append(patch)
+                    for label, plane in enumerate(inside, 1):
+                        if plane.float().mean() >= 0.5:
+                            members.setdefault(label, []).append(patch)
+            for label, patches in members.items():
+                label = label if bank.count(label, scale) else BACKGROUND
+                everything = bank.patches(scale, bank.numbers(label, scale)).double()
+                queries = torch.stack(patches).double()
+                nearest = ((queries[:, None] - everything[None]) ** 2).sum(2).topk(k, largest=False).indices
+                real = everything[nearest.unique()]
+                total = total + contextual_loss(queries, real, bank.mean(label, scale).double())
+    return total / len(image)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("scales", ["first", "all"])
+def test_loss_and_gradient_by_hand(bank: Bank, labelled: bool, scales: str) -> None:
+    planes = label_planes() if labelled else None
+    used = list(bank.scales[:1] if scales == "first" else bank.scales)
+    mine, theirs = images().requires_grad_(), images().double().requires_grad_()
+    loss = create("loss", "contextual", bank=bank.folder, scales=scales)(mine, planes)
+    expected = by_hand(bank, theirs, planes, used)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-4, atol=1e-5)
+    gradients = [torch.autograd.grad(one, at)[0].double() for one, at in ((loss, mine), (expected, theirs))]
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-2, atol=1e-5)
+    assert gradients[0].abs().max() > 1e-4
+
+
+def test_a_class_that_the_bank_lacks_takes_the_background(bank: Bank) -> None:
+    loss = Contextual(bank=bank.folder)
+    everything = torch.ones(2, 1, 12, 12)
+    unknown = torch.cat([torch.zeros(2, 1, 12, 12), everything], dim=1)  # class 2, which no photograph shows
+    assert bank.count(2, bank.scales[0]) == 0 < bank.count(1, bank.scales[0])
+    torch.testing.assert_close(loss(images(), unknown), loss(images()))
+    assert not torch.isclose(loss(images(), everything), loss(images()))
+
+
+def test_label_maps_serve_as_planes_do(bank: Bank) -> None:
+    loss, planes = Contextual(bank=bank.folder), torch.zeros(2, 3, 12, 12)
+    planes[:, 0, :, :6], planes[:, 2, :, 6:] = 1, 1
+    labels = torch.where(torch.arange(12) < 6, 1, 3).expand(2, 1, 12, 12)
+    torch.testing.assert_close(loss(images(), labels), loss(images(), planes))
+
+
+def test_each_image_counts_as_much_as_the_others(bank: Bank) -> None:
+    loss = Contextual(bank=bank.folder)
+    apart = [loss(images()[i : i + 1], label_planes()[i : i + 1]) for i in range(2)]
+    torch.testing.assert_close(loss(images(), label_planes()), torch.stack(apart).mean())
+
+
+def test_the_banks_own_photographs_cost_less_than_noise(bank: Bank) -> None:
+    loss = Contextual(bank=bank.folder, scales="all")
+    photograph = bank.pictures(torch.device("cpu"))[:1].permute(0, 3, 1, 2).float() / 127.5 - 1
+    assert float(loss(photograph)) < 0.5 * float(loss(images(1, photograph.shape[-1])))
+
+
+def test_half_precision_is_brought_to_float32(bank: Bank) -> None:
+    assert Contextual(bank=bank.folder)(images().bfloat16()).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "said"),
+    [
+        ({}, (1, 3, 3, 9), "windows of 4×4 in three colours, and images of 3×3×9"),
+        ({}, (1, 1, 9, 9), "windows of 4×4 in three colours, and images of 1×9×9"),
+        ({"scales": ((16, 6),)}, None, r"no scale \(16, 6\)"),
+        ({"bank": "gone"}, None, "gone: no bank is there"),
+    ],
+)
+def test_mistakes_are_told(bank: Bank, options: dict[str, object], shape: tuple[int, ...] | None, said: str) -> None:
+    given = {"bank": Path(bank.folder), **options}
+    with pytest.raises(GanzooError, match=said):
+        create("loss", "contextual", **given)(torch.zeros(shape or (1, 3, 9, 9)))

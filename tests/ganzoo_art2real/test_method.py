@@ -1,0 +1,125 @@
+"""Art2Real: CycleGAN exactly without its term; where classes come from, and that this survives a resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from standins import batch_step
+from tinyrun import assert_same, write_recipe
+from torch import Tensor, nn
+
+import ganzoo
+from ganzoo import GanzooError, create
+from ganzoo.engine import Engine
+from ganzoo.interfaces import Masker
+from ganzoo.randomness import Draws
+from ganzoo.roles import Roles
+from ganzoo_art2real.bank import Bank
+from ganzoo_art2real.loss import Contextual
+from ganzoo_art2real.method import Art2Real
+from ganzoo_cyclegan.method import CycleGAN
+from ganzoo_cyclegan.patch import Patch
+from ganzoo_cyclegan.resnet import ResNet
+
+
+class Bright(Masker):
+    """One class: where the picture is bright."""
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        return (image.mean(1, keepdim=True) > 0).float()
+
+
+def engine_of(method: Any, **maskers: Masker) -> Engine:
+    torch.manual_seed(3)
+    networks: dict[str, nn.Module] = {name: ResNet(3, 3, width=2, blocks=1) for name in ("G_AB", "G_BA")}
+    networks |= {name: Patch(3, width=2, layers=1) for name in ("D_A", "D_B")}
+    method.bind(networks, Roles(maskers))
+    return Engine(method, Accelerator(cpu=True), lr=1e-3)
+
+
+def three_steps(engine: Engine) -> list[dict[str, Tensor]]:
+    return [engine.step([batch_step(size=16, seed=i, index=i)])[0] for i in range(3)]
+
+
+def test_without_its_term_it_is_cyclegan_exactly(bank: Bank) -> None:
+    one, other = engine_of(Art2Real(bank=bank.folder, contextual=0, pool=1)), engine_of(CycleGAN(identity=0, pool=1))
+    for ours, plain in zip(three_steps(one), three_steps(other), strict=True):
+        assert ours.keys() == plain.keys()
+        assert all(torch.equal(ours[name], plain[name]) for name in plain)
+    for name in one.networks:
+        for a, b in zip(one.networks[name].parameters(), other.networks[name].parameters(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_the_term_is_the_loss_of_the_generated_photograph(bank: Bank) -> None:
+    method = Art2Real(bank=bank.folder, contextual=0.3, scales="all")
+    engine_of(method, labels=Bright())
+    step = batch_step(size=16)
+    method.forward(step)
+    classes = (step["real_A"].mean(1, keepdim=True) > 0).float()
+    expected = 0.3 * Contextual(bank=bank.folder, scales="all")(step["fake_B"], classes)
+    torch.testing.assert_close(method.generator_losses(step)["contextual"], expected)
+
+
+def test_it_moves_the_generator_into_photographs_alone(bank: Bank) -> None:
+    method = Art2Real(bank=bank.folder)
+    engine_of(method)
+    step = batch_step(size=16)
+    method.forward(step)
+    method.generator_losses(step)["contextual"].backward()
+    assert any(p.grad is not None and p.grad.any() for p in method.networks["G_AB"].parameters())
+    assert all(p.grad is None for p in method.networks["G_BA"].parameters())
+
+
+def test_classes_come_from_the_painting_first_and_then_from_a_copy_that_holds_still(bank: Bank) -> None:
+    method = Art2Real(bank=bank.folder, refresh={"after": 2, "every": 3})
+    engine = engine_of(method, labels=Bright())
+
+    def classes(epoch: int) -> Tensor:
+        found = method.labels(batch_step(size=16, epoch=epoch))
+        assert found is not None
+        return found
+
+    painting = (batch_step(size=16)["real_A"].mean(1, keepdim=True) > 0).float()
+    assert torch.equal(classes(0), painting) and torch.equal(classes(1), painting)
+    assert method.snapshot is None
+    with torch.no_grad():
+        generated = (engine.networks["G_AB"](batch_step(size=16)["real_A"]).mean(1, keepdim=True) > 0).float()
+    assert torch.equal(classes(2), generated) and not torch.equal(generated, painting)
+    three_steps(engine)
+    with torch.no_grad():
+        for parameter in engine.networks["G_AB"].parameters():
+            parameter.mul_(-3)
+    assert torch.equal(classes(4), generated)  # the copy has not moved with the generator
+    assert not torch.equal(classes(5), generated)
+    assert method.taken == 5
+
+
+def test_always_from_the_paintings_as_released(bank: Bank) -> None:
+    method = Art2Real(bank=bank.folder, refresh=None)
+    engine_of(method, labels=Bright())
+    method.labels(batch_step(size=16, epoch=1000))
+    assert method.snapshot is None
+
+
+def test_a_run_that_was_stopped_past_a_renewal_goes_on_to_the_same_end(bank: Bank, tmp_path: Path) -> None:
+    method = {"method": "art2real", "bank": str(bank.folder), "refresh": {"after": 1, "every": 1}, "pool": 1}
+    recipe = write_recipe(tmp_path, method=method, maskers={"labels": {"masker": "round"}}, train={"batch": 4})
+    quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.log=1", "train.sample=0"]
+    ganzoo.run(recipe, *quiet, "train.steps=8", "train.decay=0", root=tmp_path / "whole")
+    ganzoo.run(recipe, *quiet, "train.steps=5", "train.decay=0", root=tmp_path / "halved")
+    ganzoo.run(recipe, *quiet, "train.steps=8", "train.decay=0", root=tmp_path / "halved")
+    whole, halved = (tmp_path / name / "tiny/default" for name in ("whole", "halved"))
+    for grids in (whole / "samples", halved / "samples"):
+        for grid in grids.iterdir():
+            grid.unlink()
+    assert_same(whole, halved)
+
+
+def test_refresh_without_sense_is_refused(bank: Bank) -> None:
+    with pytest.raises(GanzooError, match=r"refresh is \{after: 40, every: 20\}"):
+        create("method", "art2real", bank=bank.folder, refresh={"after": 3})

@@ -1,0 +1,148 @@
+"""Classes by a masker: its planes at ½, by its own names, known by its weights; what cannot say classes is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from banks import SMALL
+from safetensors.torch import save_file
+from torch import Tensor
+
+import ganzoo
+from ganzoo.data.scaling import scale
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Masker, Sample
+from ganzoo.plugins import plugins
+from ganzoo.randomness import Draws
+from ganzoo.registry import Registration
+from ganzoo_art2real.building import build
+from ganzoo_art2real.segmenting import ByMasker
+from ganzoo_datasets.files import entries_in, read_sample
+
+
+class Shades(Masker):
+    """Two soft planes by brightness, which overlap between."""
+
+    planes = 2
+
+    def __init__(self, *, classes: tuple[str, ...] = ("dark", "light"), slope: float = 1.0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.slope = slope
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        grey = image.mean(1, keepdim=True)
+        return torch.cat([0.6 - self.slope * grey, 0.6 + self.slope * grey], dim=1).clamp(0, 1)
+
+
+class Drawn(Masker):
+    """A mask that is drawn."""
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        return rng.uniform(1, *image.shape[-2:])
+
+
+@pytest.fixture(autouse=True)
+def _maskers(monkeypatch: pytest.MonkeyPatch) -> None:
+    registration = Registration("here")
+    registration.add("masker", "shades", Shades)
+    registration.add("masker", "drawn", Drawn)
+    known = plugins().registry._components["masker"]
+    monkeypatch.setitem(plugins().registry._components, "masker", dict(known))
+    plugins().registry.accept(registration)
+
+
+def sample(photographs: Path, index: int = 0) -> Sample:
+    return scale(read_sample(entries_in(photographs)[index], 3), 24, "stretch")
+
+
+def write_unet(file: Path, seed: int = 0) -> Path:
+    torch.manual_seed(seed)
+    unet = ganzoo.create("masker", "unet", width=2, depth=1)
+    unet.logits(torch.rand(2, 3, 8, 8) * 2 - 1)
+    file.parent.mkdir(exist_ok=True)
+    save_file(unet.state_dict(), file)
+    return file
+
+
+def test_planes_at_a_half_are_classes_that_may_overlap(photographs: Path) -> None:
+    one = sample(photographs)
+    found = ByMasker("shades").classes(one, 0)
+    grey = (one.image.astype(np.float64) / 127.5 - 1).mean(2)
+    assert np.array_equal(found[1], grey <= 0.1)
+    assert np.array_equal(found[2], grey >= -0.1)
+    assert 0 < (found[1] & found[2]).sum() < found[1].sum()
+
+
+def test_a_bank_by_a_masker(tmp_path: Path, photographs: Path) -> None:
+    bank = build([photographs], tmp_path / "bank", SMALL, segmenting=ByMasker("shades"))
+    assert bank.names == {0: "background", 1: "dark", 2: "light"}
+    assert bank.count(0, (4, 4)) == 0
+    assert bank.count(1, (4, 4)) + bank.count(2, (4, 4)) > 5 * 36
+    assert bank.settings["classes"] == {
+        "masker": "shades", "classes": ["dark", "light"], "slope": 1.0, "foreground": [], "threshold": None,
+        "invert": False, "grow": 0, "soften": 0.0,
+    }  # fmt: skip
+
+
+def test_classes_that_no_photograph_shows_are_there_all_the_same(tmp_path: Path, photographs: Path) -> None:
+    bank = build(
+        [photographs], tmp_path / "bank", SMALL, segmenting=ByMasker("{masker: shades, slope: 0, threshold: 1}")
+    )
+    assert bank.classes == (0, 1, 2)
+    assert bank.count(1, (6, 5)) == 0
+    assert bank.resolve(1) == 0
+
+
+def test_edges_and_one_plane_of_several(photographs: Path) -> None:
+    one = sample(photographs)
+    both = ByMasker("shades").classes(one, 0)
+    union = ByMasker("{masker: shades, foreground: [1], invert: true}")
+    assert union.names() == {1: "class 1"}
+    assert list(union.classes(one, 0)) == [1]
+    assert np.array_equal(union.classes(one, 0)[1], (1 - (0.6 + (one.image / 127.5 - 1).mean(2))) >= 0.5 - 1e-7)
+    assert both[1].shape == (24, 24)
+
+
+def test_what_a_masker_draws_is_the_same_each_time_and_another_for_each_photograph(photographs: Path) -> None:
+    first, second = (ByMasker("drawn").classes(sample(photographs), 4) for _ in range(2))
+    assert np.array_equal(first[1], second[1])
+    assert not np.array_equal(first[1], ByMasker("drawn").classes(sample(photographs), 5)[1])
+
+
+def test_weights_count_by_what_they_hold(tmp_path: Path) -> None:
+    def about(file: Path) -> str:
+        return json.dumps(ByMasker(f"{{masker: unet, weights: {file}}}").about, sort_keys=True)
+
+    here, there, other = (
+        write_unet(tmp_path / name / "unet.safetensors", seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert about(here) == about(there) != about(other)
+    assert str(tmp_path) not in about(here)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("unett", r"unknown masker 'unett' \(did you mean 'unet'\?\)"),
+        ("[unet]", r"--masker: '\[unet\]' names no masker: NAME, or '\{masker: NAME, option: value, …\}'"),
+        ("{maskr: unet}", "names no masker"),
+        ("{masker: [unet]}", "names no masker"),
+        ("{masker: unet", "not YAML; put it in quotes"),
+        ("{masker: !!python/name:os.system }", "is not YAML"),
+        ("{masker: shades, slop: 2}", r"--masker: unknown option 'slop' \(did you mean 'slope'\?\)"),
+        ("{masker: shades, threshold: 2, slope: steep}", "(?s)--masker: threshold.*\n--masker: slope"),
+        ("{masker: shades, foreground: [2]}", "foreground: there is no class 2; it makes 2 planes"),
+        ("file", "'file' reads what comes with the pictures; for label maps there is --labels"),
+        ("unet", "'unet' is untrained; give it weights"),
+        ("learned", "'learned' is untrained; choose another"),
+        ("{masker: shared, role: input}", "'shared' makes nothing itself"),
+    ],
+)
+def test_maskers_that_cannot_say_classes(text: str, said: str) -> None:
+    with pytest.raises(GanzooError, match=said):
+        ByMasker(text)
