@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ganzoo_art2real.precision import full_precision
+
 EPSILON = 1e-5
 """Keeps the division by a row's least distance finite."""
 FLOOR = 1e-12
@@ -30,7 +32,7 @@ def contextual_loss(patches: Tensor, bank: Tensor, mean: Tensor, *, bandwidth: f
     Computed in float32 (in float64 if the patches are): in bf16 small distances become 0, and dividing by their
     minimum explodes.
     """
-    with torch.autocast(patches.device.type, enabled=False):
+    with full_precision(patches.device):
         kind = torch.promote_types(patches.dtype, torch.float32)
         mean = mean.to(patches.device, kind)
         centred = bank.detach().to(patches.device, kind) - mean
@@ -45,6 +47,7 @@ def contextual_loss(patches: Tensor, bank: Tensor, mean: Tensor, *, bandwidth: f
 def _best(centred: Tensor, targets: Tensor, bandwidth: float) -> Tensor:
     """Return log(max_j A_ij) of some rows, (n,)."""
     directions = centred / centred.norm(dim=1, keepdim=True).clamp(min=FLOOR)
-    distances = (1 - directions @ targets.T).clamp(min=0)
+    with full_precision(centred.device):  # here as well: on the way back this runs again, by itself
+        distances = (1 - directions @ targets.T).clamp(min=0)
     relative = distances / (distances.amin(1, keepdim=True) + EPSILON)
     return -((relative.amin(1, keepdim=True) - relative) / bandwidth).logsumexp(1)

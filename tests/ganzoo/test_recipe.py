@@ -402,7 +402,7 @@ def test_losses_attach_to_the_tensors_there_are() -> None:
         ("{loss: sloppy, of: fake_B, phase: discriminator}", ".phase: the phase 'discriminator' reads detached tensor"),
         ("{loss: sloppy, of: fake_B, weight: much}", ".weight: weight is 'much': input should be a valid number"),
         ("{loss: sloppy, of: fake_B, wieght: 2}", ".wieght: unknown option 'wieght' (did you mean 'weight'?)"),
-        ("fake_B", ".loss: unknown loss 'fake_B' (there are: l1, sloppy, total_variation)"),
+        ("fake_B", ".loss: unknown loss 'fake_B' (there are: contextual, l1, sloppy, total_variation)"),
         ("7", ": it is 7; a loss is a mapping"),
     ],
 )
@@ -512,4 +512,4 @@ def test_a_resolved_recipe_has_every_option() -> None:
 def test_nothing_in_a_recipe_is_an_import_path() -> None:
     found = mistakes("method: {method: 'os:system'}\ndata: {dataset: striped_digits}\ntrain: {steps: 1}\n")
     (line,) = found
-    assert line.startswith("r.yaml:1: method.method: unknown method 'os:system' (there are: cyclegan,")
+    assert line.startswith("r.yaml:1: method.method: unknown method 'os:system' (there are: art2real, cyclegan,")

@@ -136,11 +136,13 @@ def test_autocast_and_training_mode_change_nothing(make: Callable[..., Segmenter
         assert torch.equal(masker(images, NONE), plain)
 
 
-def test_no_gradient(make: Callable[..., Segmenter]) -> None:
-    masker = make()
-    images = pictures(1, 3, 32, 32).requires_grad_()
-    assert not masker(images, NONE).requires_grad
-    assert not any(one.requires_grad for one in masker.parameters())
+def test_a_gradient_may_flow_into_the_picture_and_never_into_the_weights(make: Callable[..., Segmenter]) -> None:
+    soft, hard = make(), make(soft=False)
+    images = pictures(2, 3, 48, 40).requires_grad_()
+    (gradient,) = torch.autograd.grad(soft(images, NONE).sum(), images)
+    assert gradient.any()
+    assert not hard(images, NONE).requires_grad
+    assert not any(one.requires_grad for one in soft.parameters())
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
