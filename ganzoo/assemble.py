@@ -14,7 +14,7 @@ from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, is_out_of_memory, suggest
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Split
 from ganzoo.randomness import torch_seed
-from ganzoo.recipe import Recipe
+from ganzoo.recipe import Part, Recipe
 from ganzoo.roles import Roles
 from ganzoo.step import Step, zeros_step
 
@@ -91,10 +91,15 @@ def build_masks(recipe: Recipe) -> Roles:
     """Make the recipe's maskers, frozen unless they learn; random parts of theirs are keyed by seed and role."""
     maskers: dict[str, Masker] = {}
     for role, part in recipe.maskers.items():
-        with _seeded(recipe.train.seed, f"masker/{role}"):
-            masker: Masker = part.make()
-        maskers[role] = masker.eval().requires_grad_(bool(masker.trains))
+        maskers[role] = make_masker(part, role, recipe.train.seed)
     return Roles(maskers, {role: MaskerUse(**part.use) for role, part in recipe.maskers.items()})
+
+
+def make_masker(part: Part, role: str, seed: int) -> Masker:
+    """Make a masker for a role, frozen unless it learns; random parts of it are keyed by seed and role."""
+    with _seeded(seed, f"masker/{role}"):
+        masker: Masker = part.make()
+    return masker.eval().requires_grad_(bool(masker.trains))
 
 
 def _train_along(method: Method, name: str) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ganzoo.assemble import build_masks
+from ganzoo.assemble import make_masker
 from ganzoo.data.masks import FAINTEST, read_mask
 from ganzoo.data.pictures import SUFFIXES
+from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe_reader import read_masker
 from ganzoo.roles import Roles
 
 
@@ -60,9 +61,7 @@ def role_of(method: Method) -> str:
     raise GanzooError("this run translates without a mask: it has no masker in the roles input and composite")
 
 
-def choices(
-    run: Path, method: Method, roles: Sequence[str], paths: Sequence[Path], maskers: Sequence[str]
-) -> list[Choice]:
+def choices(method: Method, seed: int, paths: Sequence[Path], maskers: Sequence[str]) -> list[Choice]:
     """Return what ``--mask`` and ``--masker`` ask for; one choice that changes nothing when they ask for nothing."""
     role = role_of(method) if paths or maskers else ""
     found = []
@@ -71,14 +70,13 @@ def choices(
             raise GanzooError(f"{path}: --mask: there is no such picture or folder")
         found.append(Choice(path.stem, path=path))
     for text in maskers:
-        # Out with the run's own first: options of its are no default of another masker's.
-        recipe = read_recipe(run / "resolved.yaml", [f"maskers.{role}=null", f"maskers.{role}={text}"], roles)
-        name, made = recipe.maskers[role].component.name, build_masks(recipe)
-        if made.maskers[role].trains:
-            raise GanzooError(f"--masker {text}: {name!r} would have to be trained first; take another masker")
+        part = read_masker(text, role, "--masker")
+        masker = make_masker(part, role, seed)
+        if masker.trains:
+            raise GanzooError(f"--masker: {part.component.name!r} would have to be trained first; take another masker")
         own = method.masks  # all but one role stay, with the weights that the run has trained
-        masks = Roles({**own.maskers, role: made.maskers[role]}, {**own.uses, role: made.uses[role]})
-        found.append(Choice(name, masks=masks))
+        masks = Roles({**own.maskers, role: masker}, {**own.uses, role: MaskerUse(**part.use)})
+        found.append(Choice(part.component.name, masks=masks))
     several = len(found) > 1
     labelled = [replace(one, label=f"{i}-{one.label}" if several else "") for i, one in enumerate(found, 1)]
     return labelled or [Choice()]

@@ -194,7 +194,7 @@ class Masker(nn.Module, ABC):
     """Whether it has yet to learn: ``alone``, in the slot of a method that trains it; ``along``, with the generators,
     in the role composite."""
     same_as: str = ""
-    """The role whose masker makes this one's masks too, if it makes none itself."""
+    """The role whose mask it is given, in place of the data set's."""
 
     @abstractmethod
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:

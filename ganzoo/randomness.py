@@ -53,7 +53,3 @@ class Draws:
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Draw whole numbers from {low, …, high − 1}: (B, *shape), int64."""
         return torch.from_numpy(np.stack([one.integers(low, high, shape) for one in self.generators]))
-
-    def permutations(self, count: int) -> Tensor:
-        """Draw a permutation of 0 … count − 1 for each sample: (B, count), int64."""
-        return torch.from_numpy(np.stack([one.permutation(count) for one in self.generators]))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import fields
 from difflib import get_close_matches
-from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
+from ganzoo.attaching import attach
 from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, suggest
-from ganzoo.interfaces import Loss, Masker, Method, Metric, Phase
+from ganzoo.interfaces import Masker, Method, Metric
 from ganzoo.options import Problem, check_options, options_of
 from ganzoo.plugins import plugins
 from ganzoo.recipe import LossUse, Part, Recipe
@@ -19,7 +19,6 @@ from ganzoo.registry import KINDS
 from ganzoo.roles import ONE_PLANE, ROLES
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 from ganzoo.slots import groups_of, in_full, slot_value
-from ganzoo.step import batch_tensors
 from ganzoo.yamlfile import Document, KeyPath, apply_overrides, by_line, read_with_base
 
 SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
@@ -44,6 +43,26 @@ def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collecti
         ]
         raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=by_line)))
     return recipe
+
+
+def read_masker(text: str, role: str, origin: str) -> Part:
+    """Read and check a masker that a command names, as a recipe would: ``unet``, ``{masker: unet, weights: …}``.
+
+    Args:
+        text: YAML.
+        role: which it is to serve.
+        origin: where it is said, for the errors.
+
+    Raises GanzooError with one line for each mistake, also for a masker that makes no mask by itself.
+    """
+    value = apply_overrides(Document({}, {(): origin}), [f"masker={text}"]).data["masker"]
+    reader = _RecipeReader(Document({}, {}), ROLES)
+    part = reader.part(value, (), "masker", MaskerUse)
+    if part and reader.fit(role, part, ()):
+        reader.problem((), f"{part.component.name!r} hands on another role's mask; name the masker that makes it")
+    if reader.problems or part is None:
+        raise GanzooError("\n".join(": ".join([origin, *map(str, one.path), one.message]) for one in reader.problems))
+    return part
 
 
 class _RecipeReader:
@@ -252,36 +271,10 @@ class _RecipeReader:
             part = self.part(value, path, "loss", LossUse)
             if part is None or method is None:
                 continue
-            found[name] = Part(part.component, part.options, self.attach(part, path, method))
+            use, problems = attach(part, path, method)
+            self.problems += problems
+            found[name] = Part(part.component, part.options, use)
         return found
-
-    def attach(self, part: Part, path: KeyPath, method: Method) -> dict[str, Any]:
-        """Check a loss's ``of`` against the tensors there are, and find its phase."""
-        made: type[Loss] = part.component.load()
-        inputs = {name: one for name, one in signature(made.forward).parameters.items() if name != "self"}
-        of = part.use["of"]
-        if isinstance(of, str):
-            of = {next(iter(inputs), ""): of}
-        known = [*batch_tensors(), *method.tensors]
-        for key, tensor in of.items():
-            if key not in inputs:
-                self.problem((*path, "of", key), f"the loss reads no {key!r}{suggest(key, inputs)}")
-            if tensor not in known:
-                self.problem((*path, "of", key), f"the method makes no tensor {tensor!r}{suggest(tensor, known)}")
-        for key, parameter in inputs.items():
-            if key not in of and parameter.default is Parameter.empty:
-                self.problem((*path, "of"), f"the loss reads {key!r} too: which tensor is it?")
-        phases: dict[str, Phase] = {one.name: one for one in method.phases}
-        phase = part.use["phase"] or next((one.name for one in phases.values() if one.forward != "detached"), "")
-        if not phases:
-            self.problem(path, "the method trains in no phase, so that no loss can attach to it")
-        elif phase not in phases:
-            self.problem((*path, "phase"), f"the method has no phase {phase!r}{suggest(phase, phases)}")
-        elif phases[phase].forward == "detached":
-            self.problem(
-                (*path, "phase"), f"the phase {phase!r} reads detached tensors, so that it would train nothing"
-            )
-        return {"of": of, "weight": part.use["weight"], "phase": phase}
 
     def metrics(self, method: Method | None) -> list[Part]:
         value = self.section("evaluate").get("metrics") or []

@@ -11,9 +11,6 @@ from typing import Any
 
 from ganzoo.errors import GanzooError
 
-TIMES = ("time", "images_per_s", "data_wait")
-"""The fields that differ between two equal runs."""
-
 
 class JsonLines:
     """A file of one JSON object a line."""

@@ -56,16 +56,20 @@ class Roles:
         """
         key = f"{role}_mask_{name}"
         if key not in step:
-            shared = self.maskers[role].same_as
-            if shared:
-                mask = self.mask(shared, step, name, gradient=gradient).detach()
-            else:
-                mask = self._made(role, step, name, gradient)
-            step[key] = self.uses[role](mask) if role in self.uses else mask
+            masker = self.maskers[role]
+            given = self._given(role, step, name, gradient)
+            traced = gradient or masker.trains == "along"
+            with torch.set_grad_enabled(traced and torch.is_grad_enabled()):
+                picture = step[name] if gradient else step[name].detach()
+                mask = masker(picture, rng=step.rng(f"mask/{role}"), given=given)
+                step[key] = self.uses[role](mask) if role in self.uses else mask
         return step[key]
 
-    def _made(self, role: str, step: Step, name: str, gradient: bool) -> Tensor:
+    def _given(self, role: str, step: Step, name: str, gradient: bool) -> Tensor | None:
+        """Return what a role's masker is given: another role's mask, or what the data set has, which may be nothing."""
         masker = self.maskers[role]
+        if masker.same_as:
+            return self.mask(masker.same_as, step, name, gradient=gradient).detach()
         kind = f"given_{'labels' if role == 'labels' else 'mask'}_{source_of(name)}"
         given = step.get(kind)
         if given is None and "given" in masker.needs:
@@ -73,18 +77,11 @@ class Roles:
                 f"maskers.{role}: it reads what the data set gives, and here is no {kind!r}; the data set folders "
                 "takes masks from trainA_masks, trainB_masks and so on, and translate from --mask"
             )
-        traced = gradient or masker.trains == "along"
-        with torch.set_grad_enabled(traced and torch.is_grad_enabled()):
-            picture = step[name] if gradient else step[name].detach()
-            return masker(picture, rng=step.rng(f"mask/{role}"), given=given)
+        return given
 
     def needs(self, role: str) -> tuple[str, ...]:
         """Return what a role's masker looks at: ``image``, ``given``, both or nothing."""
         return self.maskers[self.maskers[role].same_as or role].needs
-
-    def input(self, step: Step, name: str) -> Tensor | None:
-        """Return the mask that the generator sees with the picture ``name``, or None."""
-        return self.mask("input", step, name) if "input" in self else None
 
     def judge(self, step: Step, name: str, *, gradient: bool = False) -> Tensor:
         """Return what a discriminator sees of the picture ``name``: M ⊙ x (the rest is 0, mid-grey)."""

@@ -18,6 +18,7 @@ import yaml
 from accelerate import Accelerator
 
 from ganzoo import processes, state
+from ganzoo.aside import hold
 from ganzoo.assemble import attach_losses, bound_metrics, build_method, reads_pairs, require_given
 from ganzoo.callbacks import Callbacks
 from ganzoo.console import Console
@@ -32,11 +33,6 @@ from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import JsonLines, differences, write_text
 from ganzoo.settings import RESUMABLE
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 SHAPING = ("processes", "pictures", "weights")
 """What of the environment shapes the steps, as the recipe does: weights are those of frozen maskers, by content."""
@@ -170,7 +166,8 @@ class Run:
                 shutil.copyfile(file, self.folder / "recipe.yaml")
         except OSError as error:
             raise GanzooError(f"{self.folder}: cannot be written: {error.strerror}") from None
-        self.lock = hold(self.folder)
+        busy = f"{self.folder}: another process trains this run just now; wait for it, or give --name"
+        self.lock = hold(self.folder / ".lock", busy)
         if described.is_file():
             changes += [one for one in differences(earlier, environment_now) if one[0].split(".")[0] not in SHAPING]
         write_text(environment_file, json.dumps(environment_now, indent=1))
@@ -195,20 +192,6 @@ class Run:
         progress = Progress.of(saved)
         self.write_event("resumed", step=progress.step)
         return progress, sums
-
-
-def hold(folder: Path) -> IO[str] | None:
-    """Lock a run's folder for this process, until it ends in whatever way. Raises GanzooError when another holds it."""
-    if fcntl is None:
-        return None
-    try:
-        lock = (folder / ".lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise GanzooError(f"{folder}: another process trains this run just now; wait for it, or give --name") from None
-    except OSError:  # a file system without locks
-        return None
-    return lock
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[tuple[str, Any, Any]]:

@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ganzoo import aside
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.processes import on_any
@@ -35,13 +36,13 @@ def save(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mappin
     Every process calls this. Raises GanzooError when the disk is full or not writable; the old one then stands.
     """
     accelerator = engine.accelerator
-    aside = _beside(folder, "new")
+    new = aside.beside(folder, "new")
     trouble = ""
     try:
         if accelerator.is_main_process:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(new, ignore_errors=True)
             for part in ("networks", "average"):
-                (aside / part).mkdir(parents=True)
+                (new / part).mkdir(parents=True)
     except OSError as error:
         trouble = error.strerror or str(error)
     accelerator.wait_for_everyone()  # whatever went wrong: the others wait here
@@ -49,21 +50,21 @@ def save(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mappin
         kept = {f"method/{name}": tensor for name, tensor in engine.method.state_dict().items()}
         kept |= {f"sums/{name}": tensor for name, tensor in sums.items()}
         if not trouble:
-            _write(aside / f"process-{accelerator.process_index}.safetensors", kept)
+            _write(new / f"process-{accelerator.process_index}.safetensors", kept)
         if accelerator.is_main_process and not trouble:
-            _write_shared(aside, engine, progress)
+            _write_shared(new, engine, progress)
     except (OSError, SafetensorError) as error:
         trouble = getattr(error, "strerror", None) or str(error)
     failed = bool(trouble)
     if not on_any(accelerator, failed):
         try:
             if accelerator.is_main_process:
-                _replace(aside, folder)
+                aside.put_in_place(folder, PROGRESS)
         except OSError as error:
             trouble = error.strerror or str(error)
     if on_any(accelerator, bool(trouble)):
         if accelerator.is_main_process:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(new, ignore_errors=True)
         before = "the one before it is whole; " if find(folder) else ""
         raise GanzooError(
             f"{folder}: the checkpoint cannot be written: {trouble or 'another process failed'}; {before}make room, "
@@ -71,19 +72,19 @@ def save(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mappin
         )
 
 
-def _write_shared(aside: Path, engine: Engine, progress: Mapping[str, Any]) -> None:
+def _write_shared(new: Path, engine: Engine, progress: Mapping[str, Any]) -> None:
     for name, network in engine.networks.items():
-        _write(aside / "networks" / f"{name}.safetensors", network.state_dict())
+        _write(new / "networks" / f"{name}.safetensors", network.state_dict())
     if engine.average:
         for name, network in engine.average.networks.items():
-            _write(aside / "average" / f"{name}.safetensors", network.state_dict())
+            _write(new / "average" / f"{name}.safetensors", network.state_dict())
     flat = {}
     for name, optimizer in engine.optimizers.items():
         for index, entries in optimizer.state_dict()["state"].items():
             flat.update({f"{name}/{index}/{key}": torch.as_tensor(value) for key, value in entries.items()})
-    _write(aside / "optimizers.safetensors", flat)
+    _write(new / "optimizers.safetensors", flat)
     text = json.dumps({**progress, "scale": engine.scale.state_dict()}, indent=1)
-    with (aside / PROGRESS).open("w") as file:
+    with (new / PROGRESS).open("w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -143,38 +144,18 @@ def load_network(network: nn.Module, file: Path) -> None:
 
 
 def find(folder: Path) -> Path | None:
-    """Return the folder that holds a checkpoint just now: its own, or the one it had when a replacement was cut short.
-
-    Nothing is renamed, so that reading never disturbs a run that is going on.
-    """
-    return next((one for one in (folder, _beside(folder, "old")) if (one / PROGRESS).is_file()), None)
+    """Return the folder that holds a checkpoint just now, or None."""
+    return aside.find(folder, PROGRESS)
 
 
 def mend(folder: Path) -> Path | None:
     """Undo a replacement that was cut short; return the checkpoint, or None. For the run that owns the folder."""
-    found = find(folder)
-    return found.rename(folder) if found and found != folder else found
-
-
-def _beside(folder: Path, word: str) -> Path:
-    return folder.with_name(f".{folder.name}.{word}")
-
-
-def _replace(aside: Path, folder: Path) -> None:
-    """Put a finished folder in another's place; between the two renames ``find`` finds the old one."""
-    old = _beside(folder, "old")
-    mend(folder)
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    aside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    return aside.mend(folder, PROGRESS)
 
 
 def _write(file: Path, tensors: Mapping[str, Tensor]) -> None:
     save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, file)
-    with file.open("rb") as written:
-        os.fsync(written.fileno())
+    aside.flush(file)
 
 
 def _read(file: Path) -> dict[str, Tensor]:

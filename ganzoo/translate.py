@@ -18,6 +18,7 @@ from ganzoo.data.pictures import from_pil, read_picture, to_float, to_uint8
 from ganzoo.errors import GanzooError
 from ganzoo.given import role_of
 from ganzoo.interfaces import Direction
+from ganzoo.processes import default_device
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.roles import Roles
 from ganzoo.step import Step
@@ -50,7 +51,7 @@ class Translator:
         self.recipe = read_recipe(folder / "resolved.yaml", roles=roles)
         self.checkpoint = _find_checkpoint(folder / "checkpoints", checkpoint)
         try:
-            self.device = torch.device(device) if device else _default_device()
+            self.device = torch.device(device) if device else default_device()
             torch.zeros(1, device=self.device)
         except (RuntimeError, AssertionError):  # torch knows no such device, or this machine has none
             raise GanzooError(f"--device is {device!r}; this machine has no such torch device (cpu is one)") from None
@@ -175,11 +176,6 @@ def _planes(mask: Tensor, batch: Tensor) -> Tensor:
 
 def _size(planes: Tensor) -> str:
     return f"{planes.shape[-1]}×{planes.shape[-2]}"
-
-
-def _default_device() -> torch.device:
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found or torch.device("cpu")
 
 
 def _find_checkpoint(folder: Path, name: str) -> Path:

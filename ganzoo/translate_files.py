@@ -84,7 +84,7 @@ def translate_files(
     if unknown:
         said = "come with its data set, and these pictures have none: give them with --mask"
         raise GanzooError(f"{run}: the masks of the run in the role {', '.join(unknown)} {said}")
-    ways = choices(run, translator.method, roles, masks, maskers)
+    ways = choices(translator.method, translator.recipe.train.seed, masks, maskers)
     console = Console()
     failed: list[str] = []
     for choice in ways:

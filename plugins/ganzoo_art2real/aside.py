@@ -1,8 +1,7 @@
-"""Write a folder aside and put it in its place whole: a kill at any moment leaves nothing half-made there."""
+"""Write a bank's folder aside and put it in its place whole: a kill at any moment leaves nothing half-made there."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganzoo import GanzooError
+from ganzoo.aside import beside, fcntl, flush, put_in_place
+from ganzoo_art2real.bank import MANIFEST
 
 
 @contextmanager
@@ -20,25 +21,20 @@ def written_aside(target: Path) -> Iterator[Path]:
     the disk is full or cannot be written.
     """
     place = target.absolute()
-    aside, old = (place.with_name(f".{place.name}.{word}") for word in ("new", "old"))
-    lock = -1
+    new, lock = beside(place, "new"), -1
     try:
-        aside.mkdir(parents=True, exist_ok=True)
-        lock = os.open(aside, os.O_RDONLY)
-        _own(lock, aside, target)
-        _empty(aside)
+        new.mkdir(parents=True, exist_ok=True)
+        lock = os.open(new, os.O_RDONLY) if fcntl else -1
+        _own(lock, new, target)
+        _empty(new)
         try:
-            yield aside
-            for file in aside.iterdir():
-                _flush(file)
-            shutil.rmtree(old, ignore_errors=True)
-            if place.exists():
-                place.rename(old)
-            aside.rename(place)
+            yield new
+            for file in new.iterdir():
+                flush(file)
+            put_in_place(place, MANIFEST)
         except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(new, ignore_errors=True)
             raise
-        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise GanzooError(
             f"{target}: cannot be written: {error.strerror or error}; make room, or choose another place"
@@ -48,22 +44,22 @@ def written_aside(target: Path) -> Iterator[Path]:
             os.close(lock)
 
 
-def _own(lock: int, aside: Path, target: Path) -> None:
-    """Take the folder for this process; the system gives it back when the process ends, by whatever means."""
+def _own(lock: int, new: Path, target: Path) -> None:
+    """Take the folder for this process; the system gives it back when the process ends, by whatever means.
+
+    The folder itself is what is locked: a lock file in it would go into its place with it.
+    """
+    if lock < 0:
+        return
     busy = GanzooError(f"{target}: another process is making it just now; wait for it, or choose another place")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise busy from None
-    if not aside.exists() or not os.path.samestat(os.fstat(lock), aside.stat()):  # finished by the other meanwhile
+    if not new.exists() or not os.path.samestat(os.fstat(lock), new.stat()):  # finished by the other meanwhile
         raise busy
 
 
 def _empty(folder: Path) -> None:
     for one in folder.iterdir():
         shutil.rmtree(one) if one.is_dir() else one.unlink()
-
-
-def _flush(file: Path) -> None:
-    with file.open("rb") as written:
-        os.fsync(written.fileno())

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 
 from ganzoo import GanzooError
+from ganzoo.assemble import make_masker
 from ganzoo.data.pictures import to_float
 from ganzoo.edges import MaskerUse
-from ganzoo.interfaces import Masker, Sample
-from ganzoo.options import check_options, plain
-from ganzoo.plugins import plugins
-from ganzoo.randomness import Draws, keyed, torch_seed
+from ganzoo.interfaces import Sample
+from ganzoo.options import plain
+from ganzoo.processes import default_device
+from ganzoo.randomness import Draws, keyed
+from ganzoo.recipe_reader import read_masker
 from ganzoo.roles import Roles
-from ganzoo.yamlfile import Document, apply_overrides
 
 
 class Segmenting(ABC):
@@ -65,36 +66,23 @@ class ByMasker(Segmenting):
     """
 
     def __init__(self, text: str) -> None:
-        value = apply_overrides(Document({}, {(): "--masker"}), [f"masker={text}"]).data["masker"]
-        given = {"masker": value} if isinstance(value, str) else value
-        if not isinstance(given, dict) or not isinstance(given.get("masker"), str):
-            raise GanzooError(f"--masker: {text!r} names no masker: NAME, or '{{masker: NAME, option: value, …}}'")
-        given = dict(given)
-        component = plugins().registry.get("masker", given.pop("masker"))
-        edges = MaskerUse.__dataclass_fields__
-        use, wrong = check_options(MaskerUse, {key: one for key, one in given.items() if key in edges})
-        rest = {key: one for key, one in given.items() if key not in edges}
-        options, more = check_options(component.load(), rest, beside=edges)
-        if wrong or more:
-            raise GanzooError("\n".join(f"--masker: {one.message}" for one in [*wrong, *more]))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(torch_seed(0, "init", "masker/labels"))
-            masker: Masker = component.load()(**options)
-        _refuse_unfit(masker, component.name)
-        self.use = MaskerUse(**use)
-        outside = [one for one in self.use.foreground if not 0 <= one < masker.planes]
-        if outside:
-            raise GanzooError(f"--masker: foreground: there is no class {outside[0]}; it makes {masker.planes} planes")
-        self.planes = 1 if self.use.foreground else masker.planes
+        part = read_masker(text, "labels", "--masker")
+        self.masker = make_masker(part, "labels", seed=0)
+        name, options = part.component.name, part.options
+        if "given" in self.masker.needs:
+            raise GanzooError(
+                f"--masker: {name!r} reads what comes with the pictures; for label maps there is --labels"
+            )
+        if self.masker.trains:
+            raise GanzooError(f"--masker: {name!r} is untrained; choose another")
+        self.use = MaskerUse(**part.use)
+        self.planes = 1 if self.use.foreground else self.masker.planes
         self.said = options.get("classes")
-        self.masker = masker.eval().requires_grad_(False)
         # Weights count by what they hold, not by where they lie.
         kept = {name: one for name, one in options.items() if not isinstance(one, Path)}
         weights = Roles({"labels": self.masker}).fingerprints()
-        self.about = {"masker": component.name, **plain(kept), **plain(asdict(self.use)), **weights}
-        self.device = torch.device("cpu")
-        if torch.accelerator.is_available():
-            self.device = torch.accelerator.current_accelerator() or self.device
+        self.about = {"masker": name, **plain(kept), **plain(asdict(self.use)), **weights}
+        self.device = default_device()
         self.masker.to(self.device)
 
     @torch.no_grad()
@@ -108,14 +96,3 @@ class ByMasker(Segmenting):
         """Return a class for each plane, by the masker's own names where its option ``classes`` gives as many."""
         named = isinstance(self.said, tuple | list) and len(self.said) == self.planes
         return {i + 1: str(self.said[i]) if named and self.said else f"class {i + 1}" for i in range(self.planes)}
-
-
-def _refuse_unfit(masker: Masker, name: str) -> None:
-    if masker.same_as:
-        raise GanzooError(f"--masker: {name!r} makes nothing itself; name the masker that it shares")
-    if "given" in masker.needs:
-        raise GanzooError(f"--masker: {name!r} reads what comes with the pictures; for label maps there is --labels")
-    if masker.trains:
-        raise GanzooError(
-            f"--masker: {name!r} is untrained; " + ("give it weights" if masker.trains == "alone" else "choose another")
-        )

@@ -49,7 +49,7 @@ class Shared(Masker):
 
     With ``learned`` in the role composite, ``judge: {masker: shared, role: composite}`` has the discriminators see what
     is attended to alone, so that backgrounds which differ between the domains cannot give a translation away (Mejjati
-    et al. 2018, section 3.2). The judge teaches the masker nothing, unless a method lets the gradient flow.
+    et al. 2018, section 3.2). The judge teaches that masker nothing: no gradient reaches it from here.
 
     Args:
         role: the other role.
@@ -60,8 +60,9 @@ class Shared(Masker):
         self.same_as = role
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Make nothing: the masker in the other role is asked instead."""
-        raise NotImplementedError
+        """Return the other role's mask, (B, K, H, W)."""
+        assert given is not None, "roles hand it over"
+        return given
 
 
 class File(Masker):

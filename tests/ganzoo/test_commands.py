@@ -8,8 +8,9 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from calls import Run
 
-from ganzoo.cli import OWN, cli, main
+from ganzoo.cli import OWN, cli
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import Plugins, plugins
 
@@ -22,20 +23,7 @@ def greet():
 """
 GIVE = "@hookimpl\ndef ganzoo_commands():\n    return [{}]\n"
 
-Run = Callable[..., tuple[int, str, str]]
 Install = Callable[..., None]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *words])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        said = capsys.readouterr()
-        return int(exit_.value.code or 0), said.out, said.err
-
-    return call
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ def test_a_masker_that_only_judges_is_not_needed_to_translate(judged: Path, tmp_
     ("options", "message"),
     [
         ({"masks": ["gone.png"]}, "gone.png: --mask: there is no such picture"),
-        ({"maskers": ["square"]}, "maskers.input.masker: unknown masker 'square'"),
+        ({"maskers": ["square"]}, "^--masker: masker: unknown masker 'square'"),
         ({"maskers": ["{masker: round, scle: 1}"]}, r"unknown option 'scle' \(did you mean 'scale'"),
         ({"masks": ["empty.png"]}, r"empty.png: --mask: it is empty, nowhere above 1 of 255"),
         ({"masks": ["small.png"]}, r"small.png: --mask: it has 5×4 pixels, its picture 20×16"),

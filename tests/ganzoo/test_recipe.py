@@ -2,137 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from textwrap import dedent
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 import pytest
-import torch
 import yaml
-from torch import Tensor, nn
 
-from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Split
 from ganzoo.options import options_of
-from ganzoo.plugins import Plugins, find_entry_points
-from ganzoo.randomness import Draws
-from ganzoo.recipe import Recipe
-from ganzoo.recipe_reader import read_recipe
-from ganzoo.registry import Registration
-from ganzoo.step import Step
 from ganzoo_cyclegan.patch import Patch
+from recipes import WHOLE, added, mistakes, read, write
 
-WHOLE = """\
-method: {method: cyclegan}
-data: {dataset: striped_digits}
-train: {steps: 2}
-"""
-
-
-class Planes(Masker):
-    """Makes as many planes as it is asked for."""
-
-    def __init__(self, *, planes: int = 1) -> None:
-        super().__init__()
-        if planes > 9:
-            raise GanzooError("no more than 9 planes")
-        self.planes = planes
-
-    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        return torch.ones_like(image[:, :1]).repeat(1, self.planes, 1, 1)
-
-
-class Sloppy(Loss):
-    """Reads one tensor, and another where it is named."""
-
-    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
-        return image.mean()
-
-
-class Codec(nn.Module):
-    """Has no forward that anybody calls."""
-
-    def __init__(self, in_channels: int, out_channels: int, *, size: int) -> None:
-        super().__init__()
-
-    def encode(self, image: Tensor) -> Tensor:
-        return image
-
-
-class Picky(Method):
-    """Wants encode and decode, makes no phases."""
-
-    accepts: ClassVar[tuple[str, ...]] = ("labels",)
-
-    def __init__(self, *, colour: str = "") -> None:
-        if colour == "octarine":
-            raise GanzooError("colour: nobody can see octarine")
-        calls = ("encode", "decode")
-        self.slots = {"G_A": Slot("generator", ("A",), "A", calls=calls, default={"generator": "codec", "size": 1})}
-        self.optims, self.phases, self.tensors = {}, [], []
-
-    def forward(self, step: Step) -> None:
-        pass
-
-
-class Pairs(Dataset):
-    """Needs an option."""
-
-    def __init__(self, *, root: Path) -> None:
-        self.root = root
-
-    def count(self, split: Split, domain: str) -> int:
-        return 1
-
-    def sample(self, split: Split, domain: str, index: int) -> Sample:
-        return Sample(np.zeros((8, 8, 3), np.uint8), "0")
-
-
-class Share(Metric):
-    """Has an option."""
-
-    def __init__(self, *, of: float = 1.0) -> None:
-        self.of = of
-
-    def rows(self, step: Step, direction: str) -> dict[str, Tensor]:
-        return {}
-
-
-@pytest.fixture(autouse=True)
-def _parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found, mine = Plugins(), Registration("testing")
-    found.load(find_entry_points())
-    parts: Iterable[tuple[str, str, type]] = [
-        ("masker", "planes", Planes), ("loss", "sloppy", Sloppy), ("generator", "codec", Codec),
-        ("method", "picky", Picky), ("dataset", "pairs", Pairs), ("metric", "share", Share),
-    ]  # fmt: skip
-    for kind, name, made in parts:
-        mine.add(kind, name, made)
-    found.registry.accept(mine)
-    monkeypatch.setattr("ganzoo.recipe_reader.plugins", lambda: found)
-    monkeypatch.chdir(tmp_path)
-
-
-def write(text: str, name: str = "r.yaml") -> Path:
-    Path(name).write_text(dedent(text))
-    return Path(name)
-
-
-def read(text: str, *overrides: str) -> Recipe:
-    return read_recipe(write(text), overrides)
-
-
-def mistakes(text: str, *overrides: str) -> list[str]:
-    with pytest.raises(GanzooError) as error:
-        read(text, *overrides)
-    return str(error.value).splitlines()
-
-
-def added(text: str, *overrides: str) -> list[str]:
-    """Return what is wrong with a recipe that has a section more than a right one."""
-    return mistakes(WHOLE + dedent(text), *overrides)
+pytestmark = pytest.mark.usefixtures("stand_ins")
 
 
 def test_a_recipe_is_made_of_checked_parts() -> None:
@@ -249,13 +128,6 @@ def test_the_length_and_pace_of_a_run(section: str, said: str) -> None:
         ("evaluate: {metrics: [5]}", "evaluate.metrics.0: it is 5; a metric is a mapping: {metric: NAME, option"),
         ("evaluate: {metrics: [{metric: share, oof: 1}]}", "evaluate.metrics.0.oof: unknown option 'oof' (did you"),
         ("evaluate: {metrics: [{of: 1}]}", "evaluate.metrics.0: the key 'metric', which names the component, is miss"),
-        ("networks: [resnet]", "networks: networks is ['resnet']; it is a mapping"),
-        ("networks: {S: resnet}", "networks.S: the method has no network 'S' (there are: D, D_A, D_B, G, G_AB, G_BA)"),
-        ("networks: {G_AA: resnet}", "networks.G_AA: the method has no network 'G_AA' (did you mean 'G_"),
-        ("networks: {D_A: 7}", "networks.D_A: it is 7; a discriminator is a mapping"),
-        ("networks: {D_A: {discriminator: 7}}", "networks.D_A.discriminator: discriminator is 7; it is a name"),
-        ("networks: {G_AB: {generator: patch}}", "networks.G_AB.generator: unknown generator 'patch' (there are: "),
-        ("networks: {G_AB: {generator: codec}}", "networks.G_AB: the option 'size' (int) is missing"),
         ("base: 5", "r.yaml:4: base is 5; it is the path of another recipe"),
     ],
 )
@@ -284,47 +156,6 @@ def test_a_required_option_is_asked_for() -> None:
     assert mistakes("method: cyclegan\ntrain: {steps: 1}\ndata:\n  dataset: pairs\n") == [
         "r.yaml:3: data: the option 'root' (Path) is missing"
     ]
-
-
-def test_a_group_speaks_for_its_networks_and_each_mistake_is_told_once_where_it_stands() -> None:
-    assert added(
-        """\
-        networks:
-          G:
-            generator: resnet
-            blocks: -1
-          G_BA:
-            widht: 3
-          D: {discriminator: patch,
-              norm: btch}
-        """
-    ) == [
-        "r.yaml:7: networks.G.blocks: blocks is -1: input should be greater than or equal to 0",
-        "r.yaml:9: networks.G_BA.widht: unknown option 'widht' (did you mean 'width'?)",
-        "r.yaml:11: networks.D.norm: norm is 'btch' (did you mean 'batch'?)",
-    ]
-
-
-def test_a_network_refines_its_group_and_another_name_drops_the_groups_options() -> None:
-    recipe = read(
-        WHOLE
-        + dedent("""\
-        networks:
-          G: {generator: resnet, blocks: 1, width: 8}
-          G_AB: {width: 4}
-          G_BA: {generator: unet}
-        """)
-    )
-    assert (recipe.networks["G_AB"].options["blocks"], recipe.networks["G_AB"].options["width"]) == (1, 4)
-    assert recipe.networks["G_BA"].options["width"] == 64
-
-
-def test_a_network_is_held_to_what_the_method_calls() -> None:
-    text = "method: picky\ndata: striped_digits\ntrain: {steps: 1}\n"
-    assert mistakes(text) == ["r.yaml:1: networks.G_A.generator: 'codec' cannot serve as G_A: it has no decode()"]
-    assert mistakes(text + "networks:\n  G:\n    generator: resnet\n")[0].startswith(
-        "r.yaml:6: networks.G.generator: 'resnet' cannot serve as G_A: it has no encode()"
-    )
 
 
 def test_what_a_method_says_itself_has_its_place() -> None:
@@ -367,109 +198,6 @@ def test_a_recipe_inherits_from_its_base() -> None:
 def test_a_length_on_the_command_line_replaces_the_files() -> None:
     recipe = read("method: cyclegan\ndata: striped_digits\ntrain: {epochs: 100}\n", "train.steps=5")
     assert (recipe.train.steps, recipe.train.epochs) == (5, 0)
-
-
-def test_losses_attach_to_the_tensors_there_are() -> None:
-    recipe = read(
-        WHOLE
-        + dedent("""\
-        losses:
-          tint: {loss: l1, of: {image: fake_B, target: real_B}, weight: 5e-1}
-          smooth: {loss: total_variation, of: rec_A}
-          loose: {loss: sloppy, of: {image: fake_A, labels: given_labels_B}}
-          given: {loss: l1, of: {image: fake_B, target: true_B}, phase: generator}
-          left: null
-        """)
-    )
-    assert recipe.losses["tint"].use == {
-        "of": {"image": "fake_B", "target": "real_B"},
-        "weight": 0.5,
-        "phase": "generator",
-    }
-    assert recipe.losses["smooth"].use["of"] == {"image": "rec_A"}
-    assert list(recipe.losses) == ["tint", "smooth", "loose", "given"]
-
-
-@pytest.mark.parametrize(
-    ("loss", "said"),
-    [
-        ("{loss: l1, of: {image: fake_C, target: real_A}}", ".of.image: the method makes no tensor 'fake_C' (did you"),
-        ("{loss: l1, of: {image: fake_B, traget: real_A, target: real_A}}", ".of.traget: the loss reads no 'traget'"),
-        ("{loss: l1, of: fake_B}", ".of: the loss reads 'target' too: which tensor is it?"),
-        ("{loss: l1}", ": the option 'of' (dict[str, str] | str) is missing"),
-        ("{loss: l1, of: 5}", ".of: of is 5: input should be a mapping; or: input should be a text"),
-        ("{loss: sloppy, of: fake_B, phase: generatr}", ".phase: the method has no phase 'generatr' (did you mean"),
-        ("{loss: sloppy, of: fake_B, phase: discriminator}", ".phase: the phase 'discriminator' reads detached tensor"),
-        ("{loss: sloppy, of: fake_B, weight: much}", ".weight: weight is 'much': input should be a valid number"),
-        ("{loss: sloppy, of: fake_B, wieght: 2}", ".wieght: unknown option 'wieght' (did you mean 'weight'?)"),
-        ("fake_B", ".loss: unknown loss 'fake_B' (there are: contextual, l1, sloppy, total_variation)"),
-        ("7", ": it is 7; a loss is a mapping"),
-    ],
-)
-def test_losses_that_cannot_attach(loss: str, said: str) -> None:
-    found = added(f"losses:\n  x: {loss}\n")
-    assert len(found) == 1
-    assert found[0].startswith(f"r.yaml:5: losses.x{said}")
-
-
-def test_a_term_that_is_left_out_makes_no_tensor() -> None:
-    text = WHOLE + "losses: {smooth: {loss: total_variation, of: rec_A}}\n"
-    assert "smooth" in read(text).losses
-    assert "the method makes no tensor 'rec_A'" in mistakes(text, "method.without=[cycle_A]")[0]
-
-
-def test_no_loss_attaches_to_a_method_without_phases() -> None:
-    found = mistakes(
-        "method: picky\ndata: striped_digits\ntrain: {steps: 1}\nlosses: {x: {loss: sloppy, of: real_A}}\n"
-    )
-    assert found[1:] == ["r.yaml:4: losses.x: the method trains in no phase, so that no loss can attach to it"]
-
-
-def test_maskers_serve_roles() -> None:
-    recipe = read(
-        WHOLE
-        + dedent("""\
-        maskers:
-          judge: planes
-          composite: {masker: planes, planes: 4, foreground: [1, 3]}
-        """)
-    )
-    assert recipe.maskers["judge"].use["foreground"] == ()
-    assert recipe.maskers["composite"].use["foreground"] == (1, 3)
-    assert read(WHOLE + "maskers: {judge: null}\n").maskers == {}
-
-
-@pytest.mark.parametrize(
-    ("masker", "said"),
-    [
-        ("judg: planes", "maskers.judg: unknown role 'judg' (did you mean 'judge'?)"),
-        ("labels: planes", "maskers.labels: the method takes no mask in the role 'labels'; it takes: judge, composite"),
-        ("judge: {masker: planes, planes: 3}", "maskers.judge: the masker makes 3 planes, the role needs one: name fo"),
-        (
-            "judge: {masker: planes, planes: 3, foreground: [0, 3]}",
-            "maskers.judge.foreground: there is no class 3; the masker makes 3 planes",
-        ),
-        ("judge: {masker: planes, foreground: [-1]}", "maskers.judge.foreground: there is no class -1; the masker"),
-        ("judge: {masker: planes, foreground: 1}", "maskers.judge.foreground: foreground is 1: input should be a list"),
-        ("judge: {masker: planes, planes: 10}", "maskers.judge: no more than 9 planes"),
-        ("judge: {masker: planes, threshold: 2}", "maskers.judge.threshold: threshold is 2: input should be less than"),
-        ("judge: {masker: planes, soften: -1}", "maskers.judge.soften: soften is -1: input should be greater than"),
-        ("judge: {masker: planes, grow: 1.5}", "maskers.judge.grow: grow is 1.5: input should be a valid integer"),
-        ("judge: {masker: planes, foregruond: [0]}", "maskers.judge.foregruond: unknown option 'foregruond' (did you"),
-        ("judge: [planes]", "maskers.judge: it is ['planes']; a masker is a mapping"),
-    ],
-)
-def test_maskers_that_cannot_serve(masker: str, said: str) -> None:
-    found = added(f"maskers:\n  {masker}\n")
-    assert len(found) == 1
-    assert found[0].startswith(f"r.yaml:5: {said}")
-
-
-def test_a_role_that_takes_classes_takes_several_planes() -> None:
-    found = mistakes(
-        "method: picky\ndata: striped_digits\ntrain: {steps: 1}\nmaskers: {labels: {masker: planes, planes: 3}}\n"
-    )
-    assert [line for line in found if "maskers" in line] == []
 
 
 @pytest.mark.parametrize(

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from calls import Run
 from PIL import Image
 
-from ganzoo.cli import main
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.showing import ACROSS, GAP, SIDE, draw, draw_row
 
-Run = Callable[..., tuple[int, str, str]]
 SMALL = ("--size", "24", "--scales", "[[4,4],[6,5]]")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        said = capsys.readouterr()
-        return int(exit_.value.code or 0), said.out, said.err
-
-    return call
 
 
 def test_a_bank_is_built_and_shown(run: Run, tmp_path: Path, photographs: Path, labels: Path) -> None:
@@ -85,7 +70,10 @@ def test_few_patches_are_each_drawn_once_and_none_leave_white(bank: Bank) -> Non
     ("words", "said"),
     [
         (("build", "nowhere", "-o", "x"), "nowhere: no such photograph or folder; check the path"),
-        (("build", "nowhere", "-o", "x", "--masker", "unett"), "unknown masker 'unett' (did you mean 'unet'?)"),
+        (
+            ("build", "nowhere", "-o", "x", "--masker", "unett"),
+            "--masker: masker: unknown masker 'unett' (did you mean 'unet'?)",
+        ),
         (
             ("build", "n", "-o", "x", "--masker", "full", "--labels", "y"),
             "--masker and --labels both say the classes; ",

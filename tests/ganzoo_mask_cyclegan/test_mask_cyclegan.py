@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from standins import batch_step
+from standins import batch_step, gradients
 from torch import Tensor, nn
 
 from ganzoo.engine import Engine
@@ -56,9 +56,11 @@ def let_through(method: Method) -> None:
         nn.init.dirac_(encoder.masked.weight)
 
 
-def three_steps(method: Method) -> tuple[list[dict[str, Tensor]], dict[str, nn.Module]]:
+def three_steps(method: Method) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]], dict[str, nn.Module]]:
+    """Return the losses and the gradients of three steps, and the networks."""
     engine = Engine(method, Accelerator(cpu=True), lr=1e-3)
-    return [engine.step([batch_step(size=16, seed=i, index=i)])[0] for i in range(3)], engine.networks
+    taken = gradients(engine)
+    return [engine.step([batch_step(size=16, seed=i, index=i)])[0] for i in range(3)], taken, engine.networks
 
 
 @pytest.mark.parametrize(
@@ -70,11 +72,13 @@ def test_with_a_full_mask_and_nothing_around_it_is_cyclegan_exactly(
     method = MaskCycleGAN(masked_share=0, inside=inside, cycle=cycle, identity=identity, pool=1)
     masked = bound(method, Full())
     let_through(masked)
-    mine, ours = three_steps(masked)
-    theirs, plain = three_steps(bound(CycleGAN(cycle=10, identity=0.5, pool=1)))
-    for one, other in zip(mine, theirs, strict=True):
-        assert set(other) < set(one)
-        assert all(torch.equal(one[name], other[name]) for name in other)
+    *mine, ours = three_steps(masked)
+    *theirs, plain = three_steps(bound(CycleGAN(cycle=10, identity=0.5, pool=1)))
+    for what, count, found, expected in zip(("losses", "gradients"), (3, 6), mine, theirs, strict=True):
+        assert len(expected) == count, what
+        for one, other in zip(found, expected, strict=True):
+            assert set(other) <= set(one), what
+            assert all(torch.equal(one[name], other[name]) for name in other), what
     for name, network in plain.items():
         for a, b in zip(ours[name].parameters(), network.parameters(), strict=True):
             assert torch.equal(a, b)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from calls import refusal
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -200,13 +201,6 @@ def test_a_torch_file_serves_as_well(make: Callable[..., Attention], weights: Pa
     torch.save({"model": load_file(weights)}, tmp_path / "vit.pth")
     images = pictures(1, 3, 48, 48)
     assert torch.equal(make(weights=tmp_path / "vit.pth").attention(images), make().attention(images))
-
-
-def refusal(make: Callable[..., Attention], **options: Any) -> str:
-    with pytest.raises(GanzooError) as caught:
-        make(**options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

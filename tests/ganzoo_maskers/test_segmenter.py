@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from calls import refusal
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo import GanzooError
 from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
@@ -160,13 +160,6 @@ def test_the_auxiliary_classifier_of_a_file_is_left_out(make: Callable[..., Segm
     torch.save(bare(name, aux_loss=True).state_dict(), tmp_path / "aux.pth")
     masker = make(model=name, weights=tmp_path / "aux.pth")
     assert masker(pictures(1, 3, 32, 32), NONE).shape == (1, 1, 32, 32)
-
-
-def refusal(make: Callable[..., Segmenter], **options: Any) -> str:
-    with pytest.raises(GanzooError) as caught:
-        make(**options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from calls import refusal
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from standins import batch_step
@@ -267,13 +268,6 @@ def test_the_gradient_flows_through_it_into_the_picture_where_that_is_asked_for(
     mask = trained()(image, NONE)
     torch.testing.assert_close(gradient(False), mask.expand_as(image))
     assert not torch.allclose(gradient(True), mask.expand_as(image))
-
-
-def refusal(make: Callable[..., UNet], **options: Any) -> str:
-    with pytest.raises(GanzooError) as caught:
-        make(**options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_places_without_weights_are_told(make: Callable[..., UNet], run: Path, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from calls import refusal
 from standins import Noise, batch_step, engine_of
 from torch import Tensor, nn
 
-from ganzoo import GanzooError
 from ganzoo.data.loading import Reader
 from ganzoo.evaluate import evaluate
 from ganzoo.interfaces import Direction, Masker, Method, Sample, Split
@@ -173,13 +173,6 @@ def test_an_evaluation_does_not_depend_on_its_batches(options: dict[str, Any]) -
             step = Step({"real_A": real, "fake_B": networks["G_AB"](real)})
         errors += plainly(step, "AB", torch.from_numpy(sample.mask)[None, None] / 255)
     assert found[0]["background_l1_AB"] == pytest.approx(np.mean(errors), rel=1e-5)
-
-
-def refusal(call: Any, *given: Any, **options: Any) -> str:
-    with pytest.raises(GanzooError) as caught:
-        call(*given, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_without_given_masks_the_alternatives_are_told() -> None:

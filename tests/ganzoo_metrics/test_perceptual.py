@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from calls import refusal
 from safetensors.torch import load_file, save_file
 from standins import Noise, batch_step
 from torch import Tensor, nn
 
-from ganzoo import GanzooError
 from ganzoo.data.loading import Reader
 from ganzoo.data.pictures import read_picture, to_float
 from ganzoo.interfaces import Direction
@@ -241,13 +241,6 @@ def test_the_smallest_pictures(file_of: Callable[[Net], Path], net: Net) -> None
     assert f"pictures of {least - 1}×{least - 1} pixels are too small for the net {net!r}" in said
     with pytest.raises(RuntimeError):  # the bound is not above what the trunk itself asks for
         measure.distance(*[torch.zeros(1, 3, least - 1, least)] * 2)
-
-
-def refusal(call: Any, *given: Any, **options: Any) -> str:
-    with pytest.raises(GanzooError) as caught:
-        call(*given, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_a_file_of_another_network_is_refused(file_of: Callable[[Net], Path]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from standins import batch_step
+from standins import batch_step, gradients
 from torch import Tensor, nn
 
 from ganzoo import GanzooError, create
@@ -48,9 +48,12 @@ def engine_of(method: Method, masker: Masker) -> Engine:
     return Engine(method, Accelerator(cpu=True), lr=1e-3)
 
 
-def three_steps(method: Method, masker: Masker) -> tuple[list[dict[str, Tensor]], Engine]:
+def three_steps(method: Method, masker: Masker) -> tuple[list[dict[str, Tensor]], list[dict[str, Tensor]], Engine]:
+    """Return the losses and the gradients of three steps, and the engine."""
     engine = engine_of(method, masker)
-    return [engine.step([batch_step(size=16, seed=i, index=i, progress=i / 3)])[0] for i in range(3)], engine
+    taken = gradients(engine)
+    losses = [engine.step([batch_step(size=16, seed=i, index=i, progress=i / 3)])[0] for i in range(3)]
+    return losses, taken, engine
 
 
 @pytest.mark.parametrize(
@@ -59,11 +62,13 @@ def three_steps(method: Method, masker: Masker) -> tuple[list[dict[str, Tensor]]
 @pytest.mark.parametrize("pooled", ["judged", "raw"])
 def test_it_reduces_to_cyclegan_exactly(probability: float, value: float, pooled: Any) -> None:
     soft = SMCycleGAN(mask_probability=probability, pool=1, pooled=pooled)
-    mine, one = three_steps(soft, Constant(value))
-    theirs, other = three_steps(CycleGAN(pool=1), Constant(1.0))
-    for ours, plain in zip(mine, theirs, strict=True):
-        assert ours.keys() == plain.keys()
-        assert all(torch.equal(ours[name], plain[name]) for name in plain)
+    *mine, one = three_steps(soft, Constant(value))
+    *theirs, other = three_steps(CycleGAN(pool=1), Constant(1.0))
+    for what, count, found, expected in zip(("losses", "gradients"), (3, 6), mine, theirs, strict=True):
+        assert len(expected) == count, what
+        for ours, plain in zip(found, expected, strict=True):
+            assert ours.keys() == plain.keys(), what
+            assert all(torch.equal(ours[name], plain[name]) for name in plain), what
     for name in one.networks:
         for a, b in zip(one.networks[name].parameters(), other.networks[name].parameters(), strict=True):
             assert torch.equal(a, b)

@@ -51,6 +51,25 @@ def engine_of(method: Method, networks: Mapping[str, nn.Module] | None = None, *
     return Engine(method, Accelerator(cpu=True), **options)
 
 
+def gradients(engine: Engine) -> list[dict[str, Tensor]]:
+    """Return a list that fills, at each step of an optimizer, with the gradients that it takes, by network and name."""
+    taken: list[dict[str, Tensor]] = []
+
+    def note(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        found = {
+            f"{name}.{key}": p.grad.clone()
+            for name, network in engine.networks.items()
+            for key, p in network.named_parameters()
+            if id(p) in mine and p.grad is not None
+        }
+        taken.append(found)
+
+    for optimizer in engine.optimizers.values():
+        optimizer.register_step_pre_hook(note)
+    return taken
+
+
 def weights(engine: Engine) -> dict[str, Tensor]:
     """Return copies of all weights, by ``network.parameter``."""
     return {

@@ -15,7 +15,8 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
-from ganzoo.records import TIMES
+TIMES = ("time", "images_per_s", "data_wait")
+"""The fields of a log's line that differ between two equal runs."""
 
 RECIPE: dict[str, Any] = {
     "method": {"method": "cyclegan", "pool": 2},

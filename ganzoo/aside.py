@@ -1,0 +1,72 @@
+"""Folders that are written aside and put in place whole, and found again whenever a kill cut that short."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import IO
+
+from ganzoo.errors import GanzooError
+
+try:
+    import fcntl as fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+def beside(folder: Path, word: str) -> Path:
+    """Return the hidden folder beside another that holds its ``new`` or its ``old`` contents."""
+    return folder.with_name(f".{folder.name}.{word}")
+
+
+def find(folder: Path, mark: str) -> Path | None:
+    """Return the folder that is whole just now: itself, or what it was when a replacement was cut short.
+
+    Nothing is renamed, so that reading never disturbs whoever writes.
+
+    Args:
+        folder: where it belongs.
+        mark: the file that is written last.
+    """
+    return next((one for one in (folder, beside(folder, "old")) if (one / mark).is_file()), None)
+
+
+def mend(folder: Path, mark: str) -> Path | None:
+    """Undo a replacement that was cut short; return the folder, or None. For the process that owns it."""
+    found = find(folder, mark)
+    return found.rename(folder) if found and found != folder else found
+
+
+def put_in_place(folder: Path, mark: str) -> None:
+    """Put what is in ``beside(folder, "new")`` in its place; between the two renames ``find`` finds the old."""
+    old = beside(folder, "old")
+    mend(folder, mark)
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    beside(folder, "new").rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def flush(file: Path) -> None:
+    """Have the system write a file's contents to the disk."""
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def hold(file: Path, busy: str) -> IO[str] | None:
+    """Lock a file for this process, until it ends in whatever way; None where the file system knows no locks.
+
+    Raises GanzooError, saying ``busy``, when another process holds it.
+    """
+    if fcntl is None:
+        return None
+    try:
+        lock = file.open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise GanzooError(busy) from None
+    except OSError:
+        return None
+    return lock

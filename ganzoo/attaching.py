@@ -1,0 +1,54 @@
+"""How a recipe attaches a loss: which tensors of the method it reads, and in which phase it counts."""
+
+from __future__ import annotations
+
+from inspect import Parameter, signature
+from typing import Any
+
+from ganzoo.errors import suggest
+from ganzoo.interfaces import Loss, Method, Phase
+from ganzoo.options import Problem
+from ganzoo.recipe import Part
+from ganzoo.step import batch_tensors
+from ganzoo.yamlfile import KeyPath
+
+
+def attach(part: Part, path: KeyPath, method: Method) -> tuple[dict[str, Any], list[Problem]]:
+    """Check a loss's ``of`` against the tensors there are, and find its phase.
+
+    Args:
+        part: the loss, its use as the recipe gives it.
+        path: where it stands.
+        method: to which it is to attach.
+
+    Returns:
+        Its use in full, and every mistake.
+    """
+    problems: list[Problem] = []
+
+    def problem(where: KeyPath, message: str) -> None:
+        problems.append(Problem(where, message))
+
+    made: type[Loss] = part.component.load()
+    inputs = {name: one for name, one in signature(made.forward).parameters.items() if name != "self"}
+    of = part.use["of"]
+    if isinstance(of, str):
+        of = {next(iter(inputs), ""): of}
+    known = [*batch_tensors(), *method.tensors]
+    for key, tensor in of.items():
+        if key not in inputs:
+            problem((*path, "of", key), f"the loss reads no {key!r}{suggest(key, inputs)}")
+        if tensor not in known:
+            problem((*path, "of", key), f"the method makes no tensor {tensor!r}{suggest(tensor, known)}")
+    for key, parameter in inputs.items():
+        if key not in of and parameter.default is Parameter.empty:
+            problem((*path, "of"), f"the loss reads {key!r} too: which tensor is it?")
+    phases: dict[str, Phase] = {one.name: one for one in method.phases}
+    phase = part.use["phase"] or next((one.name for one in phases.values() if one.forward != "detached"), "")
+    if not phases:
+        problem(path, "the method trains in no phase, so that no loss can attach to it")
+    elif phase not in phases:
+        problem((*path, "phase"), f"the method has no phase {phase!r}{suggest(phase, phases)}")
+    elif phases[phase].forward == "detached":
+        problem((*path, "phase"), f"the phase {phase!r} reads detached tensors, so that it would train nothing")
+    return {"of": of, "weight": part.use["weight"], "phase": phase}, problems

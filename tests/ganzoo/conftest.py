@@ -1,0 +1,23 @@
+"""Recipes that name stand-in components."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ganzoo.plugins import Plugins, find_entry_points
+from ganzoo.registry import Registration
+from recipes import PARTS
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let recipes name the stand-ins of ``recipes`` beside all that is installed, and lie in a folder of the test."""
+    found, mine = Plugins(), Registration("testing")
+    found.load(find_entry_points())
+    for kind, name, made in PARTS:
+        mine.add(kind, name, made)
+    found.registry.accept(mine)
+    monkeypatch.setattr("ganzoo.recipe_reader.plugins", lambda: found)
+    monkeypatch.chdir(tmp_path)

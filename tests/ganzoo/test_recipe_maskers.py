@@ -1,0 +1,58 @@
+"""The maskers of a recipe: the roles they serve, and those that cannot."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from recipes import WHOLE, added, mistakes, read
+
+pytestmark = pytest.mark.usefixtures("stand_ins")
+
+
+def test_maskers_serve_roles() -> None:
+    recipe = read(
+        WHOLE
+        + dedent("""\
+        maskers:
+          judge: planes
+          composite: {masker: planes, planes: 4, foreground: [1, 3]}
+        """)
+    )
+    assert recipe.maskers["judge"].use["foreground"] == ()
+    assert recipe.maskers["composite"].use["foreground"] == (1, 3)
+    assert read(WHOLE + "maskers: {judge: null}\n").maskers == {}
+
+
+@pytest.mark.parametrize(
+    ("masker", "said"),
+    [
+        ("judg: planes", "maskers.judg: unknown role 'judg' (did you mean 'judge'?)"),
+        ("labels: planes", "maskers.labels: the method takes no mask in the role 'labels'; it takes: judge, composite"),
+        ("judge: {masker: planes, planes: 3}", "maskers.judge: the masker makes 3 planes, the role needs one: name fo"),
+        (
+            "judge: {masker: planes, planes: 3, foreground: [0, 3]}",
+            "maskers.judge.foreground: there is no class 3; the masker makes 3 planes",
+        ),
+        ("judge: {masker: planes, foreground: [-1]}", "maskers.judge.foreground: there is no class -1; the masker"),
+        ("judge: {masker: planes, foreground: 1}", "maskers.judge.foreground: foreground is 1: input should be a list"),
+        ("judge: {masker: planes, planes: 10}", "maskers.judge: no more than 9 planes"),
+        ("judge: {masker: planes, threshold: 2}", "maskers.judge.threshold: threshold is 2: input should be less than"),
+        ("judge: {masker: planes, soften: -1}", "maskers.judge.soften: soften is -1: input should be greater than"),
+        ("judge: {masker: planes, grow: 1.5}", "maskers.judge.grow: grow is 1.5: input should be a valid integer"),
+        ("judge: {masker: planes, foregruond: [0]}", "maskers.judge.foregruond: unknown option 'foregruond' (did you"),
+        ("judge: [planes]", "maskers.judge: it is ['planes']; a masker is a mapping"),
+    ],
+)
+def test_maskers_that_cannot_serve(masker: str, said: str) -> None:
+    found = added(f"maskers:\n  {masker}\n")
+    assert len(found) == 1
+    assert found[0].startswith(f"r.yaml:5: {said}")
+
+
+def test_a_role_that_takes_classes_takes_several_planes() -> None:
+    found = mistakes(
+        "method: picky\ndata: striped_digits\ntrain: {steps: 1}\nmaskers: {labels: {masker: planes, planes: 3}}\n"
+    )
+    assert [line for line in found if "maskers" in line] == []

@@ -1,0 +1,123 @@
+"""Stand-in components with awkward wishes, and what reads recipes in the current folder, for the tests of recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Split
+from ganzoo.randomness import Draws
+from ganzoo.recipe import Recipe
+from ganzoo.recipe_reader import read_recipe
+from ganzoo.step import Step
+
+WHOLE = """\
+method: {method: cyclegan}
+data: {dataset: striped_digits}
+train: {steps: 2}
+"""
+
+
+class Planes(Masker):
+    """Makes as many planes as it is asked for."""
+
+    def __init__(self, *, planes: int = 1) -> None:
+        super().__init__()
+        if planes > 9:
+            raise GanzooError("no more than 9 planes")
+        self.planes = planes
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        return torch.ones_like(image[:, :1]).repeat(1, self.planes, 1, 1)
+
+
+class Sloppy(Loss):
+    """Reads one tensor, and another where it is named."""
+
+    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
+        return image.mean()
+
+
+class Codec(nn.Module):
+    """Has no forward that anybody calls."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, size: int) -> None:
+        super().__init__()
+
+    def encode(self, image: Tensor) -> Tensor:
+        return image
+
+
+class Picky(Method):
+    """Wants encode and decode, makes no phases."""
+
+    accepts: ClassVar[tuple[str, ...]] = ("labels",)
+
+    def __init__(self, *, colour: str = "") -> None:
+        if colour == "octarine":
+            raise GanzooError("colour: nobody can see octarine")
+        calls = ("encode", "decode")
+        self.slots = {"G_A": Slot("generator", ("A",), "A", calls=calls, default={"generator": "codec", "size": 1})}
+        self.optims, self.phases, self.tensors = {}, [], []
+
+    def forward(self, step: Step) -> None:
+        pass
+
+
+class Pairs(Dataset):
+    """Needs an option."""
+
+    def __init__(self, *, root: Path) -> None:
+        self.root = root
+
+    def count(self, split: Split, domain: str) -> int:
+        return 1
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        return Sample(np.zeros((8, 8, 3), np.uint8), "0")
+
+
+class Share(Metric):
+    """Has an option."""
+
+    def __init__(self, *, of: float = 1.0) -> None:
+        self.of = of
+
+    def rows(self, step: Step, direction: str) -> dict[str, Tensor]:
+        return {}
+
+
+PARTS: list[tuple[str, str, type]] = [
+    ("masker", "planes", Planes), ("loss", "sloppy", Sloppy), ("generator", "codec", Codec),
+    ("method", "picky", Picky), ("dataset", "pairs", Pairs), ("metric", "share", Share),
+]  # fmt: skip
+"""The kind, the name and the class of each stand-in."""
+
+
+def write(text: str, name: str = "r.yaml") -> Path:
+    Path(name).write_text(dedent(text))
+    return Path(name)
+
+
+def read(text: str, *overrides: str) -> Recipe:
+    """Write a recipe and read it."""
+    return read_recipe(write(text), overrides)
+
+
+def mistakes(text: str, *overrides: str) -> list[str]:
+    """Return what is wrong with a recipe, a line each."""
+    with pytest.raises(GanzooError) as error:
+        read(text, *overrides)
+    return str(error.value).splitlines()
+
+
+def added(text: str, *overrides: str) -> list[str]:
+    """Return what is wrong with a recipe that has a section more than a right one."""
+    return mistakes(WHOLE + dedent(text), *overrides)
