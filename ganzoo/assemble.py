@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,7 +12,7 @@ from ganzoo.data.loading import Reader
 from ganzoo.data.masks import FAINTEST
 from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, is_out_of_memory, suggest
-from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Split
+from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Source, Split
 from ganzoo.randomness import torch_seed
 from ganzoo.recipe import Part, Recipe
 from ganzoo.roles import Roles
@@ -31,14 +31,16 @@ class Attached:
     weight: float
     phase: str
 
-    def term(self, step: Step, others: Mapping[str, Tensor]) -> Tensor:
+    def term(self, step: Step, others: Mapping[str, Tensor], masks: Roles) -> Tensor:
         """Return the weighted term, in float32 whatever the autocast. Raises GanzooError when it cannot be formed."""
         if self.name in others:
             raise GanzooError(f"losses.{self.name}: the method has a term of this name; choose another")
-        for tensor in self.of.values():
-            if tensor not in step:
+        inputs = {}
+        for key, tensor in self.of.items():
+            found = masks.read(step, tensor)
+            if found is None:
                 raise GanzooError(f"losses.{self.name}: there is no tensor {tensor!r} here{suggest(tensor, step)}")
-        inputs = {key: _precise(step[tensor]) for key, tensor in self.of.items()}
+            inputs[key] = _precise(found)
         device = next(iter(inputs.values())).device if inputs else torch.device("cpu")
         with torch.autocast(device.type, enabled=False):
             return self.weight * self.loss(**inputs)
@@ -171,6 +173,14 @@ def attach_losses(recipe: Recipe, device: torch.device) -> list[Attached]:
             loss = part.make().eval().requires_grad_(False)
         attached.append(Attached(name, loss.to(device), part.use["of"], part.use["weight"], part.use["phase"]))
     return attached
+
+
+def sources_of(method: Method, losses: Iterable[Attached]) -> dict[str, Source]:
+    """Return what method and losses read besides recipe and data, by its place in the recipe."""
+    found = {f"method.{name}": one for name, one in method.sources.items()}
+    for attached in losses:
+        found |= {f"losses.{attached.name}.{name}": one for name, one in attached.loss.sources.items()}
+    return found
 
 
 def reads_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> bool:

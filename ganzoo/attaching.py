@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from inspect import Parameter, signature
 from typing import Any
 
@@ -13,13 +14,16 @@ from ganzoo.step import batch_tensors
 from ganzoo.yamlfile import KeyPath
 
 
-def attach(part: Part, path: KeyPath, method: Method) -> tuple[dict[str, Any], list[Problem]]:
+def attach(
+    part: Part, path: KeyPath, method: Method, roles: Collection[str] = ()
+) -> tuple[dict[str, Any], list[Problem]]:
     """Check a loss's ``of`` against the tensors there are, and find its phase.
 
     Args:
         part: the loss, its use as the recipe gives it.
         path: where it stands.
         method: to which it is to attach.
+        roles: those that have a masker, whose masks can be read as ``{role}_mask_{picture}``.
 
     Returns:
         Its use in full, and every mistake.
@@ -34,7 +38,7 @@ def attach(part: Part, path: KeyPath, method: Method) -> tuple[dict[str, Any], l
     of = part.use["of"]
     if isinstance(of, str):
         of = {next(iter(inputs), ""): of}
-    known = [*batch_tensors(), *method.tensors]
+    known = [*batch_tensors(), *method.tensors, *mask_tensors(method, roles)]
     for key, tensor in of.items():
         if key not in inputs:
             problem((*path, "of", key), f"the loss reads no {key!r}{suggest(key, inputs)}")
@@ -52,3 +56,9 @@ def attach(part: Part, path: KeyPath, method: Method) -> tuple[dict[str, Any], l
     elif phases[phase].forward == "detached":
         problem((*path, "phase"), f"the phase {phase!r} reads detached tensors, so that it would train nothing")
     return {"of": of, "weight": part.use["weight"], "phase": phase}, problems
+
+
+def mask_tensors(method: Method, roles: Collection[str]) -> list[str]:
+    """Return the names of the masks that can be read: of the real pictures, and of what the method makes of them."""
+    pictures = ["real_A", "real_B", *method.tensors]
+    return [f"{role}_mask_{picture}" for role in roles for picture in pictures]

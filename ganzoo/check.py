@@ -1,4 +1,4 @@
-"""``ganzoo check``: a recipe in full, its parts with shapes and sizes, its data; without training."""
+"""``ganzoo check``: a recipe in full, its parts with shapes and sizes, its data, what a run needs; nothing is kept."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from ganzoo.assemble import Attached, attach_losses, bound_metrics, build_method, reads_pairs, require_given
+from ganzoo.assemble import (
+    Attached,
+    attach_losses,
+    bound_metrics,
+    build_method,
+    reads_pairs,
+    require_given,
+    sources_of,
+)
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
 from ganzoo.interfaces import Dataset, Method
+from ganzoo.needs import lines, measure
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.step import Step
@@ -25,8 +34,11 @@ from ganzoo.step import Step
 CPU = torch.device("cpu")
 
 
-def check(file: Path, overrides: Iterable[str] = ()) -> None:
-    """Print the resolved recipe and the table of its parts. Raises GanzooError with every mistake."""
+def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> None:
+    """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs, by two steps of it.
+
+    Raises GanzooError with every mistake.
+    """
     recipe = read_recipe(file, overrides)
     dataset: Dataset = recipe.data.make()
     train = recipe.train
@@ -37,7 +49,8 @@ def check(file: Path, overrides: Iterable[str] = ()) -> None:
     reader = Reader(dataset, recipe.images, paired)
     bound_metrics(recipe, method, reader)
     batch = reader.training_batch(order.micro_batches(0)[0][:1], 0, train.seed)
-    shapes = trace_shapes(method, attach_losses(recipe, CPU), make_step(batch, CPU, seed=train.seed))
+    losses = attach_losses(recipe, CPU)
+    shapes = trace_shapes(method, losses, make_step(batch, CPU, seed=train.seed))
     click.echo(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
@@ -45,6 +58,11 @@ def check(file: Path, overrides: Iterable[str] = ()) -> None:
     console.print(parts_table(recipe, method, dataset, shapes))
     total = train.steps or train.epochs * order.steps_per_epoch
     click.echo(f"{total} steps of {order.global_batch} pictures a domain, {order.steps_per_epoch} to an epoch")
+    if not quick:
+        needs = measure(recipe, method, losses, reader, order, paired)
+        pictures = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in dataset.channels.items())
+        for line in lines(needs, recipe, total, pictures, sources_of(method, losses)):
+            click.echo(line)
 
 
 def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[str, str]) -> rich.table.Table:
@@ -96,7 +114,7 @@ def trace_shapes(method: Method, losses: Sequence[Attached], step: Step) -> dict
         terms = phase.losses(view)
         for one in losses:
             if one.phase == phase.name:
-                one.term(view, terms)
+                one.term(view, terms, method.masks)
     return shapes
 
 

@@ -148,7 +148,7 @@ class Engine:
         if not terms and not self.attached[phase.name]:
             raise GanzooError(f"the phase {phase.name!r} has no loss terms: every one is switched off")
         for one in self.attached[phase.name]:
-            terms[one.name] = one.term(step, terms)
+            terms[one.name] = one.term(step, terms, self.method.masks)
         return terms
 
     def _update(self, phase: Phase, report: Mapping[str, Tensor]) -> Tensor:

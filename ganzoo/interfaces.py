@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -47,6 +49,17 @@ class Slot:
     writes: str = ""
     calls: tuple[str, ...] = ("forward",)
     default: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a component reads besides recipe and data: where it lies, and a checksum of what it holds.
+
+    A run goes on only where the checksum is what it was; ``check`` says how large it is.
+    """
+
+    path: Path
+    key: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,7 @@ class Method(ABC):
     tensors: Sequence[str]
     networks: Mapping[str, nn.Module]
     masks: Roles
+    sources: Mapping[str, Source] = MappingProxyType({})
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
         """Take the built networks and the recipe's maskers, before ``setup``; later ``networks`` may hold averages."""
@@ -172,6 +186,7 @@ class Loss(nn.Module):
 
     forward: Callable[..., Tensor]
     """Named tensors → a scalar in float32, a mean over samples."""
+    sources: Mapping[str, Source] = MappingProxyType({})
 
 
 class Masker(nn.Module, ABC):

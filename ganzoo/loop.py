@@ -31,7 +31,7 @@ def train(run: Run) -> dict[str, float]:
     progress, sums = run.start_step()
     tally, guard = Tally(run, sums), Guard(run, progress)
     settings, start, total = run.recipe.train, progress.step, run.total
-    ended = progress.ended == total
+    ended = progress.ended == total or out_of_patience(run, progress)
     announce(run, start, ended)
     run.callbacks.gather()
     run.callbacks.call("start")
@@ -61,6 +61,7 @@ def train(run: Run) -> dict[str, float]:
                 progress.ended = total if ended else 0
                 if figures and progress.improve(run.recipe.evaluate.best, figures):
                     save(run, "best", progress, tally)
+                ended = ended or out_of_patience(run, progress)
             if due(step, settings.sample) or last or ended:
                 draw_samples(run, step)
             if due(step, settings.keep):
@@ -135,6 +136,18 @@ def lr_factor(run: Run, index: int) -> float:
 def due(step: int, every: int) -> bool:
     """Return whether something that happens every so many steps (0: never) happens now."""
     return bool(every) and step % every == 0
+
+
+def out_of_patience(run: Run, progress: Progress) -> bool:
+    """Return whether the best figure has not got better for as long as the recipe waits, and say so."""
+    settings = run.recipe.evaluate
+    out = bool(settings.patience) and progress.stale >= settings.patience
+    if out:
+        run.console.say(
+            f"for {progress.stale} evaluations evaluate.best, {settings.best}, has not got better: the training ends "
+            "here; a larger evaluate.patience goes on"
+        )
+    return out
 
 
 def draw_samples(run: Run, step: int) -> None:

@@ -14,14 +14,15 @@ from ganzoo.errors import GanzooError
 class Progress:
     """The step reached, steps in a row that were not finite, the best figure so far, and whether an observer ended it.
 
-    ``best_of`` is the recipe's ``evaluate.best`` to which ``best`` belongs; ``ended`` the length that the run had when
-    an observer ended it early, so that a longer run goes on.
+    ``best_of`` is the recipe's ``evaluate.best`` to which ``best`` belongs, ``stale`` the number of evaluations since;
+    ``ended`` the length that the run had when an observer ended it early, so that a longer run goes on.
     """
 
     step: int = 0
     bad: int = 0
     best: float | None = None
     best_of: str = ""
+    stale: int = 0
     ended: int = 0
 
     @classmethod
@@ -38,6 +39,7 @@ class Progress:
             raise GanzooError(f"evaluate.best: there is no figure {name!r}; there are: {', '.join(figures)}")
         value, best = figures[name], self.best if self.best_of == wanted else None
         better = math.isfinite(value) and (best is None or (value < best if way == "min" else value > best))
+        self.stale = 0 if better else self.stale + 1
         if better:
             self.best, self.best_of = value, wanted
         return better

@@ -91,8 +91,8 @@ class _RecipeReader:
         scheme = self.construct(method)
         metrics = self.metrics(scheme)
         networks = self.networks(scheme)
-        maskers = self.maskers(scheme)
         losses = self.losses(scheme)
+        maskers = self.maskers(scheme, [tensor for part in losses.values() for tensor in part.use["of"].values()])
         if self.problems or method is None or data is None or not (images and train and evaluate):
             return None
         return Recipe(file, method, networks, maskers, losses, data, metrics, images, train, evaluate)
@@ -207,8 +207,11 @@ class _RecipeReader:
             found[name] = part
         return found
 
-    def maskers(self, method: Method | None) -> dict[str, Part]:
+    def maskers(self, method: Method | None, read: Collection[str]) -> dict[str, Part]:
+        """Check the maskers; labels may be there for a loss alone, which reads their masks."""
         found = {}
+        labels = [tensor for tensor in read if tensor.startswith("labels_mask_")]
+        taken = [*method.accepts, *(["labels"] if labels else [])] if method else []
         for role, value in self.section("maskers").items():
             path = ("maskers", role)
             if value is None:
@@ -218,9 +221,10 @@ class _RecipeReader:
                 continue
             if role not in self.roles:
                 continue
-            if method is not None and role not in method.accepts:
-                takes = ", ".join(method.accepts) or "none"
-                self.problem(path, f"the method takes no mask in the role {role!r}; it takes: {takes}")
+            if method is not None and role not in taken:
+                takes = ", ".join(taken) or "none"
+                hint = ", unless a loss reads it: of: {…: labels_mask_real_A}" if role == "labels" else ""
+                self.problem(path, f"the method takes no mask in the role {role!r}; it takes: {takes}{hint}")
             part = self.part(value, path, "masker", MaskerUse)
             if part is None:
                 continue
@@ -264,6 +268,7 @@ class _RecipeReader:
 
     def losses(self, method: Method | None) -> dict[str, Part]:
         found = {}
+        roles = [role for role, value in self.section("maskers").items() if value is not None and role in ROLES]
         for name, value in self.section("losses").items():
             path = ("losses", name)
             if value is None:
@@ -271,7 +276,7 @@ class _RecipeReader:
             part = self.part(value, path, "loss", LossUse)
             if part is None or method is None:
                 continue
-            use, problems = attach(part, path, method)
+            use, problems = attach(part, path, method, roles)
             self.problems += problems
             found[name] = Part(part.component, part.options, use)
         return found

@@ -94,6 +94,13 @@ class Roles:
         mask = self.mask("composite", step, name)
         return mask * translated + (1 - mask) * step[name]
 
+    def read(self, step: Step, name: str) -> Tensor | None:
+        """Return a tensor of the step, or None; a mask, ``{role}_mask_{picture}``, is made when it is first read."""
+        role, _, picture = name.partition("_mask_")
+        if name not in step and role in self and picture in step:
+            return self.mask(role, step, picture)
+        return step.get(name)
+
     def labels(self, step: Step, name: str) -> Tensor | None:
         """Return the classes (B, K, H, W) of the picture ``name``, or None."""
         return self.mask("labels", step, name) if "labels" in self else None

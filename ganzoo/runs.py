@@ -19,7 +19,7 @@ from accelerate import Accelerator
 
 from ganzoo import processes, state
 from ganzoo.aside import hold
-from ganzoo.assemble import attach_losses, bound_metrics, build_method, reads_pairs, require_given
+from ganzoo.assemble import attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
 from ganzoo.callbacks import Callbacks
 from ganzoo.console import Console
 from ganzoo.data.loading import Reader
@@ -34,8 +34,8 @@ from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import JsonLines, differences, write_text
 from ganzoo.settings import RESUMABLE
 
-SHAPING = ("processes", "pictures", "weights")
-"""What of the environment shapes the steps, as the recipe does: weights are those of frozen maskers, by content."""
+SHAPING = ("processes", "pictures", "weights", "sources")
+"""What of the environment shapes the steps, as the recipe does: frozen maskers' weights and banks count by content."""
 OURS = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
 """What may be there of a run that was killed before its folder was described."""
 
@@ -67,10 +67,12 @@ class Run:
         )
         self.reader = Reader(self.dataset, recipe.images, self.paired)
         self.total = train.steps or train.epochs * self.order.steps_per_epoch
+        losses = attach_losses(recipe, accelerator.device)
+        self.sources = sources_of(method, losses)
         self.engine = Engine(
             method,
             accelerator,
-            losses=attach_losses(recipe, accelerator.device),
+            losses=losses,
             lr=train.lr,
             precision=train.precision,
             ema=train.ema,
@@ -149,6 +151,7 @@ class Run:
         environment_now = environment(self.accelerator) | {
             "pictures": dict(self.order.counts),
             "weights": {f"maskers.{role}": one for role, one in self.engine.method.masks.fingerprints().items()},
+            "sources": {name: one.key for name, one in self.sources.items()},
         }
         changes = []
         if described.is_file():

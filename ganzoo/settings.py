@@ -105,23 +105,27 @@ class EvaluateSettings:
         batch: pictures at a time.
         limit: at most so many pictures of each domain while training; 0: all. The closing evaluation takes all.
         best: which checkpoint is kept as ``best``: ``min FIGURE`` or ``max FIGURE``, a figure of the metrics.
+        patience: evaluations in a row without a better ``best`` figure after which the training ends; 0: never.
     """
 
     every: CountOrZero = 0
     batch: Count = 16
     limit: CountOrZero = 0
     best: str | None = None
+    patience: CountOrZero = 0
 
     def __post_init__(self) -> None:
         if self.best and not re.fullmatch(r"(min|max) \S+", self.best):
             raise GanzooError(f"best is {self.best!r}; it is 'min FIGURE' or 'max FIGURE', such as 'min cycle_l1'")
         if self.best and not self.every:
             raise GanzooError("best needs every, the steps between evaluations")
+        if self.patience and not self.best:
+            raise GanzooError("patience needs best, the figure that is to get better: best: min FIGURE")
 
 
 RESUMABLE = {
     "images": {"cache"},
     "train": {"epochs", "steps", "patience", "log", "sample", "save", "keep", "workers", "trackers"},
-    "evaluate": {"every", "batch", "limit", "best", "metrics"},
+    "evaluate": {"every", "batch", "limit", "best", "patience", "metrics"},
 }
 """What may change when a run is resumed: its length, logging, evaluation and workers; nothing that shapes a step."""

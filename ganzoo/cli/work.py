@@ -28,11 +28,15 @@ def run_command(recipe: Path, overrides: tuple[str, ...], name: str, root: Path,
 @click.command("check")
 @click.argument("recipe", type=RECIPE)
 @click.argument("overrides", nargs=-1)
-def check_command(recipe: Path, overrides: tuple[str, ...]) -> None:
-    """Read RECIPE, print it in full with its parts, their shapes and sizes; train nothing."""
+@click.option("--quick", is_flag=True, help="Do not measure what a run needs.")
+def check_command(recipe: Path, overrides: tuple[str, ...], quick: bool) -> None:
+    """Print RECIPE in full, its parts with shapes and sizes, and what a run needs: time, memory, disk.
+
+    The needs are measured by two steps, which are thrown away.
+    """
     from ganzoo.check import check
 
-    check(recipe, overrides)
+    check(recipe, overrides, quick=quick)
 
 
 @click.command("masks")

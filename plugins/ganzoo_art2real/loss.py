@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Loss
+from ganzoo.interfaces import Loss, Source
 from ganzoo_art2real.bank import Bank, Scale
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.retrieval import Searcher, Way, searcher
@@ -51,6 +51,7 @@ class Contextual(Loss):
     ) -> None:
         super().__init__()
         self.bank = Bank.open(bank)
+        self.sources = {"bank": Source(bank, self.bank.key)}
         named = {"first": self.bank.scales[:1], "all": self.bank.scales}
         wanted = named[scales] if isinstance(scales, str) else scales
         self.scales = [self.bank.scale(scale) for scale in wanted]

@@ -70,6 +70,7 @@ class Art2Real(Variation):
         self.weight = contextual
         self.refresh = refresh
         self.loss = Contextual(bank=bank, scales=scales, neighbours=neighbours, search=search)
+        self.sources = self.loss.sources
         self.snapshot: nn.Module | None = None
         self.taken = 0
         """The epoch for which the snapshot was taken."""

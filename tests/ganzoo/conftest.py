@@ -1,11 +1,13 @@
-"""Recipes that name stand-in components."""
+"""Recipes that name stand-in components, and a tiny run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from tinyrun import write_recipe
 
+import ganzoo as package
 from ganzoo.plugins import Plugins, find_entry_points
 from ganzoo.registry import Registration
 from recipes import PARTS
@@ -21,3 +23,18 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found.registry.accept(mine)
     monkeypatch.setattr("ganzoo.recipe_reader.plugins", lambda: found)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the tiny recipe and its pictures."""
+    folder = tmp_path_factory.mktemp("home")
+    write_recipe(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(home: Path) -> Path:
+    """An uninterrupted run."""
+    package.run(home / "tiny.yaml", root=home / "runs")
+    return home / "runs" / "tiny" / "default"

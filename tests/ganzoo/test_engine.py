@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 from accelerate import Accelerator
-from standins import BuiltAtSetup, EncodeDecode, Nothing, Toy, TwoPlayers, batch_step, changed, engine_of, weights
+from standins import (
+    BuiltAtSetup,
+    Constant,
+    EncodeDecode,
+    Nothing,
+    Toy,
+    TwoPlayers,
+    batch_step,
+    changed,
+    engine_of,
+    weights,
+)
 from torch import Tensor, nn
 
 from ganzoo.assemble import Attached
@@ -194,6 +205,21 @@ def test_an_attached_loss_joins_its_phase_with_its_weight() -> None:
     plain = engine_of(Toy(lambda image: image.square().mean()))
     plain.step([batch_step()])
     assert changed(weights(plain), weights(engine)) == {"G"}
+
+
+def test_an_attached_loss_reads_masks_that_are_made_when_it_asks() -> None:
+    class Masked(Loss):
+        def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+            return (image * mask).mean()
+
+    method = Toy(lambda image: image.square().mean())
+    attached = Attached("masked", Masked(), {"image": "rec_A", "mask": "labels_mask_real_A"}, 1.0, "only")
+    engine, step = engine_of(method, losses=[attached]), batch_step()
+    method.masks = Roles({"labels": Constant(0.25)})
+    losses, _ = engine.step([step])
+    torch.manual_seed(1)
+    made = nn.Conv2d(3, 3, 1)(step["real_A"])
+    torch.testing.assert_close(losses["only/masked"], 0.25 * made.mean().detach())
 
 
 def test_an_attached_loss_may_not_take_the_name_of_a_term() -> None:

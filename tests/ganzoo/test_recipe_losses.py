@@ -54,6 +54,31 @@ def test_losses_that_cannot_attach(loss: str, said: str) -> None:
     assert found[0].startswith(f"r.yaml:5: losses.x{said}")
 
 
+LABELS = WHOLE + "losses: {x: {loss: sloppy, of: {image: fake_B, labels: labels_mask_real_A}}}\n"
+
+
+def test_a_loss_reads_masks_and_brings_the_role_labels_to_any_method() -> None:
+    recipe = read(LABELS + "maskers: {labels: {masker: planes, planes: 3}}\n")
+    assert recipe.losses["x"].use["of"] == {"image": "fake_B", "labels": "labels_mask_real_A"}
+    assert recipe.maskers["labels"].options == {"planes": 3}
+    judged = LABELS.replace("labels_mask", "judge_mask") + "maskers: {judge: planes}\n"
+    assert read(judged).losses["x"].use["of"]["labels"] == "judge_mask_real_A"
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "said"),
+    [
+        (LABELS, [], "r.yaml:4: losses.x.of.labels: the method makes no tensor 'labels_mask_real_A'"),
+        (LABELS, ["maskers.labels=planes", "losses.x=null"], "maskers.labels: the method takes no mask in the role"),
+        (LABELS, ["maskers.labels=planes", "losses.x.of.labels=labels_mask_fake_C"], "no tensor 'labels_mask_fake_C'"),
+        (LABELS, ["maskers.labels=planes", "maskers.input=planes"], "maskers.input: the method takes no mask"),
+    ],
+)
+def test_masks_that_nobody_makes_or_reads(text: str, overrides: list[str], said: str) -> None:
+    (found,) = mistakes(text, *overrides)
+    assert said in found
+
+
 def test_a_term_that_is_left_out_makes_no_tensor() -> None:
     text = WHOLE + "losses: {smooth: {loss: total_variation, of: rec_A}}\n"
     assert "smooth" in read(text).losses

@@ -18,18 +18,6 @@ from ganzoo.interfaces import Callback
 from ganzoo.runs import Run
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def whole(home: Path) -> Path:
-    """An uninterrupted run."""
-    package.run(write_recipe(home), root=home / "runs")
-    return home / "runs" / "tiny" / "default"
-
-
 def run_until(recipe: Path, step: int, root: Path, **options: Any) -> Path:
     """Run, and die without a word after a step (before it is logged, drawn or saved)."""
     run = Run.prepare(recipe, root=root, **options)
@@ -148,19 +136,6 @@ def test_a_strange_folder_is_not_written_into(home: Path, tmp_path: Path) -> Non
         package.run(home / "tiny.yaml", root=tmp_path)
 
 
-def test_the_best_checkpoint_is_the_best_evaluated(whole: Path) -> None:
-    evaluated = {line["step"]: line["figures"]["cycle_l1_AB"] for line in lines(whole / "metrics.jsonl")
-                 if "figures" in line and line["step"]}  # fmt: skip
-    progress = state.read_progress(whole / "checkpoints/best")
-    assert progress["step"] == min(evaluated, key=lambda step: evaluated[step])
-    assert progress["best"] == min(evaluated.values())
-
-
-def test_an_unknown_best_figure_names_those_there_are(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match=r"no figure 'fid'; there are: cycle_l1_AB"):
-        package.run(home / "tiny.yaml", "evaluate.best=min fid", root=tmp_path)
-
-
 def test_steps_that_stay_bad_end_the_run_and_name_the_term(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,26 +232,6 @@ def test_a_tracker_that_is_not_installed_is_told_and_stops_nothing(
         package.run(home / "tiny.yaml", "train.trackers=[tensorbord]", root=tmp_path)
 
 
-def test_a_run_that_an_observer_ended_goes_on_when_it_is_made_longer(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ganzoo.callbacks import Callbacks
-
-    class Ending(Callback):
-        def on_evaluation(self, run: Run, step: int, figures: Any) -> bool:
-            return step == 4
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Callbacks, "gather", lambda self: self.active.append(Ending()))
-        package.run(home / "tiny.yaml", root=tmp_path)
-    last = tmp_path / "tiny/default/checkpoints/last"
-    assert state.read_progress(last)["step"] == 4
-    package.run(home / "tiny.yaml", root=tmp_path)
-    assert state.read_progress(last)["step"] == 4
-    package.run(home / "tiny.yaml", "train.steps=10", root=tmp_path)
-    assert state.read_progress(last)["step"] == 10
-
-
 def test_a_kill_between_the_closing_results_loses_neither(whole: Path, home: Path, tmp_path: Path) -> None:
     package.run(home / "tiny.yaml", root=tmp_path)
     results = tmp_path / "tiny/default/results.jsonl"
@@ -289,23 +244,6 @@ def test_a_finished_run_is_measured_anew_when_its_metrics_change(home: Path, tmp
     package.run(home / "tiny.yaml", root=tmp_path)
     figures = package.run(home / "tiny.yaml", "evaluate.metrics=[identity_l1]", "evaluate.best=null", root=tmp_path)
     assert set(figures) == {"identity_l1_AB", "identity_l1_BA"}
-
-
-def test_another_best_figure_is_not_compared_with_the_old_ones_value() -> None:
-    from ganzoo.progress import Progress
-
-    progress = Progress(best=0.1, best_of="min a")
-    assert not progress.improve("min a", {"a": 0.2})
-    assert progress.improve("max b", {"b": 5.0})
-    assert (progress.best, progress.best_of) == (5.0, "max b")
-    assert not progress.improve("max b", {"b": 4.0})
-    assert not progress.improve("max b", {"b": float("nan")})
-    assert not progress.improve(None, {"b": 9.0})
-
-
-def test_best_is_never_chosen_on_test_pictures(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match="the data has no validation pictures"):
-        package.run(home / "tiny.yaml", "data.validation=0", root=tmp_path)
 
 
 def test_a_second_process_does_not_train_the_same_run(home: Path, tmp_path: Path) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
-from standins import batch_step
+from standins import batch_step, gradients
 from tinyrun import assert_same, write_recipe
 from torch import Tensor, nn
 
 import ganzoo
 from ganzoo import GanzooError, create
+from ganzoo.assemble import Attached
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws
@@ -33,12 +35,12 @@ class Bright(Masker):
         return (image.mean(1, keepdim=True) > 0).float()
 
 
-def engine_of(method: Any, **maskers: Masker) -> Engine:
+def engine_of(method: Any, losses: Sequence[Attached] = (), **maskers: Masker) -> Engine:
     torch.manual_seed(3)
     networks: dict[str, nn.Module] = {name: ResNet(3, 3, width=2, blocks=1) for name in ("G_AB", "G_BA")}
     networks |= {name: Patch(3, width=2, layers=1) for name in ("D_A", "D_B")}
     method.bind(networks, Roles(maskers))
-    return Engine(method, Accelerator(cpu=True), lr=1e-3)
+    return Engine(method, Accelerator(cpu=True), losses=losses, lr=1e-3)
 
 
 def three_steps(engine: Engine) -> list[dict[str, Tensor]]:
@@ -47,12 +49,27 @@ def three_steps(engine: Engine) -> list[dict[str, Tensor]]:
 
 def test_without_its_term_it_is_cyclegan_exactly(bank: Bank) -> None:
     one, other = engine_of(Art2Real(bank=bank.folder, contextual=0, pool=1)), engine_of(CycleGAN(identity=0, pool=1))
-    for ours, plain in zip(three_steps(one), three_steps(other), strict=True):
+    mine, theirs = gradients(one), gradients(other)
+    for ours, plain in zip(three_steps(one) + mine, three_steps(other) + theirs, strict=True):
         assert ours.keys() == plain.keys()
         assert all(torch.equal(ours[name], plain[name]) for name in plain)
+    assert len(mine) == 6
     for name in one.networks:
         for a, b in zip(one.networks[name].parameters(), other.networks[name].parameters(), strict=True):
             assert torch.equal(a, b)
+
+
+def test_with_classes_from_the_paintings_it_is_cyclegan_and_the_loss(bank: Bank) -> None:
+    """The loss attaches to any method: to CycleGAN it makes Art2Real as it was released."""
+    of = {"image": "fake_B", "labels": "labels_mask_real_A"}
+    attached = Attached("contextual", Contextual(bank=bank.folder), of, 0.3, "generator")
+    one = engine_of(Art2Real(bank=bank.folder, contextual=0.3, refresh=None), labels=Bright())
+    other = engine_of(CycleGAN(identity=0), losses=[attached], labels=Bright())
+    ours, plain = gradients(one), gradients(other)
+    for mine, theirs in zip(three_steps(one) + ours, three_steps(other) + plain, strict=True):
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    assert len(ours) == 6
 
 
 def test_the_term_is_the_loss_of_the_generated_photograph(bank: Bank) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from standins import batch_step, gradients
+from standins import Constant, batch_step, gradients
 from torch import Tensor, nn
 
 from ganzoo import GanzooError, create
@@ -20,17 +20,6 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
 from ganzoo_smcyclegan.method import SMCycleGAN
-
-
-class Constant(Masker):
-    """The same value everywhere."""
-
-    def __init__(self, value: float) -> None:
-        super().__init__()
-        self.value = value
-
-    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        return torch.full_like(image[:, :1], self.value)
 
 
 class Bright(Masker):

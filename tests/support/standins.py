@@ -11,7 +11,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ganzoo.engine import Engine
-from ganzoo.interfaces import Dataset, Method, Optim, Phase, Sample, Slot, Split
+from ganzoo.interfaces import Dataset, Masker, Method, Optim, Phase, Sample, Slot, Split
+from ganzoo.randomness import Draws
 from ganzoo.roles import Roles
 from ganzoo.step import Step
 
@@ -33,6 +34,17 @@ class Noise(Dataset):
         image = drawn.integers(0, 128, (self.size, self.size, 3), dtype=np.uint8)
         mask = np.full((self.size, self.size), 255, np.uint8) if self.masks else None
         return Sample(image + (100 if domain == "B" else 0), f"{split}_{domain}_{index}", mask=mask)
+
+
+class Constant(Masker):
+    """The same value everywhere."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        return torch.full_like(image[:, :1], self.value)
 
 
 def batch_step(batch: int = 2, size: int = 8, seed: int = 0, **about: Any) -> Step:
