@@ -41,7 +41,7 @@ class MaskerUse:
         if self.grow:
             mask = _widened(mask, self.grow)
         if self.soften:
-            mask = _blurred(mask, self.soften)
+            mask = blurred(mask, self.soften)
         return mask
 
 
@@ -53,7 +53,8 @@ def _widened(mask: Tensor, pixels: int) -> Tensor:
     return dilation(mask, disc) if pixels > 0 else erosion(mask, disc)
 
 
-def _blurred(mask: Tensor, deviation: float) -> Tensor:
+def blurred(mask: Tensor, deviation: float) -> Tensor:
+    """Return planes in [0, 1] seen through a Gaussian of a standard deviation in pixels, reflected at the borders."""
     from kornia.filters import gaussian_blur2d
 
     # Three deviations either way, as far as reflection at the borders goes.

@@ -30,6 +30,10 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "file": [{}],
     "centered_square": [{}],
     "multi_rectangle": [{}, {"variant": "released"}],
+    "colours": [
+        {"classes": {"dark": [30, 30, 30], "light": [220, 220, 220]}},
+        {"classes": {"dark": [30, 30, 30], "light": [220, 220, 220]}, "within": 60.0, "foreground": [1]},
+    ],
     "attention": [
         {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "quantile": 0.5},
         {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "threshold": 0.5, "invert": True},
@@ -96,8 +100,9 @@ def refusal(name: str, index: int, role: str, method: str) -> str:
         return f"it shares the masker in the role '{use['role']}', and there is none"
     if name == "shared" and use["role"] == role:
         return f"it shares the masker in the role '{role}', and there is none"
-    if use.get("classes") == "all" and "foreground" not in use and role != "labels":
-        return "the masker makes 21 planes, the role needs one"
+    planes = {"segmenter": 21 if use.get("classes") == "all" else 1, "colours": 2}.get(name, 1)
+    if planes > 1 and "foreground" not in use and role != "labels":
+        return f"the masker makes {planes} planes, the role needs one"
     return ""
 
 
@@ -161,4 +166,4 @@ def test_a_pair_works_or_is_refused(
 
 def test_there_is_a_pair_of_each_kind() -> None:
     kinds = [refusal(*masker, role, method) for masker, role, method in product(MASKERS, ROLES, METHODS)]
-    assert len(set(kinds)) == 9 and kinds.count("") > 40
+    assert len(set(kinds)) == 10 and kinds.count("") > 40

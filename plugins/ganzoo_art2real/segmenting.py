@@ -94,5 +94,5 @@ class ByMasker(Segmenting):
 
     def names(self) -> dict[int, str]:
         """Return a class for each plane, by the masker's own names where its option ``classes`` gives as many."""
-        named = isinstance(self.said, tuple | list) and len(self.said) == self.planes
-        return {i + 1: str(self.said[i]) if named and self.said else f"class {i + 1}" for i in range(self.planes)}
+        said = list(self.said) if isinstance(self.said, tuple | list | dict) else []
+        return {i + 1: str(said[i]) if len(said) == self.planes else f"class {i + 1}" for i in range(self.planes)}

@@ -114,6 +114,11 @@ def test_what_a_masker_draws_is_the_same_each_time_and_another_for_each_photogra
     assert not np.array_equal(first[1], ByMasker("drawn").classes(sample(photographs), 5)[1])
 
 
+def test_colours_name_their_classes() -> None:
+    text = "{masker: colours, classes: {sky: [120, 170, 220], earth: [140, 110, 80]}}"
+    assert ByMasker(text).names() == {1: "sky", 2: "earth"}
+
+
 def test_weights_count_by_what_they_hold(tmp_path: Path) -> None:
     def about(file: Path) -> str:
         return json.dumps(ByMasker(f"{{masker: unet, weights: {file}}}").about, sort_keys=True)
