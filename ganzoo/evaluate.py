@@ -55,7 +55,10 @@ def evaluate(
                 if (owner, way) == (i, direction)
             }
             suffix = f"_{direction}" if len(ways(metric, engine.method, used)) > 1 else ""
-            figures |= {f"{name}{suffix}": value for name, value in metric.compute(columns).items()}
+            found = {f"{name}{suffix}": value for name, value in metric.compute(columns).items()}
+            if twice := sorted(found.keys() & figures.keys()):
+                raise GanzooError(f"evaluate.metrics: two metrics give the figure {twice[0]!r}; leave one of them out")
+            figures |= found
     return figures, used
 
 

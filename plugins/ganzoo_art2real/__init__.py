@@ -19,9 +19,10 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the method and its loss."""
+    """Add the method, its loss and its metric."""
     registry.add("method", "art2real", "ganzoo_art2real.method:Art2Real")
     registry.add("loss", "contextual", "ganzoo_art2real.loss:Contextual")
+    registry.add("metric", "contextual", "ganzoo_art2real.metric:ContextualDistance")
 
 
 @hookimpl

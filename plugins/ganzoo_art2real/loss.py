@@ -70,7 +70,8 @@ class Contextual(Loss):
             labels: which class each pixel is of: planes (B, K, H, W), plane c − 1 for class c, cut at ½; or a label map
                 (B, 1, H, W) of whole numbers, 0 for none. Without it everything is background.
 
-        Raises GanzooError for images of other than three channels, or smaller than a window.
+        Raises GanzooError for images of other than three channels, or smaller than a window, and for planes of other
+        classes than the bank's: it has to be built with the same masker.
         """
         planes = self._planes(image, labels)
         total = image.float().sum() * 0  # a loss that found nothing is 0, and still of the image
@@ -93,6 +94,14 @@ class Contextual(Loss):
         if labels is None:
             return torch.ones_like(image[:, :1], dtype=torch.float32)
         if labels.is_floating_point():
+            known = self.bank.classes[-1]
+            by_masker = isinstance(self.bank.settings["classes"], dict)  # label maps may show some of the classes only
+            if by_masker and labels.shape[1] != known:
+                raise GanzooError(
+                    f"{self.bank.folder}: a bank of {known} classes ({', '.join(self.bank.names.values())}), and the "
+                    f"masker tells {labels.shape[1]} apart; build the bank with the same one: "
+                    "ganzoo bank build … --masker"
+                )
             classes = (labels.detach() >= 0.5).float()
         else:
             last = max(1, self.bank.classes[-1])

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from banks import SMALL
 from torch import Tensor
 
 from ganzoo import GanzooError, create
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
+from ganzoo_art2real.building import build
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.loss import Contextual
+from ganzoo_art2real.segmenting import ByMasker
 
 
 def images(batch: int = 2, size: int = 12) -> Tensor:
@@ -119,3 +122,16 @@ def test_mistakes_are_told(bank: Bank, options: dict[str, object], shape: tuple[
     given = {"bank": Path(bank.folder), **options}
     with pytest.raises(GanzooError, match=said):
         create("loss", "contextual", **given)(torch.zeros(shape or (1, 3, 9, 9)))
+
+
+def test_a_masker_with_other_classes_than_the_banks_is_refused(photographs: Path, tmp_path: Path) -> None:
+    text = "{masker: colours, classes: {dark: [20, 20, 20], light: [230, 230, 230]}}"
+    made = build([photographs], tmp_path / "by_colour", SMALL, segmenting=ByMasker(text))
+    loss = Contextual(bank=made.folder)
+    loss(images(), label_planes()[:, :2])
+    said = (
+        r"a bank of 2 classes \(background, dark, light\), and the masker tells 3 apart; build the bank with the same"
+    )
+    with pytest.raises(GanzooError, match=said):
+        loss(images(), label_planes())
+    assert torch.isfinite(loss(images()))  # without a masker all is background, as it may be for a part of a study

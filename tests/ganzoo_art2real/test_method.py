@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from banks import SMALL
 from standins import batch_step, gradients
 from tinyrun import assert_same, write_recipe
 from torch import Tensor, nn
@@ -16,11 +17,14 @@ from torch import Tensor, nn
 import ganzoo
 from ganzoo import GanzooError, create
 from ganzoo.assemble import Attached
+from ganzoo.check import check
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Masker
+from ganzoo.needs import size
 from ganzoo.randomness import Draws
 from ganzoo.roles import Roles
 from ganzoo_art2real.bank import Bank
+from ganzoo_art2real.building import build
 from ganzoo_art2real.loss import Contextual
 from ganzoo_art2real.method import Art2Real
 from ganzoo_cyclegan.method import CycleGAN
@@ -135,6 +139,24 @@ def test_a_run_that_was_stopped_past_a_renewal_goes_on_to_the_same_end(bank: Ban
         for grid in grids.iterdir():
             grid.unlink()
     assert_same(whole, halved)
+
+
+@pytest.mark.parametrize("by_loss", [False, True])
+def test_a_run_does_not_go_on_with_another_bank(
+    bank: Bank, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], by_loss: bool
+) -> None:
+    losses = {"real": {"loss": "contextual", "bank": str(bank.folder), "of": "fake_B"}} if by_loss else {}
+    method = {"pool": 1} if by_loss else {"method": "art2real", "bank": str(bank.folder), "pool": 1}
+    recipe = write_recipe(tmp_path, method=method, losses=losses)
+    quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.sample=0"]
+    ganzoo.run(recipe, *quiet, "train.steps=1", root=tmp_path)
+    build([photographs], bank.folder, SMALL, limit=4, fresh=True)
+    named = "losses.real.bank" if by_loss else "method.bank"
+    with pytest.raises(GanzooError, match=rf"begun with other settings.*: sources\.{named}: {bank.key} → "):
+        ganzoo.run(recipe, *quiet, "train.steps=2", root=tmp_path)
+    check(recipe, [*quiet, "train.steps=2"])
+    held = size(sum(file.stat().st_size for file in bank.folder.iterdir()))
+    assert f"  {named}: {held} on the disk, {bank.folder}" in capsys.readouterr().out
 
 
 def test_refresh_without_sense_is_refused(bank: Bank) -> None:

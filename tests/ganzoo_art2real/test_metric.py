@@ -1,0 +1,61 @@
+"""The metric ``contextual``: the loss of each picture by itself, with the classes of its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from standins import Constant, Noise, batch_step
+from tinyrun import write_recipe
+
+import ganzoo
+from ganzoo import GanzooError, create
+from ganzoo.data.loading import Reader
+from ganzoo.roles import Roles
+from ganzoo.settings import ImageSettings
+from ganzoo.step import Step
+from ganzoo_art2real.bank import Bank
+from ganzoo_art2real.loss import Contextual
+from ganzoo_art2real.metric import ContextualDistance
+from ganzoo_cyclegan.method import CycleGAN
+
+
+def metric(bank: Bank, roles: Roles | None = None, **options: object) -> ContextualDistance:
+    made: ContextualDistance = create("metric", "contextual", bank=bank.folder, **options)
+    method = CycleGAN()
+    method.bind({}, roles or Roles())
+    made.bind(method, Reader(Noise(), ImageSettings(size=16)))
+    return made
+
+
+def translated() -> Step:
+    step = batch_step(3, size=16)
+    step["fake_B"] = -step["real_A"]
+    return step
+
+
+def test_it_is_the_loss_of_each_picture(bank: Bank) -> None:
+    rows = metric(bank, scales="all", neighbours=3).rows(translated(), "AB")["contextual"]
+    loss = Contextual(bank=bank.folder, scales="all", neighbours=3)
+    expected = torch.stack([loss(one[None]) for one in translated()["fake_B"]])
+    assert torch.equal(rows, expected)
+    torch.testing.assert_close(rows.mean(), loss(translated()["fake_B"]))
+    assert rows.unique().numel() == 3
+
+
+def test_classes_are_those_of_the_source(bank: Bank) -> None:
+    everything = Roles({"labels": Constant(1.0)})  # all of it is class 1
+    rows = metric(bank, everything).rows(translated(), "AB")["contextual"]
+    expected = Contextual(bank=bank.folder)(translated()["fake_B"], torch.ones(3, 1, 16, 16))
+    torch.testing.assert_close(rows.mean(), expected)
+    assert not torch.isclose(rows.mean(), metric(bank).rows(translated(), "AB")["contextual"].mean())
+
+
+def test_it_measures_any_method_and_not_twice(bank: Bank, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, evaluate={"metrics": [{"metric": "contextual", "bank": str(bank.folder)}]})
+    figures = ganzoo.run(recipe, "train.steps=1", "evaluate.best=min contextual", root=tmp_path)
+    assert list(figures) == ["contextual"] and figures["contextual"] > 0
+    twice = "evaluate.metrics=[{metric: contextual, bank: %s}, {metric: contextual, bank: %s}]" % ((bank.folder,) * 2)
+    with pytest.raises(GanzooError, match=r"evaluate\.metrics: two metrics give the figure 'contextual'"):
+        ganzoo.run(recipe, "train.steps=1", "evaluate.best=null", twice, root=tmp_path / "again")
