@@ -129,9 +129,7 @@ def test_a_masker_with_other_classes_than_the_banks_is_refused(photographs: Path
     made = build([photographs], tmp_path / "by_colour", SMALL, segmenting=ByMasker(text))
     loss = Contextual(bank=made.folder)
     loss(images(), label_planes()[:, :2])
-    said = (
-        r"a bank of 2 classes \(background, dark, light\), and the masker tells 3 apart; build the bank with the same"
-    )
+    said = r"a bank of 2 classes \(background, dark, light\), and the masker tells 3 apart; build the bank"
     with pytest.raises(GanzooError, match=said):
         loss(images(), label_planes())
     assert torch.isfinite(loss(images()))  # without a masker all is background, as it may be for a part of a study

@@ -10,6 +10,8 @@ import pytest
 import torch
 from accelerate import Accelerator
 from banks import SMALL
+from killing import assert_kills_change_nothing
+from safetensors.torch import load_file
 from standins import batch_step, gradients
 from tinyrun import assert_same, write_recipe
 from torch import Tensor, nn
@@ -139,6 +141,18 @@ def test_a_run_that_was_stopped_past_a_renewal_goes_on_to_the_same_end(bank: Ban
         for grid in grids.iterdir():
             grid.unlink()
     assert_same(whole, halved)
+
+
+def test_kill_9_past_renewals_of_the_copy_changes_nothing(bank: Bank, tmp_path: Path) -> None:
+    """Classes come from copies of the generator taken at the epochs 2, 5, …, of five steps each."""
+    refresh = {"after": 2, "every": 3}
+    method = {"method": "art2real", "bank": str(bank.folder), "refresh": refresh, "pool": 2, "contextual": 1.0}
+    labels = {"masker": "colours", "blur": 0.0, "classes": {"dark": [90, 90, 90], "light": [150, 150, 150]}}
+    train = {"steps": 90, "save": 3, "log": 2, "sample": 30}
+    recipe = write_recipe(tmp_path, method=method, maskers={"labels": labels}, train=train, evaluate={"every": 40})
+    assert_kills_change_nothing(recipe, tmp_path, after=(14, 36, 60), end=90)
+    kept = load_file(tmp_path / "killed/tiny/default/checkpoints/last/process-0.safetensors")
+    assert int(kept["method/taken"]) == 2 + (89 // 5 - 2) // 3 * 3
 
 
 @pytest.mark.parametrize("by_loss", [False, True])
