@@ -9,17 +9,14 @@ A record holds the closing figures on the 600 held-out digits as the run wrote t
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import sys
 from itertools import product
 from typing import Any
 
-from quickstart import ROOT, train
+from pages import ROOT, read, settle, train, write
 
 RECORDS = ROOT / "benchmarks/masks.jsonl"
 PAGE = ROOT / "docs/masks.md"
-BEGIN, END = "<!-- masks table: made by benchmarks/masks.py -->", "<!-- end of masks table -->"
 SEEDS = (0, 1, 2)
 STEPS = 480
 METHODS = {
@@ -67,21 +64,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
-    records = [json.loads(line) for line in RECORDS.read_text().splitlines()] if RECORDS.is_file() else []
+    records = read(RECORDS)
     for seed, method in [] if given.check else missing(records):
         recipe, overrides = METHODS[method]
         overrides = [*overrides, "data.backgrounds=different", f"train.steps={STEPS}"]
         records.append({"method": method, **train(recipe, seed, overrides)})
-        RECORDS.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records))
-    if not records:
-        sys.exit("benchmarks/masks.jsonl: there are no records")
-    before, rest = PAGE.read_text().split(BEGIN)
-    standing, after = rest.split(END)
-    made = f"\n{table(records)}\n"
-    if given.check and made != standing:
-        sys.exit("docs/masks.md: the table is not what benchmarks/masks.jsonl gives: make it anew")
-    if not given.check:
-        PAGE.write_text(before + BEGIN + made + END + after)
+        write(RECORDS, records)
+    settle(PAGE, "masks", RECORDS, table, check=given.check)
 
 
 if __name__ == "__main__":

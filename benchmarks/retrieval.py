@@ -3,12 +3,12 @@
 python benchmarks/retrieval.py                        exact and approximate search among 10 k, 100 k and 1 M patches
 python benchmarks/retrieval.py --most 8000000         the same up to 8 M
 python benchmarks/retrieval.py --bank 2048            build a bank of synthetic photographs of 256 pixels, and ask it
-python benchmarks/retrieval.py --table                print what the records say, in Markdown
+python benchmarks/retrieval.py --check                fails when the tables of docs/art2real.md are not what it measured
 
-Records go to retrieval-<hardware>.jsonl beside this file. Patches are of real photographs (GANZOO_DATA, by default
-../shared/data; strides are narrowed for 8 M), queries are all windows of one held-out photograph with noise of 2 %, as
-many as a training step asks for at 256 pixels. Memory is the process's anonymous pages (RssAnon), looked at every
-20 ms: what is mapped from files gives way when memory is short.
+Records go to retrieval-<hardware>.jsonl beside this file, and the newest of each kind into the page's two tables.
+Patches are of real photographs (GANZOO_DATA, by default ../shared/data; strides are narrowed for 8 M), queries are all
+windows of one held-out photograph with noise of 2 %, as many as a training step asks for at 256 pixels. Memory is the
+process's anonymous pages (RssAnon), looked at every 20 ms: what is mapped from files gives way when memory is short.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pages import ROOT, read, settle, write
 from PIL import Image
 
 from ganzoo.plugins import plugins
@@ -37,10 +38,12 @@ from ganzoo_art2real.bank import Bank, Scale  # noqa: E402
 from ganzoo_art2real.building import Settings, build  # noqa: E402
 from ganzoo_art2real.retrieval import searcher  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("GANZOO_DATA", ROOT.parent / "shared/data"))
 CORES = os.cpu_count() or 1
-RECORDS = ROOT / f"benchmarks/retrieval-{platform.system().lower()}-{platform.machine()}-{CORES}-cores.jsonl"
+HERE = ROOT / f"benchmarks/retrieval-{platform.system().lower()}-{platform.machine()}-{CORES}-cores.jsonl"
+SHOWN = ROOT / "benchmarks/retrieval-linux-x86_64-2-cores.jsonl"
+"""Of which machine the page tells."""
+PAGE = ROOT / "docs/art2real.md"
 FOLDERS = (
     "horse2zebra/trainA", "horse2zebra/trainB", "monet2photo/trainB", "monet2photo/testB", "horse2zebra/testB",
     "celebamask/train/images", "celebamask/test/images",
@@ -68,7 +71,9 @@ def compare(size: int, scale: Scale, folder: Path) -> dict[str, Any]:
     out = folder / f"bank-{size}-{scale.patch}"
     bank = build([DATA / one for one in FOLDERS], out, cut, limit=photographs)
     queries, (own,) = queries_of(folder, scale), bank.scales
-    found, record = {}, {"kind": "search", "scale": str(scale), "patches": bank.count(0, own), "queries": len(queries)}
+    found: dict[str, Any] = {}
+    record: dict[str, Any] = {"kind": "search", "scale": f"{own}, every {own.stride}"}
+    record |= {"patches": bank.count(0, own), "queries": len(queries)}
     for way in ("exact", "approximate"):
         begun = time.perf_counter()
         searching = searcher(bank, 0, own, way=way)  # type: ignore[arg-type]
@@ -171,42 +176,58 @@ def keep(record: dict[str, Any]) -> None:
     packages = {"torch": torch.__version__, "ganzoo": sys.modules["ganzoo"].__version__}
     where = {"threads": torch.get_num_threads(), "cores": CORES, "load": round(os.getloadavg()[0], 1), **packages}
     print(json.dumps(record, ensure_ascii=False), flush=True)
-    with RECORDS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({**record, **where}, ensure_ascii=False) + "\n")
+    write(HERE, [*read(HERE), {**record, **where}])
 
 
-def table() -> str:
-    """Return the search records in Markdown, the newest of each scale and size."""
-    records = [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
+def searches(records: list[dict[str, Any]]) -> str:
+    """Return the newest search of each scale and size, in Markdown."""
     newest = {(one["scale"], one["patches"]): one for one in records if one["kind"] == "search"}
     lines = ["| patches of | how many | exact, ms a query | approximate, ms | recall@5 | learnt in, s | index, MB |"]
     lines.append("| --- |" + " ---: |" * 6)
     for (scale, patches), one in sorted(newest.items(), key=lambda item: (len(item[0][0]), item[0])):
         cells = [f"{one['exact_ms']:.2f}", f"{one['approximate_ms']:.2f}", f"{one['recall']:.3f}"]
         lines.append(f"| {scale} | {patches:,} | {' | '.join(cells)} | {one['learn_s']} | {one['index_mb']} |")
+    last = list(newest.values())[-1]
+    return "\n".join([*lines, "", f"{last['cores']} cores, {last['threads']} threads, torch {last['torch']}."])
+
+
+def banks(records: list[dict[str, Any]]) -> str:
+    """Return the newest bank of each size, in Markdown."""
+    newest = {one["photographs"]: one for one in records if one["kind"] == "bank"}
+    lines = ["| photographs of 256 px | step | seconds | peak of anonymous memory, MiB | on the disk, MB |"]
+    lines.append("| ---: | --- | ---: | ---: | ---: |")
+    for count, one in sorted(newest.items()):
+        patches = sum(scale["patches"] for scale in one["scales"].values())
+        steps = [
+            (f"`ganzoo bank build`, {patches:,} patches", "build_s", "build_anon_mib", one["disk_mb"]),
+            ("learn the indexes, ask for one picture", "learn_and_ask_s", "learn_anon_mib", one["indexes_mb"]),
+            ("ask again", "ask_s", "ask_anon_mib", 0),
+        ]
+        lines += [f"| {count:,} | {what} | {one[time]} | {one[peak]} | {disk} |" for what, time, peak, disk in steps]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Measure what is asked for, or check the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=int, default=1_000_000, help="patches")
+    parser.add_argument("--least", type=int, default=0, help="patches")
     parser.add_argument("--bank", type=int, help="photographs")
-    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--ask", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.table:
-        print(table())
-    elif given.ask:
+    if given.ask:
         ask(given.ask)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            if given.bank:
-                keep(whole_bank(given.bank, Path(folder)))
-            else:
-                for size in [size for size in SIZES if size <= given.most]:
-                    for scale in SCALES if size <= 1_000_000 else SCALES[:1]:
-                        keep(compare(size, scale, Path(folder)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if given.bank:
+            keep(whole_bank(given.bank, Path(folder)))
+        elif not given.check:
+            for size in [size for size in SIZES if given.least <= size <= given.most]:
+                for scale in SCALES if size <= 1_000_000 else SCALES[:1]:
+                    keep(compare(size, scale, Path(folder)))
+    settle(PAGE, "searches", SHOWN, searches, check=given.check)
+    settle(PAGE, "banks", SHOWN, banks, check=given.check)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from ganzoo.attaching import teaches
 from ganzoo.data.loading import Reader
 from ganzoo.data.masks import FAINTEST
 from ganzoo.edges import MaskerUse
@@ -19,6 +20,7 @@ from ganzoo.roles import Roles
 from ganzoo.step import Step, zeros_step
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+METRICS = "evaluate.metrics"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def make_masker(part: Part, role: str, seed: int) -> Masker:
 
 def _train_along(method: Method, name: str) -> None:
     """Give a learning masker a slot, and have the first phase that reaches the generators train it with them."""
-    turn = next((i for i, phase in enumerate(method.phases) if phase.forward != "detached"), None)
+    turn = next((i for i, phase in enumerate(method.phases) if teaches(method, phase)), None)
     if turn is None:
         raise GanzooError(f"{name.replace('_', '.')}: it learns with the generators, and the method trains none")
     phase = method.phases[turn]
@@ -165,21 +167,30 @@ def _some(dataset: Dataset, split: Split, domain: str) -> list[Sample]:
     return [dataset.sample(split, domain, i * count // min(8, count)) for i in range(min(8, count))]
 
 
-def attach_losses(recipe: Recipe, device: torch.device) -> list[Attached]:
-    """Make the recipe's auxiliary losses, frozen, on the device; random parts of theirs are keyed by seed and name."""
+def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.device) -> list[Attached]:
+    """Make the recipe's auxiliary losses, frozen, on the device; random parts of theirs are keyed by seed and name.
+
+    Raises GanzooError for those that cannot be attached to the method.
+    """
     attached = []
     for name, part in recipe.losses.items():
         with _seeded(recipe.train.seed, f"loss/{name}"):
-            loss = part.make().eval().requires_grad_(False)
+            try:
+                loss: Loss = part.make().eval().requires_grad_(False)
+                loss.bind(method, reader)
+            except GanzooError as error:
+                raise GanzooError(f"losses.{name}: {error}") from None
         attached.append(Attached(name, loss.to(device), part.use["of"], part.use["weight"], part.use["phase"]))
     return attached
 
 
-def sources_of(method: Method, losses: Iterable[Attached]) -> dict[str, Source]:
-    """Return what method and losses read besides recipe and data, by its place in the recipe."""
+def sources_of(method: Method, losses: Iterable[Attached], metrics: Iterable[Metric]) -> dict[str, Source]:
+    """Return what method, losses and metrics read besides recipe and data, by its place in the recipe."""
     found = {f"method.{name}": one for name, one in method.sources.items()}
     for attached in losses:
         found |= {f"losses.{attached.name}.{name}": one for name, one in attached.loss.sources.items()}
+    for i, metric in enumerate(metrics):
+        found |= {f"{METRICS}.{i}.{name}": one for name, one in metric.sources.items()}
     return found
 
 

@@ -48,14 +48,20 @@ def attach(
         if key not in of and parameter.default is Parameter.empty:
             problem((*path, "of"), f"the loss reads {key!r} too: which tensor is it?")
     phases: dict[str, Phase] = {one.name: one for one in method.phases}
-    phase = part.use["phase"] or next((one.name for one in phases.values() if one.forward != "detached"), "")
+    phase = part.use["phase"] or next((one.name for one in phases.values() if teaches(method, one)), "")
     if not phases:
         problem(path, "the method trains in no phase, so that no loss can attach to it")
     elif phase not in phases:
         problem((*path, "phase"), f"the method has no phase {phase!r}{suggest(phase, phases)}")
-    elif phases[phase].forward == "detached":
-        problem((*path, "phase"), f"the phase {phase!r} reads detached tensors, so that it would train nothing")
+    elif not teaches(method, phases[phase]):
+        problem((*path, "phase"), f"the phase {phase!r} trains discriminators alone, which no such loss reaches")
     return {"of": of, "weight": part.use["weight"], "phase": phase}, problems
+
+
+def teaches(method: Method, phase: Phase) -> bool:
+    """Return whether a phase trains what makes the pictures: some network that is no discriminator, with its graph."""
+    trained = [slot for name in phase.steps for slot in method.optims[name].slots]
+    return phase.forward != "detached" and any(method.slots[one].kind != "discriminator" for one in trained)
 
 
 def mask_tensors(method: Method, roles: Collection[str]) -> list[str]:

@@ -13,6 +13,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from ganzoo import processes
 from ganzoo.assemble import (
     Attached,
     attach_losses,
@@ -25,32 +26,35 @@ from ganzoo.assemble import (
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
+from ganzoo.errors import fitting
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.needs import lines, measure
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.step import Step
 
-CPU = torch.device("cpu")
-
 
 def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> None:
-    """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs, by two steps of it.
+    """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs, by a few steps of it.
 
-    Raises GanzooError with every mistake.
+    Nothing is kept but what a run would learn once for all, such as the indexes of a bank. Raises GanzooError with
+    every mistake.
     """
     recipe = read_recipe(file, overrides)
     dataset: Dataset = recipe.data.make()
-    train = recipe.train
+    train, device = recipe.train, processes.start().device
     method = build_method(recipe, dataset.channels)
     paired = reads_pairs(recipe, method, dataset)
     require_given(recipe, method, dataset)
     order = Order(picture_counts(dataset, "train"), paired, train.batch, train.accumulate, seed=train.seed)
     reader = Reader(dataset, recipe.images, paired)
-    bound_metrics(recipe, method, reader)
+    method.prepare(reader)
+    losses, metrics = attach_losses(recipe, method, reader, device), bound_metrics(recipe, method, reader)
     batch = reader.training_batch(order.micro_batches(0)[0][:1], 0, train.seed)
-    losses = attach_losses(recipe, CPU)
-    shapes = trace_shapes(method, losses, make_step(batch, CPU, seed=train.seed))
+    with fitting("one picture does not fit into the memory"):
+        for part in [*method.networks.values(), *method.masks.maskers.values()]:
+            part.to(device)
+        shapes = trace_shapes(method, losses, make_step(batch, device, seed=train.seed))
     click.echo(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
@@ -61,7 +65,7 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     if not quick:
         needs = measure(recipe, method, losses, reader, order, paired)
         pictures = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in dataset.channels.items())
-        for line in lines(needs, recipe, total, pictures, sources_of(method, losses)):
+        for line in lines(needs, recipe, total, pictures, sources_of(method, losses, metrics)):
             click.echo(line)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -16,6 +17,19 @@ class GanzooError(Exception):
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error is torch's or Python's way of saying that there is no memory left."""
     return "memory" in f"{type(error).__name__} {error}".lower()
+
+
+@contextmanager
+def fitting(where: str) -> Iterator[None]:
+    """Turn running out of memory within a block into a GanzooError that says where, and what helps."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise GanzooError(
+            f"{where}: lower train.batch (and raise train.accumulate), or images.size, or the networks' width"
+        ) from None
 
 
 def suggest(word: object, known: Iterable[str]) -> str:

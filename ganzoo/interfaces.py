@@ -144,16 +144,34 @@ class Method(ABC):
         """Build the networks of slots without a kind, after one look at an example (batch 1, without gradient)."""
         return {}
 
+    def prepare(self, reader: Reader) -> None:
+        """Get ready to train, and refuse at once what cannot be: at ``check`` and before a run, not to translate.
+
+        Args:
+            reader: gives pictures scaled and cropped as they are trained on; ``reader.images`` says how.
+        """
+
     @abstractmethod
     def forward(self, step: Step) -> None:
         """Put into the step what the phases, grids and metrics read: ``fake_B``, ``rec_A``, …"""
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate (B, C, H, W) in [−1, 1], any H and W. ``step`` brings draws and given masks."""
+        """Translate (B, C, H, W) in [−1, 1], any H and W. ``step`` brings draws, given masks and a given ``style``."""
         raise GanzooError(f"the method {type(self).__name__} does not translate single pictures")
 
-    def lr_factor(self, done: int, total: int, decay: float) -> float:
-        """Return the learning rate's factor after ``done`` of ``total`` epochs (or steps); see ``schedule.py``."""
+    def style_size(self, domain: str) -> int:
+        """Return how many numbers tell a style of a domain; 0 where translations have none."""
+        return 0
+
+    def style_of(self, images: Tensor, domain: str) -> Tensor:
+        """Return the styles (B, numbers) of a domain's pictures (B, C, H, W) in [−1, 1]."""
+        raise GanzooError(f"the method {type(self).__name__} knows no styles")
+
+    def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
+        """Return the learning rate's factor after ``done`` of ``total`` epochs, or steps, as the run is given.
+
+        ``step`` counts steps in any case. See ``schedule.py``.
+        """
         from ganzoo.schedule import linear_decay
 
         return linear_decay(done, total, decay)
@@ -188,6 +206,9 @@ class Loss(nn.Module):
     """Named tensors → a scalar in float32, a mean over samples."""
     sources: Mapping[str, Source] = MappingProxyType({})
 
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Take what it attaches to, and refuse at once what cannot be, as ``Metric.bind``."""
+
 
 class Masker(nn.Module, ABC):
     """Image (B, C, H, W) in [−1, 1] → mask (B, K, H, W), float in [0, 1]; K = 1 foreground, K > 1 classes.
@@ -203,6 +224,8 @@ class Masker(nn.Module, ABC):
 
     planes: int = 1
     """K, the number of planes it makes."""
+    classes: tuple[str, ...] = ()
+    """What the planes are called, where they have names."""
     needs: ClassVar[tuple[str, ...]] = ("image",)
     """``image``: it looks at the picture; ``given``: it reads the mask that the data set gives with the source."""
     trains: Literal["", "alone", "along"] = ""
@@ -281,6 +304,7 @@ class Metric(ABC):
     """
 
     directions: tuple[Direction, ...] = ("AB", "BA")
+    sources: Mapping[str, Source] = MappingProxyType({})
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Take what is measured, and refuse at once what cannot be: at ``check``, and before a run begins.

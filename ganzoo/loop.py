@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ganzoo import state
-from ganzoo.data.augment import augment, make_step
+from ganzoo.data.augment import micro_steps
 from ganzoo.data.loading import Batch, evaluation_rows, training_batches
 from ganzoo.data.order import picture_counts
 from ganzoo.data.pictures import write_picture
-from ganzoo.errors import GanzooError, is_out_of_memory
+from ganzoo.errors import GanzooError, fitting
 from ganzoo.evaluate import evaluation_step
 from ganzoo.grid import draw_grid
 from ganzoo.measure import finish, first_of, measure_now
@@ -31,7 +31,8 @@ def train(run: Run) -> dict[str, float]:
     progress, sums = run.start_step()
     tally, guard = Tally(run, sums), Guard(run, progress)
     settings, start, total = run.recipe.train, progress.step, run.total
-    ended = progress.ended == total or out_of_patience(run, progress)
+    best, patience = run.recipe.evaluate.best, run.recipe.evaluate.patience
+    ended = progress.begin(total, best, patience)
     announce(run, start, ended)
     run.callbacks.gather()
     run.callbacks.call("start")
@@ -43,11 +44,11 @@ def train(run: Run) -> dict[str, float]:
     with Stop() as stop, run.console.progress(total, start) as line:
         begun = time.perf_counter()
         for index, batches in training_batches(run.reader, run.order, start, stop_at, settings.workers):
-            waited = time.perf_counter() - begun
+            idle = time.perf_counter() - begun
             run.engine.set_lr(lr_factor(run, index))
             losses, flags = train_step(run, index, batches)
             stopping = guard.watch(index, losses, flags, stop.asked)
-            tally.add(losses, skipped=guard.skipped, waited=waited, took=time.perf_counter() - begun)
+            tally.add(losses, skipped=guard.skipped, waited=idle, took=time.perf_counter() - begun)
             step, last = index + 1, index + 1 == total
             progress.step = step
             line.advance(step)
@@ -58,10 +59,13 @@ def train(run: Run) -> dict[str, float]:
             if run.metrics and (due(step, run.recipe.evaluate.every) or last):
                 figures = measure_now(run, step)
                 ended = on_any(run.accelerator, run.callbacks.call("evaluation", step, figures))
-                progress.ended = total if ended else 0
-                if figures and progress.improve(run.recipe.evaluate.best, figures):
+                if figures and progress.improve(best, figures):
                     save(run, "best", progress, tally)
-                ended = ended or out_of_patience(run, progress)
+                waited = progress.impatient(best, patience)
+                if waited:
+                    run.console.say(f"{best} has not improved for {progress.stale} evaluations: the training ends here")
+                ended = ended or waited
+                progress.ended, progress.waited = total if ended else 0, patience if waited else 0
             if due(step, settings.sample) or last or ended:
                 draw_samples(run, step)
             if due(step, settings.keep):
@@ -83,18 +87,9 @@ def train(run: Run) -> dict[str, float]:
 
 def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Tensor], Tensor]:
     """Bring the micro-batches to the device, vary them there, and run the step; the engine's losses and flags."""
-    try:
-        micros = [make_step(batch, run.engine.device, **about(run, index)) for batch in batches]
-        for micro in micros:
-            augment(micro, run.recipe.images, run.paired)
-        return run.engine.step(micros)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise GanzooError(
-            f"{run.folder}: out of memory at step {index + 1}: lower train.batch (and raise train.accumulate), or "
-            "images.size, or the networks' width"
-        ) from None
+    with fitting(f"{run.folder}: out of memory at step {index + 1}"):
+        device, images = run.engine.device, run.recipe.images
+        return run.engine.step(micro_steps(batches, device, images, run.paired, **about(run, index)))
 
 
 def announce(run: Run, start: int, ended: bool) -> None:
@@ -129,25 +124,13 @@ def lr_factor(run: Run, index: int) -> float:
     """Return the learning rate's factor at a step: it moves by epochs if the run is given in epochs, else by steps."""
     train = run.recipe.train
     if train.epochs:
-        return run.engine.method.lr_factor(index // run.order.steps_per_epoch, train.epochs, train.decay)
-    return run.engine.method.lr_factor(index, run.total, train.decay)
+        return run.engine.method.lr_factor(index // run.order.steps_per_epoch, train.epochs, train.decay, index)
+    return run.engine.method.lr_factor(index, run.total, train.decay, index)
 
 
 def due(step: int, every: int) -> bool:
     """Return whether something that happens every so many steps (0: never) happens now."""
     return bool(every) and step % every == 0
-
-
-def out_of_patience(run: Run, progress: Progress) -> bool:
-    """Return whether the best figure has not got better for as long as the recipe waits, and say so."""
-    settings = run.recipe.evaluate
-    out = bool(settings.patience) and progress.stale >= settings.patience
-    if out:
-        run.console.say(
-            f"for {progress.stale} evaluations evaluate.best, {settings.best}, has not got better: the training ends "
-            "here; a larger evaluate.patience goes on"
-        )
-    return out
 
 
 def draw_samples(run: Run, step: int) -> None:

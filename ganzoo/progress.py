@@ -12,10 +12,11 @@ from ganzoo.errors import GanzooError
 
 @dataclass
 class Progress:
-    """The step reached, steps in a row that were not finite, the best figure so far, and whether an observer ended it.
+    """The step reached, steps in a row that were not finite, the best figure so far, and whether it ended early.
 
     ``best_of`` is the recipe's ``evaluate.best`` to which ``best`` belongs, ``stale`` the number of evaluations since;
-    ``ended`` the length that the run had when an observer ended it early, so that a longer run goes on.
+    ``ended`` the length that the run had when it ended early, so that a longer run goes on; ``waited`` the patience
+    that it then had, 0 where an observer ended it.
     """
 
     step: int = 0
@@ -24,6 +25,7 @@ class Progress:
     best_of: str = ""
     stale: int = 0
     ended: int = 0
+    waited: int = 0
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Progress:
@@ -37,9 +39,23 @@ class Progress:
         way, name = wanted.split()
         if name not in figures:
             raise GanzooError(f"evaluate.best: there is no figure {name!r}; there are: {', '.join(figures)}")
-        value, best = figures[name], self.best if self.best_of == wanted else None
+        if self.best_of != wanted:
+            self.best, self.best_of, self.stale = None, wanted, 0
+        value, best = figures[name], self.best
         better = math.isfinite(value) and (best is None or (value < best if way == "min" else value > best))
         self.stale = 0 if better else self.stale + 1
         if better:
-            self.best, self.best_of = value, wanted
+            self.best = value
         return better
+
+    def begin(self, total: int, wanted: str | None, patience: int) -> bool:
+        """Begin a sitting of a run of a length; return whether it has ended early, and nothing has changed since."""
+        if self.ended == total:
+            return not self.waited or self.impatient(wanted, patience)
+        if self.waited:
+            self.stale = 0
+        return False
+
+    def impatient(self, wanted: str | None, patience: int) -> bool:
+        """Return whether the best figure that is wanted has not got better for so many evaluations; 0: never."""
+        return bool(patience) and self.best_of == wanted and self.stale >= patience

@@ -19,7 +19,7 @@ from accelerate import Accelerator
 
 from ganzoo import processes, state
 from ganzoo.aside import hold
-from ganzoo.assemble import attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
+from ganzoo.assemble import METRICS, attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
 from ganzoo.callbacks import Callbacks
 from ganzoo.console import Console
 from ganzoo.data.loading import Reader
@@ -67,8 +67,8 @@ class Run:
         )
         self.reader = Reader(self.dataset, recipe.images, self.paired)
         self.total = train.steps or train.epochs * self.order.steps_per_epoch
-        losses = attach_losses(recipe, accelerator.device)
-        self.sources = sources_of(method, losses)
+        method.prepare(self.reader)
+        losses = attach_losses(recipe, method, self.reader, accelerator.device)
         self.engine = Engine(
             method,
             accelerator,
@@ -78,6 +78,7 @@ class Run:
             ema=train.ema,
         )
         self.metrics = bound_metrics(recipe, method, self.reader)
+        self.sources = sources_of(method, losses, self.metrics)
         self.lines = JsonLines(folder / "metrics.jsonl")
         self.events = JsonLines(folder / "events.jsonl")
         self.results = JsonLines(folder / "results.jsonl")
@@ -202,7 +203,12 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) ->
     allowed = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
     allowed |= {"pictures.A", "pictures.B"}  # a damaged picture that was taken out must not end a run
     found = differences(before, now)
-    refused = [f"{path}: {old} → {new}" for path, old, new in found if path not in allowed]
+    measured = f"sources.{METRICS}."  # metrics may come and go, but not be of something else under the same name
+    refused = [
+        f"{path}: {old} → {new}"
+        for path, old, new in found
+        if path not in allowed and not (path.startswith(measured) and None in (old, new))
+    ]
     if refused:
         raise GanzooError(
             f"{folder}: this run was begun with other settings, so it cannot go on with these: {'; '.join(refused)} "
@@ -218,6 +224,7 @@ def _free_name(folder: Path) -> Path:
 def environment(accelerator: Accelerator) -> dict[str, Any]:
     """Return what the run ran on: versions, plugins, processor and device."""
     wanted = {
+        "faiss-cpu",
         "torch",
         "torchvision",
         "accelerate",

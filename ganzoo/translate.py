@@ -124,7 +124,17 @@ class Translator:
         translated = to_uint8(made[0])
         return Image.fromarray(translated[:, :, 0] if translated.shape[2] == 1 else translated)
 
-    def step_of(self, batch: Tensor, direction: Direction, mask: Tensor | None = None, *, sample: int = 0) -> Step:
+    def step_of(
+        self,
+        batch: Tensor,
+        direction: Direction,
+        mask: Tensor | None = None,
+        *,
+        sample: int = 0,
+        style: Tensor | None = None,
+        seed: int | None = None,
+        draw: int = 0,
+    ) -> Step:
         """Return the step in which a batch was translated: the result in [−1, 1], and the masks that were used.
 
         Args:
@@ -132,9 +142,14 @@ class Translator:
             direction: one of the method's.
             mask: (1, H, W) or (B, 1, H, W) in [0, 1].
             sample: keys the draws of the first picture; the others' follow.
+            style: (B or 1, numbers), in place of a drawn one, for methods that have styles.
+            seed: keys the draws too; by default the run's.
+            draw: likewise: 0, 1, … give other draws.
         """
-        samples = range(sample, sample + len(batch))
-        step = Step({}, seed=self.recipe.train.seed, index=-1, samples=samples, training=False)
+        samples, seed = range(sample, sample + len(batch)), self.recipe.train.seed if seed is None else seed
+        step = Step({}, seed=seed, index=-1 - draw, samples=samples, training=False)
+        if style is not None:
+            step["style"] = style.to(self.device).expand(len(batch), -1)
         if mask is not None:
             role, masks = role_of(self.method), self.method.masks
             planes = _planes(mask, batch).to(self.device)

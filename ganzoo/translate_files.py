@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from ganzoo.data.scaling import resize
 from ganzoo.errors import GanzooError, is_out_of_memory
 from ganzoo.given import choices
 from ganzoo.roles import ROLES
+from ganzoo.styles import styles
 from ganzoo.translate import TRANSLATED, Translator
 
 
@@ -56,13 +58,17 @@ def translate_files(
     masks: Sequence[Path] = (),
     maskers: Sequence[str] = (),
     save_masks: Path | None = None,
+    style: Sequence[str] = (),
+    samples: int = 1,
+    interpolate: int = 0,
+    seed: int | None = None,
 ) -> None:
     """Translate files and folders. Raises GanzooError with a list at the end when some failed; the rest is done.
 
     Args:
         run: the run's folder.
         inputs: pictures and folders of them.
-        out: the folder for the translations; with several masks one below it for each.
+        out: the folder for the translations; with several masks, or styles, one below it for each.
         direction: by default the method's first.
         checkpoint: as ``Translator``'s.
         size: pixels of the shorter side, to which pictures and masks are scaled before.
@@ -70,6 +76,10 @@ def translate_files(
         masks: pictures of masks, or folders of them.
         maskers: maskers to use in place of the run's own, as a recipe would name them.
         save_masks: a folder for the masks that were used, one below it for each role.
+        style: styles, as ``styles`` reads them.
+        samples: draws of each random style.
+        interpolate: styles between two given ones.
+        seed: of what is drawn; by default the run's.
     """
     pairs = plan(inputs, out)
     if not pairs:
@@ -84,10 +94,12 @@ def translate_files(
     if unknown:
         said = "come with its data set, and these pictures have none: give them with --mask"
         raise GanzooError(f"{run}: the masks of the run in the role {', '.join(unknown)} {said}")
-    ways = choices(translator.method, translator.recipe.train.seed, masks, maskers)
+    seed = translator.recipe.train.seed if seed is None else seed
+    looks = styles(translator, way, style, samples=samples, between=interpolate, seed=seed)
+    ways = list(product(choices(translator.method, translator.recipe.train.seed, masks, maskers), looks))
     console = Console()
     failed: list[str] = []
-    for choice in ways:
+    for choice, look in ways:
         translator.wear(choice.masks or own)
         for number, (source, target) in enumerate(pairs):
             relative = target.relative_to(out)
@@ -100,8 +112,10 @@ def translate_files(
                     pixels = resize(pixels, shape, Image.Resampling.BICUBIC)
                     mask = mask if mask is None else resize(mask, shape, Image.Resampling.BILINEAR)
                 given = None if mask is None else torch.from_numpy(mask.copy())[None] / 255
-                step = translator.step_of(to_float(pixels)[None], way, given, sample=number)
-                write_picture(to_uint8(step[TRANSLATED][0]), out / choice.label / relative)
+                step = translator.step_of(
+                    to_float(pixels)[None], way, given, sample=number, style=look.numbers, seed=seed, draw=look.draw
+                )
+                write_picture(to_uint8(step[TRANSLATED][0]), out / choice.label / look.label / relative)
                 for role, planes in translator.masks_of(step, way).items() if save_masks else ():
                     write_mask(planes[0], Path(save_masks or "", choice.label, role, relative))
             except GanzooError as error:
@@ -111,8 +125,10 @@ def translate_files(
                     raise
                 failed.append(f"{source}: too large for the memory; scale it down with --size")
     count = len(pairs) * len(ways)
-    with_masks = f" with each of {len(ways)} masks" if len(ways) > 1 else ""
-    console.say(f"{count - len(failed)} of {count} pictures translated {way}{with_masks}, into {out}")
+    counts = {"masks": len(ways) // len(looks), "styles": len(looks)}
+    several = " and ".join(f"{many} {what}" for what, many in counts.items() if many > 1)
+    each = f" with each of {several}" if several else ""
+    console.say(f"{count - len(failed)} of {count} pictures translated {way}{each}, into {out}")
     if failed:
         raise GanzooError("\n".join([*failed, f"{len(failed)} of {count} pictures were not translated"]))
 

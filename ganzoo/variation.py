@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Method
 from ganzoo.roles import Roles
 from ganzoo.step import Step
+
+if TYPE_CHECKING:
+    from ganzoo.data.loading import Reader
 
 
 class Variation(Method):
@@ -23,7 +27,6 @@ class Variation(Method):
     def __init__(self, base: Method) -> None:
         self.base = base
         self.slots, self.optims, self.phases, self.tensors = base.slots, base.optims, base.phases, base.tensors
-        self.sources = base.sources
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
@@ -43,6 +46,10 @@ class Variation(Method):
         """Let the base build what it builds itself."""
         return self.base.setup(example)
 
+    def prepare(self, reader: Reader) -> None:
+        """Let the base get ready."""
+        self.base.prepare(reader)
+
     def forward(self, step: Step) -> None:
         """Run the base's forward."""
         self.base.forward(step)
@@ -51,9 +58,17 @@ class Variation(Method):
         """Translate as the base does."""
         return self.base.translate(images, direction, step)
 
-    def lr_factor(self, done: int, total: int, decay: float) -> float:
+    def style_size(self, domain: str) -> int:
+        """Return the base's size."""
+        return self.base.style_size(domain)
+
+    def style_of(self, images: Tensor, domain: str) -> Tensor:
+        """Return the base's styles."""
+        return self.base.style_of(images, domain)
+
+    def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
         """Return the base's factor."""
-        return self.base.lr_factor(done, total, decay)
+        return self.base.lr_factor(done, total, decay, step)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return what the base keeps."""

@@ -12,15 +12,17 @@ import yaml
 from accelerate import Accelerator
 from banks import SMALL, write_photographs
 from safetensors.torch import save_file
-from standins import batch_step
+from standins import Noise, batch_step
 
 from ganzoo import GanzooError
 from ganzoo.assemble import build_method
+from ganzoo.data.loading import Reader
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Method
 from ganzoo.plugins import plugins
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.roles import ROLES
+from ganzoo.settings import ImageSettings
 from ganzoo_art2real.building import build
 from ganzoo_maskers.unet import UNet
 
@@ -48,6 +50,17 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "shared": [{"role": "composite"}, {"role": "input"}],
 }
 """How each masker is used here; a masker that is new has to be named."""
+NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
+    "cyclegan": {
+        "G": {"generator": "resnet", "width": 2, "blocks": 0},
+        "D": {"discriminator": "patch", "width": 2, "layers": 1},
+    },
+    "munit": {
+        "G": {"generator": "munit", "width": 2, "blocks": 1, "hidden": 4},
+        "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
+    },
+}
+"""Small networks that each method takes; those of CycleGAN where a method is not named."""
 METHOD_OPTIONS: dict[str, dict[str, Any]] = {"smcyclegan": {"mask_probability": 1.0}, "art2real": {"bank": "bank"}}
 MASKERS = [(name, index) for name, uses in OPTIONS.items() for index in range(len(uses))]
 
@@ -109,10 +122,7 @@ def refusal(name: str, index: int, role: str, method: str) -> str:
 def recipe_of(home: Path, name: str, index: int, role: str, method: str) -> Path:
     recipe = {
         "method": {"method": method, **METHOD_OPTIONS.get(method, {})},
-        "networks": {
-            "G": {"generator": "resnet", "width": 2, "blocks": 0},
-            "D": {"discriminator": "patch", "width": 2, "layers": 1},
-        },
+        "networks": NETWORKS.get(method, NETWORKS["cyclegan"]),
         "maskers": {
             **dict.fromkeys(required_by(method), "full"),
             role: {"masker": name, **OPTIONS[name][index]},
@@ -139,7 +149,9 @@ def test_a_pair_works_or_is_refused(
             read_recipe(file)
         assert said in str(problem.value)
         return
-    engine = Engine(build_method(read_recipe(file), {"A": 3, "B": 3}), Accelerator(cpu=True), lr=1e-3)
+    built = build_method(read_recipe(file), {"A": 3, "B": 3})
+    built.prepare(Reader(Noise(), ImageSettings(size=16, load=24)))
+    engine = Engine(built, Accelerator(cpu=True), lr=1e-3)
     step = batch_step(size=16)
     for domain in "AB":
         step[f"given_mask_{domain}"] = batch_step(size=16, seed=7)["real_A"][:, :1].sign().relu()

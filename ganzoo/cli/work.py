@@ -32,7 +32,7 @@ def run_command(recipe: Path, overrides: tuple[str, ...], name: str, root: Path,
 def check_command(recipe: Path, overrides: tuple[str, ...], quick: bool) -> None:
     """Print RECIPE in full, its parts with shapes and sizes, and what a run needs: time, memory, disk.
 
-    The needs are measured by two steps, which are thrown away.
+    The needs are measured by a few steps, which are thrown away.
     """
     from ganzoo.check import check
 
@@ -75,6 +75,16 @@ def masks_command(recipe: Path, overrides: tuple[str, ...], out: Path) -> None:
     multiple=True,
     help="A masker in place of the run's own: centered_square, '{masker: round, scale: 0.5}'; again for one more.",
 )
+@click.option(
+    "--style",
+    multiple=True,
+    help="For methods with styles: random, a picture whose style is taken, or numbers (0.3,-1,…); again for one more.",
+)
+@click.option("--samples", default=1, show_default=True, type=click.IntRange(1), help="Draws of each random style.")
+@click.option(
+    "--interpolate", type=click.IntRange(2), help="So many styles on the line from the first --style to the second."
+)
+@click.option("--seed", type=int, help="Of what is drawn.  [default: the run's]")
 @click.option("--save-masks", type=RECIPE, help="A folder for the masks that were used, one below it for each role.")
 def translate_command(
     run: Path,
@@ -86,12 +96,16 @@ def translate_command(
     device: str,
     masks: tuple[Path, ...],
     maskers: tuple[str, ...],
+    style: tuple[str, ...],
+    samples: int,
+    interpolate: int | None,
+    seed: int | None,
     save_masks: Path | None,
 ) -> None:
     """Translate INPUTS, pictures and folders of them, with the generators of RUN.
 
     Every picture is translated at its own size; names and folders are kept, as PNG. Pictures of one folder that differ
-    only in their ending keep it: a.jpg.png. With several masks each has a folder of its own below OUT.
+    only in their ending keep it: a.jpg.png. With several masks or styles each has a folder of its own below OUT.
     """
     from ganzoo.translate_files import translate_files
 
@@ -106,4 +120,8 @@ def translate_command(
         masks=masks,
         maskers=maskers,
         save_masks=save_masks,
+        style=style,
+        samples=samples,
+        interpolate=interpolate or 0,
+        seed=seed,
     )

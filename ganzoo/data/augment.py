@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +29,16 @@ def tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
     for name, array in batch.values.items():
         found[name] = torch.from_numpy(array).to(device)
     return found
+
+
+def micro_steps(
+    batches: Sequence[Batch], device: torch.device, images: ImageSettings, paired: bool, **about: Any
+) -> list[Step]:
+    """Return the steps of micro-batches, on the device and varied there; ``about`` tells their place in the run."""
+    micros = [make_step(batch, device, **about) for batch in batches]
+    for micro in micros:
+        augment(micro, images, paired)
+    return micros
 
 
 def augment(step: Step, images: ImageSettings, paired: bool) -> None:

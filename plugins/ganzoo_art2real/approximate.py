@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import faiss
+import psutil
 import torch
 from torch import Tensor
 
@@ -117,6 +118,9 @@ class Approximate(Searcher):
         return self.bank.patches(self.scale, numbers).numpy()
 
     def _write(self, index: Any) -> None:
+        for left in self.bank.folder.glob(f".{self.file.name}.*"):  # by a process that was killed
+            if not psutil.pid_exists(int(left.suffix[1:])):
+                left.unlink(missing_ok=True)
         aside = self.file.with_name(f".{self.file.name}.{os.getpid()}")
         try:
             try:

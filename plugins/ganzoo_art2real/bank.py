@@ -160,10 +160,9 @@ class Bank:
         """Return the windows of a class, ascending (n,) int32, mapped from the disk; none for an unknown class."""
         return self._numbers.get((label, self.scale(scale)), np.empty(0, "<i4"))
 
-    def resolve(self, label: int, scale: tuple[int, int] | None = None) -> int:
-        """Return the class, or ``BACKGROUND`` where it has no patches at the scale; without one: at some scale."""
-        wanted = self.scales if scale is None else (scale,)
-        return label if all(self.count(label, one) for one in wanted) else BACKGROUND
+    def resolve(self, label: int, scale: tuple[int, int]) -> int:
+        """Return the class, or ``BACKGROUND`` where it has no patches at the scale."""
+        return label if self.count(label, scale) else BACKGROUND
 
     def patches(self, scale: tuple[int, int], numbers: Tensor | np.ndarray) -> Tensor:
         """Cut windows of any class on demand.
@@ -176,7 +175,7 @@ class Bank:
             (N, 3·patch²) float32 in [−1, 1], laid out as the columns of ``unfold``.
         """
         if not isinstance(numbers, Tensor):
-            numbers = torch.from_numpy(np.array(numbers))  # a copy: torch takes no array that is read-only
+            numbers = torch.from_numpy(numbers)
         return cut(self.pictures(numbers.device), self.scale(scale), numbers).float().div_(127.5).sub_(1)
 
     def pictures(self, device: torch.device) -> Tensor:
@@ -196,7 +195,7 @@ def _map_numbers(file: Path, count: int) -> np.ndarray:
         return np.empty(0, "<i4")
     if file.stat().st_size != 4 * count:
         raise ValueError(f"{file.name} is not as long as the manifest says")
-    return np.memmap(file, "<i4", mode="r")
+    return np.memmap(file, "<i4", mode="c")  # torch takes no array that is read-only
 
 
 def _damaged(folder: Path, why: object) -> GanzooError:

@@ -17,6 +17,7 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo import GanzooError
+from ganzoo.aside import find
 from ganzoo.console import Console
 from ganzoo.data.scaling import scale as scaled
 from ganzoo.records import differences
@@ -94,9 +95,10 @@ def build(
     }
     digests = [_digest(entry) for entry in entries]
     key = sha256(json.dumps([VERSION, said, digests], sort_keys=True).encode()).hexdigest()
-    if out.exists() and not (out / MANIFEST).exists() and not (out.is_dir() and not any(out.iterdir())):
+    there = find(out, MANIFEST)
+    if out.exists() and not there and not (out.is_dir() and not any(out.iterdir())):
         raise GanzooError(f"{out}: it is there, and no bank; choose another place for -o")
-    if (out / MANIFEST).exists() and not fresh:
+    if there and not fresh:
         bank = Bank.open(out)
         if bank.key != key:
             raise GanzooError(f"{out}: a stale bank: {_difference(bank, said, digests)}; --fresh replaces it")

@@ -24,7 +24,7 @@ def bank() -> None:
 @click.option(
     "--share", default=0.2, show_default=True, help="A class owns the windows of which it has so much, or more."
 )
-@click.option("--masker", help="Says the classes: unet, '{masker: segmenter, classes: [person], planes: per_class}', …")
+@click.option("--masker", help="Says the classes: segmenter, '{masker: unet, weights: FOLDER}', …")
 @click.option("--labels", type=PATH, help="A folder of label maps, one for each photograph; 0 is no class.")
 @click.option("--limit", type=click.IntRange(1), help="Take the first so many photographs only.")
 @click.option("--fresh", is_flag=True, help="Replace a bank that is there.")

@@ -11,12 +11,17 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Loss, Source
-from ganzoo_art2real.bank import Bank, Scale
+from ganzoo.data.loading import Reader
+from ganzoo.edges import MaskerUse
+from ganzoo.interfaces import Loss, Method, Source
+from ganzoo.roles import Roles
+from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.retrieval import Searcher, Way, searcher
+from ganzoo_art2real.segmenting import names_of
 
 Count = Annotated[int, Field(ge=1)]
+Scales = Literal["first", "all"] | tuple[tuple[Count, Count], ...]
 
 
 class Contextual(Loss):
@@ -42,7 +47,7 @@ class Contextual(Loss):
         self,
         *,
         bank: Path,
-        scales: Literal["first", "all"] | tuple[tuple[Count, Count], ...] = "first",
+        scales: Scales = "first",
         neighbours: Count = 5,
         share: Annotated[float, Field(gt=0, le=1)] = 0.5,
         bandwidth: Annotated[float, Field(gt=0)] = 1.0,
@@ -62,6 +67,38 @@ class Contextual(Loss):
         self.rows = rows
         self.searchers: dict[tuple[int, Scale, torch.device], Searcher] = {}
 
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Refuse a bank of another scale than the training pictures', or of other classes than the masker's."""
+        self.fit(method.masks, reader.images.scale_to)
+
+    def fit(self, masks: Roles, size: int) -> None:
+        """Raise GanzooError where the bank does not fit.
+
+        Args:
+            masks: whose masker in the role ``labels``, if there is one, has to tell the same classes apart.
+            size: to which side the pictures are scaled before any crop, pixels.
+        """
+        anew = f"build it anew: ganzoo bank build PHOTOS -o {self.bank.folder} --fresh"
+        if self.bank.size != size:
+            raise GanzooError(
+                f"{self.bank.folder}: photographs of {self.bank.size} pixels a side, and pictures of {size}, so that "
+                f"their patches show other scales; {anew} --size {size}"
+            )
+        if (
+            "labels" in masks
+            and "given" not in masks.needs("labels")
+            and isinstance(self.bank.settings["classes"], dict)
+        ):
+            use = masks.uses.get("labels", MaskerUse())
+            known, told = self.bank.names, {BACKGROUND: "background"}
+            told |= names_of(masks.maskers["labels"], use if isinstance(use, MaskerUse) else MaskerUse())
+            if known != told:
+                theirs, ours = (", ".join(list(names.values())[1:]) for names in (known, told))
+                raise GanzooError(
+                    f"{self.bank.folder}: a bank of the classes {theirs}, and maskers.labels tells apart {ours}; "
+                    f"{anew} --masker …"
+                )
+
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the loss, a scalar in float32.
 
@@ -70,8 +107,8 @@ class Contextual(Loss):
             labels: which class each pixel is of: planes (B, K, H, W), plane c − 1 for class c, cut at ½; or a label map
                 (B, 1, H, W) of whole numbers, 0 for none. Without it everything is background.
 
-        Raises GanzooError for images of other than three channels, or smaller than a window, and for planes of other
-        classes than the bank's: it has to be built with the same masker.
+        Raises GanzooError for images of other than three channels, or smaller than a window; and without labels, when
+        the bank has nothing in its background.
         """
         planes = self._planes(image, labels)
         total = image.float().sum() * 0  # a loss that found nothing is 0, and still of the image
@@ -92,16 +129,13 @@ class Contextual(Loss):
     def _planes(self, image: Tensor, labels: Tensor | None) -> Tensor:
         """Return one plane a class, the background's first, (B, 1 + K, H, W) of 0 and 1."""
         if labels is None:
+            if not all(self.bank.count(BACKGROUND, scale) for scale in self.scales):
+                raise GanzooError(
+                    f"{self.bank.folder}: all its patches are of some class, and without labels everything generated "
+                    "is background: give maskers: {labels: …}, the masker that the bank was built with"
+                )
             return torch.ones_like(image[:, :1], dtype=torch.float32)
         if labels.is_floating_point():
-            known = self.bank.classes[-1]
-            by_masker = isinstance(self.bank.settings["classes"], dict)  # label maps may show some of the classes only
-            if by_masker and labels.shape[1] != known:
-                raise GanzooError(
-                    f"{self.bank.folder}: a bank of {known} classes ({', '.join(self.bank.names.values())}), and the "
-                    f"masker tells {labels.shape[1]} apart; build the bank with the same one: "
-                    "ganzoo bank build … --masker"
-                )
             classes = (labels.detach() >= 0.5).float()
         else:
             last = max(1, self.bank.classes[-1])

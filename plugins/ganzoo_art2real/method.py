@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
+from ganzoo.data.loading import Reader
 from ganzoo.step import Step
 from ganzoo.variation import Variation
-from ganzoo_art2real.loss import Contextual, Count
+from ganzoo_art2real.loss import Contextual, Count, Scales
 from ganzoo_art2real.retrieval import Way
 from ganzoo_cyclegan.adversarial import Adversarial
 from ganzoo_cyclegan.method import CycleGAN, Weight
@@ -23,7 +24,7 @@ from ganzoo_cyclegan.method import CycleGAN, Weight
 Refresh = dict[Literal["after", "every"], Count]
 
 REFRESH: Refresh = {"after": 40, "every": 20}
-SNAPSHOT = "snapshot."
+SNAPSHOT, TAKEN = "snapshot.", "taken"
 
 
 class Art2Real(Variation):
@@ -54,7 +55,7 @@ class Art2Real(Variation):
         *,
         bank: Path,
         contextual: Weight = 0.1,
-        scales: Literal["first", "all"] | tuple[tuple[Count, Count], ...] = "first",
+        scales: Scales = "first",
         neighbours: Count = 5,
         search: Way = "auto",
         refresh: Refresh | None = REFRESH,
@@ -69,18 +70,28 @@ class Art2Real(Variation):
             raise GanzooError("refresh is {after: 40, every: 20}, in epochs, or null")
         self.weight = contextual
         self.refresh = refresh
-        self.loss = Contextual(bank=bank, scales=scales, neighbours=neighbours, search=search)
-        self.sources = self.loss.sources
+        self.options: dict[str, Any] = {"bank": bank, "scales": scales, "neighbours": neighbours, "search": search}
+        self.loss: Contextual | None = None
         self.snapshot: nn.Module | None = None
         self.taken = 0
         """The epoch for which the snapshot was taken."""
         losses = {"generator": self.generator_losses}
         self.phases = [replace(phase, losses=losses.get(phase.name, phase.losses)) for phase in self.phases]
 
+    def prepare(self, reader: Reader) -> None:
+        """Open the bank, which translating does not need."""
+        if self.weight:
+            try:
+                self.loss = Contextual(**self.options)
+                self.loss.bind(self, reader)
+            except GanzooError as error:
+                raise GanzooError(f"method: {error}") from None
+            self.sources = self.loss.sources
+
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return CycleGAN's terms and the contextual one."""
         losses = self.cyclegan.generator_losses(step)
-        if self.weight:
+        if self.loss is not None:
             labels = self.labels(step)
             with torch.autocast(step["fake_B"].device.type, enabled=False):
                 losses["contextual"] = self.weight * self.loss(step["fake_B"].float(), labels)
@@ -98,7 +109,7 @@ class Art2Real(Variation):
             self.taken = wanted
         seen = step.inputs()
         with torch.no_grad():
-            seen["fake_B"] = self.snapshot(step["real_A"])
+            seen["fake_B"] = self.masks.composite(seen, "real_A", self.snapshot(step["real_A"]))
         return self.masks.labels(seen, "fake_B")
 
     def snapshot_epoch(self, epoch: int) -> int:
@@ -119,14 +130,15 @@ class Art2Real(Variation):
         kept = super().state_dict()
         if self.snapshot is not None:
             kept |= {SNAPSHOT + name: tensor for name, tensor in self.snapshot.state_dict().items()}
-            kept["taken"] = torch.tensor(self.taken)
+            kept[TAKEN] = torch.tensor(self.taken)
         return kept
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take back what ``state_dict`` gave."""
-        super().load_state_dict({name: one for name, one in state.items() if name[:1] in "AB"})
-        if "taken" in state:
-            self.taken = int(state["taken"])
+        ours = {name for name in state if name == TAKEN or name.startswith(SNAPSHOT)}
+        super().load_state_dict({name: one for name, one in state.items() if name not in ours})
+        if TAKEN in state:
+            self.taken = int(state[TAKEN])
             self.snapshot = deepcopy(self.networks["G_AB"]).eval().requires_grad_(False)
             weights = {name: one for name, one in state.items() if name.startswith(SNAPSHOT)}
             self.snapshot.load_state_dict({name.removeprefix(SNAPSHOT): one for name, one in weights.items()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -12,7 +12,7 @@ from torch import Tensor
 from ganzoo.data.loading import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
-from ganzoo_art2real.loss import Contextual, Count
+from ganzoo_art2real.loss import Contextual, Count, Scales
 from ganzoo_art2real.retrieval import Way
 
 
@@ -38,7 +38,7 @@ class ContextualDistance(Metric):
         self,
         *,
         bank: Path,
-        scales: Literal["first", "all"] | tuple[tuple[Count, Count], ...] = "first",
+        scales: Scales = "first",
         neighbours: Count = 5,
         share: Annotated[float, Field(gt=0, le=1)] = 0.5,
         bandwidth: Annotated[float, Field(gt=0)] = 1.0,
@@ -47,10 +47,12 @@ class ContextualDistance(Metric):
         self.loss = Contextual(
             bank=bank, scales=scales, neighbours=neighbours, share=share, bandwidth=bandwidth, search=search
         )
+        self.sources = self.loss.sources
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep where classes come from."""
+        """Keep where classes come from. Raises GanzooError for a bank of other classes or another scale."""
         self.masks = method.masks
+        self.loss.fit(self.masks, reader.images.size)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return each picture's distance, (B,)."""

@@ -78,42 +78,67 @@ class Exact(Searcher):
         bank: as ``Searcher``'s.
         label: likewise.
         scale: likewise.
-        memory: bytes that may be taken, about.
+        memory: bytes that may be taken, about; by default ``MEMORY``, on a GPU a quarter of what is free.
     """
 
-    def __init__(self, bank: Bank, label: int, scale: tuple[int, int], *, memory: int = MEMORY) -> None:
+    def __init__(self, bank: Bank, label: int, scale: tuple[int, int], *, memory: int | None = None) -> None:
         super().__init__(bank, label, scale)
         self.memory = memory
+        self._places: dict[torch.device, Tensor] = {}
 
     def find(self, queries: Tensor, k: int) -> Tensor:
         """Find the k nearest."""
-        wide = queries.shape[1]
+        wide, memory = queries.shape[1], self.memory or MEMORY
+        if not self.memory and queries.device.type == "cuda":
+            memory = max(MEMORY, torch.cuda.mem_get_info(queries.device)[0] // 4)
         # Products with few rows may round twins apart, so that the first of them would not be found.
         padded = pad(queries, (0, 0, 0, max(0, FEW - len(queries))))
-        rows = max(FEW, min(len(padded), 4096, self.memory // (8 * wide)))
-        chunk = max(k + SPARE, min(16384, self.memory // (12 * rows + 16 * wide)))
+        rows = max(FEW, min(len(padded), 4096, memory // (8 * wide)))
+        on_cpu = queries.device.type == "cpu"
+        chunk = memory // ((12 if on_cpu else 20) * rows + 16 * wide)
+        chunk = max(k + SPARE, min(chunk, 16384) if on_cpu else chunk)
+        nearest = self._nearest_pruned if on_cpu else self._nearest
         with full_precision(queries.device):
             blocks = padded.tensor_split(ceil(len(padded) / rows))
-            found = torch.cat([self._nearest(block, k + SPARE, chunk) for block in blocks])
-        return ranked(self.bank, self.scale, queries, found[: len(queries)], k, memory=self.memory)
+            found = torch.cat([nearest(block, k + SPARE, chunk) for block in blocks])
+        return ranked(self.bank, self.scale, queries, found[: len(queries)], k, memory=memory)
 
     def _nearest(self, queries: Tensor, wanted: int, chunk: int) -> Tensor:
-        """Return the nearest by float32, (N, ≤ wanted). A distance and its place in the bank make one sortable key."""
-        numbers = self.bank.numbers(self.label, self.scale)
-        own = queries.square().sum(1, keepdim=True)
+        """Return the nearest by float32, (N, ≤ wanted), without reading anything back from the device."""
         best = torch.empty(len(queries), 0, dtype=torch.long, device=queries.device)
         for start in range(0, self.count, chunk):
-            part = torch.tensor(numbers[start : start + chunk]).to(queries.device)
-            patches = self.bank.patches(self.scale, part)
-            distances = torch.addmm(patches.square().sum(1), queries, patches.T, alpha=-2).add_(own).clamp_(min=0)
+            distances, places = self._distances(queries, start, chunk)
+            least = min(wanted, distances.shape[1])
+            keys = _keys(distances, places).topk(least, dim=1, largest=False, sorted=False).values
+            best = torch.cat([best, keys], dim=1).sort(1).values[:, :wanted]
+        return self.numbers_on(queries.device)[best & 0xFFFFFFFF].long()
+
+    def _nearest_pruned(self, queries: Tensor, wanted: int, chunk: int) -> Tensor:
+        """Return the same, looking closer at those queries alone that a chunk has something for: faster on a CPU."""
+        best = torch.empty(len(queries), 0, dtype=torch.long)
+        for start in range(0, self.count, chunk):
+            distances, _ = self._distances(queries, start, chunk)
             if best.shape[1] < wanted:
                 best = _merge(best, distances, start, wanted)
                 continue
             better = (distances.amin(1) < _distance(best[:, -1])).nonzero().flatten()
             if len(better):
                 best[better] = _merge(best[better], distances[better], start, wanted)
-        places = best & 0xFFFFFFFF
-        return torch.from_numpy(numbers[places.cpu().numpy()].astype("int64")).to(queries.device)
+        return self.numbers_on(queries.device)[best & 0xFFFFFFFF].long()
+
+    def _distances(self, queries: Tensor, start: int, chunk: int) -> tuple[Tensor, Tensor]:
+        """Return squared distances of queries and a chunk of the bank, (N, chunk), and the chunk's places, (chunk,)."""
+        part = self.numbers_on(queries.device)[start : start + chunk]
+        patches = self.bank.patches(self.scale, part)
+        own = queries.square().sum(1, keepdim=True)
+        distances = torch.addmm(patches.square().sum(1), queries, patches.T, alpha=-2).add_(own).clamp_(min=0)
+        return distances, torch.arange(start, start + len(part), device=queries.device)
+
+    def numbers_on(self, device: torch.device) -> Tensor:
+        """Return the class's windows on a device, (count,) int32; a CPU has them mapped from the disk."""
+        if device not in self._places:
+            self._places[device] = torch.from_numpy(self.bank.numbers(self.label, self.scale)).to(device)
+        return self._places[device]
 
 
 def ranked(bank: Bank, scale: Scale, queries: Tensor, candidates: Tensor, k: int, *, memory: int = MEMORY) -> Tensor:

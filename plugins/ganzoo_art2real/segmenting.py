@@ -14,7 +14,7 @@ from ganzoo import GanzooError
 from ganzoo.assemble import make_masker
 from ganzoo.data.pictures import to_float
 from ganzoo.edges import MaskerUse
-from ganzoo.interfaces import Sample
+from ganzoo.interfaces import Masker, Sample
 from ganzoo.options import plain
 from ganzoo.processes import default_device
 from ganzoo.randomness import Draws, keyed
@@ -77,7 +77,6 @@ class ByMasker(Segmenting):
             raise GanzooError(f"--masker: {name!r} is untrained; choose another")
         self.use = MaskerUse(**part.use)
         self.planes = 1 if self.use.foreground else self.masker.planes
-        self.said = options.get("classes")
         # Weights count by what they hold, not by where they lie.
         kept = {name: one for name, one in options.items() if not isinstance(one, Path)}
         weights = Roles({"labels": self.masker}).fingerprints()
@@ -93,6 +92,13 @@ class ByMasker(Segmenting):
         return {plane + 1: where for plane, where in enumerate((mask[0] >= 0.5).cpu().numpy())}
 
     def names(self) -> dict[int, str]:
-        """Return a class for each plane, by the masker's own names where its option ``classes`` gives as many."""
-        said = list(self.said) if isinstance(self.said, tuple | list | dict) else []
-        return {i + 1: str(said[i]) if len(said) == self.planes else f"class {i + 1}" for i in range(self.planes)}
+        """Return a class for each plane, by the masker's own names where it has some."""
+        return names_of(self.masker, self.use)
+
+
+def names_of(masker: Masker, use: MaskerUse) -> dict[int, str]:
+    """Return what a bank calls the planes of a masker, by class, the first 1."""
+    if use.foreground:
+        return {1: "foreground"}
+    named = masker.classes or tuple(f"class {i + 1}" for i in range(masker.planes))
+    return dict(enumerate(named, 1))

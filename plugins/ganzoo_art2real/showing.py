@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from ganzoo.units import size
 from ganzoo_art2real.bank import Bank, Scale
 
 ACROSS, SIDE, GAP = 16, 48, 2
@@ -13,12 +14,12 @@ ACROSS, SIDE, GAP = 16, 48, 2
 def summary(bank: Bank) -> str:
     """Return a few lines: what was built of what, its size on the disk, and how many patches each class has."""
     files = [(file, file.stat().st_size) for file in bank.folder.iterdir()]
-    indexes = sum(size for file, size in files if file.suffix == ".faiss")
-    total = sum(size for _, size in files)
-    learnt = f", {_size(indexes)} of it indexes for approximate search" if indexes else ""
+    indexes = sum(many for file, many in files if file.suffix == ".faiss")
+    total = sum(many for _, many in files)
+    learnt = f", {size(indexes)} of it indexes for approximate search" if indexes else ""
     head = [
         f"{bank.folder}: {len(bank.photographs):,} photographs of {bank.size}×{bank.size}, key {bank.key[:12]}",
-        f"{_size(total)} on the disk{learnt}; a class owns a window with {bank.settings['share']:.0%} of its pixels",
+        f"{size(total)} on the disk{learnt}; a class owns a window with {bank.settings['share']:.0%} of its pixels",
     ]
     rows = [["class", "", *(f"{scale}, every {scale.stride}" for scale in bank.scales)]]
     rows += [
@@ -52,12 +53,3 @@ def draw_row(bank: Bank, label: int, scale: Scale) -> np.ndarray:
         large = Image.fromarray(np.ascontiguousarray(patch)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
         row[:, left : left + SIDE] = np.asarray(large)
     return row
-
-
-def _size(count: int) -> str:
-    """Write a number of bytes.
-
-    >>> _size(2_500_000), _size(12_000)
-    ('2.5 MB', '0.0 MB')
-    """
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

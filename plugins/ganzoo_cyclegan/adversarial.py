@@ -1,11 +1,12 @@
 """The adversarial losses: least squares, vanilla, hinge and Wasserstein with a gradient penalty.
 
-Each is a mean over the batch and the map of logits, in float32 (or float64, if the logits are).
+Each is a mean over the batch and the map of logits, in float32 (or float64, if the logits are). Of a discriminator that
+judges at several scales, and returns a map of each, the terms are summed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -13,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Adversarial = Literal["lsgan", "vanilla", "hinge", "wgan-gp"]
+Logits = Tensor | Sequence[Tensor]
 
 
-def discriminator_loss(kind: Adversarial, real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
+def discriminator_loss(kind: Adversarial, real_logits: Logits, fake_logits: Logits) -> tuple[Tensor, Tensor]:
     """Return the real and the fake term of a discriminator's loss, two scalars.
 
     The CycleGAN family takes half their sum, MUNIT, UNIT and DRIT the sum. ``wgan-gp`` needs
@@ -28,33 +30,23 @@ def discriminator_loss(kind: Adversarial, real_logits: Tensor, fake_logits: Tens
         real_logits: of real pictures, any shape.
         fake_logits: of generated ones, made from detached pictures.
     """
-    real, fake = _precise(real_logits), _precise(fake_logits)
-    if kind == "lsgan":
-        return (real - 1).square().mean(), fake.square().mean()
-    if kind == "vanilla":
-        return F.softplus(-real).mean(), F.softplus(fake).mean()
-    if kind == "hinge":
-        return F.relu(1 - real).mean(), F.relu(1 + fake).mean()
-    return -real.mean(), fake.mean()
+    pairs = zip(maps_of(real_logits), maps_of(fake_logits), strict=True)
+    terms = [_terms(kind, _precise(real), _precise(fake)) for real, fake in pairs]
+    return torch.stack([real for real, _ in terms]).sum(), torch.stack([fake for _, fake in terms]).sum()
 
 
-def generator_loss(kind: Adversarial, fake_logits: Tensor) -> Tensor:
+def generator_loss(kind: Adversarial, fake_logits: Logits) -> Tensor:
     """Return a generator's loss, a scalar; the vanilla one is the form that does not saturate.
 
     Args:
         kind: as in ``discriminator_loss``.
         fake_logits: of generated pictures, any shape.
     """
-    fake = _precise(fake_logits)
-    if kind == "lsgan":
-        return (fake - 1).square().mean()
-    if kind == "vanilla":
-        return F.softplus(-fake).mean()
-    return -fake.mean()
+    return torch.stack([_wish(kind, _precise(fake)) for fake in maps_of(fake_logits)]).sum()
 
 
 def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor, *, weight: float = 10.0
+    critic: Callable[[Tensor], Logits], real: Tensor, fake: Tensor, mix: Tensor, *, weight: float = 10.0
 ) -> Tensor:
     """Return weight · mean((‖∇D(x̂)‖₂ − 1)²), x̂ = mix·real + (1 − mix)·fake (Gulrajani et al. 2017, eq. 3).
 
@@ -71,9 +63,32 @@ def gradient_penalty(
     real, fake = _precise(real.detach()), _precise(fake.detach())
     share = mix.to(real).view(-1, 1, 1, 1)
     mixed = (share * real + (1 - share) * fake).requires_grad_()
-    values = _precise(critic(mixed)).flatten(1).mean(1)
+    values = torch.stack([_precise(logits).flatten(1).mean(1) for logits in maps_of(critic(mixed))]).sum(0)
     (gradient,) = torch.autograd.grad(values.sum(), mixed, create_graph=True)
     return weight * (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def maps_of(logits: Logits) -> list[Tensor]:
+    """Return the maps of logits that a discriminator gave, one for each of its scales."""
+    return [logits] if isinstance(logits, Tensor) else list(logits)
+
+
+def _terms(kind: Adversarial, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    if kind == "lsgan":
+        return (real - 1).square().mean(), fake.square().mean()
+    if kind == "vanilla":
+        return F.softplus(-real).mean(), F.softplus(fake).mean()
+    if kind == "hinge":
+        return F.relu(1 - real).mean(), F.relu(1 + fake).mean()
+    return -real.mean(), fake.mean()
+
+
+def _wish(kind: Adversarial, fake: Tensor) -> Tensor:
+    if kind == "lsgan":
+        return (fake - 1).square().mean()
+    if kind == "vanilla":
+        return F.softplus(-fake).mean()
+    return -fake.mean()
 
 
 def _precise(values: Tensor) -> Tensor:

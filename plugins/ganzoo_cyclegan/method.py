@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -188,8 +188,15 @@ def l1(step: Step, name: str, domain: str) -> Tensor:
     return (step[name].float() - step[f"real_{domain}"]).abs().mean()
 
 
-def together(network: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
-    """Run a network over several batches in one call; one by one where batch norm would mix their statistics."""
+def together(network: nn.Module, inputs: list[Tensor]) -> list[Any]:
+    """Run a network over several batches in one call; one by one where batch norm would mix their statistics.
+
+    What it gives for each, a tensor, or a list of them from a discriminator of several scales, is given back apart.
+    """
     if len(inputs) == 1 or any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
         return [network(one) for one in inputs]
-    return list(network(torch.cat(inputs)).split([len(one) for one in inputs]))
+    sizes = [len(one) for one in inputs]
+    made = network(torch.cat(inputs))
+    if isinstance(made, Tensor):
+        return list(made.split(sizes))
+    return list(zip(*(one.split(sizes) for one in made), strict=True))

@@ -121,7 +121,7 @@ class MaskCycleGAN(Variation):
             losses[name] = self.masked_share * loss
         return losses
 
-    def lr_factor(self, done: int, total: int, decay: float) -> float:
+    def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
         """Return 1, then a straight fall that would reach 0 just after the end: 1 − max(0, e − n)/m, e from 0."""
         falling = round(total * decay)
         return 1 - max(0, done - (total - falling)) / max(1, falling)

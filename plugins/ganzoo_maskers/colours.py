@@ -38,6 +38,7 @@ class Colours(Masker):
     ) -> None:
         super().__init__()
         self.planes = len(classes)
+        self.classes = tuple(classes)
         self.blur = blur
         self.within = within
         named = torch.tensor(list(classes.values()), dtype=torch.float32)[:, :, None, None] / 255
@@ -49,11 +50,12 @@ class Colours(Masker):
         """Return (B, K, H, W) of 0 and 1. Raises GanzooError for pictures of other than three channels."""
         if image.shape[1] != 3:
             raise GanzooError(f"colours: it sees red, green and blue, not {image.shape[1]} channels")
-        seen = (image.float().clamp(-1, 1) + 1) / 2
-        if self.blur:
-            seen = blurred(seen, self.blur * min(image.shape[-2:]))
-        lab = rgb_to_lab(seen)
-        distances = (lab[:, None] - self.lab[None, :, :, None, None]).square().sum(2).sqrt()
+        with torch.autocast(image.device.type, enabled=False):  # classes are those that a bank was built with
+            seen = (image.float().clamp(-1, 1) + 1) / 2
+            if self.blur:
+                seen = blurred(seen, self.blur * min(image.shape[-2:]))
+            lab = rgb_to_lab(seen)
+            distances = (lab[:, None] - self.lab[None, :, :, None, None]).square().sum(2).sqrt()
         mask = torch.zeros_like(distances).scatter_(1, distances.argmin(1, keepdim=True), 1)
         if self.within:
             mask = mask * (distances <= self.within)

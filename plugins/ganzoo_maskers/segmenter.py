@@ -46,6 +46,7 @@ class Segmenter(Masker):
         self.chosen = _indices(classes, known)
         self.union = planes == "union" and classes != "all"
         self.planes = 1 if self.union else len(self.chosen)
+        self.classes = ("+".join(classes),) if self.union else tuple(known[one] for one in self.chosen)
         self.soft = soft
         self.size = size
         self.network = _make(model, enum, weights, len(known))

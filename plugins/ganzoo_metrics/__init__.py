@@ -16,3 +16,5 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("metric", "mask_iou", "ganzoo_metrics.iou:MaskIoU")
     registry.add("metric", "background_l1", "ganzoo_metrics.background:BackgroundL1")
     registry.add("metric", "background_lpips", "ganzoo_metrics.perceptual:BackgroundLPIPS")
+    registry.add("metric", "lpips_diversity", "ganzoo_metrics.styles:LPIPSDiversity")
+    registry.add("metric", "style_share", "ganzoo_metrics.styles:StyleShare")

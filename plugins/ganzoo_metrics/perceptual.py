@@ -60,25 +60,26 @@ class BackgroundLPIPS(Metric):
         or 3 channels, and for pictures that are too small for the trunk.
         """
         real, fake = source_and_fake("background_lpips", step, direction)
-        self._require_visible(real)
+        require_visible("background_lpips", self.net, real)
         mask = self.mask.of(step, direction[0])
         put_back = mask * real + (1 - mask) * fake
         with torch.autocast(real.device.type, enabled=False):
             seen, changed = (one.expand(-1, 3, -1, -1) for one in (real, put_back))
             return {"background_lpips": self.distance.to(real.device)(seen, changed).flatten()}
 
-    def _require_visible(self, image: Tensor) -> None:
-        channels, height, width = image.shape[1:]
-        if channels not in (1, 3):
-            raise GanzooError(
-                f"evaluate.metrics: background_lpips sees pictures of 1 or 3 channels; these have {channels}: "
-                "take the metric out"
-            )
-        if min(height, width) < SMALLEST[self.net]:
-            raise GanzooError(
-                f"evaluate.metrics: background_lpips: pictures of {width}×{height} pixels are too small for the net "
-                f"{self.net!r}, which needs {SMALLEST[self.net]} a side: make images.size larger, or take another net"
-            )
+
+def require_visible(metric: str, net: Net, image: Tensor) -> None:
+    """Raise GanzooError for pictures (B, C, H, W) that a trunk cannot see."""
+    channels, height, width = image.shape[1:]
+    if channels not in (1, 3):
+        raise GanzooError(
+            f"evaluate.metrics: {metric} sees pictures of 1 or 3 channels; these have {channels}: take the metric out"
+        )
+    if min(height, width) < SMALLEST[net]:
+        raise GanzooError(
+            f"evaluate.metrics: {metric}: pictures of {width}×{height} pixels are too small for the net {net!r}, which "
+            f"needs {SMALLEST[net]} a side: make images.size larger, or take another net"
+        )
 
 
 def make_lpips(net: Net, weights: Path | None) -> nn.Module:

@@ -73,7 +73,7 @@ class Waiting:
         self.figures = iter(figures)
 
     def __call__(self, run: Run, step: int) -> dict[str, float]:
-        return {"cycle_l1_AB": next(self.figures)}
+        return dict.fromkeys(("cycle_l1_AB", "other"), next(self.figures))
 
 
 def steps_of(root: Path) -> int:
@@ -90,7 +90,7 @@ def test_a_run_ends_when_its_best_figure_does_not_get_better(
         package.run(home / "tiny.yaml", *words, root=tmp_path / str(count))
         assert steps_of(tmp_path / str(count)) == count
         assert state.read_progress(tmp_path / str(count) / "tiny/default/checkpoints/best")["step"] == best
-    assert "for 2 evaluations evaluate.best, min cycle_l1_AB, has not got better: " in capsys.readouterr().out
+    assert "min cycle_l1_AB has not improved for 2 evaluations: the training ends here" in capsys.readouterr().out
 
 
 def test_how_long_it_has_waited_survives_a_kill_and_more_patience_goes_on(
@@ -104,7 +104,22 @@ def test_how_long_it_has_waited_survives_a_kill_and_more_patience_goes_on(
     assert run("evaluate.patience=3", "train.steps=3", figures=[9.0, 1.0, 2.0, 2.0]) == 3
     assert run("evaluate.patience=3", "train.steps=8", figures=[2.0]) == 4  # the third in a row
     assert run("evaluate.patience=3", "train.steps=8", figures=[]) == 4
-    assert run("evaluate.patience=5", "train.steps=8", figures=[2.0, 0.5, 1.0, 1.0]) == 8
+    assert run("evaluate.patience=5", "train.steps=8", figures=[2.0, 2.0]) == 6  # two more
+    assert run("evaluate.patience=5", "train.steps=8", "evaluate.best=min other", figures=[1.0, 2.0]) == 8
+
+
+def test_a_run_that_ended_early_goes_on_when_it_is_made_longer(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(steps: int, *figures: float) -> int:
+        monkeypatch.setattr("ganzoo.loop.measure_now", Waiting(*figures))
+        words = ("evaluate.every=1", "train.sample=0", "evaluate.patience=2", f"train.steps={steps}")
+        package.run(home / "tiny.yaml", *words, root=tmp_path)
+        return steps_of(tmp_path)
+
+    assert run(8, 9.0, 1.0, 2.0, 2.0) == 3
+    assert run(16, 2.0, 2.0) == 5  # it waits anew
+    assert run(16) == 5
 
 
 def test_a_figure_that_is_never_finite_runs_out_of_patience_too(

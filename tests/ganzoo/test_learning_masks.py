@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +11,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 from standins import Noise, batch_step
-from tinyrun import assert_same, everything, lines, write_recipe
+from tinyrun import assert_same, double_run, everything, lines, write_recipe
 from torch import Tensor
 
 import ganzoo
@@ -32,7 +28,6 @@ from ganzoo.runs import Run
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 
-DOUBLE = Path(__file__).parents[1] / "support/double_run.py"
 LEARNED = {"composite": {"masker": "learned", "width": 2}}
 SHARED = LEARNED | {"judge": {"masker": "shared", "role": "composite"}}
 
@@ -120,23 +115,6 @@ def test_a_run_that_was_stopped_halfway_goes_on_to_the_same_end(
     assert_same(whole, halves)
     saved = [name.replace(".safetensors", "") for name in everything(halves / "checkpoints/last")]
     assert {start for start in kept if not any(name.startswith(start) for name in saved)} == set()
-
-
-def double_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) -> Path:
-    """Train in float64, in so many processes; return the run's folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}", f"--master_port={port}"]
-    done = subprocess.run(
-        [sys.executable, *(launcher if processes > 1 else []), str(DOUBLE), str(recipe), str(root), *overrides],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    return root / "tiny/default"
 
 
 def test_a_mask_learned_by_two_processes_is_that_of_one_with_twice_the_batch(tmp_path: Path) -> None:

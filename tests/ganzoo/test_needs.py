@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -14,6 +16,8 @@ from ganzoo import needs
 from ganzoo.check import check
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
+from ganzoo.recipe_reader import read_recipe
+from ganzoo.units import size
 
 QUIET = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.sample=0", "images.cache=1"]
 
@@ -22,7 +26,7 @@ def said(capsys: pytest.CaptureFixture[str], recipe: Path, *overrides: str) -> l
     """Return the lines that tell what was measured."""
     check(recipe, [*QUIET, *overrides])
     lines = capsys.readouterr().out.splitlines()
-    return lines[next(i for i, line in enumerate(lines) if line.startswith("measured by two steps on cpu")) :]
+    return lines[next(i for i, line in enumerate(lines) if line.startswith("measured by ")) :]
 
 
 def test_the_checkpoint_is_as_large_as_the_one_that_a_run_writes(
@@ -37,8 +41,8 @@ def test_the_checkpoint_is_as_large_as_the_one_that_a_run_writes(
     measure = needs.measure
     monkeypatch.setattr("ganzoo.check.measure", measured)
     recipe = write_recipe(tmp_path)
-    said(capsys, recipe, "train.steps=2")
-    ganzoo.run(recipe, *QUIET, "train.steps=2", root=tmp_path / "runs")
+    said(capsys, recipe)
+    ganzoo.run(recipe, *QUIET, "train.steps=4", root=tmp_path / "runs")
     last = everything(tmp_path / "runs/tiny/default/checkpoints/last")
     written = sum(len(one) for name, one in last.items() if ":" in name and ":sums/" not in name)
     assert kept[0].checkpoint == written > 40_000
@@ -48,13 +52,16 @@ def test_the_checkpoint_is_as_large_as_the_one_that_a_run_writes(
 def test_numbers_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     steps = []
     monkeypatch.setattr(Engine, "step", lambda self, micros: steps.append([len(one["real_A"]) for one in micros]))
-    monkeypatch.setattr("ganzoo.needs.time.perf_counter", iter(range(0, 4 * 3, 3)).__next__)
+    clock = iter([0, 90, 100, 104, 200, 203, 300, 305])  # when each of four steps began and ended
+    monkeypatch.setattr("ganzoo.needs.time.perf_counter", clock.__next__)
+    monkeypatch.setattr(needs, "LONG", 1000.0)
     overrides = ["train.steps=40", "train.batch=2", "train.accumulate=2", "train.keep=10"]
     lines = said(capsys, write_recipe(tmp_path), *overrides)
-    assert steps == [[2, 2], [2, 2]]
+    assert steps == [[2, 2]] * 4
+    assert lines[0].startswith("measured by 4 steps on cpu, ")
     assert lines[1] == "  time     3 s a step: 40 steps take 2 min"
-    assert lines[2].endswith(f" at the most, of {needs.size(psutil.virtual_memory().total)}")
-    assert lines[3].startswith("  pictures 0.0") and lines[3].endswith("kept decoded (images.cache)")
+    assert lines[2].endswith(f" at the most, of {size(psutil.virtual_memory().total)}")
+    assert lines[3] == f"  pictures {size(22 * 16 * 16 * 3)} in the end, kept decoded (images.cache)"
     assert ": 6 checkpoints of " in lines[4]
     assert len(lines) == 5
 
@@ -76,3 +83,32 @@ def test_a_step_that_does_not_fit_is_one_line(
     monkeypatch.setattr(Engine, "step", full)
     with pytest.raises(GanzooError, match=r"^a step does not fit into the memory: lower train\.batch"):
         said(capsys, write_recipe(tmp_path), "train.steps=2")
+
+
+def test_a_long_step_is_taken_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganzoo.needs.time.perf_counter", iter([0, 30, 30, 50]).__next__)
+    lines = said(capsys, write_recipe(tmp_path), "train.steps=3")
+    assert lines[0].startswith("measured by 2 steps")
+    assert lines[1] == "  time     20 s a step: 3 steps take 60 s"
+
+
+@pytest.mark.parametrize(("kind", "where"), [("mps", "mps"), ("xpu", "xpu")])
+def test_other_devices_are_told_by_name(tmp_path: Path, kind: str, where: str) -> None:
+    measured = needs.Needs(seconds=1.0, memory=0, checkpoint=1 << 20, steps=4, device=torch.device(kind))
+    told = needs.lines(measured, read_recipe(write_recipe(tmp_path)), 10, 0, {})
+    assert told[0] == f"measured by 4 steps on {where}, fp32:"
+    assert not any("memory" in line for line in told[:2])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system is asked in another way")
+def test_the_memory_is_not_that_of_a_larger_parent() -> None:
+    """What getrusage says of a child is inherited from its parent; this must not be."""
+    code = "from ganzoo.needs import peak_of_process; print(peak_of_process())"
+    parent = (
+        "import subprocess, sys; large = bytearray(1500 << 20); "
+        f"print(subprocess.run([sys.executable, '-c', {code!r}], capture_output=True, text=True).stdout)"
+    )
+    done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, timeout=120)
+    assert 50 << 20 < int(done.stdout) < 1200 << 20

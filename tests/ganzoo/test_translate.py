@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from calls import refusal
 from PIL import Image
 from tinyrun import ganzoo, write_recipe
 
 import ganzoo as package
 from ganzoo.data.pictures import to_float
 from ganzoo.errors import GanzooError
+from ganzoo.styles import Style, styles
 from ganzoo.translate_files import plan, translate_files
 
 
@@ -138,3 +140,12 @@ def test_reading_a_run_never_renames_its_checkpoints(run: Path, tmp_path: Path) 
     translator = package.load(copy)
     assert translator.step == 2
     assert not last.exists()
+
+
+def test_styles_are_for_methods_that_have_some(run: Path) -> None:
+    translator = package.load(run)
+    said = "--style: 'cyclegan' makes one translation of each picture; munit makes many, by style"
+    assert refusal(styles, translator, "AB", ["random"]) == said == refusal(styles, translator, "AB", samples=2)
+    assert styles(translator, "AB") == [Style()]
+    with pytest.raises(GanzooError, match="CycleGAN knows no styles"):
+        translator.method.style_of(torch.zeros(1, 3, 8, 8), "A")

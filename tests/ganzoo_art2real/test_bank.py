@@ -92,11 +92,10 @@ def test_means_are_those_in_float64(bank: Bank) -> None:
 
 
 def test_a_class_without_patches_falls_back_to_the_background(bank: Bank) -> None:
-    assert bank.resolve(1) == 1
+    assert bank.resolve(1, (4, 4)) == 1
     assert bank.resolve(7, (4, 4)) == 7
     assert bank.resolve(7, (6, 5)) == BACKGROUND
-    assert bank.resolve(7) == BACKGROUND
-    assert bank.resolve(99) == bank.resolve(99, (4, 4)) == BACKGROUND
+    assert bank.resolve(99, (4, 4)) == BACKGROUND
     assert bank.count(99, (4, 4)) == 0
     assert len(bank.numbers(99, (4, 4))) == 0
     with pytest.raises(GanzooError, match="class 7 has no patches of 6×6"):

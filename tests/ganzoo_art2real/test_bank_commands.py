@@ -41,7 +41,7 @@ def test_the_size_that_is_said_is_the_disks(run: Run, bank: Bank) -> None:
     (bank.folder / "index-4-4-0-x.faiss").write_bytes(bytes(3_000_000))
     total = sum(file.stat().st_size for file in bank.folder.iterdir())
     said = run("bank", "show", bank.folder)[1].splitlines()[1]
-    assert said.startswith(f"{total / 1e6:.1f} MB on the disk, 3.0 MB of it indexes for approximate search; ")
+    assert said.startswith(f"{total / 2**20:.3g} MiB on the disk, 2.86 MiB of it indexes for approximate search; ")
 
 
 def test_each_class_and_scale_has_a_row_of_its_patches(bank: Bank) -> None:

@@ -80,7 +80,7 @@ def test_a_background_may_be_empty(tmp_path: Path, photographs: Path) -> None:
         save(tmp_path / "labels" / file.name, np.full((30, 36), 2, np.uint8))
     bank = build([photographs], tmp_path / "bank", SMALL, labels=tmp_path / "labels")
     assert [bank.count(label, (4, 4)) for label in (0, 2)] == [0, 5 * 36]
-    assert bank.resolve(5) == BACKGROUND
+    assert bank.resolve(5, bank.scales[0]) == BACKGROUND
 
 
 def test_palette_maps_give_their_indices(tmp_path: Path, photographs: Path, labels: Path, bank: Bank) -> None:

@@ -49,8 +49,9 @@ def test_a_flat_patch_and_ties_are_finite() -> None:
     bank = torch.cat([torch.ones(3, 12), torch.zeros(1, 12)]).double()  # three alike, and one without a direction
     loss = contextual_loss(patches, bank, mean)
     torch.testing.assert_close(loss, transcription(patches, bank, mean), rtol=1e-10, atol=0)
-    (gradient,) = torch.autograd.grad(loss, patches)
-    assert torch.isfinite(gradient).all()
+    gradient, expected = (torch.autograd.grad(one, patches)[0] for one in (loss, transcription(patches, bank, mean)))
+    torch.testing.assert_close(gradient, expected, rtol=1e-8, atol=1e-12)
+    assert torch.isfinite(gradient).all() and gradient.any()
 
 
 def test_a_bank_of_the_pictures_own_patches_costs_nothing() -> None:
@@ -81,7 +82,7 @@ def test_it_is_computed_in_float32_under_autocast() -> None:
 
 
 def test_memory_is_bounded_by_the_rows() -> None:
-    """What autograd keeps is counted: no saved tensor has the size of the affinity, chunk by chunk or whole."""
+    """What autograd keeps is counted: all of it together is less than the affinity has numbers."""
     saved: list[int] = []
 
     def pack(tensor: Tensor) -> Tensor:
@@ -91,4 +92,4 @@ def test_memory_is_bounded_by_the_rows() -> None:
     patches, bank = drawn(256, 12).float().requires_grad_(), drawn(64, 12, seed=1).float()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         contextual_loss(patches, bank, torch.zeros(12), rows=32)
-    assert saved and max(saved) < 256 * 64
+    assert saved and sum(saved) < 256 * 64

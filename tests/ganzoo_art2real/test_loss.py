@@ -10,6 +10,7 @@ from banks import SMALL
 from torch import Tensor
 
 from ganzoo import GanzooError, create
+from ganzoo.roles import Roles
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.building import build
 from ganzoo_art2real.contextual import contextual_loss
@@ -124,12 +125,40 @@ def test_mistakes_are_told(bank: Bank, options: dict[str, object], shape: tuple[
         create("loss", "contextual", **given)(torch.zeros(shape or (1, 3, 9, 9)))
 
 
-def test_a_masker_with_other_classes_than_the_banks_is_refused(photographs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (
+            "{light: [230, 230, 230], dark: [20, 20, 20]}",
+            "classes dark, light, .* tells apart light, dark; build",
+        ),
+        ("{dark: [20, 20, 20], light: [230, 230, 230], red: [250, 0, 0]}", "tells apart dark, light, red; build"),
+        ("{dark: [20, 20, 20], light: [230, 230, 230]}, foreground: [1]", "tells apart foreground; build it anew: "),
+        ("{dark: [25, 20, 20], light: [230, 230, 230]}", ""),
+    ],
+)
+def test_a_masker_of_other_classes_than_the_banks_is_refused(
+    photographs: Path, tmp_path: Path, classes: str, said: str
+) -> None:
     text = "{masker: colours, classes: {dark: [20, 20, 20], light: [230, 230, 230]}}"
     made = build([photographs], tmp_path / "by_colour", SMALL, segmenting=ByMasker(text))
-    loss = Contextual(bank=made.folder)
-    loss(images(), label_planes()[:, :2])
-    said = r"a bank of 2 classes \(background, dark, light\), and the masker tells 3 apart; build the bank"
+    other = ByMasker(f"{{masker: colours, classes: {classes}}}")
+    roles = Roles({"labels": other.masker}, {"labels": other.use})
+    if not said:
+        Contextual(bank=made.folder).fit(roles, 24)
+        return
     with pytest.raises(GanzooError, match=said):
-        loss(images(), label_planes())
-    assert torch.isfinite(loss(images()))  # without a masker all is background, as it may be for a part of a study
+        Contextual(bank=made.folder).fit(roles, 24)
+
+
+def test_label_maps_and_a_bank_of_label_maps_are_taken_as_they_are(bank: Bank) -> None:
+    Contextual(bank=bank.folder).fit(Roles({"labels": create("masker", "round")}), 24)
+    Contextual(bank=bank.folder).fit(Roles({"labels": create("masker", "file")}), 24)
+
+
+def test_without_labels_a_bank_without_background_has_nothing_to_say(photographs: Path, tmp_path: Path) -> None:
+    text = "{masker: colours, classes: {dark: [20, 20, 20], light: [230, 230, 230]}}"
+    made = build([photographs], tmp_path / "by_colour", SMALL, segmenting=ByMasker(text))
+    with pytest.raises(GanzooError, match=r"all its patches are of some class, .*: give maskers: \{labels: …\}"):
+        Contextual(bank=made.folder)(images())
+    assert Contextual(bank=made.folder)(images(), label_planes()[:, :2]) > 0

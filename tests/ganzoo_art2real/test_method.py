@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,21 @@ from accelerate import Accelerator
 from banks import SMALL
 from killing import assert_kills_change_nothing
 from safetensors.torch import load_file
-from standins import batch_step, gradients
-from tinyrun import assert_same, write_recipe
+from standins import Constant, Noise, batch_step, gradients
+from tinyrun import assert_same, double_run, write_recipe
 from torch import Tensor, nn
 
 import ganzoo
 from ganzoo import GanzooError, create
 from ganzoo.assemble import Attached
 from ganzoo.check import check
+from ganzoo.data.loading import Reader
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Masker
-from ganzoo.needs import size
 from ganzoo.randomness import Draws
 from ganzoo.roles import Roles
+from ganzoo.settings import ImageSettings
+from ganzoo.units import size
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.building import build
 from ganzoo_art2real.loss import Contextual
@@ -32,6 +35,11 @@ from ganzoo_art2real.method import Art2Real
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
+
+LABELS = {"masker": "colours", "blur": 0.0, "classes": {"dark": [90, 90, 90], "light": [150, 150, 150]}}
+QUIET = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.log=1", "train.sample=0"]
+SIDES = {"size": 16, "load": 24}
+"""Pictures as large as the photographs of the bank, before the crop."""
 
 
 class Bright(Masker):
@@ -46,6 +54,7 @@ def engine_of(method: Any, losses: Sequence[Attached] = (), **maskers: Masker) -
     networks: dict[str, nn.Module] = {name: ResNet(3, 3, width=2, blocks=1) for name in ("G_AB", "G_BA")}
     networks |= {name: Patch(3, width=2, layers=1) for name in ("D_A", "D_B")}
     method.bind(networks, Roles(maskers))
+    method.prepare(Reader(Noise(), ImageSettings(size=16, load=24)))
     return Engine(method, Accelerator(cpu=True), losses=losses, lr=1e-3)
 
 
@@ -122,6 +131,15 @@ def test_classes_come_from_the_painting_first_and_then_from_a_copy_that_holds_st
     assert method.taken == 5
 
 
+def test_classes_of_what_is_generated_are_of_what_is_shown(bank: Bank) -> None:
+    """With a composite the translation is put into the painting first."""
+    method = Art2Real(bank=bank.folder, refresh={"after": 0, "every": 1})
+    engine_of(method, labels=Bright(), composite=Constant(0.0))
+    step = batch_step(size=16, epoch=1)
+    classes = method.labels(step)
+    assert classes is not None and torch.equal(classes, (step["real_A"].mean(1, keepdim=True) > 0).float())
+
+
 def test_always_from_the_paintings_as_released(bank: Bank) -> None:
     method = Art2Real(bank=bank.folder, refresh=None)
     engine_of(method, labels=Bright())
@@ -129,13 +147,13 @@ def test_always_from_the_paintings_as_released(bank: Bank) -> None:
     assert method.snapshot is None
 
 
-def test_a_run_that_was_stopped_past_a_renewal_goes_on_to_the_same_end(bank: Bank, tmp_path: Path) -> None:
-    method = {"method": "art2real", "bank": str(bank.folder), "refresh": {"after": 1, "every": 1}, "pool": 1}
-    recipe = write_recipe(tmp_path, method=method, maskers={"labels": {"masker": "round"}}, train={"batch": 4})
-    quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.log=1", "train.sample=0"]
-    ganzoo.run(recipe, *quiet, "train.steps=8", "train.decay=0", root=tmp_path / "whole")
-    ganzoo.run(recipe, *quiet, "train.steps=5", "train.decay=0", root=tmp_path / "halved")
-    ganzoo.run(recipe, *quiet, "train.steps=8", "train.decay=0", root=tmp_path / "halved")
+def test_a_run_that_was_stopped_between_renewals_goes_on_to_the_same_end(bank: Bank, tmp_path: Path) -> None:
+    """Stopped after the copy was taken and before it is renewed: it has to come out of the checkpoint."""
+    method = {"method": "art2real", "bank": str(bank.folder), "refresh": {"after": 1, "every": 9}, "pool": 1}
+    recipe = write_recipe(tmp_path, method=method, maskers={"labels": LABELS}, images=SIDES, train={"batch": 4})
+    ganzoo.run(recipe, *QUIET, "train.steps=8", "train.decay=0", root=tmp_path / "whole")
+    ganzoo.run(recipe, *QUIET, "train.steps=5", "train.decay=0", root=tmp_path / "halved")
+    ganzoo.run(recipe, *QUIET, "train.steps=8", "train.decay=0", root=tmp_path / "halved")
     whole, halved = (tmp_path / name / "tiny/default" for name in ("whole", "halved"))
     for grids in (whole / "samples", halved / "samples"):
         for grid in grids.iterdir():
@@ -147,9 +165,10 @@ def test_kill_9_past_renewals_of_the_copy_changes_nothing(bank: Bank, tmp_path: 
     """Classes come from copies of the generator taken at the epochs 2, 5, …, of five steps each."""
     refresh = {"after": 2, "every": 3}
     method = {"method": "art2real", "bank": str(bank.folder), "refresh": refresh, "pool": 2, "contextual": 1.0}
-    labels = {"masker": "colours", "blur": 0.0, "classes": {"dark": [90, 90, 90], "light": [150, 150, 150]}}
     train = {"steps": 90, "save": 3, "log": 2, "sample": 30}
-    recipe = write_recipe(tmp_path, method=method, maskers={"labels": labels}, train=train, evaluate={"every": 40})
+    recipe = write_recipe(
+        tmp_path, method=method, maskers={"labels": LABELS}, images=SIDES, train=train, evaluate={"every": 40}
+    )
     assert_kills_change_nothing(recipe, tmp_path, after=(14, 36, 60), end=90)
     kept = load_file(tmp_path / "killed/tiny/default/checkpoints/last/process-0.safetensors")
     assert int(kept["method/taken"]) == 2 + (89 // 5 - 2) // 3 * 3
@@ -161,14 +180,13 @@ def test_a_run_does_not_go_on_with_another_bank(
 ) -> None:
     losses = {"real": {"loss": "contextual", "bank": str(bank.folder), "of": "fake_B"}} if by_loss else {}
     method = {"pool": 1} if by_loss else {"method": "art2real", "bank": str(bank.folder), "pool": 1}
-    recipe = write_recipe(tmp_path, method=method, losses=losses)
-    quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.sample=0"]
-    ganzoo.run(recipe, *quiet, "train.steps=1", root=tmp_path)
+    recipe = write_recipe(tmp_path, method=method, losses=losses, images=SIDES)
+    ganzoo.run(recipe, *QUIET, "train.steps=1", root=tmp_path)
     build([photographs], bank.folder, SMALL, limit=4, fresh=True)
     named = "losses.real.bank" if by_loss else "method.bank"
     with pytest.raises(GanzooError, match=rf"begun with other settings.*: sources\.{named}: {bank.key} → "):
-        ganzoo.run(recipe, *quiet, "train.steps=2", root=tmp_path)
-    check(recipe, [*quiet, "train.steps=2"])
+        ganzoo.run(recipe, *QUIET, "train.steps=2", root=tmp_path)
+    check(recipe, [*QUIET, "train.steps=2"])
     held = size(sum(file.stat().st_size for file in bank.folder.iterdir()))
     assert f"  {named}: {held} on the disk, {bank.folder}" in capsys.readouterr().out
 
@@ -176,3 +194,34 @@ def test_a_run_does_not_go_on_with_another_bank(
 def test_refresh_without_sense_is_refused(bank: Bank) -> None:
     with pytest.raises(GanzooError, match=r"refresh is \{after: 40, every: 20\}"):
         create("method", "art2real", bank=bank.folder, refresh={"after": 3})
+
+
+def test_two_processes_train_as_one(bank: Bank, tmp_path: Path) -> None:
+    """In float64 and with classes renewed; what is searched is float32 all the same."""
+    method = {"method": "art2real", "bank": str(bank.folder), "refresh": {"after": 1, "every": 1}, "pool": 1}
+    train = {"steps": 6, "batch": 2, "ema": 0}
+    recipe = write_recipe(tmp_path, method=method, maskers={"labels": LABELS}, images=SIDES, train=train)
+    one = double_run(recipe, tmp_path / "one", "train.batch=4", *QUIET)
+    two = double_run(recipe, tmp_path / "two", *QUIET, processes=2)
+    for name in ("G_AB", "G_BA", "D_A", "D_B"):
+        mine, theirs = (load_file(run / f"checkpoints/last/networks/{name}.safetensors") for run in (one, two))
+        for key, value in mine.items():
+            if not key.endswith("bias"):  # before a norm their gradient is rounding alone, which Adam makes large
+                torch.testing.assert_close(theirs[key], value, rtol=1e-5, atol=1e-7)
+
+
+def test_a_run_translates_without_its_bank(bank: Bank, tmp_path: Path) -> None:
+    method = {"method": "art2real", "bank": str(bank.folder), "pool": 1}
+    recipe = write_recipe(tmp_path, method=method, images=SIDES)
+    ganzoo.run(recipe, *QUIET, "train.steps=1", root=tmp_path)
+    shutil.rmtree(bank.folder)
+    made = ganzoo.load(tmp_path / "tiny/default").translate(torch.zeros(3, 20, 20))
+    assert made.shape == (3, 20, 20)
+    with pytest.raises(GanzooError, match=r"method: .*bank: no bank is there; make one: ganzoo bank build"):
+        check(recipe, QUIET)
+
+
+def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, method={"method": "art2real", "bank": str(bank.folder)}, images=SIDES)
+    with pytest.raises(GanzooError, match=r"photographs of 24 pixels a side, and pictures of 30, .* --fresh --size 30"):
+        check(recipe, [*QUIET, "images.load=30"])

@@ -6,26 +6,36 @@ from pathlib import Path
 
 import pytest
 import torch
+from banks import SMALL
 from standins import Constant, Noise, batch_step
 from tinyrun import write_recipe
 
 import ganzoo
 from ganzoo import GanzooError, create
+from ganzoo.check import check
 from ganzoo.data.loading import Reader
 from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_art2real.bank import Bank
+from ganzoo_art2real.building import build
 from ganzoo_art2real.loss import Contextual
 from ganzoo_art2real.metric import ContextualDistance
 from ganzoo_cyclegan.method import CycleGAN
+
+SIDES = {"size": 24, "load": 0}
+QUIET = ("evaluate.best=null", "train.sample=0")
+
+
+def measured(bank: Bank) -> list[dict[str, str]]:
+    return [{"metric": "contextual", "bank": str(bank.folder)}]
 
 
 def metric(bank: Bank, roles: Roles | None = None, **options: object) -> ContextualDistance:
     made: ContextualDistance = create("metric", "contextual", bank=bank.folder, **options)
     method = CycleGAN()
     method.bind({}, roles or Roles())
-    made.bind(method, Reader(Noise(), ImageSettings(size=16)))
+    made.bind(method, Reader(Noise(), ImageSettings(size=24)))
     return made
 
 
@@ -53,9 +63,29 @@ def test_classes_are_those_of_the_source(bank: Bank) -> None:
 
 
 def test_it_measures_any_method_and_not_twice(bank: Bank, tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path, evaluate={"metrics": [{"metric": "contextual", "bank": str(bank.folder)}]})
+    recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images=SIDES)
     figures = ganzoo.run(recipe, "train.steps=1", "evaluate.best=min contextual", root=tmp_path)
     assert list(figures) == ["contextual"] and figures["contextual"] > 0
     twice = "evaluate.metrics=[{metric: contextual, bank: %s}, {metric: contextual, bank: %s}]" % ((bank.folder,) * 2)
     with pytest.raises(GanzooError, match=r"evaluate\.metrics: two metrics give the figure 'contextual'"):
         ganzoo.run(recipe, "train.steps=1", "evaluate.best=null", twice, root=tmp_path / "again")
+
+
+def test_a_run_is_not_measured_with_another_bank_of_the_same_place(
+    bank: Bank, photographs: Path, tmp_path: Path
+) -> None:
+    """Figures of two banks do not compare; a metric that is new, or left out, changes nothing."""
+    recipe = write_recipe(tmp_path, images=SIDES)
+    ganzoo.run(recipe, *QUIET, "train.steps=1", root=tmp_path)
+    with_bank = f"evaluate.metrics=[{{metric: contextual, bank: {bank.folder}}}]"
+    assert list(ganzoo.run(recipe, *QUIET, with_bank, "train.steps=1", root=tmp_path)) == ["contextual"]
+    build([photographs], bank.folder, SMALL, limit=4, fresh=True)
+    with pytest.raises(GanzooError, match=rf"sources\.evaluate\.metrics\.0\.bank: {bank.key} → "):
+        ganzoo.run(recipe, *QUIET, with_bank, "train.steps=1", root=tmp_path)
+    ganzoo.run(recipe, *QUIET, "evaluate.metrics=[cycle_l1]", "train.steps=1", root=tmp_path)
+
+
+def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images={"size": 20, "load": 24})
+    with pytest.raises(GanzooError, match="photographs of 24 pixels a side, and pictures of 20, so that"):
+        check(recipe, QUIET)

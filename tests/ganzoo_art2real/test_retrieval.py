@@ -36,6 +36,14 @@ def near(bank: Bank, scale: tuple[int, int], count: int = 40) -> Tensor:
     return torch.cat([disturbed.clamp(-1, 1), torch.rand(10, patches.shape[1], generator=rng) * 2 - 1])
 
 
+@pytest.fixture(params=["as on a CPU", "as on a GPU"])
+def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search as it is done on a GPU, too, where nothing is read back in between."""
+    if request.param == "as on a GPU":
+        monkeypatch.setattr(Exact, "_nearest_pruned", Exact._nearest)
+
+
+@pytest.mark.usefixtures("_either_way")
 @pytest.mark.parametrize("label", [0, 1, 3])
 @pytest.mark.parametrize("memory", [1, 20_000, 2**28])
 def test_the_same_as_brute_force_in_any_memory(bank: Bank, label: int, memory: int) -> None:
@@ -46,6 +54,7 @@ def test_the_same_as_brute_force_in_any_memory(bank: Bank, label: int, memory: i
         assert torch.equal(found, plain(bank, label, scale, queries, 5))
 
 
+@pytest.mark.usefixtures("_either_way")
 def test_of_equally_near_ones_those_of_lower_number(tmp_path: Path) -> None:
     """Pictures of a few flat colours: every patch has hundreds of twins."""
     for i in range(6):

@@ -95,14 +95,14 @@ def test_classes_that_no_photograph_shows_are_there_all_the_same(tmp_path: Path,
     )
     assert bank.classes == (0, 1, 2)
     assert bank.count(1, (6, 5)) == 0
-    assert bank.resolve(1) == 0
+    assert bank.resolve(1, bank.scales[0]) == 0
 
 
 def test_edges_and_one_plane_of_several(photographs: Path) -> None:
     one = sample(photographs)
     both = ByMasker("shades").classes(one, 0)
     union = ByMasker("{masker: shades, foreground: [1], invert: true}")
-    assert union.names() == {1: "class 1"}
+    assert union.names() == {1: "foreground"}
     assert list(union.classes(one, 0)) == [1]
     assert np.array_equal(union.classes(one, 0)[1], (1 - (0.6 + (one.image / 127.5 - 1).mean(2))) >= 0.5 - 1e-7)
     assert both[1].shape == (24, 24)

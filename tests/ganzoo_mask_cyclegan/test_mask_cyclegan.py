@@ -217,6 +217,6 @@ def test_a_masked_pool_keeps_pictures_with_the_mask_that_they_had_and_comes_back
 
 def test_the_learning_rate_falls_as_released() -> None:
     method = MaskCycleGAN()
-    factors = [method.lr_factor(epoch, 200, 0.5) for epoch in range(200)]
+    factors = [method.lr_factor(epoch, 200, 0.5, 0) for epoch in range(200)]
     assert factors == [1 - max(0, e - 100) / 100 for e in range(200)]
-    assert method.lr_factor(3, 4, 0) == 1
+    assert method.lr_factor(3, 4, 0, 0) == 1

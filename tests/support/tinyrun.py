@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -71,6 +72,24 @@ def ganzoo(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] |
         text=True,
         timeout=300,
     )
+
+
+def double_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) -> Path:
+    """Train in float64, in so many processes; return the run's folder."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}", f"--master_port={port}"]
+    words = [*(launcher if processes > 1 else []), Path(__file__).with_name("double_run.py"), recipe, root, *overrides]
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return root / "tiny/default"
 
 
 def everything(checkpoint: Path) -> dict[str, bytes]:

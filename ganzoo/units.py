@@ -1,0 +1,27 @@
+"""Bytes and seconds, as a reader takes them in."""
+
+from __future__ import annotations
+
+
+def size(count: float) -> str:
+    """Return bytes as a reader takes them in.
+
+    >>> size(471_000_000), size(64 * 2**30), size(900)
+    ('449 MiB', '64 GiB', '0.9 KiB')
+    """
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count / 2**10:.1f} KiB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a reader takes it in.
+
+    >>> [duration(one) for one in (9, 130, 7300, 8_000_000)]
+    ['9 s', '2 min', '2 h', '93 days']
+    """
+    for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"

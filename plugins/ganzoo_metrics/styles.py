@@ -1,0 +1,113 @@
+"""What styles do to translations: how far apart they put one picture, and how alike they make different ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganzoo import GanzooError
+from ganzoo.data.loading import Reader
+from ganzoo.interfaces import Direction, Method, Metric
+from ganzoo.randomness import Draws, keyed
+from ganzoo.step import Step
+from ganzoo_metrics.perceptual import Net, make_lpips, require_visible
+
+Many = Annotated[int, Field(ge=2)]
+
+
+class Styled(Metric):
+    """Translates each picture in several styles, drawn once for all pictures, so that styles and pictures form a grid.
+
+    Args:
+        styles: how many.
+    """
+
+    def __init__(self, styles: int) -> None:
+        self.count = styles
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Keep the method. Raises GanzooError when its translations have no styles."""
+        self.method = method
+        if not any(method.style_size(direction[1]) for direction in method.directions):
+            raise GanzooError("evaluate.metrics: the method makes one translation of each picture: it has no styles")
+
+    def prepare(self, seed: int) -> None:
+        """Keep what keys the styles."""
+        self.seed = seed
+
+    def translations(self, step: Step, direction: Direction) -> list[Tensor]:
+        """Return the pictures of the step in each style, (B, C, H, W), float32."""
+        source = step[f"real_{direction[0]}"]
+        given = {name: step[name] for name in step.batch if name.startswith("given_")}
+        found = []
+        for number in range(self.count):
+            numbers = Draws([keyed(self.seed, number, "style")]).normal(self.method.style_size(direction[1]))
+            one = Step(given, seed=step.seed, index=-1, samples=step.samples, training=False)
+            one["style"] = numbers.to(source).expand(len(source), -1)
+            found.append(self.method.translate(source, direction, one).float().clamp(-1, 1))
+        return found
+
+
+class LPIPSDiversity(Styled):
+    """LPIPS between translations of one picture in different styles (Huang et al. 2018, section 5.2).
+
+    The mean over all pairs of styles, then over pictures; 0 where styles change nothing.
+
+    Args:
+        styles: for each picture.
+        net: LPIPS's trunk; figures of different trunks do not compare.
+        weights: a file with the trunk's weights, as background_lpips takes it.
+    """
+
+    def __init__(self, *, styles: Many = 5, net: Net = "alex", weights: Path | None = None) -> None:
+        super().__init__(styles)
+        self.net: Net = net
+        self.distance = make_lpips(net, weights)
+
+    @torch.no_grad()
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return (B,) distances. Raises GanzooError for pictures that the trunk cannot see."""
+        made = self.translations(step, direction)
+        require_visible("lpips_diversity", self.net, made[0])
+        seen = [one.expand(-1, 3, -1, -1) for one in made]
+        distance = self.distance.to(seen[0].device)
+        with torch.autocast(seen[0].device.type, enabled=False):
+            pairs = [distance(one, other).flatten() for one, other in combinations(seen, 2)]
+        return {"lpips_diversity": torch.stack(pairs).mean(0)}
+
+
+class StyleShare(Styled):
+    """How much of what translations look like is the style's and how much the picture's, as shares of the variance.
+
+    Looks are the mean and the deviation of each channel. Over all pictures in all of the styles, ``style_share`` is
+    the share of their variance that the style explains (η² of a two-way table, summed over the looks), and
+    ``content_share`` the picture's: with styles that hold, one style over two contents agrees, and two styles differ.
+
+    Args:
+        styles: drawn once for all pictures.
+    """
+
+    def __init__(self, *, styles: Many = 8) -> None:
+        super().__init__(styles)
+
+    @torch.no_grad()
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return each picture's looks in each style, (B, styles, 2C)."""
+        made = torch.stack(self.translations(step, direction), 1)
+        return {"looks": torch.cat([made.mean((3, 4)), made.std((3, 4))], 2)}
+
+    def compute(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return both shares; 0 where nothing varies."""
+        looks = rows["looks"].double()
+        middle = looks.mean((0, 1), keepdim=True)
+        total = float((looks - middle).square().sum())
+        by_style = float((looks.mean(0, keepdim=True) - middle).square().sum()) * len(looks)
+        by_content = float((looks.mean(1, keepdim=True) - middle).square().sum()) * looks.shape[1]
+        shares = {"style_share": by_style, "content_share": by_content}
+        return {name: part / total if total else 0.0 for name, part in shares.items()}

@@ -1,0 +1,19 @@
+"""MUNIT (Huang et al., ECCV 2018): content and style apart, its networks and its method.
+
+Uses the package ganzoo_cyclegan: adversarial losses, norms, padding.
+"""
+
+from __future__ import annotations
+
+from ganzoo import hookimpl
+from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the method and its networks."""
+    registry.add("method", "munit", "ganzoo_munit.method:MUNIT")
+    registry.add("generator", "munit", "ganzoo_munit.autoencoder:MUNITGenerator")
+    registry.add("discriminator", "multiscale", "ganzoo_munit.multiscale:MultiScale")

@@ -1,0 +1,117 @@
+"""What MUNIT, UNIT and their kin build of: padded convolutions, norms, blocks, and the initial draw."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganzoo_cyclegan.layers import InstanceNorm
+
+instance_norm = InstanceNorm()
+
+Norm = Literal["instance", "layer", "none"]
+
+
+def adaptive_instance_norm(maps: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Return scale · IN(x) + shift (Huang and Belongie 2017, eq. 8), maps (B, C, H, W), the others (B, C) each."""
+    wide = (one[:, :, None, None].to(maps.dtype) for one in (shift, scale))
+    return torch.addcmul(next(wide), instance_norm(maps), next(wide))
+
+
+class LayerNorm(nn.Module):
+    """Normalize each sample over channels and places, with a gain and a bias for each channel, as MUNIT's code does.
+
+    (x − mean) / (std + 1e-5), the deviation unbiased; gains drawn from U(0, 1), biases 0.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.rand(channels))
+        self.beta = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps of the same shape (B, C, H, W)."""
+        with torch.autocast(maps.device.type, enabled=False):
+            deviation, mean = torch.std_mean(maps.float() if maps.dtype != torch.float64 else maps, (1, 2, 3))
+            shape = (-1, 1, 1, 1)
+            normal = (maps - mean.view(shape)) / (deviation.view(shape) + 1e-5)
+            return (normal * self.gamma[:, None, None] + self.beta[:, None, None]).to(maps.dtype)
+
+
+def conv(
+    entering: int,
+    leaving: int,
+    size: int,
+    stride: int = 1,
+    *,
+    norm: Norm = "none",
+    slope: float | None = 0.0,
+) -> nn.Sequential:
+    """Return a convolution that pads by reflection, with a bias, its norm, and ReLU.
+
+    Args:
+        entering: channels.
+        leaving: channels.
+        size: of the kernel; the map is padded by (size − 1) // 2 at each side.
+        stride: of the convolution.
+        norm: after it.
+        slope: of the ReLU below 0; None: no activation.
+    """
+    norms: dict[Norm, list[nn.Module]] = {
+        "instance": [InstanceNorm()],
+        "layer": [LayerNorm(leaving)],
+        "none": [],
+    }
+    after: list[nn.Module] = norms[norm]
+    if slope is not None:
+        after.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
+    return nn.Sequential(nn.ReflectionPad2d((size - 1) // 2), nn.Conv2d(entering, leaving, size, stride), *after)
+
+
+class Residual(nn.Module):
+    """x + conv(ReLU(conv(x))), 3×3 each with its norm, nothing after the sum."""
+
+    def __init__(self, channels: int, norm: Norm) -> None:
+        super().__init__()
+        self.first = conv(channels, channels, 3, norm=norm)
+        self.second = conv(channels, channels, 3, norm=norm, slope=None)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps of the same shape (B, C, H, W)."""
+        added: Tensor = maps + self.second(self.first(maps))
+        return added
+
+
+class AdaptiveResidual(nn.Module):
+    """As ``Residual``, with adaptive instance norms, whose shifts and scales come from outside."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = conv(channels, channels, 3, slope=None)
+        self.second = conv(channels, channels, 3, slope=None)
+
+    def forward(self, maps: Tensor, style: Tensor) -> Tensor:
+        """Return maps of the same shape; the style (B, 4·C) holds shift and scale, in this order, of each norm."""
+        shift, scale, second_shift, second_scale = style.chunk(4, dim=1)
+        hidden = adaptive_instance_norm(self.first(maps), shift, scale).relu()
+        return maps + adaptive_instance_norm(self.second(hidden), second_shift, second_scale)
+
+
+class Double(nn.Module):
+    """Nearest ×2: (B, C, H, W) → (B, C, 2H, 2W)."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps of twice the height and width."""
+        return F.interpolate(maps, scale_factor=2, mode="nearest")
+
+
+def init_kaiming(network: nn.Module) -> None:
+    """Draw weights of convolutions and linear layers as He et al. (2015) for ReLU, by the fan-in; biases are 0."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, a=0, mode="fan_in")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -1,0 +1,166 @@
+"""MUNIT: what a picture shows and how it looks, apart; any content of one domain in any style of the other."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
+from ganzoo.step import Step
+from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss
+from ganzoo_cyclegan.layers import crop_to
+from ganzoo_cyclegan.method import Weight, together
+from ganzoo_munit.autoencoder import MUNITGenerator
+
+Plain = Literal["lsgan", "vanilla", "hinge"]
+
+
+class MUNIT(Method):
+    """Multimodal unpaired translation (Huang et al., ECCV 2018, section 3, eq. 2 to 5; the released code's weights).
+
+    Each domain's generator encodes its pictures to content c and style s, and decodes pairs of them:
+    fake_B = G_B(c_A, s), s ~ N(0, I). The generators minimize, from A and likewise from B,
+    adv(D_B(fake_B)) + λ_image‖G_A(c_A, s_A) − real_A‖₁ + λ_content‖c(fake_B) − c_A‖₁ + λ_style‖s(fake_B) − s‖₁ +
+    λ_cycle‖G_A(c(fake_B), s_A) − real_A‖₁; the discriminators real + fake, before them, on the same pictures in styles
+    of another draw. ``idt_A`` is the picture decoded from its own content and style, ``rec_A`` from the translation's
+    content and its own style.
+
+    Args:
+        gan: the adversarial loss.
+        image: λ of the pictures' reconstruction.
+        content: λ of the contents'.
+        style: λ of the styles'.
+        cycle: λ of the reconstruction through the other domain; 0 in the paper, 10 in some of its configurations.
+        share_styles: show the discriminators the pictures of the generators' own turn, which saves a forward.
+        halve: steps after which the learning rate is halved, again and again; 0: it falls linearly, by ``train.decay``.
+    """
+
+    accepts: ClassVar[tuple[str, ...]] = ("judge", "composite")
+
+    def __init__(
+        self,
+        *,
+        gan: Plain = "lsgan",
+        image: Weight = 10.0,
+        content: Weight = 1.0,
+        style: Weight = 1.0,
+        cycle: Weight = 0.0,
+        share_styles: bool = False,
+        halve: Annotated[int, Field(ge=0)] = 100_000,
+    ) -> None:
+        self.gan: Adversarial = gan
+        self.weights = {"image": image, "content": content, "style": style, "cycle": cycle}
+        self.share_styles = share_styles
+        self.halve = halve
+        calls = ("encode", "encode_style", "decode")
+        self.slots = {
+            **{f"G_{one}": Slot("generator", (one,), one, calls, {"generator": "munit"}) for one in "AB"},
+            **{f"D_{one}": Slot("discriminator", (one,), default={"discriminator": "multiscale"}) for one in "AB"},
+        }
+        adam = {"betas": (0.5, 0.999), "weight_decay": 1e-4}  # Adam's own L2, on every parameter
+        self.optims = {"D": Optim(("D_A", "D_B"), options=adam), "G": Optim(("G_A", "G_B"), options=adam)}
+        self.phases = [
+            Phase("discriminator", ("D",), self.critic_losses, forward="detached" if share_styles else "fresh"),
+            Phase("generator", ("G",), self.generator_losses, forward="shared" if share_styles else "fresh"),
+        ]
+        self.tensors = ["fake_B", "fake_A", "idt_A", "idt_B", *(["rec_A", "rec_B"] if cycle else [])]
+
+    def forward(self, step: Step) -> None:
+        """Encode, translate in drawn styles, decode again, and encode what was translated.
+
+        For the discriminators, that is translations alone. Passes through one network share a batch.
+        """
+        judged_only = step.phase == "discriminator" and not self.share_styles
+        for one in "AB":
+            step[f"content_{one}"], step[f"style_{one}"] = self.generator(one).encode(step[f"real_{one}"])
+            step[f"drawn_{one}"] = self.drawn(step, one)
+        for source, target in ("AB", "BA"):
+            pairs = [(f"content_{source}", f"drawn_{target}")]
+            pairs += [] if judged_only else [(f"content_{target}", f"style_{target}")]
+            made = self.decode(step, target, pairs)
+            step[f"fake_{target}"] = self.masks.composite(step, f"real_{source}", made[0])
+            for image in made[1:]:
+                step[f"idt_{target}"] = self.masks.composite(step, f"real_{target}", image)
+        if judged_only:
+            return
+        for source, target in ("AB", "BA"):
+            seen = self.generator(target).encode(step[f"fake_{target}"])
+            step[f"content_fake_{target}"], step[f"style_fake_{target}"] = seen
+            if self.weights["cycle"] or not step.training:
+                (back,) = self.decode(step, source, [(f"content_fake_{target}", f"style_{source}")])
+                step[f"rec_{source}"] = self.masks.composite(step, f"fake_{target}", back)
+
+    def generator(self, domain: str) -> MUNITGenerator:
+        """Return a domain's autoencoder."""
+        return self.networks[f"G_{domain}"]  # type: ignore[return-value]
+
+    def drawn(self, step: Step, domain: str, like: Tensor | None = None) -> Tensor:
+        """Return a style of N(0, I) for each sample, (B, style), another one in each phase unless they are shared."""
+        phase = "" if self.share_styles else step.phase
+        styles = step.rng(f"style_{domain}/{phase}").normal(self.generator(domain).style)
+        return styles.to(step[f"real_{domain}"] if like is None else like)
+
+    def decode(self, step: Step, domain: str, pairs: list[tuple[str, str]]) -> list[Tensor]:
+        """Return what contents and styles of the step look like in a domain, in one call."""
+        contents, styles = zip(*pairs, strict=True)
+        made = self.generator(domain).decode(
+            torch.cat([step[name] for name in contents]), torch.cat([step[name] for name in styles])
+        )
+        return list(crop_to(made, step[f"real_{domain}"]).chunk(len(pairs)))
+
+    def generator_losses(self, step: Step) -> dict[str, Tensor]:
+        """Return the generators' terms; a letter tells whose picture, content or style it is."""
+        losses: dict[str, Tensor] = {}
+        for source, target in ("AB", "BA"):
+            fake = f"fake_{target}"
+            logits = self.networks[f"D_{target}"](self.masks.judge(step, fake))
+            losses[f"gan_{source}{target}"] = generator_loss(self.gan, logits)
+            errors = {
+                f"image_{source}": (f"idt_{source}", f"real_{source}"),
+                f"content_{source}": (f"content_{fake}", f"content_{source}"),
+                f"style_{target}": (f"style_{fake}", f"drawn_{target}"),
+                f"cycle_{source}": (f"rec_{source}", f"real_{source}"),
+            }
+            for name, (one, other) in errors.items():
+                weight = self.weights[name[:-2]]
+                if weight:
+                    losses[name] = weight * (step[one].float() - step[other].float()).abs().mean()
+        return losses
+
+    def critic_losses(self, step: Step) -> dict[str, Tensor]:
+        """Return each discriminator's loss, real and fake added."""
+        losses = {}
+        for one in "AB":
+            shown = [self.masks.judge(step, f"real_{one}"), self.masks.judge(step, f"fake_{one}")]
+            shown[1] = shown[1].to(shown[0].dtype)
+            real, fake = discriminator_loss(self.gan, *together(self.networks[f"D_{one}"], shown))
+            losses[f"D_{one}"] = real + fake
+        return losses
+
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        """Translate pictures in the styles ``style`` of the step, (B, style), or in drawn ones."""
+        source, target = direction
+        name = f"real_{source}"
+        step[name] = images
+        content, _ = self.generator(source).encode(images)
+        style = step.get("style")
+        drawn = self.drawn(step, target, like=images) if style is None else style
+        made = crop_to(self.generator(target).decode(content, drawn), images)
+        return self.masks.composite(step, name, made)
+
+    def style_of(self, images: Tensor, domain: str) -> Tensor:
+        """Return the styles of a domain's pictures, (B, style)."""
+        return self.generator(domain).encode_style(images)
+
+    def style_size(self, domain: str) -> int:
+        """Return how many numbers a style of a domain has."""
+        return self.generator(domain).style
+
+    def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
+        """Return ½ to the number of halvings, whatever the length of the run."""
+        if not self.halve:
+            return super().lr_factor(done, total, decay, step)
+        return float(0.5 ** (step // self.halve))

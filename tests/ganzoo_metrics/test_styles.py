@@ -1,0 +1,119 @@
+"""What styles do: against plain sums of squares and pairs, and methods whose styles do all or nothing."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from standins import Noise, batch_step
+from torch import Tensor, nn
+
+from ganzoo import GanzooError, create
+from ganzoo.data.loading import Reader
+from ganzoo.interfaces import Direction, Method
+from ganzoo.roles import Roles
+from ganzoo.settings import ImageSettings
+from ganzoo.step import Step
+from ganzoo_cyclegan.method import CycleGAN
+from ganzoo_metrics.styles import Styled, StyleShare
+
+
+class Tinted(Method):
+    """Adds a style of three numbers, the tint, and the picture, each by its share."""
+
+    def __init__(self, tint: float, picture: float) -> None:
+        self.tint, self.picture = tint, picture
+        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], []
+
+    def forward(self, step: Step) -> None:
+        pass
+
+    def style_size(self, domain: str) -> int:
+        return 3
+
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        return self.picture * images + self.tint * step["style"][:, :, None, None].to(images)
+
+
+def bound(metric: Styled, method: Method) -> Any:
+    method.bind({}, Roles())
+    metric.bind(method, Reader(Noise(), ImageSettings(size=8)))
+    metric.prepare(3)
+    return metric
+
+
+def pictures(count: int = 4) -> Step:
+    """Return pictures of different means."""
+    step = batch_step(count, size=8)
+    for i in range(count):
+        step["real_A"][i] = step["real_A"][i] * 0.1 + 0.2 * i - 0.3
+    return step
+
+
+def test_shares_are_those_of_a_two_way_table() -> None:
+    metric = bound(StyleShare(styles=5), Tinted(0.1, 0.5))
+    step = pictures()
+    rows = metric.rows(step, "AB")
+    assert rows["looks"].shape == (4, 5, 6)
+    made = [one.numpy() for one in metric.translations(step, "AB")]
+    looks = np.array([[[*one[i].mean((1, 2)), *one[i].std((1, 2), ddof=1)] for one in made] for i in range(4)])
+    np.testing.assert_allclose(rows["looks"], looks, rtol=1e-4, atol=1e-6)
+    grand = looks.mean((0, 1))
+    total = sum(((looks[i, j] - grand) ** 2).sum() for i in range(4) for j in range(5))
+    style = sum(4 * ((looks[:, j].mean(0) - grand) ** 2).sum() for j in range(5))
+    content = sum(5 * ((looks[i].mean(0) - grand) ** 2).sum() for i in range(4))
+    expected = {"style_share": style / total, "content_share": content / total}
+    assert metric.compute(rows) == pytest.approx(expected, rel=1e-4)
+    assert 0.01 < expected["style_share"] < 0.99
+
+
+@pytest.mark.parametrize(
+    ("tint", "picture", "expected"), [(0.1, 0.0, (1, 0)), (0.0, 0.5, (0, 1)), (0.0, 0.0, (0, 0)), (0.1, 0.5, None)]
+)
+def test_styles_that_do_all_or_nothing(tint: float, picture: float, expected: tuple[float, float] | None) -> None:
+    metric = bound(StyleShare(), Tinted(tint, picture))
+    found = metric.compute(metric.rows(pictures(), "AB"))
+    shares = (found["style_share"], found["content_share"])
+    if expected is None:
+        assert sum(shares) == pytest.approx(1, abs=0.01)  # a tint is added, so nothing is of both
+    else:
+        assert shares == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_styles_are_the_same_for_all_pictures_and_keyed() -> None:
+    metric = bound(StyleShare(styles=3), Tinted(0.2, 0.0))
+    one, other = metric.translations(pictures(), "AB"), metric.translations(pictures(2), "AB")
+    assert all(torch.equal(mine[:2], theirs) for mine, theirs in zip(one, other, strict=True))
+    assert all(torch.equal(made[0], made[1]) for made in one)
+    assert not torch.equal(one[0], one[1])
+    metric.prepare(4)
+    assert not torch.equal(metric.translations(pictures(), "AB")[0], one[0])
+
+
+def test_diversity_is_the_mean_over_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Distance(nn.Module):
+        def forward(self, one: Tensor, other: Tensor) -> Tensor:
+            return (one - other).square().mean((1, 2, 3), keepdim=True)
+
+    monkeypatch.setattr("ganzoo_metrics.styles.make_lpips", lambda net, weights: Distance())
+    metric = bound(create("metric", "lpips_diversity", styles=4, net="squeeze"), Tinted(0.1, 0.5))
+    step = batch_step(2, size=20)
+    made = metric.translations(step, "AB")
+    expected = [((a - b) ** 2).mean((1, 2, 3)) for a, b in combinations(made, 2)]
+    assert len(expected) == 6
+    torch.testing.assert_close(metric.rows(step, "AB")["lpips_diversity"], torch.stack(expected).mean(0))
+    still = bound(create("metric", "lpips_diversity", net="squeeze"), Tinted(0.0, 0.5))
+    assert not still.rows(step, "AB")["lpips_diversity"].any()
+    with pytest.raises(
+        GanzooError, match=r"lpips_diversity: pictures of 8×8 pixels are too small for the net 'squeeze'"
+    ):
+        metric.rows(batch_step(2, size=8), "AB")
+
+
+def test_methods_without_styles_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match="makes one translation of each picture: it has no styles"):
+        bound(StyleShare(), CycleGAN())

@@ -1,0 +1,38 @@
+"""A tiny MUNIT run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tinyrun import RECIPE, make_pictures
+
+import ganzoo
+
+NETWORKS: dict[str, Any] = {
+    "G": {"generator": "munit", "width": 2, "hidden": 4, "blocks": 1, "style": 3},
+    "D": {"discriminator": "multiscale", "width": 2, "layers": 2, "scales": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def munit_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("munit")
+    recipe = {
+        **RECIPE,
+        "method": {"method": "munit", "cycle": 1.0},
+        "networks": NETWORKS,
+        "data": {"dataset": "folders", "root": str(make_pictures(folder / "pictures"))},
+        "images": {"size": 16},
+    }
+    file = folder / "tiny.yaml"
+    file.write_text(yaml.safe_dump(recipe))
+    return file
+
+
+@pytest.fixture(scope="session")
+def munit_run(munit_recipe: Path) -> Path:
+    ganzoo.run(munit_recipe, "train.steps=2", root=munit_recipe.parent / "runs")
+    return munit_recipe.parent / "runs/tiny/default"

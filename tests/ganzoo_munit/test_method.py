@@ -1,0 +1,186 @@
+"""MUNIT's step, against its formulas written out in float64; which styles are drawn when; what its codes learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from standins import Constant, batch_step, gradients
+from tinyrun import everything
+from torch import Tensor, nn
+
+import ganzoo
+from ganzoo.engine import Engine
+from ganzoo.interfaces import Masker
+from ganzoo.roles import Roles
+from ganzoo.step import Step
+from ganzoo_munit.autoencoder import MUNITGenerator
+from ganzoo_munit.method import MUNIT
+from ganzoo_munit.multiscale import MultiScale
+
+SMALL = {"width": 2, "hidden": 4, "blocks": 1, "style": 3}
+
+
+def engine_of(method: MUNIT, masks: dict[str, Masker] | None = None, lr: float = 1e-3) -> Engine:
+    torch.manual_seed(2)
+    networks: dict[str, nn.Module] = {f"G_{one}": MUNITGenerator(3, 3, **SMALL).double() for one in "AB"}
+    networks |= {f"D_{one}": MultiScale(3, width=2, layers=2, scales=2).double() for one in "AB"}
+    method.bind(networks, Roles(masks or {}))
+    return Engine(method, Accelerator(cpu=True), lr=lr)
+
+
+def step_of(**about: Any) -> Step:
+    step = batch_step(2, size=16, **about)
+    for name in list(step):
+        step[name] = step[name].double()
+    return step
+
+
+def l1(one: Tensor, other: Tensor) -> Tensor:
+    return (one - other).abs().mean()
+
+
+def plainly(method: MUNIT, step: Step, phase: str) -> dict[str, Tensor]:
+    """Return the terms of a phase by METHODS 5: each pass by itself."""
+    G_A, G_B = method.generator("A"), method.generator("B")
+    D_A, D_B = (method.networks[f"D_{one}"] for one in "AB")
+    x_a, x_b = step["real_A"], step["real_B"]
+    s_a, s_b = (step.rng(f"style_{one}/{phase}").normal(3).double() for one in "AB")
+    (c_a, own_a), (c_b, own_b) = G_A.encode(x_a), G_B.encode(x_b)
+    x_ab, x_ba = G_B.decode(c_a, s_b), G_A.decode(c_b, s_a)
+    if phase == "discriminator":
+        critics = {"D_A": (D_A, x_a, x_ba), "D_B": (D_B, x_b, x_ab)}
+        return {
+            name: sum(((r - 1) ** 2).mean() for r in D(real)) + sum((f**2).mean() for f in D(fake.detach()))
+            for name, (D, real, fake) in critics.items()
+        }
+    (c_ab, s_ab), (c_ba, s_ba) = G_B.encode(x_ab), G_A.encode(x_ba)
+    return {
+        "gan_AB": sum(((f - 1) ** 2).mean() for f in D_B(x_ab)),
+        "gan_BA": sum(((f - 1) ** 2).mean() for f in D_A(x_ba)),
+        "image_A": 10 * l1(G_A.decode(c_a, own_a), x_a),
+        "image_B": 10 * l1(G_B.decode(c_b, own_b), x_b),
+        "content_A": l1(c_ab, c_a),
+        "content_B": l1(c_ba, c_b),
+        "style_A": l1(s_ba, s_a),
+        "style_B": l1(s_ab, s_b),
+        "cycle_A": 7 * l1(G_A.decode(c_ab, own_a), x_a),
+        "cycle_B": 7 * l1(G_B.decode(c_ba, own_b), x_b),
+    }
+
+
+def test_two_steps_are_the_formulas() -> None:
+    """Discriminators first, then generators, each with styles of its own; Adam with L2 on every parameter."""
+    method, mirror = MUNIT(cycle=7), MUNIT(cycle=7)
+    engine, plain = engine_of(method), engine_of(mirror)
+    taken = gradients(engine)
+    adams = {
+        kind: torch.optim.Adam(
+            [p for one in "AB" for p in plain.networks[f"{kind}_{one}"].parameters()],
+            lr=1e-3, betas=(0.5, 0.999), weight_decay=1e-4,
+        )
+        for kind in "DG"
+    }  # fmt: skip
+    for index in range(2):
+        losses, _ = engine.step([step_of(seed=index, index=index)])
+        for phase, kind in (("discriminator", "D"), ("generator", "G")):
+            for network in plain.networks.values():
+                network.zero_grad()
+            terms = plainly(mirror, step_of(seed=index, index=index), phase)
+            torch.stack(list(terms.values())).sum().backward()
+            found = {name.partition("/")[2]: value for name, value in losses.items() if name.startswith(phase)}
+            assert found.keys() == terms.keys()
+            for name, value in terms.items():
+                torch.testing.assert_close(found[name].double(), value.detach(), rtol=1e-5, atol=1e-6)
+            mine = taken.pop(0)
+            assert {name[0] for name in mine} == {kind}
+            for name, gradient in mine.items():
+                owner, _, parameter = name.partition(".")
+                expected = dict(plain.networks[owner].named_parameters())[parameter].grad
+                assert expected is not None
+                torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
+            adams[kind].step()
+    for name, network in engine.networks.items():
+        for a, b in zip(network.parameters(), plain.networks[name].parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_phases_draw_styles_of_their_own_unless_they_share() -> None:
+    step = step_of()
+    own, shared = MUNIT(), MUNIT(share_styles=True)
+    for method in (own, shared):
+        engine_of(method)
+        found = []
+        for phase in ("discriminator", "generator"):
+            step.phase = phase
+            found.append(method.drawn(step, "A"))
+        assert torch.equal(*found) == (method is shared)
+        assert not torch.equal(method.drawn(step, "A"), method.drawn(step, "B"))
+    forwards = []
+    engine = engine_of(shared)
+    shared.forward = lambda step: forwards.append(1) or MUNIT.forward(shared, step)  # type: ignore[method-assign, func-returns-value]
+    engine.step([step_of()])
+    assert forwards == [1]
+
+
+def test_content_is_not_detached() -> None:
+    method = MUNIT(image=0, style=0, cycle=0)
+    engine_of(method)
+    step = step_of()
+    method.forward(step)
+    method.generator_losses(step)["content_A"].backward()
+    assert any(p.grad is not None and p.grad.any() for p in method.generator("A").content.parameters())
+
+
+def test_masks_show_and_compose() -> None:
+    method = MUNIT()
+    engine_of(method, {"composite": Constant(0.0)})
+    step = step_of()
+    method.forward(step)
+    assert torch.equal(step["fake_B"], step["real_A"])
+    assert torch.equal(step["idt_B"], step["real_B"])
+    judged = MUNIT()
+    engine_of(judged, {"judge": Constant(0.0)})
+    step = step_of()
+    judged.forward(step)
+    losses = judged.generator_losses(step)
+    assert torch.isclose(
+        losses["gan_AB"], sum(((m - 1) ** 2).mean() for m in judged.networks["D_B"](0 * step["fake_B"]))
+    )
+
+
+def test_a_style_can_be_given() -> None:
+    method = MUNIT()
+    engine_of(method)
+    image, step = step_of()["real_A"], step_of()
+    given = torch.randn(2, 3, dtype=torch.float64)
+    content, _ = method.generator("A").encode(image)
+    step["style"] = given
+    assert torch.equal(method.translate(image, "AB", step), method.generator("B").decode(content, given))
+    drawn = method.translate(image, "AB", step_of())
+    assert not torch.allclose(drawn, method.translate(image, "AB", step_of(index=1)))
+    assert torch.equal(drawn, method.translate(image, "AB", step_of()))
+    assert method.style_size("B") == 3
+    assert torch.equal(method.style_of(image, "A"), method.generator("A").encode(image)[1])
+
+
+@pytest.mark.parametrize(("halve", "expected"), [(100, [1.0, 1.0, 0.5, 0.25]), (0, [1.0, 1.0, 2 / 3, 1 / 3])])
+def test_the_learning_rate(halve: int, expected: list[float]) -> None:
+    method = MUNIT(halve=halve)
+    steps = [0, 99, 100, 250]
+    assert [method.lr_factor(i, 4, 0.5, step) for i, step in enumerate(steps)] == pytest.approx(expected)
+
+
+def test_a_run_is_resumed_to_the_same_end(munit_recipe: Path, tmp_path: Path) -> None:
+    words = ["train.decay=0", "train.sample=0", "evaluate.every=0", "evaluate.best=null"]
+    ganzoo.run(munit_recipe, *words, "train.steps=6", root=tmp_path / "whole")
+    ganzoo.run(munit_recipe, *words, "train.steps=4", root=tmp_path / "halved")
+    ganzoo.run(munit_recipe, *words, "train.steps=6", root=tmp_path / "halved")
+    whole, halved = (everything(tmp_path / name / "tiny/default/checkpoints/last") for name in ("whole", "halved"))
+    sums = {name for name in whole if ":sums/" in name}
+    assert {name: one for name, one in whole.items() if name not in sums} == {
+        name: one for name, one in halved.items() if name not in sums
+    }

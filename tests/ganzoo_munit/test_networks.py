@@ -1,0 +1,123 @@
+"""MUNIT's networks: the authors' sizes, and their numbers, against plain functional code over the authors' layout."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from authors import munit_content, munit_decode, munit_judge, munit_style
+from calls import refusal
+from torch import Tensor, nn
+
+from ganzoo import create
+from ganzoo_munit.autoencoder import MUNITGenerator
+from ganzoo_munit.layers import LayerNorm, adaptive_instance_norm, instance_norm
+from ganzoo_munit.multiscale import MultiScale
+
+
+def count(network: nn.Module) -> int:
+    return sum(one.numel() for one in network.parameters())
+
+
+def test_sizes_of_the_authors_networks() -> None:
+    made = MUNITGenerator(3, 3)
+    assert count(made) == 15_026_187
+    assert (count(made.look), count(made.content), count(made.perceptron)) == (2_764_936, 5_385_856, 1_120_768)
+    assert count(made.blocks) + count(made.up) == 5_754_627
+    assert count(MUNITGenerator(19, 19)) == 15_176_731
+    assert (count(MultiScale(3)), count(MultiScale(19))) == (8_271_171, 8_320_323)
+
+
+RENAMED = {
+    r"content\.([012])\.1\.": r"enc_content.model.\1.conv.",
+    r"look\.([01234])\.1\.": r"enc_style.model.\1.conv.",
+    r"look\.6\.": r"enc_style.model.6.",
+    r"up\.2\.1\.": "dec.model.5.conv.",
+    r"judges\.(\d)\.(\d)\.1\.": r"cnns.\1.\2.conv.",
+    r"judges\.(\d)\.4\.": r"cnns.\1.4.",
+}
+
+
+def as_authors(network: nn.Module) -> dict[str, Tensor]:
+    """Return a network's weights under the authors' names."""
+    found = {}
+    for name, tensor in network.state_dict().items():
+        for pattern, to in RENAMED.items():
+            name = re.sub(f"^{pattern}", to, name)
+        for half, j in (("first", 0), ("second", 1)):
+            name = re.sub(rf"^blocks\.(\d)\.{half}\.1\.", rf"dec.model.0.model.\1.model.{j}.conv.", name)
+            if match := re.match(rf"content\.(\d)\.{half}\.1\.(.*)", name):
+                name = f"enc_content.model.3.model.{int(match[1]) - 3}.model.{j}.conv.{match[2]}"
+        for i in (0, 1):
+            name = re.sub(rf"^up\.{i}\.1\.1\.", f"dec.model.{2 + 2 * i}.conv.", name)
+            name = re.sub(rf"^up\.{i}\.1\.2\.", f"dec.model.{2 + 2 * i}.norm.", name)
+        for i in (0, 2, 4):
+            name = re.sub(rf"^perceptron\.{i}\.", f"mlp.model.{i // 2}.fc.", name)
+        found[name] = tensor
+    return found
+
+
+@pytest.fixture
+def picture() -> Tensor:
+    return torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
+
+
+def test_the_autoencoder_is_the_authors(picture: Tensor) -> None:
+    torch.manual_seed(0)
+    made = MUNITGenerator(3, 3, width=4, hidden=12).double()
+    for one in made.parameters():
+        nn.init.normal_(one, 0, 0.2)
+    state = as_authors(made)
+    content, style = made.encode(picture)
+    torch.testing.assert_close(content, munit_content(state, picture))
+    torch.testing.assert_close(style, munit_style(state, picture))
+    other = torch.randn(2, 8, dtype=torch.float64)
+    torch.testing.assert_close(made.decode(content, other), munit_decode(state, content, other))
+    assert not torch.allclose(made.decode(content, other), made.decode(content, -other), atol=0.01)
+
+
+def test_the_discriminator_is_the_authors() -> None:
+    picture = torch.rand(2, 3, 70, 66, dtype=torch.float64)
+    torch.manual_seed(0)
+    made = MultiScale(3, width=4).double()
+    for one in made.parameters():
+        nn.init.normal_(one, 0, 0.2)
+    expected = munit_judge(as_authors(made), picture)
+    assert len(expected) == 3
+    for mine, theirs in zip(made(picture), expected, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_scale_one_and_shift_zero_are_instance_norm(picture: Tensor) -> None:
+    shift, scale = torch.zeros(2, 3), torch.ones(2, 3)
+    torch.testing.assert_close(adaptive_instance_norm(picture, shift, scale), instance_norm(picture))
+    moved = adaptive_instance_norm(picture, shift + 3, 2 * scale)
+    torch.testing.assert_close(moved.mean((2, 3)), torch.full((2, 3), 3.0, dtype=torch.float64))
+
+
+def test_layer_norm_takes_the_unbiased_deviation() -> None:
+    maps = torch.randn(2, 3, 2, 2, dtype=torch.float64)
+    layer = LayerNorm(3).double()
+    assert bool((layer.gamma >= 0).all() and (layer.gamma <= 1).all()) and not layer.beta.any()
+    nn.init.ones_(layer.gamma)
+    deviation = ((maps - maps.mean((1, 2, 3), keepdim=True)) ** 2).sum((1, 2, 3), keepdim=True).div(11).sqrt()
+    expected = (maps - maps.mean((1, 2, 3), keepdim=True)) / (deviation + 1e-5)
+    torch.testing.assert_close(layer(maps), expected)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 33), (32, 32), (50, 9)])
+def test_any_size_comes_back(size: tuple[int, int]) -> None:
+    made = MUNITGenerator(3, 3, width=2, hidden=4)
+    picture = torch.rand(1, 3, *size)
+    assert made(picture).shape == picture.shape
+    assert torch.isfinite(made(picture)).all()
+    assert made.encode_style(picture).shape == (1, 8)
+
+
+def test_pictures_that_are_too_small_to_judge_are_refused() -> None:
+    made = create("discriminator", "multiscale", 3, width=2)
+    assert len(made(torch.rand(1, 3, 64, 64))) == 3
+    said = refusal(made, torch.rand(1, 3, 63, 80))
+    assert said.startswith("multiscale judges pictures from 64×64 pixels on with these scales and layers, not 63×80")
+    assert len(create("discriminator", "multiscale", 3, width=2, layers=2, scales=2)(torch.rand(1, 3, 8, 8))) == 2

@@ -1,0 +1,77 @@
+"""Styles given to translate with, by the command line, with a tiny MUNIT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from calls import Run
+from PIL import Image
+
+import ganzoo
+from ganzoo.styles import styles
+
+
+@pytest.fixture
+def picture(munit_run: Path) -> Path:
+    return munit_run.parents[2] / "pictures/testA/00.png"
+
+
+def translated(run: Run, *words: object, out: Path) -> dict[str, np.ndarray]:
+    """Run translate; return the pictures that it wrote, by their place."""
+    code, said, err = run("translate", *words, "-o", out)
+    assert (code, err) == (0, ""), said
+    return {str(one.relative_to(out)): np.asarray(Image.open(one)) for one in sorted(out.rglob("*.png"))}
+
+
+def test_draws_are_keyed_by_seed_and_many_are_had(run: Run, munit_run: Path, picture: Path, tmp_path: Path) -> None:
+    (one,) = translated(run, munit_run, picture, out=tmp_path / "one").values()
+    (other,) = translated(run, munit_run, picture, "--seed", 5, out=tmp_path / "other").values()
+    many = translated(run, munit_run, picture, "--samples", 3, out=tmp_path / "many")
+    assert list(many) == ["1-random/00.png", "2-random/00.png", "3-random/00.png"]
+    first, second, third = many.values()
+    assert np.array_equal(first, one) and not np.array_equal(one, other)
+    assert not np.array_equal(first, second) and not np.array_equal(second, third)
+
+
+def test_a_pictures_style_and_numbers(run: Run, munit_run: Path, picture: Path, tmp_path: Path) -> None:
+    look = picture.parent.parent / "testB/01.png"
+    translator = ganzoo.load(munit_run)
+    (style,) = styles(translator, "AB", [str(look)])
+    assert style.numbers is not None and style.label == ""
+    numbers = ",".join(str(float(one)) for one in style.numbers[0])
+    words = (munit_run, picture, "--style", look, f"--style={numbers}", "--style", "random")
+    made = translated(run, *words, out=tmp_path)
+    assert list(made) == ["1-01/00.png", "2-numbers/00.png", "3-random/00.png"]
+    by_picture, by_numbers, drawn = made.values()
+    assert np.array_equal(by_picture, by_numbers) and not np.array_equal(by_picture, drawn)
+    pixels = torch.from_numpy(np.asarray(Image.open(look)).copy()).movedim(-1, 0)[None].float() / 127.5 - 1
+    torch.testing.assert_close(style.numbers, translator.method.style_of(pixels, "B").detach())
+
+
+def test_between_two_styles(run: Run, munit_run: Path, picture: Path, tmp_path: Path) -> None:
+    words = (munit_run, picture, "--style=0,0,0", "--style=2,-2,1", "--interpolate", 3)
+    made = translated(run, *words, out=tmp_path / "line")
+    assert list(made) == ["1/00.png", "2/00.png", "3/00.png"]
+    (middle,) = translated(run, munit_run, picture, "--style=1,-1,0.5", out=tmp_path / "middle").values()
+    assert np.array_equal(made["2/00.png"], middle)
+    ends = styles(ganzoo.load(munit_run), "BA", ["random", "random"], between=2, seed=3)
+    assert ends[0].numbers is not None and ends[1].numbers is not None
+    assert not torch.equal(ends[0].numbers, ends[1].numbers)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--style", "blue"], "--style: 'blue' is not 'random', a picture, or numbers: 0.3,-1,…"),
+        (["--style=1,2"], "--style: 2 numbers, and a style of domain B has 3"),
+        (["--style", "nowhere.png"], "nowhere.png: no such file"),
+        (["--interpolate", "4"], "--interpolate: it takes two styles, and 2 steps or more"),
+    ],
+)
+def test_mistakes(run: Run, munit_run: Path, picture: Path, tmp_path: Path, words: list[str], said: str) -> None:
+    code, _, err = run("translate", munit_run, picture, "-o", tmp_path, *words)
+    assert code == 2
+    assert err.startswith(f"ganzoo: {said}")

@@ -1,0 +1,81 @@
+"""Networks as METHODS-style layer lists say, in plain functional torch over state dicts in the authors' layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+State = Mapping[str, Tensor]
+
+
+def reflected(state: State, name: str, maps: Tensor, stride: int = 1) -> Tensor:
+    """A convolution with a bias that pads by reflection."""
+    kernel = state[f"{name}.weight"]
+    pad = (kernel.shape[-1] - 1) // 2
+    return F.conv2d(F.pad(maps, (pad,) * 4, mode="reflect"), kernel, state[f"{name}.bias"], stride)
+
+
+def instance(maps: Tensor) -> Tensor:
+    mean = maps.mean((2, 3), keepdim=True)
+    return (maps - mean) / (maps.var((2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
+
+
+def munit_content(state: State, x: Tensor) -> Tensor:
+    x = instance(reflected(state, "enc_content.model.0.conv", x)).relu()
+    for i in (1, 2):
+        x = instance(reflected(state, f"enc_content.model.{i}.conv", x, 2)).relu()
+    for i in range(4):
+        name = f"enc_content.model.3.model.{i}.model"
+        inner = instance(reflected(state, f"{name}.0.conv", x)).relu()
+        x = x + instance(reflected(state, f"{name}.1.conv", inner))
+    return x
+
+
+def munit_style(state: State, x: Tensor) -> Tensor:
+    x = reflected(state, "enc_style.model.0.conv", x).relu()
+    for i in (1, 2, 3, 4):
+        x = reflected(state, f"enc_style.model.{i}.conv", x, 2).relu()
+    x = x.mean((2, 3), keepdim=True)
+    return F.conv2d(x, state["enc_style.model.6.weight"], state["enc_style.model.6.bias"]).flatten(1)
+
+
+def munit_decode(state: State, content: Tensor, style: Tensor) -> Tensor:
+    numbers = style
+    for i in (0, 1, 2):
+        numbers = F.linear(numbers, state[f"mlp.model.{i}.fc.weight"], state[f"mlp.model.{i}.fc.bias"])
+        numbers = numbers.relu() if i < 2 else numbers
+    x, at, wide = content, 0, content.shape[1]
+    for i in range(4):
+        inner = x
+        for j in (0, 1):
+            shift, scale = numbers[:, at : at + wide], numbers[:, at + wide : at + 2 * wide]
+            at += 2 * wide
+            made = instance(reflected(state, f"dec.model.0.model.{i}.model.{j}.conv", inner))
+            inner = made * scale[:, :, None, None] + shift[:, :, None, None]
+            inner = inner.relu() if j == 0 else inner
+        x = x + inner
+    assert at == numbers.shape[1]
+    for i in (2, 4):
+        x = reflected(state, f"dec.model.{i}.conv", x.repeat_interleave(2, 2).repeat_interleave(2, 3))
+        flat = x.flatten(1)
+        normal = (flat - flat.mean(1, keepdim=True)) / (flat.std(1, keepdim=True) + 1e-5)
+        gain, bias = (state[f"dec.model.{i}.norm.{one}"][:, None, None] for one in ("gamma", "beta"))
+        x = (normal.view_as(x) * gain + bias).relu()
+    return reflected(state, "dec.model.5.conv", x).tanh()
+
+
+def munit_judge(state: State, x: Tensor) -> list[Tensor]:
+    found = []
+    for scale in range(3):
+        maps = x
+        for i in range(4):
+            maps = F.leaky_relu(reflected(state, f"cnns.{scale}.{i}.conv", maps, 2), 0.2)
+        found.append(F.conv2d(maps, state[f"cnns.{scale}.4.weight"], state[f"cnns.{scale}.4.bias"]))
+        ones = torch.ones_like(x[:, :1])
+        box = torch.ones(1, 1, 3, 3, dtype=x.dtype)
+        total = F.conv2d(x.flatten(0, 1)[:, None], box, None, 2, 1).view(len(x), x.shape[1], -1, -(-x.shape[-1] // 2))
+        x = total / F.conv2d(ones, box, None, 2, 1)  # pixels outside are not counted
+    return found
