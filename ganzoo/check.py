@@ -64,7 +64,8 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     click.echo(f"{total} steps of {order.global_batch} pictures a domain, {order.steps_per_epoch} to an epoch")
     if not quick:
         needs = measure(recipe, method, losses, reader, order, paired)
-        pictures = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in dataset.channels.items())
+        stored = {**dataset.channels, **dict.fromkeys(dataset.classes, 1)}
+        pictures = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
         for line in lines(needs, recipe, total, pictures, sources_of(method, losses, metrics)):
             click.echo(line)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganzoo.data.palette import coloured
 from ganzoo.step import Step
 
 GAP = 2
@@ -29,7 +30,7 @@ def columns(step: Step, domain: str) -> list[str]:
 def draw_grid(step: Step) -> Tensor:
     """Return one picture (3, H, W) in [−1, 1]: a row a sample, A's columns at the left, B's at the right."""
     sides = [
-        [as_picture(step[name], name) for name in columns(step, domain)]
+        [as_picture(step[name], name, name[-1] in step.classes) for name in columns(step, domain)]
         for domain in ("A", "B")
         if f"real_{domain}" in step
     ]
@@ -46,9 +47,14 @@ def draw_grid(step: Step) -> Tensor:
     return torch.cat(rows[:-1], dim=1)
 
 
-def as_picture(tensor: Tensor, name: str) -> Tensor:
-    """Return (B, 3, H, W) in [−1, 1] on the CPU: masks as grey, one channel repeated, of several the first three."""
+def as_picture(tensor: Tensor, name: str, classes: bool = False) -> Tensor:
+    """Return (B, 3, H, W) in [−1, 1] on the CPU: masks as grey, label maps in the colours of their classes.
+
+    One channel is repeated; of several the first three are shown.
+    """
     tensor = tensor.detach().float().cpu()
+    if classes and "mask" not in name:
+        return coloured(tensor)
     if "mask" in name:
         tensor = tensor * 2 - 1
     if tensor.shape[1] < 3:

@@ -283,6 +283,9 @@ class Dataset(ABC):
     """Whether picture i of A and picture i of B show the same scene."""
     channels: Mapping[str, int] = {"A": 3, "B": 3}
     """Domain → channels of its pictures; supervised data may have A alone."""
+    classes: Mapping[str, int] = MappingProxyType({})
+    """Domain → K, where its pictures are label maps: samples have them as (H, W, 1) of 0 … K − 1, networks one-hot, K
+    channels of −1 and 1. ``channels`` then says K, too."""
 
     @abstractmethod
     def count(self, split: Split, domain: str) -> int:

@@ -151,6 +151,6 @@ def draw_samples(run: Run, step: int) -> None:
 
 def save(run: Run, name: str, progress: Progress, tally: Tally) -> None:
     """Write a checkpoint."""
-    saved = {**asdict(progress), "channels": dict(run.dataset.channels)}
+    saved = {**asdict(progress), "channels": dict(run.dataset.channels), "classes": dict(run.dataset.classes)}
     state.save(run.checkpoint(name), run.engine, saved, tally.sums)
     run.callbacks.call("checkpoint", progress.step)

@@ -14,3 +14,12 @@ def linear_decay(done: int, total: int, decay: float) -> float:
     """
     falling = round(total * decay)
     return 1.0 - max(0, done + 1 - (total - falling)) / (falling + 1)
+
+
+def halvings(step: int, every: int) -> float:
+    """Return ½ to the number of times that so many steps have gone by (Huang et al. 2018, appendix A).
+
+    >>> [halvings(step, 100) for step in (0, 99, 100, 250)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
+    return float(0.5 ** (step // every))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ class Step(dict[str, Tensor]):
         progress: the share of the run that is done, 0 … 1: what ramps read.
         epoch: passes over the data that are done.
         training: False for sample grids, metrics and translation.
+        classes: domain → number of classes, where pictures are one-hot label maps.
 
     >>> step = Step({"real_A": torch.zeros(2, 3, 8, 8)}, seed=0, index=5, samples=[10, 11])
     >>> step.rng("noise").normal(4).shape
@@ -41,6 +43,7 @@ class Step(dict[str, Tensor]):
         progress: float = 0.0,
         epoch: int = 0,
         training: bool = True,
+        classes: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         super().__init__(tensors)
         self.batch = tuple(tensors)
@@ -51,6 +54,7 @@ class Step(dict[str, Tensor]):
         self.progress = progress
         self.epoch = epoch
         self.training = training
+        self.classes = dict(classes)
         self.phase = ""
         """The phase whose losses are being computed: draws that differ between phases put it into their purpose."""
 
@@ -75,6 +79,7 @@ class Step(dict[str, Tensor]):
             progress=self.progress,
             epoch=self.epoch,
             training=self.training,
+            classes=self.classes,
         )
         copy.batch = self.batch
         return copy

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganzoo.data.pictures import SUFFIXES, read_picture, to_float
+from ganzoo.data.pictures import SUFFIXES
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction
 from ganzoo.randomness import Draws, keyed
@@ -86,9 +86,11 @@ def _numbers(translator: Translator, direction: Direction, text: str, size: int,
     if text == RANDOM:
         return Draws([keyed(*key, "style")]).normal(size)
     if _is_picture(text):
-        pixels = to_float(read_picture(Path(text), translator.channels[direction[1]]))[None]
+        form = translator.forms[direction[1]]
         with torch.no_grad():
-            return translator.method.style_of(pixels.to(translator.device), direction[1]).cpu()
+            return translator.method.style_of(
+                form.batch(form.read(Path(text))).to(translator.device), direction[1]
+            ).cpu()
     try:
         numbers = [float(one) for one in text.split(",")]
     except ValueError:

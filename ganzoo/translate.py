@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ganzoo import state
 from ganzoo.assemble import build_method
+from ganzoo.data.forms import Form
 from ganzoo.data.masks import mask_of, read_mask
-from ganzoo.data.pictures import from_pil, read_picture, to_float, to_uint8
 from ganzoo.errors import GanzooError
 from ganzoo.given import role_of
 from ganzoo.interfaces import Direction
@@ -57,6 +57,8 @@ class Translator:
             raise GanzooError(f"--device is {device!r}; this machine has no such torch device (cpu is one)") from None
         progress = state.read_progress(self.checkpoint)
         self.channels: dict[str, int] = progress["channels"]
+        classes = progress.get("classes", {})
+        self.forms = {domain: Form(many, classes.get(domain, 0)) for domain, many in self.channels.items()}
         self.step = int(progress["step"])
         self.method = build_method(self.recipe, self.channels)
         for name, slot in self.method.slots.items():
@@ -101,8 +103,8 @@ class Translator:
         """Translate one picture, or a batch.
 
         Args:
-            picture: a PIL picture or a path, which give a PIL picture; or a tensor (C, H, W) or (B, C, H, W) in
-                [−1, 1], which gives a tensor of that form, on its device.
+            picture: a PIL picture or a path, which give a PIL picture, of a domain of label maps one with a palette; or
+                a tensor (C, H, W) or (B, C, H, W) in [−1, 1], which gives a tensor of that form, on its device.
             direction: ``AB`` or ``BA``; by default the method's first.
             mask: in place of what the run's own masker makes: a picture of the same size, grey or of palette classes,
                 its path, or a tensor (1, H, W) or (B, 1, H, W) in [0, 1]. What the recipe does to masks follows.
@@ -115,14 +117,9 @@ class Translator:
             batch = picture if picture.ndim == 4 else picture[None]
             made = self.step_of(batch, way, mask)[TRANSLATED].to(picture.device)
             return made if picture.ndim == 4 else made[0]
-        channels = self.channels[way[0]]
-        if isinstance(picture, Image.Image):
-            pixels = from_pil(picture, channels)
-        else:
-            pixels = read_picture(Path(picture), channels)
-        made = self.step_of(to_float(pixels)[None], way, mask)[TRANSLATED]
-        translated = to_uint8(made[0])
-        return Image.fromarray(translated[:, :, 0] if translated.shape[2] == 1 else translated)
+        source, target = (self.forms[domain] for domain in way)
+        pixels = source.read(picture if isinstance(picture, Image.Image) else Path(picture))
+        return target.image(self.step_of(source.batch(pixels), way, mask)[TRANSLATED][0])
 
     def step_of(
         self,

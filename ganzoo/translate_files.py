@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo.console import Console
-from ganzoo.data.pictures import find_pictures, read_picture, to_float, to_uint8, write_picture
+from ganzoo.data.pictures import find_pictures, to_uint8, write_picture
 from ganzoo.data.scaling import resize
 from ganzoo.errors import GanzooError, is_out_of_memory
 from ganzoo.given import choices
@@ -97,6 +97,7 @@ def translate_files(
     seed = translator.recipe.train.seed if seed is None else seed
     looks = styles(translator, way, style, samples=samples, between=interpolate, seed=seed)
     ways = list(product(choices(translator.method, translator.recipe.train.seed, masks, maskers), looks))
+    entering, leaving = (translator.forms[domain] for domain in way)
     console = Console()
     failed: list[str] = []
     for choice, look in ways:
@@ -104,18 +105,18 @@ def translate_files(
         for number, (source, target) in enumerate(pairs):
             relative = target.relative_to(out)
             try:
-                pixels = read_picture(source, translator.channels[way[0]])
+                pixels = entering.read(source)
                 mask = choice.mask_of(relative.with_suffix(""), pixels.shape)
                 if size:
                     factor = size / min(pixels.shape[:2])
                     shape = (round(pixels.shape[0] * factor), round(pixels.shape[1] * factor))
-                    pixels = resize(pixels, shape, Image.Resampling.BICUBIC)
+                    pixels = entering.resized(pixels, shape)
                     mask = mask if mask is None else resize(mask, shape, Image.Resampling.BILINEAR)
                 given = None if mask is None else torch.from_numpy(mask.copy())[None] / 255
                 step = translator.step_of(
-                    to_float(pixels)[None], way, given, sample=number, style=look.numbers, seed=seed, draw=look.draw
+                    entering.batch(pixels), way, given, sample=number, style=look.numbers, seed=seed, draw=look.draw
                 )
-                write_picture(to_uint8(step[TRANSLATED][0]), out / choice.label / look.label / relative)
+                write_picture(leaving.image(step[TRANSLATED][0]), out / choice.label / look.label / relative)
                 for role, planes in translator.masks_of(step, way).items() if save_masks else ():
                     write_mask(planes[0], Path(save_masks or "", choice.label, role, relative))
             except GanzooError as error:

@@ -59,6 +59,10 @@ NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
         "G": {"generator": "munit", "width": 2, "blocks": 1, "hidden": 4},
         "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
     },
+    "unit": {
+        "G": {"generator": "unit", "width": 2, "blocks": 1},
+        "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
+    },
 }
 """Small networks that each method takes; those of CycleGAN where a method is not named."""
 METHOD_OPTIONS: dict[str, dict[str, Any]] = {"smcyclegan": {"mask_probability": 1.0}, "art2real": {"bank": "bank"}}

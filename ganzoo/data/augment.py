@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo.data.loading import OTHER, Batch
@@ -24,11 +25,18 @@ def tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
             found[name] = plane[:, None].long()
         elif name.startswith("given_mask"):
             found[name] = plane[:, None].float() / 255
+        elif name[-1] in batch.classes:
+            found[name] = one_hot(plane[..., 0].long(), batch.classes[name[-1]])
         else:
             found[name] = plane.permute(0, 3, 1, 2).float() / 127.5 - 1
     for name, array in batch.values.items():
         found[name] = torch.from_numpy(array).to(device)
     return found
+
+
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    """Return label maps (B, H, W) int64 as networks see them: (B, classes, H, W), 1 in a pixel's class, else −1."""
+    return F.one_hot(labels, classes).movedim(-1, 1).float() * 2 - 1
 
 
 def micro_steps(
@@ -59,20 +67,21 @@ def augment(step: Step, images: ImageSettings, paired: bool) -> None:
         if images.rotate:
             angles = step.rng(f"rotate{key}").uniform(low=-images.rotate, high=images.rotate)
             for name in planes:
-                step[name] = _rotate(step[name], angles)
+                step[name] = _rotate(step[name], angles, exactly=name[-1] in step.classes)
         if images.color:
             factors = step.rng(f"color{key}").uniform(3, low=1 - images.color, high=1 + images.color)
             for name in planes[: 1 + (names[1] in step)]:
-                step[name] = _recolour(step[name], factors)
+                if name[-1] not in step.classes:
+                    step[name] = _recolour(step[name], factors)
 
 
-def _rotate(plane: Tensor, degrees: Tensor) -> Tensor:
+def _rotate(plane: Tensor, degrees: Tensor, *, exactly: bool = False) -> Tensor:
     from kornia.geometry.transform import get_rotation_matrix2d, warp_affine  # takes seconds to import
 
     height, width = plane.shape[-2:]
     center = torch.tensor([[(width - 1) / 2, (height - 1) / 2]]).expand(len(plane), 2)
     matrix = get_rotation_matrix2d(center, degrees, torch.ones(len(plane), 2)).to(plane.device)
-    mode = "bilinear" if plane.is_floating_point() else "nearest"
+    mode = "nearest" if exactly or not plane.is_floating_point() else "bilinear"
     turned = warp_affine(plane.float(), matrix, (height, width), mode=mode, padding_mode="reflection")
     return turned.to(plane.dtype)
 
@@ -92,4 +101,5 @@ def make_step(batch: Batch, device: torch.device, **about: float | int | bool) -
     """Return the step of a batch; ``about`` goes to Step (seed, index, progress, epoch, training)."""
     samples: Sequence[int] = [row.sample for row in batch.rows]
     positions = [row.position for row in batch.rows]
-    return Step(tensors(batch, device), samples=samples, positions=positions, **about)  # type: ignore[arg-type]
+    planes = tensors(batch, device)
+    return Step(planes, samples=samples, positions=positions, classes=batch.classes, **about)  # type: ignore[arg-type]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,15 +19,20 @@ from ganzoo.randomness import keyed
 from ganzoo.settings import ImageSettings
 
 OTHER = {"A": "B", "B": "A"}
+NO_CLASSES: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Stacked samples: ``planes`` are uint8 (B, H, W[, C]) arrays by tensor name, ``values`` (B,) float32."""
+    """Stacked samples: ``planes`` are uint8 (B, H, W[, C]) arrays by tensor name, ``values`` (B,) float32.
+
+    ``classes`` says of which domains the pictures are label maps, and how many classes they have.
+    """
 
     rows: Sequence[Row]
     planes: dict[str, np.ndarray]
     values: dict[str, np.ndarray]
+    classes: Mapping[str, int] = field(default_factory=dict)
 
 
 class Reader:
@@ -45,7 +51,9 @@ class Reader:
         key = (split, domain, index, size)
         found = self._kept.get(key)
         if found is None:
-            found = scale(self.dataset.sample(split, domain, index), size, self.images.fit)
+            labelled = {"image": domain, "target": OTHER[domain]}
+            classes = [plane for plane, whose in labelled.items() if whose in self.dataset.classes]
+            found = scale(self.dataset.sample(split, domain, index), size, self.images.fit, classes)
             need = sum(
                 plane.nbytes for plane in (found.image, found.target, found.mask, found.labels) if plane is not None
             )
@@ -66,7 +74,7 @@ class Reader:
                 height, width = sample.image.shape[:2]
                 top, left = keyed(seed, step, row.sample, purpose).integers((height - size + 1, width - size + 1))
                 samples.setdefault(domain, []).append(crop(sample, int(top), int(left), size))
-        return stack(rows, samples)
+        return stack(rows, samples, self.dataset.classes)
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
         """Read rows scaled to the size that the networks see, cropped in the middle, never varied."""
@@ -77,10 +85,10 @@ class Reader:
                 sample = self.read(split, domain, index, size)
                 height, width = sample.image.shape[:2]
                 samples.setdefault(domain, []).append(crop(sample, (height - size) // 2, (width - size) // 2, size))
-        return stack(rows, samples)
+        return stack(rows, samples, self.dataset.classes)
 
 
-def stack(rows: Sequence[Row], samples: dict[str, list[Sample]]) -> Batch:
+def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mapping[str, int] = NO_CLASSES) -> Batch:
     """Stack samples under the names of their tensors. Raises GanzooError when only some of them have a mask, say."""
     planes: dict[str, np.ndarray] = {}
     values: dict[str, np.ndarray] = {}
@@ -97,7 +105,7 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]]) -> Batch:
             planes[name] = np.stack(found)
         for key in samples[domain][0].values:
             values[f"{key}_{domain}"] = np.array([one.values[key] for one in samples[domain]], dtype=np.float32)
-    return Batch(rows, planes, values)
+    return Batch(rows, planes, values, classes)
 
 
 def training_batches(

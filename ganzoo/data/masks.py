@@ -50,17 +50,29 @@ def read_labels(path: Path) -> np.ndarray:
     if path.suffix.lower() == ".npy":
         return read_array(path, 1)[:, :, 0]
     with opened(path) as picture:
-        if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
-            raise GanzooError(
-                f"{path}: a label map of mode {picture.mode} holds colours, not classes; "
-                "save it as a palette or grey PNG whose values are the classes"
-            )
-        values = np.array(ImageOps.exif_transpose(picture))
+        return labels_of(picture, path)
+
+
+def labels_of(picture: Image.Image, path: Path = Path("label map")) -> np.ndarray:
+    """Return an opened picture as ``read_labels`` would; ``path`` names it in errors."""
+    if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
+        raise GanzooError(
+            f"{path}: a label map of mode {picture.mode} holds colours, not classes; "
+            "save it as a palette or grey PNG whose values are the classes"
+        )
+    values = np.array(ImageOps.exif_transpose(picture))
     if values.min() < 0 or values.max() > 255:
         raise GanzooError(
             f"{path}: its classes go from {values.min()} to {values.max()}; renumber them to lie in 0 … 255"
         )
     return values.astype(np.uint8)
+
+
+def require_classes(labels: np.ndarray, classes: int, path: Path = Path("label map")) -> np.ndarray:
+    """Return a label map whose values are below ``classes``. Raises GanzooError for others."""
+    if int(labels.max(initial=0)) >= classes:
+        raise GanzooError(f"{path}: it has the class {labels.max()}, and its domain the classes 0 … {classes - 1}")
+    return labels
 
 
 def _shows_grey(picture: Image.Image) -> bool:

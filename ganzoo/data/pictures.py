@@ -79,28 +79,31 @@ def from_pil(picture: Image.Image, channels: int, path: Path = Path("picture")) 
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def write_picture(picture: np.ndarray | Tensor, path: Path) -> None:
+def write_picture(picture: np.ndarray | Tensor | Image.Image, path: Path) -> None:
     """Write a picture as PNG, whole or not at all; folders on the way are made.
 
     Args:
-        picture: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3.
+        picture: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3. Or a Pillow
+            picture of any mode that PNG knows.
         path: where to; it must end in ``.png``.
 
     Raises:
         GanzooError: the disk is full, the folder cannot be written, or PNG cannot hold these channels.
     """
-    array = to_uint8(picture) if isinstance(picture, Tensor) else picture
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim != 2 and array.shape[2:] != (3,):
-        raise GanzooError(f"{path}: a PNG has 1 or 3 channels, not {array.shape[2:]}; write it with numpy.save")
+    if not isinstance(picture, Image.Image):
+        array = to_uint8(picture) if isinstance(picture, Tensor) else picture
+        if array.ndim == 3 and array.shape[2] == 1:
+            array = array[:, :, 0]
+        if array.ndim != 2 and array.shape[2:] != (3,):
+            raise GanzooError(f"{path}: a PNG has 1 or 3 channels, not {array.shape[2:]}; write it with numpy.save")
+        picture = Image.fromarray(np.ascontiguousarray(array))
     if path.suffix.lower() != ".png":
         raise GanzooError(f"{path}: pictures are written as PNG; give a name that ends in .png")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            Image.fromarray(np.ascontiguousarray(array)).save(aside, format="PNG")
+            picture.save(aside, format="PNG")
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)

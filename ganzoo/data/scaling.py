@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,11 @@ PLANES = {
 """How each plane is resampled; Pillow widens the kernel when it shrinks, so nothing aliases. Labels: nearest."""
 
 
-def scale(sample: Sample, size: int, fit: str) -> Sample:
-    """Scale to ``size`` × ``size`` (``stretch``) or so that the shorter side is ``size`` (``cover``)."""
+def scale(sample: Sample, size: int, fit: str, classes: Collection[str] = ()) -> Sample:
+    """Scale to ``size`` × ``size`` (``stretch``) or so that the shorter side is ``size`` (``cover``).
+
+    ``classes`` names those of the planes ``image`` and ``target`` that hold classes, which are never mixed.
+    """
     height, width = sample.image.shape[:2]
     if fit == "stretch":
         target = (size, size)
@@ -28,8 +32,9 @@ def scale(sample: Sample, size: int, fit: str) -> Sample:
         target = (max(size, round(height * factor)), max(size, round(width * factor)))
     if (height, width) == target:
         return sample
+    ways = PLANES | dict.fromkeys(classes, Image.Resampling.NEAREST)
     scaled: dict[str, Any] = {
-        name: resize(plane, target, how) for name, how in PLANES.items() if (plane := getattr(sample, name)) is not None
+        name: resize(plane, target, how) for name, how in ways.items() if (plane := getattr(sample, name)) is not None
     }
     if sample.labels is not None:
         scaled["labels"] = resize(sample.labels, target, Image.Resampling.NEAREST)

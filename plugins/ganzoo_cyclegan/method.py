@@ -16,6 +16,7 @@ from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generat
 from ganzoo_cyclegan.pool import ImagePool
 
 Weight = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
 Term = Literal["gan_AB", "gan_BA", "cycle_A", "cycle_B", "identity_A", "identity_B"]
 TERMS: tuple[Term, ...] = ("gan_AB", "gan_BA", "cycle_A", "cycle_B", "identity_A", "identity_B")
 
@@ -43,7 +44,7 @@ class CycleGAN(Method):
         gan: Adversarial = "lsgan",
         cycle: Weight | dict[Literal["A", "B"], Weight] = 10.0,
         identity: Weight = 0.5,
-        pool: Annotated[int, Field(ge=0)] = 50,
+        pool: Count = 50,
         without: tuple[Term, ...] = (),
     ) -> None:
         self.gan = gan

@@ -11,8 +11,9 @@ from typing import Literal
 
 import numpy as np
 
+from ganzoo.data.forms import Form
 from ganzoo.data.masks import read_labels, read_mask
-from ganzoo.data.pictures import SUFFIXES, find_pictures, read_picture
+from ganzoo.data.pictures import SUFFIXES, find_pictures
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Sample
 from ganzoo_datasets.split import hold_out
@@ -43,6 +44,16 @@ def channels_of(option: Channels | None) -> dict[str, int]:
         if number < 1:
             raise GanzooError(f"channels.{domain} is {number}; give 1 or more")
     return {domain: (option or {}).get(domain, 3) for domain in DOMAINS}
+
+
+def classes_of(option: Channels | None, channels: Channels | None) -> dict[str, int]:
+    """Return the classes of domains that are label maps. Raises GanzooError where there are none, or channels too."""
+    for domain, number in (option or {}).items():
+        if not 2 <= number <= 256:
+            raise GanzooError(f"classes.{domain} is {number}; a label map has 2 … 256 classes")
+        if domain in (channels or {}):
+            raise GanzooError(f"channels.{domain} and classes.{domain} are given; label maps have no channels")
+    return dict((option or {}).items())
 
 
 def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
@@ -109,12 +120,15 @@ def hold_out_validation(entries: Entries, share: float) -> None:
             entries["validation", domain] = [train[i] for i in held]
 
 
-def read_sample(entry: Entry, channels: int, foreground: Sequence[int] | None = None) -> Sample:
+def read_sample(
+    entry: Entry, channels: int, foreground: Sequence[int] | None = None, *, classes: bool = False
+) -> Sample:
     """Read a picture and its planes. Raises GanzooError, naming both files, when their sizes differ.
 
-    ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0.
+    ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0. With ``classes``
+    the picture is a label map of so many classes as there are ``channels``.
     """
-    image = read_picture(entry.path, channels)
+    image = Form(channels, channels if classes else 0).read(entry.path)
     return Sample(
         image,
         entry.name,

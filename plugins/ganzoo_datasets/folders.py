@@ -15,6 +15,7 @@ from ganzoo_datasets.files import (
     Entries,
     Plane,
     channels_of,
+    classes_of,
     entries_in,
     hold_out_validation,
     read_sample,
@@ -48,6 +49,8 @@ class Folders(Dataset):
             default all but 0. Every mask must then be such a picture.
         labels: the same for label maps; by default ``_labels``, where such a folder is there.
         channels: 1 or 3, or any number for pictures in ``.npy`` files; 3 where it is not given.
+        classes: ``{A: 19}``: the pictures of A are label maps, palette or grey, whose values are classes 0 … 18;
+            networks see them one-hot, as 19 channels.
         validation: the share of the training pictures held out for validation, in a domain without a folder
             for it.
     """
@@ -64,16 +67,18 @@ class Folders(Dataset):
         foreground: tuple[int, ...] | None = None,
         labels: str | dict[Domain, str] | None = None,
         channels: Channels | None = None,
+        classes: Channels | None = None,
         validation: Share = 0.1,
     ) -> None:
-        self.channels = channels_of(channels)
+        self.classes = classes_of(classes, channels)
+        self.channels = {**channels_of(channels), **self.classes}
         self.foreground = foreground
         self.entries: Entries = {(split, domain): [] for split in PREFIXES for domain in DOMAINS}
         planes: dict[Plane, str | dict[Domain, str] | None] = {"mask": masks, "labels": labels}
         hint = "check the path" if root is None else HINT
         places = _places(root, {"A": A, "B": B}, {"A": test_A, "B": test_B})
         if ("train", "B") not in places:
-            _refuse_b({"masks": masks, "labels": labels, "channels": channels})
+            _refuse_b({"masks": masks, "labels": labels, "channels": channels, "classes": classes})
             del self.channels["B"]
         for key, folder in places.items():
             entries = entries_in(folder, hint)
@@ -92,7 +97,8 @@ class Folders(Dataset):
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Read one picture with its mask and labels."""
-        return read_sample(self.entries[split, domain][index], self.channels[domain], self.foreground)
+        entry, labelled = self.entries[split, domain][index], domain in self.classes
+        return read_sample(entry, self.channels[domain], self.foreground, classes=labelled)
 
 
 def _places(

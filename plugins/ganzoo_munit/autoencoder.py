@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -10,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo_cyclegan.layers import Width, crop_to, pad_to_stride
-from ganzoo_munit.layers import AdaptiveResidual, Double, Residual, conv, init_kaiming
+from ganzoo_munit.layers import AdaptiveResidual, Residual, conv, decoder_end, encoder_start, init_kaiming
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -48,12 +47,8 @@ class MUNITGenerator(nn.Module):
         self.style = style
         self.stride = 2**downs
         inner = width * 2**downs
-        widths = [width * 2**level for level in range(downs + 1)]
-        pairs = list(pairwise(widths))
         self.content = nn.Sequential(
-            conv(in_channels, width, 7, norm="instance"),
-            *(conv(outer, deeper, 4, 2, norm="instance") for outer, deeper in pairs),
-            *(Residual(inner, "instance") for _ in range(blocks)),
+            *encoder_start(in_channels, width, downs), *(Residual(inner, "instance") for _ in range(blocks))
         )
         deep = 4 * width
         self.look = nn.Sequential(
@@ -63,11 +58,7 @@ class MUNITGenerator(nn.Module):
             nn.Conv2d(deep, style, 1),
         )
         self.blocks = nn.ModuleList([AdaptiveResidual(inner) for _ in range(blocks)])
-        self.up = nn.Sequential(
-            *(nn.Sequential(Double(), conv(deeper, outer, 5, norm="layer")) for outer, deeper in reversed(pairs)),
-            conv(width, out_channels, 7, slope=None),
-            nn.Tanh(),
-        )
+        self.up = nn.Sequential(*decoder_end(out_channels, width, downs))
         self.inner = inner
         self.perceptron = nn.Sequential(
             nn.Linear(style, hidden),

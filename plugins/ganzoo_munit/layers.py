@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -106,6 +107,19 @@ class Double(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps of twice the height and width."""
         return F.interpolate(maps, scale_factor=2, mode="nearest")
+
+
+def encoder_start(channels: int, width: int, downs: int, norm: Norm = "instance") -> list[nn.Module]:
+    """Return the way down of an encoder: a 7×7 convolution to ``width`` channels, 4×4 ones that halve the sides."""
+    widths = [width * 2**level for level in range(downs + 1)]
+    return [conv(channels, width, 7, norm=norm), *(conv(a, b, 4, 2, norm=norm) for a, b in pairwise(widths))]
+
+
+def decoder_end(channels: int, width: int, downs: int) -> list[nn.Module]:
+    """Return the way up of a decoder: nearest ×2 and 5×5 convolutions with layer norm, a 7×7 one and tanh."""
+    widths = [width * 2**level for level in reversed(range(downs + 1))]
+    ups = [nn.Sequential(Double(), conv(a, b, 5, norm="layer")) for a, b in pairwise(widths)]
+    return [*ups, conv(width, channels, 7, slope=None), nn.Tanh()]
 
 
 def init_kaiming(network: nn.Module) -> None:

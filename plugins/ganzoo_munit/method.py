@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
+from ganzoo.schedule import halvings
 from ganzoo.step import Step
 from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss
 from ganzoo_cyclegan.layers import crop_to
-from ganzoo_cyclegan.method import Weight, together
+from ganzoo_cyclegan.method import Count, Weight, together
 from ganzoo_munit.autoencoder import MUNITGenerator
 
 Plain = Literal["lsgan", "vanilla", "hinge"]
@@ -49,7 +49,7 @@ class MUNIT(Method):
         style: Weight = 1.0,
         cycle: Weight = 0.0,
         share_styles: bool = False,
-        halve: Annotated[int, Field(ge=0)] = 100_000,
+        halve: Count = 100_000,
     ) -> None:
         self.gan: Adversarial = gan
         self.weights = {"image": image, "content": content, "style": style, "cycle": cycle}
@@ -161,6 +161,4 @@ class MUNIT(Method):
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
         """Return ½ to the number of halvings, whatever the length of the run."""
-        if not self.halve:
-            return super().lr_factor(done, total, decay, step)
-        return float(0.5 ** (step // self.halve))
+        return halvings(step, self.halve) if self.halve else super().lr_factor(done, total, decay, step)

@@ -143,7 +143,7 @@ def test_components_are_listed_by_kind_and_glob(run: Run) -> None:
         ["generator", "resnet", "cyclegan"],
         ["generator", "unet", "cyclegan"],
     ]
-    assert json.loads(run("list", "generator", "u*", "--json")[1]) == [
+    assert json.loads(run("list", "generator", "une*", "--json")[1]) == [
         {"kind": "generator", "name": "unet", "plugin": "cyclegan"}
     ]
     assert len(json.loads(run("list", "--json")[1])) == len(everything)

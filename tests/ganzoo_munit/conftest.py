@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from networks import MUNIT_SMALL
 from tinyrun import RECIPE, make_pictures
 
 import ganzoo
-
-NETWORKS: dict[str, Any] = {
-    "G": {"generator": "munit", "width": 2, "hidden": 4, "blocks": 1, "style": 3},
-    "D": {"discriminator": "multiscale", "width": 2, "layers": 2, "scales": 2},
-}
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +18,7 @@ def munit_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = {
         **RECIPE,
         "method": {"method": "munit", "cycle": 1.0},
-        "networks": NETWORKS,
+        "networks": MUNIT_SMALL,
         "data": {"dataset": "folders", "root": str(make_pictures(folder / "pictures"))},
         "images": {"size": 16},
     }

@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
-from standins import Constant, batch_step, gradients
+from plainly import assert_trains_plainly, double_step, engine_of, l1
+from standins import Constant
 from tinyrun import everything
 from torch import Tensor, nn
 
 import ganzoo
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Masker
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.method import MUNIT
@@ -24,26 +23,16 @@ from ganzoo_munit.multiscale import MultiScale
 SMALL = {"width": 2, "hidden": 4, "blocks": 1, "style": 3}
 
 
-def engine_of(method: MUNIT, masks: dict[str, Masker] | None = None, lr: float = 1e-3) -> Engine:
-    torch.manual_seed(2)
-    networks: dict[str, nn.Module] = {f"G_{one}": MUNITGenerator(3, 3, **SMALL).double() for one in "AB"}
-    networks |= {f"D_{one}": MultiScale(3, width=2, layers=2, scales=2).double() for one in "AB"}
-    method.bind(networks, Roles(masks or {}))
-    return Engine(method, Accelerator(cpu=True), lr=lr)
+def networks() -> dict[str, nn.Module]:
+    made: dict[str, nn.Module] = {f"G_{one}": MUNITGenerator(3, 3, **SMALL) for one in "AB"}
+    return made | {f"D_{one}": MultiScale(3, width=2, layers=2, scales=2) for one in "AB"}
 
 
-def step_of(**about: Any) -> Step:
-    step = batch_step(2, size=16, **about)
-    for name in list(step):
-        step[name] = step[name].double()
-    return step
+def bound(method: MUNIT, **maskers: Masker) -> Engine:
+    return engine_of(method, networks, **maskers)
 
 
-def l1(one: Tensor, other: Tensor) -> Tensor:
-    return (one - other).abs().mean()
-
-
-def plainly(method: MUNIT, step: Step, phase: str) -> dict[str, Tensor]:
+def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
     """Return the terms of a phase by METHODS 5: each pass by itself."""
     G_A, G_B = method.generator("A"), method.generator("B")
     D_A, D_B = (method.networks[f"D_{one}"] for one in "AB")
@@ -74,45 +63,15 @@ def plainly(method: MUNIT, step: Step, phase: str) -> dict[str, Tensor]:
 
 def test_two_steps_are_the_formulas() -> None:
     """Discriminators first, then generators, each with styles of its own; Adam with L2 on every parameter."""
-    method, mirror = MUNIT(cycle=7), MUNIT(cycle=7)
-    engine, plain = engine_of(method), engine_of(mirror)
-    taken = gradients(engine)
-    adams = {
-        kind: torch.optim.Adam(
-            [p for one in "AB" for p in plain.networks[f"{kind}_{one}"].parameters()],
-            lr=1e-3, betas=(0.5, 0.999), weight_decay=1e-4,
-        )
-        for kind in "DG"
-    }  # fmt: skip
-    for index in range(2):
-        losses, _ = engine.step([step_of(seed=index, index=index)])
-        for phase, kind in (("discriminator", "D"), ("generator", "G")):
-            for network in plain.networks.values():
-                network.zero_grad()
-            terms = plainly(mirror, step_of(seed=index, index=index), phase)
-            torch.stack(list(terms.values())).sum().backward()
-            found = {name.partition("/")[2]: value for name, value in losses.items() if name.startswith(phase)}
-            assert found.keys() == terms.keys()
-            for name, value in terms.items():
-                torch.testing.assert_close(found[name].double(), value.detach(), rtol=1e-5, atol=1e-6)
-            mine = taken.pop(0)
-            assert {name[0] for name in mine} == {kind}
-            for name, gradient in mine.items():
-                owner, _, parameter = name.partition(".")
-                expected = dict(plain.networks[owner].named_parameters())[parameter].grad
-                assert expected is not None
-                torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
-            adams[kind].step()
-    for name, network in engine.networks.items():
-        for a, b in zip(network.parameters(), plain.networks[name].parameters(), strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    options = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
+    assert_trains_plainly(MUNIT(cycle=7), MUNIT(cycle=7), networks, plainly, **options)
 
 
 def test_phases_draw_styles_of_their_own_unless_they_share() -> None:
-    step = step_of()
+    step = double_step()
     own, shared = MUNIT(), MUNIT(share_styles=True)
     for method in (own, shared):
-        engine_of(method)
+        bound(method)
         found = []
         for phase in ("discriminator", "generator"):
             step.phase = phase
@@ -120,16 +79,16 @@ def test_phases_draw_styles_of_their_own_unless_they_share() -> None:
         assert torch.equal(*found) == (method is shared)
         assert not torch.equal(method.drawn(step, "A"), method.drawn(step, "B"))
     forwards = []
-    engine = engine_of(shared)
+    engine = bound(shared)
     shared.forward = lambda step: forwards.append(1) or MUNIT.forward(shared, step)  # type: ignore[method-assign, func-returns-value]
-    engine.step([step_of()])
+    engine.step([double_step()])
     assert forwards == [1]
 
 
 def test_content_is_not_detached() -> None:
     method = MUNIT(image=0, style=0, cycle=0)
-    engine_of(method)
-    step = step_of()
+    bound(method)
+    step = double_step()
     method.forward(step)
     method.generator_losses(step)["content_A"].backward()
     assert any(p.grad is not None and p.grad.any() for p in method.generator("A").content.parameters())
@@ -137,14 +96,14 @@ def test_content_is_not_detached() -> None:
 
 def test_masks_show_and_compose() -> None:
     method = MUNIT()
-    engine_of(method, {"composite": Constant(0.0)})
-    step = step_of()
+    bound(method, composite=Constant(0.0))
+    step = double_step()
     method.forward(step)
     assert torch.equal(step["fake_B"], step["real_A"])
     assert torch.equal(step["idt_B"], step["real_B"])
     judged = MUNIT()
-    engine_of(judged, {"judge": Constant(0.0)})
-    step = step_of()
+    bound(judged, judge=Constant(0.0))
+    step = double_step()
     judged.forward(step)
     losses = judged.generator_losses(step)
     assert torch.isclose(
@@ -154,15 +113,15 @@ def test_masks_show_and_compose() -> None:
 
 def test_a_style_can_be_given() -> None:
     method = MUNIT()
-    engine_of(method)
-    image, step = step_of()["real_A"], step_of()
+    bound(method)
+    image, step = double_step()["real_A"], double_step()
     given = torch.randn(2, 3, dtype=torch.float64)
     content, _ = method.generator("A").encode(image)
     step["style"] = given
     assert torch.equal(method.translate(image, "AB", step), method.generator("B").decode(content, given))
-    drawn = method.translate(image, "AB", step_of())
-    assert not torch.allclose(drawn, method.translate(image, "AB", step_of(index=1)))
-    assert torch.equal(drawn, method.translate(image, "AB", step_of()))
+    drawn = method.translate(image, "AB", double_step())
+    assert not torch.allclose(drawn, method.translate(image, "AB", double_step(index=1)))
+    assert torch.equal(drawn, method.translate(image, "AB", double_step()))
     assert method.style_size("B") == 3
     assert torch.equal(method.style_of(image, "A"), method.generator("A").encode(image)[1])
 

@@ -23,12 +23,12 @@ def instance(maps: Tensor) -> Tensor:
     return (maps - mean) / (maps.var((2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
 
 
-def munit_content(state: State, x: Tensor) -> Tensor:
-    x = instance(reflected(state, "enc_content.model.0.conv", x)).relu()
+def munit_content(state: State, x: Tensor, start: str = "enc_content") -> Tensor:
+    x = instance(reflected(state, f"{start}.model.0.conv", x)).relu()
     for i in (1, 2):
-        x = instance(reflected(state, f"enc_content.model.{i}.conv", x, 2)).relu()
+        x = instance(reflected(state, f"{start}.model.{i}.conv", x, 2)).relu()
     for i in range(4):
-        name = f"enc_content.model.3.model.{i}.model"
+        name = f"{start}.model.3.model.{i}.model"
         inner = instance(reflected(state, f"{name}.0.conv", x)).relu()
         x = x + instance(reflected(state, f"{name}.1.conv", inner))
     return x
@@ -58,6 +58,10 @@ def munit_decode(state: State, content: Tensor, style: Tensor) -> Tensor:
             inner = inner.relu() if j == 0 else inner
         x = x + inner
     assert at == numbers.shape[1]
+    return decoder_end(state, x)
+
+
+def decoder_end(state: State, x: Tensor) -> Tensor:
     for i in (2, 4):
         x = reflected(state, f"dec.model.{i}.conv", x.repeat_interleave(2, 2).repeat_interleave(2, 3))
         flat = x.flatten(1)
@@ -65,6 +69,18 @@ def munit_decode(state: State, content: Tensor, style: Tensor) -> Tensor:
         gain, bias = (state[f"dec.model.{i}.norm.{one}"][:, None, None] for one in ("gamma", "beta"))
         x = (normal.view_as(x) * gain + bias).relu()
     return reflected(state, "dec.model.5.conv", x).tanh()
+
+
+def unit_encode(state: State, x: Tensor) -> Tensor:
+    return munit_content(state, x, "enc")
+
+
+def unit_decode(state: State, x: Tensor) -> Tensor:
+    for i in range(4):
+        name = f"dec.model.0.model.{i}.model"
+        inner = instance(reflected(state, f"{name}.0.conv", x)).relu()
+        x = x + instance(reflected(state, f"{name}.1.conv", inner))
+    return decoder_end(state, x)
 
 
 def munit_judge(state: State, x: Tensor) -> list[Tensor]:

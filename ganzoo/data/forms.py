@@ -1,0 +1,55 @@
+"""What a domain's pictures are, on their way into networks and out: of so many channels, or label maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganzoo.data.augment import one_hot
+from ganzoo.data.masks import labels_of, read_labels, require_classes
+from ganzoo.data.palette import classes_of, palette_picture
+from ganzoo.data.pictures import from_pil, read_picture, to_float, to_uint8
+from ganzoo.data.scaling import resize
+
+
+@dataclass(frozen=True)
+class Form:
+    """A domain's pictures outside of training.
+
+    Args:
+        channels: of the tensors.
+        classes: 0, or how many classes label maps have; ``channels`` is then the same.
+    """
+
+    channels: int
+    classes: int = 0
+
+    def read(self, source: Path | Image.Image) -> np.ndarray:
+        """Read a picture, (H, W, C) uint8; of a label map C is 1. Raises GanzooError for what is none of the domain."""
+        path = source if isinstance(source, Path) else Path("picture")
+        if self.classes:
+            labels = read_labels(source) if isinstance(source, Path) else labels_of(source)
+            return require_classes(labels, self.classes, path)[:, :, None]
+        return read_picture(source, self.channels) if isinstance(source, Path) else from_pil(source, self.channels)
+
+    def resized(self, pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Return what was read at another size; classes are not mixed."""
+        return resize(pixels, shape, Image.Resampling.NEAREST if self.classes else Image.Resampling.BICUBIC)
+
+    def batch(self, pixels: np.ndarray) -> Tensor:
+        """Return what was read as networks see it: (1, C, H, W) in [−1, 1], one-hot where there are classes."""
+        if self.classes:
+            return one_hot(torch.from_numpy(pixels[None, :, :, 0].astype(np.int64)), self.classes)
+        return to_float(pixels)[None]
+
+    def image(self, made: Tensor) -> Image.Image:
+        """Return what a network made, (C, H, W), as a picture: of the likeliest class at each pixel, with a palette."""
+        if self.classes:
+            return palette_picture(classes_of(made))
+        pixels = to_uint8(made)
+        return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

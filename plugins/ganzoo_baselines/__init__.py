@@ -1,0 +1,19 @@
+"""What the papers compare with: pix2pix and UNIT.
+
+Uses the packages ganzoo_cyclegan (networks, adversarial losses) and ganzoo_munit (encoder, decoder).
+"""
+
+from __future__ import annotations
+
+from ganzoo import hookimpl
+from ganzoo.registry import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the methods and their networks."""
+    registry.add("method", "pix2pix", "ganzoo_baselines.pix2pix:Pix2Pix")
+    registry.add("method", "unit", "ganzoo_baselines.unit:UNIT")
+    registry.add("generator", "unit", "ganzoo_baselines.unit_network:UNITGenerator")

@@ -1,0 +1,66 @@
+"""pix2pix: translation learned from pairs."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
+from ganzoo.step import Step
+from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss
+from ganzoo_cyclegan.method import Weight, together
+
+
+class Pix2Pix(Method):
+    """A to B from pairs (Isola et al., CVPR 2017, eq. 4; section 3.3 for the training).
+
+    The generator minimizes adv(D(real_A, fake_B)) + λ‖fake_B − real_B‖₁; the discriminator, before it, ½(real + fake)
+    of pairs side by side. There is no pool.
+
+    Args:
+        gan: the adversarial loss.
+        weight: λ.
+    """
+
+    directions: ClassVar[tuple[Direction, ...]] = ("AB",)
+    accepts: ClassVar[tuple[str, ...]] = ("composite",)
+    paired: ClassVar[bool] = True
+
+    def __init__(self, *, gan: Literal["vanilla", "lsgan", "hinge"] = "vanilla", weight: Weight = 100.0) -> None:
+        self.gan: Adversarial = gan
+        self.weight = weight
+        self.slots = {
+            "G_AB": Slot("generator", ("A",), "B", default={"generator": "unet", "norm": "batch", "dropout": True}),
+            "D_AB": Slot("discriminator", ("A", "B"), default={"discriminator": "patch", "norm": "batch"}),
+        }
+        self.optims = {"D": Optim(("D_AB",)), "G": Optim(("G_AB",))}
+        self.phases = [
+            Phase("discriminator", ("D",), self.critic_losses, forward="detached"),
+            Phase("generator", ("G",), self.generator_losses),
+        ]
+        self.tensors = ["fake_B"]
+
+    def forward(self, step: Step) -> None:
+        """Translate."""
+        step["fake_B"] = self.translate(step["real_A"], "AB", step)
+
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        """Translate pictures of A."""
+        step["real_A"] = images
+        return self.masks.composite(step, "real_A", self.networks["G_AB"](images))
+
+    def critic_losses(self, step: Step) -> dict[str, Tensor]:
+        """Return the discriminator's loss."""
+        real, fake = (torch.cat([step["real_A"], step[name].to(step["real_A"])], 1) for name in ("real_B", "fake_B"))
+        on_real, on_fake = discriminator_loss(self.gan, *together(self.networks["D_AB"], [real, fake]))
+        return {"D": (on_real + on_fake) / 2}
+
+    def generator_losses(self, step: Step) -> dict[str, Tensor]:
+        """Return the generator's terms."""
+        shown = torch.cat([step["real_A"], step["fake_B"].to(step["real_A"])], 1)
+        losses = {"gan": generator_loss(self.gan, self.networks["D_AB"](shown))}
+        if self.weight:
+            losses["l1"] = self.weight * (step["fake_B"].float() - step["real_B"]).abs().mean()
+        return losses

@@ -1,0 +1,127 @@
+"""UNIT: two autoencoders whose codes mean the same."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
+from ganzoo.schedule import halvings
+from ganzoo.step import Step
+from ganzoo_baselines.unit_network import UNITGenerator
+from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss
+from ganzoo_cyclegan.layers import crop_to
+from ganzoo_cyclegan.method import Count, Weight, together
+
+
+class UNIT(Method):
+    """Unpaired translation through a shared code (Liu et al., NeurIPS 2017; the released code's terms and weights).
+
+    With codes h_A = E_A(real_A), and noise n ~ N(0, I) added wherever a code is decoded in training: fake_B =
+    G_B(h_A + n), idt_A = G_A(h_A + n), rec_A = G_A(E_B(fake_B) + n′). The generators minimize, from A and likewise from
+    B, adv(D_B(fake_B)) + λ_image‖idt_A − real_A‖₁ + λ_kl·mean(h_A²) + λ_cycle‖rec_A − real_A‖₁ +
+    λ_cycle_kl·mean(E_B(fake_B)²); the discriminators real + fake, before them. The paper shares the layers about the
+    code between the domains, the released code does not.
+
+    Args:
+        gan: the adversarial loss.
+        image: λ of the pictures' reconstruction.
+        kl: λ of the codes' size.
+        cycle: λ of the reconstruction through the other domain.
+        cycle_kl: λ of the size of the translations' codes.
+        halve: steps after which the learning rate is halved, again and again; 0: it falls linearly, by ``train.decay``.
+    """
+
+    accepts: ClassVar[tuple[str, ...]] = ("judge", "composite")
+
+    def __init__(
+        self,
+        *,
+        gan: Literal["lsgan", "vanilla", "hinge"] = "lsgan",
+        image: Weight = 10.0,
+        kl: Weight = 0.01,
+        cycle: Weight = 10.0,
+        cycle_kl: Weight = 0.01,
+        halve: Count = 100_000,
+    ) -> None:
+        self.gan: Adversarial = gan
+        self.weights = {"image": image, "kl": kl, "cycle": cycle, "cycle_kl": cycle_kl}
+        self.halve = halve
+        calls = ("encode", "decode")
+        self.slots = {
+            **{f"G_{one}": Slot("generator", (one,), one, calls, {"generator": "unit"}) for one in "AB"},
+            **{f"D_{one}": Slot("discriminator", (one,), default={"discriminator": "multiscale"}) for one in "AB"},
+        }
+        adam = {"betas": (0.5, 0.999), "weight_decay": 1e-4}  # Adam's own L2, on every parameter
+        self.optims = {"D": Optim(("D_A", "D_B"), options=adam), "G": Optim(("G_A", "G_B"), options=adam)}
+        self.phases = [
+            Phase("discriminator", ("D",), self.critic_losses, forward="detached"),
+            Phase("generator", ("G",), self.generator_losses),
+        ]
+        self.tensors = ["fake_B", "fake_A", "idt_A", "idt_B", "rec_A", "rec_B"]
+
+    def forward(self, step: Step) -> None:
+        """Encode, decode in both domains, encode and decode what was translated."""
+        for one in "AB":
+            step[f"code_{one}"] = self.generator(one).encode(step[f"real_{one}"])
+        for source, target in ("AB", "BA"):
+            codes = torch.cat([self.noised(step, f"code_{source}"), self.noised(step, f"code_{target}")])
+            decoded = crop_to(self.generator(target).decode(codes), step[f"real_{target}"])
+            made, same = decoded.chunk(2)
+            step[f"fake_{target}"] = self.masks.composite(step, f"real_{source}", made)
+            step[f"idt_{target}"] = self.masks.composite(step, f"real_{target}", same)
+        for source, target in ("AB", "BA"):
+            fake = f"fake_{target}"
+            step[f"code_{fake}"] = self.generator(target).encode(step[fake])
+            back = self.generator(source).decode(self.noised(step, f"code_{fake}"))
+            step[f"rec_{source}"] = self.masks.composite(step, fake, crop_to(back, step[f"real_{source}"]))
+
+    def generator(self, domain: str) -> UNITGenerator:
+        """Return a domain's autoencoder."""
+        return self.networks[f"G_{domain}"]  # type: ignore[return-value]
+
+    def noised(self, step: Step, name: str) -> Tensor:
+        """Return a code of the step, with noise of its own in training."""
+        codes = step[name]
+        return codes + step.rng(f"noise/{name}").normal(*codes.shape[1:]).to(codes) if step.training else codes
+
+    def generator_losses(self, step: Step) -> dict[str, Tensor]:
+        """Return the generators' terms; a letter tells whose picture or code it is."""
+        losses: dict[str, Tensor] = {}
+        for source, target in ("AB", "BA"):
+            logits = self.networks[f"D_{target}"](self.masks.judge(step, f"fake_{target}"))
+            losses[f"gan_{source}{target}"] = generator_loss(self.gan, logits)
+            real = step[f"real_{source}"]
+            errors = {
+                "image": (step[f"idt_{source}"].float() - real).abs(),
+                "kl": step[f"code_{source}"].float().square(),
+                "cycle": (step[f"rec_{source}"].float() - real).abs(),
+                "cycle_kl": step[f"code_fake_{target}"].float().square(),
+            }
+            for name, error in errors.items():
+                if self.weights[name]:
+                    losses[f"{name}_{source}"] = self.weights[name] * error.mean()
+        return losses
+
+    def critic_losses(self, step: Step) -> dict[str, Tensor]:
+        """Return each discriminator's loss, real and fake added."""
+        losses = {}
+        for one in "AB":
+            real, fake = (self.masks.judge(step, f"{kind}_{one}") for kind in ("real", "fake"))
+            on_real, on_fake = discriminator_loss(self.gan, *together(self.networks[f"D_{one}"], [real, fake.to(real)]))
+            losses[f"D_{one}"] = on_real + on_fake
+        return losses
+
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        """Translate pictures of one domain, without noise."""
+        source, target = direction
+        name = f"real_{source}"
+        step[name] = images
+        made = self.generator(target).decode(self.generator(source).encode(images))
+        return self.masks.composite(step, name, crop_to(made, images))
+
+    def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
+        """Return ½ to the number of halvings, whatever the length of the run."""
+        return halvings(step, self.halve) if self.halve else super().lr_factor(done, total, decay, step)

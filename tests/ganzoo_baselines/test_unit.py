@@ -1,0 +1,83 @@
+"""UNIT's step, against its formulas written out in float64; noise in training alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from plainly import assert_trains_plainly, double_step, engine_of, l1
+from standins import Constant
+from torch import Tensor, nn
+
+from ganzoo.step import Step
+from ganzoo_baselines.unit import UNIT
+from ganzoo_baselines.unit_network import UNITGenerator
+from ganzoo_munit.multiscale import MultiScale
+
+
+def networks() -> dict[str, nn.Module]:
+    made: dict[str, nn.Module] = {f"G_{one}": UNITGenerator(3, 3, width=2, blocks=1) for one in "AB"}
+    return made | {f"D_{one}": MultiScale(3, width=2, layers=2, scales=2) for one in "AB"}
+
+
+def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+    """Return the terms of a phase by METHODS 6: each pass by itself."""
+    (G_A, G_B), (D_A, D_B) = ([method.networks[f"{kind}_{one}"] for one in "AB"] for kind in "GD")
+    x_a, x_b = step["real_A"], step["real_B"]
+
+    def noise(name: str, like: Tensor) -> Tensor:
+        return step.rng(f"noise/{name}").normal(*like.shape[1:]).double()
+
+    h_a, h_b = G_A.encode(x_a), G_B.encode(x_b)
+    n_a, n_b = noise("code_A", h_a), noise("code_B", h_b)
+    x_ab, x_ba = G_B.decode(h_a + n_a), G_A.decode(h_b + n_b)
+    if phase == "discriminator":
+        return {
+            name: sum(((r - 1) ** 2).mean() for r in D(real)) + sum((f**2).mean() for f in D(fake.detach()))
+            for name, D, real, fake in (("D_A", D_A, x_a, x_ba), ("D_B", D_B, x_b, x_ab))
+        }
+    h_ab, h_ba = G_B.encode(x_ab), G_A.encode(x_ba)
+    return {
+        "gan_AB": sum(((f - 1) ** 2).mean() for f in D_B(x_ab)),
+        "gan_BA": sum(((f - 1) ** 2).mean() for f in D_A(x_ba)),
+        "image_A": 10 * l1(G_A.decode(h_a + n_a), x_a),
+        "image_B": 10 * l1(G_B.decode(h_b + n_b), x_b),
+        "kl_A": 0.01 * (h_a**2).mean(),
+        "kl_B": 0.01 * (h_b**2).mean(),
+        "cycle_A": 10 * l1(G_A.decode(h_ab + noise("code_fake_B", h_ab)), x_a),
+        "cycle_B": 10 * l1(G_B.decode(h_ba + noise("code_fake_A", h_ba)), x_b),
+        "cycle_kl_A": 0.01 * (h_ab**2).mean(),
+        "cycle_kl_B": 0.01 * (h_ba**2).mean(),
+    }
+
+
+def test_two_steps_are_the_formulas() -> None:
+    assert_trains_plainly(UNIT(), UNIT(), networks, plainly, betas=(0.5, 0.999), weight_decay=1e-4)
+
+
+def test_noise_is_for_training() -> None:
+    method = UNIT()
+    engine_of(method, networks)
+    trained, shown = double_step(), double_step(training=False)
+    method.forward(trained)
+    method.forward(shown)
+    assert not torch.allclose(trained["fake_B"], shown["fake_B"])
+    plain = method.generator("B").decode(method.generator("A").encode(shown["real_A"]))
+    torch.testing.assert_close(shown["fake_B"], plain)
+    assert torch.equal(method.translate(shown["real_A"], "AB", double_step(index=5)), plain)
+
+
+def test_terms_are_left_out_and_masks_compose() -> None:
+    method = UNIT(kl=0, cycle_kl=0)
+    engine_of(method, networks, composite=Constant(0.0))
+    step = double_step()
+    method.forward(step)
+    assert torch.equal(step["fake_B"], step["real_A"])
+    found = set(method.generator_losses(step))
+    assert found == {"gan_AB", "gan_BA", "image_A", "image_B", "cycle_A", "cycle_B"}
+
+
+@pytest.mark.parametrize(("halve", "expected"), [(100, 0.25), (0, 1 / 3)])
+def test_the_learning_rate(halve: int, expected: float) -> None:
+    assert UNIT(halve=halve).lr_factor(3, 4, 0.5, 250) == pytest.approx(expected)

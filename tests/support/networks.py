@@ -1,0 +1,10 @@
+"""Small networks, as recipes name them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MUNIT_SMALL: dict[str, Any] = {
+    "G": {"generator": "munit", "width": 2, "hidden": 4, "blocks": 1, "style": 3},
+    "D": {"discriminator": "multiscale", "width": 2, "layers": 2, "scales": 2},
+}
