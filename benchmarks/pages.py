@@ -50,7 +50,10 @@ def settle(page: Path, name: str, records: Path, table: Callable[[list[dict[str,
 
 
 def train(recipe: str, seed: int, overrides: Sequence[str] = (), picture: Path | None = None) -> dict[str, Any]:
-    """Run a recipe in a process of its own; return the record, and keep its last sample grid if asked."""
+    """Run a recipe in a process of its own; return the record, and keep its last sample grid if asked.
+
+    ``before`` are the figures of the untrained networks.
+    """
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         command = [sys.executable, "-m", "ganzoo", "run", f"recipes/{recipe}.yaml", f"train.seed={seed}", *overrides]
@@ -58,11 +61,12 @@ def train(recipe: str, seed: int, overrides: Sequence[str] = (), picture: Path |
         seconds = time.perf_counter() - begun
         run = Path(folder) / recipe / "default"
         result = json.loads((run / "results.jsonl").read_text().splitlines()[-1])
+        before = next((one["figures"] for one in read(run / "metrics.jsonl") if "figures" in one), {})
         environment = json.loads((run / "env.json").read_text())
         if picture:
             enlarge(sorted((run / "samples").glob("*.png"))[-1], picture)
     kept = {name: environment[name] for name in ("ganzoo", "device", "cores", "threads", "packages")}
-    return {"seed": seed, "seconds": round(seconds), "environment": kept, **result}
+    return {"seed": seed, "seconds": round(seconds), "environment": kept, "before": before, **result}
 
 
 def enlarge(grid: Path, target: Path) -> None:

@@ -18,3 +18,4 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("metric", "background_lpips", "ganzoo_metrics.perceptual:BackgroundLPIPS")
     registry.add("metric", "lpips_diversity", "ganzoo_metrics.styles:LPIPSDiversity")
     registry.add("metric", "style_share", "ganzoo_metrics.styles:StyleShare")
+    registry.add("metric", "style_recovery", "ganzoo_metrics.styles:StyleRecovery")

@@ -46,12 +46,16 @@ class Styled(Metric):
         source = step[f"real_{direction[0]}"]
         given = {name: step[name] for name in step.batch if name.startswith("given_")}
         found = []
-        for number in range(self.count):
-            numbers = Draws([keyed(self.seed, number, "style")]).normal(self.method.style_size(direction[1]))
+        for style in self.drawn(direction):
             one = Step(given, seed=step.seed, index=-1, samples=step.samples, training=False)
-            one["style"] = numbers.to(source).expand(len(source), -1)
+            one["style"] = style.to(source).expand(len(source), -1)
             found.append(self.method.translate(source, direction, one).float().clamp(-1, 1))
         return found
+
+    def drawn(self, direction: Direction) -> Tensor:
+        """Return the styles, (styles, numbers)."""
+        size = self.method.style_size(direction[1])
+        return torch.cat([Draws([keyed(self.seed, number, "style")]).normal(size) for number in range(self.count)])
 
 
 class LPIPSDiversity(Styled):
@@ -111,3 +115,34 @@ class StyleShare(Styled):
         by_content = float((looks.mean(1, keepdim=True) - middle).square().sum()) * looks.shape[1]
         shares = {"style_share": by_style, "content_share": by_content}
         return {name: part / total if total else 0.0 for name, part in shares.items()}
+
+
+class StyleRecovery(Styled):
+    """Whether a translation has the style that it was asked for: R² of the style that the method finds in it.
+
+    1 − Σ(found − asked)² / Σ(asked − mean asked)², over all pictures, styles and numbers of a style: 1 when one style
+    over two contents is found to be that style each time, 0 when what is found tells nothing, below when it misleads.
+    It is the method's own encoder that looks (Huang et al. 2018, eq. 4 trains it to).
+
+    Args:
+        styles: drawn once for all pictures.
+    """
+
+    def __init__(self, *, styles: Many = 8) -> None:
+        super().__init__(styles)
+
+    @torch.no_grad()
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return each picture's errors, squared and summed, (B,), and what the asked styles vary by."""
+        asked, domain = self.drawn(direction), direction[1]
+        made = self.translations(step, direction)
+        errors = [
+            (self.method.style_of(one, domain).float() - style.to(one)).square().sum(1)
+            for one, style in zip(made, asked, strict=True)
+        ]
+        spread = (asked - asked.mean(0)).square().sum().to(made[0])
+        return {"error": torch.stack(errors).sum(0), "spread": spread.expand(len(made[0]))}
+
+    def compute(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return R²."""
+        return {"style_r2": 1 - float(rows["error"].double().sum() / rows["spread"].double().sum())}

@@ -19,7 +19,7 @@ from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
-from ganzoo_metrics.styles import Styled, StyleShare
+from ganzoo_metrics.styles import Styled, StyleRecovery, StyleShare
 
 
 class Tinted(Method):
@@ -34,6 +34,9 @@ class Tinted(Method):
 
     def style_size(self, domain: str) -> int:
         return 3
+
+    def style_of(self, images: Tensor, domain: str) -> Tensor:
+        return images.mean((2, 3)) / self.tint if self.tint else torch.zeros(len(images), 3)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         return self.picture * images + self.tint * step["style"][:, :, None, None].to(images)
@@ -112,6 +115,26 @@ def test_diversity_is_the_mean_over_pairs(monkeypatch: pytest.MonkeyPatch) -> No
         GanzooError, match=r"lpips_diversity: pictures of 8×8 pixels are too small for the net 'squeeze'"
     ):
         metric.rows(batch_step(2, size=8), "AB")
+
+
+def test_recovery_is_r_squared() -> None:
+    """A tint can be read off a picture that is tint alone; of one with a picture in it, the picture is the error."""
+    whole = bound(StyleRecovery(), Tinted(0.1, 0.0))
+    assert whole.compute(whole.rows(pictures(), "AB"))["style_r2"] == pytest.approx(1, abs=1e-5)
+    none = bound(StyleRecovery(), Tinted(0.0, 0.5))
+    asked = none.drawn("AB").double()
+    spread = (asked - asked.mean(0)).square().sum()
+    expected = 1 - asked.square().sum() / spread
+    assert none.compute(none.rows(pictures(), "AB"))["style_r2"] == pytest.approx(float(expected), rel=1e-5)
+    part = bound(StyleRecovery(), Tinted(0.1, 0.1))
+    step = pictures()
+    error = sum(
+        ((one.mean((2, 3)) / 0.1 - style) ** 2).sum()
+        for one, style in zip(part.translations(step, "AB"), part.drawn("AB"), strict=True)
+    )
+    found = part.compute(part.rows(step, "AB"))["style_r2"]
+    assert found == pytest.approx(float(1 - error / (4 * spread)), rel=1e-4)
+    assert found < 1
 
 
 def test_methods_without_styles_are_refused(tmp_path: Path) -> None:
