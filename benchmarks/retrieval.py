@@ -184,7 +184,7 @@ def searches(records: list[dict[str, Any]]) -> str:
     newest = {(one["scale"], one["patches"]): one for one in records if one["kind"] == "search"}
     lines = ["| patches of | how many | exact, ms a query | approximate, ms | recall@5 | learnt in, s | index, MB |"]
     lines.append("| --- |" + " ---: |" * 6)
-    for (scale, patches), one in sorted(newest.items(), key=lambda item: (len(item[0][0]), item[0])):
+    for (scale, patches), one in sorted(newest.items(), key=lambda item: (int(item[0][0].split("×")[0]), item[0][1])):
         cells = [f"{one['exact_ms']:.2f}", f"{one['approximate_ms']:.2f}", f"{one['recall']:.3f}"]
         lines.append(f"| {scale} | {patches:,} | {' | '.join(cells)} | {one['learn_s']} | {one['index_mb']} |")
     last = list(newest.values())[-1]
