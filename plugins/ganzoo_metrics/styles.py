@@ -61,7 +61,8 @@ class Styled(Metric):
 class LPIPSDiversity(Styled):
     """LPIPS between translations of one picture in different styles (Huang et al. 2018, section 5.2).
 
-    The mean over all pairs of styles, then over pictures; 0 where styles change nothing.
+    The mean over all pairs of styles, then over pictures; 0 where styles change nothing. What is translated into
+    pictures of other than 1 or 3 channels, such as label maps, is left out.
 
     Args:
         styles: for each picture.
@@ -73,6 +74,12 @@ class LPIPSDiversity(Styled):
         super().__init__(styles)
         self.net: Net = net
         self.distance = make_lpips(net, weights)
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Leave directions into label maps out. Raises GanzooError when the method has no styles."""
+        super().bind(method, reader)
+        seen = [way for way in self.directions if reader.dataset.channels.get(way[1]) in (1, 3)]
+        self.directions = tuple(seen) or self.directions
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

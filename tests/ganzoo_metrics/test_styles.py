@@ -117,6 +117,15 @@ def test_diversity_is_the_mean_over_pairs(monkeypatch: pytest.MonkeyPatch) -> No
         metric.rows(batch_step(2, size=8), "AB")
 
 
+def test_diversity_leaves_label_maps_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganzoo_metrics.styles.make_lpips", lambda net, weights: nn.Identity())
+    metric, data = create("metric", "lpips_diversity"), Noise()
+    data.channels = {"A": 19, "B": 3}
+    metric.bind(Tinted(0.1, 0.5), Reader(data, ImageSettings(size=8)))
+    assert metric.directions == ("AB",)
+    assert bound(create("metric", "lpips_diversity"), Tinted(0.1, 0.5)).directions == ("AB", "BA")
+
+
 def test_recovery_is_r_squared() -> None:
     """A tint can be read off a picture that is tint alone; of one with a picture in it, the picture is the error."""
     whole = bound(StyleRecovery(), Tinted(0.1, 0.0))
