@@ -1,4 +1,4 @@
-"""What the papers compare with: pix2pix and UNIT.
+"""What the papers compare with: pix2pix, UNIT, CUT and FastCUT.
 
 Uses the packages ganzoo_cyclegan (networks, adversarial losses) and ganzoo_munit (encoder, decoder).
 """
@@ -16,4 +16,8 @@ def ganzoo_register(registry: Registration) -> None:
     """Add the methods and their networks."""
     registry.add("method", "pix2pix", "ganzoo_baselines.pix2pix:Pix2Pix")
     registry.add("method", "unit", "ganzoo_baselines.unit:UNIT")
+    registry.add("method", "cut", "ganzoo_baselines.cut:CUT")
+    registry.add("method", "fastcut", "ganzoo_baselines.cut:FastCUT")
+    registry.add("generator", "smooth_resnet", "ganzoo_baselines.antialiased:SmoothResNet")
+    registry.add("discriminator", "smooth_patch", "ganzoo_baselines.antialiased:SmoothPatch")
     registry.add("generator", "unit", "ganzoo_baselines.unit_network:UNITGenerator")

@@ -141,6 +141,7 @@ def test_components_are_listed_by_kind_and_glob(run: Run) -> None:
     assert ["method", "cyclegan", "cyclegan"] in everything
     assert [line.split() for line in run("list", "generator", "*net")[1].splitlines()] == [
         ["generator", "resnet", "cyclegan"],
+        ["generator", "smooth_resnet", "baselines"],
         ["generator", "unet", "cyclegan"],
     ]
     assert json.loads(run("list", "generator", "une*", "--json")[1]) == [

@@ -1,0 +1,136 @@
+"""CUT and FastCUT: filters, features, contrast and steps, against plain code in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from calls import refusal
+from plainly import assert_trains_plainly, double_step
+from standins import batch_step
+from torch import Tensor, nn
+
+from ganzoo.roles import Roles
+from ganzoo.step import Step
+from ganzoo_baselines.antialiased import BlurDown, BlurUp, SmoothPatch, SmoothResNet
+from ganzoo_baselines.cut import CUT, FastCUT, Projections, patch_nce
+
+LAYERS = (0, 4, 8, 12)
+SMALL: dict[str, Any] = {"layers": LAYERS, "patches": 20, "size": 6}
+
+
+def count(network: nn.Module) -> int:
+    return sum(one.numel() for one in network.parameters())
+
+
+def test_sizes_are_those_of_the_plain_networks() -> None:
+    assert count(SmoothResNet(3, 3)) == 11_378_179
+    assert count(SmoothPatch(3)) == 2_764_737
+
+
+def test_the_filters() -> None:
+    """A single bright pixel shows the kernel; a flat picture stays as it is, at twice or half the size."""
+    point = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
+    point[0, 0, 4, 4] = 16
+    assert BlurDown()(point)[0, 0, 1:4, 1:4].tolist() == [[0, 0, 0], [0, 4, 0], [0, 0, 0]]
+    point[0, 0, 4, 4], point[0, 0, 3, 4] = 0, 16
+    assert BlurDown()(point)[0, 0, 1:4, 2].tolist() == [2, 2, 0]
+    row = torch.tensor([1.0, 3, 3, 1], dtype=torch.float64)
+    up = BlurUp()(point)
+    torch.testing.assert_close(up[0, 0, 5:9, 7:11], 16 * 4 * row[:, None] * row / 64)
+    assert up.sum() == 16 * 4
+    flat = torch.full((2, 3, 6, 4), 0.7, dtype=torch.float64)
+    torch.testing.assert_close(BlurDown()(flat), flat[:, :, :3, :2])
+    torch.testing.assert_close(BlurUp()(flat), torch.full((2, 3, 12, 8), 0.7, dtype=torch.float64))
+
+
+def test_features_are_the_outputs_of_layers() -> None:
+    network = SmoothResNet(3, 3, width=2, blocks=1).double()
+    image = double_step()["real_A"]
+    found = network.features(image, LAYERS)
+    padded = F.pad(image, (3, 3, 3, 3), mode="reflect")
+    torch.testing.assert_close(found[0], padded)
+    first = network.model[1](padded)
+    norm = (first - first.mean((2, 3), keepdim=True)) / (first.var((2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(found[1], network.model[4](norm.relu()))
+    assert [maps.shape[1] for maps in found] == [3, 4, 8, 8]
+    torch.testing.assert_close(network.features(image, (len(network.model) - 1,))[0], network(image))
+    assert "its layers are 0 … " in refusal(network.features, image, (99,))
+
+
+def plain_nce(q: Tensor, k: Tensor, tau: float) -> Tensor:
+    """METHODS 6, place by place: the diagonal of the negatives set to −10 before the division."""
+    terms = []
+    for queries, keys in zip(q, k, strict=True):
+        for i in range(len(queries)):
+            negatives = torch.stack([torch.tensor(-10.0).double() if i == j else queries[i] @ keys[j]
+                                     for j in range(len(keys))])  # fmt: skip
+            logits = torch.cat([(queries[i] @ keys[i])[None], negatives]) / tau
+            terms.append(-torch.log_softmax(logits, 0)[0])
+    return torch.stack(terms).mean()
+
+
+def test_the_contrast_is_the_formula() -> None:
+    drawn = torch.Generator().manual_seed(0)
+    q, k = (F.normalize(torch.randn(2, 5, 4, generator=drawn).double(), dim=2) for _ in range(2))
+    torch.testing.assert_close(patch_nce(q, k, 0.07), plain_nce(q, k, 0.07))
+    assert patch_nce(k, k, 0.07) < patch_nce(q, k, 0.07)
+
+
+def networks() -> dict[str, nn.Module]:
+    generator = SmoothResNet(3, 3, width=2, blocks=1)
+    with torch.no_grad():
+        for one in generator.parameters():
+            one.mul_(20)  # xavier's gain of 0.02 leaves float64 little to compare
+    channels = [maps.shape[1] for maps in generator.features(torch.zeros(1, 3, 16, 16), LAYERS)]
+    heads = Projections(channels, 6)
+    for one in heads.parameters():
+        nn.init.normal_(one, 0, 0.5)
+    return {"G_AB": generator, "D_B": SmoothPatch(3, width=2, layers=1), "F": heads}
+
+
+def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+    G, D, heads = (method.networks[name] for name in ("G_AB", "D_B", "F"))
+    x, y = step["real_A"], step["real_B"]
+    turned = method.flip and step.common_rng("flip").random() < 0.5
+    fake = G(x.flip(-1)).flip(-1) if turned else G(x)
+    if phase == "discriminator":
+        return {"D": (((D(y) - 1) ** 2).mean() + (D(fake.detach()) ** 2).mean()) / 2}
+
+    def nce(source: Tensor, made: Tensor) -> Tensor:
+        keys = G.features(source, LAYERS)
+        queries = [one.flip(-1) for one in G.features(made.flip(-1), LAYERS)] if turned else G.features(made, LAYERS)
+        terms = []
+        for layer, head, q, k in zip(LAYERS, heads.heads, queries, keys, strict=True):
+            order = step.common_rng(f"places/{layer}").permutation(q.shape[2] * q.shape[3])[:20]
+            vectors = [F.normalize(head(one.flatten(2)[:, :, order].transpose(1, 2)), dim=2) for one in (q, k)]
+            terms.append(plain_nce(vectors[0], vectors[1].detach(), 0.07))
+        return torch.stack(terms).mean()
+
+    found = {"gan": ((D(fake) - 1) ** 2).mean(), "nce": method.nce * nce(x, fake) * (0.5 if method.identity else 1)}
+    return found | ({"nce_identity": 0.5 * method.nce * nce(y, G(y))} if method.identity else {})
+
+
+@pytest.mark.parametrize("made", [lambda: CUT(**SMALL), lambda: FastCUT(**SMALL)], ids=["cut", "fastcut"])
+def test_two_steps_are_the_formulas(made: Any) -> None:
+    assert_trains_plainly(made(), made(), networks, plainly, betas=(0.5, 0.999))
+
+
+def test_fastcut_turns_some_steps() -> None:
+    method = FastCUT(**SMALL)
+    turned = {method.turned(double_step(index=index)) for index in range(20)}
+    assert turned == {True, False}
+    assert not any(method.turned(double_step(index=index, training=False)) for index in range(20))
+    assert not CUT(**SMALL).turned(double_step())
+
+
+def test_the_heads_are_built_at_setup_and_left_out_without_the_term() -> None:
+    method = CUT(**SMALL)
+    method.bind({"G_AB": networks()["G_AB"]}, Roles())
+    made = method.setup(batch_step(size=16))["F"]
+    assert isinstance(made, Projections)
+    assert [head[0].in_features for head in made.heads] == [3, 4, 8, 8]  # type: ignore[index]
+    plain = CUT(nce=0)
+    assert "F" not in plain.slots and plain.tensors == ["fake_B"]
