@@ -207,7 +207,7 @@ def test_the_plugin_of_the_docs_works(tmp_path: Path, monkeypatch: pytest.Monkey
     assert mask[0, 0, 0].tolist() == [1.0, 1.0] + [0.0] * 6
 
 
-@pytest.mark.parametrize("name", ["quickstart", "masks", "art2real", "retrieval"])
+@pytest.mark.parametrize("name", ["quickstart", "masks", "art2real", "retrieval", "munit"])
 def test_a_table_is_what_its_records_give(name: str) -> None:
     done = subprocess.run([sys.executable, ROOT / f"benchmarks/{name}.py", "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
