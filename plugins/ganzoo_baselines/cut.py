@@ -79,8 +79,9 @@ class CUT(Method):
         self.gan: Adversarial = gan
         self.nce, self.identity, self.flip = nce, identity and nce > 0, flip
         self.layers, self.patches, self.temperature, self.size = layers, patches, temperature, size
+        calls = ("forward", "features") if nce else ("forward",)
         self.slots = {
-            "G_AB": Slot("generator", ("A",), "B", ("forward", "features"), {"generator": "smooth_resnet"}),
+            "G_AB": Slot("generator", ("A",), "B", calls, {"generator": "smooth_resnet"}),
             "D_B": Slot("discriminator", ("B",), default={"discriminator": "smooth_patch"}),
             **({"F": Slot("")} if nce else {}),
         }

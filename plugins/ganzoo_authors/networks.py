@@ -1,0 +1,135 @@
+"""Which network a state dict is of, and with which options: told by its keys and shapes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from ganzoo_authors.reading import State
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network of ganzoo, its options, and its weights under ganzoo's names.
+
+    Args:
+        kind: ``generator`` or ``discriminator``.
+        name: the component's.
+        options: of it.
+        state: its weights.
+        entering: channels.
+        leaving: channels; 0 for discriminators.
+    """
+
+    kind: str
+    name: str
+    options: dict[str, Any]
+    state: State = field(repr=False)
+    entering: int
+    leaving: int = 0
+
+
+def recognize(state: State) -> Found | None:
+    """Return what a state dict of the CycleGAN family is, or None."""
+    if "model.model.0.weight" in state:
+        return _unet(state)
+    if "net.0.weight" in state:
+        norm = "batch" if "net.3.weight" in state else "instance"
+        first = state["net.0.weight"]
+        return Found("discriminator", "pixel", {"width": len(first), "norm": norm}, state, first.shape[1])
+    if "model.1.weight" in state and state["model.1.weight"].dim() == 4:
+        return _resnet(state)
+    if "model.0.weight" in state and state["model.0.weight"].dim() == 4:
+        return _patch(state)
+    return None
+
+
+def _resnet(state: State) -> Found:
+    first = state["model.1.weight"]
+    blocks = sum(name.endswith(".conv_block.1.weight") for name in state)
+    last = max(int(match[1]) for name in state if (match := re.match(r"model\.(\d+)\.weight", name)))
+    options: dict[str, Any] = {"width": len(first), "blocks": blocks}
+    smooth = "model.8.weight" in state and state["model.8.weight"].dim() == 4
+    if not smooth:
+        options["norm"] = "batch" if "model.2.weight" in state else "instance"
+        options["dropout"] = any(name.endswith("conv_block.6.weight") and one.dim() == 4 for name, one in state.items())
+    name = "smooth_resnet" if smooth else "resnet"
+    return Found("generator", name, options, state, first.shape[1], len(state[f"model.{last}.weight"]))
+
+
+def _unet(state: State) -> Found:
+    first, levels = state["model.model.0.weight"], 1
+    name = "model.model.1"
+    while f"{name}.model.1.weight" in state:
+        levels += 1
+        name += ".model.3"
+    norm = "batch" if "model.model.1.model.2.running_mean" in state else "instance"
+    options = {"width": len(first), "levels": levels, "norm": norm}
+    return Found("generator", "unet", options, state, first.shape[1], state["model.model.3.weight"].shape[1])
+
+
+def _patch(state: State) -> Found:
+    first = state["model.0.weight"]
+    weights = [name for name, one in state.items() if name.endswith(".weight") and one.dim() == 4]
+    convs = sorted(int(name.split(".")[1]) for name in weights)
+    options: dict[str, Any] = {"width": len(first), "layers": len(convs) - 2}
+    smooth = convs[1] == 3
+    if not smooth:
+        options["norm"] = "batch" if "model.3.weight" in state else "instance"
+    return Found("discriminator", "smooth_patch" if smooth else "patch", options, state, first.shape[1])
+
+
+def munit(state: State) -> Found | None:
+    """Return what the state dict of one domain of MUNIT or UNIT is, or None."""
+    styled = "enc_style.model.0.conv.weight" in state
+    start = "enc_content" if styled else "enc"
+    if f"{start}.model.0.conv.weight" not in state:
+        return None
+    first = state[f"{start}.model.0.conv.weight"]
+    downs = sum(bool(re.fullmatch(rf"{start}\.model\.[1-9]\.conv\.weight", name)) for name in state)
+    blocks = sum(bool(re.fullmatch(r"dec\.model\.0\.model\.\d+\.model\.0\.conv\.weight", name)) for name in state)
+    options: dict[str, Any] = {"width": len(first), "downs": downs, "blocks": blocks}
+    if styled:
+        options |= {"style": len(state["enc_style.model.6.weight"]), "hidden": len(state["mlp.model.0.fc.weight"])}
+    renamed = {_ours(name, downs, blocks, styled): one for name, one in state.items()}
+    leaving = len(state[f"dec.model.{2 * downs + 1}.conv.weight"])
+    return Found("generator", "munit" if styled else "unit", options, renamed, first.shape[1], leaving)
+
+
+def munit_judge(state: State) -> Found | None:
+    """Return what the state dict of one discriminator of MUNIT or UNIT is, or None."""
+    if "cnns.0.0.conv.weight" not in state:
+        return None
+    first = state["cnns.0.0.conv.weight"]
+    scales = len({name.split(".")[1] for name in state})
+    layers = sum(bool(re.fullmatch(r"cnns\.0\.\d+\.conv\.weight", name)) for name in state)
+    renamed = {re.sub(r"^cnns\.(\d+)\.(\d+)\.conv\.", r"judges.\1.\2.1.", name): one for name, one in state.items()}
+    renamed = {re.sub(r"^cnns\.", "judges.", name): one for name, one in renamed.items()}
+    options = {"width": len(first), "layers": layers, "scales": scales}
+    return Found("discriminator", "multiscale", options, renamed, first.shape[1])
+
+
+def _ours(name: str, downs: int, blocks: int, styled: bool) -> str:
+    """Return ganzoo's name of a tensor of MUNIT or UNIT."""
+    content, look = ("content", "look") if styled else ("encoder", "")
+    start = "enc_content" if styled else "enc"
+    halves = {"0": "first", "1": "second"}
+    if match := re.fullmatch(rf"{start}\.model\.{downs + 1}\.model\.(\d+)\.model\.([01])\.conv\.(.*)", name):
+        return f"{content}.{downs + 1 + int(match[1])}.{halves[match[2]]}.1.{match[3]}"
+    if match := re.fullmatch(rf"{start}\.model\.(\d+)\.conv\.(.*)", name):
+        return f"{content}.{match[1]}.1.{match[2]}"
+    if match := re.fullmatch(r"enc_style\.model\.(\d+)\.conv\.(.*)", name):
+        return f"{look}.{match[1]}.1.{match[2]}"
+    if match := re.fullmatch(r"enc_style\.model\.(\d+)\.(.*)", name):
+        return f"{look}.{match[1]}.{match[2]}"
+    if match := re.fullmatch(r"mlp\.model\.(\d+)\.fc\.(.*)", name):
+        return f"perceptron.{2 * int(match[1])}.{match[2]}"
+    up, shift = ("up", 0) if styled else ("decoder", blocks)
+    if match := re.fullmatch(r"dec\.model\.0\.model\.(\d+)\.model\.([01])\.conv\.(.*)", name):
+        return f"{'blocks' if styled else 'decoder'}.{match[1]}.{halves[match[2]]}.1.{match[3]}"
+    if match := re.fullmatch(rf"dec\.model\.{2 * downs + 1}\.conv\.(.*)", name):
+        return f"{up}.{shift + downs}.1.{match[1]}"
+    if match := re.fullmatch(r"dec\.model\.(\d+)\.(conv|norm)\.(.*)", name):
+        return f"{up}.{shift + int(match[1]) // 2 - 1}.1.{1 if match[2] == 'conv' else 2}.{match[3]}"
+    return name
