@@ -91,6 +91,11 @@ class Roles:
         """Return m·translated + (1 − m)·x, m and x those of the source picture ``name``."""
         if "composite" not in self:
             return translated
+        if translated.shape[1] != step[name].shape[1]:
+            raise GanzooError(
+                "maskers.composite: the domains differ in channels, so that nothing of a picture can stay in its "
+                "translation: take this masker out"
+            )
         mask = self.mask("composite", step, name)
         return mask * translated + (1 - mask) * step[name]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -61,15 +63,21 @@ def styles(
             raise GanzooError(f"--style: {name!r} makes one translation of each picture; munit makes many, by style")
         return [Style()]
     if between:
-        if len(texts) != 2 or between < 2:
-            raise GanzooError("--interpolate: it takes two styles, and 2 steps or more: --style A --style B")
+        if len(texts) != 2 or between < 2 or samples > 1:
+            raise GanzooError(
+                "--interpolate: it takes two styles, 2 steps or more, and no --samples: --style A --style B"
+            )
         first, last = (_numbers(translator, direction, text, size, [seed, end]) for end, text in enumerate(texts))
         shares = [i / (between - 1) for i in range(between)]
         return [Style(f"{i}", torch.lerp(first, last, share)) for i, share in enumerate(shares, 1)]
+    texts = texts or [RANDOM]
+    if samples > 1 and RANDOM not in texts:
+        raise GanzooError("--samples: only random styles are drawn more than once: --style random")
     found: list[Style] = []
-    for text in texts or [RANDOM]:
+    draws = count()
+    for text in texts:
         if text == RANDOM:
-            found += [Style(RANDOM, draw=draw) for draw in range(samples)]
+            found += [Style(RANDOM, draw=next(draws)) for _ in range(samples)]
         else:
             label = Path(text).stem if _is_picture(text) else "numbers"
             found.append(Style(label, _numbers(translator, direction, text, size, [seed])))
@@ -95,6 +103,8 @@ def _numbers(translator: Translator, direction: Direction, text: str, size: int,
         numbers = [float(one) for one in text.split(",")]
     except ValueError:
         raise GanzooError(f"--style: {text!r} is not 'random', a picture, or numbers: 0.3,-1,…") from None
+    if not all(map(isfinite, numbers)):
+        raise GanzooError(f"--style: {text!r}: every number of a style is finite")
     if len(numbers) != size:
         raise GanzooError(f"--style: {len(numbers)} numbers, and a style of domain {direction[1]} has {size}")
     return torch.tensor([numbers])

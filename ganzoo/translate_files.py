@@ -118,7 +118,7 @@ def translate_files(
                 )
                 write_picture(leaving.image(step[TRANSLATED][0]), out / choice.label / look.label / relative)
                 for role, planes in translator.masks_of(step, way).items() if save_masks else ():
-                    write_mask(planes[0], Path(save_masks or "", choice.label, role, relative))
+                    write_mask(planes[0], Path(save_masks or "", choice.label, look.label, role, relative))
             except GanzooError as error:
                 failed.append(str(error) if str(source) in str(error) else f"{source}: {error}")
             except (MemoryError, RuntimeError) as error:

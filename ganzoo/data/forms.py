@@ -15,6 +15,7 @@ from ganzoo.data.masks import labels_of, read_labels, require_classes
 from ganzoo.data.palette import classes_of, palette_picture
 from ganzoo.data.pictures import from_pil, read_picture, to_float, to_uint8
 from ganzoo.data.scaling import resize
+from ganzoo.errors import GanzooError
 
 
 @dataclass(frozen=True)
@@ -51,5 +52,9 @@ class Form:
         """Return what a network made, (C, H, W), as a picture: of the likeliest class at each pixel, with a palette."""
         if self.classes:
             return palette_picture(classes_of(made))
+        if len(made) not in (1, 3):
+            raise GanzooError(
+                f"a picture file has 1 or 3 channels, and this domain {len(made)}: translate tensors, in Python"
+            )
         pixels = to_uint8(made)
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

@@ -5,23 +5,33 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from safetensors.torch import save_file
 
-from ganzoo import GanzooError
+from ganzoo import GanzooError, create
 from ganzoo.aside import beside, flush
+from ganzoo.errors import one_line
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.state import PROGRESS
-from ganzoo.translate import Translator
 from ganzoo_authors.networks import Found, munit, munit_judge, recognize
-from ganzoo_authors.reading import read
+from ganzoo_authors.reading import State, read
 
 Layout = Literal["cyclegan", "pix2pix", "cut", "art2real", "munit", "unit"]
-NAMED = re.compile(r"(?:^|_)net_(G|D)(?:_(A|B))?$")
+NAMED = re.compile(r"(?:^|_)net_(G|D|F)(?:_(A|B))?$")
+FAMILY = {"resnet", "unet", "patch", "pixel"}
+NETWORKS: dict[Layout, set[str]] = {
+    "cyclegan": FAMILY,
+    "art2real": FAMILY,
+    "pix2pix": FAMILY,
+    "cut": FAMILY | {"smooth_resnet", "smooth_patch"},
+    "munit": {"munit", "multiscale"},
+    "unit": {"unit", "multiscale"},
+}
+"""What the code behind each layout can train."""
 
 
 def make_run(files: Sequence[Path], layout: Layout, out: Path) -> dict[str, Found]:
@@ -37,28 +47,44 @@ def make_run(files: Sequence[Path], layout: Layout, out: Path) -> dict[str, Foun
     if out.exists():
         raise GanzooError(f"{out}: it is there already; choose another place with -o")
     slots: dict[str, Found] = {}
+    origins: dict[str, Path] = {}
     for file in files:
         for slot, found in (_of_domains if layout in ("munit", "unit") else _of_name)(file, layout).items():
             if slot in slots:
-                raise GanzooError(f"{file}: a second network for {slot}; give one of them")
-            slots[slot] = found
+                raise GanzooError(f"{file}: it holds what {origins[slot]} holds already; give one of them")
+            slots[slot], origins[slot] = found, file
     generators = {slot: found for slot, found in slots.items() if found.kind == "generator"}
     if not generators:
         raise GanzooError(f"{', '.join(map(str, files))}: no generator is among them; it is what translates")
     method, channels = _method(layout, generators)
-    known = {"cyclegan": {"G_AB", "G_BA", "D_A", "D_B"}, "pix2pix": {"G_AB", "D_AB"}, "cut": {"G_AB", "D_B"}}
-    for slot in sorted(set(slots) - known.get(method["method"], set(slots))):
-        raise GanzooError(f"{slot}: its generator is not among the files; give that too, or leave this one out")
+    seen = {
+        "D_A": ("A",),
+        "D_B": ("B",),
+        "D_AB": ("A", "B"),
+        "G_A": ("A",),
+        "G_B": ("B",),
+        "G_AB": ("A",),
+        "G_BA": ("B",),
+    }
+    for slot, found in slots.items():
+        if slot.startswith("D_") and slot not in _judged(method["method"]):
+            raise GanzooError(f"{origins[slot]}: it judges what none of the other files makes; leave it out")
+        wanted = sum(channels[domain] for domain in seen.get(slot, slot[-1]))
+        if found.entering != wanted:
+            raise GanzooError(f"{origins[slot]}: it sees {found.entering} channels; by the other files it is {wanted}")
+        _try(found, origins[slot])
+    # Pictures have one channel or three; what has more are label maps, one-hot.
+    classes = {domain: count for domain, count in channels.items() if count not in (1, 3)}
     recipe = {
         "method": method,
         "networks": {slot: {found.kind: found.name, **found.options} for slot, found in slots.items()},
-        "data": {"dataset": "folders", "root": "imported"},
+        "data": {"dataset": "folders", "root": "imported", **({"classes": classes} if classes else {})},
         "train": {"steps": 1},
     }
     new = beside(out.absolute(), "new")
     shutil.rmtree(new, ignore_errors=True)
     try:
-        _write(new, recipe, slots, channels)
+        _write(new, recipe, slots, {"step": 0, "bad": 0, "best": None, "channels": channels, "classes": classes})
         new.rename(out)
     except OSError as error:
         raise GanzooError(f"{out}: cannot be written: {error.strerror or error}") from None
@@ -67,20 +93,26 @@ def make_run(files: Sequence[Path], layout: Layout, out: Path) -> dict[str, Foun
     return slots
 
 
+def _judged(method: str) -> tuple[str, ...]:
+    return {"pix2pix": ("D_AB",), "cut": ("D_B",)}.get(method, ("D_A", "D_B"))
+
+
 def _of_name(file: Path, layout: Layout) -> dict[str, Found]:
     """Return the network of a file of the CycleGAN family by its slot, which the file's name tells."""
-    state = read(file).get("")
-    found = None if state is None else recognize(state)
     match = NAMED.search(file.stem)
     if not match:
         raise GanzooError(
             f"{file}: the name does not say which network it holds; {layout} writes latest_net_G_A.pth, "
             "latest_net_D_B.pth or latest_net_G.pth: rename it so"
         )
+    if match[1] == "F":
+        raise GanzooError(f"{file}: what CUT compares patches by is not needed to translate; leave this file out")
+    state = read(file).get("", {})
+    found = _recognized(file, layout, state, recognize)
     wanted = "generator" if match[1] == "G" else "discriminator"
-    if found is None or found.kind != wanted:
-        is_there = f"the {found.kind} {found.name}" if found else "no network of this layout"
-        raise GanzooError(f"{file}: by its name a {wanted}, and in it is {is_there}")
+    if found is None or found.kind != wanted or found.name not in NETWORKS[layout]:
+        is_there = f"the {found.kind} {found.name}" if found else "no network that is known"
+        raise GanzooError(f"{file}: by its name a {wanted} of {layout}, and in it is {is_there}")
     if match[1] == "G":
         return {{"A": "G_AB", "B": "G_BA", None: "G_AB"}[match[2]]: found}
     # There D_A judges what G_A makes, which is of B.
@@ -91,11 +123,29 @@ def _of_domains(file: Path, layout: Layout) -> dict[str, Found]:
     """Return the networks of a file of MUNIT or UNIT, which holds those of both domains."""
     slots = {}
     for domain, state in read(file).items():
-        found = munit(state) or munit_judge(state)
-        if domain not in ("a", "b") or found is None or found.name not in (layout, "multiscale"):
+        found = _recognized(file, layout, state, lambda state: munit(state) or munit_judge(state))
+        if domain not in ("a", "b") or found is None or found.name not in NETWORKS[layout]:
             raise GanzooError(f"{file}: {layout} has {{'a': …, 'b': …}} there, state dicts of its networks")
         slots[f"{'G' if found.kind == 'generator' else 'D'}_{domain.upper()}"] = found
     return slots
+
+
+def _recognized(file: Path, layout: Layout, state: State, how: Callable[[State], Found | None]) -> Found | None:
+    """Return what a state dict is. Raises GanzooError where keys are missing, or tensors have another shape."""
+    try:
+        return how(state)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise GanzooError(f"{file}: a damaged checkpoint of {layout}: {one_line(error)}") from None
+
+
+def _try(found: Found, file: Path) -> None:
+    """Raise GanzooError unless the network takes the weights."""
+    sides = (found.entering, found.leaving) if found.kind == "generator" else (found.entering,)
+    own = create(found.kind, found.name, *sides, **found.options).state_dict()
+    for name in [*own, *found.state]:
+        ours, theirs = (tuple(state[name].shape) if name in state else "missing" for state in (own, found.state))
+        if ours != theirs:
+            raise GanzooError(f"{file}: no {found.name} as its shapes tell: {name} is {theirs}, and would be {ours}")
 
 
 def _method(layout: Layout, generators: Mapping[str, Found]) -> tuple[dict[str, Any], dict[str, int]]:
@@ -115,8 +165,8 @@ def _method(layout: Layout, generators: Mapping[str, Found]) -> tuple[dict[str, 
     return one_way, {"A": there.entering, "B": there.leaving}
 
 
-def _write(folder: Path, recipe: dict[str, Any], slots: Mapping[str, Found], channels: dict[str, int]) -> None:
-    """Write the run, and try that every generator takes its weights."""
+def _write(folder: Path, recipe: dict[str, Any], slots: Mapping[str, Found], progress: dict[str, Any]) -> None:
+    """Write the run."""
     networks = folder / "checkpoints/last/networks"
     networks.mkdir(parents=True)
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
@@ -126,6 +176,4 @@ def _write(folder: Path, recipe: dict[str, Any], slots: Mapping[str, Found], cha
         file = networks / f"{slot}.safetensors"
         save_file({name: one.detach().clone().contiguous() for name, one in found.state.items()}, file)
         flush(file)
-    progress = {"step": 0, "bad": 0, "best": None, "channels": channels}
     (networks.parent / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
-    Translator(folder, device="cpu")

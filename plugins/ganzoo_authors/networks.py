@@ -64,7 +64,7 @@ def _unet(state: State) -> Found:
     while f"{name}.model.1.weight" in state:
         levels += 1
         name += ".model.3"
-    norm = "batch" if "model.model.1.model.2.running_mean" in state else "instance"
+    norm = "batch" if any(name.endswith(".running_mean") for name in state) else "instance"
     options = {"width": len(first), "levels": levels, "norm": norm}
     return Found("generator", "unet", options, state, first.shape[1], state["model.model.3.weight"].shape[1])
 

@@ -31,16 +31,22 @@ def read(file: Path) -> dict[str, State]:
             f"{file}: no state dict of tensors alone: it is cut short, no checkpoint, or a whole pickled network, "
             "which is not read; save its state_dict()"
         ) from None
-    if isinstance(found, Mapping) and found and all(isinstance(one, Tensor) for one in found.values()):
+    if isinstance(found, Mapping) and found and _plain(found):
         return {"": clean(dict(found))}
     parts = (
         {str(name): one for name, one in found.items() if isinstance(one, Mapping)}
         if isinstance(found, Mapping)
         else {}
     )
-    if not parts or not all(isinstance(one, Tensor) for part in parts.values() for one in part.values()):
+    if not parts or not all(map(_plain, parts.values())):
         raise GanzooError(f"{file}: no state dict, which holds named tensors and nothing else")
     return {name: clean(dict(part)) for name, part in parts.items()}
+
+
+def _plain(state: Mapping[Any, Any]) -> bool:
+    """Return whether a mapping is a state dict of dense tensors by name."""
+    return all(isinstance(name, str) and isinstance(one, Tensor) and one.layout == torch.strided
+               for name, one in state.items())  # fmt: skip
 
 
 def clean(state: State) -> State:
@@ -56,4 +62,6 @@ def clean(state: State) -> State:
         idle = what in STATISTICS and f"{layer}.weight" not in bare
         if not idle and what != "filt":
             kept[name] = one
+            if what == "running_mean":  # files of before 2018 do not count the batches
+                kept.setdefault(f"{layer}.num_batches_tracked", torch.tensor(0))
     return kept

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
 from ganzoo.step import Step
 from ganzoo_baselines.antialiased import init_xavier
@@ -101,7 +102,12 @@ class CUT(Method):
 
     def forward(self, step: Step) -> None:
         """Translate A, and B to itself where that is compared; mirrored in some steps, for FastCUT."""
-        names = ["real_A", *(["real_B"] if self.identity or not step.training else [])]
+        alike = step["real_A"].shape[1] == step["real_B"].shape[1]
+        if self.nce and not alike:
+            raise GanzooError(
+                "the domains differ in channels, and CUT looks at both with one network: take another method"
+            )
+        names = ["real_A", *(["real_B"] if alike and (self.identity or not step.training) else [])]
         turned = self.turned(step)
         seen = [step[name].flip(-1) if turned else step[name] for name in names]
         made = together(self.networks["G_AB"], seen)
@@ -186,6 +192,7 @@ def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
         keys: (B, n, d); the i-th belongs to the i-th query.
         temperature: τ.
     """
-    likeness = queries @ keys.transpose(1, 2) / temperature
+    with torch.autocast(queries.device.type, enabled=False):  # near 1/τ a half's digits are too few
+        likeness = queries @ keys.transpose(1, 2) / temperature
     right = torch.arange(likeness.shape[1], device=likeness.device).expand(len(likeness), -1)
     return F.cross_entropy(likeness.flatten(0, 1), right.flatten())

@@ -47,7 +47,7 @@ class Styled(Metric):
         given = {name: step[name] for name in step.batch if name.startswith("given_")}
         found = []
         for style in self.drawn(direction):
-            one = Step(given, seed=step.seed, index=-1, samples=step.samples, training=False)
+            one = Step(given, seed=step.seed, index=-1, samples=step.samples, training=False, classes=step.classes)
             one["style"] = style.to(source).expand(len(source), -1)
             found.append(self.method.translate(source, direction, one).float().clamp(-1, 1))
         return found
@@ -76,10 +76,15 @@ class LPIPSDiversity(Styled):
         self.distance = make_lpips(net, weights)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Leave directions into label maps out. Raises GanzooError when the method has no styles."""
+        """Leave directions into label maps out. Raises GanzooError when none is left, or the method has no styles."""
         super().bind(method, reader)
-        seen = [way for way in self.directions if reader.dataset.channels.get(way[1]) in (1, 3)]
-        self.directions = tuple(seen) or self.directions
+        data = reader.dataset
+        pictures = [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]
+        self.directions = tuple(way for way in self.directions if way[1] in pictures)
+        if not self.directions:
+            raise GanzooError(
+                "lpips_diversity: no domain has pictures of 1 or 3 channels, which LPIPS sees; take it out"
+            )
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

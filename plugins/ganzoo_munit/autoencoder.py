@@ -70,12 +70,16 @@ class MUNITGenerator(nn.Module):
         init_kaiming(self)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return content (B, 4·width, H/4, W/4) and style (B, style) of pictures (B, C, H, W) in [−1, 1].
+        """Return content and style of pictures, as ``encode_content`` and ``encode_style`` do."""
+        return self.encode_content(images), self.encode_style(images)
+
+    def encode_content(self, images: Tensor) -> Tensor:
+        """Return the contents (B, 4·width, H/4, W/4) of pictures (B, C, H, W) in [−1, 1].
 
         Heights and widths that are no multiple of the stride are padded; ``decode`` gives the padded size back.
         """
-        padded = pad_to_stride(images, self.stride, least=4 * self.stride)
-        return self.content(padded), self.encode_style(images)
+        content: Tensor = self.content(pad_to_stride(images, self.stride, least=4 * self.stride))
+        return content
 
     def encode_style(self, images: Tensor) -> Tensor:
         """Return the styles (B, style) of pictures (B, C, H, W), of any size."""

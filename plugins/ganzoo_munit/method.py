@@ -55,7 +55,7 @@ class MUNIT(Method):
         self.weights = {"image": image, "content": content, "style": style, "cycle": cycle}
         self.share_styles = share_styles
         self.halve = halve
-        calls = ("encode", "encode_style", "decode")
+        calls = ("encode", "encode_content", "encode_style", "decode")
         self.slots = {
             **{f"G_{one}": Slot("generator", (one,), one, calls, {"generator": "munit"}) for one in "AB"},
             **{f"D_{one}": Slot("discriminator", (one,), default={"discriminator": "multiscale"}) for one in "AB"},
@@ -75,7 +75,9 @@ class MUNIT(Method):
         """
         judged_only = step.phase == "discriminator" and not self.share_styles
         for one in "AB":
-            step[f"content_{one}"], step[f"style_{one}"] = self.generator(one).encode(step[f"real_{one}"])
+            step[f"content_{one}"] = self.generator(one).encode_content(step[f"real_{one}"])
+            if not judged_only:
+                step[f"style_{one}"] = self.generator(one).encode_style(step[f"real_{one}"])
             step[f"drawn_{one}"] = self.drawn(step, one)
         for source, target in ("AB", "BA"):
             pairs = [(f"content_{source}", f"drawn_{target}")]
@@ -145,7 +147,7 @@ class MUNIT(Method):
         source, target = direction
         name = f"real_{source}"
         step[name] = images
-        content, _ = self.generator(source).encode(images)
+        content = self.generator(source).encode_content(images)
         style = step.get("style")
         drawn = self.drawn(step, target, like=images) if style is None else style
         made = crop_to(self.generator(target).decode(content, drawn), images)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from authors import unit_decode, unit_encode
+from authors import munit_judge, unit_decode, unit_encode
 from calls import Run
 from layouts import (
+    State,
+    drawn,
     munit_domain,
     munit_translate,
     patch,
@@ -21,9 +23,12 @@ from layouts import (
     unet,
     unet_forward,
 )
+from PIL import Image
 from torch import Tensor
 
 import ganzoo
+from ganzoo import create
+from ganzoo.state import load_network
 
 
 def save(file: Path, state: Any) -> Path:
@@ -92,6 +97,69 @@ def test_munit_in_a_given_style(run: Run, tmp_path: Path) -> None:
     loaded, style = ganzoo.load(tmp_path / "run"), torch.randn(1, 8)
     made = loaded.step_of(picture(), "AB", style=style)["translated"]
     torch.testing.assert_close(made, munit_translate(a, b, picture(), style), rtol=1e-4, atol=1e-5)
+    to_pixels = Image.fromarray(((picture()[0].movedim(0, 2) + 1) * 127.5).round().to(torch.uint8).numpy())
+    labels = loaded.translate(to_pixels, "AB")  # five channels are a label map
+    assert labels.mode == "P" and labels.size == (40, 32)
+    assert loaded.translate(labels, "BA").mode == "RGB"
+
+
+def lacking(state: State, *starts: str) -> State:
+    return {name: one for name, one in state.items() if not name.startswith(starts)}
+
+
+def judge(entering: int = 3) -> State:
+    """MUNIT's discriminator of one domain, three scales of four layers."""
+    sides = [entering, 4, 8, 16, 32]
+    convs = {f"cnns.{s}.{i}.conv": (sides[i + 1], sides[i], 4, 4) for s in range(3) for i in range(4)}
+    return drawn({**convs, **{f"cnns.{s}.4": (1, 32, 1, 1) for s in range(3)}})
+
+
+def test_discriminators_come_along(run: Run, tmp_path: Path) -> None:
+    """They are no use to translate; their weights are the authors'."""
+    domains = {"a": munit_domain(0), "b": munit_domain(1)}
+    files = [save(tmp_path / "gen.pt", domains), save(tmp_path / "dis.pt", {"a": judge(), "b": judge()})]
+    said = imported(run, tmp_path / "run", "munit", *files)
+    assert "D_A   discriminator multiscale: 3 channels, width 4, layers 4, scales 3" in said
+    made = create("discriminator", "multiscale", 3, width=4)
+    load_network(made, tmp_path / "run/checkpoints/last/networks/D_A.safetensors")
+    for mine, theirs in zip(made(picture(64, 64)), munit_judge(judge(), picture(64, 64)), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("state", "layout", "said"),
+    [
+        (lacking(patch(), "model.5.bias"), "cyclegan", "no patch as its shapes tell: model.5.bias is missing"),
+        (patch(entering=4), "cyclegan", "it sees 4 channels; by the other files it is 3"),
+        (patch(), "pix2pix", "it sees 3 channels; by the other files it is 6"),
+    ],
+)
+def test_discriminators_that_do_not_fit(run: Run, tmp_path: Path, state: State, layout: str, said: str) -> None:
+    generator = save(tmp_path / "latest_net_G.pth", resnet())
+    judge_file = save(tmp_path / "latest_net_D.pth", state)
+    code, _, err = run("import", generator, judge_file, "--from", layout, "-o", tmp_path / "run")
+    assert code == 2 and err.startswith(f"ganzoo: {judge_file}: {said}")
+    other = save(tmp_path / "latest_net_D_B.pth", patch())
+    assert (
+        "it judges what none of the other files makes" in run("import", generator, other, "--from", "cut", "-o", "x")[2]
+    )
+
+
+@pytest.mark.parametrize("options", [{"norm": "batch", "dropout": True}, {"blocks": 6}])
+def test_other_resnets(run: Run, tmp_path: Path, options: dict[str, Any]) -> None:
+    """As published networks vary; without the counts of batches, which old files lack."""
+    network = create("generator", "resnet", 3, 3, **{"width": 4, "blocks": 2, **options}).eval()
+    state = {name: one for name, one in network.state_dict().items() if "num_batches" not in name}
+    imported(run, tmp_path / "run", "cyclegan", save(tmp_path / "latest_net_G.pth", state))
+    made = ganzoo.load(tmp_path / "run").translate(picture())
+    torch.testing.assert_close(made, network(picture()).detach())
+
+
+@pytest.mark.parametrize(("name", "options"), [("pixel", {"norm": "batch"}), ("smooth_patch", {"layers": 2})])
+def test_other_discriminators(run: Run, tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    network = create("discriminator", name, 3, width=4, **options)
+    files = [save(tmp_path / "latest_net_G.pth", resnet()), save(tmp_path / "latest_net_D.pth", network.state_dict())]
+    assert f"D_B   discriminator {name}: 3 channels, width 4" in imported(run, tmp_path / "run", "cut", *files)
 
 
 def test_unit(run: Run, tmp_path: Path) -> None:
@@ -111,15 +179,37 @@ class Strange:
         ("latest_net_G_A.pth", None, "cyclegan", "latest_net_G_A.pth: no such file"),
         ("latest_net_G_A.pth", Strange(), "cyclegan", "no state dict of tensors alone: it is cut short, no checkpoint"),
         ("latest_net_G_A.pth", {"x": 1}, "cyclegan", "no state dict, which holds named tensors and nothing else"),
-        ("latest_net_G_A.pth", patch(), "cyclegan", "by its name a generator, and in it is the discriminator patch"),
-        ("latest_net_G_A.pth", {"a": torch.ones(1)}, "cut", "and in it is no network of this layout"),
+        (
+            "latest_net_G_A.pth",
+            {0: torch.ones(1)},
+            "cyclegan",
+            "no state dict, which holds named tensors and nothing else",
+        ),
+        ("latest_net_G_A.pth", {"x": torch.eye(2).to_sparse()}, "cut", "no state dict, which holds named tensors"),
+        ("latest_net_G_A.pth", patch(), "cyclegan", "a generator of cyclegan, and in it is the discriminator patch"),
+        ("latest_net_G_A.pth", {"a": torch.ones(1)}, "cut", "and in it is no network that is known"),
+        ("latest_net_G_A.pth", smooth_resnet(blocks=1), "art2real", "and in it is the generator smooth_resnet"),
+        ("latest_net_F.pth", patch(), "cut", "is not needed to translate; leave this file out"),
+        ("latest_net_G.pth", lacking(unet(), "model.model.3.weight"), "pix2pix", "a damaged checkpoint of pix2pix"),
+        (
+            "latest_net_D.pth",
+            lacking(patch(), "model.2", "model.5", "model.8", "model.11"),
+            "cut",
+            "a damaged checkpoint",
+        ),
+        (
+            "gen.pt",
+            {"a": lacking(munit_domain(0), "dec.model.5"), "b": munit_domain(1)},
+            "munit",
+            "a damaged checkpoint",
+        ),
         ("weights.pth", resnet(), "cyclegan", "the name does not say which network it holds; cyclegan writes latest_"),
         ("latest_net_D_A.pth", patch(), "cyclegan", "no generator is among them; it is what translates"),
         ("latest_net_G_B.pth", resnet(), "cyclegan", "G_B alone, from B to A: rename it to latest_net_G_A.pth"),
         ("gen.pt", {"a": munit_domain(0)}, "munit", "munit: the generators of both domains are needed; there is only"),
         ("gen.pt", {"a": munit_domain(0), "b": resnet()}, "munit", "munit has {'a': …, 'b': …} there"),
         ("gen.pt", {"a": munit_domain(0), "b": munit_domain(1)}, "unit", "unit has {'a': …, 'b': …} there"),
-        ("latest_net_G.pth", {k: v for k, v in resnet().items() if k != "model.4.bias"}, "cut", "model.4.bias is"),
+        ("latest_net_G.pth", lacking(resnet(), "model.4.bias"), "cut", "model.4.bias is missing, and would be (8,)"),
     ],
 )
 def test_wrong_files_are_one_line(run: Run, tmp_path: Path, name: str, made: Any, layout: str, said: str) -> None:

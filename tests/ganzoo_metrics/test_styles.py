@@ -124,6 +124,9 @@ def test_diversity_leaves_label_maps_out(monkeypatch: pytest.MonkeyPatch) -> Non
     metric.bind(Tinted(0.1, 0.5), Reader(data, ImageSettings(size=8)))
     assert metric.directions == ("AB",)
     assert bound(create("metric", "lpips_diversity"), Tinted(0.1, 0.5)).directions == ("AB", "BA")
+    data.channels, data.classes = {"A": 3, "B": 3}, {"A": 3, "B": 3}
+    with pytest.raises(GanzooError, match="lpips_diversity: no domain has pictures of 1 or 3 channels"):
+        metric.bind(Tinted(0.1, 0.5), Reader(data, ImageSettings(size=8)))
 
 
 def test_recovery_is_r_squared() -> None:

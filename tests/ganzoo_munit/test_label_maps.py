@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from calls import Run
 from networks import MUNIT_SMALL as NETWORKS
@@ -13,6 +14,9 @@ from PIL import Image
 from tinyrun import RECIPE, make_pictures
 
 import ganzoo
+from ganzoo import GanzooError
+from ganzoo.check import check
+from ganzoo.data.palette import PALETTE
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +44,15 @@ def test_pictures_become_label_maps(run: Run, home: Path, tmp_path: Path) -> Non
         "translate", home / "runs/maps/default", home / "pictures/testB", "-o", tmp_path, "--direction=BA"
     )
     assert (code, err) == (0, "")
+    loaded = ganzoo.load(home / "runs/maps/default")
     for file in sorted((home / "pictures/testB").iterdir()):
         with Image.open(tmp_path / file.name) as made, Image.open(file) as source:
             assert made.mode == "P" and made.size == source.size
-            assert np.asarray(made).max() < 6
+            assert (made.getpalette() or [])[:18] == PALETTE[:18]
+            pixels = torch.from_numpy(np.asarray(source).copy()).movedim(2, 0)[None].float() / 127.5 - 1
+            numbered = int(file.stem)  # draws are keyed by the picture's number
+            planes = loaded.step_of(pixels, "BA", sample=numbered)["translated"]
+            assert np.array_equal(np.asarray(made), planes[0].argmax(0).numpy())
 
 
 def test_label_maps_become_pictures(run: Run, home: Path, tmp_path: Path) -> None:
@@ -61,3 +70,27 @@ def test_a_picture_is_no_label_map(run: Run, home: Path, tmp_path: Path) -> None
     code, _, err = run("translate", home / "runs/maps/default", home / "pictures/testB/00.png", "-o", tmp_path)
     assert code == 2
     assert "a label map of mode RGB holds colours, not classes" in err
+
+
+NARROW = "{G: {generator: smooth_resnet, width: 2, blocks: 0}, D: {discriminator: patch, width: 2, layers: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["maskers.composite=round"], "maskers.composite: the domains differ in channels"),
+        (["method=cut", f"networks={NARROW}", "method.layers=[0]"], "the domains differ in channels, and CUT looks"),
+        (["method=cyclegan", f"networks={NARROW}"], "method.identity: the domains differ in channels"),
+    ],
+)
+def test_what_makes_no_sense_between_label_maps_and_pictures(home: Path, overrides: list[str], said: str) -> None:
+    quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null"]
+    with pytest.raises(GanzooError, match=said):
+        check(home / "maps.yaml", [*quiet, *overrides])
+
+
+def test_cyclegan_takes_label_maps_too(home: Path, tmp_path: Path) -> None:
+    words = [f"networks={NARROW}", "method=cyclegan", "method.identity=0", "evaluate.metrics=[cycle_l1]"]
+    ganzoo.run(home / "maps.yaml", *words, "evaluate.best=null", "train.steps=2", root=tmp_path)
+    assert ganzoo.load(tmp_path / "maps/default").translate(home / "pictures/testA/00.png").mode == "RGB"
+    assert ganzoo.load(tmp_path / "maps/default").translate(home / "pictures/testB/00.png", "BA").mode == "P"

@@ -1,4 +1,4 @@
-"""MUNIT's step, against its formulas written out in float64; which styles are drawn when; what its codes learn."""
+"""MUNIT's step, against its formulas written out in float64; which styles are drawn when."""
 
 from __future__ import annotations
 

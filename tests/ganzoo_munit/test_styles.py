@@ -34,6 +34,10 @@ def test_draws_are_keyed_by_seed_and_many_are_had(run: Run, munit_run: Path, pic
     first, second, third = many.values()
     assert np.array_equal(first, one) and not np.array_equal(one, other)
     assert not np.array_equal(first, second) and not np.array_equal(second, third)
+    again = translated(run, munit_run, picture, "--style", "random", "--style", "random", out=tmp_path / "again")
+    assert [np.array_equal(one, other) for one, other in zip(again.values(), (first, second), strict=True)] == [
+        True
+    ] * 2
 
 
 def test_a_pictures_style_and_numbers(run: Run, munit_run: Path, picture: Path, tmp_path: Path) -> None:
@@ -68,7 +72,10 @@ def test_between_two_styles(run: Run, munit_run: Path, picture: Path, tmp_path: 
         (["--style", "blue"], "--style: 'blue' is not 'random', a picture, or numbers: 0.3,-1,…"),
         (["--style=1,2"], "--style: 2 numbers, and a style of domain B has 3"),
         (["--style", "nowhere.png"], "nowhere.png: no such file"),
-        (["--interpolate", "4"], "--interpolate: it takes two styles, and 2 steps or more"),
+        (["--interpolate", "4"], "--interpolate: it takes two styles, "),
+        (["--style=1,nan,0"], "--style: '1,nan,0': every number of a style is finite"),
+        (["--style=1,2,3", "--samples", "5"], "--samples: only random styles are drawn more than once"),
+        (["--style=1,2,3", "--style=0,0,0", "--interpolate", "3", "--samples", "2"], "--interpolate: it takes two"),
     ],
 )
 def test_mistakes(run: Run, munit_run: Path, picture: Path, tmp_path: Path, words: list[str], said: str) -> None:
