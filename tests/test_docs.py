@@ -213,6 +213,15 @@ def test_a_table_is_what_its_records_give(name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("records", sorted((ROOT / "benchmarks").glob("*.jsonl")), ids=lambda file: file.stem)
+def test_records_do_not_say_where_a_machine_has_things(records: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    pages = import_module("pages")
+    found = pages.read(records)
+    assert found and pages.portable(found) == found
+    assert pages.portable([{"bank": str(records.resolve())}]) == [{"bank": records.name}]
+
+
 def test_an_edited_figure_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     bench = import_module("quickstart")
