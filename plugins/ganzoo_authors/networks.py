@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,26 +111,29 @@ def munit_judge(state: State) -> Found | None:
     return Found("discriminator", "multiscale", options, renamed, first.shape[1])
 
 
+HALVES = {"0": "first", "1": "second"}
+
+
 def _ours(name: str, downs: int, blocks: int, styled: bool) -> str:
     """Return ganzoo's name of a tensor of MUNIT or UNIT."""
-    content, look = ("content", "look") if styled else ("encoder", "")
-    start = "enc_content" if styled else "enc"
-    halves = {"0": "first", "1": "second"}
-    if match := re.fullmatch(rf"{start}\.model\.{downs + 1}\.model\.(\d+)\.model\.([01])\.conv\.(.*)", name):
-        return f"{content}.{downs + 1 + int(match[1])}.{halves[match[2]]}.1.{match[3]}"
-    if match := re.fullmatch(rf"{start}\.model\.(\d+)\.conv\.(.*)", name):
-        return f"{content}.{match[1]}.1.{match[2]}"
-    if match := re.fullmatch(r"enc_style\.model\.(\d+)\.conv\.(.*)", name):
-        return f"{look}.{match[1]}.1.{match[2]}"
-    if match := re.fullmatch(r"enc_style\.model\.(\d+)\.(.*)", name):
-        return f"{look}.{match[1]}.{match[2]}"
-    if match := re.fullmatch(r"mlp\.model\.(\d+)\.fc\.(.*)", name):
-        return f"perceptron.{2 * int(match[1])}.{match[2]}"
-    up, shift = ("up", 0) if styled else ("decoder", blocks)
-    if match := re.fullmatch(r"dec\.model\.0\.model\.(\d+)\.model\.([01])\.conv\.(.*)", name):
-        return f"{'blocks' if styled else 'decoder'}.{match[1]}.{halves[match[2]]}.1.{match[3]}"
-    if match := re.fullmatch(rf"dec\.model\.{2 * downs + 1}\.conv\.(.*)", name):
-        return f"{up}.{shift + downs}.1.{match[1]}"
-    if match := re.fullmatch(r"dec\.model\.(\d+)\.(conv|norm)\.(.*)", name):
-        return f"{up}.{shift + int(match[1]) // 2 - 1}.1.{1 if match[2] == 'conv' else 2}.{match[3]}"
+    start, content = ("enc_content", "content") if styled else ("enc", "encoder")
+    block, up, shift = ("blocks", "up", 0) if styled else ("decoder", "decoder", blocks)
+    inner, last = downs + 1, 2 * downs + 1
+    rules: list[tuple[str, Callable[[re.Match[str]], str]]] = [
+        (rf"{start}\.model\.{inner}\.model\.(\d+)\.model\.([01])\.conv",
+         lambda found: f"{content}.{inner + int(found[1])}.{HALVES[found[2]]}.1"),
+        (rf"{start}\.model\.(\d+)\.conv", lambda found: f"{content}.{found[1]}.1"),
+        (r"enc_style\.model\.(\d+)\.conv", lambda found: f"look.{found[1]}.1"),
+        (r"enc_style\.model\.(\d+)", lambda found: f"look.{found[1]}"),
+        (r"mlp\.model\.(\d+)\.fc", lambda found: f"perceptron.{2 * int(found[1])}"),
+        (r"dec\.model\.0\.model\.(\d+)\.model\.([01])\.conv",
+         lambda found: f"{block}.{found[1]}.{HALVES[found[2]]}.1"),
+        (rf"dec\.model\.{last}\.conv", lambda found: f"{up}.{shift + downs}.1"),
+        (r"dec\.model\.(\d+)\.conv", lambda found: f"{up}.{shift + int(found[1]) // 2 - 1}.1.1"),
+        (r"dec\.model\.(\d+)\.norm", lambda found: f"{up}.{shift + int(found[1]) // 2 - 1}.1.2"),
+    ]  # fmt: skip
+    layer, _, what = name.rpartition(".")
+    for pattern, ours in rules:
+        if found := re.fullmatch(pattern, layer):
+            return f"{ours(found)}.{what}"
     return name

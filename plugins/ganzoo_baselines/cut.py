@@ -13,8 +13,8 @@ from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
 from ganzoo.step import Step
 from ganzoo_baselines.antialiased import init_xavier
-from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss
-from ganzoo_cyclegan.method import Weight, together
+from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
+from ganzoo_cyclegan.method import Weight, together, verdicts
 
 Layers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
@@ -149,7 +149,7 @@ class CUT(Method):
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the discriminator's loss."""
         real, fake = (self.masks.judge(step, name) for name in ("real_B", "fake_B"))
-        on_real, on_fake = discriminator_loss(self.gan, *together(self.networks["D_B"], [real, fake.to(real)]))
+        on_real, on_fake = verdicts(self.gan, self.networks["D_B"], real, fake)
         return {"D": (on_real + on_fake) / 2}
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:

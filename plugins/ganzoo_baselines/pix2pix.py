@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
 from ganzoo.step import Step
-from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss
-from ganzoo_cyclegan.method import Weight, together
+from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
+from ganzoo_cyclegan.method import Weight, verdicts
 
 
 class Pix2Pix(Method):
@@ -54,7 +54,7 @@ class Pix2Pix(Method):
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the discriminator's loss."""
         real, fake = (torch.cat([step["real_A"], step[name].to(step["real_A"])], 1) for name in ("real_B", "fake_B"))
-        on_real, on_fake = discriminator_loss(self.gan, *together(self.networks["D_AB"], [real, fake]))
+        on_real, on_fake = verdicts(self.gan, self.networks["D_AB"], real, fake)
         return {"D": (on_real + on_fake) / 2}
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:

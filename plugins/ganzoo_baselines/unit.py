@@ -7,13 +7,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
+from ganzoo.interfaces import Direction, Method, Phase
 from ganzoo.schedule import halvings
 from ganzoo.step import Step
 from ganzoo_baselines.unit_network import UNITGenerator
-from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss
+from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
 from ganzoo_cyclegan.layers import crop_to
-from ganzoo_cyclegan.method import Count, Weight, together
+from ganzoo_cyclegan.method import Count, Weight
+from ganzoo_munit.training import critic_losses, optims, slots
 
 
 class UNIT(Method):
@@ -50,12 +51,7 @@ class UNIT(Method):
         self.weights = {"image": image, "kl": kl, "cycle": cycle, "cycle_kl": cycle_kl}
         self.halve = halve
         calls = ("encode", "decode")
-        self.slots = {
-            **{f"G_{one}": Slot("generator", (one,), one, calls, {"generator": "unit"}) for one in "AB"},
-            **{f"D_{one}": Slot("discriminator", (one,), default={"discriminator": "multiscale"}) for one in "AB"},
-        }
-        adam = {"betas": (0.5, 0.999), "weight_decay": 1e-4}  # Adam's own L2, on every parameter
-        self.optims = {"D": Optim(("D_A", "D_B"), options=adam), "G": Optim(("G_A", "G_B"), options=adam)}
+        self.slots, self.optims = slots("unit", calls), optims()
         self.phases = [
             Phase("discriminator", ("D",), self.critic_losses, forward="detached"),
             Phase("generator", ("G",), self.generator_losses),
@@ -106,13 +102,8 @@ class UNIT(Method):
         return losses
 
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss, real and fake added."""
-        losses = {}
-        for one in "AB":
-            real, fake = (self.masks.judge(step, f"{kind}_{one}") for kind in ("real", "fake"))
-            on_real, on_fake = discriminator_loss(self.gan, *together(self.networks[f"D_{one}"], [real, fake.to(real)]))
-            losses[f"D_{one}"] = on_real + on_fake
-        return losses
+        """Return each discriminator's loss."""
+        return critic_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Translate pictures of one domain, without noise."""

@@ -144,7 +144,7 @@ class CycleGAN(Method):
     def critic_loss(self, step: Step, name: str, real: Tensor, fake: Tensor) -> Tensor:
         """Return the loss of the discriminator ``name`` on real pictures and on fakes."""
         critic, fake = self.networks[name], fake.to(real.dtype)
-        on_real, on_fake = discriminator_loss(self.gan, *together(critic, [real, fake]))
+        on_real, on_fake = verdicts(self.gan, critic, real, fake)
         if self.gan != "wgan-gp":
             return (on_real + on_fake) / 2
         mix = step.rng(f"mix_{name}").uniform()
@@ -187,6 +187,11 @@ class CycleGAN(Method):
 def l1(step: Step, name: str, domain: str) -> Tensor:
     """Return the mean absolute difference, in float32, of a tensor of the step and a domain's pictures."""
     return (step[name].float() - step[f"real_{domain}"]).abs().mean()
+
+
+def verdicts(gan: Adversarial, critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the real and the fake term of a discriminator's loss, both seen in one call."""
+    return discriminator_loss(gan, *together(critic, [real, fake.to(real.dtype)]))
 
 
 def together(network: nn.Module, inputs: list[Tensor]) -> list[Any]:

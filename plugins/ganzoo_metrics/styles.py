@@ -28,7 +28,7 @@ class Styled(Metric):
         styles: how many.
     """
 
-    def __init__(self, styles: int) -> None:
+    def __init__(self, *, styles: Many = 8) -> None:
         self.count = styles
 
     def bind(self, method: Method, reader: Reader) -> None:
@@ -71,7 +71,7 @@ class LPIPSDiversity(Styled):
     """
 
     def __init__(self, *, styles: Many = 5, net: Net = "alex", weights: Path | None = None) -> None:
-        super().__init__(styles)
+        super().__init__(styles=styles)
         self.net: Net = net
         self.distance = make_lpips(net, weights)
 
@@ -109,9 +109,6 @@ class StyleShare(Styled):
         styles: drawn once for all pictures.
     """
 
-    def __init__(self, *, styles: Many = 8) -> None:
-        super().__init__(styles)
-
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return each picture's looks in each style, (B, styles, 2C)."""
@@ -139,9 +136,6 @@ class StyleRecovery(Styled):
     Args:
         styles: drawn once for all pictures.
     """
-
-    def __init__(self, *, styles: Many = 8) -> None:
-        super().__init__(styles)
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

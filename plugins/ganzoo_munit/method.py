@@ -7,13 +7,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
+from ganzoo.interfaces import Direction, Method, Phase
 from ganzoo.schedule import halvings
 from ganzoo.step import Step
-from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss
+from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
 from ganzoo_cyclegan.layers import crop_to
-from ganzoo_cyclegan.method import Count, Weight, together
+from ganzoo_cyclegan.method import Count, Weight
 from ganzoo_munit.autoencoder import MUNITGenerator
+from ganzoo_munit.training import critic_losses, optims, slots
 
 Plain = Literal["lsgan", "vanilla", "hinge"]
 
@@ -56,12 +57,7 @@ class MUNIT(Method):
         self.share_styles = share_styles
         self.halve = halve
         calls = ("encode", "encode_content", "encode_style", "decode")
-        self.slots = {
-            **{f"G_{one}": Slot("generator", (one,), one, calls, {"generator": "munit"}) for one in "AB"},
-            **{f"D_{one}": Slot("discriminator", (one,), default={"discriminator": "multiscale"}) for one in "AB"},
-        }
-        adam = {"betas": (0.5, 0.999), "weight_decay": 1e-4}  # Adam's own L2, on every parameter
-        self.optims = {"D": Optim(("D_A", "D_B"), options=adam), "G": Optim(("G_A", "G_B"), options=adam)}
+        self.slots, self.optims = slots("munit", calls), optims()
         self.phases = [
             Phase("discriminator", ("D",), self.critic_losses, forward="detached" if share_styles else "fresh"),
             Phase("generator", ("G",), self.generator_losses, forward="shared" if share_styles else "fresh"),
@@ -133,14 +129,8 @@ class MUNIT(Method):
         return losses
 
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss, real and fake added."""
-        losses = {}
-        for one in "AB":
-            shown = [self.masks.judge(step, f"real_{one}"), self.masks.judge(step, f"fake_{one}")]
-            shown[1] = shown[1].to(shown[0].dtype)
-            real, fake = discriminator_loss(self.gan, *together(self.networks[f"D_{one}"], shown))
-            losses[f"D_{one}"] = real + fake
-        return losses
+        """Return each discriminator's loss."""
+        return critic_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Translate pictures in the styles ``style`` of the step, (B, style), or in drawn ones."""
