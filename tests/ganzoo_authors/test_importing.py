@@ -12,7 +12,7 @@ from authors import munit_judge, unit_decode, unit_encode
 from calls import Run
 from layouts import (
     State,
-    drawn,
+    judge,
     munit_domain,
     munit_translate,
     patch,
@@ -105,13 +105,6 @@ def test_munit_in_a_given_style(run: Run, tmp_path: Path) -> None:
 
 def lacking(state: State, *starts: str) -> State:
     return {name: one for name, one in state.items() if not name.startswith(starts)}
-
-
-def judge(entering: int = 3) -> State:
-    """MUNIT's discriminator of one domain, three scales of four layers."""
-    sides = [entering, 4, 8, 16, 32]
-    convs = {f"cnns.{s}.{i}.conv": (sides[i + 1], sides[i], 4, 4) for s in range(3) for i in range(4)}
-    return drawn({**convs, **{f"cnns.{s}.4": (1, 32, 1, 1) for s in range(3)}})
 
 
 def test_discriminators_come_along(run: Run, tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from typing import Any
 
 import pytest
 import torch
 from authors import munit_content, munit_decode, munit_judge, munit_style
 from calls import refusal
+from layouts import judge, munit_domain
 from torch import Tensor, nn
 
 from ganzoo import create
+from ganzoo_authors.networks import Found, munit
+from ganzoo_authors.networks import munit_judge as read_judge
+from ganzoo_authors.reading import clean
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.layers import LayerNorm, adaptive_instance_norm, instance_norm
 from ganzoo_munit.multiscale import MultiScale
@@ -29,46 +33,27 @@ def test_sizes_of_the_authors_networks() -> None:
     assert (count(MultiScale(3)), count(MultiScale(19))) == (8_271_171, 8_320_323)
 
 
-RENAMED = {
-    r"content\.([012])\.1\.": r"enc_content.model.\1.conv.",
-    r"look\.([01234])\.1\.": r"enc_style.model.\1.conv.",
-    r"look\.6\.": r"enc_style.model.6.",
-    r"up\.2\.1\.": "dec.model.5.conv.",
-    r"judges\.(\d)\.(\d)\.1\.": r"cnns.\1.\2.conv.",
-    r"judges\.(\d)\.4\.": r"cnns.\1.4.",
-}
-
-
-def as_authors(network: nn.Module) -> dict[str, Tensor]:
-    """Return a network's weights under the authors' names."""
-    found = {}
-    for name, tensor in network.state_dict().items():
-        for pattern, to in RENAMED.items():
-            name = re.sub(f"^{pattern}", to, name)
-        for half, j in (("first", 0), ("second", 1)):
-            name = re.sub(rf"^blocks\.(\d)\.{half}\.1\.", rf"dec.model.0.model.\1.model.{j}.conv.", name)
-            if match := re.match(rf"content\.(\d)\.{half}\.1\.(.*)", name):
-                name = f"enc_content.model.3.model.{int(match[1]) - 3}.model.{j}.conv.{match[2]}"
-        for i in (0, 1):
-            name = re.sub(rf"^up\.{i}\.1\.1\.", f"dec.model.{2 + 2 * i}.conv.", name)
-            name = re.sub(rf"^up\.{i}\.1\.2\.", f"dec.model.{2 + 2 * i}.norm.", name)
-        for i in (0, 2, 4):
-            name = re.sub(rf"^perceptron\.{i}\.", f"mlp.model.{i // 2}.fc.", name)
-        found[name] = tensor
-    return found
-
-
 @pytest.fixture
 def picture() -> Tensor:
     return torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
 
 
+def filled(state: dict[str, Tensor], found: Found | None) -> nn.Module:
+    """Return the network that an authors' state dict is read as, in float64."""
+    assert found is not None
+    sides = (found.entering, found.leaving) if found.leaving else (found.entering,)
+    made: nn.Module = create(found.kind, found.name, *sides, **found.options).double()
+    made.load_state_dict(found.state)
+    return made
+
+
+def double(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: one.double() for name, one in clean(state).items()}
+
+
 def test_the_autoencoder_is_the_authors(picture: Tensor) -> None:
-    torch.manual_seed(0)
-    made = MUNITGenerator(3, 3, width=4, hidden=12).double()
-    for one in made.parameters():
-        nn.init.normal_(one, 0, 0.2)
-    state = as_authors(made)
+    state = double(munit_domain(0))
+    made: Any = filled(state, munit(state))
     content, style = made.encode(picture)
     torch.testing.assert_close(content, munit_content(state, picture))
     torch.testing.assert_close(style, munit_style(state, picture))
@@ -79,13 +64,10 @@ def test_the_autoencoder_is_the_authors(picture: Tensor) -> None:
 
 def test_the_discriminator_is_the_authors() -> None:
     picture = torch.rand(2, 3, 70, 66, dtype=torch.float64)
-    torch.manual_seed(0)
-    made = MultiScale(3, width=4).double()
-    for one in made.parameters():
-        nn.init.normal_(one, 0, 0.2)
-    expected = munit_judge(as_authors(made), picture)
+    state = double(judge())
+    expected = munit_judge(state, picture)
     assert len(expected) == 3
-    for mine, theirs in zip(made(picture), expected, strict=True):
+    for mine, theirs in zip(filled(state, read_judge(state))(picture), expected, strict=True):
         torch.testing.assert_close(mine, theirs)
 
 

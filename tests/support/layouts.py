@@ -178,5 +178,12 @@ def munit_domain(seed: int, width: int = 4, channels: int = 3, *, styled: bool =
     return state
 
 
+def judge(entering: int = 3) -> State:
+    """MUNIT's discriminator of one domain, three scales of four layers."""
+    sides = [entering, 4, 8, 16, 32]
+    convs = {f"cnns.{s}.{i}.conv": (sides[i + 1], sides[i], 4, 4) for s in range(3) for i in range(4)}
+    return drawn({**convs, **{f"cnns.{s}.4": (1, 32, 1, 1) for s in range(3)}})
+
+
 def munit_translate(source: State, target: State, x: Tensor, style: Tensor) -> Tensor:
     return munit_decode(target, munit_content(source, x), style)
