@@ -40,13 +40,14 @@ def test_the_checkpoint_is_as_large_as_the_one_that_a_run_writes(
 
     measure = needs.measure
     monkeypatch.setattr("ganzoo.check.measure", measured)
-    recipe = write_recipe(tmp_path)
+    recipe, before = write_recipe(tmp_path), needs.peak_of_process()
     said(capsys, recipe)
     ganzoo.run(recipe, *QUIET, "train.steps=4", root=tmp_path / "runs")
     last = everything(tmp_path / "runs/tiny/default/checkpoints/last")
     written = sum(len(one) for name, one in last.items() if ":" in name and ":sums/" not in name)
     assert kept[0].checkpoint == written > 40_000
-    assert kept[0].memory > 50 << 20 and kept[0].seconds > 0
+    assert before <= kept[0].memory <= needs.peak_of_process() < psutil.virtual_memory().total
+    assert kept[0].seconds > 0
 
 
 def test_numbers_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
