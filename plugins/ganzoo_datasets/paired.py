@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from ganzoo.data.forms import Form
 from ganzoo.data.pictures import read_picture
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Sample, Split
@@ -19,6 +20,7 @@ from ganzoo_datasets.files import (
     Entry,
     by_stem,
     channels_of,
+    classes_of,
     entries_in,
     refuse_lonely,
     size_of,
@@ -47,6 +49,8 @@ class Paired(Dataset):
         folders: the two folders below root, ``{split}`` standing for ``train``, ``val`` and ``test``; only
             for ``folders``, where it is ``{A: "{split}A", B: "{split}B"}`` by default.
         channels: 1 or 3, or any number for pictures in ``.npy`` files; 3 where it is not given.
+        classes: ``{A: 19}``: the pictures of A are label maps, palette or grey, whose values are classes 0 … 18;
+            networks see them one-hot, as 19 channels. Only for ``folders``.
         validation: the share of the training pairs held out for validation, where there is no ``val``.
     """
 
@@ -60,13 +64,20 @@ class Paired(Dataset):
         A: Literal["left", "right"] | None = None,
         folders: dict[Domain, str] | None = None,
         channels: Channels | None = None,
+        classes: Channels | None = None,
         validation: Share = 0.1,
     ) -> None:
-        self.channels = channels_of(channels)
+        self.classes = classes_of(classes, channels)
+        self.channels = {**channels_of(channels), **self.classes}
         self.halves = layout == "side_by_side"
         self.left = "B" if A == "right" else "A"
         if self.halves and folders is not None:
             raise GanzooError("paired: the layout side_by_side does not read folders; set layout: folders")
+        if self.halves and self.classes:
+            raise GanzooError(
+                "paired: classes is given, and one file cannot hold a label map beside a picture; put the two into "
+                "folders of their own and set layout: folders"
+            )
         if not self.halves and A is not None:
             raise GanzooError(
                 "paired: the layout folders has no halves; remove the option A, or set layout: side_by_side"
@@ -111,8 +122,8 @@ class Paired(Dataset):
         return halves
 
     def _two(self, pair: _Pair) -> dict[str, np.ndarray]:
-        first = read_picture(pair.A.path, self.channels["A"])
-        second = read_picture(pair.B.path, self.channels["B"])
+        forms = (Form(self.channels[domain], self.classes.get(domain, 0)) for domain in DOMAINS)
+        first, second = (form.read(entry.path) for form, entry in zip(forms, (pair.A, pair.B), strict=True))
         if first.shape[:2] != second.shape[:2]:
             raise GanzooError(
                 f"{pair.B.path}: {size_of(second)} pixels, but its partner {pair.A.path} has "

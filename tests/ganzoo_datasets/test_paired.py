@@ -5,9 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from ganzoo.data.augment import augment, make_step
+from ganzoo.data.loading import Reader
+from ganzoo.data.order import Row
 from ganzoo.errors import GanzooError
+from ganzoo.settings import ImageSettings
 from ganzoo_datasets.paired import Paired
 
 
@@ -158,3 +163,61 @@ class TestTwoFolders:
     def test_two_of_one_stem(self, two: Path) -> None:
         save(two / "trainA/sub ü/00.jpg", 1)
         assert "has the same stem" in complaint(Paired, root=two, layout="folders")
+
+
+class TestLabelMaps:
+    @pytest.fixture
+    def maps(self, two: Path) -> Path:
+        """The pairs of ``two``, those of A as label maps of four classes: grey, and with a palette."""
+        for number in range(20):
+            file = two / f"trainA/sub ü/{number:02d}.png"
+            picture = Image.new("P" if number % 2 else "L", (4, 3), number % 4)
+            if number % 2:
+                picture.putpalette([255, 0, 0] * 256)
+            picture.save(file)
+        return two
+
+    def test_their_values_are_classes(self, maps: Path) -> None:
+        data = Paired(root=maps, layout="folders", classes={"A": 4}, validation=0)
+        assert (data.channels, data.classes) == ({"A": 4, "B": 3}, {"A": 4})
+        for i in range(20):
+            a, b = data.sample("train", "A", i), data.sample("train", "B", i)
+            number = int(Path(a.name).stem)
+            assert a.image.tolist() == np.full((3, 4, 1), number % 4).tolist()
+            assert b.image[..., 0].min() == number + 100
+            assert a.target is not None and b.target is not None
+            assert np.array_equal(a.target, b.image) and np.array_equal(b.target, a.image)
+
+    def test_a_step_has_them_one_hot_and_pairs_vary_alike(self, maps: Path) -> None:
+        """The picture is made the label map's equal, so that crops and flips can be compared."""
+        drawn = np.random.default_rng(0).integers(0, 4, (20, 9, 9), np.uint8)
+        for number, labels in enumerate(drawn):
+            Image.fromarray(labels).save(maps / f"trainA/sub ü/{number:02d}.png")
+            shades = np.repeat(60 * labels[:, :, None], 3, axis=2)
+            Image.fromarray(shades).save(maps / f"trainB/sub ü/{number:02d}.bmp")
+        data = Paired(root=maps, layout="folders", classes={"A": 4}, validation=0)
+        images = ImageSettings(size=6, load=9)
+        rows = [Row(i, i, {"A": i, "B": i}) for i in range(20)]
+        step = make_step(Reader(data, images, paired=True).training_batch(rows, 0, 0), torch.device("cpu"))
+        plain = step["real_A"].clone()
+        augment(step, images, paired=True)
+        assert step["real_A"].shape == (20, 4, 6, 6) and step["real_B"].shape == (20, 3, 6, 6)
+        assert not torch.equal(step["real_A"], plain)
+        shown = (step["real_B"][:, 0] + 1) * 127.5 / 60
+        assert torch.equal(step["real_A"].argmax(1), shown.round().long())
+        torch.testing.assert_close(step["true_A"], step["real_A"])
+
+    def test_a_class_too_many_names_its_file(self, maps: Path) -> None:
+        few = Paired(root=maps, layout="folders", classes={"A": 3}, validation=0)
+        text = complaint(few.sample, split="train", domain="B", index=3)
+        assert text == f"{maps}/trainA/sub ü/03.png: it has the class 3, and its domain the classes 0 … 2"
+
+    def test_what_makes_no_sense(self, root: Path, maps: Path) -> None:
+        text = complaint(Paired, root=root, classes={"A": 4})
+        assert text.startswith("paired: classes is given, and one file cannot hold a label map beside a picture")
+        text = complaint(Paired, root=maps, layout="folders", classes={"A": 4}, channels={"A": 3})
+        assert text.startswith("channels.A and classes.A are given")
+        save(maps / "trainA/sub ü/00.png", 1)
+        data = Paired(root=maps, layout="folders", classes={"A": 4}, validation=0)
+        text = complaint(data.sample, split="train", domain="A", index=0)
+        assert text.startswith(f"{maps}/trainA/sub ü/00.png: a label map of mode RGB holds colours, not classes")
