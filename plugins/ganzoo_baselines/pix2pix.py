@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
 from ganzoo.step import Step
+from ganzoo_baselines.as_trained import as_trained
 from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
 from ganzoo_cyclegan.method import Weight, verdicts
 
@@ -22,15 +23,25 @@ class Pix2Pix(Method):
     Args:
         gan: the adversarial loss.
         weight: λ.
+        as_trained: translate, draw samples and measure with batch norm and dropout as in training, as published: a
+            picture's own statistics, whatever the batch, so pictures are translated one at a time; draws by seed and
+            picture. By default by the statistics of the training, and without dropout.
     """
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
     accepts: ClassVar[tuple[str, ...]] = ("composite",)
     paired: ClassVar[bool] = True
 
-    def __init__(self, *, gan: Literal["vanilla", "lsgan", "hinge"] = "vanilla", weight: Weight = 100.0) -> None:
+    def __init__(
+        self,
+        *,
+        gan: Literal["vanilla", "lsgan", "hinge"] = "vanilla",
+        weight: Weight = 100.0,
+        as_trained: bool = False,
+    ) -> None:
         self.gan: Adversarial = gan
         self.weight = weight
+        self.as_trained = as_trained
         self.slots = {
             "G_AB": Slot("generator", ("A",), "B", default={"generator": "unet", "norm": "batch", "dropout": True}),
             "D_AB": Slot("discriminator", ("A", "B"), default={"discriminator": "patch", "norm": "batch"}),
@@ -49,7 +60,10 @@ class Pix2Pix(Method):
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Translate pictures of A."""
         step["real_A"] = images
-        return self.masks.composite(step, "real_A", self.networks["G_AB"](images))
+        generator = self.networks["G_AB"]
+        kept_so = self.as_trained and not step.training
+        made = as_trained(generator, images, step) if kept_so else generator(images)
+        return self.masks.composite(step, "real_A", made)
 
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the discriminator's loss."""
