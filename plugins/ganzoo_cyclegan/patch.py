@@ -16,7 +16,7 @@ class Patch(nn.Module):
 
     Each layer is a 4×4 convolution of stride 2; one more of stride 1 and the one that makes the logit follow.
     Three layers see patches of 70×70 pixels and have 2,764,737 parameters with width 64 and 3 channels. Along
-    each side, h = ⌊H / 2**layers⌋ − 2.
+    each side, h = ⌊H / 2**layers⌋ − 2; − 1 without the extra layer.
 
     Args:
         in_channels: of the pictures, or of the pictures side by side.
@@ -24,6 +24,8 @@ class Patch(nn.Module):
         layers: convolutions of stride 2.
         norm: between the first convolution and the last: ``instance``, ``batch`` or ``none``.
         padding: at the borders of every map: ``zero``, as published, ``reflect`` or ``replicate``.
+        extra_layer: whether the one of stride 1 is there; Mask CycleGAN's small discriminator, of two layers and
+            136,385 parameters, has none.
         average_logits: return the mean of the map, (B, 1, 1, 1), so that a picture is judged as a whole.
     """
 
@@ -35,15 +37,17 @@ class Patch(nn.Module):
         layers: Annotated[int, Field(ge=1, le=8)] = 3,
         norm: Norm = "instance",
         padding: Padding = "zero",
+        extra_layer: bool = True,
         average_logits: bool = False,
     ) -> None:
         super().__init__()
         self.layers = layers
+        self.least = (3 if extra_layer else 2) * 2**layers
         self.average_logits = average_logits
         mode = padding_mode(padding)
-        widths = [width * min(2**layer, 8) for layer in range(layers + 1)]
+        widths = [width * min(2**layer, 8) for layer in range(layers + extra_layer)]
         hidden: list[nn.Module] = []
-        for layer in range(1, layers + 1):
+        for layer in range(1, len(widths)):
             stride = 1 if layer == layers else 2
             conv = nn.Conv2d(widths[layer - 1], widths[layer], 4, stride, 1, bias=norm != "batch", padding_mode=mode)
             hidden += [conv, make_norm(norm, widths[layer]), nn.LeakyReLU(0.2, inplace=True)]
@@ -56,12 +60,11 @@ class Patch(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (B, 1, h, w), or their mean. Raises GanzooError below 3 · 2**layers pixels a side."""
+        """Return logits (B, 1, h, w), or their mean. Raises GanzooError where the map would be empty."""
         height, width = images.shape[-2:]
-        least = 3 * 2**self.layers
-        if min(height, width) < least:
+        if min(height, width) < self.least:
             raise GanzooError(
-                f"patch with layers: {self.layers} judges pictures from {least}×{least} pixels on, "
+                f"patch with layers: {self.layers} judges pictures from {self.least}×{self.least} pixels on, "
                 f"not {height}×{width}: take fewer layers, larger pictures or the discriminator pixel"
             )
         logits: Tensor = self.model(images)

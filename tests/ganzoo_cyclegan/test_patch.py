@@ -16,6 +16,7 @@ from ganzoo_cyclegan.patch import Patch
         (6, {"norm": "batch"}, 2_768_705),
         (22, {"norm": "batch"}, 2_785_089),
         (3, {"layers": 1}, 136_385),
+        (3, {"layers": 2, "extra_layer": False}, 136_385),
     ],
 )
 def test_parameter_counts(channels: int, options: dict[str, Any], parameters: int) -> None:
@@ -51,6 +52,14 @@ def test_map_of_odd_sizes(size: tuple[int, int]) -> None:
     assert logits.shape == (3, 1, size[0] // 8 - 2, size[1] // 8 - 2)
 
 
+@pytest.mark.parametrize("size", [(8, 9), (15, 30)])
+def test_map_without_the_extra_layer(size: tuple[int, int]) -> None:
+    network = Patch(2, width=2, layers=2, extra_layer=False)
+    assert network(torch.randn(3, 2, *size)).shape == (3, 1, size[0] // 4 - 1, size[1] // 4 - 1)
+    with pytest.raises(GanzooError, match=r"layers: 2 judges pictures from 8×8 pixels on, not 7×8"):
+        network(torch.zeros(1, 2, 7, 8))
+
+
 def test_widths_are_capped() -> None:
     with torch.device("meta"):
         network = Patch(3, width=2, layers=5)
@@ -63,8 +72,8 @@ def test_too_small_a_picture_is_said_plainly() -> None:
         Patch(3, width=1)(torch.zeros(1, 3, 23, 40))
 
 
-def transcription(images: Tensor, parameters: list[Tensor]) -> Tensor:
-    """Three layers in plain calls: strides 2, 2, 2, 1, 1; norm on the middle three."""
+def transcription(images: Tensor, parameters: list[Tensor], strides: tuple[int, ...]) -> Tensor:
+    """Convolutions in plain calls: the first of stride 2, those of some strides normed, the last of stride 1."""
     rest = iter(parameters)
 
     def norm(maps: Tensor) -> Tensor:
@@ -72,21 +81,24 @@ def transcription(images: Tensor, parameters: list[Tensor]) -> Tensor:
         return (maps - mean) / ((maps - mean).square().mean((2, 3), keepdim=True) + 1e-5).sqrt()
 
     maps = F.leaky_relu(F.conv2d(images, next(rest), next(rest), stride=2, padding=1), 0.2)
-    for stride in (2, 2, 1):
+    for stride in strides:
         maps = F.leaky_relu(norm(F.conv2d(maps, next(rest), next(rest), stride=stride, padding=1)), 0.2)
     return F.conv2d(maps, next(rest), next(rest), padding=1)
 
 
-def test_forward_is_the_layer_list() -> None:
+@pytest.mark.parametrize(
+    ("options", "strides"), [({}, (2, 2, 1)), ({"layers": 1}, (1,)), ({"layers": 2, "extra_layer": False}, (2,))]
+)
+def test_forward_is_the_layer_list(options: dict[str, Any], strides: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    network = Patch(3, width=2).double()
+    network = Patch(3, width=2, **options).double()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(0, 0.3)
     images = torch.randn(2, 3, 33, 40, dtype=torch.float64)
     logits = network(images)
     assert logits.std() > 0.1
-    torch.testing.assert_close(logits, transcription(images, list(network.parameters())), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(logits, transcription(images, list(network.parameters()), strides), rtol=1e-9, atol=1e-9)
 
 
 def test_real_and_fake_may_share_a_batch() -> None:

@@ -169,7 +169,7 @@ def test_parameters_of_the_published_size() -> None:
     encoder = sum(p.numel() for p in MaskEncoder(3, 3).parameters())
     for blocks, count in ((9, 11_378_221), (3, 4_297_261)):
         assert sum(p.numel() for p in ResNet(3, 3, width=64, blocks=blocks).parameters()) + encoder == count
-    small = Patch(3, width=64, layers=1, average_logits=True)  # the released code's
+    small = Patch(3, width=64, layers=2, extra_layer=False, average_logits=True)  # the released code's
     assert sum(p.numel() for p in small.parameters()) == 136_385
 
 
