@@ -1,6 +1,6 @@
 """The authors' checkpoints: ``ganzoo import`` makes runs of them.
 
-Uses the packages ganzoo_cyclegan, ganzoo_munit and ganzoo_baselines, whose networks they fill.
+Uses the packages ganzoo_cyclegan, ganzoo_mask_cyclegan, ganzoo_munit and ganzoo_baselines, whose networks they fill.
 """
 
 from __future__ import annotations

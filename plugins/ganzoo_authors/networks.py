@@ -15,7 +15,7 @@ class Found:
     """A network of ganzoo, its options, and its weights under ganzoo's names.
 
     Args:
-        kind: ``generator`` or ``discriminator``.
+        kind: ``generator`` or ``discriminator``; empty for what a method builds itself.
         name: the component's.
         options: of it.
         state: its weights.

@@ -178,6 +178,32 @@ def munit_domain(seed: int, width: int = 4, channels: int = 3, *, styled: bool =
     return state
 
 
+def masked_resnet(width: int = 4, blocks: int = 2, channels: int = 3, level: str = "") -> State:
+    """Mask CycleGAN's generator: the ResNet, and two 1×1 convolutions of [x⊙m, m] and [x⊙(1 − m), 1 − m]."""
+    sides = {f"{name}_model{level}": (channels, 2 * channels, 1, 1) for name in ("mask", "context")}
+    return {**resnet(width, blocks, (channels, channels)), **drawn(sides, seed=1)}
+
+
+def masked_forward(state: State, x: Tensor, mask: Tensor, blocks: int = 2, level: str = "") -> Tensor:
+    mask = torch.cat([mask] * x.shape[1], 1)
+    entering = conv(state, f"mask_model{level}", torch.cat([x * mask, mask], 1), 0)
+    around = conv(state, f"context_model{level}", torch.cat([x * (1 - mask), 1 - mask], 1), 0)
+    return resnet_forward(state, entering, blocks) + around
+
+
+def small_patch(width: int = 4) -> State:
+    """Mask CycleGAN's small discriminator: model.0, 2, 5."""
+    return drawn({"model.0": (width, 3, 4, 4), "model.2": (2 * width, width, 4, 4), "model.5": (1, 2 * width, 4, 4)})
+
+
+def patch_forward(state: State, x: Tensor, convs: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
+    """A PatchGAN's map of logits, instance norm on all but the first and the last."""
+    for at, stride in zip(convs[:-1], strides, strict=True):
+        x = conv(state, f"model.{at}", x, 1, stride=stride)
+        x = F.leaky_relu(instance(x) if at else x, 0.2)
+    return conv(state, f"model.{convs[-1]}", x, 1)
+
+
 def judge(entering: int = 3) -> State:
     """MUNIT's discriminator of one domain, three scales of four layers."""
     sides = [entering, 4, 8, 16, 32]

@@ -1,0 +1,209 @@
+"""Importing Mask CycleGAN's run folder: the same outputs as plain code; wrong folders and files are one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from calls import Run
+from layouts import State, masked_forward, masked_resnet, patch, patch_forward, resnet, small_patch
+from PIL import Image
+
+import ganzoo
+from ganzoo import create
+from ganzoo.state import load_network
+
+DRAWN = torch.Generator().manual_seed(3)
+PICTURE = torch.rand(1, 3, 32, 40, generator=DRAWN) * 2 - 1
+MASK = (torch.rand(1, 1, 32, 40, generator=DRAWN) > 0.5).float()
+CRITICS = {"netD_A": patch(), "netD_B": patch(6), "netD_Am": small_patch(), "netD_Bm": small_patch(5)}
+
+
+def folder_of(place: Path, states: dict[str, State], told: str = "") -> Path:
+    place.mkdir()
+    for name, state in states.items():
+        torch.save(state, place / f"{name}.pth")
+    if told:
+        (place / "state.json").write_text(told)
+    return place
+
+
+def both(**options: Any) -> dict[str, State]:
+    there = masked_resnet(**options)
+    return {"netG_A2B": there, "netG_B2A": {name: -one for name, one in masked_resnet(blocks=3, **options).items()}}
+
+
+def imported(run: Run, out: Path, *files: Path) -> str:
+    code, said, err = run("import", *files, "--from", "mask_cgan", "-o", out)
+    assert (code, err) == (0, ""), err
+    return said
+
+
+def assert_translates(out: Path, states: dict[str, State], level: str = "") -> None:
+    loaded = ganzoo.load(out)
+    for direction, name, blocks in (("AB", "netG_A2B", 2), ("BA", "netG_B2A", 3)):
+        for mask in (MASK, 1 - MASK, torch.ones_like(MASK)):
+            plain = masked_forward(states[name], PICTURE, mask, blocks, level)
+            assert (plain.abs() < 1).float().mean() > 0.3
+            made = loaded.translate(PICTURE, direction, mask=mask)
+            torch.testing.assert_close(made, plain.clamp(-1, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_folder(run: Run, tmp_path: Path) -> None:
+    states = both() | CRITICS
+    told = json.dumps({"mask_scales": "0.5, 0.25", "epoch": 3, "use_mask": True})
+    said = imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", states, told))
+    assert "G_AB       generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in said
+    assert "E_BA       mask encoder: 3 → 3 channels\n" in said
+    assert "D_B        discriminator patch: 3 channels, width 6, layers 3" in said  # there D_B judges B
+    assert "D_masked_B discriminator patch: 3 channels, width 5, layers 2" in said
+    assert "input      masker centered_square, scales [0.5, 0.25]\n" in said
+    assert_translates(tmp_path / "run", states)
+
+
+def test_translate_takes_the_masks_of_a_user(run: Run, tmp_path: Path) -> None:
+    states = both()
+    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", states))
+    picture, mask = ((one[0].movedim(0, 2) * 255).round().to(torch.uint8) for one in (PICTURE / 2 + 0.5, MASK))
+    Image.fromarray(picture.numpy()).save(tmp_path / "x.png")
+    Image.fromarray(mask[:, :, 0].numpy()).save(tmp_path / "mask.png")
+    words = ("translate", tmp_path / "run", tmp_path / "x.png", "-o", tmp_path / "out")
+    assert run(*words, "--mask", tmp_path / "mask.png", "--direction", "BA")[0] == 0
+    plain = masked_forward(states["netG_B2A"], picture.movedim(2, 0)[None] / 127.5 - 1, MASK, blocks=3)
+    with Image.open(tmp_path / "out/x.png") as made:
+        pixels = torch.frombuffer(bytearray(made.tobytes()), dtype=torch.uint8).view(32, 40, 3)
+    expected = (plain.clamp(-1, 1)[0].movedim(0, 2) + 1) * 127.5
+    assert (pixels - expected).abs().max() < 0.51
+    assert run(*words)[0] == 0  # and without one, in a mask that is drawn
+
+
+def test_single_files_in_any_order_and_one_level_more(run: Run, tmp_path: Path) -> None:
+    states = both(level=".0")
+    folder = folder_of(tmp_path / "theirs", {**states, "other": {}})
+    imported(run, tmp_path / "run", folder / "netG_B2A.pth", folder / "netG_A2B.pth")
+    assert_translates(tmp_path / "run", states, ".0")
+
+
+@pytest.mark.parametrize(
+    ("name", "slot", "convs", "strides"),
+    [("netD_A", "D_A", (0, 2, 5, 8, 11), (2, 2, 2, 1)), ("netD_Bm", "D_masked_B", (0, 2, 5), (2, 2))],
+)
+def test_discriminators_judge_whole_pictures(
+    run: Run, tmp_path: Path, name: str, slot: str, convs: tuple[int, ...], strides: tuple[int, ...]
+) -> None:
+    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both() | CRITICS))
+    part = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["networks"][slot]
+    critic = create("discriminator", part.pop("discriminator"), 3, **part)
+    load_network(critic, tmp_path / f"run/checkpoints/last/networks/{slot}.safetensors")
+    plain = patch_forward(CRITICS[name], PICTURE, convs, strides)
+    torch.testing.assert_close(critic(PICTURE).flatten(), plain.mean((1, 2, 3)))
+    assert plain.shape[-1] > 1
+
+
+def test_the_small_discriminator_has_the_published_size(run: Run, tmp_path: Path) -> None:
+    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", {**both(), "netD_Am": small_patch(64)}))
+    part = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["networks"]["D_masked_A"]
+    critic = create("discriminator", part.pop("discriminator"), 3, **part)
+    assert sum(one.numel() for one in critic.parameters()) == 136_385
+
+
+SQUARES = {"masker": "centered_square", "scales": [0.5, 0.8, 1.0]}
+
+
+@pytest.mark.parametrize(
+    ("told", "masker"),
+    [
+        ('{"mask_scales": "0.3"}', {"masker": "centered_square", "scales": [0.3]}),
+        ('{"mask_scales": ""}', {"masker": "multi_rectangle", "variant": "released"}),
+        ("", SQUARES),
+        ("{", SQUARES),
+        ("[" * 100_000, SQUARES),
+        ("[1]", SQUARES),
+        ('{"epoch": 3}', SQUARES),
+        ('{"mask_scales": 3}', SQUARES),
+        ('{"mask_scales": "0.5,2"}', SQUARES),
+        ('{"mask_scales": "nan"}', SQUARES),
+        ('{"mask_scales": "wide"}', SQUARES),
+    ],
+    ids=lambda one: one[:24] if isinstance(one, str) else None,
+)
+def test_the_state_is_a_hint_of_the_masks(run: Run, tmp_path: Path, told: str, masker: dict[str, Any]) -> None:
+    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both(), told))
+    found = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["maskers"]["input"]
+    assert found | masker == found
+
+
+def lacking(state: State, *starts: str) -> State:
+    return {name: one for name, one in state.items() if not name.startswith(starts)}
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ({}, "no run's folder of mask_cgan; it would hold netG_A2B.pth and netG_B2A.pth"),
+        ({"latest_net_G_A": resnet()}, "no run's folder of mask_cgan"),
+        (CRITICS, "no generator is among them; it is what translates"),
+        ({"netG_A2B": masked_resnet()}, "the generators of both directions are needed; there is no netG_B2A.pth"),
+        ({"netG_B2A": masked_resnet()}, "the generators of both directions are needed; there is no netG_A2B.pth"),
+        ({**both(), "netG_A2B": resnet()}, "netG_A2B.pth: it has no mask_model and context_model: trained without"),
+        ({**both(), "netG_A2B": patch()}, "by its name a generator of mask_cgan, and in it is the discriminator patch"),
+        ({**both(), "netG_A2B": {}}, "netG_A2B.pth: no state dict, which holds named tensors and nothing else"),
+        (
+            {**both(), "netG_A2B": lacking(masked_resnet(), "model.4.bias")},
+            "netG_A2B.pth: no resnet as its shapes tell: model.4.bias is missing, and would be (8,)",
+        ),
+        (
+            {**both(), "netG_B2A": lacking(masked_resnet(), "context_model.bias")},
+            "netG_B2A.pth: no mask encoder as its shapes tell: context.bias is missing, and would be (3,)",
+        ),
+        (
+            {**both(), "netG_B2A": {**masked_resnet(), "mask_model.weight": torch.ones(3, 4, 1, 1)}},
+            "no mask encoder as its shapes tell: masked.weight is (3, 4, 1, 1), and would be (3, 6, 1, 1)",
+        ),
+        ({**both(), "netG_B2A": masked_resnet(channels=1)}, "netG_B2A.pth: it sees 1 channels; by the other files it"),
+        ({**both(), "netD_A": masked_resnet()}, "has 5 convolutions or 3, and in it is the generator resnet"),
+        ({**both(), "netD_A": lacking(patch(), "model.8")}, "has 5 convolutions or 3, and in it is the discriminator"),
+        ({**both(), "netD_A": lacking(patch(), "model.8.bias")}, "netD_A.pth: no patch as its shapes tell: model.8.bi"),
+        ({**both(), "netD_Am": patch(entering=4)}, "netD_Am.pth: it sees 4 channels; by the other files it is 3"),
+    ],
+)
+def test_wrong_folders_are_one_line(run: Run, tmp_path: Path, states: dict[str, State], said: str) -> None:
+    folder = folder_of(tmp_path / "theirs", states)
+    code, _, err = run("import", folder, "--from", "mask_cgan", "-o", tmp_path / "run")
+    assert code == 2
+    assert said in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
+    assert not (tmp_path / "run").exists() and not (tmp_path / ".run.new").exists()
+
+
+def refused(run: Run, *words: object) -> str:
+    code, _, err = run("import", *words)
+    assert code == 2 and len(err.splitlines()) == 1
+    return err
+
+
+def test_wrong_files_are_one_line(run: Run, tmp_path: Path) -> None:
+    folder, to = folder_of(tmp_path / "theirs", both()), ("-o", tmp_path / "run")
+    there, back = folder / "netG_A2B.pth", folder / "netG_B2A.pth"
+    assert "the name does not say which network it holds; mask_cgan writes netG_A2B, netG_B2A, netD_A" in refused(
+        run, folder / "netG.pth", "--from", "mask_cgan", *to
+    )
+    assert "it holds what" in refused(run, there, folder, "--from", "mask_cgan", *to)
+    assert "mask_cgan" not in refused(run, there, back, "--from", "cyclegan", *to)
+    there.write_bytes(there.read_bytes()[:1000])
+    assert "netG_A2B.pth: no state dict of tensors alone: it is cut short" in refused(
+        run, folder, "--from", "mask_cgan", *to
+    )
+    there.unlink()
+    assert "netG_A2B.pth: no such file" in refused(run, there, back, "--from", "mask_cgan", *to)
+
+
+def test_channels_that_leave_have_to_fit(run: Run, tmp_path: Path) -> None:
+    files = [tmp_path / "latest_net_G_A.pth", tmp_path / "latest_net_G_B.pth"]
+    for file, channels in zip(files, ((3, 1), (1, 1)), strict=True):
+        torch.save(resnet(channels=channels), file)
+    err = refused(run, *files, "--from", "cyclegan", "-o", tmp_path / "run")
+    assert "latest_net_G_B.pth: it makes 1 channels; by the other files it is 3" in err
