@@ -175,6 +175,18 @@ def test_the_page_of_masks_names_every_masker_and_role() -> None:
     assert all(f"| `{role}` |" in page for role in ROLES)
 
 
+def test_the_page_of_metrics_names_every_metric() -> None:
+    page = (ROOT / "docs/metrics.md").read_text()
+    named = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert sorted(named) == sorted(one.name for one in plugins().registry.find("metric") if one.plugin != "example")
+
+
+def test_the_metrics_of_the_docs_are_sound(tmp_path: Path) -> None:
+    (text,) = blocks(ROOT / "docs/metrics.md", "yaml")
+    (tmp_path / "metrics.yaml").write_text(text + f"base: {ROOT}/recipes/quickstart.yaml\n")
+    assert len(read_recipe(tmp_path / "metrics.yaml").metrics) == 2
+
+
 def test_the_inheriting_recipe_of_the_docs_is_sound(tmp_path: Path) -> None:
     (text,) = [one for one in blocks(ROOT / "docs/recipes.md", "yaml") if "base: " in one]
     (tmp_path / "over.yaml").write_text(text.replace("base: ", f"base: {ROOT}/recipes/"))

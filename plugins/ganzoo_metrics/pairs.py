@@ -1,0 +1,96 @@
+"""How far a translation is from the true picture of the same scene, where the data knows it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ganzoo import GanzooError
+from ganzoo.data.loading import Reader
+from ganzoo.interfaces import Direction, Method, Metric
+from ganzoo.step import Step
+
+
+class TruePair:
+    """A direction's translations, and the true pictures that they should have become.
+
+    Args:
+        metric: whose it is, for the errors.
+    """
+
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+
+    def ways(self, method: Method, reader: Reader) -> tuple[Direction, ...]:
+        """Return the directions of the method whose true pictures the data knows; into label maps there is none.
+
+        Raises GanzooError when none is left.
+        """
+        data = reader.dataset
+        pictures = [one for one in data.channels if one not in data.classes]
+        into_pictures = [way for way in method.directions if way in ("AB", "BA") and way[1] in pictures]
+        if not into_pictures:
+            raise GanzooError(
+                f"evaluate.metrics: {self.metric} compares translated pictures, and the method makes none: take it out"
+            )
+        found = tuple(way for way in into_pictures if data.sample("train", way[0], 0).target is not None)
+        if not found:
+            raise self.lacking(into_pictures[0][0])
+        return found
+
+    def of(self, step: Step, direction: Direction) -> tuple[Tensor, Tensor]:
+        """Return translations, cut to [−1, 1] as they are saved, and true pictures, (B, C, H, W) each, float32.
+
+        Raises GanzooError when the pictures measured have no true pair.
+        """
+        source, target = direction
+        if f"true_{target}" not in step:
+            raise self.lacking(f"the pictures of {source} that are measured")
+        return step[f"fake_{target}"].float().clamp(-1, 1), step[f"true_{target}"].float()
+
+    def lacking(self, which: str) -> GanzooError:
+        """Return what is said where the data knows no pairs."""
+        return GanzooError(
+            f"evaluate.metrics: {self.metric} compares a translation with the true picture of the same scene, and the "
+            f"data set has none for {which}: take the metric out, or data in pairs, data: {{dataset: paired, …}}"
+        )
+
+
+class PairL1(Metric):
+    """Mean |fake_Y − true_Y| of a picture, on the scale [−1, 1], then the mean over pictures; 0 is best, 2 the most.
+
+    true_Y is the true pair of the direction's source picture. Needs data that knows it (``paired``,
+    ``striped_digits``).
+    """
+
+    def __init__(self) -> None:
+        self.pair = TruePair("pair_l1")
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Keep the directions that can be measured. Raises GanzooError when none can."""
+        self.directions = self.pair.ways(method, reader)
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return (B,) errors. Raises GanzooError without true pictures."""
+        fake, true = self.pair.of(step, direction)
+        return {"pair_l1": (fake - true).abs().mean((1, 2, 3))}
+
+
+class PSNR(Metric):
+    """Peak signal-to-noise ratio of a translation against the true pair of its source, dB; higher is better.
+
+    10·log₁₀(R² / MSE) of each picture over all pixels and channels, R = 2, the range of [−1, 1] (so it is the same for
+    pictures in [0, 1] or 0 … 255, but for their rounding); then the mean over pictures. Infinite where a picture is
+    its pair exactly. Needs data that knows pairs.
+    """
+
+    def __init__(self) -> None:
+        self.pair = TruePair("psnr")
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Keep the directions that can be measured. Raises GanzooError when none can."""
+        self.directions = self.pair.ways(method, reader)
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return (B,) decibels. Raises GanzooError without true pictures."""
+        fake, true = self.pair.of(step, direction)
+        return {"psnr": 10 * (4 / (fake - true).square().mean((1, 2, 3))).log10()}

@@ -1,0 +1,67 @@
+"""Structural similarity (Wang et al. 2004) of a translation and the true picture of the same scene."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganzoo import GanzooError
+from ganzoo.data.loading import Reader
+from ganzoo.interfaces import Direction, Method, Metric
+from ganzoo.step import Step
+from ganzoo_metrics.pairs import TruePair
+
+WINDOW, DEVIATION = 11, 1.5
+"""Of the Gaussian window, pixels."""
+
+
+class SSIM(Metric):
+    """Structural similarity of a translation and the true pair of its source: 1 where they are equal, at least −1.
+
+    Wang et al. 2004, eq. 13, with K₁ = 0.01, K₂ = 0.03 and a Gaussian window of 11×11 pixels and deviation 1.5, of each
+    channel by itself, of pictures in [0, 1]: the mean over the places at which the window fits into the picture and
+    over channels, then over pictures. Needs data that knows pairs, and pictures of 11 pixels a side.
+    """
+
+    def __init__(self) -> None:
+        self.pair = TruePair("ssim")
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Keep the directions that can be measured. Raises GanzooError when none can, or the window does not fit."""
+        self.directions = self.pair.ways(method, reader)
+        if reader.images.size < WINDOW:
+            raise GanzooError(
+                f"evaluate.metrics: ssim: pictures of {reader.images.size} pixels a side are smaller than its window, "
+                f"{WINDOW}: make images.size larger, or take the metric out"
+            )
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return (B,) similarities. Raises GanzooError without true pictures."""
+        return {"ssim": ssim(*((one + 1) / 2 for one in self.pair.of(step, direction)))}
+
+
+def ssim(one: Tensor, other: Tensor) -> Tensor:
+    """Return the structural similarity of pictures (B, C, H, W) in [0, 1], of 11 pixels a side or more: (B,).
+
+    >>> ssim(torch.zeros(1, 1, 11, 11), torch.ones(1, 1, 11, 11))
+    tensor([9.9990e-05])
+    """
+    if one.device.type == "mps":  # which has no float64
+        one, other = one.cpu(), other.cpu()
+    x, y = one.double(), other.double()  # as variances are differences of squares
+    x_mean, y_mean, x_square, y_square, product = (_windowed(maps) for maps in (x, y, x * x, y * y, x * y))
+    x_variance, y_variance = x_square - x_mean**2, y_square - y_mean**2
+    c1, c2 = 0.01**2, 0.03**2
+    alike = (2 * x_mean * y_mean + c1) * (2 * (product - x_mean * y_mean) + c2)
+    found = alike / ((x_mean**2 + y_mean**2 + c1) * (x_variance + y_variance + c2))
+    return found.mean((1, 2, 3)).float()
+
+
+def _windowed(maps: Tensor) -> Tensor:
+    """Return the weighted mean of each place's window, (B, C, H − 10, W − 10)."""
+    places = torch.arange(WINDOW, dtype=maps.dtype, device=maps.device) - WINDOW // 2
+    weights = (-(places**2) / (2 * DEVIATION**2)).exp()
+    weights = weights / weights.sum()
+    down = F.conv2d(maps.flatten(0, 1)[:, None], weights.view(1, 1, -1, 1))
+    return F.conv2d(down, weights.view(1, 1, 1, -1)).unflatten(0, maps.shape[:2])[:, :, 0]

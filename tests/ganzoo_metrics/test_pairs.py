@@ -1,0 +1,140 @@
+"""Figures against the true pair: plain formulas, which directions there are, and data without pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from calls import refusal
+from pairing import Pairs, bound, paired_step
+from standins import Noise, engine_of
+from torch import nn
+
+from ganzoo.data.loading import Reader, evaluation_rows
+from ganzoo.evaluate import evaluate
+from ganzoo.interfaces import Direction, Method, Sample, Split
+from ganzoo.settings import ImageSettings
+from ganzoo_baselines.pix2pix import Pix2Pix
+from ganzoo_cyclegan.method import CycleGAN
+from ganzoo_segmenter.method import Segmenter
+
+NAMES = ("pair_l1", "psnr", "ssim")
+
+
+def plainly(fake: torch.Tensor, true: torch.Tensor) -> dict[str, float]:
+    """Return the means over pictures, number by number."""
+    errors, decibels = [], []
+    for a, b in zip(fake.double().numpy(), true.double().numpy(), strict=True):
+        difference = [float(x) - float(y) for x, y in zip(np.clip(a, -1, 1).ravel(), b.ravel(), strict=True)]
+        errors.append(sum(map(abs, difference)) / len(difference))
+        decibels.append(20 * math.log10(2) - 10 * math.log10(sum(one**2 for one in difference) / len(difference)))
+    return {"pair_l1": float(np.mean(errors)), "psnr": float(np.mean(decibels))}
+
+
+@pytest.mark.parametrize("direction", ["AB", "BA"])
+@pytest.mark.parametrize("name", ["pair_l1", "psnr"])
+def test_the_formula(name: str, direction: Direction) -> None:
+    step, measure = paired_step(), bound(name)
+    step[f"fake_{direction[1]}"][0, 0, 0, :2] = torch.tensor([1.7, -3.0])  # what is past the range is not saved so
+    expected = plainly(step[f"fake_{direction[1]}"], step[f"true_{direction[1]}"])[name]
+    rows = measure.rows(step, direction)
+    assert rows[name].shape == (3,)
+    assert measure.compute(rows) == {name: pytest.approx(expected, rel=1e-5)}
+
+
+def test_psnr_does_not_ask_for_the_scale() -> None:
+    """One grey level of 255 everywhere is 48.13 dB, whatever pictures are counted in."""
+    step = paired_step()
+    step["fake_B"] = step["true_B"] * 0.9 + 2 / 255
+    step["true_B"] = step["true_B"] * 0.9
+    assert bound("psnr").rows(step, "AB")["psnr"].tolist() == pytest.approx([20 * math.log10(255)] * 3, rel=1e-4)
+
+
+def test_a_picture_that_is_its_pair() -> None:
+    step = paired_step()
+    step["fake_B"] = step["true_B"].clone()
+    assert bound("pair_l1").rows(step, "AB")["pair_l1"].eq(0).all()
+    assert bound("psnr").rows(step, "AB")["psnr"].eq(math.inf).all()
+    torch.testing.assert_close(bound("ssim").rows(step, "AB")["ssim"], torch.ones(3))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_is_measured_in_float32(name: str) -> None:
+    step, measure = paired_step(), bound(name)
+    step["fake_B"] = step["fake_B"].bfloat16()
+    found = measure.rows(step, "AB")[name]
+    step["fake_B"] = step["fake_B"].float()
+    assert found.dtype == torch.float32
+    assert torch.equal(found, measure.rows(step, "AB")[name])
+
+
+def test_an_evaluation_does_not_depend_on_its_batches() -> None:
+    torch.manual_seed(0)
+    networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
+    engine, reader = engine_of(CycleGAN(), networks), Reader(Pairs(size=16, test=5), ImageSettings(size=12))
+    metrics = [bound(name, reader=reader) for name in NAMES]
+    found = [evaluate(engine, reader, metrics, "test", seed=0, batch=batch)[0] for batch in (1, 2, 16)]
+    assert set(found[0]) == {f"{name}_{way}" for name in NAMES for way in ("AB", "BA")}
+    for one in found[1:]:
+        assert one == pytest.approx(found[0], rel=1e-6)
+    planes = reader.evaluation_batch("test", evaluation_rows({"A": 5, "B": 5})).planes
+    a, b = (torch.from_numpy(planes[f"real_{one}"]).permute(0, 3, 1, 2) / 127.5 - 1 for one in "AB")
+    with torch.no_grad():
+        expected = plainly(networks["G_AB"](a), b)
+    assert {name: found[0][f"{name}_AB"] for name in expected} == pytest.approx(expected, rel=1e-5)
+
+
+class OneSided(Noise):
+    """Knows the pairs of A's pictures alone, and not those of the test split if told so."""
+
+    def __init__(self, **sizes: Any) -> None:
+        super().__init__(**sizes)
+        self.lacking: Split | None = None
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        found = super().sample(split, domain, index)
+        return replace(found, target=found.image) if domain == "A" and split != self.lacking else found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_what_can_be_compared_is(name: str) -> None:
+    assert bound(name, Pix2Pix()).directions == ("AB",)
+    assert bound(name).directions == ("AB", "BA")
+    assert bound(name, reader=Reader(OneSided(), ImageSettings(size=12))).directions == ("AB",)
+    data = Pairs()
+    data.classes, data.channels = {"A": 3}, {"A": 3, "B": 3}
+    assert bound(name, reader=Reader(data, ImageSettings(size=12))).directions == ("AB",)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("method", "classes", "said"),
+    [
+        (CycleGAN(), {}, "and the data set has none for A: take the metric out, or data in pairs"),
+        (CycleGAN(), {"A": 3, "B": 3}, "compares translated pictures, and the method makes none"),
+        (Segmenter(), {}, "compares translated pictures, and the method makes none"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(name: str, method: Method, classes: Mapping[str, int], said: str) -> None:
+    data = Noise()
+    data.classes = classes
+    found = refusal(bound, name, method, reader=Reader(data, ImageSettings(size=12)))
+    assert found.startswith(f"evaluate.metrics: {name} ")
+    assert said in found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_split_without_pairs_is_told(name: str) -> None:
+    torch.manual_seed(0)
+    data = OneSided(size=12)
+    engine, reader = engine_of(CycleGAN()), Reader(data, ImageSettings(size=12))
+    measure = bound(name, reader=reader)
+    assert list(evaluate(engine, reader, [measure], "test", seed=0)[0]) == [name]
+    data.lacking = "test"
+    said = refusal(evaluate, engine, Reader(data, ImageSettings(size=12)), [measure], "test", seed=0)
+    assert "has none for the pictures of A that are measured" in said
