@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ganzoo.fingerprint import portable
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -66,21 +68,8 @@ def train(recipe: str, seed: int, overrides: Sequence[str] = (), picture: Path |
         if picture:
             enlarge(sorted((run / "samples").glob("*.png"))[-1], picture)
     kept = {name: environment[name] for name in ("ganzoo", "device", "cores", "threads", "packages")}
-    record = {"seed": seed, "seconds": round(seconds), "environment": kept, "before": before, **result}
+    record = {**result, "seed": seed, "seconds": round(seconds), "environment": kept, "before": before}
     return {name: portable(value) for name, value in record.items()}
-
-
-def portable(value: Any) -> Any:
-    """Return what a record keeps of a value: of files and folders their names, not where one machine has them.
-
-    >>> portable({"weights": "/somewhere/net.pth", "styles": [8]})
-    {'weights': 'net.pth', 'styles': [8]}
-    """
-    if isinstance(value, dict):
-        return {name: portable(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [portable(one) for one in value]
-    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def enlarge(grid: Path, target: Path) -> None:

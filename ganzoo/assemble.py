@@ -123,11 +123,17 @@ def _train_along(method: Method, name: str) -> None:
     method.phases = [*method.phases[:turn], with_terms, *method.phases[turn + 1 :]]
 
 
-def bound_metrics(recipe: Recipe, method: Method, reader: Reader) -> list[Metric]:
-    """Make the recipe's metrics and let each look at what it is to measure. Raises GanzooError."""
-    metrics: list[Metric] = [part.make() for part in recipe.metrics]
-    for metric in metrics:
+def bound_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, Metric]:
+    """Make the recipe's metrics, by name, and let each look at what it is to measure. Raises GanzooError.
+
+    A second one of a name is called ``name (2)``.
+    """
+    metrics: dict[str, Metric] = {}
+    for i, part in enumerate(recipe.metrics):
+        metric: Metric = part.make()
         metric.bind(method, reader)
+        before = sum(one.component.name == part.component.name for one in recipe.metrics[:i])
+        metrics[f"{part.component.name} ({before + 1})" if before else part.component.name] = metric
     return metrics
 
 

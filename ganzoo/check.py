@@ -66,7 +66,7 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
         needs = measure(recipe, method, losses, reader, order, paired)
         stored = {**dataset.channels, **dict.fromkeys(dataset.classes, 1)}
         pictures = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
-        for line in lines(needs, recipe, total, pictures, sources_of(method, losses, metrics)):
+        for line in lines(needs, recipe, total, pictures, sources_of(method, losses, metrics.values())):
             click.echo(line)
 
 

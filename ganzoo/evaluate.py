@@ -1,13 +1,13 @@
-"""Run the metrics of a recipe over a split; the same figures for any number of processes."""
+"""Run metrics over a split; the same figures for any number of processes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import torch
 from accelerate.utils import gather_object
-from torch import Tensor
 
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader, evaluation_rows
@@ -15,51 +15,120 @@ from ganzoo.data.order import Row, picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Split
+from ganzoo.real import Columns, RealRows, host, reason, stacked
 from ganzoo.step import Step
 
-Keyed = dict[tuple[int, Direction, str], dict[int, np.ndarray]]
+Keyed = dict[tuple[int, Direction], dict[str, dict[int, np.ndarray]]]
 
 
-def evaluate(
-    engine: Engine,
-    reader: Reader,
-    metrics: Sequence[Metric],
-    split: Split,
-    *,
-    seed: int,
-    batch: int = 16,
-    limit: int = 0,
-) -> tuple[dict[str, float], dict[str, int]]:
-    """Return the figures of metrics (prepared) over a split, and the number of pictures of each domain.
+@dataclass(frozen=True)
+class Measured:
+    """What an evaluation found.
 
-    A figure of a metric that knows both directions ends in ``_AB`` or ``_BA``.
+    Args:
+        figures: by name; of a metric that measured two directions they end in ``_AB`` or ``_BA``.
+        pictures: how many of each domain were measured.
+        about: figure → what it is of: the metric, its implementation and network where it has one, ``n_fake``, and
+            ``n_real`` where real pictures were compared with.
+        failed: metric → why it has no figures.
     """
-    counts = picture_counts(reader.dataset, split)
-    used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
-    rows = evaluation_rows(counts, limit)
-    if not rows:
-        raise GanzooError(f"data: the split {split!r} has no pictures to evaluate on")
-    mine: Keyed = {}
-    processes, rank = engine.accelerator.num_processes, engine.accelerator.process_index
-    with engine.evaluating():
-        for start in range(rank * batch, len(rows), processes * batch):
-            step = evaluation_step(engine, reader, split, rows[start : start + batch], seed)
-            _collect(mine, metrics, engine.method, step, used)
-    merged = _gather(mine, engine)
-    figures: dict[str, float] = {}
-    for i, metric in enumerate(metrics):
-        for direction in ways(metric, engine.method, used):
-            columns = {
-                name: torch.from_numpy(np.stack([column[j] for j in sorted(column)]))
-                for (owner, way, name), column in merged.items()
-                if (owner, way) == (i, direction)
-            }
-            suffix = f"_{direction}" if len(ways(metric, engine.method, used)) > 1 else ""
-            found = {f"{name}{suffix}": value for name, value in metric.compute(columns).items()}
-            if twice := sorted(found.keys() & figures.keys()):
-                raise GanzooError(f"evaluate.metrics: two metrics give the figure {twice[0]!r}; leave one of them out")
-            figures |= found
-    return figures, used
+
+    figures: dict[str, float] = field(default_factory=dict)
+    pictures: dict[str, int] = field(default_factory=dict)
+    about: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Evaluator:
+    """Measures a method as it stands, with metrics that are prepared.
+
+    Args:
+        engine: holds the method and its networks.
+        reader: gives the pictures.
+        metrics: by their names in the recipe.
+        seed: keys what methods draw.
+        batch: pictures at a time.
+    """
+
+    def __init__(
+        self, engine: Engine, reader: Reader, metrics: Mapping[str, Metric], *, seed: int, batch: int = 16
+    ) -> None:
+        self.engine, self.reader, self.metrics = engine, reader, dict(metrics)
+        self.seed, self.batch = seed, batch
+        self.real = RealRows(engine, reader, batch)
+
+    def measure(self, split: Split, limit: int = 0) -> Measured:
+        """Return what the metrics find on a split, of at most ``limit`` pictures a domain (0: all).
+
+        A metric that fails is named with its reason; the others go on. Raises GanzooError for a split without pictures.
+        """
+        counts = picture_counts(self.reader.dataset, split)
+        used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
+        rows = evaluation_rows(counts, limit)
+        if not rows:
+            raise GanzooError(f"data: the split {split!r} has no pictures to evaluate on")
+        mine: Keyed = {}
+        failed: dict[str, str] = {}
+        processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
+        with self.engine.evaluating():
+            for start in range(rank * self.batch, len(rows), processes * self.batch):
+                step = evaluation_step(self.engine, self.reader, split, rows[start : start + self.batch], self.seed)
+                self._collect(mine, step, used, failed)
+        found = Measured(pictures=used, failed=failed)
+        self._gather(mine, found.failed)
+        for i, (name, metric) in enumerate(self.metrics.items()):
+            for direction in ways(metric, self.engine.method, used):
+                if name not in found.failed:
+                    columns = {key: stacked(column) for key, column in mine.get((i, direction), {}).items()}
+                    self._conclude(found, name, columns, direction, split)
+        return found
+
+    def _collect(self, mine: Keyed, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
+        for i, (name, metric) in enumerate(self.metrics.items()):
+            for direction in ways(metric, self.engine.method, used):
+                if name in failed:
+                    continue
+                try:
+                    rows = metric.rows(step, direction)
+                except Exception as error:  # a plugin's metric may do anything; the others' figures must not be lost
+                    failed[name] = reason(error)
+                    continue
+                for key, column in rows.items():
+                    kept = mine.setdefault((i, direction), {}).setdefault(key, {})
+                    for sample, value in zip(step.samples, host(column), strict=True):
+                        if sample < used[direction[0]]:  # the smaller domain comes round again: count it once
+                            kept[sample] = value
+
+    def _gather(self, mine: Keyed, failed: dict[str, str]) -> None:
+        """Bring together what the processes have found."""
+        if self.engine.accelerator.num_processes == 1:
+            return
+        for rows, troubles in gather_object([(dict(mine), dict(failed))]):
+            failed.update(troubles)
+            for owner, columns in rows.items():
+                for key, column in columns.items():
+                    mine.setdefault(owner, {}).setdefault(key, {}).update(column)
+
+    def _conclude(self, found: Measured, name: str, columns: Columns, direction: Direction, split: Split) -> None:
+        metric, target = self.metrics[name], direction[1]
+        suffix = f"_{direction}" if len(ways(metric, self.engine.method, found.pictures)) > 1 else ""
+        about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": found.pictures[direction[0]]}
+        real: Columns = {}
+        try:
+            if metric.real:
+                of_split = split if metric.real == "measured" else metric.real
+                limit = found.pictures[target] if metric.real == "measured" else 0
+                real = self.real.of(metric, of_split, target, limit)
+                about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
+            figures = metric.compute(columns, real)
+        except Exception as error:  # as above
+            found.failed[name] = reason(error)
+            return
+        for figure, value in figures.items():
+            key = f"{figure}{suffix}"
+            if key in found.figures:
+                raise GanzooError(f"evaluate.metrics: two metrics give the figure {key!r}; leave one of them out")
+            found.figures[key], found.about[key] = value, about
 
 
 def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence[Row], seed: int) -> Step:
@@ -74,27 +143,3 @@ def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence
 def ways(metric: Metric, method: Method, domains: Mapping[str, int]) -> list[Direction]:
     """Return the directions that the metric measures, the method goes, and the data has pictures for."""
     return [one for one in metric.directions if one in method.directions and one[0] in domains]
-
-
-def _collect(found: Keyed, metrics: Sequence[Metric], method: Method, step: Step, used: dict[str, int]) -> None:
-    for i, metric in enumerate(metrics):
-        for direction in ways(metric, method, used):
-            for name, column in metric.rows(step, direction).items():
-                kept = found.setdefault((i, direction, name), {})
-                for sample, value in zip(step.samples, _host(column), strict=True):
-                    if sample < used[direction[0]]:  # the smaller domain comes round again: count it once
-                        kept[sample] = value
-
-
-def _host(column: Tensor) -> np.ndarray:
-    return column.detach().float().cpu().numpy()
-
-
-def _gather(mine: Keyed, engine: Engine) -> Keyed:
-    if engine.accelerator.num_processes == 1:
-        return mine
-    merged: Keyed = {}
-    for part in gather_object([mine]):
-        for key, column in part.items():
-            merged.setdefault(key, {}).update(column)
-    return merged

@@ -302,12 +302,18 @@ class Metric(ABC):
     >>> class Brightness(Metric):
     ...     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
     ...         return {"brightness": step[f"fake_{direction[1]}"].mean(dim=(1, 2, 3))}
-    >>> Brightness().compute({"brightness": torch.tensor([1.0, 3.0])})
+    >>> Brightness().compute({"brightness": torch.tensor([1.0, 3.0])}, {})
     {'brightness': 2.0}
     """
 
     directions: tuple[Direction, ...] = ("AB", "BA")
     sources: Mapping[str, Source] = MappingProxyType({})
+    real: Literal["", "measured", "train"] = ""
+    """Whether ``compute`` also reads rows of real pictures of a direction's target, and of which split."""
+    real_key: str = ""
+    """What those follow from besides the pictures (network, its weights, resizing): with it, they are kept on disk."""
+    about: Mapping[str, str] = MappingProxyType({})
+    """What a record says of it besides its name: ``implementation``, ``network``."""
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Take what is measured, and refuse at once what cannot be: at ``check``, and before a run begins.
@@ -324,8 +330,19 @@ class Metric(ABC):
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return one row for each source picture of the step, (B, …): what ``compute`` needs of it."""
 
-    def compute(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
-        """Turn the rows of all pictures into figures; by default the mean of each, in float64."""
+    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+        """Return one row for each real picture of a domain in the step, (B, …), as ``rows`` does for translations."""
+        raise GanzooError(f"the metric {type(self).__name__} reads no real pictures")
+
+    def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
+        """Turn the rows of all pictures into figures; by default the mean of each, in float64.
+
+        Args:
+            rows: of all translations of a direction.
+            real: of all real pictures of its target, in any order, where ``self.real`` asks for them.
+
+        Raises GanzooError where there are too few: never a number that means nothing.
+        """
         return {name: float(column.double().mean()) for name, column in rows.items()}
 
 

@@ -36,7 +36,7 @@ def train(run: Run) -> dict[str, float]:
     announce(run, start, ended)
     run.callbacks.gather()
     run.callbacks.call("start")
-    for metric in run.metrics:
+    for metric in run.metrics.values():
         metric.prepare(settings.seed)
     if start == 0 and run.metrics:
         measure_now(run, 0)

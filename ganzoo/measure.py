@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganzoo import state
 from ganzoo.closing import closing_panel
 from ganzoo.data.order import picture_counts
-from ganzoo.evaluate import evaluate
+from ganzoo.errors import GanzooError
+from ganzoo.fingerprint import portable
 from ganzoo.interfaces import Split
+from ganzoo.recording import make_record
 
 if TYPE_CHECKING:
     from ganzoo.runs import Run
@@ -25,23 +28,29 @@ def first_of(run: Run, *splits: Split) -> Split | None:
 
 
 def measure_now(run: Run, step: int) -> dict[str, float]:
-    """Evaluate on validation pictures (or test ones, where there are none), write the figures, return them."""
-    settings, seed = run.recipe.evaluate, run.recipe.train.seed
+    """Evaluate on validation pictures (or test ones, where there are none), write the figures, return them.
+
+    A metric that fails costs its own figures, no more; before the first step it is an error, a GanzooError.
+    """
     split = first_of(run, "validation", "test")
     if split is None:
         return {}
-    figures, pictures = evaluate(
-        run.engine, run.reader, run.metrics, split, seed=seed, batch=settings.batch, limit=settings.limit
-    )
+    found = run.evaluator.measure(split, run.recipe.evaluate.limit)
+    if found.failed and not step:
+        raise GanzooError("; ".join(f"evaluate.metrics: {name}: {why}" for name, why in found.failed.items()))
+    for name, why in found.failed.items():
+        run.write_event("metric-failed", step=step, metric=name, why=why)
+        run.console.say(f"step {step}: the metric {name} failed: {why}")
+    figures = found.figures
     if run.accelerator.is_main_process:
-        run.lines.append(step=step, split=split, pictures=pictures, figures=figures)
+        run.lines.append(step=step, split=split, pictures=found.pictures, figures=figures)
         run.console.say(f"step {step}, {split}: " + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
     return figures
 
 
 def finish(run: Run, step: int) -> dict[str, float]:
     """Evaluate ``last`` and ``best`` on the test split (or validation, where there is none); say where things are."""
-    there = {one["checkpoint"]: one for one in results_at(run, step)}
+    there: dict[str, Mapping[str, Any]] = {one["checkpoint"]: one for one in results_at(run, step)}
     run.accelerator.wait_for_everyone()  # every process has read what there is before anything is added
     split = first_of(run, "test", "validation") if run.metrics else None
     if split and "last" not in there:
@@ -49,35 +58,31 @@ def finish(run: Run, step: int) -> dict[str, float]:
     best = run.checkpoint("best")
     if split and "best" not in there and state.find(best):
         state.load_weights(best, run.engine)
-        close_with(run, "best", step, split)
+        there["best"] = close_with(run, "best", step, split)
         state.load_weights(run.checkpoint("last"), run.engine)
     run.write_event("finished", step=step)
     if run.accelerator.is_main_process:
         closing_panel(run, step, results_at(run, step))
+    if failed := {name: why for one in there.values() for name, why in one["failed"].items()}:
+        raise GanzooError(
+            f"{run.folder}: trained to its end, but not all could be measured; what went wrong is recorded, and the "
+            f"same command measures again: {'; '.join(f'{name}: {why}' for name, why in failed.items())}"
+        )
     return dict(there["last"]["figures"]) if "last" in there else {}
 
 
 def results_at(run: Run, step: int) -> list[dict[str, Any]]:
-    """Return the closing results of a step, as far as they are of the recipe's present metrics."""
-    metrics = run.recipe.resolved()["evaluate"]["metrics"]
-    return [one for one in run.results if one["step"] == step and one["metrics"] == metrics]
+    """Return the closing records of a step, as far as they are whole and of the recipe's present metrics."""
+    metrics = portable(run.recipe.resolved()["evaluate"]["metrics"])
+    return [one for one in run.results if (one["step"], one["status"], one["metrics"]) == (step, "ok", metrics)]
 
 
 def close_with(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
-    """Evaluate the weights at hand on all pictures of a split, append the result, return it."""
-    settings, seed = run.recipe.evaluate, run.recipe.train.seed
-    figures, pictures = evaluate(run.engine, run.reader, run.metrics, split, seed=seed, batch=settings.batch)
+    """Evaluate the weights at hand on all pictures of a split, append the record, return it."""
+    found = run.evaluator.measure(split)
+    if not run.accelerator.is_main_process:
+        return {"figures": found.figures, "failed": found.failed}
     trained = step if checkpoint == "last" else state.read_progress(run.checkpoint(checkpoint))["step"]
-    result = {
-        "step": step,
-        "checkpoint": checkpoint,
-        "trained": trained,
-        "split": split,
-        "pictures": pictures,
-        "seed": seed,
-        "metrics": run.recipe.resolved()["evaluate"]["metrics"],
-        "figures": figures,
-    }
-    if run.accelerator.is_main_process:
-        run.results.append(**result)
-    return result
+    record = make_record(run, found, checkpoint=checkpoint, step=step, trained=trained, split=split)
+    run.results.append(**{name: value for name, value in record.fields().items() if name != "time"})
+    return record.fields()

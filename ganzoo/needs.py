@@ -76,7 +76,7 @@ def measure(
             if index and sum(times) > LONG:
                 break
     kept = sum(one.numel() * one.element_size() for one in _kept(engine))
-    return Needs(min(times[1:]), _peak(engine.device), kept, len(times), engine.device)
+    return Needs(min(times[1:]), peak(engine.device), kept, len(times), engine.device)
 
 
 def _kept(engine: Engine) -> Iterator[Tensor]:
@@ -89,7 +89,8 @@ def _kept(engine: Engine) -> Iterator[Tensor]:
     yield from engine.method.state_dict().values()
 
 
-def _peak(device: torch.device) -> int:
+def peak(device: torch.device) -> int:
+    """Return the most memory that this process has had on a device, bytes; 0 where that is not known."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
     return peak_of_process() if device.type == "cpu" else 0

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import distributions
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
@@ -25,9 +22,10 @@ from ganzoo.console import Console
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
 from ganzoo.engine import Engine
+from ganzoo.environment import environment
 from ganzoo.errors import GanzooError
+from ganzoo.evaluate import Evaluator
 from ganzoo.interfaces import Dataset
-from ganzoo.plugins import INTERFACE, installed_version, plugins
 from ganzoo.progress import Progress
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
@@ -78,7 +76,8 @@ class Run:
             ema=train.ema,
         )
         self.metrics = bound_metrics(recipe, method, self.reader)
-        self.sources = sources_of(method, losses, self.metrics)
+        self.sources = sources_of(method, losses, self.metrics.values())
+        self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=train.seed, batch=recipe.evaluate.batch)
         self.lines = JsonLines(folder / "metrics.jsonl")
         self.events = JsonLines(folder / "events.jsonl")
         self.results = JsonLines(folder / "results.jsonl")
@@ -219,34 +218,3 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) ->
 
 def _free_name(folder: Path) -> Path:
     return next(one for i in range(1, 10**6) if not (one := folder.with_name(f"{folder.name}.before-{i}")).exists())
-
-
-def environment(accelerator: Accelerator) -> dict[str, Any]:
-    """Return what the run ran on: versions, plugins, processor and device."""
-    wanted = {
-        "faiss-cpu",
-        "torch",
-        "torchvision",
-        "accelerate",
-        "kornia",
-        "numpy",
-        "pillow",
-        "safetensors",
-        "scikit-learn",
-    }
-    versions = {one.name: one.version for one in distributions() if one.name.lower() in wanted}
-    device = accelerator.device
-    return {
-        "ganzoo": installed_version(),
-        "interface": INTERFACE,
-        "plugins": {one.name: one.version for one in plugins().loaded if not one.error},
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "packages": dict(sorted(versions.items())),
-        "device": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{device.type} ({platform.machine()})",
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "processes": accelerator.num_processes,
-    }

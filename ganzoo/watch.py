@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ganzoo.needs import peak
+
 if TYPE_CHECKING:
     from ganzoo.progress import Progress
     from ganzoo.runs import Run
@@ -95,6 +97,8 @@ class Tally:
                 losses=means,
                 images_per_s=round(self.images_per_s, 2),
                 data_wait=round(self.waiting, 4),
+                memory=peak(self.run.accelerator.device),
+                seconds=round(self.took, 3),
             )
         self._reset()
         return means

@@ -88,7 +88,7 @@ class BackgroundL1(Metric):
         error = ((fake - real).abs().mean(1, keepdim=True) * ground).sum(dim=(1, 2, 3)) / pixels.clamp(min=1)
         return {"error": error, "pixels": pixels}
 
-    def compute(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+    def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the mean over the pictures that have a background, in float64."""
         return {"background_l1": float(rows["error"][rows["pixels"] >= 1].double().mean())}
 

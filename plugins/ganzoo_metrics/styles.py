@@ -115,7 +115,7 @@ class StyleShare(Styled):
         made = torch.stack(self.translations(step, direction), 1)
         return {"looks": torch.cat([made.mean((3, 4)), made.std((3, 4))], 2)}
 
-    def compute(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+    def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return both shares; 0 where nothing varies."""
         looks = rows["looks"].double()
         middle = looks.mean((0, 1), keepdim=True)
@@ -149,6 +149,6 @@ class StyleRecovery(Styled):
         spread = (asked - asked.mean(0)).square().sum().to(made[0])
         return {"error": torch.stack(errors).sum(0), "spread": spread.expand(len(made[0]))}
 
-    def compute(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+    def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return R²."""
         return {"style_r2": 1 - float(rows["error"].double().sum() / rows["spread"].double().sum())}

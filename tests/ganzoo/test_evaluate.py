@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from ganzoo.data.loading import Reader
 from ganzoo.data.pictures import to_float
 from ganzoo.data.scaling import scale
+from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import evaluate
+from ganzoo.evaluate import Evaluator
 from ganzoo.grid import columns, draw_grid
 from ganzoo.interfaces import Direction, Metric, Split
 from ganzoo.settings import ImageSettings
@@ -34,12 +35,12 @@ class Means(Metric):
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         return {"mean": step[f"real_{direction[0]}"].mean(dim=(1, 2, 3))}
 
-    def compute(self, rows: object) -> dict[str, float]:
+    def compute(self, rows: object, real: object) -> dict[str, float]:
         assert isinstance(rows, dict)
         return {f"mean{i}": float(value) for i, value in enumerate(rows["mean"])} | {"n": len(rows["mean"])}
 
 
-def parts() -> tuple[object, Reader]:
+def parts() -> tuple[Engine, Reader]:
     torch.manual_seed(0)
     networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
     return engine_of(CycleGAN(), networks), Reader(Uneven(size=8), ImageSettings(size=6))
@@ -48,8 +49,9 @@ def parts() -> tuple[object, Reader]:
 @pytest.mark.parametrize("batch", [1, 2, 16])
 def test_each_picture_counts_once_in_its_order(batch: int) -> None:
     engine, reader = parts()
-    figures, counts = evaluate(engine, reader, [Means()], "test", seed=0, batch=batch)  # type: ignore[arg-type]
-    assert counts == {"A": 5, "B": 3}
+    found = Evaluator(engine, reader, {"means": Means()}, seed=0, batch=batch).measure("test")
+    figures = found.figures
+    assert found.pictures == {"A": 5, "B": 3}
     assert (figures["n_AB"], figures["n_BA"]) == (5, 3)
     for domain, way in (("A", "AB"), ("B", "BA")):
         for index in range(SHAPES["test"][domain]):
@@ -59,15 +61,16 @@ def test_each_picture_counts_once_in_its_order(batch: int) -> None:
 
 def test_a_limit_takes_the_first() -> None:
     engine, reader = parts()
-    figures, counts = evaluate(engine, reader, [Means()], "test", seed=0, limit=2)  # type: ignore[arg-type]
-    assert counts == {"A": 2, "B": 2}
-    assert figures["n_AB"] == 2
+    found = Evaluator(engine, reader, {"means": Means()}, seed=0).measure("test", limit=2)
+    assert found.pictures == {"A": 2, "B": 2}
+    assert found.figures["n_AB"] == 2
 
 
 def test_cycle_and_identity_errors_by_their_formulas() -> None:
     engine, reader = parts()
-    figures, _ = evaluate(engine, reader, [CycleL1(), IdentityL1()], "test", seed=0)  # type: ignore[arg-type]
-    G, F = engine.networks["G_AB"], engine.networks["G_BA"]  # type: ignore[attr-defined]
+    metrics = {"cycle": CycleL1(), "identity": IdentityL1()}
+    figures = Evaluator(engine, reader, metrics, seed=0).measure("test").figures
+    G, F = engine.networks["G_AB"], engine.networks["G_BA"]
     images = [scale(reader.dataset.sample("test", "A", i), 6, "stretch").image for i in range(5)]
     a = to_float(np.stack(images))
     with torch.no_grad():
@@ -78,7 +81,7 @@ def test_cycle_and_identity_errors_by_their_formulas() -> None:
 def test_an_empty_split_is_an_error() -> None:
     engine, reader = parts()
     with pytest.raises(GanzooError, match="'validation' has no pictures"):
-        evaluate(engine, reader, [Means()], "validation", seed=0)  # type: ignore[arg-type]
+        Evaluator(engine, reader, {"means": Means()}, seed=0).measure("validation")
 
 
 def test_a_grid_shows_every_column_and_mask() -> None:

@@ -19,7 +19,7 @@ from ganzoo.assemble import build_method
 from ganzoo.data.loading import Reader
 from ganzoo.data.pictures import to_float
 from ganzoo.engine import Engine
-from ganzoo.evaluate import evaluate
+from ganzoo.evaluate import Evaluator
 from ganzoo.interfaces import Direction, Metric
 from ganzoo.randomness import Draws
 from ganzoo.recipe_reader import read_recipe
@@ -42,7 +42,7 @@ class Share(Metric):
         name = f"real_{direction[0]}"
         return {role: self.masks.mask(role, step, name).mean(dim=(1, 2, 3)) for role in ("composite", "judge")}
 
-    def compute(self, rows: Any) -> dict[str, float]:
+    def compute(self, rows: Any, real: Any) -> dict[str, float]:
         return {role: float(shares.mean()) for role, shares in rows.items()}
 
 
@@ -75,7 +75,7 @@ def test_evaluation_takes_the_averaged_mask_and_training_the_mask_itself(tmp_pat
     torch.testing.assert_close(in_the_step()["composite_mask_real_A"], mine)
 
     reader = Reader(data, ImageSettings(size=12))
-    figures, _ = evaluate(engine, reader, [Share(engine.method.masks)], "test", seed=0)
+    figures = Evaluator(engine, reader, {"share": Share(engine.method.masks)}, seed=0).measure("test").figures
     for role in ("composite", "judge"):
         assert figures[f"{role}_AB"] == pytest.approx(float(averaged.mean()), rel=1e-6)
         assert figures[f"{role}_AB"] != pytest.approx(float(mine.mean()), rel=1e-4)

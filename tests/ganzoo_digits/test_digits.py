@@ -49,7 +49,7 @@ def step_of(digits: StripedDigits, fake: Tensor | None = None) -> Step:
 
 
 def figures(metric: DigitsMetric, step: Step) -> dict[str, float]:
-    return metric.compute(metric.rows(step, "AB"))
+    return metric.compute(metric.rows(step, "AB"), {})
 
 
 def test_the_splits_share_no_scan() -> None:

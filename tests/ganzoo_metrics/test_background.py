@@ -14,7 +14,7 @@ from standins import Noise, batch_step, engine_of
 from torch import Tensor, nn
 
 from ganzoo.data.loading import Reader
-from ganzoo.evaluate import evaluate
+from ganzoo.evaluate import Evaluator
 from ganzoo.interfaces import Direction, Masker, Method, Sample, Split
 from ganzoo.options import build
 from ganzoo.plugins import plugins
@@ -79,7 +79,7 @@ def test_the_formula(direction: Direction, soft: bool) -> None:
     expected = plainly(step, direction, step[f"given_mask_{direction[0]}"])
     rows = measure.rows(step, direction)
     assert rows["error"].tolist() == pytest.approx(expected, rel=1e-5)
-    assert measure.compute(rows) == {"background_l1": pytest.approx(np.mean(expected), rel=1e-5)}
+    assert measure.compute(rows, {}) == {"background_l1": pytest.approx(np.mean(expected), rel=1e-5)}
 
 
 def test_what_happens_in_the_foreground_is_left_out() -> None:
@@ -114,9 +114,9 @@ def test_a_picture_without_background_does_not_count(left: float) -> None:
     step, measure = translated(), metric()
     expected = np.mean(plainly(step, "AB", step["given_mask_A"])[:2])
     step["given_mask_A"][2] = 1 - left / 36
-    assert measure.compute(measure.rows(step, "AB"))["background_l1"] == pytest.approx(expected, rel=1e-5)
+    assert measure.compute(measure.rows(step, "AB"), {})["background_l1"] == pytest.approx(expected, rel=1e-5)
     step["given_mask_A"][:] = 1
-    assert math.isnan(measure.compute(measure.rows(step, "AB"))["background_l1"])
+    assert math.isnan(measure.compute(measure.rows(step, "AB"), {})["background_l1"])
 
 
 def test_one_pixel_of_background_counts() -> None:
@@ -124,13 +124,13 @@ def test_one_pixel_of_background_counts() -> None:
     step["given_mask_A"][:] = 1
     step["given_mask_A"][1, 0, 2, 3] = 0
     expected = (step["fake_B"] - step["real_A"])[1, :, 2, 3].abs().mean()
-    assert measure.compute(measure.rows(step, "AB"))["background_l1"] == pytest.approx(float(expected), rel=1e-5)
+    assert measure.compute(measure.rows(step, "AB"), {})["background_l1"] == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_a_broken_picture_is_not_hidden() -> None:
     step, measure = translated(), metric()
     step["fake_B"][1, 0, 0, 0] = float("nan")
-    assert math.isnan(measure.compute(measure.rows(step, "AB"))["background_l1"])
+    assert math.isnan(measure.compute(measure.rows(step, "AB"), {})["background_l1"])
 
 
 def test_half_precision_is_measured_in_float32() -> None:
@@ -161,7 +161,8 @@ def test_an_evaluation_does_not_depend_on_its_batches(options: dict[str, Any]) -
     method.masks = Roles({"judge": File()})
     measure = metric(method.masks, **options)
     reader = Reader(Masked(size=8, test=5), ImageSettings(size=8))
-    found = [evaluate(engine, reader, [measure], "test", seed=0, batch=batch)[0] for batch in (1, 2, 16)]
+    evaluators = [Evaluator(engine, reader, {"background": measure}, seed=0, batch=batch) for batch in (1, 2, 16)]
+    found = [one.measure("test").figures for one in evaluators]
     assert set(found[0]) == {"background_l1_AB", "background_l1_BA"}
     for one in found[1:]:
         assert one == pytest.approx(found[0], rel=1e-6)

@@ -92,7 +92,7 @@ def test_a_supervised_method_is_measured_beside_two_that_do_not_look(size: int) 
     mean = sum(mask / 255 for mask in training.planes["given_mask_A"].astype(float)) / 5
     mean_masks = torch.from_numpy(mean).expand(4, 1, size, size)
     given = step["given_mask_A"]
-    figures = metric.compute(metric.rows(step, "AA"))
+    figures = metric.compute(metric.rows(step, "AA"), {})
     assert figures == {
         "mask_iou": pytest.approx(np.mean(plain_iou(step["mask_A"], given))),
         "mask_iou_all_foreground": pytest.approx(np.mean(plain_iou(torch.ones_like(given), given))),

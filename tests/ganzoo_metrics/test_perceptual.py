@@ -121,7 +121,7 @@ def test_the_formula(file_of: Callable[[Net], Path], net: Net, direction: Direct
     assert min(expected) > 1e-3
     rows = measure.rows(step, direction)
     assert rows["background_lpips"].tolist() == pytest.approx(expected, rel=1e-4)
-    assert measure.compute(rows) == {"background_lpips": pytest.approx(sum(expected) / 2, rel=1e-4)}
+    assert measure.compute(rows, {}) == {"background_lpips": pytest.approx(sum(expected) / 2, rel=1e-4)}
 
 
 def package(net: Net, trunk: dict[str, Tensor]) -> nn.Module:

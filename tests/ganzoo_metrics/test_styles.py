@@ -70,7 +70,7 @@ def test_shares_are_those_of_a_two_way_table() -> None:
     style = sum(4 * ((looks[:, j].mean(0) - grand) ** 2).sum() for j in range(5))
     content = sum(5 * ((looks[i].mean(0) - grand) ** 2).sum() for i in range(4))
     expected = {"style_share": style / total, "content_share": content / total}
-    assert metric.compute(rows) == pytest.approx(expected, rel=1e-4)
+    assert metric.compute(rows, {}) == pytest.approx(expected, rel=1e-4)
     assert 0.01 < expected["style_share"] < 0.99
 
 
@@ -79,7 +79,7 @@ def test_shares_are_those_of_a_two_way_table() -> None:
 )
 def test_styles_that_do_all_or_nothing(tint: float, picture: float, expected: tuple[float, float] | None) -> None:
     metric = bound(StyleShare(), Tinted(tint, picture))
-    found = metric.compute(metric.rows(pictures(), "AB"))
+    found = metric.compute(metric.rows(pictures(), "AB"), {})
     shares = (found["style_share"], found["content_share"])
     if expected is None:
         assert sum(shares) == pytest.approx(1, abs=0.01)  # a tint is added, so nothing is of both
@@ -132,19 +132,19 @@ def test_diversity_leaves_label_maps_out(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_recovery_is_r_squared() -> None:
     """A tint can be read off a picture that is tint alone; of one with a picture in it, the picture is the error."""
     whole = bound(StyleRecovery(), Tinted(0.1, 0.0))
-    assert whole.compute(whole.rows(pictures(), "AB"))["style_r2"] == pytest.approx(1, abs=1e-5)
+    assert whole.compute(whole.rows(pictures(), "AB"), {})["style_r2"] == pytest.approx(1, abs=1e-5)
     none = bound(StyleRecovery(), Tinted(0.0, 0.5))
     asked = none.drawn("AB").double()
     spread = (asked - asked.mean(0)).square().sum()
     expected = 1 - asked.square().sum() / spread
-    assert none.compute(none.rows(pictures(), "AB"))["style_r2"] == pytest.approx(float(expected), rel=1e-5)
+    assert none.compute(none.rows(pictures(), "AB"), {})["style_r2"] == pytest.approx(float(expected), rel=1e-5)
     part = bound(StyleRecovery(), Tinted(0.1, 0.1))
     step = pictures()
     error = sum(
         ((one.mean((2, 3)) / 0.1 - style) ** 2).sum()
         for one, style in zip(part.translations(step, "AB"), part.drawn("AB"), strict=True)
     )
-    found = part.compute(part.rows(step, "AB"))["style_r2"]
+    found = part.compute(part.rows(step, "AB"), {})["style_r2"]
     assert found == pytest.approx(float(1 - error / (4 * spread)), rel=1e-4)
     assert found < 1
 

@@ -16,8 +16,10 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
-TIMES = ("time", "images_per_s", "data_wait")
-"""The fields of a log's line that differ between two equal runs."""
+TIMES = ("time", "images_per_s", "data_wait", "seconds", "memory", "cost")
+"""The fields of a line that differ between two equal runs."""
+CALLED = ("recipe", "name", "recipe_key")
+"""The fields of a record that tell which of two equal runs it is."""
 
 RECIPE: dict[str, Any] = {
     "method": {"method": "cyclegan", "pool": 2},
@@ -113,7 +115,7 @@ def assert_same(one: Path, other: Path) -> None:
     assert mine.keys() == theirs.keys()
     assert [name for name in mine if mine[name] != theirs[name]] == []
     for name in ("metrics.jsonl", "results.jsonl"):
-        assert lines(one / name, *TIMES) == lines(other / name, *TIMES)
+        assert lines(one / name, *TIMES, *CALLED) == lines(other / name, *TIMES, *CALLED)
     grids = sorted(path.name for path in (one / "samples").iterdir())
     assert grids == sorted(path.name for path in (other / "samples").iterdir())
     for name in grids:

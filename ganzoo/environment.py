@@ -1,0 +1,47 @@
+"""What a run ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import distributions
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from ganzoo.plugins import INTERFACE, installed_version, plugins
+
+
+def environment(accelerator: Accelerator) -> dict[str, Any]:
+    """Return what the run ran on: versions, plugins, processor and device."""
+    wanted = {
+        "accelerate",
+        "clean-fid",
+        "faiss-cpu",
+        "kornia",
+        "lpips",
+        "numpy",
+        "pillow",
+        "safetensors",
+        "scikit-learn",
+        "timm",
+        "torch",
+        "torchvision",
+    }
+    versions = {one.name: one.version for one in distributions() if one.name.lower() in wanted}
+    device = accelerator.device
+    return {
+        "ganzoo": installed_version(),
+        "interface": INTERFACE,
+        "plugins": {one.name: one.version for one in plugins().loaded if not one.error},
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "packages": dict(sorted(versions.items())),
+        "device": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{device.type} ({platform.machine()})",
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "processes": accelerator.num_processes,
+    }

@@ -1,0 +1,128 @@
+"""Short checksums of what a figure follows from: a recipe, the code of plugins, the pictures, the weights."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ganzoo.interfaces import Dataset, Split
+from ganzoo.plugins import plugins
+from ganzoo.recipe import Part, Recipe
+from ganzoo.settings import RESUMABLE
+
+LENGTH = 16
+"""Hexadecimal digits that are kept."""
+SHAPES_FIGURES = {"train.epochs", "train.steps"}
+"""What may change when a run is resumed, and yet changes what comes out."""
+
+
+def recipe_key(recipe: Recipe) -> str:
+    """Return the checksum of all in a recipe that shapes figures: not its seed, nor what only logs and saves.
+
+    Of files and folders the names count, so that the same recipe has the same key on another machine.
+    """
+    resolved = portable(recipe.resolved())
+    left_out = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys} - SHAPES_FIGURES
+    for path in [*left_out, "train.seed"]:
+        section, key = path.split(".")
+        resolved[section].pop(key, None)
+    return _short(json.dumps(resolved, sort_keys=True))
+
+
+def portable(value: Any) -> Any:
+    """Return plain data with the names of files and folders in place of where one machine has them.
+
+    >>> portable({"weights": "/somewhere/net.pth", "styles": [8]})
+    {'weights': 'net.pth', 'styles': [8]}
+    """
+    if isinstance(value, Mapping):
+        return {name: portable(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [portable(one) for one in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def plugins_of(recipe: Recipe) -> dict[str, dict[str, str]]:
+    """Return the plugins that a recipe's parts come from: name → version, and checksum of the code."""
+    parts: list[Part] = [recipe.method, recipe.data, *recipe.metrics]
+    for group in (recipe.networks, recipe.maskers, recipe.losses):
+        parts += group.values()
+    names = sorted({part.component.plugin for part in parts})
+    loaded = {one.name: one for one in plugins().loaded}
+    found = {}
+    for name in names:
+        package = loaded[name].target.partition(":")[0].partition(".")[0]
+        found[name] = {"version": loaded[name].version, "code": code_key(package)}
+    return found
+
+
+@cache
+def code_key(package: str) -> str:
+    """Return the checksum of what a package's modules say to the interpreter: comments and docstrings are left out."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return ""
+    top = Path(spec.origin)
+    files = sorted(top.parent.rglob("*.py")) if top.name == "__init__.py" else [top]
+    digest = hashlib.sha256()
+    for file in files:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        digest.update(f"{file.relative_to(top.parent).as_posix()} {_plain(tree)}\n".encode())
+    return digest.hexdigest()[:LENGTH]
+
+
+def _plain(node: Any) -> str:
+    """Return a syntax tree as text, the same under all versions of Python that parse it."""
+    if isinstance(node, ast.AST):
+        inner = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            ast.get_docstring(node) is not None
+        ):
+            inner = [(name, value[1:] if name == "body" else value) for name, value in inner]
+        return f"{type(node).__name__}({', '.join(f'{name}={_plain(value)}' for name, value in inner)})"
+    if isinstance(node, list):
+        return f"[{', '.join(map(_plain, node))}]"
+    return repr(node)
+
+
+def data_key(dataset: Dataset, split: Split) -> str:
+    """Return the checksum of a split's pictures, masks and labels, whatever their order and names."""
+
+    def of(item: tuple[str, int]) -> str:
+        sample = dataset.sample(split, *item)
+        planes = (sample.image, sample.mask, sample.labels, sample.target)
+        digest = hashlib.sha256(item[0].encode())
+        for plane in planes:
+            digest.update(b"-" if plane is None else str(plane.shape).encode() + plane.tobytes())
+        return digest.hexdigest()
+
+    with ThreadPoolExecutor() as pool:
+        return _short(" ".join(sorted(pool.map(of, _items(dataset, split)))))
+
+
+def _items(dataset: Dataset, split: Split) -> Iterator[tuple[str, int]]:
+    for domain in dataset.channels:
+        for index in range(dataset.count(split, domain)):
+            yield domain, index
+
+
+def weights_key(checkpoint: Path) -> str:
+    """Return the checksum of a checkpoint's networks and their averages."""
+    digest = hashlib.sha256()
+    for file in sorted([*checkpoint.glob("networks/*.safetensors"), *checkpoint.glob("average/*.safetensors")]):
+        digest.update(file.relative_to(checkpoint).as_posix().encode())
+        with file.open("rb") as opened:
+            while block := opened.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:LENGTH]
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]

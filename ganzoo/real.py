@@ -1,0 +1,130 @@
+"""What metrics read of real pictures: found once, by all processes together, and kept by the pictures' content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from accelerate.utils import gather_object
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ganzoo.aside import beside
+from ganzoo.cache import cache_folder
+from ganzoo.data.augment import make_step
+from ganzoo.data.loading import Batch, Reader
+from ganzoo.data.order import Row
+from ganzoo.engine import Engine
+from ganzoo.errors import GanzooError, one_line
+from ganzoo.interfaces import Metric, Split
+
+Columns = Mapping[str, Tensor]
+
+
+class RealRows:
+    """Rows of real pictures, by metric, split and domain.
+
+    Args:
+        engine: its processes share the work.
+        reader: gives the pictures, scaled and cropped as they are measured.
+        batch: pictures at a time.
+    """
+
+    def __init__(self, engine: Engine, reader: Reader, batch: int) -> None:
+        self.accelerator, self.device, self.reader, self.batch = engine.accelerator, engine.device, reader, batch
+        self._digests: dict[tuple[Split, str, int], str] = {}
+        self._kept: dict[tuple[int, Split, str, int], Columns] = {}
+
+    def of(self, metric: Metric, split: Split, domain: str, limit: int = 0) -> Columns:
+        """Return a metric's rows of the real pictures of a domain, in the data's order: the first ``limit``, or all.
+
+        Those of a metric with a ``real_key`` are kept on disk under it and the pictures' content.
+        """
+        key = (id(metric), split, domain, limit)
+        if key not in self._kept:
+            self._kept[key] = self._find(metric, split, domain, limit)
+        return self._kept[key]
+
+    def _find(self, metric: Metric, split: Split, domain: str, limit: int) -> Columns:
+        count = self.reader.dataset.count(split, domain)
+        count = min(count, limit) if limit else count
+        if not metric.real_key:
+            return self._make(metric, split, domain, count)
+        content = self.content(split, domain, count)
+        name = hashlib.sha256(f"{type(metric).__module__} {metric.real_key} {content}".encode()).hexdigest()
+        file = cache_folder() / "real" / f"{name[:32]}.safetensors"
+        try:
+            found: Columns | None = load_file(file) if file.is_file() else None
+        except (SafetensorError, OSError):  # it can be made again
+            found = None
+        missing = [found is None]
+        if self.accelerator.num_processes > 1:
+            missing = gather_object(missing)
+        if found is not None and not any(missing):
+            return found
+        made = self._make(metric, split, domain, count)
+        if self.accelerator.is_main_process:
+            new = beside(file, "new")
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                save_file({key: column.contiguous() for key, column in made.items()}, new)
+                new.replace(file)
+            except OSError:  # a full disk costs the next evaluation its time, not this one its figure
+                new.unlink(missing_ok=True)
+        return made
+
+    def _make(self, metric: Metric, split: Split, domain: str, count: int) -> Columns:
+        mine: dict[str, dict[int, np.ndarray]] = {}
+        trouble = ""
+        try:
+            for batch in self._batches(split, domain, count):
+                step = make_step(batch, self.device, index=-1, training=False)
+                with torch.no_grad():
+                    rows = metric.real_rows(step, domain)
+                for key, column in rows.items():
+                    for sample, value in zip(step.samples, host(column), strict=True):
+                        mine.setdefault(key, {})[sample] = value
+        except Exception as error:  # every process has to hear of it, or the others would wait for this one
+            trouble = reason(error)
+        parts = gather_object([(trouble, mine)]) if self.accelerator.num_processes > 1 else [(trouble, mine)]
+        if troubles := [one for one, _ in parts if one]:
+            raise GanzooError(troubles[0])
+        names = dict.fromkeys(key for _, part in parts for key in part)
+        return {key: stacked({i: row for _, part in parts for i, row in part.get(key, {}).items()}) for key in names}
+
+    def content(self, split: Split, domain: str, count: int) -> str:
+        """Return a checksum of the first pictures of a domain as they are measured, whatever their names and order."""
+        key = (split, domain, count)
+        if key not in self._digests:
+            mine = [
+                hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).hexdigest()
+                for batch in self._batches(split, domain, count)
+                for picture in batch.planes[f"real_{domain}"]
+            ]
+            together = gather_object(mine) if self.accelerator.num_processes > 1 else mine
+            self._digests[key] = hashlib.sha256(" ".join(sorted(together)).encode()).hexdigest()
+        return self._digests[key]
+
+    def _batches(self, split: Split, domain: str, count: int) -> Iterator[Batch]:
+        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
+        for start in range(rank * self.batch, count, processes * self.batch):
+            rows = [Row(i, i, {domain: i}) for i in range(start, min(start + self.batch, count))]
+            yield self.reader.evaluation_batch(split, rows)
+
+
+def reason(error: Exception) -> str:
+    """Return, in one line, why a metric failed."""
+    return str(error) if isinstance(error, GanzooError) else one_line(error)
+
+
+def host(column: Tensor) -> np.ndarray:
+    """Return rows in the processor's memory, float32."""
+    return column.detach().float().cpu().numpy()
+
+
+def stacked(column: Mapping[int, np.ndarray]) -> Tensor:
+    """Return rows, kept by sample, in the data's order."""
+    return torch.from_numpy(np.stack([column[i] for i in sorted(column)]))

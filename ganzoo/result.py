@@ -1,0 +1,104 @@
+"""Records: one line of JSON for one evaluated checkpoint × data × seed, with where its figures came from.
+
+docs/records.md explains every field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ganzoo.errors import GanzooError
+
+
+class Code(BaseModel):
+    """A plugin as it was: its version, and the checksum of its code."""
+
+    model_config = ConfigDict(extra="forbid")
+    version: str
+    code: str
+
+
+class Data(BaseModel):
+    """Pictures: the data set's name, and for each split its checksum and how many of each domain there are."""
+
+    model_config = ConfigDict(extra="forbid")
+    dataset: str
+    keys: dict[str, str]
+    pictures: dict[str, dict[str, int]]
+
+
+class Cost(BaseModel):
+    """What the training took: seconds in all, pictures a second (median), and bytes at the most; None: not known."""
+
+    model_config = ConfigDict(extra="forbid")
+    seconds: float | None = None
+    images_per_s: float | None = None
+    peak_memory: int | None = None
+
+
+class Record(BaseModel):
+    """One record. Raises pydantic's ValidationError for what is no such record."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    record: Literal[1] = 1
+    status: Literal["ok", "failed"]
+    why: str = ""
+    recipe: str
+    name: str
+    method: str
+    recipe_key: str
+    plugins: dict[str, Code]
+    core: str
+    data: Data
+    seed: int
+    step: int
+    trained: int
+    checkpoint: str
+    rule: str
+    weights: str
+    split: str
+    pictures: dict[str, int]
+    metrics: list[dict[str, Any]]
+    figures: dict[str, float]
+    about: dict[str, dict[str, Any]]
+    failed: dict[str, str]
+    cost: Cost
+    environment: dict[str, Any]
+    time: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return self.model_dump()
+
+
+def read_records(file: Path) -> list[Record]:
+    """Return the records of a file of JSON lines. Raises GanzooError, with file and line, for what is none."""
+    if not file.is_file():
+        raise GanzooError(f"{file}: there are no records")
+    return [_record(line, f"{file}:{number}") for number, line in _lines(file)]
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise GanzooError(f"{file}: cannot be read: {error}") from None
+    yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+
+
+def _record(line: str, where: str) -> Record:
+    try:
+        found: Mapping[str, Any] = json.loads(line)
+        return Record.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(map(str, first["loc"]))
+        raise GanzooError(f"{where}: no record of schema 1: {path}: {first['msg']}") from None
+    except ValueError as error:
+        raise GanzooError(f"{where}: no line of JSON: {error}") from None

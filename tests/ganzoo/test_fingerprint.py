@@ -1,0 +1,106 @@
+"""Checksums change with what shapes figures, and with nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from standins import Noise
+from tinyrun import write_recipe
+
+from ganzoo.fingerprint import code_key, data_key, plugins_of, recipe_key, weights_key
+from ganzoo.interfaces import Sample, Split
+from ganzoo.recipe_reader import read_recipe
+
+
+def key(folder: Path, *overrides: str) -> str:
+    return recipe_key(read_recipe(write_recipe(folder), overrides))
+
+
+def test_a_recipe_key_is_of_what_shapes_figures(tmp_path: Path) -> None:
+    first = key(tmp_path)
+    same = ["train.seed=5", "train.log=9", "train.workers=1", "train.save=7", "evaluate.every=0 evaluate.best=null"]
+    assert {key(tmp_path, *one.split()) for one in same} == {first}
+    other = ["train.steps=99", "train.lr=0.5", "images.rotate=5", "method.cycle=3", "train.batch=3"]
+    assert len({key(tmp_path, one) for one in other} | {first}) == len(other) + 1
+
+
+def test_a_recipe_key_is_the_same_on_another_machine(tmp_path: Path) -> None:
+    recipe = read_recipe(write_recipe(tmp_path))
+    moved = replace(recipe, data=replace(recipe.data, options={**recipe.data.options, "root": Path("/elsewhere/data")}))
+    again = replace(recipe, data=replace(recipe.data, options={**recipe.data.options, "root": Path("/here/data")}))
+    named = replace(recipe, data=replace(recipe.data, options={**recipe.data.options, "root": Path("/here/other")}))
+    assert recipe_key(moved) == recipe_key(again) != recipe_key(named)
+
+
+def test_plugins_are_those_of_the_parts(tmp_path: Path) -> None:
+    found = plugins_of(read_recipe(write_recipe(tmp_path)))
+    assert {"cyclegan", "metrics"} <= set(found)
+    assert "munit" not in found
+    assert all(one["version"] and len(one["code"]) == 16 for one in found.values())
+
+
+CODE = '"""A module."""\n\n\ndef double(one: int) -> int:\n    """Double."""\n    return 2 * one\n'
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        (CODE.replace("A module", "Another text"), True),
+        (CODE.replace('    """Double."""\n', "    # a comment\n"), True),
+        (CODE.replace("2 * one", "(2*one)"), True),
+        (CODE.replace("2 * one", "3 * one"), False),
+        (CODE.replace("double(", "twice("), False),
+    ],
+)
+def test_code_is_what_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, same: bool) -> None:
+    keys = []
+    for i, text in enumerate((CODE, changed)):
+        package = tmp_path / str(i) / "planted_package"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+        (package / "module.py").write_text(text)
+        monkeypatch.syspath_prepend(package.parent)
+        importlib.invalidate_caches()
+        code_key.cache_clear()
+        keys.append(code_key("planted_package"))
+        sys.modules.pop("planted_package", None)
+    code_key.cache_clear()
+    assert (keys[0] == keys[1]) == same
+
+
+class Changed(Noise):
+    """Noise in another order, or with one pixel changed."""
+
+    turned, pixel = False, False
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        count = self.count(split, domain)
+        sample = super().sample(split, domain, count - 1 - index if self.turned else index)
+        if self.pixel and index == 0 and domain == "B":
+            image = np.array(sample.image)
+            image[0, 0, 0] ^= 1
+            sample = replace(sample, image=image)
+        return sample
+
+
+def test_data_is_its_pixels_in_any_order() -> None:
+    plain, turned, pixel = Changed(size=6), Changed(size=6), Changed(size=6)
+    turned.turned, pixel.pixel = True, True
+    assert data_key(plain, "train") == data_key(turned, "train") != data_key(pixel, "train")
+    assert data_key(plain, "train") != data_key(plain, "test")
+
+
+def test_weights_are_networks_and_averages(tmp_path: Path) -> None:
+    for part in ("networks", "average"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "G.safetensors").write_bytes(b"one")
+    first = weights_key(tmp_path)
+    (tmp_path / "optimizers.safetensors").write_bytes(b"moments")
+    assert weights_key(tmp_path) == first
+    (tmp_path / "average/G.safetensors").write_bytes(b"two")
+    assert weights_key(tmp_path) != first

@@ -1,0 +1,71 @@
+"""Records: what a run leaves of its evaluation, whole and valid; what is no record is told by file and line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from calls import refusal
+from tinyrun import lines, write_recipe
+
+import ganzoo
+from ganzoo.fingerprint import recipe_key, weights_key
+from ganzoo.recipe_reader import read_recipe
+from ganzoo.result import Record, read_records
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    ganzoo.run(write_recipe(folder), root=folder)
+    return folder / "tiny/default"
+
+
+def test_a_record_says_where_its_figures_came_from(run: Path) -> None:
+    last, best = read_records(run / "results.jsonl")
+    recipe = read_recipe(run / "recipe.yaml")
+    assert (last.status, last.checkpoint, last.rule) == ("ok", "last", "last")
+    assert (best.checkpoint, best.rule) == ("best", recipe.evaluate.best)
+    assert last.recipe_key == recipe_key(recipe)
+    assert last.weights == weights_key(run / "checkpoints/last")
+    assert set(last.data.keys) == {"train", "test"}
+    assert last.data.pictures["test"] == last.pictures
+    logged = [one for one in lines(run / "metrics.jsonl") if "images_per_s" in one]
+    assert last.cost.peak_memory == max(one["memory"] for one in logged) > 1 << 20
+    assert last.cost.seconds == pytest.approx(sum(one["seconds"] for one in logged), abs=0.1)
+    assert min(one["images_per_s"] for one in logged) <= (last.cost.images_per_s or 0)
+    assert last.about.keys() == last.figures.keys()
+    assert last.environment["packages"]["torch"]
+    assert str(run.parent) not in json.dumps(last.fields())
+
+
+def test_every_field_is_explained(run: Path) -> None:
+    text = (ROOT / "docs/records.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+    assert explained == set(Record.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"record": 2}, "results.jsonl:1: no record of schema 1: record"),
+        ({"figures": {"fid": "good"}}, "figures.fid"),
+        ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
+        ({"seed": None}, "seed"),
+    ],
+)
+def test_what_is_no_record_is_told(run: Path, tmp_path: Path, change: dict[str, object], said: str) -> None:
+    file = tmp_path / "results.jsonl"
+    file.write_text(json.dumps({**lines(run / "results.jsonl")[0], **change}) + "\n")
+    assert said in refusal(read_records, file)
+
+
+def test_a_line_cut_short_and_a_missing_file_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    assert "there are no records" in refusal(read_records, file)
+    file.write_text('\n{"record": 1,')
+    assert "results.jsonl:2: no line of JSON" in refusal(read_records, file)
