@@ -21,6 +21,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from tinyrun import make_pictures
 from torchvision.models import get_model  # type: ignore[import-untyped]
+from vggs import write_vgg
 
 import ganzoo
 from ganzoo.cli import cli
@@ -202,6 +203,17 @@ def test_the_losses_of_the_docs_attach(tmp_path: Path) -> None:
     recipe = read_recipe(tmp_path / "losses.yaml")
     assert recipe.losses["colours"].use["of"] == {"image": "fake_B", "target": "real_A"}
     assert recipe.losses["smooth"].use["of"] == {"image": "fake_B"}
+
+
+def test_the_perceptual_term_of_the_docs_trains(tmp_path: Path) -> None:
+    (text,) = [one for one in blocks(ROOT / "docs/munit.md", "yaml") if "perceptual" in one]
+    weights = write_vgg(tmp_path / "vgg16.safetensors", 16)
+    recipe = tmp_path / "perceptual.yaml"
+    recipe.write_text(text.replace("vgg16.weight", str(weights)) + f"base: {ROOT}/recipes/munit_digits.yaml\n")
+    small = ["networks.G.width=2", "networks.D.width=2", "train.batch=2", "evaluate.every=0"]
+    figures = ganzoo.run(recipe, *small, "train.steps=1", "evaluate.metrics=[cycle_l1]", root=tmp_path)
+    logged = (tmp_path / "perceptual/default/metrics.jsonl").read_text()
+    assert figures and '"generator/vgg_AB": ' in logged and '"generator/vgg_BA": ' in logged
 
 
 def test_the_plugin_of_the_docs_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Auxiliary losses that attach to any method."""
+"""Auxiliary losses that attach to any method. Uses the package ganzoo_maskers, to read weights' files."""
 
 from __future__ import annotations
 
@@ -13,3 +13,4 @@ def ganzoo_register(registry: Registration) -> None:
     """Add the losses."""
     registry.add("loss", "l1", "ganzoo_losses.pixels:L1")
     registry.add("loss", "total_variation", "ganzoo_losses.pixels:TotalVariation")
+    registry.add("loss", "perceptual", "ganzoo_losses.perceptual:Perceptual")

@@ -47,7 +47,7 @@ def test_losses_attach_to_the_tensors_there_are() -> None:
         ),
         ("{loss: sloppy, of: fake_B, weight: much}", ".weight: weight is 'much': input should be a valid number"),
         ("{loss: sloppy, of: fake_B, wieght: 2}", ".wieght: unknown option 'wieght' (did you mean 'weight'?)"),
-        ("fake_B", ".loss: unknown loss 'fake_B' (there are: contextual, l1, sloppy, total_variation)"),
+        ("fake_B", ".loss: unknown loss 'fake_B' (there are: contextual, l1, perceptual, sloppy, total"),
         ("7", ": it is 7; a loss is a mapping"),
     ],
 )

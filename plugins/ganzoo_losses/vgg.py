@@ -1,0 +1,192 @@
+"""VGG-16 and VGG-19 (Simonyan and Zisserman 2015, table 1, D and E) without their classifier, read out at any layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import file_digest
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo import GanzooError
+from ganzoo.errors import one_line, suggest
+from ganzoo.interfaces import Source
+from ganzoo_maskers.pretrained import Weights, misfit, read_weights, without
+
+Depth = Literal[16, 19]
+Input = Literal["torchvision", "caffe"]
+Pool = Literal["max", "avg"]
+
+BLOCKS: dict[Depth, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""Convolutions in each block; a pool stands before each block but the first."""
+COLOURS: dict[Input, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "caffe": ((123.680 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
+}
+"""Mean and deviation of red, green and blue in [0, 1] that weights were trained with; Caffe's then read blue first."""
+
+
+class VGG(nn.Module):
+    """Pictures to the maps of its layers, ``conv1_1``, ``relu1_1``, ``conv1_2``, …; frozen, widths as its weights have.
+
+    Args:
+        depth: 16 or 19.
+        weights: a state dict, named as torchvision does, ``features.0.weight``, or by layer, ``conv1_1.weight``. What
+            it has of the classifier is left out.
+        input: the range of pictures that the weights were trained on.
+        pool: of 2×2.
+        unpooled: blocks before which there is no pool.
+        origin: where the weights are from, for errors.
+
+    Raises:
+        GanzooError: the weights are another network's.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        depth: Depth,
+        weights: Weights,
+        *,
+        input: Input = "torchvision",
+        pool: Pool = "max",
+        unpooled: Iterable[int] = (),
+        origin: Path = Path("torchvision"),
+    ) -> None:
+        super().__init__()
+        self.depth = depth
+        self.blue_first = input == "caffe"
+        for name, values in zip(("mean", "std"), COLOURS[input], strict=True):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+        self.pool = F.max_pool2d if pool == "max" else F.avg_pool2d
+        self.pooled = {f"{block}_1" for block in range(2, 6)} - {f"{block}_1" for block in unpooled}
+        named = _by_layer(depth, weights)
+        if wrong := _misfit(depth, named):
+            raise misfit(origin, f"VGG-{depth}", ValueError(wrong))
+        self.convs = nn.ModuleDict()
+        for place in places(depth):
+            filled = {part: named[f"conv{place}.{part}"].float() for part in ("weight", "bias")}
+            leaving, entering = filled["weight"].shape[:2]
+            self.convs[place] = nn.Conv2d(entering, leaving, 3, padding=1, device="meta")
+            self.convs[place].load_state_dict(filled, assign=True)
+        self.eval().requires_grad_(False)
+
+    def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Return layer → maps (B, N, H', W') of pictures (B, 1 or 3, H, W) in [−1, 1].
+
+        Raises GanzooError for pictures of other channels, or smaller than one value of the last of the layers.
+        """
+        wanted = set(layers)
+        found: dict[str, Tensor] = {}
+        maps = self.seen(image)
+        for name, conv in self.convs.items():
+            if len(found) == len(wanted):
+                break
+            if name in self.pooled:
+                if min(maps.shape[-2:]) < 2:
+                    size = "×".join(map(str, reversed(image.shape[-2:])))
+                    raise GanzooError(f"pictures of {size} pixels are too small for VGG's {', '.join(sorted(wanted))}")
+                maps = self.pool(maps, 2)
+            maps = conv(maps)
+            made = {f"conv{name}": maps, f"relu{name}": (maps := maps.relu())}
+            found |= {layer: one for layer, one in made.items() if layer in wanted}
+        return found
+
+    def seen(self, image: Tensor) -> Tensor:
+        """Return pictures in the range of the weights, in their precision, (B, 3, H, W)."""
+        if image.shape[1] not in (1, 3):
+            raise GanzooError(f"VGG sees pictures of 1 or 3 channels; these have {image.shape[1]}")
+        image = ((image.to(self.mean.dtype) + 1) / 2 - self.mean) / self.std
+        return image.flip(1) if self.blue_first else image
+
+    def width(self, layer: str) -> int:
+        """Return how many maps a layer has."""
+        return int(self.convs[layer[-3:]].out_channels)  # type: ignore[arg-type]
+
+
+def places(depth: Depth) -> list[str]:
+    """Return the places of the convolutions.
+
+    >>> places(16)[:3], len(places(19))
+    (['1_1', '1_2', '2_1'], 16)
+    """
+    return [f"{block}_{i}" for block, count in enumerate(BLOCKS[depth], 1) for i in range(1, count + 1)]
+
+
+def require_layers(depth: Depth, layers: Iterable[str]) -> None:
+    """Raise GanzooError for a layer that there is none of."""
+    known = [f"{kind}{place}" for place in places(depth) for kind in ("conv", "relu")]
+    for layer in layers:
+        if layer not in known:
+            raise GanzooError(f"VGG-{depth} has no layer {layer!r}{suggest(layer, known)}")
+
+
+def read_vgg(
+    depth: Depth, weights: Path | None, input: Input, *, pool: Pool = "max", unpooled: Iterable[int] = ()
+) -> VGG:
+    """Return a VGG with the weights of a file, or those that torchvision downloads. Raises GanzooError."""
+    origin = weights or Path("torchvision")
+    return VGG(depth, _read(depth, weights, input), input=input, pool=pool, unpooled=unpooled, origin=origin)
+
+
+def sources_of(weights: Path | None) -> dict[str, Source]:
+    """Return the source that a file of weights is; torchvision's own need none, their checksum is in their name."""
+    if weights is None:
+        return {}
+    with weights.open("rb") as file:
+        return {"weights": Source(weights, file_digest(file, "sha256").hexdigest()[:16])}
+
+
+def _read(depth: Depth, weights: Path | None, input: Input) -> Weights:
+    if weights is not None:
+        return read_weights(weights)
+    if input == "caffe":
+        raise GanzooError("input: caffe needs weights: FILE, Caffe's; torchvision has its own: input: torchvision")
+    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
+
+    enum = get_model_weights(f"vgg{depth}").IMAGENET1K_V1
+    try:
+        read: Weights = enum.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise GanzooError(
+            f"the pretrained weights of VGG-{depth} cannot be had; give a file, weights: FILE ({one_line(error)}); "
+            f"they lie at {enum.url}"
+        ) from None
+    return read
+
+
+def _by_layer(depth: Depth, weights: Weights) -> Weights:
+    """Return the convolutions' weights by layer, whichever way they are named; leave the classifier out."""
+    numbers: dict[int, str] = {}
+    number = 0
+    for count in BLOCKS[depth]:
+        for i in range(count):
+            numbers[number + 2 * i] = places(depth)[len(numbers)]  # a rectifier follows each
+        number += 2 * count + 1
+    names = {f"features.{number}": f"conv{place}" for number, place in numbers.items()}
+    found = {}
+    for key, one in without(weights, ["classifier", "fc6", "fc7", "fc8"]).items():
+        layer, _, part = key.rpartition(".")
+        found[f"{names.get(layer, layer)}.{part}"] = one
+    return found
+
+
+def _misfit(depth: Depth, named: Weights) -> str:
+    """Return what first tells that weights, by layer, are another network's; "" where nothing does."""
+    wanted = [f"conv{place}.{part}" for place in places(depth) for part in ("weight", "bias")]
+    if odd := [key for key in wanted if key not in named]:
+        return f"{odd[0]} is not in it"
+    if odd := sorted(named.keys() - set(wanted)):
+        return f"{odd[0]} is in it"
+    entering = 3
+    for place in places(depth):
+        shapes = [tuple(named[f"conv{place}.{part}"].shape) for part in ("weight", "bias")]
+        if shapes[0][1:] != (entering, 3, 3) or shapes[1] != shapes[0][:1]:
+            return f"conv{place} is of {shapes[0]} and {shapes[1]}, after {entering} maps"
+        entering = shapes[0][0]
+    return ""
