@@ -10,7 +10,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
-from standins import Noise, batch_step
+from standins import Noise, batch_step, figures_of
 from tinyrun import assert_same, double_run, everything, lines, write_recipe
 from torch import Tensor
 
@@ -19,7 +19,6 @@ from ganzoo.assemble import build_method
 from ganzoo.data.loading import Reader
 from ganzoo.data.pictures import to_float
 from ganzoo.engine import Engine
-from ganzoo.evaluate import Evaluator
 from ganzoo.interfaces import Direction, Metric
 from ganzoo.randomness import Draws
 from ganzoo.recipe_reader import read_recipe
@@ -75,7 +74,7 @@ def test_evaluation_takes_the_averaged_mask_and_training_the_mask_itself(tmp_pat
     torch.testing.assert_close(in_the_step()["composite_mask_real_A"], mine)
 
     reader = Reader(data, ImageSettings(size=12))
-    figures = Evaluator(engine, reader, {"share": Share(engine.method.masks)}, seed=0).measure("test").figures
+    figures = figures_of(engine, reader, Share(engine.method.masks))
     for role in ("composite", "judge"):
         assert figures[f"{role}_AB"] == pytest.approx(float(averaged.mean()), rel=1e-6)
         assert figures[f"{role}_AB"] != pytest.approx(float(mine.mean()), rel=1e-4)

@@ -11,13 +11,12 @@ import torch
 import yaml
 from calls import Run
 from PIL import Image
-from standins import Noise, batch_step, engine_of
+from standins import Noise, batch_step, engine_of, figures_of
 from tinyrun import RECIPE
 from torch import Tensor, nn
 
 import ganzoo
 from ganzoo.data.loading import Reader
-from ganzoo.evaluate import evaluate
 from ganzoo.interfaces import Direction, Metric
 from ganzoo.randomness import torch_seed
 from ganzoo.settings import ImageSettings
@@ -115,11 +114,11 @@ def test_figures_do_not_hang_on_the_batch_of_the_evaluation() -> None:
     engine = engine_of(Pix2Pix(as_trained=True), {"G_AB": generator(), "D_AB": Patch(6, width=2, layers=1)})
     reader = Reader(Noise(test=5, size=64), ImageSettings(size=64))
     before = deepcopy(engine.networks["G_AB"].state_dict())
-    found = [evaluate(engine, reader, [Mean()], "test", seed=0, batch=batch)[0] for batch in (1, 3)]
+    found = [figures_of(engine, reader, Mean(), batch=batch) for batch in (1, 3)]
     assert found[0] == found[1]
     assert all(torch.equal(one, before[name]) for name, one in engine.networks["G_AB"].state_dict().items())
     plain = engine_of(Pix2Pix(), {"G_AB": generator(), "D_AB": Patch(6, width=2, layers=1)})
-    assert abs(evaluate(plain, reader, [Mean()], "test", seed=0)[0]["mean"] - found[0]["mean"]) > 1e-3
+    assert abs(figures_of(plain, reader, Mean())["mean"] - found[0]["mean"]) > 1e-3
 
 
 @pytest.fixture

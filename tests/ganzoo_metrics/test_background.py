@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 from calls import refusal
-from standins import Noise, batch_step, engine_of
+from standins import Noise, batch_step, engine_of, figures_of
 from torch import Tensor, nn
 
 from ganzoo.data.loading import Reader
-from ganzoo.evaluate import Evaluator
 from ganzoo.interfaces import Direction, Masker, Method, Sample, Split
 from ganzoo.options import build
 from ganzoo.plugins import plugins
@@ -161,8 +160,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(options: dict[str, Any]) -
     method.masks = Roles({"judge": File()})
     measure = metric(method.masks, **options)
     reader = Reader(Masked(size=8, test=5), ImageSettings(size=8))
-    evaluators = [Evaluator(engine, reader, {"background": measure}, seed=0, batch=batch) for batch in (1, 2, 16)]
-    found = [one.measure("test").figures for one in evaluators]
+    found = [figures_of(engine, reader, measure, batch=batch) for batch in (1, 2, 16)]
     assert set(found[0]) == {"background_l1_AB", "background_l1_BA"}
     for one in found[1:]:
         assert one == pytest.approx(found[0], rel=1e-6)

@@ -12,11 +12,10 @@ import pytest
 import torch
 from calls import refusal
 from pairing import Pairs, bound, paired_step
-from standins import Noise, engine_of
+from standins import Noise, engine_of, figures_of
 from torch import nn
 
 from ganzoo.data.loading import Reader, evaluation_rows
-from ganzoo.evaluate import evaluate
 from ganzoo.interfaces import Direction, Method, Sample, Split
 from ganzoo.settings import ImageSettings
 from ganzoo_baselines.pix2pix import Pix2Pix
@@ -44,7 +43,7 @@ def test_the_formula(name: str, direction: Direction) -> None:
     expected = plainly(step[f"fake_{direction[1]}"], step[f"true_{direction[1]}"])[name]
     rows = measure.rows(step, direction)
     assert rows[name].shape == (3,)
-    assert measure.compute(rows) == {name: pytest.approx(expected, rel=1e-5)}
+    assert measure.compute(rows, {}) == {name: pytest.approx(expected, rel=1e-5)}
 
 
 def test_psnr_does_not_ask_for_the_scale() -> None:
@@ -78,7 +77,7 @@ def test_an_evaluation_does_not_depend_on_its_batches() -> None:
     networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
     engine, reader = engine_of(CycleGAN(), networks), Reader(Pairs(size=16, test=5), ImageSettings(size=12))
     metrics = [bound(name, reader=reader) for name in NAMES]
-    found = [evaluate(engine, reader, metrics, "test", seed=0, batch=batch)[0] for batch in (1, 2, 16)]
+    found = [figures_of(engine, reader, *metrics, batch=batch) for batch in (1, 2, 16)]
     assert set(found[0]) == {f"{name}_{way}" for name in NAMES for way in ("AB", "BA")}
     for one in found[1:]:
         assert one == pytest.approx(found[0], rel=1e-6)
@@ -134,7 +133,7 @@ def test_a_split_without_pairs_is_told(name: str) -> None:
     data = OneSided(size=12)
     engine, reader = engine_of(CycleGAN()), Reader(data, ImageSettings(size=12))
     measure = bound(name, reader=reader)
-    assert list(evaluate(engine, reader, [measure], "test", seed=0)[0]) == [name]
+    assert list(figures_of(engine, reader, measure)) == [name]
     data.lacking = "test"
-    said = refusal(evaluate, engine, Reader(data, ImageSettings(size=12)), [measure], "test", seed=0)
+    said = refusal(figures_of, engine, Reader(data, ImageSettings(size=12)), measure)
     assert "has none for the pictures of A that are measured" in said

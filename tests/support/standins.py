@@ -10,8 +10,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from ganzoo.data.loading import Reader
 from ganzoo.engine import Engine
-from ganzoo.interfaces import Dataset, Masker, Method, Optim, Phase, Sample, Slot, Split
+from ganzoo.errors import GanzooError
+from ganzoo.evaluate import Evaluator
+from ganzoo.interfaces import Dataset, Masker, Method, Metric, Optim, Phase, Sample, Slot, Split
 from ganzoo.randomness import Draws
 from ganzoo.roles import Roles
 from ganzoo.step import Step
@@ -221,3 +224,12 @@ class Toy(Method):
 
     def undo(self) -> None:
         self.undone += 1
+
+
+def figures_of(engine: Engine, reader: Reader, *metrics: Metric, batch: int = 16) -> dict[str, float]:
+    """Return what metrics find on the test split. Raises GanzooError for the first that fails."""
+    named = {str(i): metric for i, metric in enumerate(metrics)}
+    found = Evaluator(engine, reader, named, seed=0, batch=batch).measure("test")
+    if found.failed:
+        raise GanzooError(next(iter(found.failed.values())))
+    return found.figures
