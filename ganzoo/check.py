@@ -73,6 +73,7 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
 def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[str, str]) -> rich.table.Table:
     """Return the parts: networks with the shapes that went in and out and their parameters, data with its counts."""
     table = rich.table.Table("part", "component", "in → out", "parameters", "phase", box=rich.box.SIMPLE)
+    counted: set[int] = set()
     for name, network in method.networks.items():
         part = recipe.networks.get(name) or recipe.maskers.get(name.removeprefix("masker_"))
         component = part.component.name if part else "(the method's own)"
@@ -81,8 +82,11 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
         ]
         calls = [call for call in method.slots[name].calls if call != "forward"]
         shape = shapes.get(name, f"called by: {', '.join(calls)}" if calls else "not called")
-        count = sum(p.numel() for p in network.parameters())
-        table.add_row(name, component, shape, f"{count:,}", ", ".join(trained))
+        parameters = list(network.parameters())
+        shared = sum(p.numel() for p in parameters if id(p) in counted)
+        count = f"{sum(p.numel() for p in parameters) - shared:,}" + (f" + {shared:,} shared" if shared else "")
+        counted |= {id(p) for p in parameters}
+        table.add_row(name, component, shape, count, ", ".join(trained))
     for role, part in recipe.maskers.items():
         if f"masker_{role}" not in method.networks:
             table.add_row(f"mask: {role}", part.component.name, "", "", "")

@@ -80,7 +80,8 @@ class Engine:
                     tensor.data.copy_(broadcast(tensor.data))
 
     def _optimizer(self, optim: Optim) -> torch.optim.Optimizer:
-        parameters = [p for slot in optim.slots for p in self.trainable[slot]]
+        # A parameter that two networks share is stepped once.
+        parameters = list(dict.fromkeys(p for slot in optim.slots for p in self.trainable[slot]))
         options: dict[str, Any] = {"lr": self.lr * optim.lr, **optim.options}
         # Adam's fused forms skip a step on the device; SGD's leaves its momentum unset when that is the first one.
         if optim.optimizer in (torch.optim.Adam, torch.optim.AdamW):
@@ -191,8 +192,8 @@ class Engine:
         return loss.reshape(())
 
     def _freeze_all_but(self, names: set[str]) -> None:
-        for name, parameters in self.trainable.items():
-            for parameter in parameters:
+        for name in sorted(self.trainable, key=names.__contains__):  # what is shared with a trained network is trained
+            for parameter in self.trainable[name]:
                 parameter.requires_grad_(name in names)
 
     def _reseed(self, step: Step, purpose: str, micro: int) -> None:

@@ -64,7 +64,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Optim:
-    """An optimizer over some slots. ``lr`` is a factor on the run's; ``clip`` bounds the gradient's norm."""
+    """An optimizer over some slots. ``lr`` is a factor on the run's; ``clip`` bounds the gradient's norm.
+
+    Parameters that two of its networks share are stepped once.
+    """
 
     slots: tuple[str, ...]
     optimizer: type[torch.optim.Optimizer] = torch.optim.Adam

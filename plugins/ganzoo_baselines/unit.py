@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Method, Phase
+from ganzoo.roles import Roles
 from ganzoo.schedule import halvings
 from ganzoo.step import Step
 from ganzoo_baselines.unit_network import UNITGenerator
@@ -23,8 +25,7 @@ class UNIT(Method):
     With codes h_A = E_A(real_A), and noise n ~ N(0, I) added wherever a code is decoded in training: fake_B =
     G_B(h_A + n), idt_A = G_A(h_A + n), rec_A = G_A(E_B(fake_B) + n′). The generators minimize, from A and likewise from
     B, adv(D_B(fake_B)) + λ_image‖idt_A − real_A‖₁ + λ_kl·mean(h_A²) + λ_cycle‖rec_A − real_A‖₁ +
-    λ_cycle_kl·mean(E_B(fake_B)²); the discriminators real + fake, before them. The paper shares the layers about the
-    code between the domains, the released code does not.
+    λ_cycle_kl·mean(E_B(fake_B)²); the discriminators real + fake, before them.
 
     Args:
         gan: the adversarial loss.
@@ -32,6 +33,8 @@ class UNIT(Method):
         kl: λ of the codes' size.
         cycle: λ of the reconstruction through the other domain.
         cycle_kl: λ of the size of the translations' codes.
+        share: residual blocks on either side of the code, the encoders' last and the decoders' first, that are one for
+            both domains: 1 or more in the paper (section 3), 0 in the released code.
         halve: steps after which the learning rate is halved, again and again; 0: it falls linearly, by ``train.decay``.
     """
 
@@ -45,18 +48,26 @@ class UNIT(Method):
         kl: Weight = 0.01,
         cycle: Weight = 10.0,
         cycle_kl: Weight = 0.01,
+        share: Count = 0,
         halve: Count = 100_000,
     ) -> None:
         self.gan: Adversarial = gan
         self.weights = {"image": image, "kl": kl, "cycle": cycle, "cycle_kl": cycle_kl}
+        self.share = share
         self.halve = halve
-        calls = ("encode", "decode")
+        calls = ("encode", "decode", *(["share"] if share else []))
         self.slots, self.optims = slots("unit", calls), optims()
         self.phases = [
             Phase("discriminator", ("D",), self.critic_losses, forward="detached"),
             Phase("generator", ("G",), self.generator_losses),
         ]
         self.tensors = ["fake_B", "fake_A", "idt_A", "idt_B", "rec_A", "rec_B"]
+
+    def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
+        """Take the networks, and let them share what is to be shared."""
+        super().bind(networks, masks)
+        if self.share:
+            self.generator("B").share(self.generator("A"), self.share)
 
     def forward(self, step: Step) -> None:
         """Encode, decode in both domains, encode and decode what was translated."""

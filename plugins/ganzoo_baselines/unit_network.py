@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
+from ganzoo import GanzooError
 from ganzoo_cyclegan.layers import Width, crop_to, pad_to_stride
 from ganzoo_munit.layers import Residual, decoder_end, encoder_start, init_kaiming
 
@@ -37,7 +38,8 @@ class UNITGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.stride = 2**downs
-        inner = width * 2**downs
+        self.blocks = blocks
+        self.inner = inner = width * 2**downs
         self.encoder = nn.Sequential(
             *encoder_start(in_channels, width, downs), *(Residual(inner, "instance") for _ in range(blocks))
         )
@@ -55,6 +57,19 @@ class UNITGenerator(nn.Module):
         """Return the pictures (B, C, H, W) in [−1, 1] of codes."""
         pictures: Tensor = self.decoder(codes)
         return pictures
+
+    def share(self, other: UNITGenerator, blocks: int) -> None:
+        """Take over another's last residual blocks of the encoder and first ones of the decoder, so many each.
+
+        They are then one for both: what one is trained, the other is. Raises GanzooError where they do not fit.
+        """
+        if blocks > min(self.blocks, other.blocks) or self.inner != other.inner:
+            raise GanzooError(
+                f"method.share is {blocks}, and the generators have {other.blocks} and {self.blocks} residual blocks, "
+                f"of {other.inner} and {self.inner} channels: those that they share have to be there, and alike"
+            )
+        for i in range(blocks):
+            self.encoder[-1 - i], self.decoder[i] = other.encoder[-1 - i], other.decoder[i]
 
     def forward(self, images: Tensor) -> Tensor:
         """Return pictures decoded from their codes, of the same size."""

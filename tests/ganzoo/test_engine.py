@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ganzoo.assemble import Attached
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Loss
+from ganzoo.interfaces import Loss, Optim
 from ganzoo.roles import Roles
 
 
@@ -89,6 +89,26 @@ def test_a_phase_trains_its_networks_and_freezes_the_others() -> None:
     engine.step([batch_step()])
     assert gradients == {"G": True, "D": False}
     assert all(p.requires_grad for net in engine.networks.values() for p in net.parameters())
+
+
+def test_what_two_networks_share_is_stepped_once_and_trained_with_either() -> None:
+    method = TwoPlayers()
+    torch.manual_seed(0)
+    G, D = nn.Sequential(nn.Conv2d(3, 3, 1)), nn.Sequential(nn.Conv2d(3, 3, 1))
+    D.append(G[0])
+    method.phases, method.optims = method.phases[:1], {"G": Optim(("G", "D"), torch.optim.SGD, {})}
+    engine = engine_of(method, {"G": G, "D": D}, lr=0.1)
+    assert len(engine.optimizers["G"].param_groups[0]["params"]) == 4
+    before, step = G[0].weight.detach().clone(), batch_step()
+    plain = torch.nn.functional.conv2d(step["real_A"], weight := before.clone().requires_grad_(), G[0].bias)
+    judged = torch.nn.functional.conv2d(D[0](plain), weight, G[0].bias)
+    (gradient,) = torch.autograd.grad((judged - 1).square().mean(), weight)
+    engine.step([step])
+    torch.testing.assert_close(G[0].weight.detach(), before - 0.1 * gradient)
+    engine._freeze_all_but({"G"})
+    assert G[0].weight.requires_grad and not D[0].weight.requires_grad
+    engine._freeze_all_but({"D"})
+    assert G[0].weight.requires_grad and D[0].weight.requires_grad
 
 
 def test_networks_without_forward_are_trained_and_styles_drawn_anew_in_each_phase() -> None:

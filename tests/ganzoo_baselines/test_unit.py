@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,8 +17,8 @@ from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_munit.multiscale import MultiScale
 
 
-def networks() -> dict[str, nn.Module]:
-    made: dict[str, nn.Module] = {f"G_{one}": UNITGenerator(3, 3, width=2, blocks=1) for one in "AB"}
+def networks(blocks: int = 1) -> dict[str, nn.Module]:
+    made: dict[str, nn.Module] = {f"G_{one}": UNITGenerator(3, 3, width=2, blocks=blocks) for one in "AB"}
     return made | {f"D_{one}": MultiScale(3, width=2, layers=2, scales=2) for one in "AB"}
 
 
@@ -54,6 +55,51 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
 
 def test_two_steps_are_the_formulas() -> None:
     assert_trains_plainly(UNIT(), UNIT(), networks, plainly, betas=(0.5, 0.999), weight_decay=1e-4)
+
+
+def test_two_steps_of_shared_blocks_are_those_of_blocks_kept_equal_by_hand() -> None:
+    """The plain loop has both domains' blocks: it starts them alike, and gives each the sum of both gradients."""
+    mirror, twice = UNIT(), partial(networks, blocks=2)
+    engine, plain = engine_of(UNIT(share=1), twice), engine_of(mirror, twice)
+    a, b = (dict(plain.networks[f"G_{one}"].named_parameters()) for one in "AB")
+    shared = [name for name in a if name.startswith(("encoder.4.", "decoder.0."))]
+    for name in shared:
+        b[name].data.copy_(a[name].data)
+    options: dict[str, Any] = {"lr": 1e-3, "betas": (0.5, 0.999), "weight_decay": 1e-4}
+    adams = {
+        phase: torch.optim.Adam([p for one in "AB" for p in plain.networks[f"{kind}_{one}"].parameters()], **options)
+        for phase, kind in (("discriminator", "D"), ("generator", "G"))
+    }
+    for index in range(2):
+        engine.step([double_step(seed=index, index=index)])
+        for phase, adam in adams.items():
+            for network in plain.networks.values():
+                network.zero_grad()
+            terms = plainly(mirror, double_step(seed=index, index=index), phase)
+            torch.stack(list(terms.values())).sum().backward()
+            for name in shared if phase == "generator" else ():
+                of_a, of_b = a[name].grad, b[name].grad
+                assert of_a is not None and of_b is not None
+                both = of_a + of_b
+                of_a.copy_(both)
+                of_b.copy_(both)
+            adam.step()
+    compared = 0
+    for name, network in engine.networks.items():
+        for (key, mine), other in zip(network.named_parameters(), plain.networks[name].parameters(), strict=True):
+            if not key.endswith("bias"):  # before a norm their gradient is rounding alone
+                torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-8)
+                compared += 1
+    assert compared > 20
+
+
+def test_what_is_shared_is_there_once() -> None:
+    engine = engine_of(UNIT(share=2), partial(networks, blocks=2))
+    a, b = (dict(engine.networks[f"G_{one}"].named_parameters()) for one in "AB")
+    same = {name for name in a if a[name] is b[name]}
+    assert same == {name for name in a if name.startswith(("encoder.3.", "encoder.4.", "decoder.0.", "decoder.1."))}
+    stepped = [id(one) for one in engine.optimizers["G"].param_groups[0]["params"]]
+    assert len(stepped) == len(set(stepped)) == len(a) + len(b) - len(same)
 
 
 def test_noise_is_for_training() -> None:

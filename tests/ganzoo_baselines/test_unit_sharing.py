@@ -1,0 +1,98 @@
+"""UNIT with layers that both domains share: what fits, averages, resuming, what check says, two processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from calls import Run, refusal
+from plainly import double_step, engine_of
+from safetensors.torch import load_file
+from tinyrun import RECIPE, assert_same, double_run, make_pictures
+from torch import nn
+
+import ganzoo
+from ganzoo_baselines.unit import UNIT
+from ganzoo_baselines.unit_network import UNITGenerator
+from ganzoo_munit.multiscale import MultiScale
+
+SHARED = ("encoder.4.", "decoder.0.")
+"""The last residual block of the encoder and the first of the decoder, of two each after three convolutions."""
+
+
+def networks() -> dict[str, nn.Module]:
+    made: dict[str, nn.Module] = {f"G_{one}": UNITGenerator(3, 3, width=2, blocks=2) for one in "AB"}
+    return made | {f"D_{one}": MultiScale(3, width=2, layers=2, scales=2) for one in "AB"}
+
+
+def test_networks_that_do_not_fit_are_refused() -> None:
+    said = refusal(engine_of, UNIT(share=3), networks)
+    assert said.startswith("method.share is 3, and the generators have 2 and 2 residual blocks, of 8 and 8 channels")
+    wide = {**networks(), "G_B": UNITGenerator(3, 3, width=3, blocks=2)}
+    assert "of 8 and 12 channels" in refusal(engine_of, UNIT(share=1), lambda: wide)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unit")
+    text = {
+        **RECIPE,
+        "method": {"method": "unit", "share": 1, "halve": 0},
+        "networks": {
+            "G": {"generator": "unit", "width": 2, "blocks": 2},
+            "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
+        },
+        "data": {"dataset": "folders", "root": str(make_pictures(folder / "pictures"))},
+        "images": {"size": 16},
+        "train": {**RECIPE["train"], "decay": 0.0},
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(text))
+    return folder / "tiny.yaml"
+
+
+def test_it_resumes_averages_and_translates(recipe: Path, tmp_path: Path) -> None:
+    ganzoo.run(recipe, "train.log=4", root=tmp_path / "whole")
+    ganzoo.run(recipe, "train.log=4", "train.steps=4", root=tmp_path / "halved")
+    ganzoo.run(recipe, "train.log=4", root=tmp_path / "halved")
+    whole = tmp_path / "whole/tiny/default"
+    assert_same_but_for_the_stop(whole, tmp_path / "halved/tiny/default")
+    for kind in ("networks", "average"):
+        a, b = (load_file(whole / f"checkpoints/last/{kind}/G_{one}.safetensors") for one in "AB")
+        assert all(torch.equal(a[name], b[name]) == name.startswith(SHARED) for name in a if a[name].ndim > 1)
+    loaded = ganzoo.load(whole)
+    assert loaded.method.networks["G_A"].encoder[4] is loaded.method.networks["G_B"].encoder[4]  # type: ignore[index]
+    image = double_step()["real_A"].float()
+    assert torch.isfinite(loaded.translate(image)).all()
+
+
+def assert_same_but_for_the_stop(one: Path, other: Path) -> None:
+    """Assert that two runs are the same, of which one was evaluated, drawn and ended once more on its way."""
+    for extra in sorted((other / "samples").iterdir()):
+        if not (one / "samples" / extra.name).exists():
+            extra.unlink()
+    results = [line for line in (other / "results.jsonl").read_text().splitlines() if '"step": 4' not in line]
+    (other / "results.jsonl").write_text("".join(f"{line}\n" for line in results))
+    assert_same(one, other)
+
+
+def test_check_counts_it_once(run: Run, recipe: Path) -> None:
+    code, said, err = run("check", recipe, "--quick")
+    assert (code, err) == (0, "")
+    rows = [line for line in said.splitlines() if line.strip().startswith(("G_A ", "G_B "))]
+    sizes = {name: one.numel() for name, one in UNITGenerator(3, 3, width=2, blocks=2).named_parameters()}
+    total, shared = sum(sizes.values()), sum(size for name, size in sizes.items() if name.startswith(SHARED))
+    assert f" {total:,} " in rows[0] and f" {total - shared:,} + {shared:,} shared " in rows[1]
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(recipe: Path, tmp_path: Path) -> None:
+    words = ["train.steps=3", "evaluate.every=0", "evaluate.best=null", "train.sample=0"]
+    one = double_run(recipe, tmp_path / "one", *words, "train.batch=4")
+    two = double_run(recipe, tmp_path / "two", *words, processes=2)
+    for name in ("G_A", "G_B"):
+        a, b = (load_file(run / f"checkpoints/last/networks/{name}.safetensors") for run in (one, two))
+        for key in a:
+            if not key.endswith("bias"):
+                torch.testing.assert_close(a[key], b[key], rtol=1e-6, atol=1e-9)
