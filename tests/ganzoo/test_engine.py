@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator
 from standins import (
     BuiltAtSetup,
@@ -94,21 +95,20 @@ def test_a_phase_trains_its_networks_and_freezes_the_others() -> None:
 def test_what_two_networks_share_is_stepped_once_and_trained_with_either() -> None:
     method = TwoPlayers()
     torch.manual_seed(0)
-    G, D = nn.Sequential(nn.Conv2d(3, 3, 1)), nn.Sequential(nn.Conv2d(3, 3, 1))
-    D.append(G[0])
+    shared, own = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
     method.phases, method.optims = method.phases[:1], {"G": Optim(("G", "D"), torch.optim.SGD, {})}
-    engine = engine_of(method, {"G": G, "D": D}, lr=0.1)
+    engine = engine_of(method, {"G": nn.Sequential(shared), "D": nn.Sequential(own, shared)}, lr=0.1)
     assert len(engine.optimizers["G"].param_groups[0]["params"]) == 4
-    before, step = G[0].weight.detach().clone(), batch_step()
-    plain = torch.nn.functional.conv2d(step["real_A"], weight := before.clone().requires_grad_(), G[0].bias)
-    judged = torch.nn.functional.conv2d(D[0](plain), weight, G[0].bias)
+    before, step = shared.weight.detach().clone(), batch_step()
+    fake = F.conv2d(step["real_A"], weight := before.clone().requires_grad_(), shared.bias)
+    judged = F.conv2d(own(fake), weight, shared.bias)
     (gradient,) = torch.autograd.grad((judged - 1).square().mean(), weight)
     engine.step([step])
-    torch.testing.assert_close(G[0].weight.detach(), before - 0.1 * gradient)
+    torch.testing.assert_close(shared.weight.detach(), before - 0.1 * gradient)
     engine._freeze_all_but({"G"})
-    assert G[0].weight.requires_grad and not D[0].weight.requires_grad
+    assert shared.weight.requires_grad and not own.weight.requires_grad
     engine._freeze_all_but({"D"})
-    assert G[0].weight.requires_grad and D[0].weight.requires_grad
+    assert shared.weight.requires_grad and own.weight.requires_grad
 
 
 def test_networks_without_forward_are_trained_and_styles_drawn_anew_in_each_phase() -> None:
