@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo_cyclegan.layers import Width, crop_to, pad_to_stride
-from ganzoo_munit.layers import AdaptiveResidual, Residual, conv, decoder_end, encoder_start, init_kaiming
+from ganzoo_munit.layers import AdaptiveResidual, Head, Residual, conv, decoder_end, encoder_start, init_kaiming
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -30,6 +30,8 @@ class MUNITGenerator(nn.Module):
         blocks: residual blocks, in the encoder and in the decoder.
         style: numbers of a style.
         hidden: units of the perceptron's layers.
+        head: what the decoder ends in: ``tanh``, as published, or, where pictures are label maps, ``softmax`` over the
+            classes, scaled to [−1, 1], so that what a pixel has of one class it lacks of the others.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class MUNITGenerator(nn.Module):
         blocks: Annotated[int, Field(ge=0)] = 4,
         style: Count = 8,
         hidden: Count = 256,
+        head: Head = "tanh",
     ) -> None:
         super().__init__()
+        self.head = head
         self.style = style
         self.stride = 2**downs
         inner = width * 2**downs
@@ -58,7 +62,7 @@ class MUNITGenerator(nn.Module):
             nn.Conv2d(deep, style, 1),
         )
         self.blocks = nn.ModuleList([AdaptiveResidual(inner) for _ in range(blocks)])
-        self.up = nn.Sequential(*decoder_end(out_channels, width, downs))
+        self.up = nn.Sequential(*decoder_end(out_channels, width, downs, head))
         self.inner = inner
         self.perceptron = nn.Sequential(
             nn.Linear(style, hidden),

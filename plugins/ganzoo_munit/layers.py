@@ -14,6 +14,7 @@ from ganzoo_cyclegan.layers import InstanceNorm
 instance_norm = InstanceNorm()
 
 Norm = Literal["instance", "layer", "none"]
+Head = Literal["tanh", "softmax"]
 
 
 def adaptive_instance_norm(maps: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -109,17 +110,25 @@ class Double(nn.Module):
         return F.interpolate(maps, scale_factor=2, mode="nearest")
 
 
+class Shares(nn.Module):
+    """What a pixel has of each class, as label maps are seen: a softmax over channels, scaled to [−1, 1]."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return 2 · softmax(maps) − 1, (B, K, H, W): −1 and 1 where a pixel is sure of its class."""
+        return 2 * maps.softmax(1) - 1
+
+
 def encoder_start(channels: int, width: int, downs: int, norm: Norm = "instance") -> list[nn.Module]:
     """Return the way down of an encoder: a 7×7 convolution to ``width`` channels, 4×4 ones that halve the sides."""
     widths = [width * 2**level for level in range(downs + 1)]
     return [conv(channels, width, 7, norm=norm), *(conv(a, b, 4, 2, norm=norm) for a, b in pairwise(widths))]
 
 
-def decoder_end(channels: int, width: int, downs: int) -> list[nn.Module]:
-    """Return the way up of a decoder: nearest ×2 and 5×5 convolutions with layer norm, a 7×7 one and tanh."""
+def decoder_end(channels: int, width: int, downs: int, head: Head = "tanh") -> list[nn.Module]:
+    """Return the way up of a decoder: nearest ×2 and 5×5 convolutions with layer norm, a 7×7 one and its head."""
     widths = [width * 2**level for level in reversed(range(downs + 1))]
     ups = [nn.Sequential(Double(), conv(a, b, 5, norm="layer")) for a, b in pairwise(widths)]
-    return [*ups, conv(width, channels, 7, slope=None), nn.Tanh()]
+    return [*ups, conv(width, channels, 7, slope=None), Shares() if head == "softmax" else nn.Tanh()]
 
 
 def init_kaiming(network: nn.Module) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Phase
 from ganzoo.schedule import halvings
 from ganzoo.step import Step
@@ -15,6 +16,9 @@ from ganzoo_cyclegan.layers import crop_to
 from ganzoo_cyclegan.method import Count, Weight
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.training import critic_losses, optims, slots
+
+if TYPE_CHECKING:
+    from ganzoo.data.loading import Reader
 
 Plain = Literal["lsgan", "vanilla", "hinge"]
 
@@ -63,6 +67,15 @@ class MUNIT(Method):
             Phase("generator", ("G",), self.generator_losses, forward="shared" if share_styles else "fresh"),
         ]
         self.tensors = ["fake_B", "fake_A", "idt_A", "idt_B", *(["rec_A", "rec_B"] if cycle else [])]
+
+    def prepare(self, reader: Reader) -> None:
+        """Raise GanzooError for a generator that makes classes of pictures that have none."""
+        for one in "AB":
+            if getattr(self.generator(one), "head", "") == "softmax" and one not in reader.dataset.classes:
+                raise GanzooError(
+                    f"networks.G_{one}: head: softmax makes label maps, and the pictures of {one} are none: set "
+                    f"data.classes.{one}, or head: tanh"
+                )
 
     def forward(self, step: Step) -> None:
         """Encode, translate in drawn styles, decode again, and encode what was translated.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from calls import Run
+from calls import Run, refusal
 from networks import MUNIT_SMALL as NETWORKS
 from PIL import Image
 from tinyrun import RECIPE, make_pictures
@@ -87,6 +87,17 @@ def test_what_makes_no_sense_between_label_maps_and_pictures(home: Path, overrid
     quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null"]
     with pytest.raises(GanzooError, match=said):
         check(home / "maps.yaml", [*quiet, *overrides])
+
+
+def test_a_softmax_for_label_maps_alone(home: Path, tmp_path: Path) -> None:
+    ganzoo.run(home / "maps.yaml", "networks.G_A={head: softmax}", "train.steps=2", root=tmp_path)
+    loaded = ganzoo.load(tmp_path / "maps/default")
+    made = loaded.translate(torch.rand(1, 3, 16, 16) * 2 - 1, "BA")
+    torch.testing.assert_close(made.sum(1), torch.full((1, 16, 16), 2.0 - 6))
+    assert loaded.translate(torch.rand(1, 6, 16, 16) * 2 - 1, "AB").sum(1).std() > 0.01
+    assert loaded.translate(home / "pictures/testB/00.png", "BA").mode == "P"
+    said = refusal(check, home / "maps.yaml", ["networks.G.head=softmax"], quick=True)
+    assert said.startswith("networks.G_B: head: softmax makes label maps, and the pictures of B are none")
 
 
 def test_cyclegan_takes_label_maps_too(home: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.method import MUNIT
 from ganzoo_munit.multiscale import MultiScale
 
-SMALL = {"width": 2, "hidden": 4, "blocks": 1, "style": 3}
+SMALL: dict[str, Any] = {"width": 2, "hidden": 4, "blocks": 1, "style": 3}
 
 
 def networks() -> dict[str, nn.Module]:

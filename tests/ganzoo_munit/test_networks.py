@@ -78,6 +78,20 @@ def test_scale_one_and_shift_zero_are_instance_norm(picture: Tensor) -> None:
     torch.testing.assert_close(moved.mean((2, 3)), torch.full((2, 3), 3.0, dtype=torch.float64))
 
 
+def test_a_softmax_makes_shares_of_classes(picture: Tensor) -> None:
+    """The weights are those of the network that ends in tanh; so is the likeliest class of each pixel."""
+    label_maps = torch.cat([picture, -picture], 1)
+    plain, made = (MUNITGenerator(6, 6, width=4, hidden=4, head=head).double() for head in ("tanh", "softmax"))
+    made.load_state_dict(plain.state_dict())
+    codes = plain.encode(label_maps)
+    scores = plain.decode(*codes).atanh()
+    shares = made.decode(*codes)
+    powers = scores.exp()
+    torch.testing.assert_close(shares, 2 * powers / powers.sum(1, keepdim=True) - 1)
+    torch.testing.assert_close(shares.sum(1), torch.full((2, 40, 32), 2.0 - 6, dtype=torch.float64))
+    assert torch.equal(shares.argmax(1), scores.argmax(1))
+
+
 def test_layer_norm_takes_the_unbiased_deviation() -> None:
     maps = torch.randn(2, 3, 2, 2, dtype=torch.float64)
     layer = LayerNorm(3).double()
