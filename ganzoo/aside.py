@@ -60,13 +60,25 @@ def hold(file: Path, busy: str) -> IO[str] | None:
 
     Raises GanzooError, saying ``busy``, when another process holds it.
     """
+    try:
+        return _lock(file, wait=False)
+    except BlockingIOError:
+        raise GanzooError(busy) from None
+
+
+def wait_for(file: Path) -> IO[str] | None:
+    """Lock a file as ``hold`` does, but wait while another process holds it. Closing it unlocks it."""
+    return _lock(file, wait=True)
+
+
+def _lock(file: Path, *, wait: bool) -> IO[str] | None:
     if fcntl is None:
         return None
     try:
         lock = file.open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
-        raise GanzooError(busy) from None
+        raise
     except OSError:
         return None
     return lock

@@ -24,7 +24,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANZOO_CACHE", str(folder))
-        for name in ("GANZOO_PLUGINS", "GANZOO_STRICT", "WORLD_SIZE", "RANK"):
+        for name in ("GANZOO_PLUGINS", "GANZOO_STRICT", "GANZOO_WEIGHTS", "WORLD_SIZE", "RANK"):
             patch.delenv(name, raising=False)
         yield folder
 

@@ -29,6 +29,7 @@ from ganzoo.plugins import Plugins, plugins
 from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.roles import ROLES
+from ganzoo.weights.manifest import read_manifest
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -229,6 +230,23 @@ def test_the_plugin_of_the_docs_works(tmp_path: Path, monkeypatch: pytest.Monkey
     mask = masker(torch.zeros(1, 3, 4, 8), Draws([keyed(0)]))
     assert mask.shape == (1, 1, 4, 8)
     assert mask[0, 0, 0].tolist() == [1.0, 1.0] + [0.0] * 6
+
+
+def test_the_page_of_weights_lists_them_all() -> None:
+    page = (ROOT / "docs/weights.md").read_text()
+    table = re.search(r"<!-- weights table.*?-->\n(.*?)<!-- end", page, re.DOTALL)
+    assert table
+    rows = [f"| `{one.name}` | {one.size:,} | {one.licence or 'unknown'} | `{one.file}` | `{one.sha256[:16]}…` |"
+            for one in plugins().registry.weights.values()]  # fmt: skip
+    assert table[1].splitlines()[2:] == rows
+    assert all(len(one.sha256) == 64 for one in plugins().registry.weights.values())  # as the page says
+
+
+def test_the_list_of_weights_of_the_docs_is_sound(tmp_path: Path) -> None:
+    (text,) = blocks(ROOT / "docs/weights.md", "toml")
+    (tmp_path / "weights.toml").write_text(text)
+    (entry,) = read_manifest(tmp_path / "weights.toml")
+    assert (entry.name, entry.file, entry.size) == ("mine/faces", "mine-faces.safetensors", 1234567)
 
 
 @pytest.mark.parametrize("name", ["quickstart", "masks", "art2real", "retrieval", "munit"])

@@ -9,11 +9,21 @@ import sys
 import click
 
 from ganzoo.cli.parts import list_command, plugins_command, show_command
+from ganzoo.cli.weights import weights_command
 from ganzoo.cli.work import check_command, masks_command, run_command, translate_command
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import installed_version, plugins
 
-OWN = (run_command, check_command, masks_command, translate_command, list_command, show_command, plugins_command)
+OWN = (
+    run_command,
+    check_command,
+    masks_command,
+    translate_command,
+    list_command,
+    show_command,
+    plugins_command,
+    weights_command,
+)
 
 
 class Commands(click.Group):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ganzoo import hookimpl
 from ganzoo.registry import Registration
 
@@ -10,7 +12,8 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the maskers."""
+    """Add the maskers, and list the weights that they take."""
+    registry.add_weights(Path(__file__).with_name("weights.toml"))
     registry.add("masker", "full", "ganzoo_maskers.plain:Full")
     registry.add("masker", "round", "ganzoo_maskers.plain:Round")
     registry.add("masker", "file", "ganzoo_maskers.plain:File")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ganzoo import hookimpl
 from ganzoo.registry import Registration
 
@@ -10,7 +12,8 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the metrics."""
+    """Add the metrics, and list the weights that they take."""
+    registry.add_weights(Path(__file__).with_name("weights.toml"))
     registry.add("metric", "cycle_l1", "ganzoo_metrics.errors:CycleL1")
     registry.add("metric", "identity_l1", "ganzoo_metrics.errors:IdentityL1")
     registry.add("metric", "pair_l1", "ganzoo_metrics.pairs:PairL1")

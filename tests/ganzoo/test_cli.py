@@ -71,7 +71,7 @@ def python(*words: object, cwd: Path = ROOT, **options: Any) -> subprocess.Compl
     )
 
 
-@pytest.mark.parametrize("words", [["--help"], ["plugins"], ["list"], ["--version"]])
+@pytest.mark.parametrize("words", [["--help"], ["plugins"], ["list"], ["weights", "list"], ["--version"]])
 def test_a_light_command_imports_nothing_heavy(words: list[str]) -> None:
     done = python("-c", STARTUP, *words)
     assert done.returncode == 0

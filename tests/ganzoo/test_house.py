@@ -92,6 +92,15 @@ def test_nothing_is_unpickled_or_evaluated(file: Path) -> None:
         assert "unsafe" not in name.lower(), place
 
 
+def test_what_is_no_code_is_shipped_too() -> None:
+    """An editable installation has every file; a wheel only those that pyproject.toml names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    shipped = project["tool"]["setuptools"]["package-data"]["*"]
+    files = [one for part in ("ganzoo", "plugins") for one in (ROOT / part).rglob("*") if one.is_file()]
+    data = {one.name for one in files if one.suffix not in (".py", ".pyc") and "egg-info" not in one.parent.suffix}
+    assert data and data <= set(shipped)
+
+
 def test_the_rules_above_can_be_broken(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     for line in (

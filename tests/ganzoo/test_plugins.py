@@ -117,6 +117,10 @@ def test_a_strangers_plugin_is_loaded_like_them(site: Site) -> None:
         ),
         (HEAD + WATCH + "@hookimpl\ndef ganzoo_register(reg): pass", "PluginValidationError: .*'reg'"),
         (HEAD + WATCH + REGISTER + "registry.add('maskr', 'x', 'a:B')", r"unknown kind 'maskr' \(did you mean"),
+        (
+            HEAD + WATCH + REGISTER + "from pathlib import Path; registry.add_weights(Path('gone.toml'))",
+            "gone.toml: cannot be read",
+        ),
         (HEAD + WATCH + REGISTER + "registry.add('loss', 'x', 'a.B')", "neither a class nor a text 'module:name'"),
         (
             HEAD + WATCH + REGISTER + "registry.add('generator', 'resnet', 'a:B')",

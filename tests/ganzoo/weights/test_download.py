@@ -1,0 +1,264 @@
+"""Fetching from a local server: whole, cut off, wrong, refused, killed."""
+
+from __future__ import annotations
+
+import os
+import pty
+import socket
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+from calls import refusal
+from fileserver import FileServer
+
+from ganzoo.weights import WeightsFile, find
+from ganzoo.weights.download import TRIES
+
+FETCH = "import sys; from ganzoo.weights import *; print(find(WeightsFile(*sys.argv[1:5])))"
+
+
+def ranges(server: FileServer) -> list[str]:
+    return [headers.get("Range", "") for headers in server.asked]
+
+
+def process(entry: WeightsFile, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    words = [entry.name, entry.address, entry.file, entry.sha256]
+    return subprocess.Popen([sys.executable, "-c", FETCH, *words], stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
+def wait_for_part(cache: Path, entry: WeightsFile, least: int) -> None:
+    part, deadline = cache / f".{entry.file}.part", time.monotonic() + 60
+    while not part.is_file() or part.stat().st_size < least:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def names(cache: Path) -> list[str]:
+    """Return the names of the files in the cache, but for locks."""
+    return sorted(one.name for one in cache.iterdir() if not one.name.endswith(".lock"))
+
+
+def test_a_file_is_fetched_once(server: FileServer, cache: Path) -> None:
+    found = [find(server.entry()) for _ in range(2)]
+    assert found == [cache / "net.pth"] * 2
+    assert found[0].read_bytes() == server.content
+    assert names(cache) == ["net.pth"]
+    assert ranges(server) == [""]
+
+
+def test_a_slow_server_is_waited_for(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganzoo.weights.download.TIMEOUT", 0.2)
+    server.pause = 0.01  # half a second in all, and never 0.2 s without a byte
+    assert find(server.entry()).read_bytes() == server.content
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_falls_silent_is_left(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganzoo.weights.download.TIMEOUT", 0.1)
+    server.pause = 0.5
+    said = refusal(find, server.entry())
+    assert "the connection failed (timed out)" in said
+    assert len(server.asked) == TRIES
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_what_is_cut_off_is_gone_on_with(server: FileServer, cache: Path, length: bool) -> None:
+    server.cuts, server.length = [50_000, 0, 0, 70_000], length
+    assert find(server.entry()).read_bytes() == server.content
+    assert ranges(server) == ["", "bytes=50000-", "bytes=50000-", "bytes=50000-", "bytes=120000-"]
+    assert names(cache) == ["net.pth"]
+
+
+def test_a_later_call_goes_on_with_what_an_earlier_one_left(server: FileServer, cache: Path) -> None:
+    server.cuts = [80_000, *[0] * TRIES]
+    said = refusal(find, server.entry())
+    assert "the connection ended after 78.1 KiB of 195.3 KiB" in said
+    assert names(cache) == [".net.pth.part"]
+    assert len(server.asked) == TRIES
+    assert find(server.entry()).read_bytes() == server.content
+    assert ranges(server)[-1] == "bytes=80000-"
+
+
+def test_a_server_that_ignores_ranges_sends_all_again(server: FileServer) -> None:
+    server.cuts, server.ranges = [50_000], False
+    assert find(server.entry()).read_bytes() == server.content
+    assert ranges(server) == ["", "bytes=50000-"]
+
+
+def test_another_range_than_was_asked_for_is_not_taken(server: FileServer, cache: Path) -> None:
+    server.cuts, server.shift = [50_000], 10
+    assert "the server sends another part than it was asked for" in refusal(find, server.entry())
+    assert (cache / ".net.pth.part").read_bytes() == server.content[:50_000]
+
+
+def test_one_that_ignores_ranges_and_always_breaks_off_is_given_up(server: FileServer) -> None:
+    server.cuts, server.ranges = [50_000] * 20, False
+    refusal(find, server.entry())
+    assert len(server.asked) == TRIES
+
+
+def test_wrong_bytes_are_refused_and_not_kept(server: FileServer, cache: Path) -> None:
+    wrong = sha256(b"another").hexdigest()
+    said = refusal(find, server.entry(sha256=wrong))
+    assert f"what came has the sha256 {server.checksum}, not {wrong}" in said
+    assert names(cache) == []
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("left", [b"something else" * 1000, b"x" * 200_000])
+def test_what_was_left_of_another_file_is_fetched_anew(server: FileServer, cache: Path, left: bytes) -> None:
+    cache.mkdir(parents=True)
+    (cache / ".net.pth.part").write_bytes(left)
+    assert find(server.entry()).read_bytes() == server.content
+    assert ranges(server) == [f"bytes={len(left)}-", ""]
+
+
+def test_without_a_checksum_a_part_of_another_version_is_not_gone_on_with(server: FileServer, cache: Path) -> None:
+    cache.mkdir(parents=True)
+    (cache / ".net.pth.part").write_bytes(b"of an earlier process")
+    server.etag, server.cuts = '"one"', [50_000]
+    assert find(server.entry(sha256="")).read_bytes() == server.content
+    assert ranges(server) == ["", "bytes=50000-"]
+    assert server.asked[1]["If-Range"] == '"one"'
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+@pytest.mark.parametrize(("etag", "then"), [('"one"', '"two"'), ('W/"one"', 'W/"one"'), ("", "")])
+def test_without_a_checksum_two_versions_are_never_mixed(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch, etag: str, then: str, heeds: bool
+) -> None:
+    """The file changes between the first connection, which breaks off, and the second."""
+    server.etag, server.heeds, server.cuts, changed = etag, heeds, [50_000], server.content[::-1]
+
+    def change(seconds: float) -> None:
+        server.content, server.etag = changed, then
+
+    monkeypatch.setattr("ganzoo.weights.download.time.sleep", change)
+    assert find(server.entry(sha256="")).read_bytes() == changed
+
+
+def test_without_checksum_and_length_nobody_knows_when_it_is_whole(server: FileServer, cache: Path) -> None:
+    server.length = False
+    assert "the server does not say how long it is" in refusal(find, server.entry(sha256="", size=0))
+    assert names(cache) == []
+    server.cuts = [50_000]
+    assert find(server.entry(sha256="")).read_bytes() == server.content
+
+
+@pytest.mark.parametrize(("statuses", "requests"), [([404], 1), ([403], 1), ([503] * 9, TRIES), ([429] * 9, TRIES)])
+def test_a_refusal_of_the_server_is_told_with_the_way_out(
+    server: FileServer, cache: Path, statuses: list[int], requests: int
+) -> None:
+    server.statuses = statuses.copy()
+    said = refusal(find, server.entry())
+    assert said.startswith(f"test/net cannot be fetched: the server says {statuses[0]} ")
+    assert f"{server.address} (sha256 {server.checksum}, 200,000 bytes), as net.pth, into {cache} or " in said
+    assert len(server.asked) == requests
+    assert names(cache) == []
+
+
+def test_a_passing_refusal_is_tried_again(server: FileServer) -> None:
+    server.statuses = [503, 500]
+    assert find(server.entry()).read_bytes() == server.content
+
+
+def test_no_connection_is_told_with_the_way_out(cache: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody listens there
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/net.pth"
+        said = refusal(find, WeightsFile("test/net", address, sha256="0123456789"))
+    assert said.startswith("test/net cannot be fetched: no connection (")
+    assert f"bring it yourself: {address} (sha256 0123456789…), as net.pth, into {cache} or into the folder" in said
+
+
+def test_a_host_that_has_no_address_is_asked_for_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def unknown(request: object, timeout: float) -> None:
+        asked.append(timeout)
+        raise URLError(socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr("ganzoo.weights.download.urlopen", unknown)
+    said = refusal(find, WeightsFile("test/net", "https://nowhere.invalid/net.pth"))
+    assert "no connection ([Errno -2] Name or service not known)" in said
+    assert "no sha256 is published" in said
+    assert len(asked) == 1
+
+
+def test_a_full_disk_is_told(server: FileServer, cache: Path) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        said = refusal(find, server.entry())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (
+        f"{cache / 'net.pth'}: cannot be written: File too large; make room, or let GANZOO_CACHE name another" in said
+    )
+    assert find(server.entry()).read_bytes() == server.content  # goes on when there is room
+    assert ranges(server) == ["", "bytes=100000-"]
+
+
+def test_a_cache_that_cannot_be_written_is_told(server: FileServer, cache: Path) -> None:
+    cache.parent.write_text("in the way")
+    assert "cannot be written: " in refusal(find, server.entry())
+
+
+def test_kill_9_leaves_what_the_next_goes_on_with(server: FileServer, cache: Path) -> None:
+    server.pause = 0.01
+    killed = process(server.entry())
+    wait_for_part(cache, server.entry(), 20_000)
+    killed.kill()
+    killed.communicate()
+    server.pause, server.asked = 0, []
+    assert names(cache) == [".net.pth.part"]
+    assert find(server.entry()).read_bytes() == server.content
+    assert int(ranges(server)[0].strip("bytes=-")) >= 20_000
+
+
+def test_two_processes_at_once_fetch_it_once(server: FileServer, cache: Path) -> None:
+    server.pause = 0.01
+    first = process(server.entry())
+    wait_for_part(cache, server.entry(), 1)
+    second = process(server.entry())
+    for one in (first, second):
+        said, error = one.communicate(timeout=60)
+        assert (one.returncode, said, error) == (0, f"{cache / 'net.pth'}\n", "")
+    assert (cache / "net.pth").read_bytes() == server.content
+    assert ranges(server) == [""]
+
+
+def test_without_locks_two_processes_do_not_share_a_part(
+    server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganzoo.aside.fcntl", None)
+    parts: list[Path] = []
+    monkeypatch.setattr("ganzoo.weights.download.flush", parts.append)
+    find(server.entry())
+    assert [one.name for one in parts] == [f".net.pth.{os.getpid()}.part"]
+    assert names(cache) == ["net.pth"]
+
+
+def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(server: FileServer, cache: Path) -> None:
+    ours, theirs = pty.openpty()
+    fetching = process(server.entry(), stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 1024)
+        except OSError:  # the terminal is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    said, _ = fetching.communicate(timeout=60)
+    assert said == f"{cache / 'net.pth'}\n"
+    assert b"test/net" in shown and b"200.0/200.0 kB" in shown

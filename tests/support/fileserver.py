@@ -1,0 +1,102 @@
+"""A local HTTP server of one file, which can be slow, cut connections, ignore ranges or send something else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from ganzoo.weights import WeightsFile
+
+PIECE = 4096
+
+
+@dataclass
+class FileServer:
+    """What it serves and how; ``asked`` are the headers of the requests that came."""
+
+    content: bytes
+    address: str = ""
+    ranges: bool = True
+    shift: int = 0
+    """Bytes by which a later part is another than was asked for."""
+    length: bool = True
+    etag: str = ""
+    heeds: bool = True
+    """Whether it looks at If-Range."""
+    pause: float = 0
+    """Seconds before each piece of 4 KiB."""
+    cuts: list[int] = field(default_factory=list)
+    """Bytes after which the next answers break off."""
+    statuses: list[int] = field(default_factory=list)
+    """What the next requests are answered with, instead of the file."""
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def checksum(self) -> str:
+        """The sha256 of what it serves."""
+        return sha256(self.content).hexdigest()
+
+    def entry(self, **changes: Any) -> WeightsFile:
+        """Return what a manifest would say of the file."""
+        said = {"name": "test/net", "address": self.address, "sha256": self.checksum, "size": len(self.content)}
+        return WeightsFile(**(said | changes))  # type: ignore[arg-type]
+
+    def begin(self, headers: dict[str, str]) -> int:
+        """Return the byte at which an answer to these headers begins."""
+        wanted = headers.get("Range", "")
+        outdated = self.heeds and "If-Range" in headers and headers["If-Range"] != self.etag
+        if not wanted or not self.ranges or outdated:
+            return 0
+        return int(wanted.removeprefix("bytes=").rstrip("-")) + self.shift
+
+
+@contextmanager
+def serving(content: bytes, **how: Any) -> Iterator[FileServer]:
+    """Serve a file at ``address`` until the block ends."""
+    server = FileServer(content, **how)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            headers = dict(self.headers.items())
+            server.asked.append(headers)
+            begin = server.begin(headers)
+            if server.statuses or begin >= len(server.content):
+                self.send_error(server.statuses.pop(0) if server.statuses else 416)
+                return
+            rest = server.content[begin:]
+            self.send_response(206 if begin else 200)
+            if begin:
+                self.send_header("Content-Range", f"bytes {begin}-{len(server.content) - 1}/{len(server.content)}")
+            if server.length:
+                self.send_header("Content-Length", str(len(rest)))
+            if server.etag:
+                self.send_header("ETag", server.etag)
+            self.end_headers()
+            end = server.cuts.pop(0) if server.cuts else len(rest)
+            for place in range(0, end, PIECE):
+                time.sleep(server.pause)
+                self.wfile.write(rest[place : min(place + PIECE, end)])
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:  # a client that went away
+            pass
+
+    listening = Server(("127.0.0.1", 0), Handler)
+    server.address = f"http://127.0.0.1:{listening.server_port}/net.pth"
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        listening.shutdown()
+        listening.server_close()
+        thread.join()
