@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from ganzoo import GanzooError
@@ -21,20 +23,23 @@ class TruePair:
         self.metric = metric
 
     def ways(self, method: Method, reader: Reader) -> tuple[Direction, ...]:
-        """Return the directions of the method whose true pictures the data knows; into label maps there is none.
+        """Return the directions of the method whose true pictures the data knows; label maps are none.
 
         Raises GanzooError when none is left.
         """
-        data = reader.dataset
-        pictures = [one for one in data.channels if one not in data.classes]
-        into_pictures = [way for way in method.directions if way in ("AB", "BA") and way[1] in pictures]
-        if not into_pictures:
+        pictures = [one for one in reader.dataset.channels if one not in reader.dataset.classes]
+        found = [way for way in method.directions if way in ("AB", "BA") and way[1] in pictures]
+        if not found:
             raise GanzooError(
                 f"evaluate.metrics: {self.metric} compares translated pictures, and the method makes none: take it out"
             )
-        found = tuple(way for way in into_pictures if data.sample("train", way[0], 0).target is not None)
+        return self.known(found, reader)
+
+    def known(self, ways: Sequence[Direction], reader: Reader) -> tuple[Direction, ...]:
+        """Return those directions whose true pictures the data knows. Raises GanzooError when there is none."""
+        found = tuple(way for way in ways if reader.dataset.sample("train", way[0], 0).target is not None)
         if not found:
-            raise self.lacking(into_pictures[0][0])
+            raise self.lacking(ways[0][0])
         return found
 
     def of(self, step: Step, direction: Direction) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import torch
 from calls import refusal
 from safetensors.torch import load_file, save_file
 from standins import Noise, batch_step
-from torch import Tensor, nn
+from torch import Tensor
+from trunks import PHOTOGRAPHS, PUBLISHED, features, package, saved
 
 from ganzoo.data.loading import Reader
 from ganzoo.data.pictures import read_picture, to_float
@@ -26,9 +26,6 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_maskers.plain import Round
 from ganzoo_metrics.perceptual import MODELS, SMALLEST, BackgroundLPIPS, Net, make_lpips
 
-DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
-PUBLISHED, PHOTOGRAPHS = DATA.parent / "weights/squeezenet1_1_fp16.pth", DATA / "horse2zebra/testA"
-
 TAPS: dict[Net, list[int]] = {
     "alex": [1, 4, 7, 9, 11],
     "squeeze": [1, 4, 7, 9, 10, 11, 12],
@@ -37,32 +34,11 @@ TAPS: dict[Net, list[int]] = {
 """The layers of torchvision's ``features`` behind which LPIPS looks: the last rectifier before each change of width."""
 
 
-def features(net: Net) -> nn.Sequential:
-    """Return torchvision's trunk without weights, and without the time and memory that its classifier takes."""
-    from torchvision.models import get_model  # type: ignore[import-untyped]
-
-    with torch.device("meta"):
-        layers: nn.Sequential = get_model(MODELS[net], weights=None).features
-    return layers.to_empty(device="cpu")
-
-
 @pytest.fixture(scope="module")
 def file_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Net], Path]:
-    """Save drawn weights of a trunk, as torchvision names them, beside a classifier that is not wanted."""
+    """Save drawn weights of a trunk."""
     folder = tmp_path_factory.mktemp("weights")
-
-    def saved(net: Net) -> Path:
-        file = folder / f"{net}.safetensors"
-        if not file.exists():
-            drawn = torch.Generator().manual_seed(len(net))
-            weights = {"classifier.1.bias": torch.zeros(2)}
-            for name, one in features(net).state_dict().items():
-                spread = (2 / one[0].numel()) ** 0.5 if one.dim() > 1 else 0.1
-                weights[f"features.{name}"] = torch.randn(one.shape, generator=drawn) * spread
-            save_file(weights, file)
-        return file
-
-    return saved
+    return lambda net: saved(folder, net)
 
 
 def metric(roles: Roles | None = None, **options: Any) -> BackgroundLPIPS:
@@ -122,16 +98,6 @@ def test_the_formula(file_of: Callable[[Net], Path], net: Net, direction: Direct
     rows = measure.rows(step, direction)
     assert rows["background_lpips"].tolist() == pytest.approx(expected, rel=1e-4)
     assert measure.compute(rows, {}) == {"background_lpips": pytest.approx(sum(expected) / 2, rel=1e-4)}
-
-
-def package(net: Net, trunk: dict[str, Tensor]) -> nn.Module:
-    """Return the package's own LPIPS, its heads loaded by itself, its trunk filled a layer at a time."""
-    import lpips
-
-    model: nn.Module = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
-    for name, one in model.net.named_parameters():  # type: ignore[union-attr]
-        one.data.copy_(trunk[f"features.{name.split('.', 1)[1]}"])
-    return model
 
 
 @pytest.mark.skipif(

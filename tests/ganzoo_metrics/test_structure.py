@@ -8,7 +8,7 @@ import pytest
 import torch
 from calls import refusal
 from kornia.metrics import ssim as kornia_ssim
-from pairing import Pairs, bound, paired_step
+from pairing import Pairs, bound, figures, paired_step
 from torch import Tensor
 
 from ganzoo.data.loading import Reader
@@ -45,7 +45,7 @@ def test_the_formula(direction: Direction) -> None:
     assert 0.5 < min(expected) < max(expected) < 0.99
     rows = measure.rows(step, direction)
     assert rows["ssim"].tolist() == pytest.approx(expected, rel=1e-6)
-    assert measure.compute(rows) == {"ssim": pytest.approx(sum(expected) / 3, rel=1e-6)}
+    assert figures(measure, step, direction) == {"ssim": pytest.approx(sum(expected) / 3, rel=1e-6)}
 
 
 def test_flat_pictures_differ_by_their_light_alone() -> None:

@@ -10,7 +10,7 @@ from standins import Noise, batch_step
 
 from ganzoo import create
 from ganzoo.data.loading import Reader
-from ganzoo.interfaces import Method, Sample, Split
+from ganzoo.interfaces import Direction, Method, Metric, Sample, Split
 from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
@@ -44,3 +44,8 @@ def paired_step(batch: int = 3, size: int = 12) -> Step:
     for name in ("fake_A", "fake_B", "true_A", "true_B"):
         step[name] = torch.rand(batch, 3, size, size, generator=drawn) * 2 - 1
     return step
+
+
+def figures(metric: Metric, step: Step, direction: Direction = "AB") -> dict[str, float]:
+    """Return a metric's figures of the pictures of one step."""
+    return metric.compute(metric.rows(step, direction), {})

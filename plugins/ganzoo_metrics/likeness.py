@@ -1,0 +1,58 @@
+"""How unlike a translation is to its true pair, or to its source, as the eye sees it: LPIPS (Zhang et al. 2018)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ganzoo.data.loading import Reader
+from ganzoo.interfaces import Direction, Method, Metric
+from ganzoo.step import Step
+from ganzoo_metrics.background import source_and_fake
+from ganzoo_metrics.pairs import TruePair
+from ganzoo_metrics.perceptual import Net, make_lpips, require_visible
+from ganzoo_metrics.seen import seen_ways
+
+
+class LPIPS(Metric):
+    """LPIPS between a translation and the true pair of its source, or the source itself; mean over pictures.
+
+    0: they look the same. Against the true pair less is better, and data is needed that knows pairs; the figure is
+    ``lpips``. Against the source, ``lpips_source``, it says how much of what is seen was changed, which is neither good
+    nor bad by itself.
+
+    Version 0.1, with the linear heads that the package lpips carries, on translations cut to [−1, 1] as they are
+    saved. Pictures of one channel are seen as grey ones of three. Directions into label maps are left out.
+
+    Args:
+        of: ``pair``: against the true pair; ``source``: against the source.
+        net: the trunk. ``alex`` is what papers mostly report; figures of different trunks do not compare.
+        weights: a file with the trunk's weights, as background_lpips takes it.
+    """
+
+    def __init__(
+        self, *, of: Literal["pair", "source"] = "pair", net: Net = "alex", weights: Path | None = None
+    ) -> None:
+        self.pair = TruePair("lpips") if of == "pair" else None
+        self.net: Net = net
+        self.distance = make_lpips(net, weights)
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Keep the directions that can be measured. Raises GanzooError when none can, or pictures are too small."""
+        ways = seen_ways("lpips", method, reader, source=self.pair is None)
+        self.directions = self.pair.known(ways, reader) if self.pair else ways
+        size = reader.images.size
+        require_visible("lpips", self.net, torch.empty(0, 3, size, size))
+
+    @torch.no_grad()
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return (B,) distances. Raises GanzooError without a true pair, and for a source of other channels."""
+        if self.pair:
+            name, (fake, other) = "lpips", self.pair.of(step, direction)
+        else:
+            name, (other, fake) = "lpips_source", source_and_fake("lpips", step, direction)
+        with torch.autocast(fake.device.type, enabled=False):
+            return {name: self.distance.to(fake.device)(fake.clamp(-1, 1), other).flatten()}
