@@ -28,7 +28,7 @@ from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
 from ganzoo.errors import fitting
 from ganzoo.interfaces import Dataset, Method
-from ganzoo.needs import lines, measure
+from ganzoo.needs import forward_lines, lines, lines_of, measure
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.step import Step
@@ -54,19 +54,26 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     with fitting("one picture does not fit into the memory"):
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
             part.to(device)
-        shapes = trace_shapes(method, losses, make_step(batch, device, seed=train.seed))
+        step = make_step(batch, device, seed=train.seed)
+        shapes = trace_shapes(method, losses, step) if method.phases else {}
     click.echo(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
         console.width = 1000  # a file or a pipe has no edge to wrap at
     console.print(parts_table(recipe, method, dataset, shapes))
+    sources = sources_of(method, losses, metrics.values())
+    if not method.phases:
+        click.echo("nothing to train")
+        for line in [] if quick else [*forward_lines(method, step), *lines_of(sources)]:
+            click.echo(line)
+        return
     total = train.steps or train.epochs * order.steps_per_epoch
     click.echo(f"{total} steps of {order.global_batch} pictures a domain, {order.steps_per_epoch} to an epoch")
     if not quick:
         needs = measure(recipe, method, losses, reader, order, paired)
         stored = {**dataset.channels, **dict.fromkeys(dataset.classes, 1)}
         pictures = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
-        for line in lines(needs, recipe, total, pictures, sources_of(method, losses, metrics.values())):
+        for line in lines(needs, recipe, total, pictures, sources):
             click.echo(line)
 
 

@@ -31,6 +31,7 @@ def closing_panel(run: Run, step: int, results: list[dict[str, Any]]) -> None:
         f"log          {run.folder / 'metrics.jsonl'}",
         "next:",
         f"  ganzoo translate {shlex.quote(str(run.folder))} PICTURES -o OUT",
-        f"  {shlex.join([*command, longer])}    (trains on, twice as long)",
     ]
+    if run.engine.method.phases:
+        lines.append(f"  {shlex.join([*command, longer])}    (trains on, twice as long)")
     run.console.panel("done", lines)

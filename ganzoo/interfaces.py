@@ -103,6 +103,9 @@ class Phase:
 class Method(ABC):
     """A training scheme: networks it needs, tensors it makes, phases it runs.
 
+    One without phases has nothing to train: its recipe gives no length; its run measures, draws samples, and is there
+    to translate with.
+
     A complete one, an autoencoder with a critic:
 
     >>> class Auto(Method):
@@ -165,6 +168,10 @@ class Method(ABC):
     def style_size(self, domain: str) -> int:
         """Return how many numbers tell a style of a domain; 0 where translations have none."""
         return 0
+
+    def draw_style(self, domain: str, draws: Draws) -> Tensor:
+        """Return a style of a domain for each generator, (B, numbers): N(0, I), unless the method knows better."""
+        return draws.normal(self.style_size(domain))
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
         """Return the styles (B, numbers) of a domain's pictures (B, C, H, W) in [−1, 1]."""

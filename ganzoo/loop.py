@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 def train(run: Run) -> dict[str, float]:
-    """Train from the last checkpoint to the end; return the closing evaluation's figures."""
+    """Train from the last checkpoint to the end; return the closing evaluation's figures.
+
+    With nothing to train, that is one grid of samples, one checkpoint, and the evaluation.
+    """
     progress, sums = run.start_step()
     tally, guard = Tally(run, sums), Guard(run, progress)
     settings, start, total = run.recipe.train, progress.step, run.total
@@ -38,7 +41,8 @@ def train(run: Run) -> dict[str, float]:
     run.callbacks.call("start")
     for metric in run.metrics.values():
         metric.prepare(settings.seed)
-    if start == 0 and run.metrics:
+    trains = bool(run.engine.method.phases)
+    if start == 0 and run.metrics and trains:
         measure_now(run, 0)
     stop_at = start if ended else total
     with Stop() as stop, run.console.progress(total, start) as line:
@@ -80,6 +84,9 @@ def train(run: Run) -> dict[str, float]:
                 run.write_event("ended-early", step=step)
                 break
             begun = time.perf_counter()
+    if not trains and not state.find(run.checkpoint("last")):
+        draw_samples(run, 0)
+        save(run, "last", progress, tally)
     figures = finish(run, progress.step)
     run.callbacks.call("end")
     return figures
@@ -97,10 +104,12 @@ def announce(run: Run, start: int, ended: bool) -> None:
     train, order = run.recipe.train, run.order
     counts = ", ".join(f"{count} {domain}" for domain, count in order.counts.items())
     length = f"{run.total} steps" + (f" ({train.epochs} epochs)" if train.epochs else "")
-    run.console.say(
-        f"{run.recipe.method.component.name} on {run.engine.device.type}, {train.precision}: world {order.processes} × "
-        f"batch {train.batch} × accumulate {train.accumulate} = {order.global_batch} images/step; {counts}; {length}"
+    pace = (
+        f"world {order.processes} × batch {train.batch} × accumulate {train.accumulate} = {order.global_batch} "
+        f"images/step; {counts}; {length}"
     )
+    said = pace if run.engine.method.phases else f"nothing to train; {counts}"
+    run.console.say(f"{run.recipe.method.component.name} on {run.engine.device.type}, {train.precision}: {said}")
     if start:
         where = f"already at step {start}, beyond {run.total}" if start > run.total else "already at its end"
         where = where if ended or start >= run.total else f"going on from step {start}"

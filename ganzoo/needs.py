@@ -23,6 +23,7 @@ from ganzoo.engine import Engine
 from ganzoo.errors import fitting
 from ganzoo.interfaces import Method, Source
 from ganzoo.recipe import Recipe
+from ganzoo.step import Step
 from ganzoo.units import duration, size
 
 STEPS = 4
@@ -136,6 +137,30 @@ def lines(needs: Needs, recipe: Recipe, total: int, pictures: int, sources: Mapp
         f"  disk     {size(many * needs.checkpoint)}: {many} checkpoints of {size(needs.checkpoint)}, one of them only "
         f"while it is written; {size(free)} are free here"
     )
+    return [*said, *lines_of(sources)]
+
+
+def forward_lines(method: Method, step: Step) -> list[str]:
+    """Return what a run needs of a method that has nothing to train, a line each: its forward is all there is to time.
+
+    Args:
+        method: its networks on the device.
+        step: a picture of each domain.
+    """
+    begun = time.perf_counter()
+    with fitting("one picture does not fit into the memory"), torch.no_grad():
+        method.forward(step)
+    device = next(iter(step.values())).device
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
+    took = time.perf_counter() - begun
+    said = [f"measured by one forward on {device.type}:", f"  time     {took:.3g} s for a picture of each domain"]
+    return said + ([f"  memory   {size(most)} at the most"] if (most := peak(device)) else [])
+
+
+def lines_of(sources: Mapping[str, Source]) -> list[str]:
+    """Return how large each of what else is read is, a line each."""
+    said = []
     for name, source in sources.items():
         held = sum(file.stat().st_size for file in [source.path, *source.path.rglob("*")] if file.is_file())
         said.append(f"  {name}: {size(held)} on the disk, {source.path}")

@@ -89,6 +89,8 @@ class _RecipeReader:
         if evaluate and evaluate.best and not self.section("evaluate").get("metrics"):
             self.problem(("evaluate", "best"), "best needs metrics, and evaluate names none")
         scheme = self.construct(method)
+        if train:
+            self.length(train, scheme)
         metrics = self.metrics(scheme)
         networks = self.networks(scheme)
         losses = self.losses(scheme)
@@ -124,6 +126,14 @@ class _RecipeReader:
         except GanzooError as error:
             self.problem((name,), str(error))
             return None
+
+    def length(self, train: TrainSettings, method: Method | None) -> None:
+        """Check that a run has a length, or that there is nothing to train."""
+        given = bool(train.epochs or train.steps)
+        if method is not None and not method.phases and given:
+            self.problem(("train",), "the method has nothing to train: leave 'epochs' and 'steps' out")
+        elif not given and (method is None or method.phases):
+            self.problem(("train",), "how long? give 'epochs' or 'steps'")
 
     def construct(self, part: Part | None) -> Method | None:
         """Make the method, whose options may decide which slots and tensors it has."""

@@ -53,8 +53,8 @@ class TrainSettings:
     """How long, how fast and how precisely to train.
 
     Args:
-        epochs: passes over the larger domain; give this or ``steps``.
-        steps: optimizer steps; give this or ``epochs``.
+        epochs: passes over the larger domain; give this or ``steps``, unless the method has nothing to train.
+        steps: optimizer steps; likewise.
         batch: pictures of each domain a process and micro-batch.
         accumulate: micro-batches a step; each phase runs over all of them, then steps.
         lr: learning rate, before the factors of the method's optims.
@@ -90,8 +90,6 @@ class TrainSettings:
     trackers: tuple[Tracker, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.epochs and not self.steps:
-            raise GanzooError("how long? give 'epochs' or 'steps'")
         if self.epochs and self.steps:
             raise GanzooError("both 'epochs' and 'steps' are given: leave one out, or set it to 0")
 

@@ -92,7 +92,8 @@ def _is_picture(text: str) -> bool:
 def _numbers(translator: Translator, direction: Direction, text: str, size: int, key: Sequence[int]) -> Tensor:
     """Return the numbers of a style, (1, size)."""
     if text == RANDOM:
-        return Draws([keyed(*key, "style")]).normal(size)
+        with torch.no_grad():
+            return translator.method.draw_style(direction[1], Draws([keyed(*key, "style")])).cpu()
     if _is_picture(text):
         form = translator.forms[direction[1]]
         with torch.no_grad():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Method
+from ganzoo.randomness import Draws
 from ganzoo.roles import Roles
 from ganzoo.step import Step
 
@@ -61,6 +62,10 @@ class Variation(Method):
     def style_size(self, domain: str) -> int:
         """Return the base's size."""
         return self.base.style_size(domain)
+
+    def draw_style(self, domain: str, draws: Draws) -> Tensor:
+        """Draw the base's styles."""
+        return self.base.draw_style(domain, draws)
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
         """Return the base's styles."""

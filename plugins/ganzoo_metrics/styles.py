@@ -54,8 +54,8 @@ class Styled(Metric):
 
     def drawn(self, direction: Direction) -> Tensor:
         """Return the styles, (styles, numbers)."""
-        size = self.method.style_size(direction[1])
-        return torch.cat([Draws([keyed(self.seed, number, "style")]).normal(size) for number in range(self.count)])
+        draws = Draws([keyed(self.seed, number, "style") for number in range(self.count)])
+        return self.method.draw_style(direction[1], draws)
 
 
 class LPIPSDiversity(Styled):

@@ -89,7 +89,5 @@ def test_a_term_that_is_left_out_makes_no_tensor() -> None:
 
 
 def test_no_loss_attaches_to_a_method_without_phases() -> None:
-    found = mistakes(
-        "method: picky\ndata: striped_digits\ntrain: {steps: 1}\nlosses: {x: {loss: sloppy, of: real_A}}\n"
-    )
-    assert found[1:] == ["r.yaml:4: losses.x: the method trains in no phase, so that no loss can attach to it"]
+    found = mistakes("method: picky\ndata: striped_digits\nlosses: {x: {loss: sloppy, of: real_A}}\n")
+    assert found[1:] == ["r.yaml:3: losses.x: the method trains in no phase, so that no loss can attach to it"]

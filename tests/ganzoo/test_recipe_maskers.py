@@ -52,7 +52,5 @@ def test_maskers_that_cannot_serve(masker: str, said: str) -> None:
 
 
 def test_a_role_that_takes_classes_takes_several_planes() -> None:
-    found = mistakes(
-        "method: picky\ndata: striped_digits\ntrain: {steps: 1}\nmaskers: {labels: {masker: planes, planes: 3}}\n"
-    )
+    found = mistakes("method: picky\ndata: striped_digits\nmaskers: {labels: {masker: planes, planes: 3}}\n")
     assert [line for line in found if "maskers" in line] == []

@@ -63,8 +63,8 @@ def test_networks_that_cannot_be(section: str, said: str) -> None:
 
 
 def test_a_network_is_held_to_what_the_method_calls() -> None:
-    text = "method: picky\ndata: striped_digits\ntrain: {steps: 1}\n"
+    text = "method: picky\ndata: striped_digits\n"
     assert mistakes(text) == ["r.yaml:1: networks.G_A.generator: 'codec' cannot serve as G_A: it has no decode()"]
     assert mistakes(text + "networks:\n  G:\n    generator: resnet\n")[0].startswith(
-        "r.yaml:6: networks.G.generator: 'resnet' cannot serve as G_A: it has no encode()"
+        "r.yaml:5: networks.G.generator: 'resnet' cannot serve as G_A: it has no encode()"
     )

@@ -15,11 +15,28 @@ from torch import Tensor, nn
 from ganzoo import GanzooError, create
 from ganzoo.data.loading import Reader
 from ganzoo.interfaces import Direction, Method
+from ganzoo.randomness import Draws
 from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_metrics.styles import Styled, StyleRecovery, StyleShare
+
+
+class Fixed(Method):
+    """Knows two styles and draws either, whatever the numbers of a draw would be."""
+
+    def __init__(self) -> None:
+        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], []
+
+    def forward(self, step: Step) -> None:
+        raise NotImplementedError
+
+    def style_size(self, domain: str) -> int:
+        return 2
+
+    def draw_style(self, domain: str, draws: Draws) -> Tensor:
+        return torch.eye(2)[draws.integers(0, 2)]
 
 
 class Tinted(Method):
@@ -152,3 +169,12 @@ def test_recovery_is_r_squared() -> None:
 def test_methods_without_styles_are_refused(tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="makes one translation of each picture: it has no styles"):
         bound(StyleShare(), CycleGAN())
+
+
+def test_a_method_may_draw_its_styles_itself() -> None:
+    measure = StyleShare(styles=20)
+    measure.bind(Fixed(), Reader(Noise(), ImageSettings(size=8)))
+    measure.prepare(0)
+    drawn = measure.drawn("AB")
+    assert {tuple(one) for one in drawn.tolist()} == {(1.0, 0.0), (0.0, 1.0)} and len(drawn) == 20
+    assert torch.equal(drawn, measure.drawn("AB"))
