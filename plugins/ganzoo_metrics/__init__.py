@@ -20,6 +20,7 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("metric", "psnr", "ganzoo_metrics.pairs:PSNR")
     registry.add("metric", "ssim", "ganzoo_metrics.structure:SSIM")
     registry.add("metric", "lpips", "ganzoo_metrics.likeness:LPIPS")
+    registry.add("metric", "swd", "ganzoo_metrics.sliced:SWD")
     registry.add("metric", "mask_iou", "ganzoo_metrics.iou:MaskIoU")
     registry.add("metric", "background_l1", "ganzoo_metrics.background:BackgroundL1")
     registry.add("metric", "background_lpips", "ganzoo_metrics.perceptual:BackgroundLPIPS")

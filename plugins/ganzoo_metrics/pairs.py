@@ -10,6 +10,7 @@ from ganzoo import GanzooError
 from ganzoo.data.loading import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
+from ganzoo_metrics.seen import picture_ways
 
 
 class TruePair:
@@ -27,13 +28,7 @@ class TruePair:
 
         Raises GanzooError when none is left.
         """
-        pictures = [one for one in reader.dataset.channels if one not in reader.dataset.classes]
-        found = [way for way in method.directions if way in ("AB", "BA") and way[1] in pictures]
-        if not found:
-            raise GanzooError(
-                f"evaluate.metrics: {self.metric} compares translated pictures, and the method makes none: take it out"
-            )
-        return self.known(found, reader)
+        return self.known(picture_ways(self.metric, method, reader), reader)
 
     def known(self, ways: Sequence[Direction], reader: Reader) -> tuple[Direction, ...]:
         """Return those directions whose true pictures the data knows. Raises GanzooError when there is none."""

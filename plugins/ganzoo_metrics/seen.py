@@ -1,10 +1,30 @@
-"""Which directions of a method a pretrained network can look at."""
+"""Which directions of a method lead to pictures, and to such as a pretrained network can look at."""
 
 from __future__ import annotations
 
 from ganzoo import GanzooError
 from ganzoo.data.loading import Reader
 from ganzoo.interfaces import Direction, Method
+
+
+def picture_ways(metric: str, method: Method, reader: Reader) -> tuple[Direction, ...]:
+    """Return the method's directions into pictures, which label maps are not.
+
+    Args:
+        metric: which asks, for the error.
+        method: the run's.
+        reader: of its data.
+
+    Raises:
+        GanzooError: there is none.
+    """
+    pictures = [one for one in reader.dataset.channels if one not in reader.dataset.classes]
+    found = tuple(way for way in method.directions if way in ("AB", "BA") and way[1] in pictures)
+    if not found:
+        raise GanzooError(
+            f"evaluate.metrics: {metric} measures translated pictures, and the method makes none: take it out"
+        )
+    return found
 
 
 def seen_ways(metric: str, method: Method, reader: Reader, *, source: bool = False) -> tuple[Direction, ...]:
@@ -19,10 +39,10 @@ def seen_ways(metric: str, method: Method, reader: Reader, *, source: bool = Fal
     Raises:
         GanzooError: none is left.
     """
-    data = reader.dataset
-    seen = {one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes}
-    ways = [way for way in method.directions if way in ("AB", "BA") and way[1] in seen]
-    found = tuple(way for way in ways if not source or way[0] in seen)
+    seen = [one for one, many in reader.dataset.channels.items() if many in (1, 3)]
+    seen = [one for one in seen if one not in reader.dataset.classes]
+    into = [way for way in method.directions if way in ("AB", "BA") and way[1] in seen]
+    found = tuple(way for way in into if not source or way[0] in seen)
     if not found:
         both = " of such pictures" if source else ""
         raise GanzooError(

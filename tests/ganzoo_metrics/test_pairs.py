@@ -109,8 +109,8 @@ def test_only_what_can_be_compared_is(name: str) -> None:
     ("method", "classes", "said"),
     [
         (CycleGAN(), {}, "and the data set has none for A: take the metric out, or data in pairs"),
-        (CycleGAN(), {"A": 3, "B": 3}, "compares translated pictures, and the method makes none"),
-        (Segmenter(), {}, "compares translated pictures, and the method makes none"),
+        (CycleGAN(), {"A": 3, "B": 3}, "measures translated pictures, and the method makes none"),
+        (Segmenter(), {}, "measures translated pictures, and the method makes none"),
     ],
 )
 def test_what_cannot_be_compared_is_told(name: str, method: Method, classes: Mapping[str, int], said: str) -> None:
