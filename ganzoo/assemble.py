@@ -130,7 +130,10 @@ def bound_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, M
     """
     metrics: dict[str, Metric] = {}
     for i, part in enumerate(recipe.metrics):
-        metric: Metric = part.make()
+        try:
+            metric: Metric = part.make()
+        except GanzooError as error:
+            raise GanzooError(f"{METRICS}: {part.component.name}: {error}") from None
         metric.bind(method, reader)
         before = sum(one.component.name == part.component.name for one in recipe.metrics[:i])
         metrics[f"{part.component.name} ({before + 1})" if before else part.component.name] = metric

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from calls import Run
+from published import Published
 
 from ganzoo.cli import main
 
@@ -27,6 +28,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name in ("GANZOO_PLUGINS", "GANZOO_STRICT", "GANZOO_WEIGHTS", "WORLD_SIZE", "RANK"):
             patch.delenv(name, raising=False)
         yield folder
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
+    """Return where stand-ins for published weights are put; there is no connection."""
+    return Published(tmp_path, monkeypatch)
 
 
 @pytest.fixture

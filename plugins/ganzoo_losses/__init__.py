@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ganzoo import hookimpl
 from ganzoo.registry import Registration
 
@@ -10,7 +12,8 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the losses."""
+    """Add the losses, and list the weights that they take."""
+    registry.add_weights(Path(__file__).with_name("weights.toml"))
     registry.add("loss", "l1", "ganzoo_losses.pixels:L1")
     registry.add("loss", "total_variation", "ganzoo_losses.pixels:TotalVariation")
     registry.add("loss", "perceptual", "ganzoo_losses.perceptual:Perceptual")

@@ -21,7 +21,7 @@ class Perceptual(Loss):
 
     Args:
         weights: a file with the network's weights, safetensors or a torch state dict, named as torchvision does,
-            ``features.0.weight``, or by layer, ``conv1_1.weight``; without it torchvision downloads its own, once.
+            ``features.0.weight``, or by layer, ``conv1_1.weight``; without it torchvision's own are fetched, once.
         input: what pictures the weights were trained on: ``torchvision``'s, or ``caffe``'s, those of the released code:
             blue first, 0 … 255, the means 103.939, 116.779 and 123.680 taken off.
         layer: whose features: relu5_3 in the released code; conv5_3 is before the rectifier.

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.errors import one_line, suggest
+from ganzoo.errors import suggest
 from ganzoo.interfaces import Source
-from ganzoo_maskers.pretrained import Weights, misfit, read_weights, without
+from ganzoo_maskers.pretrained import Weights, fetched, misfit, read_weights, without
 
 Depth = Literal[16, 19]
 Input = Literal["torchvision", "caffe"]
@@ -129,35 +129,19 @@ def require_layers(depth: Depth, layers: Iterable[str]) -> None:
 def read_vgg(
     depth: Depth, weights: Path | None, input: Input, *, pool: Pool = "max", unpooled: Iterable[int] = ()
 ) -> VGG:
-    """Return a VGG with the weights of a file, or those that torchvision downloads. Raises GanzooError."""
-    origin = weights or Path("torchvision")
-    return VGG(depth, _read(depth, weights, input), input=input, pool=pool, unpooled=unpooled, origin=origin)
+    """Return a VGG with the weights of a file, or torchvision's. Raises GanzooError."""
+    if weights is None and input == "caffe":
+        raise GanzooError("input: caffe needs weights: FILE, Caffe's; torchvision has its own: input: torchvision")
+    file = weights or fetched(f"torchvision/vgg{depth}")
+    return VGG(depth, read_weights(file), input=input, pool=pool, unpooled=unpooled, origin=file)
 
 
 def sources_of(weights: Path | None) -> dict[str, Source]:
-    """Return the source that a file of weights is; torchvision's own need none, their checksum is in their name."""
+    """Return the source that a file of weights is; torchvision's own need none, they are always the same."""
     if weights is None:
         return {}
     with weights.open("rb") as file:
         return {"weights": Source(weights, file_digest(file, "sha256").hexdigest()[:16])}
-
-
-def _read(depth: Depth, weights: Path | None, input: Input) -> Weights:
-    if weights is not None:
-        return read_weights(weights)
-    if input == "caffe":
-        raise GanzooError("input: caffe needs weights: FILE, Caffe's; torchvision has its own: input: torchvision")
-    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
-
-    enum = get_model_weights(f"vgg{depth}").IMAGENET1K_V1
-    try:
-        read: Weights = enum.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise GanzooError(
-            f"the pretrained weights of VGG-{depth} cannot be had; give a file, weights: FILE ({one_line(error)}); "
-            f"they lie at {enum.url}"
-        ) from None
-    return read
 
 
 def _by_layer(depth: Depth, weights: Weights) -> Weights:

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.errors import one_line
 from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws
-from ganzoo_maskers.pretrained import Normalize, misfit, read_weights, without
+from ganzoo.weights import WeightsFile
+from ganzoo_maskers.pretrained import Normalize, fetched, misfit, read_weights, without
 
 
 class Attention(Masker):
@@ -28,7 +28,7 @@ class Attention(Masker):
 
     Args:
         model: a timm name, with or without a tag of weights; it needs a class token.
-        weights: a safetensors file or a torch state dict; without it timm downloads its own, once.
+        weights: a safetensors file or a torch state dict; without it those that timm names are fetched, once.
         quantile: 1 in the 1 − quantile of the picture's pixels where the map is greatest, 0 elsewhere.
         block: which block's attention, counted from 0, or from the end by −1, −2, ….
         size: side of the square that pictures are scaled to, pixels; 0: the model's own. Larger is finer and slower.
@@ -114,25 +114,33 @@ def _make(model: str, weights: Path | None, size: int) -> Any:
     (patch, _) = network.patch_embed.patch_size
     if size % patch:
         raise GanzooError(f"attention: size is {size}; {model} sees patches of {patch} pixels: take a multiple of it")
-    if weights is not None:
-        config = get_pretrained_cfg(model)
-        classifiers = config.classifier if config else ()
-        read = without(read_weights(weights), [classifiers] if isinstance(classifiers, str) else classifiers or ())
-        # num_classes as the network's: with another number, timm loads what fits and is silent about the rest.
-        overlay: dict[str, Any] = {"state_dict": read, "num_classes": 0}
-        try:
-            network = timm.create_model(model, True, pretrained_cfg_overlay=overlay, num_classes=0, **sized)
-        except Exception as error:  # timm converts known layouts first, which fails in many ways
-            raise misfit(weights, model, error) from None
-    else:
-        try:
-            network = timm.create_model(model, True, num_classes=0, **sized)
-        except Exception as error:  # the hub's client has errors of several libraries
-            raise GanzooError(
-                f"attention: the pretrained weights of {model} cannot be had; "
-                f"give a file, weights: FILE.safetensors ({one_line(error)})"
-            ) from None
+    file = weights or fetched(_published(model))
+    config = get_pretrained_cfg(model)
+    classifiers = config.classifier if config else ()
+    read = without(read_weights(file), [classifiers] if isinstance(classifiers, str) else classifiers or ())
+    # num_classes as the network's: with another number, timm loads what fits and is silent about the rest.
+    overlay: dict[str, Any] = {"state_dict": read, "num_classes": 0}
+    try:
+        network = timm.create_model(model, True, pretrained_cfg_overlay=overlay, num_classes=0, **sized)
+    except Exception as error:  # timm converts known layouts first, which fails in many ways
+        raise misfit(file, model, error) from None
     return network.requires_grad_(False).eval()
+
+
+def _published(model: str) -> WeightsFile:
+    """Return where a model's weights lie, as timm knows it; it knows no checksums. Raises GanzooError."""
+    from timm.models import get_pretrained_cfg
+
+    config: Any = get_pretrained_cfg(model)
+    licence = (config and config.license) or ""
+    if config and config.hf_hub_id:
+        name = config.hf_hub_filename or "model.safetensors"
+        address = f"https://huggingface.co/{config.hf_hub_id}/resolve/main/{name}"
+        file = f"{config.hf_hub_id.replace('/', '-')}{Path(name).suffix}"  # the address of each ends the same
+        return WeightsFile(config.hf_hub_id, address, file, licence=licence)
+    if config and config.url:
+        return WeightsFile(f"timm/{model}", config.url, licence=licence)
+    raise GanzooError(f"attention: timm knows no weights for {model}: name a file, weights: FILE")
 
 
 def _check_kind(network: Any, model: str) -> None:

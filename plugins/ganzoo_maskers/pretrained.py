@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.errors import one_line
+from ganzoo.weights import WeightsFile, find
 
 Weights = dict[str, Tensor]
 
@@ -44,6 +45,14 @@ class Normalize(nn.Module):
         if image.shape[1] not in (1, 3):
             raise GanzooError(f"a pretrained masker sees pictures of 1 or 3 channels; these have {image.shape[1]}")
         return ((image.float() + 1) / 2 - self.mean) / self.std
+
+
+def fetched(published: str | WeightsFile) -> Path:
+    """Return the file of published weights, for a part whose option ``weights`` names none. Raises GanzooError."""
+    try:
+        return find(published)
+    except GanzooError as error:
+        raise GanzooError(f"{error}; or name any file of such weights, weights: FILE") from None
 
 
 def read_weights(file: Path) -> Weights:

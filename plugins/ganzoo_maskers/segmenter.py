@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.errors import one_line, suggest
+from ganzoo.errors import suggest
 from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws
-from ganzoo_maskers.pretrained import Normalize, misfit, read_weights, without
+from ganzoo_maskers.pretrained import Normalize, fetched, misfit, read_weights, without
 
 
 class Segmenter(Masker):
@@ -22,7 +22,7 @@ class Segmenter(Masker):
 
     Args:
         model: a name of torchvision.models.segmentation.
-        weights: a safetensors file or a torch state dict; without it torchvision downloads its own, once.
+        weights: a safetensors file or a torch state dict; without it torchvision's own are fetched, once.
         classes: their names; ``all``: every class in a plane of its own, for the role ``labels``.
         planes: ``union``: one plane for all that are named; ``per_class``: one for each, in the order of ``classes``.
         soft: probabilities (softmax); otherwise 1 where a class is the likeliest of all, else 0.
@@ -49,7 +49,7 @@ class Segmenter(Masker):
         self.classes = ("+".join(classes),) if self.union else tuple(known[one] for one in self.chosen)
         self.soft = soft
         self.size = size
-        self.network = _make(model, enum, weights, len(known))
+        self.network = _make(model, weights, len(known))
         transforms = enum.transforms()
         self.normalize = Normalize(transforms.mean, transforms.std)
 
@@ -100,23 +100,14 @@ def _indices(classes: str | tuple[str, ...], known: list[str]) -> list[int]:
     return [known.index(name) for name in classes]
 
 
-def _make(model: str, enum: Any, weights: Path | None, count: int) -> nn.Module:
+def _make(model: str, weights: Path | None, count: int) -> nn.Module:
     """Return the network, frozen, without the auxiliary classifier, which serves training alone."""
     from torchvision.models import get_model
 
     network: nn.Module = get_model(model, weights=None, weights_backbone=None, num_classes=count)
-    if weights is not None:
-        try:
-            network.load_state_dict(without(read_weights(weights), ["aux_classifier"]))
-        except RuntimeError as error:
-            raise misfit(weights, model, error) from None
-    else:
-        try:
-            read = enum.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError) as error:
-            raise GanzooError(
-                f"segmenter: the pretrained weights of {model} cannot be had; "
-                f"give a file, weights: FILE ({one_line(error)}); they lie at {enum.url}"
-            ) from None
-        network.load_state_dict(without(read, ["aux_classifier"]))
+    file = weights or fetched(f"torchvision/{model}")
+    try:
+        network.load_state_dict(without(read_weights(file), ["aux_classifier"]))
+    except RuntimeError as error:
+        raise misfit(file, model, error) from None
     return network.requires_grad_(False).eval()

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.data.loading import Reader
-from ganzoo.errors import one_line
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
-from ganzoo_maskers.pretrained import Weights, misfit, read_weights, without
+from ganzoo_maskers.pretrained import fetched, misfit, read_weights, without
 from ganzoo_metrics.background import SourceMask, Which, source_and_fake
 
 Net = Literal["alex", "squeeze", "vgg"]
@@ -40,7 +39,7 @@ class BackgroundLPIPS(Metric):
             makes it of the source picture.
         net: the trunk. ``alex`` is what papers mostly report; figures of different trunks do not compare.
         weights: a file with the trunk's weights as torchvision names them (alexnet, squeezenet1_1, vgg16), safetensors
-            or a torch state dict; without it torchvision downloads its own, once.
+            or a torch state dict; without it torchvision's own are fetched, once.
     """
 
     def __init__(self, *, mask: Which = "given", net: Net = "alex", weights: Path | None = None) -> None:
@@ -94,7 +93,8 @@ def make_lpips(net: Net, weights: Path | None) -> nn.Module:
     """
     import lpips  # type: ignore[import-untyped]  # takes seconds, as torchvision does
 
-    trunk = _read_trunk(net, weights)
+    file = weights or fetched(f"torchvision/{MODELS[net]}")  # those that LPIPS's heads were trained on
+    trunk = read_weights(file)
     # Made without any weights, as lpips would load its heads without weights_only; it draws random ones meanwhile, and
     # calls torchvision in a way that this warns of.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore", category=UserWarning):
@@ -106,22 +106,6 @@ def make_lpips(net: Net, weights: Path | None) -> nn.Module:
     try:
         nn.ModuleDict({"features": nn.ModuleDict(layers)}).load_state_dict(without(trunk, ["classifier"]))
     except RuntimeError as error:
-        raise misfit(weights or Path("torchvision"), MODELS[net], error) from None
+        raise misfit(file, MODELS[net], error) from None
     made: nn.Module = model.eval().requires_grad_(False)
     return made
-
-
-def _read_trunk(net: Net, weights: Path | None) -> Weights:
-    if weights is not None:
-        return read_weights(weights)
-    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
-
-    enum = get_model_weights(MODELS[net]).IMAGENET1K_V1  # those that LPIPS's heads were trained on
-    try:
-        read: Weights = enum.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise GanzooError(
-            f"background_lpips: the pretrained weights of {MODELS[net]} cannot be had; "
-            f"give a file, weights: FILE ({one_line(error)}); they lie at {enum.url}"
-        ) from None
-    return read

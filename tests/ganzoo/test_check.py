@@ -123,7 +123,7 @@ class Refuses(Metric):
     """Is never content."""
 
     def __init__(self) -> None:
-        raise GanzooError("refuses: its weights are not here")
+        raise GanzooError("its weights are not here")
 
     def rows(self, step: Step, direction: str) -> dict[str, Tensor]:
         return {}
@@ -228,7 +228,7 @@ def test_the_table_is_not_wrapped_where_there_is_no_terminal(
             "losses.x: there is no tensor",
         ),
         (["losses.cycle_A={loss: total_variation, of: fake_B}"], "losses.cycle_A: the method has a term of this name"),
-        (["evaluate.metrics=[refuses]"], "refuses: its weights are not here"),
+        (["evaluate.metrics=[refuses]"], "evaluate.metrics: refuses: its weights are not here"),
     ],
 )
 def test_what_only_shows_when_the_parts_meet(overrides: list[str], said: str) -> None:

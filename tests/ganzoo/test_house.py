@@ -92,6 +92,22 @@ def test_nothing_is_unpickled_or_evaluated(file: Path) -> None:
         assert "unsafe" not in name.lower(), place
 
 
+@pytest.mark.parametrize("file", [*CORE, *PLUGINS], ids=lambda file: str(file.relative_to(ROOT)))
+def test_one_file_goes_to_the_network(file: Path) -> None:
+    """What a library fetches by itself, into a place of its own, is not checked as the rest is."""
+    clients = {one for one in imports(file) if one.startswith(("urllib", "http", "requests", "huggingface_hub"))}
+    assert not clients or file == ROOT / "ganzoo/weights/download.py"
+    for name, call in calls(file):
+        place, what = f"{file}:{call.lineno}: {name}", name.rpartition(".")[2]
+        given = {one.arg: ast.unparse(one.value) for one in call.keywords}
+        assert what not in ("get_state_dict", "load_state_dict_from_url", "download_url_to_file"), place
+        assert given.get("pretrained", "False") == "False", place
+        if what == "get_model":  # torchvision's
+            assert given.get("weights") == "None" == given.get("weights_backbone", "None"), place
+        if what == "create_model":  # timm's; its second argument is pretrained, and the overlay has the weights
+            assert len(call.args) < 2 or given.get("pretrained_cfg_overlay") == "overlay", place
+
+
 def test_what_is_no_code_is_shipped_too() -> None:
     """An editable installation has every file; a wheel only those that pyproject.toml names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -116,6 +132,17 @@ def test_the_rules_above_can_be_broken(tmp_path: Path) -> None:
         bad.write_text(line)
         with pytest.raises(AssertionError):
             test_nothing_is_unpickled_or_evaluated(bad)
+    for line in (
+        "from urllib.request import urlopen",
+        "enum.get_state_dict()",
+        "lpips.LPIPS(pretrained=True)",
+        "get_model('vgg16')",
+        "get_model('fcn_resnet50', weights=None, weights_backbone='DEFAULT')",
+        "timm.create_model('vit', True)",
+    ):
+        bad.write_text(line)
+        with pytest.raises(AssertionError):
+            test_one_file_goes_to_the_network(bad)
 
 
 def test_every_hook_is_documented_and_takes_part_by_name() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from calls import refusal
+from published import Published
 from safetensors.torch import save_file
 from torch import Tensor
 from vggs import NAMES, NUMBERS, drawn_vgg, vgg_plainly, write_vgg
@@ -141,29 +142,21 @@ def test_the_other_depth_is_another_network(tmp_path: Path) -> None:
     assert "than VGG-16: conv4_1.weight is not in it" in refusal(read_vgg, 16, file, "caffe")
 
 
-def test_weights_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_had(tmp_path: Path, published: Published) -> None:
     assert refusal(read_vgg, 16, tmp_path / "no.pth", "caffe") == f"{tmp_path / 'no.pth'}: no weights file is there"
     assert refusal(read_vgg, 16, None, "caffe").startswith("input: caffe needs weights: FILE")
-
-    def offline(*_: object, **__: object) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     said = refusal(read_vgg, 19, None, "torchvision")
-    assert said.startswith("the pretrained weights of VGG-19 cannot be had; give a file, weights: FILE (OSError: no")
+    assert said.startswith("torchvision/vgg19 cannot be fetched: no connection (no route); bring it yourself: https://")
+    assert said.endswith("; or name any file of such weights, weights: FILE")
+    assert published.untouched()
 
 
-def test_torchvision_s_weights_are_fetched_safely(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
-
-    def fetch(url: str, *_: object, **options: Any) -> dict[str, Tensor]:
-        asked.update(options, url=url)
-        return drawn_vgg(16)
-
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fetch)
+def test_the_published_weights_are_used(tmp_path: Path, published: Published) -> None:
+    torch.save(drawn_vgg(16), tmp_path / "vgg.pth")
+    published.put(tmp_path / "vgg.pth", "torchvision/vgg16")
     network = read_vgg(16, None, "torchvision")
     assert torch.equal(network.state_dict()["convs.5_3.bias"], drawn_vgg(16)["features.28.bias"])
-    assert asked["weights_only"] is True and asked["check_hash"] is True and "vgg16-" in asked["url"]
+    assert published.untouched() and published.asked == []
 
 
 def test_a_file_counts_by_what_it_holds(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from calls import refusal
+from published import Published
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,6 +20,7 @@ from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
 from ganzoo_maskers.attention import Attention
+from ganzoo_maskers.attention import _published as published_by_timm
 
 NONE = Draws([])
 
@@ -250,12 +253,58 @@ def test_files_that_are_no_weights(make: Callable[..., Attention], tmp_path: Pat
     assert "no state dict, which" in refusal(make, weights=tmp_path / "list.pt")
 
 
-def test_without_the_hub_the_way_out_is_told(make: Callable[..., Attention], monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*given: object, **options: object) -> None:
-        raise OSError("no\nroute")
-
-    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", unreachable)
+def test_without_a_network_the_way_out_is_told(make: Callable[..., Attention], published: Published) -> None:
     said = refusal(make, weights=None)
-    assert "weights of test_vit cannot be had" in said
-    assert "weights: FILE" in said
-    assert "no route" in said
+    assert said.startswith("timm/test_vit.r160_in1k cannot be fetched: no connection (no route); bring it yourself: ")
+    assert "https://huggingface.co/timm/test_vit.r160_in1k/resolve/main/model.safetensors (no sha256 is" in said
+    assert ", as timm-test_vit.r160_in1k.safetensors, into " in said
+    assert said.endswith("; or name any file of such weights, weights: FILE")
+    assert published.untouched()
+
+
+def test_the_published_weights_are_used(make: Callable[..., Attention], weights: Path, published: Published) -> None:
+    shutil.copyfile(weights, published.own / "timm-test_vit.r160_in1k.safetensors")
+    images = pictures(1, 3, 48, 48)
+    assert torch.equal(make(weights=None).attention(images), make().attention(images))
+    assert published.untouched() and published.asked == []
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "address", "file"),
+    [
+        (
+            "vit_small_patch16_224",
+            "timm/vit_small_patch16_224.augreg_in21k_ft_in1k",
+            "https://huggingface.co/timm/vit_small_patch16_224.augreg_in21k_ft_in1k/resolve/main/model.safetensors",
+            "timm-vit_small_patch16_224.augreg_in21k_ft_in1k.safetensors",
+        ),
+        (
+            "vit_small_patch16_224.dino",
+            "timm/vit_small_patch16_224.dino",
+            "https://huggingface.co/timm/vit_small_patch16_224.dino/resolve/main/model.safetensors",
+            "timm-vit_small_patch16_224.dino.safetensors",
+        ),
+        (
+            "vit_huge_patch14_gap_224.in1k_ijepa",  # timm has it from its authors
+            "timm/vit_huge_patch14_gap_224.in1k_ijepa",
+            "https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar",
+            "IN1K-vit.h.14-300e.pth.tar",
+        ),
+    ],
+)
+def test_where_timm_s_weights_lie(model: str, name: str, address: str, file: str) -> None:
+    found = published_by_timm(model)
+    assert (found.name, found.address, found.file, found.sha256) == (name, address, file, "")
+    assert found.licence
+
+
+def test_every_transformer_s_weights_have_a_place_of_their_own() -> None:
+    import timm
+
+    found = [published_by_timm(name) for name in timm.list_models("vit_*", pretrained=True)]
+    assert len(found) > 100
+    assert len({one.file for one in found}) == len({one.address for one in found})
+
+
+def test_a_model_without_weights() -> None:
+    assert "timm knows no weights for test_vit4: name a file" in refusal(published_by_timm, "test_vit4")

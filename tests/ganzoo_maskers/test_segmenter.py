@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from calls import refusal
+from published import Published
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -186,16 +187,19 @@ def test_weights_for_other_classes_are_refused(make: Callable[..., Segmenter], t
     assert "size mismatch" in said
 
 
-def test_without_a_network_the_way_out_is_told(
-    make: Callable[..., Segmenter], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def unreachable(*given: object, **options: object) -> None:
-        raise OSError("no\nroute")
-
-    monkeypatch.setattr("torch.hub.download_url_to_file", unreachable)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+def test_without_a_network_the_way_out_is_told(make: Callable[..., Segmenter], published: Published) -> None:
     said = refusal(make, weights=None)
-    assert f"weights of {SMALLEST} cannot be had" in said
-    assert "weights: FILE" in said
-    assert "no route" in said
-    assert "https://" in said
+    assert said.startswith(f"torchvision/{SMALLEST} cannot be fetched: no connection (no route); bring it yourself: ")
+    assert "https://download.pytorch.org/models/" in said
+    assert said.endswith("; or name any file of such weights, weights: FILE")
+    assert published.untouched()
+
+
+def test_the_published_weights_are_used(
+    make: Callable[..., Segmenter], weights: Path, published: Published, tmp_path: Path
+) -> None:
+    torch.save(load_file(weights) | {"aux_classifier.0.weight": torch.zeros(1)}, tmp_path / "lraspp.pth")
+    published.put(tmp_path / "lraspp.pth", f"torchvision/{SMALLEST}")
+    images = pictures(1, 3, 32, 32)
+    assert torch.equal(make(weights=None)(images, NONE), make()(images, NONE))
+    assert published.untouched() and published.asked == []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from calls import refusal
+from published import Published
 from safetensors.torch import load_file, save_file
 from standins import Noise, batch_step
 from torch import Tensor
@@ -230,32 +231,20 @@ def test_mistakes_are_told_in_a_line(file_of: Callable[[Net], Path], squeeze: Ba
     assert "background_lpips: the data set gives no masks of A" in refusal(squeeze.rows, step, "AB")
 
 
-def test_without_a_network_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def unreachable(*given: object, **options: object) -> None:
-        raise OSError("no\nroute")
-
-    monkeypatch.setattr("torch.hub.download_url_to_file", unreachable)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+def test_without_a_network_the_way_out_is_told(published: Published) -> None:
     for net, model in MODELS.items():
         said = refusal(metric, net=net)
-        assert f"the pretrained weights of {model} cannot be had" in said
-        assert "weights: FILE" in said
-        assert "no route" in said
+        assert said.startswith(f"torchvision/{model} cannot be fetched: no connection (no route); bring it yourself: ")
         assert "https://download.pytorch.org/models/" in said
+        assert said.endswith("; or name any file of such weights, weights: FILE")
+    assert published.untouched()
 
 
-def test_what_torchvision_downloads_is_used(
-    file_of: Callable[[Net], Path], squeeze: BackgroundLPIPS, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_the_published_weights_are_used(
+    file_of: Callable[[Net], Path], squeeze: BackgroundLPIPS, published: Published, tmp_path: Path
 ) -> None:
-    """A stand-in for the download puts a file where torch looks for it; its hash is asked for."""
-    asked: list[tuple[str, str | None]] = []
-
-    def arrive(url: str, destination: str, hash_prefix: str | None = None, **options: object) -> None:
-        asked.append((url.rpartition("/")[2], hash_prefix))
-        torch.save(load_file(file_of("squeeze")), destination)
-
-    monkeypatch.setattr("torch.hub.download_url_to_file", arrive)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    torch.save(load_file(file_of("squeeze")), tmp_path / "squeeze.pth")
+    published.put(tmp_path / "squeeze.pth", "torchvision/squeezenet1_1")
     found = metric(net="squeeze").rows(translated(), "AB")["background_lpips"]
     assert torch.equal(found, squeeze.rows(translated(), "AB")["background_lpips"])
-    assert asked == [("squeezenet1_1-b8a52dc0.pth", "b8a52dc0")]
+    assert published.untouched() and published.asked == []

@@ -31,6 +31,9 @@ class FileServer:
     """Whether it looks at If-Range."""
     pause: float = 0
     """Seconds before each piece of 4 KiB."""
+    stall: int = 0
+    """Bytes after which it waits until ``go`` is set; 0: never."""
+    go: threading.Event = field(default_factory=threading.Event)
     cuts: list[int] = field(default_factory=list)
     """Bytes after which the next answers break off."""
     statuses: list[int] = field(default_factory=list)
@@ -81,6 +84,8 @@ def serving(content: bytes, **how: Any) -> Iterator[FileServer]:
             end = server.cuts.pop(0) if server.cuts else len(rest)
             for place in range(0, end, PIECE):
                 time.sleep(server.pause)
+                if server.stall and place >= server.stall:
+                    server.go.wait(60)
                 self.wfile.write(rest[place : min(place + PIECE, end)])
 
         def log_message(self, *words: object) -> None:
@@ -97,6 +102,7 @@ def serving(content: bytes, **how: Any) -> Iterator[FileServer]:
     try:
         yield server
     finally:
+        server.go.set()
         listening.shutdown()
         listening.server_close()
         thread.join()

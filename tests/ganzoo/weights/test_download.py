@@ -52,8 +52,8 @@ def test_a_file_is_fetched_once(server: FileServer, cache: Path) -> None:
 
 
 def test_a_slow_server_is_waited_for(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganzoo.weights.download.TIMEOUT", 0.2)
-    server.pause = 0.01  # half a second in all, and never 0.2 s without a byte
+    monkeypatch.setattr("ganzoo.weights.download.TIMEOUT", 1)
+    server.pause = 0.03  # one and a half seconds in all, and never one without a byte
     assert find(server.entry()).read_bytes() == server.content
     assert len(server.asked) == 1
 
@@ -211,22 +211,25 @@ def test_a_cache_that_cannot_be_written_is_told(server: FileServer, cache: Path)
 
 
 def test_kill_9_leaves_what_the_next_goes_on_with(server: FileServer, cache: Path) -> None:
-    server.pause = 0.01
+    server.stall = 40_000
     killed = process(server.entry())
     wait_for_part(cache, server.entry(), 20_000)
     killed.kill()
     killed.communicate()
-    server.pause, server.asked = 0, []
+    server.stall, server.asked = 0, []
     assert names(cache) == [".net.pth.part"]
     assert find(server.entry()).read_bytes() == server.content
     assert int(ranges(server)[0].strip("bytes=-")) >= 20_000
 
 
 def test_two_processes_at_once_fetch_it_once(server: FileServer, cache: Path) -> None:
-    server.pause = 0.01
+    server.stall = 40_000
     first = process(server.entry())
     wait_for_part(cache, server.entry(), 1)
     second = process(server.entry())
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.wait(1)
+    server.go.set()
     for one in (first, second):
         said, error = one.communicate(timeout=60)
         assert (one.returncode, said, error) == (0, f"{cache / 'net.pth'}\n", "")

@@ -133,6 +133,14 @@ def test_all_that_a_recipe_lacks_is_told(run: Run, server: FileServer, tmp_path:
     ]
 
 
+def test_check_names_the_metric_that_lacks_weights(run: Run, server: FileServer, tmp_path: Path) -> None:
+    server.statuses = [404]
+    recipe = write_recipe(tmp_path, evaluate={"metrics": ["judge"], "best": None})
+    code, out, err = run("check", recipe, "--quick")
+    assert (code, out) == (2, "")
+    assert err.startswith("ganzoo: evaluate.metrics: judge: test/net cannot be fetched: the server says 404 Not Found;")
+
+
 def test_a_folder_may_be_named(run: Run, server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own/net.pth").write_bytes(server.content)
