@@ -30,6 +30,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state dict of test_vit at 48 px, its classifier with it, spread enough for attention to be uneven."""
     import timm
 
+    torch.manual_seed(0)  # with some weights two places tie at a quantile's level, which a test would not forgive
     network = timm.create_model("test_vit", img_size=48)
     generator = torch.Generator().manual_seed(0)
     state = {
