@@ -14,8 +14,7 @@ from torch.nn import functional as F
 from ganzoo import GanzooError
 from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws
-from ganzoo.weights import WeightsFile
-from ganzoo_maskers.pretrained import Normalize, fetched, misfit, read_weights, without
+from ganzoo_maskers.pretrained import Normalize, fetched, misfit, of_timm, read_weights, without
 
 
 class Attention(Masker):
@@ -114,7 +113,7 @@ def _make(model: str, weights: Path | None, size: int) -> Any:
     (patch, _) = network.patch_embed.patch_size
     if size % patch:
         raise GanzooError(f"attention: size is {size}; {model} sees patches of {patch} pixels: take a multiple of it")
-    file = weights or fetched(_published(model))
+    file = weights or fetched(of_timm(model))
     config = get_pretrained_cfg(model)
     classifiers = config.classifier if config else ()
     read = without(read_weights(file), [classifiers] if isinstance(classifiers, str) else classifiers or ())
@@ -125,22 +124,6 @@ def _make(model: str, weights: Path | None, size: int) -> Any:
     except Exception as error:  # timm converts known layouts first, which fails in many ways
         raise misfit(file, model, error) from None
     return network.requires_grad_(False).eval()
-
-
-def _published(model: str) -> WeightsFile:
-    """Return where a model's weights lie, as timm knows it; it knows no checksums. Raises GanzooError."""
-    from timm.models import get_pretrained_cfg
-
-    config: Any = get_pretrained_cfg(model)
-    licence = (config and config.license) or ""
-    if config and config.hf_hub_id:
-        name = config.hf_hub_filename or "model.safetensors"
-        address = f"https://huggingface.co/{config.hf_hub_id}/resolve/main/{name}"
-        file = f"{config.hf_hub_id.replace('/', '-')}{Path(name).suffix}"  # the address of each ends the same
-        return WeightsFile(config.hf_hub_id, address, file, licence=licence)
-    if config and config.url:
-        return WeightsFile(f"timm/{model}", config.url, licence=licence)
-    raise GanzooError(f"attention: timm knows no weights for {model}: name a file, weights: FILE")
 
 
 def _check_kind(network: Any, model: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.errors import one_line
+from ganzoo.plugins import plugins
 from ganzoo.weights import WeightsFile, find
 
 Weights = dict[str, Tensor]
@@ -53,6 +55,39 @@ def fetched(published: str | WeightsFile) -> Path:
         return find(published)
     except GanzooError as error:
         raise GanzooError(f"{error}; or name any file of such weights, weights: FILE") from None
+
+
+def of_timm(model: str) -> WeightsFile:
+    """Return where a model's weights lie, as timm knows it; it knows no checksums. Raises GanzooError."""
+    from timm.models import get_pretrained_cfg
+
+    config: Any = get_pretrained_cfg(model)
+    licence = (config and config.license) or ""
+    if config and config.hf_hub_id:
+        name = config.hf_hub_filename or "model.safetensors"
+        address = f"https://huggingface.co/{config.hf_hub_id}/resolve/main/{name}"
+        file = f"{config.hf_hub_id.replace('/', '-')}{Path(name).suffix}"  # the address of each ends the same
+        return WeightsFile(config.hf_hub_id, address, file, licence=licence)
+    if config and config.url:
+        return WeightsFile(f"timm/{model}", config.url, licence=licence)
+    raise GanzooError(f"timm knows no weights for {model}: name a file, weights: FILE")
+
+
+def of_torchvision(model: str) -> str | WeightsFile:
+    """Return where a classifier's ImageNet weights lie: what is listed of them, or else what torchvision knows.
+
+    Of the checksum it knows the digits in the file's name. Raises GanzooError for a model without weights.
+    """
+    from torchvision.models import get_model_weights  # type: ignore[import-untyped]  # takes seconds to import
+
+    name = f"torchvision/{model}"
+    if name in plugins().registry.weights:
+        return name
+    first = getattr(get_model_weights(model), "IMAGENET1K_V1", None)
+    if first is None:
+        raise GanzooError(f"torchvision has no ImageNet weights for {model}: name a file, weights: FILE")
+    digits = re.search(r"-([0-9a-f]{8,64})\.pth$", first.url)
+    return WeightsFile(name, first.url, sha256=digits[1] if digits else "")
 
 
 def read_weights(file: Path) -> Weights:

@@ -27,3 +27,12 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("metric", "lpips_diversity", "ganzoo_metrics.styles:LPIPSDiversity")
     registry.add("metric", "style_share", "ganzoo_metrics.styles:StyleShare")
     registry.add("metric", "style_recovery", "ganzoo_metrics.styles:StyleRecovery")
+    for name, target in (
+        ("fid", "FID"),
+        ("fid_legacy_pytorch", "FIDLegacyPyTorch"),
+        ("fid_legacy_tensorflow", "FIDLegacyTensorFlow"),
+        ("kid", "KID"),
+        ("fd", "FD"),
+        ("kd", "KD"),
+    ):
+        registry.add("metric", name, f"ganzoo_metrics.distribution:{target}")

@@ -20,7 +20,7 @@ from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
 from ganzoo_maskers.attention import Attention
-from ganzoo_maskers.attention import _published as published_by_timm
+from ganzoo_maskers.pretrained import of_timm as published_by_timm
 
 NONE = Draws([])
 

@@ -1,0 +1,225 @@
+"""How far the set of translations is from the set of real pictures: distances between their features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.data.loading import Reader
+from ganzoo.interfaces import Direction, Method, Metric
+from ganzoo.step import Step
+from ganzoo_maskers.pretrained import fetched, of_timm, of_torchvision, read_weights
+from ganzoo_metrics.distances import frechet, kernel
+from ganzoo_metrics.inception import Inception
+from ganzoo_metrics.pooled import Library, PooledFeatures, require_known
+from ganzoo_metrics.resizing import How, quantized, resize
+
+Real = Literal["measured", "train"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pictures are looked at.
+
+    Args:
+        network: (B, 3, side, side) in [0, 255] → (B, d).
+        side: in pixels.
+        how: pictures are resized to it.
+        label: of the network, for records.
+        weights: the file that it was read from.
+    """
+
+    network: nn.Module
+    side: int
+    how: How
+    label: str
+    weights: Path
+
+
+Distance = Callable[[Tensor, Tensor, int], dict[str, float]]
+"""Features of translations (n, d) and of real pictures (m, d), seed → figures."""
+
+
+class SetDistance(Metric):
+    """A distance between the features of translations and those of real pictures of their domain.
+
+    Args:
+        look: gives the features.
+        distance: between them.
+        real: ``measured``: the real pictures of the split that is measured; ``train``: the training pictures.
+    """
+
+    def __init__(self, look: Look, distance: Distance, real: Real) -> None:
+        self.look, self.distance, self.real, self.seed = look, distance, real, 0
+        digest = sha256(look.weights.read_bytes()).hexdigest()
+        self.real_key = f"{look.label} {look.how} {look.side} {digest}"
+        self.about = {"network": look.label, "weights": digest[:16], "resizing": look.how}
+
+    def prepare(self, seed: int) -> None:
+        """Take the seed of what is drawn."""
+        self.seed = seed
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Look whether the network can see the pictures. Raises GanzooError for another number of channels."""
+        for domain, count in reader.dataset.channels.items():
+            if any(way[1] == domain for way in method.directions):
+                quantized(torch.zeros(1, count, 1, 1))
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return the features of a direction's translations, (B, d)."""
+        return {"features": self.features(step, f"fake_{direction[1]}")}
+
+    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+        """Return the features of real pictures, (B, d)."""
+        return {"features": self.features(step, f"real_{domain}")}
+
+    @torch.no_grad()
+    def features(self, step: Step, name: str) -> Tensor:
+        """Return the features (B, d), float32, of a step's pictures as files would hold them.
+
+        They are left in the step, for the next metric that looks in the same way.
+        """
+        key = f"features of {name}: {self.real_key}"
+        if key not in step:
+            images = step[name]
+            with torch.autocast(images.device.type, enabled=False):
+                seen = resize(quantized(images), self.look.side, self.look.how)
+                step[key] = self.look.network.to(images.device)(seen)
+        return step[key]
+
+    def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the distance's figures. Raises GanzooError for fewer than two pictures of a side."""
+        return self.distance(rows["features"], real["features"], self.seed)
+
+
+def frechet_as(name: str) -> Distance:
+    """Return Fréchet's distance, under a name."""
+    return lambda fake, real, seed: {name: frechet(fake, real)}
+
+
+def kernel_as(name: str) -> Distance:
+    """Return the kernel distance and its deviation over draws, under a name."""
+    return lambda fake, real, seed: dict(zip((name, f"{name}_std"), kernel(fake, real, seed), strict=True))
+
+
+INCEPTION = "pytorch-fid/inception"
+"""The weights that stand in no option's place."""
+
+
+def inception(weights: Path | None, how: How) -> Look:
+    """Look with the Inception network, resizing in some way."""
+    file = weights or fetched(INCEPTION)
+    scaling: Literal["by_255", "by_128"] = "by_255" if how == "legacy_pytorch" else "by_128"
+    return Look(Inception(read_weights(file), scaling, file), 299, how, "inception-2015-12-05", file)
+
+
+class FID(SetDistance):
+    """Fréchet Inception distance between translations and real pictures of their domain; less is nearer.
+
+    Pictures are quantized, resized as clean-fid does, and seen by TensorFlow's Inception of 2015 (Heusel et al. 2017;
+    Parmar et al. 2022). It shrinks as pictures grow in number: figures of different ``n_fake`` and ``n_real`` do not
+    compare, nor do those of pictures that were scaled to another size.
+
+    Args:
+        real: ``measured``: the real pictures of the split that is measured; ``train``: the training pictures.
+        weights: pytorch-fid's state dict; by default the one that ``ganzoo weights get pytorch-fid/inception`` fetches.
+    """
+
+    def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
+        super().__init__(inception(weights, "clean"), frechet_as("fid"), real)
+
+
+class FIDLegacyPyTorch(SetDistance):
+    """``fid`` as pytorch-fid has it: bilinear resizing that aliases, and pictures scaled by 255.
+
+    Args:
+        real: as of ``fid``.
+        weights: as of ``fid``.
+    """
+
+    def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
+        super().__init__(inception(weights, "legacy_pytorch"), frechet_as("fid_legacy_pytorch"), real)
+
+
+class FIDLegacyTensorFlow(SetDistance):
+    """``fid`` as the TensorFlow code of 2017 has it: bilinear resizing that aliases and is off by part of a pixel.
+
+    Args:
+        real: as of ``fid``.
+        weights: as of ``fid``.
+    """
+
+    def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
+        super().__init__(inception(weights, "legacy_tensorflow"), frechet_as("fid_legacy_tensorflow"), real)
+
+
+class KID(SetDistance):
+    """Kernel Inception distance (Bińkowski et al. 2018), as clean-fid computes it; less is nearer.
+
+    Its mean does not depend on how many pictures there are; ``kid_std`` is its deviation over 100 draws of up to 1,000.
+
+    Args:
+        real: as of ``fid``.
+        weights: as of ``fid``.
+    """
+
+    def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
+        super().__init__(inception(weights, "clean"), kernel_as("kid"), real)
+
+
+def pooled(library: Library, network: str, weights: Path | None) -> Look:
+    """Look with a classifier."""
+    require_known(library, network)
+    file = weights or fetched((of_torchvision if library == "torchvision" else of_timm)(network))
+    features = PooledFeatures(library, network, read_weights(file), file)
+    return Look(features, features.seen.side, "clean", f"{library}/{network}", file)
+
+
+class FD(SetDistance):
+    """Fréchet's distance on the features of any classifier, whose name the figure bears: ``fd_squeezenet1_1``.
+
+    It is no FID, and compares with distances on the same network's features alone.
+
+    Args:
+        network: the classifier.
+        library: whose it is.
+        real: as of ``fid``.
+        weights: a file with its weights; by default those that ``ganzoo weights get LIBRARY/NETWORK`` fetches.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: str = "squeezenet1_1",
+        library: Library = "torchvision",
+        real: Real = "measured",
+        weights: Path | None = None,
+    ) -> None:
+        super().__init__(pooled(library, network, weights), frechet_as(f"fd_{network}"), real)
+
+
+class KD(SetDistance):
+    """The kernel distance on the features of any classifier, whose name the figure bears: ``kd_squeezenet1_1``.
+
+    Args:
+        network: as of ``fd``.
+        library: as of ``fd``.
+        real: as of ``fid``.
+        weights: as of ``fd``.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: str = "squeezenet1_1",
+        library: Library = "torchvision",
+        real: Real = "measured",
+        weights: Path | None = None,
+    ) -> None:
+        super().__init__(pooled(library, network, weights), kernel_as(f"kd_{network}"), real)

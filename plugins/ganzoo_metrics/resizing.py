@@ -1,0 +1,75 @@
+"""Pictures as feature networks want them: quantized as a file would hold them, then resized in one of three ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganzoo import GanzooError
+
+How = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]
+
+
+def quantized(images: Tensor) -> Tensor:
+    """Return pictures (B, 1 or 3, H, W) in [−1, 1] as files hold them: (B, 3, H, W), whole numbers 0 … 255, float32.
+
+    Raises GanzooError for another number of channels, and for pictures that are not finite.
+    """
+    if images.shape[1] not in (1, 3):
+        raise GanzooError(f"feature networks see pictures of 1 or 3 channels; these have {images.shape[1]}")
+    if not bool(torch.isfinite(images).all()):
+        raise GanzooError("a picture is not finite: there is nothing to measure")
+    whole = ((images.float().clamp(-1, 1) + 1) * 127.5).round()
+    return whole.expand(-1, 3, -1, -1)
+
+
+def resize(pictures: Tensor, side: int, how: How) -> Tensor:
+    """Return ``quantized`` pictures as (B, 3, side, side), in [0, 255].
+
+    Args:
+        pictures: (B, 3, H, W).
+        side: in pixels.
+        how: ``clean``: bicubic, with a kernel that widens when it shrinks, in floats, as clean-fid does through Pillow
+            (Parmar et al. 2022); ``legacy_pytorch``: bilinear, from four pixels whatever the sizes; and
+            ``legacy_tensorflow``: likewise, with pixel i taken from i · H / side, as TensorFlow 1 did. Both alias.
+    """
+    return WAYS[how](pictures, side)
+
+
+def _clean(pictures: Tensor, side: int) -> Tensor:
+    from cleanfid.resize import make_resizer  # type: ignore[import-untyped]
+
+    resizer = make_resizer("PIL", False, "bicubic", (side, side))
+    resized = [resizer(one) for one in pictures.permute(0, 2, 3, 1).cpu().numpy()]
+    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(pictures.device)
+
+
+def _pytorch(pictures: Tensor, side: int) -> Tensor:
+    return F.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)
+
+
+def _tensorflow(pictures: Tensor, side: int) -> Tensor:
+    for dim in (2, 3):
+        pictures = _stretched(pictures, dim, side)
+    return pictures
+
+
+def _stretched(pictures: Tensor, dim: int, side: int) -> Tensor:
+    length = pictures.shape[dim]
+    places = torch.arange(side, device=pictures.device, dtype=torch.float32) * (length / side)
+    low = places.floor().long().clamp(max=length - 1)
+    part = (places - low).view([side if one == dim else 1 for one in range(4)])
+    high = (low + 1).clamp(max=length - 1)
+    return pictures.index_select(dim, low) * (1 - part) + pictures.index_select(dim, high) * part
+
+
+WAYS: dict[How, Callable[[Tensor, int], Tensor]] = {
+    "clean": _clean,
+    "legacy_pytorch": _pytorch,
+    "legacy_tensorflow": _tensorflow,
+}

@@ -1,0 +1,161 @@
+"""Distances of translations from real pictures: the same whatever the batch, order and processes; real ones cached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from calls import refusal
+from safetensors.torch import save_file
+from standins import Noise, engine_of, figures_of
+from torch import nn
+
+from ganzoo.data.loading import Reader
+from ganzoo.data.pictures import find_pictures, read_picture, to_float
+from ganzoo.interfaces import Metric, Sample, Split
+from ganzoo.options import build
+from ganzoo.plugins import plugins
+from ganzoo.settings import ImageSettings
+from ganzoo.step import Step
+from ganzoo_cyclegan.method import CycleGAN
+from ganzoo_maskers.pretrained import read_weights
+from ganzoo_metrics.distances import frechet, kernel
+from ganzoo_metrics.distribution import SetDistance
+from ganzoo_metrics.pooled import PooledFeatures
+from ganzoo_metrics.resizing import quantized, resize
+
+DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
+PUBLISHED = DATA.parent / "weights/squeezenet1_1_fp16.pth"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Save drawn weights of a classifier of torchvision or timm."""
+
+    def saved(name: str, library: str = "torchvision") -> Path:
+        import timm
+        from torchvision.models import get_model  # type: ignore[import-untyped]
+
+        file = tmp_path_factory.getbasetemp() / f"{library}_{name}.safetensors"
+        if not file.exists():
+            torch.manual_seed(0)
+            network = get_model(name, weights=None) if library == "torchvision" else timm.create_model(name)
+            save_file(network.state_dict(), file)
+        return file
+
+    return saved
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+
+
+def metric(name: str, **options: Any) -> SetDistance:
+    made: SetDistance = build(plugins().registry.get("metric", name), **options)
+    made.prepare(0)
+    return made
+
+
+class Turned(Noise):
+    turned = False
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        return super().sample(split, domain, self.held_out - 1 - index if self.turned else index)
+
+
+def parts(count: int = 7, turned: bool = False) -> tuple[Any, Reader]:
+    torch.manual_seed(0)
+    networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
+    data = Turned(size=8, test=count)
+    data.turned = turned
+    return engine_of(CycleGAN(), networks), Reader(data, ImageSettings(size=8))
+
+
+def test_figures_are_the_distances_of_the_features(weights: Callable[[str], Path]) -> None:
+    engine, reader = parts()
+    file = weights("squeezenet1_1")
+    network = PooledFeatures("torchvision", "squeezenet1_1", read_weights(file))
+    images = {one: [reader.dataset.sample("test", one, i).image for i in range(7)] for one in "AB"}
+    A, B = (to_float(np.stack(images[one])) for one in "AB")
+    with torch.no_grad():
+        fake, real = (network(resize(quantized(one), 224, "clean")) for one in (engine.networks["G_AB"](A), B))
+    found = figures_of(engine, reader, metric("fd", weights=file), metric("kd", weights=file))
+    assert found["fd_squeezenet1_1_AB"] == pytest.approx(frechet(fake, real), rel=1e-3)
+    assert found["kd_squeezenet1_1_AB"] == pytest.approx(kernel(fake, real, 0)[0], rel=1e-3)
+    assert {name.removesuffix("_AB").removesuffix("_BA") for name in found} == {
+        "fd_squeezenet1_1", "kd_squeezenet1_1", "kd_squeezenet1_1_std",
+    }  # fmt: skip
+
+
+def test_batches_and_order_count_for_nothing(weights: Callable[[str], Path]) -> None:
+    metrics = [metric(name, weights=weights("squeezenet1_1")) for name in ("fd", "kd")]
+    found = [figures_of(*parts(), *metrics, batch=batch) for batch in (1, 3, 16)]
+    found.append(figures_of(*parts(turned=True), *metrics))
+    for one in found[1:]:
+        assert one == pytest.approx(found[0], rel=1e-4)
+
+
+def test_a_network_looks_once_for_two(weights: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    forward = PooledFeatures.forward
+
+    def counted(self: PooledFeatures, pictures: torch.Tensor) -> torch.Tensor:
+        looked.append(len(pictures))
+        return forward(self, pictures)
+
+    monkeypatch.setattr(PooledFeatures, "forward", counted)
+    options = {"weights": weights("squeezenet1_1")}
+    figures_of(*parts(), metric("fd", **options), metric("kd", **options))
+    assert sum(looked) == 4 * 7  # translations and real pictures of two domains, for both metrics together
+
+
+@pytest.mark.parametrize("name", ["fd", "kd"])
+def test_fewer_pictures_than_a_distance_needs_are_no_number(name: str, weights: Callable[[str], Path]) -> None:
+    said = refusal(figures_of, *parts(count=1), metric(name, weights=weights("squeezenet1_1")))
+    assert "needs two translated pictures at least; there are 1" in said
+
+
+@pytest.mark.parametrize(
+    ("library", "network", "width"),
+    [("torchvision", "resnet18", 512), ("torchvision", "mobilenet_v3_small", 576), ("timm", "resnet10t", 512)],
+)
+def test_any_classifier_gives_features(library: str, network: str, width: int, weights: Callable[..., Path]) -> None:
+    made = metric("fd", library=library, network=network, weights=weights(network, library))
+    found = made.look.network(torch.rand(2, 3, made.look.side, made.look.side) * 255)
+    assert found.shape == (2, width)
+    assert made.about["network"] == f"{library}/{network}"
+
+
+def test_a_wrong_name_and_wrong_weights_are_told(weights: Callable[[str], Path]) -> None:
+    file = weights("squeezenet1_1")
+    assert "did you mean 'resnet18'" in refusal(metric, "fd", network="resnet81", weights=file)
+    assert "timm has no model 'no_such'" in refusal(metric, "fd", library="timm", network="no_such", weights=file)
+    assert "weights of another architecture than resnet18" in refusal(metric, "fd", network="resnet18", weights=file)
+    assert "no classifier" in refusal(metric, "fd", network="mnasnet0_5", weights=file)
+
+
+def test_label_maps_are_refused_before_a_run(weights: Callable[[str], Path]) -> None:
+    made: Metric = metric("fd", weights=weights("squeezenet1_1"))
+    data = Noise(size=8)
+    data.channels = {"A": 3, "B": 19}
+    assert "these have 19" in refusal(made.bind, CycleGAN(), Reader(data, ImageSettings(size=8)))
+
+
+@pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"needs the published weights: {PUBLISHED}")
+def test_published_features_know_paintings_from_horses() -> None:
+    """Two halves of one set are nearer to one another than two sets are."""
+    made = metric("fd", weights=PUBLISHED)
+
+    def features(folder: str) -> torch.Tensor:
+        found = [to_float(read_picture(file, 3))[None] for file in find_pictures(DATA / folder)[:50]]
+        return torch.cat([made.features(Step({"fake_B": one}), "fake_B") for one in found])
+
+    paintings, horses = features("monet2photo/testA"), features("horse2zebra/testA")
+    within = frechet(paintings[::2], paintings[1::2])
+    assert frechet(paintings[::2], horses[::2]) > 2 * within
