@@ -86,7 +86,7 @@ class Evaluator:
     def _collect(self, mine: Keyed, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
         for i, (name, metric) in enumerate(self.metrics.items()):
             for direction in ways(metric, self.engine.method, used):
-                if name in failed:
+                if name in failed or min(step.samples) >= used[direction[0]]:
                     continue
                 try:
                     rows = metric.rows(step, direction)
@@ -129,6 +129,16 @@ class Evaluator:
             if key in found.figures:
                 raise GanzooError(f"evaluate.metrics: two metrics give the figure {key!r}; leave one of them out")
             found.figures[key], found.about[key] = value, about
+
+
+def told(what: str, found: Measured) -> str:
+    """Return lines that say what was found, with the numbers of pictures."""
+    said = [f"{what} ({', '.join(f'{count} {domain}' for domain, count in found.pictures.items())}):"]
+    for name, value in found.figures.items():
+        about = found.about[name]
+        real = f", {about['n_real']} real" if "n_real" in about else ""
+        said.append(f"  {name:<28} {value:<10.5g} {about['n_fake']} translated{real}")
+    return "\n".join(said)
 
 
 def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence[Row], seed: int) -> Step:

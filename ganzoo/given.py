@@ -14,7 +14,7 @@ from ganzoo.data.pictures import SUFFIXES
 from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
-from ganzoo.recipe_reader import read_masker
+from ganzoo.part_reader import read_masker
 from ganzoo.roles import Roles
 
 

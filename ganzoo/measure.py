@@ -9,7 +9,7 @@ from ganzoo import state
 from ganzoo.closing import closing_panel
 from ganzoo.data.order import picture_counts
 from ganzoo.errors import GanzooError
-from ganzoo.fingerprint import portable
+from ganzoo.fingerprint import portable, recipe_key
 from ganzoo.interfaces import Split
 from ganzoo.recording import make_record
 
@@ -50,9 +50,9 @@ def measure_now(run: Run, step: int) -> dict[str, float]:
 
 def finish(run: Run, step: int) -> dict[str, float]:
     """Evaluate ``last`` and ``best`` on the test split (or validation, where there is none); say where things are."""
-    there: dict[str, Mapping[str, Any]] = {one["checkpoint"]: one for one in results_at(run, step)}
-    run.accelerator.wait_for_everyone()  # every process has read what there is before anything is added
     split = first_of(run, "test", "validation") if run.metrics else None
+    there: dict[str, Mapping[str, Any]] = {one["checkpoint"]: one for one in results_at(run, step, split)}
+    run.accelerator.wait_for_everyone()  # every process has read what there is before anything is added
     if split and "last" not in there:
         there["last"] = close_with(run, "last", step, split)
     best = run.checkpoint("best")
@@ -62,7 +62,7 @@ def finish(run: Run, step: int) -> dict[str, float]:
         state.load_weights(run.checkpoint("last"), run.engine)
     run.write_event("finished", step=step)
     if run.accelerator.is_main_process:
-        closing_panel(run, step, results_at(run, step))
+        closing_panel(run, step, results_at(run, step, split))
     if failed := {name: why for one in there.values() for name, why in one["failed"].items()}:
         raise GanzooError(
             f"{run.folder}: trained to its end, but not all could be measured; what went wrong is recorded, and the "
@@ -71,10 +71,11 @@ def finish(run: Run, step: int) -> dict[str, float]:
     return dict(there["last"]["figures"]) if "last" in there else {}
 
 
-def results_at(run: Run, step: int) -> list[dict[str, Any]]:
-    """Return the closing records of a step, as far as they are whole and of the recipe's present metrics."""
+def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]:
+    """Return the closing records of a step, as far as they are whole and of the recipe as it is, metrics and data."""
     metrics = portable(run.recipe.resolved()["evaluate"]["metrics"])
-    return [one for one in run.results if (one["step"], one["status"], one["metrics"]) == (step, "ok", metrics)]
+    wanted = {"step": step, "split": split, "status": "ok", "metrics": metrics, "recipe_key": recipe_key(run.recipe)}
+    return [one for one in run.results if all(one[name] == value for name, value in wanted.items())]
 
 
 def close_with(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
@@ -83,6 +84,16 @@ def close_with(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, 
     if not run.accelerator.is_main_process:
         return {"figures": found.figures, "failed": found.failed}
     trained = step if checkpoint == "last" else state.read_progress(run.checkpoint(checkpoint))["step"]
-    record = make_record(run, found, checkpoint=checkpoint, step=step, trained=trained, split=split)
-    run.results.append(**{name: value for name, value in record.fields().items() if name != "time"})
-    return record.fields()
+    record = make_record(
+        run.recipe,
+        run.dataset,
+        run.accelerator,
+        found,
+        folder=run.folder,
+        checkpoint=checkpoint,
+        step=step,
+        trained=trained,
+        split=split,
+    ).fields()
+    run.results.append(**record)
+    return record

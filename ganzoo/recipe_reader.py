@@ -34,7 +34,7 @@ def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collecti
     """
     path = Path(file)
     document = apply_overrides(read_with_base(path), overrides)
-    reader = _RecipeReader(document, roles)
+    reader = RecipeReader(document, roles)
     recipe = reader.recipe(path)
     if reader.problems or recipe is None:
         lines = [
@@ -45,28 +45,8 @@ def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collecti
     return recipe
 
 
-def read_masker(text: str, role: str, origin: str) -> Part:
-    """Read and check a masker that a command names, as a recipe would: ``unet``, ``{masker: unet, weights: …}``.
-
-    Args:
-        text: YAML.
-        role: which it is to serve.
-        origin: where it is said, for the errors.
-
-    Raises GanzooError with one line for each mistake, also for a masker that makes no mask by itself.
-    """
-    value = apply_overrides(Document({}, {(): origin}), [f"masker={text}"]).data["masker"]
-    reader = _RecipeReader(Document({}, {}), ROLES)
-    part = reader.part(value, (), "masker", MaskerUse)
-    if part and reader.fit(role, part, ()):
-        reader.problem((), f"{part.component.name!r} hands on another role's mask; name the masker that makes it")
-    if reader.problems or part is None:
-        raise GanzooError("\n".join(": ".join([origin, *map(str, one.path), one.message]) for one in reader.problems))
-    return part
-
-
-class _RecipeReader:
-    """Collects problems instead of raising, so that all are told at once."""
+class RecipeReader:
+    """Reads a document part by part, and collects problems instead of raising, so that all are told at once."""
 
     def __init__(self, document: Document, roles: Collection[str]) -> None:
         self.roles = roles
@@ -75,9 +55,11 @@ class _RecipeReader:
         self.registry = plugins().registry
 
     def problem(self, path: KeyPath, message: str) -> None:
+        """Note a mistake."""
         self.problems.append(Problem(path, message))
 
     def recipe(self, file: Path) -> Recipe | None:
+        """Return the whole recipe, or None where there are problems."""
         for key in self.data:
             if key not in SECTIONS:
                 self.problem((key,), f"unknown key {key!r}{suggest(key, SECTIONS)}")
@@ -100,6 +82,7 @@ class _RecipeReader:
         return Recipe(file, method, networks, maskers, losses, data, metrics, images, train, evaluate)
 
     def section(self, name: str) -> dict[str, Any]:
+        """Return a section's mapping."""
         value = self.data.get(name)
         if value is None:
             return {}
@@ -109,6 +92,7 @@ class _RecipeReader:
         return value
 
     def required(self, kind: str, section: str = "") -> Part | None:
+        """Return the part of a section that must be there."""
         name = section or kind
         if name not in self.data:
             self.problem((), f"the key {name!r} is missing: {name}: {{{kind}: …}}")
@@ -116,6 +100,7 @@ class _RecipeReader:
         return self.part(self.data[name], (name,), kind)
 
     def settings(self, name: str, target: type[Any], without: tuple[str, ...] = ()) -> Any:
+        """Return checked settings."""
         given = {key: value for key, value in self.section(name).items() if key not in without}
         checked, problems = check_options(target, given, (name,))
         self.problems += problems
@@ -277,6 +262,7 @@ class _RecipeReader:
         return masker.same_as
 
     def losses(self, method: Method | None) -> dict[str, Part]:
+        """Return the losses, by name."""
         found = {}
         roles = [role for role, value in self.section("maskers").items() if value is not None and role in ROLES]
         for name, value in self.section("losses").items():
@@ -292,6 +278,7 @@ class _RecipeReader:
         return found
 
     def metrics(self, method: Method | None) -> list[Part]:
+        """Return the metrics."""
         value = self.section("evaluate").get("metrics") or []
         if not isinstance(value, list):
             self.problem(("evaluate", "metrics"), f"it is {value!r}; it is a list of names or {{metric: NAME, …}}")

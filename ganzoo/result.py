@@ -70,11 +70,13 @@ class Record(BaseModel):
     failed: dict[str, str]
     cost: Cost
     environment: dict[str, Any]
+    cell: dict[str, str] = {}
     time: str = ""
 
     def fields(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return self.model_dump()
+        """Return it as plain data, the time only where it has been written already."""
+        found = self.model_dump()
+        return found if self.time else {name: value for name, value in found.items() if name != "time"}
 
 
 def read_records(file: Path) -> list[Record]:

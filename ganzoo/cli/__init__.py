@@ -9,8 +9,9 @@ import sys
 import click
 
 from ganzoo.cli.parts import list_command, plugins_command, show_command
+from ganzoo.cli.tables import bench_command, table_command
 from ganzoo.cli.weights import weights_command
-from ganzoo.cli.work import check_command, masks_command, run_command, translate_command
+from ganzoo.cli.work import check_command, evaluate_command, masks_command, run_command, translate_command
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import installed_version, plugins
 
@@ -18,6 +19,9 @@ OWN = (
     run_command,
     check_command,
     masks_command,
+    evaluate_command,
+    bench_command,
+    table_command,
     translate_command,
     list_command,
     show_command,

@@ -16,9 +16,9 @@ from ganzoo.data.pictures import to_float
 from ganzoo.edges import MaskerUse
 from ganzoo.interfaces import Masker, Sample
 from ganzoo.options import plain
+from ganzoo.part_reader import read_masker
 from ganzoo.processes import default_device
 from ganzoo.randomness import Draws, keyed
-from ganzoo.recipe_reader import read_masker
 from ganzoo.roles import Roles
 
 

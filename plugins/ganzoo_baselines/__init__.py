@@ -18,6 +18,7 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("method", "unit", "ganzoo_baselines.unit:UNIT")
     registry.add("method", "cut", "ganzoo_baselines.cut:CUT")
     registry.add("method", "fastcut", "ganzoo_baselines.cut:FastCUT")
+    registry.add("method", "untranslated", "ganzoo_baselines.untranslated:Untranslated")
     registry.add("generator", "smooth_resnet", "ganzoo_baselines.antialiased:SmoothResNet")
     registry.add("discriminator", "smooth_patch", "ganzoo_baselines.antialiased:SmoothPatch")
     registry.add("generator", "unit", "ganzoo_baselines.unit_network:UNITGenerator")

@@ -15,7 +15,7 @@ from tinyrun import write_recipe
 from ganzoo.check import check
 from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError
-from ganzoo.recipe_reader import _RecipeReader, read_recipe
+from ganzoo.recipe_reader import RecipeReader, read_recipe
 from ganzoo.registry import Registration, Registry
 from ganzoo.roles import ROLES
 from ganzoo.runs import Run
@@ -151,7 +151,7 @@ def test_a_maskers_option_may_not_bear_a_name_that_every_masker_takes() -> None:
         def __init__(self, *, grow: int = 1) -> None:
             super().__init__()
 
-    reader = _RecipeReader(Document({}, {}), ROLES)
+    reader = RecipeReader(Document({}, {}), ROLES)
     registration = Registration("growing")
     registration.add("masker", "growing", Growing)
     reader.registry = Registry()

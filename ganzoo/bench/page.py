@@ -1,0 +1,76 @@
+"""Tables on pages: between two markers, made anew or compared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ganzoo.bench.rendering import markdown
+from ganzoo.bench.running import kept, stale
+from ganzoo.bench.spec import Bench, Cell
+from ganzoo.bench.table import Table, table_of
+from ganzoo.errors import GanzooError
+from ganzoo.fingerprint import data_key
+from ganzoo.recipe import Recipe
+from ganzoo.recipe_reader import read_recipe
+from ganzoo.records import write_text
+from ganzoo.result import Record
+
+
+def current(bench: Bench, data: Path | None) -> Table:
+    """Return a table as its records give it now.
+
+    Pictures are compared with those of the records where they are here; where they are not, nothing is said of them.
+    """
+    seen: dict[str, dict[str, str]] = {}
+
+    def outdated(cell: Cell, record: Record) -> list[str]:
+        changes = bench.changes(cell, data or Path("/nowhere"))
+        recipe = read_recipe(bench.recipe(cell), changes)
+        return stale(record, recipe) + _other_pictures(record, recipe, seen)
+
+    return table_of(bench, kept(bench), outdated)
+
+
+def _other_pictures(record: Record, recipe: Recipe, seen: dict[str, dict[str, str]]) -> list[str]:
+    where = str(recipe.data.resolved())
+    if where not in seen:
+        try:
+            dataset = recipe.data.make()
+            seen[where] = {split: data_key(dataset, split) for split in ("train", "validation", "test")}
+        except GanzooError:  # the pictures are not on this machine
+            seen[where] = {}
+    now = seen[where]
+    return ["pictures"] if any(now and now[split] != key for split, key in record.data.keys.items()) else []
+
+
+def settle(bench: Bench, data: Path | None, *, check: bool) -> None:
+    """Put a table between its markers on its page, ``<!-- NAME table … -->`` and ``<!-- end of NAME table -->``.
+
+    Args:
+        bench: the table, whose spec names a page.
+        data: the folder that ``{data}`` stands for.
+        check: whether to compare only.
+
+    Raises GanzooError where the markers are missing, and, to check, where another table stands there.
+    """
+    page = bench.page
+    if page is None:
+        raise GanzooError(f"{bench.file}: it names no page on which the table stands; page: FILE")
+    try:
+        text = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise GanzooError(f"{page}: cannot be read: {error.strerror}") from None
+    name = re.escape(bench.name)
+    markers = re.match(rf"(?s)(.*<!-- {name} table[^\n]*-->)(.*)(<!-- end of {name} table -->.*)", text)
+    if not markers:
+        raise GanzooError(
+            f"{page}: the markers <!-- {bench.name} table --> and <!-- end of {bench.name} table --> are missing"
+        )
+    made = f"\n{markdown(current(bench, data))}\n"
+    if check and markers[2] != made:
+        raise GanzooError(
+            f"{page}: the table {bench.name} is not what its records give; ganzoo table {bench.file} --write writes it"
+        )
+    if not check:
+        write_text(page, markers[1] + made + markers[3])

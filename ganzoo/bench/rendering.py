@@ -1,0 +1,108 @@
+"""A table in Markdown, CSV, LaTeX and HTML."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Callable, Mapping
+
+from ganzoo.bench.table import Table, Text
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "—": "---",
+    "→": r"$\rightarrow$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+}
+
+
+def markdown(table: Table) -> str:
+    """Return Markdown: the table, its footnotes, and how it was made."""
+
+    def cell(text: Text) -> str:
+        plain = text.text.replace("|", "\\|")
+        return (f"**{plain}**" if text.bold else plain) + "".join(f"<sup>{note}</sup>" for note in text.notes)
+
+    head = [one.replace("|", "\\|") for one in table.head]
+    lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
+    lines += [f"| {' | '.join(map(cell, row))} |" for row in table.rows]
+    lines += ["", " ".join(table.made)]
+    lines += [f"<br><sup>{number}</sup> {note}" for number, note in enumerate(table.notes, 1)]
+    if table.about:
+        lines += ["", table.about]
+    return "\n".join(lines)
+
+
+def comma_separated(table: Table) -> str:
+    """Return CSV: a line for each row, the numbers of footnotes in a column of their own; then nothing else."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*table.head, "notes"])
+    for row in table.rows:
+        notes = dict.fromkeys(table.notes[note - 1] for cell in row for note in cell.notes)
+        writer.writerow([*(cell.text for cell in row), "; ".join(notes)])
+    return out.getvalue().rstrip("\n")
+
+
+def latex(table: Table) -> str:
+    """Return a tabular for LaTeX with booktabs, footnotes below it."""
+
+    def escaped(text: str) -> str:
+        return "".join(LATEX.get(one, one) for one in text)
+
+    def cell(text: Text) -> str:
+        plain = rf"\textbf{{{escaped(text.text)}}}" if text.bold else escaped(text.text)
+        return plain + "".join(f"$^{{{note}}}$" for note in text.notes)
+
+    lines = [rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}", r"\toprule"]
+    lines += [" & ".join(map(escaped, table.head)) + r" \\", r"\midrule"]
+    lines += [" & ".join(map(cell, row)) + r" \\" for row in table.rows]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\par\footnotesize {escaped(' '.join(table.made))}"]
+    lines += [rf"\par\footnotesize $^{{{number}}}$ {escaped(note)}" for number, note in enumerate(table.notes, 1)]
+    return "\n".join(lines)
+
+
+def hypertext(table: Table) -> str:
+    """Return a page of HTML that stands by itself."""
+
+    def cell(text: Text, tag: str = "td") -> str:
+        plain = html.escape(text.text)
+        plain = f"<strong>{plain}</strong>" if text.bold else plain
+        return f"<{tag}>{plain}{''.join(f'<sup>{note}</sup>' for note in text.notes)}</{tag}>"
+
+    head = "".join(f"<th>{html.escape(one)}</th>" for one in table.head)
+    rows = "\n".join(f"<tr>{cell(row[0], 'th')}{''.join(map(cell, row[1:]))}</tr>" for row in table.rows)
+    notes = "".join(f"<p><sup>{number}</sup> {html.escape(note)}</p>\n" for number, note in enumerate(table.notes, 1))
+    style = (
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
+        "table{border-collapse:collapse}td,th{padding:.3em .8em;text-align:right;border-bottom:1px solid #8884}"
+        "tr>:first-child{text-align:left;font-weight:normal}thead th{border-bottom:2px solid #888}p{font-size:.85em}"
+        ":root{color-scheme:light dark}"
+    )
+    about = f"<p>{html.escape(table.about)}</p>\n" if table.about else ""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(table.title)}</title>'
+        f"<style>{style}</style></head>\n<body><h1>{html.escape(table.title)}</h1>\n{about}<table><thead><tr>{head}</tr>"
+        f"</thead><tbody>\n{rows}\n</tbody></table>\n<p>{html.escape(' '.join(table.made))}</p>\n{notes}</body></html>"
+    )
+
+
+FORMATS: Mapping[str, Callable[[Table], str]] = {
+    "markdown": markdown,
+    "csv": comma_separated,
+    "latex": latex,
+    "html": hypertext,
+}

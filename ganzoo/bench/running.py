@@ -1,0 +1,174 @@
+"""Run a table's cells, each in a process of its own, and keep a record of each, be it of a failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+
+from ganzoo.bench.spec import Bench, Cell
+from ganzoo.console import Console
+from ganzoo.errors import GanzooError
+from ganzoo.fingerprint import plugins_of, portable, recipe_key
+from ganzoo.plugins import installed_version
+from ganzoo.recipe import Recipe
+from ganzoo.recipe_reader import read_recipe
+from ganzoo.records import JsonLines, write_text
+from ganzoo.result import Code, Cost, Data, Record, read_records
+
+
+def kept(bench: Bench) -> list[Record]:
+    """Return the table's records; none where there is no file yet. Raises GanzooError for what is no record."""
+    return read_records(bench.records) if bench.records.is_file() else []
+
+
+def of(records: Iterable[Record], cell: Cell) -> Record | None:
+    """Return the record of a cell, or None."""
+    wanted = {"row": cell.row, "data": cell.data}
+    return next(
+        (one for one in records if one.seed == cell.seed and {key: one.cell.get(key) for key in wanted} == wanted), None
+    )
+
+
+def stale(record: Record, recipe: Recipe) -> list[str]:
+    """Return what of a record's recipe and plugins is no more what it was: ``recipe``, ``plugin NAME``."""
+    changed = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
+    if record.status == "ok" and record.metrics != portable(recipe.resolved()["evaluate"]["metrics"]):
+        changed.append("metrics")
+    now = plugins_of(recipe)
+    changed += [f"plugin {name}" for name, code in record.plugins.items() if now.get(name, {}).get("code") != code.code]
+    return changed
+
+
+def run(bench: Bench, *, data: Path | None, root: Path, jobs: int, only: Sequence[str] = ()) -> list[Record]:
+    """Run what a table lacks; return all its records, failures among them.
+
+    A cell with a whole record is left alone; a failed one is tried again, and so is one whose recipe or plugins have
+    changed since. What was stopped goes on where it was.
+
+    Args:
+        bench: the table.
+        data: the folder that ``{data}`` stands for.
+        root: where runs are kept.
+        jobs: cells at a time; on a machine with several GPUs each has its own.
+        only: rows to run; all by default.
+
+    Raises GanzooError for a recipe that is wrong, before anything is run.
+    """
+    console, records, lock = Console(), kept(bench), Lock()
+    todo: list[tuple[Cell, Recipe]] = []
+    for cell in bench.cells():
+        recipe = read_recipe(bench.recipe(cell), bench.changes(cell, data))
+        found = of(records, cell)
+        if (not only or cell.row in only) and (found is None or found.status == "failed" or stale(found, recipe)):
+            todo.append((cell, recipe))
+    console.say(f"{bench.name}: {len(todo)} of {len(list(bench.cells()))} runs to make")
+    devices: SimpleQueue[str] = SimpleQueue()
+    for name in _devices(jobs):
+        devices.put(name)
+
+    def make(item: tuple[Cell, Recipe]) -> None:
+        cell, recipe = item
+        device = devices.get()
+        try:
+            record = _made(bench, cell, recipe, root, data, device)
+        finally:
+            devices.put(device)
+        with lock:
+            others = [one for one in records if one is not of(records, cell)]
+            records[:] = _sorted(bench, [*others, record])
+            write_text(bench.records, "".join(json.dumps(one.fields(), ensure_ascii=False) + "\n" for one in records))
+        what = "  ".join(f"{name} {value:.4g}" for name, value in record.figures.items())
+        console.say(f"{cell.name}: {what if record.status == 'ok' else f'failed: {record.why}'}")
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for done in [pool.submit(make, item) for item in todo]:
+            done.result()
+    return records
+
+
+def _devices(jobs: int) -> list[str]:
+    """Return what each job may see: one GPU each, where there are."""
+    import torch
+
+    count = torch.cuda.device_count()
+    return [str(i % count) if count else "" for i in range(jobs)]
+
+
+def _made(bench: Bench, cell: Cell, recipe: Recipe, root: Path, data: Path | None, device: str) -> Record:
+    """Run a cell and return its record."""
+    place = root / bench.name
+    folder = place / recipe.name / cell.name
+    words = ["run", str(bench.recipe(cell)), *bench.changes(cell, data), "--name", cell.name, "--root", str(place)]
+    environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": device} if device else {})}
+    done = _ganzoo(words, environment)
+    if "begun with other settings" in done.stderr:  # the spec has changed since: that run is put aside
+        done = _ganzoo([*words, "--fresh"], environment)
+    where = {"spec": bench.file.stem, "scale": bench.scale, "row": cell.row, "data": cell.data}
+    found = [one for one in _results(folder) if one.checkpoint == bench.spec.checkpoint]
+    if found and (done.returncode == 0 or found[-1].status == "failed"):
+        return found[-1].model_copy(update={"cell": where})
+    lines = [line.removeprefix("ganzoo: ") for line in done.stderr.splitlines() if line.strip()]
+    why = lines[-1] if lines else f"it ended with exit code {done.returncode}"
+    for path in (f"{folder}: ", f"{place}/", f"{data}/"):  # where one machine has things is nothing to record
+        why = why.replace(path, "")
+    return _failure(recipe, cell, where, why)
+
+
+def _ganzoo(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ganzoo", *words]
+    return subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def _results(folder: Path) -> list[Record]:
+    file = folder / "results.jsonl"
+    return [Record.model_validate(one) for one in JsonLines(file)]
+
+
+def _failure(recipe: Recipe, cell: Cell, where: dict[str, str], why: str) -> Record:
+    return Record(
+        status="failed",
+        why=why,
+        recipe=recipe.name,
+        name=cell.name,
+        method=recipe.method.component.name,
+        recipe_key=recipe_key(recipe),
+        plugins={name: Code(**code) for name, code in plugins_of(recipe).items()},
+        core=installed_version(),
+        data=Data(dataset=recipe.data.component.name, keys={}, pictures={}),
+        seed=cell.seed,
+        step=0,
+        trained=0,
+        checkpoint="",
+        rule="",
+        weights="",
+        split="",
+        pictures={},
+        metrics=portable(recipe.resolved()["evaluate"]["metrics"]),
+        figures={},
+        about={},
+        failed={},
+        cost=Cost(),
+        environment={},
+        cell=where,
+    )
+
+
+def _sorted(bench: Bench, records: list[Record]) -> list[Record]:
+    order = {cell: i for i, cell in enumerate(bench.cells())}
+    places = [order.get(Cell(one.cell["row"], one.cell["data"], one.seed), len(order)) for one in records]
+    kept = sorted(zip(places, range(len(records)), strict=True))
+    return [records[i] for place, i in kept if place < len(order)]
+
+
+def refuse_unknown(bench: Bench, only: Sequence[str]) -> None:
+    """Raise GanzooError for a row that the table has not."""
+    for row in only:
+        if row not in bench.spec.rows:
+            raise GanzooError(f"{bench.file}: there is no row {row!r}; there are: {', '.join(bench.spec.rows)}")

@@ -1,0 +1,220 @@
+"""What a table is to show: a YAML file of rows, data, seeds and columns. docs/benchmarks.md explains it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ganzoo.errors import GanzooError, suggest
+from ganzoo.yamlfile import Document, KeyPath, by_line, read_yaml
+
+NAME = r"[\w-]+"
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+Better = Literal["more", "less", ""]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Row(_Strict):
+    """A row: a recipe with changes.
+
+    ``reference`` rows stand for what the others are compared with, and are never the best.
+    """
+
+    label: str
+    recipe: Path
+    set: list[str] = []
+    reference: bool = False
+    note: str = ""
+
+
+class DataSet(_Strict):
+    """Data that every row is trained on, by changes of its recipe."""
+
+    label: str = ""
+    set: list[str] = []
+
+
+class Column(_Strict):
+    """A figure of the records: its label, which way is better, the digits after the point, a factor."""
+
+    figure: str
+    label: str
+    better: Better = ""
+    digits: Annotated[int, Field(ge=0, le=9)] = 3
+    factor: float = 1.0
+
+
+class Paper(_Strict):
+    """The paper's figures: row → figure, or data where there is one figure, → value; ``protocol`` says of what."""
+
+    protocol: str
+    figures: dict[Name, dict[str, float]]
+
+
+class Spec(_Strict):
+    """A table, checked.
+
+    Args:
+        title: over the table.
+        about: a paragraph below it.
+        page: the page on whose markers the table stands, relative to the spec; none: it is only printed.
+        seeds: of every row and data set.
+        checkpoint: ``last`` or ``best``.
+        set: changes of all recipes, before the data's and the row's own.
+        rows: by name.
+        data: by name; without it every row has its recipe's own.
+        columns: the figures.
+        mean: whether a column shows the mean over the data sets.
+        paper: the figures of the paper.
+        scales: other sizes of the same table, by name: each replaces what it gives.
+    """
+
+    title: str
+    about: str = ""
+    page: Path | None = None
+    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    checkpoint: Literal["last", "best"] = "last"
+    set: list[str] = []
+    rows: Annotated[dict[Name, Row], Field(min_length=1)]
+    data: dict[Name, DataSet] = {}
+    columns: Annotated[list[Column], Field(min_length=1)]
+    mean: bool = False
+    paper: Paper | None = None
+    scales: dict[Name, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a table: a row on a data set (``""`` where the recipe has its own) from a seed."""
+
+    row: str
+    data: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return "-".join([self.row, *([self.data] if self.data else []), f"seed{self.seed}"])
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A spec at a scale, and where its files are.
+
+    Args:
+        file: the spec's.
+        scale: its name; empty for the spec as it stands.
+        spec: with the scale laid over it.
+    """
+
+    file: Path
+    scale: str
+    spec: Spec
+
+    @property
+    def name(self) -> str:
+        """The table's name: of its records and markers."""
+        return "-".join([self.file.stem, *([self.scale] if self.scale else [])])
+
+    @property
+    def records(self) -> Path:
+        """The file of records, beside the spec."""
+        return self.file.with_name(f"{self.name}.jsonl")
+
+    @property
+    def page(self) -> Path | None:
+        """The page that the table stands on."""
+        return self.file.parent / self.spec.page if self.spec.page else None
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield the runs, in the table's order."""
+        for row in self.spec.rows:
+            for data in self.spec.data or [""]:
+                for seed in self.spec.seeds:
+                    yield Cell(row, data, seed)
+
+    def recipe(self, cell: Cell) -> Path:
+        """Return the recipe's file."""
+        return self.file.parent / self.spec.rows[cell.row].recipe
+
+    def changes(self, cell: Cell, data: Path | None) -> list[str]:
+        """Return the changes of a cell's recipe, with the folder of data in place of ``{data}``.
+
+        Raises GanzooError where it is needed and not given.
+        """
+        spec = self.spec
+        found = [*spec.set, *(spec.data[cell.data].set if cell.data else []), *spec.rows[cell.row].set]
+        if data is None and any("{data}" in one for one in found):
+            raise GanzooError(
+                f"{self.file}: it reads pictures from the folder {{data}}: say where that is, --data FOLDER or the "
+                "variable GANZOO_DATA"
+            )
+        return [one.replace("{data}", str(data)) for one in found] + [f"train.seed={cell.seed}"]
+
+
+def data_folder(given: Path | None) -> Path | None:
+    """Return the folder that ``{data}`` stands for: the one given, or GANZOO_DATA's; absolute."""
+    named = given or (Path(os.environ["GANZOO_DATA"]) if os.environ.get("GANZOO_DATA") else None)
+    return named.absolute() if named else None
+
+
+def read_spec(file: Path, scale: str = "") -> Bench:
+    """Read and check a spec. Raises GanzooError with one line for each mistake: ``file:line: path: what``."""
+    document = read_yaml(file)
+    spec = _checked(document.data, document)
+    if scale:
+        if scale not in spec.scales:
+            raise GanzooError(f"{file}: it has no scale {scale!r}{suggest(scale, spec.scales)}")
+        under: KeyPath = ("scales", scale)
+        places = document.places | {key[2:]: place for key, place in document.places.items() if key[:2] == under}
+        laid = {**document.data, **spec.scales[scale], "scales": {}}
+        spec = _checked(laid, Document(laid, {**places, (): document.place(under)}))
+    return Bench(file, scale, spec)
+
+
+def _checked(data: dict[str, Any], document: Document) -> Spec:
+    try:
+        spec = Spec.model_validate(data)
+    except ValidationError as error:
+        problems = [(tuple(one["loc"]), one["msg"]) for one in error.errors()]
+    else:
+        problems = [*_inconsistent(spec)]
+    lines = [f"{document.place(path)}: {'.'.join(map(str, path)) or 'spec'}: {what}" for path, what in problems]
+    if lines:
+        raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=by_line)))
+    return spec
+
+
+def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
+    keys = set(spec.data) if spec.data and len(spec.columns) == 1 else {one.figure for one in spec.columns}
+    for row, figures in (spec.paper.figures if spec.paper else {}).items():
+        if row not in spec.rows:
+            yield ("paper", "figures", row), f"there is no row {row!r}{suggest(row, spec.rows)}"
+        for key in figures:
+            if key not in keys:
+                yield ("paper", "figures", row, key), f"there is no column {key!r}{suggest(key, keys)}"
+    if spec.mean and len(spec.data) < 2:
+        yield ("mean",), "the mean over data sets needs two of them at least"
+    for path, changes in [
+        (("set",), spec.set),
+        *((("rows", name, "set"), row.set) for name, row in spec.rows.items()),
+        *((("data", name, "set"), one.set) for name, one in spec.data.items()),
+    ]:
+        for i, one in enumerate(changes):
+            if not re.match(r"[\w.]+=", one):
+                yield (*path, i), f"{one!r} is not of the form key.path=value"
+            elif one.startswith("train.seed="):
+                yield (*path, i), "seeds are the table's own: seeds: [0, 1, 2]"
+    for name, scale in spec.scales.items():
+        for key in scale:
+            if key not in Spec.model_fields or key == "scales":
+                yield ("scales", name, key), f"unknown key {key!r}{suggest(key, Spec.model_fields)}"

@@ -1,0 +1,212 @@
+"""Turn a table's records into rows of text: mean ± deviation over seeds, the best, the paper's figures, footnotes."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ganzoo.bench.running import of
+from ganzoo.bench.spec import Bench, Cell, Column
+from ganzoo.result import Record
+from ganzoo.units import duration
+
+
+@dataclass(frozen=True)
+class Text:
+    """What stands in a cell: a text, bold or not, and the numbers of its footnotes."""
+
+    text: str
+    bold: bool = False
+    notes: tuple[int, ...] = ()
+
+
+@dataclass
+class Table:
+    """A table as it will stand, in whatever format.
+
+    Args:
+        title: over it.
+        about: a paragraph.
+        head: the first row.
+        rows: the others.
+        notes: footnotes, numbered from 1.
+        made: lines on how it was made.
+    """
+
+    title: str
+    about: str
+    head: list[str]
+    rows: list[list[Text]]
+    notes: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> int:
+        """Return the number of a footnote, which is added where it is new."""
+        if text not in self.notes:
+            self.notes.append(text)
+        return self.notes.index(text) + 1
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the seeds of one cell gave for a figure, times the column's factor; ``lost`` says what of some failed."""
+
+    values: tuple[float, ...]
+    lost: tuple[str, ...] = ()
+
+    @property
+    def mean(self) -> float:
+        """The mean over the seeds."""
+        return statistics.mean(self.values)
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation over the seeds; None for a single one."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+def table_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, Record], Sequence[str]]) -> Table:
+    """Return the table of records.
+
+    Args:
+        bench: what it is to show.
+        records: of its cells; those of other tables are left out.
+        outdated: what of a record's recipe, plugins and data has changed since.
+    """
+    spec = bench.spec
+    heads = [(data, column) for data in spec.data or [""] for column in spec.columns]
+    seeds = f"Mean ± standard deviation over {len(spec.seeds)} seeds" if len(spec.seeds) > 1 else "One seed"
+    table = Table(spec.title, spec.about, [""], [])
+    papers = spec.paper.figures if spec.paper else {}
+    shown = [key for key in (_key(bench, *one) for one in heads) if any(key in figures for figures in papers.values())]
+    for data, column in heads:
+        table.head.append(_label(bench, data, column))
+        if _key(bench, data, column) in shown:
+            table.head.append(f"{_label(bench, data, column)}, in the paper")
+    if spec.mean:
+        table.head.append("mean")
+    found = {row: {one: _found(bench, records, row, *one) for one in heads} for row in spec.rows}
+    competing = [row for row, about in spec.rows.items() if not about.reference]
+    best = {one: _best({row: found[row][one] for row in competing}, one[1]) for one in heads}
+    for row, about in spec.rows.items():
+        label = Text(about.label, notes=tuple(table.note(one) for one in _of_row(bench, records, row, outdated)))
+        cells = [label]
+        for one in heads:
+            cells.append(_cell(table, found[row][one], one[1], bold=best[one] == row))
+            if _key(bench, *one) in shown:
+                theirs = papers.get(row, {}).get(_key(bench, *one))
+                cells.append(Text("" if theirs is None else f"{theirs:g}"))
+        if spec.mean:
+            cells.append(_mean([found[row][one] for one in heads], spec.columns[0]))
+        table.rows.append(cells)
+    table.made = [seeds + _better(spec.columns) + ".", *_made(bench, records)]
+    if spec.paper and shown:
+        table.made.append(f"In the paper: {spec.paper.protocol}")
+    return table
+
+
+def _key(bench: Bench, data: str, column: Column) -> str:
+    return data if data and len(bench.spec.columns) == 1 else column.figure
+
+
+def _label(bench: Bench, data: str, column: Column) -> str:
+    names = [bench.spec.data[data].label or data] if data else []
+    return ": ".join([*names, *([column.label] if len(bench.spec.columns) > 1 or not names else [])])
+
+
+def _found(bench: Bench, records: Sequence[Record], row: str, data: str, column: Column) -> Found:
+    values, lost = [], []
+    for seed in bench.spec.seeds:
+        record = of(records, Cell(row, data, seed))
+        value = record.figures.get(column.figure) if record else None
+        if record is None:
+            lost.append("not run")
+        elif value is None:
+            lost.append(record.why or f"the record has no figure {column.figure}")
+        elif not math.isfinite(value):
+            lost.append(f"{column.figure} is not finite")
+        else:
+            values.append(value * column.factor)
+    return Found(tuple(values), tuple(dict.fromkeys(lost)))
+
+
+def _best(rows: Mapping[str, Found], column: Column) -> str:
+    """Return the row that is better than every other beyond the spread: the ranges mean ± deviation do not meet."""
+    sign = -1 if column.better == "more" else 1
+    there = [(sign * one.mean, one.spread, row) for row, one in rows.items() if one.values]
+    if not column.better or len(there) < 2 or any(spread is None for _, spread, _ in there):
+        return ""
+    (first, spread, row), *others = sorted(there)
+    clear = all(first + (spread or 0) < other - (wide or 0) for other, wide, _ in others)
+    return row if clear else ""
+
+
+def _cell(table: Table, found: Found, column: Column, *, bold: bool) -> Text:
+    notes = tuple(table.note(why) for why in found.lost)
+    if not found.values:
+        return Text("—", notes=notes)
+    text = f"{found.mean:.{column.digits}f}"
+    if found.spread is not None:
+        text += f" ± {found.spread:.{column.digits}f}"
+    if found.lost:
+        text += f" (n = {len(found.values)})"
+    return Text(text, bold, notes)
+
+
+def _mean(found: Sequence[Found], column: Column) -> Text:
+    if not all(one.values for one in found):
+        return Text("—")
+    return Text(f"{statistics.mean(one.mean for one in found):.{column.digits}f}")
+
+
+def _better(columns: Sequence[Column]) -> str:
+    arrows = [f"{one.label} {'↑' if one.better == 'more' else '↓'}" for one in columns if one.better]
+    return f"; better: {', '.join(arrows)}; bold where the best's range meets no other" if arrows else ""
+
+
+def _of_row(
+    bench: Bench, records: Sequence[Record], row: str, outdated: Callable[[Cell, Record], Sequence[str]]
+) -> list[str]:
+    notes = [bench.spec.rows[row].note] if bench.spec.rows[row].note else []
+    changed: dict[str, None] = {}
+    for cell in bench.cells():
+        record = of(records, cell) if cell.row == row else None
+        if record is not None:
+            changed |= dict.fromkeys(outdated(cell, record))
+    if changed:
+        notes.append(f"outdated: changed since it was run: {', '.join(changed)}")
+    return notes
+
+
+def _made(bench: Bench, records: Sequence[Record]) -> list[str]:
+    """Return lines on pictures, networks, machine and time, as the records have them."""
+    mine = [one for one in (of(records, cell) for cell in bench.cells()) if one and one.status == "ok"]
+    lines = []
+    seen: dict[str, None] = {}
+    for one in mine:
+        for column in bench.spec.columns:
+            about = one.about.get(column.figure, {})
+            counts = f"{about['n_fake']} translated" if "n_fake" in about else ""
+            counts += f", {about['n_real']} real ({about['real']})" if "n_real" in about else ""
+            network = f", {about['network']}" if "network" in about else ""
+            if counts:
+                seen[f"{column.label}: {counts}{network}"] = None
+    by_counts: dict[str, list[str]] = {}
+    for text in seen:
+        label, _, counts = text.partition(": ")
+        by_counts.setdefault(counts, []).append(label)
+    lines += [f"{' and '.join(labels)}: {counts} pictures." for counts, labels in by_counts.items()]
+    machines = {f"{one.environment['device']}, {one.environment['cores']} cores" for one in mine if one.environment}
+    times = [one.cost.seconds for one in mine if one.cost.seconds]
+    if machines and times:
+        steps = sorted({one.trained for one in mine})
+        span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
+        lines.append(
+            f"{len(mine)} runs of {span} steps, {duration(min(times))} to {duration(max(times))} each of training, "
+            f"{duration(sum(times))} in all, on {' and '.join(sorted(machines))}."
+        )
+    scale = f" --scale {bench.scale}" if bench.scale else ""
+    lines.append(f"Made by `ganzoo bench {bench.file.name}{scale}`; records in `{bench.records.name}`.")
+    return lines

@@ -1,0 +1,67 @@
+"""ganzoo bench, table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("bench")
+@click.argument("spec", type=FILE)
+@click.option("--scale", default="", help="Another size of the table, by its name in SPEC: small.")
+@click.option("--data", type=FILE, help="The folder that {data} stands for.  [default: GANZOO_DATA]")
+@click.option("--root", type=FILE, default=Path("runs/bench"), show_default=True, help="Where its runs are kept.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time; each its own GPU.")
+@click.option("--only", multiple=True, help="A row to run; again for more.  [default: all]")
+def bench_command(spec: Path, scale: str, data: Path | None, root: Path, jobs: int, only: tuple[str, ...]) -> None:
+    """Run what the table of SPEC lacks, keep the records beside it, and write the table.
+
+    The same command goes on where it was stopped; a run that failed is tried again, and so is one whose recipe or
+    plugins have changed. A failure is a record, too, and the command then ends with exit code 2.
+    """
+    from ganzoo.bench.page import current, settle
+    from ganzoo.bench.rendering import markdown
+    from ganzoo.bench.running import refuse_unknown, run
+    from ganzoo.bench.spec import data_folder, read_spec
+    from ganzoo.errors import GanzooError
+
+    bench, folder = read_spec(spec, scale), data_folder(data)
+    refuse_unknown(bench, only)
+    records = run(bench, data=folder, root=root, jobs=jobs, only=only)
+    if bench.page:
+        settle(bench, folder, check=False)
+    click.echo(markdown(current(bench, folder)))
+    if failed := [f"{one.name}: {one.why}" for one in records if one.status == "failed"]:
+        raise GanzooError("\n".join(failed))
+
+
+@click.command("table")
+@click.argument("specs", nargs=-1, required=True, type=FILE)
+@click.option("--scale", default="", help="Another size of the tables, by its name in the specs.")
+@click.option("--data", type=FILE, help="The folder that {data} stands for.  [default: GANZOO_DATA]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "csv", "latex", "html"]),
+    default="markdown",
+    show_default=True,
+    help="Of what is printed.",
+)
+@click.option("--write", is_flag=True, help="Put it on the page that SPEC names.")
+@click.option("--check", is_flag=True, help="Fail when the page's table is not what the records give.")
+def table_command(specs: tuple[Path, ...], scale: str, data: Path | None, form: str, write: bool, check: bool) -> None:
+    """Render the records of SPECS; nothing is run."""
+    from ganzoo.bench.page import current, settle
+    from ganzoo.bench.rendering import FORMATS
+    from ganzoo.bench.spec import data_folder, read_spec
+
+    folder = data_folder(data)
+    for spec in specs:
+        bench = read_spec(spec, scale)
+        if write or check:
+            settle(bench, folder, check=check)
+        else:
+            click.echo(FORMATS[form](current(bench, folder)))

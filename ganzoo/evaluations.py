@@ -1,0 +1,127 @@
+"""``ganzoo evaluate``: measure checkpoints of runs, or pictures in folders, beside any training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ganzoo import processes, state
+from ganzoo.assemble import bound_metrics, build_method, reads_pairs, require_given
+from ganzoo.console import Console
+from ganzoo.data.loading import Reader
+from ganzoo.data.order import picture_counts
+from ganzoo.engine import Engine
+from ganzoo.errors import GanzooError
+from ganzoo.evaluate import Evaluator, told
+from ganzoo.interfaces import Split
+from ganzoo.made import measure_pictures
+from ganzoo.recipe_reader import read_recipe
+from ganzoo.recording import make_record
+from ganzoo.records import JsonLines
+
+RESOLVED = "resolved.yaml"
+
+
+def evaluate_targets(
+    targets: Sequence[Path],
+    *,
+    metrics: Sequence[str] = (),
+    checkpoint: str = "",
+    split: Split | None = None,
+    changes: Sequence[str] = (),
+    against: Path | None = None,
+    out: Path | None = None,
+) -> list[dict[str, Any]]:
+    """Measure each target, print its figures, append its records; return them.
+
+    Args:
+        targets: runs, checkpoints (``RUN/checkpoints/NAME``), or folders of pictures.
+        metrics: as in a recipe, in place of the run's own.
+        checkpoint: of runs; by default both ``last`` and ``best``, where there are.
+        split: by default ``test``, or ``validation`` where there is none.
+        changes: of the run's recipe, ``key.path=value``.
+        against: the real pictures, for folders.
+        out: a file of records, besides the runs' own.
+
+    Raises GanzooError where a target is none of these, or a metric failed; what was found is recorded first.
+    """
+    if metrics:
+        changes = [*changes, f"evaluate.metrics=[{', '.join(metrics)}]"]
+    records, failed = [], []
+    for target in targets:
+        run, name = _run_of(target)
+        if run is None:
+            found = [measure_pictures(target, against, metrics)]
+        elif against:
+            raise GanzooError(f"{target}: a run is measured on its own data; --against is for folders of pictures")
+        else:
+            found = measure_run(run, name or checkpoint, split, changes)
+        for record in found:
+            failed += [f"{target}: {metric}: {why}" for metric, why in record["failed"].items()]
+            if out and os.environ.get("RANK", "0") == "0":
+                JsonLines(out).append(**record)
+        records += found
+    if failed:
+        raise GanzooError("\n".join(failed))
+    return records
+
+
+def _run_of(target: Path) -> tuple[Path | None, str]:
+    """Return the run of a target, and its checkpoint's name; None for a folder of pictures."""
+    if (target / RESOLVED).is_file():
+        return target, ""
+    if state.find(target) and (target.parent.parent / RESOLVED).is_file():
+        return target.parent.parent, target.name
+    if not target.is_dir():
+        raise GanzooError(f"{target}: no run, no checkpoint and no folder of pictures is there")
+    return None, ""
+
+
+def measure_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
+    """Measure checkpoints of a run, append the records to its results.jsonl, return them. Raises GanzooError."""
+    recipe = read_recipe(folder / RESOLVED, changes)
+    recipe = replace(recipe, file=folder.parent.with_suffix(".yaml"))  # the recipe's name is that of the runs' folder
+    if not recipe.metrics:
+        raise GanzooError(f"{folder}: its recipe names no metrics; give some: --metric NAME")
+    names = [checkpoint] if checkpoint else ["last", "best"]
+    places = {name: place for name in names if (place := state.find(folder / "checkpoints" / name))}
+    if not places:
+        raise GanzooError(f"{folder}: there is no checkpoint {checkpoint or 'last'!r} of it")
+    accelerator = processes.start()
+    dataset = recipe.data.make()
+    method = build_method(recipe, dataset.channels)
+    reader = Reader(dataset, recipe.images, reads_pairs(recipe, method, dataset))
+    require_given(recipe, method, dataset)
+    train = recipe.train
+    engine = Engine(method, accelerator, lr=train.lr, precision=train.precision, ema=train.ema)
+    metrics = bound_metrics(recipe, method, reader)
+    for metric in metrics.values():
+        metric.prepare(train.seed)
+    splits: list[Split] = [split] if split else ["test", "validation"]
+    chosen = next((one for one in splits if all(picture_counts(dataset, one).values())), splits[0])
+    evaluator = Evaluator(engine, reader, metrics, seed=train.seed, batch=recipe.evaluate.batch)
+    console, records = Console(quiet=not accelerator.is_main_process), []
+    for name, place in places.items():
+        state.load_weights(place, engine)
+        found = evaluator.measure(chosen)
+        trained = int(state.read_progress(place)["step"])
+        last = state.find(folder / "checkpoints/last")
+        record = make_record(
+            recipe,
+            dataset,
+            accelerator,
+            found,
+            folder=folder,
+            checkpoint=name,
+            step=int(state.read_progress(last)["step"]) if last else trained,
+            trained=trained,
+            split=chosen,
+        ).fields()
+        if accelerator.is_main_process:
+            JsonLines(folder / "results.jsonl").append(**record)
+        console.say(told(f"{folder}, {name} of step {trained}, {chosen}", found))
+        records.append(record)
+    return records

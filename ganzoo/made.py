@@ -1,0 +1,140 @@
+"""Measure pictures that are there already, in folders, against real ones: no run is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ganzoo import processes
+from ganzoo.console import Console
+from ganzoo.data.loading import Batch, Reader, stack
+from ganzoo.data.order import Row
+from ganzoo.data.pictures import find_pictures, read_picture
+from ganzoo.engine import Engine
+from ganzoo.environment import environment
+from ganzoo.errors import GanzooError
+from ganzoo.evaluate import Evaluator, told
+from ganzoo.fingerprint import code_key, data_key, portable
+from ganzoo.interfaces import Dataset, Direction, Method, Metric, Sample, Split
+from ganzoo.part_reader import read_metrics
+from ganzoo.plugins import installed_version
+from ganzoo.result import Cost, Data, Record
+from ganzoo.roles import Roles
+from ganzoo.settings import ImageSettings
+from ganzoo.step import Step
+
+
+class Made(Dataset):
+    """Pictures that were made, as domain A, and real ones, as domain B.
+
+    Args:
+        made: their folder.
+        real: theirs.
+    """
+
+    def __init__(self, made: Path, real: Path) -> None:
+        self.files = {"A": find_pictures(made), "B": find_pictures(real)}
+        self.folders = {"A": made, "B": real}
+        for domain, folder in self.folders.items():
+            if not self.files[domain]:
+                raise GanzooError(f"{folder}: no pictures in it or below: there is nothing to measure")
+
+    def count(self, split: Split, domain: str) -> int:
+        """Return how many there are; they are all of the test split."""
+        return len(self.files[domain]) if split == "test" else 0
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        """Read one picture."""
+        file = self.files[domain][index]
+        return Sample(read_picture(file, 3), file.relative_to(self.folders[domain]).as_posix())
+
+
+class AsTheyAre(Reader):
+    """Reads pictures neither scaled nor cropped, so that they must come one by one where their sizes differ."""
+
+    def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
+        """Read rows."""
+        samples: dict[str, list[Sample]] = {}
+        for row in rows:
+            for domain, index in row.indices.items():
+                samples.setdefault(domain, []).append(self.dataset.sample(split, domain, index))
+        return stack(rows, samples)
+
+
+class Untouched(Method):
+    """Gives pictures of A as translations: they were made before."""
+
+    directions: ClassVar[tuple[Direction, ...]] = ("AB",)
+
+    def __init__(self) -> None:
+        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], ["fake_B"]
+
+    def forward(self, step: Step) -> None:
+        """Take them as they are."""
+        step["fake_B"] = step["real_A"]
+
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        """Return the pictures."""
+        return images
+
+
+def measure_pictures(folder: Path, against: Path | None, texts: Sequence[str]) -> dict[str, Any]:
+    """Measure a folder's pictures at their own sizes against another's; print the figures, return the record.
+
+    Args:
+        folder: of pictures that were made.
+        against: of real ones.
+        texts: metrics, as in a recipe; such as read no more than the two sets.
+
+    Raises GanzooError where one of them is missing, or without pictures.
+    """
+    if against is None:
+        raise GanzooError(f"{folder}: it holds pictures and no run; say what they are to be like: --against FOLDER")
+    if not texts:
+        raise GanzooError(f"{folder}: what is to be measured? --metric NAME, such as swd, fid or kid; again for more")
+    accelerator = processes.start()
+    dataset, method = Made(folder, against), Untouched()
+    reader = AsTheyAre(dataset, ImageSettings(cache=0))
+    method.bind({}, Roles())
+    engine = Engine(method, accelerator, lr=1.0)
+    metrics: dict[str, Metric] = {}
+    parts = read_metrics(texts, "--metric")
+    for part in parts:
+        metric: Metric = part.make()
+        metric.bind(method, reader)
+        metric.prepare(0)
+        metrics[part.component.name] = metric
+    found = Evaluator(engine, reader, metrics, seed=0, batch=1).measure("test")
+    Console(quiet=not accelerator.is_main_process).say(told(f"{folder} against {against}", found))
+    return Record(
+        status="failed" if found.failed else "ok",
+        why="; ".join(f"{name}: {why}" for name, why in found.failed.items()),
+        recipe="",
+        name=folder.name,
+        method="",
+        recipe_key="",
+        plugins={},
+        core=f"{installed_version()} {code_key('ganzoo')}",
+        data=Data(
+            dataset=f"{folder.name} against {against.name}",
+            keys={"test": data_key(dataset, "test")},
+            pictures={"test": found.pictures},
+        ),
+        seed=0,
+        step=0,
+        trained=0,
+        checkpoint="",
+        rule="",
+        weights="",
+        split="test",
+        pictures=found.pictures,
+        metrics=[portable(part.resolved()) for part in parts],
+        figures=found.figures,
+        about=found.about,
+        failed=found.failed,
+        cost=Cost(),
+        environment=environment(accelerator),
+    ).fields()

@@ -1,0 +1,30 @@
+"""The row of tables that does nothing."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from ganzoo import GanzooError
+from ganzoo.interfaces import Direction, Method
+from ganzoo.step import Step
+
+
+class Untranslated(Method):
+    """Leaves every picture as it is: what tables call the originals. It trains nothing."""
+
+    directions: ClassVar[tuple[Direction, ...]] = ("AB", "BA")
+
+    def __init__(self) -> None:
+        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], ["fake_A", "fake_B"]
+
+    def forward(self, step: Step) -> None:
+        """Take the pictures of each domain as those of the other. Raises GanzooError where their channels differ."""
+        if step["real_A"].shape[1] != step["real_B"].shape[1]:
+            raise GanzooError("untranslated: the domains differ in channels: pictures of one are none of the other")
+        step["fake_B"], step["fake_A"] = step["real_A"], step["real_B"]
+
+    def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
+        """Return the pictures."""
+        return images

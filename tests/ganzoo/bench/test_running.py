@@ -1,0 +1,155 @@
+"""ganzoo bench, with real runs of a tiny recipe: resumed, repaired, outdated; ganzoo table against what was edited."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench_records import write_spec
+from calls import Run
+from tinyrun import lines, write_recipe
+
+import ganzoo
+from ganzoo.bench import running
+from ganzoo.bench.running import kept
+from ganzoo.bench.spec import Bench, read_spec
+from ganzoo.errors import GanzooError
+from ganzoo.fingerprint import code_key
+
+MARKERS = "# Page\n<!-- spec table: made -->\n<!-- end of spec table -->\nrest\n"
+
+
+class Runs:
+    """Runs the commands of a bench in this process, and keeps their names."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __call__(self, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        changes = [one for one in words[2:] if "=" in one]
+        name, root = words[words.index("--name") + 1], words[words.index("--root") + 1]
+        self.names.append(name)
+        try:
+            ganzoo.run(words[1], *changes, name=name, root=root, fresh="--fresh" in words)
+        except GanzooError as error:
+            return subprocess.CompletedProcess(words, 2, "", f"ganzoo: {error}\n")
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    found = Runs()
+    monkeypatch.setattr(running, "_ganzoo", found)
+    return found
+
+
+def spec(folder: Path, **changes: Any) -> Bench:
+    if not (folder / "tiny.yaml").exists():
+        write_recipe(folder, evaluate={"every": 0, "best": None})
+        (folder / "page.md").write_text(MARKERS)
+    rows = {
+        "one": {"label": "One", "recipe": "tiny.yaml"},
+        "two": {"label": "Two", "recipe": "tiny.yaml", "set": ["method.cycle=1"]},
+    }
+    return read_spec(write_spec(folder, **{"page": "page.md", "rows": rows, **changes}))
+
+
+def make(bench: Bench) -> list[dict[str, Any]]:
+    running.run(bench, data=None, root=bench.file.parent / "runs", jobs=1)
+    return lines(bench.records, "time", "cost")
+
+
+def test_a_bench_makes_what_is_missing_and_the_same_again(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path)
+    first = make(bench)
+    assert runs.names == ["one-seed0", "one-seed1", "two-seed0", "two-seed1"]
+    assert [(one["cell"]["row"], one["seed"], one["status"]) for one in first] == [
+        ("one", 0, "ok"), ("one", 1, "ok"), ("two", 0, "ok"), ("two", 1, "ok"),
+    ]  # fmt: skip
+    assert first[0]["figures"] != first[1]["figures"]
+    make(bench)
+    assert len(runs.names) == 4  # nothing is lacking
+    shutil.rmtree(tmp_path / "runs/spec/tiny/two-seed0")
+    whole = bench.records.read_text().splitlines(keepends=True)
+    bench.records.write_text("".join(one for i, one in enumerate(whole) if i != 2))
+    assert make(bench) == first  # bit for bit but for times
+    assert runs.names[4:] == ["two-seed0"]
+
+
+def test_a_failure_is_a_record_and_is_tried_again(tmp_path: Path, runs: Runs) -> None:
+    bad = ["train.lr=1e30", "train.patience=1", "train.steps=4"]
+    rows = {"one": {"label": "One", "recipe": "tiny.yaml"}, "two": {"label": "Two", "recipe": "tiny.yaml", "set": bad}}
+    bench = spec(tmp_path, rows=rows, seeds=[0])
+    found = make(bench)
+    assert [one["status"] for one in found] == ["ok", "failed"]
+    assert found[1]["why"].startswith("stopped at step")
+    assert str(tmp_path) not in bench.records.read_text()
+    make(bench)
+    assert runs.names == ["one-seed0", "two-seed0", "two-seed0"]
+    rows["two"] = {"label": "Two", "recipe": "tiny.yaml", "set": ["method.cycle=1"]}
+    assert [one["status"] for one in make(spec(tmp_path, rows=rows, seeds=[0]))] == ["ok", "ok"]
+
+
+def test_a_changed_recipe_or_plugin_is_run_anew(tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(spec(tmp_path, seeds=[0]))
+    del runs.names[:]
+    changed = spec(tmp_path, seeds=[0], set=["train.steps=3"])
+    assert {one["step"] for one in make(changed)} == {3}
+    assert runs.names == ["one-seed0", "two-seed0"]
+    keys = {"ganzoo_cyclegan": "another"}
+    monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda package: keys.get(package) or code_key(package))
+    make(changed)
+    assert runs.names[2:] == ["one-seed0", "two-seed0"]
+
+
+def test_rows_that_are_no_more_leave_the_records(tmp_path: Path, runs: Runs) -> None:
+    make(spec(tmp_path, seeds=[0]))
+    rows = {
+        "two": {"label": "Two", "recipe": "tiny.yaml", "set": ["method.cycle=1"]},
+        "new": {"label": "New", "recipe": "tiny.yaml"},
+    }
+    assert [one["cell"]["row"] for one in make(spec(tmp_path, seeds=[0], rows=rows))] == ["two", "new"]
+
+
+def test_a_table_stands_on_its_page_and_edits_are_noticed(tmp_path: Path, runs: Runs, run: Run) -> None:
+    bench = spec(tmp_path)
+    make(bench)
+    file, page = str(bench.file), tmp_path / "page.md"
+    assert run("table", file, "--check")[0] == 2
+    assert run("table", file, "--write")[0] == 0
+    assert page.read_text().startswith("# Page\n<!-- spec table: made -->\n|  | cycle |")
+    assert page.read_text().endswith("<!-- end of spec table -->\nrest\n")
+    assert run("table", file, "--check")[0] == 0
+    written = page.read_text()
+    number = written.split("| One | ")[1][:5]
+    page.write_text(written.replace(number, "0.001", 1))
+    assert "is not what its records give" in run("table", file, "--check")[2]
+    page.write_text(written)
+    records = kept(bench)
+    edited = records[0].model_copy(update={"figures": {"cycle_l1_AB": 0.0}})
+    bench.records.write_text("".join(json.dumps(one.fields()) + "\n" for one in [edited, *records[1:]]))
+    assert "is not what its records give" in run("table", file, "--check")[2]
+
+
+def test_changed_pictures_mark_a_row_and_missing_ones_do_not(tmp_path: Path, runs: Runs, run: Run) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    make(bench)
+    assert "outdated" not in run("table", str(bench.file))[1]
+    pictures = sorted((tmp_path / "pictures/testA").glob("*"))
+    pictures[0].write_bytes(pictures[1].read_bytes())
+    assert "outdated: changed since it was run: pictures" in run("table", str(bench.file))[1]
+    (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    assert "outdated" not in run("table", str(bench.file))[1]
+
+
+def test_mistakes_are_told_before_anything_is_run(tmp_path: Path, runs: Runs, run: Run) -> None:
+    bench = spec(tmp_path, rows={"one": {"label": "One", "recipe": "tiny.yaml", "set": ["method.cylce=1"]}})
+    assert "cylce" in run("bench", str(bench.file))[2]
+    assert "there is no row 'three'" in run("bench", str(bench.file), "--only", "three")[2]
+    assert runs.names == []
+    (tmp_path / "page.md").write_text("nothing")
+    assert "the markers <!-- spec table -->" in run("table", str(spec(tmp_path).file), "--write")[2]

@@ -1,0 +1,71 @@
+"""Specs of tables: every mistake by file and line; scales; what stands for the folder of data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench_records import write_spec
+from calls import refusal
+
+from ganzoo.bench.spec import Cell, data_folder, read_spec
+
+
+def test_cells_are_rows_by_data_by_seeds(tmp_path: Path) -> None:
+    data = {"x": {"set": ["data.root={data}/x"]}, "y": {"set": ["data.root=y"]}}
+    rows = {"one": {"label": "One", "recipe": "tiny.yaml", "set": ["train.steps=3"]}}
+    bench = read_spec(write_spec(tmp_path, data=data, rows=rows))
+    assert [one.name for one in bench.cells()] == ["one-x-seed0", "one-x-seed1", "one-y-seed0", "one-y-seed1"]
+    changes = bench.changes(Cell("one", "x", 1), Path("/pictures"))
+    assert changes == ["train.steps=2", "data.root=/pictures/x", "train.steps=3", "train.seed=1"]
+    assert bench.recipe(Cell("one", "x", 0)) == tmp_path / "tiny.yaml"
+    assert "it reads pictures from the folder {data}" in refusal(bench.changes, Cell("one", "x", 1), None)
+    assert bench.changes(Cell("one", "y", 0), None)[1] == "data.root=y"
+
+
+def test_the_folder_of_data_is_given_or_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANZOO_DATA", "pictures")
+    assert data_folder(None) == Path.cwd() / "pictures"
+    assert data_folder(Path("/there")) == Path("/there")
+    monkeypatch.delenv("GANZOO_DATA")
+    assert data_folder(None) is None
+
+
+def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
+    columns = [{"figure": "other", "label": "stand-in"}]
+    file = write_spec(tmp_path, scales={"small": {"seeds": [5], "columns": columns}})
+    whole, small = read_spec(file), read_spec(file, "small")
+    assert (whole.name, small.name) == ("spec", "spec-small")
+    assert small.records == tmp_path / "spec-small.jsonl"
+    assert (whole.spec.seeds, small.spec.seeds) == ([0, 1], [5])
+    assert [one.figure for one in small.spec.columns] == ["other"]
+    assert small.spec.rows == whole.spec.rows
+    assert "it has no scale 'smal' (did you mean 'small'?)" in refusal(read_spec, file, "smal")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"titel": "x"}, "titel: Extra inputs are not permitted"),
+        ({"seeds": []}, "seeds: List should have at least 1 item"),
+        ({"columns": [{"figure": "x"}]}, "columns.0.label: Field required"),
+        ({"columns": [{"figure": "x", "label": "x", "better": "most"}]}, "columns.0.better"),
+        ({"set": ["train.steps"]}, "set.0: 'train.steps' is not of the form key.path=value"),
+        ({"set": ["train.seed=3"]}, "set.0: seeds are the table's own"),
+        ({"mean": True}, "mean: the mean over data sets needs two of them at least"),
+        ({"paper": {"protocol": "x", "figures": {"tow": {}}}}, "there is no row 'tow' (did you mean 'two'?)"),
+        ({"paper": {"protocol": "x", "figures": {"two": {"fid": 1}}}}, "there is no column 'fid'"),
+        ({"scales": {"small": {"sedes": [1]}}}, "scales.small.sedes: unknown key 'sedes' (did you mean 'seeds'?)"),
+    ],
+)
+def test_mistakes_are_told_by_file_and_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    told = refusal(read_spec, write_spec(tmp_path, **changes))
+    assert said in told and f"{tmp_path / 'spec.yaml'}:" in told
+    assert int(told.split("spec.yaml:")[1].split(":")[0]) >= 1
+
+
+def test_a_mistake_of_a_scale_is_told_at_its_place(tmp_path: Path) -> None:
+    file = write_spec(tmp_path, scales={"small": {"seeds": []}})
+    line = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if text.startswith("    seeds"))
+    assert f"spec.yaml:{line}: seeds: List should have" in refusal(read_spec, file, "small")
