@@ -1,0 +1,75 @@
+"""UNIT, CUT and FastCUT overfit a handful of pictures, and what they make of them hangs on their terms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from overfitting import error, grey, likeness, patterns, tinted, trained
+from torch import nn
+
+from ganzoo.step import Step
+from ganzoo_baselines.antialiased import SmoothPatch, SmoothResNet
+from ganzoo_baselines.cut import CUT, FastCUT, Projections
+from ganzoo_baselines.unit import UNIT
+from ganzoo_baselines.unit_network import UNITGenerator
+from ganzoo_munit.multiscale import MultiScale
+
+SEED, MANY = 0, 6
+PICTURES = {"A": grey(patterns(MANY, SEED + 100)), "B": tinted(patterns(MANY, SEED + 200))}
+
+
+def unit(**weights: float) -> Step:
+    """Return what UNIT makes of pictures that it was trained on."""
+    torch.manual_seed(SEED)
+    networks: dict[str, nn.Module] = {f"G_{one}": UNITGenerator(3, 3, width=8, blocks=1, downs=1) for one in "AB"}
+    networks |= {f"D_{one}": MultiScale(3, width=8, layers=2, scales=2) for one in "AB"}
+    return trained(UNIT(halve=0, **weights), networks, PICTURES, steps=120, lr=2e-3, seed=SEED)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def unit_whole() -> Step:
+    return unit()
+
+
+def test_there_and_back_is_learnt_by_units_cycle(unit_whole: Step) -> None:
+    assert error(unit_whole, "rec") < 0.12 < 0.18 < error(unit(cycle=0), "rec")
+
+
+def test_a_picture_is_its_code_by_units_reconstruction(unit_whole: Step) -> None:
+    assert error(unit_whole, "idt") < 0.08 < 0.12 < error(unit(image=0), "idt")
+
+
+def mirroring() -> SmoothResNet:
+    """Return a generator that has learnt to mirror the pictures of A.
+
+    One that begins at random keeps what a picture shows without being asked to, as it is residual. For a discriminator
+    mirrored pictures are as good as others, so that what turns them back is the contrast alone.
+    """
+    torch.manual_seed(SEED)
+    network = SmoothResNet(3, 3, width=6, blocks=1)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    adam = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(100):
+        loss = (network(PICTURES["A"]) - PICTURES["A"].flip(-1)).abs().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    assert likeness(network(PICTURES["A"]), PICTURES["A"].flip(-1)) > 0.9
+    return network
+
+
+@pytest.mark.parametrize("made", [CUT, FastCUT])
+def test_the_contrast_turns_mirrored_pictures_back(made: type[CUT] | type[FastCUT]) -> None:
+    def likeness_after(**nce: float) -> float:
+        method = made(layers=(0, 8, 12), patches=32, size=16, **nce)  # type: ignore[arg-type]
+        networks: dict[str, Any] = {"G_AB": mirroring(), "D_B": SmoothPatch(3, width=8, layers=1)}
+        if "F" in method.slots:
+            networks["F"] = Projections([3, 24, 24], 16)
+        step = trained(method, networks, PICTURES, steps=120, lr=1e-3, seed=SEED)
+        return likeness(step["fake_B"], PICTURES["A"])
+
+    assert likeness_after() > 0.5 > 0.3 > likeness_after(nce=0)
