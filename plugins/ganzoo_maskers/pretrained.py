@@ -74,7 +74,7 @@ def of_timm(model: str) -> WeightsFile:
 
 
 def of_torchvision(model: str) -> str | WeightsFile:
-    """Return where a classifier's ImageNet weights lie: what is listed of them, or else what torchvision knows.
+    """Return where a classifier's ImageNet weights lie, or a detector's of COCO: as listed, or as torchvision knows.
 
     Of the checksum it knows the digits in the file's name. Raises GanzooError for a model without weights.
     """
@@ -83,8 +83,8 @@ def of_torchvision(model: str) -> str | WeightsFile:
     name = f"torchvision/{model}"
     if name in plugins().registry.weights:
         return name
-    first = getattr(get_model_weights(model), "IMAGENET1K_V1", None)
-    if first is None:
+    first = next(iter(get_model_weights(model)))  # later trainings of a classifier are others under the same name
+    if first.name not in ("IMAGENET1K_V1", "COCO_V1"):
         raise GanzooError(f"torchvision has no ImageNet weights for {model}: name a file, weights: FILE")
     digits = re.search(r"-([0-9a-f]{8,64})\.pth$", first.url)
     return WeightsFile(name, first.url, sha256=digits[1] if digits else "")

@@ -39,8 +39,7 @@ def seen_ways(metric: str, method: Method, reader: Reader, *, source: bool = Fal
     Raises:
         GanzooError: none is left.
     """
-    seen = [one for one, many in reader.dataset.channels.items() if many in (1, 3)]
-    seen = [one for one in seen if one not in reader.dataset.classes]
+    seen = visible(reader)
     into = [way for way in method.directions if way in ("AB", "BA") and way[1] in seen]
     found = tuple(way for way in into if not source or way[0] in seen)
     if not found:
@@ -50,3 +49,9 @@ def seen_ways(metric: str, method: Method, reader: Reader, *, source: bool = Fal
             f"makes no translations into them{both}: take it out"
         )
     return found
+
+
+def visible(reader: Reader) -> list[str]:
+    """Return the domains whose pictures have 1 or 3 channels, and are no label maps."""
+    data = reader.dataset
+    return [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]
