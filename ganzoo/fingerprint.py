@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -50,32 +50,68 @@ def portable(value: Any) -> Any:
 
 
 def plugins_of(recipe: Recipe) -> dict[str, dict[str, str]]:
-    """Return the plugins that a recipe's parts come from: name → version, and checksum of the code."""
+    """Return the plugins that a recipe's parts come from: name → version, and checksum of the code of those parts."""
     parts: list[Part] = [recipe.method, recipe.data, *recipe.metrics]
     for group in (recipe.networks, recipe.maskers, recipe.losses):
         parts += group.values()
-    names = sorted({part.component.plugin for part in parts})
-    loaded = {one.name: one for one in plugins().loaded}
-    found = {}
-    for name in names:
-        package = loaded[name].target.partition(":")[0].partition(".")[0]
-        found[name] = {"version": loaded[name].version, "code": code_key(package)}
-    return found
+    modules: dict[str, set[str]] = {}
+    for part in parts:
+        modules.setdefault(part.component.plugin, set()).add(part.component.load().__module__)
+    versions = {one.name: one.version for one in plugins().loaded}
+    return {name: {"version": versions[name], "code": code_key(*sorted(modules[name]))} for name in sorted(modules)}
 
 
 @cache
-def code_key(package: str) -> str:
-    """Return the checksum of what a package's modules say to the interpreter: comments and docstrings are left out."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        return ""
-    top = Path(spec.origin)
-    files = sorted(top.parent.rglob("*.py")) if top.name == "__init__.py" else [top]
+def code_key(*modules: str) -> str:
+    """Return the checksum of modules and of all that they import of plugins, without comments and docstrings."""
     digest = hashlib.sha256()
-    for file in files:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        digest.update(f"{file.relative_to(top.parent).as_posix()} {_plain(tree)}\n".encode())
+    for name, tree in sorted(_reached(modules).items()):
+        digest.update(f"{name} {_plain(tree)}\n".encode())
     return digest.hexdigest()[:LENGTH]
+
+
+def core_key() -> str:
+    """Return the checksum of ganzoo's own code, likewise."""
+    top = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(top.rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        digest.update(f"{file.relative_to(top).as_posix()} {_plain(tree)}\n".encode())
+    return digest.hexdigest()[:LENGTH]
+
+
+def _reached(modules: Iterable[str]) -> dict[str, ast.Module]:
+    """Return some modules, and those that they import, directly or not, as far as they are plugins'."""
+    packages = {one.target.partition(":")[0].partition(".")[0] for one in plugins().loaded}
+    found: dict[str, ast.Module] = {}
+    todo = list(modules)
+    while todo:
+        name = todo.pop()
+        file = None if name in found else _file_of(name)
+        if file is None:
+            continue
+        found[name] = tree = ast.parse(file.read_text(encoding="utf-8"))
+        todo += [one for one in _imported(tree) if one.partition(".")[0] in packages]
+    return found
+
+
+def _file_of(module: str) -> Path | None:
+    """Return the file of a module; None where the name is no module's, but of something in one."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of modules that a module may import."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{one.name}" for one in node.names)
 
 
 def _plain(node: Any) -> str:

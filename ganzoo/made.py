@@ -17,7 +17,7 @@ from ganzoo.engine import Engine
 from ganzoo.environment import environment
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told
-from ganzoo.fingerprint import code_key, data_key, portable
+from ganzoo.fingerprint import core_key, data_key, portable
 from ganzoo.interfaces import Dataset, Direction, Method, Metric, Sample, Split
 from ganzoo.part_reader import read_metrics
 from ganzoo.plugins import installed_version
@@ -117,7 +117,7 @@ def measure_pictures(folder: Path, against: Path | None, texts: Sequence[str]) -
         method="",
         recipe_key="",
         plugins={},
-        core=f"{installed_version()} {code_key('ganzoo')}",
+        core=f"{installed_version()} {core_key()}",
         data=Data(
             dataset=f"{folder.name} against {against.name}",
             keys={"test": data_key(dataset, "test")},

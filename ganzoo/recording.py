@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from ganzoo.data.order import picture_counts
 from ganzoo.environment import environment
 from ganzoo.evaluate import Measured
-from ganzoo.fingerprint import code_key, data_key, plugins_of, portable, recipe_key, weights_key
+from ganzoo.fingerprint import core_key, data_key, plugins_of, portable, recipe_key, weights_key
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.plugins import installed_version
 from ganzoo.recipe import Recipe
@@ -52,7 +52,7 @@ def make_record(
         method=recipe.method.component.name,
         recipe_key=recipe_key(recipe),
         plugins={name: Code(**code) for name, code in plugins_of(recipe).items()},
-        core=f"{installed_version()} {code_key('ganzoo')}",
+        core=f"{installed_version()} {core_key()}",
         data=Data(
             dataset=recipe.data.component.name,
             keys={one: data_key(dataset, one) for one in splits},

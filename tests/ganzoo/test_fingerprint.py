@@ -6,12 +6,14 @@ import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from standins import Noise
 from tinyrun import write_recipe
 
+from ganzoo import fingerprint
 from ganzoo.fingerprint import code_key, data_key, plugins_of, recipe_key, weights_key
 from ganzoo.interfaces import Sample, Split
 from ganzoo.recipe_reader import read_recipe
@@ -47,28 +49,40 @@ def test_plugins_are_those_of_the_parts(tmp_path: Path) -> None:
 CODE = '"""A module."""\n\n\ndef double(one: int) -> int:\n    """Double."""\n    return 2 * one\n'
 
 
+FILES = {"__init__": "", "method": "from planted_package.inner import double\n", "inner": CODE, "other": "x = 1\n"}
+
+
 @pytest.mark.parametrize(
     ("changed", "same"),
     [
-        (CODE.replace("A module", "Another text"), True),
-        (CODE.replace('    """Double."""\n', "    # a comment\n"), True),
-        (CODE.replace("2 * one", "(2*one)"), True),
-        (CODE.replace("2 * one", "3 * one"), False),
-        (CODE.replace("double(", "twice("), False),
+        ({"inner": CODE.replace("A module", "Another text")}, True),
+        ({"inner": CODE.replace('    """Double."""\n', "    # a comment\n")}, True),
+        ({"inner": CODE.replace("2 * one", "(2*one)")}, True),
+        ({"inner": CODE.replace("2 * one", "3 * one")}, False),
+        ({"inner": CODE.replace("double(", "twice(")}, False),
+        ({"other": "x = 2\n"}, True),  # which the method does not import
+        ({"__init__": "y = 1\n"}, True),
+        ({"method": "from planted_package import inner\n"}, False),
     ],
 )
-def test_code_is_what_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, same: bool) -> None:
+def test_code_is_what_a_part_reaches_and_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], same: bool
+) -> None:
+    loaded = [SimpleNamespace(target="planted_package")]
+    monkeypatch.setattr(fingerprint, "plugins", lambda: SimpleNamespace(loaded=loaded))
     keys = []
-    for i, text in enumerate((CODE, changed)):
+    for i, files in enumerate((FILES, {**FILES, **changed})):
         package = tmp_path / str(i) / "planted_package"
         package.mkdir(parents=True)
-        (package / "__init__.py").write_text("")
-        (package / "module.py").write_text(text)
-        monkeypatch.syspath_prepend(package.parent)
-        importlib.invalidate_caches()
-        code_key.cache_clear()
-        keys.append(code_key("planted_package"))
-        sys.modules.pop("planted_package", None)
+        for name, text in files.items():
+            (package / f"{name}.py").write_text(text)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(package.parent)
+            importlib.invalidate_caches()
+            code_key.cache_clear()
+            keys.append(code_key("planted_package.method"))
+        for name in [name for name in sys.modules if name.startswith("planted_package")]:
+            del sys.modules[name]
     code_key.cache_clear()
     assert (keys[0] == keys[1]) == same
 

@@ -100,8 +100,8 @@ def test_a_changed_recipe_or_plugin_is_run_anew(tmp_path: Path, runs: Runs, monk
     changed = spec(tmp_path, seeds=[0], set=["train.steps=3"])
     assert {one["step"] for one in make(changed)} == {3}
     assert runs.names == ["one-seed0", "two-seed0"]
-    keys = {"ganzoo_cyclegan": "another"}
-    monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda package: keys.get(package) or code_key(package))
+    keys = {"ganzoo_cyclegan.method": "another"}
+    monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules))
     make(changed)
     assert runs.names[2:] == ["one-seed0", "two-seed0"]
 
