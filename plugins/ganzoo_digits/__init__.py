@@ -1,4 +1,7 @@
-"""The data set ``striped_digits``, horse → zebra in miniature, and the metric ``digits`` that measures success."""
+"""The data set ``striped_digits``, horse → zebra in miniature, and the metrics that measure success.
+
+Uses the package ganzoo_metrics, for a distance of sets.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the data set and its metric."""
+    """Add the data set and its metrics."""
     registry.add("dataset", "striped_digits", "ganzoo_digits.dataset:StripedDigits")
     registry.add("metric", "digits", "ganzoo_digits.metric:DigitsMetric")
+    registry.add("metric", "digits_distance", "ganzoo_digits.metric:DigitsDistance")

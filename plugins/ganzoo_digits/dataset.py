@@ -44,6 +44,8 @@ class StripedDigits(Dataset):
         seed: draws the clutter, the shades and the splits; the run's own seed leaves them as they are.
         held_out: the number of test scans, 1 … 1,698; 97 more are for validation, the rest for training.
         backgrounds: whether the clutter of A and B is drawn ``alike`` or is ``different``.
+        pairs: whether picture i of B is in training the true pair of picture i of A, for methods that learn from pairs;
+            B's own scans are then left out. What is held out stays as it is.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class StripedDigits(Dataset):
         seed: int = 0,
         held_out: int = 600,
         backgrounds: Literal["alike", "different"] = "alike",
+        pairs: bool = False,
     ) -> None:
         if size < 16:
             raise GanzooError(f"striped_digits: size is {size}, but a digit needs at least 16 pixels")
@@ -61,7 +64,9 @@ class StripedDigits(Dataset):
             raise GanzooError(f"striped_digits: held_out is {held_out}, but must be from 1 to {most}")
         self.size = size
         self.seed = seed
+        self.held_out = held_out
         self.backgrounds = backgrounds
+        self.paired = pairs
         order = keyed("striped_digits", seed, "split").permutation(SCANS)
         test, validation, train = np.split(order, [held_out, held_out + VALIDATION])
         half = len(train) // 2
@@ -71,9 +76,15 @@ class StripedDigits(Dataset):
             ("validation", "A"): validation,
             ("validation", "B"): validation,
             ("train", "A"): train[:half],
-            ("train", "B"): train[half:],
+            ("train", "B"): train[:half] if pairs else train[half:],
         }
         self._drawn: dict[tuple[str, str], list[Sample]] = {}
+
+    def unpaired(self) -> StripedDigits:
+        """Return the same data without pairs: what the judges learn from."""
+        if not self.paired:
+            return self
+        return StripedDigits(size=self.size, seed=self.seed, held_out=self.held_out, backgrounds=self.backgrounds)
 
     def count(self, split: Split, domain: str) -> int:
         """Return how many pictures there are."""
@@ -96,7 +107,7 @@ class StripedDigits(Dataset):
     def _draw(self, split: Split, domain: str, scan: int) -> Sample:
         alone = split == "train" or domain == "A"
         kind = "clutter" if alone else "other clutter"
-        landscape = LANDSCAPES[self.backgrounds][domain]
+        landscape = LANDSCAPES[self.backgrounds]["A" if self.paired and split == "train" else domain]
         ground = drawing.clutter(keyed("striped_digits", self.seed, kind, scan), self.size, landscape)
         shade = drawing.dark(keyed("striped_digits", self.seed, "shade", scan), self.size)
         cover = drawing.coverage(self._scans.images[scan], self.size)

@@ -75,7 +75,8 @@ def digit_reader(dataset: Dataset) -> Classifier:
 
 
 def _training(dataset: Dataset, domain: str) -> list[Sample]:
-    return [dataset.sample("train", domain, index) for index in range(dataset.count("train", domain))]
+    data = dataset.unpaired() if isinstance(dataset, StripedDigits) else dataset
+    return [data.sample("train", domain, index) for index in range(data.count("train", domain))]
 
 
 def _targets(samples: Sequence[Sample]) -> np.ndarray:

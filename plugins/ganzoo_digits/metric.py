@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.data.loading import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
 from ganzoo_digits.judges import Classifier, digit_reader, domain_judge
+from ganzoo_metrics.distances import frechet
 
 
 class DigitsMetric(Metric):
@@ -58,3 +63,45 @@ class DigitsMetric(Metric):
 
 def _percent(hits: Tensor) -> Tensor:
     return 100 * hits.float()
+
+
+class DigitsDistance(Metric):
+    """Fréchet's distance between translations A → B and B's pictures, on the features of the classifier of A and B.
+
+    The figure is ``fd_judge``. It needs no weights from elsewhere, and compares with nothing but itself: the features
+    are the 1,536 numbers before the classifier's decision, on the pictures as they are.
+    """
+
+    directions = ("AB",)
+    real: Literal["", "measured", "train"] = "measured"
+    about: Mapping[str, str] = MappingProxyType({"network": "the classifier of A and B"})
+
+    domain: Classifier
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Take the data. Raises GanzooError for pictures that are not of three channels."""
+        self.dataset = reader.dataset
+        if any(count != 3 for count in self.dataset.channels.values()):
+            raise GanzooError("the metric 'digits_distance' sees pictures of three channels: take another metric")
+
+    def prepare(self, seed: int) -> None:
+        """Train the judge, or take it from the cache."""
+        self.domain = domain_judge(self.dataset)
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return the features of the translations, (B, 1536)."""
+        return {"features": self.features(step["fake_B"])}
+
+    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+        """Return the features of real pictures, likewise."""
+        return {"features": self.features(step[f"real_{domain}"])}
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the judge knows of pictures (B, 3, H, W) in [−1, 1] before it decides."""
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            found: Tensor = nn.Sequential(*list(self.domain.to(images.device))[:-1])(images.float())
+        return found
+
+    def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the distance. Raises GanzooError for fewer than two pictures of a side."""
+        return {"fd_judge": frechet(rows["features"], real["features"])}

@@ -20,7 +20,7 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.resnet import ResNet
 from ganzoo_digits import judges
 from ganzoo_digits.dataset import StripedDigits
-from ganzoo_digits.metric import DigitsMetric
+from ganzoo_digits.metric import DigitsDistance, DigitsMetric
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +183,37 @@ def test_other_data_is_refused() -> None:
 def test_bad_options(options: dict[str, Any], said: str) -> None:
     with pytest.raises(GanzooError, match=said):
         StripedDigits(**options)
+
+
+def test_pairs_are_the_true_ones_in_training_and_change_nothing_held_out(digits: StripedDigits) -> None:
+    pairs = StripedDigits(pairs=True)
+    assert pairs.paired and not digits.paired
+    assert pairs.count("train", "A") == pairs.count("train", "B") == digits.count("train", "A")
+    for index in (0, 7):
+        a, b = (pairs.sample("train", domain, index) for domain in "AB")
+        assert np.array_equal(a.image, digits.sample("train", "A", index).image)
+        assert a.target is not None and np.array_equal(a.target, b.image)
+        for domain in "AB":
+            mine, theirs = (one.sample("test", domain, index).image for one in (pairs, digits))
+            assert np.array_equal(mine, theirs)
+    other = StripedDigits(pairs=True, backgrounds="different").sample("train", "A", 3)
+    same = StripedDigits(pairs=True, backgrounds="different").sample("train", "B", 3)
+    assert other.target is not None and np.array_equal(other.target, same.image)
+
+
+def test_the_judges_are_the_same_for_pairs(digits: StripedDigits, metric: DigitsMetric) -> None:
+    for make, there in ((judges.domain_judge, metric.domain), (judges.digit_reader, metric.digit)):
+        found = make(StripedDigits(pairs=True)).state_dict()
+        assert all(torch.equal(one, there.state_dict()[name]) for name, one in found.items())
+
+
+def test_true_pairs_are_near_to_b_by_the_judges_features_and_originals_far(digits: StripedDigits) -> None:
+    made = DigitsDistance()
+    made.bind(CycleGAN(), Reader(digits, ImageSettings(size=32)))
+    made.prepare(0)
+    step = step_of(digits)
+    step["real_B"] = to_float(np.stack([digits.sample("test", "B", i).image for i in range(600)]))
+    real = made.real_rows(step, "B")
+    near = made.compute(made.rows(step, "AB"), real)["fd_judge"]
+    far = made.compute(made.rows(step_of(digits, step["real_A"]), "AB"), real)["fd_judge"]
+    assert 0 <= near < 0.1 * far
