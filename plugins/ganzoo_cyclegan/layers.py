@@ -94,6 +94,9 @@ def pad_to_stride(images: Tensor, stride: int, least: int = 1) -> Tensor:
     """
     for side in (-1, -2):
         size = images.shape[side]
+        if not isinstance(size, int):  # traced for any size
+            images = images.index_select(side, _padded_places(size, stride, least, images.device))
+            continue
         extra = -(-max(size, least) // stride) * stride - size
         if extra:
             pads = (0, extra, 0, 0) if side == -1 else (0, 0, 0, extra)
@@ -103,4 +106,22 @@ def pad_to_stride(images: Tensor, stride: int, least: int = 1) -> Tensor:
 
 def crop_to(images: Tensor, like: Tensor) -> Tensor:
     """Return the top left part of ``images`` (B, C, H', W') that is as high and wide as ``like``."""
-    return images[..., : like.shape[-2], : like.shape[-1]]
+    height, width = like.shape[-2:]
+    if isinstance(height, int) and isinstance(width, int):
+        return images[..., :height, :width]
+    for side, size in ((-2, height), (-1, width)):  # traced for any size, where a slice would ask which size is larger
+        images = images.index_select(side, torch.arange(size, device=images.device))
+    return images
+
+
+def _padded_places(size: int, stride: int, least: int, device: torch.device) -> Tensor:
+    """Return which place of a side is seen at each place of the padded side, for a size that a trace leaves open.
+
+    All that follows is traced for a multiple of the stride whatever the size, and asks nothing of it.
+    """
+    strides = ((torch.scalar_tensor(size, dtype=torch.int64).clamp(min=least) + stride - 1) // stride).item()
+    torch._check(strides >= -(-least // stride))
+    places = torch.arange(strides * stride, device=device)
+    mirrored = 2 * (size - 1) - places
+    beyond = torch.where(mirrored[-1:] >= 0, mirrored, size - 1)
+    return torch.where(places < size, places, beyond)

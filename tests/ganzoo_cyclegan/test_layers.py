@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo_cyclegan.layers import (
@@ -132,6 +132,24 @@ def test_pad_to_stride_reflects_where_it_can() -> None:
     images = torch.arange(5.0).view(1, 1, 1, 5)
     assert pad_to_stride(images, 4)[0, 0].tolist() == [[0, 1, 2, 3, 4, 3, 2, 1]] * 4
     assert pad_to_stride(images[..., :2], 4)[0, 0, 0].tolist() == [0, 1, 1, 1]
+
+
+class PaddedAndBack(nn.Module):
+    """Shows its padded picture beside a cropped one."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        padded = pad_to_stride(images, 4, least=8)
+        return padded, crop_to(padded * 2, images)
+
+
+def test_padding_is_traced_for_any_size() -> None:
+    height, width = (torch.export.Dim(name, min=1) for name in ("height", "width"))
+    shapes = {"images": {2: height, 3: width}}
+    traced = torch.export.export(PaddedAndBack(), (torch.rand(1, 1, 13, 17),), dynamic_shapes=shapes).module()
+    for size in range(1, 20):
+        images = torch.rand(1, 1, size, 20 - size)
+        for made, expected in zip(traced(images), PaddedAndBack()(images), strict=True):
+            assert torch.equal(made, expected)
 
 
 def test_what_fits_is_not_copied() -> None:
