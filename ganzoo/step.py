@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import suggest
-from ganzoo.randomness import Draws, keyed
+from ganzoo.randomness import Draws, keyed, torch_seed
 
 
 class Step(dict[str, Tensor]):
@@ -68,6 +68,10 @@ class Step(dict[str, Tensor]):
     def common_rng(self, purpose: str) -> np.random.Generator:
         """Return one generator for the whole global batch, equal on every process."""
         return keyed(self.seed, self.index, "all", purpose)
+
+    def torch_seeds(self, purpose: str) -> list[int]:
+        """Return a seed for each sample, for modules that draw by themselves, such as dropout."""
+        return [torch_seed(self.seed, self.index, sample, purpose) for sample in self.samples]
 
     def _with(self, tensors: dict[str, Tensor]) -> Step:
         copy = Step(

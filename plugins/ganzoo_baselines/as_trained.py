@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from ganzoo.randomness import torch_seed
 from ganzoo.step import Step
 
 
@@ -20,10 +19,10 @@ def as_trained(network: nn.Module, images: Tensor, step: Step) -> Tensor:
     Pictures go through one at a time, so that none changes another's statistics, and each has draws of its own, keyed
     by the step's seed, index and sample. The network and torch's generators are left as they were.
     """
-    made = []
+    seeds, made = step.torch_seeds("dropout"), []
     with _training_layers(network), torch.random.fork_rng([images.device] if images.device.type == "cuda" else []):
-        for image, sample in zip(images.split(1), step.samples, strict=True):
-            torch.manual_seed(torch_seed(step.seed, step.index, sample, "dropout"))
+        for image, seed in zip(images.split(1), seeds, strict=True):
+            torch.manual_seed(seed)
             made.append(network(image))
     return torch.cat(made)
 
