@@ -1,6 +1,6 @@
 """ganzoo: a plugin-based zoo of GANs that translate images between two domains.
 
-Importing it imports no torch; ``run``, ``load`` and ``create`` do when they are called.
+Importing it imports no torch; ``run``, ``load``, ``export`` and ``create`` do when they are called.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from ganzoo.hookspecs import hookimpl
 from ganzoo.plugins import installed_version
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from ganzoo.translate import Translator
 
-__all__ = ["GanzooError", "create", "hookimpl", "load", "run"]
+__all__ = ["GanzooError", "create", "export", "hookimpl", "load", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -47,6 +48,47 @@ def load(run: str | PathLike[str], *, checkpoint: str = "", device: str = "") ->
     from ganzoo.translate import Translator
 
     return Translator(run, checkpoint=checkpoint, device=device)
+
+
+def export(
+    run: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    direction: str | None = None,
+    checkpoint: str = "",
+    size: tuple[int, int] | None = None,
+    batch: int | None = None,
+    check: Sequence[str | PathLike[str]] = (),
+    tolerance: float = 1e-3,
+) -> dict[str, Any]:
+    """Write one direction of a trained run to a file for use without ganzoo; return what the file says of itself.
+
+    The file is read again and compared with the run: ``difference`` is the largest one on [−1, 1].
+
+    Args:
+        run: the run's folder.
+        out: a file that ends in ``.onnx`` or ``.pt2`` (torch.export).
+        direction: by default the method's first.
+        checkpoint: as ``load``'s.
+        size: height and width, if the file is to take no others.
+        batch: likewise how many pictures at once.
+        check: pictures and folders of them to compare on, beside random ones.
+        tolerance: the largest difference that is let through; by default an eighth of a step of 8-bit pixels.
+
+    Raises GanzooError, and leaves no file, for a run that cannot be exported and for a file that differs from it.
+    """
+    from ganzoo.export_files import export
+
+    return export(
+        run,
+        out,
+        direction=direction,
+        checkpoint=checkpoint,
+        size=size,
+        batch=batch,
+        check=check,
+        tolerance=tolerance,
+    )
 
 
 def run(

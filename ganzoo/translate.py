@@ -145,17 +145,26 @@ class Translator:
         """
         samples, seed = range(sample, sample + len(batch)), self.recipe.train.seed if seed is None else seed
         step = Step({}, seed=seed, index=-1 - draw, samples=samples, training=False)
+        styles = None if style is None else style.to(self.device).expand(len(batch), -1)
+        planes = None if mask is None else _planes(mask, batch).to(self.device)
+        with torch.no_grad():
+            step[TRANSLATED] = self.translate_in(step, batch.to(self.device), direction, planes, styles)
+        return step
+
+    def translate_in(
+        self, step: Step, images: Tensor, direction: Direction, mask: Tensor | None = None, style: Tensor | None = None
+    ) -> Tensor:
+        """Translate (B, C, H, W) within a step; the mask is (B, 1, H, W), the style (B, numbers); no size is looked at.
+
+        Returns pictures in [−1, 1], float32.
+        """
         if style is not None:
-            step["style"] = style.to(self.device).expand(len(batch), -1)
+            step["style"] = style
         if mask is not None:
             role, masks = role_of(self.method), self.method.masks
-            planes = _planes(mask, batch).to(self.device)
-            step[f"given_mask_{direction[0]}"] = planes  # for other roles, whose masker may read it
-            step[f"{role}_mask_real_{direction[0]}"] = masks.uses[role](planes) if role in masks.uses else planes
-        with torch.no_grad():
-            made = self.method.translate(batch.to(self.device), direction, step)
-        step[TRANSLATED] = made.float().clamp(-1, 1)
-        return step
+            step[f"given_mask_{direction[0]}"] = mask  # for other roles, whose masker may read it
+            step[f"{role}_mask_real_{direction[0]}"] = masks.uses[role](mask) if role in masks.uses else mask
+        return self.method.translate(images, direction, step).float().clamp(-1, 1)
 
     def masks_of(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return the masks of a translated batch: role → (B, K, H, W); ``judge`` sees the result too.

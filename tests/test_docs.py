@@ -21,6 +21,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from tinyrun import make_pictures
 from torchvision.models import get_model  # type: ignore[import-untyped]
+from untrained import untrained
 from vggs import write_vgg
 
 import ganzoo
@@ -247,6 +248,24 @@ def test_the_list_of_weights_of_the_docs_is_sound(tmp_path: Path) -> None:
     (tmp_path / "weights.toml").write_text(text)
     (entry,) = read_manifest(tmp_path / "weights.toml")
     assert (entry.name, entry.file, entry.size) == ("mine/faces", "mine-faces.safetensors", 1234567)
+
+
+def test_the_exported_file_of_the_docs_translates_as_the_run(tmp_path: Path) -> None:
+    run = untrained(
+        tmp_path / "run",
+        {"method": "cyclegan", "networks": {"G": {"generator": "resnet", "width": 2, "blocks": 0}}},
+    )
+    ganzoo.export(run, tmp_path / "stripes.onnx")
+    pixels = np.random.default_rng(0).integers(0, 256, (19, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "digit.png")
+    code = "".join(blocks(ROOT / "docs/exporting.md", "python")) + (
+        "import sys\nassert about['recipe'] and not {'ganzoo', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, check=True)
+    with Image.open(tmp_path / "striped.png") as made:
+        expected = np.asarray(ganzoo.load(run).translate(tmp_path / "digit.png"), np.int16)
+        assert np.abs(np.asarray(made, np.int16) - expected).max() <= 1
+    assert expected.std() > 5
 
 
 @pytest.mark.parametrize("name", ["quickstart", "masks", "art2real", "retrieval", "munit"])

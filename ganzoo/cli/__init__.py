@@ -11,7 +11,14 @@ import click
 from ganzoo.cli.parts import list_command, plugins_command, show_command
 from ganzoo.cli.tables import bench_command, table_command
 from ganzoo.cli.weights import weights_command
-from ganzoo.cli.work import check_command, evaluate_command, masks_command, run_command, translate_command
+from ganzoo.cli.work import (
+    check_command,
+    evaluate_command,
+    export_command,
+    masks_command,
+    run_command,
+    translate_command,
+)
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import installed_version, plugins
 
@@ -23,6 +30,7 @@ OWN = (
     bench_command,
     table_command,
     translate_command,
+    export_command,
     list_command,
     show_command,
     plugins_command,
