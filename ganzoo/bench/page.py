@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganzoo.bench.rendering import markdown
 from ganzoo.bench.running import kept, stale
-from ganzoo.bench.spec import Bench, Cell
+from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.table import Table, table_of
 from ganzoo.errors import GanzooError
 from ganzoo.fingerprint import data_key
@@ -17,7 +17,7 @@ from ganzoo.records import write_text
 from ganzoo.result import Record
 
 
-def current(bench: Bench, data: Path | None) -> Table:
+def current(bench: Bench, places: Places) -> Table:
     """Return a table as its records give it now.
 
     Pictures are compared with those of the records where they are here; where they are not, nothing is said of them.
@@ -25,8 +25,11 @@ def current(bench: Bench, data: Path | None) -> Table:
     seen: dict[str, dict[str, str]] = {}
 
     def outdated(cell: Cell, record: Record) -> list[str]:
-        changes = bench.changes(cell, data or Path("/nowhere"))
-        recipe = read_recipe(bench.recipe(cell), changes)
+        changes = bench.changes(cell, Places(places.root, places.data or Path("/nowhere")))
+        try:
+            recipe = read_recipe(bench.recipe(cell), changes)
+        except GanzooError:  # what it needs, such as a bank or weights, is not on this machine
+            return []
         return stale(record, recipe) + _other_pictures(record, recipe, seen)
 
     return table_of(bench, kept(bench), outdated)
@@ -44,12 +47,12 @@ def _other_pictures(record: Record, recipe: Recipe, seen: dict[str, dict[str, st
     return ["pictures"] if any(now and now[split] != key for split, key in record.data.keys.items()) else []
 
 
-def settle(bench: Bench, data: Path | None, *, check: bool) -> None:
+def settle(bench: Bench, places: Places, *, check: bool) -> None:
     """Put a table between its markers on its page, ``<!-- NAME table … -->`` and ``<!-- end of NAME table -->``.
 
     Args:
         bench: the table, whose spec names a page.
-        data: the folder that ``{data}`` stands for.
+        places: where runs are kept, and the data lies.
         check: whether to compare only.
 
     Raises GanzooError where the markers are missing, and, to check, where another table stands there.
@@ -67,7 +70,7 @@ def settle(bench: Bench, data: Path | None, *, check: bool) -> None:
         raise GanzooError(
             f"{page}: the markers <!-- {bench.name} table --> and <!-- end of {bench.name} table --> are missing"
         )
-    made = f"\n{markdown(current(bench, data))}\n"
+    made = f"\n{markdown(current(bench, places))}\n"
     if check and markers[2] != made:
         raise GanzooError(
             f"{page}: the table {bench.name} is not what its records give; ganzoo table {bench.file} --write writes it"

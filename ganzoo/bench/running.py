@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 
-from ganzoo.bench.spec import Bench, Cell
+from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.console import Console
 from ganzoo.errors import GanzooError
 from ganzoo.fingerprint import plugins_of, portable, recipe_key
@@ -46,7 +47,7 @@ def stale(record: Record, recipe: Recipe) -> list[str]:
     return changed
 
 
-def run(bench: Bench, *, data: Path | None, root: Path, jobs: int, only: Sequence[str] = ()) -> list[Record]:
+def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) -> list[Record]:
     """Run what a table lacks; return all its records, failures among them.
 
     A cell with a whole record is left alone; a failed one is tried again, and so is one whose recipe or plugins have
@@ -54,17 +55,17 @@ def run(bench: Bench, *, data: Path | None, root: Path, jobs: int, only: Sequenc
 
     Args:
         bench: the table.
-        data: the folder that ``{data}`` stands for.
-        root: where runs are kept.
+        places: where runs are kept, and the data lies.
         jobs: cells at a time; on a machine with several GPUs each has its own.
         only: rows to run; all by default.
 
-    Raises GanzooError for a recipe that is wrong, before anything is run.
+    Raises GanzooError where what recipes need cannot be made, and for a recipe that is wrong, before any row is run.
     """
     console, records, lock = Console(), kept(bench), Lock()
+    prepare(bench, places, console)
     todo: list[tuple[Cell, Recipe]] = []
     for cell in bench.cells():
-        recipe = read_recipe(bench.recipe(cell), bench.changes(cell, data))
+        recipe = read_recipe(bench.recipe(cell), bench.changes(cell, places))
         found = of(records, cell)
         if (not only or cell.row in only) and (found is None or found.status == "failed" or stale(found, recipe)):
             todo.append((cell, recipe))
@@ -77,7 +78,7 @@ def run(bench: Bench, *, data: Path | None, root: Path, jobs: int, only: Sequenc
         cell, recipe = item
         device = devices.get()
         try:
-            record = _made(bench, cell, recipe, root, data, device)
+            record = _made(bench, cell, recipe, places, device)
         finally:
             devices.put(device)
         with lock:
@@ -101,11 +102,27 @@ def _devices(jobs: int) -> list[str]:
     return [str(i % count) if count else "" for i in range(jobs)]
 
 
-def _made(bench: Bench, cell: Cell, recipe: Recipe, root: Path, data: Path | None, device: str) -> Record:
+def prepare(bench: Bench, places: Places, console: Console) -> None:
+    """Make what the recipes need and is not there yet. Raises GanzooError, with the command's own last line."""
+    for name, one in bench.spec.prepare.items():
+        if Path(bench.filled(one.makes, places)).exists():
+            continue
+        console.say(f"{bench.name}: preparing {name}")
+        done = _ganzoo(shlex.split(bench.filled(one.command, places)), dict(os.environ))
+        if done.returncode:
+            raise GanzooError(f"{bench.file}: prepare.{name}: {_last_line(done)}")
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.removeprefix("ganzoo: ") for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else f"it ended with exit code {done.returncode}"
+
+
+def _made(bench: Bench, cell: Cell, recipe: Recipe, places: Places, device: str) -> Record:
     """Run a cell and return its record."""
-    place = root / bench.name
+    place = places.root / bench.name
     folder = place / recipe.name / cell.name
-    words = ["run", str(bench.recipe(cell)), *bench.changes(cell, data), "--name", cell.name, "--root", str(place)]
+    words = ["run", str(bench.recipe(cell)), *bench.changes(cell, places), "--name", cell.name, "--root", str(place)]
     environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": device} if device else {})}
     done = _ganzoo(words, environment)
     if "begun with other settings" in done.stderr:  # the spec has changed since: that run is put aside
@@ -114,9 +131,8 @@ def _made(bench: Bench, cell: Cell, recipe: Recipe, root: Path, data: Path | Non
     found = [one for one in _results(folder) if one.checkpoint == bench.spec.checkpoint]
     if found and (done.returncode == 0 or found[-1].status == "failed"):
         return found[-1].model_copy(update={"cell": where})
-    lines = [line.removeprefix("ganzoo: ") for line in done.stderr.splitlines() if line.strip()]
-    why = lines[-1] if lines else f"it ended with exit code {done.returncode}"
-    for path in (f"{folder}: ", f"{place}/", f"{data}/"):  # where one machine has things is nothing to record
+    why = _last_line(done)
+    for path in (f"{folder}: ", f"{place}/", f"{places.data}/"):  # where one machine has things is nothing to record
         why = why.replace(path, "")
     return _failure(recipe, cell, where, why)
 

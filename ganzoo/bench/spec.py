@@ -53,6 +53,13 @@ class Column(_Strict):
     factor: float = 1.0
 
 
+class Preparation(_Strict):
+    """What recipes need that is made once: a command of ganzoo, without its first word, and what it makes."""
+
+    command: str
+    makes: str
+
+
 class Paper(_Strict):
     """The paper's figures: row → figure, or data where there is one figure, → value; ``protocol`` says of what."""
 
@@ -70,6 +77,7 @@ class Spec(_Strict):
         seeds: of every row and data set.
         checkpoint: ``last`` or ``best``.
         set: changes of all recipes, before the data's and the row's own.
+        prepare: what is made before, in this order, where it is not there yet: banks, masks' networks.
         rows: by name.
         data: by name; without it every row has its recipe's own.
         columns: the figures.
@@ -84,6 +92,7 @@ class Spec(_Strict):
     seeds: Annotated[list[int], Field(min_length=1)] = [0]
     checkpoint: Literal["last", "best"] = "last"
     set: list[str] = []
+    prepare: dict[Name, Preparation] = {}
     rows: Annotated[dict[Name, Row], Field(min_length=1)]
     data: dict[Name, DataSet] = {}
     columns: Annotated[list[Column], Field(min_length=1)]
@@ -104,6 +113,14 @@ class Cell:
     def name(self) -> str:
         """The run's name."""
         return "-".join([self.row, *([self.data] if self.data else []), f"seed{self.seed}"])
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a machine has things: runs below ``root``; ``data`` is what ``{data}`` stands for, if it is known."""
+
+    root: Path
+    data: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -146,25 +163,29 @@ class Bench:
         """Return the recipe's file."""
         return self.file.parent / self.spec.rows[cell.row].recipe
 
-    def changes(self, cell: Cell, data: Path | None) -> list[str]:
-        """Return the changes of a cell's recipe, with the folder of data in place of ``{data}``.
-
-        Raises GanzooError where it is needed and not given.
-        """
+    def changes(self, cell: Cell, places: Places) -> list[str]:
+        """Return the changes of a cell's recipe. Raises GanzooError as ``filled``."""
         spec = self.spec
         found = [*spec.set, *(spec.data[cell.data].set if cell.data else []), *spec.rows[cell.row].set]
-        if data is None and any("{data}" in one for one in found):
+        return [self.filled(one, places) for one in found] + [f"train.seed={cell.seed}"]
+
+    def filled(self, text: str, places: Places) -> str:
+        """Return a text with folders in place of ``{data}``, ``{root}`` and ``{here}``. Raises GanzooError where data's is unknown."""
+        if "{data}" in text and places.data is None:
             raise GanzooError(
                 f"{self.file}: it reads pictures from the folder {{data}}: say where that is, --data FOLDER or the "
                 "variable GANZOO_DATA"
             )
-        return [one.replace("{data}", str(data)) for one in found] + [f"train.seed={cell.seed}"]
+        names = {"data": places.data, "root": places.root / self.name, "here": self.file.parent.absolute()}
+        for name, folder in names.items():
+            text = text.replace(f"{{{name}}}", str(folder))
+        return text
 
 
-def data_folder(given: Path | None) -> Path | None:
-    """Return the folder that ``{data}`` stands for: the one given, or GANZOO_DATA's; absolute."""
-    named = given or (Path(os.environ["GANZOO_DATA"]) if os.environ.get("GANZOO_DATA") else None)
-    return named.absolute() if named else None
+def places_of(root: Path, data: Path | None) -> Places:
+    """Return absolute folders: that of the data is the one given, or GANZOO_DATA's."""
+    named = data or (Path(os.environ["GANZOO_DATA"]) if os.environ.get("GANZOO_DATA") else None)
+    return Places(root.absolute(), named.absolute() if named else None)
 
 
 def read_spec(file: Path, scale: str = "") -> Bench:

@@ -25,15 +25,15 @@ def bench_command(spec: Path, scale: str, data: Path | None, root: Path, jobs: i
     from ganzoo.bench.page import current, settle
     from ganzoo.bench.rendering import markdown
     from ganzoo.bench.running import refuse_unknown, run
-    from ganzoo.bench.spec import data_folder, read_spec
+    from ganzoo.bench.spec import places_of, read_spec
     from ganzoo.errors import GanzooError
 
-    bench, folder = read_spec(spec, scale), data_folder(data)
+    bench, places = read_spec(spec, scale), places_of(root, data)
     refuse_unknown(bench, only)
-    records = run(bench, data=folder, root=root, jobs=jobs, only=only)
+    records = run(bench, places, jobs=jobs, only=only)
     if bench.page:
-        settle(bench, folder, check=False)
-    click.echo(markdown(current(bench, folder)))
+        settle(bench, places, check=False)
+    click.echo(markdown(current(bench, places)))
     if failed := [f"{one.name}: {one.why}" for one in records if one.status == "failed"]:
         raise GanzooError("\n".join(failed))
 
@@ -56,12 +56,12 @@ def table_command(specs: tuple[Path, ...], scale: str, data: Path | None, form: 
     """Render the records of SPECS; nothing is run."""
     from ganzoo.bench.page import current, settle
     from ganzoo.bench.rendering import FORMATS
-    from ganzoo.bench.spec import data_folder, read_spec
+    from ganzoo.bench.spec import places_of, read_spec
 
-    folder = data_folder(data)
+    places = places_of(Path("runs/bench"), data)
     for spec in specs:
         bench = read_spec(spec, scale)
         if write or check:
-            settle(bench, folder, check=check)
+            settle(bench, places, check=check)
         else:
-            click.echo(FORMATS[form](current(bench, folder)))
+            click.echo(FORMATS[form](current(bench, places)))

@@ -16,7 +16,7 @@ from tinyrun import lines, write_recipe
 import ganzoo
 from ganzoo.bench import running
 from ganzoo.bench.running import kept
-from ganzoo.bench.spec import Bench, read_spec
+from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.errors import GanzooError
 from ganzoo.fingerprint import code_key
 
@@ -59,7 +59,7 @@ def spec(folder: Path, **changes: Any) -> Bench:
 
 
 def make(bench: Bench) -> list[dict[str, Any]]:
-    running.run(bench, data=None, root=bench.file.parent / "runs", jobs=1)
+    running.run(bench, Places(bench.file.parent / "runs"), jobs=1)
     return lines(bench.records, "time", "cost")
 
 
@@ -153,3 +153,29 @@ def test_mistakes_are_told_before_anything_is_run(tmp_path: Path, runs: Runs, ru
     assert runs.names == []
     (tmp_path / "page.md").write_text("nothing")
     assert "the markers <!-- spec table -->" in run("table", str(spec(tmp_path).file), "--write")[2]
+
+
+def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    status = [2, 0]
+
+    def ganzoo_called(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        commands.append(words)
+        if words[0] == "bank":
+            code = status.pop(0)
+            if not code:
+                Path(words[-1]).mkdir(parents=True)
+            return subprocess.CompletedProcess(words, code, "", "ganzoo: no pictures\n" if code else "")
+        return subprocess.CompletedProcess(words, 2, "", "ganzoo: not run\n")
+
+    monkeypatch.setattr(running, "_ganzoo", ganzoo_called)
+    prepare = {"bank": {"command": "bank build '{data}/x y' -o {root}/bank", "makes": "{root}/bank"}}
+    bench = spec(tmp_path, seeds=[0], prepare=prepare)
+    places = Places(tmp_path / "runs", tmp_path / "data")
+    with pytest.raises(GanzooError, match=r"spec.yaml: prepare.bank: no pictures"):
+        running.run(bench, places, jobs=1)
+    wanted = ["bank", "build", f"{tmp_path}/data/x y", "-o", f"{tmp_path}/runs/spec/bank"]
+    assert commands == [wanted]
+    running.run(bench, places, jobs=1)
+    running.run(bench, places, jobs=1)
+    assert [one for one in commands if one[0] == "bank"] == [wanted, wanted]  # the second made it

@@ -9,7 +9,7 @@ import pytest
 from bench_records import write_spec
 from calls import refusal
 
-from ganzoo.bench.spec import Cell, data_folder, read_spec
+from ganzoo.bench.spec import Cell, Places, places_of, read_spec
 
 
 def test_cells_are_rows_by_data_by_seeds(tmp_path: Path) -> None:
@@ -17,19 +17,20 @@ def test_cells_are_rows_by_data_by_seeds(tmp_path: Path) -> None:
     rows = {"one": {"label": "One", "recipe": "tiny.yaml", "set": ["train.steps=3"]}}
     bench = read_spec(write_spec(tmp_path, data=data, rows=rows))
     assert [one.name for one in bench.cells()] == ["one-x-seed0", "one-x-seed1", "one-y-seed0", "one-y-seed1"]
-    changes = bench.changes(Cell("one", "x", 1), Path("/pictures"))
+    changes = bench.changes(Cell("one", "x", 1), Places(Path("/runs"), Path("/pictures")))
     assert changes == ["train.steps=2", "data.root=/pictures/x", "train.steps=3", "train.seed=1"]
     assert bench.recipe(Cell("one", "x", 0)) == tmp_path / "tiny.yaml"
-    assert "it reads pictures from the folder {data}" in refusal(bench.changes, Cell("one", "x", 1), None)
-    assert bench.changes(Cell("one", "y", 0), None)[1] == "data.root=y"
+    nowhere = Places(Path("/runs"))
+    assert "it reads pictures from the folder {data}" in refusal(bench.changes, Cell("one", "x", 1), nowhere)
+    assert bench.changes(Cell("one", "y", 0), nowhere)[1] == "data.root=y"
 
 
 def test_the_folder_of_data_is_given_or_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANZOO_DATA", "pictures")
-    assert data_folder(None) == Path.cwd() / "pictures"
-    assert data_folder(Path("/there")) == Path("/there")
+    assert places_of(Path("runs"), None) == Places(Path.cwd() / "runs", Path.cwd() / "pictures")
+    assert places_of(Path("/runs"), Path("/there")) == Places(Path("/runs"), Path("/there"))
     monkeypatch.delenv("GANZOO_DATA")
-    assert data_folder(None) is None
+    assert places_of(Path("/runs"), None) == Places(Path("/runs"), None)
 
 
 def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
