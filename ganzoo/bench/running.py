@@ -69,6 +69,7 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
         found = of(records, cell)
         if (not only or cell.row in only) and (found is None or found.status == "failed" or stale(found, recipe)):
             todo.append((cell, recipe))
+    todo.sort(key=lambda one: bench.spec.seeds.index(one[0].seed))  # a whole round of rows before the next seed
     console.say(f"{bench.name}: {len(todo)} of {len(list(bench.cells()))} runs to make")
     devices: SimpleQueue[str] = SimpleQueue()
     for name in _devices(jobs):

@@ -66,7 +66,7 @@ def make(bench: Bench) -> list[dict[str, Any]]:
 def test_a_bench_makes_what_is_missing_and_the_same_again(tmp_path: Path, runs: Runs) -> None:
     bench = spec(tmp_path)
     first = make(bench)
-    assert runs.names == ["one-seed0", "one-seed1", "two-seed0", "two-seed1"]
+    assert runs.names == ["one-seed0", "two-seed0", "one-seed1", "two-seed1"]
     assert [(one["cell"]["row"], one["seed"], one["status"]) for one in first] == [
         ("one", 0, "ok"), ("one", 1, "ok"), ("two", 0, "ok"), ("two", 1, "ok"),
     ]  # fmt: skip
