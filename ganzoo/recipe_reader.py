@@ -116,7 +116,7 @@ class RecipeReader:
         """Check that a run has a length, or that there is nothing to train."""
         given = bool(train.epochs or train.steps)
         if method is not None and not method.phases and given:
-            self.problem(("train",), "the method has nothing to train: leave 'epochs' and 'steps' out")
+            self.problem(("train",), "the method has nothing to train: leave 'epochs' and 'steps' out, or at 0")
         elif not given and (method is None or method.phases):
             self.problem(("train",), "how long? give 'epochs' or 'steps'")
 

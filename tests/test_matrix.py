@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from banks import SMALL, write_photographs
 from safetensors.torch import save_file
 from standins import Noise, batch_step
+from vggs import write_vgg
 
 from ganzoo import GanzooError
 from ganzoo.assemble import build_method
@@ -59,13 +60,20 @@ NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
         "G": {"generator": "munit", "width": 2, "blocks": 1, "hidden": 4},
         "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
     },
+    "gatys": {},
     "unit": {
         "G": {"generator": "unit", "width": 2, "blocks": 1},
         "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
     },
 }
 """Small networks that each method takes; those of CycleGAN where a method is not named."""
-METHOD_OPTIONS: dict[str, dict[str, Any]] = {"smcyclegan": {"mask_probability": 1.0}, "art2real": {"bank": "bank"}}
+METHOD_OPTIONS: dict[str, dict[str, Any]] = {
+    "smcyclegan": {"mask_probability": 1.0},
+    "art2real": {"bank": "bank"},
+    "gatys": {"weights": "vgg19.safetensors", "steps": 2, "paintings": 2},
+}
+UNTRAINED = ("gatys",)
+"""Methods that have nothing to train: what is tried is how they translate."""
 MASKERS = [(name, index) for name, uses in OPTIONS.items() for index in range(len(uses))]
 
 
@@ -95,6 +103,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unet = UNet(width=2, depth=1)
     unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its pictures
     save_file(unet.state_dict(), folder / "unet.safetensors")
+    write_vgg(folder / "vgg19.safetensors", 19)
     build([write_photographs(folder / "photographs")], folder / "bank", SMALL)
     return folder
 
@@ -112,6 +121,8 @@ def refusal(name: str, index: int, role: str, method: str) -> str:
         return "'unet' is untrained: give it weights"
     if name == "learned" and "threshold" in use:
         return "no gradient passes a threshold"
+    if name == "learned" and role == "composite" and method in UNTRAINED:
+        return "it learns with the generators, and the method trains none"
     if name == "learned" and role != "composite":
         return "'learned' is trained with the generators"
     if name == "shared" and use["role"] not in (role, *required_by(method)):
@@ -134,7 +145,7 @@ def recipe_of(home: Path, name: str, index: int, role: str, method: str) -> Path
         },
         "data": "striped_digits",
         "images": {"size": 16},
-        "train": {"steps": 1},
+        "train": {"steps": 0 if method in UNTRAINED else 1},
     }
     file = home / "recipe.yaml"
     file.write_text(yaml.safe_dump(recipe))
@@ -151,7 +162,7 @@ def test_a_pair_works_or_is_refused(
     file = recipe_of(home, name, index, role, method)
     if said := refusal(name, index, role, method):
         with pytest.raises(GanzooError) as problem:
-            read_recipe(file)
+            build_method(read_recipe(file), {"A": 3, "B": 3})
         assert said in str(problem.value)
         return
     built = build_method(read_recipe(file), {"A": 3, "B": 3})
@@ -165,6 +176,13 @@ def test_a_pair_works_or_is_refused(
     masker = engine.method.masks.maskers[role]
     before = {key: value.clone() for key, value in masker.state_dict().items()}
     trained = {key: [p.clone() for p in net.parameters()] for key, net in engine.networks.items()}
+    if method in UNTRAINED:
+        with engine.evaluating():
+            built.forward(step)
+            mask = built.masks.mask(role, step, "real_A")
+        assert torch.isfinite(step["fake_B"]).all() and not torch.equal(step["fake_B"], step["real_A"])
+        assert torch.equal(((step["fake_B"] - step["real_A"]) * (mask == 0)), torch.zeros_like(step["real_A"]))
+        return
     report, flags = engine.step([step])
     assert not flags.any()
     assert all(torch.isfinite(value) for value in report.values())
@@ -183,4 +201,4 @@ def test_a_pair_works_or_is_refused(
 
 def test_there_is_a_pair_of_each_kind() -> None:
     kinds = [refusal(*masker, role, method) for masker, role, method in product(MASKERS, ROLES, METHODS)]
-    assert len(set(kinds)) == 10 and kinds.count("") > 40
+    assert len(set(kinds)) == 12 and kinds.count("") > 40

@@ -1,6 +1,6 @@
-"""What the papers compare with: pix2pix, UNIT, CUT and FastCUT.
+"""What the papers compare with: pix2pix, UNIT, CUT and FastCUT, Gatys.
 
-Uses the packages ganzoo_cyclegan (networks, adversarial losses) and ganzoo_munit (encoder, decoder).
+Uses the packages ganzoo_cyclegan (networks, adversarial losses), ganzoo_munit (encoder, decoder), ganzoo_losses (VGG).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("method", "cut", "ganzoo_baselines.cut:CUT")
     registry.add("method", "fastcut", "ganzoo_baselines.cut:FastCUT")
     registry.add("method", "untranslated", "ganzoo_baselines.untranslated:Untranslated")
+    registry.add("method", "gatys", "ganzoo_baselines.gatys:Gatys")
     registry.add("generator", "smooth_resnet", "ganzoo_baselines.antialiased:SmoothResNet")
     registry.add("discriminator", "smooth_patch", "ganzoo_baselines.antialiased:SmoothPatch")
     registry.add("generator", "unit", "ganzoo_baselines.unit_network:UNITGenerator")

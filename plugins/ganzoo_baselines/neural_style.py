@@ -1,0 +1,159 @@
+"""What a picture shows and how it is painted, by VGG's features; and a picture that has one of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from ganzoo import GanzooError
+from ganzoo_losses.vgg import VGG
+
+HISTORY = 20
+"""Steps that L-BFGS remembers."""
+RARE, TINY = 0.01, 1e-12
+
+
+def gram(maps: Tensor) -> Tensor:
+    """Return Gram matrices (B, N, N) of maps (B, N, H, W), divided by N·M, M = H·W, so that sizes compare.
+
+    The paper divides the squared difference by 4N²M² (Gatys et al. 2016, eq. 3 and 4): with these, by 4.
+    """
+    flat = maps.flatten(2)
+    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+
+
+def content_loss(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Return Σ w/2 · Σ (F − P)² over layers and all their values (eq. 1): layer → maps, and layer → w."""
+    terms = [weight / 2 * (found[layer] - wanted[layer]).square().sum() for layer, weight in weights.items()]
+    return torch.stack(terms).sum()
+
+
+def style_loss(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Return Σ w · E over layers (eq. 4 and 5): layer → maps, layer → Gram matrices, and layer → w."""
+    terms = [weight / 4 * (gram(found[layer]) - wanted[layer]).square().sum() for layer, weight in weights.items()]
+    return torch.stack(terms).sum()
+
+
+@torch.no_grad()
+def mean_activations(network: VGG, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    """Return layer → the mean of each of its maps over pictures (B, C, H, W) and places, after the rectifier, (N,).
+
+    A map that hardly ever fires counts as one with a hundredth of its layer's mean.
+    """
+    wanted = list(layers)
+    sums: dict[str, Tensor] = {}
+    for image in images:
+        for layer, maps in network(image[None], wanted).items():
+            sums[layer] = sums.get(layer, 0) + maps.relu().mean((0, 2, 3)) / len(images)
+    return {layer: one.clamp(min=max(RARE * float(one.mean()), TINY)) for layer, one in sums.items()}
+
+
+class Objective:
+    """α · content + β · style of a picture (eq. 7).
+
+    Args:
+        network: frozen.
+        alpha: α.
+        beta: β.
+        content: layer → w.
+        style: layer → w.
+        means: layer → what its maps are divided by, (N,); layers that are not named stay as they are.
+    """
+
+    def __init__(
+        self,
+        network: VGG,
+        alpha: float,
+        beta: float,
+        content: Mapping[str, float],
+        style: Mapping[str, float],
+        means: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> None:
+        self.network = network
+        self.alpha, self.beta = alpha, beta
+        self.content, self.style = dict(content), dict(style)
+        self.means = dict(means)
+
+    def maps(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Return layer → maps (B, N, H', W') of pictures (B, C, H, W)."""
+        found = self.network(image, layers)
+        return {
+            layer: one / self.means[layer].to(one)[:, None, None] if layer in self.means else one
+            for layer, one in found.items()
+        }
+
+    @torch.no_grad()
+    def content_of(self, image: Tensor) -> dict[str, Tensor]:
+        """Return what a picture (1, C, H, W) shows: layer → maps."""
+        return self.maps(image, self.content)
+
+    @torch.no_grad()
+    def style_of(self, image: Tensor) -> Tensor:
+        """Return how a picture (1, C, H, W) is painted: the Gram matrices of all layers, (1, numbers)."""
+        maps = self.maps(image, self.style)
+        return torch.cat([gram(maps[layer]).flatten(1) for layer in self.style], 1)
+
+    @property
+    def style_size(self) -> int:
+        """How many numbers tell a style."""
+        return sum(self.network.width(layer) ** 2 for layer in self.style)
+
+    def grams(self, style: Tensor) -> dict[str, Tensor]:
+        """Return the Gram matrices that a style (1, numbers) is made of: layer → (1, N, N)."""
+        widths = [self.network.width(layer) for layer in self.style]
+        pieces = style.split([width**2 for width in widths], 1)
+        return {
+            layer: piece.reshape(1, width, width)
+            for layer, piece, width in zip(self.style, pieces, widths, strict=True)
+        }
+
+    def __call__(self, image: Tensor, content: Mapping[str, Tensor], grams: Mapping[str, Tensor]) -> Tensor:
+        """Return the objective of a picture (1, C, H, W), a scalar."""
+        maps = self.maps(image, [*(self.content if self.alpha else ()), *(self.style if self.beta else ())])
+        terms = []
+        if self.alpha:
+            terms.append(self.alpha * content_loss(maps, content, self.content))
+        if self.beta:
+            terms.append(self.beta * style_loss(maps, grams, self.style))
+        return torch.stack(terms).sum()
+
+    def minimize(self, start: Tensor, picture: Tensor, style: Tensor, steps: int) -> Tensor:
+        """Return a picture (1, C, H, W) in [−1, 1] that shows what one shows, in the style of another.
+
+        L-BFGS with a line search, so that the objective never rises; what comes out is cut to the range at the end.
+
+        Args:
+            start: from where, (1, C, H, W).
+            picture: whose content is wanted, likewise.
+            style: what ``style_of`` gives, (1, numbers).
+            steps: of L-BFGS.
+
+        Raises GanzooError when the objective is no number.
+        """
+        precision = self.network.mean.dtype
+        content, grams = self.content_of(picture), self.grams(style.to(start.device, precision))
+        # L-BFGS sees pixels in a row, which those of a batch need not be.
+        image = start.detach().to(precision).clone(memory_format=torch.contiguous_format).requires_grad_()
+        optimizer = torch.optim.LBFGS(
+            [image],
+            max_iter=steps,
+            max_eval=25 * steps,
+            tolerance_grad=0.0,
+            tolerance_change=1e-12,  # where rounding lets nothing change any more
+            history_size=HISTORY,
+            line_search_fn="strong_wolfe",
+        )
+
+        def evaluate() -> Tensor:
+            optimizer.zero_grad()
+            value = self(image, content, grams)
+            value.backward()
+            return value
+
+        optimizer.step(evaluate)  # it turns gradients on, where runs are measured without them
+        if not torch.isfinite(image).all():
+            raise GanzooError("gatys: the objective is not finite: lower the weights 'content' and 'style'")
+        return image.detach().clamp(-1, 1)
