@@ -172,7 +172,7 @@ class RecipeReader:
 
     def networks(self, method: Method | None) -> dict[str, Part]:
         """Fill the method's slots; a key such as ``G`` speaks for every slot ``G_…``."""
-        section = self.section("networks")
+        section = {key: value for key, value in self.section("networks").items() if value is not None}
         if method is None:  # which slots there are is not known, but what stands here can be checked by itself
             for key, value in section.items():
                 for kind in ("generator", "discriminator", "masker"):

@@ -170,7 +170,7 @@ class Bench:
         return [self.filled(one, places) for one in found] + [f"train.seed={cell.seed}"]
 
     def filled(self, text: str, places: Places) -> str:
-        """Return a text with folders in place of ``{data}``, ``{root}``, ``{here}``. Raises GanzooError without data."""
+        """Return a text with folders in place of ``{data}``, ``{root}``, ``{here}``. Needs data for ``{data}``."""
         if "{data}" in text and places.data is None:
             raise GanzooError(
                 f"{self.file}: it reads pictures from the folder {{data}}: say where that is, --data FOLDER or the "

@@ -19,6 +19,7 @@ from ganzoo_metrics.distances import frechet, kernel
 from ganzoo_metrics.inception import Inception
 from ganzoo_metrics.pooled import Library, PooledFeatures, require_known
 from ganzoo_metrics.resizing import How, quantized, resize
+from ganzoo_metrics.seen import seen_ways
 
 Real = Literal["measured", "train"]
 
@@ -42,21 +43,22 @@ class Look:
     weights: Path
 
 
-Distance = Callable[[Tensor, Tensor, int], dict[str, float]]
-"""Features of translations (n, d) and of real pictures (m, d), seed → figures."""
+Distance = Callable[[str, Tensor, Tensor, int], dict[str, float]]
+"""Name, features of translations (n, d) and of real pictures (m, d), seed → figures."""
 
 
 class SetDistance(Metric):
     """A distance between the features of translations and those of real pictures of their domain.
 
     Args:
+        name: of the figure.
         look: gives the features.
         distance: between them.
         real: ``measured``: the real pictures of the split that is measured; ``train``: the training pictures.
     """
 
-    def __init__(self, look: Look, distance: Distance, real: Real) -> None:
-        self.look, self.distance, self.real, self.seed = look, distance, real, 0
+    def __init__(self, name: str, look: Look, distance: Distance, real: Real) -> None:
+        self.name, self.look, self.distance, self.real, self.seed = name, look, distance, real, 0
         digest = sha256(look.weights.read_bytes()).hexdigest()
         self.real_key = f"{look.label} {look.how} {look.side} {digest}"
         self.about = {"network": look.label, "weights": digest[:16], "resizing": look.how}
@@ -66,10 +68,8 @@ class SetDistance(Metric):
         self.seed = seed
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Look whether the network can see the pictures. Raises GanzooError for another number of channels."""
-        for domain, count in reader.dataset.channels.items():
-            if any(way[1] == domain for way in method.directions):
-                quantized(torch.zeros(1, count, 1, 1))
+        """Keep the directions into pictures that the network can see. Raises GanzooError when there are none."""
+        self.directions = seen_ways(self.name, method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return the features of a direction's translations, (B, d)."""
@@ -95,17 +95,18 @@ class SetDistance(Metric):
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the distance's figures. Raises GanzooError for fewer than two pictures of a side."""
-        return self.distance(rows["features"], real["features"], self.seed)
+        return self.distance(self.name, rows["features"], real["features"], self.seed)
 
 
-def frechet_as(name: str) -> Distance:
+def frechet_figures(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:
     """Return Fréchet's distance, under a name."""
-    return lambda fake, real, seed: {name: frechet(fake, real)}
+    return {name: frechet(fake, real)}
 
 
-def kernel_as(name: str) -> Distance:
+def kernel_figures(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:
     """Return the kernel distance and its deviation over draws, under a name."""
-    return lambda fake, real, seed: dict(zip((name, f"{name}_std"), kernel(fake, real, seed), strict=True))
+    distance, deviation = kernel(fake, real, seed)
+    return {name: distance, f"{name}_std": deviation}
 
 
 INCEPTION = "pytorch-fid/inception"
@@ -132,7 +133,7 @@ class FID(SetDistance):
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__(inception(weights, "clean"), frechet_as("fid"), real)
+        super().__init__("fid", inception(weights, "clean"), frechet_figures, real)
 
 
 class FIDLegacyPyTorch(SetDistance):
@@ -144,7 +145,7 @@ class FIDLegacyPyTorch(SetDistance):
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__(inception(weights, "legacy_pytorch"), frechet_as("fid_legacy_pytorch"), real)
+        super().__init__("fid_legacy_pytorch", inception(weights, "legacy_pytorch"), frechet_figures, real)
 
 
 class FIDLegacyTensorFlow(SetDistance):
@@ -156,7 +157,7 @@ class FIDLegacyTensorFlow(SetDistance):
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__(inception(weights, "legacy_tensorflow"), frechet_as("fid_legacy_tensorflow"), real)
+        super().__init__("fid_legacy_tensorflow", inception(weights, "legacy_tensorflow"), frechet_figures, real)
 
 
 class KID(SetDistance):
@@ -170,7 +171,7 @@ class KID(SetDistance):
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__(inception(weights, "clean"), kernel_as("kid"), real)
+        super().__init__("kid", inception(weights, "clean"), kernel_figures, real)
 
 
 def pooled(library: Library, network: str, weights: Path | None) -> Look:
@@ -201,7 +202,7 @@ class FD(SetDistance):
         real: Real = "measured",
         weights: Path | None = None,
     ) -> None:
-        super().__init__(pooled(library, network, weights), frechet_as(f"fd_{network}"), real)
+        super().__init__(f"fd_{network}", pooled(library, network, weights), frechet_figures, real)
 
 
 class KD(SetDistance):
@@ -222,4 +223,4 @@ class KD(SetDistance):
         real: Real = "measured",
         weights: Path | None = None,
     ) -> None:
-        super().__init__(pooled(library, network, weights), kernel_as(f"kd_{network}"), real)
+        super().__init__(f"kd_{network}", pooled(library, network, weights), kernel_figures, real)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from tinyrun import write_recipe
 
+from ganzoo.errors import GanzooError
+from ganzoo.recipe_reader import read_recipe
 from recipes import WHOLE, added, mistakes, read
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
@@ -68,3 +72,10 @@ def test_a_network_is_held_to_what_the_method_calls() -> None:
     assert mistakes(text + "networks:\n  G:\n    generator: resnet\n")[0].startswith(
         "r.yaml:5: networks.G.generator: 'resnet' cannot serve as G_A: it has no encode()"
     )
+
+
+def test_a_network_that_is_set_to_nothing_is_not_named(tmp_path: Path) -> None:
+    file = write_recipe(tmp_path, method={"without": ["gan_AB", "gan_BA"]})
+    with pytest.raises(GanzooError, match="the method has no network 'D'"):
+        read_recipe(file)
+    assert set(read_recipe(file, ["networks.D=null"]).networks) == {"G_AB", "G_BA"}

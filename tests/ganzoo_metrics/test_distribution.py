@@ -140,11 +140,14 @@ def test_a_wrong_name_and_wrong_weights_are_told(weights: Callable[[str], Path])
     assert "no classifier" in refusal(metric, "fd", network="mnasnet0_5", weights=file)
 
 
-def test_label_maps_are_refused_before_a_run(weights: Callable[[str], Path]) -> None:
+def test_label_maps_are_left_out_and_refused_where_there_is_nothing_else(weights: Callable[[str], Path]) -> None:
     made: Metric = metric("fd", weights=weights("squeezenet1_1"))
     data = Noise(size=8)
-    data.channels = {"A": 3, "B": 19}
-    assert "these have 19" in refusal(made.bind, CycleGAN(), Reader(data, ImageSettings(size=8)))
+    data.channels, data.classes = {"A": 19, "B": 3}, {"A": 19}
+    made.bind(CycleGAN(), Reader(data, ImageSettings(size=8)))
+    assert made.directions == ("AB",)
+    data.channels = {"A": 19, "B": 5}
+    assert "fd_squeezenet1_1 looks at pictures" in refusal(made.bind, CycleGAN(), Reader(data, ImageSettings(size=8)))
 
 
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"needs the published weights: {PUBLISHED}")
