@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -27,18 +29,36 @@ def columns(step: Step, domain: str) -> list[str]:
     return [name for name in wanted if name in step]
 
 
+def sides(step: Step) -> list[list[str]]:
+    """Return the names of the columns, left to right: A's, then B's where there are pictures of B."""
+    return [columns(step, domain) for domain in ("A", "B") if f"real_{domain}" in step]
+
+
+def places(step: Step) -> dict[str, Any]:
+    """Return where the grid of a step shows what, in pixels: ``{"columns": {name: [left, width, height]}, "tops": …}``.
+
+    A column's pictures begin at its left, a sample's at its top, and are as large as the column says.
+    """
+    found: dict[str, list[int]] = {}
+    left = 0
+    for side in sides(step):
+        for name in side:
+            height, width = step[name].shape[-2:]
+            found[name] = [left, width, height]
+            left += width + GAP
+        left += 3 * GAP
+    below = max(height for _, _, height in found.values()) + GAP
+    return {"columns": found, "tops": [below * i for i in range(len(step["real_A"]))]}
+
+
 def draw_grid(step: Step) -> Tensor:
     """Return one picture (3, H, W) in [−1, 1]: a row a sample, A's columns at the left, B's at the right."""
-    sides = [
-        [as_picture(step[name], name, name[-1] in step.classes) for name in columns(step, domain)]
-        for domain in ("A", "B")
-        if f"real_{domain}" in step
-    ]
-    height = max(image.shape[-2] for side in sides for image in side)
+    shown = [[as_picture(step[name], name, name[-1] in step.classes) for name in side] for side in sides(step)]
+    height = max(image.shape[-2] for side in shown for image in side)
     rows = []
     for i in range(len(step["real_A"])):
         cells: list[Tensor] = []
-        for side in sides:
+        for side in shown:
             for image in side:
                 cells += [_pad(image[i], height), torch.ones(3, height, GAP)]
             cells.append(torch.ones(3, height, 3 * GAP))

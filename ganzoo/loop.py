@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from ganzoo.data.order import picture_counts
 from ganzoo.data.pictures import write_picture
 from ganzoo.errors import GanzooError, fitting
 from ganzoo.evaluate import evaluation_step
-from ganzoo.grid import draw_grid
+from ganzoo.grid import draw_grid, places
 from ganzoo.measure import finish, first_of, measure_now
 from ganzoo.processes import on_any
 from ganzoo.progress import Progress
@@ -155,7 +156,8 @@ def draw_samples(run: Run, step: int) -> None:
         if "judge" in masks:  # made in the losses, which a grid does not compute
             for name in [name for name in made if name.startswith(("real_", "fake_"))]:
                 masks.mask("judge", made, name)
-    write_picture(draw_grid(made), run.folder / "samples" / f"step-{step:07}.png")
+    note = {"places": json.dumps(places(made))}
+    write_picture(draw_grid(made), run.folder / "samples" / f"step-{step:07}.png", note)
 
 
 def save(run: Run, name: str, progress: Progress, tally: Tally) -> None:

@@ -33,7 +33,7 @@ class JsonLines:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         if not self.file.is_file():
             return
-        for line in self.file.read_text(encoding="utf-8").splitlines():
+        for line in self.file.read_bytes().split(b"\n"):  # no other character ends a line: texts may hold U+2028
             try:
                 yield json.loads(line)
             except ValueError:  # a line cut short by a kill

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ganzoo.errors import GanzooError, suggest
@@ -79,13 +80,16 @@ def from_pil(picture: Image.Image, channels: int, path: Path = Path("picture")) 
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def write_picture(picture: np.ndarray | Tensor | Image.Image, path: Path) -> None:
+def write_picture(
+    picture: np.ndarray | Tensor | Image.Image, path: Path, note: Mapping[str, str] | None = None
+) -> None:
     """Write a picture as PNG, whole or not at all; folders on the way are made.
 
     Args:
         picture: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3. Or a Pillow
             picture of any mode that PNG knows.
         path: where to; it must end in ``.png``.
+        note: texts that the file carries besides, by keyword.
 
     Raises:
         GanzooError: the disk is full, the folder cannot be written, or PNG cannot hold these channels.
@@ -103,7 +107,10 @@ def write_picture(picture: np.ndarray | Tensor | Image.Image, path: Path) -> Non
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            picture.save(aside, format="PNG")
+            texts = PngInfo()
+            for keyword, text in (note or {}).items():
+                texts.add_itxt(keyword, text)
+            picture.save(aside, format="PNG", pnginfo=texts)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)

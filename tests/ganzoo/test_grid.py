@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo import loop
-from ganzoo.grid import GAP, columns, draw_grid
+from ganzoo.data.pictures import to_uint8
+from ganzoo.grid import GAP, as_picture, columns, draw_grid
 from ganzoo.step import Step
 
 SIZE = 12
@@ -60,6 +62,20 @@ def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> tup
 def names(kinds: str, domain: str) -> list[str]:
     other = {"A": "B", "B": "A"}[domain]
     return [f"{kind}_{other if kind.endswith(('fake', 'true')) else domain}" for kind in kinds.split()]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_grid_tells_where_it_shows_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    sections, _ = CASES[case]
+    step, grid = drawn(tmp_path, monkeypatch, **sections)
+    with Image.open(tmp_path / "runs/tiny/default/samples/step-0000001.png") as picture:
+        told = json.loads(picture.info["places"])
+    assert list(told["columns"]) == [*columns(step, "A"), *columns(step, "B")]
+    assert len(told["tops"]) == len(step["real_A"])
+    for name, (left, width, height) in told["columns"].items():
+        wanted = to_uint8(as_picture(step[name], name))
+        for top, picture_of in zip(told["tops"], wanted, strict=True):
+            assert (grid[top : top + height, left : left + width].numpy() == picture_of).all(), name
 
 
 @pytest.mark.parametrize("case", CASES)
