@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.report import REPORT
+
 if TYPE_CHECKING:
     from ganzoo.runs import Run
 
@@ -23,6 +25,8 @@ def closing_panel(run: Run, step: int, results: list[dict[str, Any]]) -> None:
     grids = sorted((run.folder / "samples").glob("*.png"))
     if grids:
         lines.append(f"pictures     {grids[-1]}")
+    if (run.folder / REPORT).is_file():
+        lines.append(f"report       {run.folder / REPORT}")
     train = run.recipe.train
     longer = f"train.epochs={2 * train.epochs}" if train.epochs else f"train.steps={2 * max(run.total, step)}"
     command = [word for word in run.command if not word.startswith(("train.steps=", "train.epochs="))]

@@ -79,6 +79,7 @@ def train(run: Run) -> dict[str, float]:
                 save(run, "last", progress, tally)
             if guard.lost or (stopping and not last):
                 run.write_event("stopped", step=step, signal=stop.name)
+                run.report.write()
                 run.callbacks.call("end")
                 raise GanzooError(guard.lost) if guard.lost else Stopped(run.folder, step, stop.name)
             if ended:
@@ -165,3 +166,4 @@ def save(run: Run, name: str, progress: Progress, tally: Tally) -> None:
     saved = {**asdict(progress), "channels": dict(run.dataset.channels), "classes": dict(run.dataset.classes)}
     state.save(run.checkpoint(name), run.engine, saved, tally.sums)
     run.callbacks.call("checkpoint", progress.step)
+    run.report.keep()

@@ -61,6 +61,7 @@ def finish(run: Run, step: int) -> dict[str, float]:
         there["best"] = close_with(run, "best", step, split)
         state.load_weights(run.checkpoint("last"), run.engine)
     run.write_event("finished", step=step)
+    run.report.write()
     if run.accelerator.is_main_process:
         closing_panel(run, step, results_at(run, step, split))
     if failed := {name: why for one in there.values() for name, why in one["failed"].items()}:

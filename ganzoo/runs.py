@@ -30,6 +30,7 @@ from ganzoo.progress import Progress
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import JsonLines, differences, write_text
+from ganzoo.report.keeping import Reporter
 from ganzoo.settings import RESUMABLE
 
 SHAPING = ("processes", "pictures", "weights", "sources")
@@ -82,6 +83,7 @@ class Run:
         self.events = JsonLines(folder / "events.jsonl")
         self.results = JsonLines(folder / "results.jsonl")
         self.callbacks = Callbacks(self)
+        self.report = Reporter(self)
         self.command = ["ganzoo", "run", str(recipe.file)]
         self.lock: IO[str] | None = None
         if recipe.evaluate.best and not all(picture_counts(self.dataset, "validation").values()):

@@ -9,6 +9,7 @@ import sys
 import click
 
 from ganzoo.cli.parts import list_command, plugins_command, show_command
+from ganzoo.cli.report import report_command
 from ganzoo.cli.tables import bench_command, table_command
 from ganzoo.cli.weights import weights_command
 from ganzoo.cli.work import (
@@ -31,6 +32,7 @@ OWN = (
     table_command,
     translate_command,
     export_command,
+    report_command,
     list_command,
     show_command,
     plugins_command,

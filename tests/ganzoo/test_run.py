@@ -38,7 +38,7 @@ def test_the_folder_of_a_run(whole: Path) -> None:
     names = {path.name for path in whole.iterdir()}
     assert names == {
         "recipe.yaml", "resolved.yaml", "env.json", "metrics.jsonl", "events.jsonl", "results.jsonl", "samples",
-        "checkpoints", ".lock",
+        "checkpoints", "report.html", ".lock",
     }  # fmt: skip
     assert {path.name for path in (whole / "checkpoints").iterdir()} == {"last", "best"}
     assert {path.name for path in (whole / "checkpoints/last/networks").iterdir()} == {
