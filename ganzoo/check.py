@@ -50,8 +50,8 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     reader = Reader(dataset, recipe.images, paired)
     method.prepare(reader)
     losses, metrics = attach_losses(recipe, method, reader, device), bound_metrics(recipe, method, reader)
-    batch = reader.training_batch(order.micro_batches(0)[0][:1], 0, train.seed)
-    with fitting("one picture does not fit into the memory"):
+    batch = reader.training_batch(order.micro_batches(0)[0][: method.group], 0, train.seed)
+    with fitting(f"a batch of {method.group} does not fit into the memory"):
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
             part.to(device)
         step = make_step(batch, device, seed=train.seed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from math import lcm
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from ganzoo.assemble import Attached
 from ganzoo.ema import Averaged
 from ganzoo.errors import GanzooError
+from ganzoo.gradients import Gradients, parameters_of
 from ganzoo.interfaces import Method, Optim, Phase
 from ganzoo.precision import LossScale
 from ganzoo.processes import synchronize_batch_norm
@@ -111,7 +113,8 @@ class Engine:
         buffers = [b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()]
         before = [buffer.clone() for buffer in buffers]
         report: dict[str, Tensor] = {}
-        flags = []
+        flags: list[Tensor] = []
+        taken: list[Gradients] = []
         for turn, phase in enumerate(due):
             graph_wanted = any(later.forward == "shared" for later in due[turn + 1 :])
             trained = {slot for name in phase.steps for slot in self.optims[name].slots}
@@ -124,14 +127,20 @@ class Engine:
                     terms = self._terms(phase, step)
                 values = torch.stack([term.float() for term in terms.values()])
                 total = values.sum() / len(forwards)
-                again = phase.forward == "shared" and graph_wanted
-                (total * self.scale.scale).backward(retain_graph=again)
-                if not graph_wanted:
+                keep = graph_wanted and forward.alone
+                (total * self.scale.scale).backward(retain_graph=keep and phase.forward == "shared")
+                if not keep:
                     forward.drop_graph()
                 for name, value in zip(terms, values.detach(), strict=True):
                     key = f"{phase.name}/{name}"
                     report[key] = report.get(key, 0) + value / len(forwards)
-            flags.append(self._update(phase, report))
+            gradients, flag = self._take(phase, report)
+            taken.append(gradients)
+            flags.append(flag)
+            if not phase.waits or phase is due[-1]:
+                for one in taken:
+                    one.step()
+                taken.clear()
         self._freeze_all_but(set(self.networks))
         verdict = torch.stack(flags) if flags else torch.zeros(0, device=self.device)
         for buffer, old in zip(buffers, before, strict=True):  # a running mean never recovers from a NaN
@@ -144,6 +153,11 @@ class Engine:
         """Return the phases that run in a step."""
         return [phase for phase in self.method.phases if (index + 1) % phase.every == 0]
 
+    @property
+    def cycle(self) -> int:
+        """Steps after which the phases that are due come round again."""
+        return lcm(*(phase.every for phase in self.method.phases))
+
     def _terms(self, phase: Phase, step: Step) -> dict[str, Tensor]:
         terms = dict(phase.losses(step))
         if not terms and not self.attached[phase.name]:
@@ -152,27 +166,29 @@ class Engine:
             terms[one.name] = one.term(step, terms, self.method.masks)
         return terms
 
-    def _update(self, phase: Phase, report: Mapping[str, Tensor]) -> Tensor:
-        """Average the phase's gradients, unscale, clip and step; return 1 when they were not finite, else 0."""
+    def _take(self, phase: Phase, report: Mapping[str, Tensor]) -> tuple[Gradients, Tensor]:
+        """Take the phase's gradients away: averaged, unscaled, clipped; and 1 when they were not finite, else 0."""
         optimizers = [(self.optims[name].clip, self.optimizers[name]) for name in phase.steps]
         loss = torch.stack([value for name, value in report.items() if name.startswith(f"{phase.name}/")]).sum()
         if self.accelerator.num_processes > 1:
-            loss = self._average([p for _, one in optimizers for p in _parameters(one)], loss)
+            loss = self._average([p for _, one in optimizers for p in parameters_of(one)], loss)
         bad = (~torch.isfinite(loss)).float()
         overflow = torch.zeros_like(bad)
-        active = [(clip, one, gradients) for clip, one in optimizers if (gradients := _gradients(one))]
-        for clip, optimizer, gradients in active:
+        taken = []
+        for clip, optimizer in optimizers:
+            found = {p: p.grad for p in parameters_of(optimizer) if p.grad is not None}
+            if not found:
+                continue
+            gradients = list(found.values())
             if self.scale.enabled:
                 torch._foreach_div_(gradients, self.scale.scale)
             norm = torch.nn.utils.get_total_norm(gradients)
             overflow = torch.maximum(overflow, (~torch.isfinite(norm)).float())
             if clip is not None:
-                torch.nn.utils.clip_grads_with_norm_(_parameters(optimizer), clip, norm)
-        skip = torch.maximum(bad, overflow)
-        for _, optimizer, _ in active:
-            _step_unless(skip, optimizer)
+                torch.nn.utils.clip_grads_with_norm_(list(found), clip, norm)
             optimizer.zero_grad(set_to_none=True)
-        return torch.maximum(bad, self.scale.update(overflow))
+            taken.append((optimizer, found))
+        return Gradients(taken, torch.maximum(bad, overflow)), torch.maximum(bad, self.scale.update(overflow))
 
     def _average(self, parameters: list[nn.Parameter], loss: Tensor) -> Tensor:
         """Average gradients and loss over the processes in one reduction, so that all come to one verdict.
@@ -218,24 +234,6 @@ class Engine:
     def _use(self, networks: dict[str, nn.Module]) -> None:
         self.method.networks = networks
         self.method.masks.use(networks)
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    return [p for group in optimizer.param_groups for p in group["params"]]
-
-
-def _gradients(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    return [p.grad for p in _parameters(optimizer) if p.grad is not None]
-
-
-def _step_unless(skip: Tensor, optimizer: torch.optim.Optimizer) -> None:
-    if getattr(optimizer, "_step_supports_amp_scaling", False):
-        # Fused optimizers skip on the device by this flag (it is how GradScaler talks to them): no host read.
-        optimizer.grad_scale = None  # type: ignore[attr-defined]
-        optimizer.found_inf = skip  # type: ignore[attr-defined]
-        optimizer.step()
-    elif not bool(skip):
-        optimizer.step()
 
 
 class _Forward:

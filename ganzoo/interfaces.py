@@ -42,6 +42,7 @@ class Slot:
         writes: the domain whose channels leave (generators).
         calls: what the method calls on the network; a component that lacks one of these is refused.
         default: the component and options used when the recipe names none.
+        own: the method builds it itself in ``setup``, though it has a kind.
     """
 
     kind: Literal["generator", "discriminator", "masker", ""]
@@ -49,6 +50,7 @@ class Slot:
     writes: str = ""
     calls: tuple[str, ...] = ("forward",)
     default: Mapping[str, Any] = field(default_factory=dict)
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class Phase:
         forward: ``shared`` reads the step's one forward, with its graph; ``detached`` reads the same tensors without
             it; ``fresh`` has the method's forward run anew for this phase (so draws made by key stay the same unless
             the method keys them by phase: ``step.phase``).
+        waits: its optims step only once the next phase of the step has its gradients, too: both are then those of the
+            same weights, and one step follows the other.
     """
 
     name: str
@@ -98,6 +102,7 @@ class Phase:
     losses: Callable[[Step], dict[str, Tensor]]
     every: int = 1
     forward: Literal["shared", "detached", "fresh"] = "shared"
+    waits: bool = False
 
 
 class Method(ABC):
@@ -132,6 +137,8 @@ class Method(ABC):
     """Tensors that the data set must give besides the pictures, such as ``given_mask_A``."""
     paired: ClassVar[bool] = False
     """Whether it needs data in which A and B show the same scene."""
+    group: ClassVar[int] = 1
+    """How many pictures of a domain it takes together: ``train.batch`` is a multiple of it."""
 
     slots: Mapping[str, Slot]
     optims: Mapping[str, Optim]

@@ -27,9 +27,9 @@ from ganzoo.step import Step
 from ganzoo.units import duration, size
 
 STEPS = 4
-"""That are taken at most: the first has indexes to learn and kernels to choose."""
+"""That are taken at most: the first has indexes to learn and kernels to choose. More where steps take turns."""
 LONG = 20.0
-"""Seconds after which no further one is begun."""
+"""Seconds after which no further one is begun, once there was one of each kind."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Needs:
     """Seconds and bytes.
 
     Args:
-        seconds: a step, the fastest of those after the first.
+        seconds: a step, the fastest of those after the first; the mean of the kinds where steps take turns.
         memory: at the most, of the accelerator, or of the process where there is none; 0 where that is not known.
         checkpoint: one, after these steps; what the method keeps, such as image pools, may grow.
         steps: that were taken.
@@ -67,17 +67,19 @@ def measure(
     train, times = recipe.train, []
     with fitting("a step does not fit into the memory"):
         engine = Engine(method, processes.start(), losses=losses, lr=train.lr, precision=train.precision, ema=train.ema)
-        for index in range(STEPS):
+        cycle = engine.cycle
+        for index in range(1 + (STEPS - 1) * cycle):
             batches = [reader.training_batch(rows, index, train.seed) for rows in order.micro_batches(index)]
             begun = time.perf_counter()
             engine.step(micro_steps(batches, engine.device, recipe.images, paired, seed=train.seed, index=index))
             if engine.device.type != "cpu":
                 torch.accelerator.synchronize()
             times.append(time.perf_counter() - begun)
-            if index and sum(times) > LONG:
+            if index >= cycle and sum(times) > LONG:
                 break
     kept = sum(one.numel() * one.element_size() for one in _kept(engine))
-    return Needs(min(times[1:]), peak(engine.device), kept, len(times), engine.device)
+    kinds = [min(times[1:][place::cycle]) for place in range(cycle)]
+    return Needs(sum(kinds) / cycle, peak(engine.device), kept, len(times), engine.device)
 
 
 def _kept(engine: Engine) -> Iterator[Tensor]:

@@ -73,6 +73,9 @@ class RecipeReader:
         scheme = self.construct(method)
         if train:
             self.length(train, scheme)
+            if scheme and train.batch % scheme.group:
+                said = f"the method takes pictures {scheme.group} at a time: give a multiple of that"
+                self.problem(("train", "batch"), f"batch is {train.batch}; {said}")
         metrics = self.metrics(scheme)
         networks = self.networks(scheme)
         losses = self.losses(scheme)
@@ -179,7 +182,7 @@ class RecipeReader:
                     if isinstance(value, dict) and kind in value:
                         self.part(value, ("networks", key), kind)
             return {}
-        slots = {name: slot for name, slot in method.slots.items() if slot.kind}
+        slots = {name: slot for name, slot in method.slots.items() if slot.kind and not slot.own}
         groups = {group for name in slots for group in groups_of(name)}
         for key in section:
             if key not in slots and key not in groups:

@@ -146,8 +146,8 @@ class Roles:
 def source_of(name: str) -> str:
     """Return the domain of the real picture behind a tensor: A for ``real_A``, ``rec_A``, ``idt_A`` and ``fake_B``.
 
-    >>> [source_of(name) for name in ("real_A", "fake_B", "rec_A")]
-    ['A', 'A', 'A']
+    >>> [source_of(name) for name in ("real_A", "fake_B", "fake_guided_B", "rec_A")]
+    ['A', 'A', 'A', 'A']
     """
     prefix, domain = name.rsplit("_", 1)
-    return {"A": "B", "B": "A"}[domain] if prefix in ("fake", "pooled") else domain
+    return {"A": "B", "B": "A"}[domain] if prefix.split("_")[0] in ("fake", "pooled") else domain

@@ -96,6 +96,17 @@ class Step(dict[str, Tensor]):
         """Return the step as it came from the data, without what a method made of it."""
         return self._with({name: self[name] for name in self.batch})
 
+    def halve(self) -> Step:
+        """Keep the first of every two samples, and return a step of the second ones.
+
+        So each process splits its batch as one process would split them all, where the batch is an even number.
+        """
+        others = self._with({name: tensor[1::2] for name, tensor in self.items()})
+        self.update({name: tensor[::2] for name, tensor in self.items()})
+        for step, first in ((others, 1), (self, 0)):
+            step.samples, step.positions = self.samples[first::2], self.positions[first::2]
+        return others
+
 
 def zeros_step(channels: dict[str, int], size: int, batch: int = 1) -> Step:
     """Return an example step of blank pictures (B, C, size, size), for dry forwards."""

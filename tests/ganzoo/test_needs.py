@@ -67,6 +67,23 @@ def test_numbers_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
     assert len(lines) == 5
 
 
+def test_steps_that_take_turns_are_weighed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three, one is long; the time given is the mean, and one of each kind is taken however long they are."""
+    monkeypatch.setattr(Engine, "cycle", 3)
+    monkeypatch.setattr(Engine, "step", lambda self, micros: None)
+    took = [0, 2, 13, 3, 5, 10, 4, 2, 11, 1]  # the first does not count
+    ends = [sum(took[: i + 1]) for i in range(len(took))]
+    clock = [moment for end, length in zip(ends, took, strict=True) for moment in (end - length, end)]
+    for limit, steps, seconds in ((1000.0, 10, "4.33"), (1.0, 4, "6")):
+        monkeypatch.setattr("ganzoo.needs.time.perf_counter", iter(clock).__next__)
+        monkeypatch.setattr(needs, "LONG", limit)
+        lines = said(capsys, write_recipe(tmp_path), "train.steps=30")
+        assert lines[0].startswith(f"measured by {steps} steps")
+        assert lines[1].startswith(f"  time     {seconds} s a step: 30 steps take ")
+
+
 def test_nothing_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = write_recipe(tmp_path)
     before = sorted(tmp_path.rglob("*"))

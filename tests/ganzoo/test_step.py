@@ -59,6 +59,18 @@ def test_detached_and_inputs_are_views_that_leave_the_step_alone() -> None:
     assert step.inputs().samples == step.samples
 
 
+def test_a_halved_step_keeps_the_first_of_every_two_samples_and_gives_the_second_ones() -> None:
+    whole, step = (batch_step(batch=6, samples=range(10, 16), seed=3, index=5) for _ in range(2))
+    step.positions = whole.positions = (0, 1, 2, 3, 4, 5)
+    others = step.halve()
+    for part, first in ((step, 0), (others, 1)):
+        assert part.samples == whole.samples[first::2] and part.positions == whole.positions[first::2]
+        assert torch.equal(part["real_A"], whole["real_A"][first::2])
+        assert torch.equal(part.rng("p").uniform(4), whole.rng("p").uniform(4)[first::2])
+        assert torch.equal(part.inputs()["real_B"], whole["real_B"][first::2])
+    assert (others.seed, others.index) == (step.seed, step.index)
+
+
 def test_a_missing_tensor_is_named_with_the_nearest() -> None:
     with pytest.raises(KeyError, match=r"no tensor 'reel_A' in this step \(did you mean 'real_A'\?\)"):
         batch_step()["reel_A"]

@@ -63,7 +63,7 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
 
 def test_two_steps_are_the_formulas() -> None:
     """Discriminators first, then generators, each with styles of its own; Adam with L2 on every parameter."""
-    options = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
+    options: dict[str, Any] = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
     assert_trains_plainly(MUNIT(cycle=7), MUNIT(cycle=7), networks, plainly, **options)
 
 

@@ -18,9 +18,9 @@ from ganzoo.step import Step
 Terms = Callable[[Method, Step, str], dict[str, Tensor]]
 
 
-def double_step(**about: Any) -> Step:
+def double_step(*, batch: int = 2, **about: Any) -> Step:
     """Return a step of noise, 16 pixels a side, in float64."""
-    step = batch_step(2, size=16, **about)
+    step = batch_step(batch, size=16, **about)
     step.update({name: tensor.double() for name, tensor in step.items()})
     return step
 
@@ -37,46 +37,60 @@ def assert_trains_plainly(
     mirror: Method,
     networks: Callable[[], Mapping[str, nn.Module]],
     terms: Terms,
+    *,
+    steps: int = 2,
+    batch: int = 2,
     **adam: Any,
 ) -> None:
-    """Assert that two steps give the terms, gradients and weights of a plain loop: phase by phase, Adam each.
+    """Assert that steps give the terms, gradients and weights of a plain loop: phase by phase, an Adam an optim.
 
     Args:
         method: what is tested.
         mirror: another one of the same options, for the plain loop's networks.
         networks: makes them.
         terms: the terms of a phase, each pass by itself.
+        steps: how many.
+        batch: pictures of each domain.
         adam: its options but for the learning rate.
     """
     engine, plain = engine_of(method, networks), engine_of(mirror, networks)
     taken = gradients(engine)
-    trained = {
-        phase.name: [slot for name in phase.steps for slot in method.optims[name].slots] for phase in method.phases
+    weights = {
+        name: {f"{slot}.{key}": p for slot in optim.slots for key, p in plain.networks[slot].named_parameters()}
+        for name, optim in method.optims.items()
     }
-    steps = {one.name: one.steps for one in method.phases}
     adams = {
-        phase: torch.optim.Adam([p for slot in slots for p in plain.networks[slot].parameters()], lr=1e-3, **adam)
-        for phase, slots in trained.items()
+        name: torch.optim.Adam(mine.values(), lr=1e-3 * method.optims[name].lr, **adam)
+        for name, mine in weights.items()
     }
-    for index in range(2):
-        losses, _ = engine.step([double_step(seed=index, index=index)])
-        for phase, slots in trained.items():
-            for network in plain.networks.values():
-                network.zero_grad()
-            expected = terms(mirror, double_step(seed=index, index=index), phase)
-            torch.stack(list(expected.values())).sum().backward()
-            found = {name.partition("/")[2]: value for name, value in losses.items() if name.startswith(f"{phase}/")}
+    for index in range(steps):
+        losses, _ = engine.step([double_step(batch=batch, seed=index, index=index)])
+        waiting: list[tuple[str, dict[str, Tensor]]] = []
+        for phase in [one for one in method.phases if (index + 1) % one.every == 0]:
+            expected = terms(mirror, double_step(batch=batch, seed=index, index=index), phase.name)
+            trained = {key: p for name in phase.steps for key, p in weights[name].items()}
+            found = {key.partition("/")[2]: one for key, one in losses.items() if key.startswith(f"{phase.name}/")}
             assert found.keys() == expected.keys()
-            for name, value in expected.items():
-                torch.testing.assert_close(found[name].double(), value.detach(), rtol=1e-5, atol=1e-6)
-            mine = {name: one for _ in steps[phase] for name, one in taken.pop(0).items()}
-            assert {name.partition(".")[0] for name in mine} == set(slots)
-            for name, gradient in mine.items():
-                owner, _, parameter = name.partition(".")
-                other = dict(plain.networks[owner].named_parameters())[parameter].grad
-                assert other is not None
-                torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-7)
-            adams[phase].step()
+            for key, value in expected.items():
+                torch.testing.assert_close(found[key].double(), value.detach(), rtol=1e-5, atol=1e-6)
+            total = torch.stack(list(expected.values())).sum()
+            wanted = dict(zip(trained, torch.autograd.grad(total, list(trained.values())), strict=True))
+            waiting += [(name, {key: wanted[key] for key in weights[name]}) for name in phase.steps]
+            if phase.waits:
+                continue
+            for name, mine in waiting:
+                for key, gradient in mine.items():
+                    weights[name][key].grad = gradient
+                clip = method.optims[name].clip
+                if clip is not None:
+                    torch.nn.utils.clip_grad_norm_(weights[name].values(), clip)
+                theirs = taken.pop(0)
+                assert theirs.keys() == mine.keys()
+                for key, gradient in theirs.items():
+                    torch.testing.assert_close(gradient, weights[name][key].grad, rtol=1e-4, atol=1e-7)
+                adams[name].step()
+            waiting.clear()
+    assert taken == []
     for name, network in engine.networks.items():
         for (key, a), b in zip(network.named_parameters(), plain.networks[name].parameters(), strict=True):
             if not key.endswith("bias"):  # before a norm their gradient is rounding alone, which Adam makes large
