@@ -60,7 +60,9 @@ def styles(
     if not size:
         if texts or samples > 1 or between:
             name = translator.recipe.method.component.name
-            raise GanzooError(f"--style: {name!r} makes one translation of each picture; munit makes many, by style")
+            raise GanzooError(
+                f"--style: {name!r} makes one translation of each picture; munit and drit make many, by style"
+            )
         return [Style()]
     if between:
         if len(texts) != 2 or between < 2 or samples > 1:

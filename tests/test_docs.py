@@ -103,6 +103,8 @@ def narrow(recipe: Path, pictures: Path) -> list[str]:
     if recipe.stem.startswith("munit_faces"):
         labels = [f"data.{which}A={label_maps(pictures / f'{split}A')}" for which, split in SPLITS.items()]
         return [*small, *labels, *(f"data.{which}B={pictures / f'{split}B'}" for which, split in SPLITS.items())]
+    if recipe.stem.startswith("drit"):
+        small += ["method.content_layers=0", "method.every=2"]
     if recipe.stem in ("sm", "sm_small"):
         small.append(f"maskers.judge.weights={write_unet(pictures.parent / 'unet.safetensors')}")
     return small if recipe.stem.endswith("digits") or recipe.stem == "quickstart" else [*small, f"data.root={pictures}"]

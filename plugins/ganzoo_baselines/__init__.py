@@ -1,4 +1,4 @@
-"""What the papers compare with: pix2pix, UNIT, CUT and FastCUT, Gatys.
+"""What the papers compare with: pix2pix, UNIT, DRIT++, CUT and FastCUT, Gatys.
 
 Uses the packages ganzoo_cyclegan (networks, adversarial losses), ganzoo_munit (encoder, decoder), ganzoo_losses (VGG).
 """
@@ -16,6 +16,7 @@ def ganzoo_register(registry: Registration) -> None:
     """Add the methods and their networks."""
     registry.add("method", "pix2pix", "ganzoo_baselines.pix2pix:Pix2Pix")
     registry.add("method", "unit", "ganzoo_baselines.unit:UNIT")
+    registry.add("method", "drit", "ganzoo_baselines.drit:DRIT")
     registry.add("method", "cut", "ganzoo_baselines.cut:CUT")
     registry.add("method", "fastcut", "ganzoo_baselines.cut:FastCUT")
     registry.add("method", "untranslated", "ganzoo_baselines.untranslated:Untranslated")
@@ -23,3 +24,4 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("generator", "smooth_resnet", "ganzoo_baselines.antialiased:SmoothResNet")
     registry.add("discriminator", "smooth_patch", "ganzoo_baselines.antialiased:SmoothPatch")
     registry.add("generator", "unit", "ganzoo_baselines.unit_network:UNITGenerator")
+    registry.add("generator", "drit", "ganzoo_baselines.drit_network:DRITGenerator")

@@ -144,7 +144,7 @@ def test_reading_a_run_never_renames_its_checkpoints(run: Path, tmp_path: Path) 
 
 def test_styles_are_for_methods_that_have_some(run: Path) -> None:
     translator = package.load(run)
-    said = "--style: 'cyclegan' makes one translation of each picture; munit makes many, by style"
+    said = "--style: 'cyclegan' makes one translation of each picture; munit and drit make many, by style"
     assert refusal(styles, translator, "AB", ["random"]) == said == refusal(styles, translator, "AB", samples=2)
     assert styles(translator, "AB") == [Style()]
     with pytest.raises(GanzooError, match="CycleGAN knows no styles"):

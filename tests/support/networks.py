@@ -8,3 +8,7 @@ MUNIT_SMALL: dict[str, Any] = {
     "G": {"generator": "munit", "width": 2, "hidden": 4, "blocks": 1, "style": 3},
     "D": {"discriminator": "multiscale", "width": 2, "layers": 2, "scales": 2},
 }
+DRIT_SMALL: dict[str, Any] = {
+    "G": {"generator": "drit", "width": 2, "blocks": 1, "attributes": 3},
+    "D": {"discriminator": "multiscale", "width": 2, "layers": 2, "scales": 2, "slope": 0.01},
+}

@@ -1,0 +1,103 @@
+"""Runs of DRIT: what is refused, measured and resumed; two processes train as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from networks import DRIT_SMALL
+from safetensors.torch import load_file
+from tinyrun import RECIPE, double_run, everything, lines, make_pictures
+
+import ganzoo
+from ganzoo import GanzooError
+from ganzoo.assemble import Attached
+from ganzoo.check import check, trace_shapes
+from ganzoo.interfaces import Method
+from ganzoo.step import Step
+
+CRITICS = ("D_A", "D_B", "D_A2", "D_B2")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drit")
+    file = folder / "tiny.yaml"
+    whole = {
+        **RECIPE,
+        "method": {"method": "drit", "content_layers": 0},
+        "networks": DRIT_SMALL,
+        "data": {"dataset": "folders", "root": str(make_pictures(folder / "pictures"))},
+        "images": {"size": 16},
+    }
+    file.write_text(yaml.safe_dump(whole))
+    return file
+
+
+QUIET = ["train.decay=0", "train.sample=0", "evaluate.every=0", "evaluate.best=null"]
+
+
+def test_a_batch_that_is_odd_is_refused_where_it_stands(recipe: Path) -> None:
+    odd = recipe.with_name("odd.yaml")
+    odd.write_text(recipe.read_text().replace("batch: 2", "batch: 3"))
+    with pytest.raises(GanzooError) as caught:
+        ganzoo.run(odd, "images.size=x")
+    said = sorted(str(caught.value).splitlines())
+    assert len(said) == 2 and "images.size: size is 'x'" in said[1]
+    number = next(i for i, line in enumerate(odd.read_text().splitlines(), 1) if "batch: 3" in line)
+    message = "batch is 3; the method takes pictures 2 at a time: give a multiple of that"
+    assert said[0] == f"{odd}:{number}: train.batch: {message}"
+
+
+def test_check_tells_of_both_kinds_of_step(
+    recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced = []
+
+    def trace(method: Method, losses: Sequence[Attached], step: Step) -> dict[str, str]:
+        traced.append(len(step["real_A"]))
+        return trace_shapes(method, losses, step)
+
+    monkeypatch.setattr("ganzoo.check.trace_shapes", trace)
+    check(recipe, [*QUIET, "maskers.judge=round", "evaluate.metrics=[cycle_l1, style_recovery]"])
+    said = capsys.readouterr().out
+    assert traced == [2]  # a pair
+    assert "measured by 10 steps" in said
+    table = {line.split()[0]: line for line in said.splitlines() if line.startswith(" ") and line.strip()}
+    assert {"G", "E", "D_content", *CRITICS} <= set(table)
+    assert "generator, random" in table["G"]
+    assert "3×16×16 → 3, 3" in table["E"] and table["E"].split()[-1] == "generator"
+    assert "(the method's own)" in table["D_content"] and table["D_content"].split()[-1] == "content"
+
+
+def test_a_run_is_resumed_in_the_middle_of_a_round_to_the_same_end(recipe: Path, tmp_path: Path) -> None:
+    ganzoo.run(recipe, *QUIET, "train.steps=7", root=tmp_path / "whole")
+    ganzoo.run(recipe, *QUIET, "train.steps=4", root=tmp_path / "halved")
+    ganzoo.run(recipe, *QUIET, "train.steps=7", root=tmp_path / "halved")
+    whole, halved = (everything(tmp_path / name / "tiny/default/checkpoints/last") for name in ("whole", "halved"))
+    kept = [name for name in whole if ":sums/" not in name]
+    assert [name for name in kept if whole[name] != halved[name]] == []
+    averages = {name.partition(":")[0] for name in kept if name.startswith("average/")}
+    assert averages == {"average/G.safetensors", "average/E.safetensors"}
+
+
+def test_two_processes_train_as_one(recipe: Path, tmp_path: Path) -> None:
+    """Weights, averages, losses and figures after 6 steps in float64: pairs are the same for any even batch."""
+    words = ["train.steps=6", "train.log=3", "train.sample=0", "evaluate.every=0", "evaluate.best=null"]
+    one = double_run(recipe, tmp_path / "one", *words, "train.batch=4")
+    two = double_run(recipe, tmp_path / "two", *words, processes=2)
+    compared = 0
+    for file in sorted((one / "checkpoints/last").glob("*/*.safetensors")):
+        mine, theirs = load_file(file), load_file(two / file.relative_to(one))
+        for key, value in mine.items():
+            if not key.endswith("bias"):  # before a norm their gradient is rounding alone, which Adam makes large
+                torch.testing.assert_close(theirs[key], value, rtol=1e-5, atol=1e-7)
+                compared += 1
+    assert compared > 60
+    for name in ("metrics.jsonl", "results.jsonl"):
+        for ours, others in zip(lines(one / name), lines(two / name), strict=True):
+            for part in ("losses", "figures"):
+                assert ours.get(part, {}) == pytest.approx(others.get(part, {}), rel=1e-4)
