@@ -53,11 +53,7 @@ class SWD(Metric):
     def bind(self, method: Method, reader: Reader) -> None:
         """Keep the directions into pictures. Raises GanzooError when there are none, or pictures are too small."""
         self.directions = picture_ways("swd", method, reader)
-        if reader.images.size < SMALLEST:
-            raise GanzooError(
-                f"evaluate.metrics: swd: pictures of {reader.images.size} pixels a side are smaller than its lowest "
-                f"level, {SMALLEST}: make images.size larger, or take the metric out"
-            )
+        _require_large(reader.images.size)
 
     def prepare(self, seed: int) -> None:
         """Keep what keys places and directions."""
@@ -73,6 +69,7 @@ class SWD(Metric):
 
     def drawn(self, images: Tensor, step: Step, purpose: str) -> dict[str, Tensor]:
         """Return patches of pictures, at places that are keyed by picture, purpose and level."""
+        _require_large(min(images.shape[-2:]))
         found = {}
         with torch.autocast(images.device.type, enabled=False):
             for level in pyramid(images):
@@ -82,7 +79,12 @@ class SWD(Metric):
         return found
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the distance of each level, and their mean. Raises GanzooError for fewer than two pictures."""
+        """Return the distance of each level, and their mean.
+
+        Raises GanzooError for fewer than two pictures of a set, and for pictures of different sizes.
+        """
+        if rows.keys() != real.keys() or any(len({len(one) for one in some.values()}) > 1 for some in (rows, real)):
+            raise GanzooError("swd: it compares levels of equal sizes, and pictures are of several: scale them alike")
         found = {}
         for side, fakes in rows.items():
             fewest = min(len(fakes), len(real[side]))
@@ -129,3 +131,11 @@ def wasserstein(one: Tensor, other: Tensor) -> Tensor:
 
 def _sorted(lines: Tensor) -> Tensor:
     return torch.from_numpy(np.sort(lines.numpy(), axis=1))  # many times as fast as torch's
+
+
+def _require_large(side: int) -> None:
+    if side < SMALLEST:
+        raise GanzooError(
+            f"evaluate.metrics: swd: pictures of {side} pixels a side are smaller than its lowest level, {SMALLEST}: "
+            "make images.size larger, or take the metric out"
+        )

@@ -173,7 +173,13 @@ def test_what_cannot_be_compared_is_told() -> None:
         assert "swd: it compares sets of pictures, and one of them has 1: it needs two" in refusal(
             measure.compute, *sets
         )
+    several = {**two, "20": drawn(1, 4, 3, 7, 7)}
+    for sets in ((two, several), (several, two), (several, several), (two, {"20": two["16"]})):
+        said = refusal(measure.compute, *sets)
+        assert said == "swd: it compares levels of equal sizes, and pictures are of several: scale them alike"
     metric(16)
+    small = Step({"fake_B": torch.zeros(1, 3, 40, 15)})
+    assert "swd: pictures of 15 pixels a side are smaller" in refusal(measure.rows, small, "AB")
     said = refusal(metric, 15)
     assert "swd: pictures of 15 pixels a side are smaller than its lowest level, 16: make images.size larger" in said
     data = Noise()
