@@ -24,6 +24,7 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("metric", "entropy_classification", "ganzoo_metrics.entropy:EntropyClassification")
     registry.add("metric", "entropy_segmentation", "ganzoo_metrics.entropy:EntropySegmentation")
     registry.add("metric", "entropy_detection", "ganzoo_metrics.entropy:EntropyDetection")
+    registry.add("metric", "miou", "ganzoo_metrics.miou:MeanIoU")
     registry.add("metric", "mask_iou", "ganzoo_metrics.iou:MaskIoU")
     registry.add("metric", "background_l1", "ganzoo_metrics.background:BackgroundL1")
     registry.add("metric", "background_lpips", "ganzoo_metrics.perceptual:BackgroundLPIPS")

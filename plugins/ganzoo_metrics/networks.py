@@ -32,12 +32,14 @@ class Pretrained:
     Args:
         network: as torchvision made it.
         transforms: torchvision's own: pictures (B, 3, H, W) in [0, 1] → what the network was trained to see.
+        classes: that it tells apart.
         label: what records call it.
         source: the file of its weights.
     """
 
     network: nn.Module
     transforms: Callable[[Tensor], Tensor]
+    classes: int
     label: str
     source: Source
 
@@ -78,4 +80,4 @@ def pretrained(metric: str, task: Task, model: str, weights: Path | None = None,
         raise misfit(file, f"{model} with {count} classes", error) from None
     with file.open("rb") as opened:
         source = Source(file, file_digest(opened, "sha256").hexdigest()[:16])
-    return Pretrained(network.requires_grad_(False).eval(), first.transforms(), f"torchvision/{model}", source)
+    return Pretrained(network.requires_grad_(False).eval(), first.transforms(), count, f"torchvision/{model}", source)

@@ -1,0 +1,201 @@
+"""What is found in translations of label maps, by maskers, models and true pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from calls import refusal
+from lookers import SEGMENTER, made, saved
+from pairing import bound, figures
+from standins import Noise, engine_of, figures_of
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo.data.augment import one_hot
+from ganzoo.data.loading import Reader
+from ganzoo.interfaces import Masker, Sample, Split
+from ganzoo.randomness import Draws
+from ganzoo.roles import Roles
+from ganzoo.settings import ImageSettings
+from ganzoo.step import Step
+from ganzoo_baselines.pix2pix import Pix2Pix
+from ganzoo_maskers.plain import File
+from ganzoo_metrics.confusion import confusion, scores
+from ganzoo_metrics.miou import MeanIoU
+from ganzoo_segmenter.method import Segmenter
+
+K, SIZE = 3, 12
+
+
+class Brightest(Masker):
+    """The channel that is the greatest, where one is above zero."""
+
+    planes = K
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        most = image.argmax(1)
+        return F.one_hot(most, K).movedim(-1, 1).float() * (image.amax(1, keepdim=True) > 0)
+
+
+class Labelled(Noise):
+    """A's pictures are label maps of three classes; pairs, and labels beside pictures, where they are asked for."""
+
+    def __init__(self, *, pairs: bool = False, beside: bool = False, **sizes: Any) -> None:
+        super().__init__(size=SIZE, **sizes)
+        self.pairs, self.beside = pairs, beside
+        self.classes: Mapping[str, int] = {"A": K}
+        self.channels = {"A": K, "B": 3}
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        found, picture = super().sample(split, domain, index), super().sample(split, "B", index).image
+        labels = super().sample(split, "A", index).image[:, :, :1] % K
+        found = replace(found, labels=labels[:, :, 0]) if self.beside else found
+        if domain == "A":
+            return replace(found, image=labels, target=picture if self.pairs else None)
+        return replace(found, target=labels if self.pairs else None)
+
+
+def metric(data: Noise | None = None, masker: Masker | None = None, method: Any = None, **options: Any) -> MeanIoU:
+    roles = Roles({"labels": masker} if masker else {}, options.pop("uses", None))
+    reader = Reader(data or Labelled(), ImageSettings(size=SIZE))
+    made_one: MeanIoU = bound("miou", method, reader=reader, roles=roles, **options)
+    return made_one
+
+
+def labels(seed: int = 0, count: int = 2, classes: int = K) -> Tensor:
+    return torch.randint(0, classes, (count, SIZE, SIZE), generator=torch.Generator().manual_seed(seed))
+
+
+def pictures(seed: int = 5, count: int = 2) -> Tensor:
+    return torch.rand(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(seed)) * 2 - 1.4
+
+
+def step_of(**tensors: Tensor) -> Step:
+    return Step(tensors, samples=range(2), classes={"A": K})
+
+
+def test_a_masker_looks_at_pictures_made_of_label_maps() -> None:
+    measure, step = metric(masker=Brightest()), step_of(real_A=one_hot(labels(), K), fake_B=pictures())
+    found = torch.where(step["fake_B"].amax(1) > 0, step["fake_B"].argmax(1), K)
+    assert 0 < int((found == K).sum()) < 150  # taken for nothing
+    expected = confusion(labels(), found, K)
+    assert torch.equal(measure.rows(step, "AB")["confusion"], expected)
+    assert measure.directions == ("AB",)
+    assert figures(measure, step) == scores(expected.sum(0))
+    right = step_of(real_A=one_hot(labels(), K), fake_B=one_hot(labels(), K))
+    assert figures(measure, right) == {"pixel_accuracy": 1, "class_accuracy": 1, "miou": 1}
+
+
+def test_what_the_recipe_does_to_classes_counts() -> None:
+    halved = {"labels": lambda mask: 1 - mask}
+    measure, step = metric(masker=Brightest(), uses=halved), step_of(real_A=one_hot(labels(), K), fake_B=pictures())
+    planes = 1 - Brightest()(step["fake_B"], step.rng(""))
+    assert torch.equal(measure.rows(step, "AB")["confusion"], confusion(labels(), planes.argmax(1), K))
+
+
+def test_a_model_looks_likewise(tmp_path: Path) -> None:
+    """Scaled to 520 pixels and back."""
+    file = saved(tmp_path, SEGMENTER, K)
+    measure = metric(model=SEGMENTER, weights=file, classes=K)
+    step = step_of(real_A=one_hot(labels(), K), fake_B=pictures())
+    mean, std = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    seen = F.interpolate((step["fake_B"].clamp(-1, 1) + 1) / 2, (520, 520), mode="bilinear", antialias=True)
+    shares = made(SEGMENTER, K)((seen - mean) / std)["out"].softmax(1)
+    found = F.interpolate(shares, (SIZE, SIZE), mode="bilinear", antialias=True).argmax(1)
+    assert len(found.unique()) > 1
+    assert torch.equal(measure.rows(step, "AB")["confusion"], confusion(labels(), found, K))
+    assert measure.about["network"] == f"torchvision/{SEGMENTER}"
+    assert measure.sources["weights"].path == file
+    torchvision_s = metric(labelled_photographs(), model=SEGMENTER, weights=saved(tmp_path, SEGMENTER, 21))
+    assert torchvision_s.classes == {"AB": 21, "BA": 21}
+
+
+def labelled_photographs() -> Labelled:
+    data = Labelled(beside=True)
+    data.classes = {}
+    return data
+
+
+def test_labels_may_lie_beside_pictures() -> None:
+    measure = metric(labelled_photographs(), Brightest())
+    assert measure.directions == ("AB", "BA")
+    step = Step({"given_labels_B": labels()[:, None], "fake_A": pictures()}, samples=range(2))
+    found = torch.where(step["fake_A"].amax(1) > 0, step["fake_A"].argmax(1), K)
+    assert torch.equal(measure.rows(step, "BA")["confusion"], confusion(labels(), found, K))
+
+
+def test_label_maps_are_compared_with_the_true_ones() -> None:
+    """Without any segmenter, in the direction into them alone; with one, both ways."""
+    measure = metric(Labelled(pairs=True))
+    assert measure.directions == ("BA",)
+    soft = pictures()
+    step = step_of(true_A=one_hot(labels(), K), fake_A=soft)
+    assert torch.equal(measure.rows(step, "BA")["confusion"], confusion(labels(), soft.argmax(1), K))
+    assert metric(Labelled(pairs=True), Brightest()).directions == ("AB", "BA")
+
+
+def test_classes_that_do_not_count() -> None:
+    measure = metric(masker=Brightest(), ignore=(1, 255))
+    step = step_of(real_A=one_hot(labels(), K), fake_B=pictures())
+    found = torch.where(step["fake_B"].amax(1) > 0, step["fake_B"].argmax(1), K)
+    expected = confusion(torch.where(labels() == 1, -1, labels()), found, K)
+    assert torch.equal(measure.rows(step, "AB")["confusion"], expected)
+    assert figures(measure, step) == scores(expected.sum(0), (1, 255)) != scores(expected.sum(0))
+    data = labelled_photographs()
+    step = Step({"given_labels_B": torch.full((2, 1, SIZE, SIZE), 255), "fake_A": pictures()}, samples=range(2))
+    said = refusal(metric(data, Brightest()).rows, step, "BA")
+    assert said == (
+        "miou: the labels of B have the class 255, and the segmenter knows 0 … 2; where it stands for no class, say "
+        "ignore: [255]"
+    )
+    measure = metric(data, Brightest(), ignore=(255,))
+    assert not measure.rows(step, "BA")["confusion"].any()
+    assert "miou: no pixel of the labels counts" in refusal(figures, measure, step, "BA")
+
+
+def test_an_evaluation_does_not_depend_on_its_batches() -> None:
+    torch.manual_seed(0)
+    method = Pix2Pix()
+    engine = engine_of(method, {"G_AB": nn.Conv2d(K, 3, 1), "D_AB": nn.Conv2d(K + 3, 3, 1)})
+    method.masks = Roles({"labels": Brightest()})
+    reader = Reader(Labelled(test=5), ImageSettings(size=SIZE))
+    found = []
+    for batch in (1, 2, 16):
+        measure: MeanIoU = bound("miou", method, reader=reader, roles=method.masks)
+        found.append(figures_of(engine, reader, measure, batch=batch))
+    assert found[0] == found[1] == found[2]
+    assert set(found[0]) == {"pixel_accuracy", "class_accuracy", "miou"}
+    matrices = []
+    for i in range(5):
+        truth = torch.from_numpy(reader.dataset.sample("test", "A", i).image[:, :, 0].astype(np.int64))[None]
+        with torch.no_grad():
+            fake = engine.networks["G_AB"](one_hot(truth, K))
+        matrices.append(confusion(truth, torch.where(fake.amax(1) > 0, fake.argmax(1), K), K))
+    assert found[0] == scores(torch.cat(matrices).sum(0))
+
+
+def test_what_cannot_be_measured_is_told(tmp_path: Path) -> None:
+    nothing = "here is neither: take it out"
+    assert nothing in refusal(metric)  # nobody looks
+    assert nothing in refusal(metric, labelled_photographs(), Brightest(), Segmenter())  # nothing is translated
+    assert nothing in refusal(metric, Noise(), Brightest())  # no labels
+    data = labelled_photographs()
+    data.channels = {"A": 4, "B": 4}
+    assert nothing in refusal(metric, data, Brightest())  # nothing that can be seen
+    assert nothing in refusal(metric, masker=Brightest(), uses={"labels": lambda mask: mask[:, :1]})  # one plane
+    assert "maskers.labels does not look at the picture" in refusal(metric, masker=File())
+    assert "give model, or leave them out" in refusal(metric, classes=3)
+    said = refusal(metric, model=SEGMENTER, weights=saved(tmp_path, SEGMENTER, 5), classes=5)
+    assert "the label maps of A have 3 classes, and the segmenter knows 5" in said
+    measure = metric(Labelled(pairs=True))
+    said = refusal(measure.rows, step_of(fake_A=pictures()), "BA")
+    assert "gives no true pair of the pictures of B that are measured" in said
+    said = refusal(
+        metric(labelled_photographs(), Brightest()).rows, Step({"fake_A": pictures()}, samples=range(2)), "BA"
+    )
+    assert "gives no labels of the pictures of B that are measured" in said
