@@ -1,0 +1,28 @@
+"""What a plugin implements. Every interface is small; its docstring holds a complete working example.
+
+Options: the keyword-only parameters of a component's constructor are the options that recipes may set; those before
+the ``*`` are supplied by ganzoo (a generator gets ``in_channels, out_channels``, a discriminator ``in_channels``).
+"""
+
+from __future__ import annotations
+
+from ganzoo.interfaces.data import Dataset, Sample, Split
+from ganzoo.interfaces.parts import Loss, Masker
+from ganzoo.interfaces.training import Direction, Method, Optim, Phase, Slot, Source
+from ganzoo.interfaces.watching import Callback, Metric
+
+__all__ = [
+    "Callback",
+    "Dataset",
+    "Direction",
+    "Loss",
+    "Masker",
+    "Method",
+    "Metric",
+    "Optim",
+    "Phase",
+    "Sample",
+    "Slot",
+    "Source",
+    "Split",
+]

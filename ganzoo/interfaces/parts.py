@@ -1,0 +1,74 @@
+"""Parts that attach to any method: losses and maskers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from ganzoo.interfaces.training import Method, Source
+from ganzoo.randomness import Draws
+
+if TYPE_CHECKING:
+    from ganzoo.data.loading import Reader
+
+
+class Loss(nn.Module):
+    """An auxiliary term for any method. The parameters of ``forward`` are the names that a recipe's ``of`` fills.
+
+    It is frozen, in eval mode, and runs in float32 whatever the precision of the networks.
+
+    >>> import torch
+    >>> class Brightness(Loss):
+    ...     def __init__(self, *, target: float = 0.0) -> None:
+    ...         super().__init__()
+    ...         self.target = target
+    ...     def forward(self, image: Tensor) -> Tensor:
+    ...         return (image.mean(dim=(1, 2, 3)) - self.target).abs().mean()
+    >>> float(Brightness(target=0.5)(torch.zeros(2, 3, 4, 4)))
+    0.5
+    """
+
+    forward: Callable[..., Tensor]
+    """Named tensors → a scalar in float32, a mean over samples."""
+    sources: Mapping[str, Source] = MappingProxyType({})
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Take what it attaches to, and refuse at once what cannot be, as ``Metric.bind``."""
+
+
+class Masker(nn.Module, ABC):
+    """Image (B, C, H, W) in [−1, 1] → mask (B, K, H, W), float in [0, 1]; K = 1 foreground, K > 1 classes.
+
+    >>> import torch
+    >>> class Left(Masker):
+    ...     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+    ...         mask = torch.zeros_like(image[:, :1])
+    ...         mask[..., : image.shape[-1] // 2] = 1
+    ...         return mask
+    >>> Left()(torch.zeros(1, 3, 2, 4), Draws([]))[0, 0, 0].tolist()
+    [1.0, 1.0, 0.0, 0.0]
+    """
+
+    planes: int = 1
+    """K, the number of planes it makes."""
+    classes: tuple[str, ...] = ()
+    """What the planes are called, where they have names."""
+    needs: ClassVar[tuple[str, ...]] = ("image",)
+    """``image``: it looks at the picture; ``given``: it reads the mask that the data set gives with the source."""
+    trains: Literal["", "alone", "along"] = ""
+    """Whether it has yet to learn: ``alone``, in the slot of a method that trains it; ``along``, with the generators,
+    in the role composite."""
+    same_as: str = ""
+    """The role whose mask it is given, in place of the data set's."""
+
+    @abstractmethod
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        """Return the mask of each image; ``rng`` is keyed by sample, ``given`` the data set's own mask."""
+
+    def terms(self, mask: Tensor) -> dict[str, Tensor]:
+        """Return what a masker that learns ``along`` adds to the generators' loss for a mask, means over samples."""
+        return {}

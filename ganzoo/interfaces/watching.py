@@ -1,0 +1,89 @@
+"""What looks at a run: metrics and callbacks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor
+
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces.training import Direction, Method, Source
+from ganzoo.step import Step
+
+if TYPE_CHECKING:
+    from ganzoo.data.loading import Reader
+    from ganzoo.runs import Run
+
+
+class Metric(ABC):
+    """A figure of an evaluation. Rows are collected a sample at a time, in the data's order, from all processes.
+
+    >>> import torch
+    >>> class Brightness(Metric):
+    ...     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+    ...         return {"brightness": step[f"fake_{direction[1]}"].mean(dim=(1, 2, 3))}
+    >>> Brightness().compute({"brightness": torch.tensor([1.0, 3.0])}, {})
+    {'brightness': 2.0}
+    """
+
+    directions: tuple[Direction, ...] = ("AB", "BA")
+    sources: Mapping[str, Source] = MappingProxyType({})
+    real: Literal["", "measured", "train"] = ""
+    """Whether ``compute`` also reads rows of real pictures of a direction's target, and of which split."""
+    real_key: str = ""
+    """What those follow from besides the pictures (network, its weights, resizing): with it, they are kept on disk."""
+    about: Mapping[str, str] = MappingProxyType({})
+    """What a record says of it besides its name: ``implementation``, ``network``."""
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        """Take what is measured, and refuse at once what cannot be: at ``check``, and before a run begins.
+
+        Args:
+            method: the run's own: its ``masks`` make the mask of any picture of a step.
+            reader: gives pictures scaled and cropped as they are measured; ``reader.dataset`` as they are.
+        """
+
+    def prepare(self, seed: int) -> None:
+        """Get ready, once a run (train a judge, read reference features), the same on every process."""
+
+    @abstractmethod
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        """Return one row for each source picture of the step, (B, …): what ``compute`` needs of it."""
+
+    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+        """Return one row for each real picture of a domain in the step, (B, …), as ``rows`` does for translations."""
+        raise GanzooError(f"the metric {type(self).__name__} reads no real pictures")
+
+    def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
+        """Turn the rows of all pictures into figures; by default the mean of each, in float64.
+
+        Args:
+            rows: of all translations of a direction.
+            real: of all real pictures of its target, in any order, where ``self.real`` asks for them.
+
+        Raises GanzooError where there are too few: never a number that means nothing.
+        """
+        return {name: float(column.double().mean()) for name, column in rows.items()}
+
+
+class Callback:
+    """An observer of a run; a plugin returns one from ``ganzoo_callbacks(run)``. One that raises is switched off."""
+
+    def on_start(self, run: Run) -> None:
+        """Before the first step."""
+
+    def on_step(self, run: Run, step: int, losses: Mapping[str, float]) -> None:
+        """At each logging interval, with the terms' means since the last."""
+
+    def on_evaluation(self, run: Run, step: int, figures: Mapping[str, float]) -> bool:
+        """After an evaluation; return True to end the training here."""
+        return False
+
+    def on_checkpoint(self, run: Run, step: int) -> None:
+        """After a checkpoint is safely written."""
+
+    def on_end(self, run: Run) -> None:
+        """After the last step."""
