@@ -10,14 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from pictures import save
+from safetensors.torch import load_file, save_file
 from tinyrun import ganzoo, lines, write_recipe
 from torch import nn
 
 from ganzoo import processes
 from ganzoo.errors import GanzooError
+from ganzoo.result import read_records
 
 ROOT = Path(__file__).parents[2]
 DOUBLE = ROOT / "tests/support/double_run.py"
@@ -29,10 +32,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def torchrun(count: int, *words: str | Path) -> Any:
+def torchrun(count: int, *words: str | Path, cache: Path | None = None) -> Any:
     launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}"]
     launcher += [f"--master_port={free_port()}", *map(str, words)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"GANZOO_CACHE": str(cache)} if cache else {})}
     return subprocess.run(launcher, capture_output=True, text=True, timeout=300, env=environment)
 
 
@@ -204,3 +207,28 @@ def test_an_observer_of_one_process_ends_all(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     progress = json.loads((tmp_path / "runs/tiny/default/checkpoints/last/progress.json").read_text())
     assert (progress["step"], progress["ended"]) == (4, 8)
+
+
+def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
+    """Distances of sets, features and patches of both sides shared out; the cache is made anew for each."""
+    from torchvision.models import get_model  # type: ignore[import-untyped]
+
+    torch.manual_seed(0)
+    weights = tmp_path / "weights.safetensors"
+    save_file(get_model("squeezenet1_1", weights=None).state_dict(), weights)
+    made, real = tmp_path / "made", tmp_path / "real"
+    for folder, count in ((made, 5), (real, 4)):
+        for index in range(count):
+            save(folder / f"{index}.png", np.random.default_rng([count, index]).integers(0, 256, (32, 32, 3), np.uint8))
+    options = ["--metric", f"{{metric: fd, weights: {weights}}}", "--metric", "swd", "--against", str(real)]
+    figures = {}
+    for count in (1, 2):
+        out = tmp_path / f"{count}.jsonl"
+        words = ["-m", "ganzoo", "evaluate", str(made), *options, "-o", str(out)]
+        done = torchrun(count, *words, cache=tmp_path / f"cache{count}")
+        assert done.returncode == 0, done.stderr
+        (record,) = read_records(out)
+        assert (record.about["swd"]["n_fake"], record.about["swd"]["n_real"]) == (5, 4)
+        figures[count] = record.figures
+    assert figures[1]["fd_squeezenet1_1"] > 0
+    assert figures[2] == pytest.approx(figures[1], rel=1e-6)
