@@ -21,6 +21,7 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("metric", "ssim", "ganzoo_metrics.structure:SSIM")
     registry.add("metric", "lpips", "ganzoo_metrics.likeness:LPIPS")
     registry.add("metric", "swd", "ganzoo_metrics.sliced:SWD")
+    registry.add("metric", "identity_distance", "ganzoo_metrics.identity:IdentityDistance")
     registry.add("metric", "entropy_classification", "ganzoo_metrics.entropy:EntropyClassification")
     registry.add("metric", "entropy_segmentation", "ganzoo_metrics.entropy:EntropySegmentation")
     registry.add("metric", "entropy_detection", "ganzoo_metrics.entropy:EntropyDetection")

@@ -78,6 +78,11 @@ def pretrained(metric: str, task: Task, model: str, weights: Path | None = None,
         network.load_state_dict(without(read_weights(file), PARTS_FOR_TRAINING))
     except RuntimeError as error:
         raise misfit(file, f"{model} with {count} classes", error) from None
+    frozen = network.requires_grad_(False).eval()
+    return Pretrained(frozen, first.transforms(), count, f"torchvision/{model}", source_of(file))
+
+
+def source_of(file: Path) -> Source:
+    """Return what a run is told of a file of weights."""
     with file.open("rb") as opened:
-        source = Source(file, file_digest(opened, "sha256").hexdigest()[:16])
-    return Pretrained(network.requires_grad_(False).eval(), first.transforms(), count, f"torchvision/{model}", source)
+        return Source(file, file_digest(opened, "sha256").hexdigest()[:16])
