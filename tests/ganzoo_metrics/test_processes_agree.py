@@ -8,6 +8,7 @@ import pytest
 from tinyrun import double_run, lines, write_recipe
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
     metrics = ["pair_l1", "psnr", "ssim", {"metric": "swd", "patches": 8, "projections": 16}]
     recipe = write_recipe(
