@@ -18,7 +18,7 @@ from ganzoo.interfaces import Direction, Method, Metric, Split
 from ganzoo.real import Columns, RealRows, host, reason, stacked
 from ganzoo.step import Step
 
-Keyed = dict[tuple[int, Direction], dict[str, dict[int, np.ndarray]]]
+Keyed = dict[tuple[str, Direction], dict[str, dict[int, np.ndarray]]]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,21 @@ class Measured:
     pictures: dict[str, int] = field(default_factory=dict)
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What metrics found of the translations of a split, picture by picture.
+
+    Args:
+        rows: by metric and direction.
+        pictures: how many of each domain were translated.
+        failed: metric → why it has no rows.
+    """
+
+    rows: Mapping[tuple[str, Direction], Columns]
+    pictures: dict[str, int]
+    failed: dict[str, str]
 
 
 class Evaluator:
@@ -62,6 +77,19 @@ class Evaluator:
 
         A metric that fails is named with its reason; the others go on. Raises GanzooError for a split without pictures.
         """
+        collected = self.collect(split, limit)
+        found = Measured(pictures=collected.pictures, failed=collected.failed)
+        for name, metric in self.metrics.items():
+            for direction in ways(metric, self.engine.method, found.pictures):
+                if name not in found.failed:
+                    self._conclude(found, name, collected.rows.get((name, direction), {}), direction, split)
+        return found
+
+    def collect(self, split: Split, limit: int = 0) -> Collected:
+        """Return the metrics' rows of a split's translations, in the data's order, from all processes; as ``measure``.
+
+        Raises GanzooError for a split without pictures.
+        """
         counts = picture_counts(self.reader.dataset, split)
         used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
         rows = evaluation_rows(counts, limit)
@@ -74,17 +102,16 @@ class Evaluator:
             for start in range(rank * self.batch, len(rows), processes * self.batch):
                 step = evaluation_step(self.engine, self.reader, split, rows[start : start + self.batch], self.seed)
                 self._collect(mine, step, used, failed)
-        found = Measured(pictures=used, failed=failed)
-        self._gather(mine, found.failed)
-        for i, (name, metric) in enumerate(self.metrics.items()):
-            for direction in ways(metric, self.engine.method, used):
-                if name not in found.failed:
-                    columns = {key: stacked(column) for key, column in mine.get((i, direction), {}).items()}
-                    self._conclude(found, name, columns, direction, split)
-        return found
+        self._gather(mine, failed)
+        together = {
+            owner: {key: stacked(column) for key, column in columns.items()}
+            for owner, columns in mine.items()
+            if owner[0] not in failed
+        }
+        return Collected(together, used, failed)
 
     def _collect(self, mine: Keyed, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
-        for i, (name, metric) in enumerate(self.metrics.items()):
+        for name, metric in self.metrics.items():
             for direction in ways(metric, self.engine.method, used):
                 if name in failed or min(step.samples) >= used[direction[0]]:
                     continue
@@ -94,7 +121,7 @@ class Evaluator:
                     failed[name] = reason(error)
                     continue
                 for key, column in rows.items():
-                    kept = mine.setdefault((i, direction), {}).setdefault(key, {})
+                    kept = mine.setdefault((name, direction), {}).setdefault(key, {})
                     for sample, value in zip(step.samples, host(column), strict=True):
                         if sample < used[direction[0]]:  # the smaller domain comes round again: count it once
                             kept[sample] = value

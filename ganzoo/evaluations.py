@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from ganzoo.data.order import picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told
-from ganzoo.interfaces import Split
+from ganzoo.interfaces import Dataset, Split
 from ganzoo.made import measure_pictures
+from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.recording import make_record
 from ganzoo.records import JsonLines
@@ -80,16 +81,23 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
     return None, ""
 
 
-def measure_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
-    """Measure checkpoints of a run, append the records to its results.jsonl, return them. Raises GanzooError."""
+@dataclass(frozen=True)
+class Opened:
+    """A run's parts, ready to measure; which checkpoint's weights they have is the caller's."""
+
+    recipe: Recipe
+    dataset: Dataset
+    evaluator: Evaluator
+
+
+def recipe_of(folder: Path, changes: Sequence[str] = ()) -> Recipe:
+    """Return a run's recipe, under its own name. Raises GanzooError."""
     recipe = read_recipe(folder / RESOLVED, changes)
-    recipe = replace(recipe, file=folder.parent.with_suffix(".yaml"))  # the recipe's name is that of the runs' folder
-    if not recipe.metrics:
-        raise GanzooError(f"{folder}: its recipe names no metrics; give some: --metric NAME")
-    names = [checkpoint] if checkpoint else ["last", "best"]
-    places = {name: place for name in names if (place := state.find(folder / "checkpoints" / name))}
-    if not places:
-        raise GanzooError(f"{folder}: there is no checkpoint {checkpoint or 'last'!r} of it")
+    return replace(recipe, file=folder.parent.with_suffix(".yaml"))  # the recipe's name is that of the runs' folder
+
+
+def open_run(recipe: Recipe) -> Opened:
+    """Build a run's parts and prepare its metrics. Raises GanzooError for what is not there or does not fit."""
     accelerator = processes.start()
     dataset = recipe.data.make()
     method = build_method(recipe, dataset.channels)
@@ -100,12 +108,27 @@ def measure_run(folder: Path, checkpoint: str, split: Split | None, changes: Seq
     metrics = bound_metrics(recipe, method, reader)
     for metric in metrics.values():
         metric.prepare(train.seed)
+    evaluator = Evaluator(engine, reader, metrics, seed=train.seed, batch=recipe.evaluate.batch)
+    return Opened(recipe, dataset, evaluator)
+
+
+def measure_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
+    """Measure checkpoints of a run, append the records to its results.jsonl, return them. Raises GanzooError."""
+    recipe = recipe_of(folder, changes)
+    if not recipe.metrics:
+        raise GanzooError(f"{folder}: its recipe names no metrics; give some: --metric NAME")
+    names = [checkpoint] if checkpoint else ["last", "best"]
+    places = {name: place for name in names if (place := state.find(folder / "checkpoints" / name))}
+    if not places:
+        raise GanzooError(f"{folder}: there is no checkpoint {checkpoint or 'last'!r} of it")
+    opened = open_run(recipe)
+    dataset, evaluator = opened.dataset, opened.evaluator
+    accelerator = evaluator.engine.accelerator
     splits: list[Split] = [split] if split else ["test", "validation"]
     chosen = next((one for one in splits if all(picture_counts(dataset, one).values())), splits[0])
-    evaluator = Evaluator(engine, reader, metrics, seed=train.seed, batch=recipe.evaluate.batch)
     console, records = Console(quiet=not accelerator.is_main_process), []
     for name, place in places.items():
-        state.load_weights(place, engine)
+        state.load_weights(place, evaluator.engine)
         found = evaluator.measure(chosen)
         trained = int(state.read_progress(place)["step"])
         last = state.find(folder / "checkpoints/last")

@@ -129,7 +129,7 @@ def _reads_mask(translator: Translator) -> bool:
     masks = translator.method.masks
     if "input" not in masks and "composite" not in masks:
         return False
-    role = role_of(translator.method)
+    role = role_of(translator.method.masks)
     return role == "input" or "image" not in masks.needs(role)
 
 

@@ -49,9 +49,9 @@ def portable(value: Any) -> Any:
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
-def plugins_of(recipe: Recipe) -> dict[str, dict[str, str]]:
-    """Return the plugins that a recipe's parts come from: name → version, and checksum of the code of those parts."""
-    parts: list[Part] = [recipe.method, recipe.data, *recipe.metrics]
+def plugins_of(recipe: Recipe, others: Iterable[Part] = ()) -> dict[str, dict[str, str]]:
+    """Return the plugins that a recipe's parts, and others, come from: name → version, and checksum of their code."""
+    parts: list[Part] = [recipe.method, recipe.data, *recipe.metrics, *others]
     for group in (recipe.networks, recipe.maskers, recipe.losses):
         parts += group.values()
     modules: dict[str, set[str]] = {}

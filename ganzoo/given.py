@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
 from ganzoo.part_reader import read_masker
+from ganzoo.recipe import Part
 from ganzoo.roles import Roles
 
 
@@ -53,17 +54,17 @@ class Choice:
         return mask
 
 
-def role_of(method: Method) -> str:
+def role_of(masks: Container[str]) -> str:
     """Return the role in which a mask changes what a run translates. Raises GanzooError when there is none."""
     for role in ("input", "composite"):
-        if role in method.masks:
+        if role in masks:
             return role
     raise GanzooError("this run translates without a mask: it has no masker in the roles input and composite")
 
 
 def choices(method: Method, seed: int, paths: Sequence[Path], maskers: Sequence[str]) -> list[Choice]:
     """Return what ``--mask`` and ``--masker`` ask for; one choice that changes nothing when they ask for nothing."""
-    role = role_of(method) if paths or maskers else ""
+    role = role_of(method.masks) if paths or maskers else ""
     found = []
     for path in paths:
         if not path.exists():
@@ -71,12 +72,19 @@ def choices(method: Method, seed: int, paths: Sequence[Path], maskers: Sequence[
         found.append(Choice(path.stem, path=path))
     for text in maskers:
         part = read_masker(text, role, "--masker")
-        masker = make_masker(part, role, seed)
-        if masker.trains:
-            raise GanzooError(f"--masker: {part.component.name!r} would have to be trained first; take another masker")
-        own = method.masks  # all but one role stay, with the weights that the run has trained
-        masks = Roles({**own.maskers, role: masker}, {**own.uses, role: MaskerUse(**part.use)})
+        masks = wearing(method.masks, part, role, seed, "--masker")
         found.append(Choice(part.component.name, masks=masks))
     several = len(found) > 1
     labelled = [replace(one, label=f"{i}-{one.label}" if several else "") for i, one in enumerate(found, 1)]
     return labelled or [Choice()]
+
+
+def wearing(own: Roles, part: Part, role: str, seed: int, origin: str) -> Roles:
+    """Return a run's maskers with another one in a role: the others stay, with the weights that the run has trained.
+
+    Raises GanzooError, saying where the masker is named, for one that would have to learn first.
+    """
+    masker = make_masker(part, role, seed)
+    if masker.trains:
+        raise GanzooError(f"{origin}: {part.component.name!r} would have to be trained first; take another masker")
+    return Roles({**own.maskers, role: masker}, {**own.uses, role: MaskerUse(**part.use)})

@@ -44,7 +44,7 @@ class Roles:
         self.maskers = dict(maskers or {})
         self.uses = dict(uses or {})
 
-    def __contains__(self, role: str) -> bool:
+    def __contains__(self, role: object) -> bool:
         return role in self.maskers
 
     def mask(self, role: str, step: Step, name: str, *, gradient: bool = False) -> Tensor:

@@ -161,7 +161,7 @@ class Translator:
         if style is not None:
             step["style"] = style
         if mask is not None:
-            role, masks = role_of(self.method), self.method.masks
+            role, masks = role_of(self.method.masks), self.method.masks
             step[f"given_mask_{direction[0]}"] = mask  # for other roles, whose masker may read it
             step[f"{role}_mask_real_{direction[0]}"] = masks.uses[role](mask) if role in masks.uses else mask
         return self.method.translate(images, direction, step).float().clamp(-1, 1)

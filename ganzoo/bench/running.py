@@ -7,21 +7,23 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 
+from ganzoo.bench.distances import with_distances
+from ganzoo.bench.sets import Source, changed_sets, code_of, sets_of
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.console import Console
 from ganzoo.errors import GanzooError
-from ganzoo.fingerprint import plugins_of, portable, recipe_key
+from ganzoo.fingerprint import portable, recipe_key
 from ganzoo.plugins import installed_version
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import JsonLines, write_text
-from ganzoo.result import Code, Cost, Data, Record, read_records
+from ganzoo.result import Cost, Data, Record, read_records
 
 
 def kept(bench: Bench) -> list[Record]:
@@ -37,13 +39,16 @@ def of(records: Iterable[Record], cell: Cell) -> Record | None:
     )
 
 
-def stale(record: Record, recipe: Recipe) -> list[str]:
-    """Return what of a record's recipe and plugins is no more what it was: ``recipe``, ``plugin NAME``."""
+def stale(bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, Source]) -> list[str]:
+    """Return what of a record's recipe, plugins and sets is no more what it was: ``recipe``, ``plugin NAME``."""
     changed = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
     if record.status == "ok" and record.metrics != portable(recipe.resolved()["evaluate"]["metrics"]):
         changed.append("metrics")
-    now = plugins_of(recipe)
-    changed += [f"plugin {name}" for name, code in record.plugins.items() if now.get(name, {}).get("code") != code.code]
+    changed += changed_sets(bench, record, sets)
+    now = code_of(recipe, sets)
+    changed += [
+        f"plugin {name}" for name, code in record.plugins.items() if name not in now or now[name].code != code.code
+    ]
     return changed
 
 
@@ -61,32 +66,40 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
 
     Raises GanzooError where what recipes need cannot be made, and for a recipe that is wrong, before any row is run.
     """
-    console, records, lock = Console(), kept(bench), Lock()
+    console, records, lock, measuring = Console(), kept(bench), Lock(), Lock()
     prepare(bench, places, console)
-    todo: list[tuple[Cell, Recipe]] = []
+    todo: list[tuple[Cell, Recipe, dict[str, Source]]] = []
     for cell in bench.cells():
         recipe = read_recipe(bench.recipe(cell), bench.changes(cell, places))
+        sets = sets_of(bench, recipe, places)
         found = of(records, cell)
-        if (not only or cell.row in only) and (found is None or found.status == "failed" or stale(found, recipe)):
-            todo.append((cell, recipe))
+        old = found is None or found.status == "failed" or stale(bench, found, recipe, sets)
+        if old and (not only or cell.row in only):
+            todo.append((cell, recipe, sets))
     todo.sort(key=lambda one: bench.spec.seeds.index(one[0].seed))  # a whole round of rows before the next seed
     console.say(f"{bench.name}: {len(todo)} of {len(list(bench.cells()))} runs to make")
     devices: SimpleQueue[str] = SimpleQueue()
     for name in _devices(jobs):
         devices.put(name)
 
-    def make(item: tuple[Cell, Recipe]) -> None:
-        cell, recipe = item
+    def make(item: tuple[Cell, Recipe, dict[str, Source]]) -> None:
+        cell, recipe, sets = item
         device = devices.get()
         try:
             record = _made(bench, cell, recipe, places, device)
         finally:
             devices.put(device)
+        if bench.spec.matrix and record.status == "ok":
+            with measuring:  # in this process, where nothing else computes
+                record = with_distances(record, _folder(bench, cell, recipe, places), bench.spec.matrix, sets)
+        record = record.model_copy(update={"plugins": code_of(recipe, sets)})
+        record = _placeless(record, _folder(bench, cell, recipe, places), places)
         with lock:
             others = [one for one in records if one is not of(records, cell)]
             records[:] = _sorted(bench, [*others, record])
             write_text(bench.records, "".join(json.dumps(one.fields(), ensure_ascii=False) + "\n" for one in records))
-        what = "  ".join(f"{name} {value:.4g}" for name, value in record.figures.items())
+        own = {name: value for name, value in record.figures.items() if "sets" not in record.about.get(name, {})}
+        what = "  ".join(f"{name} {value:.4g}" for name, value in own.items())
         console.say(f"{cell.name}: {what if record.status == 'ok' else f'failed: {record.why}'}")
 
     with ThreadPoolExecutor(jobs) as pool:
@@ -119,10 +132,14 @@ def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     return lines[-1] if lines else f"it ended with exit code {done.returncode}"
 
 
+def _folder(bench: Bench, cell: Cell, recipe: Recipe, places: Places) -> Path:
+    return places.root / bench.name / recipe.name / cell.name
+
+
 def _made(bench: Bench, cell: Cell, recipe: Recipe, places: Places, device: str) -> Record:
     """Run a cell and return its record."""
-    place = places.root / bench.name
-    folder = place / recipe.name / cell.name
+    folder = _folder(bench, cell, recipe, places)
+    place = folder.parents[1]
     words = ["run", str(bench.recipe(cell)), *bench.changes(cell, places), "--name", cell.name, "--root", str(place)]
     environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": device} if device else {})}
     done = _ganzoo(words, environment)
@@ -132,10 +149,19 @@ def _made(bench: Bench, cell: Cell, recipe: Recipe, places: Places, device: str)
     found = [one for one in _results(folder) if one.checkpoint == bench.spec.checkpoint]
     if found and (done.returncode == 0 or found[-1].status == "failed"):
         return found[-1].model_copy(update={"cell": where})
-    why = _last_line(done)
-    for path in (f"{folder}: ", f"{place}/", f"{places.data}/"):  # where one machine has things is nothing to record
-        why = why.replace(path, "")
-    return _failure(recipe, cell, where, why)
+    return _failure(recipe, cell, where, _last_line(done))
+
+
+def _placeless(record: Record, folder: Path, places: Places) -> Record:
+    """Return a record whose reasons do not say where one machine has things."""
+
+    def without(text: str) -> str:
+        for path in (f"{folder}: ", f"{folder.parents[1]}/", f"{places.data}/"):
+            text = text.replace(path, "")
+        return text
+
+    failed = {name: without(why) for name, why in record.failed.items()}
+    return record.model_copy(update={"why": without(record.why), "failed": failed})
 
 
 def _ganzoo(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -156,7 +182,7 @@ def _failure(recipe: Recipe, cell: Cell, where: dict[str, str], why: str) -> Rec
         name=cell.name,
         method=recipe.method.component.name,
         recipe_key=recipe_key(recipe),
-        plugins={name: Code(**code) for name, code in plugins_of(recipe).items()},
+        plugins=code_of(recipe, {}),
         core=installed_version(),
         data=Data(dataset=recipe.data.component.name, keys={}, pictures={}),
         seed=cell.seed,

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ganzoo.bench.matrix import Matrix
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.yamlfile import Document, KeyPath, by_line, read_yaml
 
@@ -81,6 +83,7 @@ class Spec(_Strict):
         rows: by name.
         data: by name; without it every row has its recipe's own.
         columns: the figures.
+        matrix: in place of columns, distances between every two sets of pictures.
         mean: whether a column shows the mean over the data sets.
         paper: the figures of the paper.
         scales: other sizes of the same table, by name: each replaces what it gives.
@@ -95,7 +98,8 @@ class Spec(_Strict):
     prepare: dict[Name, Preparation] = {}
     rows: Annotated[dict[Name, Row], Field(min_length=1)]
     data: dict[Name, DataSet] = {}
-    columns: Annotated[list[Column], Field(min_length=1)]
+    columns: list[Column] = []
+    matrix: Matrix | None = None
     mean: bool = False
     paper: Paper | None = None
     scales: dict[Name, dict[str, Any]] = {}
@@ -167,6 +171,8 @@ class Bench:
         """Return the changes of a cell's recipe. Raises GanzooError as ``filled``."""
         spec = self.spec
         found = [*spec.set, *(spec.data[cell.data].set if cell.data else []), *spec.rows[cell.row].set]
+        if spec.matrix:  # so that a run is refused at once where it could not be measured at its end
+            found.append(f"evaluate.metrics=[{flow(spec.matrix.metric)}]")
         return [self.filled(one, places) for one in found] + [f"train.seed={cell.seed}"]
 
     def filled(self, text: str, places: Places) -> str:
@@ -180,6 +186,16 @@ class Bench:
         for name, folder in names.items():
             text = text.replace(f"{{{name}}}", str(folder))
         return text
+
+
+def flow(value: object) -> str:
+    """Return plain data as YAML in a line, as changes of a recipe give it.
+
+    >>> flow({"metric": "fd", "weights": "{data}/net.pth"})
+    "{metric: fd, weights: '{data}/net.pth'}"
+    """
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def places_of(root: Path, data: Path | None) -> Places:
@@ -217,14 +233,19 @@ def _checked(data: dict[str, Any], document: Document) -> Spec:
 
 def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
     keys = set(spec.data) if spec.data and len(spec.columns) == 1 else {one.figure for one in spec.columns}
+    if spec.matrix:
+        keys = set(spec.matrix.figures())
+    if bool(spec.columns) == bool(spec.matrix):
+        yield (), "a table has columns, or a matrix: give one of them"
     for row, figures in (spec.paper.figures if spec.paper else {}).items():
         if row not in spec.rows:
             yield ("paper", "figures", row), f"there is no row {row!r}{suggest(row, spec.rows)}"
         for key in figures:
             if key not in keys:
-                yield ("paper", "figures", row, key), f"there is no column {key!r}{suggest(key, keys)}"
-    if spec.mean and len(spec.data) < 2:
-        yield ("mean",), "the mean over data sets needs two of them at least"
+                what = "pair of sets" if spec.matrix else "column"
+                yield ("paper", "figures", row, key), f"there is no {what} {key!r}{suggest(key, keys)}"
+    if spec.mean and (len(spec.data) < 2 or spec.matrix):
+        yield ("mean",), "the mean over data sets needs two of them at least, and columns"
     for path, changes in [
         (("set",), spec.set),
         *((("rows", name, "set"), row.set) for name, row in spec.rows.items()),

@@ -77,7 +77,6 @@ def table_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, 
     """
     spec = bench.spec
     heads = [(data, column) for data in spec.data or [""] for column in spec.columns]
-    seeds = f"Mean ± standard deviation over {len(spec.seeds)} seeds" if len(spec.seeds) > 1 else "One seed"
     table = Table(spec.title, spec.about, [""], [])
     papers = spec.paper.figures if spec.paper else {}
     shown = [key for key in (_key(bench, *one) for one in heads) if any(key in figures for figures in papers.values())]
@@ -87,21 +86,21 @@ def table_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, 
             table.head.append(f"{_label(bench, data, column)}, in the paper")
     if spec.mean:
         table.head.append("mean")
-    found = {row: {one: _found(bench, records, row, *one) for one in heads} for row in spec.rows}
+    found = {row: {one: found_of(bench, records, row, *one) for one in heads} for row in spec.rows}
     competing = [row for row, about in spec.rows.items() if not about.reference]
     best = {one: _best({row: found[row][one] for row in competing}, one[1]) for one in heads}
     for row, about in spec.rows.items():
-        label = Text(about.label, notes=tuple(table.note(one) for one in _of_row(bench, records, row, outdated)))
+        label = Text(about.label, notes=tuple(table.note(one) for one in notes_of(bench, records, row, outdated)))
         cells = [label]
         for one in heads:
-            cells.append(_cell(table, found[row][one], one[1], bold=best[one] == row))
+            cells.append(cell_of(table, found[row][one], one[1], bold=best[one] == row))
             if _key(bench, *one) in shown:
                 theirs = papers.get(row, {}).get(_key(bench, *one))
                 cells.append(Text("" if theirs is None else f"{theirs:g}"))
         if spec.mean:
             cells.append(_mean([found[row][one] for one in heads], spec.columns[0]))
         table.rows.append(cells)
-    table.made = [seeds + _better(spec.columns) + ".", *_made(bench, records)]
+    table.made = [seeds_of(bench) + _better(spec.columns) + ".", *_counts(bench, records), *making(bench, records)]
     if spec.paper and shown:
         table.made.append(f"In the paper: {spec.paper.protocol}")
     return table
@@ -116,7 +115,8 @@ def _label(bench: Bench, data: str, column: Column) -> str:
     return ": ".join([*names, *([column.label] if len(bench.spec.columns) > 1 or not names else [])])
 
 
-def _found(bench: Bench, records: Sequence[Record], row: str, data: str, column: Column) -> Found:
+def found_of(bench: Bench, records: Sequence[Record], row: str, data: str, column: Column) -> Found:
+    """Return what the seeds of a row on a data set gave for a column's figure."""
     values, lost = [], []
     for seed in bench.spec.seeds:
         record = of(records, Cell(row, data, seed))
@@ -124,7 +124,8 @@ def _found(bench: Bench, records: Sequence[Record], row: str, data: str, column:
         if record is None:
             lost.append("not run")
         elif value is None:
-            lost.append(record.why or f"the record has no figure {column.figure}")
+            why = record.failed.get(column.figure) or record.why
+            lost.append(why or f"the record has no figure {column.figure}")
         elif not math.isfinite(value):
             lost.append(f"{column.figure} is not finite")
         else:
@@ -143,11 +144,12 @@ def _best(rows: Mapping[str, Found], column: Column) -> str:
     return row if clear else ""
 
 
-def _cell(table: Table, found: Found, column: Column, *, bold: bool) -> Text:
+def cell_of(table: Table, found: Found, column: Column, *, bold: bool = False) -> Text:
+    """Return what is shown of a figure; a dash where there is none. What failed goes to the table's footnotes."""
     notes = tuple(table.note(why) for why in found.lost)
     if not found.values:
         return Text("—", notes=notes)
-    text = f"{found.mean:.{column.digits}f}"
+    text = f"{found.mean:z.{column.digits}f}"
     if found.spread is not None:
         text += f" ± {found.spread:.{column.digits}f}"
     if found.lost:
@@ -166,9 +168,10 @@ def _better(columns: Sequence[Column]) -> str:
     return f"; better: {', '.join(arrows)}; bold where the best's range meets no other" if arrows else ""
 
 
-def _of_row(
+def notes_of(
     bench: Bench, records: Sequence[Record], row: str, outdated: Callable[[Cell, Record], Sequence[str]]
 ) -> list[str]:
+    """Return what is to be said of a row: its own note, and what has changed since it was run."""
     notes = [bench.spec.rows[row].note] if bench.spec.rows[row].note else []
     changed: dict[str, None] = {}
     for cell in bench.cells():
@@ -180,12 +183,20 @@ def _of_row(
     return notes
 
 
-def _made(bench: Bench, records: Sequence[Record]) -> list[str]:
-    """Return lines on pictures, networks, machine and time, as the records have them."""
-    mine = [one for one in (of(records, cell) for cell in bench.cells()) if one and one.status == "ok"]
-    lines = []
+def seeds_of(bench: Bench) -> str:
+    """Return what the figures are over."""
+    count = len(bench.spec.seeds)
+    return f"Mean ± standard deviation over {count} seeds" if count > 1 else "One seed"
+
+
+def _whole(bench: Bench, records: Sequence[Record]) -> list[Record]:
+    return [one for one in (of(records, cell) for cell in bench.cells()) if one and one.status == "ok"]
+
+
+def _counts(bench: Bench, records: Sequence[Record]) -> list[str]:
+    """Return lines on pictures and networks, as the records have them."""
     seen: dict[str, None] = {}
-    for one in mine:
+    for one in _whole(bench, records):
         for column in bench.spec.columns:
             about = one.about.get(column.figure, {})
             counts = f"{about['n_fake']} translated" if "n_fake" in about else ""
@@ -197,7 +208,12 @@ def _made(bench: Bench, records: Sequence[Record]) -> list[str]:
     for text in seen:
         label, _, counts = text.partition(": ")
         by_counts.setdefault(counts, []).append(label)
-    lines += [f"{' and '.join(labels)}: {counts} pictures." for counts, labels in by_counts.items()]
+    return [f"{' and '.join(labels)}: {counts} pictures." for counts, labels in by_counts.items()]
+
+
+def making(bench: Bench, records: Sequence[Record]) -> list[str]:
+    """Return lines on machine, time and command, as the records have them."""
+    mine, lines = _whole(bench, records), []
     machines = {f"{one.environment['device']}, {one.environment['cores']} cores" for one in mine if one.environment}
     times = [one.cost.seconds for one in mine if one.cost.seconds]
     if machines and times:

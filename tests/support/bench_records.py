@@ -1,12 +1,15 @@
-"""Specs, and records of cells that were never run, for the tests of tables."""
+"""Specs, their commands called in this process, and records of cells that were never run, for the tests of tables."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+import ganzoo
+from ganzoo.errors import GanzooError
 from ganzoo.result import Cost, Data, Record
 
 SPEC: dict[str, Any] = {
@@ -16,6 +19,23 @@ SPEC: dict[str, Any] = {
     "rows": {"one": {"label": "One", "recipe": "tiny.yaml"}, "two": {"label": "Two", "recipe": "tiny.yaml"}},
     "columns": [{"figure": "cycle_l1_AB", "label": "cycle", "better": "less"}],
 }
+
+
+class Runs:
+    """Runs the commands of a bench in this process, and keeps their names."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __call__(self, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        changes = [one for one in words[2:] if "=" in one]
+        name, root = words[words.index("--name") + 1], words[words.index("--root") + 1]
+        self.names.append(name)
+        try:
+            ganzoo.run(words[1], *changes, name=name, root=root, fresh="--fresh" in words)
+        except GanzooError as error:
+            return subprocess.CompletedProcess(words, 2, "", f"ganzoo: {error}\n")
+        return subprocess.CompletedProcess(words, 0, "", "")
 
 
 def write_spec(folder: Path, **changes: Any) -> Path:
@@ -34,6 +54,7 @@ def record(
     status: Any = "ok",
     why: str = "",
     about: dict[str, Any] | None = None,
+    failed: dict[str, str] | None = None,
 ) -> Record:
     """Return a record of a cell with some figures."""
     return Record(
@@ -57,7 +78,7 @@ def record(
         metrics=[],
         figures=figures,
         about={name: about or {"metric": "x", "n_fake": 3} for name in figures},
-        failed={},
+        failed=failed or {},
         cost=Cost(seconds=60.0),
         environment={"device": "a machine", "cores": 2},
         cell={"spec": "spec", "scale": "", "row": row, "data": data},

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_records import write_spec
+from bench_records import Runs, write_spec
 from calls import Run
 from tinyrun import lines, write_recipe
 
-import ganzoo
 from ganzoo.bench import running
 from ganzoo.bench.running import kept
 from ganzoo.bench.spec import Bench, Places, read_spec
@@ -21,30 +20,6 @@ from ganzoo.errors import GanzooError
 from ganzoo.fingerprint import code_key
 
 MARKERS = "# Page\n<!-- spec table: made -->\n<!-- end of spec table -->\nrest\n"
-
-
-class Runs:
-    """Runs the commands of a bench in this process, and keeps their names."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def __call__(self, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        changes = [one for one in words[2:] if "=" in one]
-        name, root = words[words.index("--name") + 1], words[words.index("--root") + 1]
-        self.names.append(name)
-        try:
-            ganzoo.run(words[1], *changes, name=name, root=root, fresh="--fresh" in words)
-        except GanzooError as error:
-            return subprocess.CompletedProcess(words, 2, "", f"ganzoo: {error}\n")
-        return subprocess.CompletedProcess(words, 0, "", "")
-
-
-@pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
-    found = Runs()
-    monkeypatch.setattr(running, "_ganzoo", found)
-    return found
 
 
 def spec(folder: Path, **changes: Any) -> Bench:

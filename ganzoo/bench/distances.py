@@ -1,0 +1,101 @@
+"""Measure a matrix on a run: the metric sees every set once, then compares each with each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from ganzoo import state
+from ganzoo.bench.matrix import Matrix, figure
+from ganzoo.bench.sets import Source
+from ganzoo.errors import GanzooError
+from ganzoo.evaluate import Evaluator, Measured
+from ganzoo.evaluations import open_run, recipe_of
+from ganzoo.given import role_of, wearing
+from ganzoo.interfaces import Split
+from ganzoo.real import Columns, reason
+from ganzoo.result import Record
+
+
+def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[str, Source]) -> Record:
+    """Return the record of a run with the figures of a matrix beside its own, or with why there are none."""
+    try:
+        found = distances(folder, record.checkpoint, cast("Split", record.split), matrix, sets)
+    except GanzooError as error:
+        return record.model_copy(update={"status": "failed", "why": str(error)})
+    return record.model_copy(
+        update={
+            "status": "failed" if found.failed else "ok",
+            "why": "; ".join(dict.fromkeys(found.failed.values())),
+            "figures": {**record.figures, **found.figures},
+            "about": {**record.about, **found.about},
+            "failed": found.failed,
+        }
+    )
+
+
+def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets: Mapping[str, Source]) -> Measured:
+    """Return the figures of a matrix, and why those that are missing could not be found.
+
+    Args:
+        folder: a run's, whose only metric is the matrix's.
+        checkpoint: ``last`` or ``best``.
+        split: whose pictures are translated.
+        matrix: what is to be found.
+        sets: its sets.
+
+    Raises GanzooError where the run cannot be opened.
+    """
+    evaluator = open_run(recipe_of(folder)).evaluator
+    state.load_weights(folder / "checkpoints" / checkpoint, evaluator.engine)
+    ((name, metric),) = evaluator.metrics.items()
+    found = Measured()
+    seen: dict[str, dict[str, Columns]] = {}
+    lost: dict[str, str] = {}
+    for label, source in sets.items():
+        try:
+            seen[label] = _rows(evaluator, source, matrix, split)
+        except Exception as error:  # a plugin's masker or metric may do anything; the other sets must not be lost
+            lost[label] = f"{label}: {reason(error)}"
+    for domain, first, second in matrix.pairs():
+        key = figure(domain, first, second)
+        if why := [lost[one] for one in dict.fromkeys((first, second)) if one in lost]:
+            found.failed[key] = "; ".join(why)
+            continue
+        fakes, real = seen[first][domain], seen[second][domain]
+        try:
+            (called, value), *_ = metric.compute(fakes, real).items()
+        except Exception as error:  # as above
+            found.failed[key] = reason(error)
+            continue
+        counts = [len(next(iter(columns.values()))) for columns in (fakes, real)]
+        found.figures[key] = value
+        found.about[key] = {"metric": name, "figure": called, **metric.about}
+        found.about[key] |= {"n_fake": counts[0], "n_real": counts[1], "sets": [sets[first].given, sets[second].given]}
+    return found
+
+
+def _rows(evaluator: Evaluator, source: Source, matrix: Matrix, split: Split) -> dict[str, Columns]:
+    """Return what the metric sees of a set: domain → rows. Raises GanzooError where there is nothing to see."""
+    ((name, metric),) = evaluator.metrics.items()
+    if source.split:
+        for domain in matrix.domains:
+            if not evaluator.reader.dataset.count(source.split, domain):
+                raise GanzooError(f"there are no pictures of {domain} in {source.split}")
+        return {domain: evaluator.real.of(metric, source.split, domain) for domain in matrix.domains}
+    assert source.masker is not None
+    method = evaluator.engine.method
+    own = method.masks
+    masks = wearing(own, source.masker, role_of(own), evaluator.seed, source.masker.component.name)
+    for masker in masks.maskers.values():
+        masker.to(evaluator.engine.device)
+    method.masks = masks
+    try:
+        collected = evaluator.collect(split)
+    finally:
+        method.masks = own
+    if name in collected.failed:
+        raise GanzooError(collected.failed[name])
+    ways = {way[1]: way for way in method.directions}
+    return {domain: collected.rows[name, ways[domain]] for domain in matrix.domains}

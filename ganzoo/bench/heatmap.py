@@ -1,0 +1,99 @@
+"""A matrix as a heat map: the farther two sets are from each other, the darker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree.ElementTree import Element
+
+from ganzoo.bench.drawing import sheet
+from ganzoo.bench.matrix import Matrix
+from ganzoo.bench.matrix_table import Panel, measured_with, of_bench, panels
+from ganzoo.bench.spec import Bench
+from ganzoo.report.markup import node
+from ganzoo.result import Record
+
+LIGHTEST, DARKEST = (0xE9, 0xF1, 0xFA), (0x0B, 0x3C, 0x70)
+"""One hue: of the least and the greatest figure."""
+DARK_FROM = 0.66
+"""Where on the scale white becomes easier to read than black."""
+CELL, LINE = 66, 44
+"""Width and height of a cell, in pixels."""
+LEFT, TOP, GAP = 112, 62, 34
+"""Room for the names of the rows, for those of the columns with the panel's title, and between panels."""
+LETTER = 6.5
+"""Pixels that a letter takes, about."""
+
+
+def heat_map(bench: Bench, records: Sequence[Record]) -> str:
+    """Return the heat maps of a table's matrix, one for each row, data set and domain, as an SVG.
+
+    Colours mean the same in all of them. A figure that is missing is a dash in an empty cell.
+    """
+    matrix, drawn = of_bench(bench), list(panels(bench, records))
+    values = [one.mean for panel in drawn for one in panel.found.values() if one.values]
+    low, high = min([0.0, *values]), max(values, default=0.0)
+    width, height = LEFT + CELL * len(matrix.sets), TOP + LINE * len(matrix.sets)
+    across = min(2, len(drawn))
+    body = []
+    for i, panel in enumerate(drawn):
+        left, top = 16 + i % across * (width + GAP), 62 + i // across * (height + GAP)
+        body.append(_panel(panel, matrix, low, high, f"translate({left} {top})"))
+    down = -(-len(drawn) // across)
+    about = f"{measured_with(bench, records) or 'not measured yet'}; row: taken as translations, column: as real"
+    return sheet(
+        32 + across * width + (across - 1) * GAP, 78 + down * height + (down - 1) * GAP, bench.spec.title, about, body
+    )
+
+
+def _panel(panel: Panel, matrix: Matrix, low: float, high: float, where: str) -> Element:
+    parts = [node("text", {"class": "head", "x": 0, "y": 14}, panel.label)]
+    for i, name in enumerate(matrix.sets):
+        count = [f"n = {panel.counts[name]}"] if name in panel.counts else []
+        across = _lines(name, int(CELL / LETTER))
+        for j, line in enumerate([*across, *count]):
+            x, y = LEFT + CELL * (i + 0.5), TOP - 6 - 13 * (len(across) + len(count) - 1 - j)
+            parts.append(node("text", {"class": "small", "x": x, "y": y, "text-anchor": "middle"}, line))
+        beside = [*_lines(name, int((LEFT - 10) / LETTER)), *count]
+        for j, line in enumerate(beside):
+            down = TOP + LINE * (i + 0.5) + 4 + 13 * (j - (len(beside) - 1) / 2)
+            parts.append(node("text", {"class": "small", "x": LEFT - 8, "y": down, "text-anchor": "end"}, line))
+    for (first, second), found in panel.found.items():
+        row, column = (list(matrix.sets).index(name) for name in (first, second))
+        x, y = LEFT + CELL * column, TOP + LINE * row
+        box = {"x": x + 1, "y": y + 1, "width": CELL - 2, "height": LINE - 2, "rx": 3}
+        text = {"x": x + CELL // 2, "y": y + LINE // 2 + 4, "text-anchor": "middle"}
+        if not found.values:
+            parts += [node("rect", {"class": "empty", **box}), node("text", text, "—")]
+            continue
+        share = (found.mean - low) / (high - low) if high > low else 0.0
+        said = node("title", {}, f"{first} | {second}: {found.mean:z.{matrix.digits}f}")
+        parts.append(node("rect", {"fill": _colour(share), **box}, said))
+        ink = f"fill: {'#ffffff' if share > DARK_FROM else '#000000'}"
+        parts.append(node("text", {"style": ink, **text}, f"{found.mean:z.{matrix.digits}f}"))
+    return node("g", {"transform": where}, *parts)
+
+
+def _colour(share: float) -> str:
+    """Return the colour at a share of the scale.
+
+    >>> _colour(0.0), _colour(1.0)
+    ('#e9f1fa', '#0b3c70')
+    """
+    mixed = (round(a + (b - a) * share) for a, b in zip(LIGHTEST, DARKEST, strict=True))
+    return "#" + "".join(f"{one:02x}" for one in mixed)
+
+
+def _lines(text: str, most: int) -> list[str]:
+    """Break a text between words into lines of so many letters at the most, where words allow it.
+
+    >>> _lines("translated at scale 0.5", 10)
+    ['translated', 'at scale', '0.5']
+    """
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and len(longer) > most:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines

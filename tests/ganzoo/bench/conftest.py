@@ -1,0 +1,16 @@
+"""Benches that run in this process."""
+
+from __future__ import annotations
+
+import pytest
+from bench_records import Runs
+
+from ganzoo.bench import running
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Return the names of the runs that a bench makes."""
+    found = Runs()
+    monkeypatch.setattr(running, "_ganzoo", found)
+    return found
