@@ -143,10 +143,12 @@ def _made(bench: Bench, cell: Cell, recipe: Recipe, places: Places, device: str)
     words = ["run", str(bench.recipe(cell)), *bench.changes(cell, places), "--name", cell.name, "--root", str(place)]
     environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": device} if device else {})}
     done = _ganzoo(words, environment)
-    if "begun with other settings" in done.stderr:  # the spec has changed since: that run is put aside
+    found = _results(folder, bench.spec.checkpoint)
+    # Where the recipe or its plugins have changed since, the run that is there is put aside.
+    if "begun with other settings" in done.stderr or (found and found[-1].plugins != code_of(recipe, {})):
         done = _ganzoo([*words, "--fresh"], environment)
+        found = _results(folder, bench.spec.checkpoint)
     where = {"spec": bench.file.stem, "scale": bench.scale, "row": cell.row, "data": cell.data}
-    found = [one for one in _results(folder) if one.checkpoint == bench.spec.checkpoint]
     if found and (done.returncode == 0 or found[-1].status == "failed"):
         return found[-1].model_copy(update={"cell": where})
     return _failure(recipe, cell, where, _last_line(done))
@@ -169,9 +171,9 @@ def _ganzoo(words: list[str], environment: dict[str, str]) -> subprocess.Complet
     return subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def _results(folder: Path) -> list[Record]:
-    file = folder / "results.jsonl"
-    return [Record.model_validate(one) for one in JsonLines(file)]
+def _results(folder: Path, checkpoint: str) -> list[Record]:
+    found = [Record.model_validate(one) for one in JsonLines(folder / "results.jsonl")]
+    return [one for one in found if one.checkpoint == checkpoint]
 
 
 def _failure(recipe: Recipe, cell: Cell, where: dict[str, str], why: str) -> Record:

@@ -219,10 +219,11 @@ def making(bench: Bench, records: Sequence[Record]) -> list[str]:
     if machines and times:
         steps = sorted({one.trained for one in mine})
         span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
-        lines.append(
-            f"{len(mine)} runs of {span} steps, {duration(min(times))} to {duration(max(times))} each of training, "
-            f"{duration(sum(times))} in all, on {' and '.join(sorted(machines))}."
-        )
+        many = f"One run of {span} steps, {duration(times[0])}"
+        if len(mine) > 1:
+            each = f"{duration(min(times))} to {duration(max(times))} each, {duration(sum(times))} in all"
+            many = f"{len(mine)} runs of {span} steps, {each}"
+        lines.append(f"{many} of training on {' and '.join(sorted(machines))}.")
     scale = f" --scale {bench.scale}" if bench.scale else ""
     lines.append(f"Made by `ganzoo bench {bench.file.name}{scale}`; records in `{bench.records.name}`.")
     return lines

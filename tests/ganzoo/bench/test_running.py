@@ -78,7 +78,8 @@ def test_a_changed_recipe_or_plugin_is_run_anew(tmp_path: Path, runs: Runs, monk
     keys = {"ganzoo_cyclegan.method": "another"}
     monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules))
     make(changed)
-    assert runs.names[2:] == ["one-seed0", "two-seed0"]
+    assert runs.names[-4:] == ["one-seed0", "one-seed0", "two-seed0", "two-seed0"]  # found old, and put aside
+    assert (tmp_path / "runs/spec/tiny/one-seed0.before-1").is_dir()
 
 
 def test_rows_that_are_no_more_leave_the_records(tmp_path: Path, runs: Runs) -> None:
