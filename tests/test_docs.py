@@ -102,7 +102,12 @@ def narrow(recipe: Path, pictures: Path) -> list[str]:
         metrics = "evaluate.metrics=[{metric: style_recovery, styles: 2}]"
         options = [f"method.{one}" for one in (f"weights={weights}", "steps=2", "paintings=4")]
         return [*small, *options, metrics, f"data.root={pictures}"]
-    small += ["networks.G.width=2", "networks.G.blocks=1", "networks.D.width=2", "networks.D.layers=1"]
+    small += ["networks.G.width=2", "networks.D.width=2", "networks.D.layers=1"]
+    if recipe.stem.startswith("pix2pix"):
+        return [*small, "networks.G.levels=5", f"data.root={pair_up(pictures, maps='faces' in recipe.stem)}"]
+    small.append("networks.G.blocks=1")
+    if recipe.stem.startswith(("unit", "cut", "fastcut")):
+        small.append("data.validation=0.3")  # swd compares sets: one picture is none
     if recipe.stem.startswith("munit_faces"):
         labels = [f"data.{which}A={label_maps(pictures / f'{split}A')}" for which, split in SPLITS.items()]
         return [*small, *labels, *(f"data.{which}B={pictures / f'{split}B'}" for which, split in SPLITS.items())]
@@ -124,6 +129,19 @@ def label_maps(pictures: Path) -> Path:
         with Image.open(picture) as opened:
             Image.fromarray(np.asarray(opened)[:, :, 0] % 19).save(folder / picture.name)
     return folder
+
+
+def pair_up(pictures: Path, *, maps: bool) -> Path:
+    """Lay the pictures out as pairs, side by side or as label maps and what they show; return their folder."""
+    pairs = pictures.with_name("pairs")
+    pairs.mkdir()
+    for split in SPLITS.values():
+        shown = pictures / f"{split}A"
+        if maps:
+            (pairs / split).mkdir()
+            label_maps(shown).rename(pairs / split / "masks")
+        shown.rename(pairs / split / "images" if maps else pairs / split)
+    return pairs
 
 
 def build_bank(recipe: Path, pictures: Path) -> list[str]:

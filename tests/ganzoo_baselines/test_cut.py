@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from calls import refusal
-from plainly import assert_trains_plainly, double_step
-from standins import batch_step
+from plainly import assert_trains_plainly, double_step, engine_of
+from standins import Constant, batch_step
 from torch import Tensor, nn
 
 from ganzoo.roles import Roles
@@ -141,3 +141,18 @@ def test_the_heads_are_built_at_setup_and_left_out_without_the_term() -> None:
     assert [head[0].in_features for head in made.heads] == [3, 4, 8, 8]  # type: ignore[index]
     plain = CUT(nce=0)
     assert "F" not in plain.slots and plain.tensors == ["fake_B"]
+
+
+def test_masks_show_and_compose() -> None:
+    kept, judged = CUT(**SMALL), CUT(**SMALL)
+    engine_of(kept, networks, composite=Constant(0.0))
+    engine_of(judged, networks, judge=Constant(0.0))
+    steps = {method: double_step() for method in (kept, judged)}
+    for method, step in steps.items():
+        method.forward(step)
+    assert torch.equal(steps[kept]["fake_B"], steps[kept]["real_A"])
+    assert torch.equal(steps[kept]["idt_B"], steps[kept]["real_B"])
+    D, blank = judged.networks["D_B"], torch.zeros_like(steps[judged]["real_B"])
+    torch.testing.assert_close(judged.generator_losses(steps[judged])["gan"], ((D(blank) - 1) ** 2).mean())
+    expected = (((D(blank) - 1) ** 2).mean() + (D(blank) ** 2).mean()) / 2
+    torch.testing.assert_close(judged.critic_losses(steps[judged])["D"], expected)
