@@ -29,13 +29,18 @@ PARTS: dict[str, dict[str, Any]] = {
         "method": {"share": 1},
         "networks": {"G": {"generator": "unit", "width": 2, "blocks": 1}, "D": MULTISCALE},
     },
+    "drit": {
+        "method": {"content_layers": 0},
+        "networks": {"G": {"generator": "drit", "width": 2, "blocks": 1, "attributes": 2}, "D": MULTISCALE},
+        "train": {"steps": 1, "batch": 2},
+    },
     "cut": CUT,
     "fastcut": CUT,
     "segmenter": {"networks": {"S": {"masker": "unet", "width": 2, "depth": 1}}},
 }
 """A small recipe of each method; a method that is new has to be named, here or below."""
-REFUSED = {"untranslated"}
-"""Methods that have nothing to export."""
+REFUSED = {"untranslated", "gatys"}
+"""Methods that have no network to export."""
 FIXED = dict.fromkeys(("segmenter", "smcyclegan", "art2real", "fastcut"), (18, 22))
 """Methods whose network cannot be traced for any size, and those that translate as others here, for speed."""
 
