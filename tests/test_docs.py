@@ -95,7 +95,7 @@ def narrow(recipe: Path, pictures: Path) -> list[str]:
     if recipe.stem.startswith("segmenter"):
         folders = [f"data.A={pictures / 'trainA'}", f"data.test_A={pictures / 'testA'}", "data.masks=_masks"]
         return [*small, *folders, "networks.S.width=2", "networks.S.depth=1", "train.batch=2"]
-    if recipe.stem.startswith("art2real"):
+    if recipe.stem.startswith(("art2real", "cut_contextual")):
         small += build_bank(recipe, pictures)
     if recipe.stem.startswith("gatys"):
         weights = write_vgg(pictures.parent / "vgg19.safetensors", 19)
@@ -161,8 +161,9 @@ def build_bank(recipe: Path, pictures: Path) -> list[str]:
     words[words.index("-o") + 1] = str(bank)
     small = [word.replace("YOUR/FOLDER", str(pictures)) for word in words] + ["--size", "32"]
     cli.main(small, standalone_mode=False)
-    metrics = f"evaluate.metrics=[cycle_l1, {{metric: contextual, bank: {bank}}}]"
-    return [f"method.bank={bank}", metrics, *(f"maskers.labels.{key}={value}" for key, value in lacking.items())]
+    metrics = f"evaluate.metrics=[{{metric: contextual, bank: {bank}}}]"
+    place = "losses.realism" if recipe.stem.startswith("cut") else "method"
+    return [f"{place}.bank={bank}", metrics, *(f"maskers.labels.{key}={value}" for key, value in lacking.items())]
 
 
 def write_unet(file: Path) -> Path:
