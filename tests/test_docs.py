@@ -25,9 +25,6 @@ from untrained import untrained
 from vggs import write_vgg
 
 import ganzoo
-from ganzoo import GanzooError
-from ganzoo.bench.page import settle
-from ganzoo.bench.spec import Places, read_spec
 from ganzoo.cli import cli
 from ganzoo.plugins import Plugins, plugins
 from ganzoo.randomness import Draws, keyed
@@ -302,25 +299,6 @@ def test_the_exported_file_of_the_docs_translates_as_the_run(tmp_path: Path) -> 
 def test_a_table_is_what_its_records_give(name: str) -> None:
     done = subprocess.run([sys.executable, ROOT / f"benchmarks/{name}.py", "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def _specs_with_records() -> list[tuple[Path, str]]:
-    """Return the specs of benchmarks/ and their scales that have records and a page."""
-    files = sorted((ROOT / "benchmarks").glob("*.yaml"))
-    scales = [(file, scale) for file in files for scale in ["", *yaml.safe_load(file.read_text()).get("scales", {})]]
-    found = [(file, scale, read_spec(file, scale)) for file, scale in scales]
-    return [(file, scale) for file, scale, bench in found if bench.records.is_file() and bench.page]
-
-
-@pytest.mark.parametrize(("spec", "scale"), _specs_with_records(), ids=lambda one: getattr(one, "stem", one))
-def test_a_table_of_a_spec_is_what_its_records_give(spec: Path, scale: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether code has changed since is told beside the figures, and is no mistake of the page."""
-    bench, places = read_spec(spec, scale), Places(ROOT)
-    try:
-        settle(bench, places, check=True)
-    except GanzooError:
-        monkeypatch.setattr("ganzoo.bench.page.stale", lambda *_: [])
-        settle(bench, places, check=True)
 
 
 @pytest.mark.parametrize("records", sorted((ROOT / "benchmarks").glob("*.jsonl")), ids=lambda file: file.stem)

@@ -1,0 +1,156 @@
+"""Figure 4 of Art2Real (Tomei et al. 2019): where originals, photographs and translations lie, as t-SNE sees them.
+
+python benchmarks/art2real_tsne.py originals=PAINTINGS photographs=PHOTOGRAPHS CycleGAN=RUN Art2Real=RUN -o FIGURE.svg
+python benchmarks/art2real_tsne.py …  --network squeezenet1_1 --weights FILE       another network in ResNet-152's place
+
+Each name is given a folder of pictures, or a run, whose translations of its test pictures of A it then stands for. What
+is drawn are positions alone: t-SNE to two dimensions of a network's average-pooled features. Pictures of folders are
+scaled and cropped to the runs' size, so that nothing is told apart by its size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import numpy as np
+import sklearn
+from torch import Tensor, cat
+
+import ganzoo
+from ganzoo import GanzooError, state
+from ganzoo.bench.drawing import sheet
+from ganzoo.bench.spec import flow
+from ganzoo.data.augment import make_step
+from ganzoo.data.loading import Reader
+from ganzoo.data.order import Row
+from ganzoo.evaluations import open_run, recipe_of
+from ganzoo.processes import default_device
+from ganzoo.report.markup import node
+from ganzoo.settings import ImageSettings
+
+PUBLISHED = "resnet152"
+FIELD, EDGE, LEGEND = (720, 560), 16, 34
+"""Width and height at the most of the field in which points lie, around it, and for the legend above it, in pixels."""
+BATCH = 16
+MARKS = (
+    "M-3.5 0A3.5 3.5 0 1 0 3.5 0A3.5 3.5 0 1 0-3.5 0Z",
+    "M-3-3H3V3H-3Z",
+    "M0-4.4L4 3H-4Z",
+    "M0-4.6L4.6 0L0 4.6L-4.6 0Z",
+)
+"""Paths of a disc, a square, a triangle and a diamond: colour alone does not tell sets apart for everyone."""
+
+
+def is_run(place: Path) -> bool:
+    """Return whether a folder is a run's."""
+    return (place / "resolved.yaml").is_file()
+
+
+def size_of(places: Mapping[str, Path]) -> int:
+    """Return the size of the runs' pictures, 256 without any. Raises GanzooError where they differ."""
+    sizes = {name: recipe_of(place).images.size for name, place in places.items() if is_run(place)}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise GanzooError(f"runs on pictures of one size can be compared; these have {said} pixels")
+    return next(iter(sizes.values()), 256)
+
+
+def features_of(place: Path, size: int, looking: Mapping[str, Any]) -> Tensor:
+    """Return the features (n, d) of a run's translations, or of a folder's pictures. Raises GanzooError.
+
+    Args:
+        place: the run's folder, or the pictures'.
+        size: to which a folder's pictures are scaled, their shorter side, and cropped.
+        looking: the options of the metric ``fd`` that say with which network.
+    """
+    if is_run(place):
+        measured = flow({"metric": "fd", **looking})
+        evaluator = open_run(recipe_of(place, [f"evaluate.metrics=[{measured}]"])).evaluator
+        state.load_weights(place / "checkpoints/last", evaluator.engine)
+        collected = evaluator.collect("test")
+        for why in collected.failed.values():
+            raise GanzooError(f"{place}: {why}")
+        return collected.rows["fd", "AB"]["features"]
+    if not place.is_dir():
+        raise GanzooError(f"{place}: neither a run nor a folder of pictures is there")
+    dataset = ganzoo.create("dataset", "folders", A=place, validation=0.0)
+    reader, metric = (
+        Reader(dataset, ImageSettings(size=size, fit="cover", cache=0)),
+        ganzoo.create("metric", "fd", **looking),
+    )
+    found, count = [], dataset.count("train", "A")
+    for start in range(0, count, BATCH):
+        rows = [Row(i, i, {"A": i}) for i in range(start, min(start + BATCH, count))]
+        step = make_step(reader.evaluation_batch("train", rows), default_device(), index=-1, training=False)
+        found.append(metric.real_rows(step, "A")["features"].cpu())
+    return cat(found)
+
+
+def positions(features: Tensor, perplexity: float, seed: int) -> np.ndarray:
+    """Return where t-SNE puts vectors (n, d): (n, 2). Raises GanzooError for too few of them."""
+    from sklearn.manifold import TSNE
+
+    if perplexity >= len(features):
+        raise GanzooError(f"--perplexity is {perplexity:g}; it is less than the number of pictures, {len(features)}")
+    found: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(features.numpy())
+    return found
+
+
+def scatter(found: Mapping[str, np.ndarray], about: str) -> str:
+    """Return the figure: a mark for each picture, its set by colour and form."""
+    everything = np.concatenate([*found.values()])
+    low, span = everything.min(0), np.maximum(np.ptp(everything, axis=0), 1e-9)
+    scale = float(min(np.array(FIELD) / span))  # the same either way: only distances mean something
+    body: list[Element] = []
+    left, top = float(EDGE), 62 + LEGEND
+    for i, (name, points) in enumerate(found.items()):
+        look = {"class": f"c{i % 6}", "d": MARKS[i % len(MARKS)], "fill-opacity": 0.75}
+        label = f"{name} (n = {len(points)})"
+        body.append(node("path", {**look, "transform": f"translate({left + 5:.1f} 66)"}))
+        body.append(node("text", {"x": f"{left + 14:.1f}", "y": 70}, label))
+        left += 34 + 6.7 * len(label)
+        marks = []
+        for x, y in (points - low) * scale:
+            place = f"translate({EDGE + x:.1f} {top + span[1] * scale - y:.1f})"
+            marks.append(node("path", {**look, "transform": place}))
+        body.append(node("g", {}, node("title", {}, name), *marks))
+    width = max(FIELD[0] + 2 * EDGE, int(left), 2 * EDGE + int(5.7 * len(about)))
+    height = top + int(span[1] * scale) + EDGE
+    return sheet(width, height, "Originals, photographs and translations", about, body)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Draw the figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="+", metavar="NAME=PLACE", help="a folder of pictures, or a run")
+    parser.add_argument("-o", "--out", type=Path, default=Path("art2real_tsne.svg"))
+    parser.add_argument("--network", default=PUBLISHED, help="a classifier of torchvision; by default %(default)s")
+    parser.add_argument("--weights", type=Path, help="its file; by default fetched as `ganzoo weights get` does")
+    parser.add_argument("--perplexity", type=float, default=30.0, help="of t-SNE; by default %(default)g")
+    parser.add_argument("--seed", type=int, default=0, help="of t-SNE; by default %(default)s")
+    given = parser.parse_args(words)
+    pairs = [one.partition("=") for one in given.sets]
+    if len({name for name, _, _ in pairs}) < len(pairs) or not all(name and place for name, _, place in pairs):
+        parser.error("each set is NAME=PLACE, under a name of its own")
+    places = {name: Path(place) for name, _, place in pairs}
+    looking = {"network": given.network, **({"weights": str(given.weights.absolute())} if given.weights else {})}
+    try:
+        size = size_of(places)
+        seen = {name: features_of(place, size, looking) for name, place in places.items()}
+        together = positions(cat([*seen.values()]), given.perplexity, given.seed)
+    except GanzooError as error:
+        sys.exit(f"{error}")
+    parts = np.split(together, np.cumsum([len(one) for one in seen.values()])[:-1])
+    stand_in = "" if given.network == PUBLISHED else " (a stand-in for ResNet-152)"
+    about = f"t-SNE (perplexity {given.perplexity:g}, seed {given.seed}, scikit-learn {sklearn.__version__}) of "
+    about += f"{given.network}'s pooled features{stand_in}; pictures of {size} px"
+    given.out.write_text(scatter(dict(zip(seen, parts, strict=True)), about), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
