@@ -12,7 +12,7 @@ quickstart: $(READY)
 	$(BIN)/ganzoo run recipes/quickstart.yaml
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow

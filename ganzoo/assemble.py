@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -124,20 +124,25 @@ def _train_along(method: Method, name: str) -> None:
 
 
 def bound_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, Metric]:
-    """Make the recipe's metrics, by name, and let each look at what it is to measure. Raises GanzooError.
-
-    A second one of a name is called ``name (2)``.
-    """
-    metrics: dict[str, Metric] = {}
-    for i, part in enumerate(recipe.metrics):
+    """Make the recipe's metrics, by name, and let each look at what it is to measure. Raises GanzooError."""
+    metrics: list[Metric] = []
+    for part in recipe.metrics:
         try:
-            metric: Metric = part.make()
+            metrics.append(part.make())
         except GanzooError as error:
             raise GanzooError(f"{METRICS}: {part.component.name}: {error}") from None
-        metric.bind(method, reader)
-        before = sum(one.component.name == part.component.name for one in recipe.metrics[:i])
-        metrics[f"{part.component.name} ({before + 1})" if before else part.component.name] = metric
-    return metrics
+        metrics[-1].bind(method, reader)
+    return named(recipe.metrics, metrics)
+
+
+def named(parts: Sequence[Part], metrics: Sequence[Metric]) -> dict[str, Metric]:
+    """Return metrics by their parts' names; a second one of a name is called ``name (2)``."""
+    found: dict[str, Metric] = {}
+    for i, (part, metric) in enumerate(zip(parts, metrics, strict=True)):
+        name = part.component.name
+        before = sum(one.component.name == name for one in parts[:i])
+        found[f"{name} ({before + 1})" if before else name] = metric
+    return found
 
 
 def require_given(recipe: Recipe, method: Method, dataset: Dataset) -> None:

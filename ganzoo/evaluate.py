@@ -111,6 +111,9 @@ class Evaluator:
         return Collected(together, used, failed)
 
     def _collect(self, mine: Keyed, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
+        if broken := not_finite(step, self.engine.method.tensors):
+            for name in self.metrics:
+                failed.setdefault(name, f"{broken} is not finite: there is nothing to measure")
         for name, metric in self.metrics.items():
             for direction in ways(metric, self.engine.method, used):
                 if name in failed or min(step.samples) >= used[direction[0]]:
@@ -175,6 +178,11 @@ def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence
     with engine.autocast():
         engine.method.forward(step)
     return step
+
+
+def not_finite(step: Step, names: Sequence[str]) -> str:
+    """Return the first of some tensors of a step that is not finite, or ``""``: comparisons would make it a number."""
+    return next((name for name in names if name in step and not bool(step[name].isfinite().all())), "")
 
 
 def ways(metric: Metric, method: Method, domains: Mapping[str, int]) -> list[Direction]:

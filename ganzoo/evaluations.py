@@ -20,10 +20,12 @@ from ganzoo.interfaces import Dataset, Split
 from ganzoo.made import measure_pictures
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
-from ganzoo.recording import make_record
+from ganzoo.recording import make_record, take
 from ganzoo.records import JsonLines
 
 RESOLVED = "resolved.yaml"
+MEASURED = ("data", "images", "evaluate")
+"""The sections of a recipe that may be other ones when a run is measured than when it was trained."""
 
 
 def evaluate_targets(
@@ -114,12 +116,15 @@ def open_run(recipe: Recipe) -> Opened:
 
 def measure_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
     """Measure checkpoints of a run, append the records to its results.jsonl, return them. Raises GanzooError."""
+    for one in changes:
+        if one.partition(".")[0] not in MEASURED:
+            raise GanzooError(f"{folder}: --set {one}: it was trained as it was; data, images and evaluate can be set")
     recipe = recipe_of(folder, changes)
     if not recipe.metrics:
         raise GanzooError(f"{folder}: its recipe names no metrics; give some: --metric NAME")
     names = [checkpoint] if checkpoint else ["last", "best"]
-    places = {name: place for name in names if (place := state.find(folder / "checkpoints" / name))}
-    if not places:
+    names = [name for name in names if state.find(folder / "checkpoints" / name)]
+    if not names:
         raise GanzooError(f"{folder}: there is no checkpoint {checkpoint or 'last'!r} of it")
     opened = open_run(recipe)
     dataset, evaluator = opened.dataset, opened.evaluator
@@ -127,20 +132,20 @@ def measure_run(folder: Path, checkpoint: str, split: Split | None, changes: Seq
     splits: list[Split] = [split] if split else ["test", "validation"]
     chosen = next((one for one in splits if all(picture_counts(dataset, one).values())), splits[0])
     console, records = Console(quiet=not accelerator.is_main_process), []
-    for name, place in places.items():
-        state.load_weights(place, evaluator.engine)
+    last = state.find(folder / "checkpoints/last")
+    reached = int(state.read_progress(last)["step"]) if last else 0
+    for name in names:
+        taken = take(folder, name, evaluator.engine)
         found = evaluator.measure(chosen)
-        trained = int(state.read_progress(place)["step"])
-        last = state.find(folder / "checkpoints/last")
+        trained = int(taken.progress["step"])
         record = make_record(
             recipe,
             dataset,
             accelerator,
             found,
             folder=folder,
-            checkpoint=name,
-            step=int(state.read_progress(last)["step"]) if last else trained,
-            trained=trained,
+            taken=taken,
+            step=max(reached, trained),
             split=chosen,
         ).fields()
         if accelerator.is_main_process:

@@ -23,6 +23,10 @@ SHAPES_FIGURES = {"train.epochs", "train.steps"}
 """What may change when a run is resumed, and yet changes what comes out."""
 
 
+CHOOSES = {"evaluate.best", "evaluate.patience", "evaluate.every", "evaluate.limit"}
+"""What counts for which checkpoint is the best, and for when a training that waits for a better one ends."""
+
+
 def recipe_key(recipe: Recipe) -> str:
     """Return the checksum of all in a recipe that shapes figures: not its seed, nor what only logs and saves.
 
@@ -30,6 +34,8 @@ def recipe_key(recipe: Recipe) -> str:
     """
     resolved = portable(recipe.resolved())
     left_out = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys} - SHAPES_FIGURES
+    if recipe.evaluate.best or recipe.evaluate.patience:
+        left_out -= CHOOSES
     for path in [*left_out, "train.seed"]:
         section, key = path.split(".")
         resolved[section].pop(key, None)
@@ -91,7 +97,8 @@ def _reached(modules: Iterable[str]) -> dict[str, ast.Module]:
         if file is None:
             continue
         found[name] = tree = ast.parse(file.read_text(encoding="utf-8"))
-        todo += [one for one in _imported(tree) if one.partition(".")[0] in packages]
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        todo += [one for one in _imported(tree, package) if one.partition(".")[0] in packages]
     return found
 
 
@@ -104,14 +111,16 @@ def _file_of(module: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    """Yield the names of modules that a module may import."""
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """Yield the names of modules that a module of a package may import."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (one.name for one in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{one.name}" for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{one.name}" for one in node.names)
 
 
 def _plain(node: Any) -> str:
@@ -129,7 +138,12 @@ def _plain(node: Any) -> str:
 
 
 def data_key(dataset: Dataset, split: Split) -> str:
-    """Return the checksum of a split's pictures, masks and labels, whatever their order and names."""
+    """Return the checksum of a split's pictures, masks and labels, whatever their order and names.
+
+    Of pictures that are drawn it is of what they follow from; their code has a checksum of its own, as a plugin.
+    """
+    if dataset.drawn:
+        return _short(f"{dataset.drawn}, {split}")
 
     def of(item: tuple[str, int]) -> str:
         sample = dataset.sample(split, *item)

@@ -46,6 +46,8 @@ def train(run: Run) -> dict[str, float]:
     if start == 0 and run.metrics and trains:
         measure_now(run, 0)
     stop_at = start if ended else total
+    if trains and start < stop_at:
+        run.sit_down(start)
     with Stop() as stop, run.console.progress(total, start) as line:
         begun = time.perf_counter()
         for index, batches in training_batches(run.reader, run.order, start, stop_at, settings.workers):
@@ -62,9 +64,10 @@ def train(run: Run) -> dict[str, float]:
                 line.report(step, means, tally.images_per_s, tally.waiting, tally.left(step))
                 run.callbacks.call("step", step, means)
             if run.metrics and (due(step, run.recipe.evaluate.every) or last):
-                figures = measure_now(run, step)
-                ended = on_any(run.accelerator, run.callbacks.call("evaluation", step, figures))
-                if figures and progress.improve(best, figures):
+                found = measure_now(run, step)
+                ended = on_any(run.accelerator, run.callbacks.call("evaluation", step, found.figures))
+                measured = bool(found.figures or found.failed)
+                if measured and progress.improve(best, found.figures, lacking=bool(found.failed)):
                     save(run, "best", progress, tally)
                 waited = progress.impatient(best, patience)
                 if waited:
@@ -164,6 +167,7 @@ def draw_samples(run: Run, step: int) -> None:
 def save(run: Run, name: str, progress: Progress, tally: Tally) -> None:
     """Write a checkpoint."""
     saved = {**asdict(progress), "channels": dict(run.dataset.channels), "classes": dict(run.dataset.classes)}
+    saved["sittings"] = run.sittings
     state.save(run.checkpoint(name), run.engine, saved, tally.sums)
     run.callbacks.call("checkpoint", progress.step)
     run.report.keep()

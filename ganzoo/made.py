@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ganzoo import processes
+from ganzoo.assemble import named
 from ganzoo.console import Console
 from ganzoo.data.loading import Batch, Reader, stack
 from ganzoo.data.order import Row
@@ -17,13 +18,13 @@ from ganzoo.engine import Engine
 from ganzoo.environment import environment
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told
-from ganzoo.fingerprint import core_key, data_key, portable
-from ganzoo.interfaces import Dataset, Direction, Method, Metric, Sample, Split
+from ganzoo.fingerprint import data_key, portable
+from ganzoo.interfaces import Dataset, Direction, Method, Sample, Split
 from ganzoo.part_reader import read_metrics
-from ganzoo.plugins import installed_version
 from ganzoo.result import Cost, Data, Record
 from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
+from ganzoo.sittings import core
 from ganzoo.step import Step
 
 
@@ -74,7 +75,7 @@ class Untouched(Method):
 
     def forward(self, step: Step) -> None:
         """Take them as they are."""
-        step["fake_B"] = step["real_A"]
+        step["fake_B"] = step.pop("real_A")  # what they were made of is not known: nothing compares them with it
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Return the pictures."""
@@ -100,13 +101,11 @@ def measure_pictures(folder: Path, against: Path | None, texts: Sequence[str]) -
     reader = AsTheyAre(dataset, ImageSettings(cache=0))
     method.bind({}, Roles())
     engine = Engine(method, accelerator, lr=1.0)
-    metrics: dict[str, Metric] = {}
     parts = read_metrics(texts, "--metric")
-    for part in parts:
-        metric: Metric = part.make()
+    metrics = named(parts, [part.make() for part in parts])
+    for metric in metrics.values():
         metric.bind(method, reader)
         metric.prepare(0)
-        metrics[part.component.name] = metric
     found = Evaluator(engine, reader, metrics, seed=0, batch=1).measure("test")
     Console(quiet=not accelerator.is_main_process).say(told(f"{folder} against {against}", found))
     return Record(
@@ -117,7 +116,8 @@ def measure_pictures(folder: Path, against: Path | None, texts: Sequence[str]) -
         method="",
         recipe_key="",
         plugins={},
-        core=f"{installed_version()} {core_key()}",
+        core=core(),
+        trained_by=[],
         data=Data(
             dataset=f"{folder.name} against {against.name}",
             keys={"test": data_key(dataset, "test")},

@@ -9,9 +9,10 @@ from ganzoo import state
 from ganzoo.closing import closing_panel
 from ganzoo.data.order import picture_counts
 from ganzoo.errors import GanzooError
+from ganzoo.evaluate import Measured
 from ganzoo.fingerprint import portable, recipe_key
 from ganzoo.interfaces import Split
-from ganzoo.recording import make_record
+from ganzoo.recording import make_record, told
 
 if TYPE_CHECKING:
     from ganzoo.runs import Run
@@ -27,14 +28,14 @@ def first_of(run: Run, *splits: Split) -> Split | None:
     return next((split for split in splits if has(run, split)), None)
 
 
-def measure_now(run: Run, step: int) -> dict[str, float]:
-    """Evaluate on validation pictures (or test ones, where there are none), write the figures, return them.
+def measure_now(run: Run, step: int) -> Measured:
+    """Evaluate on validation pictures (or test ones, where there are none), write the figures, return what was found.
 
     A metric that fails costs its own figures, no more; before the first step it is an error, a GanzooError.
     """
     split = first_of(run, "validation", "test")
     if split is None:
-        return {}
+        return Measured()
     found = run.evaluator.measure(split, run.recipe.evaluate.limit)
     if found.failed and not step:
         raise GanzooError("; ".join(f"evaluate.metrics: {name}: {why}" for name, why in found.failed.items()))
@@ -45,7 +46,7 @@ def measure_now(run: Run, step: int) -> dict[str, float]:
     if run.accelerator.is_main_process:
         run.lines.append(step=step, split=split, pictures=found.pictures, figures=figures)
         run.console.say(f"step {step}, {split}: " + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
-    return figures
+    return found
 
 
 def finish(run: Run, step: int) -> dict[str, float]:
@@ -55,9 +56,8 @@ def finish(run: Run, step: int) -> dict[str, float]:
     run.accelerator.wait_for_everyone()  # every process has read what there is before anything is added
     if split and "last" not in there:
         there["last"] = close_with(run, "last", step, split)
-    best = run.checkpoint("best")
-    if split and "best" not in there and state.find(best):
-        state.load_weights(best, run.engine)
+    if split and "best" not in there and state.find(run.checkpoint("best")):
+        state.load_weights(run.checkpoint("best"), run.engine)
         there["best"] = close_with(run, "best", step, split)
         state.load_weights(run.checkpoint("last"), run.engine)
     run.write_event("finished", step=step)
@@ -84,16 +84,14 @@ def close_with(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, 
     found = run.evaluator.measure(split)
     if not run.accelerator.is_main_process:
         return {"figures": found.figures, "failed": found.failed}
-    trained = step if checkpoint == "last" else state.read_progress(run.checkpoint(checkpoint))["step"]
     record = make_record(
         run.recipe,
         run.dataset,
         run.accelerator,
         found,
         folder=run.folder,
-        checkpoint=checkpoint,
+        taken=told(run.folder, checkpoint),
         step=step,
-        trained=trained,
         split=split,
     ).fields()
     run.results.append(**record)

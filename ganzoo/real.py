@@ -19,6 +19,7 @@ from ganzoo.data.loading import Batch, Reader
 from ganzoo.data.order import Row
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError, one_line
+from ganzoo.fingerprint import code_key
 from ganzoo.interfaces import Metric, Split
 
 Columns = Mapping[str, Tensor]
@@ -41,7 +42,7 @@ class RealRows:
     def of(self, metric: Metric, split: Split, domain: str, limit: int = 0) -> Columns:
         """Return a metric's rows of the real pictures of a domain, in the data's order: the first ``limit``, or all.
 
-        Those of a metric with a ``real_key`` are kept on disk under it and the pictures' content.
+        Those of a metric with a ``real_key`` are kept on disk under it, its code, and the pictures' content.
         """
         key = (id(metric), split, domain, limit)
         if key not in self._kept:
@@ -53,8 +54,8 @@ class RealRows:
         count = min(count, limit) if limit else count
         if not metric.real_key:
             return self._make(metric, split, domain, count)
-        content = self.content(split, domain, count)
-        name = hashlib.sha256(f"{type(metric).__module__} {metric.real_key} {content}".encode()).hexdigest()
+        made_by, content = code_key(type(metric).__module__), self.content(split, domain, count)
+        name = hashlib.sha256(f"{made_by} {metric.real_key} {content}".encode()).hexdigest()
         file = cache_folder() / "real" / f"{name[:32]}.safetensors"
         try:
             found: Columns | None = load_file(file) if file.is_file() else None

@@ -3,19 +3,70 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 
+from ganzoo import state
 from ganzoo.data.order import picture_counts
+from ganzoo.engine import Engine
 from ganzoo.environment import environment
+from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Measured
-from ganzoo.fingerprint import core_key, data_key, plugins_of, portable, recipe_key, weights_key
+from ganzoo.fingerprint import data_key, plugins_of, portable, recipe_key, weights_key
 from ganzoo.interfaces import Dataset, Split
-from ganzoo.plugins import installed_version
 from ganzoo.recipe import Recipe
 from ganzoo.records import JsonLines
-from ganzoo.result import Code, Cost, Data, Record
+from ganzoo.result import Code, Cost, Data, Record, Sitting
+from ganzoo.sittings import core
+
+TRIES = 5
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A checkpoint that is measured.
+
+    Args:
+        name: ``last``, ``best`` or ``step-N``.
+        place: where it lies.
+        progress: what its progress.json says.
+        weights: the checksum of its networks.
+    """
+
+    name: str
+    place: Path
+    progress: Mapping[str, Any]
+    weights: str
+
+
+def told(folder: Path, name: str) -> Taken:
+    """Return what a run's checkpoint says of itself. Raises GanzooError where there is none."""
+    place = state.find(folder / "checkpoints" / name)
+    if place is None:
+        raise GanzooError(f"{folder}: there is no checkpoint {name!r} of it")
+    return Taken(name, place, state.read_progress(place), weights_key(place))
+
+
+def take(folder: Path, name: str, engine: Engine) -> Taken:
+    """Load a checkpoint's weights, and say which they are. Raises GanzooError where it is not there.
+
+    A run that goes on may replace it meanwhile: then it is read again, so that it is of one step.
+    """
+    for _ in range(TRIES):
+        before = told(folder, name)
+        try:
+            state.load_weights(before.place, engine)
+        except GanzooError:
+            if told(folder, name) == before:
+                raise
+            continue
+        if told(folder, name) == before:
+            return before
+    raise GanzooError(f"{folder}: the checkpoint {name!r} is replaced faster than it can be read: wait for the run")
 
 
 def make_record(
@@ -25,9 +76,8 @@ def make_record(
     found: Measured,
     *,
     folder: Path,
-    checkpoint: str,
+    taken: Taken,
     step: int,
-    trained: int,
     split: Split,
 ) -> Record:
     """Return the record of what was found; nothing in it tells where one machine has its files.
@@ -38,12 +88,10 @@ def make_record(
         accelerator: on which.
         found: the evaluation.
         folder: the run's.
-        checkpoint: ``last``, ``best`` or ``step-N``.
+        taken: the checkpoint.
         step: that the run had reached.
-        trained: the checkpoint's own step.
         split: on which it was evaluated.
     """
-    splits: list[Split] = ["train", *([split] if split != "train" else [])]
     return Record(
         status="failed" if found.failed else "ok",
         why="; ".join(f"{name}: {why}" for name, why in found.failed.items()),
@@ -52,18 +100,19 @@ def make_record(
         method=recipe.method.component.name,
         recipe_key=recipe_key(recipe),
         plugins={name: Code(**code) for name, code in plugins_of(recipe).items()},
-        core=f"{installed_version()} {core_key()}",
+        core=core(),
+        trained_by=[Sitting.model_validate(one) for one in taken.progress.get("sittings", [])],
         data=Data(
             dataset=recipe.data.component.name,
-            keys={one: data_key(dataset, one) for one in splits},
-            pictures={one: picture_counts(dataset, one) for one in splits},
+            keys={split: data_key(dataset, split)},
+            pictures={one: picture_counts(dataset, one) for one in dict.fromkeys(("train", split))},
         ),
         seed=recipe.train.seed,
         step=step,
-        trained=trained,
-        checkpoint=checkpoint,
-        rule=(recipe.evaluate.best or "") if checkpoint == "best" else checkpoint,
-        weights=weights_key(folder / "checkpoints" / checkpoint),
+        trained=int(taken.progress["step"]),
+        checkpoint=taken.name,
+        rule=taken.progress["best_of"] if taken.name == "best" else taken.name,
+        weights=taken.weights,
         split=split,
         pictures=found.pictures,
         metrics=portable(recipe.resolved()["evaluate"]["metrics"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ class JsonLines:
         """Write one line, with the time. Raises GanzooError when the disk is full."""
         line = json.dumps({**fields, "time": datetime.now(UTC).isoformat(timespec="seconds")}, ensure_ascii=False)
         try:
-            with self.file.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            with self.file.open("ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else f"\n{line}"  # one that a kill cut short ends here
+                file.write(f"{line}\n".encode(errors="replace"))
         except OSError as error:
             raise GanzooError(
                 f"{self.file}: cannot be written: {error.strerror}; make room, then give the same command again to go "
@@ -46,13 +50,14 @@ class JsonLines:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a small file aside, then rename it into place."""
+    """Write a small file aside, then rename it into place; what is no character becomes ``?``. Raises GanzooError."""
     aside = file.with_name(f".{file.name}.new")
     try:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8", errors="replace")
         os.replace(aside, file)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
         raise GanzooError(f"{file}: cannot be written: {error.strerror}") from None
 
 

@@ -23,8 +23,31 @@ class Code(BaseModel):
     code: str
 
 
+class Sitting(BaseModel):
+    """What a stretch of training ran with: from a step on, until the next one's.
+
+    Args:
+        step: at which it began.
+        epochs: that the run was to have, or else ``steps``: schedules follow it.
+        steps: likewise.
+        plugins: whose code shapes a step, or chooses a checkpoint.
+        core: ganzoo's version, and the checksum of its code.
+        pictures: checksums of those of training and validation.
+        sources: checksums of what parts read besides: banks, weights.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    step: int
+    epochs: int
+    steps: int
+    plugins: dict[str, Code]
+    core: str
+    pictures: dict[str, str]
+    sources: dict[str, str]
+
+
 class Data(BaseModel):
-    """Pictures: the data set's name, and for each split its checksum and how many of each domain there are."""
+    """Pictures measured: the data set's name, for each split its checksum and how many of each domain there are."""
 
     model_config = ConfigDict(extra="forbid")
     dataset: str
@@ -55,6 +78,7 @@ class Record(BaseModel):
     recipe_key: str
     plugins: dict[str, Code]
     core: str
+    trained_by: list[Sitting]
     data: Data
     seed: int
     step: int
@@ -88,7 +112,7 @@ def read_records(file: Path) -> list[Record]:
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")  # splitlines would also cut at what JSON leaves as it is
     except (OSError, UnicodeDecodeError) as error:
         raise GanzooError(f"{file}: cannot be read: {error}") from None
     yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())

@@ -32,6 +32,7 @@ from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import JsonLines, differences, write_text
 from ganzoo.report.keeping import Reporter
 from ganzoo.settings import RESUMABLE
+from ganzoo.sittings import joined, sitting
 
 SHAPING = ("processes", "pictures", "weights", "sources")
 """What of the environment shapes the steps, as the recipe does: frozen maskers' weights and banks count by content."""
@@ -86,6 +87,7 @@ class Run:
         self.report = Reporter(self)
         self.command = ["ganzoo", "run", str(recipe.file)]
         self.lock: IO[str] | None = None
+        self.sittings: list[dict[str, Any]] = []
         if recipe.evaluate.best and not all(picture_counts(self.dataset, "validation").values()):
             raise GanzooError(
                 "evaluate.best: the data has no validation pictures, and the best is never chosen on test pictures: "
@@ -116,10 +118,14 @@ class Run:
         run.command = ["ganzoo", "run", str(recipe), *where, *overrides]
         if accelerator.is_main_process:
             if fresh and folder.exists():
+                lock = hold(folder / ".lock", _busy(folder))
                 try:
                     folder.rename(_free_name(folder))
                 except OSError as error:
                     raise GanzooError(f"{folder}: cannot be put aside: {error.strerror}") from None
+                finally:
+                    if lock:
+                        lock.close()
             run._settle(Path(recipe))
         accelerator.wait_for_everyone()
         return run
@@ -152,7 +158,7 @@ class Run:
         environment_file = self.folder / "env.json"
         environment_now = environment(self.accelerator) | {
             "pictures": dict(self.order.counts),
-            "weights": {f"maskers.{role}": one for role, one in self.engine.method.masks.fingerprints().items()},
+            "weights": self._frozen(),
             "sources": {name: one.key for name, one in self.sources.items()},
         }
         changes = []
@@ -171,8 +177,7 @@ class Run:
                 shutil.copyfile(file, self.folder / "recipe.yaml")
         except OSError as error:
             raise GanzooError(f"{self.folder}: cannot be written: {error.strerror}") from None
-        busy = f"{self.folder}: another process trains this run just now; wait for it, or give --name"
-        self.lock = hold(self.folder / ".lock", busy)
+        self.lock = hold(self.folder / ".lock", _busy(self.folder))
         if described.is_file():
             changes += [one for one in differences(earlier, environment_now) if one[0].split(".")[0] not in SHAPING]
         write_text(environment_file, json.dumps(environment_now, indent=1))
@@ -181,6 +186,17 @@ class Run:
             self.console.say(f"changed since the last sitting: {path}: {before} → {new}")
             if path in ("train.epochs", "train.steps"):
                 self.console.say("the learning rate's schedule is stretched to the new length")
+
+    def _frozen(self) -> dict[str, str]:
+        return {f"maskers.{role}": one for role, one in self.engine.method.masks.fingerprints().items()}
+
+    def sit_down(self, step: int) -> None:
+        """Note what the training goes on with from a step (main process)."""
+        if self.accelerator.is_main_process:
+            read = self._frozen() | {
+                name: one.key for name, one in self.sources.items() if not name.startswith(f"{METRICS}.")
+            }
+            self.sittings = joined(self.sittings, sitting(self.recipe, self.dataset, read, step))
 
     def start_step(self) -> tuple[Progress, dict[str, torch.Tensor]]:
         """Return the progress and the log's sums, from the last checkpoint or from nothing."""
@@ -194,6 +210,7 @@ class Run:
         if not (last / state.PROGRESS).is_file():
             return Progress(), {}
         saved, sums = state.load(last, self.engine)
+        self.sittings = saved.get("sittings", [])  # an imported checkpoint has none
         progress = Progress.of(saved)
         self.write_event("resumed", step=progress.step)
         return progress, sums
@@ -216,6 +233,10 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) ->
             "(--name starts another run beside it, --fresh starts this one anew)"
         )
     return found
+
+
+def _busy(folder: Path) -> str:
+    return f"{folder}: another process trains this run just now; wait for it, or give --name"
 
 
 def _free_name(folder: Path) -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from ganzoo import state
 from ganzoo.bench.matrix import Matrix, figure
 from ganzoo.bench.sets import Source
 from ganzoo.errors import GanzooError
@@ -15,6 +14,7 @@ from ganzoo.evaluations import open_run, recipe_of
 from ganzoo.given import role_of, wearing
 from ganzoo.interfaces import Split
 from ganzoo.real import Columns, reason
+from ganzoo.recording import take
 from ganzoo.result import Record
 
 
@@ -22,8 +22,8 @@ def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[s
     """Return the record of a run with the figures of a matrix beside its own, or with why there are none."""
     try:
         found = distances(folder, record.checkpoint, cast("Split", record.split), matrix, sets)
-    except GanzooError as error:
-        return record.model_copy(update={"status": "failed", "why": str(error)})
+    except Exception as error:  # as below
+        return record.model_copy(update={"status": "failed", "why": reason(error)})
     return record.model_copy(
         update={
             "status": "failed" if found.failed else "ok",
@@ -48,7 +48,7 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
     Raises GanzooError where the run cannot be opened.
     """
     evaluator = open_run(recipe_of(folder)).evaluator
-    state.load_weights(folder / "checkpoints" / checkpoint, evaluator.engine)
+    take(folder, checkpoint, evaluator.engine)
     ((name, metric),) = evaluator.metrics.items()
     found = Measured()
     seen: dict[str, dict[str, Columns]] = {}

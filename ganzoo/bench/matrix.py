@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import product
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ganzoo.interfaces import Split
 
@@ -36,7 +37,7 @@ class Matrix(BaseModel):
     """What is measured between which sets.
 
     Args:
-        metric: one that compares translations with real pictures; the first figure that it gives.
+        metric: a single one, that compares translations with real pictures; the first figure that it gives.
         sets: by name, at least two.
         domains: whose pictures: domain → what it is called.
         digits: after the point.
@@ -48,6 +49,13 @@ class Matrix(BaseModel):
     sets: Annotated[dict[SetName, PictureSet], Field(min_length=2)]
     domains: Annotated[dict[Domain, str], Field(min_length=1)] = {"A": "A", "B": "B"}
     digits: Annotated[int, Field(ge=0, le=9)] = 1
+
+    @field_validator("metric")
+    @classmethod
+    def _one_metric(cls, metric: str | dict[str, Any]) -> str | dict[str, Any]:
+        if isinstance(metric, str) and not re.fullmatch(r"[\w-]+", metric):
+            raise ValueError("it is one metric: NAME, or {metric: NAME, option: value, …}")
+        return metric
 
     def pairs(self) -> Iterator[tuple[Domain, str, str]]:
         """Yield domain, first and second set, row by row."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ganzoo.bench.matrix import Domain, Matrix, figure
 from ganzoo.bench.running import of
 from ganzoo.bench.spec import Bench, Cell, Column
-from ganzoo.bench.table import Found, Table, Text, cell_of, found_of, making, notes_of, seeds_of
+from ganzoo.bench.table import Found, Table, Text, cell_of, changed_in, found_of, making, notes_of, seeds_of
 from ganzoo.result import Record
 
 
@@ -79,8 +79,10 @@ def matrix_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell,
     noted: set[str] = set()
     for panel in panels(bench, records):
         for first in matrix.sets:
-            notes = notes_of(bench, records, panel.row, outdated) if panel.row not in noted else []
-            noted.add(panel.row)
+            notes: list[str] = []
+            if panel.row not in noted:
+                notes = notes_of(bench, panel.row, changed_in(bench, records, panel.row, outdated))
+                noted.add(panel.row)
             line = [Text(f"{panel.label}: {first}", notes=tuple(table.note(one) for one in notes))]
             for second in matrix.sets:
                 key = figure(panel.domain, first, second)

@@ -3,41 +3,68 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from ganzoo.bench.freshness import Seen, stale
 from ganzoo.bench.heatmap import heat_map
 from ganzoo.bench.matrix_table import matrix_of
 from ganzoo.bench.rendering import markdown
-from ganzoo.bench.running import kept, stale
+from ganzoo.bench.running import kept
 from ganzoo.bench.sets import sets_of
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.table import Table, table_of
 from ganzoo.errors import GanzooError
-from ganzoo.fingerprint import data_key
-from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import write_text
 from ganzoo.result import Record
+from ganzoo.weights.store import weights_folder
+
+MACHINE = ("GANZOO_", "failed to load", "cannot be imported")
+"""What errors say of weights and plugins that a machine lacks."""
 
 
 def current(bench: Bench, places: Places) -> Table:
     """Return a table as its records give it now.
 
-    Pictures are compared with those of the records where they are here; where they are not, nothing is said of them.
+    A row is outdated where its recipe can no more be read. Where all that is wrong is that this machine lacks what it
+    needs (weights, a bank) or its pictures, the table says nothing of it; stderr says what was not checked.
     """
-    seen: dict[str, dict[str, str]] = {}
+    seen = Seen()
     known = Places(places.root, places.data or Path("/nowhere"))
+    unchecked: dict[str, str] = {}
 
     def outdated(cell: Cell, record: Record) -> list[str]:
-        changes = bench.changes(cell, known)
+        changes, part = bench.changes(cell, known), "recipe"
         try:
             recipe = read_recipe(bench.recipe(cell), changes)
+            part = "sets"
             sets = sets_of(bench, recipe, known)
-        except GanzooError:  # what it needs, such as a bank or weights, is not on this machine
-            return []
-        return stale(bench, record, recipe, sets) + _other_pictures(record, recipe, seen)
+        except GanzooError as error:
+            why = _lacking(bench, known, changes, str(error))
+            unchecked.setdefault(cell.row, why)
+            return [] if why else [part]
+        if record.data.keys and not seen.of(recipe):
+            unchecked.setdefault(cell.row, "its pictures are not here")
+        return stale(bench, record, recipe, sets, seen)
 
-    return (matrix_of if bench.spec.matrix else table_of)(bench, kept(bench), outdated)
+    table = (matrix_of if bench.spec.matrix else table_of)(bench, kept(bench), outdated)
+    for row, why in unchecked.items():
+        if why:
+            print(f"not checked: {row}: {why}", file=sys.stderr)
+    return table
+
+
+def _lacking(bench: Bench, places: Places, changes: Sequence[str], said: str) -> str:
+    """Return the first line of an error without its place, where each line is of what this machine lacks; or ``""``."""
+    signs = [*MACHINE, *map(str, (places.data, places.root / bench.name, weights_folder()))]
+    lines = []
+    for line in said.splitlines():
+        for change in changes:
+            line = line.removeprefix(f"command line: {change}: ")
+        lines.append(re.sub(r"^.*?\.ya?ml(:\d+)?: ", "", line))
+    return lines[0] if all(any(sign in line for sign in signs) for line in lines) else ""
 
 
 def picture_of(bench: Bench) -> Path | None:
@@ -45,19 +72,27 @@ def picture_of(bench: Bench) -> Path | None:
     return bench.page.with_name(f"{bench.name}.svg") if bench.page and bench.spec.matrix else None
 
 
-def _other_pictures(record: Record, recipe: Recipe, seen: dict[str, dict[str, str]]) -> list[str]:
-    where = str(recipe.data.resolved())
-    if where not in seen:
-        try:
-            dataset = recipe.data.make()
-            seen[where] = {split: data_key(dataset, split) for split in ("train", "validation", "test")}
-        except GanzooError:  # the pictures are not on this machine
-            seen[where] = {}
-    now = seen[where]
-    return ["pictures"] if any(now and now[split] != key for split, key in record.data.keys.items()) else []
+def markers_of(bench: Bench) -> re.Match[str]:
+    """Return the text of a table's page: up to its first marker, between the two, and the rest.
+
+    Raises GanzooError where the spec names no page, and where the page or the markers are missing.
+    """
+    page, name = bench.page, re.escape(bench.name)
+    if page is None:
+        raise GanzooError(f"{bench.file}: it names no page on which the table stands; page: FILE")
+    try:
+        text = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise GanzooError(f"{page}: cannot be read: {error.strerror}") from None
+    found = re.match(rf"(?s)(.*<!-- {name} table[^\n]*-->)(.*)(<!-- end of {name} table -->.*)", text)
+    if not found:
+        raise GanzooError(
+            f"{page}: the markers <!-- {bench.name} table --> and <!-- end of {bench.name} table --> are missing"
+        )
+    return found
 
 
-def settle(bench: Bench, places: Places, *, check: bool) -> None:
+def settle(bench: Bench, places: Places, *, check: bool) -> Table:
     """Put a table between its markers on its page, ``<!-- NAME table … -->`` and ``<!-- end of NAME table -->``.
 
     A matrix is also drawn, as NAME.svg beside the page.
@@ -67,22 +102,11 @@ def settle(bench: Bench, places: Places, *, check: bool) -> None:
         places: where runs are kept, and the data lies.
         check: whether to compare only.
 
-    Raises GanzooError where the markers are missing, and, to check, where another table stands there.
+    Returns the table. Raises GanzooError where the markers are missing, and, to check, where another one stands there.
     """
-    page = bench.page
-    if page is None:
-        raise GanzooError(f"{bench.file}: it names no page on which the table stands; page: FILE")
-    try:
-        text = page.read_text(encoding="utf-8")
-    except OSError as error:
-        raise GanzooError(f"{page}: cannot be read: {error.strerror}") from None
-    name = re.escape(bench.name)
-    markers = re.match(rf"(?s)(.*<!-- {name} table[^\n]*-->)(.*)(<!-- end of {name} table -->.*)", text)
-    if not markers:
-        raise GanzooError(
-            f"{page}: the markers <!-- {bench.name} table --> and <!-- end of {bench.name} table --> are missing"
-        )
-    made = f"\n{markdown(current(bench, places))}\n"
+    markers, page, table = markers_of(bench), bench.page, current(bench, places)
+    assert page is not None
+    made = f"\n{markdown(table)}\n"
     again = f"ganzoo table {bench.file}{f' --scale {bench.scale}' if bench.scale else ''} --write writes it"
     if check and markers[2] != made:
         raise GanzooError(f"{page}: the table {bench.name} is not what its records give; {again}")
@@ -94,3 +118,4 @@ def settle(bench: Bench, places: Places, *, check: bool) -> None:
         write_text(page, markers[1] + made + markers[3])
         if picture:
             write_text(picture, drawn)
+    return table

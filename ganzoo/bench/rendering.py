@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from ganzoo.bench.table import Table, Text
 
+MARKDOWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{one: f"\\{one}" for one in "\\|*[]`"}}
 LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -20,6 +21,9 @@ LATEX = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "±": r"$\pm$",
     "—": "---",
     "→": r"$\rightarrow$",
@@ -29,20 +33,26 @@ LATEX = {
 
 
 def markdown(table: Table) -> str:
-    """Return Markdown: the table, its footnotes, and how it was made."""
+    """Return Markdown: the table, its footnotes, and how it was made, where backquotes stand around code."""
+
+    def escaped(text: str) -> str:
+        return "".join(MARKDOWN.get(one, one) for one in " ".join(text.split()))
 
     def cell(text: Text) -> str:
-        plain = text.text.replace("|", "\\|")
-        return (f"**{plain}**" if text.bold else plain) + "".join(f"<sup>{note}</sup>" for note in text.notes)
+        plain = f"**{escaped(text.text)}**" if text.bold else escaped(text.text)
+        return plain + (f"<sup>{_numbers(text)}</sup>" if text.notes else "")
 
-    head = [one.replace("|", "\\|") for one in table.head]
-    lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
+    lines = [f"| {' | '.join(map(escaped, table.head))} |", f"| --- |{' ---: |' * (len(table.head) - 1)}"]
     lines += [f"| {' | '.join(map(cell, row))} |" for row in table.rows]
-    lines += ["", " ".join(table.made)]
-    lines += [f"<br><sup>{number}</sup> {note}" for number, note in enumerate(table.notes, 1)]
+    lines += ["", escaped(" ".join(table.made)).replace("\\`", "`")]
+    lines += [f"<br><sup>{number}</sup> {escaped(note)}" for number, note in enumerate(table.notes, 1)]
     if table.about:
-        lines += ["", table.about]
+        lines += ["", escaped(table.about)]
     return "\n".join(lines)
+
+
+def _numbers(text: Text) -> str:
+    return ",".join(map(str, text.notes))
 
 
 def comma_separated(table: Table) -> str:
@@ -57,14 +67,14 @@ def comma_separated(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """Return a tabular for LaTeX with booktabs, footnotes below it."""
+    """Return a tabular for LaTeX with booktabs; below it how it was made, footnotes, and what it is about."""
 
     def escaped(text: str) -> str:
-        return "".join(LATEX.get(one, one) for one in text)
+        return "".join(LATEX.get(one, one) for one in " ".join(text.split()))
 
     def cell(text: Text) -> str:
         plain = rf"\textbf{{{escaped(text.text)}}}" if text.bold else escaped(text.text)
-        return plain + "".join(f"$^{{{note}}}$" for note in text.notes)
+        return plain + (f"$^{{{_numbers(text)}}}$" if text.notes else "")
 
     lines = [rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}", r"\toprule"]
     lines += [" & ".join(map(escaped, table.head)) + r" \\", r"\midrule"]
@@ -72,6 +82,7 @@ def latex(table: Table) -> str:
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [rf"\par\footnotesize {escaped(' '.join(table.made))}"]
     lines += [rf"\par\footnotesize $^{{{number}}}$ {escaped(note)}" for number, note in enumerate(table.notes, 1)]
+    lines += [rf"\par\footnotesize {escaped(table.about)}"] if table.about else []
     return "\n".join(lines)
 
 
@@ -81,7 +92,7 @@ def hypertext(table: Table) -> str:
     def cell(text: Text, tag: str = "td") -> str:
         plain = html.escape(text.text)
         plain = f"<strong>{plain}</strong>" if text.bold else plain
-        return f"<{tag}>{plain}{''.join(f'<sup>{note}</sup>' for note in text.notes)}</{tag}>"
+        return f"<{tag}>{plain}{f'<sup>{_numbers(text)}</sup>' if text.notes else ''}</{tag}>"
 
     head = "".join(f"<th>{html.escape(one)}</th>" for one in table.head)
     rows = "\n".join(f"<tr>{cell(row[0], 'th')}{''.join(map(cell, row[1:]))}</tr>" for row in table.rows)

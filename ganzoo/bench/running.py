@@ -5,25 +5,26 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 
+from ganzoo.aside import hold
+from ganzoo.bench import children
 from ganzoo.bench.distances import with_distances
-from ganzoo.bench.sets import Source, changed_sets, code_of, sets_of
+from ganzoo.bench.freshness import Seen, stale
+from ganzoo.bench.making import folder_of, last_line, made, placeless
+from ganzoo.bench.sets import Source, code_of, sets_of
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.console import Console
 from ganzoo.errors import GanzooError
-from ganzoo.fingerprint import portable, recipe_key
-from ganzoo.plugins import installed_version
+from ganzoo.fingerprint import code_key
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
-from ganzoo.records import JsonLines, write_text
-from ganzoo.result import Cost, Data, Record, read_records
+from ganzoo.records import write_text
+from ganzoo.result import Record, read_records
 
 
 def kept(bench: Bench) -> list[Record]:
@@ -39,24 +40,11 @@ def of(records: Iterable[Record], cell: Cell) -> Record | None:
     )
 
 
-def stale(bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, Source]) -> list[str]:
-    """Return what of a record's recipe, plugins and sets is no more what it was: ``recipe``, ``plugin NAME``."""
-    changed = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
-    if record.status == "ok" and record.metrics != portable(recipe.resolved()["evaluate"]["metrics"]):
-        changed.append("metrics")
-    changed += changed_sets(bench, record, sets)
-    now = code_of(recipe, sets)
-    changed += [
-        f"plugin {name}" for name, code in record.plugins.items() if name not in now or now[name].code != code.code
-    ]
-    return changed
-
-
 def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) -> list[Record]:
     """Run what a table lacks; return all its records, failures among them.
 
-    A cell with a whole record is left alone; a failed one is tried again, and so is one whose recipe or plugins have
-    changed since. What was stopped goes on where it was.
+    A cell with a whole record is left alone; a failed one is tried again, and so is one whose recipe, plugins or
+    pictures have changed since. What was stopped goes on where it was.
 
     Args:
         bench: the table.
@@ -64,36 +52,52 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
         jobs: cells at a time; on a machine with several GPUs each has its own.
         only: rows to run; all by default.
 
-    Raises GanzooError where what recipes need cannot be made, and for a recipe that is wrong, before any row is run.
+    Raises GanzooError where what recipes need cannot be made, for a recipe that is wrong, before any row is run, and
+    when another process makes this table just now.
     """
-    console, records, lock, measuring = Console(), kept(bench), Lock(), Lock()
+    home = places.root / bench.name
+    home.mkdir(parents=True, exist_ok=True)
+    busy = f"{bench.file}: another process makes this table just now, in {home}; wait for it, or give --root"
+    lock = hold(home / ".lock", busy)
+    try:
+        with children.ended_with_us():
+            return _run(bench, places, jobs=jobs, only=only)
+    finally:
+        if lock:
+            lock.close()
+
+
+def _run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str]) -> list[Record]:
+    console, records, lock, measuring, seen = Console(), kept(bench), Lock(), Lock(), Seen()
     prepare(bench, places, console)
     todo: list[tuple[Cell, Recipe, dict[str, Source]]] = []
     for cell in bench.cells():
+        if only and cell.row not in only:
+            continue
         recipe = read_recipe(bench.recipe(cell), bench.changes(cell, places))
         sets = sets_of(bench, recipe, places)
         found = of(records, cell)
-        old = found is None or found.status == "failed" or stale(bench, found, recipe, sets)
-        if old and (not only or cell.row in only):
+        if found is None or found.status == "failed" or stale(bench, found, recipe, sets, seen):
             todo.append((cell, recipe, sets))
     todo.sort(key=lambda one: bench.spec.seeds.index(one[0].seed))  # a whole round of rows before the next seed
     console.say(f"{bench.name}: {len(todo)} of {len(list(bench.cells()))} runs to make")
-    devices: SimpleQueue[str] = SimpleQueue()
-    for name in _devices(jobs):
-        devices.put(name)
+    free: SimpleQueue[dict[str, str]] = SimpleQueue()
+    for one in surroundings(jobs):
+        free.put(one)
 
     def make(item: tuple[Cell, Recipe, dict[str, Source]]) -> None:
         cell, recipe, sets = item
-        device = devices.get()
+        surrounding = free.get()
         try:
-            record = _made(bench, cell, recipe, places, device)
+            record = made(bench, cell, recipe, places, surrounding, seen)
         finally:
-            devices.put(device)
+            free.put(surrounding)
         if bench.spec.matrix and record.status == "ok":
-            with measuring:  # in this process, where nothing else computes
-                record = with_distances(record, _folder(bench, cell, recipe, places), bench.spec.matrix, sets)
-        record = record.model_copy(update={"plugins": code_of(recipe, sets)})
-        record = _placeless(record, _folder(bench, cell, recipe, places), places)
+            with measuring:  # in this process, one at a time
+                record = with_distances(record, folder_of(bench, cell, recipe, places), bench.spec.matrix, sets)
+            code_key.cache_clear()
+            record = record.model_copy(update={"plugins": code_of(recipe, sets)})
+        record = placeless(record, folder_of(bench, cell, recipe, places), places)
         with lock:
             others = [one for one in records if one is not of(records, cell)]
             records[:] = _sorted(bench, [*others, record])
@@ -102,107 +106,40 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
         what = "  ".join(f"{name} {value:.4g}" for name, value in own.items())
         console.say(f"{cell.name}: {what if record.status == 'ok' else f'failed: {record.why}'}")
 
-    with ThreadPoolExecutor(jobs) as pool:
-        for done in [pool.submit(make, item) for item in todo]:
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for done in as_completed([pool.submit(make, item) for item in todo]):
             done.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # what runs saves and stops, or has ended
     return records
 
 
-def _devices(jobs: int) -> list[str]:
-    """Return what each job may see: one GPU each, where there are."""
+def surroundings(jobs: int) -> list[dict[str, str]]:
+    """Return the variables of each job: one GPU of those that this process sees, and its share of the cores."""
     import torch
 
     count = torch.cuda.device_count()
-    return [str(i % count) if count else "" for i in range(jobs)]
+    named = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
+    seen = (named or [str(i) for i in range(count)])[:count]
+    share = max(1, (os.cpu_count() or 1) // jobs)
+    threads = {"OMP_NUM_THREADS": str(share)} if jobs > 1 and "OMP_NUM_THREADS" not in os.environ else {}
+    return [({"CUDA_VISIBLE_DEVICES": seen[i % count]} if count else {}) | threads for i in range(jobs)]
 
 
 def prepare(bench: Bench, places: Places, console: Console) -> None:
-    """Make what the recipes need and is not there yet. Raises GanzooError, with the command's own last line."""
+    """Make what the recipes need and was not made yet by the same command. Raises GanzooError, with its last line."""
     for name, one in bench.spec.prepare.items():
-        if Path(bench.filled(one.makes, places)).exists():
+        command = bench.filled(one.command, places)
+        note = places.root / bench.name / f".{name}.made"  # what is half made lies there, too
+        if Path(bench.filled(one.makes, places)).exists() and note.is_file() and note.read_text() == command:
             continue
         console.say(f"{bench.name}: preparing {name}")
-        done = _ganzoo(shlex.split(bench.filled(one.command, places)), dict(os.environ))
+        done = children.call(shlex.split(command), dict(os.environ))
         if done.returncode:
-            raise GanzooError(f"{bench.file}: prepare.{name}: {_last_line(done)}")
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line.removeprefix("ganzoo: ") for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"it ended with exit code {done.returncode}"
-
-
-def _folder(bench: Bench, cell: Cell, recipe: Recipe, places: Places) -> Path:
-    return places.root / bench.name / recipe.name / cell.name
-
-
-def _made(bench: Bench, cell: Cell, recipe: Recipe, places: Places, device: str) -> Record:
-    """Run a cell and return its record."""
-    folder = _folder(bench, cell, recipe, places)
-    place = folder.parents[1]
-    words = ["run", str(bench.recipe(cell)), *bench.changes(cell, places), "--name", cell.name, "--root", str(place)]
-    environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": device} if device else {})}
-    done = _ganzoo(words, environment)
-    found = _results(folder, bench.spec.checkpoint)
-    # Where the recipe or its plugins have changed since, the run that is there is put aside.
-    if "begun with other settings" in done.stderr or (found and found[-1].plugins != code_of(recipe, {})):
-        done = _ganzoo([*words, "--fresh"], environment)
-        found = _results(folder, bench.spec.checkpoint)
-    where = {"spec": bench.file.stem, "scale": bench.scale, "row": cell.row, "data": cell.data}
-    if found and (done.returncode == 0 or found[-1].status == "failed"):
-        return found[-1].model_copy(update={"cell": where})
-    return _failure(recipe, cell, where, _last_line(done))
-
-
-def _placeless(record: Record, folder: Path, places: Places) -> Record:
-    """Return a record whose reasons do not say where one machine has things."""
-
-    def without(text: str) -> str:
-        for path in (f"{folder}: ", f"{folder.parents[1]}/", f"{places.data}/"):
-            text = text.replace(path, "")
-        return text
-
-    failed = {name: without(why) for name, why in record.failed.items()}
-    return record.model_copy(update={"why": without(record.why), "failed": failed})
-
-
-def _ganzoo(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ganzoo", *words]
-    return subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
-def _results(folder: Path, checkpoint: str) -> list[Record]:
-    found = [Record.model_validate(one) for one in JsonLines(folder / "results.jsonl")]
-    return [one for one in found if one.checkpoint == checkpoint]
-
-
-def _failure(recipe: Recipe, cell: Cell, where: dict[str, str], why: str) -> Record:
-    return Record(
-        status="failed",
-        why=why,
-        recipe=recipe.name,
-        name=cell.name,
-        method=recipe.method.component.name,
-        recipe_key=recipe_key(recipe),
-        plugins=code_of(recipe, {}),
-        core=installed_version(),
-        data=Data(dataset=recipe.data.component.name, keys={}, pictures={}),
-        seed=cell.seed,
-        step=0,
-        trained=0,
-        checkpoint="",
-        rule="",
-        weights="",
-        split="",
-        pictures={},
-        metrics=portable(recipe.resolved()["evaluate"]["metrics"]),
-        figures={},
-        about={},
-        failed={},
-        cost=Cost(),
-        environment={},
-        cell=where,
-    )
+            raise GanzooError(f"{bench.file}: prepare.{name}: {last_line(done)}")
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_text(note, command)
 
 
 def _sorted(bench: Bench, records: list[Record]) -> list[Record]:

@@ -63,7 +63,10 @@ class Preparation(_Strict):
 
 
 class Paper(_Strict):
-    """The paper's figures: row → figure, or data where there is one figure, → value; ``protocol`` says of what."""
+    """The paper's figures: row → figure, or data where there is one column, → value; ``protocol`` says of what.
+
+    Of several data sets they can be given for one column alone.
+    """
 
     protocol: str
     figures: dict[Name, dict[str, float]]
@@ -76,7 +79,7 @@ class Spec(_Strict):
         title: over the table.
         about: a paragraph below it.
         page: the page on whose markers the table stands, relative to the spec; none: it is only printed.
-        seeds: of every row and data set.
+        seeds: of every row and data set, each once.
         checkpoint: ``last`` or ``best``.
         set: changes of all recipes, before the data's and the row's own.
         prepare: what is made before, in this order, where it is not there yet: banks, masks' networks.
@@ -84,7 +87,7 @@ class Spec(_Strict):
         data: by name; without it every row has its recipe's own.
         columns: the figures.
         matrix: in place of columns, distances between every two sets of pictures.
-        mean: whether a column shows the mean over the data sets.
+        mean: whether the only column is followed by its mean over the data sets.
         paper: the figures of the paper.
         scales: other sizes of the same table, by name: each replaces what it gives.
     """
@@ -237,6 +240,10 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
         keys = set(spec.matrix.figures())
     if bool(spec.columns) == bool(spec.matrix):
         yield (), "a table has columns, or a matrix: give one of them"
+    if len(set(spec.seeds)) < len(spec.seeds):
+        yield ("seeds",), "a seed stands there twice; another run of it would be the same"
+    if spec.paper and len(spec.data) > 1 and len(spec.columns) != 1:
+        yield ("paper",), "with several data sets the paper's figures can be given for a single column only"
     for row, figures in (spec.paper.figures if spec.paper else {}).items():
         if row not in spec.rows:
             yield ("paper", "figures", row), f"there is no row {row!r}{suggest(row, spec.rows)}"
@@ -244,8 +251,8 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
             if key not in keys:
                 what = "pair of sets" if spec.matrix else "column"
                 yield ("paper", "figures", row, key), f"there is no {what} {key!r}{suggest(key, keys)}"
-    if spec.mean and (len(spec.data) < 2 or spec.matrix):
-        yield ("mean",), "the mean over data sets needs two of them at least, and columns"
+    if spec.mean and (len(spec.data) < 2 or len(spec.columns) != 1):
+        yield ("mean",), "the mean over data sets needs two of them at least, and exactly one column"
     for path, changes in [
         (("set",), spec.set),
         *((("rows", name, "set"), row.set) for name, row in spec.rows.items()),

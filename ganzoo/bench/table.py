@@ -87,13 +87,14 @@ def table_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, 
     if spec.mean:
         table.head.append("mean")
     found = {row: {one: found_of(bench, records, row, *one) for one in heads} for row in spec.rows}
+    changed = {row: changed_in(bench, records, row, outdated) for row in spec.rows}
     competing = [row for row, about in spec.rows.items() if not about.reference]
     best = {one: _best({row: found[row][one] for row in competing}, one[1]) for one in heads}
     for row, about in spec.rows.items():
-        label = Text(about.label, notes=tuple(table.note(one) for one in notes_of(bench, records, row, outdated)))
+        label = Text(about.label, notes=tuple(table.note(one) for one in notes_of(bench, row, changed[row])))
         cells = [label]
         for one in heads:
-            cells.append(cell_of(table, found[row][one], one[1], bold=best[one] == row))
+            cells.append(cell_of(table, found[row][one], one[1], bold=best[one] == row and not changed[row]))
             if _key(bench, *one) in shown:
                 theirs = papers.get(row, {}).get(_key(bench, *one))
                 cells.append(Text("" if theirs is None else f"{theirs:g}"))
@@ -124,13 +125,26 @@ def found_of(bench: Bench, records: Sequence[Record], row: str, data: str, colum
         if record is None:
             lost.append("not run")
         elif value is None:
-            why = record.failed.get(column.figure) or record.why
-            lost.append(why or f"the record has no figure {column.figure}")
+            lost.append(_why(record, column.figure, records) or f"the record has no figure {column.figure}")
         elif not math.isfinite(value):
             lost.append(f"{column.figure} is not finite")
         else:
             values.append(value * column.factor)
     return Found(tuple(values), tuple(dict.fromkeys(lost)))
+
+
+def _why(record: Record, figure: str, records: Sequence[Record]) -> str:
+    """Return why a record lacks a figure: why its metric failed, or all that went wrong where that cannot be told.
+
+    Which metric gives a figure is known from records that have it, or else by how the figure's name begins.
+    """
+    metrics = {one.about[figure]["metric"] for one in records if figure in one.about}
+    if not metrics:
+        begins = {name: name.partition(" (")[0] for name in record.failed}  # a second one is called "name (2)"
+        begins = {name: begin for name, begin in begins.items() if f"{figure}_".startswith(f"{begin}_")}
+        metrics = {name for name, begin in begins.items() if begin == max(begins.values(), key=len)}
+    found = [why for name, why in record.failed.items() if name == figure or name in metrics]
+    return found[0] if len(found) == 1 else record.why
 
 
 def _best(rows: Mapping[str, Found], column: Column) -> str:
@@ -168,19 +182,22 @@ def _better(columns: Sequence[Column]) -> str:
     return f"; better: {', '.join(arrows)}; bold where the best's range meets no other" if arrows else ""
 
 
-def notes_of(
+def changed_in(
     bench: Bench, records: Sequence[Record], row: str, outdated: Callable[[Cell, Record], Sequence[str]]
 ) -> list[str]:
-    """Return what is to be said of a row: its own note, and what has changed since it was run."""
-    notes = [bench.spec.rows[row].note] if bench.spec.rows[row].note else []
+    """Return what of a row has changed since it was run."""
     changed: dict[str, None] = {}
     for cell in bench.cells():
         record = of(records, cell) if cell.row == row else None
         if record is not None:
             changed |= dict.fromkeys(outdated(cell, record))
-    if changed:
-        notes.append(f"outdated: changed since it was run: {', '.join(changed)}")
-    return notes
+    return list(changed)
+
+
+def notes_of(bench: Bench, row: str, changed: Sequence[str]) -> list[str]:
+    """Return what is to be said of a row: its own note, and what has changed since it was run."""
+    notes = [bench.spec.rows[row].note] if bench.spec.rows[row].note else []
+    return [*notes, *([f"outdated: changed since it was run: {', '.join(changed)}"] if changed else [])]
 
 
 def seeds_of(bench: Bench) -> str:
@@ -189,35 +206,34 @@ def seeds_of(bench: Bench) -> str:
     return f"Mean ± standard deviation over {count} seeds" if count > 1 else "One seed"
 
 
-def _whole(bench: Bench, records: Sequence[Record]) -> list[Record]:
-    return [one for one in (of(records, cell) for cell in bench.cells()) if one and one.status == "ok"]
+def _shown(bench: Bench, records: Sequence[Record]) -> list[Record]:
+    """Return the records that give a figure of the table, whatever else of theirs has failed."""
+    keys = bench.spec.matrix.figures() if bench.spec.matrix else [one.figure for one in bench.spec.columns]
+    mine = [one for one in (of(records, cell) for cell in bench.cells()) if one]
+    return [one for one in mine if any(math.isfinite(one.figures.get(key, math.nan)) for key in keys)]
 
 
 def _counts(bench: Bench, records: Sequence[Record]) -> list[str]:
     """Return lines on pictures and networks, as the records have them."""
-    seen: dict[str, None] = {}
-    for one in _whole(bench, records):
+    labels: dict[str, dict[str, None]] = {}
+    for one in _shown(bench, records):
         for column in bench.spec.columns:
             about = one.about.get(column.figure, {})
             counts = f"{about['n_fake']} translated" if "n_fake" in about else ""
             counts += f", {about['n_real']} real ({about['real']})" if "n_real" in about else ""
             network = f", {about['network']}" if "network" in about else ""
             if counts:
-                seen[f"{column.label}: {counts}{network}"] = None
-    by_counts: dict[str, list[str]] = {}
-    for text in seen:
-        label, _, counts = text.partition(": ")
-        by_counts.setdefault(counts, []).append(label)
-    return [f"{' and '.join(labels)}: {counts} pictures." for counts, labels in by_counts.items()]
+                labels.setdefault(f"{counts}{network}", {})[column.label] = None
+    return [f"{' and '.join(names)}: {counts} pictures." for counts, names in labels.items()]
 
 
 def making(bench: Bench, records: Sequence[Record]) -> list[str]:
     """Return lines on machine, time and command, as the records have them."""
-    mine, lines = _whole(bench, records), []
+    mine, lines = _shown(bench, records), []
     machines = {f"{one.environment['device']}, {one.environment['cores']} cores" for one in mine if one.environment}
     times = [one.cost.seconds for one in mine if one.cost.seconds]
     if machines and times:
-        steps = sorted({one.trained for one in mine})
+        steps = sorted({one.step for one in mine})
         span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
         many = f"One run of {span} steps, {duration(times[0])}"
         if len(mine) > 1:

@@ -57,6 +57,10 @@ class Dataset(ABC):
     """Domain → K, where its pictures are label maps: samples have them as (H, W, 1) of 0 … K − 1, networks one-hot, K
     channels of −1 and 1. ``channels`` then says K, too."""
 
+    drawn: str = ""
+    """What its pictures follow from besides its code, where they are drawn and not read. Processors round differently,
+    so that pixels cannot tell whether they are the same pictures."""
+
     @abstractmethod
     def count(self, split: Split, domain: str) -> int:
         """Return how many pictures there are; 0 when the split is not there."""

@@ -115,15 +115,22 @@ class Log:
         return f"in progress, or cut short: step {self.last_step:g} was logged last"
 
     def seconds(self) -> float:
-        """Return the time spent on the run, all sittings together: from each start to what was last written of it."""
-        begun = [when for one in self.events if one.get("event") == "started" and (when := _time(one))]
-        written = [when for one in [*self.events, *self.lines, *self.results] if (when := _time(one))]
+        """Return the time spent on the run, all sittings together.
+
+        From each start to its end, or to what was logged last. Results do not count: they may be added days later.
+        """
+        begun, finished = self._times("started"), self._times("finished")
+        written = [when for one in [*self.events, *self.lines] if (when := _time(one))]
         total = 0.0
         for i, start in enumerate(begun):
-            end = begun[i + 1] if i + 1 < len(begun) else None
-            within = [when for when in written if when >= start and (end is None or when < end)]
+            within = [when for when in written if when >= start and all(when < one for one in begun[i + 1 : i + 2])]
+            ends = [when for when in within if when in finished]
+            within = [when for when in within if when <= min(ends, default=when)]
             total += (max(within, default=start) - start).total_seconds()
         return total
+
+    def _times(self, event: str) -> list[datetime]:
+        return [when for one in self.events if one.get("event") == event and (when := _time(one))]
 
 
 def series(lines: Iterable[Mapping[str, Any]], field: str) -> dict[str, Points]:

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import file_digest, sha256
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ganzoo.aside import flush
 from ganzoo.errors import GanzooError
@@ -76,9 +76,27 @@ def way_out(entry: WeightsFile, folder: Path) -> str:
 class _TransferError(Exception):
     """The connection failed, with what it is that failed; ``lasting`` where trying again would not help."""
 
-    def __init__(self, why: str, lasting: bool = False) -> None:
+    def __init__(self, why: str, lasting: bool = False, status: int = 0) -> None:
         super().__init__(why)
         self.lasting = lasting
+        self.status = status
+        """What the server answered with; 0 where it is not that."""
+
+
+class Guarded(HTTPRedirectHandler):
+    """Is not led from https to http, where anybody could put another file in the place of one without checksum."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        """Return the request for the next address. Raises _TransferError for one that is not safe."""
+        if req.type == "https" and not newurl.lower().startswith("https:"):
+            fp.close()
+            raise _TransferError(f"it leads from https to {newurl}, where anybody could change it", lasting=True)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+urlopen = build_opener(Guarded).open
 
 
 class Transfer:
@@ -94,11 +112,18 @@ class Transfer:
         """Connect, and take what comes; return the checksum. Raises _TransferError, or OSError where it writes."""
         # What an earlier process left may be of another version, which only a checksum or the server's tag would tell.
         here = _length(self.part) if self.entry.sha256 or self.etag else 0
-        with self.connect(here) as answer:
+        try:
+            answer = self.connect(here)
+        except _TransferError as refused:
+            if refused.status != 416:
+                raise
+            return self.whole(refused)
+        with answer:
             if here and not self.continues(answer, here):
                 here = 0
             self.etag = _strong(answer.headers.get("ETag"))
-            coming = int(answer.headers.get("Content-Length") or 0)
+            length = answer.headers.get("Content-Length") or ""
+            coming = int(length) if length.isdecimal() else 0
             total = here + coming if coming else self.entry.size
             if not (total or self.entry.sha256):
                 raise _TransferError("the server does not say how long it is, and nothing else is known", lasting=True)
@@ -123,6 +148,15 @@ class Transfer:
         flush(self.part)
         return digest.hexdigest()
 
+    def whole(self, refused: _TransferError) -> str:
+        """Return the checksum of a part from whose end on there is nothing: it is whole, or of something else."""
+        checksum = self.begun(_length(self.part)).hexdigest()
+        if self.entry.sha256 and checksum.startswith(self.entry.sha256):
+            flush(self.part)
+            return checksum
+        self.part.unlink(missing_ok=True)
+        raise refused
+
     def connect(self, here: int) -> HTTPResponse:
         """Ask for the file, from the byte ``here`` on."""
         headers = {"User-Agent": "ganzoo", "Accept-Encoding": "identity"}
@@ -132,10 +166,8 @@ class Transfer:
             answer: HTTPResponse = urlopen(Request(self.entry.address, headers=headers), timeout=TIMEOUT)
         except HTTPError as error:
             with error:
-                if error.code == 416:  # there is nothing from there on: the part is whole, or of something else
-                    self.part.unlink()
                 lasting = error.code < 500 and error.code not in (408, 416, 425, 429)
-                raise _TransferError(f"the server says {error.code} {error.reason}", lasting) from None
+                raise _TransferError(f"the server says {error.code} {error.reason}", lasting, error.code) from None
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             lasting = isinstance(reason, socket.gaierror | ssl.SSLCertVerificationError)

@@ -29,7 +29,7 @@ def find(wanted: str | WeightsFile) -> Path:
 
     Raises:
         GanzooError: there is no such name, the file cannot be had, or it is another than the one that was published or
-            first fetched.
+            first fetched, also where that one came from another address under the same file name.
     """
     entry = lookup(wanted) if isinstance(wanted, str) else wanted
     place = present(entry)
@@ -99,6 +99,11 @@ def _fetch(entry: WeightsFile) -> Path:
 def _verify(entry: WeightsFile, place: Path) -> None:
     """Raise GanzooError unless a file has the checksum that is listed, or that it had when it was first fetched."""
     record = None if entry.whole else _read(_beside(place))
+    if record and not entry.sha256 and record.address != entry.address:
+        raise GanzooError(
+            f"{place}: it is {record.name}, from {record.address}, and not {entry.name}, from {entry.address}: take it "
+            "away with its .json, and the other is fetched; to have both, one needs another file name"
+        )
     expected = record.sha256 if record and record.sha256.startswith(entry.sha256) else entry.sha256
     try:
         with place.open("rb") as file:

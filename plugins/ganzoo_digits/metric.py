@@ -13,6 +13,7 @@ from ganzoo import GanzooError
 from ganzoo.data.loading import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
+from ganzoo_digits.dataset import StripedDigits
 from ganzoo_digits.judges import Classifier, digit_reader, domain_judge
 from ganzoo_metrics.distances import frechet
 
@@ -23,7 +24,10 @@ class DigitsMetric(Metric):
     ``judged_B``: share that a classifier of A and B takes for B, %; by the glyph alone, where the data set's
     backgrounds differ. ``read``: share whose digit is read right by a classifier trained on B, %. ``background_l1``:
     mean |fake_B − real_A| where no glyph covers the pixel, and ``pair_l1``: mean |fake_B − true pair| everywhere, both
-    of a picture, on the scale [−1, 1].
+    of a picture, on the scale [−1, 1]. Translations are cut to it as they are saved.
+
+    The metric ``background_l1`` weighs each pixel by 1 − mask, so that the rims of the glyph, which it covers in part,
+    count in part; here they do not count at all.
     """
 
     directions = ("AB",)
@@ -32,11 +36,12 @@ class DigitsMetric(Metric):
     digit: Classifier
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Raise GanzooError for data that knows no digits."""
+        """Raise GanzooError for data that knows no digits, and pictures of another size than the judges learn from."""
         self.dataset = reader.dataset
         first = self.dataset.sample("train", "A", 0)
         if first.target is None or first.mask is None or "digit" not in first.values:
             raise GanzooError("the metric 'digits' measures the data set striped_digits alone: take another metric")
+        require_size("digits", reader)
 
     def prepare(self, seed: int) -> None:
         """Train the judges, or take them from the cache."""
@@ -47,7 +52,8 @@ class DigitsMetric(Metric):
         device = step["fake_B"].device
         self.domain.to(device)
         self.digit.to(device)
-        fake, real, digits = step["fake_B"].float(), step["real_A"].float(), step["digit_A"].long()
+        fake, real = step["fake_B"].float().clamp(-1, 1), step["real_A"].float()
+        digits = step["digit_A"].long()
         ground = (step["given_mask_A"] == 0).float()
         pixels = ground.sum(dim=(1, 2, 3)).clamp(min=1)
         with torch.autocast(device.type, enabled=False):
@@ -79,10 +85,15 @@ class DigitsDistance(Metric):
     domain: Classifier
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Take the data. Raises GanzooError for pictures that are not of three channels."""
+        """Take the data.
+
+        Raises GanzooError for pictures that are not of three channels, and where none are there for training, or of
+        another size than is measured.
+        """
         self.dataset = reader.dataset
         if any(count != 3 for count in self.dataset.channels.values()):
             raise GanzooError("the metric 'digits_distance' sees pictures of three channels: take another metric")
+        require_size("digits_distance", reader)
 
     def prepare(self, seed: int) -> None:
         """Train the judge, or take it from the cache."""
@@ -90,7 +101,7 @@ class DigitsDistance(Metric):
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return the features of the translations, (B, 1536)."""
-        return {"features": self.features(step["fake_B"])}
+        return {"features": self.features(step["fake_B"].clamp(-1, 1))}
 
     def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         """Return the features of real pictures, likewise."""
@@ -105,3 +116,31 @@ class DigitsDistance(Metric):
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the distance. Raises GanzooError for fewer than two pictures of a side."""
         return {"fd_judge": frechet(rows["features"], real["features"])}
+
+
+def require_size(metric: str, reader: Reader) -> None:
+    """Raise GanzooError unless the training pictures, which judges learn from, are of the one size that is measured.
+
+    Args:
+        metric: whose judges they are, for the error.
+        reader: of the data.
+    """
+    data, side = reader.dataset, reader.images.size
+    if isinstance(data, StripedDigits):
+        shapes = {(data.size, data.size)}  # known before anything is drawn
+    else:
+        samples = (data.sample("train", one, i) for one in data.channels for i in range(data.count("train", one)))
+        shapes = {sample.image.shape[:2] for sample in samples}
+    sides = {shape[0] if shape[0] == shape[1] else 0 for shape in shapes}
+    if len(sides) != 1 or 0 in sides:
+        there = "these are not" if sides else "there are none"
+        raise GanzooError(
+            f"evaluate.metrics: {metric}: its judges learn from training pictures, squares of one size, and {there}: "
+            "take another metric"
+        )
+    if (learnt := sides.pop()) != side:
+        other = f" or data.size={side}" if isinstance(data, StripedDigits) else ""
+        raise GanzooError(
+            f"evaluate.metrics: {metric}: its judges learn from the data set's pictures as they are, {learnt} pixels a "
+            f"side, and those that are measured have {side}: set images.size={learnt}{other}"
+        )

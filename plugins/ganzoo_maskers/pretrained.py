@@ -18,6 +18,8 @@ from ganzoo.plugins import plugins
 from ganzoo.weights import WeightsFile, find
 
 Weights = dict[str, Tensor]
+OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+"""Names in torchvision's published DenseNets, which are older than its code: ``norm.1.weight`` for ``norm1.weight``."""
 
 
 class Normalize(nn.Module):
@@ -93,7 +95,8 @@ def of_torchvision(model: str) -> str | WeightsFile:
 def read_weights(file: Path) -> Weights:
     """Read a state dict: ``*.safetensors``, or any other name for what ``torch.save`` wrote, tensors alone.
 
-    Training scripts wrap it as ``{"model": …}`` or ``{"state_dict": …}``: both are unwrapped. Raises GanzooError.
+    Training scripts wrap it as ``{"model": …}`` or ``{"state_dict": …}``: both are unwrapped. Old names of DenseNet's
+    layers become today's. Raises GanzooError.
     """
     if not file.is_file():
         raise GanzooError(f"{file}: no weights file is there")
@@ -112,7 +115,7 @@ def read_weights(file: Path) -> Weights:
             read = read[wrapping]
     if not isinstance(read, Mapping) or not read or not all(isinstance(one, Tensor) for one in read.values()):
         raise GanzooError(f"{file}: no state dict, which holds named tensors and nothing else")
-    return dict(read)
+    return {OLD_DENSENET.sub(r"\1\2", name): one for name, one in read.items()}
 
 
 def without(weights: Weights, parts: Sequence[str]) -> Weights:

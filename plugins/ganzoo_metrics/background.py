@@ -62,8 +62,9 @@ class BackgroundL1(Metric):
     """Mean |fake_Y − real_X| over a picture's background, on the scale [−1, 1]; then the mean over pictures.
 
     X is the direction's source, Y its target, m the mask of the source picture, 1 where the foreground is: each pixel
-    weighs 1 − m. A picture whose background weighs less than one pixel in all says nothing of backgrounds and is left
-    out of the mean; where that is every picture, the figure is not a number.
+    weighs 1 − m. Translations are cut to [−1, 1] as they are saved. A picture whose background weighs less than one
+    pixel in all says nothing of backgrounds and is left out of the mean; where that is every picture, the figure is not
+    a number.
 
     Args:
         mask: ``given``: m comes with the data; ``input``, ``judge``, ``composite``: the recipe's masker in that role
@@ -80,7 +81,7 @@ class BackgroundL1(Metric):
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return (B,) errors, and the weight of the background that each is the mean over, in pixels.
 
-        Raises GanzooError without a mask, and for domains with different numbers of channels.
+        Raises GanzooError without a mask or a source, and for domains with different numbers of channels.
         """
         real, fake = source_and_fake("background_l1", step, direction)
         ground = 1 - self.mask.of(step, direction[0])
@@ -94,15 +95,22 @@ class BackgroundL1(Metric):
 
 
 def source_and_fake(metric: str, step: Step, direction: Direction) -> tuple[Tensor, Tensor]:
-    """Return a direction's source pictures and their translations, float32.
+    """Return a direction's source pictures and their translations, cut to [−1, 1] as they are saved, float32.
 
-    Raises GanzooError for domains with different numbers of channels.
+    Raises GanzooError where sources are not known, and for domains with different numbers of channels.
     """
     source, target = direction
-    real, fake = step[f"real_{source}"].float(), step[f"fake_{target}"].float()
+    require_source(metric, step, source)
+    real, fake = step[f"real_{source}"].float(), step[f"fake_{target}"].float().clamp(-1, 1)
     if real.shape[1] != fake.shape[1]:
         raise GanzooError(
             f"evaluate.metrics: {metric} compares the pictures of {source} with their translations, and {source} has "
             f"{real.shape[1]} channels, {target} {fake.shape[1]}: take the metric out"
         )
     return real, fake
+
+
+def require_source(metric: str, step: Step, domain: str) -> None:
+    """Raise GanzooError where it is not known of which pictures translations were made."""
+    if f"real_{domain}" not in step:
+        raise GanzooError(f"{metric} compares translations with their sources, which are not known here")

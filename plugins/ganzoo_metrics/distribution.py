@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ from ganzoo.step import Step
 from ganzoo_maskers.pretrained import fetched, of_timm, of_torchvision, read_weights
 from ganzoo_metrics.distances import frechet, kernel
 from ganzoo_metrics.inception import Inception
+from ganzoo_metrics.networks import source_of
 from ganzoo_metrics.pooled import Library, PooledFeatures, require_known
 from ganzoo_metrics.resizing import How, quantized, resize
 from ganzoo_metrics.seen import seen_ways
@@ -59,9 +59,10 @@ class SetDistance(Metric):
 
     def __init__(self, name: str, look: Look, distance: Distance, real: Real) -> None:
         self.name, self.look, self.distance, self.real, self.seed = name, look, distance, real, 0
-        digest = sha256(look.weights.read_bytes()).hexdigest()
-        self.real_key = f"{look.label} {look.how} {look.side} {digest}"
-        self.about = {"network": look.label, "weights": digest[:16], "resizing": look.how}
+        source = source_of(look.weights)
+        self.real_key = f"{look.label} {look.how} {look.side} {source.key}"
+        self.sources = {"weights": source}
+        self.about = {"network": look.label, "weights": source.key, "resizing": look.how}
 
     def prepare(self, seed: int) -> None:
         """Take the seed of what is drawn."""

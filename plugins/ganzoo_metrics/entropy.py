@@ -52,9 +52,13 @@ class Entropy(Metric):
         self.visible = visible(reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B, 2), entropies and how many there are, of translations and, where it can be seen, their source."""
-        found = {"fake": self.of(step[f"fake_{direction[1]}"])}
-        return found | ({"source": self.of(step[f"real_{direction[0]}"])} if direction[0] in self.visible else {})
+        """Return (B, 2), entropies and how many there are, of translations.
+
+        And of their sources, where those are known and can be seen.
+        """
+        found, source = {"fake": self.of(step[f"fake_{direction[1]}"])}, f"real_{direction[0]}"
+        seen = source in step and direction[0] in self.visible
+        return found | ({"source": self.of(step[source])} if seen else {})
 
     def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         """Return the same of real pictures."""

@@ -11,6 +11,7 @@ from ganzoo import GanzooError
 from ganzoo.data.loading import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
+from ganzoo_metrics.background import require_source
 from ganzoo_metrics.distribution import pooled
 from ganzoo_metrics.networks import source_of
 from ganzoo_metrics.pooled import Library
@@ -49,7 +50,11 @@ class IdentityDistance(Metric):
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) distances. Raises GanzooError for a picture without any feature, or that is not finite."""
+        """Return (B,) distances.
+
+        Raises GanzooError where sources are not known, and for a picture without any feature, or that is not finite.
+        """
+        require_source(self.name, step, direction[0])
         source, fake = (self.unit(step[name]) for name in (f"real_{direction[0]}", f"fake_{direction[1]}"))
         return {self.name: (source - fake).square().sum(1) / 2}  # the same, but for the rounding of 1 − 0.999…
 

@@ -13,7 +13,7 @@ from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
 from ganzoo_metrics.background import source_and_fake
 from ganzoo_metrics.pairs import TruePair
-from ganzoo_metrics.perceptual import Net, make_lpips, require_visible
+from ganzoo_metrics.perceptual import Net, about, make_lpips, require_visible
 from ganzoo_metrics.seen import seen_ways
 
 
@@ -38,7 +38,8 @@ class LPIPS(Metric):
     ) -> None:
         self.pair = TruePair("lpips") if of == "pair" else None
         self.net: Net = net
-        self.distance = make_lpips(net, weights)
+        self.distance, source = make_lpips(net, weights)
+        self.sources, self.about = {"weights": source}, about(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Keep the directions that can be measured. Raises GanzooError when none can, or pictures are too small."""
@@ -49,10 +50,10 @@ class LPIPS(Metric):
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) distances. Raises GanzooError without a true pair, and for a source of other channels."""
+        """Return (B,) distances. Raises GanzooError without a true pair, or a source, and for one of other channels."""
         if self.pair:
             name, (fake, other) = "lpips", self.pair.of(step, direction)
         else:
-            name, (other, fake) = "lpips_source", source_and_fake("lpips", step, direction)
+            name, (other, fake) = "lpips_source", source_and_fake("lpips_source", step, direction)
         with torch.autocast(fake.device.type, enabled=False):
-            return {name: self.distance.to(fake.device)(fake.clamp(-1, 1), other).flatten()}
+            return {name: self.distance.to(fake.device)(fake, other).flatten()}

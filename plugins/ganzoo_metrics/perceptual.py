@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.data.loading import Reader
-from ganzoo.interfaces import Direction, Method, Metric
+from ganzoo.interfaces import Direction, Method, Metric, Source
 from ganzoo.step import Step
 from ganzoo_maskers.pretrained import fetched, misfit, read_weights, without
 from ganzoo_metrics.background import SourceMask, Which, source_and_fake
+from ganzoo_metrics.networks import source_of
 
 Net = Literal["alex", "squeeze", "vgg"]
 
@@ -27,9 +28,9 @@ SMALLEST: dict[Net, int] = {"alex": 31, "squeeze": 17, "vgg": 16}
 class BackgroundLPIPS(Metric):
     """LPIPS between real_X and m·real_X + (1 − m)·fake_Y: how far off the background looks, the foreground put back.
 
-    X is the direction's source, Y its target, m the mask of the source picture, 1 where the foreground is. Then the
-    mean over pictures. 0: nothing outside the mask has changed, as in a picture that is all foreground. Unlike
-    background_l1, it grows with the background's share of the picture.
+    X is the direction's source, Y its target, m the mask of the source picture, 1 where the foreground is; translations
+    are cut to [−1, 1] as they are saved. Then the mean over pictures. 0: nothing outside the mask has changed, as in a
+    picture that is all foreground. Unlike background_l1, it grows with the background's share of the picture.
 
     LPIPS is version 0.1, with the linear heads that the package lpips carries. Pictures of one channel are seen as
     grey ones of three.
@@ -45,7 +46,8 @@ class BackgroundLPIPS(Metric):
     def __init__(self, *, mask: Which = "given", net: Net = "alex", weights: Path | None = None) -> None:
         self.mask = SourceMask("background_lpips", mask)
         self.net: Net = net
-        self.distance = make_lpips(net, weights)
+        self.distance, source = make_lpips(net, weights)
+        self.sources, self.about = {"weights": source}, about(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Take the run's maskers. Raises GanzooError when they, or the data, give no masks."""
@@ -55,8 +57,8 @@ class BackgroundLPIPS(Metric):
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return (B,) distances.
 
-        Raises GanzooError without a mask, for domains with different numbers of channels, for pictures of other than 1
-        or 3 channels, and for pictures that are too small for the trunk.
+        Raises GanzooError without a mask or a source, for domains with different numbers of channels, for pictures of
+        other than 1 or 3 channels, and for pictures that are too small for the trunk.
         """
         real, fake = source_and_fake("background_lpips", step, direction)
         require_visible("background_lpips", self.net, real)
@@ -81,8 +83,13 @@ def require_visible(metric: str, net: Net, image: Tensor) -> None:
         )
 
 
-def make_lpips(net: Net, weights: Path | None) -> nn.Module:
-    """Return LPIPS, frozen, in eval mode: two times (B, 3, H, W) in [−1, 1] → (B, 1, 1, 1), float32.
+def about(net: Net, source: Source) -> dict[str, str]:
+    """Return what records say of a trunk and the file of its weights."""
+    return {"network": f"lpips/{net}", "weights": source.key}
+
+
+def make_lpips(net: Net, weights: Path | None) -> tuple[nn.Module, Source]:
+    """Return LPIPS, frozen, in eval mode: two times (B, 3, H, W) in [−1, 1] → (B, 1, 1, 1), float32; and its file.
 
     Args:
         net: the trunk.
@@ -108,4 +115,4 @@ def make_lpips(net: Net, weights: Path | None) -> nn.Module:
     except RuntimeError as error:
         raise misfit(file, MODELS[net], error) from None
     made: nn.Module = model.eval().requires_grad_(False)
-    return made
+    return made, source_of(file)

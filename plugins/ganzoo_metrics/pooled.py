@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.errors import suggest
-from ganzoo_maskers.pretrained import Weights, misfit
+from ganzoo_maskers.pretrained import Weights, misfit, without
+from ganzoo_metrics.networks import ODD, PARTS_FOR_TRAINING
 
 Library = Literal["torchvision", "timm"]
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HEADS = ("fc", "heads", "head")
 
 
@@ -23,9 +23,9 @@ HEADS = ("fc", "heads", "head")
 class Seen:
     """What a network was trained to see: squares of a side, normalized."""
 
-    side: int = 224
-    mean: Sequence[float] = IMAGENET[0]
-    std: Sequence[float] = IMAGENET[1]
+    side: int
+    mean: Sequence[float]
+    std: Sequence[float]
 
 
 class PooledFeatures(nn.Module):
@@ -48,11 +48,9 @@ class PooledFeatures(nn.Module):
 
     def __init__(self, library: Library, name: str, weights: Weights, origin: Path = Path("weights")) -> None:
         super().__init__()
-        network, self.seen = (_of_torchvision if library == "torchvision" else _of_timm)(name)
+        network, self.seen, unused = (_of_torchvision if library == "torchvision" else _of_timm)(name)
         try:
-            if missing := sorted(network.state_dict().keys() - weights.keys()):
-                raise RuntimeError(f"{missing[0]} is missing")
-            network.load_state_dict(weights, strict=False)  # what the classifier would have is left over
+            network.load_state_dict(without(weights, unused))
         except RuntimeError as error:
             raise misfit(origin, name, error) from None
         self.network = network.eval().requires_grad_(False)
@@ -85,31 +83,51 @@ def require_known(library: Library, name: str) -> None:
         if not timm.is_model(name):
             raise GanzooError(f"timm has no model {name!r}{suggest(name, timm.list_models())}")
         return
-    from torchvision.models import list_models  # type: ignore[import-untyped]  # takes seconds
+    from torchvision import models  # type: ignore[import-untyped]  # takes seconds
 
-    known = [one for one in list_models() if "/" not in one and "rcnn" not in one and not one.startswith("raft")]
+    known = models.list_models(models)  # classifiers alone
     if name not in known:
         raise GanzooError(f"torchvision has no classifier {name!r}{suggest(name, known)}")
 
 
-def _of_torchvision(name: str) -> tuple[nn.Module, Seen]:
+def seen_in_training(name: str) -> Seen:
+    """Return what a classifier of torchvision was shown when its first published weights were made."""
+    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
+
+    shown = next(iter(get_model_weights(name))).transforms()
+    return Seen(shown.crop_size[0], shown.mean, shown.std)
+
+
+def _of_torchvision(name: str) -> tuple[nn.Module, Seen, Sequence[str]]:
+    """Return a network without its classifier, what it sees, and the parts of its weights that count for nothing."""
     from torchvision.models import get_model
 
-    options = {"aux_logits": False, "init_weights": False} if name in ("inception_v3", "googlenet") else {}
-    network: Any = get_model(name, weights=None, **options)
-    side = 299 if name == "inception_v3" else 224
+    network: Any = get_model(name, weights=None, **ODD.get(name, {}))
+    seen = seen_in_training(name)
     head = next((one for one in HEADS if hasattr(network, one)), None)
     if head is None and not hasattr(network, "features"):
         raise GanzooError(f"torchvision's {name} has no classifier whose input could be taken: name another network")
     if head is None:
-        return _Maps(network.features), Seen(side)
+        return _Maps(network.features), seen, ["classifier"]
     setattr(network, head, nn.Identity())
-    return network, Seen(side)
+    return network, seen, [head, *PARTS_FOR_TRAINING]
 
 
-def _of_timm(name: str) -> tuple[nn.Module, Seen]:
+def _of_timm(name: str) -> tuple[nn.Module, Seen, Sequence[str]]:
+    """Return the same of timm's."""
     import timm
 
     network: Any = timm.create_model(name, pretrained=False, num_classes=0)
     about = network.pretrained_cfg
-    return network, Seen(about["input_size"][-1], about["mean"], about["std"])
+    classifiers = about.get("classifier") or ()
+    named = [classifiers] if isinstance(classifiers, str) else classifiers
+    unused = [part for one in named for part in _dropped(one, network.state_dict())]
+    seen = Seen(about["input_size"][-1], about["mean"], about["std"])
+    return network, seen, [*unused, *PARTS_FOR_TRAINING]
+
+
+def _dropped(classifier: str, kept: Iterable[str]) -> list[str]:
+    """Return the part that went with a classifier, of which nothing is kept: with ``head.linear``, ``head``, say."""
+    places = classifier.split(".")
+    parts = [".".join(places[: i + 1]) for i in range(len(places))]
+    return [part for part in parts if not any(name.startswith(f"{part}.") for name in kept)][:1]

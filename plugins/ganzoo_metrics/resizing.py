@@ -22,10 +22,17 @@ def quantized(images: Tensor) -> Tensor:
     """
     if images.shape[1] not in (1, 3):
         raise GanzooError(f"feature networks see pictures of 1 or 3 channels; these have {images.shape[1]}")
+    return rounded(images).expand(-1, 3, -1, -1)
+
+
+def rounded(images: Tensor) -> Tensor:
+    """Return pictures (B, C, H, W) in [−1, 1] as files hold them: whole numbers 0 … 255, float32.
+
+    Raises GanzooError for pictures that are not finite.
+    """
     if not bool(torch.isfinite(images).all()):
         raise GanzooError("a picture is not finite: there is nothing to measure")
-    whole = ((images.float().clamp(-1, 1) + 1) * 127.5).round()
-    return whole.expand(-1, 3, -1, -1)
+    return ((images.float().clamp(-1, 1) + 1) * 127.5).round()
 
 
 def resize(pictures: Tensor, side: int, how: How) -> Tensor:

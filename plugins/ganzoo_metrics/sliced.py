@@ -16,6 +16,7 @@ from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.randomness import Draws, keyed
 from ganzoo.step import Step
 from ganzoo_metrics.laplacian import SMALLEST, patches, pyramid
+from ganzoo_metrics.resizing import rounded
 from ganzoo_metrics.seen import picture_ways
 
 Count = Annotated[int, Field(ge=1)]
@@ -34,8 +35,10 @@ class SWD(Metric):
     finest details of pictures of 256 pixels, ``swd_16`` large shapes, ``swd`` is the mean over levels.
 
     It needs no network, only two pictures of each set. Sets may differ in size, but small ones lie further from
-    anything: only figures of equal numbers of pictures compare. While it is measured its patches are kept in memory, 74
-    KiB for each level of a picture in colours.
+    anything: only figures of equal numbers of pictures compare. Translations count as files hold them, in 256 levels.
+
+    Patches take 74 KiB of memory for each level of a picture in colours: those of translations while it is measured,
+    those of real pictures from the first measurement to the end of the run.
 
     Args:
         patches: of each level of a picture.
@@ -61,7 +64,7 @@ class SWD(Metric):
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return patches of each translation, (B, patches, C, 7, 7) of each level, by its side."""
-        return self.drawn(step[f"fake_{direction[1]}"].float().clamp(-1, 1), step, f"fake/{direction}")
+        return self.drawn(rounded(step[f"fake_{direction[1]}"]) / 127.5 - 1, step, f"fake/{direction}")
 
     def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         """Return the same of real pictures."""

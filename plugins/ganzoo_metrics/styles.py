@@ -16,7 +16,7 @@ from ganzoo.data.loading import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.randomness import Draws, keyed
 from ganzoo.step import Step
-from ganzoo_metrics.perceptual import Net, make_lpips, require_visible
+from ganzoo_metrics.perceptual import Net, about, make_lpips, require_visible
 
 Many = Annotated[int, Field(ge=2)]
 
@@ -73,7 +73,8 @@ class LPIPSDiversity(Styled):
     def __init__(self, *, styles: Many = 5, net: Net = "alex", weights: Path | None = None) -> None:
         super().__init__(styles=styles)
         self.net: Net = net
-        self.distance = make_lpips(net, weights)
+        self.distance, source = make_lpips(net, weights)
+        self.sources, self.about = {"weights": source}, about(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Leave directions into label maps out. Raises GanzooError when none is left, or the method has no styles."""

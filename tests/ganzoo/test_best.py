@@ -12,7 +12,9 @@ from tinyrun import lines
 import ganzoo as package
 from ganzoo import state
 from ganzoo.errors import GanzooError
+from ganzoo.evaluate import Measured
 from ganzoo.interfaces import Callback
+from ganzoo.progress import Progress
 from ganzoo.runs import Run
 
 
@@ -50,8 +52,6 @@ def test_a_run_that_an_observer_ended_goes_on_when_it_is_made_longer(
 
 
 def test_another_best_figure_is_not_compared_with_the_old_ones_value() -> None:
-    from ganzoo.progress import Progress
-
     progress = Progress(best=0.1, best_of="min a")
     assert not progress.improve("min a", {"a": 0.2})
     assert progress.improve("max b", {"b": 5.0})
@@ -67,13 +67,16 @@ def test_best_is_never_chosen_on_test_pictures(home: Path, tmp_path: Path) -> No
 
 
 class Waiting:
-    """Figures as told, one for each evaluation; the training goes on from wherever it was."""
+    """Figures as told, one for each evaluation, None where it failed; the training goes on from wherever it was."""
 
-    def __init__(self, *figures: float) -> None:
+    def __init__(self, *figures: float | None) -> None:
         self.figures = iter(figures)
 
-    def __call__(self, run: Run, step: int) -> dict[str, float]:
-        return dict.fromkeys(("cycle_l1_AB", "other"), next(self.figures))
+    def __call__(self, run: Run, step: int) -> Measured:
+        figure = next(self.figures)
+        if figure is None:
+            return Measured(failed={"cycle_l1": "planted"})
+        return Measured(dict.fromkeys(("cycle_l1_AB", "other"), figure))
 
 
 def steps_of(root: Path) -> int:
@@ -128,6 +131,24 @@ def test_a_figure_that_is_never_finite_runs_out_of_patience_too(
     monkeypatch.setattr("ganzoo.loop.measure_now", Waiting(9.0, float("nan"), float("inf")))
     package.run(home / "tiny.yaml", "evaluate.every=1", "evaluate.patience=2", root=tmp_path)
     assert steps_of(tmp_path) == 2
+
+
+def test_a_metric_that_fails_while_a_run_trains_does_not_end_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganzoo.loop.measure_now", Waiting(9.0, None, 2.0, None))
+    package.run(home / "tiny.yaml", "evaluate.every=1", "train.steps=3", "train.sample=0", root=tmp_path)
+    assert steps_of(tmp_path) == 3
+    assert state.read_progress(tmp_path / "tiny/default/checkpoints/best")["step"] == 2
+
+
+def test_an_evaluation_without_its_figure_counts_as_one_that_is_no_better() -> None:
+    progress = Progress()
+    assert progress.improve("min a", {"a": 1.0}, lacking=True)
+    assert not progress.improve("min a", {"b": 0.5}, lacking=True)
+    assert (progress.best, progress.stale) == (1.0, 1)
+    with pytest.raises(GanzooError, match="there is no figure 'a'; there are: b"):
+        progress.improve("min a", {"b": 0.5})
 
 
 def test_patience_without_a_best_figure_is_refused(home: Path, tmp_path: Path) -> None:

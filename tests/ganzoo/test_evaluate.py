@@ -84,6 +84,25 @@ def test_an_empty_split_is_an_error() -> None:
         Evaluator(engine, reader, {"means": Means()}, seed=0).measure("validation")
 
 
+class Dark(Metric):
+    """How much is dark: a comparison, in which what is not a number is simply not so."""
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+        return {"dark": (step[f"fake_{direction[1]}"] < 0).float().mean(dim=(1, 2, 3))}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_gives_no_figures(value: float) -> None:
+    engine, reader = parts()
+    metrics = {"dark": Dark(), "means": Means()}
+    assert not Evaluator(engine, reader, metrics, seed=0).measure("test").failed
+    with torch.no_grad():
+        engine.networks["G_BA"].get_parameter("bias")[1] = value
+    found = Evaluator(engine, reader, metrics, seed=0).measure("test")
+    assert found.figures == {}
+    assert found.failed == dict.fromkeys(metrics, "fake_A is not finite: there is nothing to measure")
+
+
 def test_a_grid_shows_every_column_and_mask() -> None:
     step = Step({f"real_{domain}": torch.full((2, 3, 4, 4), -1.0) for domain in "AB"}, samples=range(2))
     step["fake_B"], step["rec_A"] = torch.full((2, 3, 4, 4), 0.5), torch.full((2, 3, 4, 4), 3.0)

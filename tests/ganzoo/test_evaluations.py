@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from calls import refusal
+from lookers import CLASSIFIER, saved
 from pictures import save
 from tinyrun import ganzoo, lines, write_recipe
 
@@ -74,8 +75,8 @@ from ganzoo.interfaces import Metric
 GANZOO_INTERFACE = 1
 class Lightness(Metric):
     real = "measured"
-    def __init__(self, *, breaks_at: int = 0):
-        self.breaks_at = breaks_at
+    def __init__(self, *, breaks_at: int = 0, figure: str = "gap"):
+        self.breaks_at, self.figure = breaks_at, figure
     def rows(self, step, direction):
         return {"mean": step[f"fake_{direction[1]}"].mean(dim=(1, 2, 3))}
     def real_rows(self, step, domain):
@@ -83,7 +84,7 @@ class Lightness(Metric):
     def compute(self, rows, real):
         if len(rows["mean"]) == self.breaks_at:
             raise ZeroDivisionError("planted")
-        return {"gap": float(rows["mean"].double().mean() - real["mean"].double().mean())}
+        return {self.figure: float(rows["mean"].double().mean() - real["mean"].double().mean())}
 @hookimpl
 def ganzoo_register(registry):
     registry.add("metric", "lightness", Lightness)
@@ -105,7 +106,8 @@ def lightness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_folders_are_measured_at_their_own_sizes(tmp_path: Path) -> None:
     made, real = pictures(tmp_path / "made", 5, 100), pictures(tmp_path / "real", 3, 200)
     out = tmp_path / "records.jsonl"
-    done = ganzoo("evaluate", made, "--against", real, "--metric", "lightness", "-o", out)
+    metrics = ("--metric", "lightness", "--metric", "{metric: lightness, figure: again}")
+    done = ganzoo("evaluate", made, "--against", real, *metrics, "-o", out)
     assert done.returncode == 0, done.stderr
     (record,) = read_records(out)
     levels = []
@@ -114,8 +116,22 @@ def test_folders_are_measured_at_their_own_sizes(tmp_path: Path) -> None:
         levels.append([rng.integers(0, level, (6 + i, 9, 3), dtype=np.uint8).mean() / 127.5 for i in range(count)])
         assert folder.name in record.data.dataset
     assert record.figures["gap"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]), abs=1e-5)
+    assert record.figures["again"] == record.figures["gap"]
+    assert [record.about[name]["metric"] for name in ("gap", "again")] == ["lightness", "lightness (2)"]
     assert (record.about["gap"]["n_fake"], record.about["gap"]["n_real"]) == (5, 3)
     assert "5 translated, 3 real" in done.stdout
+
+
+def test_what_pictures_in_folders_were_made_of_is_not_known(tmp_path: Path) -> None:
+    made, out = pictures(tmp_path / "made", 2, 100), tmp_path / "records.jsonl"
+    weights = saved(tmp_path, CLASSIFIER, 5)
+    entropy = f"{{metric: entropy_classification, model: {CLASSIFIER}, weights: {weights}, classes: 5}}"
+    evaluate_targets([made], against=made, metrics=[entropy], out=out)
+    (record,) = read_records(out)
+    assert set(record.figures) == {"entropy_classification_fake", "entropy_classification_real"}
+    identity = f"{{metric: identity_distance, network: {CLASSIFIER}, weights: {weights}}}"
+    told = refusal(evaluate_targets, [made], against=made, metrics=[identity])
+    assert "compares translations with their sources, which are not known here" in told
 
 
 def test_mistakes_are_told_in_a_line_each(run: Path, tmp_path: Path) -> None:
@@ -128,6 +144,7 @@ def test_mistakes_are_told_in_a_line_each(run: Path, tmp_path: Path) -> None:
         (made, {"against": made}, "what is to be measured? --metric NAME"),
         (empty, {"against": made, "metrics": ["cycle_l1"]}, "no pictures in it or below"),
         (made, {"against": empty, "metrics": ["cycle_l1"]}, "no pictures in it or below"),
+        (made, {"against": made, "metrics": ["digits_distance"]}, "digits_distance: its judges learn from training"),
         (made, {"against": made, "metrics": ["cycle"]}, "--metric: metric: unknown metric 'cycle'"),
         (made, {"against": made, "metrics": ["cycle_l1"]}, "made: cycle_l1: the metric reads 'rec_A'"),
         (run, {"checkpoint": "step-9"}, "there is no checkpoint 'step-9' of it"),

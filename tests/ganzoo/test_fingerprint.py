@@ -17,6 +17,7 @@ from ganzoo import fingerprint
 from ganzoo.fingerprint import code_key, data_key, plugins_of, recipe_key, weights_key
 from ganzoo.interfaces import Sample, Split
 from ganzoo.recipe_reader import read_recipe
+from ganzoo_digits.dataset import StripedDigits
 
 
 def key(folder: Path, *overrides: str) -> str:
@@ -25,10 +26,13 @@ def key(folder: Path, *overrides: str) -> str:
 
 def test_a_recipe_key_is_of_what_shapes_figures(tmp_path: Path) -> None:
     first = key(tmp_path)
-    same = ["train.seed=5", "train.log=9", "train.workers=1", "train.save=7", "evaluate.every=0 evaluate.best=null"]
-    assert {key(tmp_path, *one.split()) for one in same} == {first}
+    same = ["train.seed=5", "train.log=9", "train.workers=1", "train.save=7"]
+    assert {key(tmp_path, one) for one in same} == {first}
     other = ["train.steps=99", "train.lr=0.5", "images.rotate=5", "method.cycle=3", "train.batch=3"]
+    other += ["evaluate.every=3", "evaluate.best=max cycle_l1_AB", "evaluate.limit=2", "evaluate.patience=9"]
     assert len({key(tmp_path, one) for one in other} | {first}) == len(other) + 1
+    none = [key(tmp_path, "evaluate.best=null", one) for one in ("evaluate.every=3", "evaluate.every=0")]
+    assert none[0] == none[1]  # nothing is chosen by it
 
 
 def test_a_recipe_key_is_the_same_on_another_machine(tmp_path: Path) -> None:
@@ -49,7 +53,14 @@ def test_plugins_are_those_of_the_parts(tmp_path: Path) -> None:
 CODE = '"""A module."""\n\n\ndef double(one: int) -> int:\n    """Double."""\n    return 2 * one\n'
 
 
-FILES = {"__init__": "", "method": "from planted_package.inner import double\n", "inner": CODE, "other": "x = 1\n"}
+FILES = {
+    "__init__": "",
+    "method": "from planted_package.inner import double\nfrom . import beside\nfrom .below import z\n",
+    "inner": CODE,
+    "beside": "y = 1\n",
+    "below": "z = 1\n",
+    "other": "x = 1\n",
+}
 
 
 @pytest.mark.parametrize(
@@ -60,8 +71,10 @@ FILES = {"__init__": "", "method": "from planted_package.inner import double\n",
         ({"inner": CODE.replace("2 * one", "(2*one)")}, True),
         ({"inner": CODE.replace("2 * one", "3 * one")}, False),
         ({"inner": CODE.replace("double(", "twice(")}, False),
+        ({"beside": "y = 2\n"}, False),
+        ({"below": "z = 2\n"}, False),
         ({"other": "x = 2\n"}, True),  # which the method does not import
-        ({"__init__": "y = 1\n"}, True),
+        ({"__init__": "y = 1\n"}, False),  # from . import … reads it
         ({"method": "from planted_package import inner\n"}, False),
     ],
 )
@@ -107,6 +120,18 @@ def test_data_is_its_pixels_in_any_order() -> None:
     turned.turned, pixel.pixel = True, True
     assert data_key(plain, "train") == data_key(turned, "train") != data_key(pixel, "train")
     assert data_key(plain, "train") != data_key(plain, "test")
+
+
+def test_drawn_pictures_go_by_what_they_follow_from() -> None:
+    """As their pixels are not the same on all processors."""
+    drawn, pixel = Changed(size=8), Changed(size=8)
+    drawn.drawn = pixel.drawn = "8 pixels"
+    pixel.pixel = True
+    assert data_key(drawn, "train") == data_key(pixel, "train") != data_key(drawn, "test")
+    pixel.drawn = "16 pixels"
+    assert data_key(drawn, "train") != data_key(pixel, "train")
+    options = [{}, {"size": 16}, {"seed": 1}, {"held_out": 9}, {"backgrounds": "different"}, {"pairs": True}]
+    assert len({data_key(StripedDigits(**one), "test") for one in options}) == len(options)  # type: ignore[arg-type]
 
 
 def test_weights_are_networks_and_averages(tmp_path: Path) -> None:

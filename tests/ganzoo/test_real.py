@@ -124,6 +124,14 @@ def test_they_are_found_once_and_kept_by_their_content(cache: Path) -> None:
     assert Evaluator(engine, reader, {"gap": Gap(key="other")}, seed=0).measure("test").figures == first
 
 
+def test_other_code_finds_them_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, reader = parts()
+    for code, looked in (("as it was", 1), ("as it was", 1), ("changed", 2)):
+        monkeypatch.setattr("ganzoo.real.code_key", {Gap.__module__: code}.__getitem__)
+        assert not Evaluator(engine, reader, {"gap": Gap(key="sums")}, seed=0).measure("test").failed
+        assert sum(Gap.looked) == looked * (5 + 3)
+
+
 class Broken(Gap):
     def __init__(self, where: str) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from calls import refusal
 from tinyrun import lines, write_recipe
 
 import ganzoo
-from ganzoo.fingerprint import recipe_key, weights_key
+from ganzoo.fingerprint import code_key, recipe_key, weights_key
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.result import Record, read_records
 
@@ -32,7 +32,11 @@ def test_a_record_says_where_its_figures_came_from(run: Path) -> None:
     assert (best.checkpoint, best.rule) == ("best", recipe.evaluate.best)
     assert last.recipe_key == recipe_key(recipe)
     assert last.weights == weights_key(run / "checkpoints/last")
-    assert set(last.data.keys) == {"train", "test"}
+    assert set(last.data.keys) == {"test"}
+    (sitting,) = last.trained_by
+    assert (sitting.step, sitting.steps, sitting.epochs, sitting.core) == (0, 8, 0, last.core)
+    assert sitting.plugins == last.plugins  # metrics, too, as they choose the best checkpoint
+    assert set(sitting.pictures) == {"train", "validation"}
     assert last.data.pictures["test"] == last.pictures
     logged = [one for one in lines(run / "metrics.jsonl") if "images_per_s" in one]
     assert last.cost.peak_memory == max(one["memory"] for one in logged) > 1 << 20
@@ -41,6 +45,26 @@ def test_a_record_says_where_its_figures_came_from(run: Path) -> None:
     assert last.about.keys() == last.figures.keys()
     assert last.environment["packages"]["torch"]
     assert str(run.parent) not in json.dumps(last.fields())
+
+
+def test_a_record_tells_with_what_each_part_of_the_training_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = write_recipe(tmp_path)
+    ganzoo.run(recipe, "train.steps=2", root=tmp_path)
+    ganzoo.run(recipe, "train.steps=2", root=tmp_path)  # at its end: nothing is trained
+    keys = {"ganzoo_cyclegan.method": "another"}
+    monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules))
+    ganzoo.run(recipe, "train.steps=4", root=tmp_path)
+    pictures = sorted((tmp_path / "pictures/trainA").glob("*"))
+    pictures[0].write_bytes(pictures[1].read_bytes())
+    ganzoo.run(recipe, "train.steps=6", root=tmp_path)
+    last = [one for one in read_records(tmp_path / "tiny/default/results.jsonl") if one.checkpoint == "last"][-1]
+    assert [(one.step, one.steps) for one in last.trained_by] == [(0, 2), (2, 4), (4, 6)]
+    codes = [one.plugins["cyclegan"].code for one in last.trained_by]
+    assert codes[0] != codes[1] == codes[2] == "another"
+    trained_on = [one.pictures["train"] for one in last.trained_by]
+    assert trained_on[0] == trained_on[1] != trained_on[2]
 
 
 def test_every_field_is_explained(run: Path) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from calls import refusal
+from standins import Noise
 from torch import Tensor
 
 from ganzoo.cache import cache_folder
 from ganzoo.data.loading import Reader
 from ganzoo.data.pictures import to_float
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Sample, Split
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
@@ -21,6 +24,7 @@ from ganzoo_cyclegan.resnet import ResNet
 from ganzoo_digits import judges
 from ganzoo_digits.dataset import StripedDigits
 from ganzoo_digits.metric import DigitsDistance, DigitsMetric
+from ganzoo_metrics.background import BackgroundL1
 
 
 @pytest.fixture(scope="module")
@@ -173,8 +177,6 @@ def test_a_cache_that_cannot_be_written_is_no_error(
 
 
 def test_other_data_is_refused() -> None:
-    from standins import Noise
-
     with pytest.raises(GanzooError, match="striped_digits alone"):
         DigitsMetric().bind(CycleGAN(), Reader(Noise(), ImageSettings(size=8)))
 
@@ -217,3 +219,54 @@ def test_true_pairs_are_near_to_b_by_the_judges_features_and_originals_far(digit
     near = made.compute(made.rows(step, "AB"), real)["fd_judge"]
     far = made.compute(made.rows(step_of(digits, step["real_A"]), "AB"), real)["fd_judge"]
     assert 0 <= near < 0.1 * far
+
+
+def test_what_is_measured_has_the_size_that_the_judges_learn_from() -> None:
+    data = StripedDigits(size=16)
+    for metric in (DigitsMetric(), DigitsDistance()):
+        metric.bind(CycleGAN(), Reader(data, ImageSettings(size=16)))
+        said = refusal(metric.bind, CycleGAN(), Reader(data, ImageSettings(size=20)))
+        assert "its judges learn from the data set's pictures as they are, 16 pixels a side" in said
+        assert said.endswith("those that are measured have 20: set images.size=16 or data.size=20")
+    said = refusal(DigitsDistance().bind, CycleGAN(), Reader(Noise(size=16), ImageSettings(size=20)))
+    assert said.endswith("set images.size=16")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        ([], "and there are none"),
+        ([(20, 20), (20, 20), (16, 16)], "and these are not"),
+        ([(20, 16)], "and these are not"),
+    ],
+)
+def test_training_pictures_that_no_judge_can_learn_from_are_told(shapes: list[tuple[int, int]], said: str) -> None:
+    class Shaped(Noise):
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            return Sample(np.zeros((*shapes[index], 3), np.uint8), f"{index}.png")
+
+    reader = Reader(Shaped(A=len(shapes), B=len(shapes)), ImageSettings(size=20))
+    told = refusal(DigitsDistance().bind, CycleGAN(), reader)
+    assert f"digits_distance: its judges learn from training pictures, squares of one size, {said}" in told
+
+
+def test_translations_are_cut_as_they_are_saved(digits: StripedDigits, metric: DigitsMetric) -> None:
+    step = step_of(digits)
+    strong, cut = (step_of(digits, fake) for fake in (3 * step["true_B"], (3 * step["true_B"]).clamp(-1, 1)))
+    distance = DigitsDistance()
+    distance.domain = metric.domain
+    for measure in (metric, distance):
+        found, expected = measure.rows(strong, "AB"), measure.rows(cut, "AB")
+        assert all(torch.equal(one, expected[name]) for name, one in found.items())
+
+
+def test_the_rims_of_glyphs_are_no_background(digits: StripedDigits, metric: DigitsMetric) -> None:
+    """Unlike that of the metric background_l1, which weighs them."""
+    step = step_of(digits)
+    rims = (step["given_mask_A"] > 0) & (step["given_mask_A"] < 1)
+    assert rims.any()
+    step["fake_B"] = torch.where(rims, -step["real_A"], step["real_A"])
+    assert metric.rows(step, "AB")["background_l1"].eq(0).all()
+    other = BackgroundL1()
+    other.bind(CycleGAN(), Reader(digits, ImageSettings(size=32)))
+    assert other.rows(step, "AB")["error"].gt(0).any()

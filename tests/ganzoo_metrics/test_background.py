@@ -195,6 +195,21 @@ def test_a_role_without_a_masker_is_told_before_the_run(which: Which) -> None:
     assert "mask to given" in said
 
 
+def test_without_its_sources_there_is_nothing_to_compare() -> None:
+    step = translated()
+    del step["real_A"]
+    said = refusal(metric().rows, step, "AB")
+    assert said == "background_l1 compares translations with their sources, which are not known here"
+
+
+def test_what_cannot_be_saved_is_cut() -> None:
+    step, saved_as = translated(), translated()
+    step["fake_B"] *= 4
+    saved_as["fake_B"] = step["fake_B"].clamp(-1, 1)
+    found, expected = (metric().rows(one, "AB")["error"] for one in (step, saved_as))
+    assert torch.equal(found, expected)
+
+
 def test_domains_with_different_channels_are_refused() -> None:
     step = translated()
     step["fake_B"] = step["fake_B"][:, :1]

@@ -74,6 +74,15 @@ def test_the_order_of_vectors_counts_for_nothing(monkeypatch: pytest.MonkeyPatch
     assert kernel(fake, real, 1)[0] != kernel(fake, real, 0)[0]
 
 
+def test_nor_does_it_where_their_first_numbers_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind a rectifier, whose features may be zero for all pictures."""
+    monkeypatch.setattr(distances, "LARGEST", 25)
+    fake, real = vectors(50, 16), vectors(40, 16, 1)
+    fake[:, :15] = real[:, :15] = 0
+    turned = fake[torch.from_numpy(np.random.default_rng(3).permutation(50))], real.flip(0)
+    assert kernel(*turned, 0) == kernel(fake, real, 0)
+
+
 @pytest.mark.parametrize("distance", [frechet, lambda fake, real: kernel(fake, real, 0)])
 def test_too_few_and_broken_ones_are_refused(distance: Callable[[Tensor, Tensor], object]) -> None:
     good = vectors(5, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from calls import refusal
+from lookers import made, saved
 from safetensors.torch import save_file
 from standins import Noise, engine_of, figures_of
 from torch import nn
@@ -26,7 +28,7 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_maskers.pretrained import read_weights
 from ganzoo_metrics.distances import frechet, kernel
 from ganzoo_metrics.distribution import SetDistance
-from ganzoo_metrics.pooled import PooledFeatures
+from ganzoo_metrics.pooled import PooledFeatures, seen_in_training
 from ganzoo_metrics.resizing import quantized, resize
 
 DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
@@ -130,11 +132,68 @@ def test_any_classifier_gives_features(library: str, network: str, width: int, w
     found = made.look.network(torch.rand(2, 3, made.look.side, made.look.side) * 255)
     assert found.shape == (2, width)
     assert made.about["network"] == f"{library}/{network}"
+    assert made.sources["weights"].path == weights(network, library)
+    assert made.sources["weights"].key == made.about["weights"] in made.real_key
+
+
+def test_googlenet_is_shown_the_range_that_it_was_trained_on(tmp_path: Path) -> None:
+    file, pictures = saved(tmp_path, "googlenet", 5, aux_logits=True, init_weights=False), torch.rand(2, 3, 224, 224)
+    plain = made("googlenet", 5, aux_logits=False, init_weights=False, transform_input=False)
+    plain.load_state_dict(read_weights(file), strict=False)
+    plain.fc = nn.Identity()
+    with torch.no_grad():
+        found = metric("fd", network="googlenet", weights=file).look.network(255 * pictures)
+        # its weights come from another framework, where it saw pictures in [−1, 1]
+        torch.testing.assert_close(found, plain(2 * pictures - 1), rtol=1e-3, atol=1e-3)
+
+
+def test_published_densenets_are_read_whose_layers_had_other_names(
+    tmp_path: Path, weights: Callable[[str], Path]
+) -> None:
+    now = read_weights(weights("densenet121"))
+    old = {re.sub(r"(denselayer\d+\.\w+)([12]\.\w+)$", r"\1.\2", name): one for name, one in now.items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    save_file(old, tmp_path / "old.safetensors")
+    read = read_weights(tmp_path / "old.safetensors")
+    assert read.keys() == now.keys()
+    pictures = torch.rand(1, 3, 224, 224)
+    found = [PooledFeatures("torchvision", "densenet121", one)(pictures) for one in (now, read)]
+    assert torch.equal(*found)
+
+
+def test_weights_of_a_deeper_network_are_refused(weights: Callable[..., Path]) -> None:
+    """They hold all that the smaller one asks for."""
+    said = refusal(metric, "fd", network="resnet18", weights=weights("resnet34"))
+    assert "weights of another architecture than resnet18" in said and "Unexpected key" in said
+    state = read_weights(weights("test_vit", "timm"))
+    state["blocks.12.norm1.weight"] = torch.zeros(64)
+    assert "Unexpected key" in refusal(PooledFeatures, "timm", "test_vit", state)
+
+
+@pytest.mark.parametrize(("name", "unused"), [("levit_128s", []), ("resnet10t", ["AuxLogits.fc.bias"])])
+def test_what_goes_with_a_classifier_of_timm_counts_for_nothing(
+    name: str, unused: list[str], weights: Callable[..., Path]
+) -> None:
+    state = read_weights(weights(name, "timm")) | {one: torch.zeros(1) for one in unused}
+    assert PooledFeatures("timm", name, state).seen.side > 0
+
+
+def test_a_network_is_shown_what_it_was_trained_on() -> None:
+    from torchvision import models  # type: ignore[import-untyped]
+
+    shown = {name: seen_in_training(name) for name in models.list_models(models)}
+    assert {name: shown[name].side for name in ("resnet18", "efficientnet_b1", "swin_v2_t", "inception_v3")} == {
+        "resnet18": 224, "efficientnet_b1": 240, "swin_v2_t": 256, "inception_v3": 299,
+    }  # fmt: skip
+    assert tuple(shown["resnet18"].mean) == (0.485, 0.456, 0.406)
+    assert tuple(shown["efficientnet_v2_l"].mean) == tuple(shown["efficientnet_v2_l"].std) == (0.5, 0.5, 0.5)
 
 
 def test_a_wrong_name_and_wrong_weights_are_told(weights: Callable[[str], Path]) -> None:
     file = weights("squeezenet1_1")
     assert "did you mean 'resnet18'" in refusal(metric, "fd", network="resnet81", weights=file)
+    for other in ("retinanet_resnet50_fpn", "quantized_resnet18", "raft_small", "mc3_18"):
+        assert f"torchvision has no classifier {other!r}" in refusal(metric, "fd", network=other, weights=file)
     assert "timm has no model 'no_such'" in refusal(metric, "fd", library="timm", network="no_such", weights=file)
     assert "weights of another architecture than resnet18" in refusal(metric, "fd", network="resnet18", weights=file)
     assert "no classifier" in refusal(metric, "fd", network="mnasnet0_5", weights=file)

@@ -154,6 +154,12 @@ def test_a_set_without_boxes_is_told(folder: Path) -> None:
     assert said == "entropy_detection: of 2 pictures (fake), none has boxes"
 
 
+def test_sources_that_are_not_known_are_left_out(folder: Path) -> None:
+    step = translated(1)
+    del step["real_A"]
+    assert set(metric(folder, "classification").rows(step, "AB")) == {"fake"}
+
+
 def test_what_real_figures_follow_from_is_their_key(folder: Path) -> None:
     keys = [
         metric(folder, "classification").real_key,

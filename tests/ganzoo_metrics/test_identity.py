@@ -88,6 +88,13 @@ def test_a_picture_keeps_its_identity(metric: Callable[..., IdentityDistance]) -
     assert "not finite" in refusal(measure.rows, Step({**step, "fake_B": step["real_A"] * torch.nan}), "AB")
 
 
+def test_without_its_sources_there_is_nothing_to_compare(metric: Callable[..., IdentityDistance]) -> None:
+    measure, step = metric(), translated()
+    del step["real_A"]
+    said = refusal(measure.rows, step, "AB")
+    assert said == f"{measure.name} compares translations with their sources, which are not known here"
+
+
 def test_it_is_measured_in_float32_without_a_graph(metric: Callable[..., IdentityDistance]) -> None:
     measure, step = metric(), translated()
     step["fake_B"] = step["fake_B"].requires_grad_()

@@ -125,6 +125,15 @@ def test_a_training_picture_without_a_mask_is_told() -> None:
         supervised(Lacking())
 
 
+def test_training_pictures_without_masks_are_told() -> None:
+    class Bare(Masked):
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            return replace(super().sample(split, domain, index), mask=None)
+
+    with pytest.raises(GanzooError, match="mask_iou compares with the mean of the training masks, and training pict"):
+        supervised(Bare())
+
+
 def test_what_is_not_there_to_be_compared_is_told() -> None:
     dataset = Masked()
     metric, step = supervised(dataset), evaluation_step(dataset, 8)

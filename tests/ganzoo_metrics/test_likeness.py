@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +107,14 @@ def test_what_is_its_pair_is_no_distance_away(made: Callable[..., LPIPS]) -> Non
     assert made(of="source").rows(step, "BA")["lpips_source"].eq(0).all()
 
 
+def test_a_record_tells_the_trunk_and_its_weights(made: Callable[..., LPIPS]) -> None:
+    measure = made("squeeze", of="source")
+    file = measure.sources["weights"].path
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    assert measure.about == {"network": "lpips/squeeze", "weights": digest}
+    assert (file.name, measure.sources["weights"].key) == ("squeeze.safetensors", digest)
+
+
 def test_grey_pictures_are_seen_as_coloured_ones(made: Callable[..., LPIPS]) -> None:
     measure, step = made(), paired_step(2, SIZE)
 
@@ -154,5 +163,10 @@ def test_what_cannot_be_measured_is_told(made: Callable[..., LPIPS]) -> None:
     del step["true_B"]
     assert "has none for the pictures of A that are measured" in refusal(made().rows, step, "AB")
     step["fake_A"] = step["fake_A"][:, :1]
-    assert "lpips compares the pictures of B with their translations" in refusal(made(of="source").rows, step, "BA")
+    assert "lpips_source compares the pictures of B with their translations" in refusal(
+        made(of="source").rows, step, "BA"
+    )
+    del step["real_B"]
+    said = refusal(made(of="source").rows, step, "BA")
+    assert said == "lpips_source compares translations with their sources, which are not known here"
     assert made(of="source", method=CycleGAN()).rows(step, "AB")["lpips_source"].shape == (2,)

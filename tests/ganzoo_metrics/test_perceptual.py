@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from trunks import PHOTOGRAPHS, PUBLISHED, features, package, saved
 
 from ganzoo.data.loading import Reader
 from ganzoo.data.pictures import read_picture, to_float
-from ganzoo.interfaces import Direction
+from ganzoo.interfaces import Direction, Source
 from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.roles import Roles
@@ -176,7 +177,7 @@ def test_half_precision_in_a_file_is_widened(file_of: Callable[[Net], Path], tmp
     halves = {name: one.half() for name, one in load_file(file_of("squeeze")).items()}
     torch.save(halves, tmp_path / "half.pth")
     save_file({name: one.float() for name, one in halves.items()}, tmp_path / "whole.safetensors")
-    found = [make_lpips("squeeze", tmp_path / name) for name in ("half.pth", "whole.safetensors")]
+    found = [make_lpips("squeeze", tmp_path / name)[0] for name in ("half.pth", "whole.safetensors")]
     for (name, half), whole in zip(found[0].state_dict().items(), found[1].state_dict().values(), strict=True):
         assert half.dtype == torch.float32, name
         assert torch.equal(half, whole), name
@@ -193,7 +194,7 @@ def test_making_it_draws_nothing_and_unpickles_nothing(
 
     monkeypatch.setattr("torch.load", watched)
     before = torch.get_rng_state()
-    made = make_lpips("squeeze", file_of("squeeze"))
+    made, _ = make_lpips("squeeze", file_of("squeeze"))
     assert torch.equal(torch.get_rng_state(), before)
     assert not any(part.training for part in made.modules())
     assert safe == [True]  # the heads
@@ -208,6 +209,19 @@ def test_the_smallest_pictures(file_of: Callable[[Net], Path], net: Net) -> None
     assert f"pictures of {least - 1}×{least - 1} pixels are too small for the net {net!r}" in said
     with pytest.raises(RuntimeError):  # the bound is not above what the trunk itself asks for
         measure.distance(*[torch.zeros(1, 3, least - 1, least)] * 2)
+
+
+def test_a_record_tells_the_trunk_and_its_weights(file_of: Callable[[Net], Path], squeeze: BackgroundLPIPS) -> None:
+    digest = hashlib.sha256(file_of("squeeze").read_bytes()).hexdigest()[:16]
+    assert squeeze.about == {"network": "lpips/squeeze", "weights": digest}
+    assert squeeze.sources == {"weights": Source(file_of("squeeze"), digest)}
+
+
+def test_what_cannot_be_saved_is_cut(squeeze: BackgroundLPIPS) -> None:
+    step, saved_as = translated(), translated()
+    step["fake_B"][:, :, ::2] *= 4
+    saved_as["fake_B"] = step["fake_B"].clamp(-1, 1)
+    assert torch.equal(squeeze.rows(step, "AB")["background_lpips"], squeeze.rows(saved_as, "AB")["background_lpips"])
 
 
 def test_a_file_of_another_network_is_refused(file_of: Callable[[Net], Path]) -> None:

@@ -9,7 +9,7 @@ from calls import refusal
 from pictures import noise
 
 from ganzoo.data.pictures import to_float, to_uint8
-from ganzoo_metrics.resizing import How, quantized, resize
+from ganzoo_metrics.resizing import How, quantized, resize, rounded
 
 
 @pytest.mark.parametrize("shape", [(2, 40, 64), (1, 500, 320), (1, 299, 299)])
@@ -50,4 +50,5 @@ def test_pictures_are_seen_as_files_hold_them() -> None:
 
 def test_what_cannot_be_seen_is_refused() -> None:
     assert "these have 19" in refusal(quantized, torch.zeros(1, 19, 4, 4))
+    assert torch.equal(rounded(torch.zeros(1, 19, 4, 4)), torch.full((1, 19, 4, 4), 128.0))
     assert "not finite" in refusal(quantized, torch.full((1, 3, 4, 4), float("nan")))

@@ -14,6 +14,7 @@ from standins import Noise, engine_of, figures_of
 from torch import Tensor, nn
 
 from ganzoo.data.loading import Reader
+from ganzoo.data.pictures import to_float, to_uint8
 from ganzoo.interfaces import Split
 from ganzoo.randomness import Draws, keyed
 from ganzoo.settings import ImageSettings
@@ -87,13 +88,13 @@ def test_the_figures() -> None:
     """Of each level, ×10³, and their mean; places and directions as they are keyed."""
     measure = metric(seed=5, patches=3, projections=4)
     step = Step({name: drawn(2, 3, SIZE, SIZE, seed=i) for i, name in enumerate(("fake_B", "real_B"))}, samples=(4, 9))
-    step["real_B"] = step["real_B"].clamp(-1, 1)  # as all data are; translations may leave the range
+    step["real_B"] = to_float(to_uint8(step["real_B"]))  # as all data are; translations count as files hold them
     rows, real = measure.rows(step, "AB"), measure.real_rows(step, "B")
     assert {side: one.shape for side, one in rows.items()} == dict.fromkeys(("32", "16"), (2, 3, 3, 7, 7))
     found = measure.compute(rows, real)
     expected = {}
     for purpose, made, name in (("fake/AB", rows, "fake_B"), ("real/B", real, "real_B")):
-        for side, level in zip(("32", "16"), pyramid(step[name].clamp(-1, 1)), strict=True):
+        for side, level in zip(("32", "16"), pyramid(to_float(to_uint8(step[name]))), strict=True):
             places = Draws([keyed(5, sample, f"swd/{purpose}/{side}") for sample in (4, 9)])
             torch.testing.assert_close(made[side], patches(level, places, 3))
     for side in ("32", "16"):
@@ -104,7 +105,7 @@ def test_the_figures() -> None:
 
 def test_draws_are_keyed_by_seed_picture_level_and_side() -> None:
     step = Step({name: drawn(2, 3, SIZE, SIZE) for name in ("fake_B", "real_B")}, samples=(4, 9))
-    step["real_B"] = step["fake_B"] = step["fake_B"].clamp(-1, 1)
+    step["real_B"] = step["fake_B"] = to_float(to_uint8(step["fake_B"]))
     rows = metric().rows(step, "AB")["32"]
     alone = Step({name: one[1:] for name, one in step.items()}, samples=(9,))
     torch.testing.assert_close(metric().rows(alone, "AB")["32"], rows[1:])
@@ -112,6 +113,17 @@ def test_draws_are_keyed_by_seed_picture_level_and_side() -> None:
         assert not torch.isclose(other["32"], rows).all(2).all(2).all(2).any(1).all()
     same = metric().compute(metric().rows(step, "AB"), metric().real_rows(step, "B"))
     assert metric(seed=1).compute(metric().rows(step, "AB"), metric().real_rows(step, "B")) != same
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_translations_count_as_files_hold_them(channels: int) -> None:
+    measure, fake = metric(), 0.5 * drawn(2, channels, SIZE, SIZE)
+    held = to_float(to_uint8(fake))
+    assert not torch.equal(fake, held)
+    rows = [measure.rows(Step({"fake_B": one}, samples=(0, 1)), "AB") for one in (fake, held)]
+    assert all(torch.equal(one, rows[1][side]) for side, one in rows[0].items())
+    real = {side: one.flip(0).exp() for side, one in rows[0].items()}
+    assert measure.compute(rows[0], real) == measure.compute(rows[1], real)
 
 
 def test_the_order_of_pictures_does_not_matter() -> None:

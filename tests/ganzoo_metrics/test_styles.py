@@ -14,13 +14,15 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError, create
 from ganzoo.data.loading import Reader
-from ganzoo.interfaces import Direction, Method
+from ganzoo.interfaces import Direction, Method, Source
 from ganzoo.randomness import Draws
 from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_metrics.styles import Styled, StyleRecovery, StyleShare
+
+TRUNK = Source(Path("alex.pth"), "its checksum")
 
 
 class Fixed(Method):
@@ -119,7 +121,7 @@ def test_diversity_is_the_mean_over_pairs(monkeypatch: pytest.MonkeyPatch) -> No
         def forward(self, one: Tensor, other: Tensor) -> Tensor:
             return (one - other).square().mean((1, 2, 3), keepdim=True)
 
-    monkeypatch.setattr("ganzoo_metrics.styles.make_lpips", lambda net, weights: Distance())
+    monkeypatch.setattr("ganzoo_metrics.styles.make_lpips", lambda net, weights: (Distance(), TRUNK))
     metric = bound(create("metric", "lpips_diversity", styles=4, net="squeeze"), Tinted(0.1, 0.5))
     step = batch_step(2, size=20)
     made = metric.translations(step, "AB")
@@ -135,11 +137,13 @@ def test_diversity_is_the_mean_over_pairs(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_diversity_leaves_label_maps_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganzoo_metrics.styles.make_lpips", lambda net, weights: nn.Identity())
+    monkeypatch.setattr("ganzoo_metrics.styles.make_lpips", lambda net, weights: (nn.Identity(), TRUNK))
     metric, data = create("metric", "lpips_diversity"), Noise()
     data.channels = {"A": 19, "B": 3}
     metric.bind(Tinted(0.1, 0.5), Reader(data, ImageSettings(size=8)))
     assert metric.directions == ("AB",)
+    assert metric.about == {"network": "lpips/alex", "weights": "its checksum"}
+    assert metric.sources == {"weights": TRUNK}
     assert bound(create("metric", "lpips_diversity"), Tinted(0.1, 0.5)).directions == ("AB", "BA")
     data.channels, data.classes = {"A": 3, "B": 3}, {"A": 3, "B": 3}
     with pytest.raises(GanzooError, match="lpips_diversity: no domain has pictures of 1 or 3 channels"):

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 TIMES = ("time", "images_per_s", "data_wait", "seconds", "memory", "cost")
 """The fields of a line that differ between two equal runs."""
-CALLED = ("recipe", "name", "recipe_key")
-"""The fields of a record that tell which of two equal runs it is."""
+CALLED = ("recipe", "name", "recipe_key", "trained_by")
+"""The fields of a record that tell which of two equal runs it is, and in what sittings it came to its end."""
 
 RECIPE: dict[str, Any] = {
     "method": {"method": "cyclegan", "pool": 2},
@@ -95,8 +95,10 @@ def double_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) ->
 
 
 def everything(checkpoint: Path) -> dict[str, bytes]:
-    """Return every tensor of a checkpoint as bytes, by file and name, and its progress."""
-    found = {"progress": (checkpoint / "progress.json").read_bytes()}
+    """Return every tensor of a checkpoint as bytes, by file and name, and its progress but for the sittings."""
+    progress = json.loads((checkpoint / "progress.json").read_bytes())
+    del progress["sittings"]
+    found = {"progress": json.dumps(progress).encode()}
     for file in sorted(checkpoint.rglob("*.safetensors")):
         for name, tensor in load_file(file).items():
             found[f"{file.relative_to(checkpoint)}:{name}"] = tensor.numpy().tobytes()

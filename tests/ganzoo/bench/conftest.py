@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from bench_records import Runs
 
-from ganzoo.bench import running
+from ganzoo.bench import children
 
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Return the names of the runs that a bench makes."""
     found = Runs()
-    monkeypatch.setattr(running, "_ganzoo", found)
+    monkeypatch.setattr(children, "call", found)
     return found

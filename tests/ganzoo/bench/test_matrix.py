@@ -19,7 +19,7 @@ from tinyrun import write_recipe
 from torch import Tensor
 from trunks import saved
 
-from ganzoo.bench import running
+from ganzoo.bench import children, running
 from ganzoo.bench.matrix import figure
 from ganzoo.bench.running import kept
 from ganzoo.bench.spec import Bench, Places, read_spec
@@ -94,7 +94,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = make_bench(folder)
     saved(folder, "squeeze")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "_ganzoo", Runs())
+        patch.setattr(children, "call", Runs())
         running.run(bench, places(bench), jobs=1)
     return folder
 
@@ -256,7 +256,15 @@ def test_mistakes_are_told_before_anything_is_run(made: Path, runs: Runs, change
         ({"matrix": {"sets": {**SETS, "all": {"real": "all"}}}}, "matrix.sets.all.real: Input should be 'train'"),
         ({"matrix": {"sets": {**SETS, "a|b": {"real": "test"}}}}, "matrix.sets.a|b"),
         ({"matrix": {"domains": {"C": "x"}}}, "matrix.domains.C"),
-        ({"mean": True}, "mean: the mean over data sets needs two of them at least, and columns"),
+        ({"mean": True}, "mean: the mean over data sets needs two of them at least, and exactly one column"),
+        (
+            {"matrix": {"metric": "swd, cycle_l1"}},
+            "matrix.metric: Value error, it is one metric: NAME, or {metric: NAME",
+        ),
+        (
+            {"data": {"x": {}, "y": {}}, "paper": {"protocol": "x", "figures": {"one": {"A: all | real test": 1.0}}}},
+            "paper: with several data sets the paper's figures can be given for a single column only",
+        ),
         (
             {"paper": {"protocol": "x", "figures": {"one": {"A: al | real test": 1.0}}}},
             "there is no pair of sets 'A: al | real test' (did you mean 'A: all | real test'?)",
@@ -273,4 +281,5 @@ def test_a_figure_that_is_no_number_is_a_dash(bench: Bench, run: Run) -> None:
     key = figure("A", "all", "real test")
     spoiled = record.model_copy(update={"figures": {**record.figures, key: math.nan}})
     bench.records.write_text(spoiled.model_dump_json(exclude={"time"}).replace("null", "NaN") + "\n")
-    assert f"{key} is not finite" in run("table", str(bench.file), "--data", str(bench.file.parent))[1]
+    said = run("table", str(bench.file), "--data", str(bench.file.parent))[1]
+    assert f"{key} is not finite".replace("|", "\\|") in said

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from bench_records import Runs, write_spec
-from calls import Run
+from calls import Run, refusal
 from tinyrun import lines, write_recipe
 
-from ganzoo.bench import running
+from ganzoo.bench import children, running
 from ganzoo.bench.running import kept
 from ganzoo.bench.spec import Bench, Places, read_spec
+from ganzoo.console import Console
 from ganzoo.errors import GanzooError
+from ganzoo.evaluations import evaluate_targets
 from ganzoo.fingerprint import code_key
 
 MARKERS = "# Page\n<!-- spec table: made -->\n<!-- end of spec table -->\nrest\n"
@@ -78,8 +80,38 @@ def test_a_changed_recipe_or_plugin_is_run_anew(tmp_path: Path, runs: Runs, monk
     keys = {"ganzoo_cyclegan.method": "another"}
     monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules))
     make(changed)
-    assert runs.names[-4:] == ["one-seed0", "one-seed0", "two-seed0", "two-seed0"]  # found old, and put aside
-    assert (tmp_path / "runs/spec/tiny/one-seed0.before-1").is_dir()
+    assert runs.names == ["one-seed0", "two-seed0"] * 2
+    assert (tmp_path / "runs/spec/tiny/one-seed0.before-2").is_dir()
+
+
+def test_where_only_what_measures_has_changed_a_run_is_measured_again(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    first = make(bench)
+    keys = {"ganzoo_metrics.errors": "another"}
+    monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules))
+    del runs.names[:]
+    second = make(bench)
+    assert runs.names == ["one-seed0", "evaluate one-seed0", "two-seed0", "evaluate two-seed0"]
+    assert [one["plugins"]["metrics"]["code"] for one in second] == ["another"] * 2
+    assert [one["figures"] for one in second] == [one["figures"] for one in first]
+    other = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[identity_l1]"]))
+    assert [set(one["figures"]) for one in other] == [{"identity_l1_AB", "identity_l1_BA"}] * 2
+    assert [one["weights"] for one in other] == [one["weights"] for one in first]
+    assert not list(tmp_path.glob("runs/spec/tiny/*.before-1"))
+    best = spec(
+        tmp_path,
+        seeds=[0],
+        checkpoint="best",
+        set=["train.steps=2", "evaluate.best=min cycle_l1_AB", "evaluate.every=1"],
+    )
+    make(best)
+    keys["ganzoo_metrics.errors"] = "a third"  # another checkpoint might be the best by it
+    del runs.names[:]
+    make(best)
+    assert runs.names == ["one-seed0", "two-seed0"]
+    assert (tmp_path / "runs/spec/tiny/one-seed0.before-2").is_dir()
 
 
 def test_rows_that_are_no_more_leave_the_records(tmp_path: Path, runs: Runs) -> None:
@@ -144,7 +176,7 @@ def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, mon
             return subprocess.CompletedProcess(words, code, "", "ganzoo: no pictures\n" if code else "")
         return subprocess.CompletedProcess(words, 2, "", "ganzoo: not run\n")
 
-    monkeypatch.setattr(running, "_ganzoo", ganzoo_called)
+    monkeypatch.setattr(children, "call", ganzoo_called)
     prepare = {"bank": {"command": "bank build '{data}/x y' -o {root}/bank", "makes": "{root}/bank"}}
     bench = spec(tmp_path, seeds=[0], prepare=prepare)
     places = Places(tmp_path / "runs", tmp_path / "data")
@@ -155,3 +187,68 @@ def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, mon
     running.run(bench, places, jobs=1)
     running.run(bench, places, jobs=1)
     assert [one for one in commands if one[0] == "bank"] == [wanted, wanted]  # the second made it
+
+
+def test_a_run_that_was_trained_otherwise_is_put_aside_though_it_could_go_on(tmp_path: Path, runs: Runs) -> None:
+    longer = [one["weights"] for one in make(spec(tmp_path, seeds=[0], set=["train.steps=5"]))]
+    fresh = spec(tmp_path, seeds=[0], set=["train.steps=3"])
+    found = make(fresh)
+    assert [(one["trained"], one["trained_by"][0]["steps"]) for one in found] == [(3, 3)] * 2
+    shutil.rmtree(tmp_path / "runs")
+    fresh.records.unlink()
+    assert [one["weights"] for one in make(fresh)] == [one["weights"] for one in found] != longer
+
+
+def test_other_pictures_are_trained_on_anew_or_measured_anew(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    first = make(bench)
+    for split, other_weights in (("test", False), ("train", True)):
+        pictures = sorted((tmp_path / f"pictures/{split}A").glob("*"))
+        pictures[0].write_bytes(pictures[1].read_bytes())
+        found = make(bench)
+        assert [one["weights"] != two["weights"] for one, two in zip(first, found, strict=True)] == [other_weights] * 2
+        assert found[0]["figures"] != first[0]["figures"]
+        assert make(bench) == found  # nothing is stale any more
+
+
+def test_the_record_is_of_the_run_and_not_of_what_was_tried_with_it(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    first = make(bench)
+    bench.records.unlink()
+    folder = tmp_path / "runs/spec/tiny/one-seed0"
+    evaluate_targets([folder], split="validation")
+    evaluate_targets([folder], changes=["evaluate.metrics=[cycle_l1]"])
+    assert make(bench) == first
+    said = refusal(evaluate_targets, [folder], changes=["train.seed=9"])
+    assert "it was trained as it was; data, images and evaluate can be set" in said
+
+
+def test_metrics_that_come_and_go_are_measured_again(tmp_path: Path, runs: Runs) -> None:
+    both = make(spec(tmp_path, seeds=[0]))
+    make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[cycle_l1]"]))
+    assert make(spec(tmp_path, seeds=[0])) == both
+
+
+def test_a_run_that_fails_is_not_measured_as_it_was(tmp_path: Path, runs: Runs) -> None:
+    make(spec(tmp_path, seeds=[0]))
+    found = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[swd]"]))
+    assert [one["status"] for one in found] == ["failed"] * 2
+    assert "smaller than its lowest level" in found[0]["why"]
+
+
+def test_what_was_prepared_by_another_command_or_half_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+
+    def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        called.append(" ".join(words[:3]))
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    monkeypatch.setattr(children, "call", call)
+    places = Places(tmp_path / "runs")
+    (tmp_path / "runs/spec/bank").mkdir(parents=True)  # where one was killed at its work
+    for size in (1, 1, 2):
+        prepare = {"bank": {"command": f"bank build {size}", "makes": "{root}/bank"}}
+        running.prepare(spec(tmp_path, prepare=prepare), places, Console(quiet=True))
+    assert called == ["bank build 1", "bank build 2"]

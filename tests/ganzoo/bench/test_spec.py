@@ -11,6 +11,9 @@ from calls import refusal
 
 from ganzoo.bench.spec import Cell, Places, places_of, read_spec
 
+TWO_SETS: dict[str, Any] = {"x": {}, "y": {}}
+TWO_COLUMNS = [{"figure": name, "label": name} for name in ("fid", "kid")]
+
 
 def test_cells_are_rows_by_data_by_seeds(tmp_path: Path) -> None:
     data = {"x": {"set": ["data.root={data}/x"]}, "y": {"set": ["data.root=y"]}}
@@ -50,11 +53,17 @@ def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
     [
         ({"titel": "x"}, "titel: Extra inputs are not permitted"),
         ({"seeds": []}, "seeds: List should have at least 1 item"),
+        ({"seeds": [0, 1, 0]}, "seeds: a seed stands there twice"),
         ({"columns": [{"figure": "x"}]}, "columns.0.label: Field required"),
         ({"columns": [{"figure": "x", "label": "x", "better": "most"}]}, "columns.0.better"),
         ({"set": ["train.steps"]}, "set.0: 'train.steps' is not of the form key.path=value"),
         ({"set": ["train.seed=3"]}, "set.0: seeds are the table's own"),
         ({"mean": True}, "mean: the mean over data sets needs two of them at least"),
+        ({"mean": True, "data": TWO_SETS, "columns": TWO_COLUMNS}, "two of them at least, and exactly one column"),
+        (
+            {"data": TWO_SETS, "columns": TWO_COLUMNS, "paper": {"protocol": "x", "figures": {"two": {"fid": 1}}}},
+            "paper: with several data sets the paper's figures can be given for a single column only",
+        ),
         ({"paper": {"protocol": "x", "figures": {"tow": {}}}}, "there is no row 'tow' (did you mean 'two'?)"),
         ({"paper": {"protocol": "x", "figures": {"two": {"fid": 1}}}}, "there is no column 'fid'"),
         ({"scales": {"small": {"sedes": [1]}}}, "scales.small.sedes: unknown key 'sedes' (did you mean 'seeds'?)"),

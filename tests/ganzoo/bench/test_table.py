@@ -111,6 +111,60 @@ def test_outdated_rows_and_notes_are_marked(tmp_path: Path) -> None:
     assert notes == {"One": ["a remark"], "Two": ["outdated: changed since it was run: recipe, plugin cyclegan"]}
 
 
+def test_an_outdated_row_is_not_bold_and_no_worse_one_takes_its_place(tmp_path: Path) -> None:
+    rows = {name: {"label": name, "recipe": "tiny.yaml"} for name in ("one", "two", "three")}
+    bench, found = read_spec(write_spec(tmp_path, rows=rows)), records({**VALUES, "three": [0.9, 0.91]})
+    for old, bold in (("none", ["one"]), ("three", ["one"]), ("one", [])):
+        table = made(bench, found, lambda cell, one, old=old: ["recipe"] if cell.row == old else [])
+        assert [row[0].text for row in table.rows if row[1].bold] == bold
+
+
+@pytest.mark.parametrize(
+    ("figure", "failed", "known", "why"),
+    [
+        ("fid_AB", {"kid": "no room", "fid": "no network"}, None, "no network"),
+        ("digits_distance_AB", {"digits": "no room", "digits_distance": "no network"}, None, "no network"),
+        ("fd_vgg16_AB", {"fd": "no room", "fd (2)": "no network"}, None, "all: no room, no network"),
+        ("fd_vgg16_AB", {"fd": "no room", "fd (2)": "no network"}, "fd (2)", "no network"),
+        ("read", {"kid": "no room", "digits": "no network"}, "digits", "no network"),
+        ("read", {"kid": "no room", "digits": "no network"}, None, "all: no room, no network"),
+        ("fid", {}, None, "all: "),
+    ],
+)
+def test_a_figure_that_is_missing_is_told_with_its_own_metric_s_reason(
+    tmp_path: Path, figure: str, failed: dict[str, str], known: str | None, why: str
+) -> None:
+    rows = {name: {"label": name, "recipe": "t"} for name in ("one", "two")}
+    bench = read_spec(write_spec(tmp_path, rows=rows, seeds=[0], columns=[{"figure": figure, "label": "x"}]))
+    found = [record("one", 0, {}, status="failed", why=f"all: {', '.join(failed.values())}", failed=failed)]
+    found += [record("two", 0, {figure: 1.0}, about={"metric": known, "n_fake": 3})] if known else []
+    table = made(bench, found)
+    assert [table.notes[note - 1] for note in table.rows[0][1].notes] == [why]
+
+
+def test_a_record_counts_that_gives_a_figure_whatever_else_of_it_failed(tmp_path: Path) -> None:
+    bench = read_spec(write_spec(tmp_path, seeds=[0]))
+    found = [
+        record("one", 0, {"cycle_l1_AB": 0.5}, status="failed", why="kid: no room", failed={"kid": "no room"}),
+        record("two", 0, {}, status="failed", why="it diverged"),
+    ]
+    said = " ".join(made(bench, found).made)
+    assert "cycle: 3 translated pictures." in said
+    assert "One run of 100 steps, 60 s of training on a machine, 2 cores." in said
+    assert "a machine" not in " ".join(made(bench, found[1:]).made)
+
+
+def test_the_steps_are_those_of_the_runs_and_not_of_their_best_checkpoints(tmp_path: Path) -> None:
+    found = [one.model_copy(update={"trained": 40, "checkpoint": "best"}) for one in records()]
+    assert "4 runs of 100 steps" in " ".join(made(read_spec(write_spec(tmp_path)), found).made)
+
+
+def test_a_label_may_hold_a_colon(tmp_path: Path) -> None:
+    columns = [{"figure": "cycle_l1_AB", "label": one} for one in ("A: first", "A: second")]
+    said = made(read_spec(write_spec(tmp_path, columns=columns)), records()).made
+    assert "A: first and A: second: 3 translated pictures." in said
+
+
 def test_a_factor_and_digits_are_heeded(tmp_path: Path) -> None:
     columns = [{"figure": "cycle_l1_AB", "label": "cycle, %", "digits": 1, "factor": 100}]
     table = made(read_spec(write_spec(tmp_path, columns=columns)), records())
@@ -127,6 +181,27 @@ def test_counts_network_machine_and_time_are_told(tmp_path: Path) -> None:
 
 
 AWKWARD = "A|B <b>&_%"
+REASON = "a | <!-- end of spec table -->\n`*it* [broke] \\ 50 % & more"
+
+
+def test_no_text_breaks_a_page(tmp_path: Path) -> None:
+    found = [record("one", 0, {}, status="failed", why=REASON), record("two", 0, {}, status="failed", why="it broke")]
+    columns = [{"figure": "cycle_l1_AB", "label": REASON}]
+    bench = read_spec(write_spec(tmp_path, columns=columns, about=REASON, seeds=[0, 1]))
+    table = made(bench, [*found, record("one", 1, {}, status="failed", why="another"), *records({"two": [0.1]})])
+    text = r"a \| &lt;!-- end of spec table --&gt; \`\*it\* \[broke\] \\ 50 % &amp; more"
+    lines = markdown(table).splitlines()
+    assert lines[0] == f"|  | {text} |" and lines[2] == "| One | —<sup>1,2</sup> |"
+    assert f"<br><sup>1</sup> {text}" in lines and lines[-1] == text
+    assert "Made by `ganzoo bench spec.yaml`; records in `spec.jsonl`." in markdown(table)
+    lines = latex(table).splitlines()
+    text = (
+        r"a \textbar{} \textless{}!-- end of spec table --\textgreater{} `*it* [broke] \textbackslash{} 50 \% \& more"
+    )
+    assert lines[2] == rf" & {text} \\" and lines[4] == r"One & ---$^{1,2}$ \\"
+    assert rf"\par\footnotesize $^{{1}}$ {text}" in lines and lines[-1] == rf"\par\footnotesize {text}"
+    page = hypertext(table)
+    assert "<td>—<sup>1,2</sup></td>" in page and "<!-- end" not in page
 
 
 def test_every_format_says_the_same(tmp_path: Path) -> None:
@@ -135,8 +210,9 @@ def test_every_format_says_the_same(tmp_path: Path) -> None:
     assert set(FORMATS) == {"markdown", "csv", "latex", "html"}
     cells = list(csv.reader(io.StringIO(comma_separated(table))))
     assert cells[1] == [AWKWARD, "0.150 ± 0.071", "50 % <i>"]
-    assert r"| A\|B <b>&_%<sup>1</sup> | **0.150 ± 0.071** |" in markdown(table)
-    assert r"A|B <b>\&\_\%$^{1}$ & \textbf{0.150 $\pm$ 0.071} \\" in latex(table)
+    assert r"| A\|B &lt;b&gt;&amp;_%<sup>1</sup> | **0.150 ± 0.071** |" in markdown(table)
+    label = r"A\textbar{}B \textless{}b\textgreater{}\&\_\%"
+    assert label + r"$^{1}$ & \textbf{0.150 $\pm$ 0.071} \\" in latex(table)
     page = hypertext(table)
     assert "<th>A|B &lt;b&gt;&amp;_%<sup>1</sup></th><td><strong>0.150 ± 0.071</strong></td>" in page
     assert "<i>" not in page

@@ -27,6 +27,8 @@ def test_mistakes_are_one_line(tmp_path: Path, run: Run) -> None:
     assert (code, said.count("\n")) == (2, 1) and "not a run's folder" in said
     code, _, said = run("report", write_run(tmp_path / "x"), "-o", tmp_path / "no/such/folder.html")
     assert (code, said.count("\n")) == (2, 1) and "folder.html: cannot be written: No such file or directory" in said
+    code, _, said = run("report", tmp_path / "x", "-o", tmp_path / "x/resolved.yaml/x.html")
+    assert (code, said.count("\n")) == (2, 1) and "x.html: cannot be written: Not a directory" in said
 
 
 def test_it_needs_no_torch(tmp_path: Path) -> None:

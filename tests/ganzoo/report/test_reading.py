@@ -83,10 +83,19 @@ def test_a_run_of_which_nothing_is_logged(tmp_path: Path) -> None:
 
 def test_the_time_of_all_sittings_and_not_of_what_lies_between(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "x")
-    write_lines(folder / "events.jsonl", [{"event": "started", "time": AT.format(minute)} for minute in (0, 30)])
+    events = [("started", 0), ("started", 30), ("finished", 33), ("measured", 50)]
+    write_lines(folder / "events.jsonl", [{"event": name, "time": AT.format(minute)} for name, minute in events])
     write_lines(folder / "metrics.jsonl", [{"step": 2, "time": AT.format(4)}, {"step": 4, "time": AT.format(31)}])
-    write_lines(folder / "results.jsonl", [{"step": 4, "time": AT.format(33)}])
     assert Log(folder).seconds() == (4 + 3) * 60
+
+
+@pytest.mark.parametrize("events", [["started", "finished"], ["started"]])
+def test_what_is_measured_long_after_does_not_count(tmp_path: Path, events: list[str]) -> None:
+    folder = write_run(tmp_path / "x")
+    write_lines(folder / "events.jsonl", [{"event": one, "time": AT.format(5 * i)} for i, one in enumerate(events)])
+    write_lines(folder / "metrics.jsonl", [{"step": 2, "time": AT.format(4)}])
+    write_lines(folder / "results.jsonl", [{"step": 2, "time": AT.format(minute)} for minute in (5, 59)])
+    assert Log(folder).seconds() == (5 if "finished" in events else 4) * 60
 
 
 def test_times_that_are_none_count_for_nothing(tmp_path: Path) -> None:

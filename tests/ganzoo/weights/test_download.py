@@ -9,8 +9,12 @@ import subprocess
 import sys
 import time
 from hashlib import sha256
+from http.client import HTTPMessage
+from io import BytesIO
 from pathlib import Path
 from urllib.error import URLError
+from urllib.request import HTTPSHandler, Request
+from urllib.response import addinfourl
 
 import pytest
 from calls import refusal
@@ -116,6 +120,52 @@ def test_what_was_left_of_another_file_is_fetched_anew(server: FileServer, cache
     (cache / ".net.pth.part").write_bytes(left)
     assert find(server.entry()).read_bytes() == server.content
     assert ranges(server) == [f"bytes={len(left)}-", ""]
+
+
+@pytest.mark.parametrize("digits", [64, 8])
+def test_a_part_that_is_whole_is_taken_and_not_fetched_again(server: FileServer, cache: Path, digits: int) -> None:
+    cache.mkdir(parents=True)
+    (cache / ".net.pth.part").write_bytes(server.content)  # killed before it was put in its place
+    entry = server.entry(sha256=server.checksum[:digits])
+    assert find(entry).read_bytes() == server.content
+    assert ranges(server) == ["bytes=200000-"]
+    assert "net.pth" in names(cache) and ".net.pth.part" not in names(cache)
+
+
+@pytest.mark.parametrize("length", ["many", "-3", ""])
+def test_a_length_that_is_no_number_is_no_length(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch, length: str
+) -> None:
+    def altered(self: HTTPMessage, name: str, default: str | None = None) -> str | None:
+        return length if name == "Content-Length" else get(self, name, default)
+
+    get = HTTPMessage.get
+    monkeypatch.setattr(HTTPMessage, "get", altered)
+    assert find(server.entry(name="other", file="other.pth")).read_bytes() == server.content
+    assert "does not say how long it is" in refusal(find, server.entry(sha256="", size=0))
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_an_https_address_does_not_lead_to_http(
+    server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch, safe: bool
+) -> None:
+    def answer(self: HTTPSHandler, request: Request) -> addinfourl:
+        headers = HTTPMessage()
+        headers["Location"] = "https://b.invalid/net.pth" if "a." in request.full_url and safe else server.address
+        headers["Content-Length"] = str(len(server.content))
+        found = "b." in request.full_url
+        said = addinfourl(BytesIO(server.content), headers, request.full_url, 200 if found else 302)
+        said.msg = "Found"  # type: ignore[attr-defined]
+        return said
+
+    monkeypatch.setattr(HTTPSHandler, "https_open", answer)
+    entry = server.entry(address="https://a.invalid/net.pth", sha256="", file="net.pth")
+    if safe:
+        assert find(entry).read_bytes() == server.content
+    else:
+        said = refusal(find, entry)
+        assert f"it leads from https to {server.address}, where anybody could change it" in said
+        assert names(cache) == [] and server.asked == []
 
 
 def test_without_a_checksum_a_part_of_another_version_is_not_gone_on_with(server: FileServer, cache: Path) -> None:

@@ -97,6 +97,27 @@ def test_a_damaged_note_is_no_note(server: FileServer, cache: Path, note: str) -
     assert find(server.entry(sha256="")) == cache / "net.pth"
 
 
+@pytest.mark.parametrize("kept", ["cache", "own"])
+def test_another_file_of_the_same_name_is_not_taken_for_it(
+    server: FileServer, own: Path, cache: Path, kept: str
+) -> None:
+    find(server.entry(sha256=""))
+    if kept == "own":
+        for name in ("net.pth", "net.pth.json"):
+            (cache / name).rename(own / name)
+    place = {"cache": cache, "own": own}[kept] / "net.pth"
+    other = server.entry(name="test/other", address=server.address + "?v=2", file="net.pth", sha256="")
+    said = refusal(find, other)
+    assert said.startswith(f"{place}: it is test/net, from {server.address}, and not test/other, from {other.address}:")
+    assert find(server.entry(sha256="")) == find(server.entry(name="an/alias", sha256="")) == place
+    for digits in (64, 8):  # that tell that it is the same
+        known = server.entry(address="https://elsewhere.invalid/net.pth", sha256=server.checksum[:digits])
+        assert find(known) == place
+    place.unlink()
+    place.with_name("net.pth.json").unlink()
+    assert find(other) == cache / "net.pth"
+
+
 def test_what_was_fetched_is_found_by_its_name(server: FileServer, cache: Path) -> None:
     assert refusal(find, "test/net").startswith("unknown weights 'test/net'")
     find(server.entry(sha256=""))

@@ -1,0 +1,76 @@
+"""The processes of ganzoo bench: what each is given, one bench of a table at a time, and how it is stopped."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from bench_records import Runs, write_spec
+from calls import refusal
+from tinyrun import write_recipe
+
+from ganzoo.aside import hold
+from ganzoo.bench import running
+from ganzoo.bench.spec import Bench, Places, read_spec
+from ganzoo.records import JsonLines
+
+
+def spec(folder: Path, steps: int = 2) -> Bench:
+    write_recipe(folder, evaluate={"every": 0, "best": None})
+    return read_spec(write_spec(folder, set=[f"train.steps={steps}"]))
+
+
+def test_two_benches_of_a_table_do_not_write_over_each_other(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path)
+    home = tmp_path / "runs/spec"
+    home.mkdir(parents=True)
+    with hold(home / ".lock", "") as _:  # type: ignore[union-attr]
+        assert "another process makes this table just now" in refusal(
+            running.run, bench, Places(tmp_path / "runs"), jobs=1
+        )
+    assert not runs.names
+
+
+def test_each_job_has_one_of_the_devices_that_this_process_sees_and_its_share_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def devices(jobs: int) -> list[str]:
+        return [one.get("CUDA_VISIBLE_DEVICES", "") for one in running.surroundings(jobs)]
+
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [one.get("OMP_NUM_THREADS") for one in [*running.surroundings(3), *running.surroundings(1)]] == [
+        *"222",
+        None,
+    ]
+    assert running.surroundings(9)[0]["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert "OMP_NUM_THREADS" not in running.surroundings(3)[0]
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert devices(3) == ["0", "1", "0"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a, 5")
+    assert devices(3) == ["GPU-a", "5", "GPU-a"]
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert devices(2) == ["", ""]
+
+
+def test_asked_to_stop_a_bench_stops_its_runs_and_begins_no_other(tmp_path: Path) -> None:
+    """In processes of its own, as signals are the process's."""
+    bench = spec(tmp_path, steps=100_000)
+    command = [sys.executable, "-m", "ganzoo", "bench", str(bench.file), "--root", str(tmp_path / "runs")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bench_process:
+        log = tmp_path / "runs/spec/tiny/one-seed0/metrics.jsonl"
+        for _ in range(600):
+            if len([*JsonLines(log)]) > 1 or bench_process.poll() is not None:
+                break
+            time.sleep(0.1)
+        bench_process.terminate()
+        assert bench_process.wait(60) == 130
+    assert not bench.records.exists()
+    assert not (tmp_path / "runs/spec/tiny/two-seed0").exists()
+    events = [one["event"] for one in JsonLines(log.with_name("events.jsonl"))]
+    assert events[-1] == "stopped"  # saved, as the run was asked to
