@@ -198,13 +198,13 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
     return attached
 
 
-def sources_of(method: Method, losses: Iterable[Attached], metrics: Iterable[Metric]) -> dict[str, Source]:
-    """Return what method, losses and metrics read besides recipe and data, by its place in the recipe."""
+def sources_of(method: Method, losses: Iterable[Attached], metrics: Mapping[str, Metric]) -> dict[str, Source]:
+    """Return what method, losses and metrics read besides recipe and data, by its place, or name, in the recipe."""
     found = {f"method.{name}": one for name, one in method.sources.items()}
     for attached in losses:
         found |= {f"losses.{attached.name}.{name}": one for name, one in attached.loss.sources.items()}
-    for i, metric in enumerate(metrics):
-        found |= {f"{METRICS}.{i}.{name}": one for name, one in metric.sources.items()}
+    for label, metric in metrics.items():
+        found |= {f"{METRICS}.{label}.{name}": one for name, one in metric.sources.items()}
     return found
 
 

@@ -61,7 +61,7 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     if not console.is_terminal:
         console.width = 1000  # a file or a pipe has no edge to wrap at
     console.print(parts_table(recipe, method, dataset, shapes))
-    sources = sources_of(method, losses, metrics.values())
+    sources = sources_of(method, losses, metrics)
     if not method.phases:
         click.echo("nothing to train")
         for line in [] if quick else [*forward_lines(method, step), *lines_of(sources)]:

@@ -16,6 +16,7 @@ from ganzoo.data.order import picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told
+from ganzoo.fingerprint import note_code
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.made import measure_pictures
 from ganzoo.recipe import Recipe
@@ -100,6 +101,7 @@ def recipe_of(folder: Path, changes: Sequence[str] = ()) -> Recipe:
 
 def open_run(recipe: Recipe) -> Opened:
     """Build a run's parts and prepare its metrics. Raises GanzooError for what is not there or does not fit."""
+    note_code(recipe)
     accelerator = processes.start()
     dataset = recipe.data.make()
     method = build_method(recipe, dataset.channels)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ganzoo.interfaces import Dataset, Split
@@ -23,6 +24,8 @@ SHAPES_FIGURES = {"train.epochs", "train.steps"}
 """What may change when a run is resumed, and yet changes what comes out."""
 
 
+_PARSING = Lock()
+"""Python 3.11 may fail where two threads make syntax trees at once (its issue 106905)."""
 CHOOSES = {"evaluate.best", "evaluate.patience", "evaluate.every", "evaluate.limit"}
 """What counts for which checkpoint is the best, and for when a training that waits for a better one ends."""
 
@@ -34,7 +37,7 @@ def recipe_key(recipe: Recipe) -> str:
     """
     resolved = portable(recipe.resolved())
     left_out = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys} - SHAPES_FIGURES
-    if recipe.evaluate.best or recipe.evaluate.patience:
+    if recipe.evaluate.best:
         left_out -= CHOOSES
     for path in [*left_out, "train.seed"]:
         section, key = path.split(".")
@@ -67,6 +70,12 @@ def plugins_of(recipe: Recipe, others: Iterable[Part] = ()) -> dict[str, dict[st
     return {name: {"version": versions[name], "code": code_key(*sorted(modules[name]))} for name in sorted(modules)}
 
 
+def note_code(recipe: Recipe) -> None:
+    """Take the checksums of ganzoo's and a recipe's code now, when it is read, as files may change while it runs."""
+    core_key()
+    plugins_of(recipe)
+
+
 @cache
 def code_key(*modules: str) -> str:
     """Return the checksum of modules and of all that they import of plugins, without comments and docstrings."""
@@ -76,12 +85,13 @@ def code_key(*modules: str) -> str:
     return digest.hexdigest()[:LENGTH]
 
 
+@cache
 def core_key() -> str:
     """Return the checksum of ganzoo's own code, likewise."""
     top = Path(__file__).parent
     digest = hashlib.sha256()
     for file in sorted(top.rglob("*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = _parsed(file)
         digest.update(f"{file.relative_to(top).as_posix()} {_plain(tree)}\n".encode())
     return digest.hexdigest()[:LENGTH]
 
@@ -96,10 +106,15 @@ def _reached(modules: Iterable[str]) -> dict[str, ast.Module]:
         file = None if name in found else _file_of(name)
         if file is None:
             continue
-        found[name] = tree = ast.parse(file.read_text(encoding="utf-8"))
+        found[name] = tree = _parsed(file)
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
         todo += [one for one in _imported(tree, package) if one.partition(".")[0] in packages]
     return found
+
+
+def _parsed(file: Path) -> ast.Module:
+    with _PARSING:
+        return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _file_of(module: str) -> Path | None:

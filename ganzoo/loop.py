@@ -46,7 +46,7 @@ def train(run: Run) -> dict[str, float]:
     if start == 0 and run.metrics and trains:
         measure_now(run, 0)
     stop_at = start if ended else total
-    if trains and start < stop_at:
+    if start < stop_at or not trains:
         run.sit_down(start)
     with Stop() as stop, run.console.progress(total, start) as line:
         begun = time.perf_counter()

@@ -56,16 +56,15 @@ def take(folder: Path, name: str, engine: Engine) -> Taken:
 
     A run that goes on may replace it meanwhile: then it is read again, so that it is of one step.
     """
-    for _ in range(TRIES):
-        before = told(folder, name)
+    for attempt in range(1, TRIES + 1):
         try:
+            before = told(folder, name)
             state.load_weights(before.place, engine)
-        except GanzooError:
             if told(folder, name) == before:
+                return before
+        except (GanzooError, OSError):
+            if attempt == TRIES:
                 raise
-            continue
-        if told(folder, name) == before:
-            return before
     raise GanzooError(f"{folder}: the checkpoint {name!r} is replaced faster than it can be read: wait for the run")
 
 

@@ -30,10 +30,11 @@ class Sitting(BaseModel):
         step: at which it began.
         epochs: that the run was to have, or else ``steps``: schedules follow it.
         steps: likewise.
-        plugins: whose code shapes a step, or chooses a checkpoint.
+        plugins: whose code shapes a step, or chooses the best checkpoint.
         core: ganzoo's version, and the checksum of its code.
         pictures: checksums of those of training and validation.
         sources: checksums of what parts read besides: banks, weights.
+        chosen_by: how the best checkpoint is chosen, where one is kept.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -44,6 +45,7 @@ class Sitting(BaseModel):
     core: str
     pictures: dict[str, str]
     sources: dict[str, str]
+    chosen_by: dict[str, Any] = {}
 
 
 class Data(BaseModel):

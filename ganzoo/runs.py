@@ -25,6 +25,7 @@ from ganzoo.engine import Engine
 from ganzoo.environment import environment
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator
+from ganzoo.fingerprint import note_code
 from ganzoo.interfaces import Dataset
 from ganzoo.progress import Progress
 from ganzoo.recipe import Recipe
@@ -51,6 +52,7 @@ class Run:
         self.folder = folder
         self.accelerator = accelerator
         self.console = Console(quiet=not accelerator.is_main_process)
+        note_code(recipe)
         self.dataset: Dataset = recipe.data.make()
         train = recipe.train
         method = build_method(recipe, self.dataset.channels)
@@ -78,7 +80,7 @@ class Run:
             ema=train.ema,
         )
         self.metrics = bound_metrics(recipe, method, self.reader)
-        self.sources = sources_of(method, losses, self.metrics.values())
+        self.sources = sources_of(method, losses, self.metrics)
         self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=train.seed, batch=recipe.evaluate.batch)
         self.lines = JsonLines(folder / "metrics.jsonl")
         self.events = JsonLines(folder / "events.jsonl")
@@ -210,7 +212,7 @@ class Run:
         if not (last / state.PROGRESS).is_file():
             return Progress(), {}
         saved, sums = state.load(last, self.engine)
-        self.sittings = saved.get("sittings", [])  # an imported checkpoint has none
+        self.sittings = saved["sittings"]
         progress = Progress.of(saved)
         self.write_event("resumed", step=progress.step)
         return progress, sums

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ganzoo.data.order import picture_counts
-from ganzoo.fingerprint import core_key, data_key, plugins_of
+from ganzoo.fingerprint import core_key, data_key, plugins_of, portable
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.plugins import installed_version
 from ganzoo.recipe import Recipe
@@ -34,13 +34,22 @@ def sitting(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], step: 
         core=core(),
         pictures={split: data_key(dataset, split) for split in there},
         sources=dict(sources),
+        chosen_by=chosen_by(recipe),
     )
 
 
 def trainers(recipe: Recipe) -> dict[str, Code]:
-    """Return the plugins that count for a checkpoint; metrics do where they choose it, or end the training."""
-    chosen = recipe.evaluate.best or recipe.evaluate.patience
-    return {name: Code(**code) for name, code in plugins_of(recipe if chosen else replace(recipe, metrics=[])).items()}
+    """Return the plugins whose code counts for checkpoints; that of metrics does where they choose the best one."""
+    found = plugins_of(recipe if recipe.evaluate.best else replace(recipe, metrics=[]))
+    return {name: Code(**code) for name, code in found.items()}
+
+
+def chosen_by(recipe: Recipe) -> dict[str, Any]:
+    """Return what chooses the best checkpoint, and when to end for want of a better one; nothing without ``best``."""
+    settings = recipe.resolved()["evaluate"]
+    names = ("best", "every", "limit", "patience", "metrics") if recipe.evaluate.best else ()
+    chosen: dict[str, Any] = portable({name: settings[name] for name in names})
+    return chosen
 
 
 def core() -> str:

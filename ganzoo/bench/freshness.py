@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from ganzoo.bench.sets import Source, changed_sets, code_of
 from ganzoo.bench.spec import Bench
-from ganzoo.errors import GanzooError
 from ganzoo.fingerprint import data_key, portable, recipe_key
 from ganzoo.recipe import Recipe
 from ganzoo.result import Code, Record, Sitting
-from ganzoo.sittings import trainers
+from ganzoo.sittings import chosen_by, trainers
 
 
 class Seen:
@@ -26,7 +25,7 @@ class Seen:
             try:
                 dataset = recipe.data.make()
                 self._keys[where] = {split: data_key(dataset, split) for split in ("train", "validation", "test")}
-            except GanzooError:
+            except Exception:  # a plugin's data set may do anything; not to be read is not to be here
                 self._keys[where] = {}
         return self._keys[where]
 
@@ -42,6 +41,8 @@ def stale(bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, Sourc
         seen: reads pictures.
     """
     changed = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
+    if record.cell.get("prepared", "") != bench.prepared:
+        changed.append("what is prepared")
     if record.status == "ok" and record.metrics != metrics_of(recipe):
         changed.append("metrics")
     changed += changed_sets(bench, record, sets)
@@ -52,16 +53,19 @@ def stale(bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, Sourc
     return [*changed, *(["pictures"] if any(_other_pictures(one, seen.of(recipe)) for one in read) else [])]
 
 
-def trained_alike(sittings: Iterable[Sitting], recipe: Recipe, seen: Seen) -> bool:
+def trained_alike(sittings: Iterable[Sitting], recipe: Recipe, seen: Seen, checkpoint: str) -> bool:
     """Return whether a run was trained as it would be now: by the same code, on the same pictures, to the same length.
 
-    One that was stretched to its length is another: its learning rate went another way.
+    One that was stretched to its length is another: its learning rate went another way. Where the best checkpoint is
+    asked for, or its want ends the training, it has to have been chosen by the same.
     """
     length = (recipe.train.epochs, recipe.train.steps)
+    chosen = checkpoint == "best" or recipe.evaluate.patience
     return not any(
         (one.epochs, one.steps) != length
         or _others(one.plugins, trainers(recipe))
         or _other_pictures(one.pictures, seen.of(recipe))
+        or (chosen and one.chosen_by != chosen_by(recipe))
         for one in sittings
     )
 

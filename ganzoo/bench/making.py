@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -20,6 +22,9 @@ from ganzoo.recipe import Recipe
 from ganzoo.records import JsonLines
 from ganzoo.result import Cost, Data, Record, Sitting
 from ganzoo.sittings import core
+
+STOPPED = {*(-one for one in (1, 2, 15)), *(128 + one for one in (1, 2, 15))}
+"""Exit codes of what was asked to stop, by SIGHUP, Ctrl-C or SIGTERM; any other death is its own."""
 
 
 def folder_of(bench: Bench, cell: Cell, recipe: Recipe, places: Places) -> Path:
@@ -50,43 +55,57 @@ def made(
     words = ["run", str(bench.recipe(cell)), *bench.changes(cell, places), *name]
     environment = {**os.environ, **surrounding}
     code_key.cache_clear()  # a plugin may have been written anew while others were run
-    anew = [] if trained_alike(_sittings(folder), recipe, seen) else ["--fresh"]
-    done = _called(cell, [*words, *anew], environment)
+    sittings = _sittings(folder)
+    alike = sittings is not None and trained_alike(sittings, recipe, seen, checkpoint)
+    results = JsonLines(folder / "results.jsonl")
+    before = [*results]
+    done = _called(cell, words if alike else [*words, "--fresh"], environment)
     if "begun with other settings" in done.stderr:
         done = _called(cell, [*words, "--fresh"], environment)
-    found = _result(folder, checkpoint, recipe)
+    found = _result(results, checkpoint, recipe)
     if done.returncode == 0 and not (found and measured_alike(found, recipe, seen)):
         done = _called(cell, ["evaluate", str(folder), "--checkpoint", checkpoint], environment)
-        found = _result(folder, checkpoint, recipe)
+        found = _result(results, checkpoint, recipe)
+    if done.returncode:  # what was measured before says nothing of why; what was measured now may be whole, or say it
+        found = _result([one for one in results if one not in before], checkpoint, recipe)
     where = {"spec": bench.file.stem, "scale": bench.scale, "row": cell.row, "data": cell.data}
-    if found and (done.returncode == 0 or found.status == "failed"):
-        return found.model_copy(update={"cell": where})
-    return _failure(recipe, cell, where, last_line(done))
+    where |= {"prepared": bench.prepared} if bench.prepared else {}
+    return found.model_copy(update={"cell": where}) if found else _failure(recipe, cell, where, last_line(done))
 
 
-def _sittings(folder: Path) -> list[Sitting]:
-    """Return what a run was trained with so far."""
+def _sittings(folder: Path) -> list[Sitting] | None:
+    """Return what a run was trained with so far; None where that is not known of its beginning."""
     place = state.find(folder / "checkpoints" / "last")
-    return [Sitting.model_validate(one) for one in state.read_progress(place)["sittings"]] if place else []
+    if place is None:
+        return []
+    try:
+        found = [Sitting.model_validate(one) for one in state.read_progress(place)["sittings"]]
+    except (KeyError, TypeError, ValueError, GanzooError):  # of another version of ganzoo, or damaged
+        return None
+    return found if found and found[0].step == 0 else None
 
 
 def _called(cell: Cell, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     done = children.call(words, environment)
-    if done.returncode < 0 or done.returncode > 128:
+    if done.returncode in STOPPED:
         raise GanzooError(f"{cell.name}: stopped by a signal; the same command goes on")
+    if "another process trains this run just now" in done.stderr:
+        raise GanzooError(last_line(done))
     return done
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
     """Return the last thing that a command said of what went wrong."""
+    if done.returncode < 0:
+        return f"it was ended by {signal.Signals(-done.returncode).name}"
     lines = [line.removeprefix("ganzoo: ") for line in done.stderr.splitlines() if line.strip()]
     return lines[-1] if lines else f"it ended with exit code {done.returncode}"
 
 
-def _result(folder: Path, checkpoint: str, recipe: Recipe) -> Record | None:
-    """Return the last record of a run that is of this recipe: of test pictures, or of others where there are none."""
+def _result(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: Recipe) -> Record | None:
+    """Return the last of a run's records that is of this recipe: of test pictures, else of validation pictures."""
     found: dict[bool, Record] = {}
-    for line in JsonLines(folder / "results.jsonl"):
+    for line in lines:
         try:
             one = Record.model_validate(line)
         except ValidationError:  # of another version of ganzoo: it is measured again

@@ -7,6 +7,8 @@ import os
 import shlex
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
@@ -18,9 +20,9 @@ from ganzoo.bench.freshness import Seen, stale
 from ganzoo.bench.making import folder_of, last_line, made, placeless
 from ganzoo.bench.sets import Source, code_of, sets_of
 from ganzoo.bench.spec import Bench, Cell, Places
+from ganzoo.cache import cache_folder
 from ganzoo.console import Console
 from ganzoo.errors import GanzooError
-from ganzoo.fingerprint import code_key
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.records import write_text
@@ -55,10 +57,11 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
     Raises GanzooError where what recipes need cannot be made, for a recipe that is wrong, before any row is run, and
     when another process makes this table just now.
     """
-    home = places.root / bench.name
-    home.mkdir(parents=True, exist_ok=True)
-    busy = f"{bench.file}: another process makes this table just now, in {home}; wait for it, or give --root"
-    lock = hold(home / ".lock", busy)
+    locks = cache_folder() / "benches"
+    with suppress(OSError):  # where nothing can be written, nothing is locked
+        locks.mkdir(parents=True, exist_ok=True)
+    name = sha256(str(bench.records.resolve()).encode()).hexdigest()[:24]
+    lock = hold(locks / f"{name}.lock", f"{bench.file}: another process makes this table just now; wait for it")
     try:
         with children.ended_with_us():
             return _run(bench, places, jobs=jobs, only=only)
@@ -95,11 +98,12 @@ def _run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str]) -> lis
         if bench.spec.matrix and record.status == "ok":
             with measuring:  # in this process, one at a time
                 record = with_distances(record, folder_of(bench, cell, recipe, places), bench.spec.matrix, sets)
-            code_key.cache_clear()
+        if bench.spec.matrix:
             record = record.model_copy(update={"plugins": code_of(recipe, sets)})
         record = placeless(record, folder_of(bench, cell, recipe, places), places)
+        children.require_going()
         with lock:
-            others = [one for one in records if one is not of(records, cell)]
+            others = [one for one in records if of([one], cell) is None]
             records[:] = _sorted(bench, [*others, record])
             write_text(bench.records, "".join(json.dumps(one.fields(), ensure_ascii=False) + "\n" for one in records))
         own = {name: value for name, value in record.figures.items() if "sets" not in record.about.get(name, {})}
@@ -110,8 +114,11 @@ def _run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str]) -> lis
     try:
         for done in as_completed([pool.submit(make, item) for item in todo]):
             done.result()
+    except BaseException:
+        children.stop()
+        raise
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # what runs saves and stops, or has ended
+        pool.shutdown(cancel_futures=True)  # after a stop, until what runs has saved
     return records
 
 

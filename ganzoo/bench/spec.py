@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,13 +48,21 @@ class DataSet(_Strict):
 
 
 class Column(_Strict):
-    """A figure of the records: its label, which way is better, the digits after the point, a factor."""
+    """A figure of the records: its label, which way is better, the digits after the point, a factor.
+
+    ``also`` is its name in records that have it under no direction: those of methods that go one way.
+    """
 
     figure: str
+    also: str = ""
     label: str
     better: Better = ""
     digits: Annotated[int, Field(ge=0, le=9)] = 3
     factor: float = 1.0
+
+    def name_in(self, figures: Mapping[str, Any]) -> str:
+        """Return the name under which figures have it."""
+        return self.also if self.also in figures and self.figure not in figures else self.figure
 
 
 class Preparation(_Strict):
@@ -158,6 +168,12 @@ class Bench:
     def page(self) -> Path | None:
         """The page that the table stands on."""
         return self.file.parent / self.spec.page if self.spec.page else None
+
+    @property
+    def prepared(self) -> str:
+        """A checksum of the commands that make what recipes need; empty where there are none."""
+        commands = {name: one.command for name, one in self.spec.prepare.items()}
+        return sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()[:16] if commands else ""
 
     def cells(self) -> Iterator[Cell]:
         """Yield the runs, in the table's order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ganzoo.bench.running import of
@@ -121,7 +121,7 @@ def found_of(bench: Bench, records: Sequence[Record], row: str, data: str, colum
     values, lost = [], []
     for seed in bench.spec.seeds:
         record = of(records, Cell(row, data, seed))
-        value = record.figures.get(column.figure) if record else None
+        value = record.figures.get(column.name_in(record.figures)) if record else None
         if record is None:
             lost.append("not run")
         elif value is None:
@@ -208,9 +208,13 @@ def seeds_of(bench: Bench) -> str:
 
 def _shown(bench: Bench, records: Sequence[Record]) -> list[Record]:
     """Return the records that give a figure of the table, whatever else of theirs has failed."""
-    keys = bench.spec.matrix.figures() if bench.spec.matrix else [one.figure for one in bench.spec.columns]
+    columns = bench.spec.columns
     mine = [one for one in (of(records, cell) for cell in bench.cells()) if one]
-    return [one for one in mine if any(math.isfinite(one.figures.get(key, math.nan)) for key in keys)]
+
+    def keys(figures: Mapping[str, float]) -> Iterable[str]:
+        return bench.spec.matrix.figures() if bench.spec.matrix else [one.name_in(figures) for one in columns]
+
+    return [one for one in mine if any(math.isfinite(one.figures.get(key, math.nan)) for key in keys(one.figures))]
 
 
 def _counts(bench: Bench, records: Sequence[Record]) -> list[str]:
@@ -218,13 +222,13 @@ def _counts(bench: Bench, records: Sequence[Record]) -> list[str]:
     labels: dict[str, dict[str, None]] = {}
     for one in _shown(bench, records):
         for column in bench.spec.columns:
-            about = one.about.get(column.figure, {})
+            about = one.about.get(column.name_in(one.about), {})
             counts = f"{about['n_fake']} translated" if "n_fake" in about else ""
             counts += f", {about['n_real']} real ({about['real']})" if "n_real" in about else ""
-            network = f", {about['network']}" if "network" in about else ""
+            network = f", seen by {about['network']}" if "network" in about else ""
             if counts:
-                labels.setdefault(f"{counts}{network}", {})[column.label] = None
-    return [f"{' and '.join(names)}: {counts} pictures." for counts, names in labels.items()]
+                labels.setdefault(f"{counts} pictures{network}", {})[column.label] = None
+    return [f"{'; '.join(names)}: {counts}." for counts, names in labels.items()]
 
 
 def making(bench: Bench, records: Sequence[Record]) -> list[str]:

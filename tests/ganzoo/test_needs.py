@@ -40,13 +40,13 @@ def test_the_checkpoint_is_as_large_as_the_one_that_a_run_writes(
 
     measure = needs.measure
     monkeypatch.setattr("ganzoo.check.measure", measured)
-    recipe, before = write_recipe(tmp_path), needs.peak_of_process()
+    recipe = write_recipe(tmp_path)
     said(capsys, recipe)
     ganzoo.run(recipe, *QUIET, "train.steps=4", root=tmp_path / "runs")
     last = everything(tmp_path / "runs/tiny/default/checkpoints/last")
     written = sum(len(one) for name, one in last.items() if ":" in name and ":sums/" not in name)
     assert kept[0].checkpoint == written > 40_000
-    assert before <= kept[0].memory <= needs.peak_of_process() < psutil.virtual_memory().total
+    assert 1 << 27 < kept[0].memory < psutil.virtual_memory().total
     assert kept[0].seconds > 0
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tinyrun import lines, write_recipe
 
 import ganzoo
+from ganzoo.bench import running
+from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.errors import GanzooError
 from ganzoo.evaluations import evaluate_targets
 from ganzoo.result import Cost, Data, Record
@@ -89,3 +92,24 @@ def record(
         environment={"device": "a machine", "cores": 2},
         cell={"spec": "spec", "scale": "", "row": row, "data": data},
     )
+
+
+MARKERS = "# Page\n<!-- spec table: made -->\n<!-- end of spec table -->\nrest\n"
+
+
+def spec(folder: Path, **changes: Any) -> Bench:
+    """Return a bench of two rows of the tiny recipe, with a page beside it, and with changes."""
+    if not (folder / "tiny.yaml").exists():
+        write_recipe(folder, evaluate={"every": 0, "best": None})
+        (folder / "page.md").write_text(MARKERS)
+    rows = {
+        "one": {"label": "One", "recipe": "tiny.yaml"},
+        "two": {"label": "Two", "recipe": "tiny.yaml", "set": ["method.cycle=1"]},
+    }
+    return read_spec(write_spec(folder, **{"page": "page.md", "rows": rows, **changes}))
+
+
+def make(bench: Bench) -> list[dict[str, Any]]:
+    """Run what a bench lacks; return its records but for times."""
+    running.run(bench, Places(bench.file.parent / "runs"), jobs=1)
+    return lines(bench.records, "time", "cost")

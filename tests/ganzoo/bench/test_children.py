@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ from calls import refusal
 from tinyrun import write_recipe
 
 from ganzoo.aside import hold
-from ganzoo.bench import running
+from ganzoo.bench import children, running
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.records import JsonLines
 
@@ -23,14 +25,17 @@ def spec(folder: Path, steps: int = 2) -> Bench:
     return read_spec(write_spec(folder, set=[f"train.steps={steps}"]))
 
 
-def test_two_benches_of_a_table_do_not_write_over_each_other(tmp_path: Path, runs: Runs) -> None:
+def test_two_benches_of_a_table_do_not_write_over_each_other(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     bench = spec(tmp_path)
-    home = tmp_path / "runs/spec"
-    home.mkdir(parents=True)
-    with hold(home / ".lock", "") as _:  # type: ignore[union-attr]
-        assert "another process makes this table just now" in refusal(
-            running.run, bench, Places(tmp_path / "runs"), jobs=1
-        )
+    running.run(bench, Places(tmp_path / "runs"), jobs=1)
+    (file,) = (tmp_path / "cache/benches").iterdir()
+    del runs.names[:]
+    with hold(file, "") as _:  # type: ignore[union-attr]
+        said = refusal(running.run, bench, Places(tmp_path / "elsewhere"), jobs=1)
+    assert "another process makes this table just now" in said
     assert not runs.names
 
 
@@ -56,6 +61,44 @@ def test_each_job_has_one_of_the_devices_that_this_process_sees_and_its_share_of
     assert devices(3) == ["GPU-a", "5", "GPU-a"]
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert devices(2) == ["", ""]
+
+
+def test_one_that_is_ended_by_itself_is_a_failure_and_ends_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = {"one-seed0": -signal.SIGSEGV, "two-seed0": -signal.SIGKILL}
+
+    def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(words, codes.get(words[words.index("--name") + 1], 2), "", "")
+
+    monkeypatch.setattr(children, "call", call)
+    whys = [one.why for one in running.run(spec(tmp_path), Places(tmp_path / "runs"), jobs=2)]
+    assert whys[0] == "it was ended by SIGSEGV"
+    assert whys[2] == "it was ended by SIGKILL"
+    assert len(whys) == 4
+    codes["one-seed1"] = -signal.SIGTERM
+    before = (tmp_path / "spec.jsonl").read_bytes()
+    assert "stopped by a signal" in refusal(running.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1)
+    assert len(before.splitlines()) == 4
+    busy = "ganzoo: runs/x: another process trains this run just now; wait for it, or give --name\n"
+    monkeypatch.setattr(children, "call", lambda *_: subprocess.CompletedProcess([], 2, "", busy))
+    assert "another process trains this run" in refusal(running.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1)
+
+
+def test_what_is_asked_to_stop_while_it_prepares_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    def interrupted(self: subprocess.Popen[str], *rest: object) -> None:
+        started.append(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        children.call(["plugins"], dict(os.environ))
+    assert started[0].returncode is not None
+    with children.ended_with_us():
+        children.stop()
+        assert "stopped" in refusal(children.call, ["plugins"], dict(os.environ))
 
 
 def test_asked_to_stop_a_bench_stops_its_runs_and_begins_no_other(tmp_path: Path) -> None:

@@ -159,10 +159,22 @@ def test_the_steps_are_those_of_the_runs_and_not_of_their_best_checkpoints(tmp_p
     assert "4 runs of 100 steps" in " ".join(made(read_spec(write_spec(tmp_path)), found).made)
 
 
+def test_a_method_that_goes_one_way_names_its_figures_without_a_direction(tmp_path: Path) -> None:
+    columns = [{"figure": "swd_AB", "also": "swd", "label": "SWD", "better": "less", "digits": 1}]
+    about = {"metric": "swd", "n_fake": 7, "n_real": 5, "real": "B of test"}
+    both = [record("one", seed, {"swd_AB": 1.0 + seed, "swd_BA": 9.0}, about=about) for seed in (0, 1)]
+    one_way = [record("two", seed, {"swd": 4.0 + seed}, about=about) for seed in (0, 1)]
+    table = made(read_spec(write_spec(tmp_path, columns=columns)), [*both, *one_way])
+    assert texts(table) == [["One", "1.5 ± 0.7"], ["Two", "4.5 ± 0.7"]]
+    assert table.rows[0][1].bold
+    assert not table.notes
+    assert "SWD: 7 translated, 5 real (B of test) pictures." in table.made
+
+
 def test_a_label_may_hold_a_colon(tmp_path: Path) -> None:
     columns = [{"figure": "cycle_l1_AB", "label": one} for one in ("A: first", "A: second")]
     said = made(read_spec(write_spec(tmp_path, columns=columns)), records()).made
-    assert "A: first and A: second: 3 translated pictures." in said
+    assert "A: first; A: second: 3 translated pictures." in said
 
 
 def test_a_factor_and_digits_are_heeded(tmp_path: Path) -> None:
@@ -175,7 +187,7 @@ def test_counts_network_machine_and_time_are_told(tmp_path: Path) -> None:
     about = {"metric": "fd", "n_fake": 60, "n_real": 59, "real": "B of test", "network": "torchvision/x"}
     table = made(read_spec(write_spec(tmp_path)), records(about=about))
     said = " ".join(table.made)
-    assert "cycle: 60 translated, 59 real (B of test), torchvision/x pictures." in said
+    assert "cycle: 60 translated, 59 real (B of test) pictures, seen by torchvision/x." in said
     assert "4 runs of 100 steps" in said and "a machine, 2 cores" in said
     assert "Made by `ganzoo bench spec.yaml`; records in `spec.jsonl`." in said
 
