@@ -80,7 +80,7 @@ def test_a_run_is_not_measured_with_another_bank_of_the_same_place(
     with_bank = f"evaluate.metrics=[{{metric: contextual, bank: {bank.folder}}}]"
     assert list(ganzoo.run(recipe, *QUIET, with_bank, "train.steps=1", root=tmp_path)) == ["contextual"]
     build([photographs], bank.folder, SMALL, limit=4, fresh=True)
-    with pytest.raises(GanzooError, match=rf"sources\.evaluate\.metrics\.0\.bank: {bank.key} → "):
+    with pytest.raises(GanzooError, match=rf"sources\.evaluate\.metrics\.contextual\.bank: {bank.key} → "):
         ganzoo.run(recipe, *QUIET, with_bank, "train.steps=1", root=tmp_path)
     ganzoo.run(recipe, *QUIET, "evaluate.metrics=[cycle_l1]", "train.steps=1", root=tmp_path)
 
