@@ -121,7 +121,7 @@ class Evaluator:
                 try:
                     rows = metric.rows(step, direction)
                 except Exception as error:  # a plugin's metric may do anything; the others' figures must not be lost
-                    failed[name] = reason(error)
+                    failed[name] = _reason(name, error)
                     continue
                 for key, column in rows.items():
                     kept = mine.setdefault((name, direction), {}).setdefault(key, {})
@@ -152,13 +152,18 @@ class Evaluator:
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
             figures = metric.compute(columns, real)
         except Exception as error:  # as above
-            found.failed[name] = reason(error)
+            found.failed[name] = _reason(name, error)
             return
         for figure, value in figures.items():
             key = f"{figure}{suffix}"
             if key in found.figures:
                 raise GanzooError(f"evaluate.metrics: two metrics give the figure {key!r}; leave one of them out")
             found.figures[key], found.about[key] = value, about
+
+
+def _reason(name: str, error: Exception) -> str:
+    """Return why a metric failed, without its name, which is said beside it."""
+    return reason(error).removeprefix("evaluate.metrics: ").removeprefix(f"{name}: ")
 
 
 def told(what: str, found: Measured) -> str:

@@ -88,7 +88,6 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
 class Opened:
     """A run's parts, ready to measure; which checkpoint's weights they have is the caller's."""
 
-    recipe: Recipe
     dataset: Dataset
     evaluator: Evaluator
 
@@ -113,7 +112,7 @@ def open_run(recipe: Recipe) -> Opened:
     for metric in metrics.values():
         metric.prepare(train.seed)
     evaluator = Evaluator(engine, reader, metrics, seed=train.seed, batch=recipe.evaluate.batch)
-    return Opened(recipe, dataset, evaluator)
+    return Opened(dataset, evaluator)
 
 
 def measure_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
