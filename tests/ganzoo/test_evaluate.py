@@ -59,6 +59,16 @@ def test_each_picture_counts_once_in_its_order(batch: int) -> None:
             assert figures[f"mean{index}_{way}"] == pytest.approx(float(to_float(image).mean()), abs=1e-6)
 
 
+def test_why_a_metric_failed_does_not_begin_with_its_name() -> None:
+    class Failing(Metric):
+        def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
+            raise GanzooError("evaluate.metrics: swd: pictures are too small")
+
+    engine, reader = parts()
+    found = Evaluator(engine, reader, {"swd": Failing(), "swd (2)": Failing()}, seed=0).measure("test")
+    assert found.failed == {"swd": "pictures are too small", "swd (2)": "swd: pictures are too small"}
+
+
 def test_a_limit_takes_the_first() -> None:
     engine, reader = parts()
     found = Evaluator(engine, reader, {"means": Means()}, seed=0).measure("test", limit=2)
