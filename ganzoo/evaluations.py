@@ -10,7 +10,6 @@ from typing import Any
 
 from ganzoo import processes, state
 from ganzoo.assemble import bound_metrics, build_method, reads_pairs, require_given
-from ganzoo.console import Console
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import picture_counts
 from ganzoo.engine import Engine
@@ -22,7 +21,8 @@ from ganzoo.made import measure_pictures
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.recording import make_record, take
-from ganzoo.records import JsonLines
+from ganzoo.utils.console import Console
+from ganzoo.utils.jsonl import JsonLines
 
 RESOLVED = "resolved.yaml"
 MEASURED = ("data", "images", "evaluate")

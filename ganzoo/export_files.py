@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.aside import beside, flush
 from ganzoo.data.pictures import find_pictures
 from ganzoo.errors import GanzooError
 from ganzoo.export_formats import format_of
@@ -22,6 +21,7 @@ from ganzoo.exporting import LEAST, TranslationFunction, shapes_of, trace
 from ganzoo.fingerprint import weights_key
 from ganzoo.plugins import installed_version
 from ganzoo.translate import TRANSLATED, Translator
+from ganzoo.utils.atomic import beside, flush
 
 RANGES = {"images": "-1 to 1", "mask": "0 to 1", "style": "any"}
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ganzoo import processes
 from ganzoo.assemble import named
-from ganzoo.console import Console
 from ganzoo.data.loading import Batch, Reader, stack
 from ganzoo.data.order import Row
 from ganzoo.data.pictures import find_pictures, read_picture
@@ -26,6 +25,7 @@ from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.sittings import core
 from ganzoo.step import Step
+from ganzoo.utils.console import Console
 
 
 class Made(Dataset):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +22,8 @@ from ganzoo.errors import fitting
 from ganzoo.interfaces import Method, Source
 from ganzoo.recipe import Recipe
 from ganzoo.step import Step
-from ganzoo.units import duration, size
+from ganzoo.utils.formatting import duration, size
+from ganzoo.utils.memory import peak
 
 STEPS = 4
 """That are taken at most: the first has indexes to learn and kernels to choose. More where steps take turns."""
@@ -90,27 +89,6 @@ def _kept(engine: Engine) -> Iterator[Tensor]:
         for entries in optimizer.state.values():
             yield from (one for one in entries.values() if isinstance(one, Tensor))
     yield from engine.method.state_dict().values()
-
-
-def peak(device: torch.device) -> int:
-    """Return the most memory that this process has had on a device, bytes; 0 where that is not known."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    return peak_of_process() if device.type == "cpu" else 0
-
-
-def peak_of_process() -> int:
-    """Return the most memory that this process has had, bytes; 0 where the system does not say."""
-    with suppress(OSError):  # Linux: what getrusage says is inherited from a larger parent
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    with suppress(ImportError):  # Windows
-        import resource
-
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
-    return 0
 
 
 def lines(needs: Needs, recipe: Recipe, total: int, pictures: int, sources: Mapping[str, Source]) -> list[str]:

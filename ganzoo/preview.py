@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ganzoo.assemble import build_masks
-from ganzoo.console import Console
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
@@ -20,6 +19,7 @@ from ganzoo.interfaces import Dataset
 from ganzoo.recipe_reader import read_recipe
 from ganzoo.roles import Roles
 from ganzoo.step import Step
+from ganzoo.utils.console import Console
 
 SHOWN = 8
 

@@ -12,8 +12,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ganzoo.aside import beside
-from ganzoo.cache import cache_folder
 from ganzoo.data.augment import make_step
 from ganzoo.data.loading import Batch, Reader
 from ganzoo.data.order import Row
@@ -21,6 +19,8 @@ from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError, one_line
 from ganzoo.fingerprint import code_key
 from ganzoo.interfaces import Metric, Split
+from ganzoo.utils.atomic import beside
+from ganzoo.utils.cache import cache_folder
 
 Columns = Mapping[str, Tensor]
 

@@ -15,10 +15,8 @@ import yaml
 from accelerate import Accelerator
 
 from ganzoo import processes, state
-from ganzoo.aside import hold
 from ganzoo.assemble import METRICS, attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
 from ganzoo.callbacks import Callbacks
-from ganzoo.console import Console
 from ganzoo.data.loading import Reader
 from ganzoo.data.order import Order, picture_counts
 from ganzoo.engine import Engine
@@ -30,10 +28,12 @@ from ganzoo.interfaces import Dataset
 from ganzoo.progress import Progress
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
-from ganzoo.records import JsonLines, differences, write_text
 from ganzoo.report.keeping import Reporter
 from ganzoo.settings import RESUMABLE
 from ganzoo.sittings import joined, sitting
+from ganzoo.utils.atomic import hold
+from ganzoo.utils.console import Console
+from ganzoo.utils.jsonl import JsonLines, differences, write_text
 
 SHAPING = ("processes", "pictures", "weights", "sources")
 """What of the environment shapes the steps, as the recipe does: frozen maskers' weights and banks count by content."""

@@ -22,10 +22,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganzoo import aside
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.processes import on_any
+from ganzoo.utils import atomic as aside
 
 PROGRESS = "progress.json"
 

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganzoo.console import Console
 from ganzoo.data.pictures import find_pictures, to_uint8, write_picture
 from ganzoo.data.scaling import resize
 from ganzoo.errors import GanzooError, is_out_of_memory
@@ -19,6 +18,7 @@ from ganzoo.given import choices
 from ganzoo.roles import ROLES
 from ganzoo.styles import styles
 from ganzoo.translate import TRANSLATED, Translator
+from ganzoo.utils.console import Console
 
 
 def plan(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:

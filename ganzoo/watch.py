@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ganzoo.needs import peak
+from ganzoo.utils.memory import peak
 
 if TYPE_CHECKING:
     from ganzoo.progress import Progress

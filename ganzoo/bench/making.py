@@ -19,9 +19,9 @@ from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.errors import GanzooError
 from ganzoo.fingerprint import code_key, portable, recipe_key
 from ganzoo.recipe import Recipe
-from ganzoo.records import JsonLines
 from ganzoo.result import Cost, Data, Record, Sitting
 from ganzoo.sittings import core
+from ganzoo.utils.jsonl import JsonLines
 
 STOPPED = {*(-one for one in (1, 2, 15)), *(128 + one for one in (1, 2, 15))}
 """Exit codes of what was asked to stop, by SIGHUP, Ctrl-C or SIGTERM; any other death is its own."""

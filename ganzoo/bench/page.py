@@ -17,8 +17,8 @@ from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.table import Table, table_of
 from ganzoo.errors import GanzooError
 from ganzoo.recipe_reader import read_recipe
-from ganzoo.records import write_text
 from ganzoo.result import Record
+from ganzoo.utils.jsonl import write_text
 from ganzoo.weights.store import weights_folder
 
 MACHINE = ("GANZOO_", "failed to load", "cannot be imported")

@@ -13,20 +13,20 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 
-from ganzoo.aside import hold
 from ganzoo.bench import children
 from ganzoo.bench.distances import with_distances
 from ganzoo.bench.freshness import Seen, stale
 from ganzoo.bench.making import folder_of, last_line, made, placeless
 from ganzoo.bench.sets import Source, code_of, sets_of
 from ganzoo.bench.spec import Bench, Cell, Places
-from ganzoo.cache import cache_folder
-from ganzoo.console import Console
 from ganzoo.errors import GanzooError
 from ganzoo.recipe import Recipe
 from ganzoo.recipe_reader import read_recipe
-from ganzoo.records import write_text
 from ganzoo.result import Record, read_records
+from ganzoo.utils.atomic import hold
+from ganzoo.utils.cache import cache_folder
+from ganzoo.utils.console import Console
+from ganzoo.utils.jsonl import write_text
 
 
 def kept(bench: Bench) -> list[Record]:

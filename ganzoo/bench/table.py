@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ganzoo.bench.running import of
 from ganzoo.bench.spec import Bench, Cell, Column
 from ganzoo.result import Record
-from ganzoo.units import duration
+from ganzoo.utils.formatting import duration
 
 
 @dataclass(frozen=True)

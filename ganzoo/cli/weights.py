@@ -12,7 +12,7 @@ import click
 from ganzoo.cli.parts import AS_JSON
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import plugins
-from ganzoo.units import size
+from ganzoo.utils.formatting import size
 from ganzoo.weights.store import find, lookup, present, recorded
 
 

@@ -20,9 +20,9 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     Raises:
         GanzooError: it is not a run's folder, something in it cannot be read, or the report cannot be written.
     """
-    from ganzoo.records import write_text
     from ganzoo.report.page import page
     from ganzoo.report.reading import Log
+    from ganzoo.utils.jsonl import write_text
 
     file = out or folder / REPORT
     write_text(file, page(Log(folder)))

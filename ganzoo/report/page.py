@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from xml.etree.ElementTree import Element
 
-from ganzoo.console import clock
 from ganzoo.report.curves import Chart, by_stem, draw
 from ganzoo.report.gallery import gallery
 from ganzoo.report.markup import document, node
@@ -18,6 +17,7 @@ from ganzoo.report.reading import Log, name_of
 from ganzoo.report.results import results
 from ganzoo.report.tables import environment, events, shown, when
 from ganzoo.report.thinning import DRAWN, SMOOTHED
+from ganzoo.utils.formatting import clock
 
 COURSE = {
     "lr": "learning rate",

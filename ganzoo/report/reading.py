@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from ganzoo import aside
 from ganzoo.errors import GanzooError
-from ganzoo.records import JsonLines
+from ganzoo.utils import atomic as aside
+from ganzoo.utils.jsonl import JsonLines
 
 Points = list[tuple[float, float]]
 """(step, value), in the order of the log; a value may be infinite or not a number."""

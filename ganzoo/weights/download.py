@@ -15,9 +15,9 @@ from typing import IO, TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from ganzoo.aside import flush
 from ganzoo.errors import GanzooError
-from ganzoo.units import size
+from ganzoo.utils.atomic import flush
+from ganzoo.utils.formatting import size
 
 if TYPE_CHECKING:
     from hashlib import _Hash

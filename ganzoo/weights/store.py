@@ -13,9 +13,9 @@ from dataclasses import asdict, replace
 from hashlib import file_digest
 from pathlib import Path
 
-from ganzoo.aside import wait_for
-from ganzoo.cache import cache_folder
 from ganzoo.errors import GanzooError
+from ganzoo.utils.atomic import wait_for
+from ganzoo.utils.cache import cache_folder
 from ganzoo.weights.manifest import WeightsFile
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganzoo import GanzooError
-from ganzoo.aside import beside, fcntl, flush, put_in_place
+from ganzoo.utils.atomic import beside, fcntl, flush, put_in_place
 from ganzoo_art2real.bank import MANIFEST
 
 

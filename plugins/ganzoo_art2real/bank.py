@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.aside import find
+from ganzoo.utils.atomic import find
 
 VERSION = 1
 MANIFEST = "manifest.json"

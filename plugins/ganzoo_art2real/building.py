@@ -17,10 +17,10 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo import GanzooError
-from ganzoo.aside import find
-from ganzoo.console import Console
 from ganzoo.data.scaling import scale as scaled
-from ganzoo.records import differences
+from ganzoo.utils.atomic import find
+from ganzoo.utils.console import Console
+from ganzoo.utils.jsonl import differences
 from ganzoo_art2real.aside import written_aside
 from ganzoo_art2real.bank import BACKGROUND, MANIFEST, VERSION, Bank, Scale, cut, numbers_file, windows_of
 from ganzoo_art2real.segmenting import LabelMaps, Nothing, Segmenting

@@ -19,10 +19,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganzoo.cache import cache_folder
 from ganzoo.data.pictures import to_float, to_uint8
 from ganzoo.interfaces import Dataset, Sample
 from ganzoo.randomness import keyed, torch_seed
+from ganzoo.utils.cache import cache_folder
 from ganzoo_digits.dataset import StripedDigits
 
 EPOCHS: dict[str, float] = {"domain": 4, "digit": 24}

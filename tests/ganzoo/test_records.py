@@ -6,7 +6,7 @@ from pathlib import Path
 
 from calls import refusal
 
-from ganzoo.records import JsonLines, write_text
+from ganzoo.utils.jsonl import JsonLines, write_text
 
 
 def test_a_line_that_was_cut_within_a_character_is_left_out(tmp_path: Path) -> None:

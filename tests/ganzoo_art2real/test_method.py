@@ -27,7 +27,7 @@ from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws
 from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
-from ganzoo.units import size
+from ganzoo.utils.formatting import size
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.building import build
 from ganzoo_art2real.loss import Contextual

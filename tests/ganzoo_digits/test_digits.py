@@ -12,13 +12,13 @@ from calls import refusal
 from standins import Noise
 from torch import Tensor
 
-from ganzoo.cache import cache_folder
 from ganzoo.data.loading import Reader
 from ganzoo.data.pictures import to_float
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Sample, Split
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
+from ganzoo.utils.cache import cache_folder
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.resnet import ResNet
 from ganzoo_digits import judges

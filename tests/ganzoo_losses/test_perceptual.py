@@ -16,7 +16,7 @@ from vggs import drawn_vgg, vgg_plainly, write_vgg
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.records import JsonLines
+from ganzoo.utils.jsonl import JsonLines
 from ganzoo_losses.perceptual import Perceptual
 
 CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blue_first": True}

@@ -14,10 +14,10 @@ from bench_records import Runs, write_spec
 from calls import refusal
 from tinyrun import write_recipe
 
-from ganzoo.aside import hold
 from ganzoo.bench import children, running
 from ganzoo.bench.spec import Bench, Places, read_spec
-from ganzoo.records import JsonLines
+from ganzoo.utils.atomic import hold
+from ganzoo.utils.jsonl import JsonLines
 
 
 def spec(folder: Path, steps: int = 2) -> Bench:

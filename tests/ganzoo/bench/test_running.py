@@ -14,9 +14,9 @@ from calls import Run, refusal
 from ganzoo.bench import children, running
 from ganzoo.bench.running import kept
 from ganzoo.bench.spec import Places
-from ganzoo.console import Console
 from ganzoo.errors import GanzooError
 from ganzoo.evaluations import evaluate_targets
+from ganzoo.utils.console import Console
 
 
 def test_a_bench_makes_what_is_missing_and_the_same_again(tmp_path: Path, runs: Runs) -> None:

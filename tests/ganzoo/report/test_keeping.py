@@ -14,10 +14,10 @@ from tinyrun import lines
 
 import ganzoo as package
 from ganzoo.errors import GanzooError
-from ganzoo.records import JsonLines
 from ganzoo.report import keeping, write_report
 from ganzoo.report.keeping import SHARE, Reporter
 from ganzoo.runs import Run
+from ganzoo.utils.jsonl import JsonLines
 
 SHORT = ("train.steps=4", "evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null")
 

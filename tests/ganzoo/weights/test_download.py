@@ -290,7 +290,7 @@ def test_two_processes_at_once_fetch_it_once(server: FileServer, cache: Path) ->
 def test_without_locks_two_processes_do_not_share_a_part(
     server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganzoo.aside.fcntl", None)
+    monkeypatch.setattr("ganzoo.utils.atomic.fcntl", None)
     parts: list[Path] = []
     monkeypatch.setattr("ganzoo.weights.download.flush", parts.append)
     find(server.entry())

@@ -25,3 +25,14 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"
     return f"{seconds:.0f} s"
+
+
+def clock(seconds: float) -> str:
+    """Write a duration: 75 s is 1:15, 2 h is 2:00:00.
+
+    >>> clock(75), clock(7200)
+    ('1:15', '2:00:00')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

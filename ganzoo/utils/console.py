@@ -11,6 +11,8 @@ import rich.console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ganzoo.utils.formatting import clock
+
 
 class Console:
     """Prints for the main process; the others are quiet."""
@@ -78,14 +80,3 @@ class ProgressLine:
             self.live.update(self.task, completed=step, speed=speed, losses=shown)
         else:
             self.console.say(f"step {step}/{self.total}  {speed}  {clock(left)} left  {shown}")
-
-
-def clock(seconds: float) -> str:
-    """Write a duration: 75 s is 1:15, 2 h is 2:00:00.
-
-    >>> clock(75), clock(7200)
-    ('1:15', '2:00:00')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,1 @@
+"""Helpers without knowledge of images or training: files, console, formatting, cache folder, memory."""
