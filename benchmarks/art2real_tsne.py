@@ -25,9 +25,8 @@ import ganzoo
 from ganzoo import GanzooError, state
 from ganzoo.bench.drawing import sheet
 from ganzoo.bench.spec import flow
-from ganzoo.data.augment import make_step
-from ganzoo.data.loading import Reader
-from ganzoo.data.order import Row
+from ganzoo.data.loader import Reader, make_step
+from ganzoo.data.sampler import Row
 from ganzoo.evaluations import open_run, recipe_of
 from ganzoo.processes import default_device
 from ganzoo.report.markup import node

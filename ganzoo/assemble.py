@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.attaching import teaches
-from ganzoo.data.loading import Reader
-from ganzoo.data.masks import FAINTEST
+from ganzoo.data.label_maps import FAINTEST
+from ganzoo.data.loader import Reader
 from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, is_out_of_memory, suggest
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Source, Split

@@ -23,9 +23,8 @@ from ganzoo.assemble import (
     require_given,
     sources_of,
 )
-from ganzoo.data.augment import make_step
-from ganzoo.data.loading import Reader
-from ganzoo.data.order import Order, picture_counts
+from ganzoo.data.loader import Reader, make_step
+from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.errors import fitting
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.needs import forward_lines, lines, lines_of, measure

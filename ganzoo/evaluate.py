@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from accelerate.utils import gather_object
 
-from ganzoo.data.augment import make_step
-from ganzoo.data.loading import Reader, evaluation_rows
-from ganzoo.data.order import Row, picture_counts
+from ganzoo.data.loader import Reader, evaluation_rows, make_step
+from ganzoo.data.sampler import Row, picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Split

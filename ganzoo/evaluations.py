@@ -10,8 +10,8 @@ from typing import Any
 
 from ganzoo import processes, state
 from ganzoo.assemble import bound_metrics, build_method, reads_pairs, require_given
-from ganzoo.data.loading import Reader
-from ganzoo.data.order import picture_counts
+from ganzoo.data.loader import Reader
+from ganzoo.data.sampler import picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.pictures import find_pictures
+from ganzoo.data.image_io import find_pictures
 from ganzoo.errors import GanzooError
 from ganzoo.export_formats import format_of
 from ganzoo.exporting import LEAST, TranslationFunction, shapes_of, trace

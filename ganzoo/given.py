@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ganzoo.assemble import make_masker
-from ganzoo.data.masks import FAINTEST, read_mask
-from ganzoo.data.pictures import SUFFIXES
+from ganzoo.data.image_io import SUFFIXES
+from ganzoo.data.label_maps import FAINTEST, read_mask
 from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method

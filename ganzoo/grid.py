@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.palette import coloured
+from ganzoo.data.label_maps import coloured
 from ganzoo.step import Step
 
 GAP = 2

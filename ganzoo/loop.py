@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ganzoo import state
-from ganzoo.data.augment import micro_steps
-from ganzoo.data.loading import Batch, evaluation_rows, training_batches
-from ganzoo.data.order import picture_counts
-from ganzoo.data.pictures import write_picture
+from ganzoo.data.image_io import write_picture
+from ganzoo.data.loader import Batch, evaluation_rows, micro_steps, training_batches
+from ganzoo.data.sampler import picture_counts
 from ganzoo.errors import GanzooError, fitting
 from ganzoo.evaluate import evaluation_step
 from ganzoo.grid import draw_grid, places

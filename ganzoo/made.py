@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ganzoo import processes
 from ganzoo.assemble import named
-from ganzoo.data.loading import Batch, Reader, stack
-from ganzoo.data.order import Row
-from ganzoo.data.pictures import find_pictures, read_picture
+from ganzoo.data.image_io import find_pictures, read_picture
+from ganzoo.data.loader import Batch, Reader, stack
+from ganzoo.data.sampler import Row
 from ganzoo.engine import Engine
 from ganzoo.environment import environment
 from ganzoo.errors import GanzooError

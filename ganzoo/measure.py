@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo import state
 from ganzoo.closing import closing_panel
-from ganzoo.data.order import picture_counts
+from ganzoo.data.sampler import picture_counts
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Measured
 from ganzoo.fingerprint import portable, recipe_key

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from ganzoo import processes
 from ganzoo.assemble import Attached
-from ganzoo.data.augment import micro_steps
-from ganzoo.data.loading import Reader
-from ganzoo.data.order import Order
+from ganzoo.data.loader import Reader, micro_steps
+from ganzoo.data.sampler import Order
 from ganzoo.engine import Engine
 from ganzoo.errors import fitting
 from ganzoo.interfaces import Method, Source

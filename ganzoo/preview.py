@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from ganzoo.assemble import build_masks
-from ganzoo.data.augment import make_step
-from ganzoo.data.loading import Reader
-from ganzoo.data.order import Order, picture_counts
-from ganzoo.data.pictures import write_picture
+from ganzoo.data.image_io import write_picture
+from ganzoo.data.loader import Reader, make_step
+from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.errors import GanzooError
 from ganzoo.grid import GAP, as_picture
 from ganzoo.interfaces import Dataset

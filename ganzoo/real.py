@@ -12,9 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ganzoo.data.augment import make_step
-from ganzoo.data.loading import Batch, Reader
-from ganzoo.data.order import Row
+from ganzoo.data.loader import Batch, Reader, make_step
+from ganzoo.data.sampler import Row
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError, one_line
 from ganzoo.fingerprint import code_key

@@ -11,7 +11,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from ganzoo import state
-from ganzoo.data.order import picture_counts
+from ganzoo.data.sampler import picture_counts
 from ganzoo.engine import Engine
 from ganzoo.environment import environment
 from ganzoo.errors import GanzooError

@@ -17,8 +17,8 @@ from accelerate import Accelerator
 from ganzoo import processes, state
 from ganzoo.assemble import METRICS, attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
 from ganzoo.callbacks import Callbacks
-from ganzoo.data.loading import Reader
-from ganzoo.data.order import Order, picture_counts
+from ganzoo.data.loader import Reader
+from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.engine import Engine
 from ganzoo.environment import environment
 from ganzoo.errors import GanzooError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ganzoo.data.order import picture_counts
+from ganzoo.data.sampler import picture_counts
 from ganzoo.fingerprint import core_key, data_key, plugins_of, portable
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.plugins import installed_version

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganzoo.data.pictures import SUFFIXES
+from ganzoo.data.image_io import SUFFIXES
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction
 from ganzoo.randomness import Draws, keyed

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ganzoo import state
 from ganzoo.assemble import build_method
-from ganzoo.data.forms import Form
-from ganzoo.data.masks import mask_of, read_mask
+from ganzoo.data.domain_io import Form
+from ganzoo.data.label_maps import mask_of, read_mask
 from ganzoo.errors import GanzooError
 from ganzoo.given import role_of
 from ganzoo.interfaces import Direction

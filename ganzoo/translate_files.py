@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganzoo.data.pictures import find_pictures, to_uint8, write_picture
-from ganzoo.data.scaling import resize
+from ganzoo.data.image_io import find_pictures, to_uint8, write_picture
+from ganzoo.data.transforms import resize
 from ganzoo.errors import GanzooError, is_out_of_memory
 from ganzoo.given import choices
 from ganzoo.roles import ROLES

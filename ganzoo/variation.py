@@ -13,7 +13,7 @@ from ganzoo.roles import Roles
 from ganzoo.step import Step
 
 if TYPE_CHECKING:
-    from ganzoo.data.loading import Reader
+    from ganzoo.data.loader import Reader
 
 
 class Variation(Method):

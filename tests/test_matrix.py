@@ -17,7 +17,7 @@ from vggs import write_vgg
 
 from ganzoo import GanzooError
 from ganzoo.assemble import build_method
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Method
 from ganzoo.plugins import plugins

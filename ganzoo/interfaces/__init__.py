@@ -6,7 +6,7 @@ the ``*`` are supplied by ganzoo (a generator gets ``in_channels, out_channels``
 
 from __future__ import annotations
 
-from ganzoo.interfaces.data import Dataset, Sample, Split
+from ganzoo.data.types import Dataset, Sample, Split
 from ganzoo.interfaces.parts import Loss, Masker
 from ganzoo.interfaces.training import Direction, Method, Optim, Phase, Slot, Source
 from ganzoo.interfaces.watching import Callback, Metric

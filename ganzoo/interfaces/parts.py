@@ -13,7 +13,7 @@ from ganzoo.interfaces.training import Method, Source
 from ganzoo.randomness import Draws
 
 if TYPE_CHECKING:
-    from ganzoo.data.loading import Reader
+    from ganzoo.data.loader import Reader
 
 
 class Loss(nn.Module):

@@ -18,7 +18,7 @@ from ganzoo.roles import Roles
 from ganzoo.step import Step
 
 if TYPE_CHECKING:
-    from ganzoo.data.loading import Reader
+    from ganzoo.data.loader import Reader
 
 Direction = Literal["AB", "BA", "AA"]
 """From which domain to which; AA is what a supervised method makes of the pictures of its one domain."""

@@ -14,7 +14,7 @@ from ganzoo.interfaces.training import Direction, Method, Source
 from ganzoo.step import Step
 
 if TYPE_CHECKING:
-    from ganzoo.data.loading import Reader
+    from ganzoo.data.loader import Reader
     from ganzoo.runs import Run
 
 

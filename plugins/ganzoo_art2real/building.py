@@ -17,7 +17,7 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo import GanzooError
-from ganzoo.data.scaling import scale as scaled
+from ganzoo.data.transforms import scale as scaled
 from ganzoo.utils.atomic import find
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import differences

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.edges import MaskerUse
 from ganzoo.interfaces import Loss, Method, Source
 from ganzoo.roles import Roles

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.step import Step
 from ganzoo.variation import Variation
 from ganzoo_art2real.loss import Contextual, Count, Scales

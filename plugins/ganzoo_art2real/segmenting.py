@@ -12,7 +12,7 @@ import torch
 
 from ganzoo import GanzooError
 from ganzoo.assemble import make_masker
-from ganzoo.data.pictures import to_float
+from ganzoo.data.image_io import to_float
 from ganzoo.edges import MaskerUse
 from ganzoo.interfaces import Masker, Sample
 from ganzoo.options import plain

@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.data.loading import Reader
-from ganzoo.data.order import Row
+from ganzoo.data.loader import Reader
+from ganzoo.data.sampler import Row
 from ganzoo.interfaces import Direction, Method, Optim, Slot
 from ganzoo.randomness import Draws
 from ganzoo.step import Step

@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.data.forms import Form
-from ganzoo.data.masks import read_labels, read_mask
-from ganzoo.data.pictures import SUFFIXES, find_pictures
+from ganzoo.data.domain_io import Form
+from ganzoo.data.image_io import SUFFIXES, find_pictures
+from ganzoo.data.label_maps import read_labels, read_mask
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Sample
 from ganzoo_datasets.split import hold_out

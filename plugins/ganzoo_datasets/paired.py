@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.data.forms import Form
-from ganzoo.data.pictures import read_picture
+from ganzoo.data.domain_io import Form
+from ganzoo.data.image_io import read_picture
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Sample, Split
 from ganzoo_datasets.files import (

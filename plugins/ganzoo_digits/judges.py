@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganzoo.data.pictures import to_float, to_uint8
+from ganzoo.data.image_io import to_float, to_uint8
 from ganzoo.interfaces import Dataset, Sample
 from ganzoo.randomness import keyed, torch_seed
 from ganzoo.utils.cache import cache_folder

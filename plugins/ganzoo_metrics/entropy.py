@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
 from ganzoo_metrics.boxes import box_logits

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loading import Reader, evaluation_rows
+from ganzoo.data.loader import Reader, evaluation_rows
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.roles import Roles
 from ganzoo.step import Step

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
 from ganzoo_metrics.background import source_and_fake

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.roles import Roles
 from ganzoo.step import Step

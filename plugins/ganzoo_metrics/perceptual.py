@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Metric, Source
 from ganzoo.step import Step
 from ganzoo_maskers.pretrained import fetched, misfit, read_weights, without

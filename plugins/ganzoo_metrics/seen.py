@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganzoo import GanzooError
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method
 
 

@@ -18,7 +18,7 @@ from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.training import critic_losses, optims, slots
 
 if TYPE_CHECKING:
-    from ganzoo.data.loading import Reader
+    from ganzoo.data.loader import Reader
 
 Plain = Literal["lsgan", "vanilla", "hinge"]
 

@@ -8,9 +8,9 @@ import torch
 from standins import Noise, engine_of
 from torch import Tensor, nn
 
-from ganzoo.data.loading import Reader
-from ganzoo.data.pictures import to_float
-from ganzoo.data.scaling import scale
+from ganzoo.data.image_io import to_float
+from ganzoo.data.loader import Reader
+from ganzoo.data.transforms import scale
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator

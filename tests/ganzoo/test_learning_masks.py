@@ -16,8 +16,8 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo.assemble import build_method
-from ganzoo.data.loading import Reader
-from ganzoo.data.pictures import to_float
+from ganzoo.data.image_io import to_float
+from ganzoo.data.loader import Reader
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Direction, Metric
 from ganzoo.randomness import Draws

@@ -123,7 +123,7 @@ def test_other_devices_are_told_by_name(tmp_path: Path, kind: str, where: str) -
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system is asked in another way")
 def test_the_memory_is_not_that_of_a_larger_parent() -> None:
     """What getrusage says of a child is inherited from its parent; this must not be."""
-    code = "from ganzoo.needs import peak_of_process; print(peak_of_process())"
+    code = "from ganzoo.utils.memory import peak_of_process; print(peak_of_process())"
     parent = (
         "import subprocess, sys; large = bytearray(1500 << 20); "
         f"print(subprocess.run([sys.executable, '-c', {code!r}], capture_output=True, text=True).stdout)"

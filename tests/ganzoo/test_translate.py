@@ -12,7 +12,7 @@ from PIL import Image
 from tinyrun import ganzoo, write_recipe
 
 import ganzoo as package
-from ganzoo.data.pictures import to_float
+from ganzoo.data.image_io import to_float
 from ganzoo.errors import GanzooError
 from ganzoo.styles import Style, styles
 from ganzoo.translate_files import plan, translate_files

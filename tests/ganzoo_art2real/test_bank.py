@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import unfold
 
-from ganzoo.data.pictures import to_float
+from ganzoo.data.image_io import to_float
 from ganzoo.errors import GanzooError
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale, cut, windows_of
 

@@ -21,7 +21,7 @@ import ganzoo
 from ganzoo import GanzooError, create
 from ganzoo.assemble import Attached
 from ganzoo.check import check
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws

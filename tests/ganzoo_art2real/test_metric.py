@@ -13,7 +13,7 @@ from tinyrun import write_recipe
 import ganzoo
 from ganzoo import GanzooError, create
 from ganzoo.check import check
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step

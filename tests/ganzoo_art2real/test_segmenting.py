@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import ganzoo
-from ganzoo.data.scaling import scale
+from ganzoo.data.transforms import scale
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Masker, Sample
 from ganzoo.plugins import plugins

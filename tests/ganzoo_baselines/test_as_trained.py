@@ -16,7 +16,7 @@ from tinyrun import RECIPE
 from torch import Tensor, nn
 
 import ganzoo
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Metric
 from ganzoo.randomness import torch_seed
 from ganzoo.settings import ImageSettings

@@ -18,8 +18,8 @@ from torch import Tensor
 from vggs import drawn_vgg, vgg_plainly, write_vgg
 
 import ganzoo
-from ganzoo.data.loading import Reader
-from ganzoo.data.pictures import read_picture, to_float
+from ganzoo.data.image_io import read_picture, to_float
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Sample, Split
 from ganzoo.randomness import Draws, keyed
 from ganzoo.roles import Roles

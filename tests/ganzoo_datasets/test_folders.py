@@ -13,7 +13,7 @@ from folders import names, save
 from PIL import Image
 
 import ganzoo_datasets
-from ganzoo.data.order import Order, picture_counts
+from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset
 from ganzoo.options import build, check_options

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ganzoo.data.augment import augment, make_step
-from ganzoo.data.loading import Reader
-from ganzoo.data.order import Row
+from ganzoo.data.loader import Reader, make_step
+from ganzoo.data.sampler import Row
+from ganzoo.data.transforms import augment
 from ganzoo.errors import GanzooError
 from ganzoo.settings import ImageSettings
 from ganzoo_datasets.paired import Paired

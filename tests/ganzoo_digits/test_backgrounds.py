@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganzoo.data.pictures import to_float
+from ganzoo.data.image_io import to_float
 from ganzoo.interfaces import Sample
 from ganzoo_digits import drawing, judges
 from ganzoo_digits.dataset import StripedDigits

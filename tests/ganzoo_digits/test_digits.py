@@ -12,8 +12,8 @@ from calls import refusal
 from standins import Noise
 from torch import Tensor
 
-from ganzoo.data.loading import Reader
-from ganzoo.data.pictures import to_float
+from ganzoo.data.image_io import to_float
+from ganzoo.data.loader import Reader
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Sample, Split
 from ganzoo.settings import ImageSettings

@@ -13,7 +13,7 @@ from calls import refusal
 from standins import Noise, batch_step, engine_of, figures_of
 from torch import Tensor, nn
 
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Masker, Method, Sample, Split
 from ganzoo.options import build
 from ganzoo.plugins import plugins

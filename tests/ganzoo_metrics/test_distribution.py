@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from standins import Noise, engine_of, figures_of
 from torch import nn
 
-from ganzoo.data.loading import Reader
-from ganzoo.data.pictures import find_pictures, read_picture, to_float
+from ganzoo.data.image_io import find_pictures, read_picture, to_float
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Metric, Sample, Split
 from ganzoo.options import build
 from ganzoo.plugins import plugins

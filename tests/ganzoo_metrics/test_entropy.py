@@ -16,7 +16,7 @@ from standins import Noise, batch_step, engine_of, figures_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Split
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step

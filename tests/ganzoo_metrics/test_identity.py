@@ -18,8 +18,8 @@ from standins import Noise, engine_of, figures_of
 from torch import Tensor, nn
 from trunks import PHOTOGRAPHS, PUBLISHED
 
-from ganzoo.data.loading import Reader
-from ganzoo.data.pictures import read_picture, to_float
+from ganzoo.data.image_io import read_picture, to_float
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step

@@ -13,7 +13,7 @@ from standins import Noise, batch_step
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loading import Reader, evaluation_rows
+from ganzoo.data.loader import Reader, evaluation_rows
 from ganzoo.interfaces import Masker, Sample, Split
 from ganzoo.randomness import Draws
 from ganzoo.roles import Roles

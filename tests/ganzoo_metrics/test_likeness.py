@@ -17,8 +17,8 @@ from standins import Noise
 from torch import Tensor
 from trunks import PHOTOGRAPHS, PUBLISHED, package, saved
 
-from ganzoo.data.loading import Reader
-from ganzoo.data.pictures import read_picture, to_float
+from ganzoo.data.image_io import read_picture, to_float
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Sample, Split
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step

@@ -16,8 +16,8 @@ from standins import Noise, engine_of, figures_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.data.augment import one_hot
-from ganzoo.data.loading import Reader
+from ganzoo.data.label_maps import one_hot
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Masker, Sample, Split
 from ganzoo.randomness import Draws
 from ganzoo.roles import Roles

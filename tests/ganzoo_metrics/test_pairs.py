@@ -14,7 +14,7 @@ from pairing import Pairs, bound, figures, paired_step
 from standins import Noise, engine_of, figures_of
 from torch import nn
 
-from ganzoo.data.loading import Reader, evaluation_rows
+from ganzoo.data.loader import Reader, evaluation_rows
 from ganzoo.interfaces import Direction, Method, Sample, Split
 from ganzoo.settings import ImageSettings
 from ganzoo_baselines.pix2pix import Pix2Pix

@@ -16,8 +16,8 @@ from standins import Noise, batch_step
 from torch import Tensor
 from trunks import PHOTOGRAPHS, PUBLISHED, features, package, saved
 
-from ganzoo.data.loading import Reader
-from ganzoo.data.pictures import read_picture, to_float
+from ganzoo.data.image_io import read_picture, to_float
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Source
 from ganzoo.options import build
 from ganzoo.plugins import plugins

@@ -8,7 +8,7 @@ import torch
 from calls import refusal
 from pictures import noise
 
-from ganzoo.data.pictures import to_float, to_uint8
+from ganzoo.data.image_io import to_float, to_uint8
 from ganzoo_metrics.resizing import How, quantized, resize, rounded
 
 

@@ -13,8 +13,8 @@ from scipy.stats import wasserstein_distance
 from standins import Noise, engine_of, figures_of
 from torch import Tensor, nn
 
-from ganzoo.data.loading import Reader
-from ganzoo.data.pictures import to_float, to_uint8
+from ganzoo.data.image_io import to_float, to_uint8
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Split
 from ganzoo.randomness import Draws, keyed
 from ganzoo.settings import ImageSettings

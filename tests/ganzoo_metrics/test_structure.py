@@ -11,7 +11,7 @@ from kornia.metrics import ssim as kornia_ssim
 from pairing import Pairs, bound, figures, paired_step
 from torch import Tensor
 
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction
 from ganzoo.settings import ImageSettings
 from ganzoo_metrics.structure import ssim

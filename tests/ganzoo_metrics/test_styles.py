@@ -13,7 +13,7 @@ from standins import Noise, batch_step
 from torch import Tensor, nn
 
 from ganzoo import GanzooError, create
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Source
 from ganzoo.randomness import Draws
 from ganzoo.roles import Roles

@@ -16,7 +16,7 @@ from tinyrun import RECIPE, make_pictures
 import ganzoo
 from ganzoo import GanzooError
 from ganzoo.check import check
-from ganzoo.data.palette import PALETTE
+from ganzoo.data.label_maps import PALETTE
 
 
 @pytest.fixture(scope="module")

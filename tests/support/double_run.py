@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import ganzoo.data.augment
+import ganzoo.data.transforms
 import ganzoo.evaluate
-from ganzoo.data.augment import make_step
+from ganzoo.data.loader import make_step
 from ganzoo.runs import Run
 from ganzoo.step import Step
 
@@ -24,7 +24,7 @@ def make_double_step(*args: Any, **about: Any) -> Step:
 
 def main() -> None:
     recipe, root, *overrides = sys.argv[1:]
-    for module in (ganzoo.data.augment, ganzoo.evaluate):
+    for module in (ganzoo.data.transforms, ganzoo.evaluate):
         module.make_step = make_double_step  # type: ignore[attr-defined]
     run = Run.prepare(recipe, overrides, root=root)
     averages = run.engine.average.networks if run.engine.average else {}

@@ -9,7 +9,7 @@ import torch
 from standins import Noise, batch_step
 
 from ganzoo import create
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Metric, Sample, Split
 from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings

@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ganzoo.data.loading import Reader
+from ganzoo.data.loader import Reader
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganzoo.data.augment import augment
+from ganzoo.data.transforms import augment
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 
@@ -58,7 +58,7 @@ def test_the_draws_do_not_depend_on_the_batch() -> None:
 
 
 def test_a_quarter_turn_is_exact_and_labels_stay_labels() -> None:
-    from ganzoo.data.augment import _rotate
+    from ganzoo.data.transforms import _rotate
 
     labels = torch.arange(81).reshape(1, 1, 9, 9)
     assert torch.equal(_rotate(labels, torch.tensor([90.0])), torch.rot90(labels, 1, (2, 3)))

@@ -12,12 +12,12 @@ from calls import refusal
 from PIL import Image
 
 from ganzoo import GanzooError
-from ganzoo.data.augment import augment, make_step, one_hot
-from ganzoo.data.forms import Form
-from ganzoo.data.loading import Reader
-from ganzoo.data.order import Row
-from ganzoo.data.palette import PALETTE, colour, coloured
-from ganzoo.data.pictures import write_picture
+from ganzoo.data.domain_io import Form
+from ganzoo.data.image_io import write_picture
+from ganzoo.data.label_maps import PALETTE, colour, coloured, one_hot
+from ganzoo.data.loader import Reader, make_step
+from ganzoo.data.sampler import Row
+from ganzoo.data.transforms import augment
 from ganzoo.grid import as_picture
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step

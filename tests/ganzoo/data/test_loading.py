@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from standins import Noise
 
-from ganzoo.data.loading import Reader, evaluation_rows, stack, training_batches
-from ganzoo.data.order import Order, Row
-from ganzoo.data.scaling import crop, resize, scale
+from ganzoo.data.loader import Reader, evaluation_rows, stack, training_batches
+from ganzoo.data.sampler import Order, Row
+from ganzoo.data.transforms import crop, resize, scale
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Sample, Split
 from ganzoo.settings import ImageSettings

@@ -10,8 +10,8 @@ from calls import refusal
 from pictures import noise, save
 from PIL import Image
 
-from ganzoo.data.masks import read_labels, read_mask
-from ganzoo.data.pictures import read_picture
+from ganzoo.data.image_io import read_picture
+from ganzoo.data.label_maps import read_labels, read_mask
 
 
 def save_palette(path: Path, indices: list[int], palette: list[int], **options: Any) -> Path:

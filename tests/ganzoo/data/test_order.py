@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from ganzoo.data.order import Order
+from ganzoo.data.sampler import Order
 from ganzoo.errors import GanzooError
 
 

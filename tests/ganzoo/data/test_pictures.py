@@ -14,7 +14,7 @@ from calls import refusal
 from pictures import noise, save
 from PIL import Image
 
-from ganzoo.data.pictures import find_pictures, read_picture, to_float, to_uint8, write_picture
+from ganzoo.data.image_io import find_pictures, read_picture, to_float, to_uint8, write_picture
 
 
 class TestFinding:

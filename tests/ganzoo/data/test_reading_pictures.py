@@ -14,7 +14,7 @@ from calls import refusal
 from pictures import noise, save
 from PIL import Image
 
-from ganzoo.data.pictures import from_pil, read_picture
+from ganzoo.data.image_io import from_pil, read_picture
 
 
 class TestModes:

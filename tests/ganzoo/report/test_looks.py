@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.data.pictures import write_picture
+from ganzoo.data.image_io import write_picture
 from ganzoo.report.looks import ENOUGH, cells, looks
 from ganzoo.report.samples import Places, places_of
 

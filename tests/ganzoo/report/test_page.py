@@ -15,7 +15,7 @@ import pytest
 from logs import RECIPE, TIME, Page, logged, write_lines, write_run
 from tinyrun import lines
 
-from ganzoo.data.pictures import write_picture
+from ganzoo.data.image_io import write_picture
 from ganzoo.report import write_report
 from ganzoo.report.page import COURSE
 

@@ -13,7 +13,7 @@ import pytest
 from logs import Page, write_run
 from PIL import Image
 
-from ganzoo.data.pictures import write_picture
+from ganzoo.data.image_io import write_picture
 from ganzoo.report import write_report
 from ganzoo.report.samples import LARGE, SHOWN, SMALL, chosen, ready
 

@@ -1,52 +1,64 @@
-"""Bring a batch to the device and vary it there, whole batches at a time, masks and label maps alike."""
+"""Scale, crop, flip, rotate and recolour images with their masks and label maps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
-from ganzoo.data.loading import OTHER, Batch
+from ganzoo.data.types import OTHER, Sample
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 
-
-def tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
-    """Return the batch on the device: pictures in [−1, 1], masks (B, 1, H, W) in [0, 1], labels (B, 1, H, W) int64."""
-    found: dict[str, Tensor] = {}
-    for name, array in batch.planes.items():
-        plane = torch.from_numpy(array)
-        if device.type == "cuda":
-            plane = plane.pin_memory().to(device, non_blocking=True)
-        if name.startswith("given_labels"):
-            found[name] = plane[:, None].long()
-        elif name.startswith("given_mask"):
-            found[name] = plane[:, None].float() / 255
-        elif name[-1] in batch.classes:
-            found[name] = one_hot(plane[..., 0].long(), batch.classes[name[-1]])
-        else:
-            found[name] = plane.permute(0, 3, 1, 2).float() / 127.5 - 1
-    for name, array in batch.values.items():
-        found[name] = torch.from_numpy(array).to(device)
-    return found
+PLANES = {
+    "image": Image.Resampling.BICUBIC,
+    "target": Image.Resampling.BICUBIC,
+    "mask": Image.Resampling.BILINEAR,
+}
+"""How each plane is resampled; Pillow widens the kernel when it shrinks, so nothing aliases. Labels: nearest."""
 
 
-def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """Return label maps (B, H, W) int64 as networks see them: (B, classes, H, W), 1 in a pixel's class, else −1."""
-    return F.one_hot(labels, classes).movedim(-1, 1).float() * 2 - 1
+def scale(sample: Sample, size: int, fit: str, classes: Collection[str] = ()) -> Sample:
+    """Scale to ``size`` × ``size`` (``stretch``) or so that the shorter side is ``size`` (``cover``).
+
+    ``classes`` names those of the planes ``image`` and ``target`` that hold classes, which are never mixed.
+    """
+    height, width = sample.image.shape[:2]
+    if fit == "stretch":
+        target = (size, size)
+    else:
+        factor = size / min(height, width)
+        target = (max(size, round(height * factor)), max(size, round(width * factor)))
+    if (height, width) == target:
+        return sample
+    ways = PLANES | dict.fromkeys(classes, Image.Resampling.NEAREST)
+    scaled: dict[str, Any] = {
+        name: resize(plane, target, how) for name, how in ways.items() if (plane := getattr(sample, name)) is not None
+    }
+    if sample.labels is not None:
+        scaled["labels"] = resize(sample.labels, target, Image.Resampling.NEAREST)
+    return replace(sample, **scaled)
 
 
-def micro_steps(
-    batches: Sequence[Batch], device: torch.device, images: ImageSettings, paired: bool, **about: Any
-) -> list[Step]:
-    """Return the steps of micro-batches, on the device and varied there; ``about`` tells their place in the run."""
-    micros = [make_step(batch, device, **about) for batch in batches]
-    for micro in micros:
-        augment(micro, images, paired)
-    return micros
+def crop(sample: Sample, top: int, left: int, size: int) -> Sample:
+    """Cut the square of side ``size`` at (top, left) out of every plane."""
+    window = np.s_[top : top + size, left : left + size]
+    planes: dict[str, Any] = {name: getattr(sample, name) for name in ("image", "target", "mask", "labels")}
+    return replace(sample, **{name: plane[window] for name, plane in planes.items() if plane is not None})
+
+
+def resize(plane: np.ndarray, shape: tuple[int, int], how: Image.Resampling) -> np.ndarray:
+    """Resize an (H, W) or (H, W, C) uint8 array, any C, to (shape[0], shape[1])."""
+    if plane.ndim == 2:
+        return np.asarray(Image.fromarray(plane).resize(shape[::-1], how))
+    if plane.shape[2] == 3:
+        return np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize(shape[::-1], how))
+    return np.stack([resize(plane[:, :, i], shape, how) for i in range(plane.shape[2])], axis=2)
 
 
 def augment(step: Step, images: ImageSettings, paired: bool) -> None:
@@ -95,11 +107,3 @@ def _recolour(image: Tensor, factors: Tensor) -> Tensor:
     if image.shape[1] == 3:
         changed = adjust_saturation(changed, saturation)
     return changed * 2 - 1
-
-
-def make_step(batch: Batch, device: torch.device, **about: float | int | bool) -> Step:
-    """Return the step of a batch; ``about`` goes to Step (seed, index, progress, epoch, training)."""
-    samples: Sequence[int] = [row.sample for row in batch.rows]
-    positions = [row.position for row in batch.rows]
-    planes = tensors(batch, device)
-    return Step(planes, samples=samples, positions=positions, classes=batch.classes, **about)  # type: ignore[arg-type]

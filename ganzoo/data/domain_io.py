@@ -10,11 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganzoo.data.augment import one_hot
-from ganzoo.data.masks import labels_of, read_labels, require_classes
-from ganzoo.data.palette import classes_of, palette_picture
-from ganzoo.data.pictures import from_pil, read_picture, to_float, to_uint8
-from ganzoo.data.scaling import resize
+from ganzoo.data.image_io import from_pil, read_picture, to_float, to_uint8
+from ganzoo.data.label_maps import classes_of, labels_of, one_hot, palette_picture, read_labels, require_classes
+from ganzoo.data.transforms import resize
 from ganzoo.errors import GanzooError
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 
 Split = Literal["train", "validation", "test"]
+OTHER: Mapping[str, str] = MappingProxyType({"A": "B", "B": "A"})
+"""The other domain."""
 
 
 @dataclass(frozen=True)

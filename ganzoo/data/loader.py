@@ -8,17 +8,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from ganzoo.data.order import Order, Row
-from ganzoo.data.scaling import crop, scale
+from ganzoo.data.label_maps import one_hot
+from ganzoo.data.sampler import Order, Row
+from ganzoo.data.transforms import augment, crop, scale
+from ganzoo.data.types import OTHER, Dataset, Sample, Split
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Sample, Split
 from ganzoo.randomness import keyed
 from ganzoo.settings import ImageSettings
+from ganzoo.step import Step
 
-OTHER = {"A": "B", "B": "A"}
 NO_CLASSES: Mapping[str, int] = MappingProxyType({})
 
 
@@ -135,3 +139,41 @@ def evaluation_rows(counts: Mapping[str, int], limit: int = 0) -> list[Row]:
         return []
     longest = min(max(counts.values()), limit or max(counts.values()))
     return [Row(i, i, {domain: i % count for domain, count in counts.items()}) for i in range(longest)]
+
+
+def micro_steps(
+    batches: Sequence[Batch], device: torch.device, images: ImageSettings, paired: bool, **about: Any
+) -> list[Step]:
+    """Return the steps of micro-batches, on the device and varied there; ``about`` tells their place in the run."""
+    micros = [make_step(batch, device, **about) for batch in batches]
+    for micro in micros:
+        augment(micro, images, paired)
+    return micros
+
+
+def make_step(batch: Batch, device: torch.device, **about: float | int | bool) -> Step:
+    """Return the step of a batch; ``about`` goes to Step (seed, index, progress, epoch, training)."""
+    samples: Sequence[int] = [row.sample for row in batch.rows]
+    positions = [row.position for row in batch.rows]
+    planes = tensors(batch, device)
+    return Step(planes, samples=samples, positions=positions, classes=batch.classes, **about)  # type: ignore[arg-type]
+
+
+def tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
+    """Return the batch on the device: pictures in [−1, 1], masks (B, 1, H, W) in [0, 1], labels (B, 1, H, W) int64."""
+    found: dict[str, Tensor] = {}
+    for name, array in batch.planes.items():
+        plane = torch.from_numpy(array)
+        if device.type == "cuda":
+            plane = plane.pin_memory().to(device, non_blocking=True)
+        if name.startswith("given_labels"):
+            found[name] = plane[:, None].long()
+        elif name.startswith("given_mask"):
+            found[name] = plane[:, None].float() / 255
+        elif name[-1] in batch.classes:
+            found[name] = one_hot(plane[..., 0].long(), batch.classes[name[-1]])
+        else:
+            found[name] = plane.permute(0, 3, 1, 2).float() / 127.5 - 1
+    for name, array in batch.values.items():
+        found[name] = torch.from_numpy(array).to(device)
+    return found

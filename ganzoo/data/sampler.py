@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from ganzoo.data.types import Dataset, Split
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Split
 from ganzoo.randomness import keyed
 
 
