@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from ganzoo.attaching import teaches
 from ganzoo.data.label_maps import FAINTEST
 from ganzoo.data.loader import Reader
-from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, is_out_of_memory, suggest
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Source, Split
+from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import torch_seed
 from ganzoo.recipe import Part, Recipe
-from ganzoo.roles import Roles
 from ganzoo.step import Step, zeros_step
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -19,9 +19,9 @@ from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told
 from ganzoo.fingerprint import data_key, portable
 from ganzoo.interfaces import Dataset, Direction, Method, Sample, Split
+from ganzoo.masks.roles import Roles
 from ganzoo.part_reader import read_metrics
 from ganzoo.result import Cost, Data, Record
-from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.sittings import core
 from ganzoo.step import Step

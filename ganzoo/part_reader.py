@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError
+from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.roles import ROLES
 from ganzoo.recipe import Part
 from ganzoo.recipe_reader import RecipeReader
-from ganzoo.roles import ROLES
 from ganzoo.yamlfile import Document, apply_overrides
 
 

@@ -15,8 +15,8 @@ from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.errors import GanzooError
 from ganzoo.grid import GAP, as_picture
 from ganzoo.interfaces import Dataset
+from ganzoo.masks.roles import Roles
 from ganzoo.recipe_reader import read_recipe
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 from ganzoo.utils.console import Console
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.attaching import attach
-from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.interfaces import Masker, Method, Metric
+from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.roles import ONE_PLANE, ROLES
 from ganzoo.options import Problem, check_options, options_of
 from ganzoo.plugins import plugins
 from ganzoo.recipe import LossUse, Part, Recipe
 from ganzoo.registry import KINDS
-from ganzoo.roles import ONE_PLANE, ROLES
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 from ganzoo.slots import groups_of, in_full, slot_value
 from ganzoo.yamlfile import Document, KeyPath, apply_overrides, by_line, read_with_base

@@ -18,9 +18,9 @@ from ganzoo.data.label_maps import mask_of, read_mask
 from ganzoo.errors import GanzooError
 from ganzoo.given import role_of
 from ganzoo.interfaces import Direction
+from ganzoo.masks.roles import Roles
 from ganzoo.processes import default_device
 from ganzoo.recipe_reader import read_recipe
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 
 TRANSLATED = "translated"

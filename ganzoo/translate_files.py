@@ -15,7 +15,7 @@ from ganzoo.data.image_io import find_pictures, to_uint8, write_picture
 from ganzoo.data.transforms import resize
 from ganzoo.errors import GanzooError, is_out_of_memory
 from ganzoo.given import choices
-from ganzoo.roles import ROLES
+from ganzoo.masks.roles import ROLES
 from ganzoo.styles import styles
 from ganzoo.translate import TRANSLATED, Translator
 from ganzoo.utils.console import Console

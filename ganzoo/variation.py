@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Method
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 
 if TYPE_CHECKING:

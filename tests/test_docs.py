@@ -26,10 +26,10 @@ from vggs import write_vgg
 
 import ganzoo
 from ganzoo.cli import cli
+from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import Plugins, plugins
 from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe_reader import read_recipe
-from ganzoo.roles import ROLES
 from ganzoo.weights.manifest import read_manifest
 
 ROOT = Path(__file__).parents[1]

@@ -41,7 +41,7 @@ def test_it_learns_what_the_cpu_learns(tmp_path: Path) -> None:
     from torch import nn
 
     from ganzoo.engine import Engine
-    from ganzoo.roles import Roles
+    from ganzoo.masks.roles import Roles
 
     cpu = engine_of(TwoPlayers())
     torch.manual_seed(1)

@@ -83,7 +83,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     import inspect
     from dataclasses import fields
 
-    from ganzoo.edges import MaskerUse
+    from ganzoo.masks.postprocess import MaskerUse
     from ganzoo.options import options_of, plain
     from ganzoo.recipe import LossUse
 

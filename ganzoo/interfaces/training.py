@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 
 if TYPE_CHECKING:

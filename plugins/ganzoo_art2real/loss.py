@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.data.loader import Reader
-from ganzoo.edges import MaskerUse
 from ganzoo.interfaces import Loss, Method, Source
-from ganzoo.roles import Roles
+from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.roles import Roles
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.retrieval import Searcher, Way, searcher

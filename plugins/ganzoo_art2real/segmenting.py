@@ -13,13 +13,13 @@ import torch
 from ganzoo import GanzooError
 from ganzoo.assemble import make_masker
 from ganzoo.data.image_io import to_float
-from ganzoo.edges import MaskerUse
 from ganzoo.interfaces import Masker, Sample
+from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.roles import Roles
 from ganzoo.options import plain
 from ganzoo.part_reader import read_masker
 from ganzoo.processes import default_device
 from ganzoo.randomness import Draws, keyed
-from ganzoo.roles import Roles
 
 
 class Segmenting(ABC):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Method, Phase
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.schedule import halvings
 from ganzoo.step import Step
 from ganzoo_baselines.unit_network import UNITGenerator

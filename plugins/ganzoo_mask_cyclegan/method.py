@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Slot
-from ganzoo.roles import source_of
+from ganzoo.masks.roles import source_of
 from ganzoo.step import Step
 from ganzoo.variation import Variation
 from ganzoo_cyclegan.adversarial import Adversarial, generator_loss

@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.edges import blurred
 from ganzoo.interfaces import Masker
+from ganzoo.masks.postprocess import blurred
 from ganzoo.randomness import Draws
 
 Channel = Annotated[int, Field(ge=0, le=255)]

@@ -11,7 +11,7 @@ from torch import Tensor
 from ganzoo import GanzooError
 from ganzoo.data.loader import Reader, evaluation_rows
 from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ganzoo import GanzooError
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
 from ganzoo_metrics.confusion import confusion, scores
 from ganzoo_metrics.networks import pretrained

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Masker, Method, Optim, Phase, Slot
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
 
 Weight = Annotated[float, Field(ge=0)]

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
 from ganzoo.variation import Variation
 from ganzoo_cyclegan.adversarial import Adversarial

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganzoo.edges import MaskerUse
+from ganzoo.masks.postprocess import MaskerUse
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 SIZES = [(1, 1), (1, 7), (5, 1), (2, 3), (9, 4)]

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Optim
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 
 
 @pytest.mark.parametrize("critic_first", [False, True])

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganzoo.assemble import Attached
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Loss
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 
 
 class Mean(Loss):

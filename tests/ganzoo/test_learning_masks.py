@@ -20,9 +20,9 @@ from ganzoo.data.image_io import to_float
 from ganzoo.data.loader import Reader
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Direction, Metric
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.recipe_reader import read_recipe
-from ganzoo.roles import Roles
 from ganzoo.runs import Run
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step

@@ -11,7 +11,7 @@ from tinyrun import write_recipe
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo_maskers.learned import Learned
 from ganzoo_maskers.plain import Full
 from ganzoo_maskers.unet import UNet

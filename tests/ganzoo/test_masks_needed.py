@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 from tinyrun import write_recipe
 
 from ganzoo.check import check
-from ganzoo.edges import MaskerUse
 from ganzoo.errors import GanzooError
+from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.roles import ROLES
 from ganzoo.recipe_reader import RecipeReader, read_recipe
 from ganzoo.registry import Registration, Registry
-from ganzoo.roles import ROLES
 from ganzoo.runs import Run
 from ganzoo.yamlfile import Document
 from ganzoo_maskers.plain import Full

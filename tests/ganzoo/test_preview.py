@@ -14,9 +14,9 @@ from torch import Tensor
 from ganzoo.errors import GanzooError
 from ganzoo.grid import GAP
 from ganzoo.interfaces import Masker
+from ganzoo.masks.roles import Roles
 from ganzoo.preview import draw_masks, preview_masks
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 
 

@@ -8,10 +8,10 @@ import torch
 from standins import batch_step
 from torch import Tensor
 
-from ganzoo.edges import MaskerUse
 from ganzoo.interfaces import Masker
+from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed, torch_seed
-from ganzoo.roles import Roles
 from ganzoo.schedule import linear_decay
 from ganzoo.step import Step
 from ganzoo_maskers.plain import Shared

@@ -10,7 +10,7 @@ from banks import SMALL
 from torch import Tensor
 
 from ganzoo import GanzooError, create
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.building import build
 from ganzoo_art2real.contextual import contextual_loss

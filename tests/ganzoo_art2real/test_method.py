@@ -24,8 +24,8 @@ from ganzoo.check import check
 from ganzoo.data.loader import Reader
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Masker
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.utils.formatting import size
 from ganzoo_art2real.bank import Bank

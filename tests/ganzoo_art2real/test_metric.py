@@ -14,7 +14,7 @@ import ganzoo
 from ganzoo import GanzooError, create
 from ganzoo.check import check
 from ganzoo.data.loader import Reader
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_art2real.bank import Bank

@@ -12,7 +12,7 @@ from plainly import assert_trains_plainly, double_step, engine_of
 from standins import Constant, batch_step
 from torch import Tensor, nn
 
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
 from ganzoo_baselines.antialiased import BlurDown, BlurUp, SmoothPatch, SmoothResNet
 from ganzoo_baselines.cut import CUT, FastCUT, Projections, patch_nce

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Masker
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.step import Step, zeros_step
 from ganzoo_baselines.drit import DRIT
 from ganzoo_baselines.drit_network import DRITGenerator

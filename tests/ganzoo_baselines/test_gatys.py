@@ -21,8 +21,8 @@ import ganzoo
 from ganzoo.data.image_io import read_picture, to_float
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Sample, Split
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed
-from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step, zeros_step
 from ganzoo.translate import TRANSLATED

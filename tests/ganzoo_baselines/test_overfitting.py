@@ -9,7 +9,7 @@ import torch
 from overfitting import SIZE, error, grey, likeness, patterns, tinted, trained
 from torch import Tensor, nn
 
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.step import Step, zeros_step
 from ganzoo_baselines.antialiased import SmoothPatch, SmoothResNet
 from ganzoo_baselines.cut import CUT, FastCUT, Projections

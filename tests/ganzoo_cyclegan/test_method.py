@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Masker
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import TERMS, CycleGAN, together
 from ganzoo_cyclegan.patch import Patch

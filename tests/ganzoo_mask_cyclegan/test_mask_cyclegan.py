@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Masker, Method
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.patch import Patch

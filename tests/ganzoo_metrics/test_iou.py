@@ -15,8 +15,8 @@ from torch import Tensor
 from ganzoo import GanzooError
 from ganzoo.data.loader import Reader, evaluation_rows
 from ganzoo.interfaces import Masker, Sample, Split
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN

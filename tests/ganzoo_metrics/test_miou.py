@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from ganzoo.data.label_maps import one_hot
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Masker, Sample, Split
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_baselines.pix2pix import Pix2Pix

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from ganzoo import GanzooError, create
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Source
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN

@@ -22,8 +22,8 @@ from ganzoo.check import check
 from ganzoo.engine import Engine
 from ganzoo.grid import columns
 from ganzoo.interfaces import Masker
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 from ganzoo_maskers.unet import UNet
 from ganzoo_segmenter.method import Segmenter

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ganzoo import GanzooError, create
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Masker, Method
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.patch import Patch

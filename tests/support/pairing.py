@@ -11,7 +11,7 @@ from standins import Noise, batch_step
 from ganzoo import create
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Metric, Sample, Split
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN

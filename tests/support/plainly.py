@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Method
-from ganzoo.roles import Roles
+from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
 
 Terms = Callable[[Method, Step, str], dict[str, Tensor]]

@@ -15,8 +15,8 @@ from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator
 from ganzoo.interfaces import Dataset, Masker, Method, Metric, Optim, Phase, Sample, Slot, Split
+from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.roles import Roles
 from ganzoo.step import Step
 
 
