@@ -7,9 +7,11 @@ the ``*`` are supplied by ganzoo (a generator gets ``in_channels, out_channels``
 from __future__ import annotations
 
 from ganzoo.data.types import Dataset, Sample, Split
-from ganzoo.interfaces.parts import Loss, Masker
-from ganzoo.interfaces.training import Direction, Method, Optim, Phase, Slot, Source
-from ganzoo.interfaces.watching import Callback, Metric
+from ganzoo.interfaces.callback import Callback
+from ganzoo.interfaces.loss import Loss
+from ganzoo.interfaces.masker import Masker
+from ganzoo.interfaces.method import Direction, Method, Optim, Phase, Slot, Source
+from ganzoo.interfaces.metric import Metric
 
 __all__ = [
     "Callback",

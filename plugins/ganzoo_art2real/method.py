@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.data.loader import Reader
+from ganzoo.interfaces.wrapper import Variation
 from ganzoo.step import Step
-from ganzoo.variation import Variation
 from ganzoo_art2real.loss import Contextual, Count, Scales
 from ganzoo_art2real.retrieval import Way
 from ganzoo_cyclegan.adversarial import Adversarial

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
-from ganzoo.schedule import linear_decay
+from ganzoo.interfaces.lr_schedule import linear_decay
 from ganzoo.step import Step
 from ganzoo_baselines.drit_network import AttributeEncoders, ContentDiscriminator, DRITGenerator
 from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss

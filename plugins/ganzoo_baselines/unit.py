@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Method, Phase
+from ganzoo.interfaces.lr_schedule import halvings
 from ganzoo.masks.roles import Roles
-from ganzoo.schedule import halvings
 from ganzoo.step import Step
 from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_cyclegan.adversarial import Adversarial, generator_loss

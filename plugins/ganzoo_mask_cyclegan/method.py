@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Slot
+from ganzoo.interfaces.wrapper import Variation
 from ganzoo.masks.roles import source_of
 from ganzoo.step import Step
-from ganzoo.variation import Variation
 from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
 from ganzoo_cyclegan.method import CycleGAN, Weight, together
 from ganzoo_cyclegan.pool import ImagePool

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Phase
-from ganzoo.schedule import halvings
+from ganzoo.interfaces.lr_schedule import halvings
 from ganzoo.step import Step
 from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
 from ganzoo_cyclegan.layers import crop_to

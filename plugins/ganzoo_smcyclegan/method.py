@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
+from ganzoo.interfaces.wrapper import Variation
 from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
-from ganzoo.variation import Variation
 from ganzoo_cyclegan.adversarial import Adversarial
 from ganzoo_cyclegan.method import CycleGAN, Weight
 

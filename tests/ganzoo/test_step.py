@@ -9,10 +9,10 @@ from standins import batch_step
 from torch import Tensor
 
 from ganzoo.interfaces import Masker
+from ganzoo.interfaces.lr_schedule import linear_decay
 from ganzoo.masks.postprocess import MaskerUse
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed, torch_seed
-from ganzoo.schedule import linear_decay
 from ganzoo.step import Step
 from ganzoo_maskers.plain import Shared
 

@@ -1,4 +1,4 @@
-"""What looks at a run: metrics and callbacks."""
+"""The interface of metrics."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces.training import Direction, Method, Source
+from ganzoo.interfaces.method import Direction, Method, Source
 from ganzoo.step import Step
 
 if TYPE_CHECKING:
     from ganzoo.data.loader import Reader
-    from ganzoo.runs import Run
 
 
 class Metric(ABC):
@@ -67,23 +66,3 @@ class Metric(ABC):
         Raises GanzooError where there are too few: never a number that means nothing.
         """
         return {name: float(column.double().mean()) for name, column in rows.items()}
-
-
-class Callback:
-    """An observer of a run; a plugin returns one from ``ganzoo_callbacks(run)``. One that raises is switched off."""
-
-    def on_start(self, run: Run) -> None:
-        """Before the first step."""
-
-    def on_step(self, run: Run, step: int, losses: Mapping[str, float]) -> None:
-        """At each logging interval, with the terms' means since the last."""
-
-    def on_evaluation(self, run: Run, step: int, figures: Mapping[str, float]) -> bool:
-        """After an evaluation; return True to end the training here."""
-        return False
-
-    def on_checkpoint(self, run: Run, step: int) -> None:
-        """After a checkpoint is safely written."""
-
-    def on_end(self, run: Run) -> None:
-        """After the last step."""

@@ -182,7 +182,7 @@ class Method(ABC):
 
         ``step`` counts steps in any case. See ``schedule.py``.
         """
-        from ganzoo.schedule import linear_decay
+        from ganzoo.interfaces.lr_schedule import linear_decay
 
         return linear_decay(done, total, decay)
 
