@@ -31,8 +31,8 @@ def create(kind: str, name: str, *args: Any, **options: Any) -> Any:
 
     Raises GanzooError for an unknown kind, name or option.
     """
-    from ganzoo.options import build
     from ganzoo.plugins import plugins
+    from ganzoo.recipe.options import build
 
     return build(plugins().registry.get(kind, name), *args, **options)
 

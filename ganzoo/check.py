@@ -14,7 +14,7 @@ import yaml
 from torch import Tensor, nn
 
 from ganzoo import processes
-from ganzoo.assemble import (
+from ganzoo.build import (
     Attached,
     attach_losses,
     bound_metrics,
@@ -28,8 +28,8 @@ from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.errors import fitting
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.needs import forward_lines, lines, lines_of, measure
-from ganzoo.recipe import Recipe
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
 
 

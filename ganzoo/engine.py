@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
-from ganzoo.assemble import Attached
+from ganzoo.build import Attached
 from ganzoo.ema import Averaged
 from ganzoo.errors import GanzooError
 from ganzoo.gradients import Gradients, parameters_of

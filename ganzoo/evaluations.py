@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo import processes, state
-from ganzoo.assemble import bound_metrics, build_method, reads_pairs, require_given
+from ganzoo.build import bound_metrics, build_method, reads_pairs, require_given
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import picture_counts
 from ganzoo.engine import Engine
@@ -18,8 +18,8 @@ from ganzoo.evaluate import Evaluator, told
 from ganzoo.fingerprint import note_code
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.made import measure_pictures
-from ganzoo.recipe import Recipe
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.schema import Recipe
 from ganzoo.recording import make_record, take
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines

@@ -15,7 +15,7 @@ from typing import Any
 
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.plugins import plugins
-from ganzoo.recipe import Part, Recipe
+from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.settings import RESUMABLE
 
 LENGTH = 16

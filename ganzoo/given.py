@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ganzoo.assemble import make_masker
+from ganzoo.build import make_masker
 from ganzoo.data.image_io import SUFFIXES
 from ganzoo.data.label_maps import FAINTEST, read_mask
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
 from ganzoo.masks.postprocess import MaskerUse
 from ganzoo.masks.roles import Roles
-from ganzoo.part_reader import read_masker
-from ganzoo.recipe import Part
+from ganzoo.recipe.reader import read_masker
+from ganzoo.recipe.schema import Part
 
 
 @dataclass(frozen=True)

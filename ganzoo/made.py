@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ganzoo import processes
-from ganzoo.assemble import named
+from ganzoo.build import named
 from ganzoo.data.image_io import find_pictures, read_picture
 from ganzoo.data.loader import Batch, Reader, stack
 from ganzoo.data.sampler import Row
@@ -20,7 +20,7 @@ from ganzoo.evaluate import Evaluator, told
 from ganzoo.fingerprint import data_key, portable
 from ganzoo.interfaces import Dataset, Direction, Method, Sample, Split
 from ganzoo.masks.roles import Roles
-from ganzoo.part_reader import read_metrics
+from ganzoo.recipe.reader import read_metrics
 from ganzoo.result import Cost, Data, Record
 from ganzoo.settings import ImageSettings
 from ganzoo.sittings import core

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from ganzoo import processes
-from ganzoo.assemble import Attached
+from ganzoo.build import Attached
 from ganzoo.data.loader import Reader, micro_steps
 from ganzoo.data.sampler import Order
 from ganzoo.engine import Engine
 from ganzoo.errors import fitting
 from ganzoo.interfaces import Method, Source
-from ganzoo.recipe import Recipe
+from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
 from ganzoo.utils.formatting import duration, size
 from ganzoo.utils.memory import peak

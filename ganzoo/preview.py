@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganzoo.assemble import build_masks
+from ganzoo.build import build_masks
 from ganzoo.data.image_io import write_picture
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Order, picture_counts
@@ -16,7 +16,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.grid import GAP, as_picture
 from ganzoo.interfaces import Dataset
 from ganzoo.masks.roles import Roles
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 from ganzoo.utils.console import Console
 

@@ -18,7 +18,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Measured
 from ganzoo.fingerprint import data_key, plugins_of, portable, recipe_key, weights_key
 from ganzoo.interfaces import Dataset, Split
-from ganzoo.recipe import Recipe
+from ganzoo.recipe.schema import Recipe
 from ganzoo.result import Code, Cost, Data, Record, Sitting
 from ganzoo.sittings import core
 from ganzoo.utils.jsonl import JsonLines

@@ -15,7 +15,7 @@ import yaml
 from accelerate import Accelerator
 
 from ganzoo import processes, state
-from ganzoo.assemble import METRICS, attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
+from ganzoo.build import METRICS, attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
 from ganzoo.callbacks import Callbacks
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Order, picture_counts
@@ -26,8 +26,8 @@ from ganzoo.evaluate import Evaluator
 from ganzoo.fingerprint import note_code
 from ganzoo.interfaces import Dataset
 from ganzoo.progress import Progress
-from ganzoo.recipe import Recipe
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.schema import Recipe
 from ganzoo.report.keeping import Reporter
 from ganzoo.settings import RESUMABLE
 from ganzoo.sittings import joined, sitting

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo import state
-from ganzoo.assemble import build_method
+from ganzoo.build import build_method
 from ganzoo.data.domain_io import Form
 from ganzoo.data.label_maps import mask_of, read_mask
 from ganzoo.errors import GanzooError
@@ -20,7 +20,7 @@ from ganzoo.given import role_of
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import Roles
 from ganzoo.processes import default_device
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 
 TRANSLATED = "translated"

@@ -9,7 +9,7 @@ import pytest
 from ganzoo.bench.page import settle
 from ganzoo.bench.spec import Places, places_of, read_spec
 from ganzoo.errors import GanzooError
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 SPECS = sorted((ROOT / "benchmarks").glob("*.yaml"))

@@ -29,7 +29,7 @@ from ganzoo.cli import cli
 from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import Plugins, plugins
 from ganzoo.randomness import Draws, keyed
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.weights.manifest import read_manifest
 
 ROOT = Path(__file__).parents[1]

@@ -16,13 +16,13 @@ from standins import Noise, batch_step
 from vggs import write_vgg
 
 from ganzoo import GanzooError
-from ganzoo.assemble import build_method
+from ganzoo.build import build_method
 from ganzoo.data.loader import Reader
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Method
 from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import plugins
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
 from ganzoo_art2real.building import build
 from ganzoo_maskers.unet import UNet

@@ -18,7 +18,7 @@ from ganzoo.bench.sets import code_of
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.errors import GanzooError
 from ganzoo.fingerprint import code_key, portable, recipe_key
-from ganzoo.recipe import Recipe
+from ganzoo.recipe.schema import Recipe
 from ganzoo.result import Cost, Data, Record, Sitting
 from ganzoo.sittings import core
 from ganzoo.utils.jsonl import JsonLines

@@ -16,7 +16,7 @@ from ganzoo.bench.sets import sets_of
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.table import Table, table_of
 from ganzoo.errors import GanzooError
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.result import Record
 from ganzoo.utils.jsonl import write_text
 from ganzoo.weights.store import weights_folder

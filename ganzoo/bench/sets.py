@@ -14,8 +14,8 @@ from ganzoo.errors import GanzooError
 from ganzoo.fingerprint import plugins_of, portable
 from ganzoo.given import role_of
 from ganzoo.interfaces import Metric, Split
-from ganzoo.part_reader import read_masker
-from ganzoo.recipe import Part, Recipe
+from ganzoo.recipe.reader import read_masker
+from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.result import Code, Record
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganzoo.bench.matrix import Matrix
 from ganzoo.errors import GanzooError, suggest
-from ganzoo.yamlfile import Document, KeyPath, by_line, read_yaml
+from ganzoo.recipe.yaml_document import Document, KeyPath, by_line, read_yaml
 
 NAME = r"[\w-]+"
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]

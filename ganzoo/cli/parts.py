@@ -84,8 +84,8 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     from dataclasses import fields
 
     from ganzoo.masks.postprocess import MaskerUse
-    from ganzoo.options import options_of, plain
-    from ganzoo.recipe import LossUse
+    from ganzoo.recipe.options import options_of, plain
+    from ganzoo.recipe.schema import LossUse
 
     component = plugins().registry.get(kind, name)
     target = component.load()

@@ -71,7 +71,7 @@ def path_of_weights(name: str) -> None:
 
 def fetch_for(file: Path, overrides: list[str]) -> None:
     """Make the parts of a recipe, as a run would, so that they take their weights. Raises GanzooError."""
-    from ganzoo.recipe_reader import read_recipe
+    from ganzoo.recipe.reader import read_recipe
 
     recipe = read_recipe(file, overrides)  # makes the maskers
     problems = []

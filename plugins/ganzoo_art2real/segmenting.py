@@ -11,15 +11,15 @@ import numpy as np
 import torch
 
 from ganzoo import GanzooError
-from ganzoo.assemble import make_masker
+from ganzoo.build import make_masker
 from ganzoo.data.image_io import to_float
 from ganzoo.interfaces import Masker, Sample
 from ganzoo.masks.postprocess import MaskerUse
 from ganzoo.masks.roles import Roles
-from ganzoo.options import plain
-from ganzoo.part_reader import read_masker
 from ganzoo.processes import default_device
 from ganzoo.randomness import Draws, keyed
+from ganzoo.recipe.options import plain
+from ganzoo.recipe.reader import read_masker
 
 
 class Segmenting(ABC):

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from ganzoo import GanzooError, create
 from ganzoo.errors import one_line
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.state import PROGRESS
 from ganzoo.utils.atomic import beside, flush
 from ganzoo_authors.masked import files_of, masker_of, networks_of

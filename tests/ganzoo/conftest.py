@@ -21,7 +21,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for kind, name, made in PARTS:
         mine.add(kind, name, made)
     found.registry.accept(mine)
-    monkeypatch.setattr("ganzoo.recipe_reader.plugins", lambda: found)
+    monkeypatch.setattr("ganzoo.recipe.reader.plugins", lambda: found)
     monkeypatch.chdir(tmp_path)
 
 

@@ -16,7 +16,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Optim, Phase, Sample, Slot, Split
 from ganzoo.plugins import Plugins, find_entry_points
 from ganzoo.randomness import Draws
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.registry import Registration
 from ganzoo.step import Step
 
@@ -140,7 +140,7 @@ def _parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ]:  # fmt: skip
         mine.add(kind, name, made)
     found.registry.accept(mine)
-    monkeypatch.setattr("ganzoo.recipe_reader.plugins", lambda: found)
+    monkeypatch.setattr("ganzoo.recipe.reader.plugins", lambda: found)
     monkeypatch.chdir(tmp_path)
 
 

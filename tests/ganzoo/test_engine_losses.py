@@ -14,7 +14,7 @@ from standins import (
 )
 from torch import Tensor, nn
 
-from ganzoo.assemble import Attached
+from ganzoo.build import Attached
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Loss
 from ganzoo.masks.roles import Roles

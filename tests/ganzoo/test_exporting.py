@@ -183,7 +183,7 @@ def with_awkward_parts(monkeypatch: pytest.MonkeyPatch) -> None:
         mine.add("generator", one.__name__.lower(), one)
     mine.add("method", "fickle", Fickle)
     found.registry.accept(mine)
-    monkeypatch.setattr("ganzoo.recipe_reader.plugins", lambda: found)
+    monkeypatch.setattr("ganzoo.recipe.reader.plugins", lambda: found)
 
 
 AS_TRAINED = {"method": {"as_trained": True}}

@@ -16,7 +16,7 @@ from tinyrun import write_recipe
 from ganzoo import fingerprint
 from ganzoo.fingerprint import code_key, data_key, plugins_of, recipe_key, weights_key
 from ganzoo.interfaces import Sample, Split
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo_digits.dataset import StripedDigits
 
 

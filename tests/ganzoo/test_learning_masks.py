@@ -15,14 +15,14 @@ from tinyrun import assert_same, double_run, everything, lines, write_recipe
 from torch import Tensor
 
 import ganzoo
-from ganzoo.assemble import build_method
+from ganzoo.build import build_method
 from ganzoo.data.image_io import to_float
 from ganzoo.data.loader import Reader
 from ganzoo.engine import Engine
 from ganzoo.interfaces import Direction, Metric
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.runs import Run
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step

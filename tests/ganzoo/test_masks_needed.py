@@ -16,10 +16,10 @@ from ganzoo.check import check
 from ganzoo.errors import GanzooError
 from ganzoo.masks.postprocess import MaskerUse
 from ganzoo.masks.roles import ROLES
-from ganzoo.recipe_reader import RecipeReader, read_recipe
+from ganzoo.recipe.reader import RecipeReader, read_recipe
+from ganzoo.recipe.yaml_document import Document
 from ganzoo.registry import Registration, Registry
 from ganzoo.runs import Run
-from ganzoo.yamlfile import Document
 from ganzoo_maskers.plain import Full
 from ganzoo_maskers.unet import UNet
 

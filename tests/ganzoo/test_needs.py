@@ -16,7 +16,7 @@ from ganzoo import needs
 from ganzoo.check import check
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.utils.formatting import size
 
 QUIET = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.sample=0", "images.cache=1"]

@@ -12,7 +12,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ganzoo.errors import GanzooError
-from ganzoo.options import MISSING, build, check_options, options_of, plain
+from ganzoo.recipe.options import MISSING, build, check_options, options_of, plain
 from ganzoo.registry import Component
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ganzoo.options import options_of
+from ganzoo.recipe.options import options_of
 from ganzoo_cyclegan.patch import Patch
 from recipes import WHOLE, added, mistakes, read, write
 

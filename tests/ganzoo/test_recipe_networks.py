@@ -9,7 +9,7 @@ import pytest
 from tinyrun import write_recipe
 
 from ganzoo.errors import GanzooError
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from recipes import WHOLE, added, mistakes, read
 
 pytestmark = pytest.mark.usefixtures("stand_ins")

@@ -12,7 +12,7 @@ from tinyrun import lines, write_recipe
 
 import ganzoo
 from ganzoo.fingerprint import code_key, recipe_key, weights_key
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.result import Record, read_records
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,7 @@ from tinyrun import lines, make_pictures
 
 import ganzoo
 from ganzoo.plugins import plugins
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 
 PLUGIN = '''
 """One method, which has nothing to learn."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ganzoo.errors import GanzooError
-from ganzoo.yamlfile import NAME, Document, apply_overrides, merge, read_with_base, read_yaml
+from ganzoo.recipe.yaml_document import NAME, Document, apply_overrides, merge, read_with_base, read_yaml
 
 
 @pytest.fixture(autouse=True)

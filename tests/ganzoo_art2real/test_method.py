@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import ganzoo
 from ganzoo import GanzooError, create
-from ganzoo.assemble import Attached
+from ganzoo.build import Attached
 from ganzoo.check import check
 from ganzoo.data.loader import Reader
 from ganzoo.engine import Engine

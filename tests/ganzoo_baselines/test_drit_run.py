@@ -14,7 +14,7 @@ from tinyrun import RECIPE, double_run, everything, lines, make_pictures
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.assemble import Attached
+from ganzoo.build import Attached
 from ganzoo.check import check, trace_shapes
 from ganzoo.interfaces import Method
 from ganzoo.step import Step

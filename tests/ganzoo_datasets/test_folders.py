@@ -16,7 +16,7 @@ import ganzoo_datasets
 from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset
-from ganzoo.options import build, check_options
+from ganzoo.recipe.options import build, check_options
 from ganzoo.registry import Registration
 from ganzoo_datasets.folders import Folders
 from ganzoo_datasets.npz import Npz

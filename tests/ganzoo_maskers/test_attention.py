@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
+from ganzoo.recipe.options import build
 from ganzoo_maskers.attention import Attention
 from ganzoo_maskers.pretrained import of_timm as published_by_timm
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ganzoo import GanzooError, create
 from ganzoo.interfaces import Masker
-from ganzoo.options import check_options
 from ganzoo.randomness import Draws
+from ganzoo.recipe.options import check_options
 from ganzoo_maskers.colours import Colours
 
 NONE = Draws([])

@@ -15,10 +15,10 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.assemble import build_method
+from ganzoo.build import build_method
 from ganzoo.engine import Engine
 from ganzoo.randomness import Draws
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 from ganzoo_maskers.learned import Learned
 
 MASKER = {"masker": "learned", "width": 2}

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws, keyed
+from ganzoo.recipe.options import build
 from ganzoo_maskers.rectangles import MultiRectangle
 
 

@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
+from ganzoo.recipe.options import build
 from ganzoo_maskers.segmenter import Segmenter
 
 NONE = Draws([])

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ganzoo import GanzooError
-from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws, keyed
+from ganzoo.recipe.options import build
 from ganzoo_maskers.square import CenteredSquare
 
 

@@ -21,12 +21,12 @@ from torch.nn import functional as F
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.assemble import build_masks
+from ganzoo.build import build_masks
 from ganzoo.masks.roles import Roles
-from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.options import build
+from ganzoo.recipe.reader import read_recipe
 from ganzoo_maskers.unet import UNet
 from ganzoo_smcyclegan.method import SMCycleGAN
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Masker, Method, Sample, Split
 from ganzoo.masks.roles import ROLES, Roles
-from ganzoo.options import build
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
+from ganzoo.recipe.options import build
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN

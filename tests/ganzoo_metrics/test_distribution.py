@@ -20,8 +20,8 @@ from torch import nn
 from ganzoo.data.image_io import find_pictures, read_picture, to_float
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Metric, Sample, Split
-from ganzoo.options import build
 from ganzoo.plugins import plugins
+from ganzoo.recipe.options import build
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN

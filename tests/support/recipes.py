@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Split
 from ganzoo.randomness import Draws
-from ganzoo.recipe import Recipe
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
 
 WHOLE = """\

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from safetensors.torch import save_file
 
-from ganzoo.assemble import build_method
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.build import build_method
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.state import PROGRESS
 
 

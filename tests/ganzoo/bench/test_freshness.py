@@ -16,7 +16,7 @@ from ganzoo.bench.freshness import Seen, stale
 from ganzoo.bench.running import kept
 from ganzoo.bench.spec import Bench
 from ganzoo.fingerprint import code_key
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 
 
 def test_a_changed_recipe_or_plugin_is_run_anew(tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from tinyrun import write_recipe
 
 from ganzoo.bench.spec import Bench, read_spec
 from ganzoo.fingerprint import plugins_of, recipe_key
-from ganzoo.recipe_reader import read_recipe
+from ganzoo.recipe.reader import read_recipe
 
 OUTDATED = "outdated: changed since it was run"
 LEARNED = "maskers.input={{masker: unet, weights: '{}/unet.safetensors'}}"

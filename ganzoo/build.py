@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ganzoo.attaching import teaches
 from ganzoo.data.label_maps import FAINTEST
 from ganzoo.data.loader import Reader
 from ganzoo.errors import GanzooError, is_out_of_memory, suggest
@@ -16,7 +15,8 @@ from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slo
 from ganzoo.masks.postprocess import MaskerUse
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import torch_seed
-from ganzoo.recipe import Part, Recipe
+from ganzoo.recipe.losses import teaches
+from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import Step, zeros_step
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganzoo.interfaces import Slot
-from ganzoo.yamlfile import NAME, KeyPath, names_another_component
+from ganzoo.recipe.yaml_document import NAME, KeyPath, names_another_component
 
 
 def in_full(value: Any, kind: str) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganzoo.options import plain
+from ganzoo.recipe.options import plain
 from ganzoo.registry import Component
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 

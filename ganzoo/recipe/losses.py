@@ -8,10 +8,10 @@ from typing import Any
 
 from ganzoo.errors import suggest
 from ganzoo.interfaces import Loss, Method, Phase
-from ganzoo.options import Problem
-from ganzoo.recipe import Part
+from ganzoo.recipe.options import Problem
+from ganzoo.recipe.schema import Part
+from ganzoo.recipe.yaml_document import KeyPath
 from ganzoo.step import batch_tensors
-from ganzoo.yamlfile import KeyPath
 
 
 def attach(

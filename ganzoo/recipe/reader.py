@@ -1,25 +1,25 @@
-"""YAML → checked parts. Every mistake is found before any work is done, and told with its file:line."""
+"""Read and check recipes, and parts that a command names; every mistake is reported with its file and line."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ganzoo.attaching import attach
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.interfaces import Masker, Method, Metric
 from ganzoo.masks.postprocess import MaskerUse
 from ganzoo.masks.roles import ONE_PLANE, ROLES
-from ganzoo.options import Problem, check_options, options_of
 from ganzoo.plugins import plugins
-from ganzoo.recipe import LossUse, Part, Recipe
+from ganzoo.recipe.losses import attach
+from ganzoo.recipe.networks import groups_of, in_full, slot_value
+from ganzoo.recipe.options import Problem, check_options, options_of
+from ganzoo.recipe.schema import LossUse, Part, Recipe
+from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, by_line, read_with_base
 from ganzoo.registry import KINDS
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
-from ganzoo.slots import groups_of, in_full, slot_value
-from ganzoo.yamlfile import Document, KeyPath, apply_overrides, by_line, read_with_base
 
 SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
 
@@ -293,3 +293,42 @@ class RecipeReader:
                 theirs, ours = (", ".join(one.directions) for one in (measured, method))
                 self.problem(("evaluate", "metrics", i), f"it measures {theirs}, and the method translates {ours}")
         return [part for part in parts if part]
+
+
+def read_masker(text: str, role: str, origin: str) -> Part:
+    """Read and check a masker that a command names, as a recipe would: ``unet``, ``{masker: unet, weights: …}``.
+
+    Args:
+        text: YAML.
+        role: which it is to serve.
+        origin: where it is said, for the errors.
+
+    Raises GanzooError with one line for each mistake, also for a masker that makes no mask by itself.
+    """
+    value = apply_overrides(Document({}, {(): origin}), [f"masker={text}"]).data["masker"]
+    reader = RecipeReader(Document({}, {}), ROLES)
+    part = reader.part(value, (), "masker", MaskerUse)
+    if part and reader.fit(role, part, ()):
+        reader.problem((), f"{part.component.name!r} hands on another role's mask; name the masker that makes it")
+    if reader.problems or part is None:
+        raise GanzooError("\n".join(": ".join([origin, *map(str, one.path), one.message]) for one in reader.problems))
+    return part
+
+
+def read_metrics(texts: Sequence[str], origin: str) -> list[Part]:
+    """Read and check metrics that a command names: ``swd``, ``{metric: fd, network: resnet18}``.
+
+    Args:
+        texts: YAML, one each.
+        origin: where they are said, for the errors.
+
+    Raises GanzooError with one line for each mistake.
+    """
+    value = apply_overrides(Document({}, {(): origin}), [f"metrics=[{', '.join(texts)}]"]).data["metrics"]
+    reader = RecipeReader(Document({"evaluate": {"metrics": value}}, {}), ROLES)
+    parts = reader.metrics(None)
+    if reader.problems:
+        raise GanzooError(
+            "\n".join(": ".join([origin, *map(str, one.path[3:]), one.message]) for one in reader.problems)
+        )
+    return parts
