@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganzoo.fingerprint import portable
+from ganzoo.provenance.fingerprint import portable
 
 ROOT = Path(__file__).resolve().parents[1]
 

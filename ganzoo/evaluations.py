@@ -15,9 +15,9 @@ from ganzoo.data.sampler import picture_counts
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told
-from ganzoo.fingerprint import note_code
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.made import measure_pictures
+from ganzoo.provenance.fingerprint import note_code
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.recording import make_record, take

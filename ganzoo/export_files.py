@@ -18,8 +18,8 @@ from ganzoo.data.image_io import find_pictures
 from ganzoo.errors import GanzooError
 from ganzoo.export_formats import format_of
 from ganzoo.exporting import LEAST, TranslationFunction, shapes_of, trace
-from ganzoo.fingerprint import weights_key
 from ganzoo.plugins import installed_version
+from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.translate import TRANSLATED, Translator
 from ganzoo.utils.atomic import beside, flush
 

@@ -14,16 +14,16 @@ from ganzoo.data.image_io import find_pictures, read_picture
 from ganzoo.data.loader import Batch, Reader, stack
 from ganzoo.data.sampler import Row
 from ganzoo.engine import Engine
-from ganzoo.environment import environment
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told
-from ganzoo.fingerprint import data_key, portable
 from ganzoo.interfaces import Dataset, Direction, Method, Sample, Split
 from ganzoo.masks.roles import Roles
+from ganzoo.provenance.environment import environment
+from ganzoo.provenance.fingerprint import data_key, portable
+from ganzoo.provenance.record import Cost, Data, Record
+from ganzoo.provenance.sessions import core
 from ganzoo.recipe.reader import read_metrics
-from ganzoo.result import Cost, Data, Record
 from ganzoo.settings import ImageSettings
-from ganzoo.sittings import core
 from ganzoo.step import Step
 from ganzoo.utils.console import Console
 

@@ -10,8 +10,8 @@ from ganzoo.closing import closing_panel
 from ganzoo.data.sampler import picture_counts
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Measured
-from ganzoo.fingerprint import portable, recipe_key
 from ganzoo.interfaces import Split
+from ganzoo.provenance.fingerprint import portable, recipe_key
 from ganzoo.recording import make_record, told
 
 if TYPE_CHECKING:

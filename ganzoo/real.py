@@ -16,8 +16,8 @@ from ganzoo.data.loader import Batch, Reader, make_step
 from ganzoo.data.sampler import Row
 from ganzoo.engine import Engine
 from ganzoo.errors import GanzooError, one_line
-from ganzoo.fingerprint import code_key
 from ganzoo.interfaces import Metric, Split
+from ganzoo.provenance.fingerprint import code_key
 from ganzoo.utils.atomic import beside
 from ganzoo.utils.cache import cache_folder
 

@@ -13,14 +13,14 @@ from accelerate import Accelerator
 from ganzoo import state
 from ganzoo.data.sampler import picture_counts
 from ganzoo.engine import Engine
-from ganzoo.environment import environment
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Measured
-from ganzoo.fingerprint import data_key, plugins_of, portable, recipe_key, weights_key
 from ganzoo.interfaces import Dataset, Split
+from ganzoo.provenance.environment import environment
+from ganzoo.provenance.fingerprint import data_key, plugins_of, portable, recipe_key, weights_key
+from ganzoo.provenance.record import Code, Cost, Data, Record, Sitting
+from ganzoo.provenance.sessions import core
 from ganzoo.recipe.schema import Recipe
-from ganzoo.result import Code, Cost, Data, Record, Sitting
-from ganzoo.sittings import core
 from ganzoo.utils.jsonl import JsonLines
 
 TRIES = 5

@@ -20,17 +20,17 @@ from ganzoo.callbacks import Callbacks
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.engine import Engine
-from ganzoo.environment import environment
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator
-from ganzoo.fingerprint import note_code
 from ganzoo.interfaces import Dataset
 from ganzoo.progress import Progress
+from ganzoo.provenance.environment import environment
+from ganzoo.provenance.fingerprint import note_code
+from ganzoo.provenance.sessions import joined, sitting
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.report.keeping import Reporter
 from ganzoo.settings import RESUMABLE
-from ganzoo.sittings import joined, sitting
 from ganzoo.utils.atomic import hold
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines, differences, write_text

@@ -13,9 +13,9 @@ from ganzoo.evaluate import Evaluator, Measured
 from ganzoo.evaluations import open_run, recipe_of
 from ganzoo.given import role_of, wearing
 from ganzoo.interfaces import Split
+from ganzoo.provenance.record import Record
 from ganzoo.real import Columns, reason
 from ganzoo.recording import take
-from ganzoo.result import Record
 
 
 def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[str, Source]) -> Record:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from ganzoo.bench.sets import Source, changed_sets, code_of
 from ganzoo.bench.spec import Bench
-from ganzoo.fingerprint import data_key, portable, recipe_key
+from ganzoo.provenance.fingerprint import data_key, portable, recipe_key
+from ganzoo.provenance.record import Code, Record, Sitting
+from ganzoo.provenance.sessions import chosen_by, trainers
 from ganzoo.recipe.schema import Recipe
-from ganzoo.result import Code, Record, Sitting
-from ganzoo.sittings import chosen_by, trainers
 
 
 class Seen:

@@ -9,8 +9,8 @@ from ganzoo.bench.drawing import sheet
 from ganzoo.bench.matrix import Matrix
 from ganzoo.bench.matrix_table import Panel, measured_with, of_bench, panels
 from ganzoo.bench.spec import Bench
+from ganzoo.provenance.record import Record
 from ganzoo.report.markup import node
-from ganzoo.result import Record
 
 LIGHTEST, DARKEST = (0xE9, 0xF1, 0xFA), (0x0B, 0x3C, 0x70)
 """One hue: of the least and the greatest figure."""

@@ -17,10 +17,10 @@ from ganzoo.bench.freshness import Seen, measured_alike, metrics_of, trained_ali
 from ganzoo.bench.sets import code_of
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.errors import GanzooError
-from ganzoo.fingerprint import code_key, portable, recipe_key
+from ganzoo.provenance.fingerprint import code_key, portable, recipe_key
+from ganzoo.provenance.record import Cost, Data, Record, Sitting
+from ganzoo.provenance.sessions import core
 from ganzoo.recipe.schema import Recipe
-from ganzoo.result import Cost, Data, Record, Sitting
-from ganzoo.sittings import core
 from ganzoo.utils.jsonl import JsonLines
 
 STOPPED = {*(-one for one in (1, 2, 15)), *(128 + one for one in (1, 2, 15))}

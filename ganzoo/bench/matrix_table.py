@@ -9,7 +9,7 @@ from ganzoo.bench.matrix import Domain, Matrix, figure
 from ganzoo.bench.running import of
 from ganzoo.bench.spec import Bench, Cell, Column
 from ganzoo.bench.table import Found, Table, Text, cell_of, changed_in, found_of, making, notes_of, seeds_of
-from ganzoo.result import Record
+from ganzoo.provenance.record import Record
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from ganzoo.bench.sets import sets_of
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.table import Table, table_of
 from ganzoo.errors import GanzooError
+from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.result import Record
 from ganzoo.utils.jsonl import write_text
 from ganzoo.weights.store import weights_folder
 

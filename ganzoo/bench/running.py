@@ -20,9 +20,9 @@ from ganzoo.bench.making import folder_of, last_line, made, placeless
 from ganzoo.bench.sets import Source, code_of, sets_of
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.errors import GanzooError
+from ganzoo.provenance.record import Record, read_records
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
-from ganzoo.result import Record, read_records
 from ganzoo.utils.atomic import hold
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console

@@ -11,12 +11,12 @@ import yaml
 from ganzoo.bench.matrix import figure
 from ganzoo.bench.spec import Bench, Places, flow
 from ganzoo.errors import GanzooError
-from ganzoo.fingerprint import plugins_of, portable
 from ganzoo.given import role_of
 from ganzoo.interfaces import Metric, Split
+from ganzoo.provenance.fingerprint import plugins_of, portable
+from ganzoo.provenance.record import Code, Record
 from ganzoo.recipe.reader import read_masker
 from ganzoo.recipe.schema import Part, Recipe
-from ganzoo.result import Code, Record
 
 
 @dataclass(frozen=True)

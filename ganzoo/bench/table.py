@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ganzoo.bench.running import of
 from ganzoo.bench.spec import Bench, Cell, Column
-from ganzoo.result import Record
+from ganzoo.provenance.record import Record
 from ganzoo.utils.formatting import duration
 
 

@@ -16,7 +16,7 @@ from tinyrun import ganzoo, lines, write_recipe
 
 import ganzoo as package
 from ganzoo.evaluations import evaluate_targets
-from ganzoo.result import read_records
+from ganzoo.provenance.record import read_records
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 import ganzoo
 from ganzoo.exporting import TranslationFunction
-from ganzoo.fingerprint import weights_key
 from ganzoo.interfaces import Direction, Method, Phase
 from ganzoo.plugins import Plugins, find_entry_points, plugins
+from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.registry import Registration
 from ganzoo.step import Step
 

@@ -13,9 +13,9 @@ import pytest
 from standins import Noise
 from tinyrun import write_recipe
 
-from ganzoo import fingerprint
-from ganzoo.fingerprint import code_key, data_key, plugins_of, recipe_key, weights_key
 from ganzoo.interfaces import Sample, Split
+from ganzoo.provenance import fingerprint
+from ganzoo.provenance.fingerprint import code_key, data_key, plugins_of, recipe_key, weights_key
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_digits.dataset import StripedDigits
 

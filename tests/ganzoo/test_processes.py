@@ -20,7 +20,7 @@ from torch import nn
 
 from ganzoo import processes
 from ganzoo.errors import GanzooError
-from ganzoo.result import read_records
+from ganzoo.provenance.record import read_records
 
 ROOT = Path(__file__).parents[2]
 DOUBLE = ROOT / "tests/support/double_run.py"

@@ -11,9 +11,9 @@ from calls import refusal
 from tinyrun import lines, write_recipe
 
 import ganzoo
-from ganzoo.fingerprint import code_key, recipe_key, weights_key
+from ganzoo.provenance.fingerprint import code_key, recipe_key, weights_key
+from ganzoo.provenance.record import Record, read_records
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.result import Record, read_records
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,7 +54,9 @@ def test_a_record_tells_with_what_each_part_of_the_training_ran(
     ganzoo.run(recipe, "train.steps=2", root=tmp_path)
     ganzoo.run(recipe, "train.steps=2", root=tmp_path)  # at its end: nothing is trained
     keys = {"ganzoo_cyclegan.method": "another"}
-    monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules))
+    monkeypatch.setattr(
+        "ganzoo.provenance.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules)
+    )
     ganzoo.run(recipe, "train.steps=4", root=tmp_path)
     pictures = sorted((tmp_path / "pictures/trainA").glob("*"))
     pictures[0].write_bytes(pictures[1].read_bytes())

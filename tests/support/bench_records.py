@@ -14,7 +14,7 @@ from ganzoo.bench import running
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.errors import GanzooError
 from ganzoo.evaluations import evaluate_targets
-from ganzoo.result import Cost, Data, Record
+from ganzoo.provenance.record import Cost, Data, Record
 
 SPEC: dict[str, Any] = {
     "title": "A table",

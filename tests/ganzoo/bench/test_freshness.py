@@ -15,7 +15,7 @@ from ganzoo.bench import children
 from ganzoo.bench.freshness import Seen, stale
 from ganzoo.bench.running import kept
 from ganzoo.bench.spec import Bench
-from ganzoo.fingerprint import code_key
+from ganzoo.provenance.fingerprint import code_key
 from ganzoo.recipe.reader import read_recipe
 
 
@@ -26,7 +26,9 @@ def test_a_changed_recipe_or_plugin_is_run_anew(tmp_path: Path, runs: Runs, monk
     assert {one["step"] for one in make(changed)} == {3}
     assert runs.names == ["one-seed0", "two-seed0"]
     keys = {"ganzoo_cyclegan.method": "another"}
-    monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules))
+    monkeypatch.setattr(
+        "ganzoo.provenance.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules)
+    )
     make(changed)
     assert runs.names == ["one-seed0", "two-seed0"] * 2
     assert (tmp_path / "runs/spec/tiny/one-seed0.before-2").is_dir()
@@ -38,7 +40,9 @@ def test_where_only_what_measures_has_changed_a_run_is_measured_again(
     bench = spec(tmp_path, seeds=[0])
     first = make(bench)
     keys = {"ganzoo_metrics.errors": "another"}
-    monkeypatch.setattr("ganzoo.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules))
+    monkeypatch.setattr(
+        "ganzoo.provenance.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules)
+    )
     del runs.names[:]
     second = make(bench)
     assert runs.names == ["one-seed0", "evaluate one-seed0", "two-seed0", "evaluate two-seed0"]

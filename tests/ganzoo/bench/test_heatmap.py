@@ -14,7 +14,7 @@ from ganzoo.bench.heatmap import heat_map
 from ganzoo.bench.matrix import figure
 from ganzoo.bench.matrix_table import matrix_of
 from ganzoo.bench.spec import Bench, read_spec
-from ganzoo.result import Record
+from ganzoo.provenance.record import Record
 
 AWKWARD = 'A <b> & "c"'
 SETS = ("real", "made")

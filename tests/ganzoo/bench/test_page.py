@@ -12,7 +12,7 @@ from calls import Run
 from tinyrun import write_recipe
 
 from ganzoo.bench.spec import Bench, read_spec
-from ganzoo.fingerprint import plugins_of, recipe_key
+from ganzoo.provenance.fingerprint import plugins_of, recipe_key
 from ganzoo.recipe.reader import read_recipe
 
 OUTDATED = "outdated: changed since it was run"

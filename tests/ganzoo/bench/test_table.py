@@ -15,7 +15,7 @@ from bench_records import record, write_spec
 from ganzoo.bench.rendering import FORMATS, comma_separated, hypertext, latex, markdown
 from ganzoo.bench.spec import Bench, read_spec
 from ganzoo.bench.table import Table, table_of
-from ganzoo.result import Record
+from ganzoo.provenance.record import Record
 
 VALUES = {"one": [0.1, 0.2], "two": [0.5, 0.7]}
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from ganzoo.data.sampler import picture_counts
-from ganzoo.fingerprint import core_key, data_key, plugins_of, portable
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.plugins import installed_version
+from ganzoo.provenance.fingerprint import core_key, data_key, plugins_of, portable
+from ganzoo.provenance.record import Code, Sitting
 from ganzoo.recipe.schema import Recipe
-from ganzoo.result import Code, Sitting
 
 TRAINED_ON: tuple[Split, ...] = ("train", "validation")
 

@@ -1,0 +1,1 @@
+"""Where metric values come from: checksums, training sessions, environments, records."""
