@@ -22,13 +22,14 @@ import sklearn
 from torch import Tensor, cat
 
 import ganzoo
-from ganzoo import GanzooError, state
+from ganzoo import GanzooError
 from ganzoo.bench.drawing import sheet
 from ganzoo.bench.spec import flow
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Row
+from ganzoo.engine import checkpoint as state
+from ganzoo.engine.distributed import default_device
 from ganzoo.evaluations import open_run, recipe_of
-from ganzoo.processes import default_device
 from ganzoo.report.markup import node
 from ganzoo.settings import ImageSettings
 

@@ -13,7 +13,6 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from ganzoo import processes
 from ganzoo.build import (
     Attached,
     attach_losses,
@@ -25,6 +24,7 @@ from ganzoo.build import (
 )
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Order, picture_counts
+from ganzoo.engine import distributed as processes
 from ganzoo.errors import fitting
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.needs import forward_lines, lines, lines_of, measure

@@ -11,7 +11,7 @@ from accelerate.utils import gather_object
 
 from ganzoo.data.loader import Reader, evaluation_rows, make_step
 from ganzoo.data.sampler import Row, picture_counts
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Split
 from ganzoo.real import Columns, RealRows, host, reason, stacked

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganzoo import processes, state
 from ganzoo.build import bound_metrics, build_method, reads_pairs, require_given
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import picture_counts
-from ganzoo.engine import Engine
+from ganzoo.engine import checkpoint as state
+from ganzoo.engine import distributed as processes
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told
 from ganzoo.interfaces import Dataset, Split

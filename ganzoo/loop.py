@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganzoo import state
 from ganzoo.data.image_io import write_picture
 from ganzoo.data.loader import Batch, evaluation_rows, micro_steps, training_batches
 from ganzoo.data.sampler import picture_counts
+from ganzoo.engine import checkpoint as state
+from ganzoo.engine.distributed import on_any
 from ganzoo.errors import GanzooError, fitting
 from ganzoo.evaluate import evaluation_step
 from ganzoo.grid import draw_grid, places
 from ganzoo.measure import finish, first_of, measure_now
-from ganzoo.processes import on_any
 from ganzoo.progress import Progress
 from ganzoo.stop import Stop, Stopped
 from ganzoo.watch import Guard, Tally

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ganzoo import processes
 from ganzoo.build import named
 from ganzoo.data.image_io import find_pictures, read_picture
 from ganzoo.data.loader import Batch, Reader, stack
 from ganzoo.data.sampler import Row
-from ganzoo.engine import Engine
+from ganzoo.engine import distributed as processes
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator, told
 from ganzoo.interfaces import Dataset, Direction, Method, Sample, Split

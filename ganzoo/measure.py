@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ganzoo import state
 from ganzoo.closing import closing_panel
 from ganzoo.data.sampler import picture_counts
+from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Measured
 from ganzoo.interfaces import Split

@@ -12,11 +12,11 @@ import psutil  # comes with Accelerate
 import torch
 from torch import Tensor
 
-from ganzoo import processes
 from ganzoo.build import Attached
 from ganzoo.data.loader import Reader, micro_steps
 from ganzoo.data.sampler import Order
-from ganzoo.engine import Engine
+from ganzoo.engine import distributed as processes
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import fitting
 from ganzoo.interfaces import Method, Source
 from ganzoo.recipe.schema import Recipe

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganzoo.data.loader import Batch, Reader, make_step
 from ganzoo.data.sampler import Row
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, one_line
 from ganzoo.interfaces import Metric, Split
 from ganzoo.provenance.fingerprint import code_key

@@ -10,9 +10,9 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from ganzoo import state
 from ganzoo.data.sampler import picture_counts
-from ganzoo.engine import Engine
+from ganzoo.engine import checkpoint as state
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Measured
 from ganzoo.interfaces import Dataset, Split

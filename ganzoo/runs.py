@@ -14,12 +14,13 @@ import torch
 import yaml
 from accelerate import Accelerator
 
-from ganzoo import processes, state
 from ganzoo.build import METRICS, attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
 from ganzoo.callbacks import Callbacks
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Order, picture_counts
-from ganzoo.engine import Engine
+from ganzoo.engine import checkpoint as state
+from ganzoo.engine import distributed as processes
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator
 from ganzoo.interfaces import Dataset

@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganzoo import state
 from ganzoo.build import build_method
 from ganzoo.data.domain_io import Form
 from ganzoo.data.label_maps import mask_of, read_mask
+from ganzoo.engine import checkpoint as state
+from ganzoo.engine.distributed import default_device
 from ganzoo.errors import GanzooError
 from ganzoo.given import role_of
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import Roles
-from ganzoo.processes import default_device
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 

@@ -40,7 +40,7 @@ def test_it_learns_what_the_cpu_learns(tmp_path: Path) -> None:
     from standins import TwoPlayers, batch_step, engine_of, weights
     from torch import nn
 
-    from ganzoo.engine import Engine
+    from ganzoo.engine.engine import Engine
     from ganzoo.masks.roles import Roles
 
     cpu = engine_of(TwoPlayers())

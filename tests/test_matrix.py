@@ -18,7 +18,7 @@ from vggs import write_vgg
 from ganzoo import GanzooError
 from ganzoo.build import build_method
 from ganzoo.data.loader import Reader
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Method
 from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import plugins

@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ganzoo import state
 from ganzoo.bench import children
 from ganzoo.bench.freshness import Seen, measured_alike, metrics_of, trained_alike
 from ganzoo.bench.sets import code_of
 from ganzoo.bench.spec import Bench, Cell, Places
+from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
 from ganzoo.provenance.fingerprint import code_key, portable, recipe_key
 from ganzoo.provenance.record import Cost, Data, Record, Sitting

@@ -13,10 +13,10 @@ import torch
 from ganzoo import GanzooError
 from ganzoo.build import make_masker
 from ganzoo.data.image_io import to_float
+from ganzoo.engine.distributed import default_device
 from ganzoo.interfaces import Masker, Sample
 from ganzoo.masks.postprocess import MaskerUse
 from ganzoo.masks.roles import Roles
-from ganzoo.processes import default_device
 from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.options import plain
 from ganzoo.recipe.reader import read_masker

@@ -13,9 +13,9 @@ import yaml
 from safetensors.torch import save_file
 
 from ganzoo import GanzooError, create
+from ganzoo.engine.checkpoint import PROGRESS
 from ganzoo.errors import one_line
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.state import PROGRESS
 from ganzoo.utils.atomic import beside, flush
 from ganzoo_authors.masked import files_of, masker_of, networks_of
 from ganzoo_authors.networks import Found, munit, munit_judge, recognize

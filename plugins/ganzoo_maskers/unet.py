@@ -11,7 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo import GanzooError, state
+from ganzoo import GanzooError
+from ganzoo.engine import checkpoint as state
 from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws
 from ganzoo_maskers.pretrained import Weights, misfit, read_weights

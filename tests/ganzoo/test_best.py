@@ -10,7 +10,7 @@ import pytest
 from tinyrun import lines
 
 import ganzoo as package
-from ganzoo import state
+from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Measured
 from ganzoo.interfaces import Callback

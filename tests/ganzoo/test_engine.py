@@ -19,7 +19,7 @@ from standins import (
 )
 from torch import Tensor, nn
 
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Optim
 from ganzoo.masks.roles import Roles

@@ -12,8 +12,8 @@ from standins import (
 )
 from torch import Tensor, nn
 
+from ganzoo.engine.precision import GROW_AFTER, START, LossScale
 from ganzoo.interfaces import Method, Optim, Phase, Slot
-from ganzoo.precision import GROW_AFTER, START, LossScale
 from ganzoo.step import Step
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ganzoo.data.image_io import to_float
 from ganzoo.data.loader import Reader
 from ganzoo.data.transforms import scale
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator
 from ganzoo.grid import columns, draw_grid

@@ -9,7 +9,7 @@ from typing import Any
 from killing import assert_kills_change_nothing, start, wait_for
 from tinyrun import lines, write_recipe
 
-from ganzoo import state
+from ganzoo.engine import checkpoint as state
 
 
 def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import ganzoo
 from ganzoo.build import build_method
 from ganzoo.data.image_io import to_float
 from ganzoo.data.loader import Reader
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Direction, Metric
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws

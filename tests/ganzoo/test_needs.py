@@ -14,7 +14,7 @@ from tinyrun import everything, write_recipe
 import ganzoo
 from ganzoo import needs
 from ganzoo.check import check
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.utils.formatting import size

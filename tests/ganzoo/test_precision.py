@@ -6,8 +6,8 @@ import pytest
 import torch
 from standins import Toy, batch_step, changed, engine_of, weights
 
-from ganzoo.engine import Engine
-from ganzoo.precision import GROW_AFTER, START, LossScale
+from ganzoo.engine.engine import Engine
+from ganzoo.engine.precision import GROW_AFTER, START, LossScale
 
 CPU = torch.device("cpu")
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from tinyrun import ganzoo, lines, write_recipe
 from torch import nn
 
-from ganzoo import processes
+from ganzoo.engine import distributed as processes
 from ganzoo.errors import GanzooError
 from ganzoo.provenance.record import read_records
 

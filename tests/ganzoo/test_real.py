@@ -12,7 +12,7 @@ from standins import Noise, engine_of
 from torch import Tensor, nn
 
 from ganzoo.data.loader import Reader
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator
 from ganzoo.interfaces import Direction, Metric, Split

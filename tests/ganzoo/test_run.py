@@ -12,7 +12,7 @@ from PIL import Image
 from tinyrun import assert_same, everything, ganzoo, lines, write_recipe
 
 import ganzoo as package
-from ganzoo import state
+from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Callback
 from ganzoo.runs import Run

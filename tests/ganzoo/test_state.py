@@ -11,8 +11,8 @@ import torch
 from standins import TwoPlayers, batch_step, engine_of, weights
 from torch import nn
 
-from ganzoo import state
-from ganzoo.engine import Engine
+from ganzoo.engine import checkpoint as state
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 
 
@@ -56,7 +56,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pyte
     if fails == "write":
         monkeypatch.setattr(state, "save_file", full)
     else:
-        monkeypatch.setattr("ganzoo.state.os.fsync", full)
+        monkeypatch.setattr("ganzoo.engine.checkpoint.os.fsync", full)
     with pytest.raises(GanzooError, match=r"last: .*written: No space left .* before it is whole"):
         state.save(tmp_path / "last", engine, {"step": 2}, {})
     assert {file: file.read_bytes() for file in (tmp_path / "last").rglob("*") if file.is_file()} == before

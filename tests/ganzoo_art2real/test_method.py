@@ -22,7 +22,7 @@ from ganzoo import GanzooError, create
 from ganzoo.build import Attached
 from ganzoo.check import check
 from ganzoo.data.loader import Reader
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws

@@ -28,7 +28,7 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo import create
-from ganzoo.state import load_network
+from ganzoo.engine.checkpoint import load_network
 
 
 def save(file: Path, state: Any) -> Path:

@@ -15,7 +15,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo import create
-from ganzoo.state import load_network
+from ganzoo.engine.checkpoint import load_network
 
 DRAWN = torch.Generator().manual_seed(3)
 PICTURE = torch.rand(1, 3, 32, 40, generator=DRAWN) * 2 - 1

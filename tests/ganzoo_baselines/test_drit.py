@@ -12,7 +12,7 @@ from plainly import assert_trains_plainly, double_step, engine_of, l1
 from standins import changed, weights
 from torch import Tensor, nn
 
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws

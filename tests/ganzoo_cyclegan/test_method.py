@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from standins import batch_step
 from torch import Tensor, nn
 
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles

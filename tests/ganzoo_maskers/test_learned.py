@@ -16,7 +16,7 @@ from torch import Tensor
 import ganzoo
 from ganzoo import GanzooError
 from ganzoo.build import build_method
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.randomness import Draws
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_maskers.learned import Learned

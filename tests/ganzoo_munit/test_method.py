@@ -13,7 +13,7 @@ from tinyrun import everything
 from torch import Tensor, nn
 
 import ganzoo
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Masker
 from ganzoo.step import Step
 from ganzoo_munit.autoencoder import MUNITGenerator

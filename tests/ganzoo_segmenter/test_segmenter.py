@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import ganzoo as package
 from ganzoo import GanzooError
 from ganzoo.check import check
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.grid import columns
 from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles

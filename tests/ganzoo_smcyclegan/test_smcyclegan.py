@@ -11,7 +11,7 @@ from standins import Constant, batch_step, gradients
 from torch import Tensor, nn
 
 from ganzoo import GanzooError, create
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Masker, Method
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tinyrun import assert_same, ganzoo, lines
 
-from ganzoo import state
+from ganzoo.engine import checkpoint as state
 
 
 def start(recipe: Path, root: Path) -> subprocess.Popen[str]:

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from standins import batch_step, gradients
 from torch import Tensor, nn
 
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Method
 from ganzoo.masks.roles import Roles
 from ganzoo.step import Step

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ganzoo.data.loader import Reader
-from ganzoo.engine import Engine
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluate import Evaluator
 from ganzoo.interfaces import Dataset, Masker, Method, Metric, Optim, Phase, Sample, Slot, Split

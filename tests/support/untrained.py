@@ -11,8 +11,8 @@ import yaml
 from safetensors.torch import save_file
 
 from ganzoo.build import build_method
+from ganzoo.engine.checkpoint import PROGRESS
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.state import PROGRESS
 
 
 def untrained(folder: Path, recipe: Mapping[str, Any], **channels: int) -> Path:

@@ -22,9 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganzoo.engine import Engine
+from ganzoo.engine.distributed import on_any
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.processes import on_any
 from ganzoo.utils import atomic as aside
 
 PROGRESS = "progress.json"

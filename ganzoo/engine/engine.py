@@ -17,12 +17,12 @@ from accelerate.utils import broadcast
 from torch import Tensor, nn
 
 from ganzoo.build import Attached
-from ganzoo.ema import Averaged
+from ganzoo.engine.distributed import synchronize_batch_norm
+from ganzoo.engine.ema import Averaged
+from ganzoo.engine.gradients import Gradients, parameters_of
+from ganzoo.engine.precision import LossScale
 from ganzoo.errors import GanzooError
-from ganzoo.gradients import Gradients, parameters_of
 from ganzoo.interfaces import Method, Optim, Phase
-from ganzoo.precision import LossScale
-from ganzoo.processes import synchronize_batch_norm
 from ganzoo.randomness import torch_seed
 from ganzoo.step import Step
 

@@ -1,0 +1,1 @@
+"""Train steps: phases, gradients, precision, averages, processes, checkpoints."""
