@@ -29,7 +29,7 @@ from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Row
 from ganzoo.engine import checkpoint as state
 from ganzoo.engine.distributed import default_device
-from ganzoo.evaluations import open_run, recipe_of
+from ganzoo.evaluation.runs import open_run, recipe_of
 from ganzoo.report.markup import node
 from ganzoo.settings import ImageSettings
 

@@ -15,8 +15,8 @@ from ganzoo.data.sampler import picture_counts
 from ganzoo.engine import checkpoint as state
 from ganzoo.engine.distributed import on_any
 from ganzoo.errors import GanzooError, fitting
-from ganzoo.evaluate import evaluation_step
-from ganzoo.grid import draw_grid, places
+from ganzoo.evaluation.evaluator import evaluation_step
+from ganzoo.evaluation.sample_grid import draw_grid, places
 from ganzoo.measure import finish, first_of, measure_now
 from ganzoo.progress import Progress
 from ganzoo.stop import Stop, Stopped

@@ -9,10 +9,10 @@ from ganzoo.closing import closing_panel
 from ganzoo.data.sampler import picture_counts
 from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Measured
+from ganzoo.evaluation.evaluator import Measured
+from ganzoo.evaluation.records import make_record, told
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import portable, recipe_key
-from ganzoo.recording import make_record, told
 
 if TYPE_CHECKING:
     from ganzoo.runs import Run

@@ -13,7 +13,7 @@ from ganzoo.data.image_io import write_picture
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.errors import GanzooError
-from ganzoo.grid import GAP, as_picture
+from ganzoo.evaluation.sample_grid import GAP, as_picture
 from ganzoo.interfaces import Dataset
 from ganzoo.masks.roles import Roles
 from ganzoo.recipe.reader import read_recipe

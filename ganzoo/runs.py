@@ -22,7 +22,7 @@ from ganzoo.engine import checkpoint as state
 from ganzoo.engine import distributed as processes
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Evaluator
+from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.interfaces import Dataset
 from ganzoo.progress import Progress
 from ganzoo.provenance.environment import environment

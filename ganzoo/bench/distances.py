@@ -9,13 +9,13 @@ from typing import cast
 from ganzoo.bench.matrix import Matrix, figure
 from ganzoo.bench.sets import Source
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Evaluator, Measured
-from ganzoo.evaluations import open_run, recipe_of
+from ganzoo.evaluation.evaluator import Evaluator, Measured
+from ganzoo.evaluation.records import take
+from ganzoo.evaluation.reference_features import Columns, reason
+from ganzoo.evaluation.runs import open_run, recipe_of
 from ganzoo.given import role_of, wearing
 from ganzoo.interfaces import Split
 from ganzoo.provenance.record import Record
-from ganzoo.real import Columns, reason
-from ganzoo.recording import take
 
 
 def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[str, Source]) -> Record:

@@ -87,7 +87,7 @@ def evaluate_command(
     Runs are measured by their own metrics on their own data. Pictures in folders are measured --against other ones, at
     their own sizes, by metrics that look at the two sets alone.
     """
-    from ganzoo.evaluations import evaluate_targets
+    from ganzoo.evaluation.runs import evaluate_targets
 
     evaluate_targets(
         targets,

@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Places:
-    """Where a grid shows what, in pixels of its file: see ``ganzoo.grid.places``.
+    """Where a grid shows what, in pixels of its file: see ``ganzoo.evaluation.sample_grid.places``.
 
     Args:
         columns: name → (left, width, height).

@@ -12,7 +12,7 @@ from tinyrun import lines
 import ganzoo as package
 from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Measured
+from ganzoo.evaluation.evaluator import Measured
 from ganzoo.interfaces import Callback
 from ganzoo.progress import Progress
 from ganzoo.runs import Run

@@ -13,8 +13,8 @@ from ganzoo.data.loader import Reader
 from ganzoo.data.transforms import scale
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Evaluator
-from ganzoo.grid import columns, draw_grid
+from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.evaluation.sample_grid import columns, draw_grid
 from ganzoo.interfaces import Direction, Metric, Split
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step

@@ -15,7 +15,7 @@ from pictures import save
 from tinyrun import ganzoo, lines, write_recipe
 
 import ganzoo as package
-from ganzoo.evaluations import evaluate_targets
+from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.provenance.record import read_records
 
 

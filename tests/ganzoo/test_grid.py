@@ -17,7 +17,7 @@ from torch import Tensor
 import ganzoo
 from ganzoo import loop
 from ganzoo.data.image_io import to_uint8
-from ganzoo.grid import GAP, as_picture, columns, draw_grid
+from ganzoo.evaluation.sample_grid import GAP, as_picture, columns, draw_grid
 from ganzoo.step import Step
 
 SIZE = 12

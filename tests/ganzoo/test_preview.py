@@ -12,7 +12,7 @@ from tinyrun import ganzoo, write_recipe
 from torch import Tensor
 
 from ganzoo.errors import GanzooError
-from ganzoo.grid import GAP
+from ganzoo.evaluation.sample_grid import GAP
 from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles
 from ganzoo.preview import draw_masks, preview_masks

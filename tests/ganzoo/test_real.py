@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ganzoo.data.loader import Reader
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Evaluator
+from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.interfaces import Direction, Metric, Split
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
@@ -127,7 +127,7 @@ def test_they_are_found_once_and_kept_by_their_content(cache: Path) -> None:
 def test_other_code_finds_them_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, reader = parts()
     for code, looked in (("as it was", 1), ("as it was", 1), ("changed", 2)):
-        monkeypatch.setattr("ganzoo.real.code_key", {Gap.__module__: code}.__getitem__)
+        monkeypatch.setattr("ganzoo.evaluation.reference_features.code_key", {Gap.__module__: code}.__getitem__)
         assert not Evaluator(engine, reader, {"gap": Gap(key="sums")}, seed=0).measure("test").failed
         assert sum(Gap.looked) == looked * (5 + 3)
 

@@ -20,7 +20,7 @@ import ganzoo as package
 from ganzoo import GanzooError
 from ganzoo.check import check
 from ganzoo.engine.engine import Engine
-from ganzoo.grid import columns
+from ganzoo.evaluation.sample_grid import columns
 from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws

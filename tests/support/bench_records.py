@@ -13,7 +13,7 @@ import ganzoo
 from ganzoo.bench import running
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.errors import GanzooError
-from ganzoo.evaluations import evaluate_targets
+from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.provenance.record import Cost, Data, Record
 
 SPEC: dict[str, Any] = {

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 import ganzoo.data.transforms
-import ganzoo.evaluate
+import ganzoo.evaluation.evaluator
 from ganzoo.data.loader import make_step
 from ganzoo.runs import Run
 from ganzoo.step import Step
@@ -24,7 +24,7 @@ def make_double_step(*args: Any, **about: Any) -> Step:
 
 def main() -> None:
     recipe, root, *overrides = sys.argv[1:]
-    for module in (ganzoo.data.transforms, ganzoo.evaluate):
+    for module in (ganzoo.data.transforms, ganzoo.evaluation.evaluator):
         module.make_step = make_double_step  # type: ignore[attr-defined]
     run = Run.prepare(recipe, overrides, root=root)
     averages = run.engine.average.networks if run.engine.average else {}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganzoo.data.loader import Reader
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Evaluator
+from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.interfaces import Dataset, Masker, Method, Metric, Optim, Phase, Sample, Slot, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws

@@ -23,7 +23,7 @@ from ganzoo.bench import children, running
 from ganzoo.bench.matrix import figure
 from ganzoo.bench.running import kept
 from ganzoo.bench.spec import Bench, Places, read_spec
-from ganzoo.made import measure_pictures
+from ganzoo.evaluation.folders import measure_pictures
 from ganzoo.provenance.record import Record
 from ganzoo.translate_files import translate_files
 from ganzoo_metrics.distribution import FD

@@ -15,7 +15,7 @@ from ganzoo.bench import children, running
 from ganzoo.bench.running import kept
 from ganzoo.bench.spec import Places
 from ganzoo.errors import GanzooError
-from ganzoo.evaluations import evaluate_targets
+from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.utils.console import Console
 
 

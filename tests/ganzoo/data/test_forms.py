@@ -18,7 +18,7 @@ from ganzoo.data.label_maps import PALETTE, colour, coloured, one_hot
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Row
 from ganzoo.data.transforms import augment
-from ganzoo.grid import as_picture
+from ganzoo.evaluation.sample_grid import as_picture
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_datasets.folders import Folders

@@ -15,7 +15,7 @@ from ganzoo.data.sampler import Row
 from ganzoo.engine import distributed as processes
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Evaluator, told
+from ganzoo.evaluation.evaluator import Evaluator, told
 from ganzoo.interfaces import Dataset, Direction, Method, Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.environment import environment

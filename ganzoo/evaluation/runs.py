@@ -15,13 +15,13 @@ from ganzoo.engine import checkpoint as state
 from ganzoo.engine import distributed as processes
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Evaluator, told
+from ganzoo.evaluation.evaluator import Evaluator, told
+from ganzoo.evaluation.folders import measure_pictures
+from ganzoo.evaluation.records import make_record, take
 from ganzoo.interfaces import Dataset, Split
-from ganzoo.made import measure_pictures
 from ganzoo.provenance.fingerprint import note_code
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
-from ganzoo.recording import make_record, take
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines
 

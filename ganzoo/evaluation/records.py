@@ -14,7 +14,7 @@ from ganzoo.data.sampler import picture_counts
 from ganzoo.engine import checkpoint as state
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluate import Measured
+from ganzoo.evaluation.evaluator import Measured
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import data_key, plugins_of, portable, recipe_key, weights_key

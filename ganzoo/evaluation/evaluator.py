@@ -13,8 +13,8 @@ from ganzoo.data.loader import Reader, evaluation_rows, make_step
 from ganzoo.data.sampler import Row, picture_counts
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
+from ganzoo.evaluation.reference_features import Columns, RealRows, host, reason, stacked
 from ganzoo.interfaces import Direction, Method, Metric, Split
-from ganzoo.real import Columns, RealRows, host, reason, stacked
 from ganzoo.step import Step
 
 Keyed = dict[tuple[str, Direction], dict[str, dict[int, np.ndarray]]]
