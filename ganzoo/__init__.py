@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from ganzoo.translate import Translator
+    from ganzoo.inference.translator import Translator
 
 __all__ = ["GanzooError", "create", "export", "hookimpl", "load", "run"]
 
@@ -45,7 +45,7 @@ def load(run: str | PathLike[str], *, checkpoint: str = "", device: str = "") ->
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if there is one, else ``last``.
         device: a torch device; by default the accelerator, if there is one.
     """
-    from ganzoo.translate import Translator
+    from ganzoo.inference.translator import Translator
 
     return Translator(run, checkpoint=checkpoint, device=device)
 
@@ -77,7 +77,7 @@ def export(
 
     Raises GanzooError, and leaves no file, for a run that cannot be exported and for a file that differs from it.
     """
-    from ganzoo.export_files import export
+    from ganzoo.inference.export_files import export
 
     return export(
         run,

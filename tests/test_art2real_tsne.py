@@ -17,7 +17,7 @@ from tinyrun import write_recipe
 from trunks import saved
 
 import ganzoo
-from ganzoo.translate_files import translate_files
+from ganzoo.inference.files import translate_files
 
 ROOT = Path(__file__).parents[1]
 COUNTS = {"dark": 18, "light": 6}  # one of them more than a batch

@@ -13,7 +13,7 @@ from ganzoo.evaluation.evaluator import Evaluator, Measured
 from ganzoo.evaluation.records import take
 from ganzoo.evaluation.reference_features import Columns, reason
 from ganzoo.evaluation.runs import open_run, recipe_of
-from ganzoo.given import role_of, wearing
+from ganzoo.inference.options import role_of, wearing
 from ganzoo.interfaces import Split
 from ganzoo.provenance.record import Record
 

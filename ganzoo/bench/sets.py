@@ -11,7 +11,7 @@ import yaml
 from ganzoo.bench.matrix import figure
 from ganzoo.bench.spec import Bench, Places, flow
 from ganzoo.errors import GanzooError
-from ganzoo.given import role_of
+from ganzoo.inference.options import role_of
 from ganzoo.interfaces import Metric, Split
 from ganzoo.provenance.fingerprint import plugins_of, portable
 from ganzoo.provenance.record import Code, Record

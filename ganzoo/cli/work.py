@@ -168,7 +168,7 @@ def translate_command(
     Every picture is translated at its own size; names and folders are kept, as PNG. Pictures of one folder that differ
     only in their ending keep it: a.jpg.png. With several masks or styles each has a folder of its own below OUT.
     """
-    from ganzoo.translate_files import translate_files
+    from ganzoo.inference.files import translate_files
 
     translate_files(
         run,

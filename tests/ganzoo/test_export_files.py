@@ -20,7 +20,7 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo.cli.work import export_command
-from ganzoo.export_formats import FORMATS
+from ganzoo.inference.export_files import FORMATS
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_without_the_extra_it_is_told_how_to_have_it(
     run: Run, run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = find_spec
-    monkeypatch.setattr("ganzoo.export_formats.find_spec", lambda name: known(name) if name == "onnx" else None)
+    monkeypatch.setattr("ganzoo.inference.export_files.find_spec", lambda name: known(name) if name == "onnx" else None)
     code, _, err = run("export", run_, "-o", tmp_path / "x.onnx")
     assert code == 2
     told = ".onnx takes onnxscript, onnxruntime: pip install 'ganzoo[export]'; .pt2 needs torch alone"

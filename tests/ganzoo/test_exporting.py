@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ganzoo
-from ganzoo.exporting import TranslationFunction
+from ganzoo.inference.export import TranslationFunction
 from ganzoo.interfaces import Direction, Method, Phase
 from ganzoo.plugins import Plugins, find_entry_points, plugins
 from ganzoo.provenance.fingerprint import weights_key

@@ -13,8 +13,8 @@ from tinyrun import make_pictures, write_recipe
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.translate import Translator
-from ganzoo.translate_files import translate_files
+from ganzoo.inference.files import translate_files
+from ganzoo.inference.translator import Translator
 
 
 @pytest.fixture(scope="module")

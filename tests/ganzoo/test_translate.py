@@ -14,8 +14,8 @@ from tinyrun import ganzoo, write_recipe
 import ganzoo as package
 from ganzoo.data.image_io import to_float
 from ganzoo.errors import GanzooError
-from ganzoo.styles import Style, styles
-from ganzoo.translate_files import plan, translate_files
+from ganzoo.inference.files import plan, translate_files
+from ganzoo.inference.styles_ import Style, styles
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,12 @@ from vggs import drawn_vgg, vgg_plainly, write_vgg
 import ganzoo
 from ganzoo.data.image_io import read_picture, to_float
 from ganzoo.data.loader import Reader
+from ganzoo.inference.translator import TRANSLATED
 from ganzoo.interfaces import Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step, zeros_step
-from ganzoo.translate import TRANSLATED
 from ganzoo_baselines.gatys import Gatys
 
 SIZE = 16

@@ -11,7 +11,7 @@ from calls import Run
 from PIL import Image
 
 import ganzoo
-from ganzoo.styles import styles
+from ganzoo.inference.styles_ import styles
 
 
 @pytest.fixture

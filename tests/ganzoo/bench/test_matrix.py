@@ -24,8 +24,8 @@ from ganzoo.bench.matrix import figure
 from ganzoo.bench.running import kept
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.evaluation.folders import measure_pictures
+from ganzoo.inference.files import translate_files
 from ganzoo.provenance.record import Record
-from ganzoo.translate_files import translate_files
 from ganzoo_metrics.distribution import FD
 
 SIDE = 16

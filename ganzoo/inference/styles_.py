@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ganzoo.data.image_io import SUFFIXES
 from ganzoo.errors import GanzooError
+from ganzoo.inference.translator import Translator
 from ganzoo.interfaces import Direction
 from ganzoo.randomness import Draws, keyed
-from ganzoo.translate import Translator
 
 RANDOM = "random"
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from ganzoo.data.image_io import find_pictures, to_uint8, write_picture
 from ganzoo.data.transforms import resize
 from ganzoo.errors import GanzooError, is_out_of_memory
-from ganzoo.given import choices
+from ganzoo.inference.options import choices
+from ganzoo.inference.styles_ import styles
+from ganzoo.inference.translator import TRANSLATED, Translator
 from ganzoo.masks.roles import ROLES
-from ganzoo.styles import styles
-from ganzoo.translate import TRANSLATED, Translator
 from ganzoo.utils.console import Console
 
 

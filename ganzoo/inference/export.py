@@ -15,11 +15,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from ganzoo.errors import GanzooError, one_line
-from ganzoo.given import role_of
+from ganzoo.inference.options import role_of
+from ganzoo.inference.translator import Translator
 from ganzoo.interfaces import Direction
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
-from ganzoo.translate import Translator
 
 LEAST = 8
 """Pixels a side from which on a function of any size is traced."""

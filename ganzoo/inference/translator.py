@@ -17,7 +17,7 @@ from ganzoo.data.label_maps import mask_of, read_mask
 from ganzoo.engine import checkpoint as state
 from ganzoo.engine.distributed import default_device
 from ganzoo.errors import GanzooError
-from ganzoo.given import role_of
+from ganzoo.inference.options import role_of
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import Roles
 from ganzoo.recipe.reader import read_recipe

@@ -1,0 +1,1 @@
+"""Use trained runs: translate images and files, export."""
