@@ -23,7 +23,7 @@ from torch import Tensor, cat
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.bench.drawing import sheet
+from ganzoo.bench.heatmap import sheet
 from ganzoo.bench.spec import flow
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Row

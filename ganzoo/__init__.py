@@ -107,6 +107,6 @@ def run(
         root: where runs are kept.
         fresh: start again, putting an earlier run of this name aside.
     """
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
     return Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh).train()

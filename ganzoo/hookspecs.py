@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ganzoo.interfaces import Callback
     from ganzoo.registry import Registration
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
 hookspec = pluggy.HookspecMarker("ganzoo")
 hookimpl = pluggy.HookimplMarker("ganzoo")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from ganzoo.bench.matrix import Matrix, figure
-from ganzoo.bench.sets import Source
+from ganzoo.bench.staleness import Source
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator, Measured
 from ganzoo.evaluation.records import take

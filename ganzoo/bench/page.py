@@ -7,14 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganzoo.bench.freshness import Seen, stale
 from ganzoo.bench.heatmap import heat_map
-from ganzoo.bench.matrix_table import matrix_of
-from ganzoo.bench.rendering import markdown
-from ganzoo.bench.running import kept
-from ganzoo.bench.sets import sets_of
+from ganzoo.bench.render import markdown
+from ganzoo.bench.runner import kept
 from ganzoo.bench.spec import Bench, Cell, Places
-from ganzoo.bench.table import Table, table_of
+from ganzoo.bench.staleness import Seen, sets_of, stale
+from ganzoo.bench.table import Table, matrix_of, table_of
 from ganzoo.errors import GanzooError
 from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe

@@ -23,8 +23,8 @@ def bench_command(spec: Path, scale: str, data: Path | None, root: Path, jobs: i
     plugins have changed. A failure is a record, too, and the command then ends with exit code 2.
     """
     from ganzoo.bench.page import current, markers_of, settle
-    from ganzoo.bench.rendering import markdown
-    from ganzoo.bench.running import refuse_unknown, run
+    from ganzoo.bench.render import markdown
+    from ganzoo.bench.runner import refuse_unknown, run
     from ganzoo.bench.spec import places_of, read_spec
     from ganzoo.errors import GanzooError
 
@@ -56,7 +56,7 @@ def table_command(
 ) -> None:
     """Render the records of SPECS; nothing is run."""
     from ganzoo.bench.page import current, settle
-    from ganzoo.bench.rendering import FORMATS
+    from ganzoo.bench.render import FORMATS
     from ganzoo.bench.spec import places_of, read_spec
     from ganzoo.errors import GanzooError
 

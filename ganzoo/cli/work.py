@@ -49,7 +49,7 @@ def check_command(recipe: Path, overrides: tuple[str, ...], quick: bool) -> None
 
     The needs are measured by a few steps, which are thrown away.
     """
-    from ganzoo.check import check
+    from ganzoo.check.parts_table import check
 
     check(recipe, overrides, quick=quick)
 
@@ -106,7 +106,7 @@ def evaluate_command(
 @click.option("-o", "--out", type=RECIPE, default=Path("masks.png"), show_default=True, help="The picture to write.")
 def masks_command(recipe: Path, overrides: tuple[str, ...], out: Path) -> None:
     """Draw what RECIPE's maskers make of eight training pictures; train nothing."""
-    from ganzoo.preview import preview_masks
+    from ganzoo.check.mask_preview import preview_masks
 
     preview_masks(recipe, overrides, out)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
 
 class Callback:

@@ -21,7 +21,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         GanzooError: it is not a run's folder, something in it cannot be read, or the report cannot be written.
     """
     from ganzoo.report.page import page
-    from ganzoo.report.reading import Log
+    from ganzoo.report.run_log import Log
     from ganzoo.utils.jsonl import write_text
 
     file = out or folder / REPORT

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from ganzoo.report.markup import Child, node
-from ganzoo.report.reading import Log
+from ganzoo.report.run_log import Log
 from ganzoo.report.samples import LARGE, SMALL, Grid, chosen, ready
 
 MEANINGS = {

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from xml.etree.ElementTree import Element
 
-from ganzoo.report.curves import Chart, by_stem, draw
+from ganzoo.report.charts import DRAWN, SMOOTHED, Chart, by_stem, draw
 from ganzoo.report.gallery import gallery
+from ganzoo.report.log_checks import hints
 from ganzoo.report.markup import document, node
-from ganzoo.report.monitors import hints
-from ganzoo.report.reading import Log, name_of
 from ganzoo.report.results import results
+from ganzoo.report.run_log import Log, name_of
 from ganzoo.report.tables import environment, events, shown, when
-from ganzoo.report.thinning import DRAWN, SMOOTHED
 from ganzoo.utils.formatting import clock
 
 COURSE = {

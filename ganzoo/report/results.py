@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from ganzoo.report.markup import Child, node
-from ganzoo.report.reading import Log, is_number
+from ganzoo.report.run_log import Log, is_number
 from ganzoo.report.tables import flat, shown, table
 
 Record = Mapping[str, Any]

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from ganzoo.report.charts import figure
 from ganzoo.report.markup import Child, node
-from ganzoo.report.reading import Log, is_number
-from ganzoo.report.scales import figure
+from ganzoo.report.run_log import Log, is_number
 
 EVENTS = 200
 """Events that are shown at most: the first quarter and the latest."""

@@ -14,8 +14,8 @@ from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Measured
 from ganzoo.interfaces import Callback
-from ganzoo.progress import Progress
-from ganzoo.runs import Run
+from ganzoo.training.progress import Progress
+from ganzoo.training.run import Run
 
 
 def test_the_best_checkpoint_is_the_best_evaluated(whole: Path) -> None:
@@ -34,7 +34,7 @@ def test_an_unknown_best_figure_names_those_there_are(home: Path, tmp_path: Path
 def test_a_run_that_an_observer_ended_goes_on_when_it_is_made_longer(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganzoo.callbacks import Callbacks
+    from ganzoo.training.callbacks import Callbacks
 
     class Ending(Callback):
         def on_evaluation(self, run: Run, step: int, figures: Any) -> bool:
@@ -89,7 +89,7 @@ def test_a_run_ends_when_its_best_figure_does_not_get_better(
     words = ("evaluate.every=1", "evaluate.patience=2", "train.sample=0")
     for count, best in ((3, 1), (5, 3)):  # of 8
         told = [9.0, 1.0, 2.0, 3.0] if best == 1 else [9.0, 3.0, 4.0, 2.0, 2.0, 2.0]
-        monkeypatch.setattr("ganzoo.loop.measure_now", Waiting(*told))
+        monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(*told))
         package.run(home / "tiny.yaml", *words, root=tmp_path / str(count))
         assert steps_of(tmp_path / str(count)) == count
         assert state.read_progress(tmp_path / str(count) / "tiny/default/checkpoints/best")["step"] == best
@@ -100,7 +100,7 @@ def test_how_long_it_has_waited_survives_a_kill_and_more_patience_goes_on(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(*words: str, figures: Sequence[float]) -> int:
-        monkeypatch.setattr("ganzoo.loop.measure_now", Waiting(*figures))
+        monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(*figures))
         package.run(home / "tiny.yaml", "evaluate.every=1", "train.sample=0", *words, root=tmp_path)
         return steps_of(tmp_path)
 
@@ -115,7 +115,7 @@ def test_a_run_that_ended_early_goes_on_when_it_is_made_longer(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(steps: int, *figures: float) -> int:
-        monkeypatch.setattr("ganzoo.loop.measure_now", Waiting(*figures))
+        monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(*figures))
         words = ("evaluate.every=1", "train.sample=0", "evaluate.patience=2", f"train.steps={steps}")
         package.run(home / "tiny.yaml", *words, root=tmp_path)
         return steps_of(tmp_path)
@@ -128,7 +128,7 @@ def test_a_run_that_ended_early_goes_on_when_it_is_made_longer(
 def test_a_figure_that_is_never_finite_runs_out_of_patience_too(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganzoo.loop.measure_now", Waiting(9.0, float("nan"), float("inf")))
+    monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(9.0, float("nan"), float("inf")))
     package.run(home / "tiny.yaml", "evaluate.every=1", "evaluate.patience=2", root=tmp_path)
     assert steps_of(tmp_path) == 2
 
@@ -136,7 +136,7 @@ def test_a_figure_that_is_never_finite_runs_out_of_patience_too(
 def test_a_metric_that_fails_while_a_run_trains_does_not_end_it(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganzoo.loop.measure_now", Waiting(9.0, None, 2.0, None))
+    monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(9.0, None, 2.0, None))
     package.run(home / "tiny.yaml", "evaluate.every=1", "train.steps=3", "train.sample=0", root=tmp_path)
     assert steps_of(tmp_path) == 3
     assert state.read_progress(tmp_path / "tiny/default/checkpoints/best")["step"] == 2

@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from ganzoo.check import check
+from ganzoo.check.parts_table import check
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Optim, Phase, Sample, Slot, Split
 from ganzoo.plugins import Plugins, find_entry_points

@@ -15,10 +15,10 @@ from tinyrun import make_pictures, write_recipe
 from torch import Tensor
 
 import ganzoo
-from ganzoo import loop
 from ganzoo.data.image_io import to_uint8
 from ganzoo.evaluation.sample_grid import GAP, as_picture, columns, draw_grid
 from ganzoo.step import Step
+from ganzoo.training import loop
 
 SIZE = 12
 ROUND = {"masker": "round", "scale": 0.7}

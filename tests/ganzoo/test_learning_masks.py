@@ -23,9 +23,9 @@ from ganzoo.interfaces import Direction, Metric
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.runs import Run
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
+from ganzoo.training.run import Run
 
 LEARNED = {"composite": {"masker": "learned", "width": 2}}
 SHARED = LEARNED | {"judge": {"masker": "shared", "role": "composite"}}

@@ -12,14 +12,14 @@ from PIL import Image
 from safetensors.torch import save_file
 from tinyrun import write_recipe
 
-from ganzoo.check import check
+from ganzoo.check.parts_table import check
 from ganzoo.errors import GanzooError
 from ganzoo.masks.postprocess import MaskerUse
 from ganzoo.masks.roles import ROLES
 from ganzoo.recipe.reader import RecipeReader, read_recipe
 from ganzoo.recipe.yaml_document import Document
 from ganzoo.registry import Registration, Registry
-from ganzoo.runs import Run
+from ganzoo.training.run import Run
 from ganzoo_maskers.plain import Full
 from ganzoo_maskers.unet import UNet
 

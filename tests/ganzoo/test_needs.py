@@ -12,8 +12,8 @@ import torch
 from tinyrun import everything, write_recipe
 
 import ganzoo
-from ganzoo import needs
-from ganzoo.check import check
+from ganzoo.check import profile as needs
+from ganzoo.check.parts_table import check
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
@@ -39,7 +39,7 @@ def test_the_checkpoint_is_as_large_as_the_one_that_a_run_writes(
         return found
 
     measure = needs.measure
-    monkeypatch.setattr("ganzoo.check.measure", measured)
+    monkeypatch.setattr("ganzoo.check.parts_table.measure", measured)
     recipe = write_recipe(tmp_path)
     said(capsys, recipe)
     ganzoo.run(recipe, *QUIET, "train.steps=4", root=tmp_path / "runs")
@@ -54,7 +54,7 @@ def test_numbers_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
     steps = []
     monkeypatch.setattr(Engine, "step", lambda self, micros: steps.append([len(one["real_A"]) for one in micros]))
     clock = iter([0, 90, 100, 104, 200, 203, 300, 305])  # when each of four steps began and ended
-    monkeypatch.setattr("ganzoo.needs.time.perf_counter", clock.__next__)
+    monkeypatch.setattr("ganzoo.check.profile.time.perf_counter", clock.__next__)
     monkeypatch.setattr(needs, "LONG", 1000.0)
     overrides = ["train.steps=40", "train.batch=2", "train.accumulate=2", "train.keep=10"]
     lines = said(capsys, write_recipe(tmp_path), *overrides)
@@ -77,7 +77,7 @@ def test_steps_that_take_turns_are_weighed(
     ends = [sum(took[: i + 1]) for i in range(len(took))]
     clock = [moment for end, length in zip(ends, took, strict=True) for moment in (end - length, end)]
     for limit, steps, seconds in ((1000.0, 10, "4.33"), (1.0, 4, "6")):
-        monkeypatch.setattr("ganzoo.needs.time.perf_counter", iter(clock).__next__)
+        monkeypatch.setattr("ganzoo.check.profile.time.perf_counter", iter(clock).__next__)
         monkeypatch.setattr(needs, "LONG", limit)
         lines = said(capsys, write_recipe(tmp_path), "train.steps=30")
         assert lines[0].startswith(f"measured by {steps} steps")
@@ -106,7 +106,7 @@ def test_a_step_that_does_not_fit_is_one_line(
 def test_a_long_step_is_taken_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganzoo.needs.time.perf_counter", iter([0, 30, 30, 50]).__next__)
+    monkeypatch.setattr("ganzoo.check.profile.time.perf_counter", iter([0, 30, 30, 50]).__next__)
     lines = said(capsys, write_recipe(tmp_path), "train.steps=3")
     assert lines[0].startswith("measured by 2 steps")
     assert lines[1] == "  time     20 s a step: 3 steps take 60 s"

@@ -11,11 +11,11 @@ from PIL import Image
 from tinyrun import ganzoo, write_recipe
 from torch import Tensor
 
+from ganzoo.check.mask_preview import draw_masks, preview_masks
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.sample_grid import GAP
 from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles
-from ganzoo.preview import draw_masks, preview_masks
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
 

@@ -194,9 +194,9 @@ def test_an_observer_of_one_process_ends_all(tmp_path: Path) -> None:
     driver = tmp_path / "driver.py"
     driver.write_text(
         "import sys\n"
-        "from ganzoo.callbacks import Callbacks\n"
+        "from ganzoo.training.callbacks import Callbacks\n"
         "from ganzoo.interfaces import Callback\n"
-        "from ganzoo.runs import Run\n"
+        "from ganzoo.training.run import Run\n"
         "class Ending(Callback):\n"
         "    def on_evaluation(self, run, step, figures):\n"
         "        return step == 4 and run.accelerator.process_index == 1\n"

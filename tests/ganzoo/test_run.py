@@ -15,7 +15,7 @@ import ganzoo as package
 from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Callback
-from ganzoo.runs import Run
+from ganzoo.training.run import Run
 
 
 def run_until(recipe: Path, step: int, root: Path, **options: Any) -> Path:
@@ -168,7 +168,7 @@ def test_steps_that_stay_bad_end_the_run_and_name_the_term(
 def test_callbacks_see_the_run_one_may_end_it_and_a_broken_one_is_switched_off(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from ganzoo.callbacks import Callbacks
+    from ganzoo.training.callbacks import Callbacks
 
     seen: list[str] = []
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 import ganzoo
 from ganzoo import GanzooError, create
 from ganzoo.build import Attached
-from ganzoo.check import check
+from ganzoo.check.parts_table import check
 from ganzoo.data.loader import Reader
 from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Masker

@@ -12,7 +12,7 @@ from tinyrun import write_recipe
 
 import ganzoo
 from ganzoo import GanzooError, create
-from ganzoo.check import check
+from ganzoo.check.parts_table import check
 from ganzoo.data.loader import Reader
 from ganzoo.masks.roles import Roles
 from ganzoo.settings import ImageSettings

@@ -15,7 +15,7 @@ from tinyrun import RECIPE, double_run, everything, lines, make_pictures
 import ganzoo
 from ganzoo import GanzooError
 from ganzoo.build import Attached
-from ganzoo.check import check, trace_shapes
+from ganzoo.check.parts_table import check, trace_shapes
 from ganzoo.interfaces import Method
 from ganzoo.step import Step
 
@@ -61,7 +61,7 @@ def test_check_tells_of_both_kinds_of_step(
         traced.append(len(step["real_A"]))
         return trace_shapes(method, losses, step)
 
-    monkeypatch.setattr("ganzoo.check.trace_shapes", trace)
+    monkeypatch.setattr("ganzoo.check.parts_table.trace_shapes", trace)
     check(recipe, [*QUIET, "maskers.judge=round", "evaluate.metrics=[cycle_l1, style_recovery]"])
     said = capsys.readouterr().out
     assert traced == [2]  # a pair

@@ -15,7 +15,7 @@ from tinyrun import RECIPE, make_pictures
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.check import check
+from ganzoo.check.parts_table import check
 from ganzoo.data.label_maps import PALETTE
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import ganzoo as package
 from ganzoo import GanzooError
-from ganzoo.check import check
+from ganzoo.check.parts_table import check
 from ganzoo.engine.engine import Engine
 from ganzoo.evaluation.sample_grid import columns
 from ganzoo.interfaces import Masker

@@ -10,7 +10,7 @@ import yaml
 from tinyrun import lines, write_recipe
 
 import ganzoo
-from ganzoo.bench import running
+from ganzoo.bench import runner
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
@@ -111,5 +111,5 @@ def spec(folder: Path, **changes: Any) -> Bench:
 
 def make(bench: Bench) -> list[dict[str, Any]]:
     """Run what a bench lacks; return its records but for times."""
-    running.run(bench, Places(bench.file.parent / "runs"), jobs=1)
+    runner.run(bench, Places(bench.file.parent / "runs"), jobs=1)
     return lines(bench.records, "time", "cost")

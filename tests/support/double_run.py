@@ -12,8 +12,8 @@ from typing import Any
 import ganzoo.data.transforms
 import ganzoo.evaluation.evaluator
 from ganzoo.data.loader import make_step
-from ganzoo.runs import Run
 from ganzoo.step import Step
+from ganzoo.training.run import Run
 
 
 def make_double_step(*args: Any, **about: Any) -> Step:

@@ -12,7 +12,7 @@ from ganzoo import hookimpl
 if TYPE_CHECKING:
     from ganzoo.interfaces import Callback
     from ganzoo.registry import Registration
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
 GANZOO_INTERFACE = 1
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ganzoo.interfaces import Callback
 
 if TYPE_CHECKING:
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
 
 class Watcher(Callback):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from bench_records import Runs
 
-from ganzoo.bench import children
+from ganzoo.bench import subprocesses
 
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Return the names of the runs that a bench makes."""
     found = Runs()
-    monkeypatch.setattr(children, "call", found)
+    monkeypatch.setattr(subprocesses, "call", found)
     return found

@@ -11,10 +11,10 @@ import pytest
 from bench_records import Runs, make, spec
 from calls import Run
 
-from ganzoo.bench import children
-from ganzoo.bench.freshness import Seen, stale
-from ganzoo.bench.running import kept
+from ganzoo.bench import subprocesses
+from ganzoo.bench.runner import kept
 from ganzoo.bench.spec import Bench
+from ganzoo.bench.staleness import Seen, stale
 from ganzoo.provenance.fingerprint import code_key
 from ganzoo.recipe.reader import read_recipe
 
@@ -125,7 +125,7 @@ def test_another_way_to_prepare_marks_what_stands_on_it(tmp_path: Path, monkeypa
     def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(words, 0, "", "") if words[0] == "bank" else found(words, environment)
 
-    monkeypatch.setattr(children, "call", call)
+    monkeypatch.setattr(subprocesses, "call", call)
 
     def prepared(size: int) -> Bench:
         command = {"command": f"bank build {size} -o {{root}}", "makes": "{root}"}

@@ -12,8 +12,8 @@ from bench_records import record, write_spec
 
 from ganzoo.bench.heatmap import heat_map
 from ganzoo.bench.matrix import figure
-from ganzoo.bench.matrix_table import matrix_of
 from ganzoo.bench.spec import Bench, read_spec
+from ganzoo.bench.table import matrix_of
 from ganzoo.provenance.record import Record
 
 AWKWARD = 'A <b> & "c"'

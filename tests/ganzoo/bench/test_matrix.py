@@ -19,9 +19,9 @@ from tinyrun import write_recipe
 from torch import Tensor
 from trunks import saved
 
-from ganzoo.bench import children, running
+from ganzoo.bench import runner, subprocesses
 from ganzoo.bench.matrix import figure
-from ganzoo.bench.running import kept
+from ganzoo.bench.runner import kept
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.evaluation.folders import measure_pictures
 from ganzoo.inference.files import translate_files
@@ -94,8 +94,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = make_bench(folder)
     saved(folder, "squeeze")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(children, "call", Runs())
-        running.run(bench, places(bench), jobs=1)
+        patch.setattr(subprocesses, "call", Runs())
+        runner.run(bench, places(bench), jobs=1)
     return folder
 
 
@@ -177,7 +177,7 @@ def test_a_distance_that_fails_is_a_dash_with_its_reason(
         return {"one": 0.25, "another": 7.0}
 
     monkeypatch.setattr(FD, "compute", compute)
-    running.run(bench, places(bench), jobs=1)
+    runner.run(bench, places(bench), jobs=1)
     record = record_of(bench)
     planted = {name for name, why in record.failed.items() if why == "ZeroDivisionError: planted"}
     assert planted == {figure("A", "real train", "real test"), *(figure("B", "real train", name) for name in MASKERS)}
@@ -192,14 +192,14 @@ def test_what_is_changed_is_measured_again_and_nothing_else(bench: Bench, runs: 
     whole = {name: SETS[name] for name in MADE}
     small = make_bench(folder, matrix={"sets": whole})
     assert "outdated" not in run("table", str(small.file), "--data", str(folder))[1]
-    running.run(small, places(small), jobs=1)  # a record of failures is tried again
-    running.run(small, places(small), jobs=1)
+    runner.run(small, places(small), jobs=1)  # a record of failures is tried again
+    runner.run(small, places(small), jobs=1)
     assert runs.names == ["one-seed0"]
     assert record_of(small).status == "ok"
     assert {name: value for name, value in before.figures.items() if name not in record_of(small).figures} == {}
     other = make_bench(folder, matrix={"sets": {**whole, "all": {"masker": "round"}}})
     assert "outdated: changed since it was run: sets" in run("table", str(other.file), "--data", str(folder))[1]
-    running.run(other, places(other), jobs=1)
+    runner.run(other, places(other), jobs=1)
     assert runs.names == ["one-seed0"] * 2
     now = record_of(other).figures
     assert {name for name in now if abs(now[name] - before.figures[name]) > 1e-6} == {
@@ -242,7 +242,7 @@ def test_the_heat_map_is_drawn_beside_the_page_and_edits_are_noticed(bench: Benc
 )
 def test_mistakes_are_told_before_anything_is_run(made: Path, runs: Runs, changes: dict[str, Any], said: str) -> None:
     bench = make_bench(made, **changes)
-    told = refusal(running.run, bench, places(bench), jobs=1)
+    told = refusal(runner.run, bench, places(bench), jobs=1)
     assert said in told
     assert runs.names == []
 

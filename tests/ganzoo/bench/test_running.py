@@ -11,8 +11,8 @@ import pytest
 from bench_records import Runs, make, spec
 from calls import Run, refusal
 
-from ganzoo.bench import children, running
-from ganzoo.bench.running import kept
+from ganzoo.bench import runner, subprocesses
+from ganzoo.bench.runner import kept
 from ganzoo.bench.spec import Places
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
@@ -101,16 +101,16 @@ def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, mon
             return subprocess.CompletedProcess(words, code, "", "ganzoo: no pictures\n" if code else "")
         return subprocess.CompletedProcess(words, 2, "", "ganzoo: not run\n")
 
-    monkeypatch.setattr(children, "call", ganzoo_called)
+    monkeypatch.setattr(subprocesses, "call", ganzoo_called)
     prepare = {"bank": {"command": "bank build '{data}/x y' -o {root}/bank", "makes": "{root}/bank"}}
     bench = spec(tmp_path, seeds=[0], prepare=prepare)
     places = Places(tmp_path / "runs", tmp_path / "data")
     with pytest.raises(GanzooError, match=r"spec.yaml: prepare.bank: no pictures"):
-        running.run(bench, places, jobs=1)
+        runner.run(bench, places, jobs=1)
     wanted = ["bank", "build", f"{tmp_path}/data/x y", "-o", f"{tmp_path}/runs/spec/bank"]
     assert commands == [wanted]
-    running.run(bench, places, jobs=1)
-    running.run(bench, places, jobs=1)
+    runner.run(bench, places, jobs=1)
+    runner.run(bench, places, jobs=1)
     assert [one for one in commands if one[0] == "bank"] == [wanted, wanted]  # the second made it
 
 
@@ -142,10 +142,10 @@ def test_what_was_prepared_by_another_command_or_half_is_made_again(
         called.append(" ".join(words[:3]))
         return subprocess.CompletedProcess(words, 0, "", "")
 
-    monkeypatch.setattr(children, "call", call)
+    monkeypatch.setattr(subprocesses, "call", call)
     places = Places(tmp_path / "runs")
     (tmp_path / "runs/spec/bank").mkdir(parents=True)  # where one was killed at its work
     for size in (1, 1, 2):
         prepare = {"bank": {"command": f"bank build {size}", "makes": "{root}/bank"}}
-        running.prepare(spec(tmp_path, prepare=prepare), places, Console(quiet=True))
+        runner.prepare(spec(tmp_path, prepare=prepare), places, Console(quiet=True))
     assert called == ["bank build 1", "bank build 2"]

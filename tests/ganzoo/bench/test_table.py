@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from bench_records import record, write_spec
 
-from ganzoo.bench.rendering import FORMATS, comma_separated, hypertext, latex, markdown
+from ganzoo.bench.render import FORMATS, comma_separated, hypertext, latex, markdown
 from ganzoo.bench.spec import Bench, read_spec
 from ganzoo.bench.table import Table, table_of
 from ganzoo.provenance.record import Record

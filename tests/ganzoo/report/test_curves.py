@@ -11,9 +11,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from ganzoo.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, draw
-from ganzoo.report.scales import reach
-from ganzoo.report.thinning import smooth, thin
+from ganzoo.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, draw, reach, smooth, thin
 
 Points = list[tuple[float, float]]
 

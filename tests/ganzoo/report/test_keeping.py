@@ -14,9 +14,10 @@ from tinyrun import lines
 
 import ganzoo as package
 from ganzoo.errors import GanzooError
-from ganzoo.report import keeping, write_report
-from ganzoo.report.keeping import SHARE, Reporter
-from ganzoo.runs import Run
+from ganzoo.report import write_report
+from ganzoo.training import reporter as keeping
+from ganzoo.training.reporter import SHARE, Reporter
+from ganzoo.training.run import Run
 from ganzoo.utils.jsonl import JsonLines
 
 SHORT = ("train.steps=4", "evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null")

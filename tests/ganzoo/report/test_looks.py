@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganzoo.data.image_io import write_picture
-from ganzoo.report.looks import ENOUGH, cells, looks
+from ganzoo.report.image_checks import ENOUGH, cells, looks
 from ganzoo.report.samples import Places, places_of
 
 SIZE, GAP = 16, 2

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from logs import RECIPE, Course, logged, write_run
 
-from ganzoo.report.monitors import (
+from ganzoo.report.log_checks import (
     best_long_ago,
     discriminator_won,
     discriminators,
@@ -18,7 +18,7 @@ from ganzoo.report.monitors import (
     skipped_steps,
     waiting_for_data,
 )
-from ganzoo.report.reading import Log
+from ganzoo.report.run_log import Log
 
 
 def constant(value: float) -> Course:

@@ -9,7 +9,7 @@ import pytest
 from calls import refusal
 from logs import TIME, write_lines, write_run
 
-from ganzoo.report.reading import Log, name_of, series
+from ganzoo.report.run_log import Log, name_of, series
 
 AT = "2026-01-02T03:{:02}:00+00:00"
 

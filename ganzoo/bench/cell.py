@@ -11,10 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ganzoo.bench import children
-from ganzoo.bench.freshness import Seen, measured_alike, metrics_of, trained_alike
-from ganzoo.bench.sets import code_of
+from ganzoo.bench import subprocesses
 from ganzoo.bench.spec import Bench, Cell, Places
+from ganzoo.bench.staleness import Seen, code_of, measured_alike, metrics_of, trained_alike
 from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
 from ganzoo.provenance.fingerprint import code_key, portable, recipe_key
@@ -86,7 +85,7 @@ def _sittings(folder: Path) -> list[Sitting] | None:
 
 
 def _called(cell: Cell, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    done = children.call(words, environment)
+    done = subprocesses.call(words, environment)
     if done.returncode in STOPPED:
         raise GanzooError(f"{cell.name}: stopped by a signal; the same command goes on")
     if "another process trains this run just now" in done.stderr:

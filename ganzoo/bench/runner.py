@@ -13,12 +13,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 
-from ganzoo.bench import children
+from ganzoo.bench import subprocesses
+from ganzoo.bench.cell import folder_of, last_line, made, placeless
 from ganzoo.bench.distances import with_distances
-from ganzoo.bench.freshness import Seen, stale
-from ganzoo.bench.making import folder_of, last_line, made, placeless
-from ganzoo.bench.sets import Source, code_of, sets_of
 from ganzoo.bench.spec import Bench, Cell, Places
+from ganzoo.bench.staleness import Seen, Source, code_of, sets_of, stale
 from ganzoo.errors import GanzooError
 from ganzoo.provenance.record import Record, read_records
 from ganzoo.recipe.reader import read_recipe
@@ -63,7 +62,7 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
     name = sha256(str(bench.records.resolve()).encode()).hexdigest()[:24]
     lock = hold(locks / f"{name}.lock", f"{bench.file}: another process makes this table just now; wait for it")
     try:
-        with children.ended_with_us():
+        with subprocesses.ended_with_us():
             return _run(bench, places, jobs=jobs, only=only)
     finally:
         if lock:
@@ -101,7 +100,7 @@ def _run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str]) -> lis
         if bench.spec.matrix:
             record = record.model_copy(update={"plugins": code_of(recipe, sets)})
         record = placeless(record, folder_of(bench, cell, recipe, places), places)
-        children.require_going()
+        subprocesses.require_going()
         with lock:
             others = [one for one in records if of([one], cell) is None]
             records[:] = _sorted(bench, [*others, record])
@@ -115,7 +114,7 @@ def _run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str]) -> lis
         for done in as_completed([pool.submit(make, item) for item in todo]):
             done.result()
     except BaseException:
-        children.stop()
+        subprocesses.stop()
         raise
     finally:
         pool.shutdown(cancel_futures=True)  # after a stop, until what runs has saved
@@ -142,7 +141,7 @@ def prepare(bench: Bench, places: Places, console: Console) -> None:
         if Path(bench.filled(one.makes, places)).exists() and note.is_file() and note.read_text() == command:
             continue
         console.say(f"{bench.name}: preparing {name}")
-        done = children.call(shlex.split(command), dict(os.environ))
+        done = subprocesses.call(shlex.split(command), dict(os.environ))
         if done.returncode:
             raise GanzooError(f"{bench.file}: prepare.{name}: {last_line(done)}")
         note.parent.mkdir(parents=True, exist_ok=True)

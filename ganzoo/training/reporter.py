@@ -10,7 +10,7 @@ from ganzoo.errors import GanzooError, one_line
 from ganzoo.report import REPORT, write_report
 
 if TYPE_CHECKING:
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
 SHARE = 0.02
 """Share of a run's time that reports may take."""

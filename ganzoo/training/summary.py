@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.report import REPORT
 
 if TYPE_CHECKING:
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
 
 def closing_panel(run: Run, step: int, results: list[dict[str, Any]]) -> None:

@@ -17,13 +17,13 @@ from ganzoo.engine.distributed import on_any
 from ganzoo.errors import GanzooError, fitting
 from ganzoo.evaluation.evaluator import evaluation_step
 from ganzoo.evaluation.sample_grid import draw_grid, places
-from ganzoo.measure import finish, first_of, measure_now
-from ganzoo.progress import Progress
-from ganzoo.stop import Stop, Stopped
-from ganzoo.watch import Guard, Tally
+from ganzoo.training.evaluation import finish, first_of, measure_now
+from ganzoo.training.guards import Guard, Tally
+from ganzoo.training.progress import Progress
+from ganzoo.training.stop_ import Stop, Stopped
 
 if TYPE_CHECKING:
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
 
 def train(run: Run) -> dict[str, float]:

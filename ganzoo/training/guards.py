@@ -12,8 +12,8 @@ from torch import Tensor
 from ganzoo.utils.memory import peak
 
 if TYPE_CHECKING:
-    from ganzoo.progress import Progress
-    from ganzoo.runs import Run
+    from ganzoo.training.progress import Progress
+    from ganzoo.training.run import Run
 
 
 class Guard:

@@ -9,7 +9,7 @@ from ganzoo.interfaces import Callback
 from ganzoo.plugins import plugins
 
 if TYPE_CHECKING:
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
 
 class Callbacks:

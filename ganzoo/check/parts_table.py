@@ -22,12 +22,12 @@ from ganzoo.build import (
     require_given,
     sources_of,
 )
+from ganzoo.check.profile import forward_lines, lines, lines_of, measure
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.engine import distributed as processes
 from ganzoo.errors import fitting
 from ganzoo.interfaces import Dataset, Method
-from ganzoo.needs import forward_lines, lines, lines_of, measure
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step

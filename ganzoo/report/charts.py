@@ -1,17 +1,18 @@
-"""Charts as inline SVG: curves as they were logged, medians over them, and marks at steps."""
+"""Draw charts of a run's log as SVG: axes, thinning, smoothing."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
 from ganzoo.report.markup import node
-from ganzoo.report.reading import Points
-from ganzoo.report.scales import figure, reach, short, ticks
-from ganzoo.report.thinning import SMOOTHED, most_of, smooth, thin
+from ganzoo.report.run_log import Points
 
 WIDTH, HEIGHT = 460, 210
 LEFT, RIGHT, TOP, BOTTOM = 46, 18, 10, 24
@@ -188,3 +189,131 @@ def by_stem(names: Sequence[str]) -> dict[str, list[str]]:
         stem, _, end = name.rpartition("_")
         found.setdefault(stem if stem and end in ("A", "B", "AB", "BA", "AA") else name, []).append(name)
     return {stem if len(group) > 1 else group[0]: group for stem, group in found.items()}
+
+
+HUGE = 1e100
+"""No axis goes further, and less than one over it counts as 0."""
+
+
+def apart(low: float, high: float, count: int = 5) -> float:
+    """Return how far apart round numbers are, 1, 2 or 5 times a power of ten, of which about ``count`` fit in between.
+
+    >>> apart(0, 640), apart(0.13, 0.52)
+    (200.0, 0.1)
+    """
+    rough = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= rough * (1 - 1e-9))
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Return the round numbers within [low, high], low < high.
+
+    >>> ticks(0, 640), ticks(0.13, 0.52)
+    ([0.0, 200.0, 400.0, 600.0], [0.2, 0.3, 0.4, 0.5])
+    """
+    step = apart(low, high)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+
+
+def short(value: float) -> str:
+    """Return a number for an axis, as short as can be.
+
+    >>> [short(one) for one in (0.0, 0.25, 20000, 1500000, 2e-05)]
+    ['0', '0.25', '20k', '1.5M', '2e-5']
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if letter == 'k' else size):.6g}{letter}"
+    if value and abs(value) < 1e-3:
+        digits, _, power = f"{value:.3e}".partition("e")
+        return f"{float(digits):g}e{int(power)}"
+    return f"{value:.6g}"
+
+
+def figure(value: float) -> str:
+    """Return a number of a table: four digits that count, as at the end of a run.
+
+    >>> figure(0.24512), figure(100), figure(1230987264), figure(float("nan"))
+    ('0.2451', '100', '1.231G', 'not a number')
+    """
+    if math.isnan(value):
+        return "not a number"
+    return short(float(f"{value:.4g}")) if 1e5 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def reach(values: Sequence[float]) -> tuple[float, float]:
+    """Return an axis's ends for finite values: round, from 0 where the least is not far above it, never the same.
+
+    >>> reach([0.1, 0.39]), reach([0.31, 0.4]), reach([2.0, 2.0]), reach([])
+    ((0.0, 0.4), (0.3, 0.4), (0.0, 4.0), (0.0, 1.0))
+    """
+    low, high = max(min(values, default=0.0), -HUGE), min(max(values, default=1.0), HUGE)
+    size = max(abs(low), abs(high))
+    if size < 1 / HUGE:
+        return 0.0, 1.0
+    if high - low <= 1e-9 * size:  # one value, or nearly
+        low, high = min(0.0, 2 * low), max(0.0, 2 * high)
+    elif 0 < low < high / 2:
+        low = 0.0
+    step = apart(low, high)
+    return float(f"{math.floor(low / step + 1e-9) * step:.12g}"), float(f"{math.ceil(high / step - 1e-9) * step:.12g}")
+
+
+DRAWN = 600
+"""Points of a curve that are drawn at most: about one for each pixel of a chart."""
+SMOOTHED = 12
+"""Points from which on a median is drawn over a curve."""
+
+
+def thin(points: Points, most: int = DRAWN) -> Points:
+    """Return at most about ``most`` of the points: of each stretch the least and the greatest, so that peaks stay.
+
+    >>> thin([(step, abs(step - 3)) for step in range(8)], 4)
+    [(0, 3), (3, 0), (4, 1), (7, 4)]
+    """
+    if len(points) <= most:
+        return points
+    kept: Points = []
+    stretches = max(1, most // 2)
+    for i in range(stretches):
+        part = points[i * len(points) // stretches : (i + 1) * len(points) // stretches]
+        finite = [j for j, (_, value) in enumerate(part) if math.isfinite(value)]
+        chosen = {min(finite, key=lambda j: part[j][1]), max(finite, key=lambda j: part[j][1])} if finite else {0}
+        kept += [part[j] for j in sorted(chosen)]
+    return kept
+
+
+def smooth(points: Points) -> Points:
+    """Return the running median of a curve over a twentieth of its points, at least 3, as many on either side.
+
+    Points that are not finite are left out; near both ends the stretch is as short as it has to be.
+
+    >>> smooth([(1, 4.0), (2, 9.0), (3, float("nan")), (4, 5.0), (5, 6.0)])
+    [(1, 4.0), (2, 5.0), (4, 6.0), (5, 6.0)]
+    """
+    finite = [(step, value) for step, value in points if math.isfinite(value)]
+    values = np.array([value for _, value in finite], dtype=np.float64)
+    side = max(1, round(len(points) / 40))
+    last = len(values) - 1
+    nearest = ((i, min(i, last - i)) for i in range(last + 1))
+    found = [float(np.median(values[i - near : i + near + 1])) for i, near in nearest if near < side]
+    if last >= 2 * side:
+        found[side:side] = np.median(sliding_window_view(values, 2 * side + 1), axis=1).tolist()
+    return [(step, value) for (step, _), value in zip(finite, found, strict=True)]
+
+
+def most_of(values: Iterable[float]) -> list[float]:
+    """Return the finite values that an axis has to hold, in order: all of them, but for a few that lie far outside.
+
+    Those are left out where the 1 % at either end stretch over twice as much as all between them.
+
+    >>> most_of([*range(100), 500])[-1], most_of([*range(100), 150])[-1]
+    (98, 150)
+    """
+    found = sorted(value for value in values if math.isfinite(value))
+    cut = -(-len(found) // 100) if len(found) >= 50 else 0
+    middle = found[cut : len(found) - cut]
+    far = bool(middle) and found[-1] - found[0] > 3 * (middle[-1] - middle[0]) > 0
+    return middle if far else found

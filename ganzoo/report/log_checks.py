@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ganzoo.report.looks import looks
-from ganzoo.report.reading import Log, Points, is_number
-from ganzoo.report.scales import figure
+from ganzoo.report.charts import figure
+from ganzoo.report.image_checks import looks
+from ganzoo.report.run_log import Log, Points, is_number
 
 ENOUGH = 12
 """Lines of the log, or 4 evaluations, from which on anything is said of their course."""

@@ -15,7 +15,6 @@ import yaml
 from accelerate import Accelerator
 
 from ganzoo.build import METRICS, attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
-from ganzoo.callbacks import Callbacks
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Order, picture_counts
 from ganzoo.engine import checkpoint as state
@@ -24,14 +23,15 @@ from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.interfaces import Dataset
-from ganzoo.progress import Progress
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import note_code
 from ganzoo.provenance.sessions import joined, sitting
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
-from ganzoo.report.keeping import Reporter
 from ganzoo.settings import RESUMABLE
+from ganzoo.training.callbacks import Callbacks
+from ganzoo.training.progress import Progress
+from ganzoo.training.reporter import Reporter
 from ganzoo.utils.atomic import hold
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines, differences, write_text
@@ -135,7 +135,7 @@ class Run:
 
     def train(self) -> dict[str, float]:
         """Train to the end and evaluate; return the closing figures."""
-        from ganzoo.loop import train
+        from ganzoo.training.loop import train
 
         try:
             figures = train(self)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.closing import closing_panel
 from ganzoo.data.sampler import picture_counts
 from ganzoo.engine import checkpoint as state
 from ganzoo.errors import GanzooError
@@ -13,9 +12,10 @@ from ganzoo.evaluation.evaluator import Measured
 from ganzoo.evaluation.records import make_record, told
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import portable, recipe_key
+from ganzoo.training.summary import closing_panel
 
 if TYPE_CHECKING:
-    from ganzoo.runs import Run
+    from ganzoo.training.run import Run
 
 
 def has(run: Run, split: Split) -> bool:

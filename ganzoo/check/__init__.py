@@ -1,0 +1,1 @@
+"""Check a recipe before it runs: its parts, what it needs, its masks."""

@@ -1,0 +1,1 @@
+"""Train a recipe in a folder: run, loop, evaluation, guards, callbacks, report."""
