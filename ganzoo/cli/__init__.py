@@ -8,18 +8,19 @@ import sys
 
 import click
 
-from ganzoo.cli.parts import list_command, plugins_command, show_command
+from ganzoo.cli.bench import bench_command
+from ganzoo.cli.check import check_command
+from ganzoo.cli.evaluate import evaluate_command
+from ganzoo.cli.export import export_command
+from ganzoo.cli.list import list_command
+from ganzoo.cli.masks import masks_command
+from ganzoo.cli.plugins import plugins_command
 from ganzoo.cli.report import report_command
-from ganzoo.cli.tables import bench_command, table_command
+from ganzoo.cli.run import run_command
+from ganzoo.cli.show import show_command
+from ganzoo.cli.table import table_command
+from ganzoo.cli.translate import translate_command
 from ganzoo.cli.weights import weights_command
-from ganzoo.cli.work import (
-    check_command,
-    evaluate_command,
-    export_command,
-    masks_command,
-    run_command,
-    translate_command,
-)
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import installed_version, plugins
 

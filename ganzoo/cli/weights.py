@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.parts import AS_JSON
+from ganzoo.cli.arguments import AS_JSON
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import plugins
 from ganzoo.utils.formatting import size

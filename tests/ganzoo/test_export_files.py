@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 import ganzoo
-from ganzoo.cli.work import export_command
+from ganzoo.cli.export import export_command
 from ganzoo.inference.export_files import FORMATS
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo import hookspecs
-from ganzoo.cli.parts import describe
+from ganzoo.cli.show import describe
 from ganzoo.plugins import plugins
 
 ROOT = Path(__file__).resolve().parents[2]

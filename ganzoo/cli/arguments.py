@@ -1,0 +1,27 @@
+"""Types of command-line arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+class Size(click.ParamType):
+    """``256``, or ``256x320``: height and width in pixels."""
+
+    name = "HxW"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int] | object:
+        """Return (height, width)."""
+        sides = str(value).lower().split("x")
+        if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+            self.fail(f"{value!r} is not a size such as 256 or 256x320 (height, width)", param, ctx)
+        return int(sides[0]), int(sides[-1])
+
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,27 @@
+"""ganzoo list."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from ganzoo.cli.arguments import AS_JSON
+from ganzoo.plugins import plugins
+from ganzoo.registry import KINDS
+
+
+@click.command("list")
+@click.argument("kind", required=False)
+@click.argument("pattern", default="*")
+@AS_JSON
+def list_command(kind: str | None, pattern: str, as_json: bool) -> None:
+    """List components, all or of a KIND, whose name fits the glob PATTERN."""
+    found = plugins().registry.find(kind, pattern)
+    if as_json:
+        click.echo(json.dumps([{"kind": c.kind, "name": c.name, "plugin": c.plugin} for c in found], indent=1))
+        return
+    for component in found:
+        click.echo(f"{component.kind:<14} {component.name:<20} {component.plugin}")
+    if not found:
+        click.echo(f"none (kinds: {', '.join(KINDS)})", err=True)
