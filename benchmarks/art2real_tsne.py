@@ -27,9 +27,9 @@ from ganzoo.bench.heatmap import sheet
 from ganzoo.bench.spec import flow
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Row
-from ganzoo.engine import checkpoint as state
+from ganzoo.engine.checkpoint import load_weights
 from ganzoo.engine.distributed import default_device
-from ganzoo.evaluation.runs import open_run, recipe_of
+from ganzoo.evaluation.runs import open_run, run_recipe
 from ganzoo.report.markup import node
 from ganzoo.settings import ImageSettings
 
@@ -53,7 +53,7 @@ def is_run(place: Path) -> bool:
 
 def size_of(places: Mapping[str, Path]) -> int:
     """Return the size of the runs' pictures, 256 without any. Raises GanzooError where they differ."""
-    sizes = {name: recipe_of(place).images.size for name, place in places.items() if is_run(place)}
+    sizes = {name: run_recipe(place).images.size for name, place in places.items() if is_run(place)}
     if len(set(sizes.values())) > 1:
         said = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise GanzooError(f"runs on pictures of one size can be compared; these have {said} pixels")
@@ -70,8 +70,8 @@ def features_of(place: Path, size: int, looking: Mapping[str, Any]) -> Tensor:
     """
     if is_run(place):
         measured = flow({"metric": "fd", **looking})
-        evaluator = open_run(recipe_of(place, [f"evaluate.metrics=[{measured}]"])).evaluator
-        state.load_weights(place / "checkpoints/last", evaluator.engine)
+        evaluator = open_run(run_recipe(place, [f"evaluate.metrics=[{measured}]"])).evaluator
+        load_weights(place / "checkpoints/last", evaluator.engine)
         collected = evaluator.collect("test")
         for why in collected.failed.values():
             raise GanzooError(f"{place}: {why}")

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ganzoo.data.label_maps import FAINTEST
+from ganzoo.data.label_maps import FAINTEST_MASK
 from ganzoo.data.loader import Reader
 from ganzoo.errors import GanzooError, is_out_of_memory, suggest
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Source, Split
-from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import torch_seed
-from ganzoo.recipe.losses import teaches
+from ganzoo.recipe.losses import updates_generators
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import Step, zeros_step
 
@@ -24,7 +24,7 @@ METRICS = "evaluate.metrics"
 
 
 @dataclass(frozen=True)
-class Attached:
+class AttachedLoss:
     """An auxiliary loss and how the recipe uses it."""
 
     name: str
@@ -76,7 +76,7 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
                 if not is_out_of_memory(error):
                     raise
                 raise GanzooError(f"networks.{name}: too large for the memory; make it narrower") from None
-    method.bind(networks, build_masks(recipe))
+    method.bind(networks, build_maskers(recipe))
     networks.update(method.masks.learning())
     for name in method.masks.learning():
         _train_along(method, name)
@@ -91,15 +91,15 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     return method
 
 
-def build_masks(recipe: Recipe) -> Roles:
+def build_maskers(recipe: Recipe) -> Roles:
     """Make the recipe's maskers, frozen unless they learn; random parts of theirs are keyed by seed and role."""
     maskers: dict[str, Masker] = {}
     for role, part in recipe.maskers.items():
-        maskers[role] = make_masker(part, role, recipe.train.seed)
-    return Roles(maskers, {role: MaskerUse(**part.use) for role, part in recipe.maskers.items()})
+        maskers[role] = build_masker(part, role, recipe.train.seed)
+    return Roles(maskers, {role: MaskTransform(**part.use) for role, part in recipe.maskers.items()})
 
 
-def make_masker(part: Part, role: str, seed: int) -> Masker:
+def build_masker(part: Part, role: str, seed: int) -> Masker:
     """Make a masker for a role, frozen unless it learns; random parts of it are keyed by seed and role."""
     with _seeded(seed, f"masker/{role}"):
         masker: Masker = part.make()
@@ -108,7 +108,7 @@ def make_masker(part: Part, role: str, seed: int) -> Masker:
 
 def _train_along(method: Method, name: str) -> None:
     """Give a learning masker a slot, and have the first phase that reaches the generators train it with them."""
-    turn = next((i for i, phase in enumerate(method.phases) if teaches(method, phase)), None)
+    turn = next((i for i, phase in enumerate(method.phases) if updates_generators(method, phase)), None)
     if turn is None:
         raise GanzooError(f"{name.replace('_', '.')}: it learns with the generators, and the method trains none")
     phase = method.phases[turn]
@@ -123,7 +123,7 @@ def _train_along(method: Method, name: str) -> None:
     method.phases = [*method.phases[:turn], with_terms, *method.phases[turn + 1 :]]
 
 
-def bound_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, Metric]:
+def build_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, Metric]:
     """Make the recipe's metrics, by name, and let each look at what it is to measure. Raises GanzooError."""
     metrics: list[Metric] = []
     for part in recipe.metrics:
@@ -132,10 +132,10 @@ def bound_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, M
         except GanzooError as error:
             raise GanzooError(f"{METRICS}: {part.component.name}: {error}") from None
         metrics[-1].bind(method, reader)
-    return named(recipe.metrics, metrics)
+    return name_metrics(recipe.metrics, metrics)
 
 
-def named(parts: Sequence[Part], metrics: Sequence[Metric]) -> dict[str, Metric]:
+def name_metrics(parts: Sequence[Part], metrics: Sequence[Metric]) -> dict[str, Metric]:
     """Return metrics by their parts' names; a second one of a name is called ``name (2)``."""
     found: dict[str, Metric] = {}
     for i, (part, metric) in enumerate(zip(parts, metrics, strict=True)):
@@ -145,7 +145,7 @@ def named(parts: Sequence[Part], metrics: Sequence[Metric]) -> dict[str, Metric]
     return found
 
 
-def require_given(recipe: Recipe, method: Method, dataset: Dataset) -> None:
+def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
     """Look whether the data set gives what the method and the maskers read, and that not all of it is empty.
 
     Eight pictures of each domain and split are looked at. Raises GanzooError.
@@ -168,7 +168,7 @@ def require_given(recipe: Recipe, method: Method, dataset: Dataset) -> None:
                 )
         planes = [getattr(sample, plane) for sample in looked_at["train"]]
         brightest = max(int(one.max()) for one in planes)
-        if plane == "mask" and brightest < FAINTEST:
+        if plane == "mask" and brightest < FAINTEST_MASK:
             raise GanzooError(
                 f"{who} reads masks, and those of domain {domain} are empty: the brightest value in {len(planes)} of "
                 f"them, {looked_at['train'][0].name} the first, is {brightest} of 255; foreground is 255, or any class "
@@ -181,7 +181,7 @@ def _some(dataset: Dataset, split: Split, domain: str) -> list[Sample]:
     return [dataset.sample(split, domain, i * count // min(8, count)) for i in range(min(8, count))]
 
 
-def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.device) -> list[Attached]:
+def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.device) -> list[AttachedLoss]:
     """Make the recipe's auxiliary losses, frozen, on the device; random parts of theirs are keyed by seed and name.
 
     Raises GanzooError for those that cannot be attached to the method.
@@ -194,11 +194,11 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
                 loss.bind(method, reader)
             except GanzooError as error:
                 raise GanzooError(f"losses.{name}: {error}") from None
-        attached.append(Attached(name, loss.to(device), part.use["of"], part.use["weight"], part.use["phase"]))
+        attached.append(AttachedLoss(name, loss.to(device), part.use["of"], part.use["weight"], part.use["phase"]))
     return attached
 
 
-def sources_of(method: Method, losses: Iterable[Attached], metrics: Mapping[str, Metric]) -> dict[str, Source]:
+def collect_sources(method: Method, losses: Iterable[AttachedLoss], metrics: Mapping[str, Metric]) -> dict[str, Source]:
     """Return what method, losses and metrics read besides recipe and data, by its place, or name, in the recipe."""
     found = {f"method.{name}": one for name, one in method.sources.items()}
     for attached in losses:
@@ -208,7 +208,7 @@ def sources_of(method: Method, losses: Iterable[Attached], metrics: Mapping[str,
     return found
 
 
-def reads_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> bool:
+def check_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> bool:
     """Return whether pictures are read in pairs: for a method that learns from them, and for no other (none may leak).
 
     Raises GanzooError when the method needs pairs and the data set has none.

@@ -20,7 +20,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def fitting(where: str) -> Iterator[None]:
+def catch_out_of_memory(where: str) -> Iterator[None]:
     """Turn running out of memory within a block into a GanzooError that says where, and what helps."""
     try:
         yield

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from ganzoo.bench import subprocesses
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import Seen, code_of, measured_alike, metrics_of, trained_alike
-from ganzoo.engine import checkpoint as state
+from ganzoo.engine.checkpoint import find_checkpoint, read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.provenance.fingerprint import code_key, portable, recipe_key
-from ganzoo.provenance.record import Cost, Data, Record, Sitting
-from ganzoo.provenance.sessions import core
+from ganzoo.provenance.record import Cost, Data, Record, Session
+from ganzoo.provenance.sessions import core_version
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.jsonl import JsonLines
 
@@ -72,13 +72,13 @@ def made(
     return found.model_copy(update={"cell": where}) if found else _failure(recipe, cell, where, last_line(done))
 
 
-def _sittings(folder: Path) -> list[Sitting] | None:
+def _sittings(folder: Path) -> list[Session] | None:
     """Return what a run was trained with so far; None where that is not known of its beginning."""
-    place = state.find(folder / "checkpoints" / "last")
+    place = find_checkpoint(folder / "checkpoints" / "last")
     if place is None:
         return []
     try:
-        found = [Sitting.model_validate(one) for one in state.read_progress(place)["sittings"]]
+        found = [Session.model_validate(one) for one in read_progress(place)["sittings"]]
     except (KeyError, TypeError, ValueError, GanzooError):  # of another version of ganzoo, or damaged
         return None
     return found if found and found[0].step == 0 else None
@@ -136,7 +136,7 @@ def _failure(recipe: Recipe, cell: Cell, where: dict[str, str], why: str) -> Rec
         method=recipe.method.component.name,
         recipe_key=recipe_key(recipe),
         plugins=code_of(recipe, {}),
-        core=core(),
+        core=core_version(),
         trained_by=[],
         data=Data(dataset=recipe.data.component.name, keys={}, pictures={}),
         seed=cell.seed,

@@ -9,12 +9,13 @@ from typing import cast
 from ganzoo.bench.matrix import Matrix, figure
 from ganzoo.bench.staleness import Source
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluator, Measured
-from ganzoo.evaluation.records import take
-from ganzoo.evaluation.reference_features import Columns, reason
-from ganzoo.evaluation.runs import open_run, recipe_of
-from ganzoo.inference.options import role_of, wearing
+from ganzoo.evaluation.evaluator import Evaluation, Evaluator
+from ganzoo.evaluation.records import load_for_evaluation
+from ganzoo.evaluation.reference_features import Columns, failure_reason
+from ganzoo.evaluation.runs import open_run, run_recipe
+from ganzoo.inference.options import with_masker
 from ganzoo.interfaces import Split
+from ganzoo.masks.roles import mask_role
 from ganzoo.provenance.record import Record
 
 
@@ -23,7 +24,7 @@ def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[s
     try:
         found = distances(folder, record.checkpoint, cast("Split", record.split), matrix, sets)
     except Exception as error:  # as below
-        return record.model_copy(update={"status": "failed", "why": reason(error)})
+        return record.model_copy(update={"status": "failed", "why": failure_reason(error)})
     return record.model_copy(
         update={
             "status": "failed" if found.failed else "ok",
@@ -35,7 +36,7 @@ def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[s
     )
 
 
-def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets: Mapping[str, Source]) -> Measured:
+def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets: Mapping[str, Source]) -> Evaluation:
     """Return the figures of a matrix, and why those that are missing could not be found.
 
     Args:
@@ -47,17 +48,17 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
 
     Raises GanzooError where the run cannot be opened.
     """
-    evaluator = open_run(recipe_of(folder)).evaluator
-    take(folder, checkpoint, evaluator.engine)
+    evaluator = open_run(run_recipe(folder)).evaluator
+    load_for_evaluation(folder, checkpoint, evaluator.engine)
     ((name, metric),) = evaluator.metrics.items()
-    found = Measured()
+    found = Evaluation()
     seen: dict[str, dict[str, Columns]] = {}
     lost: dict[str, str] = {}
     for label, source in sets.items():
         try:
             seen[label] = _rows(evaluator, source, matrix, split)
         except Exception as error:  # a plugin's masker or metric may do anything; the other sets must not be lost
-            lost[label] = f"{label}: {reason(error)}"
+            lost[label] = f"{label}: {failure_reason(error)}"
     for domain, first, second in matrix.pairs():
         key = figure(domain, first, second)
         if why := [lost[one] for one in dict.fromkeys((first, second)) if one in lost]:
@@ -67,7 +68,7 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
         try:
             (called, value), *_ = metric.compute(fakes, real).items()
         except Exception as error:  # as above
-            found.failed[key] = reason(error)
+            found.failed[key] = failure_reason(error)
             continue
         counts = [len(next(iter(columns.values()))) for columns in (fakes, real)]
         found.figures[key] = value
@@ -87,7 +88,7 @@ def _rows(evaluator: Evaluator, source: Source, matrix: Matrix, split: Split) ->
     assert source.masker is not None
     method = evaluator.engine.method
     own = method.masks
-    masks = wearing(own, source.masker, role_of(own), evaluator.seed, source.masker.component.name)
+    masks = with_masker(own, source.masker, mask_role(own), evaluator.seed, source.masker.component.name)
     for masker in masks.maskers.values():
         masker.to(evaluator.engine.device)
     method.masks = masks

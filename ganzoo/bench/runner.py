@@ -22,7 +22,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.provenance.record import Record, read_records
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
-from ganzoo.utils.atomic import hold
+from ganzoo.utils.atomic import lock_file
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import write_text
@@ -60,7 +60,7 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
     with suppress(OSError):  # where nothing can be written, nothing is locked
         locks.mkdir(parents=True, exist_ok=True)
     name = sha256(str(bench.records.resolve()).encode()).hexdigest()[:24]
-    lock = hold(locks / f"{name}.lock", f"{bench.file}: another process makes this table just now; wait for it")
+    lock = lock_file(locks / f"{name}.lock", f"{bench.file}: another process makes this table just now; wait for it")
     try:
         with subprocesses.ended_with_us():
             return _run(bench, places, jobs=jobs, only=only)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganzoo.bench.matrix import Matrix
 from ganzoo.errors import GanzooError, suggest
-from ganzoo.recipe.yaml_document import Document, KeyPath, by_line, read_yaml
+from ganzoo.recipe.yaml_document import Document, KeyPath, read_yaml, sort_key
 
 NAME = r"[\w-]+"
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
@@ -246,7 +246,7 @@ def _checked(data: dict[str, Any], document: Document) -> Spec:
         problems = [*_inconsistent(spec)]
     lines = [f"{document.place(path)}: {'.'.join(map(str, path)) or 'spec'}: {what}" for path, what in problems]
     if lines:
-        raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=by_line)))
+        raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=sort_key)))
     return spec
 
 

@@ -11,11 +11,11 @@ import yaml
 from ganzoo.bench.matrix import figure
 from ganzoo.bench.spec import Bench, Places, flow
 from ganzoo.errors import GanzooError
-from ganzoo.inference.options import role_of
 from ganzoo.interfaces import Metric, Split
+from ganzoo.masks.roles import mask_role
 from ganzoo.provenance.fingerprint import data_key, plugins_of, portable, recipe_key
-from ganzoo.provenance.record import Code, Record, Sitting
-from ganzoo.provenance.sessions import chosen_by, trainers
+from ganzoo.provenance.record import Code, Record, Session
+from ganzoo.provenance.sessions import selection_settings, training_plugins
 from ganzoo.recipe.reader import read_masker
 from ganzoo.recipe.schema import Part, Recipe
 
@@ -54,14 +54,14 @@ def stale(bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, Sourc
     if record.status == "ok" and record.metrics != metrics_of(recipe):
         changed.append("metrics")
     changed += changed_sets(bench, record, sets)
-    now, trained = code_of(recipe, sets), trainers(recipe)
+    now, trained = code_of(recipe, sets), training_plugins(recipe)
     plugins = [name for one in record.trained_by for name in _others(one.plugins, trained)]
     changed += [f"plugin {name}" for name in dict.fromkeys([*_others(record.plugins, now), *plugins])]
     read = [record.data.keys, *(one.pictures for one in record.trained_by)]
     return [*changed, *(["pictures"] if any(_other_pictures(one, seen.of(recipe)) for one in read) else [])]
 
 
-def trained_alike(sittings: Iterable[Sitting], recipe: Recipe, seen: Seen, checkpoint: str) -> bool:
+def trained_alike(sittings: Iterable[Session], recipe: Recipe, seen: Seen, checkpoint: str) -> bool:
     """Return whether a run was trained as it would be now: by the same code, on the same pictures, to the same length.
 
     One that was stretched to its length is another: its learning rate went another way. Where the best checkpoint is
@@ -71,9 +71,9 @@ def trained_alike(sittings: Iterable[Sitting], recipe: Recipe, seen: Seen, check
     chosen = checkpoint == "best" or recipe.evaluate.patience
     return not any(
         (one.epochs, one.steps) != length
-        or _others(one.plugins, trainers(recipe))
+        or _others(one.plugins, training_plugins(recipe))
         or _other_pictures(one.pictures, seen.of(recipe))
-        or (chosen and one.chosen_by != chosen_by(recipe))
+        or (chosen and one.chosen_by != selection_settings(recipe))
         for one in sittings
     )
 
@@ -143,7 +143,7 @@ def sets_of(bench: Bench, recipe: Recipe, places: Places) -> dict[str, Source]:
             found[name] = Source(one.real, None, {"real": one.real})
             continue
         text = bench.filled(flow(one.masker), places)
-        part = read_masker(text, role_of(recipe.maskers), f"{where}.sets.{name}")
+        part = read_masker(text, mask_role(recipe.maskers), f"{where}.sets.{name}")
         found[name] = Source(None, part, {"masker": portable(yaml.safe_load(text))})
     return found
 

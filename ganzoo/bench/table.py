@@ -11,7 +11,7 @@ from ganzoo.bench.matrix import Domain, Matrix, figure
 from ganzoo.bench.runner import of
 from ganzoo.bench.spec import Bench, Cell, Column
 from ganzoo.provenance.record import Record
-from ganzoo.utils.formatting import duration
+from ganzoo.utils.formatting import format_duration
 
 
 @dataclass(frozen=True)
@@ -240,9 +240,9 @@ def making(bench: Bench, records: Sequence[Record]) -> list[str]:
     if machines and times:
         steps = sorted({one.step for one in mine})
         span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
-        many = f"One run of {span} steps, {duration(times[0])}"
+        many = f"One run of {span} steps, {format_duration(times[0])}"
         if len(mine) > 1:
-            each = f"{duration(min(times))} to {duration(max(times))} each, {duration(sum(times))} in all"
+            each = f"{format_duration(min(times))} to {format_duration(max(times))} each, {format_duration(sum(times))} in all"
             many = f"{len(mine)} runs of {span} steps, {each}"
         lines.append(f"{many} of training on {' and '.join(sorted(machines))}.")
     scale = f" --scale {bench.scale}" if bench.scale else ""

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganzoo.build import build_masks
-from ganzoo.data.image_io import write_picture
+from ganzoo.build import build_maskers
+from ganzoo.data.image_io import write_image
 from ganzoo.data.loader import Reader, make_step
-from ganzoo.data.sampler import Order, picture_counts
+from ganzoo.data.sampler import Sampler, image_counts
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.sample_grid import GAP, as_picture
+from ganzoo.evaluation.sample_grid import GAP, as_image
 from ganzoo.interfaces import Dataset
 from ganzoo.masks.roles import Roles
 from ganzoo.recipe.reader import read_recipe
@@ -32,11 +32,11 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
     if not recipe.maskers:
         raise GanzooError(f"{file}: it has no maskers to show; maskers: {{judge: {{masker: NAME}}}} would be one")
     dataset: Dataset = recipe.data.make()
-    counts = picture_counts(dataset, "train")
-    order = Order(counts, paired=False, batch=min(SHOWN, *counts.values()), seed=recipe.train.seed)
+    counts = image_counts(dataset, "train")
+    order = Sampler(counts, paired=False, batch=min(SHOWN, *counts.values()), seed=recipe.train.seed)
     batch = Reader(dataset, recipe.images).training_batch(order.micro_batches(0)[0], 0, recipe.train.seed)
     step = make_step(batch, torch.device("cpu"), seed=recipe.train.seed)
-    write_picture(draw_masks(step, build_masks(recipe)), out)
+    write_image(draw_masks(step, build_maskers(recipe)), out)
     said = ", ".join(f"{role}: {part.component.name}" for role, part in recipe.maskers.items())
     Console().say(f"{out}: {', '.join(counts)} in rows; the picture, then the mask and what it lets through ({said})")
 
@@ -45,10 +45,10 @@ def draw_masks(step: Step, masks: Roles) -> Tensor:
     """Return the preview (3, H, W) in [−1, 1] of a step's real pictures; a K-class mask's planes stand side by side."""
     blocks = []
     for name in [name for name in ("real_A", "real_B") if name in step]:
-        columns = [as_picture(step[name], name)]
+        columns = [as_image(step[name], name)]
         for role in masks.maskers:
             for plane in masks.mask(role, step, name).split(1, dim=1):
-                columns += [as_picture(plane, "mask"), as_picture(step[name] * plane, name)]
+                columns += [as_image(plane, "mask"), as_image(step[name] * plane, name)]
         spaced = [torch.nn.functional.pad(column, (0, GAP, 0, GAP), value=1.0) for column in columns]
         blocks.append(torch.cat([torch.cat(list(column), dim=1) for column in spaced], dim=2))
     return torch.cat(blocks, dim=1)

@@ -14,19 +14,19 @@ import yaml
 from torch import Tensor, nn
 
 from ganzoo.build import (
-    Attached,
+    AttachedLoss,
     attach_losses,
-    bound_metrics,
     build_method,
-    reads_pairs,
-    require_given,
-    sources_of,
+    build_metrics,
+    check_pairs,
+    check_provided,
+    collect_sources,
 )
-from ganzoo.check.profile import forward_lines, lines, lines_of, measure
+from ganzoo.check.profile import format_profile, format_sources, measure_steps, profile_forward
 from ganzoo.data.loader import Reader, make_step
-from ganzoo.data.sampler import Order, picture_counts
-from ganzoo.engine import distributed as processes
-from ganzoo.errors import fitting
+from ganzoo.data.sampler import Sampler, image_counts
+from ganzoo.engine.distributed import start_accelerator
+from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
@@ -41,16 +41,16 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     """
     recipe = read_recipe(file, overrides)
     dataset: Dataset = recipe.data.make()
-    train, device = recipe.train, processes.start().device
+    train, device = recipe.train, start_accelerator().device
     method = build_method(recipe, dataset.channels)
-    paired = reads_pairs(recipe, method, dataset)
-    require_given(recipe, method, dataset)
-    order = Order(picture_counts(dataset, "train"), paired, train.batch, train.accumulate, seed=train.seed)
+    paired = check_pairs(recipe, method, dataset)
+    check_provided(recipe, method, dataset)
+    order = Sampler(image_counts(dataset, "train"), paired, train.batch, train.accumulate, seed=train.seed)
     reader = Reader(dataset, recipe.images, paired)
     method.prepare(reader)
-    losses, metrics = attach_losses(recipe, method, reader, device), bound_metrics(recipe, method, reader)
+    losses, metrics = attach_losses(recipe, method, reader, device), build_metrics(recipe, method, reader)
     batch = reader.training_batch(order.micro_batches(0)[0][: method.group], 0, train.seed)
-    with fitting(f"a batch of {method.group} does not fit into the memory"):
+    with catch_out_of_memory(f"a batch of {method.group} does not fit into the memory"):
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
             part.to(device)
         step = make_step(batch, device, seed=train.seed)
@@ -60,19 +60,19 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     if not console.is_terminal:
         console.width = 1000  # a file or a pipe has no edge to wrap at
     console.print(parts_table(recipe, method, dataset, shapes))
-    sources = sources_of(method, losses, metrics)
+    sources = collect_sources(method, losses, metrics)
     if not method.phases:
         click.echo("nothing to train")
-        for line in [] if quick else [*forward_lines(method, step), *lines_of(sources)]:
+        for line in [] if quick else [*profile_forward(method, step), *format_sources(sources)]:
             click.echo(line)
         return
     total = train.steps or train.epochs * order.steps_per_epoch
     click.echo(f"{total} steps of {order.global_batch} pictures a domain, {order.steps_per_epoch} to an epoch")
     if not quick:
-        needs = measure(recipe, method, losses, reader, order, paired)
+        needs = measure_steps(recipe, method, losses, reader, order, paired)
         stored = {**dataset.channels, **dict.fromkeys(dataset.classes, 1)}
         pictures = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
-        for line in lines(needs, recipe, total, pictures, sources):
+        for line in format_profile(needs, recipe, total, pictures, sources):
             click.echo(line)
 
 
@@ -100,12 +100,12 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
         of = ", ".join(f"{key} = {tensor}" for key, tensor in part.use["of"].items())
         table.add_row(f"loss: {name}", part.component.name, of, "", part.use["phase"])
     for split in ("train", "validation", "test"):
-        count_text = ", ".join(f"{count} {domain}" for domain, count in picture_counts(dataset, split).items())
+        count_text = ", ".join(f"{count} {domain}" for domain, count in image_counts(dataset, split).items())
         table.add_row(f"data: {split}", recipe.data.component.name, count_text, "", "")
     return table
 
 
-def trace_shapes(method: Method, losses: Sequence[Attached], step: Step) -> dict[str, str]:
+def trace_shapes(method: Method, losses: Sequence[AttachedLoss], step: Step) -> dict[str, str]:
     """Run the forward and every phase once, stepping no optimizer; return what shapes each network took and gave."""
     shapes: dict[str, str] = {}
 

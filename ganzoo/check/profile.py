@@ -12,17 +12,17 @@ import psutil  # comes with Accelerate
 import torch
 from torch import Tensor
 
-from ganzoo.build import Attached
+from ganzoo.build import AttachedLoss
 from ganzoo.data.loader import Reader, micro_steps
-from ganzoo.data.sampler import Order
-from ganzoo.engine import distributed as processes
+from ganzoo.data.sampler import Sampler
+from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
-from ganzoo.errors import fitting
+from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Method, Source
 from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
-from ganzoo.utils.formatting import duration, size
-from ganzoo.utils.memory import peak
+from ganzoo.utils.formatting import format_bytes, format_duration
+from ganzoo.utils.memory import peak_memory
 
 STEPS = 4
 """That are taken at most: the first has indexes to learn and kernels to choose. More where steps take turns."""
@@ -31,7 +31,7 @@ LONG = 20.0
 
 
 @dataclass(frozen=True)
-class Needs:
+class Profile:
     """Seconds and bytes.
 
     Args:
@@ -49,9 +49,9 @@ class Needs:
     device: torch.device
 
 
-def measure(
-    recipe: Recipe, method: Method, losses: Sequence[Attached], reader: Reader, order: Order, paired: bool
-) -> Needs:
+def measure_steps(
+    recipe: Recipe, method: Method, losses: Sequence[AttachedLoss], reader: Reader, order: Sampler, paired: bool
+) -> Profile:
     """Train a few steps of a recipe's full batch and throw them away. Raises GanzooError when they do not fit.
 
     Args:
@@ -63,8 +63,10 @@ def measure(
         paired: whether pictures come in pairs.
     """
     train, times = recipe.train, []
-    with fitting("a step does not fit into the memory"):
-        engine = Engine(method, processes.start(), losses=losses, lr=train.lr, precision=train.precision, ema=train.ema)
+    with catch_out_of_memory("a step does not fit into the memory"):
+        engine = Engine(
+            method, start_accelerator(), losses=losses, lr=train.lr, precision=train.precision, ema=train.ema
+        )
         cycle = engine.cycle
         for index in range(1 + (STEPS - 1) * cycle):
             batches = [reader.training_batch(rows, index, train.seed) for rows in order.micro_batches(index)]
@@ -77,7 +79,7 @@ def measure(
                 break
     kept = sum(one.numel() * one.element_size() for one in _kept(engine))
     kinds = [min(times[1:][place::cycle]) for place in range(cycle)]
-    return Needs(sum(kinds) / cycle, peak(engine.device), kept, len(times), engine.device)
+    return Profile(sum(kinds) / cycle, peak_memory(engine.device), kept, len(times), engine.device)
 
 
 def _kept(engine: Engine) -> Iterator[Tensor]:
@@ -90,7 +92,9 @@ def _kept(engine: Engine) -> Iterator[Tensor]:
     yield from engine.method.state_dict().values()
 
 
-def lines(needs: Needs, recipe: Recipe, total: int, pictures: int, sources: Mapping[str, Source]) -> list[str]:
+def format_profile(
+    needs: Profile, recipe: Recipe, total: int, pictures: int, sources: Mapping[str, Source]
+) -> list[str]:
     """Return what a user should know of it, a line each.
 
     Args:
@@ -102,24 +106,28 @@ def lines(needs: Needs, recipe: Recipe, total: int, pictures: int, sources: Mapp
     """
     kind = needs.device.type
     where = {"cpu": f"cpu, {torch.get_num_threads()} threads"}.get(kind, kind)
-    there = f", of {size(psutil.virtual_memory().total)}" if kind == "cpu" else ""
+    there = f", of {format_bytes(psutil.virtual_memory().total)}" if kind == "cpu" else ""
     if kind == "cuda":
-        where, there = torch.cuda.get_device_name(), f", of {size(torch.cuda.mem_get_info()[1])}"
+        where, there = torch.cuda.get_device_name(), f", of {format_bytes(torch.cuda.mem_get_info()[1])}"
     said = [f"measured by {needs.steps} steps on {where}, {recipe.train.precision}:"]
-    said.append(f"  time     {needs.seconds:.3g} s a step: {total:,} steps take {duration(needs.seconds * total)}")
+    said.append(
+        f"  time     {needs.seconds:.3g} s a step: {total:,} steps take {format_duration(needs.seconds * total)}"
+    )
     if needs.memory:
-        said.append(f"  memory   {size(needs.memory)} at the most{there}")
-    said.append(f"  pictures {size(min(pictures, recipe.images.cache << 20))} in the end, kept decoded (images.cache)")
+        said.append(f"  memory   {format_bytes(needs.memory)} at the most{there}")
+    said.append(
+        f"  pictures {format_bytes(min(pictures, recipe.images.cache << 20))} in the end, kept decoded (images.cache)"
+    )
     many = 2 + bool(recipe.evaluate.best) + (total // recipe.train.keep if recipe.train.keep else 0)
     free = shutil.disk_usage(Path.cwd()).free
     said.append(
-        f"  disk     {size(many * needs.checkpoint)}: {many} checkpoints of {size(needs.checkpoint)}, one of them only "
-        f"while it is written; {size(free)} are free here"
+        f"  disk     {format_bytes(many * needs.checkpoint)}: {many} checkpoints of {format_bytes(needs.checkpoint)}, one of them only "
+        f"while it is written; {format_bytes(free)} are free here"
     )
-    return [*said, *lines_of(sources)]
+    return [*said, *format_sources(sources)]
 
 
-def forward_lines(method: Method, step: Step) -> list[str]:
+def profile_forward(method: Method, step: Step) -> list[str]:
     """Return what a run needs of a method that has nothing to train, a line each: its forward is all there is to time.
 
     Args:
@@ -127,20 +135,20 @@ def forward_lines(method: Method, step: Step) -> list[str]:
         step: a picture of each domain.
     """
     begun = time.perf_counter()
-    with fitting("one picture does not fit into the memory"), torch.no_grad():
+    with catch_out_of_memory("one picture does not fit into the memory"), torch.no_grad():
         method.forward(step)
     device = next(iter(step.values())).device
     if device.type != "cpu":
         torch.accelerator.synchronize()
     took = time.perf_counter() - begun
     said = [f"measured by one forward on {device.type}:", f"  time     {took:.3g} s for a picture of each domain"]
-    return said + ([f"  memory   {size(most)} at the most"] if (most := peak(device)) else [])
+    return said + ([f"  memory   {format_bytes(most)} at the most"] if (most := peak_memory(device)) else [])
 
 
-def lines_of(sources: Mapping[str, Source]) -> list[str]:
+def format_sources(sources: Mapping[str, Source]) -> list[str]:
     """Return how large each of what else is read is, a line each."""
     said = []
     for name, source in sources.items():
         held = sum(file.stat().st_size for file in [source.path, *source.path.rglob("*")] if file.is_file())
-        said.append(f"  {name}: {size(held)} on the disk, {source.path}")
+        said.append(f"  {name}: {format_bytes(held)} on the disk, {source.path}")
     return said

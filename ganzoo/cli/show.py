@@ -37,7 +37,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     import inspect
     from dataclasses import fields
 
-    from ganzoo.masks.postprocess import MaskerUse
+    from ganzoo.masks.postprocess import MaskTransform
     from ganzoo.recipe.options import options_of, plain
     from ganzoo.recipe.schema import LossUse
 
@@ -47,7 +47,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
         source = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
     except (OSError, TypeError):
         source = target.__module__
-    beside = {"masker": MaskerUse, "loss": LossUse}.get(kind)
+    beside = {"masker": MaskTransform, "loss": LossUse}.get(kind)
     return {
         "kind": kind,
         "name": name,

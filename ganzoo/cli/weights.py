@@ -12,7 +12,7 @@ import click
 from ganzoo.cli.arguments import AS_JSON
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import plugins
-from ganzoo.utils.formatting import size
+from ganzoo.utils.formatting import format_bytes
 from ganzoo.weights.store import find, lookup, present, recorded
 
 
@@ -40,7 +40,7 @@ def list_weights(as_json: bool) -> None:
         click.echo(json.dumps(shown, indent=1))
         return
     for one in entries:
-        known = size(one.size) if one.size else "size unknown"
+        known = format_bytes(one.size) if one.size else "size unknown"
         licence = one.licence or "licence unknown"
         click.echo(f"{one.name:<42} {known:>12}  {licence:<16}  {places[one.name] or 'not here'}")
 

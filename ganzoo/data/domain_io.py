@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganzoo.data.image_io import from_pil, read_picture, to_float, to_uint8
-from ganzoo.data.label_maps import classes_of, labels_of, one_hot, palette_picture, read_labels, require_classes
+from ganzoo.data.image_io import from_pil, read_image, to_float, to_uint8
+from ganzoo.data.label_maps import argmax_classes, check_classes, labels_from_pil, one_hot, palette_image, read_labels
 from ganzoo.data.transforms import resize
 from ganzoo.errors import GanzooError
 
 
 @dataclass(frozen=True)
-class Form:
+class DomainIO:
     """A domain's pictures outside of training.
 
     Args:
@@ -32,9 +32,9 @@ class Form:
         """Read a picture, (H, W, C) uint8; of a label map C is 1. Raises GanzooError for what is none of the domain."""
         path = source if isinstance(source, Path) else Path("picture")
         if self.classes:
-            labels = read_labels(source) if isinstance(source, Path) else labels_of(source)
-            return require_classes(labels, self.classes, path)[:, :, None]
-        return read_picture(source, self.channels) if isinstance(source, Path) else from_pil(source, self.channels)
+            labels = read_labels(source) if isinstance(source, Path) else labels_from_pil(source)
+            return check_classes(labels, self.classes, path)[:, :, None]
+        return read_image(source, self.channels) if isinstance(source, Path) else from_pil(source, self.channels)
 
     def resized(self, pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """Return what was read at another size; classes are not mixed."""
@@ -49,7 +49,7 @@ class Form:
     def image(self, made: Tensor) -> Image.Image:
         """Return what a network made, (C, H, W), as a picture: of the likeliest class at each pixel, with a palette."""
         if self.classes:
-            return palette_picture(classes_of(made))
+            return palette_image(argmax_classes(made))
         if len(made) not in (1, 3):
             raise GanzooError(
                 f"a picture file has 1 or 3 channels, and this domain {len(made)}: translate tensors, in Python"

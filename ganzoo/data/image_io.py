@@ -16,15 +16,15 @@ from torch import Tensor
 
 from ganzoo.errors import GanzooError, suggest
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".npy")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".npy")
 
 _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
 
 
-def find_pictures(folder: Path, hint: str = "check the path") -> list[Path]:
+def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
     """Return all pictures below a folder, sorted by their POSIX path relative to it.
 
-    Pictures are told by their suffix, in any case: see ``SUFFIXES``. Hidden files and folders are skipped,
+    Pictures are told by their suffix, in any case: see ``IMAGE_SUFFIXES``. Hidden files and folders are skipped,
     links to folders are not followed. ``hint`` says what to do when there is no such folder.
 
     Raises:
@@ -40,12 +40,12 @@ def find_pictures(folder: Path, hint: str = "check the path") -> list[Path]:
         found += [
             Path(parent, name)
             for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
         ]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def read_picture(path: Path, channels: int) -> np.ndarray:
+def read_image(path: Path, channels: int) -> np.ndarray:
     """Read a picture upright, as (H, W, C) uint8.
 
     Colour becomes grey, and grey colour, as ``channels`` asks. Transparency is laid over white. Grey of 16
@@ -67,12 +67,12 @@ def read_picture(path: Path, channels: int) -> np.ndarray:
             f"{path}: a picture file gives 1 or 3 channels, not {channels}; "
             f"store (H, W, {channels}) uint8 in a .npy file"
         )
-    with opened(path) as picture:
+    with open_image(path) as picture:
         return from_pil(picture, channels, path)
 
 
 def from_pil(picture: Image.Image, channels: int, path: Path = Path("picture")) -> np.ndarray:
-    """Return an opened picture as ``read_picture`` would: upright, opaque, (H, W, C) uint8, C 1 or 3.
+    """Return an opened picture as ``read_image`` would: upright, opaque, (H, W, C) uint8, C 1 or 3.
 
     ``path`` names it in errors.
     """
@@ -80,9 +80,7 @@ def from_pil(picture: Image.Image, channels: int, path: Path = Path("picture")) 
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def write_picture(
-    picture: np.ndarray | Tensor | Image.Image, path: Path, note: Mapping[str, str] | None = None
-) -> None:
+def write_image(picture: np.ndarray | Tensor | Image.Image, path: Path, note: Mapping[str, str] | None = None) -> None:
     """Write a picture as PNG, whole or not at all; folders on the way are made.
 
     Args:
@@ -144,7 +142,7 @@ def to_float(picture: np.ndarray) -> Tensor:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def open_image(path: Path) -> Iterator[Image.Image]:
     """Open a picture; turn whatever goes wrong while it is decoded into one line."""
     try:
         with path.open("rb") as file:

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ganzoo.data.image_io import from_pil, opened, read_array
+from ganzoo.data.image_io import from_pil, open_image, read_array
 from ganzoo.errors import GanzooError
 
-FAINTEST = 10
+FAINTEST_MASK = 10
 """A mask that is nowhere brighter, of 255, is taken for empty: some tools write 1 for foreground."""
 
 
@@ -30,11 +30,13 @@ def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray
     """
     if path.suffix.lower() == ".npy" and foreground is None:
         return read_array(path, 1)[:, :, 0]
-    with opened(path) as picture:
-        return mask_of(picture, path, foreground)
+    with open_image(path) as picture:
+        return mask_from_pil(picture, path, foreground)
 
 
-def mask_of(picture: Image.Image, path: Path = Path("mask"), foreground: Sequence[int] | None = None) -> np.ndarray:
+def mask_from_pil(
+    picture: Image.Image, path: Path = Path("mask"), foreground: Sequence[int] | None = None
+) -> np.ndarray:
     """Return an opened picture as ``read_mask`` would; ``path`` names it in errors."""
     if picture.mode == "P" and (foreground is not None or not _shows_grey(picture)):
         return np.uint8(255) * np.isin(np.asarray(ImageOps.exif_transpose(picture)), foreground or range(1, 256))
@@ -53,11 +55,11 @@ def read_labels(path: Path) -> np.ndarray:
     """
     if path.suffix.lower() == ".npy":
         return read_array(path, 1)[:, :, 0]
-    with opened(path) as picture:
-        return labels_of(picture, path)
+    with open_image(path) as picture:
+        return labels_from_pil(picture, path)
 
 
-def labels_of(picture: Image.Image, path: Path = Path("label map")) -> np.ndarray:
+def labels_from_pil(picture: Image.Image, path: Path = Path("label map")) -> np.ndarray:
     """Return an opened picture as ``read_labels`` would; ``path`` names it in errors."""
     if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
         raise GanzooError(
@@ -72,7 +74,7 @@ def labels_of(picture: Image.Image, path: Path = Path("label map")) -> np.ndarra
     return values.astype(np.uint8)
 
 
-def require_classes(labels: np.ndarray, classes: int, path: Path = Path("label map")) -> np.ndarray:
+def check_classes(labels: np.ndarray, classes: int, path: Path = Path("label map")) -> np.ndarray:
     """Return a label map whose values are below ``classes``. Raises GanzooError for others."""
     if int(labels.max(initial=0)) >= classes:
         raise GanzooError(f"{path}: it has the class {labels.max()}, and its domain the classes 0 … {classes - 1}")
@@ -99,7 +101,7 @@ def _tinted(colours: np.ndarray) -> bool:
     return bool(np.ptp(colours, axis=-1).max() > 8)  # JPEG may leave a grey's channels a little apart
 
 
-def colour(label: int) -> tuple[int, int, int]:
+def class_colour(label: int) -> tuple[int, int, int]:
     """Return a class's colour, 0 … 255 each: black for 0, then hues that stay far from one another.
 
     >>> colour(0), colour(1)
@@ -113,24 +115,24 @@ def colour(label: int) -> tuple[int, int, int]:
     return (round(red * 255), round(green * 255), round(blue * 255))
 
 
-PALETTE = [channel for label in range(256) for channel in colour(label)]
+PALETTE = [channel for label in range(256) for channel in class_colour(label)]
 
 
-def classes_of(planes: Tensor) -> np.ndarray:
+def argmax_classes(planes: Tensor) -> np.ndarray:
     """Return the class of each pixel, (H, W) uint8, of (K, H, W): the greatest of its channels."""
     return planes.argmax(0).to(torch.uint8).cpu().numpy()
 
 
-def palette_picture(labels: np.ndarray) -> Image.Image:
+def palette_image(labels: np.ndarray) -> Image.Image:
     """Return a label map (H, W) uint8 as a palette picture: its values are the classes, its look their colours."""
     picture = Image.frombytes("P", (labels.shape[1], labels.shape[0]), np.ascontiguousarray(labels).tobytes())
     picture.putpalette(PALETTE)
     return picture
 
 
-def coloured(planes: Tensor) -> Tensor:
+def colour_classes(planes: Tensor) -> Tensor:
     """Return one-hot or soft label maps (B, K, H, W) as pictures (B, 3, H, W) in [−1, 1]."""
-    colours = torch.tensor([colour(label) for label in range(planes.shape[1])], dtype=torch.float32) / 127.5 - 1
+    colours = torch.tensor([class_colour(label) for label in range(planes.shape[1])], dtype=torch.float32) / 127.5 - 1
     return colours[planes.argmax(1)].movedim(-1, 1)
 
 

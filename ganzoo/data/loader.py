@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.label_maps import one_hot
-from ganzoo.data.sampler import Order, Row
+from ganzoo.data.sampler import Row, Sampler
 from ganzoo.data.transforms import augment, crop, scale
 from ganzoo.data.types import OTHER, Dataset, Sample, Split
 from ganzoo.errors import GanzooError
@@ -113,7 +113,7 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mappin
 
 
 def training_batches(
-    reader: Reader, order: Order, start: int, stop: int, workers: int
+    reader: Reader, order: Sampler, start: int, stop: int, workers: int
 ) -> Iterator[tuple[int, list[Batch]]]:
     """Yield (step, micro-batches) from ``start`` to before ``stop``, read ahead by ``workers`` threads."""
 
@@ -155,11 +155,11 @@ def make_step(batch: Batch, device: torch.device, **about: float | int | bool) -
     """Return the step of a batch; ``about`` goes to Step (seed, index, progress, epoch, training)."""
     samples: Sequence[int] = [row.sample for row in batch.rows]
     positions = [row.position for row in batch.rows]
-    planes = tensors(batch, device)
+    planes = batch_tensors_on(batch, device)
     return Step(planes, samples=samples, positions=positions, classes=batch.classes, **about)  # type: ignore[arg-type]
 
 
-def tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
+def batch_tensors_on(batch: Batch, device: torch.device) -> dict[str, Tensor]:
     """Return the batch on the device: pictures in [−1, 1], masks (B, 1, H, W) in [0, 1], labels (B, 1, H, W) int64."""
     found: dict[str, Tensor] = {}
     for name, array in batch.planes.items():

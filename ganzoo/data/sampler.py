@@ -13,7 +13,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.randomness import keyed
 
 
-def picture_counts(dataset: Dataset, split: Split) -> dict[str, int]:
+def image_counts(dataset: Dataset, split: Split) -> dict[str, int]:
     """Return how many pictures each domain has in a split."""
     return {domain: dataset.count(split, domain) for domain in dataset.channels}
 
@@ -28,7 +28,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Order:
+class Sampler:
     """The order of a run's pictures, over processes and accumulation.
 
     Domain A runs through shuffled indices, again and again; the partner from B is drawn uniformly with replacement,

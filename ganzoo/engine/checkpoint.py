@@ -22,21 +22,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganzoo.engine.distributed import on_any
+from ganzoo.engine.distributed import any_process
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.utils import atomic as aside
+from ganzoo.utils.atomic import find_complete, flush_to_disk, repair_replacement, replace_folder, sibling_path
 
 PROGRESS = "progress.json"
 
 
-def save(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
+def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
     """Write a checkpoint to ``folder``, replacing the one that is there only once the new one is whole.
 
     Every process calls this. Raises GanzooError when the disk is full or not writable; the old one then stands.
     """
     accelerator = engine.accelerator
-    new = aside.beside(folder, "new")
+    new = sibling_path(folder, "new")
     trouble = ""
     try:
         if accelerator.is_main_process:
@@ -56,16 +56,16 @@ def save(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mappin
     except (OSError, SafetensorError) as error:
         trouble = getattr(error, "strerror", None) or str(error)
     failed = bool(trouble)
-    if not on_any(accelerator, failed):
+    if not any_process(accelerator, failed):
         try:
             if accelerator.is_main_process:
-                aside.put_in_place(folder, PROGRESS)
+                replace_folder(folder, PROGRESS)
         except OSError as error:
             trouble = error.strerror or str(error)
-    if on_any(accelerator, bool(trouble)):
+    if any_process(accelerator, bool(trouble)):
         if accelerator.is_main_process:
             shutil.rmtree(new, ignore_errors=True)
-        before = "the one before it is whole; " if find(folder) else ""
+        before = "the one before it is whole; " if find_checkpoint(folder) else ""
         raise GanzooError(
             f"{folder}: the checkpoint cannot be written: {trouble or 'another process failed'}; {before}make room, "
             "then give the same command again to go on"
@@ -90,7 +90,7 @@ def _write_shared(new: Path, engine: Engine, progress: Mapping[str, Any]) -> Non
         os.fsync(file.fileno())
 
 
-def load(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def load_checkpoint(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Bring networks, optimizers, averages and the method's state back; return progress and the log's sums."""
     progress = read_progress(folder)
     load_weights(folder, engine)
@@ -143,19 +143,19 @@ def load_network(network: nn.Module, file: Path) -> None:
     network.load_state_dict(weights)
 
 
-def find(folder: Path) -> Path | None:
+def find_checkpoint(folder: Path) -> Path | None:
     """Return the folder that holds a checkpoint just now, or None."""
-    return aside.find(folder, PROGRESS)
+    return find_complete(folder, PROGRESS)
 
 
-def mend(folder: Path) -> Path | None:
+def repair_checkpoint(folder: Path) -> Path | None:
     """Undo a replacement that was cut short; return the checkpoint, or None. For the run that owns the folder."""
-    return aside.mend(folder, PROGRESS)
+    return repair_replacement(folder, PROGRESS)
 
 
 def _write(file: Path, tensors: Mapping[str, Tensor]) -> None:
     save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, file)
-    aside.flush(file)
+    flush_to_disk(file)
 
 
 def _read(file: Path) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from torch import nn
 from ganzoo.errors import GanzooError
 
 
-def start(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelerator:
+def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelerator:
     """Return the Accelerator of this process.
 
     Raises GanzooError when the launcher asked for several processes and Accelerate sees another number, and under
@@ -40,13 +40,13 @@ def start(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelera
     return accelerator
 
 
-def leave() -> None:
+def close_process_group() -> None:
     """Close the connections to the other processes: left open, their threads can abort a process that exits."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
-def on_any(accelerator: Accelerator, flag: bool) -> bool:
+def any_process(accelerator: Accelerator, flag: bool) -> bool:
     """Return whether a flag is up on any process; every process must ask."""
     if accelerator.num_processes == 1:
         return flag

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
-from ganzoo.build import Attached
+from ganzoo.build import AttachedLoss
 from ganzoo.engine.distributed import synchronize_batch_norm
 from ganzoo.engine.ema import Averaged
 from ganzoo.engine.gradients import Gradients, parameters_of
@@ -46,7 +46,7 @@ class Engine:
         method: Method,
         accelerator: Accelerator,
         *,
-        losses: Sequence[Attached] = (),
+        losses: Sequence[AttachedLoss] = (),
         lr: float = 2e-4,
         precision: str = "fp32",
         ema: float = 0.0,
@@ -65,7 +65,7 @@ class Engine:
         self.trainable = {name: [p for p in net.parameters() if p.requires_grad] for name, net in self.networks.items()}
         for masker in method.masks.maskers.values():
             masker.to(self.device)
-        self.attached: dict[str, list[Attached]] = {phase.name: [] for phase in method.phases}
+        self.attached: dict[str, list[AttachedLoss]] = {phase.name: [] for phase in method.phases}
         for one in losses:
             self.attached[one.phase].append(one)
         self._share_initial_weights()

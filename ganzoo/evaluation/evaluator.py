@@ -10,10 +10,10 @@ import numpy as np
 from accelerate.utils import gather_object
 
 from ganzoo.data.loader import Reader, evaluation_rows, make_step
-from ganzoo.data.sampler import Row, picture_counts
+from ganzoo.data.sampler import Row, image_counts
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.reference_features import Columns, RealRows, host, reason, stacked
+from ganzoo.evaluation.reference_features import Columns, ReferenceFeatures, failure_reason, stack_rows, to_numpy
 from ganzoo.interfaces import Direction, Method, Metric, Split
 from ganzoo.step import Step
 
@@ -21,7 +21,7 @@ Keyed = dict[tuple[str, Direction], dict[str, dict[int, np.ndarray]]]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Evaluation:
     """What an evaluation found.
 
     Args:
@@ -39,7 +39,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Collected:
+class CollectedRows:
     """What metrics found of the translations of a split, picture by picture.
 
     Args:
@@ -69,27 +69,27 @@ class Evaluator:
     ) -> None:
         self.engine, self.reader, self.metrics = engine, reader, dict(metrics)
         self.seed, self.batch = seed, batch
-        self.real = RealRows(engine, reader, batch)
+        self.real = ReferenceFeatures(engine, reader, batch)
 
-    def measure(self, split: Split, limit: int = 0) -> Measured:
+    def measure(self, split: Split, limit: int = 0) -> Evaluation:
         """Return what the metrics find on a split, of at most ``limit`` pictures a domain (0: all).
 
         A metric that fails is named with its reason; the others go on. Raises GanzooError for a split without pictures.
         """
         collected = self.collect(split, limit)
-        found = Measured(pictures=collected.pictures, failed=collected.failed)
+        found = Evaluation(pictures=collected.pictures, failed=collected.failed)
         for name, metric in self.metrics.items():
-            for direction in ways(metric, self.engine.method, found.pictures):
+            for direction in measured_directions(metric, self.engine.method, found.pictures):
                 if name not in found.failed:
                     self._conclude(found, name, collected.rows.get((name, direction), {}), direction, split)
         return found
 
-    def collect(self, split: Split, limit: int = 0) -> Collected:
+    def collect(self, split: Split, limit: int = 0) -> CollectedRows:
         """Return the metrics' rows of a split's translations, in the data's order, from all processes; as ``measure``.
 
         Raises GanzooError for a split without pictures.
         """
-        counts = picture_counts(self.reader.dataset, split)
+        counts = image_counts(self.reader.dataset, split)
         used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
         rows = evaluation_rows(counts, limit)
         if not rows:
@@ -103,18 +103,18 @@ class Evaluator:
                 self._collect(mine, step, used, failed)
         self._gather(mine, failed)
         together = {
-            owner: {key: stacked(column) for key, column in columns.items()}
+            owner: {key: stack_rows(column) for key, column in columns.items()}
             for owner, columns in mine.items()
             if owner[0] not in failed
         }
-        return Collected(together, used, failed)
+        return CollectedRows(together, used, failed)
 
     def _collect(self, mine: Keyed, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
-        if broken := not_finite(step, self.engine.method.tensors):
+        if broken := first_non_finite(step, self.engine.method.tensors):
             for name in self.metrics:
                 failed.setdefault(name, f"{broken} is not finite: there is nothing to measure")
         for name, metric in self.metrics.items():
-            for direction in ways(metric, self.engine.method, used):
+            for direction in measured_directions(metric, self.engine.method, used):
                 if name in failed or min(step.samples) >= used[direction[0]]:
                     continue
                 try:
@@ -124,7 +124,7 @@ class Evaluator:
                     continue
                 for key, column in rows.items():
                     kept = mine.setdefault((name, direction), {}).setdefault(key, {})
-                    for sample, value in zip(step.samples, host(column), strict=True):
+                    for sample, value in zip(step.samples, to_numpy(column), strict=True):
                         if sample < used[direction[0]]:  # the smaller domain comes round again: count it once
                             kept[sample] = value
 
@@ -138,9 +138,9 @@ class Evaluator:
                 for key, column in columns.items():
                     mine.setdefault(owner, {}).setdefault(key, {}).update(column)
 
-    def _conclude(self, found: Measured, name: str, columns: Columns, direction: Direction, split: Split) -> None:
+    def _conclude(self, found: Evaluation, name: str, columns: Columns, direction: Direction, split: Split) -> None:
         metric, target = self.metrics[name], direction[1]
-        suffix = f"_{direction}" if len(ways(metric, self.engine.method, found.pictures)) > 1 else ""
+        suffix = f"_{direction}" if len(measured_directions(metric, self.engine.method, found.pictures)) > 1 else ""
         about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": found.pictures[direction[0]]}
         real: Columns = {}
         try:
@@ -162,10 +162,10 @@ class Evaluator:
 
 def _reason(name: str, error: Exception) -> str:
     """Return why a metric failed, without its name, which is said beside it."""
-    return reason(error).removeprefix("evaluate.metrics: ").removeprefix(f"{name}: ")
+    return failure_reason(error).removeprefix("evaluate.metrics: ").removeprefix(f"{name}: ")
 
 
-def told(what: str, found: Measured) -> str:
+def format_evaluation(what: str, found: Evaluation) -> str:
     """Return lines that say what was found, with the numbers of pictures."""
     said = [f"{what} ({', '.join(f'{count} {domain}' for domain, count in found.pictures.items())}):"]
     for name, value in found.figures.items():
@@ -184,11 +184,11 @@ def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence
     return step
 
 
-def not_finite(step: Step, names: Sequence[str]) -> str:
+def first_non_finite(step: Step, names: Sequence[str]) -> str:
     """Return the first of some tensors of a step that is not finite, or ``""``: comparisons would make it a number."""
     return next((name for name in names if name in step and not bool(step[name].isfinite().all())), "")
 
 
-def ways(metric: Metric, method: Method, domains: Mapping[str, int]) -> list[Direction]:
+def measured_directions(metric: Metric, method: Method, domains: Mapping[str, int]) -> list[Direction]:
     """Return the directions that the metric measures, the method goes, and the data has pictures for."""
     return [one for one in metric.directions if one in method.directions and one[0] in domains]

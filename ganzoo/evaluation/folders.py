@@ -8,27 +8,27 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ganzoo.build import named
-from ganzoo.data.image_io import find_pictures, read_picture
+from ganzoo.build import name_metrics
+from ganzoo.data.image_io import find_images, read_image
 from ganzoo.data.loader import Batch, Reader, stack
 from ganzoo.data.sampler import Row
-from ganzoo.engine import distributed as processes
+from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluator, told
+from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
 from ganzoo.interfaces import Dataset, Direction, Method, Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import data_key, portable
 from ganzoo.provenance.record import Cost, Data, Record
-from ganzoo.provenance.sessions import core
+from ganzoo.provenance.sessions import core_version
 from ganzoo.recipe.reader import read_metrics
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo.utils.console import Console
 
 
-class Made(Dataset):
+class ImageFolders(Dataset):
     """Pictures that were made, as domain A, and real ones, as domain B.
 
     Args:
@@ -37,7 +37,7 @@ class Made(Dataset):
     """
 
     def __init__(self, made: Path, real: Path) -> None:
-        self.files = {"A": find_pictures(made), "B": find_pictures(real)}
+        self.files = {"A": find_images(made), "B": find_images(real)}
         self.folders = {"A": made, "B": real}
         for domain, folder in self.folders.items():
             if not self.files[domain]:
@@ -50,10 +50,10 @@ class Made(Dataset):
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Read one picture."""
         file = self.files[domain][index]
-        return Sample(read_picture(file, 3), file.relative_to(self.folders[domain]).as_posix())
+        return Sample(read_image(file, 3), file.relative_to(self.folders[domain]).as_posix())
 
 
-class AsTheyAre(Reader):
+class UnscaledReader(Reader):
     """Reads pictures neither scaled nor cropped, so that they must come one by one where their sizes differ."""
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
@@ -65,7 +65,7 @@ class AsTheyAre(Reader):
         return stack(rows, samples)
 
 
-class Untouched(Method):
+class SavedTranslations(Method):
     """Gives pictures of A as translations: they were made before."""
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
@@ -82,7 +82,7 @@ class Untouched(Method):
         return images
 
 
-def measure_pictures(folder: Path, against: Path | None, texts: Sequence[str]) -> dict[str, Any]:
+def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) -> dict[str, Any]:
     """Measure a folder's pictures at their own sizes against another's; print the figures, return the record.
 
     Args:
@@ -96,18 +96,18 @@ def measure_pictures(folder: Path, against: Path | None, texts: Sequence[str]) -
         raise GanzooError(f"{folder}: it holds pictures and no run; say what they are to be like: --against FOLDER")
     if not texts:
         raise GanzooError(f"{folder}: what is to be measured? --metric NAME, such as swd, fid or kid; again for more")
-    accelerator = processes.start()
-    dataset, method = Made(folder, against), Untouched()
-    reader = AsTheyAre(dataset, ImageSettings(cache=0))
+    accelerator = start_accelerator()
+    dataset, method = ImageFolders(folder, against), SavedTranslations()
+    reader = UnscaledReader(dataset, ImageSettings(cache=0))
     method.bind({}, Roles())
     engine = Engine(method, accelerator, lr=1.0)
     parts = read_metrics(texts, "--metric")
-    metrics = named(parts, [part.make() for part in parts])
+    metrics = name_metrics(parts, [part.make() for part in parts])
     for metric in metrics.values():
         metric.bind(method, reader)
         metric.prepare(0)
     found = Evaluator(engine, reader, metrics, seed=0, batch=1).measure("test")
-    Console(quiet=not accelerator.is_main_process).say(told(f"{folder} against {against}", found))
+    Console(quiet=not accelerator.is_main_process).say(format_evaluation(f"{folder} against {against}", found))
     return Record(
         status="failed" if found.failed else "ok",
         why="; ".join(f"{name}: {why}" for name, why in found.failed.items()),
@@ -116,7 +116,7 @@ def measure_pictures(folder: Path, against: Path | None, texts: Sequence[str]) -
         method="",
         recipe_key="",
         plugins={},
-        core=core(),
+        core=core_version(),
         trained_by=[],
         data=Data(
             dataset=f"{folder.name} against {against.name}",

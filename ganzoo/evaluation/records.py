@@ -10,16 +10,16 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from ganzoo.data.sampler import picture_counts
-from ganzoo.engine import checkpoint as state
+from ganzoo.data.sampler import image_counts
+from ganzoo.engine.checkpoint import find_checkpoint, load_weights, read_progress
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Measured
+from ganzoo.evaluation.evaluator import Evaluation
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import data_key, plugins_of, portable, recipe_key, weights_key
-from ganzoo.provenance.record import Code, Cost, Data, Record, Sitting
-from ganzoo.provenance.sessions import core
+from ganzoo.provenance.record import Code, Cost, Data, Record, Session
+from ganzoo.provenance.sessions import core_version
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.jsonl import JsonLines
 
@@ -27,7 +27,7 @@ TRIES = 5
 
 
 @dataclass(frozen=True)
-class Taken:
+class CheckpointInfo:
     """A checkpoint that is measured.
 
     Args:
@@ -43,24 +43,24 @@ class Taken:
     weights: str
 
 
-def told(folder: Path, name: str) -> Taken:
+def read_checkpoint_info(folder: Path, name: str) -> CheckpointInfo:
     """Return what a run's checkpoint says of itself. Raises GanzooError where there is none."""
-    place = state.find(folder / "checkpoints" / name)
+    place = find_checkpoint(folder / "checkpoints" / name)
     if place is None:
         raise GanzooError(f"{folder}: there is no checkpoint {name!r} of it")
-    return Taken(name, place, state.read_progress(place), weights_key(place))
+    return CheckpointInfo(name, place, read_progress(place), weights_key(place))
 
 
-def take(folder: Path, name: str, engine: Engine) -> Taken:
+def load_for_evaluation(folder: Path, name: str, engine: Engine) -> CheckpointInfo:
     """Load a checkpoint's weights, and say which they are. Raises GanzooError where it is not there.
 
     A run that goes on may replace it meanwhile: then it is read again, so that it is of one step.
     """
     for attempt in range(1, TRIES + 1):
         try:
-            before = told(folder, name)
-            state.load_weights(before.place, engine)
-            if told(folder, name) == before:
+            before = read_checkpoint_info(folder, name)
+            load_weights(before.place, engine)
+            if read_checkpoint_info(folder, name) == before:
                 return before
         except (GanzooError, OSError):
             if attempt == TRIES:
@@ -72,10 +72,10 @@ def make_record(
     recipe: Recipe,
     dataset: Dataset,
     accelerator: Accelerator,
-    found: Measured,
+    found: Evaluation,
     *,
     folder: Path,
-    taken: Taken,
+    taken: CheckpointInfo,
     step: int,
     split: Split,
 ) -> Record:
@@ -99,12 +99,12 @@ def make_record(
         method=recipe.method.component.name,
         recipe_key=recipe_key(recipe),
         plugins={name: Code(**code) for name, code in plugins_of(recipe).items()},
-        core=core(),
-        trained_by=[Sitting.model_validate(one) for one in taken.progress.get("sittings", [])],
+        core=core_version(),
+        trained_by=[Session.model_validate(one) for one in taken.progress.get("sittings", [])],
         data=Data(
             dataset=recipe.data.component.name,
             keys={split: data_key(dataset, split)},
-            pictures={one: picture_counts(dataset, one) for one in dict.fromkeys(("train", split))},
+            pictures={one: image_counts(dataset, one) for one in dict.fromkeys(("train", split))},
         ),
         seed=recipe.train.seed,
         step=step,
@@ -118,12 +118,12 @@ def make_record(
         figures=found.figures,
         about=found.about,
         failed=found.failed,
-        cost=cost_of(folder),
+        cost=training_cost(folder),
         environment=environment(accelerator),
     )
 
 
-def cost_of(folder: Path) -> Cost:
+def training_cost(folder: Path) -> Cost:
     """Return what the training of a run took, by its log."""
     lines = [one for one in JsonLines(folder / "metrics.jsonl") if "images_per_s" in one]
     if not lines:

@@ -18,13 +18,13 @@ from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, one_line
 from ganzoo.interfaces import Metric, Split
 from ganzoo.provenance.fingerprint import code_key
-from ganzoo.utils.atomic import beside
+from ganzoo.utils.atomic import sibling_path
 from ganzoo.utils.cache import cache_folder
 
 Columns = Mapping[str, Tensor]
 
 
-class RealRows:
+class ReferenceFeatures:
     """Rows of real pictures, by metric, split and domain.
 
     Args:
@@ -67,7 +67,7 @@ class RealRows:
             return found
         made = self._make(metric, split, domain, count)
         if self.accelerator.is_main_process:
-            new = beside(file, "new")
+            new = sibling_path(file, "new")
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 save_file({key: column.contiguous() for key, column in made.items()}, new)
@@ -85,15 +85,15 @@ class RealRows:
                 with torch.no_grad():
                     rows = metric.real_rows(step, domain)
                 for key, column in rows.items():
-                    for sample, value in zip(step.samples, host(column), strict=True):
+                    for sample, value in zip(step.samples, to_numpy(column), strict=True):
                         mine.setdefault(key, {})[sample] = value
         except Exception as error:  # every process has to hear of it, or the others would wait for this one
-            trouble = reason(error)
+            trouble = failure_reason(error)
         parts = gather_object([(trouble, mine)]) if self.accelerator.num_processes > 1 else [(trouble, mine)]
         if troubles := [one for one, _ in parts if one]:
             raise GanzooError(troubles[0])
         names = dict.fromkeys(key for _, part in parts for key in part)
-        return {key: stacked({i: row for _, part in parts for i, row in part.get(key, {}).items()}) for key in names}
+        return {key: stack_rows({i: row for _, part in parts for i, row in part.get(key, {}).items()}) for key in names}
 
     def content(self, split: Split, domain: str, count: int) -> str:
         """Return a checksum of the first pictures of a domain as they are measured, whatever their names and order."""
@@ -115,16 +115,16 @@ class RealRows:
             yield self.reader.evaluation_batch(split, rows)
 
 
-def reason(error: Exception) -> str:
+def failure_reason(error: Exception) -> str:
     """Return, in one line, why a metric failed."""
     return str(error) if isinstance(error, GanzooError) else one_line(error)
 
 
-def host(column: Tensor) -> np.ndarray:
+def to_numpy(column: Tensor) -> np.ndarray:
     """Return rows in the processor's memory, float32."""
     return column.detach().float().cpu().numpy()
 
 
-def stacked(column: Mapping[int, np.ndarray]) -> Tensor:
+def stack_rows(column: Mapping[int, np.ndarray]) -> Tensor:
     """Return rows, kept by sample, in the data's order."""
     return torch.from_numpy(np.stack([column[i] for i in sorted(column)]))

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganzoo.build import bound_metrics, build_method, reads_pairs, require_given
+from ganzoo.build import build_method, build_metrics, check_pairs, check_provided
 from ganzoo.data.loader import Reader
-from ganzoo.data.sampler import picture_counts
-from ganzoo.engine import checkpoint as state
-from ganzoo.engine import distributed as processes
+from ganzoo.data.sampler import image_counts
+from ganzoo.engine.checkpoint import find_checkpoint, read_progress
+from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluator, told
-from ganzoo.evaluation.folders import measure_pictures
-from ganzoo.evaluation.records import make_record, take
+from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
+from ganzoo.evaluation.folders import evaluate_folder
+from ganzoo.evaluation.records import load_for_evaluation, make_record
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.provenance.fingerprint import note_code
 from ganzoo.recipe.reader import read_recipe
@@ -59,11 +59,11 @@ def evaluate_targets(
     for target in targets:
         run, name = _run_of(target)
         if run is None:
-            found = [measure_pictures(target, against, metrics)]
+            found = [evaluate_folder(target, against, metrics)]
         elif against:
             raise GanzooError(f"{target}: a run is measured on its own data; --against is for folders of pictures")
         else:
-            found = measure_run(run, name or checkpoint, split, changes)
+            found = evaluate_run(run, name or checkpoint, split, changes)
         for record in found:
             failed += [f"{target}: {metric}: {why}" for metric, why in record["failed"].items()]
             if out and os.environ.get("RANK", "0") == "0":
@@ -78,7 +78,7 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
     """Return the run of a target, and its checkpoint's name; None for a folder of pictures."""
     if (target / RESOLVED).is_file():
         return target, ""
-    if state.find(target) and (target.parent.parent / RESOLVED).is_file():
+    if find_checkpoint(target) and (target.parent.parent / RESOLVED).is_file():
         return target.parent.parent, target.name
     if not target.is_dir():
         raise GanzooError(f"{target}: no run, no checkpoint and no folder of pictures is there")
@@ -93,7 +93,7 @@ class Opened:
     evaluator: Evaluator
 
 
-def recipe_of(folder: Path, changes: Sequence[str] = ()) -> Recipe:
+def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
     """Return a run's recipe, under its own name. Raises GanzooError."""
     recipe = read_recipe(folder / RESOLVED, changes)
     return replace(recipe, file=folder.parent.with_suffix(".yaml"))  # the recipe's name is that of the runs' folder
@@ -102,42 +102,42 @@ def recipe_of(folder: Path, changes: Sequence[str] = ()) -> Recipe:
 def open_run(recipe: Recipe) -> Opened:
     """Build a run's parts and prepare its metrics. Raises GanzooError for what is not there or does not fit."""
     note_code(recipe)
-    accelerator = processes.start()
+    accelerator = start_accelerator()
     dataset = recipe.data.make()
     method = build_method(recipe, dataset.channels)
-    reader = Reader(dataset, recipe.images, reads_pairs(recipe, method, dataset))
-    require_given(recipe, method, dataset)
+    reader = Reader(dataset, recipe.images, check_pairs(recipe, method, dataset))
+    check_provided(recipe, method, dataset)
     train = recipe.train
     engine = Engine(method, accelerator, lr=train.lr, precision=train.precision, ema=train.ema)
-    metrics = bound_metrics(recipe, method, reader)
+    metrics = build_metrics(recipe, method, reader)
     for metric in metrics.values():
         metric.prepare(train.seed)
     evaluator = Evaluator(engine, reader, metrics, seed=train.seed, batch=recipe.evaluate.batch)
     return Opened(dataset, evaluator)
 
 
-def measure_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
+def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
     """Measure checkpoints of a run, append the records to its results.jsonl, return them. Raises GanzooError."""
     for one in changes:
         if one.partition(".")[0] not in MEASURED:
             raise GanzooError(f"{folder}: --set {one}: it was trained as it was; data, images and evaluate can be set")
-    recipe = recipe_of(folder, changes)
+    recipe = run_recipe(folder, changes)
     if not recipe.metrics:
         raise GanzooError(f"{folder}: its recipe names no metrics; give some: --metric NAME")
     names = [checkpoint] if checkpoint else ["last", "best"]
-    names = [name for name in names if state.find(folder / "checkpoints" / name)]
+    names = [name for name in names if find_checkpoint(folder / "checkpoints" / name)]
     if not names:
         raise GanzooError(f"{folder}: there is no checkpoint {checkpoint or 'last'!r} of it")
     opened = open_run(recipe)
     dataset, evaluator = opened.dataset, opened.evaluator
     accelerator = evaluator.engine.accelerator
     splits: list[Split] = [split] if split else ["test", "validation"]
-    chosen = next((one for one in splits if all(picture_counts(dataset, one).values())), splits[0])
+    chosen = next((one for one in splits if all(image_counts(dataset, one).values())), splits[0])
     console, records = Console(quiet=not accelerator.is_main_process), []
-    last = state.find(folder / "checkpoints/last")
-    reached = int(state.read_progress(last)["step"]) if last else 0
+    last = find_checkpoint(folder / "checkpoints/last")
+    reached = int(read_progress(last)["step"]) if last else 0
     for name in names:
-        taken = take(folder, name, evaluator.engine)
+        taken = load_for_evaluation(folder, name, evaluator.engine)
         found = evaluator.measure(chosen)
         trained = int(taken.progress["step"])
         record = make_record(
@@ -152,6 +152,6 @@ def measure_run(folder: Path, checkpoint: str, split: Split | None, changes: Seq
         ).fields()
         if accelerator.is_main_process:
             JsonLines(folder / "results.jsonl").append(**record)
-        console.say(told(f"{folder}, {name} of step {trained}, {chosen}", found))
+        console.say(format_evaluation(f"{folder}, {name} of step {trained}, {chosen}", found))
         records.append(record)
     return records

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo.data.label_maps import coloured
+from ganzoo.data.label_maps import colour_classes
 from ganzoo.step import Step
 
 GAP = 2
@@ -34,7 +34,7 @@ def sides(step: Step) -> list[list[str]]:
     return [columns(step, domain) for domain in ("A", "B") if f"real_{domain}" in step]
 
 
-def places(step: Step) -> dict[str, Any]:
+def grid_layout(step: Step) -> dict[str, Any]:
     """Return where the grid of a step shows what, in pixels: ``{"columns": {name: [left, width, height]}, "tops": …}``.
 
     A column's pictures begin at its left, a sample's at its top, and are as large as the column says.
@@ -53,7 +53,7 @@ def places(step: Step) -> dict[str, Any]:
 
 def draw_grid(step: Step) -> Tensor:
     """Return one picture (3, H, W) in [−1, 1]: a row a sample, A's columns at the left, B's at the right."""
-    shown = [[as_picture(step[name], name, name[-1] in step.classes) for name in side] for side in sides(step)]
+    shown = [[as_image(step[name], name, name[-1] in step.classes) for name in side] for side in sides(step)]
     height = max(image.shape[-2] for side in shown for image in side)
     rows = []
     for i in range(len(step["real_A"])):
@@ -67,14 +67,14 @@ def draw_grid(step: Step) -> Tensor:
     return torch.cat(rows[:-1], dim=1)
 
 
-def as_picture(tensor: Tensor, name: str, classes: bool = False) -> Tensor:
+def as_image(tensor: Tensor, name: str, classes: bool = False) -> Tensor:
     """Return (B, 3, H, W) in [−1, 1] on the CPU: masks as grey, label maps in the colours of their classes.
 
     One channel is repeated; of several the first three are shown.
     """
     tensor = tensor.detach().float().cpu()
     if classes and "mask" not in name:
-        return coloured(tensor)
+        return colour_classes(tensor)
     if "mask" in name:
         tensor = tensor * 2 - 1
     if tensor.shape[1] < 3:

@@ -15,13 +15,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from ganzoo.errors import GanzooError, one_line
-from ganzoo.inference.options import role_of
 from ganzoo.inference.translator import Translator
 from ganzoo.interfaces import Direction
+from ganzoo.masks.roles import mask_role
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
 
-LEAST = 8
+MIN_SIZE = 8
 """Pixels a side from which on a function of any size is traced."""
 AXES = {"images": ("batch", "", "height", "width"), "mask": ("batch", "", "height", "width"), "style": ("batch", "")}
 
@@ -95,9 +95,9 @@ def trace(function: TranslationFunction, sizes: Mapping[str, int]) -> ExportedPr
 
     Raises GanzooError for what cannot be traced.
     """
-    example = {"batch": 2, "height": 9 * LEAST, "width": 11 * LEAST, **sizes}
+    example = {"batch": 2, "height": 9 * MIN_SIZE, "width": 11 * MIN_SIZE, **sizes}
     inputs = function.draw(**example, key=0)
-    least = {"batch": 1, "height": LEAST, "width": LEAST}
+    least = {"batch": 1, "height": MIN_SIZE, "width": MIN_SIZE}
     dims = {name: Dim(name, min=least[name]) for name in example if name not in sizes}
     shapes = {name: {i: dims[axis] for i, axis in enumerate(AXES[name]) if axis in dims} for name in function.sizes}
     function.keep_used(inputs)
@@ -118,7 +118,7 @@ def trace(function: TranslationFunction, sizes: Mapping[str, int]) -> ExportedPr
     return program
 
 
-def shapes_of(function: TranslationFunction, sizes: Mapping[str, int]) -> dict[str, list[Any]]:
+def input_shapes(function: TranslationFunction, sizes: Mapping[str, int]) -> dict[str, list[Any]]:
     """Return the shape of each input, axes that stay open by their names."""
     return {
         name: [sizes.get(axis, axis) if axis else size for axis in AXES[name]] for name, size in function.sizes.items()
@@ -129,7 +129,7 @@ def _reads_mask(translator: Translator) -> bool:
     masks = translator.method.masks
     if "input" not in masks and "composite" not in masks:
         return False
-    role = role_of(translator.method.masks)
+    role = mask_role(translator.method.masks)
     return role == "input" or "image" not in masks.needs(role)
 
 

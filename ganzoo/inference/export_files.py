@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from ganzoo.data.image_io import find_pictures
+from ganzoo.data.image_io import find_images
 from ganzoo.errors import GanzooError, one_line, suggest
-from ganzoo.inference.export import LEAST, TranslationFunction, shapes_of, trace
+from ganzoo.inference.export import MIN_SIZE, TranslationFunction, input_shapes, trace
 from ganzoo.inference.translator import TRANSLATED, Translator
 from ganzoo.plugins import installed_version
 from ganzoo.provenance.fingerprint import weights_key
-from ganzoo.utils.atomic import beside, flush
+from ganzoo.utils.atomic import flush_to_disk, sibling_path
 
 RANGES = {"images": "-1 to 1", "mask": "0 to 1", "style": "any"}
 
@@ -70,7 +70,7 @@ def export(
     random, given = list(_random(function, fixed)), list(_given(function, list(map(Path, check)), fixed))
     about = _about(folder, function, fixed, channels=random[0][1].shape[1])
     with _telling(where):
-        converted = form.convert(trace(function, fixed), shapes_of(function, fixed))
+        converted = form.convert(trace(function, fixed), input_shapes(function, fixed))
     with _aside(out) as new:
         form.write(converted, new, json.dumps(about))
         found = _difference(form.load(new), [*random, *given])
@@ -87,7 +87,7 @@ def export(
 def _about(folder: Path, function: TranslationFunction, fixed: Mapping[str, int], channels: int) -> dict[str, Any]:
     """Return what a file says of itself."""
     translator, place = function.translator, folder.resolve()
-    entering = shapes_of(function, fixed)
+    entering = input_shapes(function, fixed)
     leaving = [entering["images"][0], channels, *entering["images"][2:]]
     return {
         "ganzoo": installed_version(),
@@ -105,7 +105,7 @@ def _about(folder: Path, function: TranslationFunction, fixed: Mapping[str, int]
 
 def _random(function: TranslationFunction, fixed: Mapping[str, int]) -> Iterator[Case]:
     """Give random inputs, of two shapes where nothing is fixed."""
-    side = max(2 * LEAST, function.translator.recipe.images.size)
+    side = max(2 * MIN_SIZE, function.translator.recipe.images.size)
     for key, (batch, height, width) in enumerate(((1, side, side), (2, side // 2 + 1, side // 2 + 4))):
         shape = {"batch": batch, "height": height, "width": width, **fixed}
         yield _case(function, function.draw(**shape, key=key))
@@ -114,12 +114,14 @@ def _random(function: TranslationFunction, fixed: Mapping[str, int]) -> Iterator
 def _given(function: TranslationFunction, paths: Sequence[Path], fixed: Mapping[str, int]) -> Iterator[Case]:
     """Give a user's pictures, at their own size where that is not fixed."""
     form = function.translator.forms[function.direction[0]]
-    for path in [file for one in paths for file in (find_pictures(one) if one.is_dir() else [one])]:
+    for path in [file for one in paths for file in (find_images(one) if one.is_dir() else [one])]:
         pixels = form.read(path)
         if "height" in fixed:
             pixels = form.resized(pixels, (fixed["height"], fixed["width"]))
-        if min(pixels.shape[:2]) < LEAST and "height" not in fixed:
-            raise GanzooError(f"{path}: --check: a file for any size is for pictures from {LEAST}×{LEAST} pixels on")
+        if min(pixels.shape[:2]) < MIN_SIZE and "height" not in fixed:
+            raise GanzooError(
+                f"{path}: --check: a file for any size is for pictures from {MIN_SIZE}×{MIN_SIZE} pixels on"
+            )
         images = form.batch(pixels).repeat(fixed.get("batch", 1), 1, 1, 1)
         height, width = images.shape[2:]
         yield _case(function, {**function.draw(len(images), height, width, key=0), "images": images})
@@ -149,12 +151,12 @@ def _telling(where: str) -> Iterator[None]:
 @contextmanager
 def _aside(out: Path) -> Iterator[Path]:
     """Give a file to write, which is put in the place of another at the end of a block that raises nothing."""
-    folder = beside(out.absolute(), "new")
+    folder = sibling_path(out.absolute(), "new")
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         yield folder / out.name
-        flush(folder / out.name)
+        flush_to_disk(folder / out.name)
         os.replace(folder / out.name, out)
     except OSError as error:
         raise GanzooError(f"{out}: cannot be written: {error.strerror or error}") from None

@@ -11,11 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganzoo.data.image_io import find_pictures, to_uint8, write_picture
+from ganzoo.data.image_io import find_images, to_uint8, write_image
 from ganzoo.data.transforms import resize
 from ganzoo.errors import GanzooError, is_out_of_memory
-from ganzoo.inference.options import choices
-from ganzoo.inference.styles_ import styles
+from ganzoo.inference.options import mask_options, style_options
 from ganzoo.inference.translator import TRANSLATED, Translator
 from ganzoo.masks.roles import ROLES
 from ganzoo.utils.console import Console
@@ -30,7 +29,7 @@ def plan(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     pairs: list[tuple[Path, Path]] = []
     for one in inputs:
         if one.is_dir():
-            pairs += [(file, file.relative_to(one)) for file in find_pictures(one)]
+            pairs += [(file, file.relative_to(one)) for file in find_images(one)]
         else:
             pairs.append((one, Path(one.name)))
     stems = [relative.with_suffix("") for _, relative in pairs]
@@ -76,7 +75,7 @@ def translate_files(
         masks: pictures of masks, or folders of them.
         maskers: maskers to use in place of the run's own, as a recipe would name them.
         save_masks: a folder for the masks that were used, one below it for each role.
-        style: styles, as ``styles`` reads them.
+        style: styles, as ``style_options`` reads them.
         samples: draws of each random style.
         interpolate: styles between two given ones.
         seed: of what is drawn; by default the run's.
@@ -95,13 +94,13 @@ def translate_files(
         said = "come with its data set, and these pictures have none: give them with --mask"
         raise GanzooError(f"{run}: the masks of the run in the role {', '.join(unknown)} {said}")
     seed = translator.recipe.train.seed if seed is None else seed
-    looks = styles(translator, way, style, samples=samples, between=interpolate, seed=seed)
-    ways = list(product(choices(translator.method, translator.recipe.train.seed, masks, maskers), looks))
+    looks = style_options(translator, way, style, samples=samples, between=interpolate, seed=seed)
+    ways = list(product(mask_options(translator.method, translator.recipe.train.seed, masks, maskers), looks))
     entering, leaving = (translator.forms[domain] for domain in way)
     console = Console()
     failed: list[str] = []
     for choice, look in ways:
-        translator.wear(choice.masks or own)
+        translator.set_maskers(choice.masks or own)
         for number, (source, target) in enumerate(pairs):
             relative = target.relative_to(out)
             try:
@@ -116,7 +115,7 @@ def translate_files(
                 step = translator.step_of(
                     entering.batch(pixels), way, given, sample=number, style=look.numbers, seed=seed, draw=look.draw
                 )
-                write_picture(leaving.image(step[TRANSLATED][0]), out / choice.label / look.label / relative)
+                write_image(leaving.image(step[TRANSLATED][0]), out / choice.label / look.label / relative)
                 for role, planes in translator.masks_of(step, way).items() if save_masks else ():
                     write_mask(planes[0], Path(save_masks or "", choice.label, look.label, role, relative))
             except GanzooError as error:
@@ -138,4 +137,4 @@ def write_mask(planes: Tensor, target: Path) -> None:
     """Write a mask (K, H, W) in [0, 1] as a grey picture, each of several planes as one of its own."""
     for i, plane in enumerate(planes):
         path = target if len(planes) == 1 else target.with_name(f"{target.stem}-{i}.png")
-        write_picture(to_uint8(plane[None] * 2 - 1), path)
+        write_image(to_uint8(plane[None] * 2 - 1), path)

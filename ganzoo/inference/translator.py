@@ -12,14 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo.build import build_method
-from ganzoo.data.domain_io import Form
-from ganzoo.data.label_maps import mask_of, read_mask
-from ganzoo.engine import checkpoint as state
+from ganzoo.data.domain_io import DomainIO
+from ganzoo.data.label_maps import mask_from_pil, read_mask
+from ganzoo.engine.checkpoint import PROGRESS, find_checkpoint, load_network, read_progress
 from ganzoo.engine.distributed import default_device
 from ganzoo.errors import GanzooError
-from ganzoo.inference.options import role_of
 from ganzoo.interfaces import Direction
-from ganzoo.masks.roles import Roles
+from ganzoo.masks.roles import Roles, mask_role
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 
@@ -55,10 +54,10 @@ class Translator:
             torch.zeros(1, device=self.device)
         except (RuntimeError, AssertionError):  # torch knows no such device, or this machine has none
             raise GanzooError(f"--device is {device!r}; this machine has no such torch device (cpu is one)") from None
-        progress = state.read_progress(self.checkpoint)
+        progress = read_progress(self.checkpoint)
         self.channels: dict[str, int] = progress["channels"]
         classes = progress.get("classes", {})
-        self.forms = {domain: Form(many, classes.get(domain, 0)) for domain, many in self.channels.items()}
+        self.forms = {domain: DomainIO(many, classes.get(domain, 0)) for domain, many in self.channels.items()}
         self.step = int(progress["step"])
         self.method = build_method(self.recipe, self.channels)
         for name, slot in self.method.slots.items():
@@ -66,11 +65,11 @@ class Translator:
                 continue
             averaged = self.checkpoint / "average" / f"{name}.safetensors"
             plain = self.checkpoint / "networks" / f"{name}.safetensors"
-            state.load_network(self.method.networks[name], averaged if averaged.is_file() else plain)
+            load_network(self.method.networks[name], averaged if averaged.is_file() else plain)
             self.method.networks[name].to(self.device).eval()
-        self.wear(self.method.masks)
+        self.set_maskers(self.method.masks)
 
-    def wear(self, masks: Roles) -> None:
+    def set_maskers(self, masks: Roles) -> None:
         """Put other maskers in the method's hands."""
         for masker in masks.maskers.values():
             masker.to(self.device)
@@ -111,7 +110,7 @@ class Translator:
         """
         way = self.way(direction)
         if mask is not None and not isinstance(mask, Tensor):
-            read = mask_of(mask) if isinstance(mask, Image.Image) else read_mask(Path(mask))
+            read = mask_from_pil(mask) if isinstance(mask, Image.Image) else read_mask(Path(mask))
             mask = torch.from_numpy(read.copy())[None] / 255
         if isinstance(picture, Tensor):
             batch = picture if picture.ndim == 4 else picture[None]
@@ -161,7 +160,7 @@ class Translator:
         if style is not None:
             step["style"] = style
         if mask is not None:
-            role, masks = role_of(self.method.masks), self.method.masks
+            role, masks = mask_role(self.method.masks), self.method.masks
             step[f"given_mask_{direction[0]}"] = mask  # for other roles, whose masker may read it
             step[f"{role}_mask_real_{direction[0]}"] = masks.uses[role](mask) if role in masks.uses else mask
         return self.method.translate(images, direction, step).float().clamp(-1, 1)
@@ -201,10 +200,10 @@ def _size(planes: Tensor) -> str:
 
 def _find_checkpoint(folder: Path, name: str) -> Path:
     for one in [name] if name else ["best", "last"]:
-        found = state.find(folder / one)
+        found = find_checkpoint(folder / one)
         if found:
             return found
-    there = sorted(one.name for one in folder.glob("*") if (one / state.PROGRESS).is_file())
+    there = sorted(one.name for one in folder.glob("*") if (one / PROGRESS).is_file())
     raise GanzooError(
         f"{folder}: there is no checkpoint {name or 'yet'}; there are: {', '.join(there) or 'none, train first'}"
     )

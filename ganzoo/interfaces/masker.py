@@ -35,7 +35,7 @@ class Masker(nn.Module, ABC):
     trains: Literal["", "alone", "along"] = ""
     """Whether it has yet to learn: ``alone``, in the slot of a method that trains it; ``along``, with the generators,
     in the role composite."""
-    same_as: str = ""
+    shared_role: str = ""
     """The role whose mask it is given, in place of the data set's."""
 
     @abstractmethod

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ganzoo.data.loader import Reader
 
 
-class Variation(Method):
+class MethodWrapper(Method):
     """Hands everything to ``base``, which its author has made and changed: reading one shows the difference alone.
 
     >>> class Quiet(Variation):

@@ -13,7 +13,7 @@ Pixels = Annotated[float, Field(ge=0)]
 
 
 @dataclass(kw_only=True)
-class MaskerUse:
+class MaskTransform:
     """How a recipe uses a masker's mask, in this order.
 
     Args:

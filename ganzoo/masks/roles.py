@@ -11,7 +11,7 @@ was given, so a method is written once, with or without masks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
@@ -68,8 +68,8 @@ class Roles:
     def _given(self, role: str, step: Step, name: str, gradient: bool) -> Tensor | None:
         """Return what a role's masker is given: another role's mask, or what the data set has, which may be nothing."""
         masker = self.maskers[role]
-        if masker.same_as:
-            return self.mask(masker.same_as, step, name, gradient=gradient).detach()
+        if masker.shared_role:
+            return self.mask(masker.shared_role, step, name, gradient=gradient).detach()
         kind = f"given_{'labels' if role == 'labels' else 'mask'}_{source_of(name)}"
         given = step.get(kind)
         if given is None and "given" in masker.needs:
@@ -81,7 +81,7 @@ class Roles:
 
     def needs(self, role: str) -> tuple[str, ...]:
         """Return what a role's masker looks at: ``image``, ``given``, both or nothing."""
-        return self.maskers[self.maskers[role].same_as or role].needs
+        return self.maskers[self.maskers[role].shared_role or role].needs
 
     def judge(self, step: Step, name: str, *, gradient: bool = False) -> Tensor:
         """Return what a discriminator sees of the picture ``name``: M ⊙ x (the rest is 0, mid-grey)."""
@@ -151,3 +151,11 @@ def source_of(name: str) -> str:
     """
     prefix, domain = name.rsplit("_", 1)
     return {"A": "B", "B": "A"}[domain] if prefix.split("_")[0] in ("fake", "pooled") else domain
+
+
+def mask_role(masks: Container[str]) -> str:
+    """Return the role in which a mask changes what a run translates. Raises GanzooError when there is none."""
+    for role in ("input", "composite"):
+        if role in masks:
+            return role
+    raise GanzooError("this run translates without a mask: it has no masker in the roles input and composite")

@@ -23,7 +23,7 @@ class Code(BaseModel):
     code: str
 
 
-class Sitting(BaseModel):
+class Session(BaseModel):
     """What a stretch of training ran with: from a step on, until the next one's.
 
     Args:
@@ -80,7 +80,7 @@ class Record(BaseModel):
     recipe_key: str
     plugins: dict[str, Code]
     core: str
-    trained_by: list[Sitting]
+    trained_by: list[Session]
     data: Data
     seed: int
     step: int

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ganzoo.data.sampler import picture_counts
+from ganzoo.data.sampler import image_counts
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.plugins import installed_version
 from ganzoo.provenance.fingerprint import core_key, data_key, plugins_of, portable
-from ganzoo.provenance.record import Code, Sitting
+from ganzoo.provenance.record import Code, Session
 from ganzoo.recipe.schema import Recipe
 
 TRAINED_ON: tuple[Split, ...] = ("train", "validation")
 
 
-def sitting(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], step: int) -> Sitting:
+def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], step: int) -> Session:
     """Return what training goes on with from a step.
 
     Args:
@@ -25,26 +25,26 @@ def sitting(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], step: 
         sources: what its parts read besides (banks, frozen weights): their checksums.
         step: at which it begins.
     """
-    there = [split for split in TRAINED_ON if any(picture_counts(dataset, split).values())]
-    return Sitting(
+    there = [split for split in TRAINED_ON if any(image_counts(dataset, split).values())]
+    return Session(
         step=step,
         epochs=recipe.train.epochs,
         steps=recipe.train.steps,
-        plugins=trainers(recipe),
-        core=core(),
+        plugins=training_plugins(recipe),
+        core=core_version(),
         pictures={split: data_key(dataset, split) for split in there},
         sources=dict(sources),
-        chosen_by=chosen_by(recipe),
+        chosen_by=selection_settings(recipe),
     )
 
 
-def trainers(recipe: Recipe) -> dict[str, Code]:
+def training_plugins(recipe: Recipe) -> dict[str, Code]:
     """Return the plugins whose code counts for checkpoints; that of metrics does where they choose the best one."""
     found = plugins_of(recipe if recipe.evaluate.best else replace(recipe, metrics=[]))
     return {name: Code(**code) for name, code in found.items()}
 
 
-def chosen_by(recipe: Recipe) -> dict[str, Any]:
+def selection_settings(recipe: Recipe) -> dict[str, Any]:
     """Return what chooses the best checkpoint, and when to end for want of a better one; nothing without ``best``."""
     settings = recipe.resolved()["evaluate"]
     names = ("best", "every", "limit", "patience", "metrics") if recipe.evaluate.best else ()
@@ -52,12 +52,12 @@ def chosen_by(recipe: Recipe) -> dict[str, Any]:
     return chosen
 
 
-def core() -> str:
+def core_version() -> str:
     """Return ganzoo's version, and the checksum of its code."""
     return f"{installed_version()} {core_key()}"
 
 
-def joined(before: list[dict[str, Any]], now: Sitting) -> list[dict[str, Any]]:
+def append_session(before: list[dict[str, Any]], now: Session) -> list[dict[str, Any]]:
     """Return the sittings of a run that goes on: one that is as the last but for its step is no new one."""
     latest = now.model_dump()
     same = before and {**before[-1], "step": latest["step"]} == latest

@@ -14,7 +14,7 @@ from ganzoo.recipe.yaml_document import KeyPath
 from ganzoo.step import batch_tensors
 
 
-def attach(
+def resolve_loss(
     part: Part, path: KeyPath, method: Method, roles: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Check a loss's ``of`` against the tensors there are, and find its phase.
@@ -48,17 +48,17 @@ def attach(
         if key not in of and parameter.default is Parameter.empty:
             problem((*path, "of"), f"the loss reads {key!r} too: which tensor is it?")
     phases: dict[str, Phase] = {one.name: one for one in method.phases}
-    phase = part.use["phase"] or next((one.name for one in phases.values() if teaches(method, one)), "")
+    phase = part.use["phase"] or next((one.name for one in phases.values() if updates_generators(method, one)), "")
     if not phases:
         problem(path, "the method trains in no phase, so that no loss can attach to it")
     elif phase not in phases:
         problem((*path, "phase"), f"the method has no phase {phase!r}{suggest(phase, phases)}")
-    elif not teaches(method, phases[phase]):
+    elif not updates_generators(method, phases[phase]):
         problem((*path, "phase"), f"the phase {phase!r} trains discriminators alone, which no such loss reaches")
     return {"of": of, "weight": part.use["weight"], "phase": phase}, problems
 
 
-def teaches(method: Method, phase: Phase) -> bool:
+def updates_generators(method: Method, phase: Phase) -> bool:
     """Return whether a phase trains what makes the pictures: some network that is no discriminator, with its graph."""
     trained = [slot for name in phase.steps for slot in method.optims[name].slots]
     return phase.forward != "detached" and any(method.slots[one].kind != "discriminator" for one in trained)

@@ -9,7 +9,7 @@ from ganzoo.interfaces import Slot
 from ganzoo.recipe.yaml_document import NAME, KeyPath, names_another_component
 
 
-def in_full(value: Any, kind: str) -> Any:
+def normalize_component(value: Any, kind: str) -> Any:
     """Write a component that is named by a bare text as the mapping that it stands for."""
     if isinstance(value, str):
         return {kind: value}
@@ -18,7 +18,7 @@ def in_full(value: Any, kind: str) -> Any:
     return value
 
 
-def groups_of(slot: str) -> list[str]:
+def slot_groups(slot: str) -> list[str]:
     """Return the keys that speak for a slot and others, the widest first: D and D_masked for D_masked_A."""
     parts = slot.split("_")
     return ["_".join(parts[:count]) for count in range(1, len(parts))]
@@ -28,11 +28,11 @@ def slot_value(section: dict[str, Any], name: str, slot: Slot) -> tuple[Any, Map
     """Lay the slot's default, its group's and its own mapping over one another; say where each key came from."""
     value: Any = dict(slot.default)
     origin: dict[KeyPath, KeyPath] = {}
-    for key in (*groups_of(name), name):
+    for key in (*slot_groups(name), name):
         given = section.get(key)
         if given is None:
             continue
-        given = in_full(given, slot.kind)
+        given = normalize_component(given, slot.kind)
         if not isinstance(given, dict):
             return given, {(): ("networks", key)}
         value = given if names_another_component(value, given) else {**value, **given}

@@ -10,14 +10,14 @@ from typing import Any
 
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.interfaces import Masker, Method, Metric
-from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ONE_PLANE, ROLES
 from ganzoo.plugins import plugins
-from ganzoo.recipe.losses import attach
-from ganzoo.recipe.networks import groups_of, in_full, slot_value
+from ganzoo.recipe.losses import resolve_loss
+from ganzoo.recipe.networks import normalize_component, slot_groups, slot_value
 from ganzoo.recipe.options import Problem, check_options, options_of
 from ganzoo.recipe.schema import LossUse, Part, Recipe
-from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, by_line, read_with_base
+from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, read_with_base, sort_key
 from ganzoo.registry import KINDS
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 
@@ -41,7 +41,7 @@ def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collecti
             f"{document.place(one.path)}: {'.'.join(map(str, one.path)) or 'recipe'}: {one.message}"
             for one in reader.problems
         ]
-        raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=by_line)))
+        raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=sort_key)))
     return recipe
 
 
@@ -136,7 +136,7 @@ class RecipeReader:
 
     def part(self, value: Any, path: KeyPath, kind: str, use: type[Any] | None = None) -> Part | None:
         """Check one component: a mapping of its kind to its name, and its options."""
-        value = in_full(value, kind)
+        value = normalize_component(value, kind)
         if not isinstance(value, dict):
             self.problem(path, f"it is {value!r}; a {kind} is a mapping: {{{kind}: NAME, option: value, …}}")
             return None
@@ -183,7 +183,7 @@ class RecipeReader:
                         self.part(value, ("networks", key), kind)
             return {}
         slots = {name: slot for name, slot in method.slots.items() if slot.kind and not slot.own}
-        groups = {group for name in slots for group in groups_of(name)}
+        groups = {group for name in slots for group in slot_groups(name)}
         for key in section:
             if key not in slots and key not in groups:
                 self.problem(("networks", key), f"the method has no network {key!r}{suggest(key, [*slots, *groups])}")
@@ -223,7 +223,7 @@ class RecipeReader:
                 takes = ", ".join(taken) or "none"
                 hint = ", unless a loss reads it: of: {…: labels_mask_real_A}" if role == "labels" else ""
                 self.problem(path, f"the method takes no mask in the role {role!r}; it takes: {takes}{hint}")
-            part = self.part(value, path, "masker", MaskerUse)
+            part = self.part(value, path, "masker", MaskTransform)
             if part is None:
                 continue
             shared = self.fit(role, part, path)
@@ -262,7 +262,7 @@ class RecipeReader:
             self.problem(path, f"{name!r} is untrained: give it weights")
         elif masker.trains == "along" and role != "composite":
             self.problem(path, f"{name!r} is trained with the generators: only the role 'composite' can teach it")
-        return masker.same_as
+        return masker.shared_role
 
     def losses(self, method: Method | None) -> dict[str, Part]:
         """Return the losses, by name."""
@@ -275,7 +275,7 @@ class RecipeReader:
             part = self.part(value, path, "loss", LossUse)
             if part is None or method is None:
                 continue
-            use, problems = attach(part, path, method, roles)
+            use, problems = resolve_loss(part, path, method, roles)
             self.problems += problems
             found[name] = Part(part.component, part.options, use)
         return found
@@ -307,7 +307,7 @@ def read_masker(text: str, role: str, origin: str) -> Part:
     """
     value = apply_overrides(Document({}, {(): origin}), [f"masker={text}"]).data["masker"]
     reader = RecipeReader(Document({}, {}), ROLES)
-    part = reader.part(value, (), "masker", MaskerUse)
+    part = reader.part(value, (), "masker", MaskTransform)
     if part and reader.fit(role, part, ()):
         reader.problem((), f"{part.component.name!r} hands on another role's mask; name the masker that makes it")
     if reader.problems or part is None:

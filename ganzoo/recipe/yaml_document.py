@@ -175,7 +175,7 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
         base = {NAME: base}
     mappings = isinstance(base, dict) and isinstance(over, dict)
     if mappings and not (component and names_another_component(base, over)):
-        merged = {key: value for key, value in base.items() if not _gives_way(path, key, over)}
+        merged = {key: value for key, value in base.items() if not _is_replaced(path, key, over)}
         for key, value in over.items():
             here = (*path, key)
             merged[key] = _merge(base[key], value, here, places, new) if key in base else value
@@ -188,7 +188,7 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
     return over
 
 
-def _gives_way(path: KeyPath, key: str, over: Mapping[str, Any]) -> bool:
+def _is_replaced(path: KeyPath, key: str, over: Mapping[str, Any]) -> bool:
     """Return whether a run's length, given as epochs or as steps, is given anew in the other unit."""
     lengths = {"epochs", "steps"}
     return path == ("train",) and key in lengths and key not in over and bool(lengths & set(over))
@@ -204,7 +204,7 @@ def names_another_component(base: dict[str, Any], over: dict[str, Any]) -> bool:
     return any(isinstance(one, str) and isinstance(other, str) and one != other for one, other in named)
 
 
-def by_line(problem: str) -> tuple[str, int]:
+def sort_key(problem: str) -> tuple[str, int]:
     """Sort ``file:line: …`` as a reader goes through the file; what has no line number stands last."""
     found = re.match(r"(.*?):(\d+): ", problem)
     return (found[1], int(found[2])) if found else ("\uffff", 0)

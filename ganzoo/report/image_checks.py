@@ -20,7 +20,7 @@ ENOUGH = 128
 """Pixels of a side that are looked at."""
 
 
-def looks(path: Path, step: int) -> list[str]:
+def image_hints(path: Path, step: int) -> list[str]:
     """Return a line for each failure that a grid shows, for each direction that it shows; none where it cannot be told.
 
     Whether it is a failure depends on the domains, which the pixels do not tell: the lines say what was measured.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ganzoo.report.charts import figure
-from ganzoo.report.image_checks import looks
+from ganzoo.report.image_checks import image_hints
 from ganzoo.report.run_log import Log, Points, is_number
 
 ENOUGH = 12
@@ -24,7 +24,7 @@ LOST = 0.1
 def hints(log: Log) -> list[str]:
     """Return what the monitors say of a run."""
     found = [line for monitor in MONITORS for line in monitor(log)]
-    return found + [line for step, path in log.samples[-1:] for line in looks(path, step)]
+    return found + [line for step, path in log.samples[-1:] for line in image_hints(path, step)]
 
 
 def skipped_steps(log: Log) -> list[str]:

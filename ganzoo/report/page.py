@@ -16,7 +16,7 @@ from ganzoo.report.markup import document, node
 from ganzoo.report.results import results
 from ganzoo.report.run_log import Log, name_of
 from ganzoo.report.tables import environment, events, shown, when
-from ganzoo.utils.formatting import clock
+from ganzoo.utils.formatting import format_clock
 
 COURSE = {
     "lr": "learning rate",
@@ -84,7 +84,7 @@ def facts(log: Log) -> Element:
         "length": f"{next(lengths, 'no steps')}, batch {train.get('batch', '?')}, seed {train.get('seed', '?')}",
         "on": f"{shown(log.environment.get('device'))}, {train.get('precision', '?')}",
         "begun": when(next((one.get("time") for one in log.events if one.get("event") == "started"), None)),
-        "time": clock(log.seconds()),
+        "time": format_clock(log.seconds()),
     }
     pairs = [node("div", {}, node("dt", {}, name), node("dd", {}, value)) for name, value in said.items() if value]
     return node("dl", {"class": "facts"}, *pairs)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from ganzoo.errors import GanzooError
-from ganzoo.utils import atomic as aside
+from ganzoo.utils.atomic import find_complete
 from ganzoo.utils.jsonl import JsonLines
 
 Points = list[tuple[float, float]]
@@ -84,7 +84,7 @@ class Log:
     @cached_property
     def best(self) -> Mapping[str, Any]:
         """The progress that the checkpoint ``best`` was saved with; empty where none is kept (any more)."""
-        found = aside.find(self.folder / "checkpoints" / "best", "progress.json")
+        found = find_complete(self.folder / "checkpoints" / "best", "progress.json")
         progress = _json(found / "progress.json") if found else {}
         wanted = self.section("evaluate").get("best")
         return progress if is_number(progress.get("step")) and wanted and progress.get("best_of") == wanted else {}

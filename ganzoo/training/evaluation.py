@@ -5,37 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.data.sampler import picture_counts
-from ganzoo.engine import checkpoint as state
+from ganzoo.data.sampler import image_counts
+from ganzoo.engine.checkpoint import find_checkpoint, load_weights
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Measured
-from ganzoo.evaluation.records import make_record, told
+from ganzoo.evaluation.evaluator import Evaluation
+from ganzoo.evaluation.records import make_record, read_checkpoint_info
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import portable, recipe_key
-from ganzoo.training.summary import closing_panel
+from ganzoo.training.summary import print_summary
 
 if TYPE_CHECKING:
     from ganzoo.training.run import Run
 
 
-def has(run: Run, split: Split) -> bool:
+def is_complete(run: Run, split: Split) -> bool:
     """Return whether a split has pictures of every domain."""
-    return all(picture_counts(run.dataset, split).values())
+    return all(image_counts(run.dataset, split).values())
 
 
-def first_of(run: Run, *splits: Split) -> Split | None:
+def first_complete_split(run: Run, *splits: Split) -> Split | None:
     """Return the first of some splits that has pictures of every domain, or None."""
-    return next((split for split in splits if has(run, split)), None)
+    return next((split for split in splits if is_complete(run, split)), None)
 
 
-def measure_now(run: Run, step: int) -> Measured:
+def evaluate_now(run: Run, step: int) -> Evaluation:
     """Evaluate on validation pictures (or test ones, where there are none), write the figures, return what was found.
 
     A metric that fails costs its own figures, no more; before the first step it is an error, a GanzooError.
     """
-    split = first_of(run, "validation", "test")
+    split = first_complete_split(run, "validation", "test")
     if split is None:
-        return Measured()
+        return Evaluation()
     found = run.evaluator.measure(split, run.recipe.evaluate.limit)
     if found.failed and not step:
         raise GanzooError("; ".join(f"evaluate.metrics: {name}: {why}" for name, why in found.failed.items()))
@@ -49,21 +49,21 @@ def measure_now(run: Run, step: int) -> Measured:
     return found
 
 
-def finish(run: Run, step: int) -> dict[str, float]:
+def final_evaluation(run: Run, step: int) -> dict[str, float]:
     """Evaluate ``last`` and ``best`` on the test split (or validation, where there is none); say where things are."""
-    split = first_of(run, "test", "validation") if run.metrics else None
+    split = first_complete_split(run, "test", "validation") if run.metrics else None
     there: dict[str, Mapping[str, Any]] = {one["checkpoint"]: one for one in results_at(run, step, split)}
     run.accelerator.wait_for_everyone()  # every process has read what there is before anything is added
     if split and "last" not in there:
-        there["last"] = close_with(run, "last", step, split)
-    if split and "best" not in there and state.find(run.checkpoint("best")):
-        state.load_weights(run.checkpoint("best"), run.engine)
-        there["best"] = close_with(run, "best", step, split)
-        state.load_weights(run.checkpoint("last"), run.engine)
+        there["last"] = evaluate_checkpoint(run, "last", step, split)
+    if split and "best" not in there and find_checkpoint(run.checkpoint("best")):
+        load_weights(run.checkpoint("best"), run.engine)
+        there["best"] = evaluate_checkpoint(run, "best", step, split)
+        load_weights(run.checkpoint("last"), run.engine)
     run.write_event("finished", step=step)
     run.report.write()
     if run.accelerator.is_main_process:
-        closing_panel(run, step, results_at(run, step, split))
+        print_summary(run, step, results_at(run, step, split))
     if failed := {name: why for one in there.values() for name, why in one["failed"].items()}:
         raise GanzooError(
             f"{run.folder}: trained to its end, but not all could be measured; what went wrong is recorded, and the "
@@ -79,7 +79,7 @@ def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]
     return [one for one in run.results if all(one[name] == value for name, value in wanted.items())]
 
 
-def close_with(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
+def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
     """Evaluate the weights at hand on all pictures of a split, append the record, return it."""
     found = run.evaluator.measure(split)
     if not run.accelerator.is_main_process:
@@ -90,7 +90,7 @@ def close_with(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, 
         run.accelerator,
         found,
         folder=run.folder,
-        taken=told(run.folder, checkpoint),
+        taken=read_checkpoint_info(run.folder, checkpoint),
         step=step,
         split=split,
     ).fields()

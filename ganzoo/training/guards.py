@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ganzoo.utils.memory import peak
+from ganzoo.utils.memory import peak_memory
 
 if TYPE_CHECKING:
     from ganzoo.training.progress import Progress
     from ganzoo.training.run import Run
 
 
-class Guard:
+class NonFiniteGuard:
     """Counts steps that were not finite (the engine has skipped them), names the term, and ends a lost run."""
 
     def __init__(self, run: Run, progress: Progress) -> None:
@@ -53,7 +53,7 @@ class Guard:
             )
 
 
-class Tally:
+class Meters:
     """Means of the terms over a logging interval, and how fast it went."""
 
     def __init__(self, run: Run, sums: Mapping[str, Tensor]) -> None:
@@ -97,7 +97,7 @@ class Tally:
                 losses=means,
                 images_per_s=round(self.images_per_s, 2),
                 data_wait=round(self.waiting, 4),
-                memory=peak(self.run.accelerator.device),
+                memory=peak_memory(self.run.accelerator.device),
                 seconds=round(self.took, 3),
             )
         self._reset()

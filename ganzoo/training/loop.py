@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ganzoo.data.image_io import write_picture
+from ganzoo.data.image_io import write_image
 from ganzoo.data.loader import Batch, evaluation_rows, micro_steps, training_batches
-from ganzoo.data.sampler import picture_counts
-from ganzoo.engine import checkpoint as state
-from ganzoo.engine.distributed import on_any
-from ganzoo.errors import GanzooError, fitting
+from ganzoo.data.sampler import image_counts
+from ganzoo.engine.checkpoint import find_checkpoint, save_checkpoint
+from ganzoo.engine.distributed import any_process
+from ganzoo.errors import GanzooError, catch_out_of_memory
 from ganzoo.evaluation.evaluator import evaluation_step
-from ganzoo.evaluation.sample_grid import draw_grid, places
-from ganzoo.training.evaluation import finish, first_of, measure_now
-from ganzoo.training.guards import Guard, Tally
+from ganzoo.evaluation.sample_grid import draw_grid, grid_layout
+from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
+from ganzoo.training.guards import Meters, NonFiniteGuard
 from ganzoo.training.progress import Progress
-from ganzoo.training.stop_ import Stop, Stopped
+from ganzoo.training.stop_ import Interrupted, StopSignal
 
 if TYPE_CHECKING:
     from ganzoo.training.run import Run
@@ -32,7 +32,7 @@ def train(run: Run) -> dict[str, float]:
     With nothing to train, that is one grid of samples, one checkpoint, and the evaluation.
     """
     progress, sums = run.start_step()
-    tally, guard = Tally(run, sums), Guard(run, progress)
+    tally, guard = Meters(run, sums), NonFiniteGuard(run, progress)
     settings, start, total = run.recipe.train, progress.step, run.total
     best, patience = run.recipe.evaluate.best, run.recipe.evaluate.patience
     ended = progress.begin(total, best, patience)
@@ -43,11 +43,11 @@ def train(run: Run) -> dict[str, float]:
         metric.prepare(settings.seed)
     trains = bool(run.engine.method.phases)
     if start == 0 and run.metrics and trains:
-        measure_now(run, 0)
+        evaluate_now(run, 0)
     stop_at = start if ended else total
     if start < stop_at or not trains:
-        run.sit_down(start)
-    with Stop() as stop, run.console.progress(total, start) as line:
+        run.record_session(start)
+    with StopSignal() as stop, run.console.progress(total, start) as line:
         begun = time.perf_counter()
         for index, batches in training_batches(run.reader, run.order, start, stop_at, settings.workers):
             idle = time.perf_counter() - begun
@@ -63,8 +63,8 @@ def train(run: Run) -> dict[str, float]:
                 line.report(step, means, tally.images_per_s, tally.waiting, tally.left(step))
                 run.callbacks.call("step", step, means)
             if run.metrics and (due(step, run.recipe.evaluate.every) or last):
-                found = measure_now(run, step)
-                ended = on_any(run.accelerator, run.callbacks.call("evaluation", step, found.figures))
+                found = evaluate_now(run, step)
+                ended = any_process(run.accelerator, run.callbacks.call("evaluation", step, found.figures))
                 measured = bool(found.figures or found.failed)
                 if measured and progress.improve(best, found.figures, lacking=bool(found.failed)):
                     save(run, "best", progress, tally)
@@ -83,22 +83,22 @@ def train(run: Run) -> dict[str, float]:
                 run.write_event("stopped", step=step, signal=stop.name)
                 run.report.write()
                 run.callbacks.call("end")
-                raise GanzooError(guard.lost) if guard.lost else Stopped(run.folder, step, stop.name)
+                raise GanzooError(guard.lost) if guard.lost else Interrupted(run.folder, step, stop.name)
             if ended:
                 run.write_event("ended-early", step=step)
                 break
             begun = time.perf_counter()
-    if not trains and not state.find(run.checkpoint("last")):
+    if not trains and not find_checkpoint(run.checkpoint("last")):
         draw_samples(run, 0)
         save(run, "last", progress, tally)
-    figures = finish(run, progress.step)
+    figures = final_evaluation(run, progress.step)
     run.callbacks.call("end")
     return figures
 
 
 def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Tensor], Tensor]:
     """Bring the micro-batches to the device, vary them there, and run the step; the engine's losses and flags."""
-    with fitting(f"{run.folder}: out of memory at step {index + 1}"):
+    with catch_out_of_memory(f"{run.folder}: out of memory at step {index + 1}"):
         device, images = run.engine.device, run.recipe.images
         return run.engine.step(micro_steps(batches, device, images, run.paired, **about(run, index)))
 
@@ -118,7 +118,7 @@ def announce(run: Run, start: int, ended: bool) -> None:
         where = f"already at step {start}, beyond {run.total}" if start > run.total else "already at its end"
         where = where if ended or start >= run.total else f"going on from step {start}"
         run.console.say(f"{run.folder}: {where}")
-    if run.metrics and first_of(run, "validation", "test") is None:
+    if run.metrics and first_complete_split(run, "validation", "test") is None:
         run.console.say("no held-out pictures: nothing is measured; add test pictures, or raise data.validation")
     run.write_event("started", step=start, total=run.total)
 
@@ -150,8 +150,8 @@ def draw_samples(run: Run, step: int) -> None:
     """Write a grid of up to eight held-out pictures, evenly spaced over the split, with every mask that is used."""
     if not run.accelerator.is_main_process or not run.engine.method.tensors:
         return
-    split = first_of(run, "validation", "test") or "train"
-    rows = evaluation_rows(picture_counts(run.dataset, split))
+    split = first_complete_split(run, "validation", "test") or "train"
+    rows = evaluation_rows(image_counts(run.dataset, split))
     shown = [rows[i] for i in sorted({round(i * (len(rows) - 1) / 7) for i in range(8)})]
     masks = run.engine.method.masks
     with run.engine.evaluating():
@@ -159,14 +159,14 @@ def draw_samples(run: Run, step: int) -> None:
         if "judge" in masks:  # made in the losses, which a grid does not compute
             for name in [name for name in made if name.startswith(("real_", "fake_"))]:
                 masks.mask("judge", made, name)
-    note = {"places": json.dumps(places(made))}
-    write_picture(draw_grid(made), run.folder / "samples" / f"step-{step:07}.png", note)
+    note = {"places": json.dumps(grid_layout(made))}
+    write_image(draw_grid(made), run.folder / "samples" / f"step-{step:07}.png", note)
 
 
-def save(run: Run, name: str, progress: Progress, tally: Tally) -> None:
+def save(run: Run, name: str, progress: Progress, tally: Meters) -> None:
     """Write a checkpoint."""
     saved = {**asdict(progress), "channels": dict(run.dataset.channels), "classes": dict(run.dataset.classes)}
     saved["sittings"] = run.sittings
-    state.save(run.checkpoint(name), run.engine, saved, tally.sums)
+    save_checkpoint(run.checkpoint(name), run.engine, saved, tally.sums)
     run.callbacks.call("checkpoint", progress.step)
     run.report.keep()

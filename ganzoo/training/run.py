@@ -14,25 +14,33 @@ import torch
 import yaml
 from accelerate import Accelerator
 
-from ganzoo.build import METRICS, attach_losses, bound_metrics, build_method, reads_pairs, require_given, sources_of
+from ganzoo.build import (
+    METRICS,
+    attach_losses,
+    build_method,
+    build_metrics,
+    check_pairs,
+    check_provided,
+    collect_sources,
+)
 from ganzoo.data.loader import Reader
-from ganzoo.data.sampler import Order, picture_counts
-from ganzoo.engine import checkpoint as state
-from ganzoo.engine import distributed as processes
+from ganzoo.data.sampler import Sampler, image_counts
+from ganzoo.engine.checkpoint import PROGRESS, load_checkpoint, read_progress, repair_checkpoint
+from ganzoo.engine.distributed import close_process_group, start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.interfaces import Dataset
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import note_code
-from ganzoo.provenance.sessions import joined, sitting
+from ganzoo.provenance.sessions import append_session, make_session
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.settings import RESUMABLE
 from ganzoo.training.callbacks import Callbacks
 from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
-from ganzoo.utils.atomic import hold
+from ganzoo.utils.atomic import lock_file
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines, differences, write_text
 
@@ -57,10 +65,10 @@ class Run:
         self.dataset: Dataset = recipe.data.make()
         train = recipe.train
         method = build_method(recipe, self.dataset.channels)
-        self.paired = reads_pairs(recipe, method, self.dataset)
-        require_given(recipe, method, self.dataset)
-        self.order = Order(
-            picture_counts(self.dataset, "train"),
+        self.paired = check_pairs(recipe, method, self.dataset)
+        check_provided(recipe, method, self.dataset)
+        self.order = Sampler(
+            image_counts(self.dataset, "train"),
             self.paired,
             train.batch,
             train.accumulate,
@@ -80,8 +88,8 @@ class Run:
             precision=train.precision,
             ema=train.ema,
         )
-        self.metrics = bound_metrics(recipe, method, self.reader)
-        self.sources = sources_of(method, losses, self.metrics)
+        self.metrics = build_metrics(recipe, method, self.reader)
+        self.sources = collect_sources(method, losses, self.metrics)
         self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=train.seed, batch=recipe.evaluate.batch)
         self.lines = JsonLines(folder / "metrics.jsonl")
         self.events = JsonLines(folder / "events.jsonl")
@@ -91,7 +99,7 @@ class Run:
         self.command = ["ganzoo", "run", str(recipe.file)]
         self.lock: IO[str] | None = None
         self.sittings: list[dict[str, Any]] = []
-        if recipe.evaluate.best and not all(picture_counts(self.dataset, "validation").values()):
+        if recipe.evaluate.best and not all(image_counts(self.dataset, "validation").values()):
             raise GanzooError(
                 "evaluate.best: the data has no validation pictures, and the best is never chosen on test pictures: "
                 "give some (data.validation), or leave best out"
@@ -112,7 +120,7 @@ class Run:
         if not name or Path(name).name != name or name.startswith("."):
             raise GanzooError(f"--name is {name!r}; it is the name of one folder")
         folder = Path(root) / checked.name / name
-        accelerator = processes.start(checked.train.trackers, str(folder))
+        accelerator = start_accelerator(checked.train.trackers, str(folder))
         run = cls(checked, folder, accelerator)
         where = [
             *(["--name", name] if name != "default" else []),
@@ -121,7 +129,7 @@ class Run:
         run.command = ["ganzoo", "run", str(recipe), *where, *overrides]
         if accelerator.is_main_process:
             if fresh and folder.exists():
-                lock = hold(folder / ".lock", _busy(folder))
+                lock = lock_file(folder / ".lock", _busy(folder))
                 try:
                     folder.rename(_free_name(folder))
                 except OSError as error:
@@ -142,7 +150,7 @@ class Run:
             self.accelerator.wait_for_everyone()
             return figures
         finally:
-            processes.leave()
+            close_process_group()
             if self.lock:
                 self.lock.close()
 
@@ -180,7 +188,7 @@ class Run:
                 shutil.copyfile(file, self.folder / "recipe.yaml")
         except OSError as error:
             raise GanzooError(f"{self.folder}: cannot be written: {error.strerror}") from None
-        self.lock = hold(self.folder / ".lock", _busy(self.folder))
+        self.lock = lock_file(self.folder / ".lock", _busy(self.folder))
         if described.is_file():
             changes += [one for one in differences(earlier, environment_now) if one[0].split(".")[0] not in SHAPING]
         write_text(environment_file, json.dumps(environment_now, indent=1))
@@ -193,26 +201,26 @@ class Run:
     def _frozen(self) -> dict[str, str]:
         return {f"maskers.{role}": one for role, one in self.engine.method.masks.fingerprints().items()}
 
-    def sit_down(self, step: int) -> None:
+    def record_session(self, step: int) -> None:
         """Note what the training goes on with from a step (main process)."""
         if self.accelerator.is_main_process:
             read = self._frozen() | {
                 name: one.key for name, one in self.sources.items() if not name.startswith(f"{METRICS}.")
             }
-            self.sittings = joined(self.sittings, sitting(self.recipe, self.dataset, read, step))
+            self.sittings = append_session(self.sittings, make_session(self.recipe, self.dataset, read, step))
 
     def start_step(self) -> tuple[Progress, dict[str, torch.Tensor]]:
         """Return the progress and the log's sums, from the last checkpoint or from nothing."""
         last = self.checkpoint("last")
         if self.accelerator.is_main_process:
-            found = state.mend(last) is not None
-            step = int(state.read_progress(last)["step"]) if found else 0
+            found = repair_checkpoint(last) is not None
+            step = int(read_progress(last)["step"]) if found else 0
             for lines in (self.lines, self.results):
                 lines.cut(step if found else -1)
         self.accelerator.wait_for_everyone()
-        if not (last / state.PROGRESS).is_file():
+        if not (last / PROGRESS).is_file():
             return Progress(), {}
-        saved, sums = state.load(last, self.engine)
+        saved, sums = load_checkpoint(last, self.engine)
         self.sittings = saved["sittings"]
         progress = Progress.of(saved)
         self.write_event("resumed", step=progress.step)

@@ -9,7 +9,7 @@ from types import FrameType
 from ganzoo.errors import GanzooError
 
 
-class Stopped(GanzooError):  # noqa: N818
+class Interrupted(GanzooError):  # noqa: N818
     """The run was asked to stop, and saved; ``code`` is what the command exits with."""
 
     def __init__(self, folder: Path, step: int, name: str) -> None:
@@ -17,7 +17,7 @@ class Stopped(GanzooError):  # noqa: N818
         super().__init__(f"{folder}: stopped at step {step} and saved; the same command goes on from here")
 
 
-class Stop:
+class StopSignal:
     """While it lasts, SIGTERM and Ctrl-C ask for a stop after the step; a second Ctrl-C ends at once."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Stop:
         """Whether a signal came."""
         return bool(self.name)
 
-    def __enter__(self) -> Stop:
+    def __enter__(self) -> StopSignal:
         self.before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
             for one in self.before:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ganzoo.training.run import Run
 
 
-def closing_panel(run: Run, step: int, results: list[dict[str, Any]]) -> None:
+def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
     """Print the closing figures beside those of the untrained network, the places of things, the next commands."""
     lines = []
     first: dict[str, Any] = next((one for one in run.lines if one["step"] == 0), {})

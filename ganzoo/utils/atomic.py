@@ -15,12 +15,12 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
-def beside(folder: Path, word: str) -> Path:
+def sibling_path(folder: Path, word: str) -> Path:
     """Return the hidden folder beside another that holds its ``new`` or its ``old`` contents."""
     return folder.with_name(f".{folder.name}.{word}")
 
 
-def find(folder: Path, mark: str) -> Path | None:
+def find_complete(folder: Path, mark: str) -> Path | None:
     """Return the folder that is whole just now: itself, or what it was when a replacement was cut short.
 
     Nothing is renamed, so that reading never disturbs whoever writes.
@@ -29,33 +29,33 @@ def find(folder: Path, mark: str) -> Path | None:
         folder: where it belongs.
         mark: the file that is written last.
     """
-    return next((one for one in (folder, beside(folder, "old")) if (one / mark).is_file()), None)
+    return next((one for one in (folder, sibling_path(folder, "old")) if (one / mark).is_file()), None)
 
 
-def mend(folder: Path, mark: str) -> Path | None:
+def repair_replacement(folder: Path, mark: str) -> Path | None:
     """Undo a replacement that was cut short; return the folder, or None. For the process that owns it."""
-    found = find(folder, mark)
+    found = find_complete(folder, mark)
     return found.rename(folder) if found and found != folder else found
 
 
-def put_in_place(folder: Path, mark: str) -> None:
-    """Put what is in ``beside(folder, "new")`` in its place; between the two renames ``find`` finds the old."""
-    old = beside(folder, "old")
-    mend(folder, mark)
+def replace_folder(folder: Path, mark: str) -> None:
+    """Replace a folder by its ``new`` sibling; between the two renames ``find_complete`` finds the old one."""
+    old = sibling_path(folder, "old")
+    repair_replacement(folder, mark)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
-    beside(folder, "new").rename(folder)
+    sibling_path(folder, "new").rename(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def flush(file: Path) -> None:
+def flush_to_disk(file: Path) -> None:
     """Have the system write a file's contents to the disk."""
     with file.open("rb") as written:
         os.fsync(written.fileno())
 
 
-def hold(file: Path, busy: str) -> IO[str] | None:
+def lock_file(file: Path, busy: str) -> IO[str] | None:
     """Lock a file for this process, until it ends in whatever way; None where the file system knows no locks.
 
     Raises GanzooError, saying ``busy``, when another process holds it.
@@ -66,8 +66,8 @@ def hold(file: Path, busy: str) -> IO[str] | None:
         raise GanzooError(busy) from None
 
 
-def wait_for(file: Path) -> IO[str] | None:
-    """Lock a file as ``hold`` does, but wait while another process holds it. Closing it unlocks it."""
+def wait_for_lock(file: Path) -> IO[str] | None:
+    """Lock a file as ``lock_file`` does, but wait while another process holds it. Closing it unlocks it."""
     return _lock(file, wait=True)
 
 

@@ -11,7 +11,7 @@ import rich.console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ganzoo.utils.formatting import clock
+from ganzoo.utils.formatting import format_clock
 
 
 class Console:
@@ -79,4 +79,4 @@ class ProgressLine:
         if self.live and self.task is not None:
             self.live.update(self.task, completed=step, speed=speed, losses=shown)
         else:
-            self.console.say(f"step {step}/{self.total}  {speed}  {clock(left)} left  {shown}")
+            self.console.say(f"step {step}/{self.total}  {speed}  {format_clock(left)} left  {shown}")

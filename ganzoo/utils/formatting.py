@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def size(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Return bytes as a reader takes them in.
 
     >>> size(471_000_000), size(64 * 2**30), size(900)
@@ -15,7 +15,7 @@ def size(count: float) -> str:
     return f"{count / 2**10:.1f} KiB"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a time as a reader takes it in.
 
     >>> [duration(one) for one in (9, 130, 7300, 8_000_000)]
@@ -27,7 +27,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """Write a duration: 75 s is 1:15, 2 h is 2:00:00.
 
     >>> clock(75), clock(7200)

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 
 
-def peak(device: torch.device) -> int:
+def peak_memory(device: torch.device) -> int:
     """Return the most memory that this process has had on a device, bytes; 0 where that is not known."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
-    return peak_of_process() if device.type == "cpu" else 0
+    return peak_process_memory() if device.type == "cpu" else 0
 
 
-def peak_of_process() -> int:
+def peak_process_memory() -> int:
     """Return the most memory that this process has had, bytes; 0 where the system does not say."""
     with suppress(OSError):  # Linux: what getrusage says is inherited from a larger parent
         for line in Path("/proc/self/status").read_text().splitlines():

@@ -16,8 +16,8 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ganzoo.errors import GanzooError
-from ganzoo.utils.atomic import flush
-from ganzoo.utils.formatting import size
+from ganzoo.utils.atomic import flush_to_disk
+from ganzoo.utils.formatting import format_bytes
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -140,19 +140,19 @@ class Transfer:
                     done += len(chunk)
                     show(done, total)
         if done < total:
-            raise _TransferError(f"the connection ended after {size(done)} of {size(total)}")
+            raise _TransferError(f"the connection ended after {format_bytes(done)} of {format_bytes(total)}")
         if not digest.hexdigest().startswith(self.entry.sha256):
             self.part.unlink()
             wrong = f"what came has the sha256 {digest.hexdigest()}, not {self.entry.sha256}"
             raise _TransferError(wrong, lasting=not here)  # what was gone on with may have been wrong before
-        flush(self.part)
+        flush_to_disk(self.part)
         return digest.hexdigest()
 
     def whole(self, refused: _TransferError) -> str:
         """Return the checksum of a part from whose end on there is nothing: it is whole, or of something else."""
         checksum = self.begun(_length(self.part)).hexdigest()
         if self.entry.sha256 and checksum.startswith(self.entry.sha256):
-            flush(self.part)
+            flush_to_disk(self.part)
             return checksum
         self.part.unlink(missing_ok=True)
         raise refused

@@ -14,7 +14,7 @@ from hashlib import file_digest
 from pathlib import Path
 
 from ganzoo.errors import GanzooError
-from ganzoo.utils.atomic import wait_for
+from ganzoo.utils.atomic import wait_for_lock
 from ganzoo.utils.cache import cache_folder
 from ganzoo.weights.manifest import WeightsFile
 
@@ -79,7 +79,7 @@ def _fetch(entry: WeightsFile) -> Path:
     place = weights_folder() / entry.file
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with wait_for(place.with_name(f".{place.name}.lock")) or nullcontext() as lock:
+        with wait_for_lock(place.with_name(f".{place.name}.lock")) or nullcontext() as lock:
             if not place.is_file():
                 # Where no lock can be had, each process has a part of its own, which another run does not go on with.
                 part = place.with_name(f".{place.name}.part" if lock else f".{place.name}.{os.getpid()}.part")

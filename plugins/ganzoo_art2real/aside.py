@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganzoo import GanzooError
-from ganzoo.utils.atomic import beside, fcntl, flush, put_in_place
+from ganzoo.utils.atomic import fcntl, flush_to_disk, replace_folder, sibling_path
 from ganzoo_art2real.bank import MANIFEST
 
 
@@ -21,7 +21,7 @@ def written_aside(target: Path) -> Iterator[Path]:
     the disk is full or cannot be written.
     """
     place = target.absolute()
-    new, lock = beside(place, "new"), -1
+    new, lock = sibling_path(place, "new"), -1
     try:
         new.mkdir(parents=True, exist_ok=True)
         lock = os.open(new, os.O_RDONLY) if fcntl else -1
@@ -30,8 +30,8 @@ def written_aside(target: Path) -> Iterator[Path]:
         try:
             yield new
             for file in new.iterdir():
-                flush(file)
-            put_in_place(place, MANIFEST)
+                flush_to_disk(file)
+            replace_folder(place, MANIFEST)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise

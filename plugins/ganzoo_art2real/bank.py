@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.utils.atomic import find
+from ganzoo.utils.atomic import find_complete
 
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -117,7 +117,7 @@ class Bank:
     def open(cls, folder: str | Path) -> Bank:
         """Open a bank. Raises GanzooError when there is none, or it is damaged or of another version."""
         folder = Path(folder)
-        folder = find(folder, MANIFEST) or folder
+        folder = find_complete(folder, MANIFEST) or folder
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):

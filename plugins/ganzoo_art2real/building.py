@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganzoo import GanzooError
 from ganzoo.data.transforms import scale as scaled
-from ganzoo.utils.atomic import find
+from ganzoo.utils.atomic import find_complete
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import differences
 from ganzoo_art2real.aside import written_aside
@@ -95,7 +95,7 @@ def build(
     }
     digests = [_digest(entry) for entry in entries]
     key = sha256(json.dumps([VERSION, said, digests], sort_keys=True).encode()).hexdigest()
-    there = find(out, MANIFEST)
+    there = find_complete(out, MANIFEST)
     if out.exists() and not there and not (out.is_dir() and not any(out.iterdir())):
         raise GanzooError(f"{out}: it is there, and no bank; choose another place for -o")
     if there and not fresh:

@@ -68,12 +68,12 @@ def build_command(
 @click.option("-o", "--out", type=PATH, help="A PNG to draw patches of each class into.")
 def show_command(folder: Path, out: Path | None) -> None:
     """Say what BANK holds, and draw patches of each class: a row a class and scale, in the order of the table."""
-    from ganzoo.data.image_io import write_picture
+    from ganzoo.data.image_io import write_image
     from ganzoo_art2real.bank import Bank
     from ganzoo_art2real.showing import draw, summary
 
     opened = Bank.open(folder)
     click.echo(summary(opened))
     if out:
-        write_picture(draw(opened), out)
+        write_image(draw(opened), out)
         click.echo(f"{out}: a row a class and scale, in the order above")

@@ -13,7 +13,7 @@ from torch import Tensor
 from ganzoo import GanzooError
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Loss, Method, Source
-from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import Roles
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.contextual import contextual_loss
@@ -89,9 +89,9 @@ class Contextual(Loss):
             and "given" not in masks.needs("labels")
             and isinstance(self.bank.settings["classes"], dict)
         ):
-            use = masks.uses.get("labels", MaskerUse())
+            use = masks.uses.get("labels", MaskTransform())
             known, told = self.bank.names, {BACKGROUND: "background"}
-            told |= names_of(masks.maskers["labels"], use if isinstance(use, MaskerUse) else MaskerUse())
+            told |= names_of(masks.maskers["labels"], use if isinstance(use, MaskTransform) else MaskTransform())
             if known != told:
                 theirs, ours = (", ".join(list(names.values())[1:]) for names in (known, told))
                 raise GanzooError(

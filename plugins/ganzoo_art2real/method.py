@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.data.loader import Reader
-from ganzoo.interfaces.wrapper import Variation
+from ganzoo.interfaces.wrapper import MethodWrapper
 from ganzoo.step import Step
 from ganzoo_art2real.loss import Contextual, Count, Scales
 from ganzoo_art2real.retrieval import Way
@@ -27,7 +27,7 @@ REFRESH: Refresh = {"after": 40, "every": 20}
 SNAPSHOT, TAKEN = "snapshot.", "taken"
 
 
-class Art2Real(Variation):
+class Art2Real(MethodWrapper):
     """Paintings (A) to photographs (B) by memory banks (Tomei et al., CVPR 2019, eq. 7): CycleGAN + λ · L_CXMS(fake_B).
 
     The loss is ``contextual``; which class a place of fake_B belongs to says the masker in the role ``labels``: of the

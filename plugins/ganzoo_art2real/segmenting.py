@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from ganzoo import GanzooError
-from ganzoo.build import make_masker
+from ganzoo.build import build_masker
 from ganzoo.data.image_io import to_float
 from ganzoo.engine.distributed import default_device
 from ganzoo.interfaces import Masker, Sample
-from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.options import plain
@@ -67,7 +67,7 @@ class ByMasker(Segmenting):
 
     def __init__(self, text: str) -> None:
         part = read_masker(text, "labels", "--masker")
-        self.masker = make_masker(part, "labels", seed=0)
+        self.masker = build_masker(part, "labels", seed=0)
         name, options = part.component.name, part.options
         if "given" in self.masker.needs:
             raise GanzooError(
@@ -75,7 +75,7 @@ class ByMasker(Segmenting):
             )
         if self.masker.trains:
             raise GanzooError(f"--masker: {name!r} is untrained; choose another")
-        self.use = MaskerUse(**part.use)
+        self.use = MaskTransform(**part.use)
         self.planes = 1 if self.use.foreground else self.masker.planes
         # Weights count by what they hold, not by where they lie.
         kept = {name: one for name, one in options.items() if not isinstance(one, Path)}
@@ -96,7 +96,7 @@ class ByMasker(Segmenting):
         return names_of(self.masker, self.use)
 
 
-def names_of(masker: Masker, use: MaskerUse) -> dict[int, str]:
+def names_of(masker: Masker, use: MaskTransform) -> dict[int, str]:
     """Return what a bank calls the planes of a masker, by class, the first 1."""
     if use.foreground:
         return {1: "foreground"}

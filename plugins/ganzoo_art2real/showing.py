@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ganzoo.utils.formatting import size
+from ganzoo.utils.formatting import format_bytes
 from ganzoo_art2real.bank import Bank, Scale
 
 ACROSS, SIDE, GAP = 16, 48, 2
@@ -16,10 +16,10 @@ def summary(bank: Bank) -> str:
     files = [(file, file.stat().st_size) for file in bank.folder.iterdir()]
     indexes = sum(many for file, many in files if file.suffix == ".faiss")
     total = sum(many for _, many in files)
-    learnt = f", {size(indexes)} of it indexes for approximate search" if indexes else ""
+    learnt = f", {format_bytes(indexes)} of it indexes for approximate search" if indexes else ""
     head = [
         f"{bank.folder}: {len(bank.photographs):,} photographs of {bank.size}×{bank.size}, key {bank.key[:12]}",
-        f"{size(total)} on the disk{learnt}; a class owns a window with {bank.settings['share']:.0%} of its pixels",
+        f"{format_bytes(total)} on the disk{learnt}; a class owns a window with {bank.settings['share']:.0%} of its pixels",
     ]
     rows = [["class", "", *(f"{scale}, every {scale.stride}" for scale in bank.scales)]]
     rows += [

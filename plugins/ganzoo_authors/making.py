@@ -16,7 +16,7 @@ from ganzoo import GanzooError, create
 from ganzoo.engine.checkpoint import PROGRESS
 from ganzoo.errors import one_line
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.utils.atomic import beside, flush
+from ganzoo.utils.atomic import flush_to_disk, sibling_path
 from ganzoo_authors.masked import files_of, masker_of, networks_of
 from ganzoo_authors.networks import Found, munit, munit_judge, recognize
 from ganzoo_authors.reading import read
@@ -91,7 +91,7 @@ def make_run(files: Sequence[Path], layout: Layout, out: Path) -> tuple[dict[str
         "data": {"dataset": "folders", "root": "imported", **({"classes": classes} if classes else {})},
         "train": {"steps": 1},
     }
-    new = beside(out.absolute(), "new")
+    new = sibling_path(out.absolute(), "new")
     shutil.rmtree(new, ignore_errors=True)
     try:
         _write(new, recipe, slots, {"step": 0, "bad": 0, "best": None, "channels": channels, "classes": classes})
@@ -198,5 +198,5 @@ def _write(folder: Path, recipe: dict[str, Any], slots: Mapping[str, Found], pro
     for slot, found in slots.items():
         file = networks / f"{slot}.safetensors"
         save_file({name: one.detach().clone().contiguous() for name, one in found.state.items()}, file)
-        flush(file)
+        flush_to_disk(file)
     (networks.parent / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.data.domain_io import Form
-from ganzoo.data.image_io import SUFFIXES, find_pictures
+from ganzoo.data.domain_io import DomainIO
+from ganzoo.data.image_io import IMAGE_SUFFIXES, find_images
 from ganzoo.data.label_maps import read_labels, read_mask
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Sample
@@ -58,9 +58,11 @@ def classes_of(option: Channels | None, channels: Channels | None) -> dict[str, 
 
 def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
     """Return the pictures below a folder. Raises GanzooError when there is no such folder, or none in it."""
-    entries = [Entry(path, path.relative_to(folder).as_posix()) for path in find_pictures(folder, hint)]
+    entries = [Entry(path, path.relative_to(folder).as_posix()) for path in find_images(folder, hint)]
     if not entries:
-        raise GanzooError(f"{folder}: no pictures in it or below; put some there (looked for {' '.join(SUFFIXES)})")
+        raise GanzooError(
+            f"{folder}: no pictures in it or below; put some there (looked for {' '.join(IMAGE_SUFFIXES)})"
+        )
     return entries
 
 
@@ -128,7 +130,7 @@ def read_sample(
     ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0. With ``classes``
     the picture is a label map of so many classes as there are ``channels``.
     """
-    image = Form(channels, channels if classes else 0).read(entry.path)
+    image = DomainIO(channels, channels if classes else 0).read(entry.path)
     return Sample(
         image,
         entry.name,

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.data.domain_io import Form
-from ganzoo.data.image_io import read_picture
+from ganzoo.data.domain_io import DomainIO
+from ganzoo.data.image_io import read_image
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Sample, Split
 from ganzoo_datasets.files import (
@@ -110,7 +110,7 @@ class Paired(Dataset):
     def _halves(self, path: Path) -> dict[str, np.ndarray]:
         halves = {}
         for domain in DOMAINS:
-            whole = read_picture(path, self.channels[domain])
+            whole = read_image(path, self.channels[domain])
             width = whole.shape[1]
             if width % 2:
                 raise GanzooError(
@@ -122,7 +122,7 @@ class Paired(Dataset):
         return halves
 
     def _two(self, pair: _Pair) -> dict[str, np.ndarray]:
-        forms = (Form(self.channels[domain], self.classes.get(domain, 0)) for domain in DOMAINS)
+        forms = (DomainIO(self.channels[domain], self.classes.get(domain, 0)) for domain in DOMAINS)
         first, second = (form.read(entry.path) for form, entry in zip(forms, (pair.A, pair.B), strict=True))
         if first.shape[:2] != second.shape[:2]:
             raise GanzooError(

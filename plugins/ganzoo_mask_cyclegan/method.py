@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Slot
-from ganzoo.interfaces.wrapper import Variation
+from ganzoo.interfaces.wrapper import MethodWrapper
 from ganzoo.masks.roles import source_of
 from ganzoo.step import Step
 from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
@@ -21,7 +21,7 @@ from ganzoo_mask_cyclegan.encoder import MaskEncoder
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class MaskCycleGAN(Variation):
+class MaskCycleGAN(MethodWrapper):
     """Masked translation (Wang, Mask CycleGAN): the generators see a mask, of the masker in the role ``input``.
 
     Where the mask is 1 the picture enters the generator; the rest is context that goes around it. Any mask serves to

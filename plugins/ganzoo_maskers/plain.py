@@ -57,7 +57,7 @@ class Shared(Masker):
 
     def __init__(self, *, role: Literal["input", "composite"]) -> None:
         super().__init__()
-        self.same_as = role
+        self.shared_role = role
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return the other role's mask, (B, K, H, W)."""

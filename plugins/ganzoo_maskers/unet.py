@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.engine import checkpoint as state
+from ganzoo.engine.checkpoint import find_checkpoint
 from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws
 from ganzoo_maskers.pretrained import Weights, misfit, read_weights
@@ -145,7 +145,7 @@ def _trained(folder: Path) -> Path:
         raise GanzooError(f"{described}: damaged; give the weights file below {folder / 'checkpoints'}") from None
     if not slots:
         raise GanzooError(f"{folder}: a run of the method {method!r}, which trains no unet: give one of segmenter")
-    checkpoint = state.find(folder / "checkpoints/best") or state.find(folder / "checkpoints/last")
+    checkpoint = find_checkpoint(folder / "checkpoints/best") or find_checkpoint(folder / "checkpoints/last")
     if checkpoint is None:
         raise GanzooError(f"{folder}: there is no checkpoint yet; train first")
     averaged = checkpoint / f"average/{slots[0]}.safetensors"

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces.wrapper import Variation
+from ganzoo.interfaces.wrapper import MethodWrapper
 from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
 from ganzoo_cyclegan.adversarial import Adversarial
@@ -24,7 +24,7 @@ Stairs = tuple[tuple[Annotated[int, Field(ge=0)], Share], ...]
 RAMP: Ramp = {"start": 0.1, "end": 1.0}
 
 
-class SMCycleGAN(Variation):
+class SMCycleGAN(MethodWrapper):
     """Soft-masked CycleGAN (Yin 2023, eq. 3, 4 and 7): the discriminators judge M_x ⊙ x, real and fake.
 
     M_x comes from the masker in the role ``judge``, run on that very picture. One draw a step decides, for both

@@ -10,9 +10,9 @@ import pytest
 from tinyrun import lines
 
 import ganzoo as package
-from ganzoo.engine import checkpoint as state
+from ganzoo.engine.checkpoint import read_progress
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Measured
+from ganzoo.evaluation.evaluator import Evaluation
 from ganzoo.interfaces import Callback
 from ganzoo.training.progress import Progress
 from ganzoo.training.run import Run
@@ -21,7 +21,7 @@ from ganzoo.training.run import Run
 def test_the_best_checkpoint_is_the_best_evaluated(whole: Path) -> None:
     evaluated = {line["step"]: line["figures"]["cycle_l1_AB"] for line in lines(whole / "metrics.jsonl")
                  if "figures" in line and line["step"]}  # fmt: skip
-    progress = state.read_progress(whole / "checkpoints/best")
+    progress = read_progress(whole / "checkpoints/best")
     assert progress["step"] == min(evaluated, key=lambda step: evaluated[step])
     assert progress["best"] == min(evaluated.values())
 
@@ -44,11 +44,11 @@ def test_a_run_that_an_observer_ended_goes_on_when_it_is_made_longer(
         patch.setattr(Callbacks, "gather", lambda self: self.active.append(Ending()))
         package.run(home / "tiny.yaml", root=tmp_path)
     last = tmp_path / "tiny/default/checkpoints/last"
-    assert state.read_progress(last)["step"] == 4
+    assert read_progress(last)["step"] == 4
     package.run(home / "tiny.yaml", root=tmp_path)
-    assert state.read_progress(last)["step"] == 4
+    assert read_progress(last)["step"] == 4
     package.run(home / "tiny.yaml", "train.steps=10", root=tmp_path)
-    assert state.read_progress(last)["step"] == 10
+    assert read_progress(last)["step"] == 10
 
 
 def test_another_best_figure_is_not_compared_with_the_old_ones_value() -> None:
@@ -72,15 +72,15 @@ class Waiting:
     def __init__(self, *figures: float | None) -> None:
         self.figures = iter(figures)
 
-    def __call__(self, run: Run, step: int) -> Measured:
+    def __call__(self, run: Run, step: int) -> Evaluation:
         figure = next(self.figures)
         if figure is None:
-            return Measured(failed={"cycle_l1": "planted"})
-        return Measured(dict.fromkeys(("cycle_l1_AB", "other"), figure))
+            return Evaluation(failed={"cycle_l1": "planted"})
+        return Evaluation(dict.fromkeys(("cycle_l1_AB", "other"), figure))
 
 
 def steps_of(root: Path) -> int:
-    return int(state.read_progress(root / "tiny/default/checkpoints/last")["step"])
+    return int(read_progress(root / "tiny/default/checkpoints/last")["step"])
 
 
 def test_a_run_ends_when_its_best_figure_does_not_get_better(
@@ -92,7 +92,7 @@ def test_a_run_ends_when_its_best_figure_does_not_get_better(
         monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(*told))
         package.run(home / "tiny.yaml", *words, root=tmp_path / str(count))
         assert steps_of(tmp_path / str(count)) == count
-        assert state.read_progress(tmp_path / str(count) / "tiny/default/checkpoints/best")["step"] == best
+        assert read_progress(tmp_path / str(count) / "tiny/default/checkpoints/best")["step"] == best
     assert "min cycle_l1_AB has not improved for 2 evaluations: the training ends here" in capsys.readouterr().out
 
 
@@ -139,7 +139,7 @@ def test_a_metric_that_fails_while_a_run_trains_does_not_end_it(
     monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(9.0, None, 2.0, None))
     package.run(home / "tiny.yaml", "evaluate.every=1", "train.steps=3", "train.sample=0", root=tmp_path)
     assert steps_of(tmp_path) == 3
-    assert state.read_progress(tmp_path / "tiny/default/checkpoints/best")["step"] == 2
+    assert read_progress(tmp_path / "tiny/default/checkpoints/best")["step"] == 2
 
 
 def test_an_evaluation_without_its_figure_counts_as_one_that_is_no_better() -> None:

@@ -239,7 +239,7 @@ def test_what_ends_a_command(
     def interrupted() -> None:
         raise raised
 
-    monkeypatch.setattr("ganzoo.cli.plugins.plugins", interrupted)
+    monkeypatch.setattr("ganzoo.cli.list.plugins", interrupted)
     found = run("list")
     assert (found[0], found[1], found[2].strip()) == (code, "", said)
 
@@ -247,12 +247,12 @@ def test_what_ends_a_command(
 def test_an_error_may_bring_its_own_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     error = GanzooError("stopped")
     error.code = 143  # type: ignore[attr-defined]
-    monkeypatch.setattr("ganzoo.cli.plugins.plugins", lambda: (_ for _ in ()).throw(error))
+    monkeypatch.setattr("ganzoo.cli.list.plugins", lambda: (_ for _ in ()).throw(error))
     assert run("list")[0] == 143
 
 
 def test_a_mistake_of_ours_is_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganzoo.cli.plugins.plugins", lambda: 1 / 0)
+    monkeypatch.setattr("ganzoo.cli.list.plugins", lambda: 1 / 0)
     monkeypatch.setattr(sys, "argv", ["ganzoo", "list"])
     with pytest.raises(ZeroDivisionError):
         main()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.postprocess import MaskTransform
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 SIZES = [(1, 1), (1, 7), (5, 1), (2, 3), (9, 4)]
@@ -65,44 +65,44 @@ def blurred(mask: Tensor, deviation: float) -> Tensor:
 
 def test_nothing_is_done_by_default() -> None:
     mask = soft(2, 3, 4, 5)
-    assert torch.equal(MaskerUse()(mask), mask)
+    assert torch.equal(MaskTransform()(mask), mask)
 
 
 def test_foreground_is_the_union_of_classes() -> None:
     classes = torch.nn.functional.one_hot(torch.arange(12).reshape(1, 3, 4) % 5, 5).movedim(-1, 1).double()
     expected = torch.tensor([[float(i % 5 in (1, 4)) for i in range(12)]]).double().reshape(1, 1, 3, 4)
-    assert torch.equal(MaskerUse(foreground=(4, 1))(classes), expected)
-    assert torch.equal(MaskerUse(foreground=(2,))(classes), classes[:, 2:3])
+    assert torch.equal(MaskTransform(foreground=(4, 1))(classes), expected)
+    assert torch.equal(MaskTransform(foreground=(2,))(classes), classes[:, 2:3])
 
 
 def test_soft_planes_add_up_to_one_at_most_and_a_class_counts_once() -> None:
     planes = torch.tensor([0.3, 0.4, 0.9]).reshape(1, 3, 1, 1)
-    assert float(MaskerUse(foreground=(0, 1))(planes)) == pytest.approx(0.7)
-    assert float(MaskerUse(foreground=(0, 1, 2))(planes)) == 1
-    assert float(MaskerUse(foreground=(1, 1))(planes)) == pytest.approx(0.4)
+    assert float(MaskTransform(foreground=(0, 1))(planes)) == pytest.approx(0.7)
+    assert float(MaskTransform(foreground=(0, 1, 2))(planes)) == 1
+    assert float(MaskTransform(foreground=(1, 1))(planes)) == pytest.approx(0.4)
 
 
 def test_threshold_includes_itself() -> None:
     mask = torch.tensor([0.0, 0.2499, 0.25, 0.6, 1.0]).reshape(1, 1, 1, 5)
-    assert MaskerUse(threshold=0.25)(mask).flatten().tolist() == [0, 0, 1, 1, 1]
-    assert MaskerUse(threshold=1.0)(mask).flatten().tolist() == [0, 0, 0, 0, 1]
+    assert MaskTransform(threshold=0.25)(mask).flatten().tolist() == [0, 0, 1, 1, 1]
+    assert MaskTransform(threshold=1.0)(mask).flatten().tolist() == [0, 0, 0, 0, 1]
 
 
 def test_invert_is_the_background() -> None:
     mask = soft(2, 1, 3, 4)
-    assert torch.equal(MaskerUse(invert=True)(mask), 1 - mask)
+    assert torch.equal(MaskTransform(invert=True)(mask), 1 - mask)
 
 
 @pytest.mark.parametrize("grow", [-4, -2, -1, 1, 2, 3, 5])
 @pytest.mark.parametrize("mask", [hard(2, 2, 7, 9), soft(1, 1, 6, 5)], ids=["hard", "soft"])
 def test_grow_is_by_a_disc(mask: Tensor, grow: int) -> None:
-    assert torch.equal(MaskerUse(grow=grow)(mask), widened(mask, grow))
+    assert torch.equal(MaskTransform(grow=grow)(mask), widened(mask, grow))
 
 
 def test_one_pixel_grows_into_the_disc_and_back() -> None:
     mask = torch.zeros(1, 1, 7, 7)
     mask[0, 0, 3, 3] = 1
-    disc = MaskerUse(grow=2)(mask)
+    disc = MaskTransform(grow=2)(mask)
     assert ["".join("#" if one else "." for one in row) for row in disc[0, 0].tolist()] == [
         ".......",
         "...#...",
@@ -112,25 +112,25 @@ def test_one_pixel_grows_into_the_disc_and_back() -> None:
         "...#...",
         ".......",
     ]
-    assert torch.equal(MaskerUse(grow=-2)(disc), mask)
+    assert torch.equal(MaskTransform(grow=-2)(disc), mask)
 
 
 @pytest.mark.parametrize("deviation", [0.1, 0.3, 1.0, 2.5])
 @pytest.mark.parametrize("shape", [(2, 3, 11, 9), (1, 1, 3, 20), (1, 1, 1, 6), (1, 1, 2, 2)])
 def test_soften_is_a_gaussian(shape: tuple[int, ...], deviation: float) -> None:
     mask = soft(*shape)
-    torch.testing.assert_close(MaskerUse(soften=deviation)(mask), blurred(mask, deviation), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(MaskTransform(soften=deviation)(mask), blurred(mask, deviation), rtol=1e-12, atol=1e-12)
 
 
 def test_soften_by_much_evens_a_picture_out() -> None:
     """The deviation is in pixels, along both axes: an edge becomes the integral of the Gaussian."""
     mask = torch.zeros(1, 1, 64, 64, dtype=torch.float64)
     mask[..., 32:] = 1
-    found = MaskerUse(soften=4.0)(mask)[0, 0, 20]
+    found = MaskTransform(soften=4.0)(mask)[0, 0, 20]
     for column in range(64):
         distance = column - 31.5
         assert float(found[column]) == pytest.approx((1 + math.erf(distance / 4 / math.sqrt(2))) / 2, abs=3e-3)
-    torch.testing.assert_close(MaskerUse(soften=4.0)(mask.mT).mT, MaskerUse(soften=4.0)(mask))
+    torch.testing.assert_close(MaskTransform(soften=4.0)(mask.mT).mT, MaskTransform(soften=4.0)(mask))
 
 
 def test_the_order() -> None:
@@ -138,14 +138,14 @@ def test_the_order() -> None:
     planes = soft(2, 4, 9, 8)
     union = (planes[:, 1:2] + planes[:, 3:4]).clamp(max=1)
     expected = blurred(widened(1 - (union >= 0.8).double(), 1), 0.7)
-    use = MaskerUse(foreground=(1, 3), threshold=0.8, invert=True, grow=1, soften=0.7)
+    use = MaskTransform(foreground=(1, 3), threshold=0.8, invert=True, grow=1, soften=0.7)
     found = use(planes)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     others = [
-        MaskerUse(foreground=(1, 3))(MaskerUse(threshold=0.8, invert=True, grow=1, soften=0.7)(planes)),
-        MaskerUse(threshold=0.8)(MaskerUse(foreground=(1, 3), invert=True, grow=1, soften=0.7)(planes)),
-        MaskerUse(invert=True)(MaskerUse(foreground=(1, 3), threshold=0.8, grow=1, soften=0.7)(planes)),
-        MaskerUse(grow=1)(MaskerUse(foreground=(1, 3), threshold=0.8, invert=True, soften=0.7)(planes)),
+        MaskTransform(foreground=(1, 3))(MaskTransform(threshold=0.8, invert=True, grow=1, soften=0.7)(planes)),
+        MaskTransform(threshold=0.8)(MaskTransform(foreground=(1, 3), invert=True, grow=1, soften=0.7)(planes)),
+        MaskTransform(invert=True)(MaskTransform(foreground=(1, 3), threshold=0.8, grow=1, soften=0.7)(planes)),
+        MaskTransform(grow=1)(MaskTransform(foreground=(1, 3), threshold=0.8, invert=True, soften=0.7)(planes)),
     ]
     assert not any(torch.allclose(one, expected) for one in others)
 
@@ -167,13 +167,13 @@ def test_any_size_and_type_stays_within_its_range(
     use: dict[str, Any], dtype: torch.dtype, size: tuple[int, int]
 ) -> None:
     mask = soft(2, 3, *size, dtype=dtype)
-    found = MaskerUse(**use)(mask)
+    found = MaskTransform(**use)(mask)
     assert found.shape == mask.shape
     assert found.dtype == dtype
     assert found.ge(0).all()
     assert found.le(1).all()
     rounding = {torch.bfloat16: 2**-7, torch.float16: 2**-10}.get(dtype, 1e-6)
-    torch.testing.assert_close(found.double(), MaskerUse(**use)(mask.double()), rtol=0, atol=rounding)
+    torch.testing.assert_close(found.double(), MaskTransform(**use)(mask.double()), rtol=0, atol=rounding)
 
 
 @pytest.mark.parametrize("use", USES, ids=str)
@@ -181,9 +181,9 @@ def test_any_size_and_type_stays_within_its_range(
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_full_stays_full_and_empty_stays_empty(use: dict[str, Any], size: tuple[int, int], dtype: torch.dtype) -> None:
     """Also at the borders: what lies outside a picture is neither foreground nor background."""
-    full = MaskerUse(**use)(torch.ones(1, 2, *size, dtype=dtype))
+    full = MaskTransform(**use)(torch.ones(1, 2, *size, dtype=dtype))
     torch.testing.assert_close(full, torch.ones_like(full), rtol=0, atol=1e-6)
-    empty = MaskerUse(**use)(torch.zeros(1, 2, *size, dtype=dtype))
+    empty = MaskTransform(**use)(torch.zeros(1, 2, *size, dtype=dtype))
     assert empty.eq(0).all()
 
 
@@ -193,7 +193,7 @@ def test_autocast_does_not_coarsen_a_mask(gradient: bool) -> None:
     mask = torch.ones(1, 1, 24, 24)
     mask[..., :4] = 0
     mask.requires_grad_(gradient)
-    use = MaskerUse(grow=1, soften=2.0)
+    use = MaskTransform(grow=1, soften=2.0)
     with torch.autocast("cpu", torch.bfloat16):
         found = use(mask)
     assert found.dtype == torch.float32
@@ -202,7 +202,7 @@ def test_autocast_does_not_coarsen_a_mask(gradient: bool) -> None:
 
 
 def test_a_mask_is_changed_by_no_other_mask() -> None:
-    masks, use = soft(3, 2, 8, 9), MaskerUse(grow=2, soften=1.0)
+    masks, use = soft(3, 2, 8, 9), MaskTransform(grow=2, soften=1.0)
     whole = use(masks)
     for i in range(3):
         for k in range(2):
@@ -212,7 +212,7 @@ def test_a_mask_is_changed_by_no_other_mask() -> None:
 def test_the_mask_that_came_is_left_as_it_was() -> None:
     mask = soft(1, 3, 6, 6)
     before = mask.clone()
-    MaskerUse(foreground=(0, 2), threshold=0.4, invert=True, grow=2, soften=1.0)(mask)
+    MaskTransform(foreground=(0, 2), threshold=0.4, invert=True, grow=2, soften=1.0)(mask)
     assert torch.equal(mask, before)
 
 
@@ -221,7 +221,7 @@ def test_the_mask_that_came_is_left_as_it_was() -> None:
 )
 def test_gradients_flow(use: dict[str, Any]) -> None:
     mask = (soft(1, 2, 4, 5) / 2.5 + 0.01).requires_grad_()  # the union stays below 1, where it is cut
-    assert torch.autograd.gradcheck(MaskerUse(**use), mask)
-    MaskerUse(**use)(mask).sum().backward()
+    assert torch.autograd.gradcheck(MaskTransform(**use), mask)
+    MaskTransform(**use)(mask).sum().backward()
     assert mask.grad is not None
     assert mask.grad.ne(0).any()

@@ -14,7 +14,7 @@ from standins import (
 )
 from torch import Tensor, nn
 
-from ganzoo.build import Attached
+from ganzoo.build import AttachedLoss
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Loss
 from ganzoo.masks.roles import Roles
@@ -28,7 +28,7 @@ class Mean(Loss):
 
 
 def test_an_attached_loss_joins_its_phase_with_its_weight() -> None:
-    attached = Attached("bright", Mean(), {"image": "rec_A"}, 3.0, "only")
+    attached = AttachedLoss("bright", Mean(), {"image": "rec_A"}, 3.0, "only")
     engine = engine_of(Toy(lambda image: image.square().mean()), losses=[attached])
     step = batch_step()
     losses, _ = engine.step([step])
@@ -46,7 +46,7 @@ def test_an_attached_loss_reads_masks_that_are_made_when_it_asks() -> None:
             return (image * mask).mean()
 
     method = Toy(lambda image: image.square().mean())
-    attached = Attached("masked", Masked(), {"image": "rec_A", "mask": "labels_mask_real_A"}, 1.0, "only")
+    attached = AttachedLoss("masked", Masked(), {"image": "rec_A", "mask": "labels_mask_real_A"}, 1.0, "only")
     engine, step = engine_of(method, losses=[attached]), batch_step()
     method.masks = Roles({"labels": Constant(0.25)})
     losses, _ = engine.step([step])
@@ -57,7 +57,7 @@ def test_an_attached_loss_reads_masks_that_are_made_when_it_asks() -> None:
 
 def test_an_attached_loss_may_not_take_the_name_of_a_term() -> None:
     engine = engine_of(
-        Toy(lambda image: image.mean()), losses=[Attached("loss", Mean(), {"image": "rec_A"}, 1, "only")]
+        Toy(lambda image: image.mean()), losses=[AttachedLoss("loss", Mean(), {"image": "rec_A"}, 1, "only")]
     )
     with pytest.raises(GanzooError, match=r"losses\.loss: the method has a term of this name"):
         engine.step([batch_step()])
@@ -71,6 +71,6 @@ def test_an_attached_loss_runs_in_float32_whatever_the_precision() -> None:
             seen.append((image.dtype, torch.is_autocast_enabled("cpu")))
             return image.mean()
 
-    attached = Attached("look", Looking(), {"image": "rec_A"}, 1.0, "only")
+    attached = AttachedLoss("look", Looking(), {"image": "rec_A"}, 1.0, "only")
     engine_of(Toy(lambda image: image.float().mean()), losses=[attached], precision="bf16").step([batch_step()])
     assert seen == [(torch.float32, False)]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo.data.image_io import to_uint8
-from ganzoo.evaluation.sample_grid import GAP, as_picture, columns, draw_grid
+from ganzoo.evaluation.sample_grid import GAP, as_image, columns, draw_grid
 from ganzoo.step import Step
 from ganzoo.training import loop
 
@@ -73,7 +73,7 @@ def test_a_grid_tells_where_it_shows_what(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(told["columns"]) == [*columns(step, "A"), *columns(step, "B")]
     assert len(told["tops"]) == len(step["real_A"])
     for name, (left, width, height) in told["columns"].items():
-        wanted = to_uint8(as_picture(step[name], name))
+        wanted = to_uint8(as_image(step[name], name))
         for top, picture_of in zip(told["tops"], wanted, strict=True):
             assert (grid[top : top + height, left : left + width].numpy() == picture_of).all(), name
 

@@ -9,7 +9,7 @@ from typing import Any
 from killing import assert_kills_change_nothing, start, wait_for
 from tinyrun import lines, write_recipe
 
-from ganzoo.engine import checkpoint as state
+from ganzoo.engine.checkpoint import read_progress
 
 
 def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    step = state.read_progress(folder / "checkpoints/last")["step"]
+    step = read_progress(folder / "checkpoints/last")["step"]
     assert said.strip() == f"ganzoo: {folder}: stopped at step {step} and saved; the same command goes on from here"
     stopped = [one for one in lines(folder / "events.jsonl") if one["event"] == "stopped"]
     assert [(one["step"], one["signal"]) for one in stopped] == [(step, "SIGTERM")]

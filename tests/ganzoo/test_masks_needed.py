@@ -14,7 +14,7 @@ from tinyrun import write_recipe
 
 from ganzoo.check.parts_table import check
 from ganzoo.errors import GanzooError
-from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES
 from ganzoo.recipe.reader import RecipeReader, read_recipe
 from ganzoo.recipe.yaml_document import Document
@@ -156,7 +156,7 @@ def test_a_maskers_option_may_not_bear_a_name_that_every_masker_takes() -> None:
     registration.add("masker", "growing", Growing)
     reader.registry = Registry()
     reader.registry.accept(registration)
-    assert reader.part("growing", ("maskers", "judge"), "masker", MaskerUse) is None
+    assert reader.part("growing", ("maskers", "judge"), "masker", MaskTransform) is None
     (problem,) = reader.problems
     assert problem.message == "its option 'grow' is one that every masker takes: its author must rename it"
 

@@ -12,12 +12,12 @@ import torch
 from tinyrun import everything, write_recipe
 
 import ganzoo
-from ganzoo.check import profile as needs
 from ganzoo.check.parts_table import check
+from ganzoo.check.profile import Profile, format_profile, measure_steps
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.utils.formatting import size
+from ganzoo.utils.formatting import format_bytes
 
 QUIET = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.sample=0", "images.cache=1"]
 
@@ -34,11 +34,11 @@ def test_the_checkpoint_is_as_large_as_the_one_that_a_run_writes(
 ) -> None:
     kept = []
 
-    def measured(*given: object) -> needs.Needs:
+    def measured(*given: object) -> Profile:
         kept.append(found := measure(*given))  # type: ignore[arg-type]
         return found
 
-    measure = needs.measure
+    measure = measure_steps
     monkeypatch.setattr("ganzoo.check.parts_table.measure", measured)
     recipe = write_recipe(tmp_path)
     said(capsys, recipe)
@@ -55,14 +55,14 @@ def test_numbers_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setattr(Engine, "step", lambda self, micros: steps.append([len(one["real_A"]) for one in micros]))
     clock = iter([0, 90, 100, 104, 200, 203, 300, 305])  # when each of four steps began and ended
     monkeypatch.setattr("ganzoo.check.profile.time.perf_counter", clock.__next__)
-    monkeypatch.setattr(needs, "LONG", 1000.0)
+    monkeypatch.setattr("ganzoo.check.profile.LONG", 1000.0)
     overrides = ["train.steps=40", "train.batch=2", "train.accumulate=2", "train.keep=10"]
     lines = said(capsys, write_recipe(tmp_path), *overrides)
     assert steps == [[2, 2]] * 4
     assert lines[0].startswith("measured by 4 steps on cpu, ")
     assert lines[1] == "  time     3 s a step: 40 steps take 2 min"
-    assert lines[2].endswith(f" at the most, of {size(psutil.virtual_memory().total)}")
-    assert lines[3] == f"  pictures {size(22 * 16 * 16 * 3)} in the end, kept decoded (images.cache)"
+    assert lines[2].endswith(f" at the most, of {format_bytes(psutil.virtual_memory().total)}")
+    assert lines[3] == f"  pictures {format_bytes(22 * 16 * 16 * 3)} in the end, kept decoded (images.cache)"
     assert ": 6 checkpoints of " in lines[4]
     assert len(lines) == 5
 
@@ -78,7 +78,7 @@ def test_steps_that_take_turns_are_weighed(
     clock = [moment for end, length in zip(ends, took, strict=True) for moment in (end - length, end)]
     for limit, steps, seconds in ((1000.0, 10, "4.33"), (1.0, 4, "6")):
         monkeypatch.setattr("ganzoo.check.profile.time.perf_counter", iter(clock).__next__)
-        monkeypatch.setattr(needs, "LONG", limit)
+        monkeypatch.setattr("ganzoo.check.profile.LONG", limit)
         lines = said(capsys, write_recipe(tmp_path), "train.steps=30")
         assert lines[0].startswith(f"measured by {steps} steps")
         assert lines[1].startswith(f"  time     {seconds} s a step: 30 steps take ")
@@ -114,8 +114,8 @@ def test_a_long_step_is_taken_twice(
 
 @pytest.mark.parametrize(("kind", "where"), [("mps", "mps"), ("xpu", "xpu")])
 def test_other_devices_are_told_by_name(tmp_path: Path, kind: str, where: str) -> None:
-    measured = needs.Needs(seconds=1.0, memory=0, checkpoint=1 << 20, steps=4, device=torch.device(kind))
-    told = needs.lines(measured, read_recipe(write_recipe(tmp_path)), 10, 0, {})
+    measured = Profile(seconds=1.0, memory=0, checkpoint=1 << 20, steps=4, device=torch.device(kind))
+    told = format_profile(measured, read_recipe(write_recipe(tmp_path)), 10, 0, {})
     assert told[0] == f"measured by 4 steps on {where}, fp32:"
     assert not any("memory" in line for line in told[:2])
 

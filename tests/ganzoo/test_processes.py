@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from tinyrun import ganzoo, lines, write_recipe
 from torch import nn
 
-from ganzoo.engine import distributed as processes
+from ganzoo.engine.distributed import launched_processes, start_accelerator, synchronize_batch_norm
 from ganzoo.errors import GanzooError
 from ganzoo.provenance.record import read_records
 
@@ -115,7 +115,7 @@ def test_an_error_in_one_process_is_told_and_ends_all(tmp_path: Path) -> None:
     ],
 )
 def test_the_number_that_a_launcher_was_asked_for(command: list[str], asked: int) -> None:
-    assert processes.launched_processes(command) == asked
+    assert launched_processes(command) == asked
 
 
 def test_a_launch_of_two_that_started_one_is_refused(tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_a_world_of_another_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     class Alone:
         num_processes = 1
 
-    monkeypatch.setattr(processes, "Accelerator", lambda **_: Alone())
+    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", lambda **_: Alone())
     with pytest.raises(GanzooError, match="the launcher started 2 processes, but Accelerate sees 1"):
-        processes.start()
+        start_accelerator()
 
 
 def test_fsdp_and_deepspeed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,9 +162,9 @@ def test_fsdp_and_deepspeed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
         num_processes = 1
         distributed_type = "DistributedType.FSDP"
 
-    monkeypatch.setattr(processes, "Accelerator", lambda **_: Sharded())
+    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", lambda **_: Sharded())
     with pytest.raises(GanzooError, match="FSDP is not supported"):
-        processes.start()
+        start_accelerator()
 
 
 def test_batch_norm_over_cpu_processes_is_refused() -> None:
@@ -173,9 +173,9 @@ def test_batch_norm_over_cpu_processes_is_refused() -> None:
         device = torch.device("cpu")
 
     with pytest.raises(GanzooError, match="another norm"):
-        processes.synchronize_batch_norm(nn.Sequential(nn.BatchNorm2d(3)), Two())
+        synchronize_batch_norm(nn.Sequential(nn.BatchNorm2d(3)), Two())
     plain = nn.Conv2d(3, 3, 1)
-    assert processes.synchronize_batch_norm(plain, Two()) is plain
+    assert synchronize_batch_norm(plain, Two()) is plain
 
 
 def test_a_checkpoint_that_one_process_cannot_write_ends_both(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from tinyrun import assert_same, everything, ganzoo, lines, write_recipe
 
 import ganzoo as package
-from ganzoo.engine import checkpoint as state
+from ganzoo.engine.checkpoint import read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Callback
 from ganzoo.training.run import Run
@@ -158,7 +158,7 @@ def test_steps_that_stay_bad_end_the_run_and_name_the_term(
         (4, "generator/cycle_A", 1), (5, "generator/cycle_A", 2), (6, "generator/cycle_A", 3)
     ]  # fmt: skip
     kept = everything(folder / "checkpoints/last")
-    assert state.read_progress(folder / "checkpoints/last")["step"] == 6
+    assert read_progress(folder / "checkpoints/last")["step"] == 6
     import numpy as np
 
     values = [np.frombuffer(kept[name], np.float32) for name in kept if name.startswith(("networks", "process"))]
@@ -202,7 +202,7 @@ def test_callbacks_see_the_run_one_may_end_it_and_a_broken_one_is_switched_off(
     package.run(home / "tiny.yaml", root=tmp_path)
     assert everything(folder / "checkpoints/last") == before
     assert "Broken failed in on_step and is switched off: tracker is away" in capsys.readouterr().out
-    assert state.read_progress(tmp_path / "tiny/default/checkpoints/last")["step"] == 4
+    assert read_progress(tmp_path / "tiny/default/checkpoints/last")["step"] == 4
 
 
 def test_a_run_killed_before_its_folder_was_described_begins_again(home: Path, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_run_killed_before_its_folder_was_described_begins_again(home: Path, t
     (folder / "recipe.yaml").write_text("half")
     (folder / ".env.json.new").write_text("{")
     package.run(home / "tiny.yaml", "train.steps=1", "evaluate.metrics=[]", "evaluate.best=null", root=tmp_path)
-    assert state.read_progress(folder / "checkpoints/last")["step"] == 1
+    assert read_progress(folder / "checkpoints/last")["step"] == 1
 
 
 def test_a_picture_taken_out_is_told_and_the_run_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import torch
 from standins import TwoPlayers, batch_step, engine_of, weights
 from torch import nn
 
-from ganzoo.engine import checkpoint as state
+from ganzoo.engine.checkpoint import load_checkpoint, load_network, read_progress, repair_checkpoint, save_checkpoint
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 
@@ -26,9 +26,9 @@ def trained(steps: int = 2, **options: Any) -> Engine:
 def test_a_round_trip_is_exact(tmp_path: Path) -> None:
     engine = trained(ema=0.9)
     sums = {"generator/adv": torch.tensor(1 / 3, dtype=torch.float64)}
-    state.save(tmp_path / "last", engine, {"step": 2, "best": 0.1}, sums)
+    save_checkpoint(tmp_path / "last", engine, {"step": 2, "best": 0.1}, sums)
     other = engine_of(TwoPlayers(), ema=0.9)
-    progress, restored = state.load(tmp_path / "last", other)
+    progress, restored = load_checkpoint(tmp_path / "last", other)
     assert (progress["step"], progress["best"]) == (2, 0.1)
     assert torch.equal(restored["generator/adv"], sums["generator/adv"])
     for one in (engine, other):
@@ -40,25 +40,25 @@ def test_a_round_trip_is_exact(tmp_path: Path) -> None:
 
 
 def test_no_file_of_a_checkpoint_is_a_pickle(tmp_path: Path) -> None:
-    state.save(tmp_path / "last", trained(), {"step": 2}, {})
+    save_checkpoint(tmp_path / "last", trained(), {"step": 2}, {})
     assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".safetensors", ".json"}
 
 
 @pytest.mark.parametrize("fails", ["write", "fsync"])
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
     engine = trained(1)
-    state.save(tmp_path / "last", engine, {"step": 1}, {})
+    save_checkpoint(tmp_path / "last", engine, {"step": 1}, {})
     before = {file: file.read_bytes() for file in (tmp_path / "last").rglob("*") if file.is_file()}
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if fails == "write":
-        monkeypatch.setattr(state, "save_file", full)
+        monkeypatch.setattr("ganzoo.engine.checkpoint.save_file", full)
     else:
         monkeypatch.setattr("ganzoo.engine.checkpoint.os.fsync", full)
     with pytest.raises(GanzooError, match=r"last: .*written: No space left .* before it is whole"):
-        state.save(tmp_path / "last", engine, {"step": 2}, {})
+        save_checkpoint(tmp_path / "last", engine, {"step": 2}, {})
     assert {file: file.read_bytes() for file in (tmp_path / "last").rglob("*") if file.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
 
@@ -68,7 +68,7 @@ def test_a_kill_between_the_renames_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
 ) -> None:
     engine = trained(1)
-    state.save(tmp_path / "last", engine, {"step": 1}, {})
+    save_checkpoint(tmp_path / "last", engine, {"step": 1}, {})
     rename = Path.rename
     done: list[Path] = []
 
@@ -80,30 +80,30 @@ def test_a_kill_between_the_renames_loses_nothing(
 
     monkeypatch.setattr(Path, "rename", dying)
     with pytest.raises(SystemExit):
-        state.save(tmp_path / "last", engine, {"step": 2}, {})
+        save_checkpoint(tmp_path / "last", engine, {"step": 2}, {})
     monkeypatch.undo()
-    found = state.mend(tmp_path / "last")
+    found = repair_checkpoint(tmp_path / "last")
     assert found is not None
-    assert state.read_progress(found)["step"] == 1
-    state.save(tmp_path / "last", engine, {"step": 3}, {})
-    assert state.read_progress(tmp_path / "last")["step"] == 3
+    assert read_progress(found)["step"] == 1
+    save_checkpoint(tmp_path / "last", engine, {"step": 3}, {})
+    assert read_progress(tmp_path / "last")["step"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
 
 
 def test_weights_of_another_architecture_are_named(tmp_path: Path) -> None:
-    state.save(tmp_path / "last", trained(1), {"step": 1}, {})
+    save_checkpoint(tmp_path / "last", trained(1), {"step": 1}, {})
     file = tmp_path / "last/networks/G.safetensors"
     with pytest.raises(GanzooError, match=r"G\.safetensors: .*: weight is 3×3×1×1 there and 5×3×1×1 here"):
-        state.load_network(nn.Conv2d(3, 5, 1), file)
+        load_network(nn.Conv2d(3, 5, 1), file)
     with pytest.raises(GanzooError, match="bias is 3 there and missing here"):
-        state.load_network(nn.Conv2d(3, 3, 1, bias=False), file)
+        load_network(nn.Conv2d(3, 3, 1, bias=False), file)
 
 
 def test_damaged_files_are_one_line(tmp_path: Path) -> None:
-    state.save(tmp_path / "last", trained(1), {"step": 1}, {})
+    save_checkpoint(tmp_path / "last", trained(1), {"step": 1}, {})
     (tmp_path / "last/networks/G.safetensors").write_bytes(b"\x00" * 20)
     with pytest.raises(GanzooError, match=r"G\.safetensors: cannot be read"):
-        state.load(tmp_path / "last", engine_of(TwoPlayers()))
+        load_checkpoint(tmp_path / "last", engine_of(TwoPlayers()))
     (tmp_path / "last/progress.json").write_text("{")
     with pytest.raises(GanzooError, match="no checkpoint is there, or it is damaged"):
-        state.read_progress(tmp_path / "last")
+        read_progress(tmp_path / "last")

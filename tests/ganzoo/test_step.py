@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganzoo.interfaces import Masker
 from ganzoo.interfaces.lr_schedule import linear_decay
-from ganzoo.masks.postprocess import MaskerUse
+from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.step import Step
@@ -127,7 +127,7 @@ def test_foreground_classes_are_united_and_bounded() -> None:
     step = batch_step()
     planes = Roles({"labels": Random(3)}).labels(step, "real_A")
     assert planes is not None and planes.shape == (2, 3, 8, 8)
-    one = Roles({"judge": Random(3)}, {"judge": MaskerUse(foreground=(0, 2))}).mask("judge", batch_step(), "real_A")
+    one = Roles({"judge": Random(3)}, {"judge": MaskTransform(foreground=(0, 2))}).mask("judge", batch_step(), "real_A")
     assert one.shape == (2, 1, 8, 8)
     raw = batch_step().rng("mask/judge").uniform(3, 8, 8)
     torch.testing.assert_close(one, (raw[:, :1] + raw[:, 2:]).clamp(max=1))
@@ -135,7 +135,7 @@ def test_foreground_classes_are_united_and_bounded() -> None:
 
 def test_a_shared_mask_is_the_other_roles_with_what_is_done_to_it() -> None:
     step = batch_step()
-    uses = {"composite": MaskerUse(threshold=0.5), "judge": MaskerUse(invert=True)}
+    uses = {"composite": MaskTransform(threshold=0.5), "judge": MaskTransform(invert=True)}
     roles = Roles({"composite": Random(), "judge": Shared(role="composite")}, uses)
     judged, mixed = (roles.mask(role, step, "real_A") for role in ("judge", "composite"))
     assert torch.equal(judged, 1 - mixed)

@@ -15,7 +15,7 @@ import ganzoo as package
 from ganzoo.data.image_io import to_float
 from ganzoo.errors import GanzooError
 from ganzoo.inference.files import plan, translate_files
-from ganzoo.inference.styles_ import Style, styles
+from ganzoo.inference.options import StyleOption, style_options
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,11 @@ def test_reading_a_run_never_renames_its_checkpoints(run: Path, tmp_path: Path) 
 def test_styles_are_for_methods_that_have_some(run: Path) -> None:
     translator = package.load(run)
     said = "--style: 'cyclegan' makes one translation of each picture; munit and drit make many, by style"
-    assert refusal(styles, translator, "AB", ["random"]) == said == refusal(styles, translator, "AB", samples=2)
-    assert styles(translator, "AB") == [Style()]
+    assert (
+        refusal(style_options, translator, "AB", ["random"])
+        == said
+        == refusal(style_options, translator, "AB", samples=2)
+    )
+    assert style_options(translator, "AB") == [StyleOption()]
     with pytest.raises(GanzooError, match="CycleGAN knows no styles"):
         translator.method.style_of(torch.zeros(1, 3, 8, 8), "A")

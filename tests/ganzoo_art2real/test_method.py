@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import ganzoo
 from ganzoo import GanzooError, create
-from ganzoo.build import Attached
+from ganzoo.build import AttachedLoss
 from ganzoo.check.parts_table import check
 from ganzoo.data.loader import Reader
 from ganzoo.engine.engine import Engine
@@ -27,7 +27,7 @@ from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.settings import ImageSettings
-from ganzoo.utils.formatting import size
+from ganzoo.utils.formatting import format_bytes
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.building import build
 from ganzoo_art2real.loss import Contextual
@@ -49,7 +49,7 @@ class Bright(Masker):
         return (image.mean(1, keepdim=True) > 0).float()
 
 
-def engine_of(method: Any, losses: Sequence[Attached] = (), **maskers: Masker) -> Engine:
+def engine_of(method: Any, losses: Sequence[AttachedLoss] = (), **maskers: Masker) -> Engine:
     torch.manual_seed(3)
     networks: dict[str, nn.Module] = {name: ResNet(3, 3, width=2, blocks=1) for name in ("G_AB", "G_BA")}
     networks |= {name: Patch(3, width=2, layers=1) for name in ("D_A", "D_B")}
@@ -77,7 +77,7 @@ def test_without_its_term_it_is_cyclegan_exactly(bank: Bank) -> None:
 def test_with_classes_from_the_paintings_it_is_cyclegan_and_the_loss(bank: Bank) -> None:
     """The loss attaches to any method: to CycleGAN it makes Art2Real as it was released."""
     of = {"image": "fake_B", "labels": "labels_mask_real_A"}
-    attached = Attached("contextual", Contextual(bank=bank.folder), of, 0.3, "generator")
+    attached = AttachedLoss("contextual", Contextual(bank=bank.folder), of, 0.3, "generator")
     one = engine_of(Art2Real(bank=bank.folder, contextual=0.3, refresh=None), labels=Bright())
     other = engine_of(CycleGAN(identity=0), losses=[attached], labels=Bright())
     ours, plain = gradients(one), gradients(other)
@@ -187,7 +187,7 @@ def test_a_run_does_not_go_on_with_another_bank(
     with pytest.raises(GanzooError, match=rf"begun with other settings.*: sources\.{named}: {bank.key} → "):
         ganzoo.run(recipe, *QUIET, "train.steps=2", root=tmp_path)
     check(recipe, [*QUIET, "train.steps=2"])
-    held = size(sum(file.stat().st_size for file in bank.folder.iterdir()))
+    held = format_bytes(sum(file.stat().st_size for file in bank.folder.iterdir()))
     assert f"  {named}: {held} on the disk, {bank.folder}" in capsys.readouterr().out
 
 

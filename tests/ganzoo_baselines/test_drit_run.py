@@ -14,7 +14,7 @@ from tinyrun import RECIPE, double_run, everything, lines, make_pictures
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.build import Attached
+from ganzoo.build import AttachedLoss
 from ganzoo.check.parts_table import check, trace_shapes
 from ganzoo.interfaces import Method
 from ganzoo.step import Step
@@ -57,7 +57,7 @@ def test_check_tells_of_both_kinds_of_step(
 ) -> None:
     traced = []
 
-    def trace(method: Method, losses: Sequence[Attached], step: Step) -> dict[str, str]:
+    def trace(method: Method, losses: Sequence[AttachedLoss], step: Step) -> dict[str, str]:
         traced.append(len(step["real_A"]))
         return trace_shapes(method, losses, step)
 

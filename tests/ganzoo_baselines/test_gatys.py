@@ -18,7 +18,7 @@ from torch import Tensor
 from vggs import drawn_vgg, vgg_plainly, write_vgg
 
 import ganzoo
-from ganzoo.data.image_io import read_picture, to_float
+from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
 from ganzoo.inference.translator import TRANSLATED
 from ganzoo.interfaces import Sample, Split
@@ -240,8 +240,8 @@ def test_a_style_can_be_given(home: Path, trained: Path, run: Run, tmp_path: Pat
     words = (trained, source, "--direction", "BA")
     (given,) = translated(run, *words, "--style", look, out=tmp_path / "given").values()
     translator = ganzoo.load(trained)
-    style = translator.method.style_of(to_float(read_picture(look, 3))[None], "A")
-    made = translator.step_of(to_float(read_picture(source, 3))[None], "BA", style=style)[TRANSLATED]
+    style = translator.method.style_of(to_float(read_image(look, 3))[None], "A")
+    made = translator.step_of(to_float(read_image(source, 3))[None], "BA", style=style)[TRANSLATED]
     assert np.abs(((made[0] + 1) * 127.5).permute(1, 2, 0).numpy() - given).max() <= 1
     several = translated(run, *words, "--style", look, "--style", "random", "--samples", 2, out=tmp_path / "several")
     assert list(several) == [f"1-{look.stem}/00.png", "2-random/00.png", "3-random/00.png"]

@@ -13,7 +13,7 @@ from folders import names, save
 from PIL import Image
 
 import ganzoo_datasets
-from ganzoo.data.sampler import Order, picture_counts
+from ganzoo.data.sampler import Sampler, image_counts
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset
 from ganzoo.recipe.options import build, check_options
@@ -101,12 +101,12 @@ class TestAnyFolders:
         save(root / "testA_masks/t.png", 9)
         data = Folders(A=root / "testA", test_A=root / "testA", channels={"A": 1}, validation=0)
         assert data.channels == {"A": 1}
-        assert picture_counts(data, "train") == picture_counts(data, "test") == {"A": 1}
+        assert image_counts(data, "train") == image_counts(data, "test") == {"A": 1}
         assert data.count("train", "B") == data.count("validation", "B") == 0
         sample = data.sample("test", "A", 0)
         assert sample.mask is not None
         assert (sample.image.shape, sample.mask.max()) == ((4, 6, 1), 9)
-        assert Order(picture_counts(data, "train"), paired=False, batch=1).row(0, 0).indices == {"A": 0}
+        assert Sampler(image_counts(data, "train"), paired=False, batch=1).row(0, 0).indices == {"A": 0}
 
     def test_a_alone_holds_out_validation(self, root: Path) -> None:
         data = Folders(A=root / "trainA", validation=0.5)

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.build import build_masks
+from ganzoo.build import build_maskers
 from ganzoo.masks.roles import Roles
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
@@ -228,7 +228,7 @@ def role_recipe(folder: Path, **masker: Any) -> Path:
 
 
 def test_in_a_role_it_is_frozen_and_nothing_moves_it(run: Path, tmp_path: Path) -> None:
-    masks = build_masks(read_recipe(role_recipe(tmp_path, weights=str(run))))
+    masks = build_maskers(read_recipe(role_recipe(tmp_path, weights=str(run))))
     masker = masks.maskers["judge"]
     before = {name: one.clone() for name, one in masker.state_dict().items()}
     assert not any(one.requires_grad for one in masker.parameters())

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from standins import Noise, engine_of, figures_of
 from torch import nn
 
-from ganzoo.data.image_io import find_pictures, read_picture, to_float
+from ganzoo.data.image_io import find_images, read_image, to_float
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Metric, Sample, Split
 from ganzoo.plugins import plugins
@@ -215,7 +215,7 @@ def test_published_features_know_paintings_from_horses() -> None:
     made = metric("fd", weights=PUBLISHED)
 
     def features(folder: str) -> torch.Tensor:
-        found = [to_float(read_picture(file, 3))[None] for file in find_pictures(DATA / folder)[:50]]
+        found = [to_float(read_image(file, 3))[None] for file in find_images(DATA / folder)[:50]]
         return torch.cat([made.features(Step({"fake_B": one}), "fake_B") for one in found])
 
     paintings, horses = features("monet2photo/testA"), features("horse2zebra/testA")

@@ -18,7 +18,7 @@ from standins import Noise, engine_of, figures_of
 from torch import Tensor, nn
 from trunks import PHOTOGRAPHS, PUBLISHED
 
-from ganzoo.data.image_io import read_picture, to_float
+from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction
 from ganzoo.settings import ImageSettings
@@ -142,7 +142,7 @@ def test_what_cannot_be_seen_is_told(metric: Callable[..., IdentityDistance], tm
     reason=f"published weights and photographs are not here: {PUBLISHED}, {PHOTOGRAPHS} (set GANZOO_DATA)",
 )
 def test_published_weights_tell_a_lighter_photograph_from_another(metric: Callable[..., IdentityDistance]) -> None:
-    photographs = [to_float(read_picture(file, 3)[None]) for file in sorted(PHOTOGRAPHS.iterdir())[:4]]
+    photographs = [to_float(read_image(file, 3)[None]) for file in sorted(PHOTOGRAPHS.iterdir())[:4]]
     one, other = torch.cat(photographs[:2]), torch.cat(photographs[2:])
     measure = metric(weights=PUBLISHED)
     lighter, unlike = (

@@ -17,7 +17,7 @@ from standins import Noise
 from torch import Tensor
 from trunks import PHOTOGRAPHS, PUBLISHED, package, saved
 
-from ganzoo.data.image_io import read_picture, to_float
+from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Sample, Split
 from ganzoo.settings import ImageSettings
@@ -72,9 +72,7 @@ def test_it_is_the_package_s_own_figure(
 def test_published_weights_give_the_package_s_own_figure() -> None:
     reference = package("squeeze", torch.load(PUBLISHED, map_location="cpu", weights_only=True))
     files = sorted(PHOTOGRAPHS.iterdir())[:4]
-    one, other = (
-        torch.cat([to_float(read_picture(file, 3)[None]) for file in some]) for some in (files[:2], files[2:])
-    )
+    one, other = (torch.cat([to_float(read_image(file, 3)[None]) for file in some]) for some in (files[:2], files[2:]))
     reader = Reader(Pairs(), ImageSettings(size=256))
     found = bound("lpips", reader=reader, net="squeeze", weights=PUBLISHED).rows(
         Step({"fake_B": one, "true_B": other}), "AB"

@@ -16,7 +16,7 @@ from standins import Noise, batch_step
 from torch import Tensor
 from trunks import PHOTOGRAPHS, PUBLISHED, features, package, saved
 
-from ganzoo.data.image_io import read_picture, to_float
+from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Source
 from ganzoo.masks.roles import Roles
@@ -110,7 +110,7 @@ def test_the_formula(file_of: Callable[[Net], Path], net: Net, direction: Direct
 def test_published_weights_give_the_package_s_own_figure() -> None:
     reference = package("squeeze", torch.load(PUBLISHED, map_location="cpu", weights_only=True))
     files = sorted(PHOTOGRAPHS.iterdir())[:2]
-    real = torch.cat([to_float(read_picture(file, 3)[None]) for file in files])
+    real = torch.cat([to_float(read_image(file, 3)[None]) for file in files])
     rest = torch.rand(real.shape, generator=torch.Generator().manual_seed(0)) * 0.4
     step = Step({"real_A": real, "fake_B": 0.8 * real + rest - 0.2, "given_mask_A": torch.zeros_like(real[:, :1])})
     step["given_mask_A"][..., 64:192, 64:192] = 1

@@ -11,7 +11,7 @@ from calls import Run
 from PIL import Image
 
 import ganzoo
-from ganzoo.inference.styles_ import styles
+from ganzoo.inference.options import style_options
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_draws_are_keyed_by_seed_and_many_are_had(run: Run, munit_run: Path, pic
 def test_a_pictures_style_and_numbers(run: Run, munit_run: Path, picture: Path, tmp_path: Path) -> None:
     look = picture.parent.parent / "testB/01.png"
     translator = ganzoo.load(munit_run)
-    (style,) = styles(translator, "AB", [str(look)])
+    (style,) = style_options(translator, "AB", [str(look)])
     assert style.numbers is not None and style.label == ""
     numbers = ",".join(str(float(one)) for one in style.numbers[0])
     words = (munit_run, picture, "--style", look, f"--style={numbers}", "--style", "random")
@@ -61,7 +61,7 @@ def test_between_two_styles(run: Run, munit_run: Path, picture: Path, tmp_path: 
     assert list(made) == ["1/00.png", "2/00.png", "3/00.png"]
     (middle,) = translated(run, munit_run, picture, "--style=1,-1,0.5", out=tmp_path / "middle").values()
     assert np.array_equal(made["2/00.png"], middle)
-    ends = styles(ganzoo.load(munit_run), "BA", ["random", "random"], between=2, seed=3)
+    ends = style_options(ganzoo.load(munit_run), "BA", ["random", "random"], between=2, seed=3)
     assert ends[0].numbers is not None and ends[1].numbers is not None
     assert not torch.equal(ends[0].numbers, ends[1].numbers)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tinyrun import assert_same, ganzoo, lines
 
-from ganzoo.engine import checkpoint as state
+from ganzoo.engine.checkpoint import read_progress
 
 
 def start(recipe: Path, root: Path) -> subprocess.Popen[str]:
@@ -49,7 +49,7 @@ def assert_kills_change_nothing(recipe: Path, root: Path, after: Sequence[int], 
         time.sleep(moments.uniform(0, 0.4))
         process.kill()
         process.communicate(timeout=60)
-    assert state.read_progress(folder / "checkpoints/last")["step"] < end
+    assert read_progress(folder / "checkpoints/last")["step"] < end
     finished = ganzoo("run", recipe, "--root", root / "killed")
     assert finished.returncode == 0, finished.stderr
     assert len([one for one in lines(folder / "events.jsonl") if one["event"] == "resumed"]) == len(after)

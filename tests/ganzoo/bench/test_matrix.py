@@ -23,7 +23,7 @@ from ganzoo.bench import runner, subprocesses
 from ganzoo.bench.matrix import figure
 from ganzoo.bench.runner import kept
 from ganzoo.bench.spec import Bench, Places, read_spec
-from ganzoo.evaluation.folders import measure_pictures
+from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.inference.files import translate_files
 from ganzoo.provenance.record import Record
 from ganzoo_metrics.distribution import FD
@@ -123,7 +123,7 @@ def test_each_figure_is_the_metric_of_two_folders(bench: Bench, tmp_path: Path) 
             translate_files(run, [pictures], folders[target, name], direction=source + target, maskers=[text])
     sets = ["real test", *MASKERS]
     for domain, first, second in product("AB", sets, sets):
-        figures = measure_pictures(folders[domain, first], folders[domain, second], [metric])["figures"]
+        figures = evaluate_folder(folders[domain, first], folders[domain, second], [metric])["figures"]
         (value,) = figures.values()
         found = record.figures[figure(domain, first, second)]
         assert found == pytest.approx(value, rel=2e-3, abs=1e-6), (domain, first, second)

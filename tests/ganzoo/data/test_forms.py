@@ -12,19 +12,19 @@ from calls import refusal
 from PIL import Image
 
 from ganzoo import GanzooError
-from ganzoo.data.domain_io import Form
-from ganzoo.data.image_io import write_picture
-from ganzoo.data.label_maps import PALETTE, colour, coloured, one_hot
+from ganzoo.data.domain_io import DomainIO
+from ganzoo.data.image_io import write_image
+from ganzoo.data.label_maps import PALETTE, class_colour, colour_classes, one_hot
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Row
 from ganzoo.data.transforms import augment
-from ganzoo.evaluation.sample_grid import as_picture
+from ganzoo.evaluation.sample_grid import as_image
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_datasets.folders import Folders
 
 CLASSES = 5
-FORM = Form(CLASSES, CLASSES)
+FORM = DomainIO(CLASSES, CLASSES)
 
 
 def labels(height: int = 10, width: int = 14, seed: int = 0) -> np.ndarray:
@@ -56,11 +56,11 @@ def test_one_hot_is_one_in_a_pixels_class() -> None:
 
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     planes = FORM.batch(labels()[:, :, None])[0]
-    write_picture(FORM.image(planes), tmp_path / "map.png")
+    write_image(FORM.image(planes), tmp_path / "map.png")
     assert np.array_equal(FORM.read(tmp_path / "map.png")[:, :, 0], labels())
     with Image.open(tmp_path / "map.png") as written:
         assert written.mode == "P"
-        assert np.array_equal(np.asarray(written.convert("RGB"))[0, 0], colour(int(labels()[0, 0])))
+        assert np.array_equal(np.asarray(written.convert("RGB"))[0, 0], class_colour(int(labels()[0, 0])))
         assert np.array_equal(FORM.read(written)[:, :, 0], labels())
     soft = planes + torch.rand(planes.shape, generator=torch.Generator().manual_seed(0)) * 0.9
     assert np.array_equal(np.asarray(FORM.image(soft)), labels())
@@ -68,10 +68,10 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
 
 def test_colours_are_fixed_and_far_apart() -> None:
     assert len(PALETTE) == 768
-    found = [np.array(colour(one), float) for one in range(24)]
+    found = [np.array(class_colour(one), float) for one in range(24)]
     assert min(np.abs(a - b).max() for a, b in combinations(found, 2)) >= 20
-    shown = coloured(one_hot(torch.tensor([[[3]]]), 5))
-    assert ((shown.flatten() + 1) * 127.5).round().tolist() == list(colour(3))
+    shown = colour_classes(one_hot(torch.tensor([[[3]]]), 5))
+    assert ((shown.flatten() + 1) * 127.5).round().tolist() == list(class_colour(3))
 
 
 @pytest.mark.parametrize("fit", ["stretch", "cover"])
@@ -94,8 +94,8 @@ def test_classes_are_never_mixed(root: Path, fit: str) -> None:
 
 def test_a_grid_shows_their_colours(root: Path) -> None:
     planes = FORM.batch(labels()[:, :, None])
-    assert torch.equal(as_picture(planes, "real_A", classes=True), coloured(planes))
-    assert as_picture(planes[:, :1], "judge_mask_real_A", classes=True).shape[1] == 3
+    assert torch.equal(as_image(planes, "real_A", classes=True), colour_classes(planes))
+    assert as_image(planes[:, :1], "judge_mask_real_A", classes=True).shape[1] == 3
     assert Step({"real_A": planes}, classes={"A": CLASSES}).classes == {"A": CLASSES}
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from standins import Noise
 
 from ganzoo.data.loader import Reader, evaluation_rows, stack, training_batches
-from ganzoo.data.sampler import Order, Row
+from ganzoo.data.sampler import Row, Sampler
 from ganzoo.data.transforms import crop, resize, scale
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Sample, Split
@@ -97,7 +97,7 @@ def test_the_cache_keeps_what_fits_and_no_more() -> None:
 
 def test_reading_ahead_gives_the_same_batches_in_order() -> None:
     dataset = Noise(A=6, B=5, size=8)
-    order = Order({"A": 6, "B": 5}, False, 2, accumulate=2)
+    order = Sampler({"A": 6, "B": 5}, False, 2, accumulate=2)
     reader = Reader(dataset, ImageSettings(size=8))
     one, four = (list(training_batches(reader, order, 3, 9, workers)) for workers in (1, 4))
     assert [step for step, _ in one] == list(range(3, 9))
@@ -113,7 +113,7 @@ def test_an_error_while_reading_ahead_reaches_the_loop_at_its_step() -> None:
                 raise GanzooError("x.png: damaged")
             return Noise.sample(self, split, domain, index)
 
-    order = Order({"A": 6, "B": 6}, True, 1)
+    order = Sampler({"A": 6, "B": 6}, True, 1)
     steps = training_batches(Reader(Broken(A=6, B=6, size=8), ImageSettings(size=8)), order, 0, 6, 2)
     broken = next(step for step in range(6) if order.row(step, 0).indices["A"] == 3)
     with pytest.raises(GanzooError, match=r"x\.png: damaged"):

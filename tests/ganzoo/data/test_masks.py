@@ -10,7 +10,7 @@ from calls import refusal
 from pictures import noise, save
 from PIL import Image
 
-from ganzoo.data.image_io import read_picture
+from ganzoo.data.image_io import read_image
 from ganzoo.data.label_maps import read_labels, read_mask
 
 
@@ -35,7 +35,7 @@ class TestMasks:
 
     def test_the_whole_palette_tells_not_the_colours_in_use(self, tmp_path: Path) -> None:
         path = save_palette(tmp_path / "m.png", [0, 3], [*self.COLOURS])
-        assert read_picture(path, 1).ravel().tolist() == [0, 128]
+        assert read_image(path, 1).ravel().tolist() == [0, 128]
         assert read_mask(path).tolist() == [[0, 255]]
 
     def test_transparency_of_a_class_does_not_matter(self, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from ganzoo.data.sampler import Order
+from ganzoo.data.sampler import Sampler
 from ganzoo.errors import GanzooError
 
 
-def rows(order: Order, steps: int) -> list[tuple[int, int, int]]:
+def rows(order: Sampler, steps: int) -> list[tuple[int, int, int]]:
     return [
         (row.sample, row.indices["A"], row.indices["B"])
         for step in range(steps)
@@ -20,7 +20,7 @@ def rows(order: Order, steps: int) -> list[tuple[int, int, int]]:
 
 
 def test_domain_a_runs_through_shuffled_indices_and_b_is_drawn_with_replacement() -> None:
-    order = Order({"A": 50, "B": 400}, paired=False, batch=1, seed=3)
+    order = Sampler({"A": 50, "B": 400}, paired=False, batch=1, seed=3)
     assert order.steps_per_epoch == 400
     seen = [order.row(step, 0) for step in range(400)]
     for turn in range(8):
@@ -33,39 +33,41 @@ def test_domain_a_runs_through_shuffled_indices_and_b_is_drawn_with_replacement(
 
 
 def test_each_epoch_has_an_order_of_its_own_and_a_seed_decides_it() -> None:
-    order = Order({"A": 8, "B": 8}, paired=False, batch=1, seed=0)
+    order = Sampler({"A": 8, "B": 8}, paired=False, batch=1, seed=0)
     first, second = ([order.row(8 * epoch + i, 0).indices["A"] for i in range(8)] for epoch in (0, 1))
     assert first != second
-    assert rows(order, 16) == rows(Order({"A": 8, "B": 8}, paired=False, batch=1, seed=0), 16)
-    assert rows(order, 16) != rows(Order({"A": 8, "B": 8}, paired=False, batch=1, seed=1), 16)
+    assert rows(order, 16) == rows(Sampler({"A": 8, "B": 8}, paired=False, batch=1, seed=0), 16)
+    assert rows(order, 16) != rows(Sampler({"A": 8, "B": 8}, paired=False, batch=1, seed=1), 16)
 
 
 def test_the_domains_are_not_drawn_by_one_index() -> None:
-    order = Order({"A": 100, "B": 100}, paired=False, batch=1)
+    order = Sampler({"A": 100, "B": 100}, paired=False, batch=1)
     same = sum(row.indices["A"] == row.indices["B"] for row in (order.row(step, 0) for step in range(100)))
     assert same < 10
 
 
 def test_paired_data_stays_paired() -> None:
-    order = Order({"A": 10, "B": 10}, paired=True, batch=2)
+    order = Sampler({"A": 10, "B": 10}, paired=True, batch=2)
     assert all(a == b for _, a, b in rows(order, 5))
 
 
 @pytest.mark.parametrize(("processes", "batch", "accumulate"), [(2, 2, 1), (1, 2, 2), (2, 1, 2), (4, 1, 1)])
 def test_a_global_batch_is_the_same_however_it_is_spread(processes: int, batch: int, accumulate: int) -> None:
     counts = {"A": 9, "B": 11}
-    whole = sorted(rows(Order(counts, False, 4, seed=5), 6))
+    whole = sorted(rows(Sampler(counts, False, 4, seed=5), 6))
     spread = [
-        row for rank in range(processes) for row in rows(Order(counts, False, batch, accumulate, processes, rank, 5), 6)
+        row
+        for rank in range(processes)
+        for row in rows(Sampler(counts, False, batch, accumulate, processes, rank, 5), 6)
     ]
     assert sorted(spread) == whole
 
 
 def test_positions_are_places_in_the_global_batch() -> None:
-    order = Order({"A": 20, "B": 20}, False, 2, 2, 2, 1)
+    order = Sampler({"A": 20, "B": 20}, False, 2, 2, 2, 1)
     assert [[row.position for row in micro] for micro in order.micro_batches(0)] == [[2, 3], [6, 7]]
 
 
 def test_a_domain_smaller_than_the_batch_is_refused_in_one_line() -> None:
     with pytest.raises(GanzooError, match="domain B has 3 training pictures, fewer than the 4 of one step"):
-        Order({"A": 10, "B": 3}, False, 2, 2)
+        Sampler({"A": 10, "B": 3}, False, 2, 2)

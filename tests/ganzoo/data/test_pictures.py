@@ -14,7 +14,7 @@ from calls import refusal
 from pictures import noise, save
 from PIL import Image
 
-from ganzoo.data.image_io import find_pictures, read_picture, to_float, to_uint8, write_picture
+from ganzoo.data.image_io import find_images, read_image, to_float, to_uint8, write_image
 
 
 class TestFinding:
@@ -31,24 +31,24 @@ class TestFinding:
         ):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch()
-        found = [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)]
+        found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
         assert found == ["a b/ü.webp", "a.tif", "a/z.jpg", "b.PNG", "x.npy"]
 
     def test_relative_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         save(tmp_path / "sub/a.png")
         monkeypatch.chdir(tmp_path)
-        assert find_pictures(Path()) == [Path("sub/a.png")]
+        assert find_images(Path()) == [Path("sub/a.png")]
 
     def test_missing_folder_names_its_like(self, tmp_path: Path) -> None:
         (tmp_path / "trainB").mkdir()
-        text = refusal(find_pictures, tmp_path / "trainA")
+        text = refusal(find_images, tmp_path / "trainA")
         assert text == f"{tmp_path}/trainA: no such folder; check the path (did you mean 'trainB'?)"
 
     def test_missing_parent(self, tmp_path: Path) -> None:
-        assert "no such folder; look there" in refusal(find_pictures, tmp_path / "no/where", "look there")
+        assert "no such folder; look there" in refusal(find_images, tmp_path / "no/where", "look there")
 
     def test_a_file_is_no_folder(self, tmp_path: Path) -> None:
-        assert "a file, not a folder" in refusal(find_pictures, save(tmp_path / "a.png"))
+        assert "a file, not a folder" in refusal(find_images, save(tmp_path / "a.png"))
 
     @pytest.mark.parametrize(
         ("number", "said"),
@@ -67,7 +67,7 @@ class TestFinding:
             return scan(folder)
 
         monkeypatch.setattr(os, "scandir", refuse)
-        text = refusal(find_pictures, tmp_path)
+        text = refusal(find_images, tmp_path)
         assert text.startswith(f"{tmp_path}/locked: ")
         assert said in text
 
@@ -76,20 +76,20 @@ class TestWriting:
     def test_array_comes_back(self, tmp_path: Path) -> None:
         for shape in ((4, 5, 3), (4, 5, 1), (4, 5)):
             path = tmp_path / f"new folder/ü {len(shape)}{shape[-1]}.png"
-            write_picture(noise(*shape), path)
-            back = read_picture(path, 3 if shape[-1] == 3 else 1)
+            write_image(noise(*shape), path)
+            back = read_image(path, 3 if shape[-1] == 3 else 1)
             np.testing.assert_array_equal(back.reshape(shape), noise(*shape))
             assert [one.name for one in path.parent.iterdir() if one.name.startswith(".")] == []
 
     def test_tensor_is_clamped_and_rounded(self, tmp_path: Path) -> None:
-        write_picture(torch.tensor([-3.0, 0.004, 3.0]).reshape(1, 1, 3), tmp_path / "a.png")
-        assert read_picture(tmp_path / "a.png", 1).ravel().tolist() == [0, 128, 255]
+        write_image(torch.tensor([-3.0, 0.004, 3.0]).reshape(1, 1, 3), tmp_path / "a.png")
+        assert read_image(tmp_path / "a.png", 1).ravel().tolist() == [0, 128, 255]
 
     def test_refusals(self, tmp_path: Path) -> None:
-        assert "1 or 3 channels" in refusal(write_picture, noise(4, 4, 2), tmp_path / "a.png")
-        assert "a name that ends in .png" in refusal(write_picture, noise(4, 4), tmp_path / "a.jpg")
+        assert "1 or 3 channels" in refusal(write_image, noise(4, 4, 2), tmp_path / "a.png")
+        assert "a name that ends in .png" in refusal(write_image, noise(4, 4), tmp_path / "a.jpg")
         (tmp_path / "file").touch()
-        assert "it cannot be written (" in refusal(write_picture, noise(4, 4), tmp_path / "file/a.png")
+        assert "it cannot be written (" in refusal(write_image, noise(4, 4), tmp_path / "file/a.png")
 
     def test_full_disk_keeps_the_old_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = save(tmp_path / "a.png", noise(4, 4))
@@ -99,8 +99,8 @@ class TestWriting:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         monkeypatch.setattr(Image.Image, "save", fill)
-        assert refusal(write_picture, noise(4, 4, 3), path) == f"{path}: the disk is full; free some space"
-        np.testing.assert_array_equal(read_picture(path, 1)[..., 0], noise(4, 4))
+        assert refusal(write_image, noise(4, 4, 3), path) == f"{path}: the disk is full; free some space"
+        np.testing.assert_array_equal(read_image(path, 1)[..., 0], noise(4, 4))
         assert list(tmp_path.iterdir()) == [path]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.data.image_io import write_picture
-from ganzoo.report.image_checks import ENOUGH, cells, looks
+from ganzoo.data.image_io import write_image
+from ganzoo.report.image_checks import ENOUGH, cells, image_hints
 from ganzoo.report.samples import Places, places_of
 
 SIZE, GAP = 16, 2
@@ -33,7 +33,7 @@ def grid(path: Path, note: bool = True, **columns: np.ndarray) -> Path:
     for name, pictures in columns.items():
         for top, picture in zip(tops, pictures, strict=True):
             canvas[top : top + size, places[name][0] :][:, :size] = picture
-    write_picture(canvas, path, {"places": json.dumps({"columns": places, "tops": tops})} if note else None)
+    write_image(canvas, path, {"places": json.dumps({"columns": places, "tops": tops})} if note else None)
     return path
 
 
@@ -44,7 +44,7 @@ def shifted(pictures: np.ndarray, by: int) -> np.ndarray:
 @pytest.mark.parametrize("by", [0, 2, -5])
 def test_copies(tmp_path: Path, by: int) -> None:
     real = scenes()
-    (said,) = looks(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, by)), 40)
+    (said,) = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, by)), 40)
     assert said.startswith("A to B, in the grid of step 40: translations are almost copies: they differ from their so")
     assert f"by {abs(by) / 127.5:.3f} on [−1, 1] on average, and only 0.0% of their pixels" in said
 
@@ -53,53 +53,55 @@ def test_a_small_thing_that_changes_is_no_copy(tmp_path: Path) -> None:
     real = scenes()
     fake = real.copy()
     fake[:, :2, :4] = 255 - fake[:, :2, :4] // 2  # 8 of 256 pixels
-    assert looks(grid(tmp_path / "a.png", real_A=real, fake_B=fake), 1) == []
+    assert image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=fake), 1) == []
 
 
 def test_a_little_of_everything_that_changes_is_no_copy_either(tmp_path: Path) -> None:
     real = scenes()
-    assert looks(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, 20)), 1) == []  # 0.16, nowhere above 0.3
+    assert (
+        image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, 20)), 1) == []
+    )  # 0.16, nowhere above 0.3
 
 
 def test_translations_that_differ_from_their_sources_are_fine(tmp_path: Path) -> None:
     real = scenes(10)
-    assert looks(grid(tmp_path / "a.png", real_A=real[:5], fake_B=shifted(real[:5] // 2, 90)), 1) == []
-    assert looks(grid(tmp_path / "b.png", real_B=real[:5], fake_A=real[5:]), 1) == []
+    assert image_hints(grid(tmp_path / "a.png", real_A=real[:5], fake_B=shifted(real[:5] // 2, 90)), 1) == []
+    assert image_hints(grid(tmp_path / "b.png", real_B=real[:5], fake_A=real[5:]), 1) == []
 
 
 def test_translations_that_are_all_alike(tmp_path: Path) -> None:
     real = scenes(6)
     fake = np.repeat(scenes(7)[6:], 6, axis=0)
     fake[0] = shifted(fake[0], 3)
-    (said,) = looks(grid(tmp_path / "a.png", real_B=real, fake_A=fake), 7)
+    (said,) = image_hints(grid(tmp_path / "a.png", real_B=real, fake_A=fake), 7)
     assert said.startswith("B to A, in the grid of step 7: translations look all alike: they are 0.0")
-    assert looks(grid(tmp_path / "two.png", real_B=real[:2], fake_A=fake[:2]), 7) == []  # too few to tell
+    assert image_hints(grid(tmp_path / "two.png", real_B=real[:2], fake_A=fake[:2]), 7) == []  # too few to tell
 
 
 def test_light_and_dark_that_are_swapped(tmp_path: Path) -> None:
     real = scenes()
-    (said,) = looks(grid(tmp_path / "a.png", real_A=real, fake_B=255 - real), 7)
+    (said,) = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=255 - real), 7)
     assert "light and dark are swapped" in said and "by -1.00" in said
 
 
 def test_both_directions_are_looked_at(tmp_path: Path) -> None:
     real = scenes()
-    said = looks(grid(tmp_path / "a.png", real_A=real, fake_B=real, real_B=real, fake_A=255 - real), 7)
+    said = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=real, real_B=real, fake_A=255 - real), 7)
     assert [one.partition(",")[0] for one in said] == ["A to B", "B to A"]
 
 
 def test_where_it_cannot_be_told_nothing_is(tmp_path: Path) -> None:
     real = scenes()
-    assert looks(grid(tmp_path / "silent.png", note=False, real_A=real, fake_B=real), 1) == []
-    assert looks(grid(tmp_path / "alone.png", real_A=real, rec_A=real), 1) == []
+    assert image_hints(grid(tmp_path / "silent.png", note=False, real_A=real, fake_B=real), 1) == []
+    assert image_hints(grid(tmp_path / "alone.png", real_A=real, rec_A=real), 1) == []
     (tmp_path / "torn.png").write_bytes((tmp_path / "alone.png").read_bytes()[:200])
-    assert looks(tmp_path / "torn.png", 1) == []
-    assert looks(tmp_path / "gone.png", 1) == []
+    assert image_hints(tmp_path / "torn.png", 1) == []
+    assert image_hints(tmp_path / "gone.png", 1) == []
 
 
 def test_flat_pictures_have_no_light_to_swap(tmp_path: Path) -> None:
     flat = np.full((4, SIZE, SIZE, 3), 40, np.uint8) + np.arange(4, dtype=np.uint8)[:, None, None, None] * 40
-    assert looks(grid(tmp_path / "a.png", real_A=flat, fake_B=255 - flat), 1) == []
+    assert image_hints(grid(tmp_path / "a.png", real_A=flat, fake_B=255 - flat), 1) == []
 
 
 def test_large_pictures_are_read_at_every_nth_pixel() -> None:

@@ -15,7 +15,7 @@ import pytest
 from logs import RECIPE, TIME, Page, logged, write_lines, write_run
 from tinyrun import lines
 
-from ganzoo.data.image_io import write_picture
+from ganzoo.data.image_io import write_image
 from ganzoo.report import write_report
 from ganzoo.report.page import COURSE
 
@@ -165,7 +165,7 @@ def test_nothing_that_stands_in_a_file_becomes_markup(tmp_path: Path) -> None:
     (folder / "recipe.yaml").write_text(f"# {EVIL}[2J\r\n")
     (folder / "env.json").write_text(json.dumps({EVIL: {EVIL: EVIL}, "device": EVIL, "pictures": {EVIL: EVIL}}))
     places = {"columns": {EVIL: [0, 4, 4], f"{EVIL}_mask_{EVIL}": [4, 4, 4]}, "tops": [0]}
-    write_picture(np.zeros((4, 8, 3), np.uint8), folder / "samples/step-0000001.png", {"places": json.dumps(places)})
+    write_image(np.zeros((4, 8, 3), np.uint8), folder / "samples/step-0000001.png", {"places": json.dumps(places)})
     page = report(folder)
     assert [len(page.all(tag)) for tag in ("img", "script", "style")] == [1, 1, 1]
     assert all("alert" not in one.attributes for one in page.elements)

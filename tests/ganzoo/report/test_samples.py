@@ -13,7 +13,7 @@ import pytest
 from logs import Page, write_run
 from PIL import Image
 
-from ganzoo.data.image_io import write_picture
+from ganzoo.data.image_io import write_image
 from ganzoo.report import write_report
 from ganzoo.report.samples import LARGE, SHOWN, SMALL, chosen, ready
 
@@ -45,21 +45,21 @@ def test_a_choice_only_gets_thinner() -> None:
 
 
 def test_a_small_grid_is_kept_as_it_is(tmp_path: Path) -> None:
-    write_picture(noise(200, 100), tmp_path / "a.png")
+    write_image(noise(200, 100), tmp_path / "a.png")
     grid = ready(tmp_path / "a.png", SMALL)
     assert grid and grid.width == 200 and grid.size == (200, 100)
     assert base64.b64decode(grid.uri.partition(",")[2]) == (tmp_path / "a.png").read_bytes()
 
 
 def test_a_wide_grid_is_scaled_down(tmp_path: Path) -> None:
-    write_picture(np.full((100, 3000, 3), 90, np.uint8), tmp_path / "a.png")
+    write_image(np.full((100, 3000, 3), 90, np.uint8), tmp_path / "a.png")
     grid = ready(tmp_path / "a.png", SMALL)
     assert grid and (grid.width, grid.size) == (1280, (3000, 100))
     assert opened(grid.uri).size == (1280, 43)
 
 
 def test_a_grid_that_does_not_compress_is_made_smaller_until_it_fits(tmp_path: Path) -> None:
-    write_picture(noise(1200, 1200), tmp_path / "a.png")
+    write_image(noise(1200, 1200), tmp_path / "a.png")
     for limits in (SMALL, LARGE):
         grid = ready(tmp_path / "a.png", limits)
         assert grid and len(base64.b64decode(grid.uri.partition(",")[2])) <= limits[1]
@@ -68,10 +68,10 @@ def test_a_grid_that_does_not_compress_is_made_smaller_until_it_fits(tmp_path: P
 
 def test_a_grid_is_made_ready_once_and_again_when_it_is_drawn_anew(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
-    write_picture(noise(20, 20), file)
+    write_image(noise(20, 20), file)
     first = ready(file, SMALL)
     assert ready(file, SMALL) is first
-    write_picture(noise(30, 20), file)
+    write_image(noise(30, 20), file)
     again = ready(file, SMALL)
     assert again and again.size == (30, 20)
 
@@ -81,7 +81,7 @@ def test_a_long_run_with_large_grids_has_a_report_of_less_than_10_mb(tmp_path: P
     assert (LARGE[1] + (SHOWN - 1) * SMALL[1]) * 4 / 3 + 2.5e6 < 10e6
     folder = write_run(tmp_path / "run")
     for step in range(SHOWN + 1):
-        write_picture(noise(480, 400, step), folder / f"samples/step-{step:07}.png")
+        write_image(noise(480, 400, step), folder / f"samples/step-{step:07}.png")
     report = write_report(folder)
     page = Page(report.read_text())
     shown = [one.attributes["src"] for one in page.all("img")]
@@ -95,7 +95,7 @@ def test_the_last_grid_comes_first_with_the_names_of_its_columns(tmp_path: Path)
     folder = write_run(tmp_path / "run")
     places = {"columns": {"real_A": [0, 10, 10], "judge_mask_real_A": [12, 10, 10]}, "tops": [0]}
     for step in (5, 10, 15):
-        write_picture(noise(40, 10), folder / f"samples/step-{step:07}.png", {"places": json.dumps(places)})
+        write_image(noise(40, 10), folder / f"samples/step-{step:07}.png", {"places": json.dumps(places)})
     page = Page(write_report(folder).read_text())
     assert [one.attributes["id"] for one in page.all("figure", class_="grid")] == ["step-15", "step-5", "step-10"]
     assert page.all("img")[0].attributes["alt"] == "sample grid of step 15: real_A, judge_mask_real_A"
@@ -109,7 +109,7 @@ def test_the_last_grid_comes_first_with_the_names_of_its_columns(tmp_path: Path)
 def test_the_names_keep_to_their_columns_when_a_grid_is_scaled_down(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     note = {"places": json.dumps({"columns": {"real_A": [2000, 1000, 10]}, "tops": [0]})}
-    write_picture(np.full((10, 4000, 3), 90, np.uint8), folder / "samples/step-0000001.png", note)
+    write_image(np.full((10, 4000, 3), 90, np.uint8), folder / "samples/step-0000001.png", note)
     page = Page(write_report(folder).read_text())
     assert opened(page.all("img")[0].attributes["src"]).size == (2400, 6)
     assert [one.attributes["style"] for one in page.all("span") if "style" in one.attributes] == [
@@ -121,7 +121,7 @@ def test_the_names_keep_to_their_columns_when_a_grid_is_scaled_down(tmp_path: Pa
 def test_a_grid_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "samples/step-0000005.png").write_bytes(b"\x89PNG\r\n\x1a\n????")
-    write_picture(noise(40, 10), folder / "samples/step-0000007.png")
+    write_image(noise(40, 10), folder / "samples/step-0000007.png")
     page = Page(write_report(folder).read_text())
     assert "step 5: the file cannot be read" in page.section("samples")
     assert len(page.all("img")) == 1
