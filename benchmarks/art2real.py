@@ -50,16 +50,16 @@ def table(records: list[dict[str, Any]]) -> str:
     for weight in WEIGHTS:
         found = [one for one in records if one["weight"] == weight]
         for one in found:
-            cells = [f"{one['figures'][name]:.{digits}f}" for name, digits in FIGURES.items()]
+            cells = [f"{one['values'][name]:.{digits}f}" for name, digits in FIGURES.items()]
             lines.append(f"| {weight:g} | {one['seed']} | {' | '.join(cells)} |")
         if len(found) > 1:
-            columns = [([one["figures"][name] for one in found], digits) for name, digits in FIGURES.items()]
+            columns = [([one["values"][name] for one in found], digits) for name, digits in FIGURES.items()]
             cells = [f"{statistics.mean(some):.{n}f} ± {statistics.stdev(some):.{n}f}" for some, n in columns]
             lines.append(f"| **{weight:g}** | mean ± std | {' | '.join(cells)} |")
     first = records[0]
     minutes = statistics.mean(one["seconds"] for one in records) / 60
-    counts = f"{first['pictures']['A']} held-out paintings, {first['pictures']['B']} photographs"
-    lines += ["", f"{first['step']} steps of 4 pictures of 64 pixels; {counts}; {minutes:.0f} minutes a run with "]
+    counts = f"{first['images']['A']} held-out paintings, {first['images']['B']} photographs"
+    lines += ["", f"{first['step']} steps of 4 images of 64 pixels; {counts}; {minutes:.0f} minutes a run with "]
     lines[-1] += f"{first['environment']['threads']} thread, torch {first['environment']['packages']['torch']}."
     return "\n".join(lines)
 

@@ -3,8 +3,8 @@
 python benchmarks/art2real_tsne.py originals=PAINTINGS photographs=PHOTOGRAPHS CycleGAN=RUN Art2Real=RUN -o FIGURE.svg
 python benchmarks/art2real_tsne.py …  --network squeezenet1_1 --weights FILE       another network in ResNet-152's place
 
-Each name is given a folder of pictures, or a run, whose translations of its test pictures of A it then stands for. What
-is drawn are positions alone: t-SNE to two dimensions of a network's average-pooled features. Pictures of folders are
+Each name is given a folder of images, or a run, whose translations of its test images of A it then stands for. What
+is drawn are positions alone: t-SNE to two dimensions of a network's average-pooled features. Images of folders are
 scaled and cropped to the runs' size, so that nothing is told apart by its size.
 """
 
@@ -52,20 +52,20 @@ def is_run(place: Path) -> bool:
 
 
 def size_of(places: Mapping[str, Path]) -> int:
-    """Return the size of the runs' pictures, 256 without any. Raises GanzooError where they differ."""
+    """Return the size of the runs' images, 256 without any. Raises GanzooError where they differ."""
     sizes = {name: run_recipe(place).images.size for name, place in places.items() if is_run(place)}
     if len(set(sizes.values())) > 1:
         said = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        raise GanzooError(f"runs on pictures of one size can be compared; these have {said} pixels")
+        raise GanzooError(f"runs on images of one size can be compared; these have {said} pixels")
     return next(iter(sizes.values()), 256)
 
 
 def features_of(place: Path, size: int, looking: Mapping[str, Any]) -> Tensor:
-    """Return the features (n, d) of a run's translations, or of a folder's pictures. Raises GanzooError.
+    """Return the features (n, d) of a run's translations, or of a folder's images. Raises GanzooError.
 
     Args:
-        place: the run's folder, or the pictures'.
-        size: to which a folder's pictures are scaled, their shorter side, and cropped.
+        place: the run's folder, or the images'.
+        size: to which a folder's images are scaled, their shorter side, and cropped.
         looking: the options of the metric ``fd`` that say with which network.
     """
     if is_run(place):
@@ -77,7 +77,7 @@ def features_of(place: Path, size: int, looking: Mapping[str, Any]) -> Tensor:
             raise GanzooError(f"{place}: {why}")
         return collected.rows["fd", "AB"]["features"]
     if not place.is_dir():
-        raise GanzooError(f"{place}: neither a run nor a folder of pictures is there")
+        raise GanzooError(f"{place}: neither a run nor a folder of images is there")
     dataset = ganzoo.create("dataset", "folders", A=place, validation=0.0)
     reader, metric = (
         Reader(dataset, ImageSettings(size=size, fit="cover", cache=0)),
@@ -96,13 +96,13 @@ def positions(features: Tensor, perplexity: float, seed: int) -> np.ndarray:
     from sklearn.manifold import TSNE
 
     if perplexity >= len(features):
-        raise GanzooError(f"--perplexity is {perplexity:g}; it is less than the number of pictures, {len(features)}")
+        raise GanzooError(f"--perplexity is {perplexity:g}; it is less than the number of images, {len(features)}")
     found: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(features.numpy())
     return found
 
 
 def scatter(found: Mapping[str, np.ndarray], about: str) -> str:
-    """Return the figure: a mark for each picture, its set by colour and form."""
+    """Return the figure: a mark for each image, its set by colour and form."""
     everything = np.concatenate([*found.values()])
     low, span = everything.min(0), np.maximum(np.ptp(everything, axis=0), 1e-9)
     scale = float(min(np.array(FIELD) / span))  # the same either way: only distances mean something
@@ -127,7 +127,7 @@ def scatter(found: Mapping[str, np.ndarray], about: str) -> str:
 def main(words: Sequence[str] | None = None) -> None:
     """Draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", nargs="+", metavar="NAME=PLACE", help="a folder of pictures, or a run")
+    parser.add_argument("sets", nargs="+", metavar="NAME=PLACE", help="a folder of images, or a run")
     parser.add_argument("-o", "--out", type=Path, default=Path("art2real_tsne.svg"))
     parser.add_argument("--network", default=PUBLISHED, help="a classifier of torchvision; by default %(default)s")
     parser.add_argument("--weights", type=Path, help="its file; by default fetched as `ganzoo weights get` does")
@@ -148,7 +148,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parts = np.split(together, np.cumsum([len(one) for one in seen.values()])[:-1])
     stand_in = "" if given.network == PUBLISHED else " (a stand-in for ResNet-152)"
     about = f"t-SNE (perplexity {given.perplexity:g}, seed {given.seed}, scikit-learn {sklearn.__version__}) of "
-    about += f"{given.network}'s pooled features{stand_in}; pictures of {size} px"
+    about += f"{given.network}'s pooled features{stand_in}; images of {size} px"
     given.out.write_text(scatter(dict(zip(seen, parts, strict=True)), about), encoding="utf-8")
 
 

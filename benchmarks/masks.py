@@ -26,11 +26,14 @@ METHODS = {
     "mask_cyclegan, true masks": ("mask_digits", []),
     "mask_cyclegan, true masks, masked discriminators alone": ("mask_digits", ["method.masked_share=1"]),
     "cyclegan, composite, true masks": ("quickstart", ["maskers.composite=file"]),
-    "cyclegan, composite and judge, true masks": ("quickstart", ["maskers.composite=file", "maskers.judge=file"]),
+    "cyclegan, composite and judge, true masks": (
+        "quickstart",
+        ["maskers.composite=file", "maskers.discriminator=file"],
+    ),
     "cyclegan, composite, learned": ("quickstart", ["maskers.composite={masker: learned, width: 16}"]),
     "smcyclegan, composite learned, judge shared": ("learned_digits", []),
 }
-FIGURES = {"judged_B": 1, "read": 1, "background_l1": 3, "pair_l1": 3}
+FIGURES = {"classified_B": 1, "read": 1, "background_l1": 3, "pair_l1": 3}
 
 
 def missing(records: list[dict[str, Any]]) -> list[tuple[int, str]]:
@@ -49,12 +52,12 @@ def table(records: list[dict[str, Any]]) -> str:
             continue
         cells = []
         for name, digits in FIGURES.items():
-            values = [one["figures"][name] for one in found]
+            values = [one["values"][name] for one in found]
             spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
             cells.append(f"{statistics.mean(values):.{digits}f}{spread}")
         lines.append(f"| {method} | {len(found)} | {' | '.join(cells)} |")
     first = records[0]
-    lines += ["", f"{STEPS} steps of 16 pictures, 600 held-out digits; {first['environment']['threads']} thread, "]
+    lines += ["", f"{STEPS} steps of 16 images, 600 held-out digits; {first['environment']['threads']} thread, "]
     lines[-1] += f"torch {first['environment']['packages']['torch']}."
     return "\n".join(lines)
 

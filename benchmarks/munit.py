@@ -4,8 +4,8 @@ python benchmarks/munit.py             trains what munit.jsonl lacks (some minut
 python benchmarks/munit.py --check     fails when the page's table is not what the records give
 
 Digits are embedded; faces are those of GANZOO_DATA (by default ../shared/data), celebamask. LPIPS looks with SqueezeNet
-1.1 of ../shared/weights. A record holds the figures of the untrained networks on validation pictures and the closing
-ones on held-out pictures, as the run wrote them.
+1.1 of ../shared/weights. A record holds the figures of the untrained networks on validation images and the closing
+ones on held-out images, as the run wrote them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ RUNS: dict[str, list[str]] = {
 }
 FIGURES = {
     "style_share": "share of the look that is the style's",
-    "content_share": "share that is the picture's",
+    "content_share": "share that is the image's",
     "style_r2": "R² of the style found in a translation",
     "lpips_diversity": "LPIPS between styles (SqueezeNet)",
-    "judged_B": "judged B, %",
+    "classified_B": "judged B, %",
 }
 WAYS = {"AB": "A → B", "BA": "B → A"}
 
@@ -48,15 +48,15 @@ def table(records: list[dict[str, Any]]) -> str:
     for one in records:
         for name, label in FIGURES.items():
             for way, said in WAYS.items():
-                key = next((key for key in (f"{name}_{way}", name) if key in one["figures"]), "")
+                key = next((key for key in (f"{name}_{way}", name) if key in one["values"]), "")
                 if not key or (key == name and way != "AB"):
                     continue
-                digits = 1 if name == "judged_B" else 3
-                cells = [f"{figures[key]:.{digits}f}" for figures in (one["before"], one["figures"])]
+                digits = 1 if name == "classified_B" else 3
+                cells = [f"{figures[key]:.{digits}f}" for figures in (one["before"], one["values"])]
                 lines.append(f"| `{one['recipe']}` | {label} | {said} | {' | '.join(cells)} |")
     for one in records:
-        counts = " + ".join(str(count) for count in one["pictures"].values())
-        lines += ["", f"`{one['recipe']}`: {one['step']} steps, seed {one['seed']}, {counts} held-out pictures, "]
+        counts = " + ".join(str(count) for count in one["images"].values())
+        lines += ["", f"`{one['recipe']}`: {one['step']} steps, seed {one['seed']}, {counts} held-out images, "]
         lines[-1] += f"{one['seconds'] // 60}:{one['seconds'] % 60:02} with {one['environment']['threads']} thread."
     return "\n".join(lines)
 

@@ -51,7 +51,7 @@ def settle(page: Path, name: str, records: Path, table: Callable[[list[dict[str,
         page.write_text(before + made + after, encoding="utf-8")
 
 
-def train(recipe: str, seed: int, overrides: Sequence[str] = (), picture: Path | None = None) -> dict[str, Any]:
+def train(recipe: str, seed: int, overrides: Sequence[str] = (), image: Path | None = None) -> dict[str, Any]:
     """Run a recipe in a process of its own; return the record, and keep its last sample grid if asked.
 
     ``before`` are the figures of the untrained networks.
@@ -63,10 +63,10 @@ def train(recipe: str, seed: int, overrides: Sequence[str] = (), picture: Path |
         seconds = time.perf_counter() - begun
         run = Path(folder) / recipe / "default"
         result = json.loads((run / "results.jsonl").read_text().splitlines()[-1])
-        before = next((one["figures"] for one in read(run / "metrics.jsonl") if "figures" in one), {})
+        before = next((one["values"] for one in read(run / "metrics.jsonl") if "values" in one), {})
         environment = json.loads((run / "env.json").read_text())
-        if picture:
-            enlarge(sorted((run / "samples").glob("*.png"))[-1], picture)
+        if image:
+            enlarge(sorted((run / "samples").glob("*.png"))[-1], image)
     kept = {name: environment[name] for name in ("ganzoo", "device", "cores", "threads", "packages")}
     record = {**result, "seed": seed, "seconds": round(seconds), "environment": kept, "before": before}
     return {name: portable(value) for name, value in record.items()}
@@ -76,7 +76,7 @@ def enlarge(grid: Path, target: Path) -> None:
     """Keep a sample grid, three times as large, for a page."""
     from PIL import Image
 
-    with Image.open(grid) as picture:
-        larger = picture.resize((3 * picture.width, 3 * picture.height), Image.Resampling.NEAREST)
+    with Image.open(grid) as image:
+        larger = image.resize((3 * image.width, 3 * image.height), Image.Resampling.NEAREST)
     target.parent.mkdir(parents=True, exist_ok=True)
     larger.quantize(128).save(target, optimize=True)

@@ -1,6 +1,6 @@
-"""The README's table and picture: recipes/quickstart.yaml over three seeds.
+"""The README's table and image: recipes/quickstart.yaml over three seeds.
 
-python benchmarks/quickstart.py           trains what quickstart.jsonl lacks, writes table and picture
+python benchmarks/quickstart.py           trains what quickstart.jsonl lacks, writes table and image
 python benchmarks/quickstart.py --check   fails when the README's table is not what the records give
 
 A record holds the closing figures on the 600 held-out digits as the run wrote them, and how long the command took.
@@ -16,10 +16,10 @@ from pages import ROOT, read, settle, train, write
 
 RECORDS = ROOT / "benchmarks/quickstart.jsonl"
 README = ROOT / "README.md"
-PICTURE = ROOT / "docs/quickstart.png"
+IMAGE = ROOT / "docs/quickstart.png"
 SEEDS = (0, 1, 2)
 FIGURES = {
-    "judged_B": ("judged B by the A/B classifier, %", "judged_B_untranslated"),
+    "classified_B": ("judged B by the A/B classifier, %", "classified_B_untranslated"),
     "read": ("read right by the digit classifier, %", "read_untranslated"),
     "background_l1": ("error of the background, L1 on [−1, 1]", ""),
     "pair_l1": ("error against the true pair, L1 on [−1, 1]", ""),
@@ -32,9 +32,9 @@ def table(records: list[dict[str, Any]]) -> str:
     lines = ["| on 600 held-out digits | untranslated | " + " | ".join(head) + " | mean ± std |"]
     lines.append("| --- |" + " ---: |" * (len(records) + 2))
     for name, (label, untranslated) in FIGURES.items():
-        values = [one["figures"][name] for one in records]
+        values = [one["values"][name] for one in records]
         digits = 1 if untranslated else 3
-        before = f"{records[0]['figures'][untranslated]:.1f}" if untranslated else ""
+        before = f"{records[0]['values'][untranslated]:.1f}" if untranslated else ""
         cells = [f"{value:.{digits}f}" for value in values]
         mean = f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
         lines.append(f"| {label} | {before} | {' | '.join(cells)} | {mean} |")
@@ -53,7 +53,7 @@ def main() -> None:
     records = read(RECORDS)
     if not check:
         for seed in set(SEEDS) - {one["seed"] for one in records}:
-            records.append(train("quickstart", seed, picture=PICTURE if seed == SEEDS[0] else None))
+            records.append(train("quickstart", seed, image=IMAGE if seed == SEEDS[0] else None))
             records.sort(key=lambda one: one["seed"])
             write(RECORDS, records)
     settle(README, "quickstart", RECORDS, table, check=check)

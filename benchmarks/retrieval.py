@@ -200,7 +200,7 @@ def banks(records: list[dict[str, Any]]) -> str:
         patches = sum(scale["patches"] for scale in one["scales"].values())
         steps = [
             (f"`ganzoo bank build`, {patches:,} patches", "build_s", "build_anon_mib", one["disk_mb"]),
-            ("learn the indexes, ask for one picture", "learn_and_ask_s", "learn_anon_mib", one["indexes_mb"]),
+            ("learn the indexes, ask for one image", "learn_and_ask_s", "learn_anon_mib", one["indexes_mb"]),
             ("ask again", "ask_s", "ask_anon_mib", 0),
         ]
         lines += [f"| {count:,} | {what} | {one[time]} | {one[peak]} | {disk} |" for what, time, peak, disk in steps]

@@ -38,7 +38,7 @@ def create(kind: str, name: str, *args: Any, **options: Any) -> Any:
 
 
 def load(run: str | PathLike[str], *, checkpoint: str = "", device: str = "") -> Translator:
-    """Load a trained run's generators: ``ganzoo.load("runs/quickstart/default").translate(picture)``.
+    """Load a trained run's generators: ``ganzoo.load("runs/quickstart/default").translate(image)``.
 
     Args:
         run: the run's folder.
@@ -71,8 +71,8 @@ def export(
         direction: by default the method's first.
         checkpoint: as ``load``'s.
         size: height and width, if the file is to take no others.
-        batch: likewise how many pictures at once.
-        check: pictures and folders of them to compare on, beside random ones.
+        batch: likewise how many images at once.
+        check: images and folders of them to compare on, beside random ones.
         tolerance: the largest difference that is let through; by default an eighth of a step of 8-bit pixels.
 
     Raises GanzooError, and leaves no file, for a run that cannot be exported and for a file that differs from it.

@@ -53,14 +53,14 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
 
     Args:
         recipe: a checked recipe.
-        channels: channels of each domain's pictures.
+        channels: channels of each domain's images.
     """
     method: Method = recipe.method.make()
     absent = {domain for slot in method.slots.values() for domain in (*slot.reads, slot.writes) if domain} - set(
         channels
     )
     if absent:
-        raise GanzooError(f"the method needs pictures of domain {min(absent)}, and the data set has none")
+        raise GanzooError(f"the method needs images of domain {min(absent)}, and the data set has none")
     networks: dict[str, nn.Module] = {}
     for name, part in recipe.networks.items():
         slot = method.slots[name]
@@ -148,7 +148,7 @@ def name_metrics(parts: Sequence[Part], metrics: Sequence[Metric]) -> dict[str, 
 def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
     """Look whether the data set gives what the method and the maskers read, and that not all of it is empty.
 
-    Eight pictures of each domain and split are looked at. Raises GanzooError.
+    Eight images of each domain and split are looked at. Raises GanzooError.
     """
     wanted = dict.fromkeys(method.reads, f"the method {recipe.method.component.name!r}")
     for role in method.masks.maskers:
@@ -163,7 +163,7 @@ def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
             if any(getattr(sample, plane) is None for sample in samples):
                 folder, suffix = f"{split.removesuffix('idation')}{domain}", "masks" if plane == "mask" else "labels"
                 raise GanzooError(
-                    f"{who} reads the {plane} of each picture, and the data set {recipe.data.component.name!r} gives "
+                    f"{who} reads the {plane} of each image, and the data set {recipe.data.component.name!r} gives "
                     f"none for domain {domain} in {split}; folders takes them from {folder}_{suffix} beside {folder}"
                 )
         planes = [getattr(sample, plane) for sample in looked_at["train"]]
@@ -172,7 +172,7 @@ def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
             raise GanzooError(
                 f"{who} reads masks, and those of domain {domain} are empty: the brightest value in {len(planes)} of "
                 f"them, {looked_at['train'][0].name} the first, is {brightest} of 255; foreground is 255, or any class "
-                "but 0 of a palette picture"
+                "but 0 of a palette image"
             )
 
 
@@ -209,7 +209,7 @@ def collect_sources(method: Method, losses: Iterable[AttachedLoss], metrics: Map
 
 
 def check_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> bool:
-    """Return whether pictures are read in pairs: for a method that learns from them, and for no other (none may leak).
+    """Return whether images are read in pairs: for a method that learns from them, and for no other (none may leak).
 
     Raises GanzooError when the method needs pairs and the data set has none.
     """

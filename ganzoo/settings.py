@@ -18,7 +18,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(kw_only=True, frozen=True)
 class ImageSettings:
-    """How training pictures are scaled, cropped and varied.
+    """How training images are scaled, cropped and varied.
 
     Args:
         size: side of the square that the networks see, in pixels.
@@ -27,7 +27,7 @@ class ImageSettings:
         flip: mirror left and right with probability ½.
         rotate: largest rotation, degrees, either way; corners are filled by reflection.
         color: largest relative change of brightness, contrast and saturation, 0 … 1.
-        cache: decoded, scaled pictures kept in memory, MiB; 0 decodes them anew each time.
+        cache: decoded, scaled images kept in memory, MiB; 0 decodes them anew each time.
     """
 
     size: Count = 256
@@ -44,7 +44,7 @@ class ImageSettings:
 
     @property
     def scale_to(self) -> int:
-        """The side that pictures are scaled to before the crop."""
+        """The side that images are scaled to before the crop."""
         return self.load or self.size
 
 
@@ -55,7 +55,7 @@ class TrainSettings:
     Args:
         epochs: passes over the larger domain; give this or ``steps``, unless the method has nothing to train.
         steps: optimizer steps; likewise.
-        batch: pictures of each domain a process and micro-batch.
+        batch: images of each domain a process and micro-batch.
         accumulate: micro-batches a step; each phase runs over all of them, then steps.
         lr: learning rate, before the factors of the method's optims.
         decay: share of the run, at its end, over which the learning rate falls linearly.
@@ -68,7 +68,7 @@ class TrainSettings:
         sample: steps between sample grids; 0: only at the end.
         save: steps between checkpoints; one is written at the end and at SIGTERM in any case.
         keep: steps between checkpoints that are kept for good as ``step-N``; 0: none.
-        workers: threads that read pictures ahead.
+        workers: threads that read images ahead.
         trackers: Accelerate's trackers to log to besides, such as ``tensorboard``.
     """
 
@@ -100,8 +100,8 @@ class EvaluateSettings:
 
     Args:
         every: steps between evaluations on the validation split while training; 0: only at the end.
-        batch: pictures at a time.
-        limit: at most so many pictures of each domain while training; 0: all. The closing evaluation takes all.
+        batch: images at a time.
+        limit: at most so many images of each domain while training; 0: all. The closing evaluation takes all.
         best: which checkpoint is kept as ``best``: ``min FIGURE`` or ``max FIGURE``, a figure of the metrics.
         patience: evaluations in a row without a better ``best`` figure after which the training ends; 0: never.
     """

@@ -25,7 +25,7 @@ class Step(dict[str, Tensor]):
         progress: the share of the run that is done, 0 … 1: what ramps read.
         epoch: passes over the data that are done.
         training: False for sample grids, metrics and translation.
-        classes: domain → number of classes, where pictures are one-hot label maps.
+        classes: domain → number of classes, where images are one-hot label maps.
 
     >>> step = Step({"real_A": torch.zeros(2, 3, 8, 8)}, seed=0, index=5, samples=[10, 11])
     >>> step.rng("noise").normal(4).shape
@@ -109,7 +109,7 @@ class Step(dict[str, Tensor]):
 
 
 def zeros_step(channels: dict[str, int], size: int, batch: int = 1) -> Step:
-    """Return an example step of blank pictures (B, C, size, size), for dry forwards."""
+    """Return an example step of blank images (B, C, size, size), for dry forwards."""
     tensors = {f"real_{domain}": torch.zeros(batch, count, size, size) for domain, count in channels.items()}
     return Step(tensors, samples=range(batch), training=False)
 

@@ -1,4 +1,4 @@
-"""benchmarks/art2real_tsne.py: the same figure from the same pictures, whose sets it does not mix up."""
+"""benchmarks/art2real_tsne.py: the same figure from the same images, whose sets it does not mix up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from pictures import save
+from images import save
 from PIL import Image
 from tinyrun import write_recipe
 from trunks import saved
@@ -32,7 +32,7 @@ def tsne(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with two sets of pictures, a network's weights, and a run on pictures of 12 pixels."""
+    """Return a folder with two sets of images, a network's weights, and a run on images of 12 pixels."""
     folder = tmp_path_factory.mktemp("tsne")
     for name, low, high in (("dark", 0, 60), ("light", 190, 256)):
         for i in range(COUNTS[name]):
@@ -75,7 +75,7 @@ def test_a_figure_is_the_same_again_and_of_positions_alone(tsne: Any, place: Pat
     root = ElementTree.fromstring(drawn[0])
     texts = [one.text or "" for one in root.iter(f"{SVG}text")]
     assert {"dark (n = 18)", "light (n = 6)", "A <b> (n = 3)"} <= set(texts)
-    assert "squeezenet1_1's pooled features (a stand-in for ResNet-152); pictures of 12 px" in texts[1]
+    assert "squeezenet1_1's pooled features (a stand-in for ResNet-152); images of 12 px" in texts[1]
     assert "<image" not in drawn[0] and str(place) not in drawn[0]
     width, height = float(root.get("width", 0)), float(root.get("height", 0))
     assert all(0 < x < width and 0 < y < height for points in found.values() for x, y in points)
@@ -92,7 +92,7 @@ def test_unlike_sets_lie_apart(tsne: Any, place: Path) -> None:
 def test_a_run_stands_for_its_translations(tsne: Any, place: Path) -> None:
     run, made = place / "tiny/default", place / "made"
     sources = place / "sources"
-    for one in sorted((place / "pictures/testA").glob("*.png")):
+    for one in sorted((place / "images/testA").glob("*.png")):
         sources.mkdir(exist_ok=True)
         Image.open(one).resize((12, 12), Image.Resampling.BICUBIC).save(sources / one.name)
     translate_files(run, [sources], made, direction="AB", checkpoint="last")
@@ -106,10 +106,10 @@ def test_a_run_stands_for_its_translations(tsne: Any, place: Path) -> None:
 @pytest.mark.parametrize(
     ("sets", "said"),
     [
-        (["dark={}/dark", "gone={}/gone"], "gone: neither a run nor a folder of pictures is there"),
+        (["dark={}/dark", "gone={}/gone"], "gone: neither a run nor a folder of images is there"),
         (["dark={}/none", "light={}/light"], "none"),
-        (["a={}/tiny/default", "b={}/other/default"], "runs on pictures of one size can be compared"),
-        (["dark={}/few"], "--perplexity is 5; it is less than the number of pictures, 1"),
+        (["a={}/tiny/default", "b={}/other/default"], "runs on images of one size can be compared"),
+        (["dark={}/few"], "--perplexity is 5; it is less than the number of images, 1"),
     ],
 )
 def test_mistakes_are_told_in_a_line(tsne: Any, place: Path, sets: list[str], said: str) -> None:

@@ -19,7 +19,7 @@ import torch
 import yaml
 from PIL import Image
 from safetensors.torch import save_file
-from tinyrun import make_pictures
+from tinyrun import make_images
 from torchvision.models import get_model  # type: ignore[import-untyped]
 from untrained import untrained
 from vggs import write_vgg
@@ -86,54 +86,54 @@ def test_a_shipped_recipe_begins_with_its_command(recipe: Path) -> None:
         assert_parses(words)
 
 
-def narrow(recipe: Path, pictures: Path) -> list[str]:
+def narrow(recipe: Path, images: Path) -> list[str]:
     """Return overrides that make a recipe small, and bring what its header asks for."""
     small = ["images.size=32", "images.load=0", "evaluate.every=0", "evaluate.best=null", "evaluate.patience=0"]
     if recipe.stem.startswith("segmenter"):
-        folders = [f"data.A={pictures / 'trainA'}", f"data.test_A={pictures / 'testA'}", "data.masks=_masks"]
+        folders = [f"data.A={images / 'trainA'}", f"data.test_A={images / 'testA'}", "data.masks=_masks"]
         return [*small, *folders, "networks.S.width=2", "networks.S.depth=1", "train.batch=2"]
     if recipe.stem.startswith(("art2real", "cut_contextual")):
-        small += build_bank(recipe, pictures)
+        small += build_bank(recipe, images)
     if recipe.stem.startswith("gatys"):
-        weights = write_vgg(pictures.parent / "vgg19.safetensors", 19)
+        weights = write_vgg(images.parent / "vgg19.safetensors", 19)
         metrics = "evaluate.metrics=[{metric: style_recovery, styles: 2}]"
         options = [f"method.{one}" for one in (f"weights={weights}", "steps=2", "paintings=4")]
-        return [*small, *options, metrics, f"data.root={pictures}"]
+        return [*small, *options, metrics, f"data.root={images}"]
     small += ["networks.G.width=2", "networks.D.width=2", "networks.D.layers=1"]
     if recipe.stem.startswith("pix2pix"):
-        return [*small, "networks.G.levels=5", f"data.root={pair_up(pictures, maps='faces' in recipe.stem)}"]
+        return [*small, "networks.G.levels=5", f"data.root={pair_up(images, maps='faces' in recipe.stem)}"]
     small.append("networks.G.blocks=1")
     if recipe.stem.startswith(("unit", "cut", "fastcut")):
-        small.append("data.validation=0.3")  # swd compares sets: one picture is none
+        small.append("data.validation=0.3")  # swd compares sets: one image is none
     if recipe.stem.startswith("munit_faces"):
-        labels = [f"data.{which}A={label_maps(pictures / f'{split}A')}" for which, split in SPLITS.items()]
-        return [*small, *labels, *(f"data.{which}B={pictures / f'{split}B'}" for which, split in SPLITS.items())]
+        labels = [f"data.{which}A={label_maps(images / f'{split}A')}" for which, split in SPLITS.items()]
+        return [*small, *labels, *(f"data.{which}B={images / f'{split}B'}" for which, split in SPLITS.items())]
     if recipe.stem.startswith("drit"):
         small += ["method.content_layers=0", "method.every=2"]
     if recipe.stem in ("sm", "sm_small"):
-        small.append(f"maskers.judge.weights={write_unet(pictures.parent / 'unet.safetensors')}")
-    return small if recipe.stem.endswith("digits") or recipe.stem == "quickstart" else [*small, f"data.root={pictures}"]
+        small.append(f"maskers.discriminator.weights={write_unet(images.parent / 'unet.safetensors')}")
+    return small if recipe.stem.endswith("digits") or recipe.stem == "quickstart" else [*small, f"data.root={images}"]
 
 
 SPLITS = {"": "train", "test_": "test"}
 
 
-def label_maps(pictures: Path) -> Path:
-    """Write a label map of 19 classes beside each picture; return their folder."""
-    folder = pictures.with_name(f"{pictures.name}_maps")
+def label_maps(images: Path) -> Path:
+    """Write a label map of 19 classes beside each image; return their folder."""
+    folder = images.with_name(f"{images.name}_maps")
     folder.mkdir()
-    for picture in pictures.iterdir():
-        with Image.open(picture) as opened:
-            Image.fromarray(np.asarray(opened)[:, :, 0] % 19).save(folder / picture.name)
+    for image in images.iterdir():
+        with Image.open(image) as opened:
+            Image.fromarray(np.asarray(opened)[:, :, 0] % 19).save(folder / image.name)
     return folder
 
 
-def pair_up(pictures: Path, *, maps: bool) -> Path:
-    """Lay the pictures out as pairs, side by side or as label maps and what they show; return their folder."""
-    pairs = pictures.with_name("pairs")
+def pair_up(images: Path, *, maps: bool) -> Path:
+    """Lay the images out as pairs, side by side or as label maps and what they show; return their folder."""
+    pairs = images.with_name("pairs")
     pairs.mkdir()
     for split in SPLITS.values():
-        shown = pictures / f"{split}A"
+        shown = images / f"{split}A"
         if maps:
             (pairs / split).mkdir()
             label_maps(shown).rename(pairs / split / "masks")
@@ -141,22 +141,22 @@ def pair_up(pictures: Path, *, maps: bool) -> Path:
     return pairs
 
 
-def build_bank(recipe: Path, pictures: Path) -> list[str]:
+def build_bank(recipe: Path, images: Path) -> list[str]:
     """Build the bank of a recipe's header by its command, but small; return overrides that name it and its masker."""
     comments = "\n".join(line for line in recipe.read_text().splitlines() if line.startswith("#"))
     (words,) = [words for words in commands(comments) if words[0] == "bank"]
-    bank, at = pictures.parent / "bank", words.index("--masker") + 1
+    bank, at = images.parent / "bank", words.index("--masker") + 1
     masker = yaml.safe_load(words[at])
     lacking: dict[str, str] = {}
     if masker["masker"] == "unet":
-        lacking = {"weights": str(write_unet(pictures.parent / "unet.safetensors"))}
+        lacking = {"weights": str(write_unet(images.parent / "unet.safetensors"))}
     elif masker["masker"] == "segmenter":
-        lacking = {"model": "lraspp_mobilenet_v3_large", "weights": str(pictures.parent / "lraspp.safetensors")}
+        lacking = {"model": "lraspp_mobilenet_v3_large", "weights": str(images.parent / "lraspp.safetensors")}
         network = get_model(lacking["model"], weights=None, weights_backbone=None, num_classes=21)
         save_file(network.state_dict(), lacking["weights"])
     words[at] = yaml.safe_dump({**masker, **lacking}, sort_keys=False)
     words[words.index("-o") + 1] = str(bank)
-    small = [word.replace("YOUR/FOLDER", str(pictures)) for word in words] + ["--size", "32"]
+    small = [word.replace("YOUR/FOLDER", str(images)) for word in words] + ["--size", "32"]
     cli.main(small, standalone_mode=False)
     metrics = f"evaluate.metrics=[{{metric: contextual, bank: {bank}}}]"
     place = "losses.realism" if recipe.stem.startswith("cut") else "method"
@@ -173,14 +173,14 @@ def write_unet(file: Path) -> Path:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
 def test_a_shipped_recipe_runs(recipe: Path, tmp_path: Path) -> None:
-    """Two steps of each, its networks made narrow and its pictures small; its metrics too, but for the slow judges."""
-    pictures = make_pictures(tmp_path / "pictures", masks=True)
+    """Two steps of each, its networks made narrow and its images small; its metrics too, but for the slow judges."""
+    images = make_images(tmp_path / "images", masks=True)
     length = [] if recipe.stem.startswith("gatys") else ["train.steps=2"]
-    overrides = [*narrow(recipe, pictures), *length]
+    overrides = [*narrow(recipe, images), *length]
     if "digits" in recipe.stem or recipe.stem == "quickstart":
         overrides.append("evaluate.metrics=[cycle_l1]")
-    figures = ganzoo.run(recipe, *overrides, root=tmp_path)
-    assert figures and all(isfinite(value) for value in figures.values())
+    values = ganzoo.run(recipe, *overrides, root=tmp_path)
+    assert values and all(isfinite(value) for value in values.values())
     assert (tmp_path / recipe.stem / "default/checkpoints/last/progress.json").is_file()
 
 
@@ -240,9 +240,9 @@ def test_the_perceptual_term_of_the_docs_trains(tmp_path: Path) -> None:
     recipe = tmp_path / "perceptual.yaml"
     recipe.write_text(text.replace("vgg16.weight", str(weights)) + f"base: {ROOT}/recipes/munit_digits.yaml\n")
     small = ["networks.G.width=2", "networks.D.width=2", "train.batch=2", "evaluate.every=0"]
-    figures = ganzoo.run(recipe, *small, "train.steps=1", "evaluate.metrics=[cycle_l1]", root=tmp_path)
+    values = ganzoo.run(recipe, *small, "train.steps=1", "evaluate.metrics=[cycle_l1]", root=tmp_path)
     logged = (tmp_path / "perceptual/default/metrics.jsonl").read_text()
-    assert figures and '"generator/vgg_AB": ' in logged and '"generator/vgg_BA": ' in logged
+    assert values and '"generator/vgg_AB": ' in logged and '"generator/vgg_BA": ' in logged
 
 
 def test_the_plugin_of_the_docs_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,5 +328,5 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     Image.new("RGB", (40, 30), "white").save("digit.png")
     names: dict[str, object] = {}
     exec(text.replace("recipes/", f"{ROOT}/recipes/"), names)
-    assert names["picture"].size == (40, 30)  # type: ignore[attr-defined]
-    assert "judged_B" in names["figures"]  # type: ignore[operator]
+    assert names["image"].size == (40, 30)  # type: ignore[attr-defined]
+    assert "classified_B" in names["values"]  # type: ignore[operator]

@@ -24,7 +24,7 @@ method: {method: cyclegan, pool: 2}
 networks:
   G: {generator: pointwise, width: 4}
   D: {discriminator: pixel, width: 4}
-maskers: {judge: disc, composite: {masker: disc, radius: 0.5}}
+maskers: {discriminator: disc, composite: {masker: disc, radius: 0.5}}
 losses:
   tint: {loss: mean_colour, of: {image: fake_B, target: real_B}, weight: 5e-1}
 data: {dataset: spots, count: 4, size: 12}

@@ -22,16 +22,16 @@ pytestmark = [
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_a_run_trains_resumes_and_translates(tmp_path: Path, precision: Any) -> None:
     recipe = write_recipe(tmp_path)
-    figures = ganzoo.run(recipe, f"train.precision={precision}", "train.steps=30", root=tmp_path)
-    assert all(np.isfinite(value) for value in figures.values())
+    values = ganzoo.run(recipe, f"train.precision={precision}", "train.steps=30", root=tmp_path)
+    assert all(np.isfinite(value) for value in values.values())
     ganzoo.run(recipe, f"train.precision={precision}", "train.steps=40", root=tmp_path)
     kept = everything(tmp_path / "tiny/default/checkpoints/last")
     weights = [np.frombuffer(kept[name], np.float32) for name in kept if name.startswith("networks")]
     assert all(np.isfinite(value).all() for value in weights)
     translator = ganzoo.load(tmp_path / "tiny/default")
     assert translator.device.type == "cuda"
-    with Image.open(tmp_path / "pictures/testA/00.png") as picture:
-        assert translator.translate(picture).size == picture.size
+    with Image.open(tmp_path / "images/testA/00.png") as image:
+        assert translator.translate(image).size == image.size
 
 
 def test_it_learns_what_the_cpu_learns(tmp_path: Path) -> None:

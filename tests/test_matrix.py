@@ -106,7 +106,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = get_model("lraspp_mobilenet_v3_large", weights=None, weights_backbone=None, num_classes=21)
     save_file(network.state_dict(), folder / "lraspp.safetensors")
     unet = UNet(width=2, depth=1)
-    unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its pictures
+    unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its images
     save_file(unet.state_dict(), folder / "unet.safetensors")
     write_vgg(folder / "vgg19.safetensors", 19)
     build([write_photographs(folder / "photographs")], folder / "bank", SMALL)

@@ -45,7 +45,7 @@ def made(
         recipe: the cell's.
         places: where runs are kept, and the data lies.
         surrounding: variables that it is given besides this process's own.
-        seen: reads pictures.
+        seen: reads images.
 
     Raises GanzooError where it was stopped by a signal: that is no record.
     """
@@ -54,8 +54,8 @@ def made(
     words = ["run", str(bench.recipe(cell)), *bench.changes(cell, places), *name]
     environment = {**os.environ, **surrounding}
     code_key.cache_clear()  # a plugin may have been written anew while others were run
-    sittings = _sittings(folder)
-    alike = sittings is not None and trained_alike(sittings, recipe, seen, checkpoint)
+    sessions = _sessions(folder)
+    alike = sessions is not None and trained_alike(sessions, recipe, seen, checkpoint)
     results = JsonLines(folder / "results.jsonl")
     before = [*results]
     done = _called(cell, words if alike else [*words, "--fresh"], environment)
@@ -72,13 +72,13 @@ def made(
     return found.model_copy(update={"cell": where}) if found else _failure(recipe, cell, where, last_line(done))
 
 
-def _sittings(folder: Path) -> list[Session] | None:
+def _sessions(folder: Path) -> list[Session] | None:
     """Return what a run was trained with so far; None where that is not known of its beginning."""
     place = find_checkpoint(folder / "checkpoints" / "last")
     if place is None:
         return []
     try:
-        found = [Session.model_validate(one) for one in read_progress(place)["sittings"]]
+        found = [Session.model_validate(one) for one in read_progress(place)["sessions"]]
     except (KeyError, TypeError, ValueError, GanzooError):  # of another version of ganzoo, or damaged
         return None
     return found if found and found[0].step == 0 else None
@@ -102,7 +102,7 @@ def last_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _result(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: Recipe) -> Record | None:
-    """Return the last of a run's records that is of this recipe: of test pictures, else of validation pictures."""
+    """Return the last of a run's records that is of this recipe: of test images, else of validation images."""
     found: dict[bool, Record] = {}
     for line in lines:
         try:
@@ -138,7 +138,7 @@ def _failure(recipe: Recipe, cell: Cell, where: dict[str, str], why: str) -> Rec
         plugins=code_of(recipe, {}),
         core=core_version(),
         trained_by=[],
-        data=Data(dataset=recipe.data.component.name, keys={}, pictures={}),
+        data=Data(dataset=recipe.data.component.name, keys={}, images={}),
         seed=cell.seed,
         step=0,
         trained=0,
@@ -146,9 +146,9 @@ def _failure(recipe: Recipe, cell: Cell, where: dict[str, str], why: str) -> Rec
         rule="",
         weights="",
         split="",
-        pictures={},
+        images={},
         metrics=portable(recipe.resolved()["evaluate"]["metrics"]),
-        figures={},
+        values={},
         about={},
         failed={},
         cost=Cost(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from ganzoo.bench.matrix import Matrix, figure
+from ganzoo.bench.matrix import Matrix, distance_name
 from ganzoo.bench.staleness import Source
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation, Evaluator
@@ -29,7 +29,7 @@ def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[s
         update={
             "status": "failed" if found.failed else "ok",
             "why": "; ".join(dict.fromkeys(found.failed.values())),
-            "figures": {**record.figures, **found.figures},
+            "values": {**record.values, **found.values},
             "about": {**record.about, **found.about},
             "failed": found.failed,
         }
@@ -42,7 +42,7 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
     Args:
         folder: a run's, whose only metric is the matrix's.
         checkpoint: ``last`` or ``best``.
-        split: whose pictures are translated.
+        split: whose images are translated.
         matrix: what is to be found.
         sets: its sets.
 
@@ -60,7 +60,7 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
         except Exception as error:  # a plugin's masker or metric may do anything; the other sets must not be lost
             lost[label] = f"{label}: {failure_reason(error)}"
     for domain, first, second in matrix.pairs():
-        key = figure(domain, first, second)
+        key = distance_name(domain, first, second)
         if why := [lost[one] for one in dict.fromkeys((first, second)) if one in lost]:
             found.failed[key] = "; ".join(why)
             continue
@@ -71,8 +71,8 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
             found.failed[key] = failure_reason(error)
             continue
         counts = [len(next(iter(columns.values()))) for columns in (fakes, real)]
-        found.figures[key] = value
-        found.about[key] = {"metric": name, "figure": called, **metric.about}
+        found.values[key] = value
+        found.about[key] = {"metric": name, "value": called, **metric.about}
         found.about[key] |= {"n_fake": counts[0], "n_real": counts[1], "sets": [sets[first].given, sets[second].given]}
     return found
 
@@ -83,7 +83,7 @@ def _rows(evaluator: Evaluator, source: Source, matrix: Matrix, split: Split) ->
     if source.split:
         for domain in matrix.domains:
             if not evaluator.reader.dataset.count(source.split, domain):
-                raise GanzooError(f"there are no pictures of {domain} in {source.split}")
+                raise GanzooError(f"there are no images of {domain} in {source.split}")
         return {domain: evaluator.real.of(metric, source.split, domain) for domain in matrix.domains}
     assert source.masker is not None
     method = evaluator.engine.method

@@ -1,4 +1,4 @@
-"""A matrix in place of columns: a distance between every two sets of pictures, real or translated with some masker."""
+"""A matrix in place of columns: a distance between every two sets of images, real or translated with some masker."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SetName = Annotated[str, Field(pattern=r"^[^|:]+$")]
 Domain = Literal["A", "B"]
 
 
-class PictureSet(BaseModel):
-    """Real pictures of a split, or translations of those that the run is measured on, with a masker of its own.
+class ImageSet(BaseModel):
+    """Real images of a split, or translations of those that the run is measured on, with a masker of its own.
 
     The masker takes the place of the run's in the role ``input`` or ``composite``, as with ``ganzoo translate``.
     """
@@ -27,7 +27,7 @@ class PictureSet(BaseModel):
     masker: str | dict[str, Any] | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> PictureSet:
+    def _one_of_both(self) -> ImageSet:
         if (self.real is None) == (self.masker is None):
             raise ValueError("a set is {real: train}, validation or test, or {masker: NAME}")
         return self
@@ -37,16 +37,16 @@ class Matrix(BaseModel):
     """What is measured between which sets.
 
     Args:
-        metric: a single one, that compares translations with real pictures; the first figure that it gives.
+        metric: a single one, that compares translations with real images; the first figure that it gives.
         sets: by name, at least two.
-        domains: whose pictures: domain → what it is called.
+        domains: whose images: domain → what it is called.
         digits: after the point.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     metric: str | dict[str, Any]
-    sets: Annotated[dict[SetName, PictureSet], Field(min_length=2)]
+    sets: Annotated[dict[SetName, ImageSet], Field(min_length=2)]
     domains: Annotated[dict[Domain, str], Field(min_length=1)] = {"A": "A", "B": "B"}
     digits: Annotated[int, Field(ge=0, le=9)] = 1
 
@@ -61,15 +61,15 @@ class Matrix(BaseModel):
         """Yield domain, first and second set, row by row."""
         yield from product(self.domains, self.sets, self.sets)
 
-    def figures(self) -> list[str]:
+    def value_names(self) -> list[str]:
         """Return the names of the figures in records."""
-        return [figure(*pair) for pair in self.pairs()]
+        return [distance_name(*pair) for pair in self.pairs()]
 
 
-def figure(domain: str, first: str, second: str) -> str:
+def distance_name(domain: str, first: str, second: str) -> str:
     """Return the name of the distance of one set, taken as translations, from another, taken as real.
 
-    >>> figure("A", "scale 0.8", "real test")
+    >>> distance_name("A", "scale 0.8", "real test")
     'A: scale 0.8 | real test'
     """
     return f"{domain}: {first} | {second}"

@@ -27,7 +27,7 @@ def current(bench: Bench, places: Places) -> Table:
     """Return a table as its records give it now.
 
     A row is outdated where its recipe can no more be read. Where all that is wrong is that this machine lacks what it
-    needs (weights, a bank) or its pictures, the table says nothing of it; stderr says what was not checked.
+    needs (weights, a bank) or its images, the table says nothing of it; stderr says what was not checked.
     """
     seen = Seen()
     known = Places(places.root, places.data or Path("/nowhere"))
@@ -44,7 +44,7 @@ def current(bench: Bench, places: Places) -> Table:
             unchecked.setdefault(cell.row, why)
             return [] if why else [part]
         if record.data.keys and not seen.of(recipe):
-            unchecked.setdefault(cell.row, "its pictures are not here")
+            unchecked.setdefault(cell.row, "its images are not here")
         return stale(bench, record, recipe, sets, seen)
 
     table = (matrix_of if bench.spec.matrix else table_of)(bench, kept(bench), outdated)
@@ -65,7 +65,7 @@ def _lacking(bench: Bench, places: Places, changes: Sequence[str], said: str) ->
     return lines[0] if all(any(sign in line for sign in signs) for line in lines) else ""
 
 
-def picture_of(bench: Bench) -> Path | None:
+def image_of(bench: Bench) -> Path | None:
     """Return the file of a matrix's heat map, beside the page; None for a table of columns."""
     return bench.page.with_name(f"{bench.name}.svg") if bench.page and bench.spec.matrix else None
 
@@ -108,12 +108,12 @@ def settle(bench: Bench, places: Places, *, check: bool) -> Table:
     again = f"ganzoo table {bench.file}{f' --scale {bench.scale}' if bench.scale else ''} --write writes it"
     if check and markers[2] != made:
         raise GanzooError(f"{page}: the table {bench.name} is not what its records give; {again}")
-    picture = picture_of(bench)
-    drawn = heat_map(bench, kept(bench)) if picture else ""
-    if check and picture and (not picture.is_file() or picture.read_text(encoding="utf-8") != drawn):
-        raise GanzooError(f"{picture}: it is not what the records of {bench.name} give; {again}")
+    image = image_of(bench)
+    drawn = heat_map(bench, kept(bench)) if image else ""
+    if check and image and (not image.is_file() or image.read_text(encoding="utf-8") != drawn):
+        raise GanzooError(f"{image}: it is not what the records of {bench.name} give; {again}")
     if not check:
         write_text(page, markers[1] + made + markers[3])
-        if picture:
-            write_text(picture, drawn)
+        if image:
+            write_text(image, drawn)
     return table

@@ -45,7 +45,7 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
     """Run what a table lacks; return all its records, failures among them.
 
     A cell with a whole record is left alone; a failed one is tried again, and so is one whose recipe, plugins or
-    pictures have changed since. What was stopped goes on where it was.
+    images have changed since. What was stopped goes on where it was.
 
     Args:
         bench: the table.
@@ -105,7 +105,7 @@ def _run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str]) -> lis
             others = [one for one in records if of([one], cell) is None]
             records[:] = _sorted(bench, [*others, record])
             write_text(bench.records, "".join(json.dumps(one.fields(), ensure_ascii=False) + "\n" for one in records))
-        own = {name: value for name, value in record.figures.items() if "sets" not in record.about.get(name, {})}
+        own = {name: value for name, value in record.values.items() if "sets" not in record.about.get(name, {})}
         what = "  ".join(f"{name} {value:.4g}" for name, value in own.items())
         console.say(f"{cell.name}: {what if record.status == 'ok' else f'failed: {record.why}'}")
 

@@ -53,16 +53,16 @@ class Column(_Strict):
     ``also`` is its name in records that have it under no direction: those of methods that go one way.
     """
 
-    figure: str
+    value: str
     also: str = ""
     label: str
     better: Better = ""
     digits: Annotated[int, Field(ge=0, le=9)] = 3
     factor: float = 1.0
 
-    def name_in(self, figures: Mapping[str, Any]) -> str:
+    def name_in(self, values: Mapping[str, Any]) -> str:
         """Return the name under which figures have it."""
-        return self.also if self.also in figures and self.figure not in figures else self.figure
+        return self.also if self.also in values and self.value not in values else self.value
 
 
 class Preparation(_Strict):
@@ -79,7 +79,7 @@ class Paper(_Strict):
     """
 
     protocol: str
-    figures: dict[Name, dict[str, float]]
+    values: dict[Name, dict[str, float]]
 
 
 class Spec(_Strict):
@@ -96,7 +96,7 @@ class Spec(_Strict):
         rows: by name.
         data: by name; without it every row has its recipe's own.
         columns: the figures.
-        matrix: in place of columns, distances between every two sets of pictures.
+        matrix: in place of columns, distances between every two sets of images.
         mean: whether the only column is followed by its mean over the data sets.
         paper: the figures of the paper.
         scales: other sizes of the same table, by name: each replaces what it gives.
@@ -198,7 +198,7 @@ class Bench:
         """Return a text with folders in place of ``{data}``, ``{root}``, ``{here}``. Needs data for ``{data}``."""
         if "{data}" in text and places.data is None:
             raise GanzooError(
-                f"{self.file}: it reads pictures from the folder {{data}}: say where that is, --data FOLDER or the "
+                f"{self.file}: it reads images from the folder {{data}}: say where that is, --data FOLDER or the "
                 "variable GANZOO_DATA"
             )
         names = {"data": places.data, "root": places.root / self.name, "here": self.file.parent.absolute()}
@@ -251,22 +251,22 @@ def _checked(data: dict[str, Any], document: Document) -> Spec:
 
 
 def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
-    keys = set(spec.data) if spec.data and len(spec.columns) == 1 else {one.figure for one in spec.columns}
+    keys = set(spec.data) if spec.data and len(spec.columns) == 1 else {one.value for one in spec.columns}
     if spec.matrix:
-        keys = set(spec.matrix.figures())
+        keys = set(spec.matrix.value_names())
     if bool(spec.columns) == bool(spec.matrix):
         yield (), "a table has columns, or a matrix: give one of them"
     if len(set(spec.seeds)) < len(spec.seeds):
         yield ("seeds",), "a seed stands there twice; another run of it would be the same"
     if spec.paper and len(spec.data) > 1 and len(spec.columns) != 1:
         yield ("paper",), "with several data sets the paper's figures can be given for a single column only"
-    for row, figures in (spec.paper.figures if spec.paper else {}).items():
+    for row, values in (spec.paper.values if spec.paper else {}).items():
         if row not in spec.rows:
-            yield ("paper", "figures", row), f"there is no row {row!r}{suggest(row, spec.rows)}"
-        for key in figures:
+            yield ("paper", "values", row), f"there is no row {row!r}{suggest(row, spec.rows)}"
+        for key in values:
             if key not in keys:
                 what = "pair of sets" if spec.matrix else "column"
-                yield ("paper", "figures", row, key), f"there is no {what} {key!r}{suggest(key, keys)}"
+                yield ("paper", "values", row, key), f"there is no {what} {key!r}{suggest(key, keys)}"
     if spec.mean and (len(spec.data) < 2 or len(spec.columns) != 1):
         yield ("mean",), "the mean over data sets needs two of them at least, and exactly one column"
     for path, changes in [

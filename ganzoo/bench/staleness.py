@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ganzoo.bench.matrix import figure
+from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.spec import Bench, Places, flow
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Metric, Split
@@ -21,13 +21,13 @@ from ganzoo.recipe.schema import Part, Recipe
 
 
 class Seen:
-    """The checksums of data sets' pictures, each read once."""
+    """The checksums of data sets' images, each read once."""
 
     def __init__(self) -> None:
         self._keys: dict[str, dict[str, str]] = {}
 
     def of(self, recipe: Recipe) -> dict[str, str]:
-        """Return split → checksum of a recipe's pictures; nothing where they are not on this machine."""
+        """Return split → checksum of a recipe's images; nothing where they are not on this machine."""
         where = str(recipe.data.resolved())
         if where not in self._keys:
             try:
@@ -39,14 +39,14 @@ class Seen:
 
 
 def stale(bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, Source], seen: Seen) -> list[str]:
-    """Return what a record follows from and is no more what it was: ``recipe``, ``plugin NAME``, ``pictures``, ….
+    """Return what a record follows from and is no more what it was: ``recipe``, ``plugin NAME``, ``images``, ….
 
     Args:
         bench: the table.
         record: of one of its cells.
         recipe: the cell's, as it is now.
         sets: of the table's matrix.
-        seen: reads pictures.
+        seen: reads images.
     """
     changed = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
     if record.cell.get("prepared", "") != bench.prepared:
@@ -57,12 +57,12 @@ def stale(bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, Sourc
     now, trained = code_of(recipe, sets), training_plugins(recipe)
     plugins = [name for one in record.trained_by for name in _others(one.plugins, trained)]
     changed += [f"plugin {name}" for name in dict.fromkeys([*_others(record.plugins, now), *plugins])]
-    read = [record.data.keys, *(one.pictures for one in record.trained_by)]
-    return [*changed, *(["pictures"] if any(_other_pictures(one, seen.of(recipe)) for one in read) else [])]
+    read = [record.data.keys, *(one.images for one in record.trained_by)]
+    return [*changed, *(["images"] if any(_other_images(one, seen.of(recipe)) for one in read) else [])]
 
 
-def trained_alike(sittings: Iterable[Session], recipe: Recipe, seen: Seen, checkpoint: str) -> bool:
-    """Return whether a run was trained as it would be now: by the same code, on the same pictures, to the same length.
+def trained_alike(sessions: Iterable[Session], recipe: Recipe, seen: Seen, checkpoint: str) -> bool:
+    """Return whether a run was trained as it would be now: by the same code, on the same images, to the same length.
 
     One that was stretched to its length is another: its learning rate went another way. Where the best checkpoint is
     asked for, or its want ends the training, it has to have been chosen by the same.
@@ -72,15 +72,15 @@ def trained_alike(sittings: Iterable[Session], recipe: Recipe, seen: Seen, check
     return not any(
         (one.epochs, one.steps) != length
         or _others(one.plugins, training_plugins(recipe))
-        or _other_pictures(one.pictures, seen.of(recipe))
+        or _other_images(one.images, seen.of(recipe))
         or (chosen and one.chosen_by != selection_settings(recipe))
-        for one in sittings
+        for one in sessions
     )
 
 
 def measured_alike(record: Record, recipe: Recipe, seen: Seen) -> bool:
-    """Return whether a checkpoint was measured as it would be now, by the same code, on the same pictures."""
-    return not (_others(record.plugins, code_of(recipe, {})) or _other_pictures(record.data.keys, seen.of(recipe)))
+    """Return whether a checkpoint was measured as it would be now, by the same code, on the same images."""
+    return not (_others(record.plugins, code_of(recipe, {})) or _other_images(record.data.keys, seen.of(recipe)))
 
 
 def metrics_of(recipe: Recipe) -> object:
@@ -97,16 +97,16 @@ def _others(before: Mapping[str, Code], now: Mapping[str, Code]) -> list[str]:
     ]
 
 
-def _other_pictures(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+def _other_images(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
     return any(now and now.get(split) != key for split, key in before.items())
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the pictures of a set come from.
+    """Where the images of a set come from.
 
     Args:
-        split: whose real pictures; None for translations.
+        split: whose real images; None for translations.
         masker: with which they are translated.
         given: what the spec says, for records.
     """
@@ -122,7 +122,7 @@ class Source:
 def sets_of(bench: Bench, recipe: Recipe, places: Places) -> dict[str, Source]:
     """Return the sets of a table's matrix, by name; none where it has columns.
 
-    Raises GanzooError for a metric that looks at no real pictures, a domain into which the method does not translate,
+    Raises GanzooError for a metric that looks at no real images, a domain into which the method does not translate,
     and a masker that is wrong.
     """
     matrix = bench.spec.matrix
@@ -132,7 +132,7 @@ def sets_of(bench: Bench, recipe: Recipe, places: Places) -> dict[str, Source]:
     (measured,) = recipe.metrics
     if measured.component.load().real_rows is Metric.real_rows:  # type: ignore[attr-defined]
         name = measured.component.name
-        raise GanzooError(f"{where}.metric: {name!r} looks at no real pictures; take one that does, such as fid or swd")
+        raise GanzooError(f"{where}.metric: {name!r} looks at no real images; take one that does, such as fid or swd")
     ways = recipe.method.make().directions
     for domain in matrix.domains:
         if domain not in {way[1] for way in ways}:
@@ -157,7 +157,7 @@ def code_of(recipe: Recipe, sets: Mapping[str, Source]) -> dict[str, Code]:
 def compared(bench: Bench, sets: Mapping[str, Source]) -> dict[str, list[dict[str, Any]]]:
     """Return what each figure of a matrix compares: figure → its two sets, as a record has them."""
     pairs = bench.spec.matrix.pairs() if bench.spec.matrix else ()
-    return {figure(domain, one, other): [sets[one].given, sets[other].given] for domain, one, other in pairs}
+    return {distance_name(domain, one, other): [sets[one].given, sets[other].given] for domain, one, other in pairs}
 
 
 def changed_sets(bench: Bench, record: Record, sets: Mapping[str, Source]) -> list[str]:

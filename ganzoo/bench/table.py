@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ganzoo.bench.matrix import Domain, Matrix, figure
+from ganzoo.bench.matrix import Domain, Matrix, distance_name
 from ganzoo.bench.runner import of
 from ganzoo.bench.spec import Bench, Cell, Column
 from ganzoo.provenance.record import Record
@@ -79,8 +79,8 @@ def table_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, 
     spec = bench.spec
     heads = [(data, column) for data in spec.data or [""] for column in spec.columns]
     table = Table(spec.title, spec.about, [""], [])
-    papers = spec.paper.figures if spec.paper else {}
-    shown = [key for key in (_key(bench, *one) for one in heads) if any(key in figures for figures in papers.values())]
+    papers = spec.paper.values if spec.paper else {}
+    shown = [key for key in (_key(bench, *one) for one in heads) if any(key in values for values in papers.values())]
     for data, column in heads:
         table.head.append(_label(bench, data, column))
         if _key(bench, data, column) in shown:
@@ -109,7 +109,7 @@ def table_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, 
 
 
 def _key(bench: Bench, data: str, column: Column) -> str:
-    return data if data and len(bench.spec.columns) == 1 else column.figure
+    return data if data and len(bench.spec.columns) == 1 else column.value
 
 
 def _label(bench: Bench, data: str, column: Column) -> str:
@@ -122,29 +122,29 @@ def found_of(bench: Bench, records: Sequence[Record], row: str, data: str, colum
     values, lost = [], []
     for seed in bench.spec.seeds:
         record = of(records, Cell(row, data, seed))
-        value = record.figures.get(column.name_in(record.figures)) if record else None
+        value = record.values.get(column.name_in(record.values)) if record else None
         if record is None:
             lost.append("not run")
         elif value is None:
-            lost.append(_why(record, column.figure, records) or f"the record has no figure {column.figure}")
+            lost.append(_why(record, column.value, records) or f"the record has no figure {column.value}")
         elif not math.isfinite(value):
-            lost.append(f"{column.figure} is not finite")
+            lost.append(f"{column.value} is not finite")
         else:
             values.append(value * column.factor)
     return Found(tuple(values), tuple(dict.fromkeys(lost)))
 
 
-def _why(record: Record, figure: str, records: Sequence[Record]) -> str:
+def _why(record: Record, value: str, records: Sequence[Record]) -> str:
     """Return why a record lacks a figure: why its metric failed, or all that went wrong where that cannot be told.
 
     Which metric gives a figure is known from records that have it, or else by how the figure's name begins.
     """
-    metrics = {one.about[figure]["metric"] for one in records if figure in one.about}
+    metrics = {one.about[value]["metric"] for one in records if value in one.about}
     if not metrics:
         begins = {name: name.partition(" (")[0] for name in record.failed}  # a second one is called "name (2)"
-        begins = {name: begin for name, begin in begins.items() if f"{figure}_".startswith(f"{begin}_")}
+        begins = {name: begin for name, begin in begins.items() if f"{value}_".startswith(f"{begin}_")}
         metrics = {name for name, begin in begins.items() if begin == max(begins.values(), key=len)}
-    found = [why for name, why in record.failed.items() if name == figure or name in metrics]
+    found = [why for name, why in record.failed.items() if name == value or name in metrics]
     return found[0] if len(found) == 1 else record.why
 
 
@@ -212,14 +212,14 @@ def _shown(bench: Bench, records: Sequence[Record]) -> list[Record]:
     columns = bench.spec.columns
     mine = [one for one in (of(records, cell) for cell in bench.cells()) if one]
 
-    def keys(figures: Mapping[str, float]) -> Iterable[str]:
-        return bench.spec.matrix.figures() if bench.spec.matrix else [one.name_in(figures) for one in columns]
+    def keys(values: Mapping[str, float]) -> Iterable[str]:
+        return bench.spec.matrix.value_names() if bench.spec.matrix else [one.name_in(values) for one in columns]
 
-    return [one for one in mine if any(math.isfinite(one.figures.get(key, math.nan)) for key in keys(one.figures))]
+    return [one for one in mine if any(math.isfinite(one.values.get(key, math.nan)) for key in keys(one.values))]
 
 
 def _counts(bench: Bench, records: Sequence[Record]) -> list[str]:
-    """Return lines on pictures and networks, as the records have them."""
+    """Return lines on images and networks, as the records have them."""
     labels: dict[str, dict[str, None]] = {}
     for one in _shown(bench, records):
         for column in bench.spec.columns:
@@ -228,7 +228,7 @@ def _counts(bench: Bench, records: Sequence[Record]) -> list[str]:
             counts += f", {about['n_real']} real ({about['real']})" if "n_real" in about else ""
             network = f", seen by {about['network']}" if "network" in about else ""
             if counts:
-                labels.setdefault(f"{counts} pictures{network}", {})[column.label] = None
+                labels.setdefault(f"{counts} images{network}", {})[column.label] = None
     return [f"{'; '.join(names)}: {counts}." for counts, names in labels.items()]
 
 
@@ -242,7 +242,8 @@ def making(bench: Bench, records: Sequence[Record]) -> list[str]:
         span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
         many = f"One run of {span} steps, {format_duration(times[0])}"
         if len(mine) > 1:
-            each = f"{format_duration(min(times))} to {format_duration(max(times))} each, {format_duration(sum(times))} in all"
+            shortest, longest, total = (format_duration(one) for one in (min(times), max(times), sum(times)))
+            each = f"{shortest} to {longest} each, {total} in all"
             many = f"{len(mine)} runs of {span} steps, {each}"
         lines.append(f"{many} of training on {' and '.join(sorted(machines))}.")
     scale = f" --scale {bench.scale}" if bench.scale else ""
@@ -256,10 +257,10 @@ class Panel:
 
     Args:
         row: of the spec.
-        domain: whose pictures.
+        domain: whose images.
         label: of all three.
         found: first set, second set → what was found.
-        counts: set → how many pictures, where they are known.
+        counts: set → how many images, where they are known.
     """
 
     row: str
@@ -280,8 +281,8 @@ def panels(bench: Bench, records: Sequence[Record]) -> Iterator[Panel]:
                 counts: dict[str, int] = {}
                 for first in matrix.sets:
                     for second in matrix.sets:
-                        key = figure(domain, first, second)
-                        found[first, second] = found_of(bench, records, row, data, Column(figure=key, label=key))
+                        key = distance_name(domain, first, second)
+                        found[first, second] = found_of(bench, records, row, data, Column(value=key, label=key))
                         if facts := _about(bench, records, row, data, key):
                             counts |= {first: facts["n_fake"], second: facts["n_real"]}
                 yield Panel(row, domain, ", ".join(names), found, counts)
@@ -300,9 +301,9 @@ def _about(bench: Bench, records: Sequence[Record], row: str, data: str, key: st
 
 def measured_with(bench: Bench, records: Sequence[Record]) -> str:
     """Return the figure's name and its network, where records have them."""
-    keys = set(of_bench(bench).figures())
+    keys = set(of_bench(bench).value_names())
     facts = [about for one in records for key, about in one.about.items() if key in keys]
-    return " and ".join(dict.fromkeys(", ".join([one["figure"], *_network(one)]) for one in facts))
+    return " and ".join(dict.fromkeys(", ".join([one["value"], *_network(one)]) for one in facts))
 
 
 def _network(about: dict[str, str]) -> list[str]:
@@ -313,7 +314,7 @@ def matrix_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell,
     """Return the table of a matrix: a line for each set of each panel, a column for each set; as ``table_of``."""
     spec, matrix = bench.spec, of_bench(bench)
     table = Table(spec.title, spec.about, ["", *matrix.sets], [])
-    theirs = spec.paper.figures if spec.paper else {}
+    theirs = spec.paper.values if spec.paper else {}
     noted: set[str] = set()
     for panel in panels(bench, records):
         for first in matrix.sets:
@@ -323,8 +324,8 @@ def matrix_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell,
                 noted.add(panel.row)
             line = [Text(f"{panel.label}: {first}", notes=tuple(table.note(one) for one in notes))]
             for second in matrix.sets:
-                key = figure(panel.domain, first, second)
-                shown = Column(figure=key, label=key, digits=matrix.digits)
+                key = distance_name(panel.domain, first, second)
+                shown = Column(value=key, label=key, digits=matrix.digits)
                 cell = cell_of(table, panel.found[first, second], shown)
                 paper = theirs.get(panel.row, {}).get(key)
                 if paper is not None and spec.paper:
@@ -337,6 +338,6 @@ def matrix_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell,
     for panel in panels(bench, records):
         if panel.counts:
             said = ", ".join(f"{panel.counts[name]} {name}" for name in matrix.sets if name in panel.counts)
-            table.made.append(f"Pictures of {panel.label}: {said}.")
+            table.made.append(f"Images of {panel.label}: {said}.")
     table.made += [f"{seeds_of(bench)}.", *making(bench, records)]
     return table

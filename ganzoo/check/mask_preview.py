@@ -1,4 +1,4 @@
-"""``ganzoo masks``: what a recipe's maskers make of some training pictures, as one picture."""
+"""``ganzoo masks``: what a recipe's maskers make of some training images, as one image."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ SHOWN = 8
 
 
 def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
-    """Write a PNG: a row a picture of each domain; the picture, then for each role its mask and what it lets through.
+    """Write a PNG: a row an image of each domain; the image, then for each role its mask and what it lets through.
 
     Raises GanzooError with every mistake of the recipe, or when it has no maskers.
     """
     recipe = read_recipe(file, overrides)
     if not recipe.maskers:
-        raise GanzooError(f"{file}: it has no maskers to show; maskers: {{judge: {{masker: NAME}}}} would be one")
+        raise GanzooError(
+            f"{file}: it has no maskers to show; maskers: {{discriminator: {{masker: NAME}}}} would be one"
+        )
     dataset: Dataset = recipe.data.make()
     counts = image_counts(dataset, "train")
     order = Sampler(counts, paired=False, batch=min(SHOWN, *counts.values()), seed=recipe.train.seed)
@@ -38,11 +40,11 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
     step = make_step(batch, torch.device("cpu"), seed=recipe.train.seed)
     write_image(draw_masks(step, build_maskers(recipe)), out)
     said = ", ".join(f"{role}: {part.component.name}" for role, part in recipe.maskers.items())
-    Console().say(f"{out}: {', '.join(counts)} in rows; the picture, then the mask and what it lets through ({said})")
+    Console().say(f"{out}: {', '.join(counts)} in rows; the image, then the mask and what it lets through ({said})")
 
 
 def draw_masks(step: Step, masks: Roles) -> Tensor:
-    """Return the preview (3, H, W) in [−1, 1] of a step's real pictures; a K-class mask's planes stand side by side."""
+    """Return the preview (3, H, W) in [−1, 1] of a step's real images; a K-class mask's planes stand side by side."""
     blocks = []
     for name in [name for name in ("real_A", "real_B") if name in step]:
         columns = [as_image(step[name], name)]

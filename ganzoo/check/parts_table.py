@@ -67,12 +67,12 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
             click.echo(line)
         return
     total = train.steps or train.epochs * order.steps_per_epoch
-    click.echo(f"{total} steps of {order.global_batch} pictures a domain, {order.steps_per_epoch} to an epoch")
+    click.echo(f"{total} steps of {order.global_batch} images a domain, {order.steps_per_epoch} to an epoch")
     if not quick:
         needs = measure_steps(recipe, method, losses, reader, order, paired)
         stored = {**dataset.channels, **dict.fromkeys(dataset.classes, 1)}
-        pictures = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
-        for line in format_profile(needs, recipe, total, pictures, sources):
+        images = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
+        for line in format_profile(needs, recipe, total, images, sources):
             click.echo(line)
 
 

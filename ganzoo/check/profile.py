@@ -60,7 +60,7 @@ def measure_steps(
         losses: attached ones, on the device.
         reader: of the data.
         order: likewise.
-        paired: whether pictures come in pairs.
+        paired: whether images come in pairs.
     """
     train, times = recipe.train, []
     with catch_out_of_memory("a step does not fit into the memory"):
@@ -92,16 +92,14 @@ def _kept(engine: Engine) -> Iterator[Tensor]:
     yield from engine.method.state_dict().values()
 
 
-def format_profile(
-    needs: Profile, recipe: Recipe, total: int, pictures: int, sources: Mapping[str, Source]
-) -> list[str]:
+def format_profile(needs: Profile, recipe: Recipe, total: int, images: int, sources: Mapping[str, Source]) -> list[str]:
     """Return what a user should know of it, a line each.
 
     Args:
         needs: as measured.
         recipe: the run's.
         total: its steps.
-        pictures: bytes of all training pictures, decoded and scaled.
+        images: bytes of all training images, decoded and scaled.
         sources: what else it reads.
     """
     kind = needs.device.type
@@ -116,13 +114,13 @@ def format_profile(
     if needs.memory:
         said.append(f"  memory   {format_bytes(needs.memory)} at the most{there}")
     said.append(
-        f"  pictures {format_bytes(min(pictures, recipe.images.cache << 20))} in the end, kept decoded (images.cache)"
+        f"  images {format_bytes(min(images, recipe.images.cache << 20))} in the end, kept decoded (images.cache)"
     )
     many = 2 + bool(recipe.evaluate.best) + (total // recipe.train.keep if recipe.train.keep else 0)
     free = shutil.disk_usage(Path.cwd()).free
     said.append(
-        f"  disk     {format_bytes(many * needs.checkpoint)}: {many} checkpoints of {format_bytes(needs.checkpoint)}, one of them only "
-        f"while it is written; {format_bytes(free)} are free here"
+        f"  disk     {format_bytes(many * needs.checkpoint)}: {many} checkpoints of "
+        f"{format_bytes(needs.checkpoint)}, one of them only while it is written; {format_bytes(free)} are free here"
     )
     return [*said, *format_sources(sources)]
 
@@ -132,16 +130,16 @@ def profile_forward(method: Method, step: Step) -> list[str]:
 
     Args:
         method: its networks on the device.
-        step: a picture of each domain.
+        step: an image of each domain.
     """
     begun = time.perf_counter()
-    with catch_out_of_memory("one picture does not fit into the memory"), torch.no_grad():
+    with catch_out_of_memory("one image does not fit into the memory"), torch.no_grad():
         method.forward(step)
     device = next(iter(step.values())).device
     if device.type != "cpu":
         torch.accelerator.synchronize()
     took = time.perf_counter() - begun
-    said = [f"measured by one forward on {device.type}:", f"  time     {took:.3g} s for a picture of each domain"]
+    said = [f"measured by one forward on {device.type}:", f"  time     {took:.3g} s for an image of each domain"]
     return said + ([f"  memory   {format_bytes(most)} at the most"] if (most := peak_memory(device)) else [])
 
 

@@ -21,10 +21,10 @@ from ganzoo.cli.arguments import PATH
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
-    help="Which pictures.  [default: test, or validation where there are none]",
+    help="Which images.  [default: test, or validation where there are none]",
 )
 @click.option("--set", "changes", multiple=True, help="A change of the run's recipe: data.root=FOLDER; again for more.")
-@click.option("--against", type=PATH, help="For folders of pictures: the real ones that they are to be like.")
+@click.option("--against", type=PATH, help="For folders of images: the real ones that they are to be like.")
 @click.option("-o", "--out", type=PATH, help="A file to append the records to.  [default: a run's results.jsonl alone]")
 def evaluate_command(
     targets: tuple[Path, ...],
@@ -35,9 +35,9 @@ def evaluate_command(
     against: Path | None,
     out: Path | None,
 ) -> None:
-    """Measure TARGETS: runs, checkpoints (RUN/checkpoints/NAME), or folders of pictures.
+    """Measure TARGETS: runs, checkpoints (RUN/checkpoints/NAME), or folders of images.
 
-    Runs are measured by their own metrics on their own data. Pictures in folders are measured --against other ones, at
+    Runs are measured by their own metrics on their own data. Images in folders are measured --against other ones, at
     their own sizes, by metrics that look at the two sets alone.
     """
     from ganzoo.evaluation.runs import evaluate_targets

@@ -19,8 +19,8 @@ from ganzoo.cli.arguments import PATH, Size
 )
 @click.option("--checkpoint", default="", help="last, best or step-N.  [default: best if there is one, else last]")
 @click.option("--size", type=Size(), help="The only height and width it is to take: 256, 256x320.  [default: any]")
-@click.option("--batch", type=click.IntRange(1), help="How many pictures it is to take at once.  [default: any]")
-@click.option("--check", multiple=True, type=PATH, help="A picture or a folder to compare on too; again for more.")
+@click.option("--batch", type=click.IntRange(1), help="How many images it is to take at once.  [default: any]")
+@click.option("--check", multiple=True, type=PATH, help="An image or a folder to compare on too; again for more.")
 @click.option(
     "--tolerance",
     default=1e-3,
@@ -40,7 +40,7 @@ def export_command(
 ) -> None:
     """Write what RUN translates in one direction to a file, for use without ganzoo.
 
-    The file is read again and compared with the run, on random pictures and on those of --check.
+    The file is read again and compared with the run, on random images and on those of --check.
     """
     import ganzoo
 
@@ -60,4 +60,4 @@ def export_command(
     )
     compared = " and ".join(f"{count} {kind}" for kind, count in about["compared"].items() if count)
     click.echo(f"{out}: {about['direction']}, {entering} → {leaving}")
-    click.echo(f"largest difference from the run, on {compared} pictures: {about['difference']:.2g} on [−1, 1]")
+    click.echo(f"largest difference from the run, on {compared} images: {about['difference']:.2g} on [−1, 1]")

@@ -12,9 +12,9 @@ from ganzoo.cli.arguments import PATH
 @click.command("masks")
 @click.argument("recipe", type=PATH)
 @click.argument("overrides", nargs=-1)
-@click.option("-o", "--out", type=PATH, default=Path("masks.png"), show_default=True, help="The picture to write.")
+@click.option("-o", "--out", type=PATH, default=Path("masks.png"), show_default=True, help="The image to write.")
 def masks_command(recipe: Path, overrides: tuple[str, ...], out: Path) -> None:
-    """Draw what RECIPE's maskers make of eight training pictures; train nothing."""
+    """Draw what RECIPE's maskers make of eight training images; train nothing."""
     from ganzoo.check.mask_preview import preview_masks
 
     preview_masks(recipe, overrides, out)

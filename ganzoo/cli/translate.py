@@ -26,7 +26,7 @@ from ganzoo.cli.arguments import PATH
     "masks",
     multiple=True,
     type=PATH,
-    help="A picture of the mask, or a folder that holds one for each picture; again for one more translation.",
+    help="An image of the mask, or a folder that holds one for each image; again for one more translation.",
 )
 @click.option(
     "--masker",
@@ -37,7 +37,7 @@ from ganzoo.cli.arguments import PATH
 @click.option(
     "--style",
     multiple=True,
-    help="For methods with styles: random, a picture whose style is taken, or numbers (0.3,-1,…); again for one more.",
+    help="For methods with styles: random, an image whose style is taken, or numbers (0.3,-1,…); again for one more.",
 )
 @click.option("--samples", default=1, show_default=True, type=click.IntRange(1), help="Draws of each random style.")
 @click.option(
@@ -61,9 +61,9 @@ def translate_command(
     seed: int | None,
     save_masks: Path | None,
 ) -> None:
-    """Translate INPUTS, pictures and folders of them, with the generators of RUN.
+    """Translate INPUTS, images and folders of them, with the generators of RUN.
 
-    Every picture is translated at its own size; names and folders are kept, as PNG. Pictures of one folder that differ
+    Every image is translated at its own size; names and folders are kept, as PNG. Images of one folder that differ
     only in their ending keep it: a.jpg.png. With several masks or styles each has a folder of its own below OUT.
     """
     from ganzoo.inference.files import translate_files

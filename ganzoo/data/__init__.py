@@ -1,1 +1,1 @@
-"""Pictures: reading and writing them."""
+"""Images: reading and writing them."""

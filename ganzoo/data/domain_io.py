@@ -1,4 +1,4 @@
-"""What a domain's pictures are, on their way into networks and out: of so many channels, or label maps."""
+"""What a domain's images are, on their way into networks and out: of so many channels, or label maps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganzoo.errors import GanzooError
 
 @dataclass(frozen=True)
 class DomainIO:
-    """A domain's pictures outside of training.
+    """A domain's images outside of training.
 
     Args:
         channels: of the tensors.
@@ -29,8 +29,8 @@ class DomainIO:
     classes: int = 0
 
     def read(self, source: Path | Image.Image) -> np.ndarray:
-        """Read a picture, (H, W, C) uint8; of a label map C is 1. Raises GanzooError for what is none of the domain."""
-        path = source if isinstance(source, Path) else Path("picture")
+        """Read an image, (H, W, C) uint8; of a label map C is 1. Raises GanzooError for what is none of the domain."""
+        path = source if isinstance(source, Path) else Path("image")
         if self.classes:
             labels = read_labels(source) if isinstance(source, Path) else labels_from_pil(source)
             return check_classes(labels, self.classes, path)[:, :, None]
@@ -47,12 +47,12 @@ class DomainIO:
         return to_float(pixels)[None]
 
     def image(self, made: Tensor) -> Image.Image:
-        """Return what a network made, (C, H, W), as a picture: of the likeliest class at each pixel, with a palette."""
+        """Return what a network made, (C, H, W), as an image: of the likeliest class at each pixel, with a palette."""
         if self.classes:
             return palette_image(argmax_classes(made))
         if len(made) not in (1, 3):
             raise GanzooError(
-                f"a picture file has 1 or 3 channels, and this domain {len(made)}: translate tensors, in Python"
+                f"an image file has 1 or 3 channels, and this domain {len(made)}: translate tensors, in Python"
             )
         pixels = to_uint8(made)
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

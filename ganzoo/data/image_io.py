@@ -1,4 +1,4 @@
-"""Read and write pictures: every bit depth and mode comes in as uint8, every failure goes out as one line."""
+"""Read and write images: every bit depth and mode comes in as uint8, every failure goes out as one line."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
 
 
 def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
-    """Return all pictures below a folder, sorted by their POSIX path relative to it.
+    """Return all images below a folder, sorted by their POSIX path relative to it.
 
-    Pictures are told by their suffix, in any case: see ``IMAGE_SUFFIXES``. Hidden files and folders are skipped,
+    Images are told by their suffix, in any case: see ``IMAGE_SUFFIXES``. Hidden files and folders are skipped,
     links to folders are not followed. ``hint`` says what to do when there is no such folder.
 
     Raises:
@@ -46,61 +46,61 @@ def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
 
 
 def read_image(path: Path, channels: int) -> np.ndarray:
-    """Read a picture upright, as (H, W, C) uint8.
+    """Read an image upright, as (H, W, C) uint8.
 
     Colour becomes grey, and grey colour, as ``channels`` asks. Transparency is laid over white. Grey of 16
     and 32 bits is scaled, not clipped: integers up to 65535 count as 16 bits, larger ones as 32; floats
     must lie in [0, 1]. Of an animation the first frame is read.
 
     Args:
-        path: a picture, or a ``.npy`` file that holds (H, W, C) uint8.
+        path: an image, or a ``.npy`` file that holds (H, W, C) uint8.
         channels: C; 1 or 3, or any number for a ``.npy`` file, which must hold just as many.
 
     Raises:
-        GanzooError: the file is missing, unreadable, empty, truncated, no picture, too large, or its channels
+        GanzooError: the file is missing, unreadable, empty, truncated, no image, too large, or its channels
             are others.
     """
     if path.suffix.lower() == ".npy":
         return read_array(path, channels)
     if channels not in (1, 3):
         raise GanzooError(
-            f"{path}: a picture file gives 1 or 3 channels, not {channels}; "
+            f"{path}: an image file gives 1 or 3 channels, not {channels}; "
             f"store (H, W, {channels}) uint8 in a .npy file"
         )
-    with open_image(path) as picture:
-        return from_pil(picture, channels, path)
+    with open_image(path) as image:
+        return from_pil(image, channels, path)
 
 
-def from_pil(picture: Image.Image, channels: int, path: Path = Path("picture")) -> np.ndarray:
-    """Return an opened picture as ``read_image`` would: upright, opaque, (H, W, C) uint8, C 1 or 3.
+def from_pil(image: Image.Image, channels: int, path: Path = Path("image")) -> np.ndarray:
+    """Return an opened image as ``read_image`` would: upright, opaque, (H, W, C) uint8, C 1 or 3.
 
     ``path`` names it in errors.
     """
-    pixels = np.array(_flattened(picture, path).convert("RGB" if channels == 3 else "L"))
+    pixels = np.array(_flattened(image, path).convert("RGB" if channels == 3 else "L"))
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def write_image(picture: np.ndarray | Tensor | Image.Image, path: Path, note: Mapping[str, str] | None = None) -> None:
-    """Write a picture as PNG, whole or not at all; folders on the way are made.
+def write_image(image: np.ndarray | Tensor | Image.Image, path: Path, note: Mapping[str, str] | None = None) -> None:
+    """Write an image as PNG, whole or not at all; folders on the way are made.
 
     Args:
-        picture: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3. Or a Pillow
-            picture of any mode that PNG knows.
+        image: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3. Or a Pillow
+            image of any mode that PNG knows.
         path: where to; it must end in ``.png``.
         note: texts that the file carries besides, by keyword.
 
     Raises:
         GanzooError: the disk is full, the folder cannot be written, or PNG cannot hold these channels.
     """
-    if not isinstance(picture, Image.Image):
-        array = to_uint8(picture) if isinstance(picture, Tensor) else picture
+    if not isinstance(image, Image.Image):
+        array = to_uint8(image) if isinstance(image, Tensor) else image
         if array.ndim == 3 and array.shape[2] == 1:
             array = array[:, :, 0]
         if array.ndim != 2 and array.shape[2:] != (3,):
             raise GanzooError(f"{path}: a PNG has 1 or 3 channels, not {array.shape[2:]}; write it with numpy.save")
-        picture = Image.fromarray(np.ascontiguousarray(array))
+        image = Image.fromarray(np.ascontiguousarray(array))
     if path.suffix.lower() != ".png":
-        raise GanzooError(f"{path}: pictures are written as PNG; give a name that ends in .png")
+        raise GanzooError(f"{path}: images are written as PNG; give a name that ends in .png")
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def write_image(picture: np.ndarray | Tensor | Image.Image, path: Path, note: Ma
             texts = PngInfo()
             for keyword, text in (note or {}).items():
                 texts.add_itxt(keyword, text)
-            picture.save(aside, format="PNG", pnginfo=texts)
+            image.save(aside, format="PNG", pnginfo=texts)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
@@ -119,41 +119,41 @@ def write_image(picture: np.ndarray | Tensor | Image.Image, path: Path, note: Ma
         raise GanzooError(f"{path}: {what}; {todo}") from error
 
 
-def to_uint8(picture: Tensor) -> np.ndarray:
+def to_uint8(image: Tensor) -> np.ndarray:
     """Turn (…, C, H, W) floats in [−1, 1] into (…, H, W, C) uint8: clamped, rounded to the nearest.
 
     >>> to_uint8(torch.tensor([-1.0, 0.0, 7.0]).reshape(3, 1, 1)).tolist()
     [[[0, 128, 255]]]
     """
-    scaled = (picture.detach().float().movedim(-3, -1) + 1) * 127.5
-    # the cast of a NaN is undefined; a diverged network's picture is shown black on every machine
+    scaled = (image.detach().float().movedim(-3, -1) + 1) * 127.5
+    # the cast of a NaN is undefined; a diverged network's image is shown black on every machine
     return scaled.nan_to_num(nan=0.0).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
-def to_float(picture: np.ndarray) -> Tensor:
+def to_float(image: np.ndarray) -> Tensor:
     """Turn (…, H, W, C) uint8 into (…, C, H, W) float32 in [−1, 1]: x/127.5 − 1.
 
     >>> to_float(np.array([[[0, 255]]], dtype=np.uint8)).flatten().tolist()
     [-1.0, 1.0]
     """
-    if picture.dtype != np.uint8:
-        raise GanzooError(f"a picture must be uint8, 0 … 255, not {picture.dtype}; convert it in the data set")
-    return torch.tensor(picture).movedim(-1, -3).contiguous().float().div_(127.5).sub_(1)
+    if image.dtype != np.uint8:
+        raise GanzooError(f"an image must be uint8, 0 … 255, not {image.dtype}; convert it in the data set")
+    return torch.tensor(image).movedim(-1, -3).contiguous().float().div_(127.5).sub_(1)
 
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """Open a picture; turn whatever goes wrong while it is decoded into one line."""
+    """Open an image; turn whatever goes wrong while it is decoded into one line."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise GanzooError(f"{path}: the file is empty (0 bytes); copy it again or remove it")
-            with Image.open(file) as picture:
-                yield picture
+            with Image.open(file) as image:
+                yield image
     except (GanzooError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        raise GanzooError(f"{path}: not a picture that Pillow can read; convert it to PNG or remove it") from error
+        raise GanzooError(f"{path}: not an image that Pillow can read; convert it to PNG or remove it") from error
     except Image.DecompressionBombError as error:
         raise GanzooError(
             f"{path}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, maybe a decompression bomb; "
@@ -163,13 +163,13 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         raise _unreadable(path, error) from error
     except Exception as error:
         # Pillow's decoders raise SyntaxError, struct.error, ValueError and others for damaged files
-        raise GanzooError(f"{path}: damaged picture ({error}); copy it again or remove it") from error
+        raise GanzooError(f"{path}: damaged image ({error}); copy it again or remove it") from error
 
 
-def _flattened(picture: Image.Image, path: Path) -> Image.Image:
-    """Return the picture upright, of 8 bits and opaque."""
-    unsigned = getattr(picture, "tag_v2", {_SAMPLE_FORMAT: 2}).get(_SAMPLE_FORMAT, 1) in (1, (1,))
-    upright = ImageOps.exif_transpose(picture)
+def _flattened(image: Image.Image, path: Path) -> Image.Image:
+    """Return the image upright, of 8 bits and opaque."""
+    unsigned = getattr(image, "tag_v2", {_SAMPLE_FORMAT: 2}).get(_SAMPLE_FORMAT, 1) in (1, (1,))
+    upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I") or upright.mode == "F":
         values = np.asarray(upright)
         return Image.fromarray(
@@ -221,7 +221,7 @@ def _unreadable(path: Path, error: OSError) -> GanzooError:
     if isinstance(error, PermissionError):
         return GanzooError(f"{path}: no permission to read it; change its mode or owner (chmod, chown)")
     if isinstance(error, IsADirectoryError):
-        return GanzooError(f"{path}: a folder, not a picture; rename or remove it")
+        return GanzooError(f"{path}: a folder, not an image; rename or remove it")
     if "truncated" in str(error):
         return GanzooError(f"{path}: truncated ({error}); copy it again or remove it")
     return GanzooError(f"{path}: it cannot be read ({error.strerror or error}); copy it again or remove it")
@@ -232,7 +232,7 @@ def _unlistable(error: OSError, hint: str) -> GanzooError:
     if isinstance(error, FileNotFoundError):
         return GanzooError(f"{folder}: no such folder; {hint}{_beside(folder)}")
     if isinstance(error, NotADirectoryError):
-        return GanzooError(f"{folder}: a file, not a folder; give the folder that holds the pictures")
+        return GanzooError(f"{folder}: a file, not a folder; give the folder that holds the images")
     if isinstance(error, PermissionError):
         return GanzooError(f"{folder}: no permission to read this folder; change its mode or owner (chmod, chown)")
     return GanzooError(f"{folder}: it cannot be read ({error.strerror}); check the disk")

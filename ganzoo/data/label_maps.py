@@ -22,51 +22,49 @@ FAINTEST_MASK = 10
 def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray:
     """Read a mask, (H, W) uint8, 0 … 255: grey as it is, black and white of one bit as 0 and 255.
 
-    A palette picture holds the class of each pixel, as PASCAL VOC's: those in ``foreground`` become 255, the rest 0.
-    Without ``foreground`` all but 0 are meant; a palette of greys alone then makes the file a grey picture.
+    A palette image holds the class of each pixel, as PASCAL VOC's: those in ``foreground`` become 255, the rest 0.
+    Without ``foreground`` all but 0 are meant; a palette of greys alone then makes the file a grey image.
 
     Raises:
-        GanzooError: as ``read_picture``; or it has colours or transparency, or ``foreground`` but no palette.
+        GanzooError: as ``read_image``; or it has colours or transparency, or ``foreground`` but no palette.
     """
     if path.suffix.lower() == ".npy" and foreground is None:
         return read_array(path, 1)[:, :, 0]
-    with open_image(path) as picture:
-        return mask_from_pil(picture, path, foreground)
+    with open_image(path) as image:
+        return mask_from_pil(image, path, foreground)
 
 
-def mask_from_pil(
-    picture: Image.Image, path: Path = Path("mask"), foreground: Sequence[int] | None = None
-) -> np.ndarray:
-    """Return an opened picture as ``read_mask`` would; ``path`` names it in errors."""
-    if picture.mode == "P" and (foreground is not None or not _shows_grey(picture)):
-        return np.uint8(255) * np.isin(np.asarray(ImageOps.exif_transpose(picture)), foreground or range(1, 256))
+def mask_from_pil(image: Image.Image, path: Path = Path("mask"), foreground: Sequence[int] | None = None) -> np.ndarray:
+    """Return an opened image as ``read_mask`` would; ``path`` names it in errors."""
+    if image.mode == "P" and (foreground is not None or not _shows_grey(image)):
+        return np.uint8(255) * np.isin(np.asarray(ImageOps.exif_transpose(image)), foreground or range(1, 256))
     if foreground is not None:
         raise GanzooError(f"{path}: no palette of classes for foreground; save it with one, or drop foreground")
-    if not picture.mode.startswith(("I", "F")):
-        _refuse_colours(picture, path)
-    return from_pil(picture, 1, path)[:, :, 0]
+    if not image.mode.startswith(("I", "F")):
+        _refuse_colours(image, path)
+    return from_pil(image, 1, path)[:, :, 0]
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """Read a label map as class indices, (H, W) uint8: a palette picture's indices, a grey one's values.
+    """Read a label map as class indices, (H, W) uint8: a palette image's indices, a grey one's values.
 
     Raises:
-        GanzooError: as ``read_picture``; or it has colours, which name no class, or values above 255.
+        GanzooError: as ``read_image``; or it has colours, which name no class, or values above 255.
     """
     if path.suffix.lower() == ".npy":
         return read_array(path, 1)[:, :, 0]
-    with open_image(path) as picture:
-        return labels_from_pil(picture, path)
+    with open_image(path) as image:
+        return labels_from_pil(image, path)
 
 
-def labels_from_pil(picture: Image.Image, path: Path = Path("label map")) -> np.ndarray:
-    """Return an opened picture as ``read_labels`` would; ``path`` names it in errors."""
-    if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
+def labels_from_pil(image: Image.Image, path: Path = Path("label map")) -> np.ndarray:
+    """Return an opened image as ``read_labels`` would; ``path`` names it in errors."""
+    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         raise GanzooError(
-            f"{path}: a label map of mode {picture.mode} holds colours, not classes; "
+            f"{path}: a label map of mode {image.mode} holds colours, not classes; "
             "save it as a palette or grey PNG whose values are the classes"
         )
-    values = np.array(ImageOps.exif_transpose(picture))
+    values = np.array(ImageOps.exif_transpose(image))
     if values.min() < 0 or values.max() > 255:
         raise GanzooError(
             f"{path}: its classes go from {values.min()} to {values.max()}; renumber them to lie in 0 … 255"
@@ -81,18 +79,18 @@ def check_classes(labels: np.ndarray, classes: int, path: Path = Path("label map
     return labels
 
 
-def _shows_grey(picture: Image.Image) -> bool:
+def _shows_grey(image: Image.Image) -> bool:
     """Return whether a palette is one of greys, with one for each class: Pillow saves class maps without any."""
-    palette = np.reshape(picture.getpalette() or [], (-1, 3))
-    return bool(np.asarray(picture).max() < len(palette)) and not _tinted(palette)
+    palette = np.reshape(image.getpalette() or [], (-1, 3))
+    return bool(np.asarray(image).max() < len(palette)) and not _tinted(palette)
 
 
-def _refuse_colours(picture: Image.Image, path: Path) -> None:
-    pixels = np.asarray(picture.convert("RGBA"))
+def _refuse_colours(image: Image.Image, path: Path) -> None:
+    pixels = np.asarray(image.convert("RGBA"))
     found = "colours" if _tinted(pixels[..., :3]) else "transparency" if pixels[..., 3].min() < 255 else None
     if found:
         raise GanzooError(
-            f"{path}: a mask with {found} (mode {picture.mode}) does not say what the foreground is; "
+            f"{path}: a mask with {found} (mode {image.mode}) does not say what the foreground is; "
             "save it as grey, white where the foreground is, or as a palette PNG of classes"
         )
 
@@ -104,7 +102,7 @@ def _tinted(colours: np.ndarray) -> bool:
 def class_colour(label: int) -> tuple[int, int, int]:
     """Return a class's colour, 0 … 255 each: black for 0, then hues that stay far from one another.
 
-    >>> colour(0), colour(1)
+    >>> class_colour(0), class_colour(1)
     ((0, 0, 0), (230, 57, 57))
     """
     if label == 0:
@@ -124,14 +122,14 @@ def argmax_classes(planes: Tensor) -> np.ndarray:
 
 
 def palette_image(labels: np.ndarray) -> Image.Image:
-    """Return a label map (H, W) uint8 as a palette picture: its values are the classes, its look their colours."""
-    picture = Image.frombytes("P", (labels.shape[1], labels.shape[0]), np.ascontiguousarray(labels).tobytes())
-    picture.putpalette(PALETTE)
-    return picture
+    """Return a label map (H, W) uint8 as a palette image: its values are the classes, its look their colours."""
+    image = Image.frombytes("P", (labels.shape[1], labels.shape[0]), np.ascontiguousarray(labels).tobytes())
+    image.putpalette(PALETTE)
+    return image
 
 
 def colour_classes(planes: Tensor) -> Tensor:
-    """Return one-hot or soft label maps (B, K, H, W) as pictures (B, 3, H, W) in [−1, 1]."""
+    """Return one-hot or soft label maps (B, K, H, W) as images (B, 3, H, W) in [−1, 1]."""
     colours = torch.tensor([class_colour(label) for label in range(planes.shape[1])], dtype=torch.float32) / 127.5 - 1
     return colours[planes.argmax(1)].movedim(-1, 1)
 

@@ -1,4 +1,4 @@
-"""Read, scale and stack pictures on the CPU, ahead of the steps that need them."""
+"""Read, scale and stack images on the CPU, ahead of the steps that need them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NO_CLASSES: Mapping[str, int] = MappingProxyType({})
 class Batch:
     """Stacked samples: ``planes`` are uint8 (B, H, W[, C]) arrays by tensor name, ``values`` (B,) float32.
 
-    ``classes`` says of which domains the pictures are label maps, and how many classes they have.
+    ``classes`` says of which domains the images are label maps, and how many classes they have.
     """
 
     rows: Sequence[Row]
@@ -160,7 +160,7 @@ def make_step(batch: Batch, device: torch.device, **about: float | int | bool) -
 
 
 def batch_tensors_on(batch: Batch, device: torch.device) -> dict[str, Tensor]:
-    """Return the batch on the device: pictures in [−1, 1], masks (B, 1, H, W) in [0, 1], labels (B, 1, H, W) int64."""
+    """Return the batch on the device: images in [−1, 1], masks (B, 1, H, W) in [0, 1], labels (B, 1, H, W) int64."""
     found: dict[str, Tensor] = {}
     for name, array in batch.planes.items():
         plane = torch.from_numpy(array)

@@ -1,4 +1,4 @@
-"""Which pictures make which step: a pure function of seed and step, so that nothing about it needs saving."""
+"""Which images make which step: a pure function of seed and step, so that nothing about it needs saving."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ganzoo.randomness import keyed
 
 
 def image_counts(dataset: Dataset, split: Split) -> dict[str, int]:
-    """Return how many pictures each domain has in a split."""
+    """Return how many images each domain has in a split."""
     return {domain: dataset.count(split, domain) for domain in dataset.channels}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a batch: its index among all samples of the run, its place in the global batch, its pictures."""
+    """One row of a batch: its index among all samples of the run, its place in the global batch, its images."""
 
     sample: int
     position: int
@@ -29,7 +29,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Sampler:
-    """The order of a run's pictures, over processes and accumulation.
+    """The order of a run's images, over processes and accumulation.
 
     Domain A runs through shuffled indices, again and again; the partner from B is drawn uniformly with replacement,
     or, for paired data, is the one of the same index. An epoch takes max(|A|, |B|) samples, less the remainder of the
@@ -48,9 +48,9 @@ class Sampler:
         for domain, count in sorted(self.counts.items()):
             if count < self.global_batch:
                 raise GanzooError(
-                    f"data: domain {domain} has {count} training pictures, fewer than the {self.global_batch} of one "
+                    f"data: domain {domain} has {count} training images, fewer than the {self.global_batch} of one "
                     f"step ({self.processes} processes × batch {self.batch} × accumulate {self.accumulate}): lower "
-                    "train.batch, or add pictures"
+                    "train.batch, or add images"
                 )
 
     @property

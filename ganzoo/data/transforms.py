@@ -62,9 +62,9 @@ def resize(plane: np.ndarray, shape: tuple[int, int], how: Image.Resampling) -> 
 
 
 def augment(step: Step, images: ImageSettings, paired: bool) -> None:
-    """Flip, rotate and recolour the step's pictures in place; paired domains are treated alike.
+    """Flip, rotate and recolour the step's images in place; paired domains are treated alike.
 
-    A picture's mask, label map and target take the same flip and rotation; colour changes only pictures.
+    An image's mask, label map and target take the same flip and rotation; colour changes only images.
     """
     for domain, other in OTHER.items():
         if f"real_{domain}" not in step:

@@ -17,7 +17,7 @@ OTHER: Mapping[str, str] = MappingProxyType({"A": "B", "B": "A"})
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture as a data set holds it. Every plane has the picture's height and width.
+    """One image as a data set holds it. Every plane has the image's height and width.
 
     Args:
         image: (H, W, C) uint8.
@@ -37,7 +37,7 @@ class Sample:
 
 
 class Dataset(ABC):
-    """Pictures of two domains, or one, in up to three splits. It reads; scaling, cropping and order are ganzoo's.
+    """Images of two domains, or one, in up to three splits. It reads; scaling, cropping and order are ganzoo's.
 
     >>> class Noise(Dataset):
     ...     def __init__(self, *, count: int = 4) -> None:
@@ -52,21 +52,21 @@ class Dataset(ABC):
     """
 
     paired: bool = False
-    """Whether picture i of A and picture i of B show the same scene."""
+    """Whether image i of A and image i of B show the same scene."""
     channels: Mapping[str, int] = {"A": 3, "B": 3}
-    """Domain → channels of its pictures; supervised data may have A alone."""
+    """Domain → channels of its images; supervised data may have A alone."""
     classes: Mapping[str, int] = MappingProxyType({})
-    """Domain → K, where its pictures are label maps: samples have them as (H, W, 1) of 0 … K − 1, networks one-hot, K
+    """Domain → K, where its images are label maps: samples have them as (H, W, 1) of 0 … K − 1, networks one-hot, K
     channels of −1 and 1. ``channels`` then says K, too."""
 
     drawn: str = ""
-    """What its pictures follow from besides its code, where they are drawn and not read. Processors round differently,
-    so that pixels cannot tell whether they are the same pictures."""
+    """What its images follow from besides its code, where they are drawn and not read. Processors round differently,
+    so that pixels cannot tell whether they are the same images."""
 
     @abstractmethod
     def count(self, split: Split, domain: str) -> int:
-        """Return how many pictures there are; 0 when the split is not there."""
+        """Return how many images there are; 0 when the split is not there."""
 
     @abstractmethod
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one picture. Raises GanzooError with the file's path when it cannot be read."""
+        """Read one image. Raises GanzooError with the file's path when it cannot be read."""

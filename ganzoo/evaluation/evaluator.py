@@ -26,30 +26,30 @@ class Evaluation:
 
     Args:
         figures: by name; of a metric that measured two directions they end in ``_AB`` or ``_BA``.
-        pictures: how many of each domain were measured.
+        images: how many of each domain were measured.
         about: figure → what it is of: the metric, its implementation and network where it has one, ``n_fake``, and
-            ``n_real`` where real pictures were compared with.
+            ``n_real`` where real images were compared with.
         failed: metric → why it has no figures.
     """
 
-    figures: dict[str, float] = field(default_factory=dict)
-    pictures: dict[str, int] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class CollectedRows:
-    """What metrics found of the translations of a split, picture by picture.
+    """What metrics found of the translations of a split, image by image.
 
     Args:
         rows: by metric and direction.
-        pictures: how many of each domain were translated.
+        images: how many of each domain were translated.
         failed: metric → why it has no rows.
     """
 
     rows: Mapping[tuple[str, Direction], Columns]
-    pictures: dict[str, int]
+    images: dict[str, int]
     failed: dict[str, str]
 
 
@@ -58,10 +58,10 @@ class Evaluator:
 
     Args:
         engine: holds the method and its networks.
-        reader: gives the pictures.
+        reader: gives the images.
         metrics: by their names in the recipe.
         seed: keys what methods draw.
-        batch: pictures at a time.
+        batch: images at a time.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class Evaluator:
         self.real = ReferenceFeatures(engine, reader, batch)
 
     def measure(self, split: Split, limit: int = 0) -> Evaluation:
-        """Return what the metrics find on a split, of at most ``limit`` pictures a domain (0: all).
+        """Return what the metrics find on a split, of at most ``limit`` images a domain (0: all).
 
-        A metric that fails is named with its reason; the others go on. Raises GanzooError for a split without pictures.
+        A metric that fails is named with its reason; the others go on. Raises GanzooError for a split without images.
         """
         collected = self.collect(split, limit)
-        found = Evaluation(pictures=collected.pictures, failed=collected.failed)
+        found = Evaluation(images=collected.images, failed=collected.failed)
         for name, metric in self.metrics.items():
-            for direction in measured_directions(metric, self.engine.method, found.pictures):
+            for direction in measured_directions(metric, self.engine.method, found.images):
                 if name not in found.failed:
                     self._conclude(found, name, collected.rows.get((name, direction), {}), direction, split)
         return found
@@ -87,13 +87,13 @@ class Evaluator:
     def collect(self, split: Split, limit: int = 0) -> CollectedRows:
         """Return the metrics' rows of a split's translations, in the data's order, from all processes; as ``measure``.
 
-        Raises GanzooError for a split without pictures.
+        Raises GanzooError for a split without images.
         """
         counts = image_counts(self.reader.dataset, split)
         used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
         rows = evaluation_rows(counts, limit)
         if not rows:
-            raise GanzooError(f"data: the split {split!r} has no pictures to evaluate on")
+            raise GanzooError(f"data: the split {split!r} has no images to evaluate on")
         mine: Keyed = {}
         failed: dict[str, str] = {}
         processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
@@ -140,24 +140,24 @@ class Evaluator:
 
     def _conclude(self, found: Evaluation, name: str, columns: Columns, direction: Direction, split: Split) -> None:
         metric, target = self.metrics[name], direction[1]
-        suffix = f"_{direction}" if len(measured_directions(metric, self.engine.method, found.pictures)) > 1 else ""
-        about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": found.pictures[direction[0]]}
+        suffix = f"_{direction}" if len(measured_directions(metric, self.engine.method, found.images)) > 1 else ""
+        about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": found.images[direction[0]]}
         real: Columns = {}
         try:
             if metric.real:
                 of_split = split if metric.real == "measured" else metric.real
-                limit = found.pictures[target] if metric.real == "measured" else 0
+                limit = found.images[target] if metric.real == "measured" else 0
                 real = self.real.of(metric, of_split, target, limit)
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
-            figures = metric.compute(columns, real)
+            values = metric.compute(columns, real)
         except Exception as error:  # as above
             found.failed[name] = _reason(name, error)
             return
-        for figure, value in figures.items():
-            key = f"{figure}{suffix}"
-            if key in found.figures:
+        for called, value in values.items():
+            key = f"{called}{suffix}"
+            if key in found.values:
                 raise GanzooError(f"evaluate.metrics: two metrics give the figure {key!r}; leave one of them out")
-            found.figures[key], found.about[key] = value, about
+            found.values[key], found.about[key] = value, about
 
 
 def _reason(name: str, error: Exception) -> str:
@@ -166,9 +166,9 @@ def _reason(name: str, error: Exception) -> str:
 
 
 def format_evaluation(what: str, found: Evaluation) -> str:
-    """Return lines that say what was found, with the numbers of pictures."""
-    said = [f"{what} ({', '.join(f'{count} {domain}' for domain, count in found.pictures.items())}):"]
-    for name, value in found.figures.items():
+    """Return lines that say what was found, with the numbers of images."""
+    said = [f"{what} ({', '.join(f'{count} {domain}' for domain, count in found.images.items())}):"]
+    for name, value in found.values.items():
         about = found.about[name]
         real = f", {about['n_real']} real" if "n_real" in about else ""
         said.append(f"  {name:<28} {value:<10.5g} {about['n_fake']} translated{real}")
@@ -176,7 +176,7 @@ def format_evaluation(what: str, found: Evaluation) -> str:
 
 
 def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence[Row], seed: int) -> Step:
-    """Return the step of some rows of a split, run through the method, its draws keyed by picture alone."""
+    """Return the step of some rows of a split, run through the method, its draws keyed by image alone."""
     batch = reader.evaluation_batch(split, rows)
     step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
     with engine.autocast():
@@ -190,5 +190,5 @@ def first_non_finite(step: Step, names: Sequence[str]) -> str:
 
 
 def measured_directions(metric: Metric, method: Method, domains: Mapping[str, int]) -> list[Direction]:
-    """Return the directions that the metric measures, the method goes, and the data has pictures for."""
+    """Return the directions that the metric measures, the method goes, and the data has images for."""
     return [one for one in metric.directions if one in method.directions and one[0] in domains]

@@ -1,4 +1,4 @@
-"""Measure pictures that are there already, in folders, against real ones: no run is needed."""
+"""Measure images that are there already, in folders, against real ones: no run is needed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ganzoo.utils.console import Console
 
 
 class ImageFolders(Dataset):
-    """Pictures that were made, as domain A, and real ones, as domain B.
+    """Images that were made, as domain A, and real ones, as domain B.
 
     Args:
         made: their folder.
@@ -41,20 +41,20 @@ class ImageFolders(Dataset):
         self.folders = {"A": made, "B": real}
         for domain, folder in self.folders.items():
             if not self.files[domain]:
-                raise GanzooError(f"{folder}: no pictures in it or below: there is nothing to measure")
+                raise GanzooError(f"{folder}: no images in it or below: there is nothing to measure")
 
     def count(self, split: Split, domain: str) -> int:
         """Return how many there are; they are all of the test split."""
         return len(self.files[domain]) if split == "test" else 0
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one picture."""
+        """Read one image."""
         file = self.files[domain][index]
         return Sample(read_image(file, 3), file.relative_to(self.folders[domain]).as_posix())
 
 
 class UnscaledReader(Reader):
-    """Reads pictures neither scaled nor cropped, so that they must come one by one where their sizes differ."""
+    """Reads images neither scaled nor cropped, so that they must come one by one where their sizes differ."""
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
         """Read rows."""
@@ -66,7 +66,7 @@ class UnscaledReader(Reader):
 
 
 class SavedTranslations(Method):
-    """Gives pictures of A as translations: they were made before."""
+    """Gives images of A as translations: they were made before."""
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
 
@@ -78,22 +78,22 @@ class SavedTranslations(Method):
         step["fake_B"] = step.pop("real_A")  # what they were made of is not known: nothing compares them with it
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Return the pictures."""
+        """Return the images."""
         return images
 
 
 def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) -> dict[str, Any]:
-    """Measure a folder's pictures at their own sizes against another's; print the figures, return the record.
+    """Measure a folder's images at their own sizes against another's; print the figures, return the record.
 
     Args:
-        folder: of pictures that were made.
+        folder: of images that were made.
         against: of real ones.
         texts: metrics, as in a recipe; such as read no more than the two sets.
 
-    Raises GanzooError where one of them is missing, or without pictures.
+    Raises GanzooError where one of them is missing, or without images.
     """
     if against is None:
-        raise GanzooError(f"{folder}: it holds pictures and no run; say what they are to be like: --against FOLDER")
+        raise GanzooError(f"{folder}: it holds images and no run; say what they are to be like: --against FOLDER")
     if not texts:
         raise GanzooError(f"{folder}: what is to be measured? --metric NAME, such as swd, fid or kid; again for more")
     accelerator = start_accelerator()
@@ -121,7 +121,7 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) ->
         data=Data(
             dataset=f"{folder.name} against {against.name}",
             keys={"test": data_key(dataset, "test")},
-            pictures={"test": found.pictures},
+            images={"test": found.images},
         ),
         seed=0,
         step=0,
@@ -130,9 +130,9 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) ->
         rule="",
         weights="",
         split="test",
-        pictures=found.pictures,
+        images=found.images,
         metrics=[portable(part.resolved()) for part in parts],
-        figures=found.figures,
+        values=found.values,
         about=found.about,
         failed=found.failed,
         cost=Cost(),

@@ -83,7 +83,7 @@ def make_record(
 
     Args:
         recipe: the run's.
-        dataset: whose pictures were measured.
+        dataset: whose images were measured.
         accelerator: on which.
         found: the evaluation.
         folder: the run's.
@@ -100,11 +100,11 @@ def make_record(
         recipe_key=recipe_key(recipe),
         plugins={name: Code(**code) for name, code in plugins_of(recipe).items()},
         core=core_version(),
-        trained_by=[Session.model_validate(one) for one in taken.progress.get("sittings", [])],
+        trained_by=[Session.model_validate(one) for one in taken.progress.get("sessions", [])],
         data=Data(
             dataset=recipe.data.component.name,
             keys={split: data_key(dataset, split)},
-            pictures={one: image_counts(dataset, one) for one in dict.fromkeys(("train", split))},
+            images={one: image_counts(dataset, one) for one in dict.fromkeys(("train", split))},
         ),
         seed=recipe.train.seed,
         step=step,
@@ -113,9 +113,9 @@ def make_record(
         rule=taken.progress["best_of"] if taken.name == "best" else taken.name,
         weights=taken.weights,
         split=split,
-        pictures=found.pictures,
+        images=found.images,
         metrics=portable(recipe.resolved()["evaluate"]["metrics"]),
-        figures=found.figures,
+        values=found.values,
         about=found.about,
         failed=found.failed,
         cost=training_cost(folder),

@@ -1,4 +1,4 @@
-"""What metrics read of real pictures: found once, by all processes together, and kept by the pictures' content."""
+"""What metrics read of real images: found once, by all processes together, and kept by the images' content."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Columns = Mapping[str, Tensor]
 
 
 class ReferenceFeatures:
-    """Rows of real pictures, by metric, split and domain.
+    """Rows of real images, by metric, split and domain.
 
     Args:
         engine: its processes share the work.
-        reader: gives the pictures, scaled and cropped as they are measured.
-        batch: pictures at a time.
+        reader: gives the images, scaled and cropped as they are measured.
+        batch: images at a time.
     """
 
     def __init__(self, engine: Engine, reader: Reader, batch: int) -> None:
@@ -39,9 +39,9 @@ class ReferenceFeatures:
         self._kept: dict[tuple[int, Split, str, int], Columns] = {}
 
     def of(self, metric: Metric, split: Split, domain: str, limit: int = 0) -> Columns:
-        """Return a metric's rows of the real pictures of a domain, in the data's order: the first ``limit``, or all.
+        """Return a metric's rows of the real images of a domain, in the data's order: the first ``limit``, or all.
 
-        Those of a metric with a ``real_key`` are kept on disk under it, its code, and the pictures' content.
+        Those of a metric with a ``real_key`` are kept on disk under it, its code, and the images' content.
         """
         key = (id(metric), split, domain, limit)
         if key not in self._kept:
@@ -96,13 +96,13 @@ class ReferenceFeatures:
         return {key: stack_rows({i: row for _, part in parts for i, row in part.get(key, {}).items()}) for key in names}
 
     def content(self, split: Split, domain: str, count: int) -> str:
-        """Return a checksum of the first pictures of a domain as they are measured, whatever their names and order."""
+        """Return a checksum of the first images of a domain as they are measured, whatever their names and order."""
         key = (split, domain, count)
         if key not in self._digests:
             mine = [
-                hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).hexdigest()
+                hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest()
                 for batch in self._batches(split, domain, count)
-                for picture in batch.planes[f"real_{domain}"]
+                for image in batch.planes[f"real_{domain}"]
             ]
             together = gather_object(mine) if self.accelerator.num_processes > 1 else mine
             self._digests[key] = hashlib.sha256(" ".join(sorted(together)).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""``ganzoo evaluate``: measure checkpoints of runs, or pictures in folders, beside any training."""
+"""``ganzoo evaluate``: measure checkpoints of runs, or images in folders, beside any training."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def evaluate_targets(
     """Measure each target, print its figures, append its records; return them.
 
     Args:
-        targets: runs, checkpoints (``RUN/checkpoints/NAME``), or folders of pictures.
+        targets: runs, checkpoints (``RUN/checkpoints/NAME``), or folders of images.
         metrics: as in a recipe, in place of the run's own.
         checkpoint: of runs; by default both ``last`` and ``best``, where there are.
         split: by default ``test``, or ``validation`` where there is none.
         changes: of the run's recipe, ``key.path=value``.
-        against: the real pictures, for folders.
+        against: the real images, for folders.
         out: a file of records, besides the runs' own.
 
     Raises GanzooError where a target is none of these, or a metric failed; what was found is recorded first.
@@ -61,7 +61,7 @@ def evaluate_targets(
         if run is None:
             found = [evaluate_folder(target, against, metrics)]
         elif against:
-            raise GanzooError(f"{target}: a run is measured on its own data; --against is for folders of pictures")
+            raise GanzooError(f"{target}: a run is measured on its own data; --against is for folders of images")
         else:
             found = evaluate_run(run, name or checkpoint, split, changes)
         for record in found:
@@ -75,13 +75,13 @@ def evaluate_targets(
 
 
 def _run_of(target: Path) -> tuple[Path | None, str]:
-    """Return the run of a target, and its checkpoint's name; None for a folder of pictures."""
+    """Return the run of a target, and its checkpoint's name; None for a folder of images."""
     if (target / RESOLVED).is_file():
         return target, ""
     if find_checkpoint(target) and (target.parent.parent / RESOLVED).is_file():
         return target.parent.parent, target.name
     if not target.is_dir():
-        raise GanzooError(f"{target}: no run, no checkpoint and no folder of pictures is there")
+        raise GanzooError(f"{target}: no run, no checkpoint and no folder of images is there")
     return None, ""
 
 

@@ -1,4 +1,4 @@
-"""Sample grids: fixed held-out pictures, what becomes of them, and every mask that was used."""
+"""Sample grids: fixed held-out images, what becomes of them, and every mask that was used."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ GAP = 2
 
 
 def columns(step: Step, domain: str) -> list[str]:
-    """Return the tensors shown for a domain's pictures: real, masks, translated, the true one, reconstructed.
+    """Return the tensors shown for a domain's images: real, masks, translated, the true one, reconstructed.
 
     The given mask is shown beside the one that a method has learnt to make.
     """
     other = {"A": "B", "B": "A"}[domain]
     masks, fakes = (
-        sorted(name for name in step if "_mask_" in name and name.endswith(f"_{picture}"))
-        for picture in (f"real_{domain}", f"fake_{other}")
+        sorted(name for name in step if "_mask_" in name and name.endswith(f"_{source}"))
+        for source in (f"real_{domain}", f"fake_{other}")
     )
     learnt = [f"given_mask_{domain}", f"mask_{domain}"] if f"mask_{domain}" in step else []
     made = [f"fake_{other}", *fakes, f"true_{other}", f"rec_{domain}", f"idt_{domain}"]
@@ -30,14 +30,14 @@ def columns(step: Step, domain: str) -> list[str]:
 
 
 def sides(step: Step) -> list[list[str]]:
-    """Return the names of the columns, left to right: A's, then B's where there are pictures of B."""
+    """Return the names of the columns, left to right: A's, then B's where there are images of B."""
     return [columns(step, domain) for domain in ("A", "B") if f"real_{domain}" in step]
 
 
 def grid_layout(step: Step) -> dict[str, Any]:
     """Return where the grid of a step shows what, in pixels: ``{"columns": {name: [left, width, height]}, "tops": …}``.
 
-    A column's pictures begin at its left, a sample's at its top, and are as large as the column says.
+    A column's images begin at its left, a sample's at its top, and are as large as the column says.
     """
     found: dict[str, list[int]] = {}
     left = 0
@@ -52,7 +52,7 @@ def grid_layout(step: Step) -> dict[str, Any]:
 
 
 def draw_grid(step: Step) -> Tensor:
-    """Return one picture (3, H, W) in [−1, 1]: a row a sample, A's columns at the left, B's at the right."""
+    """Return one image (3, H, W) in [−1, 1]: a row a sample, A's columns at the left, B's at the right."""
     shown = [[as_image(step[name], name, name[-1] in step.classes) for name in side] for side in sides(step)]
     height = max(image.shape[-2] for side in shown for image in side)
     rows = []

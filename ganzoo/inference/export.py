@@ -27,10 +27,10 @@ AXES = {"images": ("batch", "", "height", "width"), "mask": ("batch", "", "heigh
 
 
 class TranslationFunction(nn.Module):
-    """One direction of a run: pictures, then a mask and styles where it takes them → pictures, all in [−1, 1].
+    """One direction of a run: images, then a mask and styles where it takes them → images, all in [−1, 1].
 
     A mask is an input where the run draws masks or is given them, and wherever the generator is told one; a mask that
-    is made from the picture is made within. Styles, (B, numbers), are an input of methods that have them.
+    is made from the image is made within. Styles, (B, numbers), are an input of methods that have them.
 
     Args:
         translator: whose networks it holds; from then on only what this direction uses of them.
@@ -60,7 +60,7 @@ class TranslationFunction(nn.Module):
         return self.translator.translate_in(_Undrawn(), images, self.direction, mask, style)
 
     def draw(self, batch: int, height: int, width: int, key: int) -> dict[str, Tensor]:
-        """Return random inputs: pictures and styles of noise, masks of 0 and 1."""
+        """Return random inputs: images and styles of noise, masks of 0 and 1."""
         draws = Draws([np.random.default_rng([key, row]) for row in range(batch)])
         found = {"images": draws.uniform(self.sizes["images"], height, width, low=-1, high=1)}
         if "mask" in self.sizes:

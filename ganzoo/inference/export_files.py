@@ -52,8 +52,8 @@ def export(
         direction: by default the method's first.
         checkpoint: as ``Translator``'s.
         size: height and width, if the file is to take no others.
-        batch: likewise how many pictures at once.
-        check: pictures and folders of them to compare on, beside random ones.
+        batch: likewise how many images at once.
+        check: images and folders of them to compare on, beside random ones.
 
     Raises GanzooError, and leaves no file, for a run that cannot be exported and for a file that differs from it.
     """
@@ -112,7 +112,7 @@ def _random(function: TranslationFunction, fixed: Mapping[str, int]) -> Iterator
 
 
 def _given(function: TranslationFunction, paths: Sequence[Path], fixed: Mapping[str, int]) -> Iterator[Case]:
-    """Give a user's pictures, at their own size where that is not fixed."""
+    """Give a user's images, at their own size where that is not fixed."""
     form = function.translator.forms[function.direction[0]]
     for path in [file for one in paths for file in (find_images(one) if one.is_dir() else [one])]:
         pixels = form.read(path)
@@ -120,7 +120,7 @@ def _given(function: TranslationFunction, paths: Sequence[Path], fixed: Mapping[
             pixels = form.resized(pixels, (fixed["height"], fixed["width"]))
         if min(pixels.shape[:2]) < MIN_SIZE and "height" not in fixed:
             raise GanzooError(
-                f"{path}: --check: a file for any size is for pictures from {MIN_SIZE}×{MIN_SIZE} pixels on"
+                f"{path}: --check: a file for any size is for images from {MIN_SIZE}×{MIN_SIZE} pixels on"
             )
         images = form.batch(pixels).repeat(fixed.get("batch", 1), 1, 1, 1)
         height, width = images.shape[2:]

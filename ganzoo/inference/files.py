@@ -21,9 +21,9 @@ from ganzoo.utils.console import Console
 
 
 def plan(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Return (picture, where its translation goes) for files and folders, names and structure kept.
+    """Return (image, where its translation goes) for files and folders, names and structure kept.
 
-    A folder's contents go under ``out`` as they lie in it, a file directly into it. Two pictures that differ only in
+    A folder's contents go under ``out`` as they lie in it, a file directly into it. Two images that differ only in
     their ending keep it inside the name (``a.jpg.png``). Raises GanzooError when two would still share a name.
     """
     pairs: list[tuple[Path, Path]] = []
@@ -66,13 +66,13 @@ def translate_files(
 
     Args:
         run: the run's folder.
-        inputs: pictures and folders of them.
+        inputs: images and folders of them.
         out: the folder for the translations; with several masks, or styles, one below it for each.
         direction: by default the method's first.
         checkpoint: as ``Translator``'s.
-        size: pixels of the shorter side, to which pictures and masks are scaled before.
+        size: pixels of the shorter side, to which images and masks are scaled before.
         device: as ``Translator``'s.
-        masks: pictures of masks, or folders of them.
+        masks: images of masks, or folders of them.
         maskers: maskers to use in place of the run's own, as a recipe would name them.
         save_masks: a folder for the masks that were used, one below it for each role.
         style: styles, as ``style_options`` reads them.
@@ -82,7 +82,7 @@ def translate_files(
     """
     pairs = plan(inputs, out)
     if not pairs:
-        raise GanzooError(f"there are no pictures in {', '.join(map(str, inputs))}")
+        raise GanzooError(f"there are no images in {', '.join(map(str, inputs))}")
     roles = ROLES if save_masks else ("input", "composite")
     translator = Translator(run, checkpoint=checkpoint, device=device, roles=roles)
     way = translator.way(direction)
@@ -91,7 +91,7 @@ def translate_files(
         raise GanzooError("--save-masks: this run uses no masks")
     unknown = [role for role in own.maskers if "given" in own.needs(role)] if not (masks or maskers) else []
     if unknown:
-        said = "come with its data set, and these pictures have none: give them with --mask"
+        said = "come with its data set, and these images have none: give them with --mask"
         raise GanzooError(f"{run}: the masks of the run in the role {', '.join(unknown)} {said}")
     seed = translator.recipe.train.seed if seed is None else seed
     looks = style_options(translator, way, style, samples=samples, between=interpolate, seed=seed)
@@ -128,13 +128,13 @@ def translate_files(
     counts = {"masks": len(ways) // len(looks), "styles": len(looks)}
     several = " and ".join(f"{many} {what}" for what, many in counts.items() if many > 1)
     each = f" with each of {several}" if several else ""
-    console.say(f"{count - len(failed)} of {count} pictures translated {way}{each}, into {out}")
+    console.say(f"{count - len(failed)} of {count} images translated {way}{each}, into {out}")
     if failed:
-        raise GanzooError("\n".join([*failed, f"{len(failed)} of {count} pictures were not translated"]))
+        raise GanzooError("\n".join([*failed, f"{len(failed)} of {count} images were not translated"]))
 
 
 def write_mask(planes: Tensor, target: Path) -> None:
-    """Write a mask (K, H, W) in [0, 1] as a grey picture, each of several planes as one of its own."""
+    """Write a mask (K, H, W) in [0, 1] as a grey image, each of several planes as one of its own."""
     for i, plane in enumerate(planes):
         path = target if len(planes) == 1 else target.with_name(f"{target.stem}-{i}.png")
         write_image(to_uint8(plane[None] * 2 - 1), path)

@@ -27,11 +27,11 @@ from ganzoo.recipe.schema import Part
 
 @dataclass(frozen=True)
 class MaskOption:
-    """One way to mask all pictures.
+    """One way to mask all images.
 
     Args:
         label: names the folder of its translations, where there are several.
-        path: a picture of the mask, or a folder that holds one for each picture, by its relative path.
+        path: an image of the mask, or a folder that holds one for each image, by its relative path.
         masks: the run's maskers, another one in the place of the run's own.
     """
 
@@ -40,7 +40,7 @@ class MaskOption:
     masks: Roles | None = None
 
     def mask_of(self, relative: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-        """Return the mask of a picture, (H, W) uint8. Raises GanzooError when it is missing or of another size."""
+        """Return the mask of an image, (H, W) uint8. Raises GanzooError when it is missing or of another size."""
         if self.path is None:
             return None
         file = self.path
@@ -49,14 +49,14 @@ class MaskOption:
             there = stem.parent.iterdir() if stem.parent.is_dir() else ()
             found = sorted(one for one in there if one.stem == stem.name and one.suffix.lower() in IMAGE_SUFFIXES)
             if not found:
-                raise GanzooError(f"{stem}.png: --mask: there is no mask for this picture")
+                raise GanzooError(f"{stem}.png: --mask: there is no mask for this image")
             file = found[0]
         mask = read_mask(file)
         if int(mask.max()) < FAINTEST_MASK:
             raise GanzooError(f"{file}: --mask: it is empty, nowhere above {mask.max()} of 255; foreground is 255")
         if mask.shape != shape[:2]:
             sizes = [f"{width}×{height}" for height, width in (mask.shape, shape[:2])]
-            raise GanzooError(f"{file}: --mask: it has {sizes[0]} pixels, its picture {sizes[1]}; make them the same")
+            raise GanzooError(f"{file}: --mask: it has {sizes[0]} pixels, its image {sizes[1]}; make them the same")
         return mask
 
 
@@ -66,7 +66,7 @@ def mask_options(method: Method, seed: int, paths: Sequence[Path], maskers: Sequ
     found = []
     for path in paths:
         if not path.exists():
-            raise GanzooError(f"{path}: --mask: there is no such picture or folder")
+            raise GanzooError(f"{path}: --mask: there is no such image or folder")
         found.append(MaskOption(path.stem, path=path))
     for text in maskers:
         part = read_masker(text, role, "--masker")
@@ -93,12 +93,12 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class StyleOption:
-    """One style for all pictures.
+    """One style for all images.
 
     Args:
         label: names the folder of its translations, where there are several.
-        numbers: the style, (1, size); None: each picture's own draw.
-        draw: which of a picture's draws.
+        numbers: the style, (1, size); None: each image's own draw.
+        draw: which of an image's draws.
     """
 
     label: str = ""
@@ -118,9 +118,9 @@ def style_options(
     """Return the styles that ``--style``, ``--samples`` and ``--interpolate`` ask for; one drawn style by default.
 
     Args:
-        translator: whose method encodes pictures to styles.
+        translator: whose method encodes images to styles.
         direction: the styles are those of its target.
-        texts: ``random``, a picture of the target domain, or numbers: ``0.3,-1,…``.
+        texts: ``random``, an image of the target domain, or numbers: ``0.3,-1,…``.
         samples: how many draws of each ``random``.
         between: how many styles on the straight line from the first of two to the second, both included; 0: none.
         seed: of what is drawn.
@@ -132,7 +132,7 @@ def style_options(
         if texts or samples > 1 or between:
             name = translator.recipe.method.component.name
             raise GanzooError(
-                f"--style: {name!r} makes one translation of each picture; munit and drit make many, by style"
+                f"--style: {name!r} makes one translation of each image; munit and drit make many, by style"
             )
         return [StyleOption()]
     if between:
@@ -152,13 +152,13 @@ def style_options(
         if text == RANDOM:
             found += [StyleOption(RANDOM, draw=next(draws)) for _ in range(samples)]
         else:
-            label = Path(text).stem if _is_picture(text) else "numbers"
+            label = Path(text).stem if _is_image(text) else "numbers"
             found.append(StyleOption(label, _numbers(translator, direction, text, size, [seed])))
     several = len(found) > 1
     return [replace(one, label=f"{i}-{one.label}" if several else "") for i, one in enumerate(found, 1)]
 
 
-def _is_picture(text: str) -> bool:
+def _is_image(text: str) -> bool:
     return Path(text).suffix.lower() in IMAGE_SUFFIXES
 
 
@@ -167,7 +167,7 @@ def _numbers(translator: Translator, direction: Direction, text: str, size: int,
     if text == RANDOM:
         with torch.no_grad():
             return translator.method.draw_style(direction[1], Draws([keyed(*key, "style")])).cpu()
-    if _is_picture(text):
+    if _is_image(text):
         form = translator.forms[direction[1]]
         with torch.no_grad():
             return translator.method.style_of(
@@ -176,7 +176,7 @@ def _numbers(translator: Translator, direction: Direction, text: str, size: int,
     try:
         numbers = [float(one) for one in text.split(",")]
     except ValueError:
-        raise GanzooError(f"--style: {text!r} is not 'random', a picture, or numbers: 0.3,-1,…") from None
+        raise GanzooError(f"--style: {text!r} is not 'random', an image, or numbers: 0.3,-1,…") from None
     if not all(map(isfinite, numbers)):
         raise GanzooError(f"--style: {text!r}: every number of a style is finite")
     if len(numbers) != size:

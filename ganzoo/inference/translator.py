@@ -1,4 +1,4 @@
-"""Use a trained run: pictures in, pictures out, at any size, all of them."""
+"""Use a trained run: images in, images out, at any size, all of them."""
 
 from __future__ import annotations
 
@@ -85,39 +85,39 @@ class Translator:
     @overload
     def translate(
         self,
-        picture: Image.Image | str | PathLike[str],
+        image: Image.Image | str | PathLike[str],
         direction: str | None = None,
         *,
         mask: Image.Image | str | PathLike[str] | Tensor | None = None,
     ) -> Image.Image: ...
     @overload
-    def translate(self, picture: Tensor, direction: str | None = None, *, mask: Tensor | None = None) -> Tensor: ...
+    def translate(self, image: Tensor, direction: str | None = None, *, mask: Tensor | None = None) -> Tensor: ...
     def translate(
         self,
-        picture: Image.Image | str | PathLike[str] | Tensor,
+        image: Image.Image | str | PathLike[str] | Tensor,
         direction: str | None = None,
         *,
         mask: Image.Image | str | PathLike[str] | Tensor | None = None,
     ) -> Image.Image | Tensor:
-        """Translate one picture, or a batch.
+        """Translate one image, or a batch.
 
         Args:
-            picture: a PIL picture or a path, which give a PIL picture, of a domain of label maps one with a palette; or
+            image: a PIL image or a path, which give a PIL image, of a domain of label maps one with a palette; or
                 a tensor (C, H, W) or (B, C, H, W) in [−1, 1], which gives a tensor of that form, on its device.
             direction: ``AB`` or ``BA``; by default the method's first.
-            mask: in place of what the run's own masker makes: a picture of the same size, grey or of palette classes,
+            mask: in place of what the run's own masker makes: an image of the same size, grey or of palette classes,
                 its path, or a tensor (1, H, W) or (B, 1, H, W) in [0, 1]. What the recipe does to masks follows.
         """
         way = self.way(direction)
         if mask is not None and not isinstance(mask, Tensor):
             read = mask_from_pil(mask) if isinstance(mask, Image.Image) else read_mask(Path(mask))
             mask = torch.from_numpy(read.copy())[None] / 255
-        if isinstance(picture, Tensor):
-            batch = picture if picture.ndim == 4 else picture[None]
-            made = self.step_of(batch, way, mask)[TRANSLATED].to(picture.device)
-            return made if picture.ndim == 4 else made[0]
+        if isinstance(image, Tensor):
+            batch = image if image.ndim == 4 else image[None]
+            made = self.step_of(batch, way, mask)[TRANSLATED].to(image.device)
+            return made if image.ndim == 4 else made[0]
         source, target = (self.forms[domain] for domain in way)
-        pixels = source.read(picture if isinstance(picture, Image.Image) else Path(picture))
+        pixels = source.read(image if isinstance(image, Image.Image) else Path(image))
         return target.image(self.step_of(source.batch(pixels), way, mask)[TRANSLATED][0])
 
     def step_of(
@@ -137,7 +137,7 @@ class Translator:
             batch: (B, C, H, W) in [−1, 1].
             direction: one of the method's.
             mask: (1, H, W) or (B, 1, H, W) in [0, 1].
-            sample: keys the draws of the first picture; the others' follow.
+            sample: keys the draws of the first image; the others' follow.
             style: (B or 1, numbers), in place of a drawn one, for methods that have styles.
             seed: keys the draws too; by default the run's.
             draw: likewise: 0, 1, … give other draws.
@@ -155,7 +155,7 @@ class Translator:
     ) -> Tensor:
         """Translate (B, C, H, W) within a step; the mask is (B, 1, H, W), the style (B, numbers); no size is looked at.
 
-        Returns pictures in [−1, 1], float32.
+        Returns images in [−1, 1], float32.
         """
         if style is not None:
             step["style"] = style
@@ -166,7 +166,7 @@ class Translator:
         return self.method.translate(images, direction, step).float().clamp(-1, 1)
 
     def masks_of(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return the masks of a translated batch: role → (B, K, H, W); ``judge`` sees the result too.
+        """Return the masks of a translated batch: role → (B, K, H, W); ``discriminator`` sees the result too.
 
         A role is left out when its masker hands on what a data set gives, and no mask was given.
         """
@@ -177,18 +177,18 @@ class Translator:
             for role in self.method.masks.maskers:
                 if f"given_mask_{direction[0]}" in step or "given" not in self.method.masks.needs(role):
                     found[role] = self.method.masks.mask(role, step, source)
-            if "judge" in found:
-                found["judge_translated"] = self.method.masks.mask("judge", step, target)
+            if "discriminator" in found:
+                found["discriminator_translated"] = self.method.masks.mask("discriminator", step, target)
         return found
 
 
 def _planes(mask: Tensor, batch: Tensor) -> Tensor:
-    """Return a mask for each picture of a batch, (B, 1, H, W). Raises GanzooError for any other shape or range."""
+    """Return a mask for each image of a batch, (B, 1, H, W). Raises GanzooError for any other shape or range."""
     planes = mask[None] if mask.ndim == 3 else mask
     if planes.ndim != 4 or planes.shape[1] != 1 or len(planes) not in (1, len(batch)):
-        raise GanzooError(f"mask has the shape {tuple(mask.shape)}; it is (1, H, W), or (B, 1, H, W) as the pictures")
+        raise GanzooError(f"mask has the shape {tuple(mask.shape)}; it is (1, H, W), or (B, 1, H, W) as the images")
     if planes.shape[-2:] != batch.shape[-2:]:
-        raise GanzooError(f"mask is {_size(planes)}, the picture {_size(batch)}; make them the same size")
+        raise GanzooError(f"mask is {_size(planes)}, the image {_size(batch)}; make them the same size")
     if not planes.is_floating_point() or planes.min() < 0 or planes.max() > 1:
         raise GanzooError("mask is a tensor of floats in [0, 1]: divide uint8 by 255")
     return planes.expand(len(batch), -1, -1, -1)

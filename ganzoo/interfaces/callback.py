@@ -18,7 +18,7 @@ class Callback:
     def on_step(self, run: Run, step: int, losses: Mapping[str, float]) -> None:
         """At each logging interval, with the terms' means since the last."""
 
-    def on_evaluation(self, run: Run, step: int, figures: Mapping[str, float]) -> bool:
+    def on_evaluation(self, run: Run, step: int, values: Mapping[str, float]) -> bool:
         """After an evaluation; return True to end the training here."""
         return False
 

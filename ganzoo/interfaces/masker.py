@@ -31,7 +31,7 @@ class Masker(nn.Module, ABC):
     classes: tuple[str, ...] = ()
     """What the planes are called, where they have names."""
     needs: ClassVar[tuple[str, ...]] = ("image",)
-    """``image``: it looks at the picture; ``given``: it reads the mask that the data set gives with the source."""
+    """``image``: it looks at the image; ``given``: it reads the mask that the data set gives with the source."""
     trains: Literal["", "alone", "along"] = ""
     """Whether it has yet to learn: ``alone``, in the slot of a method that trains it; ``along``, with the generators,
     in the role composite."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ganzoo.data.loader import Reader
 
 Direction = Literal["AB", "BA", "AA"]
-"""From which domain to which; AA is what a supervised method makes of the pictures of its one domain."""
+"""From which domain to which; AA is what a supervised method makes of the images of its one domain."""
 
 
 @dataclass(frozen=True)
@@ -123,15 +123,15 @@ class Method(ABC):
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB", "BA")
     accepts: ClassVar[tuple[str, ...]] = ()
-    """The mask roles that it can take: ``input``, ``judge``, ``composite``, ``labels``."""
+    """The mask roles that it can take: ``input``, ``discriminator``, ``composite``, ``labels``."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Those of them without which it is another method."""
     reads: ClassVar[tuple[str, ...]] = ()
-    """Tensors that the data set must give besides the pictures, such as ``given_mask_A``."""
+    """Tensors that the data set must give besides the images, such as ``given_mask_A``."""
     paired: ClassVar[bool] = False
     """Whether it needs data in which A and B show the same scene."""
     group: ClassVar[int] = 1
-    """How many pictures of a domain it takes together: ``train.batch`` is a multiple of it."""
+    """How many images of a domain it takes together: ``train.batch`` is a multiple of it."""
 
     slots: Mapping[str, Slot]
     optims: Mapping[str, Optim]
@@ -154,7 +154,7 @@ class Method(ABC):
         """Get ready to train, and refuse at once what cannot be: at ``check`` and before a run, not to translate.
 
         Args:
-            reader: gives pictures scaled and cropped as they are trained on; ``reader.images`` says how.
+            reader: gives images scaled and cropped as they are trained on; ``reader.images`` says how.
         """
 
     @abstractmethod
@@ -163,7 +163,7 @@ class Method(ABC):
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Translate (B, C, H, W) in [−1, 1], any H and W. ``step`` brings draws, given masks and a given ``style``."""
-        raise GanzooError(f"the method {type(self).__name__} does not translate single pictures")
+        raise GanzooError(f"the method {type(self).__name__} does not translate single images")
 
     def style_size(self, domain: str) -> int:
         """Return how many numbers tell a style of a domain; 0 where translations have none."""
@@ -174,7 +174,7 @@ class Method(ABC):
         return draws.normal(self.style_size(domain))
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
-        """Return the styles (B, numbers) of a domain's pictures (B, C, H, W) in [−1, 1]."""
+        """Return the styles (B, numbers) of a domain's images (B, C, H, W) in [−1, 1]."""
         raise GanzooError(f"the method {type(self).__name__} knows no styles")
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:

@@ -31,9 +31,9 @@ class Metric(ABC):
     directions: tuple[Direction, ...] = ("AB", "BA")
     sources: Mapping[str, Source] = MappingProxyType({})
     real: Literal["", "measured", "train"] = ""
-    """Whether ``compute`` also reads rows of real pictures of a direction's target, and of which split."""
+    """Whether ``compute`` also reads rows of real images of a direction's target, and of which split."""
     real_key: str = ""
-    """What those follow from besides the pictures (network, its weights, resizing): with it, they are kept on disk."""
+    """What those follow from besides the images (network, its weights, resizing): with it, they are kept on disk."""
     about: Mapping[str, str] = MappingProxyType({})
     """What a record says of it besides its name: ``implementation``, ``network``."""
 
@@ -41,8 +41,8 @@ class Metric(ABC):
         """Take what is measured, and refuse at once what cannot be: at ``check``, and before a run begins.
 
         Args:
-            method: the run's own: its ``masks`` make the mask of any picture of a step.
-            reader: gives pictures scaled and cropped as they are measured; ``reader.dataset`` as they are.
+            method: the run's own: its ``masks`` make the mask of any image of a step.
+            reader: gives images scaled and cropped as they are measured; ``reader.dataset`` as they are.
         """
 
     def prepare(self, seed: int) -> None:
@@ -50,18 +50,18 @@ class Metric(ABC):
 
     @abstractmethod
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return one row for each source picture of the step, (B, …): what ``compute`` needs of it."""
+        """Return one row for each source image of the step, (B, …): what ``compute`` needs of it."""
 
     def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return one row for each real picture of a domain in the step, (B, …), as ``rows`` does for translations."""
-        raise GanzooError(f"the metric {type(self).__name__} reads no real pictures")
+        """Return one row for each real image of a domain in the step, (B, …), as ``rows`` does for translations."""
+        raise GanzooError(f"the metric {type(self).__name__} reads no real images")
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Turn the rows of all pictures into figures; by default the mean of each, in float64.
+        """Turn the rows of all images into figures; by default the mean of each, in float64.
 
         Args:
             rows: of all translations of a direction.
-            real: of all real pictures of its target, in any order, where ``self.real`` asks for them.
+            real: of all real images of its target, in any order, where ``self.real`` asks for them.
 
         Raises GanzooError where there are too few: never a number that means nothing.
         """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class MethodWrapper(Method):
     """Hands everything to ``base``, which its author has made and changed: reading one shows the difference alone.
 
-    >>> class Quiet(Variation):
+    >>> class Quiet(MethodWrapper):
     ...     def __init__(self, base: Method) -> None:
     ...         super().__init__(base)
     ...         base.phases = [phase for phase in base.phases if phase.name != "discriminator"]

@@ -1,9 +1,9 @@
 """What a mask is used for.
 
-input      the generator sees it beside the picture (Mask CycleGAN)
-judge      what the discriminators see of a picture, real or fake (SMCycleGAN)
-composite  translated = m·G(x) + (1 − m)·x
-labels     which class a place belongs to (Art2Real)
+input          the generator sees it beside the image (Mask CycleGAN)
+discriminator  what the discriminators see of an image, real or fake (SMCycleGAN)
+composite      translated = m·G(x) + (1 − m)·x
+labels         which class a place belongs to (Art2Real)
 
 A method calls these at the places where a mask can matter. Without a masker in the role each call gives back what it
 was given, so a method is written once, with or without masks.
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ganzoo.interfaces import Masker
     from ganzoo.step import Step
 
-ROLES = ("input", "judge", "composite", "labels")
-ONE_PLANE = ("input", "judge", "composite")
+ROLES = ("input", "discriminator", "composite", "labels")
+ONE_PLANE = ("input", "discriminator", "composite")
 
 
 class Roles:
@@ -48,11 +48,11 @@ class Roles:
         return role in self.maskers
 
     def mask(self, role: str, step: Step, name: str, *, gradient: bool = False) -> Tensor:
-        """Return a role's mask (B, K, H, W) of the picture ``name`` of the step; with ``gradient`` traceable.
+        """Return a role's mask (B, K, H, W) of the image ``name`` of the step; with ``gradient`` traceable.
 
         It is kept in the step as ``{role}_mask_{name}``; made again from a copy of the step it is the same, its draws
         being keyed: two phases must not see two random masks. A drawn mask serves both domains of a step.
-        A generated picture is served the given mask of the picture that it was made from.
+        A generated image is served the given mask of the image that it was made from.
         """
         key = f"{role}_mask_{name}"
         if key not in step:
@@ -60,8 +60,8 @@ class Roles:
             given = self._given(role, step, name, gradient)
             traced = gradient or masker.trains == "along"
             with torch.set_grad_enabled(traced and torch.is_grad_enabled()):
-                picture = step[name] if gradient else step[name].detach()
-                mask = masker(picture, rng=step.rng(f"mask/{role}"), given=given)
+                image = step[name] if gradient else step[name].detach()
+                mask = masker(image, rng=step.rng(f"mask/{role}"), given=given)
                 step[key] = self.uses[role](mask) if role in self.uses else mask
         return step[key]
 
@@ -83,31 +83,35 @@ class Roles:
         """Return what a role's masker looks at: ``image``, ``given``, both or nothing."""
         return self.maskers[self.maskers[role].shared_role or role].needs
 
-    def judge(self, step: Step, name: str, *, gradient: bool = False) -> Tensor:
-        """Return what a discriminator sees of the picture ``name``: M ⊙ x (the rest is 0, mid-grey)."""
-        return step[name] * self.mask("judge", step, name, gradient=gradient) if "judge" in self else step[name]
+    def for_discriminator(self, step: Step, name: str, *, gradient: bool = False) -> Tensor:
+        """Return what a discriminator sees of the image ``name``: M ⊙ x (the rest is 0, mid-grey)."""
+        return (
+            step[name] * self.mask("discriminator", step, name, gradient=gradient)
+            if "discriminator" in self
+            else step[name]
+        )
 
     def composite(self, step: Step, name: str, translated: Tensor) -> Tensor:
-        """Return m·translated + (1 − m)·x, m and x those of the source picture ``name``."""
+        """Return m·translated + (1 − m)·x, m and x those of the source image ``name``."""
         if "composite" not in self:
             return translated
         if translated.shape[1] != step[name].shape[1]:
             raise GanzooError(
-                "maskers.composite: the domains differ in channels, so that nothing of a picture can stay in its "
+                "maskers.composite: the domains differ in channels, so that nothing of an image can stay in its "
                 "translation: take this masker out"
             )
         mask = self.mask("composite", step, name)
         return mask * translated + (1 - mask) * step[name]
 
     def read(self, step: Step, name: str) -> Tensor | None:
-        """Return a tensor of the step, or None; a mask, ``{role}_mask_{picture}``, is made when it is first read."""
-        role, _, picture = name.partition("_mask_")
-        if name not in step and role in self and picture in step:
-            return self.mask(role, step, picture)
+        """Return a tensor of the step, or None; a mask, ``{role}_mask_{image}``, is made when it is first read."""
+        role, _, image = name.partition("_mask_")
+        if name not in step and role in self and image in step:
+            return self.mask(role, step, image)
         return step.get(name)
 
     def labels(self, step: Step, name: str) -> Tensor | None:
-        """Return the classes (B, K, H, W) of the picture ``name``, or None."""
+        """Return the classes (B, K, H, W) of the image ``name``, or None."""
         return self.mask("labels", step, name) if "labels" in self else None
 
     def learning(self) -> dict[str, Masker]:
@@ -133,7 +137,7 @@ class Roles:
             self.maskers[name.removeprefix("masker_")] = cast("Masker", networks[name])
 
     def terms(self, step: Step) -> dict[str, Tensor]:
-        """Return what the learning maskers add to the generators' loss, each for the masks of the real pictures."""
+        """Return what the learning maskers add to the generators' loss, each for the masks of the real images."""
         found: dict[str, Tensor] = {}
         for name, masker in self.learning().items():
             masks = f"{name.removeprefix('masker_')}_mask_real_"
@@ -144,7 +148,7 @@ class Roles:
 
 
 def source_of(name: str) -> str:
-    """Return the domain of the real picture behind a tensor: A for ``real_A``, ``rec_A``, ``idt_A`` and ``fake_B``.
+    """Return the domain of the real image behind a tensor: A for ``real_A``, ``rec_A``, ``idt_A`` and ``fake_B``.
 
     >>> [source_of(name) for name in ("real_A", "fake_B", "fake_guided_B", "rec_A")]
     ['A', 'A', 'A', 'A']

@@ -1,4 +1,4 @@
-"""Short checksums of what a figure follows from: a recipe, the code of plugins, the pictures, the weights."""
+"""Short checksums of what a figure follows from: a recipe, the code of plugins, the images, the weights."""
 
 from __future__ import annotations
 
@@ -153,9 +153,9 @@ def _plain(node: Any) -> str:
 
 
 def data_key(dataset: Dataset, split: Split) -> str:
-    """Return the checksum of a split's pictures, masks and labels, whatever their order and names.
+    """Return the checksum of a split's images, masks and labels, whatever their order and names.
 
-    Of pictures that are drawn it is of what they follow from; their code has a checksum of its own, as a plugin.
+    Of images that are drawn it is of what they follow from; their code has a checksum of its own, as a plugin.
     """
     if dataset.drawn:
         return _short(f"{dataset.drawn}, {split}")

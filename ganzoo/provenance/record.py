@@ -32,7 +32,7 @@ class Session(BaseModel):
         steps: likewise.
         plugins: whose code shapes a step, or chooses the best checkpoint.
         core: ganzoo's version, and the checksum of its code.
-        pictures: checksums of those of training and validation.
+        images: checksums of those of training and validation.
         sources: checksums of what parts read besides: banks, weights.
         chosen_by: how the best checkpoint is chosen, where one is kept.
     """
@@ -43,22 +43,22 @@ class Session(BaseModel):
     steps: int
     plugins: dict[str, Code]
     core: str
-    pictures: dict[str, str]
+    images: dict[str, str]
     sources: dict[str, str]
     chosen_by: dict[str, Any] = {}
 
 
 class Data(BaseModel):
-    """Pictures measured: the data set's name, for each split its checksum and how many of each domain there are."""
+    """Images measured: the data set's name, for each split its checksum and how many of each domain there are."""
 
     model_config = ConfigDict(extra="forbid")
     dataset: str
     keys: dict[str, str]
-    pictures: dict[str, dict[str, int]]
+    images: dict[str, dict[str, int]]
 
 
 class Cost(BaseModel):
-    """What the training took: seconds in all, pictures a second (median), and bytes at the most; None: not known."""
+    """What the training took: seconds in all, images a second (median), and bytes at the most; None: not known."""
 
     model_config = ConfigDict(extra="forbid")
     seconds: float | None = None
@@ -71,7 +71,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    record: Literal[1] = 1
+    record: Literal[2] = 2
     status: Literal["ok", "failed"]
     why: str = ""
     recipe: str
@@ -89,9 +89,9 @@ class Record(BaseModel):
     rule: str
     weights: str
     split: str
-    pictures: dict[str, int]
+    images: dict[str, int]
     metrics: list[dict[str, Any]]
-    figures: dict[str, float]
+    values: dict[str, float]
     about: dict[str, dict[str, Any]]
     failed: dict[str, str]
     cost: Cost
@@ -127,6 +127,6 @@ def _record(line: str, where: str) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"]))
-        raise GanzooError(f"{where}: no record of schema 1: {path}: {first['msg']}") from None
+        raise GanzooError(f"{where}: no record of schema 2: {path}: {first['msg']}") from None
     except ValueError as error:
         raise GanzooError(f"{where}: no line of JSON: {error}") from None

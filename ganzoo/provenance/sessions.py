@@ -21,7 +21,7 @@ def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], s
 
     Args:
         recipe: the run's.
-        dataset: whose pictures it is trained on, and its best checkpoint chosen by.
+        dataset: whose images it is trained on, and its best checkpoint chosen by.
         sources: what its parts read besides (banks, frozen weights): their checksums.
         step: at which it begins.
     """
@@ -32,7 +32,7 @@ def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], s
         steps=recipe.train.steps,
         plugins=training_plugins(recipe),
         core=core_version(),
-        pictures={split: data_key(dataset, split) for split in there},
+        images={split: data_key(dataset, split) for split in there},
         sources=dict(sources),
         chosen_by=selection_settings(recipe),
     )
@@ -58,7 +58,7 @@ def core_version() -> str:
 
 
 def append_session(before: list[dict[str, Any]], now: Session) -> list[dict[str, Any]]:
-    """Return the sittings of a run that goes on: one that is as the last but for its step is no new one."""
+    """Return the sessions of a run that goes on: one that is as the last but for its step is no new one."""
     latest = now.model_dump()
     same = before and {**before[-1], "step": latest["step"]} == latest
     return before if same else [*before, latest]

@@ -23,7 +23,7 @@ def resolve_loss(
         part: the loss, its use as the recipe gives it.
         path: where it stands.
         method: to which it is to attach.
-        roles: those that have a masker, whose masks can be read as ``{role}_mask_{picture}``.
+        roles: those that have a masker, whose masks can be read as ``{role}_mask_{image}``.
 
     Returns:
         Its use in full, and every mistake.
@@ -59,12 +59,12 @@ def resolve_loss(
 
 
 def updates_generators(method: Method, phase: Phase) -> bool:
-    """Return whether a phase trains what makes the pictures: some network that is no discriminator, with its graph."""
+    """Return whether a phase trains what makes the images: some network that is no discriminator, with its graph."""
     trained = [slot for name in phase.steps for slot in method.optims[name].slots]
     return phase.forward != "detached" and any(method.slots[one].kind != "discriminator" for one in trained)
 
 
 def mask_tensors(method: Method, roles: Collection[str]) -> list[str]:
-    """Return the names of the masks that can be read: of the real pictures, and of what the method makes of them."""
-    pictures = ["real_A", "real_B", *method.tensors]
-    return [f"{role}_mask_{picture}" for role in roles for picture in pictures]
+    """Return the names of the masks that can be read: of the real images, and of what the method makes of them."""
+    images = ["real_A", "real_B", *method.tensors]
+    return [f"{role}_mask_{image}" for role in roles for image in images]

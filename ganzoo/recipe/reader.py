@@ -74,7 +74,7 @@ class RecipeReader:
         if train:
             self.length(train, scheme)
             if scheme and train.batch % scheme.group:
-                said = f"the method takes pictures {scheme.group} at a time: give a multiple of that"
+                said = f"the method takes images {scheme.group} at a time: give a multiple of that"
                 self.problem(("train", "batch"), f"batch is {train.batch}; {said}")
         metrics = self.metrics(scheme)
         networks = self.networks(scheme)

@@ -63,7 +63,7 @@ class Frame:
 
 
 def draw(chart: Chart) -> Element:
-    """Return a ``figure``: title, legend with the last values, and the SVG."""
+    """Return a ``format_number``: title, legend with the last values, and the SVG."""
     medians = {
         name: smooth(points) for name, points in chart.curves.items() if chart.smoothed and len(points) >= SMOOTHED
     }
@@ -71,7 +71,7 @@ def draw(chart: Chart) -> Element:
     frame = Frame(chart.end or 1.0, *reach([*most_of(values), *([0.0] if chart.from_0 else [])]))
     legend = node("span", {"class": "legend"})
     for i, (name, points) in enumerate(chart.curves.items()):
-        last = node("output", {}, figure(points[-1][1]))
+        last = node("output", {}, format_number(points[-1][1]))
         said = f"{name.removeprefix(f'{chart.title}_')} " if len(chart.curves) > 1 else None
         legend.append(node("span", {"class": f"c{i % COLOURS}", "title": name}, node("i"), said, last))
     head = node("figcaption", {}, node("b", {}, chart.title), " ", node("span", {"class": "at"}), legend)
@@ -100,7 +100,7 @@ def draw(chart: Chart) -> Element:
 
 def _spoken(name: str, points: Points) -> str:
     (first, value), (last, end) = points[0], points[-1]
-    return f"{name} {figure(value)} at step {first:g}, {figure(end)} at step {last:g}"
+    return f"{name} {format_number(value)} at step {first:g}, {format_number(end)} at step {last:g}"
 
 
 def _curve(frame: Frame, points: Points, classes: str) -> Element:
@@ -137,7 +137,7 @@ def _best(frame: Frame, points: Points, best: float) -> list[Element]:
     for step, value in points:
         if step == best and math.isfinite(value):
             place = {"class": "best", "cx": f"{frame.x(step):.1f}", "cy": f"{frame.y(value):.1f}", "r": 5.5}
-            return [node("circle", place, node("title", {}, f"best: {figure(value)} at step {step:g}"))]
+            return [node("circle", place, node("title", {}, f"best: {format_number(value)} at step {step:g}"))]
     return []
 
 
@@ -173,7 +173,7 @@ def _beyond(curves: Mapping[str, Points], frame: Frame) -> Element | None:
     values = [value for points in curves.values() for _, value in points]
     finite = [value for value in values if math.isfinite(value)]
     out = [value for value in finite if not frame.low <= value <= frame.high]
-    said = [f"{len(out)} beyond the axis, from {figure(min(out))} to {figure(max(out))}"] if out else []
+    said = [f"{len(out)} beyond the axis, from {format_number(min(out))} to {format_number(max(out))}"] if out else []
     said += [f"{len(values) - len(finite)} not finite"] if len(finite) < len(values) else []
     return node("small", {}, f"{len(values)} values: {', '.join(said)}") if said else None
 
@@ -232,10 +232,10 @@ def short(value: float) -> str:
     return f"{value:.6g}"
 
 
-def figure(value: float) -> str:
+def format_number(value: float) -> str:
     """Return a number of a table: four digits that count, as at the end of a run.
 
-    >>> figure(0.24512), figure(100), figure(1230987264), figure(float("nan"))
+    >>> format_number(0.24512), format_number(100), format_number(1230987264), format_number(float("nan"))
     ('0.2451', '100', '1.231G', 'not a number')
     """
     if math.isnan(value):

@@ -11,7 +11,7 @@ from ganzoo.report.run_log import Log
 from ganzoo.report.samples import LARGE, SMALL, Grid, chosen, ready
 
 MEANINGS = {
-    r"real_(.)": "a held-out picture of {0}",
+    r"real_(.)": "a held-out image of {0}",
     r"fake_(.)": "its translation into {0}",
     r"true_(.)": "its true pair in {0}",
     r"rec_(.)": "of {0}, there and back again",
@@ -43,8 +43,8 @@ def gallery(log: Log) -> list[Element]:
 def meaning(name: str) -> str:
     """Return what a column shows.
 
-    >>> meaning("idt_B"), meaning("judge_mask_fake_B")
-    ('of B, by the generator into B', 'the mask in the role judge, of fake_B')
+    >>> meaning("idt_B"), meaning("discriminator_mask_fake_B")
+    ('of B, by the generator into B', 'the mask in the role discriminator, of fake_B')
     """
     for pattern, said in MEANINGS.items():
         if match := re.fullmatch(pattern, name):
@@ -56,12 +56,10 @@ def _figure(step: int, grid: Grid | None, classes: str) -> Element:
     if grid is None:
         return node("figure", {"class": classes}, node("figcaption", {}, f"step {step}: the file cannot be read"))
     names = list(grid.places.columns) if grid.places else []
-    picture = node(
-        "img", {"src": grid.uri, "alt": f"sample grid of step {step}: {', '.join(names)}", "loading": "lazy"}
-    )
+    image = node("img", {"src": grid.uri, "alt": f"sample grid of step {step}: {', '.join(names)}", "loading": "lazy"})
     if grid.width < 900:
-        picture.set("class", "pixels")
-    link = node("a", {"href": f"#step-{step}", "title": "larger"}, picture)
+        image.set("class", "pixels")
+    link = node("a", {"href": f"#step-{step}", "title": "larger"}, image)
     away = node("a", {"href": "#samples", "class": "away"}, "close")
     caption = node("figcaption", {}, f"step {step}", away)
     return node("figure", {"id": f"step-{step}", "class": classes}, caption, _names(grid), link)

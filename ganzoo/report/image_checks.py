@@ -26,9 +26,9 @@ def image_hints(path: Path, step: int) -> list[str]:
     Whether it is a failure depends on the domains, which the pixels do not tell: the lines say what was measured.
     """
     try:
-        with Image.open(path) as picture:
-            places = places_of(picture)
-            pixels = np.asarray(picture.convert("RGB"))
+        with Image.open(path) as image:
+            places = places_of(image)
+            pixels = np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return []
     found = []
@@ -41,9 +41,9 @@ def image_hints(path: Path, step: int) -> list[str]:
 
 
 def cells(pixels: np.ndarray, places: Places | None, name: str) -> np.ndarray | None:
-    """Return the pictures of a column of a grid (H, W, 3) uint8, as (N, H', W', 3) in [−1, 1].
+    """Return the images of a column of a grid (H, W, 3) uint8, as (N, H', W', 3) in [−1, 1].
 
-    Of pictures larger than ``ENOUGH`` only every n-th row and column is read.
+    Of images larger than ``ENOUGH`` only every n-th row and column is read.
     """
     if places is None or name not in places.columns:
         return None
@@ -79,7 +79,7 @@ def all_alike(real: np.ndarray, fake: np.ndarray) -> str:
 
 def inverted(real: np.ndarray, fake: np.ndarray) -> str:
     """Say so when what is light in the sources is dark in the translations."""
-    greys = (pictures.mean(3).reshape(len(pictures), -1) for pictures in (real, fake))
+    greys = (images.mean(3).reshape(len(images), -1) for images in (real, fake))
     one, other = (grey - grey.mean(1, keepdims=True) for grey in greys)
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     told = norms > 1e-6
@@ -94,6 +94,6 @@ def inverted(real: np.ndarray, fake: np.ndarray) -> str:
     )
 
 
-def spread(pictures: np.ndarray) -> float:
-    """Return the mean absolute difference of the pictures from their mean picture."""
-    return float(np.abs(pictures - pictures.mean(0)).mean())
+def spread(images: np.ndarray) -> float:
+    """Return the mean absolute difference of the images from their mean image."""
+    return float(np.abs(images - images.mean(0)).mean())

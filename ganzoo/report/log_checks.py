@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ganzoo.report.charts import figure
+from ganzoo.report.charts import format_number
 from ganzoo.report.image_checks import image_hints
 from ganzoo.report.run_log import Log, Points, is_number
 
@@ -43,7 +43,7 @@ def skipped_steps(log: Log) -> list[str]:
 
 
 def waiting_for_data(log: Log) -> list[str]:
-    """Tell of a run that waits for its pictures; the first interval does not count, as it fills the cache."""
+    """Tell of a run that waits for its images; the first interval does not count, as it fills the cache."""
     told = [one for one in log.lines if is_number(one.get("data_wait")) and is_number(one.get("seconds"))][1:]
     total = sum(one["seconds"] for one in told)
     if len(told) < 3 or not total > 0:
@@ -52,8 +52,8 @@ def waiting_for_data(log: Log) -> list[str]:
     if not share > WAITING:
         return []
     return [
-        f"{share:.0%} of the time was spent waiting for pictures. More train.workers, a larger images.cache (MiB), or "
-        "pictures stored at the size that is trained on would make the run faster."
+        f"{share:.0%} of the time was spent waiting for images. More train.workers, a larger images.cache (MiB), or "
+        "images stored at the size that is trained on would make the run faster."
     ]
 
 
@@ -70,8 +70,9 @@ def discriminator_won(log: Log) -> list[str]:
             beaten = all(0 <= value <= BEATEN for value in lows)  # below 0 it is no distance, as a Wasserstein critic's
             if beaten and all(value >= max(CERTAIN, TIMES * top) for value in highs):
                 found.append(
-                    f"The discriminator has won: in the last quarter of the log {name} stayed at {figure(top)} or "
-                    f"less, {rival} at {figure(bottom)} or more, so that the generator learns little from it. A weaker "
+                    f"The discriminator has won: in the last quarter of the log {name} stayed at "
+                    f"{format_number(top)} or less, {rival} at {format_number(bottom)} or more, so that the generator "
+                    "learns little from it. A weaker "
                     "discriminator (fewer layers, less width) or a lower train.lr may hold the balance."
                 )
     return found
@@ -110,7 +111,7 @@ def best_long_ago(log: Log) -> list[str]:
     if not log.best:
         return []
     way, _, name = str(log.best["best_of"]).partition(" ")
-    course = [(step, value) for step, value in log.figures.get(name, []) if math.isfinite(value)]
+    course = [(step, value) for step, value in log.values.get(name, []) if math.isfinite(value)]
     trained = [(step, value) for step, value in course if step > 0]
     there = [value for step, value in trained if step == log.best["step"]]
     if len(trained) < 4 or not there or log.best["step"] > trained[-1][0] / 2:
@@ -121,7 +122,8 @@ def best_long_ago(log: Log) -> list[str]:
     if worse <= LOST * (max(values) - min(values)):
         return []
     return [
-        f"{name} was best long ago: {figure(there[0])} at step {log.best['step']}, {figure(now)} of late (median of "
+        f"{name} was best long ago: {format_number(there[0])} at step {log.best['step']}, "
+        f"{format_number(now)} of late (median of "
         "the last quarter of the evaluations). The run may have been long enough by then; the checkpoint best is of "
         "that step."
     ]

@@ -21,7 +21,7 @@ from ganzoo.utils.formatting import format_clock
 COURSE = {
     "lr": "learning rate",
     "images_per_s": "images a second",
-    "data_wait": "share of the time spent waiting for pictures",
+    "data_wait": "share of the time spent waiting for images",
     "memory": "memory at the most, bytes",
 }
 """Fields of metrics.jsonl that are drawn besides losses and figures."""
@@ -74,13 +74,13 @@ def facts(log: Log) -> Element:
     maskers = ", ".join(f"{role} {name_of(one, 'masker')}" for role, one in log.section("maskers").items())
     losses = ", ".join(f"{name} {name_of(one, 'loss')}" for name, one in log.section("losses").items())
     lengths = (f"{train[unit]} {unit}" for unit in ("epochs", "steps") if train.get(unit))
-    pictures = log.environment.get("pictures")
+    images = log.environment.get("images")
     data = name_of(log.recipe.get("data"), "dataset")
     said = {
         "method": name_of(log.recipe.get("method"), "method"),
         "maskers": maskers,
         "losses": losses,
-        "data": data + (f", {shown(pictures)} to train on" if isinstance(pictures, Mapping) else ""),
+        "data": data + (f", {shown(images)} to train on" if isinstance(images, Mapping) else ""),
         "length": f"{next(lengths, 'no steps')}, batch {train.get('batch', '?')}, seed {train.get('seed', '?')}",
         "on": f"{shown(log.environment.get('device'))}, {train.get('precision', '?')}",
         "begun": when(next((one.get("time") for one in log.events if one.get("event") == "started"), None)),
@@ -99,15 +99,15 @@ def evaluation(log: Log) -> list[Element]:
     made = [
         Chart(
             title,
-            {name: log.figures[name] for name in names},
+            {name: log.values[name] for name in names},
             log.last_step,
             marks=marks,
             best=(named, next(iter(marks))) if marks and named in names else None,
         )
-        for title, names in by_stem(list(log.figures)).items()
+        for title, names in by_stem(list(log.values)).items()
     ]
-    splits = {str(one.get("split")): shown(one.get("pictures")) for one in log.lines if "figures" in one}
-    said = " ".join(f"Measured on the {split} split ({pictures})." for split, pictures in splits.items())
+    splits = {str(one.get("split")): shown(one.get("images")) for one in log.lines if "values" in one}
+    said = " ".join(f"Measured on the {split} split ({images})." for split, images in splits.items())
     if marks:
         said += f" The ring and the line mark the checkpoint best: {best['best_of']}, of step {step}."
     return [*([node("p", {"class": "note"}, said)] if made else []), *_charts(made)]
@@ -122,7 +122,7 @@ def losses(log: Log) -> list[Element]:
     for phase, names in phases.items():
         terms = {name.partition("/")[2] or name: log.losses[name] for name in names}
         charts = [
-            Chart(title, {name: terms[name] for name in group}, log.last_step, smoothed=True, marks=_sittings(log))
+            Chart(title, {name: terms[name] for name in group}, log.last_step, smoothed=True, marks=_sessions(log))
             for title, group in by_stem(list(terms)).items()
         ]
         made += [node("h3", {}, phase), *_charts(charts)]
@@ -146,13 +146,13 @@ def course(log: Log) -> list[Chart]:
     columns = {name: log.column(name) for name in COURSE}
     columns["memory"] = [point for point in columns["memory"] if point[1]]  # 0: not known
     return [
-        Chart(COURSE[name], {name: points}, log.last_step, marks=_sittings(log), from_0=True)
+        Chart(COURSE[name], {name: points}, log.last_step, marks=_sessions(log), from_0=True)
         for name, points in columns.items()
         if points
     ]
 
 
-def _sittings(log: Log) -> dict[float, str]:
+def _sessions(log: Log) -> dict[float, str]:
     return {one["step"]: "resumed" for one in log.events if one.get("event") == "resumed" and "step" in one}
 
 

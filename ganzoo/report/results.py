@@ -49,7 +49,7 @@ def _figures(log: Log, records: list[Record]) -> Element:
 
 def figures_of(record: Record) -> Mapping[str, Any]:
     """Return the figures of a record."""
-    found = record.get("figures")
+    found = record.get("values")
     return found if isinstance(found, Mapping) else {}
 
 
@@ -58,27 +58,27 @@ def about_figures(records: list[Record], names: list[str]) -> dict[str, dict[str
 
     Where records say different things of one figure, all of them stand there, in the records' order.
 
-    >>> said = [{"about": {"kid": {"n_real": n, "metric": "kid"}}, "pictures": {"A": n}} for n in (9, 7)]
+    >>> said = [{"about": {"kid": {"n_real": n, "metric": "kid"}}, "images": {"A": n}} for n in (9, 7)]
     >>> about_figures(said, ["kid"])
     {'kid': {'n_real': '9 / 7', 'metric': 'kid'}}
     """
     found: dict[str, dict[str, dict[str, None]]] = {}
     for record in records:
         for field, value in record.items():
-            for name, one in value.items() if is_about_figures(field, value, names) else ():
+            for name, one in value.items() if is_about_values(field, value, names) else ():
                 said = flat(one) if isinstance(one, Mapping) else {field: one}
                 for key, what in said.items():
                     found.setdefault(name, {}).setdefault(key, {})[shown(what)] = None
     return {name: {key: " / ".join(said) for key, said in keys.items()} for name, keys in found.items()}
 
 
-def is_about_figures(field: str, value: object, names: list[str]) -> bool:
+def is_about_values(field: str, value: object, names: list[str]) -> bool:
     """Return whether a record's field says something of each of some figures."""
-    return field != "figures" and isinstance(value, Mapping) and bool(value) and set(value) <= set(names)
+    return field != "values" and isinstance(value, Mapping) and bool(value) and set(value) <= set(names)
 
 
 def _heading(record: Record) -> Element:
-    """Return a column's heading: which checkpoint, by which rule, of which step, and on how many pictures."""
+    """Return a column's heading: which checkpoint, by which rule, of which step, and on how many images."""
     rule, status = record.get("rule"), record.get("status", "ok")
     said = [
         *([str(rule)] if rule and rule != record.get("checkpoint") else []),
@@ -86,9 +86,9 @@ def _heading(record: Record) -> Element:
         *([f"of step {record['trained']}"] if is_number(record.get("trained")) else []),
         *([f"{record['split']} split"] if "split" in record else []),
     ]
-    pictures = record.get("pictures")
-    if isinstance(pictures, Mapping):
-        said.append(", ".join(f"{count} {domain}" for domain, count in pictures.items()))
+    images = record.get("images")
+    if isinstance(images, Mapping):
+        said.append(", ".join(f"{count} {domain}" for domain, count in images.items()))
     return node("span", {}, shown(record.get("checkpoint", "untrained")), node("small", {}, " · ".join(said)))
 
 
@@ -96,7 +96,7 @@ def _fields(records: list[Record]) -> Element:
     """Return every field of records but what the table of figures shows, a row a field."""
     names = list(dict.fromkeys(name for one in records for name in figures_of(one)))
     kept = [
-        flat({key: one for key, one in record.items() if key != "figures" and not is_about_figures(key, one, names)})
+        flat({key: one for key, one in record.items() if key != "values" and not is_about_values(key, one, names)})
         for record in records
     ]
     paths = list(dict.fromkeys(path for one in kept for path in one))

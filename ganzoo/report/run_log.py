@@ -68,9 +68,9 @@ class Log:
         return series(self.lines, "losses")
 
     @cached_property
-    def figures(self) -> dict[str, Points]:
-        """Figure → its values while training, on the validation pictures (or test ones, where there are none)."""
-        return series(self.lines, "figures")
+    def values(self) -> dict[str, Points]:
+        """Figure → its values while training, on the validation images (or test ones, where there are none)."""
+        return series(self.lines, "values")
 
     def column(self, name: str) -> Points:
         """Return a field that is a number, such as ``lr`` or ``images_per_s``."""
@@ -96,14 +96,14 @@ class Log:
         return sorted((int(one.stem[5:]), one) for one in found if one.stem[5:].isdecimal())
 
     @property
-    def sitting(self) -> list[dict[str, Any]]:
+    def session(self) -> list[dict[str, Any]]:
         """The events since the run was started last."""
         starts = [i for i, one in enumerate(self.events) if one.get("event") == "started"]
         return self.events[starts[-1] if starts else 0 :]
 
     def status(self) -> str:
         """Say whether the run is done, was stopped, or neither."""
-        said = {one.get("event"): one for one in self.sitting}
+        said = {one.get("event"): one for one in self.session}
         if "finished" in said:
             early = "ended early" if "ended-early" in said else "finished"
             return f"{early} at step {said['finished'].get('step')}"
@@ -115,7 +115,7 @@ class Log:
         return f"in progress, or cut short: step {self.last_step:g} was logged last"
 
     def seconds(self) -> float:
-        """Return the time spent on the run, all sittings together.
+        """Return the time spent on the run, all sessions together.
 
         From each start to its end, or to what was logged last. Results do not count: they may be added days later.
         """

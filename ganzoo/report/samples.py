@@ -41,8 +41,8 @@ class Grid:
     """A grid as the report holds it.
 
     Args:
-        uri: the picture, as a ``data:`` address.
-        width: of the picture in it, pixels.
+        uri: the image, as a ``data:`` address.
+        width: of the image in it, pixels.
         size: width and height of the file.
         places: None where the file does not tell.
     """
@@ -77,13 +77,13 @@ def ready(path: Path, limits: tuple[int, int]) -> Grid | None:
 @lru_cache(maxsize=2 * SHOWN)
 def _ready(path: Path, written: int, side: int, most: int) -> Grid:
     """Make a grid ready; ``written`` tells a file that was written anew from the one before."""
-    with Image.open(path) as picture:
-        picture.load()
-        places, size = places_of(picture), picture.size
+    with Image.open(path) as image:
+        image.load()
+        places, size = places_of(image), image.size
         if max(size) <= side and path.stat().st_size <= most:
             return Grid(_uri("png", path.read_bytes()), size[0], size, places)
         scale = min(1.0, side / max(size))
-        colours = picture.convert("RGB")
+        colours = image.convert("RGB")
         while True:
             pixels = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
             written_to = io.BytesIO()
@@ -93,11 +93,11 @@ def _ready(path: Path, written: int, side: int, most: int) -> Grid:
             scale *= min(0.9, (most / written_to.tell()) ** 0.5)  # its bytes go with its pixels
 
 
-def places_of(picture: Image.Image) -> Places | None:
+def places_of(image: Image.Image) -> Places | None:
     """Return where an opened grid shows what, None where it does not tell, or what it tells cannot be."""
-    width, height = picture.size
+    width, height = image.size
     try:
-        told = json.loads(str(picture.info["places"]))
+        told = json.loads(str(image.info["places"]))
         columns = {str(name): (int(x), int(w), int(h)) for name, (x, w, h) in told["columns"].items()}
         tops = [int(top) for top in told["tops"]]
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from ganzoo.report.charts import figure
+from ganzoo.report.charts import format_number
 from ganzoo.report.markup import Child, node
 from ganzoo.report.run_log import Log, is_number
 
@@ -37,7 +37,7 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return figure(value)
+        return format_number(value)
     if isinstance(value, Mapping) and not any(isinstance(one, Mapping | list) for one in value.values()):
         return ", ".join(f"{key} {shown(one)}" for key, one in value.items())
     if isinstance(value, list) and not any(isinstance(one, Mapping | list) for one in value):

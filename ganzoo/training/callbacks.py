@@ -66,9 +66,9 @@ class Trackers(Callback):
         """Log the losses."""
         run.accelerator.log(dict(losses), step=step)
 
-    def on_evaluation(self, run: Run, step: int, figures: Mapping[str, float]) -> bool:
+    def on_evaluation(self, run: Run, step: int, values: Mapping[str, float]) -> bool:
         """Log the figures."""
-        run.accelerator.log(dict(figures), step=step)
+        run.accelerator.log(dict(values), step=step)
         return False
 
     def on_end(self, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Measure a run: on validation pictures while it trains, on test pictures at its end."""
+"""Measure a run: on validation images while it trains, on test images at its end."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def is_complete(run: Run, split: Split) -> bool:
-    """Return whether a split has pictures of every domain."""
+    """Return whether a split has images of every domain."""
     return all(image_counts(run.dataset, split).values())
 
 
 def first_complete_split(run: Run, *splits: Split) -> Split | None:
-    """Return the first of some splits that has pictures of every domain, or None."""
+    """Return the first of some splits that has images of every domain, or None."""
     return next((split for split in splits if is_complete(run, split)), None)
 
 
 def evaluate_now(run: Run, step: int) -> Evaluation:
-    """Evaluate on validation pictures (or test ones, where there are none), write the figures, return what was found.
+    """Evaluate on validation images (or test ones, where there are none), write the figures, return what was found.
 
     A metric that fails costs its own figures, no more; before the first step it is an error, a GanzooError.
     """
@@ -42,10 +42,10 @@ def evaluate_now(run: Run, step: int) -> Evaluation:
     for name, why in found.failed.items():
         run.write_event("metric-failed", step=step, metric=name, why=why)
         run.console.say(f"step {step}: the metric {name} failed: {why}")
-    figures = found.figures
+    values = found.values
     if run.accelerator.is_main_process:
-        run.lines.append(step=step, split=split, pictures=found.pictures, figures=figures)
-        run.console.say(f"step {step}, {split}: " + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+        run.lines.append(step=step, split=split, images=found.images, values=values)
+        run.console.say(f"step {step}, {split}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
     return found
 
 
@@ -69,7 +69,7 @@ def final_evaluation(run: Run, step: int) -> dict[str, float]:
             f"{run.folder}: trained to its end, but not all could be measured; what went wrong is recorded, and the "
             f"same command measures again: {'; '.join(f'{name}: {why}' for name, why in failed.items())}"
         )
-    return dict(there["last"]["figures"]) if "last" in there else {}
+    return dict(there["last"]["values"]) if "last" in there else {}
 
 
 def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]:
@@ -80,10 +80,10 @@ def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]
 
 
 def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
-    """Evaluate the weights at hand on all pictures of a split, append the record, return it."""
+    """Evaluate the weights at hand on all images of a split, append the record, return it."""
     found = run.evaluator.measure(split)
     if not run.accelerator.is_main_process:
-        return {"figures": found.figures, "failed": found.failed}
+        return {"values": found.values, "failed": found.failed}
     record = make_record(
         run.recipe,
         run.dataset,

@@ -67,7 +67,7 @@ class Meters:
         self.steps, self.waited, self.took = 0, 0.0, 0.0
 
     def add(self, losses: Mapping[str, Tensor], *, skipped: bool, waited: float, took: float) -> None:
-        """Add a step's terms, on the device, and its seconds, of which some were spent waiting for pictures.
+        """Add a step's terms, on the device, and its seconds, of which some were spent waiting for images.
 
         A skipped step's terms count for nothing.
         """

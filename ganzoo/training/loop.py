@@ -64,9 +64,9 @@ def train(run: Run) -> dict[str, float]:
                 run.callbacks.call("step", step, means)
             if run.metrics and (due(step, run.recipe.evaluate.every) or last):
                 found = evaluate_now(run, step)
-                ended = any_process(run.accelerator, run.callbacks.call("evaluation", step, found.figures))
-                measured = bool(found.figures or found.failed)
-                if measured and progress.improve(best, found.figures, lacking=bool(found.failed)):
+                ended = any_process(run.accelerator, run.callbacks.call("evaluation", step, found.values))
+                measured = bool(found.values or found.failed)
+                if measured and progress.improve(best, found.values, lacking=bool(found.failed)):
                     save(run, "best", progress, tally)
                 waited = progress.impatient(best, patience)
                 if waited:
@@ -91,9 +91,9 @@ def train(run: Run) -> dict[str, float]:
     if not trains and not find_checkpoint(run.checkpoint("last")):
         draw_samples(run, 0)
         save(run, "last", progress, tally)
-    figures = final_evaluation(run, progress.step)
+    values = final_evaluation(run, progress.step)
     run.callbacks.call("end")
-    return figures
+    return values
 
 
 def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Tensor], Tensor]:
@@ -104,7 +104,7 @@ def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Te
 
 
 def announce(run: Run, start: int, ended: bool) -> None:
-    """Say what is about to happen, and at what cost in pictures a step."""
+    """Say what is about to happen, and at what cost in images a step."""
     train, order = run.recipe.train, run.order
     counts = ", ".join(f"{count} {domain}" for domain, count in order.counts.items())
     length = f"{run.total} steps" + (f" ({train.epochs} epochs)" if train.epochs else "")
@@ -119,7 +119,7 @@ def announce(run: Run, start: int, ended: bool) -> None:
         where = where if ended or start >= run.total else f"going on from step {start}"
         run.console.say(f"{run.folder}: {where}")
     if run.metrics and first_complete_split(run, "validation", "test") is None:
-        run.console.say("no held-out pictures: nothing is measured; add test pictures, or raise data.validation")
+        run.console.say("no held-out images: nothing is measured; add test images, or raise data.validation")
     run.write_event("started", step=start, total=run.total)
 
 
@@ -147,7 +147,7 @@ def due(step: int, every: int) -> bool:
 
 
 def draw_samples(run: Run, step: int) -> None:
-    """Write a grid of up to eight held-out pictures, evenly spaced over the split, with every mask that is used."""
+    """Write a grid of up to eight held-out images, evenly spaced over the split, with every mask that is used."""
     if not run.accelerator.is_main_process or not run.engine.method.tensors:
         return
     split = first_complete_split(run, "validation", "test") or "train"
@@ -156,9 +156,9 @@ def draw_samples(run: Run, step: int) -> None:
     masks = run.engine.method.masks
     with run.engine.evaluating():
         made = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)
-        if "judge" in masks:  # made in the losses, which a grid does not compute
+        if "discriminator" in masks:  # made in the losses, which a grid does not compute
             for name in [name for name in made if name.startswith(("real_", "fake_"))]:
-                masks.mask("judge", made, name)
+                masks.mask("discriminator", made, name)
     note = {"places": json.dumps(grid_layout(made))}
     write_image(draw_grid(made), run.folder / "samples" / f"step-{step:07}.png", note)
 
@@ -166,7 +166,7 @@ def draw_samples(run: Run, step: int) -> None:
 def save(run: Run, name: str, progress: Progress, tally: Meters) -> None:
     """Write a checkpoint."""
     saved = {**asdict(progress), "channels": dict(run.dataset.channels), "classes": dict(run.dataset.classes)}
-    saved["sittings"] = run.sittings
+    saved["sessions"] = run.sessions
     save_checkpoint(run.checkpoint(name), run.engine, saved, tally.sums)
     run.callbacks.call("checkpoint", progress.step)
     run.report.keep()

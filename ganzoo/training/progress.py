@@ -32,7 +32,7 @@ class Progress:
         """Take the fields out of a progress.json."""
         return cls(**{name: saved[name] for name in asdict(cls()) if name in saved})
 
-    def improve(self, wanted: str | None, figures: Mapping[str, float], *, lacking: bool = False) -> bool:
+    def improve(self, wanted: str | None, values: Mapping[str, float], *, lacking: bool = False) -> bool:
         """Take a better value of the figure that ``wanted`` (``min NAME`` or ``max NAME``) names; return whether.
 
         Where ``lacking``, as a metric has failed, a figure that is not there is not better. Raises GanzooError for one
@@ -41,11 +41,11 @@ class Progress:
         if not wanted:
             return False
         way, name = wanted.split()
-        if name not in figures and not lacking:
-            raise GanzooError(f"evaluate.best: there is no figure {name!r}; there are: {', '.join(figures)}")
+        if name not in values and not lacking:
+            raise GanzooError(f"evaluate.best: there is no figure {name!r}; there are: {', '.join(values)}")
         if self.best_of != wanted:
             self.best, self.best_of, self.stale = None, wanted, 0
-        value, best = figures.get(name, math.nan), self.best
+        value, best = values.get(name, math.nan), self.best
         better = math.isfinite(value) and (best is None or (value < best if way == "min" else value > best))
         self.stale = 0 if better else self.stale + 1
         if better:
@@ -53,7 +53,7 @@ class Progress:
         return better
 
     def begin(self, total: int, wanted: str | None, patience: int) -> bool:
-        """Begin a sitting of a run of a length; return whether it has ended early, and nothing has changed since."""
+        """Begin a session of a run of a length; return whether it has ended early, and nothing has changed since."""
         if self.ended == total:
             return not self.waited or self.impatient(wanted, patience)
         if self.waited:

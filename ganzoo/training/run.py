@@ -1,4 +1,4 @@
-"""One run: its folder, its parts, and whether it goes on from an earlier sitting."""
+"""One run: its folder, its parts, and whether it goes on from an earlier session."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from ganzoo.utils.atomic import lock_file
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines, differences, write_text
 
-SHAPING = ("processes", "pictures", "weights", "sources")
+SHAPING = ("processes", "images", "weights", "sources")
 """What of the environment shapes the steps, as the recipe does: frozen maskers' weights and banks count by content."""
 OURS = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
 """What may be there of a run that was killed before its folder was described."""
@@ -98,10 +98,10 @@ class Run:
         self.report = Reporter(self)
         self.command = ["ganzoo", "run", str(recipe.file)]
         self.lock: IO[str] | None = None
-        self.sittings: list[dict[str, Any]] = []
+        self.sessions: list[dict[str, Any]] = []
         if recipe.evaluate.best and not all(image_counts(self.dataset, "validation").values()):
             raise GanzooError(
-                "evaluate.best: the data has no validation pictures, and the best is never chosen on test pictures: "
+                "evaluate.best: the data has no validation images, and the best is never chosen on test images: "
                 "give some (data.validation), or leave best out"
             )
 
@@ -146,9 +146,9 @@ class Run:
         from ganzoo.training.loop import train
 
         try:
-            figures = train(self)
+            values = train(self)
             self.accelerator.wait_for_everyone()
-            return figures
+            return values
         finally:
             close_process_group()
             if self.lock:
@@ -168,7 +168,7 @@ class Run:
         resolved, described = self.recipe.resolved(), self.folder / "resolved.yaml"
         environment_file = self.folder / "env.json"
         environment_now = environment(self.accelerator) | {
-            "pictures": dict(self.order.counts),
+            "images": dict(self.order.counts),
             "weights": self._frozen(),
             "sources": {name: one.key for name, one in self.sources.items()},
         }
@@ -194,7 +194,7 @@ class Run:
         write_text(environment_file, json.dumps(environment_now, indent=1))
         write_text(described, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
         for path, before, new in changes:
-            self.console.say(f"changed since the last sitting: {path}: {before} → {new}")
+            self.console.say(f"changed since the last session: {path}: {before} → {new}")
             if path in ("train.epochs", "train.steps"):
                 self.console.say("the learning rate's schedule is stretched to the new length")
 
@@ -207,7 +207,7 @@ class Run:
             read = self._frozen() | {
                 name: one.key for name, one in self.sources.items() if not name.startswith(f"{METRICS}.")
             }
-            self.sittings = append_session(self.sittings, make_session(self.recipe, self.dataset, read, step))
+            self.sessions = append_session(self.sessions, make_session(self.recipe, self.dataset, read, step))
 
     def start_step(self) -> tuple[Progress, dict[str, torch.Tensor]]:
         """Return the progress and the log's sums, from the last checkpoint or from nothing."""
@@ -221,7 +221,7 @@ class Run:
         if not (last / PROGRESS).is_file():
             return Progress(), {}
         saved, sums = load_checkpoint(last, self.engine)
-        self.sittings = saved["sittings"]
+        self.sessions = saved["sessions"]
         progress = Progress.of(saved)
         self.write_event("resumed", step=progress.step)
         return progress, sums
@@ -230,7 +230,7 @@ class Run:
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[tuple[str, Any, Any]]:
     """Return what a resumed run changes. Raises GanzooError, naming each, for what would make it another run."""
     allowed = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
-    allowed |= {"pictures.A", "pictures.B"}  # a damaged picture that was taken out must not end a run
+    allowed |= {"images.A", "images.B"}  # a damaged image that was taken out must not end a run
     found = differences(before, now)
     measured = f"sources.{METRICS}."  # metrics may come and go, but not be of something else under the same name
     refused = [

@@ -15,16 +15,16 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
     """Print the closing figures beside those of the untrained network, the places of things, the next commands."""
     lines = []
     first: dict[str, Any] = next((one for one in run.lines if one["step"] == 0), {})
-    untrained = first.get("figures", {})
+    untrained = first.get("values", {})
     for result in results:
-        counts = ", ".join(f"{count} {domain}" for domain, count in result["pictures"].items())
+        counts = ", ".join(f"{count} {domain}" for domain, count in result["images"].items())
         lines.append(f"{result['checkpoint']}, of step {result['trained']}, on the {result['split']} split ({counts}):")
-        for name, value in result["figures"].items():
+        for name, value in result["values"].items():
             before = f"(untrained, on {first['split']}: {untrained[name]:.4g})" if name in untrained else ""
             lines.append(f"  {name:<24} {value:<8.4g} {before}".rstrip())
     grids = sorted((run.folder / "samples").glob("*.png"))
     if grids:
-        lines.append(f"pictures     {grids[-1]}")
+        lines.append(f"images     {grids[-1]}")
     if (run.folder / REPORT).is_file():
         lines.append(f"report       {run.folder / REPORT}")
     train = run.recipe.train
@@ -34,7 +34,7 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
         f"weights      {run.checkpoint('last')}",
         f"log          {run.folder / 'metrics.jsonl'}",
         "next:",
-        f"  ganzoo translate {shlex.quote(str(run.folder))} PICTURES -o OUT",
+        f"  ganzoo translate {shlex.quote(str(run.folder))} IMAGES -o OUT",
     ]
     if run.engine.method.phases:
         lines.append(f"  {shlex.join([*command, longer])}    (trains on, twice as long)")

@@ -6,7 +6,7 @@ from __future__ import annotations
 def format_bytes(count: float) -> str:
     """Return bytes as a reader takes them in.
 
-    >>> size(471_000_000), size(64 * 2**30), size(900)
+    >>> format_bytes(471_000_000), format_bytes(64 * 2**30), format_bytes(900)
     ('449 MiB', '64 GiB', '0.9 KiB')
     """
     for unit, name in ((2**30, "GiB"), (2**20, "MiB")):
@@ -18,7 +18,7 @@ def format_bytes(count: float) -> str:
 def format_duration(seconds: float) -> str:
     """Return a time as a reader takes it in.
 
-    >>> [duration(one) for one in (9, 130, 7300, 8_000_000)]
+    >>> [format_duration(one) for one in (9, 130, 7300, 8_000_000)]
     ['9 s', '2 min', '2 h', '93 days']
     """
     for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
@@ -30,7 +30,7 @@ def format_duration(seconds: float) -> str:
 def format_clock(seconds: float) -> str:
     """Write a duration: 75 s is 1:15, 2 h is 2:00:00.
 
-    >>> clock(75), clock(7200)
+    >>> format_clock(75), format_clock(7200)
     ('1:15', '2:00:00')
     """
     minutes, rest = divmod(round(seconds), 60)

@@ -2,7 +2,7 @@
 
 A bank is a folder. No patch is kept as such (Tomei et al. 2019, section 3.1, keep them all): any is cut when asked for.
     manifest.json                 version, key, settings, names of the photographs and classes, counts
-    pictures.npy                  (N, size, size, 3) uint8
+    images.npy                  (N, size, size, 3) uint8
     numbers-<patch>-<stride>-<class>.i32    windows of a class, ascending, little-endian int32
     means-<patch>-<stride>.npy    (classes, 3·patch²) float32, the mean patch of each class
     index-….faiss                 what approximate search has learnt; it can be made again
@@ -47,25 +47,25 @@ def windows_of(size: int, patch: int, stride: int) -> int:
     return (size - patch) // stride + 1
 
 
-def cut(pictures: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
-    """Cut windows out of pictures.
+def cut(images: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
+    """Cut windows out of images.
 
     Args:
-        pictures: (N, size, size, 3) uint8.
+        images: (N, size, size, 3) uint8.
         scale: of the windows.
-        numbers: (M,) whole numbers on the same device: picture · windows a picture + window, the windows counted by
+        numbers: (M,) whole numbers on the same device: image · windows an image + window, the windows counted by
             rows as ``torch.nn.functional.unfold`` counts its columns.
 
     Returns:
         (M, 3·patch²) uint8, each laid out as (3, patch, patch), as unfold's columns are.
     """
-    count, size = pictures.shape[:2]
+    count, size = images.shape[:2]
     patch, stride = scale
     side = windows_of(size, patch, stride)
-    down, across = pictures.stride(1), pictures.stride(2)
-    windows = pictures.as_strided(
+    down, across = images.stride(1), images.stride(2)
+    windows = images.as_strided(
         (count, side, side, 3, patch, patch),
-        (pictures.stride(0), stride * down, stride * across, pictures.stride(3), down, across),
+        (images.stride(0), stride * down, stride * across, images.stride(3), down, across),
     )
     numbers = numbers.long()
     within = numbers % side**2
@@ -73,7 +73,7 @@ def cut(pictures: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
 
 
 class Bank:
-    """A bank on disk; ``Bank.open(folder)`` checks that it is whole. Pictures and numbers are mapped, not read.
+    """A bank on disk; ``Bank.open(folder)`` checks that it is whole. Images and numbers are mapped, not read.
 
     Args:
         folder: the bank's.
@@ -97,10 +97,10 @@ class Bank:
             scale: dict(zip(self.classes, map(int, counts), strict=True))
             for scale, counts in zip(self.scales, manifest["counts"], strict=True)
         }
-        pictures = np.load(folder / "pictures.npy", mmap_mode="c")  # torch takes no array that is read-only
-        if pictures.dtype != np.uint8 or pictures.shape != (len(self.photographs), self.size, self.size, 3):
-            raise ValueError("pictures.npy is of another shape than the manifest says")
-        self._pictures = {torch.device("cpu"): torch.from_numpy(pictures)}
+        images = np.load(folder / "images.npy", mmap_mode="c")  # torch takes no array that is read-only
+        if images.dtype != np.uint8 or images.shape != (len(self.photographs), self.size, self.size, 3):
+            raise ValueError("images.npy is of another shape than the manifest says")
+        self._images = {torch.device("cpu"): torch.from_numpy(images)}
         self._means = {scale: np.load(folder / f"means-{scale.patch}-{scale.stride}.npy") for scale in self.scales}
         if any(self._means[scale].shape != (len(self.classes), 3 * scale.patch**2) for scale in self.scales):
             raise ValueError("the means are of another shape than the manifest says")
@@ -111,7 +111,7 @@ class Bank:
         }
         for (_, scale), numbers in self._numbers.items():
             if len(numbers) and not 0 <= numbers[0] <= numbers[-1] < len(self.photographs) * self.windows(scale):
-                raise ValueError("window numbers point outside the pictures")
+                raise ValueError("window numbers point outside the images")
 
     @classmethod
     def open(cls, folder: str | Path) -> Bank:
@@ -136,7 +136,7 @@ class Bank:
             raise _damaged(folder, error) from None
 
     def windows(self, scale: tuple[int, int]) -> int:
-        """Return how many windows a picture has. Raises GanzooError for a scale that the bank has not."""
+        """Return how many windows an image has. Raises GanzooError for a scale that the bank has not."""
         return windows_of(self.size, *self.scale(scale)) ** 2
 
     def scale(self, scale: tuple[int, int]) -> Scale:
@@ -169,20 +169,20 @@ class Bank:
 
         Args:
             scale: (patch, stride), one of ``scales``.
-            numbers: (N,) of windows. On another device than the CPU, where the pictures are then kept too.
+            numbers: (N,) of windows. On another device than the CPU, where the images are then kept too.
 
         Returns:
             (N, 3·patch²) float32 in [−1, 1], laid out as the columns of ``unfold``.
         """
         if not isinstance(numbers, Tensor):
             numbers = torch.from_numpy(numbers)
-        return cut(self.pictures(numbers.device), self.scale(scale), numbers).float().div_(127.5).sub_(1)
+        return cut(self.images(numbers.device), self.scale(scale), numbers).float().div_(127.5).sub_(1)
 
-    def pictures(self, device: torch.device) -> Tensor:
+    def images(self, device: torch.device) -> Tensor:
         """Return the photographs (N, size, size, 3) uint8 on a device; they stay there."""
-        if device not in self._pictures:
-            self._pictures[device] = self._pictures[torch.device("cpu")].to(device)
-        return self._pictures[device]
+        if device not in self._images:
+            self._images[device] = self._images[torch.device("cpu")].to(device)
+        return self._images[device]
 
 
 def numbers_file(folder: Path, label: int, scale: Scale) -> Path:

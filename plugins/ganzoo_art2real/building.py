@@ -54,7 +54,7 @@ class Settings:
         for patch, stride in self.scales:
             if not 1 <= patch <= self.size or stride < 1:
                 raise GanzooError(
-                    f"--scales: windows of {patch} pixels, {stride} apart, do not fit pictures of --size {self.size}"
+                    f"--scales: windows of {patch} pixels, {stride} apart, do not fit images of --size {self.size}"
                 )
 
 
@@ -199,29 +199,29 @@ class _Writer:
         self.counts: Counter[tuple[int, Scale]] = Counter()
         self.sums: dict[tuple[int, Scale], torch.Tensor] = {}
         shape = (count, settings.size, settings.size, 3)
-        with (folder / "pictures.npy").open("wb") as file:
+        with (folder / "images.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
     def add(self, entry: Entry) -> None:
         sample = scaled(read_sample(entry, 3), self.settings.size, "stretch")
         classes = self.segmenting.classes(sample, self.done)
         background = ~np.any(list(classes.values()), axis=0) if classes else np.ones(sample.image.shape[:2], bool)
-        picture = torch.tensor(sample.image)[None]
+        image = torch.tensor(sample.image)[None]
         for scale in self.settings.scales:
             least = ceil(self.settings.share * scale.patch**2 - 1e-9)
             owned = {
                 label: np.flatnonzero(covered(where, scale) >= least)
                 for label, where in {BACKGROUND: background, **classes}.items()
             }
-            self.write(picture, scale, {label: windows for label, windows in owned.items() if len(windows)})
-        with (self.folder / "pictures.npy").open("ab") as file:
+            self.write(image, scale, {label: windows for label, windows in owned.items() if len(windows)})
+        with (self.folder / "images.npy").open("ab") as file:
             file.write(sample.image.tobytes())
         self.done += 1
 
-    def write(self, picture: torch.Tensor, scale: Scale, owned: dict[int, np.ndarray]) -> None:
+    def write(self, image: torch.Tensor, scale: Scale, owned: dict[int, np.ndarray]) -> None:
         """Append the windows that each class owns, and add up their patches: whole numbers, so without rounding."""
         windows = windows_of(self.settings.size, *scale) ** 2
-        patches = cut(picture, scale, torch.arange(windows)).double()
+        patches = cut(image, scale, torch.arange(windows)).double()
         for label, numbers in owned.items():
             with numbers_file(self.folder, label, scale).open("ab") as file:
                 file.write((self.done * windows + numbers).astype("<i4").tobytes())

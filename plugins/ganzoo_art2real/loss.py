@@ -68,7 +68,7 @@ class Contextual(Loss):
         self.searchers: dict[tuple[int, Scale, torch.device], Searcher] = {}
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Refuse a bank of another scale than the training pictures', or of other classes than the masker's."""
+        """Refuse a bank of another scale than the training images', or of other classes than the masker's."""
         self.fit(method.masks, reader.images.scale_to)
 
     def fit(self, masks: Roles, size: int) -> None:
@@ -76,12 +76,12 @@ class Contextual(Loss):
 
         Args:
             masks: whose masker in the role ``labels``, if there is one, has to tell the same classes apart.
-            size: to which side the pictures are scaled before any crop, pixels.
+            size: to which side the images are scaled before any crop, pixels.
         """
         anew = f"build it anew: ganzoo bank build PHOTOS -o {self.bank.folder} --fresh"
         if self.bank.size != size:
             raise GanzooError(
-                f"{self.bank.folder}: photographs of {self.bank.size} pixels a side, and pictures of {size}, so that "
+                f"{self.bank.folder}: photographs of {self.bank.size} pixels a side, and images of {size}, so that "
                 f"their patches show other scales; {anew} --size {size}"
             )
         if (

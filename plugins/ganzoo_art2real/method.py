@@ -40,15 +40,15 @@ class Art2Real(MethodWrapper):
         scales: as the loss's: ``first``, ``all`` (the paper's three), or [[patch, stride], …].
         neighbours: as the loss's.
         search: as the loss's.
-        refresh: the epoch ``after`` which classes come from generated pictures, and ``every`` how many epochs the copy
+        refresh: the epoch ``after`` which classes come from generated images, and ``every`` how many epochs the copy
             is renewed; null: always from the paintings, as in the released code.
         gan: the adversarial loss.
         cycle: λ of the cycle terms.
         identity: in units of that (the released code: 0.5).
-        pool: earlier pictures that a discriminator may be shown.
+        pool: earlier images that a discriminator may be shown.
     """
 
-    accepts: ClassVar[tuple[str, ...]] = ("labels", "judge", "composite")
+    accepts: ClassVar[tuple[str, ...]] = ("labels", "discriminator", "composite")
 
     def __init__(
         self,

@@ -17,10 +17,10 @@ from ganzoo_art2real.retrieval import Way
 
 
 class ContextualDistance(Metric):
-    """The loss ``contextual`` of each translated picture (Tomei et al. 2019, eq. 4 to 7), mean over pictures.
+    """The loss ``contextual`` of each translated image (Tomei et al. 2019, eq. 4 to 7), mean over images.
 
     With a bank of photographs that the training did not see it says whether generated patches are nearer to real ones,
-    whatever the method; it is what Art2Real lowers. Classes are those of the source picture, by the masker in the role
+    whatever the method; it is what Art2Real lowers. Classes are those of the source image, by the masker in the role
     ``labels``; without one everything is background.
 
     Args:
@@ -55,7 +55,7 @@ class ContextualDistance(Metric):
         self.loss.fit(self.masks, reader.images.size)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each picture's distance, (B,)."""
+        """Return each image's distance, (B,)."""
         labels = self.masks.labels(step, f"real_{direction[0]}")
         each = step[f"fake_{direction[1]}"].float().split(1)
         classes = [None] * len(each) if labels is None else labels.split(1)

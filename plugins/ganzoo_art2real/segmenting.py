@@ -62,7 +62,7 @@ class ByMasker(Segmenting):
     Args:
         text: the masker as YAML, as a recipe names it: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
 
-    Raises GanzooError, a line for each mistake, also for a masker that cannot judge a picture by itself.
+    Raises GanzooError, a line for each mistake, also for a masker that cannot judge an image by itself.
     """
 
     def __init__(self, text: str) -> None:
@@ -70,9 +70,7 @@ class ByMasker(Segmenting):
         self.masker = build_masker(part, "labels", seed=0)
         name, options = part.component.name, part.options
         if "given" in self.masker.needs:
-            raise GanzooError(
-                f"--masker: {name!r} reads what comes with the pictures; for label maps there is --labels"
-            )
+            raise GanzooError(f"--masker: {name!r} reads what comes with the images; for label maps there is --labels")
         if self.masker.trains:
             raise GanzooError(f"--masker: {name!r} is untrained; choose another")
         self.use = MaskTransform(**part.use)

@@ -19,7 +19,8 @@ def summary(bank: Bank) -> str:
     learnt = f", {format_bytes(indexes)} of it indexes for approximate search" if indexes else ""
     head = [
         f"{bank.folder}: {len(bank.photographs):,} photographs of {bank.size}×{bank.size}, key {bank.key[:12]}",
-        f"{format_bytes(total)} on the disk{learnt}; a class owns a window with {bank.settings['share']:.0%} of its pixels",
+        f"{format_bytes(total)} on the disk{learnt}; "
+        f"a class owns a window with {bank.settings['share']:.0%} of its pixels",
     ]
     rows = [["class", "", *(f"{scale}, every {scale.stride}" for scale in bank.scales)]]
     rows += [
@@ -35,7 +36,7 @@ def summary(bank: Bank) -> str:
 
 
 def draw(bank: Bank) -> np.ndarray:
-    """Return a picture (H, W, 3) uint8: for each class and scale a row of patches, spread evenly over all it has."""
+    """Return an image (H, W, 3) uint8: for each class and scale a row of patches, spread evenly over all it has."""
     rows = [draw_row(bank, label, scale) for label in bank.classes for scale in bank.scales]
     return np.concatenate([np.pad(row, ((0, GAP), (0, 0), (0, 0)), constant_values=255) for row in rows])
 

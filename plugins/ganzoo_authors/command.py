@@ -36,4 +36,4 @@ def import_command(files: tuple[Path, ...], layout: str, out: Path) -> None:
     for role, masker in maskers.items():
         options = "".join(f", {name} {value}" for name, value in masker.items() if name != "masker")
         click.echo(f"{role:{width}} masker {masker['masker']}{options}")
-    click.echo(f"{out}: ganzoo translate {out} PICTURES -o OUT")
+    click.echo(f"{out}: ganzoo translate {out} IMAGES -o OUT")

@@ -18,7 +18,7 @@ from ganzoo.errors import one_line
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.utils.atomic import flush_to_disk, sibling_path
 from ganzoo_authors.masked import files_of, masker_of, networks_of
-from ganzoo_authors.networks import Found, munit, munit_judge, recognize
+from ganzoo_authors.networks import Found, munit, munit_discriminator, recognize
 from ganzoo_authors.reading import read
 from ganzoo_mask_cyclegan.encoder import MaskEncoder
 
@@ -72,7 +72,7 @@ def make_run(files: Sequence[Path], layout: Layout, out: Path) -> tuple[dict[str
         "E_BA": ("B",),
     }
     for slot, found in slots.items():
-        if slot.startswith("D_") and slot not in _judged(method["method"]):
+        if slot.startswith("D_") and slot not in _expected_discriminators(method["method"]):
             raise GanzooError(f"{origins[slot]}: it judges what none of the other files makes; leave it out")
         wanted = sum(channels[domain] for domain in seen.get(slot, slot[-1]))
         if found.entering != wanted:
@@ -81,7 +81,7 @@ def make_run(files: Sequence[Path], layout: Layout, out: Path) -> tuple[dict[str
             wanted = channels[slot[-1]]
             raise GanzooError(f"{origins[slot]}: it makes {found.leaving} channels; by the other files it is {wanted}")
         _try(found, origins[slot])
-    # Pictures have one channel or three; what has more are label maps, one-hot.
+    # Images have one channel or three; what has more are label maps, one-hot.
     classes = {domain: count for domain, count in channels.items() if count not in (1, 3)}
     maskers = {"input": masker_of(next(iter(origins.values())).parent)} if layout == "mask_cgan" else {}
     recipe = {
@@ -103,7 +103,7 @@ def make_run(files: Sequence[Path], layout: Layout, out: Path) -> tuple[dict[str
     return slots, maskers
 
 
-def _judged(method: str) -> tuple[str, ...]:
+def _expected_discriminators(method: str) -> tuple[str, ...]:
     masked = ("D_A", "D_B", "D_masked_A", "D_masked_B")
     return {"pix2pix": ("D_AB",), "cut": ("D_B",), "mask_cyclegan": masked}.get(method, ("D_A", "D_B"))
 
@@ -147,7 +147,7 @@ def _of_domains(file: Path, layout: Layout) -> dict[str, Found]:
     """Return the networks of a file of MUNIT or UNIT, which holds those of both domains."""
     slots = {}
     for domain, state in read(file).items():
-        found = munit(state) or munit_judge(state)
+        found = munit(state) or munit_discriminator(state)
         if domain not in ("a", "b") or found is None or found.name not in NETWORKS[layout]:
             raise GanzooError(f"{file}: {layout} has {{'a': …, 'b': …}} there, state dicts of its networks")
         slots[f"{'G' if found.kind == 'generator' else 'D'}_{domain.upper()}"] = found

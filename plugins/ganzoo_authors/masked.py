@@ -20,7 +20,7 @@ SLOTS = {
     "netD_Am": "D_masked_A",
     "netD_Bm": "D_masked_B",
 }
-"""File → slot; unlike in CycleGAN's files, D_A judges pictures of A."""
+"""File → slot; unlike in CycleGAN's files, D_A judges images of A."""
 ENCODER = re.compile(r"(mask|context)_model\.(?:0\.)?(weight|bias)")
 OURS = {"mask": "masked", "context": "context"}
 

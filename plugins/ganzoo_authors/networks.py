@@ -98,15 +98,17 @@ def munit(state: State) -> Found | None:
     return Found("generator", "munit" if styled else "unit", options, renamed, first.shape[1], leaving)
 
 
-def munit_judge(state: State) -> Found | None:
+def munit_discriminator(state: State) -> Found | None:
     """Return what the state dict of one discriminator of MUNIT or UNIT is, or None."""
     if "cnns.0.0.conv.weight" not in state:
         return None
     first = state["cnns.0.0.conv.weight"]
     scales = len({name.split(".")[1] for name in state})
     layers = sum(bool(re.fullmatch(r"cnns\.0\.\d+\.conv\.weight", name)) for name in state)
-    renamed = {re.sub(r"^cnns\.(\d+)\.(\d+)\.conv\.", r"judges.\1.\2.1.", name): one for name, one in state.items()}
-    renamed = {re.sub(r"^cnns\.", "judges.", name): one for name, one in renamed.items()}
+    renamed = {
+        re.sub(r"^cnns\.(\d+)\.(\d+)\.conv\.", r"discriminators.\1.\2.1.", name): one for name, one in state.items()
+    }
+    renamed = {re.sub(r"^cnns\.", "discriminators.", name): one for name, one in renamed.items()}
     options = {"width": len(first), "layers": layers, "scales": scales}
     return Found("discriminator", "multiscale", options, renamed, first.shape[1])
 

@@ -48,7 +48,7 @@ class SmoothResNet(nn.Module):
     appendix C.1).
 
     Args:
-        in_channels: of the pictures that enter.
+        in_channels: of the images that enter.
         out_channels: of those that leave.
         width: channels at full size; four times as many in the blocks.
         blocks: residual blocks.
@@ -106,7 +106,7 @@ class SmoothPatch(nn.Module):
     With three layers and width 64 it has 2,764,737 parameters at three channels.
 
     Args:
-        in_channels: of the pictures.
+        in_channels: of the images.
         width: channels of the first layer; they double at each layer up to eight times as many.
         layers: halvings.
     """
@@ -125,11 +125,11 @@ class SmoothPatch(nn.Module):
         init_xavier(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (B, 1, h, w). Raises GanzooError for pictures that are too small."""
+        """Return logits (B, 1, h, w). Raises GanzooError for images that are too small."""
         if min(images.shape[-2:]) < self.least:
             raise GanzooError(
-                f"smooth_patch judges pictures from {self.least}×{self.least} pixels on with so many layers, not "
-                f"{images.shape[-2]}×{images.shape[-1]}: take fewer layers, or larger pictures"
+                f"smooth_patch judges images from {self.least}×{self.least} pixels on with so many layers, not "
+                f"{images.shape[-2]}×{images.shape[-1]}: take fewer layers, or larger images"
             )
         logits: Tensor = self.model(images)
         return logits

@@ -1,4 +1,4 @@
-"""Run a network on pictures as it was trained: batch norm by a picture's own statistics, dropout that draws."""
+"""Run a network on images as it was trained: batch norm by an image's own statistics, dropout that draws."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ganzoo.step import Step
 
 
 def as_trained(network: nn.Module, images: Tensor, step: Step) -> Tensor:
-    """Return what a network in eval mode makes of pictures (B, C, H, W) with batch norm and dropout as in training.
+    """Return what a network in eval mode makes of images (B, C, H, W) with batch norm and dropout as in training.
 
-    Pictures go through one at a time, so that none changes another's statistics, and each has draws of its own, keyed
+    Images go through one at a time, so that none changes another's statistics, and each has draws of its own, keyed
     by the step's seed, index and sample. The network and torch's generators are left as they were.
     """
     seeds, made = step.torch_seeds("dropout"), []

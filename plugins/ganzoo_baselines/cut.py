@@ -48,7 +48,7 @@ class CUT(Method):
 
     The generator minimizes adv(D_B(fake_B)) + λ · ½(NCE(real_A, fake_B) + NCE(real_B, idt_B)): at each of some places a
     feature of the translation, a query, has to tell the source's feature at the same place, its key, from those at the
-    other places of the same picture; features are those of the generator's own way down. The discriminator, before it,
+    other places of the same image; features are those of the generator's own way down. The discriminator, before it,
     ½(real + fake); no pool.
 
     Args:
@@ -59,11 +59,11 @@ class CUT(Method):
         patches: places of each layer.
         temperature: τ, by which similarities are divided.
         size: of the vectors that are compared.
-        flip: with probability ½ translate the mirrored picture, and compare mirrored features (FastCUT).
+        flip: with probability ½ translate the mirrored image, and compare mirrored features (FastCUT).
     """
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
-    accepts: ClassVar[tuple[str, ...]] = ("judge", "composite")
+    accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
 
     def __init__(
         self,
@@ -115,12 +115,12 @@ class CUT(Method):
             step[target] = self.masks.composite(step, name, image.flip(-1) if turned else image)
 
     def turned(self, step: Step) -> bool:
-        """Return whether a step's pictures are translated mirrored."""
+        """Return whether a step's images are translated mirrored."""
         return self.flip and step.training and bool(step.common_rng("flip").random() < 0.5)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generator's terms."""
-        losses = {"gan": generator_loss(self.gan, self.networks["D_B"](self.masks.judge(step, "fake_B")))}
+        losses = {"gan": generator_loss(self.gan, self.networks["D_B"](self.masks.for_discriminator(step, "fake_B")))}
         if self.nce:
             share = 0.5 if self.identity else 1.0
             losses["nce"] = share * self.nce * self.contrast(step, "fake_B", "real_A")
@@ -129,7 +129,7 @@ class CUT(Method):
         return losses
 
     def contrast(self, step: Step, query: str, key: str) -> Tensor:
-        """Return the NCE of a translation and its source: a mean over places, pictures and layers."""
+        """Return the NCE of a translation and its source: a mean over places, images and layers."""
         generator, heads = self.networks["G_AB"], self.networks["F"]
         keys = generator.features(step[key], self.layers)  # type: ignore[operator]
         if self.turned(step):
@@ -148,18 +148,18 @@ class CUT(Method):
 
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the discriminator's loss."""
-        real, fake = (self.masks.judge(step, name) for name in ("real_B", "fake_B"))
+        real, fake = (self.masks.for_discriminator(step, name) for name in ("real_B", "fake_B"))
         on_real, on_fake = verdicts(self.gan, self.networks["D_B"], real, fake)
         return {"D": (on_real + on_fake) / 2}
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate pictures of A."""
+        """Translate images of A."""
         step["real_A"] = images
         return self.masks.composite(step, "real_A", self.networks["G_AB"](images))
 
 
 class FastCUT(CUT):
-    """CUT without the identity term, NCE × 10, and mirrored pictures (Park et al. 2020, section 4.1).
+    """CUT without the identity term, NCE × 10, and mirrored images (Park et al. 2020, section 4.1).
 
     Args:
         gan: as CUT's.
@@ -185,7 +185,7 @@ class FastCUT(CUT):
 
 
 def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """Return the mean of −log(exp(q·k₊/τ) / (exp(q·k₊/τ) + Σ exp(q·k₋/τ))), k₋ the keys at a picture's other places.
+    """Return the mean of −log(exp(q·k₊/τ) / (exp(q·k₊/τ) + Σ exp(q·k₋/τ))), k₋ the keys at an image's other places.
 
     Args:
         queries: (B, n, d), of length 1.

@@ -1,4 +1,4 @@
-"""DRIT++: one space of contents for both domains, and attributes that say how a picture looks."""
+"""DRIT++: one space of contents for both domains, and attributes that say how an image looks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ganzoo_munit.training import ADAM
 class DRIT(Method):
     """Many translations by content and attributes (Lee et al., ECCV 2018, section 3; as released with DRIT++).
 
-    A picture's content c is for both domains to share, so that a discriminator cannot tell c_A from c_B; its attributes
+    An image's content c is for both domains to share, so that a discriminator cannot tell c_A from c_B; its attributes
     a ~ N(μ, σ²) are its domain's. ``fake_B`` = G_B(c_A, z), z ~ N(0, I), ``fake_guided_B`` = G_B(c_A, a_B), ``idt_A`` =
     G_A(c_A, a_A), and ``rec_A`` = G_A(c(fake_guided_B), a(fake_guided_A)), both exchanged twice. From A, and likewise
     from B, the encoders and decoders minimize adv(D_B(fake_guided_B)) + λ_content·adv(D_content(c_A)) +
@@ -32,23 +32,23 @@ class DRIT(Method):
     adv(D_B2(G_B(c_A, z))) + adv(D_B2(G_B(c_A, z′))) + λ_latent‖μ(fake_B) − z‖₁ +
     λ_seek / (|G_B(c_A, z) − G_B(c_A, z′)| / |z − z′| + 1e-5). In training noise N(0, I) is added to every content.
 
-    Pictures are taken in pairs: the first is translated, the second is what D_A2 and D_B2 know as real. The networks
+    Images are taken in pairs: the first is translated, the second is what D_A2 and D_B2 know as real. The networks
     that are not slots of a recipe, E (the attributes' encoders, as wide as G) and D_content, are the method's own.
 
     Args:
-        gan: the adversarial loss of the pictures.
-        image: λ of the pictures' reconstruction.
+        gan: the adversarial loss of the images.
+        image: λ of the images' reconstruction.
         cycle: λ of the reconstruction through two exchanges.
         kl: λ of the attributes' divergence and the contents' size.
         latent: λ of the drawn attributes' recovery.
         seek: λ of mode seeking; 0: there is no second draw.
         content: λ of the contents' adversarial loss; 0: contents are not judged.
-        content_layers: convolutions of stride 2 by which contents are judged; three need pictures from 212×212 on.
+        content_layers: convolutions of stride 2 by which contents are judged; three need images from 212×212 on.
         every: only one of so many steps trains all, the others, before it, the contents' discriminator alone; 1 where
             contents are not judged.
     """
 
-    accepts: ClassVar[tuple[str, ...]] = ("judge",)
+    accepts: ClassVar[tuple[str, ...]] = ("discriminator",)
     group: ClassVar[int] = 2
 
     def __init__(
@@ -110,15 +110,15 @@ class DRIT(Method):
         return self.networks["G"]  # type: ignore[return-value]
 
     def looks(self, images: Tensor, domain: str) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance of the attributes of a domain's pictures, (B, attributes) each."""
+        """Return mean and log-variance of the attributes of a domain's images, (B, attributes) each."""
         found: tuple[Tensor, Tensor] = self.networks["E"](images, domain)
         return found
 
     def forward(self, step: Step) -> None:
-        """Encode, translate in drawn attributes and in those of the other domain's picture, and exchange once more.
+        """Encode, translate in drawn attributes and in those of the other domain's image, and exchange once more.
 
         For the contents' discriminator, that is contents alone. In training what is left in the step is of the first
-        picture of each pair; ``second_A`` is what a discriminator sees of the second.
+        image of each pair; ``second_A`` is what a discriminator sees of the second.
         """
         seconds = step.halve() if step.training else None
         for one in "AB":
@@ -128,7 +128,7 @@ class DRIT(Method):
         for one in "AB":
             self.put_attributes(step, f"real_{one}", one)
             if seconds is not None:
-                step[f"second_{one}"] = self.masks.judge(seconds, f"real_{one}")
+                step[f"second_{one}"] = self.masks.for_discriminator(seconds, f"real_{one}")
         fakes = self.fakes if step.training else ["fake"]
         for fake in fakes:
             step[f"drawn_{fake}"] = self.drawn(step, fake).to(step["mean_real_A"])
@@ -152,14 +152,14 @@ class DRIT(Method):
         return self.weights[term] > 0 or not step.training
 
     def put_content(self, step: Step, name: str, domain: str) -> None:
-        """Put the content of a picture of the step into it, in training with noise."""
+        """Put the content of an image of the step into it, in training with noise."""
         content = self.generator.encode(step[name], domain)
         if step.training:
             content = content + step.rng(f"noise/{name}").normal(*content.shape[1:]).to(content)
         step[f"content_{name}"] = content
 
     def put_attributes(self, step: Step, name: str, domain: str) -> None:
-        """Put the attributes of a picture of the step into it: in training drawn about their mean, else that."""
+        """Put the attributes of an image of the step into it: in training drawn about their mean, else that."""
         mean, log_variance = self.looks(step[name], domain)
         step[f"mean_{name}"], step[f"log_variance_{name}"] = mean, log_variance
         if step.training:
@@ -167,7 +167,7 @@ class DRIT(Method):
         step[f"attributes_{name}"] = mean
 
     def put_decoded(self, step: Step, domain: str, wanted: Mapping[str, tuple[str, str]]) -> None:
-        """Put pictures of a domain into the step, each by the names of its content and attributes, in one call."""
+        """Put images of a domain into the step, each by the names of its content and attributes, in one call."""
         contents, attributes = (
             torch.cat([step[name] for name in names]) for names in zip(*wanted.values(), strict=True)
         )
@@ -183,7 +183,7 @@ class DRIT(Method):
         losses = {}
         for one in "AB":
             real, guided, *fakes = (
-                self.masks.judge(step, f"{kind}_{one}") for kind in ("real", "fake_guided", *self.fakes)
+                self.masks.for_discriminator(step, f"{kind}_{one}") for kind in ("real", "fake_guided", *self.fakes)
             )
             losses[f"D_{one}"] = torch.stack(verdicts(self.gan, self.networks[f"D_{one}"], real, guided)).sum()
             seen = [step[f"second_{one}"], *(fake.to(real.dtype) for fake in fakes)]
@@ -198,10 +198,10 @@ class DRIT(Method):
         return {"D": F.softplus(of_a.float()).mean() + F.softplus(-of_b.float()).mean()}
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the terms of the first step; a letter tells whose picture it is."""
+        """Return the terms of the first step; a letter tells whose image it is."""
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
-            logits = self.networks[f"D_{target}"](self.masks.judge(step, f"fake_guided_{target}"))
+            logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, f"fake_guided_{target}"))
             losses[f"gan_{source}{target}"] = generator_loss(self.gan, logits)
             if self.weights["content"]:
                 verdict = self.networks["D_content"](step[f"content_real_{source}"]).float()
@@ -223,7 +223,7 @@ class DRIT(Method):
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             fakes = [step[f"{fake}_{target}"].float() for fake in self.fakes]
-            shown = [self.masks.judge(step, f"{fake}_{target}") for fake in self.fakes]
+            shown = [self.masks.for_discriminator(step, f"{fake}_{target}") for fake in self.fakes]
             verdicts = together(self.networks[f"D_{target}2"], shown)
             losses[f"gan_{source}{target}"] = torch.stack([generator_loss(self.gan, one) for one in verdicts]).sum()
             if self.weights["latent"]:
@@ -236,7 +236,7 @@ class DRIT(Method):
         return losses
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate pictures in the attributes ``style`` of the step, (B, attributes), or in drawn ones."""
+        """Translate images in the attributes ``style`` of the step, (B, attributes), or in drawn ones."""
         source, target = direction
         content = self.generator.encode(images, source)
         style = step.get("style")
@@ -244,7 +244,7 @@ class DRIT(Method):
         return crop_to(self.generator.decode(content, attributes, target), images)
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
-        """Return the mean attributes of a domain's pictures, (B, attributes)."""
+        """Return the mean attributes of a domain's images, (B, attributes)."""
         return self.looks(images, domain)[0]
 
     def style_size(self, domain: str) -> int:

@@ -1,4 +1,4 @@
-"""DRIT's networks: what pictures of two domains show, how they look, both put together; whose contents are."""
+"""DRIT's networks: what images of two domains show, how they look, both put together; whose contents are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLOPE = 0.01
 
 
 class DRITGenerator(nn.Module):
-    """Encode pictures of two domains to contents that both share, and decode those with attributes (Lee et al. 2018).
+    """Encode images of two domains to contents that both share, and decode those with attributes (Lee et al. 2018).
 
     As released with DRIT++, the generator that concatenates. Each domain's encoder is a 7×7 convolution without norm,
     two 3×3 ones of stride 2 and residual blocks with instance norm; a last block is one for both domains. So is a first
@@ -27,11 +27,11 @@ class DRITGenerator(nn.Module):
     defaults and three channels it has 9,018,112 parameters in the encoders and 9,564,710 in the decoders.
 
     Args:
-        in_channels: of A's pictures.
-        out_channels: of B's pictures.
+        in_channels: of A's images.
+        out_channels: of B's images.
         width: channels at full size; four times as many in the content.
         blocks: residual blocks of each domain, in the encoder and in the decoder.
-        attributes: numbers that tell how a picture looks.
+        attributes: numbers that tell how an image looks.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class DRITGenerator(nn.Module):
         init_weights(self)
 
     def encode(self, images: Tensor, domain: str) -> Tensor:
-        """Return the contents (B, 4·width, H/4, W/4) of a domain's pictures (B, C, H, W) in [−1, 1].
+        """Return the contents (B, 4·width, H/4, W/4) of a domain's images (B, C, H, W) in [−1, 1].
 
         Heights and widths that are no multiple of 4 are padded; ``decode`` gives the padded size back.
         """
@@ -62,7 +62,7 @@ class DRITGenerator(nn.Module):
         return contents
 
     def decode(self, contents: Tensor, attributes: Tensor, domain: str) -> Tensor:
-        """Return a domain's pictures (B, C, H, W) in [−1, 1] that show contents and look as attributes (B, n) say."""
+        """Return a domain's images (B, C, H, W) in [−1, 1] that show contents and look as attributes (B, n) say."""
         maps: Tensor = self.decoded(contents)
         told = attributes.to(maps.dtype)[:, :, None, None]
         for layer in self.decoders[domain].children():
@@ -111,12 +111,12 @@ class Halving(nn.Module):
 
 
 class AttributeEncoder(nn.Module):
-    """Tell how pictures of a domain look: a normal distribution of attributes (Lee et al. 2018, as released).
+    """Tell how images of a domain look: a normal distribution of attributes (Lee et al. 2018, as released).
 
     A 4×4 convolution of stride 2, three blocks that halve, without norms, pooled to a vector, and two linear layers.
 
     Args:
-        channels: of the pictures.
+        channels: of the images.
         width: channels of the first layer; two, three and four times as many in the blocks.
         attributes: how many.
     """
@@ -135,7 +135,7 @@ class AttributeEncoder(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance, (B, attributes) each, of pictures (B, C, H, W) in [−1, 1], of any size."""
+        """Return mean and log-variance, (B, attributes) each, of images (B, C, H, W) in [−1, 1], of any size."""
         look = self.look(pad_to_stride(images, 2, least=16))
         mean, log_variance = self.mean(look), self.log_variance(look)
         precise = torch.promote_types(mean.dtype, torch.float32)
@@ -146,8 +146,8 @@ class AttributeEncoders(nn.Module):
     """An ``AttributeEncoder`` of each domain; with width 64, 8 attributes and three channels 2,688,160 parameters.
 
     Args:
-        in_channels: of A's pictures.
-        out_channels: of B's pictures.
+        in_channels: of A's images.
+        out_channels: of B's images.
         width: as ``AttributeEncoder``'s.
         attributes: likewise.
     """
@@ -160,7 +160,7 @@ class AttributeEncoders(nn.Module):
         )
 
     def forward(self, images: Tensor, domain: str) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance of the attributes of a domain's pictures."""
+        """Return mean and log-variance of the attributes of a domain's images."""
         found: tuple[Tensor, Tensor] = self.encoders[domain](images)
         return found
 
@@ -169,7 +169,7 @@ class ContentDiscriminator(nn.Module):
     """Tell contents of A (0) from those of B (1) (Lee et al. 2018, section 3.1; as released, so without norms).
 
     7×7 convolutions of stride 2, padded by 1, a 4×4 one and a 1×1 one, leaky. Three of the first kind
-    leave one number of contents of 54×54 (pictures of 216×216); with 256 channels it then has 10,683,649 parameters.
+    leave one number of contents of 54×54 (images of 216×216); with 256 channels it then has 10,683,649 parameters.
 
     Args:
         channels: of the contents.
@@ -187,7 +187,7 @@ class ContentDiscriminator(nn.Module):
             for layer in (nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 7, 2), nn.LeakyReLU(SLOPE))
         )
         last = (nn.Conv2d(channels, channels, 4), nn.LeakyReLU(SLOPE), nn.Conv2d(channels, 1, 1))
-        self.judge = nn.Sequential(*downs, *last)
+        self.layers = nn.Sequential(*downs, *last)
         init_weights(self)
 
     def forward(self, contents: Tensor) -> Tensor:
@@ -196,7 +196,7 @@ class ContentDiscriminator(nn.Module):
         if min(height, width) < self.least:
             raise GanzooError(
                 f"method.content_layers: contents of {height}×{width} are too small to tell whose they are with that "
-                f"many layers: these need pictures from {STRIDE * self.least}×{STRIDE * self.least} pixels on"
+                f"many layers: these need images from {STRIDE * self.least}×{STRIDE * self.least} pixels on"
             )
-        logits: Tensor = self.judge(contents)
+        logits: Tensor = self.layers(contents)
         return logits

@@ -1,4 +1,4 @@
-"""Gatys: a picture painted like another, by optimizing its pixels. There is nothing to train."""
+"""Gatys: an image painted like another, by optimizing its pixels. There is nothing to train."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Layers = Annotated[dict[str, Weight], Field(min_length=1)]
 
 
 class Paintings(nn.Module):
-    """Pictures of a domain to draw styles from; they are kept with the run, as networks are.
+    """Images of a domain to draw styles from; they are kept with the run, as networks are.
 
     Args:
         count: how many.
@@ -37,15 +37,15 @@ class Paintings(nn.Module):
         size: of their sides.
     """
 
-    pictures: Tensor
+    images: Tensor
 
     def __init__(self, count: int, channels: int, size: int) -> None:
         super().__init__()
-        self.register_buffer("pictures", torch.zeros(count, channels, size, size, dtype=torch.uint8))
+        self.register_buffer("images", torch.zeros(count, channels, size, size, dtype=torch.uint8))
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """Return pictures (B, C, H, W) in [−1, 1] by their numbers, (B,)."""
-        return self.pictures[numbers.to(self.pictures.device)].float() / 127.5 - 1
+        """Return images (B, C, H, W) in [−1, 1] by their numbers, (B,)."""
+        return self.images[numbers.to(self.images.device)].float() / 127.5 - 1
 
 
 class Means(nn.Module):
@@ -63,17 +63,17 @@ class Means(nn.Module):
 
 
 class Gatys(Method):
-    """Neural style transfer (Gatys et al., CVPR 2016): VGG-19's features of a picture, Gram matrices of a painting.
+    """Neural style transfer (Gatys et al., CVPR 2016): VGG-19's features of an image, Gram matrices of a painting.
 
-    For each picture by itself, L-BFGS minimizes α·Σ w/2·Σ (F − P)² + β·Σ w·E, F and P the features of the result and
-    the picture, E = 1/(4N²M²)·Σ (G − A)² with the Gram matrices of the result and the painting (eq. 1 to 7). A style is
-    a painting's Gram matrices: of a random training picture of the target domain, or of any picture that is given
+    For each image by itself, L-BFGS minimizes α·Σ w/2·Σ (F − P)² + β·Σ w·E, F and P the features of the result and
+    the image, E = 1/(4N²M²)·Σ (G − A)² with the Gram matrices of the result and the painting (eq. 1 to 7). A style is
+    a painting's Gram matrices: of a random training image of the target domain, or of any image that is given
     (``ganzoo translate --style``). So that a run has its paintings at hand, it keeps some of them, evenly spaced.
 
     Args:
         weights: a file with VGG-19's weights, safetensors or a torch state dict, named as torchvision does,
             ``features.0.weight``, or by layer, ``conv1_1.weight``; without it torchvision's own are fetched, once.
-        input: what pictures the weights were trained on: ``torchvision``'s, or ``caffe``'s, those of the paper.
+        input: what images the weights were trained on: ``torchvision``'s, or ``caffe``'s, those of the paper.
         content: α.
         style: β. The paper tells ratios α/β of 5e-4 to 5e-3; the terms of the code that its author released later come
             to a β/α of about 1e5 at 256 pixels a side, and grow with their number (docs/gatys.md).
@@ -82,7 +82,7 @@ class Gatys(Method):
         pool: ``avg`` in the paper, in place of VGG's own ``max``.
         normalize: divide each feature by its mean over some of the paintings. The paper scales its network so that
             each filter's mean activation is 1; α and β then mean the same with any weights.
-        start: from the picture itself, or from noise.
+        start: from the image itself, or from noise.
         steps: of L-BFGS.
         paintings: of each target domain, from which styles are drawn.
         direction: which way, or ``both``.
@@ -127,7 +127,7 @@ class Gatys(Method):
         shapes = [tuple(example[f"real_{domain}"].shape[1:]) for domain in "AB"]
         if shapes[0] != shapes[1] or shapes[0][0] not in (1, 3):
             said = " and ".join(str(channels) for channels, _, _ in shapes)
-            raise GanzooError(f"gatys: pictures of both domains have 1 channel, or 3; these have {said}")
+            raise GanzooError(f"gatys: images of both domains have 1 channel, or 3; these have {said}")
         channels, size, _ = shapes[0]
         made: dict[str, nn.Module] = {}
         for name in self.slots:
@@ -135,7 +135,7 @@ class Gatys(Method):
         return made
 
     def prepare(self, reader: Reader) -> None:
-        """Take the paintings out of the training pictures. Raises GanzooError for label maps."""
+        """Take the paintings out of the training images. Raises GanzooError for label maps."""
         if reader.dataset.classes:
             raise GanzooError("gatys: label maps have no style; take another method")
         looked_at = []
@@ -144,7 +144,7 @@ class Gatys(Method):
             rows = [Row(i, i, {domain: i * many // self.count}) for i in range(self.count)]
             planes = reader.evaluation_batch("train", rows).planes[f"real_{domain}"]
             kept: Paintings = self.networks[f"paintings_{domain}"]  # type: ignore[assignment]
-            kept.pictures.copy_(torch.from_numpy(planes).permute(0, 3, 1, 2))
+            kept.images.copy_(torch.from_numpy(planes).permute(0, 3, 1, 2))
             few = min(self.count, LOOKED_AT)
             looked_at.append(kept(torch.arange(few) * self.count // few))
         if "means" in self.slots:
@@ -162,13 +162,13 @@ class Gatys(Method):
         return Objective(self.network.to(device), *self.weights, *self.layers, means)
 
     def forward(self, step: Step) -> None:
-        """Translate what the step has, each picture in the style of a painting that is drawn for it."""
+        """Translate what the step has, each image in the style of a painting that is drawn for it."""
         for direction in self.directions:
             source, target = direction
             step[f"fake_{target}"] = self.translate(step[f"real_{source}"], direction, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Paint pictures in the styles ``style`` of the step, (B, numbers), or of drawn paintings, one by one."""
+        """Paint images in the styles ``style`` of the step, (B, numbers), or of drawn paintings, one by one."""
         source, target = direction
         name = f"real_{source}"
         step[name] = images
@@ -191,7 +191,7 @@ class Gatys(Method):
         return self.objective(self.network.mean.device).style_size
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
-        """Return the Gram matrices of pictures, (B, numbers)."""
+        """Return the Gram matrices of images, (B, numbers)."""
         objective = self.objective(images.device)
         with torch.autocast(images.device.type, enabled=False):
             return torch.cat([objective.style_of(one[None]) for one in images])

@@ -1,4 +1,4 @@
-"""What a picture shows and how it is painted, by VGG's features; and a picture that has one of each."""
+"""What an image shows and how it is painted, by VGG's features; and an image that has one of each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def style_loss(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], weight
 
 @torch.no_grad()
 def mean_activations(network: VGG, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-    """Return layer → the mean of each of its maps over pictures (B, C, H, W) and places, after the rectifier, (N,).
+    """Return layer → the mean of each of its maps over images (B, C, H, W) and places, after the rectifier, (N,).
 
     A map that hardly ever fires counts as one with a hundredth of its layer's mean.
     """
@@ -52,7 +52,7 @@ def mean_activations(network: VGG, images: Tensor, layers: Iterable[str]) -> dic
 
 
 class Objective:
-    """α · content + β · style of a picture (eq. 7).
+    """α · content + β · style of an image (eq. 7).
 
     Args:
         network: frozen.
@@ -78,7 +78,7 @@ class Objective:
         self.means = dict(means)
 
     def maps(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Return layer → maps (B, N, H', W') of pictures (B, C, H, W)."""
+        """Return layer → maps (B, N, H', W') of images (B, C, H, W)."""
         found = self.network(image, layers)
         return {
             layer: one / self.means[layer].to(one)[:, None, None] if layer in self.means else one
@@ -87,12 +87,12 @@ class Objective:
 
     @torch.no_grad()
     def content_of(self, image: Tensor) -> dict[str, Tensor]:
-        """Return what a picture (1, C, H, W) shows: layer → maps."""
+        """Return what an image (1, C, H, W) shows: layer → maps."""
         return self.maps(image, self.content)
 
     @torch.no_grad()
     def style_of(self, image: Tensor) -> Tensor:
-        """Return how a picture (1, C, H, W) is painted: the Gram matrices of all layers, (1, numbers)."""
+        """Return how an image (1, C, H, W) is painted: the Gram matrices of all layers, (1, numbers)."""
         maps = self.maps(image, self.style)
         return torch.cat([gram(maps[layer]).flatten(1) for layer in self.style], 1)
 
@@ -111,7 +111,7 @@ class Objective:
         }
 
     def __call__(self, image: Tensor, content: Mapping[str, Tensor], grams: Mapping[str, Tensor]) -> Tensor:
-        """Return the objective of a picture (1, C, H, W), a scalar."""
+        """Return the objective of an image (1, C, H, W), a scalar."""
         maps = self.maps(image, [*(self.content if self.alpha else ()), *(self.style if self.beta else ())])
         terms = []
         if self.alpha:
@@ -120,25 +120,25 @@ class Objective:
             terms.append(self.beta * style_loss(maps, grams, self.style))
         return torch.stack(terms).sum()
 
-    def minimize(self, start: Tensor, picture: Tensor, style: Tensor, steps: int) -> Tensor:
-        """Return a picture (1, C, H, W) in [−1, 1] that shows what one shows, in the style of another.
+    def minimize(self, start: Tensor, image: Tensor, style: Tensor, steps: int) -> Tensor:
+        """Return an image (1, C, H, W) in [−1, 1] that shows what one shows, in the style of another.
 
         L-BFGS with a line search, so that the objective never rises; what comes out is cut to the range at the end.
 
         Args:
             start: from where, (1, C, H, W).
-            picture: whose content is wanted, likewise.
+            image: whose content is wanted, likewise.
             style: what ``style_of`` gives, (1, numbers).
             steps: of L-BFGS.
 
         Raises GanzooError when the objective is no number.
         """
         precision = self.network.mean.dtype
-        content, grams = self.content_of(picture), self.grams(style.to(start.device, precision))
+        content, grams = self.content_of(image), self.grams(style.to(start.device, precision))
         # L-BFGS sees pixels in a row, which those of a batch need not be.
-        image = start.detach().to(precision).clone(memory_format=torch.contiguous_format).requires_grad_()
+        result = start.detach().to(precision).clone(memory_format=torch.contiguous_format).requires_grad_()
         optimizer = torch.optim.LBFGS(
-            [image],
+            [result],
             max_iter=steps,
             max_eval=25 * steps,
             tolerance_grad=0.0,
@@ -149,11 +149,11 @@ class Objective:
 
         def evaluate() -> Tensor:
             optimizer.zero_grad()
-            value = self(image, content, grams)
+            value = self(result, content, grams)
             value.backward()
             return value
 
         optimizer.step(evaluate)  # it turns gradients on, where runs are measured without them
-        if not torch.isfinite(image).all():
+        if not torch.isfinite(result).all():
             raise GanzooError("gatys: the objective is not finite: lower the weights 'content' and 'style'")
-        return image.detach().clamp(-1, 1)
+        return result.detach().clamp(-1, 1)

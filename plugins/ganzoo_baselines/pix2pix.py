@@ -24,8 +24,8 @@ class Pix2Pix(Method):
         gan: the adversarial loss.
         weight: λ.
         as_trained: translate, draw samples and measure with batch norm and dropout as in training, as published: a
-            picture's own statistics, whatever the batch, so pictures are translated one at a time; draws by seed and
-            picture. By default by the statistics of the training, and without dropout.
+            image's own statistics, whatever the batch, so images are translated one at a time; draws by seed and
+            image. By default by the statistics of the training, and without dropout.
     """
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
@@ -58,7 +58,7 @@ class Pix2Pix(Method):
         step["fake_B"] = self.translate(step["real_A"], "AB", step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate pictures of A."""
+        """Translate images of A."""
         step["real_A"] = images
         generator = self.networks["G_AB"]
         kept_so = self.as_trained and not step.training

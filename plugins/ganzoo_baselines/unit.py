@@ -29,7 +29,7 @@ class UNIT(Method):
 
     Args:
         gan: the adversarial loss.
-        image: λ of the pictures' reconstruction.
+        image: λ of the images' reconstruction.
         kl: λ of the codes' size.
         cycle: λ of the reconstruction through the other domain.
         cycle_kl: λ of the size of the translations' codes.
@@ -38,7 +38,7 @@ class UNIT(Method):
         halve: steps after which the learning rate is halved, again and again; 0: it falls linearly, by ``train.decay``.
     """
 
-    accepts: ClassVar[tuple[str, ...]] = ("judge", "composite")
+    accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
 
     def __init__(
         self,
@@ -95,10 +95,10 @@ class UNIT(Method):
         return codes + step.rng(f"noise/{name}").normal(*codes.shape[1:]).to(codes) if step.training else codes
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the generators' terms; a letter tells whose picture or code it is."""
+        """Return the generators' terms; a letter tells whose image or code it is."""
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
-            logits = self.networks[f"D_{target}"](self.masks.judge(step, f"fake_{target}"))
+            logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, f"fake_{target}"))
             losses[f"gan_{source}{target}"] = generator_loss(self.gan, logits)
             real = step[f"real_{source}"]
             errors = {
@@ -117,7 +117,7 @@ class UNIT(Method):
         return critic_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate pictures of one domain, without noise."""
+        """Translate images of one domain, without noise."""
         source, target = direction
         name = f"real_{source}"
         step[name] = images

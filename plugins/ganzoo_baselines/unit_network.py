@@ -13,14 +13,14 @@ from ganzoo_munit.layers import Residual, decoder_end, encoder_start, init_kaimi
 
 
 class UNITGenerator(nn.Module):
-    """Encode pictures of a domain to codes that both domains share, and decode such (Liu et al. 2017, as released).
+    """Encode images of a domain to codes that both domains share, and decode such (Liu et al. 2017, as released).
 
     A 7×7 convolution, ``downs`` 4×4 ones of stride 2 and residual blocks, all with instance norm; residual blocks with
     instance norm, ``downs`` times nearest ×2 and a 5×5 convolution with layer norm, a 7×7 one and tanh. With its
     defaults and three channels it has 11,140,483 parameters.
 
     Args:
-        in_channels: of the domain's pictures.
+        in_channels: of the domain's images.
         out_channels: likewise; a domain is decoded to itself.
         width: channels at full size.
         downs: convolutions of stride 2.
@@ -49,14 +49,14 @@ class UNITGenerator(nn.Module):
         init_kaiming(self)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return codes (B, 4·width, H/4, W/4) of pictures (B, C, H, W) in [−1, 1], padded to the stride."""
+        """Return codes (B, 4·width, H/4, W/4) of images (B, C, H, W) in [−1, 1], padded to the stride."""
         codes: Tensor = self.encoder(pad_to_stride(images, self.stride, least=4 * self.stride))
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the pictures (B, C, H, W) in [−1, 1] of codes."""
-        pictures: Tensor = self.decoder(codes)
-        return pictures
+        """Return the images (B, C, H, W) in [−1, 1] of codes."""
+        images: Tensor = self.decoder(codes)
+        return images
 
     def share(self, other: UNITGenerator, blocks: int) -> None:
         """Take over another's last residual blocks of the encoder and first ones of the decoder, so many each.
@@ -72,5 +72,5 @@ class UNITGenerator(nn.Module):
             self.encoder[-1 - i], self.decoder[i] = other.encoder[-1 - i], other.decoder[i]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return pictures decoded from their codes, of the same size."""
+        """Return images decoded from their codes, of the same size."""
         return crop_to(self.decode(self.encode(images)), images)

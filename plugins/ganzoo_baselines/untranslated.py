@@ -12,7 +12,7 @@ from ganzoo.step import Step
 
 
 class Untranslated(Method):
-    """Leaves every picture as it is: what tables call the originals. It trains nothing."""
+    """Leaves every image as it is: what tables call the originals. It trains nothing."""
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB", "BA")
 
@@ -20,11 +20,11 @@ class Untranslated(Method):
         self.slots, self.optims, self.phases, self.tensors = {}, {}, [], ["fake_A", "fake_B"]
 
     def forward(self, step: Step) -> None:
-        """Take the pictures of each domain as those of the other. Raises GanzooError where their channels differ."""
+        """Take the images of each domain as those of the other. Raises GanzooError where their channels differ."""
         if step["real_A"].shape[1] != step["real_B"].shape[1]:
-            raise GanzooError("untranslated: the domains differ in channels: pictures of one are none of the other")
+            raise GanzooError("untranslated: the domains differ in channels: images of one are none of the other")
         step["fake_B"], step["fake_A"] = step["real_A"], step["real_B"]
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Return the pictures."""
+        """Return the images."""
         return images

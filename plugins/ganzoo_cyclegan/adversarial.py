@@ -27,8 +27,8 @@ def discriminator_loss(kind: Adversarial, real_logits: Logits, fake_logits: Logi
         kind: ``lsgan`` (Mao et al. 2017, eq. 9 with targets 1 and 0, not halved), ``vanilla`` (Goodfellow et
             al. 2014, eq. 1: cross-entropy), ``hinge`` (Lim and Ye 2017) or ``wgan-gp`` (Gulrajani et al.
             2017, eq. 3).
-        real_logits: of real pictures, any shape.
-        fake_logits: of generated ones, made from detached pictures.
+        real_logits: of real images, any shape.
+        fake_logits: of generated ones, made from detached images.
     """
     pairs = zip(maps_of(real_logits), maps_of(fake_logits), strict=True)
     terms = [_terms(kind, _precise(real), _precise(fake)) for real, fake in pairs]
@@ -40,7 +40,7 @@ def generator_loss(kind: Adversarial, fake_logits: Logits) -> Tensor:
 
     Args:
         kind: as in ``discriminator_loss``.
-        fake_logits: of generated pictures, any shape.
+        fake_logits: of generated images, any shape.
     """
     return torch.stack([_wish(kind, _precise(fake)) for fake in maps_of(fake_logits)]).sum()
 
@@ -50,14 +50,14 @@ def gradient_penalty(
 ) -> Tensor:
     """Return weight · mean((‖∇D(x̂)‖₂ − 1)²), x̂ = mix·real + (1 − mix)·fake (Gulrajani et al. 2017, eq. 3).
 
-    D of a picture is the mean of its logits, as in the Wasserstein terms. The result can be differentiated
-    for the critic's parameters; no gradient reaches the pictures.
+    D of an image is the mean of its logits, as in the Wasserstein terms. The result can be differentiated
+    for the critic's parameters; no gradient reaches the images.
 
     Args:
-        critic: pictures (B, C, H, W) → logits (B, …).
+        critic: images (B, C, H, W) → logits (B, …).
         real: (B, C, H, W).
         fake: (B, C, H, W).
-        mix: (B,), one draw from U[0, 1) for each picture.
+        mix: (B,), one draw from U[0, 1) for each image.
         weight: 10 in the paper.
     """
     real, fake = _precise(real.detach()), _precise(fake.detach())

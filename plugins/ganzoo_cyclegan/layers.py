@@ -25,7 +25,7 @@ _PADS: dict[str, type[nn.Module]] = {
 
 
 class InstanceNorm(nn.Module):
-    """Normalize each plane of each picture (Ulyanov et al. 2016), without affine or running statistics.
+    """Normalize each plane of each image (Ulyanov et al. 2016), without affine or running statistics.
 
     (B, C, H, W) → the same shape and memory format; eps is 1e-5. A flat plane becomes 0, also one of 1×1.
     """
@@ -33,7 +33,7 @@ class InstanceNorm(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return (x − mean) / sqrt(variance + eps) of every plane (B, C, H, W)."""
         # One group a channel is instance norm, and unlike nn.InstanceNorm2d it keeps channels_last. The
-        # functional wrapper would refuse one 1×1 picture.
+        # functional wrapper would refuse one 1×1 image.
         return torch.group_norm(images, images.shape[1], None, None, 1e-5)
 
 
@@ -89,8 +89,8 @@ def init_weights(network: nn.Module) -> None:
 def pad_to_stride(images: Tensor, stride: int, least: int = 1) -> Tensor:
     """Pad (B, C, H, W) below and at the right: H and W become multiples of the stride, ``least`` or more.
 
-    The picture is reflected where it is large enough for that, else its border is repeated. Crop with
-    ``crop_to(result, images)``. A picture that fits is returned as it is.
+    The image is reflected where it is large enough for that, else its border is repeated. Crop with
+    ``crop_to(result, images)``. An image that fits is returned as it is.
     """
     for side in (-1, -2):
         size = images.shape[side]

@@ -32,11 +32,11 @@ class CycleGAN(Method):
         gan: the adversarial loss.
         cycle: λ, for both domains or ``{A: …, B: …}``.
         identity: λ_idt, in units of λ; 0 leaves the identity passes out.
-        pool: earlier pictures that a discriminator may be shown instead of the newest; 0 for none.
+        pool: earlier images that a discriminator may be shown instead of the newest; 0 for none.
         without: terms to leave out, for ablations; a discriminator whose term is out is not made.
     """
 
-    accepts: ClassVar[tuple[str, ...]] = ("judge", "composite")
+    accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
 
     def __init__(
         self,
@@ -55,28 +55,30 @@ class CycleGAN(Method):
         self.terms = [term for term in TERMS if term not in without and self._weight(term)]
         if not self.terms:
             raise GanzooError("every term is left out: nothing is to be learnt")
-        self.judged = [domain for domain, term in (("A", "gan_BA"), ("B", "gan_AB")) if term in self.terms]
-        self.pools = {domain: ImagePool(pool) for domain in self.judged}
+        self.discriminator_domains = [
+            domain for domain, term in (("A", "gan_BA"), ("B", "gan_AB")) if term in self.terms
+        ]
+        self.pools = {domain: ImagePool(pool) for domain in self.discriminator_domains}
         # Its kin put their own in these four places.
-        self.generate: Callable[[Step, Direction, list[str]], list[Tensor]] = self.generate_from_pictures
-        """What the generator of a direction makes of pictures of the step."""
-        self.show: Callable[[Step, str], Tensor] = lambda step, name: self.masks.judge(step, name)
-        """What a discriminator sees of a picture of the step."""
+        self.generate: Callable[[Step, Direction, list[str]], list[Tensor]] = self.generate_from_images
+        """What the generator of a direction makes of images of the step."""
+        self.show: Callable[[Step, str], Tensor] = lambda step, name: self.masks.for_discriminator(step, name)
+        """What a discriminator sees of an image of the step."""
         self.pooled: Callable[[Step, str], Tensor] = self.pooled_as_shown
         """The fakes that a domain's discriminator is shown in its own phase."""
         self.cycle_error: Callable[[Step, str], Tensor] = lambda step, domain: l1(step, f"rec_{domain}", domain)
-        """How far a domain's pictures are from their reconstructions, a scalar."""
+        """How far a domain's images are from their reconstructions, a scalar."""
         self.slots = {
             "G_AB": Slot("generator", ("A",), "B", default={"generator": "resnet"}),
             "G_BA": Slot("generator", ("B",), "A", default={"generator": "resnet"}),
         } | {
             f"D_{domain}": Slot("discriminator", (domain,), default={"discriminator": "patch"})
-            for domain in self.judged
+            for domain in self.discriminator_domains
         }
         self.optims = {"G": Optim(("G_AB", "G_BA"))}
         self.phases = [Phase("generator", ("G",), self.generator_losses)]
-        if self.judged:
-            self.optims["D"] = Optim(tuple(f"D_{domain}" for domain in self.judged))
+        if self.discriminator_domains:
+            self.optims["D"] = Optim(tuple(f"D_{domain}" for domain in self.discriminator_domains))
             self.phases.append(Phase("discriminator", ("D",), self.discriminator_losses, forward="detached"))
         self.tensors = [name for name in ("fake_B", "fake_A", "rec_A", "rec_B", "idt_A", "idt_B") if self._needed(name)]
 
@@ -116,8 +118,8 @@ class CycleGAN(Method):
                 (back,) = self.generate(step, direction, [f"fake_{target}"])
                 step[f"rec_{source}"] = self.masks.composite(step, f"fake_{target}", back)
 
-    def generate_from_pictures(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
-        """Return what a generator makes of pictures of the step, in one call."""
+    def generate_from_images(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
+        """Return what a generator makes of images of the step, in one call."""
         return together(self.networks[f"G_{direction}"], [step[name] for name in names])
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
@@ -135,14 +137,15 @@ class CycleGAN(Method):
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss on real pictures and on pooled fakes."""
+        """Return each discriminator's loss on real images and on pooled fakes."""
         shown = {
-            f"D_{domain}": (self.show(step, f"real_{domain}"), self.pooled(step, domain)) for domain in self.judged
+            f"D_{domain}": (self.show(step, f"real_{domain}"), self.pooled(step, domain))
+            for domain in self.discriminator_domains
         }
         return {name: self.critic_loss(step, name, real, fake) for name, (real, fake) in shown.items()}
 
     def critic_loss(self, step: Step, name: str, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the loss of the discriminator ``name`` on real pictures and on fakes."""
+        """Return the loss of the discriminator ``name`` on real images and on fakes."""
         critic, fake = self.networks[name], fake.to(real.dtype)
         on_real, on_fake = verdicts(self.gan, critic, real, fake)
         if self.gan != "wgan-gp":
@@ -160,7 +163,7 @@ class CycleGAN(Method):
         return self.pools[domain].query(fake, step.positions, step.rng(f"pool_{domain}"))
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate pictures of one domain with its generator."""
+        """Translate images of one domain with its generator."""
         name = f"real_{direction[0]}"
         step[name] = images
         (made,) = self.generate(step, direction, [name])
@@ -185,7 +188,7 @@ class CycleGAN(Method):
 
 
 def l1(step: Step, name: str, domain: str) -> Tensor:
-    """Return the mean absolute difference, in float32, of a tensor of the step and a domain's pictures."""
+    """Return the mean absolute difference, in float32, of a tensor of the step and a domain's images."""
     return (step[name].float() - step[f"real_{domain}"]).abs().mean()
 
 

@@ -12,21 +12,21 @@ from ganzoo_cyclegan.layers import Norm, Padding, Width, init_weights, make_norm
 
 
 class Patch(nn.Module):
-    """Judge the patches of pictures (B, in_channels, H, W): a map of logits (B, 1, h, w), one for each patch.
+    """Judge the patches of images (B, in_channels, H, W): a map of logits (B, 1, h, w), one for each patch.
 
     Each layer is a 4×4 convolution of stride 2; one more of stride 1 and the one that makes the logit follow.
     Three layers see patches of 70×70 pixels and have 2,764,737 parameters with width 64 and 3 channels. Along
     each side, h = ⌊H / 2**layers⌋ − 2; − 1 without the extra layer.
 
     Args:
-        in_channels: of the pictures, or of the pictures side by side.
+        in_channels: of the images, or of the images side by side.
         width: channels of the first layer; they double at each layer up to eight times as many.
         layers: convolutions of stride 2.
         norm: between the first convolution and the last: ``instance``, ``batch`` or ``none``.
         padding: at the borders of every map: ``zero``, as published, ``reflect`` or ``replicate``.
         extra_layer: whether the one of stride 1 is there; Mask CycleGAN's small discriminator, of two layers and
             136,385 parameters, has none.
-        average_logits: return the mean of the map, (B, 1, 1, 1), so that a picture is judged as a whole.
+        average_logits: return the mean of the map, (B, 1, 1, 1), so that an image is judged as a whole.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Patch(nn.Module):
         height, width = images.shape[-2:]
         if min(height, width) < self.least:
             raise GanzooError(
-                f"patch with layers: {self.layers} judges pictures from {self.least}×{self.least} pixels on, "
-                f"not {height}×{width}: take fewer layers, larger pictures or the discriminator pixel"
+                f"patch with layers: {self.layers} judges images from {self.least}×{self.least} pixels on, "
+                f"not {height}×{width}: take fewer layers, larger images or the discriminator pixel"
             )
         logits: Tensor = self.model(images)
         return logits.mean(dim=(2, 3), keepdim=True) if self.average_logits else logits

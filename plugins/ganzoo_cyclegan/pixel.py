@@ -8,12 +8,12 @@ from ganzoo_cyclegan.layers import Norm, Width, init_weights, make_norm
 
 
 class Pixel(nn.Module):
-    """Judge the pixels of pictures (B, in_channels, H, W): logits (B, 1, H, W) from three 1×1 convolutions.
+    """Judge the pixels of images (B, in_channels, H, W): logits (B, 1, H, W) from three 1×1 convolutions.
 
     With width 64 and 3 channels it has 8,576 parameters with instance norm.
 
     Args:
-        in_channels: of the pictures, or of the pictures side by side.
+        in_channels: of the images, or of the images side by side.
         width: channels after the first convolution; twice as many after the second.
         norm: after the second convolution: ``instance``, ``batch`` or ``none``.
     """

@@ -49,8 +49,8 @@ class ImagePool:
         sizes = {tuple(image.shape[1:]) for image in chosen}
         if len(sizes) > 1:
             raise GanzooError(
-                f"the image pool holds pictures of several sizes ({', '.join(map(_size, sorted(sizes)))}), "
-                "which cannot share a batch: give all pictures one size, or take batch: 1 or pool: 0"
+                f"the image pool holds images of several sizes ({', '.join(map(_size, sorted(sizes)))}), "
+                "which cannot share a batch: give all images one size, or take batch: 1 or pool: 0"
             )
         # In the layout that came in, so that a compiled network sees one layout only.
         last = images.is_contiguous(memory_format=torch.channels_last)

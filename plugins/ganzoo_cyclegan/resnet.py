@@ -22,14 +22,14 @@ from ganzoo_cyclegan.layers import (
 
 
 class ResNet(nn.Module):
-    """Translate pictures (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
+    """Translate images (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
 
     A 7×7 convolution, two of stride 2, residual blocks at a quarter of the size, two steps up, a 7×7
     convolution and tanh. With width 64 and 3 channels it has 11,378,179 parameters at 9 blocks and 7,837,699
     at 6.
 
     Args:
-        in_channels: of the pictures that enter.
+        in_channels: of the images that enter.
         out_channels: of those that leave.
         width: channels at full size; four times as many in the blocks.
         blocks: residual blocks; the paper takes 6 at 128 pixels and 9 at 256 or more.

@@ -23,16 +23,16 @@ from ganzoo_cyclegan.layers import (
 
 
 class UNet(nn.Module):
-    """Translate pictures (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
+    """Translate images (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
 
     Convolutions of stride 2 down to the innermost map, steps up again, and at each size the map from the way
     down beside the one from the way up. With width 64, 3 channels and 8 levels it has 54,409,603 parameters
     with instance norm and 54,413,955 with batch norm; with 7 levels 41,825,667 and 41,828,995.
 
     Args:
-        in_channels: of the pictures that enter.
+        in_channels: of the images that enter.
         out_channels: of those that leave.
-        levels: halvings; the picture is padded to multiples of 2**levels. 8 for 256 pixels, 7 for 128.
+        levels: halvings; the image is padded to multiples of 2**levels. 8 for 256 pixels, 7 for 128.
         width: channels of the outermost level; they double at each level up to eight times as many.
         norm: ``instance``, ``batch`` or ``none``; none at the outermost level and on the innermost way down.
         padding: at the borders of every map on the way down: ``zero``, as published, ``reflect`` or ``replicate``; on
@@ -95,7 +95,7 @@ class Outermost(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return pictures (B, out_channels, H, W)."""
+        """Return images (B, out_channels, H, W)."""
         return self.model(images)
 
 

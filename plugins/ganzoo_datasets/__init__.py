@@ -1,4 +1,4 @@
-"""Data sets of the user's own pictures: ``folders``, ``lists``, ``npz`` and ``paired``."""
+"""Data sets of the user's own images: ``folders``, ``lists``, ``npz`` and ``paired``."""
 
 from __future__ import annotations
 

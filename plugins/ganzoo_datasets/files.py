@@ -1,4 +1,4 @@
-"""Pictures in files, with the masks and label maps that lie beside them."""
+"""Images in files, with the masks and label maps that lie beside them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DOMAINS: tuple[Domain, Domain] = ("A", "B")
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture: where it is, what it is called, and the planes that belong to it."""
+    """One image: where it is, what it is called, and the planes that belong to it."""
 
     path: Path
     name: str
@@ -35,7 +35,7 @@ class Entry:
 
 
 Entries = dict[tuple[str, str], list[Entry]]
-"""(split, domain) → pictures."""
+"""(split, domain) → images."""
 
 
 def channels_of(option: Channels | None) -> dict[str, int]:
@@ -57,17 +57,15 @@ def classes_of(option: Channels | None, channels: Channels | None) -> dict[str, 
 
 
 def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
-    """Return the pictures below a folder. Raises GanzooError when there is no such folder, or none in it."""
+    """Return the images below a folder. Raises GanzooError when there is no such folder, or none in it."""
     entries = [Entry(path, path.relative_to(folder).as_posix()) for path in find_images(folder, hint)]
     if not entries:
-        raise GanzooError(
-            f"{folder}: no pictures in it or below; put some there (looked for {' '.join(IMAGE_SUFFIXES)})"
-        )
+        raise GanzooError(f"{folder}: no images in it or below; put some there (looked for {' '.join(IMAGE_SUFFIXES)})")
     return entries
 
 
 def by_stem(folder: Path, hint: str = "check the path") -> dict[str, Entry]:
-    """Return path without suffix → picture. Raises GanzooError when two differ by their suffix only."""
+    """Return path without suffix → image. Raises GanzooError when two differ by their suffix only."""
     found: dict[str, Entry] = {}
     for entry in entries_in(folder, hint):
         stem = stem_of(entry.name)
@@ -88,12 +86,12 @@ def stem_of(name: str) -> str:
     return os.path.splitext(name)[0]
 
 
-def with_planes(entries: Sequence[Entry], pictures: Path, plane: Plane, folder: Path) -> list[Entry]:
-    """Give each picture its mask or label map: the file of the same stem below another folder.
+def with_planes(entries: Sequence[Entry], images: Path, plane: Plane, folder: Path) -> list[Entry]:
+    """Give each image its mask or label map: the file of the same stem below another folder.
 
     Raises GanzooError, naming both places, when one lacks it.
     """
-    planes = by_stem(folder, f"it should hold the {plane} of each picture in {pictures}")
+    planes = by_stem(folder, f"it should hold the {plane} of each image in {images}")
     refuse_lonely([entry for entry in entries if stem_of(entry.name) not in planes], plane, folder)
     found = [planes[stem_of(entry.name)].path for entry in entries]
     if plane == "mask":
@@ -102,18 +100,17 @@ def with_planes(entries: Sequence[Entry], pictures: Path, plane: Plane, folder: 
 
 
 def refuse_lonely(entries: Sequence[Entry], what: str, folder: Path) -> None:
-    """Raise GanzooError when there are pictures that have no file of their stem in a folder."""
+    """Raise GanzooError when there are images that have no file of their stem in a folder."""
     if entries:
         first, rest = entries[0], len(entries) - 1
         more = f" (and {rest} more lack theirs)" if rest else ""
         raise GanzooError(
-            f"{folder / stem_of(first.name)}.*: no {what} for the picture {first.path}{more}; "
-            "add it, or remove the picture"
+            f"{folder / stem_of(first.name)}.*: no {what} for the image {first.path}{more}; add it, or remove the image"
         )
 
 
 def hold_out_validation(entries: Entries, share: float) -> None:
-    """Move a share of the training pictures to validation, in each domain that has no pictures there."""
+    """Move a share of the training images to validation, in each domain that has no images there."""
     for domain in DOMAINS:
         if not entries.get(("validation", domain)):
             train = entries["train", domain]
@@ -125,10 +122,10 @@ def hold_out_validation(entries: Entries, share: float) -> None:
 def read_sample(
     entry: Entry, channels: int, foreground: Sequence[int] | None = None, *, classes: bool = False
 ) -> Sample:
-    """Read a picture and its planes. Raises GanzooError, naming both files, when their sizes differ.
+    """Read an image and its planes. Raises GanzooError, naming both files, when their sizes differ.
 
     ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0. With ``classes``
-    the picture is a label map of so many classes as there are ``channels``.
+    the image is a label map of so many classes as there are ``channels``.
     """
     image = DomainIO(channels, channels if classes else 0).read(entry.path)
     return Sample(
@@ -154,7 +151,6 @@ def _plane(entry: Entry, image: np.ndarray, path: Path | None, read: Callable[[P
     plane = read(path)
     if plane.shape != image.shape[:2]:
         raise GanzooError(
-            f"{path}: {size_of(plane)} pixels, but its picture {entry.path} has {size_of(image)}; "
-            "make them the same size"
+            f"{path}: {size_of(plane)} pixels, but its image {entry.path} has {size_of(image)}; make them the same size"
         )
     return plane

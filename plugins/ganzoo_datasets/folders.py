@@ -1,4 +1,4 @@
-"""The data set ``folders``: two folders of pictures, or one."""
+"""The data set ``folders``: two folders of images, or one."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ HINT = "folders looks for trainA and trainB below root, and for testA testB valA
 
 
 class Folders(Dataset):
-    """Two folders of pictures, searched with all folders below them; masks and label maps may lie beside.
+    """Two folders of images, searched with all folders below them; masks and label maps may lie beside.
 
     Either ``root`` holds ``trainA trainB`` and, if there are any, ``testA testB valA valB``; or ``A`` and
     ``B`` (and ``test_A``, ``test_B``) are any folders. ``A`` without ``B`` makes data of one domain, for
     supervised methods. The mask of ``trainA/x/y.jpg`` is ``trainA_masks/x/y.png``: same folder, same stem,
-    same size, for every picture. Masks are grey, white where the foreground is, or palette pictures of classes.
+    same size, for every image. Masks are grey, white where the foreground is, or palette images of classes.
 
     Args:
         root: the folder that holds ``trainA`` and the others.
-        A: a folder of training pictures, instead of ``root``.
+        A: a folder of training images, instead of ``root``.
         B: the same of the other domain, if there is one.
-        test_A: test pictures of A, beside ``A``.
-        test_B: test pictures of B, beside ``B``.
-        masks: what is appended to a picture folder's path to give that of its masks, for both domains or
+        test_A: test images of A, beside ``A``.
+        test_B: test images of B, beside ``B``.
+        masks: what is appended to an image folder's path to give that of its masks, for both domains or
             for each: ``{A: _masks_pseudo, B: _masks}``; ``/../masks`` is the folder ``masks`` next to it.
             Domains left out of a mapping have none. By default ``_masks``, where such a folder is there.
-        foreground: the classes, 0 … 255, that are the foreground of masks that are palette pictures; by
-            default all but 0. Every mask must then be such a picture.
+        foreground: the classes, 0 … 255, that are the foreground of masks that are palette images; by
+            default all but 0. Every mask must then be such an image.
         labels: the same for label maps; by default ``_labels``, where such a folder is there.
-        channels: 1 or 3, or any number for pictures in ``.npy`` files; 3 where it is not given.
-        classes: ``{A: 19}``: the pictures of A are label maps, palette or grey, whose values are classes 0 … 18;
+        channels: 1 or 3, or any number for images in ``.npy`` files; 3 where it is not given.
+        classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
             networks see them one-hot, as 19 channels.
-        validation: the share of the training pictures held out for validation, in a domain without a folder
+        validation: the share of the training images held out for validation, in a domain without a folder
             for it.
     """
 
@@ -92,11 +92,11 @@ class Folders(Dataset):
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many pictures there are."""
+        """Return how many images there are."""
         return len(self.entries[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one picture with its mask and labels."""
+        """Read one image with its mask and labels."""
         entry, labelled = self.entries[split, domain][index], domain in self.classes
         return read_sample(entry, self.channels[domain], self.foreground, classes=labelled)
 
@@ -131,7 +131,7 @@ def _places(
 
 
 def _beside(folder: Path, domain: Domain, option: str | Mapping[Domain, str] | None, convention: str) -> Path | None:
-    """Return the folder of a picture folder's masks or label maps, or None when it shall have none."""
+    """Return the folder of an image folder's masks or label maps, or None when it shall have none."""
     if option is None:
         usual = Path(f"{folder}{convention}")
         return usual if usual.is_dir() else None
@@ -144,10 +144,10 @@ def _beside(folder: Path, domain: Domain, option: str | Mapping[Domain, str] | N
 
 
 def _refuse_b(options: Mapping[str, str | Mapping[Domain, str] | Mapping[Domain, int] | None]) -> None:
-    """Raise GanzooError for an option that speaks of B where there are no pictures of B."""
+    """Raise GanzooError for an option that speaks of B where there are no images of B."""
     for name, option in options.items():
         if isinstance(option, Mapping) and "B" in option:
-            raise GanzooError(f"folders: {name}.B is given, but no pictures of B are; remove it, or give B")
+            raise GanzooError(f"folders: {name}.B is given, but no images of B are; remove it, or give B")
 
 
 def _check_foreground(classes: tuple[int, ...], entries: Entries) -> None:

@@ -1,4 +1,4 @@
-"""The data set ``lists``: text files that name the pictures."""
+"""The data set ``lists``: text files that name the images."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ganzoo_datasets.split import Share
 
 
 class Lists(Dataset):
-    """Text files that name one picture a line, relative to the list; blank lines and ``# …`` are skipped.
+    """Text files that name one image a line, relative to the list; blank lines and ``# …`` are skipped.
 
     Args:
-        train_A: the list of the training pictures of A.
+        train_A: the list of the training images of A.
         train_B: the same of B.
-        test_A: the list of A's test pictures.
+        test_A: the list of A's test images.
         test_B: the same of B.
-        validation_A: the list of A's validation pictures.
+        validation_A: the list of A's validation images.
         validation_B: the same of B.
-        channels: 1 or 3, or any number for pictures in ``.npy`` files; 3 where it is not given.
-        validation: the share of the training pictures held out for validation, in a domain without a list
+        channels: 1 or 3, or any number for images in ``.npy`` files; 3 where it is not given.
+        validation: the share of the training images held out for validation, in a domain without a list
             for it.
     """
 
@@ -50,11 +50,11 @@ class Lists(Dataset):
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many pictures there are."""
+        """Return how many images there are."""
         return len(self.entries[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one picture."""
+        """Read one image."""
         return read_sample(self.entries[split, domain][index], self.channels[domain])
 
 
@@ -78,13 +78,13 @@ def _read_list(file: Path | None) -> list[Entry]:
             continue
         path, name = file.parent / text, _name(text)
         if not path.is_file():
-            raise GanzooError(f"{file}:{number}: no such picture: {path}; mend the path or remove the line")
+            raise GanzooError(f"{file}:{number}: no such image: {path}; mend the path or remove the line")
         if name in lines_of:
             raise GanzooError(f"{file}:{number}: {name} stands in line {lines_of[name]} too; remove one of them")
         lines_of[name] = number
         entries.append(Entry(path, name))
     if not entries:
-        raise GanzooError(f"{file}: the list names no picture; write one path a line")
+        raise GanzooError(f"{file}: the list names no image; write one path a line")
     return entries
 
 

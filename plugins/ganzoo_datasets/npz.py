@@ -1,4 +1,4 @@
-"""The data set ``npz``: pictures as arrays in .npz files."""
+"""The data set ``npz``: images as arrays in .npz files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ganzoo_datasets.split import Share, hold_out
 
 
 @dataclass(frozen=True)
-class _Pictures:
-    """Some of an array's pictures (N, H, W, C): ``index`` says which; ``labels`` has N numbers."""
+class _Part:
+    """Some of an array's images (N, H, W, C): ``index`` says which; ``labels`` has N numbers."""
 
     images: np.ndarray
     labels: np.ndarray | None
     index: list[int]
 
-    def divide(self, share: float, purpose: str) -> tuple[_Pictures, _Pictures]:
+    def divide(self, share: float, purpose: str) -> tuple[_Part, _Part]:
         """Return (the rest, those held out)."""
         kept, held = hold_out([_name(place) for place in self.index], share, purpose)
         first, second = [self.index[i] for i in kept], [self.index[i] for i in held]
@@ -34,23 +34,23 @@ class _Pictures:
 
 
 class Npz(Dataset):
-    """Arrays of pictures, uint8 of (N, H, W) or (N, H, W, C), in .npz files, kept in memory.
+    """Arrays of images, uint8 of (N, H, W) or (N, H, W, C), in .npz files, kept in memory.
 
     A key stands for ``train_<key>`` or ``test_<key>`` where a file has these, else for itself. Test
-    pictures come from ``test_A``; else from the ``test_<key>`` of ``A``; else they are a share of ``A``.
+    images come from ``test_A``; else from the ``test_<key>`` of ``A``; else they are a share of ``A``.
 
     Args:
-        A: the file with the training pictures of A.
+        A: the file with the training images of A.
         B: the same of B.
-        test_A: a file with test pictures of A.
+        test_A: a file with test images of A.
         test_B: the same of B.
-        image_key: the pictures' key, for both domains or for each.
-        label_key: the key of one number a picture, for both domains or for each; by default ``labels``,
+        image_key: the images' key, for both domains or for each.
+        label_key: the key of one number an image, for both domains or for each; by default ``labels``,
             where the file has it.
         label: what that number is called in ``Sample.values``.
-        grey: whether pictures of one channel ``keep`` it or become ``rgb``.
-        validation: the share of the training pictures held out for validation.
-        test: the share of the pictures held out for test, in a domain without test pictures of its own.
+        grey: whether images of one channel ``keep`` it or become ``rgb``.
+        validation: the share of the training images held out for validation.
+        test: the share of the images held out for test, in a domain without test images of its own.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Npz(Dataset):
     ) -> None:
         self.label = label
         self.rgb = grey == "rgb"
-        self.pictures: dict[tuple[str, str], _Pictures] = {}
+        self.parts: dict[tuple[str, str], _Part] = {}
         channels: dict[str, int] = {}
         places: dict[Domain, tuple[Path, Path | None]] = {"A": (A, test_A), "B": (B, test_B)}
         for domain, (file, test_file) in places.items():
@@ -77,29 +77,29 @@ class Npz(Dataset):
             train, held = _read_split(Path(file), test_file and Path(test_file), *keys, test)
             train, validated = train.divide(validation, "validation")
             for split, part in (("train", train), ("validation", validated), ("test", held)):
-                self.pictures[split, domain] = part
+                self.parts[split, domain] = part
             made = train.images.shape[3]
             channels[domain] = 3 if self.rgb and made == 1 else made
         self.channels = channels
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many pictures there are."""
-        return len(self.pictures[split, domain].index)
+        """Return how many images there are."""
+        return len(self.parts[split, domain].index)
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Return one picture; its name is its place in the array."""
-        pictures = self.pictures[split, domain]
-        place = pictures.index[index]
-        image = pictures.images[place]
+        """Return one image; its name is its place in the array."""
+        part = self.parts[split, domain]
+        place = part.index[index]
+        image = part.images[place]
         image = image.repeat(3, axis=2) if self.rgb and image.shape[2] == 1 else image.copy()
-        values = {} if pictures.labels is None else {self.label: float(pictures.labels[place])}
+        values = {} if part.labels is None else {self.label: float(part.labels[place])}
         return Sample(image, _name(place), values=values)
 
 
 def _read_split(
     file: Path, test_file: Path | None, image_key: str, label_key: str | None, share: float
-) -> tuple[_Pictures, _Pictures]:
-    """Return one domain's pictures (for training and validation, for test)."""
+) -> tuple[_Part, _Part]:
+    """Return one domain's images (for training and validation, for test)."""
     with _opened(file) as archive:
         has_test = f"test_{image_key}" in archive
     train = _read(file, "train", image_key, label_key)
@@ -109,13 +109,13 @@ def _read_split(
     test = _read(source, "test", image_key, label_key)
     if test.images.shape[3] != train.images.shape[3]:
         raise GanzooError(
-            f"{source}: its test pictures have {test.images.shape[3]} channels, but those for training "
+            f"{source}: its test images have {test.images.shape[3]} channels, but those for training "
             f"in {file} have {train.images.shape[3]}; make them the same"
         )
     return train, test
 
 
-def _read(file: Path, split: str, image_key: str, label_key: str | None) -> _Pictures:
+def _read(file: Path, split: str, image_key: str, label_key: str | None) -> _Part:
     with _opened(file) as archive:
         found = _find(archive, split, image_key)
         if found is None:
@@ -133,11 +133,11 @@ def _read(file: Path, split: str, image_key: str, label_key: str | None) -> _Pic
     if labels is not None and (labels.shape != images.shape[:1] or labels.dtype.kind not in "buif"):
         raise GanzooError(
             f"{file}: {usual!r} is {labels.dtype} of shape {labels.shape}, not one number for each of the "
-            f"{len(images)} pictures; write it so, or set label_key"
+            f"{len(images)} images; write it so, or set label_key"
         )
     if images.ndim == 3:
         images = images[..., np.newaxis]
-    return _Pictures(images, labels, list(range(len(images))))
+    return _Part(images, labels, list(range(len(images))))
 
 
 @contextmanager

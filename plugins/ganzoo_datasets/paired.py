@@ -1,4 +1,4 @@
-"""The data set ``paired``: each picture of A has its own of B, in the same file or in a second folder."""
+"""The data set ``paired``: each image of A has its own of B, in the same file or in a second folder."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class _Pair:
 
 
 class Paired(Dataset):
-    """Pictures that show the same scene in A and B; ``Sample.target`` is the partner.
+    """Images that show the same scene in A and B; ``Sample.target`` is the partner.
 
     Args:
         root: the folder that holds everything.
         layout: ``side_by_side``: ``root`` holds ``train`` and, if they are there, ``val`` and ``test``,
-            whose pictures have A and B in their halves. ``folders``: partners lie in two folders, under the
+            whose images have A and B in their halves. ``folders``: partners lie in two folders, under the
             same name but for the suffix.
         A: the half that shows A; only for ``side_by_side``, where it is ``left`` by default.
         folders: the two folders below root, ``{split}`` standing for ``train``, ``val`` and ``test``; only
             for ``folders``, where it is ``{A: "{split}A", B: "{split}B"}`` by default.
-        channels: 1 or 3, or any number for pictures in ``.npy`` files; 3 where it is not given.
-        classes: ``{A: 19}``: the pictures of A are label maps, palette or grey, whose values are classes 0 … 18;
+        channels: 1 or 3, or any number for images in ``.npy`` files; 3 where it is not given.
+        classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
             networks see them one-hot, as 19 channels. Only for ``folders``.
         validation: the share of the training pairs held out for validation, where there is no ``val``.
     """
@@ -75,7 +75,7 @@ class Paired(Dataset):
             raise GanzooError("paired: the layout side_by_side does not read folders; set layout: folders")
         if self.halves and self.classes:
             raise GanzooError(
-                "paired: classes is given, and one file cannot hold a label map beside a picture; put the two into "
+                "paired: classes is given, and one file cannot hold a label map beside an image; put the two into "
                 "folders of their own and set layout: folders"
             )
         if not self.halves and A is not None:
@@ -101,7 +101,7 @@ class Paired(Dataset):
         return len(self.pairs[split])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one picture and its partner. Raises GanzooError when they cannot be one another's."""
+        """Read one image and its partner. Raises GanzooError when they cannot be one another's."""
         pair = self.pairs[split][index]
         images = self._halves(pair.A.path) if self.halves else self._two(pair)
         own, other = (pair.A, "B") if domain == "A" else (pair.B, "A")
@@ -137,7 +137,7 @@ def _patterns(folders: Mapping[Domain, str] | None) -> dict[Domain, str]:
     for domain, pattern in patterns.items():
         if "{split}" not in pattern:
             raise GanzooError(
-                f"paired: folders.{domain} is {pattern!r}, so train and test would be the same pictures; "
+                f"paired: folders.{domain} is {pattern!r}, so train and test would be the same images; "
                 "write {split} where train, val and test differ"
             )
     return patterns

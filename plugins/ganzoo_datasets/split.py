@@ -1,4 +1,4 @@
-"""Which pictures are held out: drawn by name, so that the split stays as it is when files are added."""
+"""Which images are held out: drawn by name, so that the split stays as it is when files are added."""
 
 from __future__ import annotations
 

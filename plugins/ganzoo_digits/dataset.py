@@ -33,18 +33,18 @@ class StripedDigits(Dataset):
 
     Nothing is downloaded. In training A and B show different scans. In test and validation B shows the scans of A over
     other clutter, as A's true pair is in ``Sample.target``: the same scan over the same clutter in the other domain.
-    ``mask`` is the glyph's coverage, ``values["digit"]`` what it reads. Pictures are drawn at first use and kept.
+    ``mask`` is the glyph's coverage, ``values["digit"]`` what it reads. Images are drawn at first use and kept.
 
     As horses stand in meadows and zebras in savannas, the clutter may differ as well: with ``backgrounds: different``
     A lies on upright boxes and bars in cool hues, B on ellipses and slanting bars in sandy ones, in every split. The
-    true pair keeps its picture's clutter still, so to repaint it is wrong, though the pictures of B would suggest it.
+    true pair keeps its image's clutter still, so to repaint it is wrong, though the images of B would suggest it.
 
     Args:
-        size: the pictures' side in pixels, at least 16.
+        size: the images' side in pixels, at least 16.
         seed: draws the clutter, the shades and the splits; the run's own seed leaves them as they are.
         held_out: the number of test scans, 1 … 1,698; 97 more are for validation, the rest for training.
         backgrounds: whether the clutter of A and B is drawn ``alike`` or is ``different``.
-        pairs: whether picture i of B is in training the true pair of picture i of A, for methods that learn from pairs;
+        pairs: whether image i of B is in training the true pair of image i of A, for methods that learn from pairs;
             B's own scans are then left out. What is held out stays as it is.
     """
 
@@ -82,17 +82,17 @@ class StripedDigits(Dataset):
         self._drawn: dict[tuple[str, str], list[Sample]] = {}
 
     def unpaired(self) -> StripedDigits:
-        """Return the same data without pairs: what the judges learn from."""
+        """Return the same data without pairs: what the classifiers learn from."""
         if not self.paired:
             return self
         return StripedDigits(size=self.size, seed=self.seed, held_out=self.held_out, backgrounds=self.backgrounds)
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many pictures there are."""
+        """Return how many images there are."""
         return len(self._scans_of[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Return one picture, (size, size, 3), named by its scan's place among scikit-learn's: ``train_A_00012``."""
+        """Return one image, (size, size, 3), named by its scan's place among scikit-learn's: ``train_A_00012``."""
         place = (split, domain)
         if place not in self._drawn:
             self._drawn[place] = [self._draw(split, domain, int(scan)) for scan in self._scans_of[place]]
@@ -112,14 +112,14 @@ class StripedDigits(Dataset):
         ground = drawing.clutter(keyed("striped_digits", self.seed, kind, scan), self.size, landscape)
         shade = drawing.dark(keyed("striped_digits", self.seed, "shade", scan), self.size)
         cover = drawing.coverage(self._scans.images[scan], self.size)
-        pictures = {
+        images = {
             "A": drawing.paint(ground, shade, cover),
             "B": drawing.paint(ground, drawing.striped(self.size), cover),
         }
         return Sample(
-            pictures[domain],
+            images[domain],
             f"{split}_{domain}_{scan:05d}",
             mask=cover,
-            target=pictures["B" if domain == "A" else "A"],
+            target=images["B" if domain == "A" else "A"],
             values={"digit": float(self._scans.digits[scan])},
         )

@@ -1,6 +1,6 @@
-"""Draw the pictures: glyph coverage from a scan, colour clutter, dark paint (A) and striped paint (B).
+"""Draw the images: glyph coverage from a scan, colour clutter, dark paint (A) and striped paint (B).
 
-All lengths follow from the picture's size, so that 16, 32 or 128 px show the same scene.
+All lengths follow from the image's size, so that 16, 32 or 128 px show the same scene.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ def clutter(rng: np.random.Generator, size: int, landscape: Landscape = ANYWHERE
     outside = np.where((kinds == OVAL)[:, None, None], oval, box)
     covers = np.clip(0.5 - size * outside, 0, 1) * opacities[:, None, None]
 
-    picture = np.broadcast_to(colours[0], (size, size, 3)).copy()
+    image = np.broadcast_to(colours[0], (size, size, 3)).copy()
     for cover, colour in zip(covers, colours[1:], strict=True):
-        picture += cover[..., None] * (colour - picture)
-    return picture
+        image += cover[..., None] * (colour - image)
+    return image
 
 
 def _pale_colours(rng: np.random.Generator, count: int, hues: tuple[float, float]) -> Plane:
@@ -101,8 +101,8 @@ def dark(rng: np.random.Generator, size: int) -> Plane:
 
 
 def striped(size: int) -> Plane:
-    """Return B's paint, diagonal yellow and red stripes fixed to the picture's grid: (size, size, 3), 0 … 1."""
-    # A period that is a multiple of 4 lies still on the grid of a network that halves the picture twice.
+    """Return B's paint, diagonal yellow and red stripes fixed to the image's grid: (size, size, 3), 0 … 1."""
+    # A period that is a multiple of 4 lies still on the grid of a network that halves the image twice.
     period = 4 * max(1, size // 32)
     axis = np.arange(size)
     yellow = (axis[:, None] + axis) % period < period // 2

@@ -1,4 +1,4 @@
-"""How well dark digits become striped ones: measured, as everything about the drawn pictures is known."""
+"""How well dark digits become striped ones: measured, as everything about the drawn images is known."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ganzoo import GanzooError
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
+from ganzoo_digits.classifiers import Classifier, digit_classifier, domain_classifier
 from ganzoo_digits.dataset import StripedDigits
-from ganzoo_digits.judges import Classifier, digit_reader, domain_judge
 from ganzoo_metrics.distances import frechet
 
 
 class DigitsMetric(Metric):
-    """Four figures of a translation A → B, and the first two for the untranslated pictures.
+    """Four figures of a translation A → B, and the first two for the untranslated images.
 
-    ``judged_B``: share that a classifier of A and B takes for B, %; by the glyph alone, where the data set's
+    ``classified_B``: share that a classifier of A and B takes for B, %; by the glyph alone, where the data set's
     backgrounds differ. ``read``: share whose digit is read right by a classifier trained on B, %. ``background_l1``:
     mean |fake_B − real_A| where no glyph covers the pixel, and ``pair_l1``: mean |fake_B − true pair| everywhere, both
-    of a picture, on the scale [−1, 1]. Translations are cut to it as they are saved.
+    of an image, on the scale [−1, 1]. Translations are cut to it as they are saved.
 
     The metric ``background_l1`` weighs each pixel by 1 − mask, so that the rims of the glyph, which it covers in part,
     count in part; here they do not count at all.
@@ -36,7 +36,7 @@ class DigitsMetric(Metric):
     digit: Classifier
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Raise GanzooError for data that knows no digits, and pictures of another size than the judges learn from."""
+        """Raise GanzooError for data without digits, and for images of another size than the training images."""
         self.dataset = reader.dataset
         first = self.dataset.sample("train", "A", 0)
         if first.target is None or first.mask is None or "digit" not in first.values:
@@ -44,11 +44,11 @@ class DigitsMetric(Metric):
         require_size("digits", reader)
 
     def prepare(self, seed: int) -> None:
-        """Train the judges, or take them from the cache."""
-        self.domain, self.digit = domain_judge(self.dataset), digit_reader(self.dataset)
+        """Train the classifiers, or take them from the cache."""
+        self.domain, self.digit = domain_classifier(self.dataset), digit_classifier(self.dataset)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return a row a picture: hits in percent, errors."""
+        """Return a row an image: hits in percent, errors."""
         device = step["fake_B"].device
         self.domain.to(device)
         self.digit.to(device)
@@ -58,11 +58,11 @@ class DigitsMetric(Metric):
         pixels = ground.sum(dim=(1, 2, 3)).clamp(min=1)
         with torch.autocast(device.type, enabled=False):
             return {
-                "judged_B": _percent(self.domain(fake).argmax(1) == 1),
+                "classified_B": _percent(self.domain(fake).argmax(1) == 1),
                 "read": _percent(self.digit(fake).argmax(1) == digits),
                 "background_l1": ((fake - real).abs().mean(1, keepdim=True) * ground).sum(dim=(1, 2, 3)) / pixels,
                 "pair_l1": (fake - step["true_B"]).abs().mean(dim=(1, 2, 3)),
-                "judged_B_untranslated": _percent(self.domain(real).argmax(1) == 1),
+                "classified_B_untranslated": _percent(self.domain(real).argmax(1) == 1),
                 "read_untranslated": _percent(self.digit(real).argmax(1) == digits),
             }
 
@@ -72,10 +72,10 @@ def _percent(hits: Tensor) -> Tensor:
 
 
 class DigitsDistance(Metric):
-    """Fréchet's distance between translations A → B and B's pictures, on the features of the classifier of A and B.
+    """Fréchet's distance between translations A → B and B's images, on the features of the classifier of A and B.
 
-    The figure is ``fd_judge``. It needs no weights from elsewhere, and compares with nothing but itself: the features
-    are the 1,536 numbers before the classifier's decision, on the pictures as they are.
+    The value is ``fd_classifier``. It needs no weights from elsewhere, and compares with nothing but itself: the
+    features are the 1,536 numbers before the classifier's decision, on the images as they are.
     """
 
     directions = ("AB",)
@@ -87,42 +87,42 @@ class DigitsDistance(Metric):
     def bind(self, method: Method, reader: Reader) -> None:
         """Take the data.
 
-        Raises GanzooError for pictures that are not of three channels, and where none are there for training, or of
+        Raises GanzooError for images that are not of three channels, and where none are there for training, or of
         another size than is measured.
         """
         self.dataset = reader.dataset
         if any(count != 3 for count in self.dataset.channels.values()):
-            raise GanzooError("the metric 'digits_distance' sees pictures of three channels: take another metric")
+            raise GanzooError("the metric 'digits_distance' sees images of three channels: take another metric")
         require_size("digits_distance", reader)
 
     def prepare(self, seed: int) -> None:
-        """Train the judge, or take it from the cache."""
-        self.domain = domain_judge(self.dataset)
+        """Train the classifier, or take it from the cache."""
+        self.domain = domain_classifier(self.dataset)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return the features of the translations, (B, 1536)."""
         return {"features": self.features(step["fake_B"].clamp(-1, 1))}
 
     def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the features of real pictures, likewise."""
+        """Return the features of real images, likewise."""
         return {"features": self.features(step[f"real_{domain}"])}
 
     def features(self, images: Tensor) -> Tensor:
-        """Return what the judge knows of pictures (B, 3, H, W) in [−1, 1] before it decides."""
+        """Return what the classifier knows of images (B, 3, H, W) in [−1, 1] before it decides."""
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
             found: Tensor = nn.Sequential(*list(self.domain.to(images.device))[:-1])(images.float())
         return found
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the distance. Raises GanzooError for fewer than two pictures of a side."""
-        return {"fd_judge": frechet(rows["features"], real["features"])}
+        """Return the distance. Raises GanzooError for fewer than two images of a side."""
+        return {"fd_classifier": frechet(rows["features"], real["features"])}
 
 
 def require_size(metric: str, reader: Reader) -> None:
-    """Raise GanzooError unless the training pictures, which judges learn from, are of the one size that is measured.
+    """Raise GanzooError unless the training images, which classifiers learn from, are of the one size that is measured.
 
     Args:
-        metric: whose judges they are, for the error.
+        metric: whose classifiers they are, for the error.
         reader: of the data.
     """
     data, side = reader.dataset, reader.images.size
@@ -135,12 +135,14 @@ def require_size(metric: str, reader: Reader) -> None:
     if len(sides) != 1 or 0 in sides:
         there = "these are not" if sides else "there are none"
         raise GanzooError(
-            f"evaluate.metrics: {metric}: its judges learn from training pictures, squares of one size, and {there}: "
+            f"evaluate.metrics: {metric}: its classifiers learn from training images, squares of one size, "
+            f"and {there}: "
             "take another metric"
         )
     if (learnt := sides.pop()) != side:
         other = f" or data.size={side}" if isinstance(data, StripedDigits) else ""
         raise GanzooError(
-            f"evaluate.metrics: {metric}: its judges learn from the data set's pictures as they are, {learnt} pixels a "
+            f"evaluate.metrics: {metric}: its classifiers learn from the data set's images as they are, "
+            f"{learnt} pixels a "
             f"side, and those that are measured have {side}: set images.size={learnt}{other}"
         )

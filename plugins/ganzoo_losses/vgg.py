@@ -30,13 +30,13 @@ COLOURS: dict[Input, tuple[tuple[float, ...], tuple[float, ...]]] = {
 
 
 class VGG(nn.Module):
-    """Pictures to the maps of its layers, ``conv1_1``, ``relu1_1``, ``conv1_2``, …; frozen, widths as its weights have.
+    """Images to the maps of its layers, ``conv1_1``, ``relu1_1``, ``conv1_2``, …; frozen, widths as its weights have.
 
     Args:
         depth: 16 or 19.
         weights: a state dict, named as torchvision does, ``features.0.weight``, or by layer, ``conv1_1.weight``. What
             it has of the classifier is left out.
-        input: the range of pictures that the weights were trained on.
+        input: the range of images that the weights were trained on.
         pool: of 2×2.
         unpooled: blocks before which there is no pool.
         origin: where the weights are from, for errors.
@@ -77,9 +77,9 @@ class VGG(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Return layer → maps (B, N, H', W') of pictures (B, 1 or 3, H, W) in [−1, 1].
+        """Return layer → maps (B, N, H', W') of images (B, 1 or 3, H, W) in [−1, 1].
 
-        Raises GanzooError for pictures of other channels, or smaller than one value of the last of the layers.
+        Raises GanzooError for images of other channels, or smaller than one value of the last of the layers.
         """
         wanted = set(layers)
         found: dict[str, Tensor] = {}
@@ -90,7 +90,7 @@ class VGG(nn.Module):
             if name in self.pooled:
                 if min(maps.shape[-2:]) < 2:
                     size = "×".join(map(str, reversed(image.shape[-2:])))
-                    raise GanzooError(f"pictures of {size} pixels are too small for VGG's {', '.join(sorted(wanted))}")
+                    raise GanzooError(f"images of {size} pixels are too small for VGG's {', '.join(sorted(wanted))}")
                 maps = self.pool(maps, 2)
             maps = conv(maps)
             made = {f"conv{name}": maps, f"relu{name}": (maps := maps.relu())}
@@ -98,9 +98,9 @@ class VGG(nn.Module):
         return found
 
     def seen(self, image: Tensor) -> Tensor:
-        """Return pictures in the range of the weights, in their precision, (B, 3, H, W)."""
+        """Return images in the range of the weights, in their precision, (B, 3, H, W)."""
         if image.shape[1] not in (1, 3):
-            raise GanzooError(f"VGG sees pictures of 1 or 3 channels; these have {image.shape[1]}")
+            raise GanzooError(f"VGG sees images of 1 or 3 channels; these have {image.shape[1]}")
         image = ((image.to(self.mean.dtype) + 1) / 2 - self.mean) / self.std
         return image.flip(1) if self.blue_first else image
 

@@ -1,4 +1,4 @@
-"""The mask encoder: what of a picture enters the generator, and what goes around it."""
+"""The mask encoder: what of an image enters the generator, and what goes around it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ganzoo_cyclegan.layers import init_weights
 class MaskEncoder(nn.Module):
     """Two 1×1 convolutions beside a generator G: output = G(E_m([x⊙m, m])) + E_c([x⊙(1 − m), 1 − m]).
 
-    The mask, one plane, is repeated to the picture's channels. Neither has an activation, so that the sum is not
+    The mask, one plane, is repeated to the image's channels. Neither has an activation, so that the sum is not
     confined to [−1, 1] (Wang, Mask CycleGAN, Fig. 3, and the released code).
 
     Args:
-        in_channels: of the picture.
+        in_channels: of the image.
         out_channels: of the translation.
     """
 

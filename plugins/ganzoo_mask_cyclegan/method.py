@@ -24,23 +24,23 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class MaskCycleGAN(MethodWrapper):
     """Masked translation (Wang, Mask CycleGAN): the generators see a mask, of the masker in the role ``input``.
 
-    Where the mask is 1 the picture enters the generator; the rest is context that goes around it. Any mask serves to
-    translate, so that one picture has many translations. Per domain two discriminators judge, one x and one x ⊙ m:
+    Where the mask is 1 the image enters the generator; the rest is context that goes around it. Any mask serves to
+    translate, so that one image has many translations. Per domain two discriminators judge, one x and one x ⊙ m:
 
     GAN: λ_M · GAN(D_masked; x⊙m, x̃⊙m) + (1 − λ_M) · GAN(D; x, x̃), in the generators' and the discriminators' losses.
     Cycle: λ · (μ‖(a − a')⊙m‖₁ + (1 − μ)‖(a − a')⊙(1 − m)‖₁), means over all pixels. Identity: as CycleGAN's, unmasked.
-    Every term that starts from a picture of A takes that picture's mask; a drawn mask serves both domains of a step.
+    Every term that starts from an image of A takes that image's mask; a drawn mask serves both domains of a step.
 
     Args:
         gan: the adversarial loss (the paper's text: vanilla; its released code: lsgan).
         cycle: λ.
         identity: in units of λ.
-        pool: earlier pictures that each of the four discriminators may be shown; a masked one keeps the mask it had.
+        pool: earlier images that each of the four discriminators may be shown; a masked one keeps the mask it had.
         masked_share: λ_M, the masked discriminators' share of the GAN terms.
         inside: μ, the masked region's share of the cycle terms.
     """
 
-    accepts: ClassVar[tuple[str, ...]] = ("input", "judge", "composite")
+    accepts: ClassVar[tuple[str, ...]] = ("input", "discriminator", "composite")
     requires: ClassVar[tuple[str, ...]] = ("input",)
 
     def __init__(
@@ -80,11 +80,11 @@ class MaskCycleGAN(MethodWrapper):
         return {f"E_{ab}": MaskEncoder(channels[ab[0]], channels[ab[1]]) for ab in self.directions}
 
     def mask(self, step: Step, name: str) -> Tensor:
-        """Return the mask of the real picture that a picture of the step was made from."""
+        """Return the mask of the real image that an image of the step was made from."""
         return self.masks.mask("input", step, f"real_{source_of(name)}")
 
     def generate(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
-        """Return what a generator with its mask encoder makes of pictures of the step."""
+        """Return what a generator with its mask encoder makes of images of the step."""
         encoder = self.networks[f"E_{direction}"]
         entering, around = zip(*(encoder(step[name], self.mask(step, name)) for name in names), strict=True)
         made = together(self.networks[f"G_{direction}"], list(entering))
@@ -97,7 +97,7 @@ class MaskCycleGAN(MethodWrapper):
         return self.inside * (error * mask).mean() + (1 - self.inside) * (error * (1 - mask)).mean()
 
     def show_masked(self, step: Step, name: str) -> Tensor:
-        """Return what a masked discriminator sees of a picture: of what the other one sees, x ⊙ m."""
+        """Return what a masked discriminator sees of an image: of what the other one sees, x ⊙ m."""
         return self.cyclegan.show(step, name) * self.mask(step, name)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:

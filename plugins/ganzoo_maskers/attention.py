@@ -20,17 +20,17 @@ from ganzoo_maskers.pretrained import Normalize, fetched, misfit, of_timm, read_
 class Attention(Masker):
     """Where a timm vision transformer's class token attends: softmax(q·kᵀ/√d), its row for the class token.
 
-    The map is the mean over heads (Caron et al. 2021, DINO), bilinearly enlarged to the picture and scaled to [0, 1]
-    for each picture by its least and greatest value (a flat map becomes 0). It is made binary by ``quantile``, or by
+    The map is the mean over heads (Caron et al. 2021, DINO), bilinearly enlarged to the image and scaled to [0, 1]
+    for each image by its least and greatest value (a flat map becomes 0). It is made binary by ``quantile``, or by
     the ``threshold`` that any masker takes. Networks trained without labels see objects best: try
     ``vit_small_patch16_224.dino``.
 
     Args:
         model: a timm name, with or without a tag of weights; it needs a class token.
         weights: a safetensors file or a torch state dict; without it those that timm names are fetched, once.
-        quantile: 1 in the 1 − quantile of the picture's pixels where the map is greatest, 0 elsewhere.
+        quantile: 1 in the 1 − quantile of the image's pixels where the map is greatest, 0 elsewhere.
         block: which block's attention, counted from 0, or from the end by −1, −2, ….
-        size: side of the square that pictures are scaled to, pixels; 0: the model's own. Larger is finer and slower.
+        size: side of the square that images are scaled to, pixels; 0: the model's own. Larger is finer and slower.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Attention(Masker):
 
     @torch.no_grad()
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) in [0, 1]. Raises GanzooError for pictures of other than 1 or 3 channels."""
+        """Return (B, 1, H, W) in [0, 1]. Raises GanzooError for images of other than 1 or 3 channels."""
         maps = F.interpolate(self.attention(image), image.shape[-2:], mode="bilinear").flatten(1)
         low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
         # Enlarging a flat map leaves rounding, far below this share of its height, which is not to be spread to [0, 1].

@@ -24,7 +24,7 @@ class Colours(Masker):
 
     Args:
         classes: name → red, green, blue, 0 … 255 each (sRGB), in the order of the planes.
-        blur: deviation of a Gaussian that the picture goes through first, as a share of its shorter side, so that
+        blur: deviation of a Gaussian that the image goes through first, as a share of its shorter side, so that
             classes come in patches; 0: none.
         within: ΔE beyond which a pixel is of no class (2 is just seen, black and white are 100 apart); 0: none is.
     """
@@ -47,7 +47,7 @@ class Colours(Masker):
     lab: Tensor
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, K, H, W) of 0 and 1. Raises GanzooError for pictures of other than three channels."""
+        """Return (B, K, H, W) of 0 and 1. Raises GanzooError for images of other than three channels."""
         if image.shape[1] != 3:
             raise GanzooError(f"colours: it sees red, green and blue, not {image.shape[1]} channels")
         with torch.autocast(image.device.type, enabled=False):  # classes are those that a bank was built with

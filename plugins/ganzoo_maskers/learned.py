@@ -16,12 +16,12 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class Learned(Masker):
-    """Where the generators should change a picture: a small network trained with them, in the role composite.
+    """Where the generators should change an image: a small network trained with them, in the role composite.
 
     Its only teachers are the method's losses, through m·G(x) + (1 − m)·x, and they let it collapse both ways: to 1,
     where it is no mask (Pumarola et al. 2018, GANimation, eq. 4, for which the sparsity is), and, as the cycles of
     young generators are poor, to 0, where nothing is translated and nothing learnt. So three terms hold it, a the
-    mask's mean over a picture: ``sparsity`` · a; ``opening`` · max(0, least − a); ``smoothness`` · its total
+    mask's mean over an image: ``sparsity`` · a; ``opening`` · max(0, least − a); ``smoothness`` · its total
     variation, against specks. One network serves both domains.
 
     A 7×7 convolution to ``width``, one of 3×3 and stride 2 to twice that, a residual block, nearest ×2 and a 3×3
@@ -29,9 +29,9 @@ class Learned(Masker):
 
     Args:
         width: channels of the first layer.
-        channels: of the pictures of both domains.
+        channels: of the images of both domains.
         sparsity: weight of the mask's mean.
-        least: the share of a picture below which the mask is opened again.
+        least: the share of an image below which the mask is opened again.
         opening: weight of what is missing to it; it has to outdo the cycle terms.
         smoothness: weight of the mask's total variation, a mean over neighbours.
     """
@@ -63,10 +63,10 @@ class Learned(Masker):
         self.last = nn.Conv2d(width, 1, 7, padding="same", padding_mode="replicate")
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) in (0, 1), float32. Raises GanzooError for pictures of other channels."""
+        """Return (B, 1, H, W) in (0, 1), float32. Raises GanzooError for images of other channels."""
         if image.shape[1] != self.channels:
             raise GanzooError(
-                f"learned: made for pictures of {self.channels} channels, and these have {image.shape[1]}; "
+                f"learned: made for images of {self.channels} channels, and these have {image.shape[1]}; "
                 "both domains need the same, set by channels"
             )
         # Instance norm needs more than one place at half size.

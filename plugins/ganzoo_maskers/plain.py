@@ -1,4 +1,4 @@
-"""Maskers that draw nothing at random: all of the picture, a disc in it, the data set's mask, another role's."""
+"""Maskers that draw nothing at random: all of the image, a disc in it, the data set's mask, another role's."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Full(Masker):
 
 
 class Round(Masker):
-    """1 in the ellipse in the picture's middle.
+    """1 in the ellipse in the image's middle.
 
     Args:
-        scale: its axes, as shares of the picture's height and width.
+        scale: its axes, as shares of the image's height and width.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -45,9 +45,10 @@ class Round(Masker):
 
 
 class Shared(Masker):
-    """What the masker in another role makes of the picture.
+    """What the masker in another role makes of the image.
 
-    With ``learned`` in the role composite, ``judge: {masker: shared, role: composite}`` has the discriminators see what
+    With ``learned`` in the role composite, ``discriminator: {masker: shared, role: composite}`` has the
+    discriminators see what
     is attended to alone, so that backgrounds which differ between the domains cannot give a translation away (Mejjati
     et al. 2018, section 3.2). The judge teaches that masker nothing: no gradient reaches it from here.
 
@@ -66,7 +67,7 @@ class Shared(Masker):
 
 
 class File(Masker):
-    """The mask that the data set gives with a picture; a generated one is served its source's."""
+    """The mask that the data set gives with an image; a generated one is served its source's."""
 
     needs: ClassVar[tuple[str, ...]] = ("given",)
 

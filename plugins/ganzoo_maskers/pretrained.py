@@ -23,7 +23,7 @@ OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
 
 class Normalize(nn.Module):
-    """Bring pictures into the range that a network was trained on.
+    """Bring images into the range that a network was trained on.
 
     Args:
         mean: of red, green and blue in [0, 1].
@@ -44,10 +44,10 @@ class Normalize(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return (B, 3, H, W) in float32 for (B, 1 or 3, H, W) in [−1, 1].
 
-        Raises GanzooError for pictures of another number of channels.
+        Raises GanzooError for images of another number of channels.
         """
         if image.shape[1] not in (1, 3):
-            raise GanzooError(f"a pretrained masker sees pictures of 1 or 3 channels; these have {image.shape[1]}")
+            raise GanzooError(f"a pretrained masker sees images of 1 or 3 channels; these have {image.shape[1]}")
         return ((image.float() + 1) / 2 - self.mean) / self.std
 
 

@@ -18,7 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class MultiRectangle(Masker):
-    """1 in the union of rectangles, drawn anew for each picture.
+    """1 in the union of rectangles, drawn anew for each image.
 
     ``algorithm`` (Algorithm 1, in whole pixels): rectangles are added until there are at least as many as drawn from
     {count…}, and their summed relative area, overlaps counted twice, reaches ``area``. ``area: 1`` means the full mask.
@@ -29,8 +29,8 @@ class MultiRectangle(Masker):
         variant: ``algorithm`` or ``released``.
         count: the least number of rectangles is drawn from {count[0], …, count[1]}.
         area: the least summed relative area.
-        smallest: the least side, pixels; 0: a tenth of the picture's.
-        largest: the side stays below it, pixels (but never below ``smallest``); 0: the picture's.
+        smallest: the least side, pixels; 0: a tenth of the image's.
+        largest: the side stays below it, pixels (but never below ``smallest``); 0: the image's.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()

@@ -26,8 +26,8 @@ class Segmenter(Masker):
         classes: their names; ``all``: every class in a plane of its own, for the role ``labels``.
         planes: ``union``: one plane for all that are named; ``per_class``: one for each, in the order of ``classes``.
         soft: probabilities (softmax); otherwise 1 where a class is the likeliest of all, else 0.
-        size: the shorter side is scaled to it before, pixels; 0: pictures as they are. The networks were trained at
-            520, and small pictures are served better by 256 or more.
+        size: the shorter side is scaled to it before, pixels; 0: images as they are. The networks were trained at
+            520, and small images are served better by 256 or more.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Segmenter(Masker):
         return super().train(False)
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, K, H, W) in [0, 1]. Raises GanzooError for pictures of other than 1 or 3 channels."""
+        """Return (B, K, H, W) in [0, 1]. Raises GanzooError for images of other than 1 or 3 channels."""
         with torch.autocast(image.device.type, enabled=False):
             shares = self.logits(image).softmax(1)
         if not self.soft:
@@ -69,7 +69,7 @@ class Segmenter(Masker):
         return mask.to(image.dtype)
 
     def logits(self, image: Tensor) -> Tensor:
-        """Return the network's output for all classes at the picture's size: (B, 21, H, W), float32."""
+        """Return the network's output for all classes at the image's size: (B, 21, H, W), float32."""
         sides = image.shape[-2:]
         seen = self.normalize(image)
         if self.size:

@@ -13,7 +13,7 @@ from ganzoo.randomness import Draws
 
 
 class CenteredSquare(Masker):
-    """1 in a square in the picture's middle, its scale drawn anew for each picture.
+    """1 in a square in the image's middle, its scale drawn anew for each image.
 
     Args:
         scales: shares of the side, one of which is drawn uniformly; a single one is always taken.

@@ -25,10 +25,10 @@ class UNet(Masker):
 
     On the way down ``depth`` times two 3×3 convolutions and a 2×2 max pooling, which double the channels; on the way
     up a 2×2 transposed convolution, which halves them, the maps from the way down beside it, and two 3×3 convolutions;
-    a 1×1 convolution at the end. Unlike the paper's the convolutions pad, so that the mask is as large as the picture,
+    a 1×1 convolution at the end. Unlike the paper's the convolutions pad, so that the mask is as large as the image,
     and each is followed by batch norm. Width 64 and depth 4 have 31,037,633 parameters.
 
-    The mean and the deviation of the pictures that it was trained on are kept with its weights, and normalize what it
+    The mean and the deviation of the images that it was trained on are kept with its weights, and normalize what it
     sees. Weights without them, which were trained on some other range, are refused.
 
     Args:
@@ -36,8 +36,8 @@ class UNet(Masker):
             one, else ``last``; or a safetensors file or a state dict. Without weights it is yet to be trained, and
             with them the next three are read off their shapes.
         width: channels of the outermost level; 64 where neither this nor the weights say.
-        depth: poolings, 4 likewise; pictures are padded to multiples of 2**depth and the mask is cropped.
-        channels: of the pictures; 3 likewise.
+        depth: poolings, 4 likewise; images are padded to multiples of 2**depth and the mask is cropped.
+        channels: of the images; 3 likewise.
     """
 
     def __init__(
@@ -82,17 +82,17 @@ class UNet(Masker):
         return super().train(mode and any(one.requires_grad for one in self.parameters()))
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) in [0, 1], float32. Raises GanzooError for pictures of another number of channels."""
+        """Return (B, 1, H, W) in [0, 1], float32. Raises GanzooError for images of another number of channels."""
         return self.logits(image).float().sigmoid()
 
     def logits(self, image: Tensor) -> Tensor:
-        """Return the log-odds of the foreground, (B, 1, H, W), of pictures (B, C, H, W) in [−1, 1], any H and W.
+        """Return the log-odds of the foreground, (B, 1, H, W), of images (B, C, H, W) in [−1, 1], any H and W.
 
-        Raises GanzooError for pictures of another number of channels.
+        Raises GanzooError for images of another number of channels.
         """
         if image.shape[1] != self.channels:
             told = f"channels: {image.shape[1]}" if self.trains else f"weights trained on {image.shape[1]}"
-            raise GanzooError(f"unet: it sees pictures of {self.channels} channels, not {image.shape[1]}: take {told}")
+            raise GanzooError(f"unet: it sees images of {self.channels} channels, not {image.shape[1]}: take {told}")
         height, width = image.shape[-2:]
         extra = (0, -width % self.stride, 0, -height % self.stride)
         maps = self.normalize(F.pad(image.to(self.head.weight.dtype), extra, mode="replicate"))
@@ -109,8 +109,8 @@ class UNet(Masker):
     def _refuse_one_value(self, image: Tensor) -> None:
         if self.training and image[:, 0].numel() == self.stride**2:
             raise GanzooError(
-                f"unet: one picture of {image.shape[-2]}×{image.shape[-1]} pixels is one value at the innermost level, "
-                "which batch norm cannot learn from: lower depth, or take larger pictures or batches"
+                f"unet: one image of {image.shape[-2]}×{image.shape[-1]} pixels is one value at the innermost level, "
+                "which batch norm cannot learn from: lower depth, or take larger images or batches"
             )
 
 

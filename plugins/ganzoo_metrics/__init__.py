@@ -1,4 +1,4 @@
-"""Figures of what a method does to pictures. Uses the package ganzoo_maskers, to read weights' files."""
+"""Figures of what a method does to images. Uses the package ganzoo_maskers, to read weights' files."""
 
 from __future__ import annotations
 

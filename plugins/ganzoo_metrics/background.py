@@ -12,11 +12,11 @@ from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method, Metric
 from ganzoo.step import Step
 
-Which = Literal["given", "input", "judge", "composite"]
+Which = Literal["given", "input", "discriminator", "composite"]
 
 
 class SourceMask:
-    """The mask of a direction's source picture: the data set's own, or the one that a masker of the recipe makes.
+    """The mask of a direction's source image: the data set's own, or the one that a masker of the recipe makes.
 
     Args:
         metric: whose it is, for the errors.
@@ -54,21 +54,22 @@ class SourceMask:
         return GanzooError(
             f"evaluate.metrics: {self.metric}: the data set gives no masks of {domain}; the data set folders takes "
             f"them from train{domain}_masks, test{domain}_masks; or set mask to a role for which the recipe has a "
-            "masker: input, judge or composite"
+            "masker: input, discriminator or composite"
         )
 
 
 class BackgroundL1(Metric):
-    """Mean |fake_Y − real_X| over a picture's background, on the scale [−1, 1]; then the mean over pictures.
+    """Mean |fake_Y − real_X| over an image's background, on the scale [−1, 1]; then the mean over images.
 
-    X is the direction's source, Y its target, m the mask of the source picture, 1 where the foreground is: each pixel
-    weighs 1 − m. Translations are cut to [−1, 1] as they are saved. A picture whose background weighs less than one
-    pixel in all says nothing of backgrounds and is left out of the mean; where that is every picture, the figure is not
+    X is the direction's source, Y its target, m the mask of the source image, 1 where the foreground is: each pixel
+    weighs 1 − m. Translations are cut to [−1, 1] as they are saved. An image whose background weighs less than one
+    pixel in all says nothing of backgrounds and is left out of the mean; where that is every image, the figure is not
     a number.
 
     Args:
-        mask: ``given``: m comes with the data; ``input``, ``judge``, ``composite``: the recipe's masker in that role
-            makes it of the source picture.
+        mask: ``given``: m comes with the data; ``input``, ``discriminator``, ``composite``: the recipe's masker in that
+            role
+            makes it of the source image.
     """
 
     def __init__(self, *, mask: Which = "given") -> None:
@@ -90,12 +91,12 @@ class BackgroundL1(Metric):
         return {"error": error, "pixels": pixels}
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the mean over the pictures that have a background, in float64."""
+        """Return the mean over the images that have a background, in float64."""
         return {"background_l1": float(rows["error"][rows["pixels"] >= 1].double().mean())}
 
 
 def source_and_fake(metric: str, step: Step, direction: Direction) -> tuple[Tensor, Tensor]:
-    """Return a direction's source pictures and their translations, cut to [−1, 1] as they are saved, float32.
+    """Return a direction's source images and their translations, cut to [−1, 1] as they are saved, float32.
 
     Raises GanzooError where sources are not known, and for domains with different numbers of channels.
     """
@@ -104,13 +105,13 @@ def source_and_fake(metric: str, step: Step, direction: Direction) -> tuple[Tens
     real, fake = step[f"real_{source}"].float(), step[f"fake_{target}"].float().clamp(-1, 1)
     if real.shape[1] != fake.shape[1]:
         raise GanzooError(
-            f"evaluate.metrics: {metric} compares the pictures of {source} with their translations, and {source} has "
+            f"evaluate.metrics: {metric} compares the images of {source} with their translations, and {source} has "
             f"{real.shape[1]} channels, {target} {fake.shape[1]}: take the metric out"
         )
     return real, fake
 
 
 def require_source(metric: str, step: Step, domain: str) -> None:
-    """Raise GanzooError where it is not known of which pictures translations were made."""
+    """Raise GanzooError where it is not known of which images translations were made."""
     if f"real_{domain}" not in step:
         raise GanzooError(f"{metric} compares translations with their sources, which are not known here")

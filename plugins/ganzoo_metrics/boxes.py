@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def box_logits(detector: Any, image: Tensor, threshold: float) -> Tensor:
-    """Return the class logits of the boxes that a Faster R-CNN of torchvision reports for a picture: (boxes, K).
+    """Return the class logits of the boxes that a Faster R-CNN of torchvision reports for an image: (boxes, K).
 
     torchvision reports boxes with one class and its probability each; those are looked up among the proposals that
     they were made of.

@@ -31,7 +31,7 @@ def scores(matrix: Tensor, left_out: Collection[int] = ()) -> dict[str, float]:
     The second is a mean over the classes of the truth, the third over those of truth or prediction.
 
     Args:
-        matrix: (K, K + 1) of all pictures, of which some pixel counts.
+        matrix: (K, K + 1) of all images, of which some pixel counts.
         left_out: classes that no mean is taken over; no pixel counts whose truth they are.
     """
     matrix = matrix.double()

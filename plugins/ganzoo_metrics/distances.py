@@ -80,6 +80,6 @@ def _ordered(vectors: Tensor) -> Tensor:
 def _require(fake: Tensor, real: Tensor) -> None:
     for side, vectors in (("translated", fake), ("real", real)):
         if len(vectors) < 2:
-            raise GanzooError(f"a distance of sets needs two {side} pictures at least; there are {len(vectors)}")
+            raise GanzooError(f"a distance of sets needs two {side} images at least; there are {len(vectors)}")
         if not bool(torch.isfinite(vectors).all()):
-            raise GanzooError(f"features of {side} pictures are not finite: look at the pictures, they may be broken")
+            raise GanzooError(f"features of {side} images are not finite: look at the images, they may be broken")

@@ -1,4 +1,4 @@
-"""How far the set of translations is from the set of real pictures: distances between their features."""
+"""How far the set of translations is from the set of real images: distances between their features."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Real = Literal["measured", "train"]
 
 @dataclass(frozen=True)
 class Look:
-    """How pictures are looked at.
+    """How images are looked at.
 
     Args:
         network: (B, 3, side, side) in [0, 255] → (B, d).
         side: in pixels.
-        how: pictures are resized to it.
+        how: images are resized to it.
         label: of the network, for records.
         weights: the file that it was read from.
     """
@@ -44,17 +44,17 @@ class Look:
 
 
 Distance = Callable[[str, Tensor, Tensor, int], dict[str, float]]
-"""Name, features of translations (n, d) and of real pictures (m, d), seed → figures."""
+"""Name, features of translations (n, d) and of real images (m, d), seed → figures."""
 
 
 class SetDistance(Metric):
-    """A distance between the features of translations and those of real pictures of their domain.
+    """A distance between the features of translations and those of real images of their domain.
 
     Args:
         name: of the figure.
         look: gives the features.
         distance: between them.
-        real: ``measured``: the real pictures of the split that is measured; ``train``: the training pictures.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
     def __init__(self, name: str, look: Look, distance: Distance, real: Real) -> None:
@@ -69,7 +69,7 @@ class SetDistance(Metric):
         self.seed = seed
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the directions into pictures that the network can see. Raises GanzooError when there are none."""
+        """Keep the directions into images that the network can see. Raises GanzooError when there are none."""
         self.directions = seen_ways(self.name, method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
@@ -77,12 +77,12 @@ class SetDistance(Metric):
         return {"features": self.features(step, f"fake_{direction[1]}")}
 
     def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the features of real pictures, (B, d)."""
+        """Return the features of real images, (B, d)."""
         return {"features": self.features(step, f"real_{domain}")}
 
     @torch.no_grad()
     def features(self, step: Step, name: str) -> Tensor:
-        """Return the features (B, d), float32, of a step's pictures as files would hold them.
+        """Return the features (B, d), float32, of a step's images as files would hold them.
 
         They are left in the step, for the next metric that looks in the same way.
         """
@@ -95,7 +95,7 @@ class SetDistance(Metric):
         return step[key]
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the distance's figures. Raises GanzooError for fewer than two pictures of a side."""
+        """Return the distance's figures. Raises GanzooError for fewer than two images of a side."""
         return self.distance(self.name, rows["features"], real["features"], self.seed)
 
 
@@ -122,14 +122,14 @@ def inception(weights: Path | None, how: How) -> Look:
 
 
 class FID(SetDistance):
-    """Fréchet Inception distance between translations and real pictures of their domain; less is nearer.
+    """Fréchet Inception distance between translations and real images of their domain; less is nearer.
 
-    Pictures are quantized, resized as clean-fid does, and seen by TensorFlow's Inception of 2015 (Heusel et al. 2017;
-    Parmar et al. 2022). It shrinks as pictures grow in number: figures of different ``n_fake`` and ``n_real`` do not
-    compare, nor do those of pictures that were scaled to another size.
+    Images are quantized, resized as clean-fid does, and seen by TensorFlow's Inception of 2015 (Heusel et al. 2017;
+    Parmar et al. 2022). It shrinks as images grow in number: figures of different ``n_fake`` and ``n_real`` do not
+    compare, nor do those of images that were scaled to another size.
 
     Args:
-        real: ``measured``: the real pictures of the split that is measured; ``train``: the training pictures.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
         weights: pytorch-fid's state dict; by default the one that ``ganzoo weights get pytorch-fid/inception`` fetches.
     """
 
@@ -138,7 +138,7 @@ class FID(SetDistance):
 
 
 class FIDLegacyPyTorch(SetDistance):
-    """``fid`` as pytorch-fid has it: bilinear resizing that aliases, and pictures scaled by 255.
+    """``fid`` as pytorch-fid has it: bilinear resizing that aliases, and images scaled by 255.
 
     Args:
         real: as of ``fid``.
@@ -164,7 +164,7 @@ class FIDLegacyTensorFlow(SetDistance):
 class KID(SetDistance):
     """Kernel Inception distance (Bińkowski et al. 2018), as clean-fid computes it; less is nearer.
 
-    Its mean does not depend on how many pictures there are; ``kid_std`` is its deviation over 100 draws of up to 1,000.
+    Its mean does not depend on how many images there are; ``kid_std`` is its deviation over 100 draws of up to 1,000.
 
     Args:
         real: as of ``fid``.

@@ -24,18 +24,18 @@ Real = Literal["measured", "train"]
 
 
 class Entropy(Metric):
-    """The mean entropy of what a network makes of translations, of their sources, and of real pictures.
+    """The mean entropy of what a network makes of translations, of their sources, and of real images.
 
     Args:
         task: what the network does.
         model: its name in torchvision.
         weights: a file with its weights, or torchvision's own.
         classes: that the weights know; 0: as many as torchvision's own.
-        real: where real pictures come from.
+        real: where real images come from.
     """
 
     unit: ClassVar[str] = ""
-    """What is counted, where it is not one a picture."""
+    """What is counted, where it is not one an image."""
 
     def __init__(self, task: Task, model: str, weights: Path | None, classes: int, real: Real) -> None:
         self.name = f"entropy_{task}"
@@ -61,19 +61,19 @@ class Entropy(Metric):
         return found | ({"source": self.of(step[source])} if seen else {})
 
     def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the same of real pictures."""
+        """Return the same of real images."""
         return {"real": self.of(step[f"real_{domain}"])}
 
     @torch.no_grad()
     def of(self, images: Tensor) -> Tensor:
-        """Return the sum of each picture's entropies, and how many there are, (B, 2)."""
+        """Return the sum of each image's entropies, and how many there are, (B, 2)."""
         self.pretrained.network.to(images.device)
         with torch.autocast(images.device.type, enabled=False):
             return self.entropies(images)
 
     @abstractmethod
     def entropies(self, images: Tensor) -> Tensor:
-        """Return (B, 2) of pictures (B, 1 or 3, H, W) in [−1, 1], as ``of``."""
+        """Return (B, 2) of images (B, 1 or 3, H, W) in [−1, 1], as ``of``."""
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the means. Raises GanzooError where there is nothing to take the mean of."""
@@ -81,7 +81,7 @@ class Entropy(Metric):
         for which, column in {**rows, **real}.items():
             total, count = column.double().sum(0).tolist()
             if not count:
-                raise GanzooError(f"{self.name}: of {len(column)} pictures ({which}), none has {self.unit}")
+                raise GanzooError(f"{self.name}: of {len(column)} images ({which}), none has {self.unit}")
             found[f"{self.name}_{which}"] = total / count
             if self.unit:
                 found[f"{self.name}_{which}_{self.unit}"] = count / len(column)
@@ -93,17 +93,17 @@ class EntropyClassification(Entropy):
 
     Less is nearer to what the classifier was trained on, photographs, which Tomei et al. (2019, table 3, with
     ResNet-152) take for realism: ``entropy_classification_fake`` of translations is to be read between that of their
-    sources, ``_source``, and that of real pictures of their domain, ``_real``. By itself it is no quality: nothing is
-    as sure as a picture that fools the network.
+    sources, ``_source``, and that of real images of their domain, ``_real``. By itself it is no quality: nothing is
+    as sure as an image that fools the network.
 
-    Pictures are scaled and cropped as torchvision does for the model's weights; those are of its first training, as the
+    Images are scaled and cropped as torchvision does for the model's weights; those are of its first training, as the
     later ones are less sure by design.
 
     Args:
         model: a classifier of torchvision.
         weights: a file with its weights; without it torchvision's own are fetched.
         classes: that the weights know; 0: as many as torchvision's own.
-        real: ``measured``: the real pictures of the split that is measured; ``train``: the training pictures.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
     def __init__(
@@ -117,20 +117,20 @@ class EntropyClassification(Entropy):
         super().__init__("classification", model, weights, classes, real)
 
     def entropies(self, images: Tensor) -> Tensor:
-        """Return one entropy for each picture."""
+        """Return one entropy for each image."""
         return once(entropy(self.pretrained.network(self.pretrained.seen(images))))
 
 
 class EntropySegmentation(Entropy):
-    """Mean entropy of a segmenter's softmax over pixels and pictures, in nats; as ``entropy_classification``.
+    """Mean entropy of a segmenter's softmax over pixels and images, in nats; as ``entropy_classification``.
 
     Tomei et al. (2019, table 3) have another segmenter: compare within a table, not with theirs.
 
     Args:
-        model: a segmenter of torchvision, which sees pictures scaled to 520 pixels.
+        model: a segmenter of torchvision, which sees images scaled to 520 pixels.
         weights: a file with its weights; without it torchvision's own are fetched.
         classes: that the weights know; 0: as many as torchvision's own.
-        real: ``measured``: the real pictures of the split that is measured; ``train``: the training pictures.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class EntropySegmentation(Entropy):
         super().__init__("segmentation", model, weights, classes, real)
 
     def entropies(self, images: Tensor) -> Tensor:
-        """Return each picture's mean over pixels."""
+        """Return each image's mean over pixels."""
         return once(entropy(self.pretrained.network(self.pretrained.seen(images))["out"]).mean((1, 2)))
 
 
@@ -152,7 +152,7 @@ class EntropyDetection(Entropy):
     """Mean entropy over boxes of a detector's softmax of a box, in nats; as ``entropy_classification``.
 
     Boxes are those that the detector reports, each once, for however many classes it is reported; ``no object`` counts
-    as a class. ``entropy_detection_fake_boxes`` is their number a picture. Tomei et al. (2019, table 3) have a detector
+    as a class. ``entropy_detection_fake_boxes`` is their number an image. Tomei et al. (2019, table 3) have a detector
     trained on Visual Genome, with many more classes than torchvision's own, of COCO.
 
     Args:
@@ -160,7 +160,7 @@ class EntropyDetection(Entropy):
         weights: a file with its weights; without it torchvision's own are fetched.
         classes: that the weights know, with ``no object``; 0: as many as torchvision's own.
         threshold: probability of a class above which a box is reported.
-        real: ``measured``: the real pictures of the split that is measured; ``train``: the training pictures.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
     unit = "boxes"
@@ -179,7 +179,7 @@ class EntropyDetection(Entropy):
         self.threshold = threshold
 
     def entropies(self, images: Tensor) -> Tensor:
-        """Return each picture's sum over boxes, and their number."""
+        """Return each image's sum over boxes, and their number."""
         found = []
         for image in self.pretrained.seen(images):
             each = entropy(box_logits(self.pretrained.network, image, self.threshold))

@@ -1,4 +1,4 @@
-"""How far a picture is from itself: after there and back, and after a generator that had nothing to do."""
+"""How far an image is from itself: after there and back, and after a generator that had nothing to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganzoo.step import Step
 
 
 class CycleL1(Metric):
-    """Mean |rec_X − real_X| of a picture, on the scale [−1, 1]; X is the direction's source."""
+    """Mean |rec_X − real_X| of an image, on the scale [−1, 1]; X is the direction's source."""
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return (B,) errors."""
@@ -18,9 +18,9 @@ class CycleL1(Metric):
 
 
 class IdentityL1(Metric):
-    """Mean |idt_X − real_X| of a picture, on the scale [−1, 1]; X is the direction's source.
+    """Mean |idt_X − real_X| of an image, on the scale [−1, 1]; X is the direction's source.
 
-    ``idt_A`` is what the generator *into* A makes of a picture that is of A already.
+    ``idt_A`` is what the generator *into* A makes of an image that is of A already.
     """
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

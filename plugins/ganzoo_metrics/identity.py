@@ -1,4 +1,4 @@
-"""How far a network's features of a picture move when it is translated: whose face it is, to a network of faces."""
+"""How far a network's features of an image move when it is translated: whose face it is, to a network of faces."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ganzoo_metrics.seen import seen_ways
 
 
 class IdentityDistance(Metric):
-    """Cosine distance between a network's features of a source and of its translation, mean over pictures.
+    """Cosine distance between a network's features of a source and of its translation, mean over images.
 
     1 − ⟨a, b⟩ / (‖a‖ ‖b‖): 0 where the features point the same way, 1 where they have nothing in common, at most 2.
-    Less means that more of what the network tells pictures apart by was kept. The figure bears the network's name,
+    Less means that more of what the network tells images apart by was kept. The figure bears the network's name,
     ``identity_distance_resnet50``, as it speaks of a person's identity only as far as the network does: give it the
     weights of one that was trained to tell faces apart. Published ones, of ImageNet, know kinds of things, not persons.
 
-    Pictures are quantized and resized whole to the network's side, as clean-fid does: nothing looks for faces in them,
+    Images are quantized and resized whole to the network's side, as clean-fid does: nothing looks for faces in them,
     which should lie as they did in the network's training.
 
     Args:
@@ -45,25 +45,25 @@ class IdentityDistance(Metric):
         self.about = {"network": self.look.label, "weights": self.sources["weights"].key, "resizing": self.look.how}
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the directions between pictures that can be seen. Raises GanzooError when there is none."""
+        """Keep the directions between images that can be seen. Raises GanzooError when there is none."""
         self.directions = seen_ways("identity_distance", method, reader, source=True)
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return (B,) distances.
 
-        Raises GanzooError where sources are not known, and for a picture without any feature, or that is not finite.
+        Raises GanzooError where sources are not known, and for an image without any feature, or that is not finite.
         """
         require_source(self.name, step, direction[0])
         source, fake = (self.unit(step[name]) for name in (f"real_{direction[0]}", f"fake_{direction[1]}"))
         return {self.name: (source - fake).square().sum(1) / 2}  # the same, but for the rounding of 1 − 0.999…
 
     def unit(self, images: Tensor) -> Tensor:
-        """Return the features of pictures, (B, d), of length 1. Raises GanzooError where they are all zero."""
+        """Return the features of images, (B, d), of length 1. Raises GanzooError where they are all zero."""
         with torch.autocast(images.device.type, enabled=False):
             seen = resize(quantized(images), self.look.side, self.look.how)
             features = self.look.network.to(images.device)(seen)
             length = features.norm(dim=1, keepdim=True)
         if not bool(length.all()):
-            raise GanzooError(f"{self.name}: the network sees nothing in a picture: its features are all zero")
+            raise GanzooError(f"{self.name}: the network sees nothing in an image: its features are all zero")
         return features / length

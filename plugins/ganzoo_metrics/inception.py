@@ -16,7 +16,7 @@ Scaling = Literal["by_128", "by_255"]
 
 
 class Inception(nn.Module):
-    """Pictures (B, 3, 299, 299) in [0, 255] → the 2,048 features before the classifier, (B, 2048) float32.
+    """Images (B, 3, 299, 299) in [0, 255] → the 2,048 features before the classifier, (B, 2048) float32.
 
     It is torchvision's Inception v3 with the pools of TensorFlow's graph: averages leave the padding out, and the last
     block takes the largest where it should average.
@@ -46,9 +46,9 @@ class Inception(nn.Module):
         self.network = network.eval().requires_grad_(False)
         self.scaling = scaling
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Return the features."""
-        scaled = (pictures - 128) / 128 if self.scaling == "by_128" else 2 * pictures / 255 - 1
+        scaled = (images - 128) / 128 if self.scaling == "by_128" else 2 * images / 255 - 1
         found: Tensor = self.network(scaled)
         return found
 

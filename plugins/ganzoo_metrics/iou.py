@@ -16,13 +16,13 @@ from ganzoo.step import Step
 
 
 class MaskIoU(Metric):
-    """Intersection over union of two masks, each cut at ½, mean over pictures; two empty ones agree fully.
+    """Intersection over union of two masks, each cut at ½, mean over images; two empty ones agree fully.
 
     Of a supervised method (AA): ``mask_iou`` of the mask that it makes and the given one, and what two that do not look
     would reach: ``mask_iou_all_foreground``, and ``mask_iou_mean_mask``, the mean of the training masks, cut at ½.
 
     Of a translation (AB, BA): whether the subject stays where it was: what a role's masker makes of the translated
-    picture against what it makes of the source.
+    image against what it makes of the source.
 
     Args:
         role: of translations, whose masker looks.
@@ -32,7 +32,7 @@ class MaskIoU(Metric):
 
     mean: Tensor
 
-    def __init__(self, *, role: Literal["judge", "input", "composite"] = "judge") -> None:
+    def __init__(self, *, role: Literal["discriminator", "input", "composite"] = "discriminator") -> None:
         self.role = role
 
     def bind(self, method: Method, reader: Reader) -> None:
@@ -48,7 +48,7 @@ class MaskIoU(Metric):
             self.mean = mean_mask(self.reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return the pictures' figures, (B,) each."""
+        """Return the images' figures, (B,) each."""
         source = direction[0]
         given = step.get(f"given_mask_{source}")
         if direction != "AA":
@@ -56,7 +56,7 @@ class MaskIoU(Metric):
             return {"mask_iou": iou(*(self.masks.mask(self.role, step, name) for name in names))}
         for name in ("mask_A", "given_mask_A"):
             if name not in step:
-                whose = "the method makes" if name == "mask_A" else "the data set gives with the pictures measured"
+                whose = "the method makes" if name == "mask_A" else "the data set gives with the images measured"
                 raise GanzooError(f"mask_iou: it reads {name!r}, which is not among what {whose}")
         assert given is not None
         return {
@@ -69,7 +69,7 @@ class MaskIoU(Metric):
 def mean_mask(reader: Reader) -> Tensor:
     """Return the mean of all training masks, scaled and cropped as what is measured: (1, 1, H, W) in [0, 1].
 
-    Raises GanzooError when a training picture has no mask.
+    Raises GanzooError when a training image has no mask.
     """
     rows = evaluation_rows({"A": reader.dataset.count("train", "A")})
     total = np.zeros(())
@@ -77,7 +77,7 @@ def mean_mask(reader: Reader) -> Tensor:
         planes = reader.evaluation_batch("train", rows[start : start + 64]).planes
         if "given_mask_A" not in planes:
             raise GanzooError(
-                "evaluate.metrics: mask_iou compares with the mean of the training masks, and training pictures of the "
+                "evaluate.metrics: mask_iou compares with the mean of the training masks, and training images of the "
                 "data set have none: give them masks, or take the metric out"
             )
         total = total + planes["given_mask_A"].sum(0, dtype=np.float64)
@@ -103,6 +103,6 @@ def _refuse_blind(role: str, masks: Roles) -> None:
         )
     if "image" not in masks.needs(role):
         raise GanzooError(
-            f"mask_iou: maskers.{role} does not look at the picture, so that a mask would be compared with itself: "
+            f"mask_iou: maskers.{role} does not look at the image, so that a mask would be compared with itself: "
             "take a role whose masker does"
         )

@@ -15,7 +15,7 @@ PATCH = 7
 
 
 def pyramid(images: Tensor) -> list[Tensor]:
-    """Return the levels of pictures (B, C, H, W), the finest first: what each has that the next one has not.
+    """Return the levels of images (B, C, H, W), the finest first: what each has that the next one has not.
 
     Sides are halved as long as the shorter one is 16 pixels or more, rounded up; the last level is what is left.
 
@@ -31,7 +31,7 @@ def pyramid(images: Tensor) -> list[Tensor]:
 
 
 def patches(level: Tensor, rng: Draws, count: int) -> Tensor:
-    """Return patches of 7×7 pixels from drawn places of each picture of a level: (B, count, C, 7, 7)."""
+    """Return patches of 7×7 pixels from drawn places of each image of a level: (B, count, C, 7, 7)."""
     height, width = level.shape[-2:]
     top = rng.integers(0, height - PATCH + 1, count)
     left = rng.integers(0, width - PATCH + 1, count)

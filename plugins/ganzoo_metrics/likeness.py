@@ -18,14 +18,14 @@ from ganzoo_metrics.seen import seen_ways
 
 
 class LPIPS(Metric):
-    """LPIPS between a translation and the true pair of its source, or the source itself; mean over pictures.
+    """LPIPS between a translation and the true pair of its source, or the source itself; mean over images.
 
     0: they look the same. Against the true pair less is better, and data is needed that knows pairs; the figure is
     ``lpips``. Against the source, ``lpips_source``, it says how much of what is seen was changed, which is neither good
     nor bad by itself.
 
     Version 0.1, with the linear heads that the package lpips carries, on translations cut to [−1, 1] as they are
-    saved. Pictures of one channel are seen as grey ones of three. Directions into label maps are left out.
+    saved. Images of one channel are seen as grey ones of three. Directions into label maps are left out.
 
     Args:
         of: ``pair``: against the true pair; ``source``: against the source.
@@ -42,7 +42,7 @@ class LPIPS(Metric):
         self.sources, self.about = {"weights": source}, about(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the directions that can be measured. Raises GanzooError when none can, or pictures are too small."""
+        """Keep the directions that can be measured. Raises GanzooError when none can, or images are too small."""
         ways = seen_ways("lpips", method, reader, source=self.pair is None)
         self.directions = self.pair.known(ways, reader) if self.pair else ways
         size = reader.images.size

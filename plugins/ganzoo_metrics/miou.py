@@ -1,4 +1,4 @@
-"""Whether what a label map asks for is found in the picture that it became, by a network that segments."""
+"""Whether what a label map asks for is found in the image that it became, by a network that segments."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class MeanIoU(Metric):
     """The FCN score (Isola et al. 2017; Zhu et al. 2017) of translations: more is better, 1 the most.
 
     A segmenter looks at the translation, and what it finds is compared with the labels of the source: those that the
-    source is made of, or those that the data set gives beside its pictures. ``pixel_accuracy`` is the share of pixels
+    source is made of, or those that the data set gives beside its images. ``pixel_accuracy`` is the share of pixels
     whose class is found; ``class_accuracy`` its mean over the classes that the labels have; ``miou`` the mean, over the
-    classes that the labels or the segmenter have, of intersection over union. Pixels are counted over all pictures
+    classes that the labels or the segmenter have, of intersection over union. Pixels are counted over all images
     before anything is divided.
 
     A translation *into* label maps is compared with the true pair, where the data knows it, and needs no segmenter.
-    What a segmenter misses in real pictures, too, bounds the figures: they compare for one segmenter only.
+    What a segmenter misses in real images, too, bounds the figures: they compare for one segmenter only.
 
     Args:
         model: a segmenter of torchvision; without one the recipe's masker in the role ``labels`` looks.
@@ -84,20 +84,18 @@ class MeanIoU(Metric):
         self.directions = tuple(self.classes)
         if not self.directions:
             raise GanzooError(
-                "evaluate.metrics: miou measures pictures whose sources have labels, by a model or a masker of several "
+                "evaluate.metrics: miou measures images whose sources have labels, by a model or a masker of several "
                 "classes under maskers.labels; or label maps against their true pair; here is neither: take it out"
             )
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each picture's confusion matrix, (B, K, K + 1). Raises GanzooError for labels that are not known."""
+        """Return each image's confusion matrix, (B, K, K + 1). Raises GanzooError for labels that are not known."""
         source, target = direction
         known = self.classes[direction]
         if target in step.classes:
             if f"true_{target}" not in step:
-                raise GanzooError(
-                    f"miou: the data set gives no true pair of the pictures of {source} that are measured"
-                )
+                raise GanzooError(f"miou: the data set gives no true pair of the images of {source} that are measured")
             labels, found = step[f"true_{target}"].argmax(1), step[f"fake_{target}"].argmax(1)
         else:
             labels, found = self.labels(step, source), self.found(step, f"fake_{target}")
@@ -111,11 +109,11 @@ class MeanIoU(Metric):
         return {"confusion": confusion(labels, found, known)}
 
     def labels(self, step: Step, source: str) -> Tensor:
-        """Return the labels of source pictures, (B, H, W). Raises GanzooError where there are none."""
+        """Return the labels of source images, (B, H, W). Raises GanzooError where there are none."""
         if source in step.classes:
             return step[f"real_{source}"].argmax(1)
         if f"given_labels_{source}" not in step:
-            raise GanzooError(f"miou: the data set gives no labels of the pictures of {source} that are measured")
+            raise GanzooError(f"miou: the data set gives no labels of the images of {source} that are measured")
         return step[f"given_labels_{source}"][:, 0]
 
     def found(self, step: Step, name: str) -> Tensor:
@@ -141,13 +139,13 @@ class MeanIoU(Metric):
 def planes_that_look(masks: Roles) -> int:
     """Return how many classes the recipe's masker of labels tells apart; 0 where there is none, or it makes one plane.
 
-    Raises GanzooError for one that does not look at pictures.
+    Raises GanzooError for one that does not look at images.
     """
     if "labels" not in masks:
         return 0
     if "image" not in masks.needs("labels"):
         raise GanzooError(
-            "evaluate.metrics: miou: maskers.labels does not look at the picture, so that it would find in any "
+            "evaluate.metrics: miou: maskers.labels does not look at the image, so that it would find in any "
             "translation what its source has: name a model"
         )
     planes = torch.zeros(1, masks.maskers["labels"].planes, 8, 8)

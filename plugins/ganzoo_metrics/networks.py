@@ -1,4 +1,4 @@
-"""Networks of torchvision that look at pictures, by name, with published weights or those of a file."""
+"""Networks of torchvision that look at images, by name, with published weights or those of a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ODD: dict[str, dict[str, bool]] = {
     name: {"aux_logits": False, "init_weights": False, "transform_input": True}
     for name in ("googlenet", "inception_v3")
 }
-"""Options of models whose weights were made with another range of pictures."""
+"""Options of models whose weights were made with another range of images."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Pretrained:
 
     Args:
         network: as torchvision made it.
-        transforms: torchvision's own: pictures (B, 3, H, W) in [0, 1] → what the network was trained to see.
+        transforms: torchvision's own: images (B, 3, H, W) in [0, 1] → what the network was trained to see.
         classes: that it tells apart.
         label: what records call it.
         source: the file of its weights.
@@ -44,7 +44,7 @@ class Pretrained:
     source: Source
 
     def seen(self, images: Tensor) -> Tensor:
-        """Return pictures (B, 1 or 3, H, W) in [−1, 1] as the network was trained to see them."""
+        """Return images (B, 1 or 3, H, W) in [−1, 1] as the network was trained to see them."""
         return self.transforms(((images.float().clamp(-1, 1) + 1) / 2).expand(-1, 3, -1, -1))
 
 

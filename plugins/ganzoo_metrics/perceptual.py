@@ -28,16 +28,17 @@ SMALLEST: dict[Net, int] = {"alex": 31, "squeeze": 17, "vgg": 16}
 class BackgroundLPIPS(Metric):
     """LPIPS between real_X and m·real_X + (1 − m)·fake_Y: how far off the background looks, the foreground put back.
 
-    X is the direction's source, Y its target, m the mask of the source picture, 1 where the foreground is; translations
-    are cut to [−1, 1] as they are saved. Then the mean over pictures. 0: nothing outside the mask has changed, as in a
-    picture that is all foreground. Unlike background_l1, it grows with the background's share of the picture.
+    X is the direction's source, Y its target, m the mask of the source image, 1 where the foreground is; translations
+    are cut to [−1, 1] as they are saved. Then the mean over images. 0: nothing outside the mask has changed, as in a
+    image that is all foreground. Unlike background_l1, it grows with the background's share of the image.
 
-    LPIPS is version 0.1, with the linear heads that the package lpips carries. Pictures of one channel are seen as
+    LPIPS is version 0.1, with the linear heads that the package lpips carries. Images of one channel are seen as
     grey ones of three.
 
     Args:
-        mask: ``given``: m comes with the data; ``input``, ``judge``, ``composite``: the recipe's masker in that role
-            makes it of the source picture.
+        mask: ``given``: m comes with the data; ``input``, ``discriminator``, ``composite``: the recipe's masker in that
+            role
+            makes it of the source image.
         net: the trunk. ``alex`` is what papers mostly report; figures of different trunks do not compare.
         weights: a file with the trunk's weights as torchvision names them (alexnet, squeezenet1_1, vgg16), safetensors
             or a torch state dict; without it torchvision's own are fetched, once.
@@ -57,8 +58,8 @@ class BackgroundLPIPS(Metric):
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return (B,) distances.
 
-        Raises GanzooError without a mask or a source, for domains with different numbers of channels, for pictures of
-        other than 1 or 3 channels, and for pictures that are too small for the trunk.
+        Raises GanzooError without a mask or a source, for domains with different numbers of channels, for images of
+        other than 1 or 3 channels, and for images that are too small for the trunk.
         """
         real, fake = source_and_fake("background_lpips", step, direction)
         require_visible("background_lpips", self.net, real)
@@ -70,15 +71,15 @@ class BackgroundLPIPS(Metric):
 
 
 def require_visible(metric: str, net: Net, image: Tensor) -> None:
-    """Raise GanzooError for pictures (B, C, H, W) that a trunk cannot see."""
+    """Raise GanzooError for images (B, C, H, W) that a trunk cannot see."""
     channels, height, width = image.shape[1:]
     if channels not in (1, 3):
         raise GanzooError(
-            f"evaluate.metrics: {metric} sees pictures of 1 or 3 channels; these have {channels}: take the metric out"
+            f"evaluate.metrics: {metric} sees images of 1 or 3 channels; these have {channels}: take the metric out"
         )
     if min(height, width) < SMALLEST[net]:
         raise GanzooError(
-            f"evaluate.metrics: {metric}: pictures of {width}×{height} pixels are too small for the net {net!r}, which "
+            f"evaluate.metrics: {metric}: images of {width}×{height} pixels are too small for the net {net!r}, which "
             f"needs {SMALLEST[net]} a side: make images.size larger, or take another net"
         )
 

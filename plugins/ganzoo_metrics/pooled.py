@@ -29,7 +29,7 @@ class Seen:
 
 
 class PooledFeatures(nn.Module):
-    """Pictures (B, 3, side, side) in [0, 255] → a network's features before its classifier, (B, d) float32.
+    """Images (B, 3, side, side) in [0, 255] → a network's features before its classifier, (B, d) float32.
 
     They are what its last linear layer is given; of a network of torchvision without such a one at its end (SqueezeNet,
     VGG, DenseNet, …), the means of its last maps.
@@ -57,9 +57,9 @@ class PooledFeatures(nn.Module):
         for label, values in (("mean", self.seen.mean), ("std", self.seen.std)):
             self.register_buffer(label, 255 * torch.tensor(values, dtype=torch.float32)[:, None, None])
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Return the features."""
-        found: Tensor = self.network((pictures - self.mean) / self.std)
+        found: Tensor = self.network((images - self.mean) / self.std)
         return found if found.dim() == 2 else found.mean(dim=(2, 3))
 
 
@@ -70,8 +70,8 @@ class _Maps(nn.Module):
         super().__init__()
         self.features = features
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        maps: Tensor = self.features(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        maps: Tensor = self.features(images)
         return maps
 
 

@@ -1,4 +1,4 @@
-"""Pictures as feature networks want them: quantized as a file would hold them, then resized in one of three ways."""
+"""Images as feature networks want them: quantized as a file would hold them, then resized in one of three ways."""
 
 from __future__ import annotations
 
@@ -16,63 +16,63 @@ How = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]
 
 
 def quantized(images: Tensor) -> Tensor:
-    """Return pictures (B, 1 or 3, H, W) in [−1, 1] as files hold them: (B, 3, H, W), whole numbers 0 … 255, float32.
+    """Return images (B, 1 or 3, H, W) in [−1, 1] as files hold them: (B, 3, H, W), whole numbers 0 … 255, float32.
 
-    Raises GanzooError for another number of channels, and for pictures that are not finite.
+    Raises GanzooError for another number of channels, and for images that are not finite.
     """
     if images.shape[1] not in (1, 3):
-        raise GanzooError(f"feature networks see pictures of 1 or 3 channels; these have {images.shape[1]}")
+        raise GanzooError(f"feature networks see images of 1 or 3 channels; these have {images.shape[1]}")
     return rounded(images).expand(-1, 3, -1, -1)
 
 
 def rounded(images: Tensor) -> Tensor:
-    """Return pictures (B, C, H, W) in [−1, 1] as files hold them: whole numbers 0 … 255, float32.
+    """Return images (B, C, H, W) in [−1, 1] as files hold them: whole numbers 0 … 255, float32.
 
-    Raises GanzooError for pictures that are not finite.
+    Raises GanzooError for images that are not finite.
     """
     if not bool(torch.isfinite(images).all()):
-        raise GanzooError("a picture is not finite: there is nothing to measure")
+        raise GanzooError("an image is not finite: there is nothing to measure")
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round()
 
 
-def resize(pictures: Tensor, side: int, how: How) -> Tensor:
-    """Return ``quantized`` pictures as (B, 3, side, side), in [0, 255].
+def resize(images: Tensor, side: int, how: How) -> Tensor:
+    """Return ``quantized`` images as (B, 3, side, side), in [0, 255].
 
     Args:
-        pictures: (B, 3, H, W).
+        images: (B, 3, H, W).
         side: in pixels.
         how: ``clean``: bicubic, with a kernel that widens when it shrinks, in floats, as clean-fid does through Pillow
             (Parmar et al. 2022); ``legacy_pytorch``: bilinear, from four pixels whatever the sizes; and
             ``legacy_tensorflow``: likewise, with pixel i taken from i · H / side, as TensorFlow 1 did. Both alias.
     """
-    return WAYS[how](pictures, side)
+    return WAYS[how](images, side)
 
 
-def _clean(pictures: Tensor, side: int) -> Tensor:
+def _clean(images: Tensor, side: int) -> Tensor:
     from cleanfid.resize import make_resizer  # type: ignore[import-untyped]
 
     resizer = make_resizer("PIL", False, "bicubic", (side, side))
-    resized = [resizer(one) for one in pictures.permute(0, 2, 3, 1).cpu().numpy()]
-    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(pictures.device)
+    resized = [resizer(one) for one in images.permute(0, 2, 3, 1).cpu().numpy()]
+    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(images.device)
 
 
-def _pytorch(pictures: Tensor, side: int) -> Tensor:
-    return F.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)
+def _pytorch(images: Tensor, side: int) -> Tensor:
+    return F.interpolate(images, (side, side), mode="bilinear", align_corners=False)
 
 
-def _tensorflow(pictures: Tensor, side: int) -> Tensor:
+def _tensorflow(images: Tensor, side: int) -> Tensor:
     for dim in (2, 3):
-        pictures = _stretched(pictures, dim, side)
-    return pictures
+        images = _stretched(images, dim, side)
+    return images
 
 
-def _stretched(pictures: Tensor, dim: int, side: int) -> Tensor:
-    length = pictures.shape[dim]
-    places = torch.arange(side, device=pictures.device, dtype=torch.float32) * (length / side)
+def _stretched(images: Tensor, dim: int, side: int) -> Tensor:
+    length = images.shape[dim]
+    places = torch.arange(side, device=images.device, dtype=torch.float32) * (length / side)
     low = places.floor().long().clamp(max=length - 1)
     part = (places - low).view([side if one == dim else 1 for one in range(4)])
     high = (low + 1).clamp(max=length - 1)
-    return pictures.index_select(dim, low) * (1 - part) + pictures.index_select(dim, high) * part
+    return images.index_select(dim, low) * (1 - part) + images.index_select(dim, high) * part
 
 
 WAYS: dict[How, Callable[[Tensor, int], Tensor]] = {

@@ -1,4 +1,4 @@
-"""Which directions of a method lead to pictures, and to such as a pretrained network can look at."""
+"""Which directions of a method lead to images, and to such as a pretrained network can look at."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction, Method
 
 
-def picture_ways(metric: str, method: Method, reader: Reader) -> tuple[Direction, ...]:
-    """Return the method's directions into pictures, which label maps are not.
+def image_ways(metric: str, method: Method, reader: Reader) -> tuple[Direction, ...]:
+    """Return the method's directions into images, which label maps are not.
 
     Args:
         metric: which asks, for the error.
@@ -18,23 +18,23 @@ def picture_ways(metric: str, method: Method, reader: Reader) -> tuple[Direction
     Raises:
         GanzooError: there is none.
     """
-    pictures = [one for one in reader.dataset.channels if one not in reader.dataset.classes]
-    found = tuple(way for way in method.directions if way in ("AB", "BA") and way[1] in pictures)
+    images = [one for one in reader.dataset.channels if one not in reader.dataset.classes]
+    found = tuple(way for way in method.directions if way in ("AB", "BA") and way[1] in images)
     if not found:
         raise GanzooError(
-            f"evaluate.metrics: {metric} measures translated pictures, and the method makes none: take it out"
+            f"evaluate.metrics: {metric} measures translated images, and the method makes none: take it out"
         )
     return found
 
 
 def seen_ways(metric: str, method: Method, reader: Reader, *, source: bool = False) -> tuple[Direction, ...]:
-    """Return the method's directions into pictures of 1 or 3 channels, which label maps are not.
+    """Return the method's directions into images of 1 or 3 channels, which label maps are not.
 
     Args:
         metric: which asks, for the error.
         method: the run's.
         reader: of its data.
-        source: the source's pictures must be such, too.
+        source: the source's images must be such, too.
 
     Raises:
         GanzooError: none is left.
@@ -43,15 +43,15 @@ def seen_ways(metric: str, method: Method, reader: Reader, *, source: bool = Fal
     into = [way for way in method.directions if way in ("AB", "BA") and way[1] in seen]
     found = tuple(way for way in into if not source or way[0] in seen)
     if not found:
-        both = " of such pictures" if source else ""
+        both = " of such images" if source else ""
         raise GanzooError(
-            f"evaluate.metrics: {metric} looks at pictures of 1 or 3 channels that are no label maps, and the method "
+            f"evaluate.metrics: {metric} looks at images of 1 or 3 channels that are no label maps, and the method "
             f"makes no translations into them{both}: take it out"
         )
     return found
 
 
 def visible(reader: Reader) -> list[str]:
-    """Return the domains whose pictures have 1 or 3 channels, and are no label maps."""
+    """Return the domains whose images have 1 or 3 channels, and are no label maps."""
     data = reader.dataset
     return [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]

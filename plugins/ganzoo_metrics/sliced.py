@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance between patches of translated and real pictures (Karras et al. 2018)."""
+"""Sliced Wasserstein distance between patches of translated and real images (Karras et al. 2018)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganzoo.randomness import Draws, keyed
 from ganzoo.step import Step
 from ganzoo_metrics.laplacian import SMALLEST, patches, pyramid
 from ganzoo_metrics.resizing import rounded
-from ganzoo_metrics.seen import picture_ways
+from ganzoo_metrics.seen import image_ways
 
 Count = Annotated[int, Field(ge=1)]
 FLAT = 1e-4
@@ -27,23 +27,23 @@ AT_ONCE = 128
 
 
 class SWD(Metric):
-    """Sliced Wasserstein distance between translations and real pictures of the target, ×10³; less is better.
+    """Sliced Wasserstein distance between translations and real images of the target, ×10³; less is better.
 
-    Karras et al. 2018 (progressive growing, section 5): of each level of a picture's Laplacian pyramid, down to 16
+    Karras et al. 2018 (progressive growing, section 5): of each level of an image's Laplacian pyramid, down to 16
     pixels, some patches of 7×7 are drawn; each channel of the patches of a set is brought to mean 0 and deviation 1;
     then the mean over random directions of the distance between the two sets' projections. ``swd_256`` compares the
-    finest details of pictures of 256 pixels, ``swd_16`` large shapes, ``swd`` is the mean over levels.
+    finest details of images of 256 pixels, ``swd_16`` large shapes, ``swd`` is the mean over levels.
 
-    It needs no network, only two pictures of each set. Sets may differ in size, but small ones lie further from
-    anything: only figures of equal numbers of pictures compare. Translations count as files hold them, in 256 levels.
+    It needs no network, only two images of each set. Sets may differ in size, but small ones lie further from
+    anything: only figures of equal numbers of images compare. Translations count as files hold them, in 256 levels.
 
-    Patches take 74 KiB of memory for each level of a picture in colours: those of translations while it is measured,
-    those of real pictures from the first measurement to the end of the run.
+    Patches take 74 KiB of memory for each level of an image in colours: those of translations while it is measured,
+    those of real images from the first measurement to the end of the run.
 
     Args:
-        patches: of each level of a picture.
+        patches: of each level of an image.
         projections: directions that patches are projected on.
-        real: ``measured``: real pictures are those of the split that is measured; ``train``: the training pictures.
+        real: ``measured``: real images are those of the split that is measured; ``train``: the training images.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class SWD(Metric):
         self.real = real
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the directions into pictures. Raises GanzooError when there are none, or pictures are too small."""
-        self.directions = picture_ways("swd", method, reader)
+        """Keep the directions into images. Raises GanzooError when there are none, or images are too small."""
+        self.directions = image_ways("swd", method, reader)
         _require_large(reader.images.size)
 
     def prepare(self, seed: int) -> None:
@@ -67,11 +67,11 @@ class SWD(Metric):
         return self.drawn(rounded(step[f"fake_{direction[1]}"]) / 127.5 - 1, step, f"fake/{direction}")
 
     def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the same of real pictures."""
+        """Return the same of real images."""
         return self.drawn(step[f"real_{domain}"], step, f"real/{domain}")
 
     def drawn(self, images: Tensor, step: Step, purpose: str) -> dict[str, Tensor]:
-        """Return patches of pictures, at places that are keyed by picture, purpose and level."""
+        """Return patches of images, at places that are keyed by image, purpose and level."""
         _require_large(min(images.shape[-2:]))
         found = {}
         with torch.autocast(images.device.type, enabled=False):
@@ -84,15 +84,15 @@ class SWD(Metric):
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the distance of each level, and their mean.
 
-        Raises GanzooError for fewer than two pictures of a set, and for pictures of different sizes.
+        Raises GanzooError for fewer than two images of a set, and for images of different sizes.
         """
         if rows.keys() != real.keys() or any(len({len(one) for one in some.values()}) > 1 for some in (rows, real)):
-            raise GanzooError("swd: it compares levels of equal sizes, and pictures are of several: scale them alike")
+            raise GanzooError("swd: it compares levels of equal sizes, and images are of several: scale them alike")
         found = {}
         for side, fakes in rows.items():
             fewest = min(len(fakes), len(real[side]))
             if fewest < 2:
-                raise GanzooError(f"swd: it compares sets of pictures, and one of them has {fewest}: it needs two")
+                raise GanzooError(f"swd: it compares sets of images, and one of them has {fewest}: it needs two")
             directions = keyed(self.seed, f"swd/directions/{side}").standard_normal(
                 (self.projections, fakes[0, 0].numel()), dtype=np.float32
             )
@@ -139,6 +139,6 @@ def _sorted(lines: Tensor) -> Tensor:
 def _require_large(side: int) -> None:
     if side < SMALLEST:
         raise GanzooError(
-            f"evaluate.metrics: swd: pictures of {side} pixels a side are smaller than its lowest level, {SMALLEST}: "
+            f"evaluate.metrics: swd: images of {side} pixels a side are smaller than its lowest level, {SMALLEST}: "
             "make images.size larger, or take the metric out"
         )

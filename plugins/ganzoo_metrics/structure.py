@@ -1,4 +1,4 @@
-"""Structural similarity (Wang et al. 2004) of a translation and the true picture of the same scene."""
+"""Structural similarity (Wang et al. 2004) of a translation and the true image of the same scene."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class SSIM(Metric):
     """Structural similarity of a translation and the true pair of its source: 1 where they are equal, at least −1.
 
     Wang et al. 2004, eq. 13, with K₁ = 0.01, K₂ = 0.03 and a Gaussian window of 11×11 pixels and deviation 1.5, of each
-    channel by itself, of pictures in [0, 1]: the mean over the places at which the window fits into the picture and
-    over channels, then over pictures. Needs data that knows pairs, and pictures of 11 pixels a side.
+    channel by itself, of images in [0, 1]: the mean over the places at which the window fits into the image and
+    over channels, then over images. Needs data that knows pairs, and images of 11 pixels a side.
     """
 
     def __init__(self) -> None:
@@ -32,17 +32,17 @@ class SSIM(Metric):
         self.directions = self.pair.ways(method, reader)
         if reader.images.size < WINDOW:
             raise GanzooError(
-                f"evaluate.metrics: ssim: pictures of {reader.images.size} pixels a side are smaller than its window, "
+                f"evaluate.metrics: ssim: images of {reader.images.size} pixels a side are smaller than its window, "
                 f"{WINDOW}: make images.size larger, or take the metric out"
             )
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) similarities. Raises GanzooError without true pictures."""
+        """Return (B,) similarities. Raises GanzooError without true images."""
         return {"ssim": ssim(*((one + 1) / 2 for one in self.pair.of(step, direction)))}
 
 
 def ssim(one: Tensor, other: Tensor) -> Tensor:
-    """Return the structural similarity of pictures (B, C, H, W) in [0, 1], of 11 pixels a side or more: (B,).
+    """Return the structural similarity of images (B, C, H, W) in [0, 1], of 11 pixels a side or more: (B,).
 
     >>> ssim(torch.zeros(1, 1, 11, 11), torch.ones(1, 1, 11, 11))
     tensor([9.9990e-05])

@@ -1,4 +1,4 @@
-"""What styles do to translations: how far apart they put one picture, and how alike they make different ones."""
+"""What styles do to translations: how far apart they put one image, and how alike they make different ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Many = Annotated[int, Field(ge=2)]
 
 
 class Styled(Metric):
-    """Translates each picture in several styles, drawn once for all pictures, so that styles and pictures form a grid.
+    """Translates each image in several styles, drawn once for all images, so that styles and images form a grid.
 
     Args:
         styles: how many.
@@ -35,14 +35,14 @@ class Styled(Metric):
         """Keep the method. Raises GanzooError when its translations have no styles."""
         self.method = method
         if not any(method.style_size(direction[1]) for direction in method.directions):
-            raise GanzooError("evaluate.metrics: the method makes one translation of each picture: it has no styles")
+            raise GanzooError("evaluate.metrics: the method makes one translation of each image: it has no styles")
 
     def prepare(self, seed: int) -> None:
         """Keep what keys the styles."""
         self.seed = seed
 
     def translations(self, step: Step, direction: Direction) -> list[Tensor]:
-        """Return the pictures of the step in each style, (B, C, H, W), float32."""
+        """Return the images of the step in each style, (B, C, H, W), float32."""
         source = step[f"real_{direction[0]}"]
         given = {name: step[name] for name in step.batch if name.startswith("given_")}
         found = []
@@ -59,13 +59,13 @@ class Styled(Metric):
 
 
 class LPIPSDiversity(Styled):
-    """LPIPS between translations of one picture in different styles (Huang et al. 2018, section 5.2).
+    """LPIPS between translations of one image in different styles (Huang et al. 2018, section 5.2).
 
-    The mean over all pairs of styles, then over pictures; 0 where styles change nothing. What is translated into
-    pictures of other than 1 or 3 channels, such as label maps, is left out.
+    The mean over all pairs of styles, then over images; 0 where styles change nothing. What is translated into
+    images of other than 1 or 3 channels, such as label maps, is left out.
 
     Args:
-        styles: for each picture.
+        styles: for each image.
         net: LPIPS's trunk; figures of different trunks do not compare.
         weights: a file with the trunk's weights, as background_lpips takes it.
     """
@@ -80,16 +80,14 @@ class LPIPSDiversity(Styled):
         """Leave directions into label maps out. Raises GanzooError when none is left, or the method has no styles."""
         super().bind(method, reader)
         data = reader.dataset
-        pictures = [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]
-        self.directions = tuple(way for way in self.directions if way[1] in pictures)
+        images = [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]
+        self.directions = tuple(way for way in self.directions if way[1] in images)
         if not self.directions:
-            raise GanzooError(
-                "lpips_diversity: no domain has pictures of 1 or 3 channels, which LPIPS sees; take it out"
-            )
+            raise GanzooError("lpips_diversity: no domain has images of 1 or 3 channels, which LPIPS sees; take it out")
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) distances. Raises GanzooError for pictures that the trunk cannot see."""
+        """Return (B,) distances. Raises GanzooError for images that the trunk cannot see."""
         made = self.translations(step, direction)
         require_visible("lpips_diversity", self.net, made[0])
         seen = [one.expand(-1, 3, -1, -1) for one in made]
@@ -100,19 +98,19 @@ class LPIPSDiversity(Styled):
 
 
 class StyleShare(Styled):
-    """How much of what translations look like is the style's and how much the picture's, as shares of the variance.
+    """How much of what translations look like is the style's and how much the image's, as shares of the variance.
 
-    Looks are the mean and the deviation of each channel. Over all pictures in all of the styles, ``style_share`` is
+    Looks are the mean and the deviation of each channel. Over all images in all of the styles, ``style_share`` is
     the share of their variance that the style explains (η² of a two-way table, summed over the looks), and
-    ``content_share`` the picture's: with styles that hold, one style over two contents agrees, and two styles differ.
+    ``content_share`` the image's: with styles that hold, one style over two contents agrees, and two styles differ.
 
     Args:
-        styles: drawn once for all pictures.
+        styles: drawn once for all images.
     """
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each picture's looks in each style, (B, styles, 2C)."""
+        """Return each image's looks in each style, (B, styles, 2C)."""
         made = torch.stack(self.translations(step, direction), 1)
         return {"looks": torch.cat([made.mean((3, 4)), made.std((3, 4))], 2)}
 
@@ -130,17 +128,17 @@ class StyleShare(Styled):
 class StyleRecovery(Styled):
     """Whether a translation has the style that it was asked for: R² of the style that the method finds in it.
 
-    1 − Σ(found − asked)² / Σ(asked − mean asked)², over all pictures, styles and numbers of a style: 1 when one style
+    1 − Σ(found − asked)² / Σ(asked − mean asked)², over all images, styles and numbers of a style: 1 when one style
     over two contents is found to be that style each time, 0 when what is found tells nothing, below when it misleads.
     It is the method's own encoder that looks (Huang et al. 2018, eq. 4 trains it to).
 
     Args:
-        styles: drawn once for all pictures.
+        styles: drawn once for all images.
     """
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each picture's errors, squared and summed, (B,), and what the asked styles vary by."""
+        """Return each image's errors, squared and summed, (B,), and what the asked styles vary by."""
         asked, domain = self.drawn(direction), direction[1]
         made = self.translations(step, direction)
         errors = [

@@ -15,7 +15,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class MUNITGenerator(nn.Module):
-    """Encode pictures of a domain to content and style, and decode such pairs (Huang et al. 2018, appendix B).
+    """Encode images of a domain to content and style, and decode such pairs (Huang et al. 2018, appendix B).
 
     Content: a 7×7 convolution, ``downs`` 4×4 ones of stride 2, residual blocks, all with instance norm. Style: a 7×7
     convolution, four of stride 2, without norms, pooled to a vector of ``style`` numbers. The decoder's residual blocks
@@ -23,14 +23,14 @@ class MUNITGenerator(nn.Module):
     15,026,187 parameters.
 
     Args:
-        in_channels: of the domain's pictures.
+        in_channels: of the domain's images.
         out_channels: likewise; a domain is decoded to itself.
         width: channels at full size; four times as many in the blocks.
         downs: convolutions of stride 2 to the content.
         blocks: residual blocks, in the encoder and in the decoder.
         style: numbers of a style.
         hidden: units of the perceptron's layers.
-        head: what the decoder ends in: ``tanh``, as published, or, where pictures are label maps, ``softmax`` over the
+        head: what the decoder ends in: ``tanh``, as published, or, where images are label maps, ``softmax`` over the
             classes, scaled to [−1, 1], so that what a pixel has of one class it lacks of the others.
     """
 
@@ -74,11 +74,11 @@ class MUNITGenerator(nn.Module):
         init_kaiming(self)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return content and style of pictures, as ``encode_content`` and ``encode_style`` do."""
+        """Return content and style of images, as ``encode_content`` and ``encode_style`` do."""
         return self.encode_content(images), self.encode_style(images)
 
     def encode_content(self, images: Tensor) -> Tensor:
-        """Return the contents (B, 4·width, H/4, W/4) of pictures (B, C, H, W) in [−1, 1].
+        """Return the contents (B, 4·width, H/4, W/4) of images (B, C, H, W) in [−1, 1].
 
         Heights and widths that are no multiple of the stride are padded; ``decode`` gives the padded size back.
         """
@@ -86,17 +86,17 @@ class MUNITGenerator(nn.Module):
         return content
 
     def encode_style(self, images: Tensor) -> Tensor:
-        """Return the styles (B, style) of pictures (B, C, H, W), of any size."""
+        """Return the styles (B, style) of images (B, C, H, W), of any size."""
         look: Tensor = self.look(pad_to_stride(images, self.stride, least=32)).flatten(1)
         return look.to(torch.promote_types(look.dtype, torch.float32))
 
     def decode(self, content: Tensor, style: Tensor) -> Tensor:
-        """Return the pictures (B, C, H, W) in [−1, 1] that show a content in a style."""
+        """Return the images (B, C, H, W) in [−1, 1] that show a content in a style."""
         for block, numbers in zip(self.blocks, self.perceptron(style).split(4 * self.inner, dim=1), strict=False):
             content = block(content, numbers)
         decoded: Tensor = self.up(content)
         return decoded
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return pictures decoded from what they were encoded to, of the same size."""
+        """Return images decoded from what they were encoded to, of the same size."""
         return crop_to(self.decode(*self.encode(images)), images)

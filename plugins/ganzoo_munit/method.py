@@ -1,4 +1,4 @@
-"""MUNIT: what a picture shows and how it looks, apart; any content of one domain in any style of the other."""
+"""MUNIT: what an image shows and how it looks, apart; any content of one domain in any style of the other."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ Plain = Literal["lsgan", "vanilla", "hinge"]
 class MUNIT(Method):
     """Multimodal unpaired translation (Huang et al., ECCV 2018, section 3, eq. 2 to 5; the released code's weights).
 
-    Each domain's generator encodes its pictures to content c and style s, and decodes pairs of them:
+    Each domain's generator encodes its images to content c and style s, and decodes pairs of them:
     fake_B = G_B(c_A, s), s ~ N(0, I). The generators minimize, from A and likewise from B,
     adv(D_B(fake_B)) + λ_image‖G_A(c_A, s_A) − real_A‖₁ + λ_content‖c(fake_B) − c_A‖₁ + λ_style‖s(fake_B) − s‖₁ +
-    λ_cycle‖G_A(c(fake_B), s_A) − real_A‖₁; the discriminators real + fake, before them, on the same pictures in styles
-    of another draw. ``idt_A`` is the picture decoded from its own content and style, ``rec_A`` from the translation's
+    λ_cycle‖G_A(c(fake_B), s_A) − real_A‖₁; the discriminators real + fake, before them, on the same images in styles
+    of another draw. ``idt_A`` is the image decoded from its own content and style, ``rec_A`` from the translation's
     content and its own style.
 
     Args:
         gan: the adversarial loss.
-        image: λ of the pictures' reconstruction.
+        image: λ of the images' reconstruction.
         content: λ of the contents'.
         style: λ of the styles'.
         cycle: λ of the reconstruction through the other domain; 0 in the paper, 10 in some of its configurations.
-        share_styles: show the discriminators the pictures of the generators' own turn, which saves a forward.
+        share_styles: show the discriminators the images of the generators' own turn, which saves a forward.
         halve: steps after which the learning rate is halved, again and again; 0: it falls linearly, by ``train.decay``.
     """
 
-    accepts: ClassVar[tuple[str, ...]] = ("judge", "composite")
+    accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class MUNIT(Method):
         self.tensors = ["fake_B", "fake_A", "idt_A", "idt_B", *(["rec_A", "rec_B"] if cycle else [])]
 
     def prepare(self, reader: Reader) -> None:
-        """Raise GanzooError for a generator that makes classes of pictures that have none."""
+        """Raise GanzooError for a generator that makes classes of images that have none."""
         for one in "AB":
             if getattr(self.generator(one), "head", "") == "softmax" and one not in reader.dataset.classes:
                 raise GanzooError(
-                    f"networks.G_{one}: head: softmax makes label maps, and the pictures of {one} are none: set "
+                    f"networks.G_{one}: head: softmax makes label maps, and the images of {one} are none: set "
                     f"data.classes.{one}, or head: tanh"
                 )
 
@@ -82,20 +82,20 @@ class MUNIT(Method):
 
         For the discriminators, that is translations alone. Passes through one network share a batch.
         """
-        judged_only = step.phase == "discriminator" and not self.share_styles
+        discriminator_only = step.phase == "discriminator" and not self.share_styles
         for one in "AB":
             step[f"content_{one}"] = self.generator(one).encode_content(step[f"real_{one}"])
-            if not judged_only:
+            if not discriminator_only:
                 step[f"style_{one}"] = self.generator(one).encode_style(step[f"real_{one}"])
             step[f"drawn_{one}"] = self.drawn(step, one)
         for source, target in ("AB", "BA"):
             pairs = [(f"content_{source}", f"drawn_{target}")]
-            pairs += [] if judged_only else [(f"content_{target}", f"style_{target}")]
+            pairs += [] if discriminator_only else [(f"content_{target}", f"style_{target}")]
             made = self.decode(step, target, pairs)
             step[f"fake_{target}"] = self.masks.composite(step, f"real_{source}", made[0])
             for image in made[1:]:
                 step[f"idt_{target}"] = self.masks.composite(step, f"real_{target}", image)
-        if judged_only:
+        if discriminator_only:
             return
         for source, target in ("AB", "BA"):
             seen = self.generator(target).encode(step[f"fake_{target}"])
@@ -123,11 +123,11 @@ class MUNIT(Method):
         return list(crop_to(made, step[f"real_{domain}"]).chunk(len(pairs)))
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the generators' terms; a letter tells whose picture, content or style it is."""
+        """Return the generators' terms; a letter tells whose image, content or style it is."""
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             fake = f"fake_{target}"
-            logits = self.networks[f"D_{target}"](self.masks.judge(step, fake))
+            logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, fake))
             losses[f"gan_{source}{target}"] = generator_loss(self.gan, logits)
             errors = {
                 f"image_{source}": (f"idt_{source}", f"real_{source}"),
@@ -146,7 +146,7 @@ class MUNIT(Method):
         return critic_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate pictures in the styles ``style`` of the step, (B, style), or in drawn ones."""
+        """Translate images in the styles ``style`` of the step, (B, style), or in drawn ones."""
         source, target = direction
         name = f"real_{source}"
         step[name] = images
@@ -157,7 +157,7 @@ class MUNIT(Method):
         return self.masks.composite(step, name, made)
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
-        """Return the styles of a domain's pictures, (B, style)."""
+        """Return the styles of a domain's images, (B, style)."""
         return self.generator(domain).encode_style(images)
 
     def style_size(self, domain: str) -> int:

@@ -30,7 +30,7 @@ def critic_losses(method: Method, gan: Adversarial, step: Step) -> dict[str, Ten
     """Return each discriminator's loss, real and fake added."""
     losses = {}
     for one in "AB":
-        real, fake = (method.masks.judge(step, f"{kind}_{one}") for kind in ("real", "fake"))
+        real, fake = (method.masks.for_discriminator(step, f"{kind}_{one}") for kind in ("real", "fake"))
         on_real, on_fake = verdicts(gan, method.networks[f"D_{one}"], real, fake)
         losses[f"D_{one}"] = on_real + on_fake
     return losses

@@ -1,4 +1,4 @@
-"""Supervised segmentation: a masker learns from pictures whose masks are given."""
+"""Supervised segmentation: a masker learns from images whose masks are given."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Segmenter(Method):
     """Train the masker that SMCycleGAN judges with (Yin 2023; loss and weight decay from its released code).
 
     The loss is the binary cross entropy of the masker's logits and the given masks, a mean over pixels, plus ``dice``
-    times 1 − (2Σpg + 1) / (Σp + Σg + 1), p the probabilities and g the mask of a picture, a mean over pictures. Given
+    times 1 − (2Σpg + 1) / (Σp + Σg + 1), p the probabilities and g the mask of an image, a mean over images. Given
     masks may be soft. Only domain A is read. A run's folder is what the masker ``unet`` takes as ``weights``.
 
     Args:
@@ -76,13 +76,13 @@ class Segmenter(Method):
         return terms
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Return the masks as pictures, (B, 1, H, W) in [−1, 1]: white where the foreground is."""
+        """Return the masks as images, (B, 1, H, W) in [−1, 1]: white where the foreground is."""
         mask: Tensor = self.networks["S"](images, step.rng("mask"))
         return mask * 2 - 1
 
 
 def dice_loss(mask: Tensor, given: Tensor) -> Tensor:
-    """Return 1 − (2Σpg + 1) / (Σp + Σg + 1), sums over the pixels of (B, 1, H, W), a mean over pictures.
+    """Return 1 − (2Σpg + 1) / (Σp + Σg + 1), sums over the pixels of (B, 1, H, W), a mean over images.
 
     The 1 is a pixel: with it an empty mask that is met costs 0, not 0 / 0.
 

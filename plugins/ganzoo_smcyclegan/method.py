@@ -1,4 +1,4 @@
-"""SMCycleGAN: CycleGAN whose discriminators see a picture through its segmentation, with rising probability."""
+"""SMCycleGAN: CycleGAN whose discriminators see an image through its segmentation, with rising probability."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ RAMP: Ramp = {"start": 0.1, "end": 1.0}
 class SMCycleGAN(MethodWrapper):
     """Soft-masked CycleGAN (Yin 2023, eq. 3, 4 and 7): the discriminators judge M_x ⊙ x, real and fake.
 
-    M_x comes from the masker in the role ``judge``, run on that very picture. One draw a step decides, for both
-    directions, both phases, real and fake, whether the pictures are masked; otherwise they are judged whole.
+    M_x comes from the masker in the role ``discriminator``, run on that very image. One draw a step decides, for both
+    directions, both phases, real and fake, whether the images are masked; otherwise they are judged whole.
 
     Args:
         gan: the adversarial loss.
         cycle: λ.
         identity: in units of λ.
-        pool: earlier pictures that a discriminator may be shown (the paper: 3, for want of memory).
+        pool: earlier images that a discriminator may be shown (the paper: 3, for want of memory).
         mask_probability: of masking in a step: a number, ``{start: …, end: …}`` rising linearly over the run, or a list
             of [first epoch, probability].
-        pooled: ``judged`` keeps pictures as they were judged, so that an old one may carry an older draw; ``raw`` keeps
+        pooled: ``shown`` keeps images as they were judged, so that an old one may carry an older draw; ``raw`` keeps
             them whole and masks what comes out of the pool.
-        flow: let the gradient through the masker into the picture.
+        flow: let the gradient through the masker into the image.
     """
 
-    accepts: ClassVar[tuple[str, ...]] = ("judge", "composite")
-    requires: ClassVar[tuple[str, ...]] = ("judge",)
+    accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
+    requires: ClassVar[tuple[str, ...]] = ("discriminator",)
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class SMCycleGAN(MethodWrapper):
         identity: Weight = 0.5,
         pool: Annotated[int, Field(ge=0)] = 3,
         mask_probability: Share | Ramp | Stairs = RAMP,
-        pooled: Literal["judged", "raw"] = "judged",
+        pooled: Literal["shown", "raw"] = "shown",
         flow: bool = False,
     ) -> None:
         self.cyclegan = CycleGAN(gan=gan, cycle=cycle, identity=identity, pool=pool)
@@ -72,25 +72,28 @@ class SMCycleGAN(MethodWrapper):
                 raise GanzooError("mask_probability is a list of [first epoch, probability], from epoch 0 on, rising")
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Take networks and maskers. Raises GanzooError for a raw pool whose pictures the masker cannot mask."""
+        """Take networks and maskers. Raises GanzooError for a raw pool whose images the masker cannot mask."""
         super().bind(networks, masks)
-        if self.pooled == "raw" and "judge" in masks and "given" in masks.needs("judge"):
+        if self.pooled == "raw" and "discriminator" in masks and "given" in masks.needs("discriminator"):
             raise GanzooError(
-                "method.pooled: raw masks earlier pictures anew, and maskers.judge has the masks of this step's alone; "
-                "take pooled: judged"
+                "method.pooled: raw masks earlier images anew, and maskers.discriminator has the masks of this "
+                "step's alone; "
+                "take pooled: shown"
             )
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
         """Look whether the gradient can flow. Raises GanzooError for a masker that lets none through."""
-        if self.flow and "judge" in self.masks and "given" not in self.masks.needs("judge"):
+        if self.flow and "discriminator" in self.masks and "given" not in self.masks.needs("discriminator"):
             probe = example.inputs()
             with torch.enable_grad():
                 probe["real_A"] = probe["real_A"].clone().requires_grad_()
-                flows = self.masks.mask("judge", probe, "real_A", gradient=True).requires_grad
+                flows = self.masks.mask("discriminator", probe, "real_A", gradient=True).requires_grad
         elif self.flow:
-            flows = "judge" not in self.masks
+            flows = "discriminator" not in self.masks
         if self.flow and not flows:
-            raise GanzooError("method.flow: maskers.judge lets no gradient through: take flow: false, or a soft mask")
+            raise GanzooError(
+                "method.flow: maskers.discriminator lets no gradient through: take flow: false, or a soft mask"
+            )
         return super().setup(example)
 
     def probability_at(self, step: Step) -> float:
@@ -103,9 +106,9 @@ class SMCycleGAN(MethodWrapper):
         return given
 
     def show(self, step: Step, name: str) -> Tensor:
-        """Return what a discriminator sees of a picture: masked, if this step's draw says so."""
+        """Return what a discriminator sees of an image: masked, if this step's draw says so."""
         masked = float(step.common_rng("mask-out").random()) < self.probability_at(step)
-        return self.masks.judge(step, name, gradient=self.flow) if masked else step[name]
+        return self.masks.for_discriminator(step, name, gradient=self.flow) if masked else step[name]
 
     def pooled_raw(self, step: Step, domain: str) -> Tensor:
         """Return fakes from the pool, which holds them whole, as the discriminator sees them."""

@@ -27,7 +27,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the tiny recipe and its pictures."""
+    """Return a folder with the tiny recipe and its images."""
     folder = tmp_path_factory.mktemp("home")
     write_recipe(folder)
     return folder

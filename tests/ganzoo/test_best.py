@@ -19,8 +19,8 @@ from ganzoo.training.run import Run
 
 
 def test_the_best_checkpoint_is_the_best_evaluated(whole: Path) -> None:
-    evaluated = {line["step"]: line["figures"]["cycle_l1_AB"] for line in lines(whole / "metrics.jsonl")
-                 if "figures" in line and line["step"]}  # fmt: skip
+    evaluated = {line["step"]: line["values"]["cycle_l1_AB"] for line in lines(whole / "metrics.jsonl")
+                 if "values" in line and line["step"]}  # fmt: skip
     progress = read_progress(whole / "checkpoints/best")
     assert progress["step"] == min(evaluated, key=lambda step: evaluated[step])
     assert progress["best"] == min(evaluated.values())
@@ -37,7 +37,7 @@ def test_a_run_that_an_observer_ended_goes_on_when_it_is_made_longer(
     from ganzoo.training.callbacks import Callbacks
 
     class Ending(Callback):
-        def on_evaluation(self, run: Run, step: int, figures: Any) -> bool:
+        def on_evaluation(self, run: Run, step: int, values: Any) -> bool:
             return step == 4
 
     with monkeypatch.context() as patch:
@@ -61,19 +61,19 @@ def test_another_best_figure_is_not_compared_with_the_old_ones_value() -> None:
     assert not progress.improve(None, {"b": 9.0})
 
 
-def test_best_is_never_chosen_on_test_pictures(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match="the data has no validation pictures"):
+def test_best_is_never_chosen_on_test_images(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match="the data has no validation images"):
         package.run(home / "tiny.yaml", "data.validation=0", root=tmp_path)
 
 
 class Waiting:
     """Figures as told, one for each evaluation, None where it failed; the training goes on from wherever it was."""
 
-    def __init__(self, *figures: float | None) -> None:
-        self.figures = iter(figures)
+    def __init__(self, *values: float | None) -> None:
+        self.values = iter(values)
 
     def __call__(self, run: Run, step: int) -> Evaluation:
-        figure = next(self.figures)
+        figure = next(self.values)
         if figure is None:
             return Evaluation(failed={"cycle_l1": "planted"})
         return Evaluation(dict.fromkeys(("cycle_l1_AB", "other"), figure))
@@ -89,7 +89,7 @@ def test_a_run_ends_when_its_best_figure_does_not_get_better(
     words = ("evaluate.every=1", "evaluate.patience=2", "train.sample=0")
     for count, best in ((3, 1), (5, 3)):  # of 8
         told = [9.0, 1.0, 2.0, 3.0] if best == 1 else [9.0, 3.0, 4.0, 2.0, 2.0, 2.0]
-        monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(*told))
+        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(*told))
         package.run(home / "tiny.yaml", *words, root=tmp_path / str(count))
         assert steps_of(tmp_path / str(count)) == count
         assert read_progress(tmp_path / str(count) / "tiny/default/checkpoints/best")["step"] == best
@@ -99,23 +99,23 @@ def test_a_run_ends_when_its_best_figure_does_not_get_better(
 def test_how_long_it_has_waited_survives_a_kill_and_more_patience_goes_on(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(*words: str, figures: Sequence[float]) -> int:
-        monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(*figures))
+    def run(*words: str, values: Sequence[float]) -> int:
+        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(*values))
         package.run(home / "tiny.yaml", "evaluate.every=1", "train.sample=0", *words, root=tmp_path)
         return steps_of(tmp_path)
 
-    assert run("evaluate.patience=3", "train.steps=3", figures=[9.0, 1.0, 2.0, 2.0]) == 3
-    assert run("evaluate.patience=3", "train.steps=8", figures=[2.0]) == 4  # the third in a row
-    assert run("evaluate.patience=3", "train.steps=8", figures=[]) == 4
-    assert run("evaluate.patience=5", "train.steps=8", figures=[2.0, 2.0]) == 6  # two more
-    assert run("evaluate.patience=5", "train.steps=8", "evaluate.best=min other", figures=[1.0, 2.0]) == 8
+    assert run("evaluate.patience=3", "train.steps=3", values=[9.0, 1.0, 2.0, 2.0]) == 3
+    assert run("evaluate.patience=3", "train.steps=8", values=[2.0]) == 4  # the third in a row
+    assert run("evaluate.patience=3", "train.steps=8", values=[]) == 4
+    assert run("evaluate.patience=5", "train.steps=8", values=[2.0, 2.0]) == 6  # two more
+    assert run("evaluate.patience=5", "train.steps=8", "evaluate.best=min other", values=[1.0, 2.0]) == 8
 
 
 def test_a_run_that_ended_early_goes_on_when_it_is_made_longer(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(steps: int, *figures: float) -> int:
-        monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(*figures))
+    def run(steps: int, *values: float) -> int:
+        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(*values))
         words = ("evaluate.every=1", "train.sample=0", "evaluate.patience=2", f"train.steps={steps}")
         package.run(home / "tiny.yaml", *words, root=tmp_path)
         return steps_of(tmp_path)
@@ -128,7 +128,7 @@ def test_a_run_that_ended_early_goes_on_when_it_is_made_longer(
 def test_a_figure_that_is_never_finite_runs_out_of_patience_too(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(9.0, float("nan"), float("inf")))
+    monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(9.0, float("nan"), float("inf")))
     package.run(home / "tiny.yaml", "evaluate.every=1", "evaluate.patience=2", root=tmp_path)
     assert steps_of(tmp_path) == 2
 
@@ -136,7 +136,7 @@ def test_a_figure_that_is_never_finite_runs_out_of_patience_too(
 def test_a_metric_that_fails_while_a_run_trains_does_not_end_it(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganzoo.training.loop.measure_now", Waiting(9.0, None, 2.0, None))
+    monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(9.0, None, 2.0, None))
     package.run(home / "tiny.yaml", "evaluate.every=1", "train.steps=3", "train.sample=0", root=tmp_path)
     assert steps_of(tmp_path) == 3
     assert read_progress(tmp_path / "tiny/default/checkpoints/best")["step"] == 2

@@ -172,7 +172,7 @@ def test_it_prints_the_resolved_recipe_and_the_table(capsys: pytest.CaptureFixtu
         "data: validation": ["squares", "2 A, 2 B", "", ""],
         "data: test": ["squares", "2 A, 2 B", "", ""],
     }
-    assert last == "15 steps of 1 pictures a domain, 5 to an epoch"
+    assert last == "15 steps of 1 images a domain, 5 to an epoch"
 
 
 def test_the_papers_networks_have_the_papers_sizes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,12 +182,12 @@ def test_the_papers_networks_have_the_papers_sizes(capsys: pytest.CaptureFixture
 
 
 def test_channels_masks_and_losses_are_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    text = TINY + "maskers: {judge: from_file}\nlosses: {tv: {loss: total_variation, of: fake_A}}\n"
+    text = TINY + "maskers: {discriminator: from_file}\nlosses: {tv: {loss: total_variation, of: fake_A}}\n"
     _, table, _ = shown(capsys, text, "data.channels=4", "method.identity=0")
     assert table["G_AB"][1] == "4×16×16 → 3×16×16"
     assert table["G_BA"][1] == "3×16×16 → 4×16×16"
     assert table["D_A"][1] == "4×16×16 → 1×6×6"
-    assert table["mask: judge"][0] == "from_file"
+    assert table["mask: discriminator"][0] == "from_file"
     assert table["loss: tv"] == ["total_variation", "image = fake_A", "", "generator"]
 
 
@@ -220,7 +220,7 @@ def test_the_table_is_not_wrapped_where_there_is_no_terminal(
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["train.batch=6"], "data: domain A has 5 training pictures, fewer than the 6 of one step"),
+        (["train.batch=6"], "data: domain A has 5 training images, fewer than the 6 of one step"),
         (["method=awkward", "networks=null"], "the method 'awkward' learns from pairs, and the data set 'squares' has"),
         (["data.channels=4"], "method.identity: the domains differ in channels"),
         (

@@ -1,4 +1,4 @@
-"""What a recipe does to a mask, against loops over pixels, at borders, in tiny pictures and in every precision."""
+"""What a recipe does to a mask, against loops over pixels, at borders, in tiny images and in every precision."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_soften_is_a_gaussian(shape: tuple[int, ...], deviation: float) -> None:
     torch.testing.assert_close(MaskTransform(soften=deviation)(mask), blurred(mask, deviation), rtol=1e-12, atol=1e-12)
 
 
-def test_soften_by_much_evens_a_picture_out() -> None:
+def test_soften_by_much_evens_a_image_out() -> None:
     """The deviation is in pixels, along both axes: an edge becomes the integral of the Gaussian."""
     mask = torch.zeros(1, 1, 64, 64, dtype=torch.float64)
     mask[..., 32:] = 1
@@ -180,7 +180,7 @@ def test_any_size_and_type_stays_within_its_range(
 @pytest.mark.parametrize("size", [*SIZES, (20, 30)], ids=str)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_full_stays_full_and_empty_stays_empty(use: dict[str, Any], size: tuple[int, int], dtype: torch.dtype) -> None:
-    """Also at the borders: what lies outside a picture is neither foreground nor background."""
+    """Also at the borders: what lies outside an image is neither foreground nor background."""
     full = MaskTransform(**use)(torch.ones(1, 2, *size, dtype=dtype))
     torch.testing.assert_close(full, torch.ones_like(full), rtol=0, atol=1e-6)
     empty = MaskTransform(**use)(torch.zeros(1, 2, *size, dtype=dtype))

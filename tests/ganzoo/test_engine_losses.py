@@ -21,7 +21,7 @@ from ganzoo.masks.roles import Roles
 
 
 class Mean(Loss):
-    """The mean of a picture."""
+    """The mean of an image."""
 
     def forward(self, image: Tensor) -> Tensor:
         return image.mean()

@@ -1,4 +1,4 @@
-"""Evaluation: every picture once, in the data's order, whatever the batch; grids show what there is."""
+"""Evaluation: every image once, in the data's order, whatever the batch; grids show what there is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Uneven(Noise):
 
 
 class Means(Metric):
-    """The mean of each source picture, kept in order."""
+    """The mean of each source image, kept in order."""
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         return {"mean": step[f"real_{direction[0]}"].mean(dim=(1, 2, 3))}
@@ -47,50 +47,50 @@ def parts() -> tuple[Engine, Reader]:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 16])
-def test_each_picture_counts_once_in_its_order(batch: int) -> None:
+def test_each_image_counts_once_in_its_order(batch: int) -> None:
     engine, reader = parts()
     found = Evaluator(engine, reader, {"means": Means()}, seed=0, batch=batch).measure("test")
-    figures = found.figures
-    assert found.pictures == {"A": 5, "B": 3}
-    assert (figures["n_AB"], figures["n_BA"]) == (5, 3)
+    values = found.values
+    assert found.images == {"A": 5, "B": 3}
+    assert (values["n_AB"], values["n_BA"]) == (5, 3)
     for domain, way in (("A", "AB"), ("B", "BA")):
         for index in range(SHAPES["test"][domain]):
             image = scale(reader.dataset.sample("test", domain, index), 6, "stretch").image
-            assert figures[f"mean{index}_{way}"] == pytest.approx(float(to_float(image).mean()), abs=1e-6)
+            assert values[f"mean{index}_{way}"] == pytest.approx(float(to_float(image).mean()), abs=1e-6)
 
 
 def test_why_a_metric_failed_does_not_begin_with_its_name() -> None:
     class Failing(Metric):
         def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-            raise GanzooError("evaluate.metrics: swd: pictures are too small")
+            raise GanzooError("evaluate.metrics: swd: images are too small")
 
     engine, reader = parts()
     found = Evaluator(engine, reader, {"swd": Failing(), "swd (2)": Failing()}, seed=0).measure("test")
-    assert found.failed == {"swd": "pictures are too small", "swd (2)": "swd: pictures are too small"}
+    assert found.failed == {"swd": "images are too small", "swd (2)": "swd: images are too small"}
 
 
 def test_a_limit_takes_the_first() -> None:
     engine, reader = parts()
     found = Evaluator(engine, reader, {"means": Means()}, seed=0).measure("test", limit=2)
-    assert found.pictures == {"A": 2, "B": 2}
-    assert found.figures["n_AB"] == 2
+    assert found.images == {"A": 2, "B": 2}
+    assert found.values["n_AB"] == 2
 
 
 def test_cycle_and_identity_errors_by_their_formulas() -> None:
     engine, reader = parts()
     metrics = {"cycle": CycleL1(), "identity": IdentityL1()}
-    figures = Evaluator(engine, reader, metrics, seed=0).measure("test").figures
+    values = Evaluator(engine, reader, metrics, seed=0).measure("test").values
     G, F = engine.networks["G_AB"], engine.networks["G_BA"]
     images = [scale(reader.dataset.sample("test", "A", i), 6, "stretch").image for i in range(5)]
     a = to_float(np.stack(images))
     with torch.no_grad():
-        assert figures["cycle_l1_AB"] == pytest.approx(float((F(G(a)) - a).abs().mean()), rel=1e-5)
-        assert figures["identity_l1_AB"] == pytest.approx(float((F(a) - a).abs().mean()), rel=1e-5)
+        assert values["cycle_l1_AB"] == pytest.approx(float((F(G(a)) - a).abs().mean()), rel=1e-5)
+        assert values["identity_l1_AB"] == pytest.approx(float((F(a) - a).abs().mean()), rel=1e-5)
 
 
 def test_an_empty_split_is_an_error() -> None:
     engine, reader = parts()
-    with pytest.raises(GanzooError, match="'validation' has no pictures"):
+    with pytest.raises(GanzooError, match="'validation' has no images"):
         Evaluator(engine, reader, {"means": Means()}, seed=0).measure("validation")
 
 
@@ -109,15 +109,15 @@ def test_what_is_not_finite_gives_no_figures(value: float) -> None:
     with torch.no_grad():
         engine.networks["G_BA"].get_parameter("bias")[1] = value
     found = Evaluator(engine, reader, metrics, seed=0).measure("test")
-    assert found.figures == {}
+    assert found.values == {}
     assert found.failed == dict.fromkeys(metrics, "fake_A is not finite: there is nothing to measure")
 
 
 def test_a_grid_shows_every_column_and_mask() -> None:
     step = Step({f"real_{domain}": torch.full((2, 3, 4, 4), -1.0) for domain in "AB"}, samples=range(2))
     step["fake_B"], step["rec_A"] = torch.full((2, 3, 4, 4), 0.5), torch.full((2, 3, 4, 4), 3.0)
-    step["judge_mask_real_A"], step["true_B"] = torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)
-    assert columns(step, "A") == ["real_A", "judge_mask_real_A", "fake_B", "true_B", "rec_A"]
+    step["discriminator_mask_real_A"], step["true_B"] = torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)
+    assert columns(step, "A") == ["real_A", "discriminator_mask_real_A", "fake_B", "true_B", "rec_A"]
     assert columns(step, "B") == ["real_B"]
     grid = draw_grid(step)
     assert grid.shape[1] == 2 * 4 + 2

@@ -1,4 +1,4 @@
-"""ganzoo evaluate: runs, checkpoints and folders of pictures; each figure as the training would have found it."""
+"""ganzoo evaluate: runs, checkpoints and folders of images; each figure as the training would have found it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from calls import refusal
+from images import save
 from lookers import CLASSIFIER, saved
-from pictures import save
 from tinyrun import ganzoo, lines, write_recipe
 
 import ganzoo as package
@@ -36,7 +36,7 @@ def test_a_run_is_measured_as_its_training_measured_it(run: Path) -> None:
     evaluate_targets([run])
     last, best = read_records(run / "results.jsonl")[len(before) :]
     for mine, theirs in zip((last, best), before, strict=True):
-        same = ("checkpoint", "trained", "figures", "recipe_key", "weights", "data", "recipe", "name", "rule")
+        same = ("checkpoint", "trained", "values", "recipe_key", "weights", "data", "recipe", "name", "rule")
         assert [getattr(mine, name) for name in same] == [getattr(theirs, name) for name in same]
 
 
@@ -45,12 +45,12 @@ def test_one_checkpoint_other_metrics_another_split(run: Path, tmp_path: Path) -
     evaluate_targets([run / "checkpoints/step-2"], metrics=["cycle_l1"], split="validation", out=out)
     (record,) = read_records(out)
     assert (record.checkpoint, record.trained, record.step, record.split) == ("step-2", 2, 4, "validation")
-    assert set(record.figures) == {"cycle_l1_AB", "cycle_l1_BA"}
+    assert set(record.values) == {"cycle_l1_AB", "cycle_l1_BA"}
     assert record.fields() == read_records(run / "results.jsonl")[-1].fields() | {"time": record.time}
-    logged = next(one for one in lines(run / "metrics.jsonl") if one["step"] == 4 and "figures" in one)
+    logged = next(one for one in lines(run / "metrics.jsonl") if one["step"] == 4 and "values" in one)
     evaluate_targets([run], checkpoint="last", split="validation")
     again = read_records(run / "results.jsonl")[-1]
-    assert again.figures == pytest.approx(logged["figures"])
+    assert again.values == pytest.approx(logged["values"])
 
 
 def test_an_evaluation_on_another_split_does_not_pass_for_the_closing_one(run: Path, trained: Path) -> None:
@@ -60,7 +60,7 @@ def test_an_evaluation_on_another_split_does_not_pass_for_the_closing_one(run: P
     assert [one.split for one in read_records(run / "results.jsonl")] == ["train", "train", "test", "test"]
 
 
-def pictures(folder: Path, count: int, level: int) -> Path:
+def random_images(folder: Path, count: int, level: int) -> Path:
     rng = np.random.default_rng(level)
     for i in range(count):
         height, width = 6 + i, 9
@@ -104,7 +104,7 @@ def lightness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("lightness")
 def test_folders_are_measured_at_their_own_sizes(tmp_path: Path) -> None:
-    made, real = pictures(tmp_path / "made", 5, 100), pictures(tmp_path / "real", 3, 200)
+    made, real = random_images(tmp_path / "made", 5, 100), random_images(tmp_path / "real", 3, 200)
     out = tmp_path / "records.jsonl"
     metrics = ("--metric", "lightness", "--metric", "{metric: lightness, figure: again}")
     done = ganzoo("evaluate", made, "--against", real, *metrics, "-o", out)
@@ -115,40 +115,44 @@ def test_folders_are_measured_at_their_own_sizes(tmp_path: Path) -> None:
         rng = np.random.default_rng(level)
         levels.append([rng.integers(0, level, (6 + i, 9, 3), dtype=np.uint8).mean() / 127.5 for i in range(count)])
         assert folder.name in record.data.dataset
-    assert record.figures["gap"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]), abs=1e-5)
-    assert record.figures["again"] == record.figures["gap"]
+    assert record.values["gap"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]), abs=1e-5)
+    assert record.values["again"] == record.values["gap"]
     assert [record.about[name]["metric"] for name in ("gap", "again")] == ["lightness", "lightness (2)"]
     assert (record.about["gap"]["n_fake"], record.about["gap"]["n_real"]) == (5, 3)
     assert "5 translated, 3 real" in done.stdout
 
 
-def test_what_pictures_in_folders_were_made_of_is_not_known(tmp_path: Path) -> None:
-    made, out = pictures(tmp_path / "made", 2, 100), tmp_path / "records.jsonl"
+def test_what_images_in_folders_were_made_of_is_not_known(tmp_path: Path) -> None:
+    made, out = random_images(tmp_path / "made", 2, 100), tmp_path / "records.jsonl"
     weights = saved(tmp_path, CLASSIFIER, 5)
     entropy = f"{{metric: entropy_classification, model: {CLASSIFIER}, weights: {weights}, classes: 5}}"
     evaluate_targets([made], against=made, metrics=[entropy], out=out)
     (record,) = read_records(out)
-    assert set(record.figures) == {"entropy_classification_fake", "entropy_classification_real"}
+    assert set(record.values) == {"entropy_classification_fake", "entropy_classification_real"}
     identity = f"{{metric: identity_distance, network: {CLASSIFIER}, weights: {weights}}}"
     told = refusal(evaluate_targets, [made], against=made, metrics=[identity])
     assert "compares translations with their sources, which are not known here" in told
 
 
 def test_mistakes_are_told_in_a_line_each(run: Path, tmp_path: Path) -> None:
-    made = pictures(tmp_path / "made", 2, 100)
+    made = random_images(tmp_path / "made", 2, 100)
     empty = tmp_path / "empty"
     empty.mkdir()
     cases: list[tuple[Path, dict[str, Any], str]] = [
-        (tmp_path / "nothing", {}, "no run, no checkpoint and no folder of pictures is there"),
-        (made, {}, "it holds pictures and no run; say what they are to be like: --against FOLDER"),
+        (tmp_path / "nothing", {}, "no run, no checkpoint and no folder of images is there"),
+        (made, {}, "it holds images and no run; say what they are to be like: --against FOLDER"),
         (made, {"against": made}, "what is to be measured? --metric NAME"),
-        (empty, {"against": made, "metrics": ["cycle_l1"]}, "no pictures in it or below"),
-        (made, {"against": empty, "metrics": ["cycle_l1"]}, "no pictures in it or below"),
-        (made, {"against": made, "metrics": ["digits_distance"]}, "digits_distance: its judges learn from training"),
+        (empty, {"against": made, "metrics": ["cycle_l1"]}, "no images in it or below"),
+        (made, {"against": empty, "metrics": ["cycle_l1"]}, "no images in it or below"),
+        (
+            made,
+            {"against": made, "metrics": ["digits_distance"]},
+            "digits_distance: its classifiers learn from training",
+        ),
         (made, {"against": made, "metrics": ["cycle"]}, "--metric: metric: unknown metric 'cycle'"),
         (made, {"against": made, "metrics": ["cycle_l1"]}, "made: cycle_l1: the metric reads 'rec_A'"),
         (run, {"checkpoint": "step-9"}, "there is no checkpoint 'step-9' of it"),
-        (run, {"against": made}, "--against is for folders of pictures"),
+        (run, {"against": made}, "--against is for folders of images"),
         (run, {"metrics": ["no_such"]}, "unknown metric 'no_such'"),
     ]
     for target, options, said in cases:
@@ -170,7 +174,7 @@ def test_a_metric_that_breaks_at_the_end_costs_its_figures_alone(tmp_path: Path)
         found = read_records(folder / "results.jsonl")
         assert len(found) == records
     assert (found[-1].status, found[-1].failed) == ("failed", {"lightness": "ZeroDivisionError: planted"})
-    assert set(found[-1].figures) == {"cycle_l1_AB", "cycle_l1_BA"}
+    assert set(found[-1].values) == {"cycle_l1_AB", "cycle_l1_BA"}
     repaired = ["evaluate.metrics=[cycle_l1, lightness]"]
     assert ganzoo("run", recipe, "--root", tmp_path, *repaired).returncode == 0
     assert read_records(folder / "results.jsonl")[-1].status == "ok"

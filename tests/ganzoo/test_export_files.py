@@ -51,21 +51,21 @@ def test_an_exported_run_needs_neither_ganzoo_nor_torch(onnx: tuple[Path, dict[s
     subprocess.run([sys.executable, "-I", "-c", code, onnx[0]], check=True)
 
 
-def picture(file: Path, height: int, width: int) -> Path:
+def random_image(file: Path, height: int, width: int) -> Path:
     file.parent.mkdir(exist_ok=True)
     Image.fromarray(np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)).save(file)
     return file
 
 
-def test_the_command_prints_the_difference_on_random_and_given_pictures(run: Run, run_: Path, tmp_path: Path) -> None:
+def test_the_command_prints_the_difference_on_random_and_given_images(run: Run, run_: Path, tmp_path: Path) -> None:
     for i in range(3):
-        picture(tmp_path / f"in/{i}.png", 9 + i, 12)
-    words = ["--check", tmp_path / "in", "--check", picture(tmp_path / "y.png", 30, 8)]
+        random_image(tmp_path / f"in/{i}.png", 9 + i, 12)
+    words = ["--check", tmp_path / "in", "--check", random_image(tmp_path / "y.png", 30, 8)]
     code, said, err = run("export", run_, "-o", tmp_path / "x.pt2", "--direction", "BA", *words)
     assert (code, err) == (0, "")
     first, second = said.splitlines()
     assert first == f"{tmp_path}/x.pt2: BA, images batch×3×height×width → translated batch×3×height×width"
-    assert second.startswith("largest difference from the run, on 2 random and 4 given pictures: ")
+    assert second.startswith("largest difference from the run, on 2 random and 4 given images: ")
     code, said, err = run(
         "export", run_, "-o", tmp_path / "y.pt2", "--size", "20x26", "--batch", "2", "--check", tmp_path / "y.png"
     )
@@ -125,7 +125,7 @@ def test_more_is_let_through_where_that_is_asked_for(
         (["-o", "x.pt2", "--direction", "AA"], "direction is 'AA'; the method has: AB, BA"),
         (["-o", "x.pt2", "--checkpoint", "best"], "there is no checkpoint best; there are: last"),
         (["-o", "x.pt2", "--check", "gone.png"], "gone.png: "),
-        (["-o", "x.pt2", "--check", "small.png"], "small.png: --check: a file for any size is for pictures from 8×8"),
+        (["-o", "x.pt2", "--check", "small.png"], "small.png: --check: a file for any size is for images from 8×8"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -133,7 +133,7 @@ def test_mistakes_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.pt2").mkdir()
-    picture(tmp_path / "small.png", 7, 12)
+    random_image(tmp_path / "small.png", 7, 12)
     code, out, err = run("export", run_, *words)
     assert (code, out) == (2, "")
     assert said in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1

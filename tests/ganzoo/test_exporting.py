@@ -76,7 +76,7 @@ def test_a_method_exports_as_onnx(exported: Exported, method: str) -> None:
     ],
     ids=lambda one: one["masker"] if isinstance(one, dict) else None,
 )
-def test_masks_of_the_picture_are_made_within_and_others_are_given(
+def test_masks_of_the_image_are_made_within_and_others_are_given(
     tmp_path: Path, masker: dict[str, Any], inputs: set[str]
 ) -> None:
     run, file = make(tmp_path, maskers={"composite": masker}), tmp_path / "x.pt2"
@@ -142,7 +142,7 @@ class Restless(nn.Conv2d):
 
 
 class Choosy(Restless):
-    """One whose way depends on the pictures' numbers."""
+    """One whose way depends on the images' numbers."""
 
     def forward(self, images: Tensor) -> Tensor:
         return self._conv_forward(images, -self.weight if images.mean() > 0 else self.weight, self.bias)
@@ -157,7 +157,7 @@ class Halving(Restless):
 
 
 class Fickle(Method):
-    """Draws the same number for all pictures, whenever it translates."""
+    """Draws the same number for all images, whenever it translates."""
 
     def __init__(self) -> None:
         self.slots, self.optims, self.phases, self.tensors = {}, {}, [Phase("idle", (), lambda step: {})], []

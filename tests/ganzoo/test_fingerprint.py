@@ -122,7 +122,7 @@ def test_data_is_its_pixels_in_any_order() -> None:
     assert data_key(plain, "train") != data_key(plain, "test")
 
 
-def test_drawn_pictures_go_by_what_they_follow_from() -> None:
+def test_drawn_images_go_by_what_they_follow_from() -> None:
     """As their pixels are not the same on all processors."""
     drawn, pixel = Changed(size=8), Changed(size=8)
     drawn.drawn = pixel.drawn = "8 pixels"

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from tinyrun import make_pictures, write_recipe
+from tinyrun import make_images, write_recipe
 from torch import Tensor
 
 import ganzoo
@@ -22,7 +22,7 @@ from ganzoo.training import loop
 
 SIZE = 12
 ROUND = {"masker": "round", "scale": 0.7}
-SHARED = {"composite": {"masker": "learned", "width": 2}, "judge": {"masker": "shared", "role": "composite"}}
+SHARED = {"composite": {"masker": "learned", "width": 2}, "discriminator": {"masker": "shared", "role": "composite"}}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "plain": ({}, "real fake rec idt"),
     "input": (
@@ -30,10 +30,13 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "real input_mask_real fake rec idt",
     ),
     "composite": ({"maskers": {"composite": ROUND}}, "real composite_mask_real fake composite_mask_fake rec idt"),
-    "judge": ({"maskers": {"judge": ROUND}}, "real judge_mask_real fake judge_mask_fake rec idt"),
+    "discriminator": (
+        {"maskers": {"discriminator": ROUND}},
+        "real discriminator_mask_real fake discriminator_mask_fake rec idt",
+    ),
     "composite and judge": (
         {"method": {"method": "smcyclegan"}, "maskers": SHARED},
-        "real composite_mask_real judge_mask_real fake composite_mask_fake judge_mask_fake rec idt",
+        "real composite_mask_real discriminator_mask_real fake composite_mask_fake discriminator_mask_fake rec idt",
     ),
     "pairs": ({"data": {"dataset": "paired", "layout": "folders"}}, "real fake true rec idt"),
 }
@@ -53,8 +56,8 @@ def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> tup
     file = write_recipe(folder, evaluate=NOTHING, data=sections.pop("data", {}))
     file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **sections}))
     ganzoo.run(file, "train.steps=1", root=folder / "runs")
-    with Image.open(folder / "runs/tiny/default/samples/step-0000001.png") as picture:
-        grid = torch.from_numpy(np.array(picture))
+    with Image.open(folder / "runs/tiny/default/samples/step-0000001.png") as image:
+        grid = torch.from_numpy(np.array(image))
     (step,) = seen
     return step, grid
 
@@ -68,14 +71,14 @@ def names(kinds: str, domain: str) -> list[str]:
 def test_a_grid_tells_where_it_shows_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     sections, _ = CASES[case]
     step, grid = drawn(tmp_path, monkeypatch, **sections)
-    with Image.open(tmp_path / "runs/tiny/default/samples/step-0000001.png") as picture:
-        told = json.loads(picture.info["places"])
+    with Image.open(tmp_path / "runs/tiny/default/samples/step-0000001.png") as image:
+        told = json.loads(image.info["places"])
     assert list(told["columns"]) == [*columns(step, "A"), *columns(step, "B")]
     assert len(told["tops"]) == len(step["real_A"])
     for name, (left, width, height) in told["columns"].items():
         wanted = to_uint8(as_image(step[name], name))
-        for top, picture_of in zip(told["tops"], wanted, strict=True):
-            assert (grid[top : top + height, left : left + width].numpy() == picture_of).all(), name
+        for top, image_of in zip(told["tops"], wanted, strict=True):
+            assert (grid[top : top + height, left : left + width].numpy() == image_of).all(), name
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -89,7 +92,7 @@ def test_the_columns_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
 
 
 def test_the_columns_of_supervised_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_pictures(tmp_path / "pictures", masks=True)
+    make_images(tmp_path / "images", masks=True)
     step, grid = drawn(tmp_path, monkeypatch, **SEGMENTER)
     assert columns(step, "A") == ["real_A", "given_mask_A", "mask_A"]
     assert columns(step, "B") == ["real_B"]  # its masks are given, but nothing is learnt of them
@@ -98,9 +101,9 @@ def test_the_columns_of_supervised_masks(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_judges_masks_are_drawn_beside_what_they_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """White at the left, where the given masks are; a translation has its source's."""
-    make_pictures(tmp_path / "pictures", masks=True)
-    step, grid = drawn(tmp_path, monkeypatch, maskers={"judge": "file"})
-    shown = names(CASES["judge"][1], "A")
+    make_images(tmp_path / "images", masks=True)
+    step, grid = drawn(tmp_path, monkeypatch, maskers={"discriminator": "file"})
+    shown = names(CASES["discriminator"][1], "A")
     assert columns(step, "A") == shown
     for place, name in enumerate(shown):
         cell = grid[:SIZE, place * (SIZE + GAP) :][:, :SIZE].float()

@@ -1,4 +1,4 @@
-"""Masks that are trained with the generators, and pools of masked pictures, in runs: averaged, stopped, spread."""
+"""Masks that are trained with the generators, and pools of masked images, in runs: averaged, stopped, spread."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from ganzoo.step import Step
 from ganzoo.training.run import Run
 
 LEARNED = {"composite": {"masker": "learned", "width": 2}}
-SHARED = LEARNED | {"judge": {"masker": "shared", "role": "composite"}}
+SHARED = LEARNED | {"discriminator": {"masker": "shared", "role": "composite"}}
 
 
 class Share(Metric):
-    """The mean mask of the source pictures, by role."""
+    """The mean mask of the source images, by role."""
 
     def __init__(self, masks: Roles) -> None:
         self.masks = masks
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         name = f"real_{direction[0]}"
-        return {role: self.masks.mask(role, step, name).mean(dim=(1, 2, 3)) for role in ("composite", "judge")}
+        return {role: self.masks.mask(role, step, name).mean(dim=(1, 2, 3)) for role in ("composite", "discriminator")}
 
     def compute(self, rows: Any, real: Any) -> dict[str, float]:
         return {role: float(shares.mean()) for role, shares in rows.items()}
@@ -74,10 +74,10 @@ def test_evaluation_takes_the_averaged_mask_and_training_the_mask_itself(tmp_pat
     torch.testing.assert_close(in_the_step()["composite_mask_real_A"], mine)
 
     reader = Reader(data, ImageSettings(size=12))
-    figures = figures_of(engine, reader, Share(engine.method.masks))
-    for role in ("composite", "judge"):
-        assert figures[f"{role}_AB"] == pytest.approx(float(averaged.mean()), rel=1e-6)
-        assert figures[f"{role}_AB"] != pytest.approx(float(mine.mean()), rel=1e-4)
+    values = figures_of(engine, reader, Share(engine.method.masks))
+    for role in ("composite", "discriminator"):
+        assert values[f"{role}_AB"] == pytest.approx(float(averaged.mean()), rel=1e-6)
+        assert values[f"{role}_AB"] != pytest.approx(float(mine.mean()), rel=1e-4)
     before = [parameter.clone() for parameter in trained.parameters()]
     engine.step([batch_step(size=12, seed=3, index=3)])
     assert all(not torch.equal(old, new) for old, new in zip(before, trained.parameters(), strict=True))
@@ -133,5 +133,5 @@ def test_a_mask_learned_by_two_processes_is_that_of_one_with_twice_the_batch(tmp
     assert "generator/masker_composite_sparsity_A" in losses
     for file in ("metrics.jsonl", "results.jsonl"):
         for ours, others in zip(lines(one / file), lines(two / file), strict=True):
-            for part in ("losses", "figures"):
+            for part in ("losses", "values"):
                 assert ours.get(part, {}) == pytest.approx(others.get(part, {}), rel=1e-5)

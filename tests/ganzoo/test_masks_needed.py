@@ -23,11 +23,11 @@ from ganzoo.training.run import Run
 from ganzoo_maskers.plain import Full
 from ganzoo_maskers.unet import UNet
 
-FILE = {"judge": {"masker": "file"}}
+FILE = {"discriminator": {"masker": "file"}}
 
 
 def give_masks(folder: Path, size: tuple[int, int] = (20, 16), mode: str = "L") -> None:
-    """Write a mask beside each training and test picture of a folder, half of it foreground."""
+    """Write a mask beside each training and test image of a folder, half of it foreground."""
     for file in list(folder.rglob("*.png")):
         target = folder / f"{file.parent.name}_masks" / file.name
         target.parent.mkdir(exist_ok=True)
@@ -38,28 +38,28 @@ def give_masks(folder: Path, size: tuple[int, int] = (20, 16), mode: str = "L") 
 
 def test_masks_that_the_data_set_lacks_are_missed_at_check_and_at_the_start(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    said = r"maskers.judge: 'file' reads the mask of each picture, and the data set 'folders' gives none for domain A"
+    said = r"'file' reads the mask of each image, and the data set 'folders' gives none for domain A"
     with pytest.raises(GanzooError, match=said):
         check(recipe)
     with pytest.raises(GanzooError, match=said):
         Run.prepare(recipe, root=tmp_path / "runs")
-    give_masks(tmp_path / "pictures")
+    give_masks(tmp_path / "images")
     check(recipe)
 
 
 def test_labels_are_no_masks(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    give_masks(tmp_path / "pictures")
-    for folder in list((tmp_path / "pictures").glob("*_masks")):
+    give_masks(tmp_path / "images")
+    for folder in list((tmp_path / "images").glob("*_masks")):
         folder.rename(folder.with_name(folder.name.replace("masks", "labels")))
     with pytest.raises(GanzooError, match="gives none for domain A in train"):
         check(recipe)
 
 
-def test_masks_that_only_held_out_pictures_lack_are_missed_too(tmp_path: Path) -> None:
+def test_masks_that_only_held_out_images_lack_are_missed_too(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    give_masks(tmp_path / "pictures")
-    shutil.rmtree(tmp_path / "pictures/testB_masks")
+    give_masks(tmp_path / "images")
+    shutil.rmtree(tmp_path / "images/testB_masks")
     with pytest.raises(GanzooError, match=r"none for domain B in test; folders takes them from testB_masks"):
         check(recipe)
 
@@ -67,8 +67,11 @@ def test_masks_that_only_held_out_pictures_lack_are_missed_too(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("metric", "said"),
     [
-        ("mask_iou", "mask_iou: the recipe has no masker in the role 'judge'"),
-        ("{metric: background_l1, mask: judge}", "background_l1: the recipe has no masker in the role 'judge'"),
+        ("mask_iou", "mask_iou: the recipe has no masker in the role 'discriminator'"),
+        (
+            "{metric: background_l1, mask: discriminator}",
+            "background_l1: the recipe has no masker in the role 'discriminator'",
+        ),
         ("background_l1", "background_l1: the data set gives no masks of A"),
         ("digits", "the metric 'digits' measures the data set striped_digits alone"),
     ],
@@ -86,8 +89,8 @@ def test_a_metric_that_cannot_be_measured_is_refused_at_check(tmp_path: Path, me
 @pytest.mark.parametrize("value", [0, 1])
 def test_masks_that_are_all_empty_are_missed(tmp_path: Path, value: int) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    give_masks(tmp_path / "pictures")
-    files = sorted((tmp_path / "pictures/trainB_masks").iterdir())
+    give_masks(tmp_path / "images")
+    files = sorted((tmp_path / "images/trainB_masks").iterdir())
     for file in files:
         Image.new("L", (20, 16), value).save(file)
     with pytest.raises(
@@ -107,14 +110,14 @@ def spoil(file: Path, how: str) -> None:
     elif how == "mode":
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 20, 3), np.uint8)).save(file)
     else:
-        file.write_bytes(b"no picture")
+        file.write_bytes(b"no image")
 
 
 @pytest.mark.parametrize("how", ["missing", "size", "mode", "damaged"])
 def test_a_bad_mask_is_one_line_that_names_it(tmp_path: Path, how: str) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    give_masks(tmp_path / "pictures")
-    for file in (tmp_path / "pictures/trainA_masks").iterdir():
+    give_masks(tmp_path / "images")
+    for file in (tmp_path / "images/trainA_masks").iterdir():
         spoil(file, how)
     with pytest.raises(GanzooError) as problem:
         check(recipe)
@@ -123,7 +126,9 @@ def test_a_bad_mask_is_one_line_that_names_it(tmp_path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "role"), [("smcyclegan", "judge"), ("mask_cyclegan", "input")], ids=["smcyclegan", "mask_cyclegan"]
+    ("method", "role"),
+    [("smcyclegan", "discriminator"), ("mask_cyclegan", "input")],
+    ids=["smcyclegan", "mask_cyclegan"],
 )
 def test_a_method_that_is_another_one_without_its_masker_asks_for_it(tmp_path: Path, method: str, role: str) -> None:
     recipe = write_recipe(tmp_path, method={"method": method}, maskers={"composite": {"masker": "full"}})
@@ -138,12 +143,12 @@ def test_a_gradient_that_cannot_flow_is_refused(tmp_path: Path, masker: str) -> 
     unet = UNet(width=2, depth=1)
     unet.logits(torch.rand(2, 3, 8, 8))
     save_file(unet.state_dict(), tmp_path / "unet.safetensors")
-    give_masks(write_recipe(tmp_path).parent / "pictures")
+    give_masks(write_recipe(tmp_path).parent / "images")
     recipe = write_recipe(tmp_path, method={"method": "smcyclegan", "flow": True}, maskers=FILE)
     masker = masker.replace("U", str(tmp_path / "unet.safetensors"))
-    with pytest.raises(GanzooError, match=r"method.flow: maskers.judge lets no gradient through"):
-        check(recipe, [f"maskers.judge={masker}"])
-    check(recipe, [f"maskers.judge={{masker: unet, weights: {tmp_path / 'unet.safetensors'}}}"])
+    with pytest.raises(GanzooError, match=r"method.flow: maskers.discriminator lets no gradient through"):
+        check(recipe, [f"maskers.discriminator={masker}"])
+    check(recipe, [f"maskers.discriminator={{masker: unet, weights: {tmp_path / 'unet.safetensors'}}}"])
 
 
 def test_a_maskers_option_may_not_bear_a_name_that_every_masker_takes() -> None:
@@ -156,15 +161,15 @@ def test_a_maskers_option_may_not_bear_a_name_that_every_masker_takes() -> None:
     registration.add("masker", "growing", Growing)
     reader.registry = Registry()
     reader.registry.accept(registration)
-    assert reader.part("growing", ("maskers", "judge"), "masker", MaskTransform) is None
+    assert reader.part("growing", ("maskers", "discriminator"), "masker", MaskTransform) is None
     (problem,) = reader.problems
     assert problem.message == "its option 'grow' is one that every masker takes: its author must rename it"
 
 
 def test_a_raw_pool_cannot_take_the_data_sets_masks(tmp_path: Path) -> None:
-    give_masks(write_recipe(tmp_path).parent / "pictures")
+    give_masks(write_recipe(tmp_path).parent / "images")
     method = {"method": "smcyclegan", "pooled": "raw"}
-    shared = {"composite": {"masker": "file"}, "judge": {"masker": "shared", "role": "composite"}}
+    shared = {"composite": {"masker": "file"}, "discriminator": {"masker": "shared", "role": "composite"}}
     for maskers in (FILE, shared):
-        with pytest.raises(GanzooError, match=r"method.pooled: raw masks earlier pictures anew"):
+        with pytest.raises(GanzooError, match=r"method.pooled: raw masks earlier images anew"):
             check(write_recipe(tmp_path, method=method, maskers=maskers))

@@ -39,7 +39,7 @@ def test_the_checkpoint_is_as_large_as_the_one_that_a_run_writes(
         return found
 
     measure = measure_steps
-    monkeypatch.setattr("ganzoo.check.parts_table.measure", measured)
+    monkeypatch.setattr("ganzoo.check.parts_table.measure_steps", measured)
     recipe = write_recipe(tmp_path)
     said(capsys, recipe)
     ganzoo.run(recipe, *QUIET, "train.steps=4", root=tmp_path / "runs")
@@ -62,7 +62,7 @@ def test_numbers_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
     assert lines[0].startswith("measured by 4 steps on cpu, ")
     assert lines[1] == "  time     3 s a step: 40 steps take 2 min"
     assert lines[2].endswith(f" at the most, of {format_bytes(psutil.virtual_memory().total)}")
-    assert lines[3] == f"  pictures {format_bytes(22 * 16 * 16 * 3)} in the end, kept decoded (images.cache)"
+    assert lines[3] == f"  images {format_bytes(22 * 16 * 16 * 3)} in the end, kept decoded (images.cache)"
     assert ": 6 checkpoints of " in lines[4]
     assert len(lines) == 5
 
@@ -123,7 +123,7 @@ def test_other_devices_are_told_by_name(tmp_path: Path, kind: str, where: str) -
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system is asked in another way")
 def test_the_memory_is_not_that_of_a_larger_parent() -> None:
     """What getrusage says of a child is inherited from its parent; this must not be."""
-    code = "from ganzoo.utils.memory import peak_of_process; print(peak_of_process())"
+    code = "from ganzoo.utils.memory import peak_process_memory; print(peak_process_memory())"
     parent = (
         "import subprocess, sys; large = bytearray(1500 << 20); "
         f"print(subprocess.run([sys.executable, '-c', {code!r}], capture_output=True, text=True).stdout)"

@@ -1,4 +1,4 @@
-"""The preview of masks shows each picture, its mask, and what the mask lets through."""
+"""The preview of masks shows each image, its mask, and what the mask lets through."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_each_plane_stands_beside_what_it_lets_through() -> None:
     assert float(drawn[0, 2 * wide, 0]) == -0.5
 
 
-def test_the_command_writes_the_picture(tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path, maskers={"judge": {"masker": "centered_square", "scales": [0.5]}})
+def test_the_command_writes_the_image(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, maskers={"discriminator": {"masker": "centered_square", "scales": [0.5]}})
     done = ganzoo("masks", recipe, "-o", tmp_path / "m.png")
     assert done.returncode == 0, done.stderr
-    with Image.open(tmp_path / "m.png") as picture:
-        pixels = np.array(picture)
+    with Image.open(tmp_path / "m.png") as image:
+        pixels = np.array(image)
     wide = 12 + GAP
     assert pixels.shape == (16 * wide, 3 * wide, 3)
     assert set(np.unique(pixels[:12, wide : wide + 12])) == {0, 255}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pictures import save
+from images import save
 from safetensors.torch import load_file, save_file
 from tinyrun import ganzoo, lines, write_recipe
 from torch import nn
@@ -68,7 +68,7 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
     pools = load_file(mine / "process-0.safetensors")
     shards = load_file(theirs / "process-0.safetensors") | load_file(theirs / "process-1.safetensors")
     images = [name for name in pools if name.startswith("method/")]
-    assert len(images) == 2 * 4 * 2  # two pools of two pictures at each of four positions
+    assert len(images) == 2 * 4 * 2  # two pools of two images at each of four positions
     for name in images:
         torch.testing.assert_close(pools[name], shards[name], rtol=1e-7, atol=1e-9)
     for name in ("metrics.jsonl", "results.jsonl"):
@@ -77,9 +77,9 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
         )
         for a_line, b_line in pairs:
             assert a_line["step"] == b_line["step"]
-            for part in ("losses", "figures"):
+            for part in ("losses", "values"):
                 assert a_line.get(part, {}) == pytest.approx(b_line.get(part, {}), rel=1e-5)
-            assert a_line.get("pictures") == b_line.get("pictures")
+            assert a_line.get("images") == b_line.get("images")
 
 
 def test_two_processes_resume_and_another_number_is_refused(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_two_processes_resume_and_another_number_is_refused(tmp_path: Path) -> N
 
 def test_an_error_in_one_process_is_told_and_ends_all(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
-    (tmp_path / "pictures/trainA/00.png").write_bytes(b"")
+    (tmp_path / "images/trainA/00.png").write_bytes(b"")
     done = torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path)
     assert done.returncode != 0
     assert "00.png: the file is empty" in done.stderr
@@ -198,7 +198,7 @@ def test_an_observer_of_one_process_ends_all(tmp_path: Path) -> None:
         "from ganzoo.interfaces import Callback\n"
         "from ganzoo.training.run import Run\n"
         "class Ending(Callback):\n"
-        "    def on_evaluation(self, run, step, figures):\n"
+        "    def on_evaluation(self, run, step, values):\n"
         "        return step == 4 and run.accelerator.process_index == 1\n"
         "Callbacks.gather = lambda self: self.active.append(Ending())\n"
         "Run.prepare(sys.argv[1], root=sys.argv[2]).train()\n"
@@ -221,7 +221,7 @@ def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
         for index in range(count):
             save(folder / f"{index}.png", np.random.default_rng([count, index]).integers(0, 256, (32, 32, 3), np.uint8))
     options = ["--metric", f"{{metric: fd, weights: {weights}}}", "--metric", "swd", "--against", str(real)]
-    figures = {}
+    values = {}
     for count in (1, 2):
         out = tmp_path / f"{count}.jsonl"
         words = ["-m", "ganzoo", "evaluate", str(made), *options, "-o", str(out)]
@@ -229,6 +229,6 @@ def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         (record,) = read_records(out)
         assert (record.about["swd"]["n_fake"], record.about["swd"]["n_real"]) == (5, 4)
-        figures[count] = record.figures
-    assert figures[1]["fd_squeezenet1_1"] > 0
-    assert figures[2] == pytest.approx(figures[1], rel=1e-6)
+        values[count] = record.values
+    assert values[1]["fd_squeezenet1_1"] > 0
+    assert values[2] == pytest.approx(values[1], rel=1e-6)

@@ -1,4 +1,4 @@
-"""What metrics read of real pictures: each once, whatever the batch, kept by content; and metrics that fail."""
+"""What metrics read of real images: each once, whatever the batch, kept by content; and metrics that fail."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COUNTS: dict[Split, dict[str, int]] = {"train": {"A": 4, "B": 6}, "test": {"A": 
 
 
 class Counted(Noise):
-    """Noise whose pictures may be renamed into another order."""
+    """Noise whose images may be renamed into another order."""
 
     turned = False
 
@@ -36,7 +36,7 @@ class Counted(Noise):
 
 
 class Gap(Metric):
-    """The sums of all pictures on both sides."""
+    """The sums of all images on both sides."""
 
     looked: ClassVar[list[int]] = []
 
@@ -74,24 +74,24 @@ def total(reader: Reader, split: Split, domain: str, count: int) -> float:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 16])
-def test_real_pictures_of_the_target_count_once_each(batch: int) -> None:
+def test_real_images_of_the_target_count_once_each(batch: int) -> None:
     engine, reader = parts()
     found = Evaluator(engine, reader, {"gap": Gap()}, seed=0, batch=batch).measure("test")
-    assert {name: found.figures[name] for name in ("fakes_AB", "reals_AB", "fakes_BA", "reals_BA")} == {
+    assert {name: found.values[name] for name in ("fakes_AB", "reals_AB", "fakes_BA", "reals_BA")} == {
         "fakes_AB": 5, "reals_AB": 3, "fakes_BA": 3, "reals_BA": 5,
     }  # fmt: skip
-    assert found.figures["sum_AB"] == pytest.approx(total(reader, "test", "B", 3), rel=1e-4)
+    assert found.values["sum_AB"] == pytest.approx(total(reader, "test", "B", 3), rel=1e-4)
     assert found.about["sum_AB"] == {
         "metric": "gap", "implementation": "plain sums", "n_fake": 5, "n_real": 3, "real": "B of test",
     }  # fmt: skip
 
 
-def test_training_pictures_can_be_the_real_ones_and_a_limit_holds_for_those_measured() -> None:
+def test_training_images_can_be_the_real_ones_and_a_limit_holds_for_those_measured() -> None:
     engine, reader = parts()
     metrics: dict[str, Metric] = {"measured": Gap(), "train": Renamed("train")}
-    figures = Evaluator(engine, reader, metrics, seed=0).measure("test", limit=2).figures
-    assert (figures["reals_AB"], figures["reals_BA"]) == (2, 2)
-    assert (figures["train_reals_AB"], figures["train_reals_BA"]) == (6, 4)
+    values = Evaluator(engine, reader, metrics, seed=0).measure("test", limit=2).values
+    assert (values["reals_AB"], values["reals_BA"]) == (2, 2)
+    assert (values["train_reals_AB"], values["train_reals_BA"]) == (6, 4)
 
 
 class Renamed(Gap):
@@ -102,26 +102,26 @@ class Renamed(Gap):
 def test_they_are_found_once_and_kept_by_their_content(cache: Path) -> None:
     engine, reader = parts()
     evaluator = Evaluator(engine, reader, {"gap": Gap(key="sums")}, seed=0)
-    first = evaluator.measure("test").figures
+    first = evaluator.measure("test").values
     assert sum(Gap.looked) == 5 + 3
-    assert evaluator.measure("test").figures == first
+    assert evaluator.measure("test").values == first
     assert sum(Gap.looked) == 5 + 3  # in memory
-    assert Evaluator(engine, reader, {"gap": Gap(key="sums")}, seed=0).measure("test").figures == first
+    assert Evaluator(engine, reader, {"gap": Gap(key="sums")}, seed=0).measure("test").values == first
     assert sum(Gap.looked) == 5 + 3  # on disk
     turned = Counted(size=8)
     turned.turned = True
     other = Reader(turned, ImageSettings(size=8))
-    assert Evaluator(engine, other, {"gap": Gap(key="sums")}, seed=0).measure("test").figures == pytest.approx(first)
+    assert Evaluator(engine, other, {"gap": Gap(key="sums")}, seed=0).measure("test").values == pytest.approx(first)
     assert sum(Gap.looked) == 5 + 3  # in another order
     smaller = parts()[0], Reader(Counted(size=8), ImageSettings(size=6))
     Evaluator(*smaller, {"gap": Gap(key="sums")}, seed=0).measure("test")
-    assert sum(Gap.looked) == 2 * (5 + 3)  # other pictures
+    assert sum(Gap.looked) == 2 * (5 + 3)  # other images
     Evaluator(engine, reader, {"gap": Gap(key="other")}, seed=0).measure("test")
     assert sum(Gap.looked) == 3 * (5 + 3)  # another network, say
     files = sorted((cache / "real").iterdir())
     assert len(files) == 6
     files[0].write_bytes(b"broken")
-    assert Evaluator(engine, reader, {"gap": Gap(key="other")}, seed=0).measure("test").figures == first
+    assert Evaluator(engine, reader, {"gap": Gap(key="other")}, seed=0).measure("test").values == first
 
 
 def test_other_code_finds_them_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,4 +164,4 @@ def test_a_broken_metric_is_named_and_costs_the_others_nothing(where: str, why: 
     metrics: dict[str, Metric] = {"broken": Broken(where), "gap": Gap()}
     found = Evaluator(engine, reader, metrics, seed=0).measure("test")
     assert found.failed == {"broken": why}
-    assert {name.rpartition("_")[0] for name in found.figures} == {"fakes", "reals", "sum"}
+    assert {name.rpartition("_")[0] for name in found.values} == {"fakes", "reals", "sum"}

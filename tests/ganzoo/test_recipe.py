@@ -64,7 +64,7 @@ def test_a_method_that_is_unknown_hides_no_other_mistake() -> None:
         """\
         method: {method: cyclegann}
         networks: {G: {generator: resnet, bloks: 1}, D: {discriminator: patch, layers: 99}}
-        maskers: {judge: {masker: plains}, jugde: planes}
+        maskers: {discriminator: {masker: plains}, discriminater: planes}
         losses: {x: {loss: l1, of: fake_B, wait: 2}}
         data: {dataset: folderz}
         train: {steps: 1}
@@ -74,8 +74,8 @@ def test_a_method_that_is_unknown_hides_no_other_mistake() -> None:
         "r.yaml:1: method.method: unknown method 'cyclegann' (did you mean 'cyclegan'?)",
         "r.yaml:2: networks.G.bloks: unknown option 'bloks' (did you mean 'blocks'?)",
         "r.yaml:2: networks.D.layers: layers is 99: input should be less than or equal to 8",
-        "r.yaml:3: maskers.judge.masker: unknown masker 'plains' (did you mean 'planes'?)",
-        "r.yaml:3: maskers.jugde: unknown role 'jugde' (did you mean 'judge'?)",
+        "r.yaml:3: maskers.discriminator.masker: unknown masker 'plains' (did you mean 'planes'?)",
+        "r.yaml:3: maskers.discriminater: unknown role 'discriminater' (did you mean 'discriminator'?)",
         "r.yaml:4: losses.x.wait: unknown option 'wait' (did you mean 'weight'?)",
         "r.yaml:5: data.dataset: unknown dataset 'folderz' (did you mean 'folders'?)",
         "r.yaml:7: evaluate.metrics.0.metric: unknown metric 'cycle_l2' (did you mean 'cycle_l1'?)",
@@ -143,12 +143,12 @@ def test_a_section_without_content_is_one_left_out(name: str) -> None:
 
 
 def test_a_kind_that_is_misspelt_or_another() -> None:
-    assert added("maskers: {judge: {maskr: planes}}") == [
-        "r.yaml:4: maskers.judge: the key 'masker', which names the component, is missing "
+    assert added("maskers: {discriminator: {maskr: planes}}") == [
+        "r.yaml:4: maskers.discriminator: the key 'masker', which names the component, is missing "
         "(is it 'maskr' that was meant?)"
     ]
-    assert added("maskers: {judge: {loss: l1}}") == [
-        "r.yaml:4: maskers.judge: the key 'masker', which names the component, is missing; it names a loss"
+    assert added("maskers: {discriminator: {loss: l1}}") == [
+        "r.yaml:4: maskers.discriminator: the key 'masker', which names the component, is missing; it names a loss"
     ]
 
 
@@ -207,7 +207,7 @@ def test_a_length_on_the_command_line_replaces_the_files() -> None:
         """\
         method: {method: cyclegan, cycle: {A: 1, B: 2e-1}, without: [identity_A, identity_B], pool: 0, gan: wgan-gp}
         networks: {G: {generator: resnet, norm: none, upsample: resize}, D_A: pixel}
-        maskers: {judge: {masker: planes, planes: 3, foreground: [0, 2]}, composite: planes}
+        maskers: {discriminator: {masker: planes, planes: 3, foreground: [0, 2]}, composite: planes}
         losses: {x: {loss: l1, of: {image: fake_B, target: real_B}, weight: 1e-3}, y: {loss: sloppy, of: fake_A}}
         data: {dataset: pairs, root: "on"}
         images: {size: 48, load: 50, rotate: 5, color: 1e-1}

@@ -64,8 +64,8 @@ def test_a_loss_reads_masks_and_brings_the_role_labels_to_any_method() -> None:
     recipe = read(LABELS + "maskers: {labels: {masker: planes, planes: 3}}\n")
     assert recipe.losses["x"].use["of"] == {"image": "fake_B", "labels": "labels_mask_real_A"}
     assert recipe.maskers["labels"].options == {"planes": 3}
-    judged = LABELS.replace("labels_mask", "judge_mask") + "maskers: {judge: planes}\n"
-    assert read(judged).losses["x"].use["of"]["labels"] == "judge_mask_real_A"
+    judged = LABELS.replace("labels_mask", "discriminator_mask") + "maskers: {discriminator: planes}\n"
+    assert read(judged).losses["x"].use["of"]["labels"] == "discriminator_mask_real_A"
 
 
 @pytest.mark.parametrize(

@@ -16,33 +16,57 @@ def test_maskers_serve_roles() -> None:
         WHOLE
         + dedent("""\
         maskers:
-          judge: planes
+          discriminator: planes
           composite: {masker: planes, planes: 4, foreground: [1, 3]}
         """)
     )
-    assert recipe.maskers["judge"].use["foreground"] == ()
+    assert recipe.maskers["discriminator"].use["foreground"] == ()
     assert recipe.maskers["composite"].use["foreground"] == (1, 3)
-    assert read(WHOLE + "maskers: {judge: null}\n").maskers == {}
+    assert read(WHOLE + "maskers: {discriminator: null}\n").maskers == {}
 
 
 @pytest.mark.parametrize(
     ("masker", "said"),
     [
-        ("judg: planes", "maskers.judg: unknown role 'judg' (did you mean 'judge'?)"),
-        ("labels: planes", "maskers.labels: the method takes no mask in the role 'labels'; it takes: judge, composite"),
-        ("judge: {masker: planes, planes: 3}", "maskers.judge: the masker makes 3 planes, the role needs one: name fo"),
+        ("discriminat: planes", "maskers.discriminat: unknown role 'discriminat' (did you mean 'discriminator'?)"),
         (
-            "judge: {masker: planes, planes: 3, foreground: [0, 3]}",
-            "maskers.judge.foreground: there is no class 3; the masker makes 3 planes",
+            "labels: planes",
+            "maskers.labels: the method takes no mask in the role 'labels'; it takes: discriminator, composite",
         ),
-        ("judge: {masker: planes, foreground: [-1]}", "maskers.judge.foreground: there is no class -1; the masker"),
-        ("judge: {masker: planes, foreground: 1}", "maskers.judge.foreground: foreground is 1: input should be a list"),
-        ("judge: {masker: planes, planes: 10}", "maskers.judge: no more than 9 planes"),
-        ("judge: {masker: planes, threshold: 2}", "maskers.judge.threshold: threshold is 2: input should be less than"),
-        ("judge: {masker: planes, soften: -1}", "maskers.judge.soften: soften is -1: input should be greater than"),
-        ("judge: {masker: planes, grow: 1.5}", "maskers.judge.grow: grow is 1.5: input should be a valid integer"),
-        ("judge: {masker: planes, foregruond: [0]}", "maskers.judge.foregruond: unknown option 'foregruond' (did you"),
-        ("judge: [planes]", "maskers.judge: it is ['planes']; a masker is a mapping"),
+        (
+            "discriminator: {masker: planes, planes: 3}",
+            "maskers.discriminator: the masker makes 3 planes, the role needs one: name fo",
+        ),
+        (
+            "discriminator: {masker: planes, planes: 3, foreground: [0, 3]}",
+            "maskers.discriminator.foreground: there is no class 3; the masker makes 3 planes",
+        ),
+        (
+            "discriminator: {masker: planes, foreground: [-1]}",
+            "maskers.discriminator.foreground: there is no class -1; the masker",
+        ),
+        (
+            "discriminator: {masker: planes, foreground: 1}",
+            "maskers.discriminator.foreground: foreground is 1: input should be a list",
+        ),
+        ("discriminator: {masker: planes, planes: 10}", "maskers.discriminator: no more than 9 planes"),
+        (
+            "discriminator: {masker: planes, threshold: 2}",
+            "maskers.discriminator.threshold: threshold is 2: input should be less than",
+        ),
+        (
+            "discriminator: {masker: planes, soften: -1}",
+            "maskers.discriminator.soften: soften is -1: input should be greater than",
+        ),
+        (
+            "discriminator: {masker: planes, grow: 1.5}",
+            "maskers.discriminator.grow: grow is 1.5: input should be a valid integer",
+        ),
+        (
+            "discriminator: {masker: planes, foregruond: [0]}",
+            "maskers.discriminator.foregruond: unknown option 'foregruond' (did you",
+        ),
+        ("discriminator: [planes]", "maskers.discriminator: it is ['planes']; a masker is a mapping"),
     ],
 )
 def test_maskers_that_cannot_serve(masker: str, said: str) -> None:

@@ -33,16 +33,16 @@ def test_a_record_says_where_its_figures_came_from(run: Path) -> None:
     assert last.recipe_key == recipe_key(recipe)
     assert last.weights == weights_key(run / "checkpoints/last")
     assert set(last.data.keys) == {"test"}
-    (sitting,) = last.trained_by
-    assert (sitting.step, sitting.steps, sitting.epochs, sitting.core) == (0, 8, 0, last.core)
-    assert sitting.plugins == last.plugins  # metrics, too, as they choose the best checkpoint
-    assert set(sitting.pictures) == {"train", "validation"}
-    assert last.data.pictures["test"] == last.pictures
+    (session,) = last.trained_by
+    assert (session.step, session.steps, session.epochs, session.core) == (0, 8, 0, last.core)
+    assert session.plugins == last.plugins  # metrics, too, as they choose the best checkpoint
+    assert set(session.images) == {"train", "validation"}
+    assert last.data.images["test"] == last.images
     logged = [one for one in lines(run / "metrics.jsonl") if "images_per_s" in one]
     assert last.cost.peak_memory == max(one["memory"] for one in logged) > 1 << 20
     assert last.cost.seconds == pytest.approx(sum(one["seconds"] for one in logged), abs=0.1)
     assert min(one["images_per_s"] for one in logged) <= (last.cost.images_per_s or 0)
-    assert last.about.keys() == last.figures.keys()
+    assert last.about.keys() == last.values.keys()
     assert last.environment["packages"]["torch"]
     assert str(run.parent) not in json.dumps(last.fields())
 
@@ -58,14 +58,14 @@ def test_a_record_tells_with_what_each_part_of_the_training_ran(
         "ganzoo.provenance.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules)
     )
     ganzoo.run(recipe, "train.steps=4", root=tmp_path)
-    pictures = sorted((tmp_path / "pictures/trainA").glob("*"))
-    pictures[0].write_bytes(pictures[1].read_bytes())
+    images = sorted((tmp_path / "images/trainA").glob("*"))
+    images[0].write_bytes(images[1].read_bytes())
     ganzoo.run(recipe, "train.steps=6", root=tmp_path)
     last = [one for one in read_records(tmp_path / "tiny/default/results.jsonl") if one.checkpoint == "last"][-1]
     assert [(one.step, one.steps) for one in last.trained_by] == [(0, 2), (2, 4), (4, 6)]
     codes = [one.plugins["cyclegan"].code for one in last.trained_by]
     assert codes[0] != codes[1] == codes[2] == "another"
-    trained_on = [one.pictures["train"] for one in last.trained_by]
+    trained_on = [one.images["train"] for one in last.trained_by]
     assert trained_on[0] == trained_on[1] != trained_on[2]
 
 
@@ -78,8 +78,8 @@ def test_every_field_is_explained(run: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"record": 2}, "results.jsonl:1: no record of schema 1: record"),
-        ({"figures": {"fid": "good"}}, "figures.fid"),
+        ({"record": 1}, "results.jsonl:1: no record of schema 2: record"),
+        ({"values": {"fid": "good"}}, "values.fid"),
         ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
         ({"seed": None}, "seed"),
     ],
@@ -93,5 +93,5 @@ def test_what_is_no_record_is_told(run: Path, tmp_path: Path, change: dict[str, 
 def test_a_line_cut_short_and_a_missing_file_are_told(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     assert "there are no records" in refusal(read_records, file)
-    file.write_text('\n{"record": 1,')
+    file.write_text('\n{"record": 2,')
     assert "results.jsonl:2: no line of JSON" in refusal(read_records, file)

@@ -50,12 +50,12 @@ def test_the_folder_of_a_run(whole: Path) -> None:
     logged = [line for line in lines(whole / "metrics.jsonl") if "losses" in line]
     assert [line["step"] for line in logged] == [3, 6, 8]
     assert set(logged[0]["losses"]) >= {"generator/cycle_A", "discriminator/D_B"}
-    evaluated = [line for line in lines(whole / "metrics.jsonl") if "figures" in line]
+    evaluated = [line for line in lines(whole / "metrics.jsonl") if "values" in line]
     assert [(line["step"], line["split"]) for line in evaluated] == [(s, "validation") for s in (0, 4, 8)]
     last, best = lines(whole / "results.jsonl")
     assert (last["checkpoint"], last["trained"], best["checkpoint"]) == ("last", 8, "best")
     for result in (last, best):
-        assert result["split"] == "test" and result["pictures"] == {"A": 3, "B": 3}
+        assert result["split"] == "test" and result["images"] == {"A": 3, "B": 3}
     assert sorted(path.name for path in (whole / "samples").iterdir()) == ["step-0000004.png", "step-0000008.png"]
     with Image.open(whole / "samples/step-0000004.png") as grid:
         assert grid.size[0] > 8 * 12  # both domains, each real, fake, rec, idt
@@ -75,10 +75,10 @@ def test_a_run_that_died_goes_on_to_the_same_end(whole: Path, home: Path, tmp_pa
 
 def test_a_finished_run_is_not_run_again(whole: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = everything(whole / "checkpoints/last"), (whole / "metrics.jsonl").read_bytes()
-    figures = package.run(home / "tiny.yaml", root=home / "runs")
+    values = package.run(home / "tiny.yaml", root=home / "runs")
     assert "already at its end" in capsys.readouterr().out
     assert (everything(whole / "checkpoints/last"), (whole / "metrics.jsonl").read_bytes()) == before
-    assert figures == lines(whole / "results.jsonl")[0]["figures"]
+    assert values == lines(whole / "results.jsonl")[0]["values"]
 
 
 def test_one_seed_twice_is_the_same_and_another_is_not(whole: Path, home: Path, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_longer_run_goes_on_and_says_so(home: Path, tmp_path: Path, capsys: py
     package.run(home / "tiny.yaml", "train.steps=4", root=tmp_path)
     package.run(home / "tiny.yaml", "train.steps=6", "train.log=2", root=tmp_path)
     said = capsys.readouterr().out
-    assert "changed since the last sitting: train.steps: 4 → 6" in said
+    assert "changed since the last session: train.steps: 4 → 6" in said
     assert "the learning rate's schedule is stretched to the new length" in said
     assert "going on from step 4" in said
     assert [one["step"] for one in lines(tmp_path / "tiny/default/results.jsonl")] == [4, 4, 6, 6]
@@ -179,8 +179,8 @@ def test_callbacks_see_the_run_one_may_end_it_and_a_broken_one_is_switched_off(
         def on_checkpoint(self, run: Run, step: int) -> None:
             seen.append(f"checkpoint {step}")
 
-        def on_evaluation(self, run: Run, step: int, figures: Any) -> bool:
-            seen.append(f"evaluation {step} {sorted(figures)[0]}")
+        def on_evaluation(self, run: Run, step: int, values: Any) -> bool:
+            seen.append(f"evaluation {step} {sorted(values)[0]}")
             return step == 4
 
         def on_end(self, run: Run) -> None:
@@ -214,12 +214,12 @@ def test_a_run_killed_before_its_folder_was_described_begins_again(home: Path, t
     assert read_progress(folder / "checkpoints/last")["step"] == 1
 
 
-def test_a_picture_taken_out_is_told_and_the_run_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_image_taken_out_is_told_and_the_run_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = write_recipe(tmp_path, train={"steps": 2}, evaluate={"metrics": [], "every": 0, "best": None})
     package.run(recipe, root=tmp_path)
-    (tmp_path / "pictures/trainA/03.png").unlink()
+    (tmp_path / "images/trainA/03.png").unlink()
     package.run(recipe, "train.steps=3", root=tmp_path)
-    assert "changed since the last sitting: pictures.A: 11 → 10" in capsys.readouterr().out
+    assert "changed since the last session: images.A: 11 → 10" in capsys.readouterr().out
 
 
 def test_a_tracker_that_is_not_installed_is_told_and_stops_nothing(
@@ -242,8 +242,8 @@ def test_a_kill_between_the_closing_results_loses_neither(whole: Path, home: Pat
 
 def test_a_finished_run_is_measured_anew_when_its_metrics_change(home: Path, tmp_path: Path) -> None:
     package.run(home / "tiny.yaml", root=tmp_path)
-    figures = package.run(home / "tiny.yaml", "evaluate.metrics=[identity_l1]", "evaluate.best=null", root=tmp_path)
-    assert set(figures) == {"identity_l1_AB", "identity_l1_BA"}
+    values = package.run(home / "tiny.yaml", "evaluate.metrics=[identity_l1]", "evaluate.best=null", root=tmp_path)
+    assert set(values) == {"identity_l1_AB", "identity_l1_BA"}
 
 
 def test_a_second_process_does_not_train_the_same_run(home: Path, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_pairs_do_not_leak_to_a_method_that_learns_without_them(tmp_path: Path) 
         (tmp_path / "pairs/train").mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (32, 16), (index * 20, 0, 0)).save(tmp_path / f"pairs/train/{index}.png")
     recipe = write_recipe(tmp_path)
-    text = recipe.read_text().replace("dataset: folders", "dataset: paired").replace("/pictures", "/pairs")
+    text = recipe.read_text().replace("dataset: folders", "dataset: paired").replace("/images", "/pairs")
     recipe.write_text(text)
     short = ("data.validation=0", "evaluate.metrics=[]", "evaluate.best=null", "train.steps=1")
     run = Run.prepare(recipe, short, root=tmp_path)
@@ -293,16 +293,16 @@ def test_the_panel_gives_the_command_that_goes_on(
     assert f"{tmp_path} evaluate.metrics=[] evaluate.best=null" in said.replace("'", "")
 
 
-def test_without_held_out_pictures_a_run_trains_and_says_that_nothing_is_measured(
+def test_without_held_out_images_a_run_trains_and_says_that_nothing_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = write_recipe(tmp_path, train={"steps": 2}, data={"validation": 0}, evaluate={"best": None})
     for domain in "AB":
-        for picture in (tmp_path / f"pictures/test{domain}").iterdir():
-            picture.unlink()
-        (tmp_path / f"pictures/test{domain}").rmdir()
+        for image in (tmp_path / f"images/test{domain}").iterdir():
+            image.unlink()
+        (tmp_path / f"images/test{domain}").rmdir()
     assert package.run(recipe, root=tmp_path) == {}
-    assert "no held-out pictures: nothing is measured" in capsys.readouterr().out
+    assert "no held-out images: nothing is measured" in capsys.readouterr().out
     assert (tmp_path / "tiny/default/samples/step-0000002.png").is_file()
 
 

@@ -91,29 +91,29 @@ class Random(Masker):
 
 
 def test_two_phases_of_a_step_see_one_mask() -> None:
-    roles, step = Roles({"judge": Random()}), batch_step()
-    first = roles.judge(step, "real_A")
-    second = roles.judge(step.detached(), "real_A")
+    roles, step = Roles({"discriminator": Random()}), batch_step()
+    first = roles.for_discriminator(step, "real_A")
+    second = roles.for_discriminator(step.detached(), "real_A")
     assert torch.equal(first, second)
-    assert torch.equal(first, step["real_A"] * step["judge_mask_real_A"])
+    assert torch.equal(first, step["real_A"] * step["discriminator_mask_real_A"])
 
 
 def test_without_a_masker_every_role_gives_back_what_it_got() -> None:
     roles, step = Roles(), batch_step()
-    assert roles.judge(step, "real_A") is step["real_A"]
+    assert roles.for_discriminator(step, "real_A") is step["real_A"]
     assert roles.composite(step, "real_A", step["real_B"]) is step["real_B"]
     assert roles.labels(step, "real_A") is None
     assert set(step) == {"real_A", "real_B"}
 
 
-def test_a_generated_picture_is_served_its_sources_given_mask() -> None:
+def test_a_generated_image_is_served_its_sources_given_mask() -> None:
     step = batch_step()
     step["given_mask_A"], step["given_mask_B"] = torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8)
     step["fake_B"], step["fake_A"], step["rec_A"] = (torch.rand(2, 3, 8, 8) for _ in range(3))
-    roles = Roles({"judge": Random()})
-    assert roles.mask("judge", step, "fake_B").sum() == 0
-    assert roles.mask("judge", step, "rec_A").sum() == 0
-    assert roles.mask("judge", step, "fake_A").mean() == 1
+    roles = Roles({"discriminator": Random()})
+    assert roles.mask("discriminator", step, "fake_B").sum() == 0
+    assert roles.mask("discriminator", step, "rec_A").sum() == 0
+    assert roles.mask("discriminator", step, "fake_A").mean() == 1
 
 
 def test_composite_by_its_formula() -> None:
@@ -127,34 +127,36 @@ def test_foreground_classes_are_united_and_bounded() -> None:
     step = batch_step()
     planes = Roles({"labels": Random(3)}).labels(step, "real_A")
     assert planes is not None and planes.shape == (2, 3, 8, 8)
-    one = Roles({"judge": Random(3)}, {"judge": MaskTransform(foreground=(0, 2))}).mask("judge", batch_step(), "real_A")
+    one = Roles({"discriminator": Random(3)}, {"discriminator": MaskTransform(foreground=(0, 2))}).mask(
+        "discriminator", batch_step(), "real_A"
+    )
     assert one.shape == (2, 1, 8, 8)
-    raw = batch_step().rng("mask/judge").uniform(3, 8, 8)
+    raw = batch_step().rng("mask/discriminator").uniform(3, 8, 8)
     torch.testing.assert_close(one, (raw[:, :1] + raw[:, 2:]).clamp(max=1))
 
 
 def test_a_shared_mask_is_the_other_roles_with_what_is_done_to_it() -> None:
     step = batch_step()
-    uses = {"composite": MaskTransform(threshold=0.5), "judge": MaskTransform(invert=True)}
-    roles = Roles({"composite": Random(), "judge": Shared(role="composite")}, uses)
-    judged, mixed = (roles.mask(role, step, "real_A") for role in ("judge", "composite"))
+    uses = {"composite": MaskTransform(threshold=0.5), "discriminator": MaskTransform(invert=True)}
+    roles = Roles({"composite": Random(), "discriminator": Shared(role="composite")}, uses)
+    judged, mixed = (roles.mask(role, step, "real_A") for role in ("discriminator", "composite"))
     assert torch.equal(judged, 1 - mixed)
     assert set(mixed.unique().tolist()) == {0.0, 1.0}
     given = batch_step()
     given["composite_mask_real_A"] = torch.full((2, 1, 8, 8), 0.25)  # what is there already is shared too
-    assert roles.mask("judge", given, "real_A").eq(0.75).all()
+    assert roles.mask("discriminator", given, "real_A").eq(0.75).all()
 
 
-def test_a_mask_carries_no_gradient_into_the_picture() -> None:
+def test_a_mask_carries_no_gradient_into_the_image() -> None:
     class Bright(Masker):
         def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
             return image.mean(1, keepdim=True).sigmoid()
 
     step = batch_step()
     step["real_A"].requires_grad_()
-    seen = Roles({"judge": Bright()}).judge(step, "real_A")
+    seen = Roles({"discriminator": Bright()}).for_discriminator(step, "real_A")
     (gradient,) = torch.autograd.grad(seen.sum(), step["real_A"])
-    torch.testing.assert_close(gradient, step["judge_mask_real_A"].expand_as(gradient))
+    torch.testing.assert_close(gradient, step["discriminator_mask_real_A"].expand_as(gradient))
 
 
 def test_the_schedule_is_the_released_one() -> None:

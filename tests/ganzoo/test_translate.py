@@ -1,4 +1,4 @@
-"""Translation: all pictures, any size, names kept, the same pixels from command line and Python."""
+"""Translation: all images, any size, names kept, the same pixels from command line and Python."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def noise(file: Path, height: int, width: int) -> Path:
 
 
 @pytest.mark.parametrize("direction", ["AB", "BA"])
-def test_command_line_path_picture_and_tensor_give_the_same_pixels(run: Path, tmp_path: Path, direction: str) -> None:
+def test_command_line_path_image_and_tensor_give_the_same_pixels(run: Path, tmp_path: Path, direction: str) -> None:
     source = noise(tmp_path / "in/a b ü.png", 37, 21)
     done = ganzoo("translate", run, source, "-o", tmp_path / "out", "--direction", direction)
     assert done.returncode == 0, done.stderr
@@ -41,9 +41,9 @@ def test_command_line_path_picture_and_tensor_give_the_same_pixels(run: Path, tm
         expected = np.array(written)
     assert expected.shape == (37, 21, 3)
     translator = package.load(run)
-    with Image.open(source) as picture:
-        assert np.array_equal(np.array(translator.translate(picture, direction)), expected)
-        pixels = np.array(picture)
+    with Image.open(source) as image:
+        assert np.array_equal(np.array(translator.translate(image, direction)), expected)
+        pixels = np.array(image)
     assert np.array_equal(np.array(translator.translate(source, direction)), expected)
     tensor = translator.translate(to_float(pixels), direction)
     assert tensor.shape == (3, 37, 21) and tensor.abs().max() <= 1
@@ -67,7 +67,7 @@ def test_directions_differ_and_the_averaged_generators_are_used(run: Path) -> No
 
 
 def test_folders_keep_names_and_structure_and_nothing_is_left_out(run: Path, tmp_path: Path) -> None:
-    names = [f"deep/{i % 3}/picture {i:03}.{'png' if i % 2 else 'bmp'}" for i in range(60)]
+    names = [f"deep/{i % 3}/image {i:03}.{'png' if i % 2 else 'bmp'}" for i in range(60)]
     for i, name in enumerate(names):
         noise(tmp_path / "in" / name, 8 + i % 5, 9)
     single = noise(tmp_path / "single.webp", 8, 8)
@@ -83,12 +83,12 @@ def test_failures_are_listed_and_the_rest_is_done(run: Path, tmp_path: Path) -> 
     (tmp_path / "in/cut.jpg").write_bytes(whole[: len(whole) // 2])
     done = ganzoo("translate", run, tmp_path / "in", tmp_path / "missing.png", "-o", tmp_path / "out")
     assert done.returncode == 2
-    assert "1 of 4 pictures translated AB" in done.stdout
+    assert "1 of 4 images translated AB" in done.stdout
     said = done.stderr.splitlines()
     assert len(said) == 4 and "Traceback" not in done.stderr
     for name, line in zip(("cut.jpg", "empty.png", "missing.png"), said, strict=False):
         assert name in line
-    assert said[-1] == "ganzoo: 3 of 4 pictures were not translated"
+    assert said[-1] == "ganzoo: 3 of 4 images were not translated"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
 
 
@@ -98,7 +98,7 @@ def test_size_scales_the_shorter_side_first(run: Path, tmp_path: Path) -> None:
         assert made.size == (24, 16)
 
 
-def test_pictures_that_differ_only_in_their_ending_keep_it(tmp_path: Path) -> None:
+def test_images_that_differ_only_in_their_ending_keep_it(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.jpg"):
         noise(tmp_path / "in" / name, 8, 8)
     made = [target.name for _, target in plan([tmp_path / "in"], Path("out"))]
@@ -126,7 +126,7 @@ def test_what_is_no_run_or_has_no_checkpoint_is_told(run: Path, tmp_path: Path) 
 
 def test_an_empty_folder_is_told(run: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    with pytest.raises(GanzooError, match="there are no pictures in"):
+    with pytest.raises(GanzooError, match="there are no images in"):
         translate_files(run, [tmp_path / "in"], tmp_path / "out")
 
 
@@ -144,7 +144,7 @@ def test_reading_a_run_never_renames_its_checkpoints(run: Path, tmp_path: Path) 
 
 def test_styles_are_for_methods_that_have_some(run: Path) -> None:
     translator = package.load(run)
-    said = "--style: 'cyclegan' makes one translation of each picture; munit and drit make many, by style"
+    said = "--style: 'cyclegan' makes one translation of each image; munit and drit make many, by style"
     assert (
         refusal(style_options, translator, "AB", ["random"])
         == said

@@ -13,7 +13,7 @@ import torch
 import yaml
 from calls import Run, refusal
 from PIL import Image
-from tinyrun import lines, make_pictures
+from tinyrun import lines, make_images
 
 import ganzoo
 from ganzoo.plugins import plugins
@@ -57,10 +57,10 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (info / "entry_points.txt").write_text("[ganzoo]\nnegative = negative_plugin\n")
     monkeypatch.syspath_prepend(tmp_path)
     plugins.cache_clear()
-    pictures = make_pictures(tmp_path / "pictures", train=2, test=3)
+    images = make_images(tmp_path / "images", train=2, test=3)
     parts = {
         "method": "negative",
-        "data": {"dataset": "folders", "root": str(pictures)},
+        "data": {"dataset": "folders", "root": str(images)},
         "images": {"size": 16},
         "evaluate": {"metrics": ["cycle_l1"]},
     }
@@ -86,17 +86,17 @@ def test_its_run_measures_draws_and_translates(recipe: Path, run: Run, tmp_path:
     assert "ganzoo translate" in said and "trains on" not in said
     folder = tmp_path / "runs/still/default"
     (result,) = lines(folder / "results.jsonl")
-    assert result["pictures"] == {"A": 3, "B": 3} and result["split"] == "test" and result["step"] == 0
+    assert result["images"] == {"A": 3, "B": 3} and result["split"] == "test" and result["step"] == 0
     pixels = [np.asarray(Image.open(one).resize((16, 16), Image.Resampling.BICUBIC)) for one in (
-        tmp_path / "pictures/testA").iterdir()]  # fmt: skip
+        tmp_path / "images/testA").iterdir()]  # fmt: skip
     expected = float(np.mean([np.abs(2 * (one / 127.5 - 1)).mean() for one in pixels]))
-    assert result["figures"]["cycle_l1_AB"] == pytest.approx(expected, rel=0.02)
+    assert result["values"]["cycle_l1_AB"] == pytest.approx(expected, rel=0.02)
     assert [one.name for one in (folder / "samples").iterdir()] == ["step-0000000.png"]
     assert not (folder / "metrics.jsonl").read_text()  # nothing is measured twice, before and after nothing
     assert json.loads((folder / "checkpoints/last/progress.json").read_text())["step"] == 0
     assert list((folder / "checkpoints/last/networks").iterdir()) == []
 
-    source = next((tmp_path / "pictures/testA").iterdir())
+    source = next((tmp_path / "images/testA").iterdir())
     assert run("translate", folder, source, "-o", tmp_path / "out")[0] == 0
     translated = np.asarray(Image.open(tmp_path / "out" / source.name))
     assert np.abs(translated.astype(int) - (255 - np.asarray(Image.open(source)).astype(int))).max() <= 1
@@ -106,15 +106,15 @@ def test_its_run_measures_draws_and_translates(recipe: Path, run: Run, tmp_path:
 
 def test_the_same_command_again_changes_nothing(recipe: Path, tmp_path: Path) -> None:
     folder = tmp_path / "runs/still/default"
-    figures = ganzoo.run(recipe, root=tmp_path / "runs")
+    values = ganzoo.run(recipe, root=tmp_path / "runs")
     kept = [folder / "results.jsonl", *sorted((folder / "samples").iterdir())]
     kept += [one for one in sorted((folder / "checkpoints").rglob("*")) if one.is_file()]
     before = [(one.read_bytes(), one.stat().st_mtime_ns if one.suffix != ".jsonl" else 0) for one in kept]
-    assert ganzoo.run(recipe, root=tmp_path / "runs") == figures
+    assert ganzoo.run(recipe, root=tmp_path / "runs") == values
     assert [(one.read_bytes(), one.stat().st_mtime_ns if one.suffix != ".jsonl" else 0) for one in kept] == before
 
 
-def test_check_tells_what_a_picture_takes_unless_it_is_to_be_quick(
+def test_check_tells_what_a_image_takes_unless_it_is_to_be_quick(
     recipe: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, said, err = run("check", recipe)

@@ -68,7 +68,7 @@ def test_kill_9_leaves_nothing_half_made(tmp_path: Path) -> None:
             command = [sys.executable, "-m", "ganzoo", *words, str(tmp_path / name)]
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            growing, deadline = tmp_path / f".{name}.new/pictures.npy", time.monotonic() + 120
+            growing, deadline = tmp_path / f".{name}.new/images.npy", time.monotonic() + 120
             wanted = moments.uniform(0.05, 0.6) * 250 * 128 * 128 * 3
             while not (growing.is_file() and growing.stat().st_size > wanted):
                 assert process.poll() is None, process.communicate()

@@ -18,17 +18,17 @@ from ganzoo_art2real.bank import BACKGROUND, Bank, Scale, cut, windows_of
 
 def photograph(bank: Bank, index: int) -> np.ndarray:
     """Return a photograph as the bank should hold it, resized by Pillow."""
-    with Image.open(bank.folder.parent / "photographs" / bank.photographs[index]) as picture:
-        return np.asarray(picture.resize((bank.size, bank.size), Image.Resampling.BICUBIC))
+    with Image.open(bank.folder.parent / "photographs" / bank.photographs[index]) as image:
+        return np.asarray(image.resize((bank.size, bank.size), Image.Resampling.BICUBIC))
 
 
 def label_map(bank: Bank, index: int) -> np.ndarray:
-    with Image.open(bank.folder.parent / "labels" / bank.photographs[index]) as picture:
-        return np.asarray(picture.resize((bank.size, bank.size), Image.Resampling.NEAREST))
+    with Image.open(bank.folder.parent / "labels" / bank.photographs[index]) as image:
+        return np.asarray(image.resize((bank.size, bank.size), Image.Resampling.NEAREST))
 
 
 def owned(bank: Bank, label: int, scale: Scale) -> list[int]:
-    """Return a class's windows by a plain loop over pictures and windows (METHODS 4, the 20 % rule)."""
+    """Return a class's windows by a plain loop over images and windows (METHODS 4, the 20 % rule)."""
     found, number = [], 0
     patch, stride = scale
     for index in range(len(bank.photographs)):
@@ -66,8 +66,8 @@ def test_a_class_owns_the_windows_that_a_plain_loop_gives_it(bank: Bank) -> None
 
 @pytest.mark.parametrize("scale", [Scale(4, 4), Scale(6, 5)])
 def test_patches_are_the_columns_of_unfold(bank: Bank, scale: Scale) -> None:
-    pictures = np.stack([photograph(bank, index) for index in range(5)])
-    columns = unfold(to_float(pictures), scale.patch, stride=scale.stride).transpose(1, 2).flatten(0, 1)
+    images = np.stack([photograph(bank, index) for index in range(5)])
+    columns = unfold(to_float(images), scale.patch, stride=scale.stride).transpose(1, 2).flatten(0, 1)
     assert len(columns) == 5 * bank.windows(scale)
     numbers = torch.randperm(len(columns), generator=torch.Generator().manual_seed(0))
     patches = bank.patches(scale, numbers)
@@ -76,10 +76,10 @@ def test_patches_are_the_columns_of_unfold(bank: Bank, scale: Scale) -> None:
     assert torch.equal(bank.patches(scale, bank.numbers(1, scale)), columns[bank.numbers(1, scale).astype(int)])
 
 
-def test_patches_of_pictures_that_lie_otherwise() -> None:
-    pictures = torch.randint(0, 256, (2, 3, 9, 9), dtype=torch.uint8).permute(0, 2, 3, 1)
+def test_patches_of_images_that_lie_otherwise() -> None:
+    images = torch.randint(0, 256, (2, 3, 9, 9), dtype=torch.uint8).permute(0, 2, 3, 1)
     numbers = torch.arange(2 * windows_of(9, 3, 2) ** 2)
-    assert torch.equal(cut(pictures, Scale(3, 2), numbers), cut(pictures.contiguous(), Scale(3, 2), numbers))
+    assert torch.equal(cut(images, Scale(3, 2), numbers), cut(images.contiguous(), Scale(3, 2), numbers))
 
 
 def test_means_are_those_in_float64(bank: Bank) -> None:
@@ -108,9 +108,9 @@ def test_a_scale_that_is_not_there_is_told(bank: Bank) -> None:
 
 
 def test_patches_of_a_bank_change_nothing_in_it(bank: Bank) -> None:
-    before = (bank.folder / "pictures.npy").read_bytes()
-    bank.pictures(torch.device("cpu")).zero_()
-    assert (bank.folder / "pictures.npy").read_bytes() == before
+    before = (bank.folder / "images.npy").read_bytes()
+    bank.images(torch.device("cpu")).zero_()
+    assert (bank.folder / "images.npy").read_bytes() == before
     assert Bank.open(bank.folder).patches((4, 4), torch.tensor([0])).abs().sum() > 0
 
 
@@ -137,9 +137,9 @@ def test_no_bank_is_told(tmp_path: Path) -> None:
         (lambda bank: (bank.folder / "manifest.json").write_text("[1]"), "TypeError|indices"),
         (lambda bank: edit(bank, counts=[[1]]), "zip"),
         (lambda bank: edit(bank, settings={}), "size"),
-        (lambda bank: cut_short(bank.folder / "pictures.npy", 1000), "mmap length"),
-        (lambda bank: edit(bank, photographs=["one.png"]), "pictures.npy is of another shape"),
-        (lambda bank: (bank.folder / "pictures.npy").unlink(), "pictures.npy"),
+        (lambda bank: cut_short(bank.folder / "images.npy", 1000), "mmap length"),
+        (lambda bank: edit(bank, photographs=["one.png"]), "images.npy is of another shape"),
+        (lambda bank: (bank.folder / "images.npy").unlink(), "images.npy"),
         (lambda bank: cut_short(bank.folder / "numbers-4-4-1.i32", 4), "numbers-4-4-1.i32 is not as long"),
         (lambda bank: (bank.folder / "numbers-6-5-3.i32").unlink(), "numbers-6-5-3.i32"),
         (

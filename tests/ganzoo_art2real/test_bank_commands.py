@@ -30,9 +30,9 @@ def test_a_bank_is_built_and_shown(run: Run, tmp_path: Path, photographs: Path, 
         run(*words)[1]
         == f"{tmp_path}/made: this very bank is there already (key {bank.key[:12]}); nothing to do\n{out}"
     )
-    picture = tmp_path / "shown.png"
-    assert run("bank", "show", tmp_path / "made", "-o", picture)[1].startswith(out)
-    with Image.open(picture) as opened:
+    image = tmp_path / "shown.png"
+    assert run("bank", "show", tmp_path / "made", "-o", image)[1].startswith(out)
+    with Image.open(image) as opened:
         assert np.array_equal(np.asarray(opened), draw(bank))
     assert run("bank", "show", tmp_path / "made")[1] == out
 
@@ -79,7 +79,7 @@ def test_few_patches_are_each_drawn_once_and_none_leave_white(bank: Bank) -> Non
             "--masker and --labels both say the classes; ",
         ),
         (("build", "n", "-o", "x", "--scales", "4"), "--scales: '4' is no list of [patch, stride] in pixels, such as "),
-        (("build", "n", "-o", "x", "--size", "8"), "--scales: windows of 16 pixels, 6 apart, do not fit pictures of"),
+        (("build", "n", "-o", "x", "--size", "8"), "--scales: windows of 16 pixels, 6 apart, do not fit images of"),
         (("build", "n", "-o", "x", "--share", "0"), "--share is 0.0; it is a share of a window's pixels, above 0"),
         (("show", "nowhere"), "nowhere: no bank is there; make one: ganzoo bank build PHOTOS -o nowhere"),
     ],

@@ -85,9 +85,9 @@ def test_a_background_may_be_empty(tmp_path: Path, photographs: Path) -> None:
 
 def test_palette_maps_give_their_indices(tmp_path: Path, photographs: Path, labels: Path, bank: Bank) -> None:
     for file in labels.iterdir():
-        with Image.open(file) as picture:
-            indexed = Image.fromarray(np.asarray(picture)).convert("P")
-            indexed.putdata(list(np.asarray(picture).flatten()))
+        with Image.open(file) as image:
+            indexed = Image.fromarray(np.asarray(image)).convert("P")
+            indexed.putdata(list(np.asarray(image).flatten()))
             indexed.putpalette([7 * i % 256 for i in range(768)])
             (tmp_path / "palette").mkdir(exist_ok=True)
             indexed.save(tmp_path / "palette" / file.name)
@@ -105,14 +105,14 @@ def test_files_and_folders_in_the_order_given_and_a_limit(tmp_path: Path, photog
     bank = build([photographs / "003.png", tmp_path / "more", photographs], tmp_path / "bank", SMALL, limit=5)
     assert bank.photographs == ["003.png", "deeper/007.png", "deeper/008.png", "000.png", "001.png"]
     assert torch.equal(
-        bank.pictures(torch.device("cpu"))[1],
-        build([deeper / "007.png"], tmp_path / "one", SMALL).pictures(torch.device("cpu"))[0],
+        bank.images(torch.device("cpu"))[1],
+        build([deeper / "007.png"], tmp_path / "one", SMALL).images(torch.device("cpu"))[0],
     )
 
 
 def test_grey_photographs_are_taken(tmp_path: Path) -> None:
     grey = save(tmp_path / "grey.png", scene(0)[:, :, 0])
-    pixels = build([grey], tmp_path / "bank", SMALL).pictures(torch.device("cpu"))
+    pixels = build([grey], tmp_path / "bank", SMALL).images(torch.device("cpu"))
     assert torch.equal(pixels[..., 0], pixels[..., 2])
 
 
@@ -171,7 +171,7 @@ def test_a_folder_that_is_no_bank_is_never_replaced(tmp_path: Path, photographs:
 
 
 def test_a_damaged_bank_is_replaced_only_when_asked(photographs: Path, labels: Path, bank: Bank) -> None:
-    (bank.folder / "pictures.npy").write_bytes(b"")
+    (bank.folder / "images.npy").write_bytes(b"")
     with pytest.raises(GanzooError, match="a damaged bank"):
         build([photographs], bank.folder, SMALL, labels=labels)
     assert build([photographs], bank.folder, SMALL, labels=labels, fresh=True).key == bank.key
@@ -189,9 +189,9 @@ def test_a_photograph_that_cannot_be_read_ends_it_and_leaves_nothing(tmp_path: P
     [
         (
             lambda folder: write_labels(folder, 4),
-            r"004\.\*: no labels for the picture",
+            r"004\.\*: no labels for the image",
         ),
-        (lambda folder: save(folder / "000.png", np.zeros((9, 9), np.uint8)), r"000\.png: 9×9 pixels, but its picture"),
+        (lambda folder: save(folder / "000.png", np.zeros((9, 9), np.uint8)), r"000\.png: 9×9 pixels, but its image"),
         (lambda folder: save(folder / "000.png", scene(0)), r"000\.png: a label map of mode RGB holds colours"),
         (lambda folder: folder.rename(folder.with_name("gone")), "labels: no such folder; it should hold the labels"),
     ],
@@ -214,7 +214,7 @@ def test_label_maps_of_photographs_of_one_name_cannot_be_told(tmp_path: Path, ph
 
 def test_no_photographs_are_told(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    with pytest.raises(GanzooError, match="none: no pictures in it or below"):
+    with pytest.raises(GanzooError, match="none: no images in it or below"):
         build([tmp_path / "none"], tmp_path / "bank", SMALL)
     with pytest.raises(GanzooError, match="nowhere: no such photograph or folder; check the path"):
         build([tmp_path / "nowhere"], tmp_path / "bank", SMALL)
@@ -234,7 +234,7 @@ def test_more_windows_than_int32_can_number_are_refused() -> None:
     [
         ({"share": 0.0}, "--share is 0.0"),
         ({"share": 1.5}, "--share is 1.5"),
-        ({"size": 8}, "windows of 16 pixels, 6 apart, do not fit pictures of --size 8"),
+        ({"size": 8}, "windows of 16 pixels, 6 apart, do not fit images of --size 8"),
         ({"scales": (Scale(4, 0),)}, "windows of 4 pixels, 0 apart"),
         ({"scales": (Scale(4, 4), Scale(4, 4))}, "each once"),
         ({"scales": ()}, "give one or more"),

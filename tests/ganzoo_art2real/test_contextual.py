@@ -54,7 +54,7 @@ def test_a_flat_patch_and_ties_are_finite() -> None:
     assert torch.isfinite(gradient).all() and gradient.any()
 
 
-def test_a_bank_of_the_pictures_own_patches_costs_nothing() -> None:
+def test_a_bank_of_the_images_own_patches_costs_nothing() -> None:
     patches = drawn(40, 48)
     assert float(contextual_loss(patches, patches, patches.mean(0))) < 1e-6
     assert float(contextual_loss(patches, drawn(40, 48, seed=5), patches.mean(0))) > 1

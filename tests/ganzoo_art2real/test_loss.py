@@ -34,9 +34,9 @@ def label_planes(batch: int = 2, size: int = 12, classes: int = 3) -> Tensor:
 def by_hand(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale], k: int = 5) -> Tensor:
     """METHODS 4, window by window, neighbours by brute force in float64."""
     total = torch.zeros((), dtype=torch.float64)
-    for picture, masks in zip(image, planes if planes is not None else [None] * len(image), strict=True):
+    for one, masks in zip(image, planes if planes is not None else [None] * len(image), strict=True):
         for scale in scales:
-            side = (picture.shape[-1] - scale.patch) // scale.stride + 1
+            side = (one.shape[-1] - scale.patch) // scale.stride + 1
             members: dict[int, list[Tensor]] = {}
             for row in range(side):
                 for column in range(side):
@@ -44,7 +44,7 @@ def by_hand(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale
                         slice(row * scale.stride, row * scale.stride + scale.patch),
                         slice(column * scale.stride, column * scale.stride + scale.patch),
                     )
-                    patch = picture[:, window[0], window[1]].flatten()
+                    patch = one[:, window[0], window[1]].flatten()
                     if masks is None:
                         members.setdefault(BACKGROUND, []).append(patch)
                         continue
@@ -102,7 +102,7 @@ def test_each_image_counts_as_much_as_the_others(bank: Bank) -> None:
 
 def test_the_banks_own_photographs_cost_less_than_noise(bank: Bank) -> None:
     loss = Contextual(bank=bank.folder, scales="all")
-    photograph = bank.pictures(torch.device("cpu"))[:1].permute(0, 3, 1, 2).float() / 127.5 - 1
+    photograph = bank.images(torch.device("cpu"))[:1].permute(0, 3, 1, 2).float() / 127.5 - 1
     assert float(loss(photograph)) < 0.5 * float(loss(images(1, photograph.shape[-1])))
 
 

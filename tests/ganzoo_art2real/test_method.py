@@ -39,11 +39,11 @@ from ganzoo_cyclegan.resnet import ResNet
 LABELS = {"masker": "colours", "blur": 0.0, "classes": {"dark": [90, 90, 90], "light": [150, 150, 150]}}
 QUIET = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.log=1", "train.sample=0"]
 SIDES = {"size": 16, "load": 24}
-"""Pictures as large as the photographs of the bank, before the crop."""
+"""Images as large as the photographs of the bank, before the crop."""
 
 
 class Bright(Masker):
-    """One class: where the picture is bright."""
+    """One class: where the image is bright."""
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         return (image.mean(1, keepdim=True) > 0).float()
@@ -223,5 +223,5 @@ def test_a_run_translates_without_its_bank(bank: Bank, tmp_path: Path) -> None:
 
 def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, method={"method": "art2real", "bank": str(bank.folder)}, images=SIDES)
-    with pytest.raises(GanzooError, match=r"photographs of 24 pixels a side, and pictures of 30, .* --fresh --size 30"):
+    with pytest.raises(GanzooError, match=r"photographs of 24 pixels a side, and images of 30, .* --fresh --size 30"):
         check(recipe, [*QUIET, "images.load=30"])

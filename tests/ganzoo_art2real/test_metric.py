@@ -1,4 +1,4 @@
-"""The metric ``contextual``: the loss of each picture by itself, with the classes of its source."""
+"""The metric ``contextual``: the loss of each image by itself, with the classes of its source."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def translated() -> Step:
     return step
 
 
-def test_it_is_the_loss_of_each_picture(bank: Bank) -> None:
+def test_it_is_the_loss_of_each_image(bank: Bank) -> None:
     rows = metric(bank, scales="all", neighbours=3).rows(translated(), "AB")["contextual"]
     loss = Contextual(bank=bank.folder, scales="all", neighbours=3)
     expected = torch.stack([loss(one[None]) for one in translated()["fake_B"]])
@@ -64,8 +64,8 @@ def test_classes_are_those_of_the_source(bank: Bank) -> None:
 
 def test_it_measures_any_method_and_not_twice(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images=SIDES)
-    figures = ganzoo.run(recipe, "train.steps=1", "evaluate.best=min contextual", root=tmp_path)
-    assert list(figures) == ["contextual"] and figures["contextual"] > 0
+    values = ganzoo.run(recipe, "train.steps=1", "evaluate.best=min contextual", root=tmp_path)
+    assert list(values) == ["contextual"] and values["contextual"] > 0
     twice = "evaluate.metrics=[{metric: contextual, bank: %s}, {metric: contextual, bank: %s}]" % ((bank.folder,) * 2)
     with pytest.raises(GanzooError, match=r"evaluate\.metrics: two metrics give the figure 'contextual'"):
         ganzoo.run(recipe, "train.steps=1", "evaluate.best=null", twice, root=tmp_path / "again")
@@ -87,5 +87,5 @@ def test_a_run_is_not_measured_with_another_bank_of_the_same_place(
 
 def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images={"size": 20, "load": 24})
-    with pytest.raises(GanzooError, match="photographs of 24 pixels a side, and pictures of 20, so that"):
+    with pytest.raises(GanzooError, match="photographs of 24 pixels a side, and images of 20, so that"):
         check(recipe, QUIET)

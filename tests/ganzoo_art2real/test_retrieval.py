@@ -56,7 +56,7 @@ def test_the_same_as_brute_force_in_any_memory(bank: Bank, label: int, memory: i
 
 @pytest.mark.usefixtures("_either_way")
 def test_of_equally_near_ones_those_of_lower_number(tmp_path: Path) -> None:
-    """Pictures of a few flat colours: every patch has hundreds of twins."""
+    """Images of a few flat colours: every patch has hundreds of twins."""
     for i in range(6):
         flat = np.full((24, 24, 3), 40 * (i % 3), np.uint8)
         flat[:, 12:] += np.uint8(20)

@@ -142,7 +142,7 @@ def test_weights_count_by_what_they_hold(tmp_path: Path) -> None:
         ("{masker: shades, slop: 2}", r"--masker: slop: unknown option 'slop' \(did you mean 'slope'\?\)"),
         ("{masker: shades, threshold: 2, slope: steep}", "(?s)--masker: threshold.*\n--masker: slope"),
         ("{masker: shades, foreground: [2]}", "foreground: there is no class 2; the masker makes 2 planes"),
-        ("file", "'file' reads what comes with the pictures; for label maps there is --labels"),
+        ("file", "'file' reads what comes with the images; for label maps there is --labels"),
         ("unet", "'unet' is untrained: give it weights"),
         ("learned", "'learned' is trained with the generators: only the role 'composite' can teach it"),
         ("{masker: shared, role: input}", "'shared' hands on another role's mask; name the masker that makes it"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from authors import munit_judge, unit_decode, unit_encode
+from authors import munit_discriminator, unit_decode, unit_encode
 from calls import Run
 from layouts import (
     State,
@@ -36,7 +36,7 @@ def save(file: Path, state: Any) -> Path:
     return file
 
 
-def picture(height: int = 32, width: int = 40, channels: int = 3) -> Tensor:
+def random_image(height: int = 32, width: int = 40, channels: int = 3) -> Tensor:
     return torch.rand(1, channels, height, width, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
@@ -57,9 +57,11 @@ def test_cyclegan_and_its_legacy_keys(run: Run, tmp_path: Path) -> None:
     assert "G_AB  generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in said
     assert "D_B   discriminator patch: 3 channels, width 4, layers 3, norm instance" in said  # there D_A judges B
     loaded = ganzoo.load(tmp_path / "run")
-    torch.testing.assert_close(loaded.translate(picture()), resnet_forward(there, picture()), rtol=1e-4, atol=1e-5)
-    made = loaded.translate(picture(), "BA")
-    torch.testing.assert_close(made, resnet_forward(back, picture(), blocks=3), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        loaded.translate(random_image()), resnet_forward(there, random_image()), rtol=1e-4, atol=1e-5
+    )
+    made = loaded.translate(random_image(), "BA")
+    torch.testing.assert_close(made, resnet_forward(back, random_image(), blocks=3), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("layout", ["cyclegan", "art2real"])
@@ -67,8 +69,8 @@ def test_one_generator_translates_one_way(run: Run, tmp_path: Path, layout: str)
     state = resnet(channels=(1, 3))
     imported(run, tmp_path / "run", layout, save(tmp_path / "latest_net_G.pth", state))
     loaded = ganzoo.load(tmp_path / "run")
-    made = loaded.translate(picture(channels=1))
-    torch.testing.assert_close(made, resnet_forward(state, picture(channels=1)), rtol=1e-4, atol=1e-5)
+    made = loaded.translate(random_image(channels=1))
+    torch.testing.assert_close(made, resnet_forward(state, random_image(channels=1)), rtol=1e-4, atol=1e-5)
     code, _, err = run("translate", tmp_path / "run", "x.png", "-o", tmp_path, "--direction", "BA")
     assert code == 2 and "the method has: AB" in err
 
@@ -78,16 +80,16 @@ def test_pix2pix(run: Run, tmp_path: Path) -> None:
     files = [save(tmp_path / "latest_net_G.pth", state), save(tmp_path / "latest_net_D.pth", patch(entering=6))]
     said = imported(run, tmp_path / "run", "pix2pix", *files)
     assert "G_AB  generator unet: 3 → 3 channels, width 4, levels 3, norm batch" in said
-    made = ganzoo.load(tmp_path / "run").translate(picture())
-    torch.testing.assert_close(made, unet_forward(state, picture()), rtol=1e-4, atol=1e-5)
+    made = ganzoo.load(tmp_path / "run").translate(random_image())
+    torch.testing.assert_close(made, unet_forward(state, random_image()), rtol=1e-4, atol=1e-5)
 
 
 def test_cut(run: Run, tmp_path: Path) -> None:
     state = smooth_resnet()
     said = imported(run, tmp_path / "run", "cut", save(tmp_path / "latest_net_G.pth", state))
     assert "G_AB  generator smooth_resnet: 3 → 3 channels, width 4, blocks 9" in said
-    made = ganzoo.load(tmp_path / "run").translate(picture())
-    torch.testing.assert_close(made, smooth_resnet_forward(state, picture()), rtol=1e-4, atol=5e-5)
+    made = ganzoo.load(tmp_path / "run").translate(random_image())
+    torch.testing.assert_close(made, smooth_resnet_forward(state, random_image()), rtol=1e-4, atol=5e-5)
 
 
 def test_munit_in_a_given_style(run: Run, tmp_path: Path) -> None:
@@ -95,9 +97,9 @@ def test_munit_in_a_given_style(run: Run, tmp_path: Path) -> None:
     said = imported(run, tmp_path / "run", "munit", save(tmp_path / "gen_00010000.pt", {"a": a, "b": b}))
     assert "G_B   generator munit: 5 → 5 channels, width 4, downs 2, blocks 4, style 8, hidden 12" in said
     loaded, style = ganzoo.load(tmp_path / "run"), torch.randn(1, 8)
-    made = loaded.step_of(picture(), "AB", style=style)["translated"]
-    torch.testing.assert_close(made, munit_translate(a, b, picture(), style), rtol=1e-4, atol=1e-5)
-    to_pixels = Image.fromarray(((picture()[0].movedim(0, 2) + 1) * 127.5).round().to(torch.uint8).numpy())
+    made = loaded.step_of(random_image(), "AB", style=style)["translated"]
+    torch.testing.assert_close(made, munit_translate(a, b, random_image(), style), rtol=1e-4, atol=1e-5)
+    to_pixels = Image.fromarray(((random_image()[0].movedim(0, 2) + 1) * 127.5).round().to(torch.uint8).numpy())
     labels = loaded.translate(to_pixels, "AB")  # five channels are a label map
     assert labels.mode == "P" and labels.size == (40, 32)
     assert loaded.translate(labels, "BA").mode == "RGB"
@@ -115,7 +117,9 @@ def test_discriminators_come_along(run: Run, tmp_path: Path) -> None:
     assert "D_A   discriminator multiscale: 3 channels, width 4, layers 4, scales 3" in said
     made = create("discriminator", "multiscale", 3, width=4)
     load_network(made, tmp_path / "run/checkpoints/last/networks/D_A.safetensors")
-    for mine, theirs in zip(made(picture(64, 64)), munit_judge(judge(), picture(64, 64)), strict=True):
+    for mine, theirs in zip(
+        made(random_image(64, 64)), munit_discriminator(judge(), random_image(64, 64)), strict=True
+    ):
         torch.testing.assert_close(mine, theirs)
 
 
@@ -129,9 +133,9 @@ def test_discriminators_come_along(run: Run, tmp_path: Path) -> None:
 )
 def test_discriminators_that_do_not_fit(run: Run, tmp_path: Path, state: State, layout: str, said: str) -> None:
     generator = save(tmp_path / "latest_net_G.pth", resnet())
-    judge_file = save(tmp_path / "latest_net_D.pth", state)
-    code, _, err = run("import", generator, judge_file, "--from", layout, "-o", tmp_path / "run")
-    assert code == 2 and err.startswith(f"ganzoo: {judge_file}: {said}")
+    classifier_file = save(tmp_path / "latest_net_D.pth", state)
+    code, _, err = run("import", generator, classifier_file, "--from", layout, "-o", tmp_path / "run")
+    assert code == 2 and err.startswith(f"ganzoo: {classifier_file}: {said}")
     other = save(tmp_path / "latest_net_D_B.pth", patch())
     assert (
         "it judges what none of the other files makes" in run("import", generator, other, "--from", "cut", "-o", "x")[2]
@@ -144,8 +148,8 @@ def test_other_resnets(run: Run, tmp_path: Path, options: dict[str, Any]) -> Non
     network = create("generator", "resnet", 3, 3, **{"width": 4, "blocks": 2, **options}).eval()
     state = {name: one for name, one in network.state_dict().items() if "num_batches" not in name}
     imported(run, tmp_path / "run", "cyclegan", save(tmp_path / "latest_net_G.pth", state))
-    made = ganzoo.load(tmp_path / "run").translate(picture())
-    torch.testing.assert_close(made, network(picture()).detach())
+    made = ganzoo.load(tmp_path / "run").translate(random_image())
+    torch.testing.assert_close(made, network(random_image()).detach())
 
 
 @pytest.mark.parametrize(("name", "options"), [("pixel", {"norm": "batch"}), ("smooth_patch", {"layers": 2})])
@@ -158,8 +162,8 @@ def test_other_discriminators(run: Run, tmp_path: Path, name: str, options: dict
 def test_unit(run: Run, tmp_path: Path) -> None:
     a, b = munit_domain(0, styled=False), munit_domain(1, styled=False)
     imported(run, tmp_path / "run", "unit", save(tmp_path / "gen.pt", {"a": a, "b": b}))
-    made = ganzoo.load(tmp_path / "run").translate(picture(), "BA")
-    torch.testing.assert_close(made, unit_decode(a, unit_encode(b, picture())), rtol=1e-4, atol=1e-5)
+    made = ganzoo.load(tmp_path / "run").translate(random_image(), "BA")
+    torch.testing.assert_close(made, unit_decode(a, unit_encode(b, random_image())), rtol=1e-4, atol=1e-5)
 
 
 class Strange:

@@ -18,7 +18,7 @@ from ganzoo import create
 from ganzoo.engine.checkpoint import load_network
 
 DRAWN = torch.Generator().manual_seed(3)
-PICTURE = torch.rand(1, 3, 32, 40, generator=DRAWN) * 2 - 1
+IMAGE = torch.rand(1, 3, 32, 40, generator=DRAWN) * 2 - 1
 MASK = (torch.rand(1, 1, 32, 40, generator=DRAWN) > 0.5).float()
 CRITICS = {"netD_A": patch(), "netD_B": patch(6), "netD_Am": small_patch(), "netD_Bm": small_patch(5)}
 
@@ -47,9 +47,9 @@ def assert_translates(out: Path, states: dict[str, State], level: str = "") -> N
     loaded = ganzoo.load(out)
     for direction, name, blocks in (("AB", "netG_A2B", 2), ("BA", "netG_B2A", 3)):
         for mask in (MASK, 1 - MASK, torch.ones_like(MASK)):
-            plain = masked_forward(states[name], PICTURE, mask, blocks, level)
+            plain = masked_forward(states[name], IMAGE, mask, blocks, level)
             assert (plain.abs() < 1).float().mean() > 0.3
-            made = loaded.translate(PICTURE, direction, mask=mask)
+            made = loaded.translate(IMAGE, direction, mask=mask)
             torch.testing.assert_close(made, plain.clamp(-1, 1), rtol=1e-4, atol=1e-5)
 
 
@@ -68,12 +68,12 @@ def test_a_run_folder(run: Run, tmp_path: Path) -> None:
 def test_translate_takes_the_masks_of_a_user(run: Run, tmp_path: Path) -> None:
     states = both()
     imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", states))
-    picture, mask = ((one[0].movedim(0, 2) * 255).round().to(torch.uint8) for one in (PICTURE / 2 + 0.5, MASK))
-    Image.fromarray(picture.numpy()).save(tmp_path / "x.png")
+    image, mask = ((one[0].movedim(0, 2) * 255).round().to(torch.uint8) for one in (IMAGE / 2 + 0.5, MASK))
+    Image.fromarray(image.numpy()).save(tmp_path / "x.png")
     Image.fromarray(mask[:, :, 0].numpy()).save(tmp_path / "mask.png")
     words = ("translate", tmp_path / "run", tmp_path / "x.png", "-o", tmp_path / "out")
     assert run(*words, "--mask", tmp_path / "mask.png", "--direction", "BA")[0] == 0
-    plain = masked_forward(states["netG_B2A"], picture.movedim(2, 0)[None] / 127.5 - 1, MASK, blocks=3)
+    plain = masked_forward(states["netG_B2A"], image.movedim(2, 0)[None] / 127.5 - 1, MASK, blocks=3)
     with Image.open(tmp_path / "out/x.png") as made:
         pixels = torch.frombuffer(bytearray(made.tobytes()), dtype=torch.uint8).view(32, 40, 3)
     expected = (plain.clamp(-1, 1)[0].movedim(0, 2) + 1) * 127.5
@@ -92,15 +92,15 @@ def test_single_files_in_any_order_and_one_level_more(run: Run, tmp_path: Path) 
     ("name", "slot", "convs", "strides"),
     [("netD_A", "D_A", (0, 2, 5, 8, 11), (2, 2, 2, 1)), ("netD_Bm", "D_masked_B", (0, 2, 5), (2, 2))],
 )
-def test_discriminators_judge_whole_pictures(
+def test_discriminators_judge_whole_images(
     run: Run, tmp_path: Path, name: str, slot: str, convs: tuple[int, ...], strides: tuple[int, ...]
 ) -> None:
     imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both() | CRITICS))
     part = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["networks"][slot]
     critic = create("discriminator", part.pop("discriminator"), 3, **part)
     load_network(critic, tmp_path / f"run/checkpoints/last/networks/{slot}.safetensors")
-    plain = patch_forward(CRITICS[name], PICTURE, convs, strides)
-    torch.testing.assert_close(critic(PICTURE).flatten(), plain.mean((1, 2, 3)))
+    plain = patch_forward(CRITICS[name], IMAGE, convs, strides)
+    torch.testing.assert_close(critic(IMAGE).flatten(), plain.mean((1, 2, 3)))
     assert plain.shape[-1] > 1
 
 

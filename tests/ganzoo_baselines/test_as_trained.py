@@ -32,20 +32,20 @@ def generator() -> UNet:
     torch.manual_seed(0)
     network = UNet(3, 3, levels=6, width=2, norm="batch", dropout=True)
     for one in network.parameters():
-        one.data.mul_(8)  # else pictures would hardly differ
+        one.data.mul_(8)  # else images would hardly differ
     for seed in range(3):
         network(batch_step(4, size=64, seed=seed)["real_A"])
     return network.eval()
 
 
 def plainly(network: nn.Module, image: Tensor, seed: int) -> Tensor:
-    """Return what a copy in training mode makes of one picture."""
+    """Return what a copy in training mode makes of one image."""
     copy = deepcopy(network).train()
     torch.manual_seed(seed)
     return copy(image)
 
 
-def test_it_is_training_mode_picture_by_picture() -> None:
+def test_it_is_training_mode_image_by_image() -> None:
     network, step = generator(), batch_step(3, size=64, seed=5, samples=[4, 7, 2], index=-1, training=False)
     made = as_trained(network, step["real_A"], step)
     for image, sample, one in zip(step["real_A"], (4, 7, 2), made, strict=True):
@@ -54,7 +54,7 @@ def test_it_is_training_mode_picture_by_picture() -> None:
     assert not torch.allclose(made, network(step["real_A"]), atol=0.01)
 
 
-def test_a_picture_does_not_depend_on_its_batch_and_draws_are_its_own() -> None:
+def test_a_image_does_not_depend_on_its_batch_and_draws_are_its_own() -> None:
     network, image = generator(), batch_step(1, size=64)["real_A"]
     together = batch_step(2, size=64, samples=[3, 8], training=False)
     both = as_trained(network, torch.cat([image, image]), together)
@@ -78,7 +78,7 @@ def test_the_network_and_torchs_generator_are_left_as_they_were() -> None:
 
 
 def test_a_synchronized_norm_takes_the_statistics_of_its_own_process() -> None:
-    """In training mode it would wait for the others, who may have fewer pictures; on a CPU it would raise."""
+    """In training mode it would wait for the others, who may have fewer images; on a CPU it would raise."""
     network = nn.SyncBatchNorm.convert_sync_batchnorm(generator())
     step = batch_step(1, size=64, training=False)
     torch.testing.assert_close(as_trained(network, step["real_A"], step), as_trained(generator(), step["real_A"], step))
@@ -149,8 +149,8 @@ def home(tmp_path: Path) -> Path:
 def test_the_command_line_draws_by_seed(run: Run, home: Path, tmp_path: Path) -> None:
     def translated(name: str, *words: object) -> np.ndarray:
         out = tmp_path / name
-        pictures = sorted(home.glob("test*.png"))
-        code, _, err = run("translate", home / "runs/tiny/default", *pictures, "-o", out, *words)
+        images = sorted(home.glob("test*.png"))
+        code, _, err = run("translate", home / "runs/tiny/default", *images, "-o", out, *words)
         assert (code, err) == (0, "")
         return np.stack([np.asarray(Image.open(file)) for file in sorted(out.iterdir())])
 

@@ -31,7 +31,7 @@ def test_sizes_are_those_of_the_plain_networks() -> None:
 
 
 def test_the_filters() -> None:
-    """A single bright pixel shows the kernel; a flat picture stays as it is, at twice or half the size."""
+    """A single bright pixel shows the kernel; a flat image stays as it is, at twice or half the size."""
     point = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
     point[0, 0, 4, 4] = 16
     assert BlurDown()(point)[0, 0, 1:4, 1:4].tolist() == [[0, 0, 0], [0, 4, 0], [0, 0, 0]]
@@ -146,7 +146,7 @@ def test_the_heads_are_built_at_setup_and_left_out_without_the_term() -> None:
 def test_masks_show_and_compose() -> None:
     kept, judged = CUT(**SMALL), CUT(**SMALL)
     engine_of(kept, networks, composite=Constant(0.0))
-    engine_of(judged, networks, judge=Constant(0.0))
+    engine_of(judged, networks, discriminator=Constant(0.0))
     steps = {method: double_step() for method in (kept, judged)}
     for method, step in steps.items():
         method.forward(step)

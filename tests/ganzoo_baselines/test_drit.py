@@ -1,4 +1,4 @@
-"""DRIT's steps, against their formulas written out in float64; who learns when, from which pictures."""
+"""DRIT's steps, against their formulas written out in float64; who learns when, from which images."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def summed(maps: list[Tensor], target: float) -> Any:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
-    """Return the terms of a phase by METHODS 6: each picture and each pass by itself."""
+    """Return the terms of a phase by METHODS 6: each image and each pass by itself."""
     G, E, D_content = (method.networks[name] for name in ("G", "E", "D_content"))
     pairs = len(step.samples) // 2
     sums: dict[str, Tensor] = {}
@@ -145,17 +145,17 @@ def test_of_three_steps_two_train_the_contents_discriminator_alone() -> None:
 def test_what_is_translated_is_without_noise_and_in_the_asked_attributes() -> None:
     method = DRIT(content_layers=0)
     engine_of(method, networks)
-    step, picture = double_step(training=False), double_step()["real_A"]
+    step, image = double_step(training=False), double_step()["real_A"]
     method.forward(step)
-    assert len(step["fake_B"]) == 2  # all pictures, not the first of each pair
-    content = method.generator.encode(picture, "A")
-    assert torch.equal(step["fake_B"], method.translate(picture, "AB", double_step(training=False)))
+    assert len(step["fake_B"]) == 2  # all images, not the first of each pair
+    content = method.generator.encode(image, "A")
+    assert torch.equal(step["fake_B"], method.translate(image, "AB", double_step(training=False)))
     own = method.style_of(step["real_B"], "B")
     assert torch.equal(own, method.networks["E"](step["real_B"], "B")[0])
     torch.testing.assert_close(step["fake_guided_B"], method.generator.decode(content, own, "B"))
     asked = double_step(training=False)
     asked["style"] = torch.randn(2, 3, dtype=torch.float64)
-    made = method.translate(picture, "AB", asked)
+    made = method.translate(image, "AB", asked)
     assert torch.equal(made, method.generator.decode(content, asked["style"], "B"))
     assert method.style_size("B") == 3
     odd = double_step()["real_A"][..., :13, :15]
@@ -205,9 +205,9 @@ class Given(Masker):
         return given.expand_as(image[:, :1])
 
 
-def test_discriminators_see_each_picture_with_its_own_mask() -> None:
+def test_discriminators_see_each_image_with_its_own_mask() -> None:
     method = DRIT(content_layers=0)
-    engine_of(method, networks, judge=Given())
+    engine_of(method, networks, discriminator=Given())
     step = double_step(batch=4)
     for place, domain in enumerate("AB"):
         step[f"given_mask_{domain}"] = torch.arange(1.0, 5.0, dtype=torch.float64).view(4, 1, 1, 1) * 10**place
@@ -227,7 +227,7 @@ def test_discriminators_see_each_picture_with_its_own_mask() -> None:
         torch.testing.assert_close(losses[name].double(), wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_pictures_that_are_too_small_to_judge_their_contents_are_refused_at_once() -> None:
+def test_images_that_are_too_small_to_judge_their_contents_are_refused_at_once() -> None:
     method = DRIT(content_layers=1)
     engine_of(method, networks)
     said = refusal(method.setup, double_step())

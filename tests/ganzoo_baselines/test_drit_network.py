@@ -57,7 +57,7 @@ class Plain:
 
 
 @pytest.fixture
-def picture() -> Tensor:
+def image() -> Tensor:
     return torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
 
 
@@ -70,11 +70,11 @@ def filled(network: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize(("domain", "channels"), [("A", 3), ("B", 5)])
-def test_contents_and_pictures(picture: Tensor, domain: str, channels: int) -> None:
+def test_contents_and_images(image: Tensor, domain: str, channels: int) -> None:
     made = DRITGenerator(3, 5, width=4, blocks=2, attributes=3)
     filled(made)
     plain = Plain(made)
-    images = torch.cat([picture, picture[:, :2]], 1)[:, :channels]
+    images = torch.cat([image, image[:, :2]], 1)[:, :channels]
     maps = F.leaky_relu(plain.conv(images, f"encoders.{domain}.0.1"), 0.01)
     for layer in (1, 2):
         maps = F.relu(F.instance_norm(plain.conv(maps, f"encoders.{domain}.{layer}.1", stride=2)))
@@ -106,18 +106,18 @@ def test_contents_and_pictures(picture: Tensor, domain: str, channels: int) -> N
     assert maps.shape == images.shape
 
 
-def test_attributes(picture: Tensor) -> None:
+def test_attributes(image: Tensor) -> None:
     made = AttributeEncoder(3, 4, 5)
     filled(made)
     plain = Plain(made)
-    maps = plain.conv(picture, "look.0.1", stride=2, pad=1)
+    maps = plain.conv(image, "look.0.1", stride=2, pad=1)
     for block in (1, 2, 3):
         name = f"look.{block}"
         hidden = plain.conv(F.leaky_relu(maps, 0.2), f"{name}.convs.1.1")
         hidden = plain.conv(F.leaky_relu(hidden, 0.2), f"{name}.convs.2.1")
         maps = F.avg_pool2d(hidden, 2) + plain.conv(F.avg_pool2d(maps, 2), f"{name}.short")
     look = F.leaky_relu(maps, 0.2).mean((2, 3))
-    for found, name in zip(made(picture), ("mean", "log_variance"), strict=True):
+    for found, name in zip(made(image), ("mean", "log_variance"), strict=True):
         torch.testing.assert_close(found, F.linear(look, plain.state[f"{name}.weight"], plain.state[f"{name}.bias"]))
         assert found.shape == (2, 5)
 
@@ -128,8 +128,8 @@ def test_whose_contents() -> None:
     contents = torch.randn(2, 4, 31, 26, dtype=torch.float64)
     plain, maps = Plain(made), contents
     for layer in (1, 4):
-        maps = F.leaky_relu(plain.conv(maps, f"judge.{layer}", stride=2, pad=1), 0.01)
-    maps = plain.conv(F.leaky_relu(plain.conv(maps, "judge.6", pad=0), 0.01), "judge.8")
+        maps = F.leaky_relu(plain.conv(maps, f"layers.{layer}", stride=2, pad=1), 0.01)
+    maps = plain.conv(F.leaky_relu(plain.conv(maps, "layers.6", pad=0), 0.01), "layers.8")
     torch.testing.assert_close(made(contents), maps)
     assert maps.shape == (2, 1, 2, 1)
 
@@ -139,13 +139,13 @@ def test_contents_that_are_too_small_to_judge_are_refused(layers: int, least: in
     made = ContentDiscriminator(2, layers)
     assert made(torch.zeros(1, 2, least, least)).shape == (1, 1, 1, 1)
     said = refusal(made, torch.zeros(1, 2, least, least - 1))
-    assert said.endswith(f"these need pictures from {4 * least}×{4 * least} pixels on")
+    assert said.endswith(f"these need images from {4 * least}×{4 * least} pixels on")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 33), (216, 20)])
-def test_pictures_of_any_size(size: tuple[int, int]) -> None:
-    made, picture = DRITGenerator(3, 3, width=2, blocks=1), torch.rand(1, 3, *size)
-    back = made.decode(made.encode(picture, "A"), torch.zeros(1, 8), "B")
+def test_images_of_any_size(size: tuple[int, int]) -> None:
+    made, image = DRITGenerator(3, 3, width=2, blocks=1), torch.rand(1, 3, *size)
+    back = made.decode(made.encode(image, "A"), torch.zeros(1, 8), "B")
     assert back.shape[2] >= size[0] and back.shape[3] >= size[1]
-    mean, _ = AttributeEncoder(3, 2, 8)(picture)
+    mean, _ = AttributeEncoder(3, 2, 8)(image)
     assert torch.isfinite(back).all() and torch.isfinite(mean).all()

@@ -10,7 +10,7 @@ import torch
 import yaml
 from networks import DRIT_SMALL
 from safetensors.torch import load_file
-from tinyrun import RECIPE, double_run, everything, lines, make_pictures
+from tinyrun import RECIPE, double_run, everything, lines, make_images
 
 import ganzoo
 from ganzoo import GanzooError
@@ -30,7 +30,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         **RECIPE,
         "method": {"method": "drit", "content_layers": 0},
         "networks": DRIT_SMALL,
-        "data": {"dataset": "folders", "root": str(make_pictures(folder / "pictures"))},
+        "data": {"dataset": "folders", "root": str(make_images(folder / "images"))},
         "images": {"size": 16},
     }
     file.write_text(yaml.safe_dump(whole))
@@ -48,7 +48,7 @@ def test_a_batch_that_is_odd_is_refused_where_it_stands(recipe: Path) -> None:
     said = sorted(str(caught.value).splitlines())
     assert len(said) == 2 and "images.size: size is 'x'" in said[1]
     number = next(i for i, line in enumerate(odd.read_text().splitlines(), 1) if "batch: 3" in line)
-    message = "batch is 3; the method takes pictures 2 at a time: give a multiple of that"
+    message = "batch is 3; the method takes images 2 at a time: give a multiple of that"
     assert said[0] == f"{odd}:{number}: train.batch: {message}"
 
 
@@ -62,7 +62,7 @@ def test_check_tells_of_both_kinds_of_step(
         return trace_shapes(method, losses, step)
 
     monkeypatch.setattr("ganzoo.check.parts_table.trace_shapes", trace)
-    check(recipe, [*QUIET, "maskers.judge=round", "evaluate.metrics=[cycle_l1, style_recovery]"])
+    check(recipe, [*QUIET, "maskers.discriminator=round", "evaluate.metrics=[cycle_l1, style_recovery]"])
     said = capsys.readouterr().out
     assert traced == [2]  # a pair
     assert "measured by 10 steps" in said
@@ -99,5 +99,5 @@ def test_two_processes_train_as_one(recipe: Path, tmp_path: Path) -> None:
     assert compared > 60
     for name in ("metrics.jsonl", "results.jsonl"):
         for ours, others in zip(lines(one / name), lines(two / name), strict=True):
-            for part in ("losses", "figures"):
+            for part in ("losses", "values"):
                 assert ours.get(part, {}) == pytest.approx(others.get(part, {}), rel=1e-4)

@@ -13,7 +13,7 @@ from calls import Run, refusal
 from PIL import Image
 from safetensors.torch import load_file
 from standins import Constant, Noise, batch_step
-from tinyrun import double_run, lines, make_pictures
+from tinyrun import double_run, lines, make_images
 from torch import Tensor
 from vggs import drawn_vgg, vgg_plainly, write_vgg
 
@@ -34,12 +34,12 @@ CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blu
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with pictures, narrow weights, a recipe and its run."""
+    """A folder with images, narrow weights, a recipe and its run."""
     folder = tmp_path_factory.mktemp("gatys")
     method = {"method": "gatys", "weights": str(write_vgg(folder / "vgg19.safetensors", 19)), "input": "caffe"}
     recipe = {
         "method": {**method, "steps": 6, "paintings": 4},
-        "data": {"dataset": "folders", "root": str(make_pictures(folder / "pictures", train=6, test=3))},
+        "data": {"dataset": "folders", "root": str(make_images(folder / "images", train=6, test=3))},
         "images": {"size": SIZE},
         "evaluate": {"metrics": [{"metric": "style_recovery", "styles": 2}], "batch": 2},
     }
@@ -54,7 +54,7 @@ def trained(home: Path) -> Path:
 
 
 def method(home: Path, *, maskers: dict[str, Any] | None = None, **options: Any) -> Gatys:
-    """Return the method, made ready by pictures of noise."""
+    """Return the method, made ready by images of noise."""
     given = {"weights": home / "vgg19.safetensors", "input": "caffe", "steps": 3, "paintings": 5, **options}
     made: Gatys = ganzoo.create("method", "gatys", **given)
     made.bind({}, Roles(maskers or {}))
@@ -68,7 +68,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def seen(file: Path) -> Tensor:
-    """Return a picture as a run of this size sees it, (C, H, W) of whole numbers."""
+    """Return an image as a run of this size sees it, (C, H, W) of whole numbers."""
     with Image.open(file) as opened:
         pixels = np.asarray(opened.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
@@ -77,17 +77,17 @@ def seen(file: Path) -> Tensor:
 def test_a_run_keeps_paintings_of_both_domains_and_what_features_are_divided_by(home: Path, trained: Path) -> None:
     kept = {one.stem: load_file(one) for one in files(trained / "checkpoints/last/networks")}
     assert kept.keys() == {"paintings_A", "paintings_B", "means"}
-    pictures = []
+    images = []
     for domain in "AB":
-        paintings = kept[f"paintings_{domain}"]["pictures"]
-        there = files(home / f"pictures/train{domain}")
+        paintings = kept[f"paintings_{domain}"]["images"]
+        there = files(home / f"images/train{domain}")
         assert paintings.dtype == torch.uint8 and paintings.shape == (4, 3, SIZE, SIZE)
-        validation = (len(there) - 1) // 10 + 1  # held out of the training pictures
+        validation = (len(there) - 1) // 10 + 1  # held out of the training images
         candidates = torch.stack([seen(file) for file in there]).int()
         distances = (paintings[:, None].int() - candidates[None]).abs().flatten(2).amax(2)
         assert (distances.amin(1) <= 1).all() and len(set(distances.argmin(1).tolist())) == 4 <= 6 - validation
-        pictures.append(paintings.float() / 127.5 - 1)
-    maps = vgg_plainly(drawn_vgg(19), torch.cat([pictures[1], pictures[0]]), average=True, **CAFFE)
+        images.append(paintings.float() / 127.5 - 1)
+    maps = vgg_plainly(drawn_vgg(19), torch.cat([images[1], images[0]]), average=True, **CAFFE)
     for layer in ("relu4_2", "relu1_1", "relu5_1"):
         mean = maps[layer].mean((0, 2, 3))
         expected = mean.clamp(min=0.01 * float(mean.mean()))
@@ -97,33 +97,33 @@ def test_a_run_keeps_paintings_of_both_domains_and_what_features_are_divided_by(
 
 def test_a_run_measures_and_draws(trained: Path) -> None:
     (result,) = lines(trained / "results.jsonl")
-    assert set(result["figures"]) == {"style_r2_AB", "style_r2_BA"} and result["pictures"] == {"A": 3, "B": 3}
+    assert set(result["values"]) == {"style_r2_AB", "style_r2_BA"} and result["images"] == {"A": 3, "B": 3}
     assert [one.name for one in files(trained / "samples")] == ["step-0000000.png"]
 
 
 def test_a_run_translates_without_its_data(home: Path, trained: Path, tmp_path: Path) -> None:
     batch = batch_step(2, 20)["real_A"]
     here = ganzoo.load(trained).translate(batch, "AB")
-    hidden = (home / "pictures").rename(tmp_path / "hidden")
+    hidden = (home / "images").rename(tmp_path / "hidden")
     try:
         assert torch.equal(ganzoo.load(trained).translate(batch, "AB"), here)
     finally:
-        hidden.rename(home / "pictures")
+        hidden.rename(home / "images")
     assert (here - batch).abs().mean() > 1e-3 and here.shape == batch.shape
 
 
 def test_the_same_seed_gives_the_same_run_and_another_another(home: Path, trained: Path, tmp_path: Path) -> None:
-    grids, figures = [], []
+    grids, values = [], []
     for name, seed in (("again", 0), ("other", 3)):
         ganzoo.run(home / "tiny.yaml", f"train.seed={seed}", name=name, root=tmp_path)
         grids.append((tmp_path / "tiny" / name / "samples/step-0000000.png").read_bytes())
-        figures.append(lines(tmp_path / "tiny" / name / "results.jsonl")[0]["figures"])
+        values.append(lines(tmp_path / "tiny" / name / "results.jsonl")[0]["values"])
     assert grids[0] == (trained / "samples/step-0000000.png").read_bytes() != grids[1]
-    assert figures[0] == lines(trained / "results.jsonl")[0]["figures"] != figures[1]
+    assert values[0] == lines(trained / "results.jsonl")[0]["values"] != values[1]
 
 
 @pytest.mark.parametrize("start", ["content", "noise"])
-def test_each_picture_is_painted_by_itself(home: Path, start: str) -> None:
+def test_each_image_is_painted_by_itself(home: Path, start: str) -> None:
     made = method(home, start=start)
     step = batch_step(3, SIZE, samples=[4, 9, 2], index=-1, training=False)
     with torch.no_grad():
@@ -169,7 +169,7 @@ def test_one_direction_alone(home: Path) -> None:
     assert Gatys.directions == ("AB", "BA")
 
 
-def test_outside_of_a_mask_a_picture_stays(home: Path) -> None:
+def test_outside_of_a_mask_a_image_stays(home: Path) -> None:
     class Half(Constant):
         def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
             mask = super().forward(image, rng, given)
@@ -182,7 +182,7 @@ def test_outside_of_a_mask_a_picture_stays(home: Path) -> None:
     assert (step["fake_B"] != step["real_A"])[..., SIZE // 2 :].float().mean() > 0.9
 
 
-def test_grey_pictures(home: Path) -> None:
+def test_grey_images(home: Path) -> None:
     made = Gatys(weights=home / "vgg19.safetensors", steps=2, paintings=2, normalize=False)
     made.bind(made.setup(zeros_step({"A": 1, "B": 1}, SIZE)), Roles())
     step = Step({"real_A": torch.rand(1, 1, SIZE, SIZE), "real_B": torch.rand(1, 1, SIZE, SIZE)}, training=False)
@@ -201,7 +201,7 @@ def test_what_it_cannot_do(home: Path) -> None:
     assert said == "VGG-19 has no layer 'relu6_1' (did you mean 'relu5_1'?)"
     made = Gatys(weights=weights)
     for channels in ({"A": 3, "B": 1}, {"A": 4, "B": 4}):
-        assert refusal(made.setup, zeros_step(channels, SIZE)).startswith("gatys: pictures of both domains have 1 cha")
+        assert refusal(made.setup, zeros_step(channels, SIZE)).startswith("gatys: images of both domains have 1 cha")
     assert refusal(made.prepare, Reader(Labels(), ImageSettings(size=SIZE))).startswith("gatys: label maps have no")
 
 
@@ -212,10 +212,10 @@ def test_a_recipe_s_mistakes_are_told_with_their_line(home: Path, run: Run) -> N
     assert code == 2 and "method: no.pth: no weights file is there" in err
 
 
-def test_check_tells_what_a_picture_takes(home: Path, run: Run) -> None:
+def test_check_tells_what_a_image_takes(home: Path, run: Run) -> None:
     code, said, err = run("check", home / "tiny.yaml", "method.steps=1")
     assert (code, err) == (0, "")
-    assert "\nnothing to train\n" in said and "s for a picture of each domain\n" in said
+    assert "\nnothing to train\n" in said and "s for an image of each domain\n" in said
     assert f"method.weights: {(home / 'vgg19.safetensors').stat().st_size / 1024:.1f} KiB on the disk" in said
 
 
@@ -229,14 +229,14 @@ def test_a_run_goes_on_with_the_same_weights_alone(home: Path, tmp_path: Path) -
 
 
 def translated(run: Run, *words: object, out: Path) -> dict[str, np.ndarray]:
-    """Run translate; return the pictures that it wrote, by their place."""
+    """Run translate; return the images that it wrote, by their place."""
     code, said, err = run("translate", *words, "-o", out)
     assert (code, err) == (0, ""), said
     return {str(one.relative_to(out)): np.asarray(Image.open(one)) for one in sorted(out.rglob("*.png"))}
 
 
 def test_a_style_can_be_given(home: Path, trained: Path, run: Run, tmp_path: Path) -> None:
-    source, look = files(home / "pictures/testB")[0], files(home / "pictures/testA")[1]
+    source, look = files(home / "images/testB")[0], files(home / "images/testA")[1]
     words = (trained, source, "--direction", "BA")
     (given,) = translated(run, *words, "--style", look, out=tmp_path / "given").values()
     translator = ganzoo.load(trained)
@@ -253,7 +253,7 @@ def test_a_style_can_be_given(home: Path, trained: Path, run: Run, tmp_path: Pat
 
 
 class Shades(Noise):
-    """Pictures of noise, each of another brightness."""
+    """Images of noise, each of another brightness."""
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         drawn = super().sample(split, domain, index)
@@ -277,6 +277,6 @@ def test_the_style_that_is_asked_for_is_found(home: Path) -> None:
 def test_two_processes_measure_what_one_does(home: Path, trained: Path, tmp_path: Path) -> None:
     folder = double_run(home / "tiny.yaml", tmp_path, "evaluate.batch=1", processes=2)
     (here,), (there,) = (lines(one / "results.jsonl") for one in (trained, folder))
-    assert there["figures"] == pytest.approx(here["figures"], rel=1e-6)
+    assert there["values"] == pytest.approx(here["values"], rel=1e-6)
     assert [one.name for one in files(folder / "samples")] == ["step-0000000.png"]
     assert (folder / "checkpoints/last/process-1.safetensors").is_file()

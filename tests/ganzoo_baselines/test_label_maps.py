@@ -1,4 +1,4 @@
-"""pix2pix from label maps of 19 classes to pictures, in pairs, by the command line."""
+"""pix2pix from label maps of 19 classes to images, in pairs, by the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 import yaml
 from calls import Run
 from PIL import Image
-from tinyrun import RECIPE, make_pictures
+from tinyrun import RECIPE, make_images
 
 import ganzoo
 from ganzoo_cyclegan.patch import Patch
@@ -19,9 +19,9 @@ from ganzoo_cyclegan.unet import UNet
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run from label maps (A) to pictures (B) of the same name."""
+    """A run from label maps (A) to images (B) of the same name."""
     folder = tmp_path_factory.mktemp("labels")
-    for file in make_pictures(folder / "pictures").glob("*A/*.png"):
+    for file in make_images(folder / "images").glob("*A/*.png"):
         grey = np.asarray(Image.open(file))[:, :, 0] % 19
         Image.fromarray(grey.astype(np.uint8)).save(file)
     recipe = {
@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "data": {
             "dataset": "paired",
-            "root": str(folder / "pictures"),
+            "root": str(folder / "images"),
             "layout": "folders",
             "folders": {"A": "{split}A", "B": "{split}B"},
             "classes": {"A": 19},
@@ -58,12 +58,12 @@ def test_check_shows_their_planes(run: Run, home: Path) -> None:
     assert "22×12×12 → 1×" in rows["D_AB"]
 
 
-def test_label_maps_become_pictures(run: Run, home: Path, tmp_path: Path) -> None:
-    words = ("translate", home / "runs/maps/default", home / "pictures/testA", "-o", tmp_path)
+def test_label_maps_become_images(run: Run, home: Path, tmp_path: Path) -> None:
+    words = ("translate", home / "runs/maps/default", home / "images/testA", "-o", tmp_path)
     code, _, err = run(*words)
     assert (code, err) == (0, "")
     loaded = ganzoo.load(home / "runs/maps/default")
-    for file in sorted((home / "pictures/testA").iterdir()):
+    for file in sorted((home / "images/testA").iterdir()):
         with Image.open(file) as source, Image.open(tmp_path / file.name) as made:
             labels, pixels = torch.from_numpy(np.asarray(source).astype(np.int64)), np.asarray(made)
         planes = (torch.nn.functional.one_hot(labels, 19).movedim(-1, 0)[None] * 2 - 1).float()
@@ -75,7 +75,7 @@ def test_label_maps_become_pictures(run: Run, home: Path, tmp_path: Path) -> Non
 def test_what_is_no_label_map_names_its_file(run: Run, home: Path, tmp_path: Path) -> None:
     few = run("run", home / "maps.yaml", "data.classes.A=7", "--root", tmp_path)
     assert few[0] == 2 and "it has the class" in few[2] and "and its domain the classes 0 … 6" in few[2]
-    assert str(home / "pictures/trainA") in few[2]
-    picture = home / "pictures/testB/00.png"
-    code, _, err = run("translate", home / "runs/maps/default", picture, "-o", tmp_path)
-    assert code == 2 and f"{picture}: a label map of mode RGB holds colours, not classes" in err
+    assert str(home / "images/trainA") in few[2]
+    image = home / "images/testB/00.png"
+    code, _, err = run("translate", home / "runs/maps/default", image, "-o", tmp_path)
+    assert code == 2 and f"{image}: a label map of mode RGB holds colours, not classes" in err

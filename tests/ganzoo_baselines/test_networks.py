@@ -17,18 +17,18 @@ def test_the_size_of_the_authors_network() -> None:
 
 
 def test_it_is_the_authors() -> None:
-    picture = torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
+    image = torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
     state = {name: one.double() for name, one in clean(munit_domain(0, styled=False)).items()}
     found = munit(state)
     assert found is not None and found.name == "unit"
     made = UNITGenerator(3, 3, **found.options).double()
     made.load_state_dict(found.state)
-    codes = made.encode(picture)
-    torch.testing.assert_close(codes, unit_encode(state, picture))
+    codes = made.encode(image)
+    torch.testing.assert_close(codes, unit_encode(state, image))
     torch.testing.assert_close(made.decode(codes), unit_decode(state, codes))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 33), (32, 32)])
 def test_any_size_comes_back(size: tuple[int, int]) -> None:
-    picture = torch.rand(1, 3, *size)
-    assert UNITGenerator(3, 3, width=2, blocks=1)(picture).shape == picture.shape
+    image = torch.rand(1, 3, *size)
+    assert UNITGenerator(3, 3, width=2, blocks=1)(image).shape == image.shape

@@ -23,7 +23,7 @@ def network(pool: Any = "avg") -> VGG:
     return VGG(19, drawn_vgg(19), input="caffe", pool=pool).double()
 
 
-def picture(seed: int, size: int = 32) -> Tensor:
+def random_image(seed: int, size: int = 32) -> Tensor:
     return torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(seed)).double() * 2 - 1
 
 
@@ -68,9 +68,9 @@ def test_objective_and_gradient_are_the_formula(alpha: float, beta: float, scale
     layers = {*CONTENT, *STYLE}
     means = {layer: torch.rand(WIDTHS[layer[4]], generator=drawn) + 0.5 for layer in sorted(layers)} if scaled else None
     objective = Objective(network("avg" if average else "max"), alpha, beta, CONTENT, STYLE, means or {})
-    mine, theirs = picture(0).requires_grad_(), picture(0).requires_grad_()
-    found = objective(mine, objective.content_of(picture(1)), objective.grams(objective.style_of(picture(2))))
-    expected = plainly(theirs, picture(1), picture(2), alpha, beta, means, average)
+    mine, theirs = random_image(0).requires_grad_(), random_image(0).requires_grad_()
+    found = objective(mine, objective.content_of(random_image(1)), objective.grams(objective.style_of(random_image(2))))
+    expected = plainly(theirs, random_image(1), random_image(2), alpha, beta, means, average)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
     gradients = [torch.autograd.grad(one, at)[0] for one, at in ((found, mine), (expected, theirs))]
     largest = float(gradients[1].abs().max())
@@ -80,7 +80,7 @@ def test_objective_and_gradient_are_the_formula(alpha: float, beta: float, scale
 
 def test_the_terms_of_the_released_code_can_be_had() -> None:
     """Means in place of sums, Gram matrices over M alone, 1000/N² a layer: the weights that docs/gatys.md tells."""
-    found, content, style = (vgg_plainly(drawn_vgg(19), picture(i), average=True, **CAFFE) for i in range(3))
+    found, content, style = (vgg_plainly(drawn_vgg(19), random_image(i), average=True, **CAFFE) for i in range(3))
     released = (found["relu4_2"] - content["relu4_2"]).pow(2).mean()
     layers = {}
     for layer in STYLE:
@@ -91,18 +91,20 @@ def test_the_terms_of_the_released_code_can_be_had() -> None:
         layers[layer] = 1 / n**2
     values = content["relu4_2"].numel()
     objective = Objective(network(), 1.0, 2000.0 * values, {"relu4_2": 1.0}, layers)
-    mine = objective(picture(0), objective.content_of(picture(1)), objective.grams(objective.style_of(picture(2))))
+    mine = objective(
+        random_image(0), objective.content_of(random_image(1)), objective.grams(objective.style_of(random_image(2)))
+    )
     torch.testing.assert_close(mine, released * values / 2, rtol=1e-6, atol=0)
 
 
-def test_gram_matrices_of_pictures_of_any_size_compare() -> None:
+def test_gram_matrices_of_images_of_any_size_compare() -> None:
     maps = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)).double()
     torch.testing.assert_close(gram(maps.repeat(1, 1, 3, 2)), gram(maps))
     torch.testing.assert_close(gram(maps)[1, 0, 2], (maps[1, 0] * maps[1, 2]).sum() / (3 * 20))
 
 
 def test_the_mean_activations() -> None:
-    images = torch.cat([picture(i) for i in range(3)])
+    images = torch.cat([random_image(i) for i in range(3)])
     maps = vgg_plainly(drawn_vgg(19), images, average=True, **CAFFE)
     silent = drawn_vgg(19)
     silent["features.0.weight"][1], silent["features.0.bias"][1] = 0, -1  # a map that never fires
@@ -117,63 +119,63 @@ def test_the_mean_activations() -> None:
 
 
 def minimized(objective: Objective, start: Tensor, steps: int) -> tuple[Tensor, float, float]:
-    """Return what minimizing towards picture 1 in the style of picture 2 makes, its objective, and the start's."""
-    style = objective.style_of(picture(2))
+    """Return what minimizing towards image 1 in the style of image 2 makes, its objective, and the start's."""
+    style = objective.style_of(random_image(2))
     with torch.no_grad():  # as runs are measured
-        made = objective.minimize(start, picture(1), style, steps)
-    content, grams = objective.content_of(picture(1)), objective.grams(style)
+        made = objective.minimize(start, random_image(1), style, steps)
+    content, grams = objective.content_of(random_image(1)), objective.grams(style)
     return made, float(objective(made, content, grams)), float(objective(start, content, grams))
 
 
 def test_minimizing_lowers_the_objective_step_by_step() -> None:
     objective = Objective(network(), 1.0, 1e3, CONTENT, STYLE)
-    values = [minimized(objective, picture(1), steps)[1] for steps in (1, 5, 20)]
-    begun = minimized(objective, picture(1), 1)[2]
+    values = [minimized(objective, random_image(1), steps)[1] for steps in (1, 5, 20)]
+    begun = minimized(objective, random_image(1), 1)[2]
     assert begun > values[0] > values[1] > values[2] and values[2] < 0.5 * begun
-    start = picture(1)
+    start = random_image(1)
     made, *_ = minimized(objective, start, 5)
-    assert torch.equal(start, picture(1)) and made.abs().max() <= 1 and not made.requires_grad
+    assert torch.equal(start, random_image(1)) and made.abs().max() <= 1 and not made.requires_grad
     assert all(one.grad is None for one in objective.network.parameters())
 
 
-def test_without_style_noise_becomes_what_the_picture_shows() -> None:
+def test_without_style_noise_becomes_what_the_image_shows() -> None:
     objective = Objective(network(), 1.0, 0.0, {"conv1_1": 1.0}, STYLE)
-    made, found, begun = minimized(objective, picture(0), 100)
+    made, found, begun = minimized(objective, random_image(0), 100)
     assert found < 1e-3 * begun
-    assert (made - picture(1)).abs().mean() < 0.05 * (picture(0) - picture(1)).abs().mean()
+    assert (made - random_image(1)).abs().mean() < 0.05 * (random_image(0) - random_image(1)).abs().mean()
     deeper = Objective(network(), 1.0, 0.0, {"relu4_2": 1.0}, STYLE)
-    _, found, begun = minimized(deeper, picture(0), 100)
+    _, found, begun = minimized(deeper, random_image(0), 100)
     assert found < 0.1 * begun
-    stays, *_ = minimized(deeper, picture(1), 100)
-    assert torch.equal(stays, picture(1))  # nothing is left to do where it starts from the picture itself
+    stays, *_ = minimized(deeper, random_image(1), 100)
+    assert torch.equal(stays, random_image(1))  # nothing is left to do where it starts from the image itself
 
 
 def test_without_content_the_style_is_all() -> None:
     objective = Objective(network(), 0.0, 1.0, CONTENT, STYLE)
-    made, found, begun = minimized(objective, picture(1), 100)
+    made, found, begun = minimized(objective, random_image(1), 100)
     assert found < 0.1 * begun
-    asked, there = objective.style_of(picture(2)), objective.style_of(made)
-    assert (there - asked).norm() < 0.5 * (objective.style_of(picture(1)) - asked).norm()
+    asked, there = objective.style_of(random_image(2)), objective.style_of(made)
+    assert (there - asked).norm() < 0.5 * (objective.style_of(random_image(1)) - asked).norm()
 
 
 def test_a_style_is_its_gram_matrices() -> None:
     objective = Objective(network(), 1.0, 1.0, CONTENT, STYLE)
-    style = objective.style_of(picture(2))
+    style = objective.style_of(random_image(2))
     assert style.shape == (1, objective.style_size) and objective.style_size == 4**2 + 5**2 + 6**2 + 8**2
-    maps = objective.network(picture(2), STYLE)
+    maps = objective.network(random_image(2), STYLE)
     for layer, one in objective.grams(style).items():
         torch.testing.assert_close(one, gram(maps[layer]))
 
 
 def test_pixels_may_lie_as_they_lie() -> None:
     objective = Objective(network(), 1.0, 1e3, CONTENT, STYLE)
-    plain, *_ = minimized(objective, picture(1), 3)
-    turned, *_ = minimized(objective, picture(1).contiguous(memory_format=torch.channels_last), 3)
+    plain, *_ = minimized(objective, random_image(1), 3)
+    turned, *_ = minimized(objective, random_image(1).contiguous(memory_format=torch.channels_last), 3)
     torch.testing.assert_close(turned, plain)
 
 
 def test_what_is_not_finite_is_told() -> None:
     objective = Objective(network(), 1e308, 1e308, CONTENT, STYLE)
-    style = objective.style_of(picture(2))
-    said = refusal(objective.minimize, picture(0), picture(1), style, 3)
+    style = objective.style_of(random_image(2))
+    said = refusal(objective.minimize, random_image(0), random_image(1), style, 3)
     assert said == "gatys: the objective is not finite: lower the weights 'content' and 'style'"

@@ -1,4 +1,4 @@
-"""UNIT, DRIT, CUT and FastCUT overfit a handful of pictures, and what they make of them hangs on their terms."""
+"""UNIT, DRIT, CUT and FastCUT overfit a handful of images, and what they make of them hangs on their terms."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_munit.multiscale import MultiScale
 
 SEED, MANY = 0, 6
-PICTURES = {"A": grey(patterns(MANY, SEED + 100)), "B": tinted(patterns(MANY, SEED + 200))}
+IMAGES = {"A": grey(patterns(MANY, SEED + 100)), "B": tinted(patterns(MANY, SEED + 200))}
 
 
 def unit(**weights: float) -> Step:
-    """Return what UNIT makes of pictures that it was trained on."""
+    """Return what UNIT makes of images that it was trained on."""
     torch.manual_seed(SEED)
     networks: dict[str, nn.Module] = {f"G_{one}": UNITGenerator(3, 3, width=8, blocks=1, downs=1) for one in "AB"}
     networks |= {f"D_{one}": MultiScale(3, width=8, layers=2, scales=2) for one in "AB"}
-    return trained(UNIT(halve=0, **weights), networks, PICTURES, steps=120, lr=2e-3, seed=SEED)  # type: ignore[arg-type]
+    return trained(UNIT(halve=0, **weights), networks, IMAGES, steps=120, lr=2e-3, seed=SEED)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +40,12 @@ def test_there_and_back_is_learnt_by_units_cycle(unit_whole: Step) -> None:
     assert error(unit_whole, "rec") < 0.12 < 0.18 < error(unit(cycle=0), "rec")
 
 
-def test_a_picture_is_its_code_by_units_reconstruction(unit_whole: Step) -> None:
+def test_a_image_is_its_code_by_units_reconstruction(unit_whole: Step) -> None:
     assert error(unit_whole, "idt") < 0.08 < 0.12 < error(unit(image=0), "idt")
 
 
 def halves(domain: str) -> Tensor:
-    """Return pictures of which one half is bright, on a ground that is dark or of the domain's colour."""
+    """Return images of which one half is bright, on a ground that is dark or of the domain's colour."""
     kinds = torch.tensor([(side, ground) for side in (0, 1) for ground in (0, 1)]).repeat(2, 1)
     images = torch.full((len(kinds), 3, SIZE, SIZE), -0.8)
     for image, (side, ground) in zip(images, kinds.tolist(), strict=True):
@@ -55,26 +55,26 @@ def halves(domain: str) -> Tensor:
 
 
 def drit(**weights: float) -> Step:
-    """Return what DRIT makes of pictures that it was trained on, of whose terms no other than the cycle knows them."""
+    """Return what DRIT makes of images that it was trained on, of whose terms no other than the cycle knows them."""
     torch.manual_seed(SEED)
     method = DRIT(image=0, latent=0, seek=0, content=0, **weights)  # type: ignore[arg-type]
     networks: dict[str, nn.Module] = {"G": DRITGenerator(3, 3, width=8, blocks=1, attributes=1)}
     networks |= {name: MultiScale(3, width=8, layers=2, scales=1) for name in method.slots if name.startswith("D_")}
     method.bind(networks, Roles())
     networks |= method.setup(zeros_step({"A": 3, "B": 3}, SIZE))
-    pictures = {one: halves(one) for one in "AB"}
-    return trained(method, networks, pictures, steps=80, lr=2e-3, batch=8, seed=SEED)
+    images = {one: halves(one) for one in "AB"}
+    return trained(method, networks, images, steps=80, lr=2e-3, batch=8, seed=SEED)
 
 
-def test_two_exchanges_give_a_picture_back_by_drits_cycle() -> None:
+def test_two_exchanges_give_a_image_back_by_drits_cycle() -> None:
     assert error(drit(), "rec") < 0.35 < 0.5 < error(drit(cycle=0), "rec")
 
 
 def mirroring() -> SmoothResNet:
-    """Return a generator that has learnt to mirror the pictures of A.
+    """Return a generator that has learnt to mirror the images of A.
 
-    One that begins at random keeps what a picture shows without being asked to, as it is residual. For a discriminator
-    mirrored pictures are as good as others, so that what turns them back is the contrast alone.
+    One that begins at random keeps what an image shows without being asked to, as it is residual. For a discriminator
+    mirrored images are as good as others, so that what turns them back is the contrast alone.
     """
     torch.manual_seed(SEED)
     network = SmoothResNet(3, 3, width=6, blocks=1)
@@ -83,22 +83,22 @@ def mirroring() -> SmoothResNet:
             nn.init.kaiming_normal_(layer.weight)
     adam = torch.optim.Adam(network.parameters(), lr=3e-3)
     for _ in range(100):
-        loss = (network(PICTURES["A"]) - PICTURES["A"].flip(-1)).abs().mean()
+        loss = (network(IMAGES["A"]) - IMAGES["A"].flip(-1)).abs().mean()
         adam.zero_grad()
         loss.backward()
         adam.step()
-    assert likeness(network(PICTURES["A"]), PICTURES["A"].flip(-1)) > 0.9
+    assert likeness(network(IMAGES["A"]), IMAGES["A"].flip(-1)) > 0.9
     return network
 
 
 @pytest.mark.parametrize("made", [CUT, FastCUT])
-def test_the_contrast_turns_mirrored_pictures_back(made: type[CUT] | type[FastCUT]) -> None:
+def test_the_contrast_turns_mirrored_images_back(made: type[CUT] | type[FastCUT]) -> None:
     def likeness_after(**nce: float) -> float:
         method = made(layers=(0, 8, 12), patches=32, size=16, **nce)  # type: ignore[arg-type]
         networks: dict[str, Any] = {"G_AB": mirroring(), "D_B": SmoothPatch(3, width=8, layers=1)}
         if "F" in method.slots:
             networks["F"] = Projections([3, 24, 24], 16)
-        step = trained(method, networks, PICTURES, steps=120, lr=1e-3, seed=SEED)
-        return likeness(step["fake_B"], PICTURES["A"])
+        step = trained(method, networks, IMAGES, steps=120, lr=1e-3, seed=SEED)
+        return likeness(step["fake_B"], IMAGES["A"])
 
     assert likeness_after() > 0.5 > 0.3 > likeness_after(nce=0)

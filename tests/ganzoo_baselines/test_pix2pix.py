@@ -12,7 +12,7 @@ import torch.nn.functional as F
 import yaml
 from PIL import Image
 from plainly import assert_trains_plainly, double_step, engine_of, l1
-from tinyrun import RECIPE, make_pictures
+from tinyrun import RECIPE, make_images
 from torch import Tensor, nn
 
 import ganzoo
@@ -54,7 +54,7 @@ def test_its_networks_are_the_papers() -> None:
 
 def test_it_wants_pairs(tmp_path: Path) -> None:
     recipe = {**RECIPE, "method": "pix2pix", "networks": {}, "evaluate": {}}
-    recipe["data"] = {"dataset": "folders", "root": str(make_pictures(tmp_path / "pictures"))}
+    recipe["data"] = {"dataset": "folders", "root": str(make_images(tmp_path / "images"))}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe))
     with pytest.raises(GanzooError, match="the method 'pix2pix' learns from pairs, and the data set 'folders'"):
         ganzoo.run(tmp_path / "r.yaml", root=tmp_path)
@@ -62,14 +62,14 @@ def test_it_wants_pairs(tmp_path: Path) -> None:
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
-    """Four pairs side by side: smooth pictures, and the same with their colours turned."""
+    """Four pairs side by side: smooth images, and the same with their colours turned."""
     for split, count in (("train", 4), ("test", 1)):
         (tmp_path / split).mkdir()
         for i in range(count):
             y, x = np.mgrid[:16, :16] / 16
             rng = np.random.default_rng(i)
-            picture = np.stack([np.sin(rng.uniform(1, 4) * x + rng.uniform(1, 4) * y + c) for c in range(3)], 2)
-            both = np.concatenate([picture, -picture[:, :, ::-1]], 1)
+            image = np.stack([np.sin(rng.uniform(1, 4) * x + rng.uniform(1, 4) * y + c) for c in range(3)], 2)
+            both = np.concatenate([image, -image[:, :, ::-1]], 1)
             Image.fromarray(((both + 1) * 127.5).astype(np.uint8)).save(tmp_path / split / f"{i}.png")
     return tmp_path
 
@@ -91,9 +91,9 @@ def overfit(pairs: Path, weight: float) -> float:
     ganzoo.run(file, root=pairs / "runs")
     loaded, errors = ganzoo.load(pairs / f"runs/{file.stem}/default"), []
     for i in range(4):
-        with Image.open(pairs / f"train/{i}.png") as picture:
-            made = np.asarray(loaded.translate(picture.crop((0, 0, 16, 16))), float)
-            errors.append(np.abs(made - np.asarray(picture, float)[:, 16:]).mean() / 127.5)
+        with Image.open(pairs / f"train/{i}.png") as image:
+            made = np.asarray(loaded.translate(image.crop((0, 0, 16, 16))), float)
+            errors.append(np.abs(made - np.asarray(image, float)[:, 16:]).mean() / 127.5)
     return float(np.mean(errors))
 
 

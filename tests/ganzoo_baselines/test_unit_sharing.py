@@ -11,7 +11,7 @@ import yaml
 from calls import Run, refusal
 from plainly import double_step, engine_of
 from safetensors.torch import load_file
-from tinyrun import RECIPE, assert_same, double_run, make_pictures
+from tinyrun import RECIPE, assert_same, double_run, make_images
 from torch import nn
 
 import ganzoo
@@ -45,7 +45,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "G": {"generator": "unit", "width": 2, "blocks": 2},
             "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
         },
-        "data": {"dataset": "folders", "root": str(make_pictures(folder / "pictures"))},
+        "data": {"dataset": "folders", "root": str(make_images(folder / "images"))},
         "images": {"size": 16},
         "train": {**RECIPE["train"], "decay": 0.0},
     }

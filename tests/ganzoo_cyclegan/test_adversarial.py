@@ -71,7 +71,7 @@ def test_penalty_of_a_linear_critic() -> None:
     assert slope.grad.flatten().tolist() == pytest.approx([20 * 4 * 3 / 5, 20 * 4 * 4 / 5])
 
 
-def test_penalty_is_taken_between_the_pictures() -> None:
+def test_penalty_is_taken_between_the_images() -> None:
     """D(x) = mean over the map of x²: the gradient at x̂ is 2 x̂ / pixels."""
     real, fake = torch.randn(2, 3, 1, 4, 4, dtype=torch.float64)
     mix = torch.tensor([0.0, 0.25, 1.0])
@@ -83,7 +83,7 @@ def test_penalty_is_taken_between_the_pictures() -> None:
     assert penalty.item() == pytest.approx(2 * mean(expected), rel=1e-12)
 
 
-def test_penalty_trains_a_patch_critic_and_not_the_pictures() -> None:
+def test_penalty_trains_a_patch_critic_and_not_the_images() -> None:
     """The second derivative passes through instance norm: compare it with finite differences."""
     torch.manual_seed(0)
     critic = Patch(2, width=2, layers=1).double()
@@ -112,13 +112,13 @@ def test_penalty_trains_a_patch_critic_and_not_the_pictures() -> None:
     assert float((weight.grad * direction).sum()) == pytest.approx(slope, rel=1e-5)
 
 
-def test_penalty_of_half_precision_pictures_is_float32() -> None:
-    def critic(images: Tensor) -> Tensor:
-        assert images.dtype == torch.float32
-        return images.bfloat16().square()
+def test_penalty_of_half_precision_images_is_float32() -> None:
+    def critic(batch: Tensor) -> Tensor:
+        assert batch.dtype == torch.float32
+        return batch.bfloat16().square()
 
-    pictures = torch.randn(2, 1, 4, 4).bfloat16()
-    assert gradient_penalty(critic, pictures, -pictures, torch.rand(2)).dtype == torch.float32
+    images = torch.randn(2, 1, 4, 4).bfloat16()
+    assert gradient_penalty(critic, images, -images, torch.rand(2)).dtype == torch.float32
 
 
 def test_penalty_of_a_dead_critic_has_a_finite_gradient() -> None:

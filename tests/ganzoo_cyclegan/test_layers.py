@@ -40,7 +40,7 @@ def test_instance_norm_takes_one_pixel_in_training() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 0.7, 1e4])
-def test_instance_norm_of_a_flat_picture_is_finite(value: float) -> None:
+def test_instance_norm_of_a_flat_image_is_finite(value: float) -> None:
     images = torch.full((1, 3, 8, 8), value, requires_grad=True)
     normed = InstanceNorm()(images)
     normed.square().sum().backward()
@@ -135,7 +135,7 @@ def test_pad_to_stride_reflects_where_it_can() -> None:
 
 
 class PaddedAndBack(nn.Module):
-    """Shows its padded picture beside a cropped one."""
+    """Shows its padded image beside a cropped one."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         padded = pad_to_stride(images, 4, least=8)

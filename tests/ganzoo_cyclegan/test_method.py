@@ -39,7 +39,7 @@ def double_step(index: int, batch: int = 2) -> Step:
 
 
 class Plain:
-    """Textbook CycleGAN: one call per use of a network, pools as lists of pictures a position."""
+    """Textbook CycleGAN: one call per use of a network, pools as lists of images a position."""
 
     def __init__(self, nets: dict[str, nn.Module], lr: float, pool: int, lam: float = 10.0, idt: float = 0.5) -> None:
         self.nets, self.pool, self.lam, self.idt = nets, pool, lam, idt
@@ -226,7 +226,7 @@ def brightness(image: Tensor) -> Tensor:
 
 
 class Bright(Masker):
-    """Soft: the brightness of the very picture that it is shown."""
+    """Soft: the brightness of the very image that it is shown."""
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         return brightness(image)
@@ -290,7 +290,7 @@ def test_composite_leaves_the_outside_alone() -> None:
 def test_judge_hides_the_outside_from_the_discriminators_real_and_fake() -> None:
     nets = networks()
     method = CycleGAN(pool=0)
-    method.bind(nets, Roles({"judge": LeftHalf()}))
+    method.bind(nets, Roles({"discriminator": LeftHalf()}))
     engine = Engine(method, Accelerator(cpu=True))
     seen: list[Tensor] = []
     nets["D_B"].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach().clone()))
@@ -307,7 +307,7 @@ def test_a_mask_of_zeros_stops_the_adversarial_gradient() -> None:
             return torch.zeros_like(image[:, :1])
 
     method = CycleGAN(without=("cycle_A", "cycle_B", "identity_A", "identity_B"))
-    method.bind(networks(), Roles({"judge": Closed()}))
+    method.bind(networks(), Roles({"discriminator": Closed()}))
     step = double_step(0)
     method.forward(step)
     sum(method.generator_losses(step).values()).backward()  # type: ignore[union-attr]

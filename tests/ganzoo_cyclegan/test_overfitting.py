@@ -1,4 +1,4 @@
-"""CycleGAN overfits a handful of pictures, and what it makes of them hangs on its terms."""
+"""CycleGAN overfits a handful of images, and what it makes of them hangs on its terms."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SEED = 0
 
 
 def trained_so(**options: Any) -> Step:
-    """Return what a CycleGAN makes of six pictures of each domain that it was trained on."""
+    """Return what a CycleGAN makes of six images of each domain that it was trained on."""
     torch.manual_seed(SEED)
     networks: dict[str, nn.Module] = {f"G_{way}": ResNet(3, 3, width=8, blocks=1) for way in ("AB", "BA")}
     networks |= {f"D_{one}": Patch(3, width=8, layers=1) for one in "AB"}
-    pictures = {"A": grey(patterns(6, SEED + 100)), "B": tinted(patterns(6, SEED + 200))}
-    return trained(CycleGAN(pool=0, **options), networks, pictures, steps=120, lr=2e-3, seed=SEED)
+    images = {"A": grey(patterns(6, SEED + 100)), "B": tinted(patterns(6, SEED + 200))}
+    return trained(CycleGAN(pool=0, **options), networks, images, steps=120, lr=2e-3, seed=SEED)
 
 
 @pytest.fixture(scope="module")

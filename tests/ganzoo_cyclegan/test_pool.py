@@ -14,7 +14,7 @@ def draws(step: int, samples: Sequence[int]) -> Draws:
 
 
 def numbered(*numbers: float) -> Tensor:
-    """Pictures that are told apart by their value."""
+    """Images that are told apart by their value."""
     return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 3, 2, 2)
 
 

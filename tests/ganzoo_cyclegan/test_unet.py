@@ -72,7 +72,7 @@ def test_forward_is_the_layer_list() -> None:
 
 
 def test_the_innermost_map_reaches_the_result() -> None:
-    """At 1×1 instance norm would make it zero, whatever the picture."""
+    """At 1×1 instance norm would make it zero, whatever the image."""
     network = UNet(3, 3, levels=3, width=4)
     maps: list[Tensor] = []
     innermost = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)][-1]

@@ -10,7 +10,7 @@ from folders import save
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Four training pictures of A, some nested, two of B, one of each for test."""
+    """Four training images of A, some nested, two of B, one of each for test."""
     home = tmp_path / "my data ü"
     for number, name in enumerate(("a.png", "b 1.png", "deep/er/c.png", "deep/ü.png")):
         save(home / "trainA" / name, number)

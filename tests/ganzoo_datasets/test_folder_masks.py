@@ -1,4 +1,4 @@
-"""Folders with masks and label maps beside the pictures, and classes taken as foreground."""
+"""Folders with masks and label maps beside the images, and classes taken as foreground."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TestPlanes:
         assert other.mask is None
         assert other.labels is None
 
-    def test_each_picture_gets_its_own(self, root: Path) -> None:
+    def test_each_image_gets_its_own(self, root: Path) -> None:
         for number, name in enumerate(("a.png", "b 1.png", "deep/er/c.png", "deep/ü.png")):
             save(root / "trainA_masks" / name, number, mode="L")
         data = Folders(root=root, validation=0)
@@ -66,7 +66,7 @@ class TestPlanes:
         assert labels is not None
         assert labels.max() == 3
 
-    def test_held_out_pictures_keep_their_masks(self, root: Path) -> None:
+    def test_held_out_images_keep_their_masks(self, root: Path) -> None:
         for number in range(20):
             save(root / f"trainA/n{number}.png")
         self.mask_all(root, "trainA", "_masks")
@@ -76,7 +76,7 @@ class TestPlanes:
         self.mask_all(root, "trainA", "_masks")
         (root / "trainA_masks/deep/er/c.bmp").unlink()
         text = refusal(Folders, root=root)
-        assert text.startswith(f"{root}/trainA_masks/deep/er/c.*: no mask for the picture")
+        assert text.startswith(f"{root}/trainA_masks/deep/er/c.*: no mask for the image")
         assert f"{root}/trainA/deep/er/c.png; add it" in text
         (root / "trainA_masks/a.bmp").unlink()
         assert "a.png (and 1 more lack theirs)" in refusal(Folders, root=root)
@@ -89,7 +89,7 @@ class TestPlanes:
         data = Folders(root=root, validation=0)
         text = refusal(data.sample, split="train", domain="B", index=0)
         assert text == (
-            f"{root}/trainB{suffix}/x.bmp: 5×4 pixels, but its picture {root}/trainB/x.png has 6×4; "
+            f"{root}/trainB{suffix}/x.bmp: 5×4 pixels, but its image {root}/trainB/x.png has 6×4; "
             "make them the same size"
         )
 
@@ -133,11 +133,11 @@ class TestPlanes:
 class TestForeground:
     @pytest.fixture
     def classes(self, root: Path) -> Path:
-        """Give the test picture of A a palette mask of the classes 0 … 5, one a column."""
-        picture = Image.fromarray(np.arange(6, dtype=np.uint8).repeat(4).reshape(6, 4).T.copy()).convert("L")
-        picture.putpalette([0, 0, 0, 204, 0, 0, 76, 153, 0, 204, 204, 0, 51, 51, 255, 204, 0, 204])
+        """Give the test image of A a palette mask of the classes 0 … 5, one a column."""
+        image = Image.fromarray(np.arange(6, dtype=np.uint8).repeat(4).reshape(6, 4).T.copy()).convert("L")
+        image.putpalette([0, 0, 0, 204, 0, 0, 76, 153, 0, 204, 204, 0, 51, 51, 255, 204, 0, 204])
         (root / "testA_masks").mkdir()
-        picture.save(root / "testA_masks/t.png")
+        image.save(root / "testA_masks/t.png")
         return root / "testA"
 
     def columns(self, **options: Any) -> list[int]:

@@ -1,4 +1,4 @@
-"""Folders of pictures: what is found in them, what is held out, and what is wrong with them."""
+"""Folders of images: what is found in them, what is held out, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3]
 
 
 class TestRoot:
-    def test_counts_names_and_pictures(self, root: Path) -> None:
+    def test_counts_names_and_images(self, root: Path) -> None:
         data = Folders(root=root, validation=0)
         counts = {(s, d): data.count(s, d) for s in ("train", "validation", "test") for d in "AB"}
         assert list(counts.values()) == [4, 2, 0, 0, 1, 1]
@@ -65,7 +65,7 @@ class TestRoot:
             path.unlink()
         (root / folder).mkdir(exist_ok=True)
         text = refusal(Folders, root=root)
-        assert text.startswith(f"{root}/{folder}: no pictures in it or below")
+        assert text.startswith(f"{root}/{folder}: no images in it or below")
         assert ".png" in text
 
     def test_channels(self, root: Path) -> None:
@@ -83,7 +83,7 @@ class TestRoot:
         data = Folders(A=root / "five", B=root / "trainB", channels={"A": 5})
         assert data.sample("train", "A", 0).image.shape == (4, 6, 5)
 
-    def test_broken_picture(self, root: Path) -> None:
+    def test_broken_image(self, root: Path) -> None:
         (root / "testA/t.png").write_bytes(b"")
         data = Folders(root=root)
         with pytest.raises(GanzooError, match=r"testA/t\.png: the file is empty"):
@@ -117,7 +117,7 @@ class TestAnyFolders:
         for options in ({}, {"B": root / "trainB"}, {"test_A": root / "testA"}):
             assert "the option A is missing; give root" in refusal(Folders, **options)
 
-    def test_b_is_missing_beside_its_test_pictures(self, root: Path) -> None:
+    def test_b_is_missing_beside_its_test_images(self, root: Path) -> None:
         text = refusal(Folders, A=root / "trainA", test_B=root / "testB")
         assert text.startswith("folders: the option B is missing; give root")
         assert text.endswith("or both A and B, or A alone")
@@ -132,7 +132,7 @@ class TestAnyFolders:
     )
     def test_nothing_is_said_of_b_beside_a_alone(self, root: Path, options: dict[str, Any], name: str) -> None:
         text = refusal(Folders, A=root / "trainA", **options)
-        assert text == f"folders: {name}.B is given, but no pictures of B are; remove it, or give B"
+        assert text == f"folders: {name}.B is given, but no images of B are; remove it, or give B"
 
     def test_root_and_others_exclude_one_another(self, root: Path) -> None:
         assert "exclude one another" in refusal(Folders, root=root, test_B=root / "testB")
@@ -211,8 +211,8 @@ class TestPlugin:
         assert len(check_options(self.components()[name].load(), options)[1]) >= 1
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"the real pictures are not here: no folder {DATA} (set GANZOO_DATA)")
-class TestRealPictures:
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the real images are not here: no folder {DATA} (set GANZOO_DATA)")
+class TestRealImages:
     def test_horse2zebra(self) -> None:
         data = Folders(root=DATA / "horse2zebra")
         counts = [data.count(s, d) for d in "AB" for s in ("train", "validation", "test")]
@@ -220,7 +220,7 @@ class TestRealPictures:
         assert (counts[3] + counts[4], counts[5]) == (110, 50)
         assert min(counts) > 0
 
-    def test_horse2zebra_grey_picture(self) -> None:
+    def test_horse2zebra_grey_image(self) -> None:
         data = Folders(root=DATA / "horse2zebra", validation=0)
         grey = [entry for entry in data.entries["train", "B"] if Image.open(entry.path).mode == "L"]
         assert len(grey) == 1

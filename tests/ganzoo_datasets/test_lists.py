@@ -12,7 +12,7 @@ from ganzoo_datasets.lists import Lists
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Pictures below ``pictures`` and outside the lists' own folder; good lists of A and B."""
+    """Images below ``images`` and outside the lists' own folder; good lists of A and B."""
     for number, name in enumerate(("lists/pics/a b.png", "lists/pics/ü.png", "else/c.png", "else/#d.png")):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def complaint(**options: Any) -> str:
     return text
 
 
-def test_names_and_pictures(home: Path) -> None:
+def test_names_and_images(home: Path) -> None:
     data = Lists(train_A=home / "a.txt", train_B=home / "b.txt", validation=0)
     assert [data.count("train", domain) for domain in "AB"] == [2, 2]
     assert [data.sample("train", "A", i).name for i in range(2)] == ["pics/a b.png", "pics/ü.png"]
@@ -66,13 +66,13 @@ def test_byte_order_mark(home: Path) -> None:
     assert Lists(train_A=home / "bom.txt", train_B=home / "b.txt").count("train", "A") == 1
 
 
-def test_missing_picture_names_list_and_line(home: Path) -> None:
+def test_missing_image_names_list_and_line(home: Path) -> None:
     (home / "a.txt").write_text("# x\n\npics/a b.png\npics/no.png\n")
     text = complaint(train_A=home / "a.txt", train_B=home / "b.txt")
-    assert text.startswith(f"{home}/a.txt:4: no such picture: {home}/pics/no.png; ")
+    assert text.startswith(f"{home}/a.txt:4: no such image: {home}/pics/no.png; ")
 
 
-def test_picture_named_twice(home: Path) -> None:
+def test_image_named_twice(home: Path) -> None:
     (home / "a.txt").write_text("pics/a b.png\n./pics/a b.png\n")
     text = complaint(train_A=home / "a.txt", train_B=home / "b.txt")
     assert text.startswith(f"{home}/a.txt:2: pics/a b.png stands in line 1 too")
@@ -80,7 +80,7 @@ def test_picture_named_twice(home: Path) -> None:
 
 def test_empty_list(home: Path) -> None:
     (home / "a.txt").write_text("# nothing yet\n")
-    assert "names no picture" in complaint(train_A=home / "a.txt", train_B=home / "b.txt")
+    assert "names no image" in complaint(train_A=home / "a.txt", train_B=home / "b.txt")
 
 
 def test_missing_list(home: Path) -> None:
@@ -97,8 +97,8 @@ def test_other_encodings(home: Path) -> None:
     assert "save the list as UTF-8" in complaint(train_A=home / "a.txt", train_B=home / "b.txt")
 
 
-def test_broken_picture(home: Path) -> None:
-    (home / "pics/ü.png").write_text("no picture")
+def test_broken_image(home: Path) -> None:
+    (home / "pics/ü.png").write_text("no image")
     data = Lists(train_A=home / "a.txt", train_B=home / "b.txt", validation=0)
-    with pytest.raises(GanzooError, match=r"pics/ü\.png: not a picture"):
+    with pytest.raises(GanzooError, match=r"pics/ü\.png: not an image"):
         data.sample("train", "A", 1)

@@ -14,7 +14,7 @@ SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 
 
 def shades(count: int, *shape: int, start: int = 0) -> np.ndarray:
-    """Return pictures of which the i-th is filled with the value start + i."""
+    """Return images of which the i-th is filled with the value start + i."""
     values = np.arange(start, start + count, dtype=np.uint8)
     return np.broadcast_to(values.reshape(-1, *[1] * len(shape)), (count, *shape)).copy()
 
@@ -49,7 +49,7 @@ def test_shares_of_one_array(A: Path, B: Path) -> None:
     assert all(one.values["label"] == one.image.max() % 7 for one in samples)
     assert [data.count(s, "A") > 5 for s in SPLITS] == [True] * 3
     again = Npz(A=A, B=B, validation=0.5, test=0.3)
-    assert again.pictures["test", "A"].index == data.pictures["test", "A"].index
+    assert again.parts["test", "A"].index == data.parts["test", "A"].index
 
 
 def test_no_shares(A: Path, B: Path) -> None:
@@ -58,7 +58,7 @@ def test_no_shares(A: Path, B: Path) -> None:
     assert [data.count(s, "B") for s in SPLITS] == [20, 0, 5]
 
 
-def test_picture_name_and_value(A: Path, B: Path) -> None:
+def test_image_name_and_value(A: Path, B: Path) -> None:
     data = Npz(A=A, B=B, validation=0, test=0, label="digit")
     sample = data.sample("train", "A", 9)
     assert (sample.image.shape, sample.image.max(), sample.name) == ((4, 5, 1), 9, "000009.png")
@@ -88,7 +88,7 @@ def test_test_files(A: Path, B: Path, tmp_path: Path) -> None:
     assert data.sample("test", "A", 0).values == {"label": 4.5}
     coloured = write(tmp_path / "c.npz", images=shades(3, 4, 5, 3))
     text = complaint(A=A, B=B, test_A=coloured)
-    assert text.startswith(f"{coloured}: its test pictures have 3 channels, but those for training in {A} have 1")
+    assert text.startswith(f"{coloured}: its test images have 3 channels, but those for training in {A} have 1")
 
 
 def test_keys(A: Path, B: Path, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_missing_keys(A: Path, B: Path) -> None:
 
 
 @pytest.mark.parametrize("images", [np.zeros((3, 4, 5)), np.zeros((3, 4), np.uint8), np.zeros((0, 4, 4), np.uint8)])
-def test_wrong_pictures(B: Path, tmp_path: Path, images: np.ndarray) -> None:
+def test_wrong_images(B: Path, tmp_path: Path, images: np.ndarray) -> None:
     text = complaint(A=write(tmp_path / "w.npz", images=images), B=B)
     assert f"'images' is {images.dtype} of shape {images.shape}, not uint8 of (N, H, W)" in text
 
@@ -114,7 +114,7 @@ def test_wrong_pictures(B: Path, tmp_path: Path, images: np.ndarray) -> None:
 @pytest.mark.parametrize("labels", [np.zeros(2), np.zeros((3, 1)), np.array(["a", "b", "c"])])
 def test_wrong_labels(B: Path, tmp_path: Path, labels: np.ndarray) -> None:
     file = write(tmp_path / "w.npz", images=shades(3, 4, 4), labels=labels)
-    assert "not one number for each of the 3 pictures" in complaint(A=file, B=B)
+    assert "not one number for each of the 3 images" in complaint(A=file, B=B)
 
 
 def test_bad_files(B: Path, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ class TestSideBySide:
     def test_missing_and_empty(self, root: Path) -> None:
         assert f"{root}/no/train: no such folder; paired looks for train" in complaint(Paired, root=root / "no")
         (root / "test/t.png").unlink()
-        assert complaint(Paired, root=root).startswith(f"{root}/test: no pictures")
+        assert complaint(Paired, root=root).startswith(f"{root}/test: no images")
 
     def test_options_of_the_other_layout(self, root: Path) -> None:
         assert "side_by_side does not read folders" in complaint(Paired, root=root, folders={})
@@ -143,10 +143,10 @@ class TestTwoFolders:
         assert text.startswith("paired: folders.A is 'train/images', so train and test would be the same")
 
     @pytest.mark.parametrize(("lonely", "other", "suffix"), [("A", "B", "png"), ("B", "A", "bmp")])
-    def test_lonely_picture(self, two: Path, lonely: str, other: str, suffix: str) -> None:
+    def test_lonely_image(self, two: Path, lonely: str, other: str, suffix: str) -> None:
         path = save(two / f"train{lonely}/x.{suffix}", 1)
         text = complaint(Paired, root=two, layout="folders")
-        assert text.startswith(f"{two}/train{other}/x.*: no partner for the picture {path}; ")
+        assert text.startswith(f"{two}/train{other}/x.*: no partner for the image {path}; ")
 
     def test_one_folder_of_a_split(self, two: Path) -> None:
         save(two / "testA/t.png", 1)
@@ -171,10 +171,10 @@ class TestLabelMaps:
         """The pairs of ``two``, those of A as label maps of four classes: grey, and with a palette."""
         for number in range(20):
             file = two / f"trainA/sub ü/{number:02d}.png"
-            picture = Image.new("P" if number % 2 else "L", (4, 3), number % 4)
+            image = Image.new("P" if number % 2 else "L", (4, 3), number % 4)
             if number % 2:
-                picture.putpalette([255, 0, 0] * 256)
-            picture.save(file)
+                image.putpalette([255, 0, 0] * 256)
+            image.save(file)
         return two
 
     def test_their_values_are_classes(self, maps: Path) -> None:
@@ -189,7 +189,7 @@ class TestLabelMaps:
             assert np.array_equal(a.target, b.image) and np.array_equal(b.target, a.image)
 
     def test_a_step_has_them_one_hot_and_pairs_vary_alike(self, maps: Path) -> None:
-        """The picture is made the label map's equal, so that crops and flips can be compared."""
+        """The image is made the label map's equal, so that crops and flips can be compared."""
         drawn = np.random.default_rng(0).integers(0, 4, (20, 9, 9), np.uint8)
         for number, labels in enumerate(drawn):
             Image.fromarray(labels).save(maps / f"trainA/sub ü/{number:02d}.png")
@@ -214,7 +214,7 @@ class TestLabelMaps:
 
     def test_what_makes_no_sense(self, root: Path, maps: Path) -> None:
         text = complaint(Paired, root=root, classes={"A": 4})
-        assert text.startswith("paired: classes is given, and one file cannot hold a label map beside a picture")
+        assert text.startswith("paired: classes is given, and one file cannot hold a label map beside an image")
         text = complaint(Paired, root=maps, layout="folders", classes={"A": 4}, channels={"A": 3})
         assert text.startswith("channels.A and classes.A are given")
         save(maps / "trainA/sub ü/00.png", 1)

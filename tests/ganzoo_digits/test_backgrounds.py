@@ -11,10 +11,10 @@ import torch
 
 from ganzoo.data.image_io import to_float
 from ganzoo.interfaces import Sample
-from ganzoo_digits import drawing, judges
+from ganzoo_digits import classifiers, drawing
 from ganzoo_digits.dataset import StripedDigits
 
-# Every eighth pixel of pictures drawn before there were backgrounds: what is recorded of them must stay true.
+# Every eighth pixel of images drawn before there were backgrounds: what is recorded of them must stay true.
 DRAWN = {
     "train A 0": "cddddc7982811f1f1fd3c5b5d3c5b53735361f1f1fd3c5b5d3c5b5b9e1e01f1f1fa592bfd2c4b568705b1f1f1fa592bf",
     "train B 3": "80d1acffd41493908d888899c1c9efd5cca8ffd4144b9c93c1c9efd7cd9fb1bb4b73b6904b9c93ffd414ffd4144b9c93",
@@ -50,7 +50,7 @@ def test_alike_is_drawn_as_ever(place: str) -> None:
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_the_grounds_differ_in_colour(different: StripedDigits, split: Any) -> None:
-    """A's grounds are cool and B's warm: in every picture but a few, red leads blue in B alone."""
+    """A's grounds are cool and B's warm: in every image but a few, red leads blue in B alone."""
     lead: dict[str, np.ndarray] = {}
     for domain in "AB":
         grounds = [one.image[one.mask == 0].mean(0) for one in samples(different, split, domain)]
@@ -94,15 +94,15 @@ def test_a_target_differs_inside_the_glyph_alone(different: StripedDigits, split
 
 
 def taught(digits: StripedDigits, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return what the judges would be trained on: name → pictures, classes."""
+    """Return what the judges would be trained on: name → images, classes."""
     seen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
-    def note(name: str, pictures: np.ndarray, classes: np.ndarray) -> None:
-        seen[name] = (pictures, classes)
+    def note(name: str, images: np.ndarray, classes: np.ndarray) -> None:
+        seen[name] = (images, classes)
 
-    monkeypatch.setattr(judges, "_trained", note)
-    judges.domain_judge(digits)
-    judges.digit_reader(digits)
+    monkeypatch.setattr(classifiers, "_trained", note)
+    classifiers.domain_classifier(digits)
+    classifiers.digit_classifier(digits)
     return seen
 
 
@@ -110,8 +110,8 @@ def test_the_judges_of_alike_learn_from_what_they_ever_did(monkeypatch: pytest.M
     digits = StripedDigits()
     seen = taught(digits, monkeypatch)
     both = np.concatenate([images(digits, "train", "A"), images(digits, "train", "B")])
-    pictures, classes = seen["domain"]
-    np.testing.assert_array_equal(pictures, np.concatenate([both, judges._spoilt(both)]))
+    shown, classes = seen["domain"]
+    np.testing.assert_array_equal(shown, np.concatenate([both, classifiers._spoilt(both)]))
     assert classes.tolist() == [0] * 550 + [1] * 550 + [0] * 1100
 
 
@@ -119,9 +119,9 @@ def test_the_judges_of_different_see_both_glyphs_on_both_grounds(
     different: StripedDigits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = taught(different, monkeypatch)
-    pictures, classes = seen["domain"]
-    np.testing.assert_array_equal(pictures[2200:2750], targets(different, "train", "A"))
-    np.testing.assert_array_equal(pictures[2750:], targets(different, "train", "B"))
+    shown, classes = seen["domain"]
+    np.testing.assert_array_equal(shown[2200:2750], targets(different, "train", "A"))
+    np.testing.assert_array_equal(shown[2750:], targets(different, "train", "B"))
     assert classes.tolist() == [0] * 550 + [1] * 550 + [0] * 1100 + [1] * 550 + [0] * 550
     striped_on_both = [targets(different, "train", "A"), images(different, "train", "B")]
     np.testing.assert_array_equal(seen["digit"][0], np.concatenate(striped_on_both))
@@ -131,13 +131,13 @@ def test_the_judge_of_different_goes_by_the_glyph(
     different: StripedDigits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))
-    judge = judges.domain_judge(different)
+    classifier = classifiers.domain_classifier(different)
 
-    def judged_b(pictures: np.ndarray) -> float:
-        return 100 * float((judge(to_float(pictures)).argmax(1) == 1).float().mean())
+    def share_of_b(images: np.ndarray) -> float:
+        return 100 * float((classifier(to_float(images)).argmax(1) == 1).float().mean())
 
     with torch.no_grad():
-        assert judged_b(targets(different, "test", "A")) >= 95  # striped on A's ground
-        assert judged_b(images(different, "test", "B")) >= 95
-        assert judged_b(targets(different, "test", "B")) <= 5  # dark on B's ground
-        assert judged_b(images(different, "test", "A")) <= 5
+        assert share_of_b(targets(different, "test", "A")) >= 95  # striped on A's ground
+        assert share_of_b(images(different, "test", "B")) >= 95
+        assert share_of_b(targets(different, "test", "B")) <= 5  # dark on B's ground
+        assert share_of_b(images(different, "test", "A")) <= 5

@@ -1,4 +1,4 @@
-"""The embedded digits: what is known of every picture, the judges, and the metric on oracles."""
+"""The embedded digits: what is known of every image, the judges, and the metric on oracles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganzoo.step import Step
 from ganzoo.utils.cache import cache_folder
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.resnet import ResNet
-from ganzoo_digits import judges
+from ganzoo_digits import classifiers
 from ganzoo_digits.dataset import StripedDigits
 from ganzoo_digits.metric import DigitsDistance, DigitsMetric
 from ganzoo_metrics.background import BackgroundL1
@@ -41,7 +41,7 @@ def metric(digits: StripedDigits) -> DigitsMetric:
 
 
 def step_of(digits: StripedDigits, fake: Tensor | None = None) -> Step:
-    """Return all test pictures of A as a step, translated by the true pair unless told otherwise."""
+    """Return all test images of A as a step, translated by the true pair unless told otherwise."""
     samples = [digits.sample("test", "A", i) for i in range(digits.count("test", "A"))]
     tensors = {
         "real_A": to_float(np.stack([one.image for one in samples])),
@@ -70,7 +70,7 @@ def test_the_splits_share_no_scan() -> None:
     assert len(set().union(*apart)) == sum(map(len, apart)) == 1797
 
 
-def test_pictures_are_drawn_alike_each_time_and_differ_by_seed(digits: StripedDigits) -> None:
+def test_images_are_drawn_alike_each_time_and_differ_by_seed(digits: StripedDigits) -> None:
     again, other = StripedDigits(), StripedDigits(seed=1)
     assert np.array_equal(digits.sample("train", "B", 3).image, again.sample("train", "B", 3).image)
     assert not np.array_equal(digits.sample("train", "B", 3).image, other.sample("train", "B", 3).image)
@@ -104,7 +104,7 @@ def test_the_clutter_is_the_same_in_both_domains(digits: StripedDigits) -> None:
 
 def test_a_perfect_translation(digits: StripedDigits, metric: DigitsMetric) -> None:
     found = figures(metric, step_of(digits))
-    assert found["judged_B"] == 100
+    assert found["classified_B"] == 100
     assert found["read"] > 96
     assert found["background_l1"] == 0
     assert found["pair_l1"] == 0
@@ -113,7 +113,7 @@ def test_a_perfect_translation(digits: StripedDigits, metric: DigitsMetric) -> N
 def test_no_translation(digits: StripedDigits, metric: DigitsMetric) -> None:
     step = step_of(digits)
     found = figures(metric, step_of(digits, step["real_A"]))
-    assert found["judged_B"] == found["judged_B_untranslated"] == 0
+    assert found["classified_B"] == found["classified_B_untranslated"] == 0
     assert found["read"] == found["read_untranslated"]
     assert 60 < found["read"] < 95
     assert found["background_l1"] == 0
@@ -130,8 +130,8 @@ def test_the_errors_by_their_formulas(digits: StripedDigits, metric: DigitsMetri
         errors.append(np.abs(made - real)[:, mask[0] == 0].mean())
     assert found["background_l1"] == pytest.approx(np.mean(errors), rel=1e-5)
     assert found["pair_l1"] == pytest.approx(np.abs(fake.numpy() - step["true_B"].numpy()).mean(), rel=1e-5)
-    judged = metric.domain(fake).argmax(1).float().mean()
-    assert found["judged_B"] == pytest.approx(100 * float(judged))
+    found_b = metric.domain(fake).argmax(1).float().mean()
+    assert found["classified_B"] == pytest.approx(100 * float(found_b))
     assert found["read"] < 30
 
 
@@ -141,7 +141,7 @@ def test_what_untrained_generators_make_does_not_pass_for_b(digits: StripedDigit
         torch.manual_seed(seed)
         with torch.no_grad():
             made = ResNet(3, 3, width=24, blocks=3)(step["real_A"])
-        assert figures(metric, step_of(digits, made))["judged_B"] < 10
+        assert figures(metric, step_of(digits, made))["classified_B"] < 10
 
 
 def test_a_flat_filling_passes_the_judge_and_only_the_pair_error_tells(
@@ -152,15 +152,15 @@ def test_a_flat_filling_passes_the_judge_and_only_the_pair_error_tells(
     orange = torch.tensor([0.91, 0.45, 0.09]).view(1, 3, 1, 1) * 2 - 1  # the mean of the two stripes' colours
     filled = step["given_mask_A"] * orange + (1 - step["given_mask_A"]) * step["real_A"]
     found = figures(metric, step_of(digits, filled))
-    assert found["judged_B"] > 90
+    assert found["classified_B"] > 90
     assert found["pair_l1"] > 0.05
 
 
 def test_a_judge_is_kept_and_a_damaged_one_made_anew(digits: StripedDigits, metric: DigitsMetric) -> None:
-    (file,) = (cache_folder() / "judges").glob("domain-*.safetensors")
+    (file,) = (cache_folder() / "classifiers").glob("domain-*.safetensors")
     whole, state = file.read_bytes(), torch.get_rng_state()
     file.write_bytes(whole[:100])
-    again = judges.domain_judge(digits)
+    again = classifiers.domain_classifier(digits)
     assert file.read_bytes() == whole
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), metric.domain.parameters(), strict=True))
@@ -172,8 +172,8 @@ def test_a_cache_that_cannot_be_written_is_no_error(
     blocked = tmp_path / "file"
     blocked.touch()
     monkeypatch.setenv("GANZOO_CACHE", str(blocked))
-    monkeypatch.setitem(judges.EPOCHS, "domain", 0.05)
-    assert judges.domain_judge(digits)(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
+    monkeypatch.setitem(classifiers.EPOCHS, "domain", 0.05)
+    assert classifiers.domain_classifier(digits)(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
 
 
 def test_other_data_is_refused() -> None:
@@ -204,7 +204,7 @@ def test_pairs_are_the_true_ones_in_training_and_change_nothing_held_out(digits:
 
 
 def test_the_judges_are_the_same_for_pairs(digits: StripedDigits, metric: DigitsMetric) -> None:
-    for make, there in ((judges.domain_judge, metric.domain), (judges.digit_reader, metric.digit)):
+    for make, there in ((classifiers.domain_classifier, metric.domain), (classifiers.digit_classifier, metric.digit)):
         found = make(StripedDigits(pairs=True)).state_dict()
         assert all(torch.equal(one, there.state_dict()[name]) for name, one in found.items())
 
@@ -216,8 +216,8 @@ def test_true_pairs_are_near_to_b_by_the_judges_features_and_originals_far(digit
     step = step_of(digits)
     step["real_B"] = to_float(np.stack([digits.sample("test", "B", i).image for i in range(600)]))
     real = made.real_rows(step, "B")
-    near = made.compute(made.rows(step, "AB"), real)["fd_judge"]
-    far = made.compute(made.rows(step_of(digits, step["real_A"]), "AB"), real)["fd_judge"]
+    near = made.compute(made.rows(step, "AB"), real)["fd_classifier"]
+    far = made.compute(made.rows(step_of(digits, step["real_A"]), "AB"), real)["fd_classifier"]
     assert 0 <= near < 0.1 * far
 
 
@@ -226,7 +226,7 @@ def test_what_is_measured_has_the_size_that_the_judges_learn_from() -> None:
     for metric in (DigitsMetric(), DigitsDistance()):
         metric.bind(CycleGAN(), Reader(data, ImageSettings(size=16)))
         said = refusal(metric.bind, CycleGAN(), Reader(data, ImageSettings(size=20)))
-        assert "its judges learn from the data set's pictures as they are, 16 pixels a side" in said
+        assert "its classifiers learn from the data set's images as they are, 16 pixels a side" in said
         assert said.endswith("those that are measured have 20: set images.size=16 or data.size=20")
     said = refusal(DigitsDistance().bind, CycleGAN(), Reader(Noise(size=16), ImageSettings(size=20)))
     assert said.endswith("set images.size=16")
@@ -240,14 +240,14 @@ def test_what_is_measured_has_the_size_that_the_judges_learn_from() -> None:
         ([(20, 16)], "and these are not"),
     ],
 )
-def test_training_pictures_that_no_judge_can_learn_from_are_told(shapes: list[tuple[int, int]], said: str) -> None:
+def test_training_images_that_no_judge_can_learn_from_are_told(shapes: list[tuple[int, int]], said: str) -> None:
     class Shaped(Noise):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
             return Sample(np.zeros((*shapes[index], 3), np.uint8), f"{index}.png")
 
     reader = Reader(Shaped(A=len(shapes), B=len(shapes)), ImageSettings(size=20))
     told = refusal(DigitsDistance().bind, CycleGAN(), reader)
-    assert f"digits_distance: its judges learn from training pictures, squares of one size, {said}" in told
+    assert f"digits_distance: its classifiers learn from training images, squares of one size, {said}" in told
 
 
 def test_translations_are_cut_as_they_are_saved(digits: StripedDigits, metric: DigitsMetric) -> None:

@@ -27,13 +27,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_vgg(tmp_path_factory.mktemp("vgg") / "vgg16.safetensors", 16)
 
 
-def pictures() -> tuple[Tensor, Tensor]:
+def random_images() -> tuple[Tensor, Tensor]:
     step = batch_step(2, 48, seed=3)
     return step["real_A"].double(), step["real_B"].double()
 
 
 def normalized(maps: Tensor) -> Tensor:
-    """Bring each map of each picture to mean 0 and deviation 1, one by one."""
+    """Bring each map of each image to mean 0 and deviation 1, one by one."""
     planes = [
         (plane - plane.mean()) / ((plane - plane.mean()).square().mean() + 1e-5).sqrt() for plane in maps.flatten(0, 1)
     ]
@@ -59,7 +59,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("options", "how"), CASES)
 def test_loss_and_gradient_are_the_formula(file: Path, options: dict[str, Any], how: dict[str, Any]) -> None:
     loss = ganzoo.create("loss", "perceptual", weights=file, **options).double()
-    image, target = pictures()
+    image, target = random_images()
     mine, theirs = image.clone().requires_grad_(), image.clone().requires_grad_()
     found, expected = loss(mine, target), plainly(theirs, target, **how)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)  # the means and deviations are float32
@@ -70,7 +70,7 @@ def test_loss_and_gradient_are_the_formula(file: Path, options: dict[str, Any], 
 
 def test_it_runs_in_float32(file: Path) -> None:
     """Half precision and float64 come in; what the network's own precision gives comes out."""
-    image, target = pictures()
+    image, target = random_images()
     loss = Perceptual(weights=file, input="caffe")
     found = loss(image, target)
     assert found.dtype == torch.float32
@@ -86,7 +86,7 @@ def test_what_cannot_be_compared(file: Path) -> None:
     assert refusal(loss, small, small) == (
         "perceptual: relu5_3 has a single value for 12×15 pixels: take larger images"
     )
-    assert refusal(loss, maps, maps) == "perceptual: VGG sees pictures of 1 or 3 channels; these have 19"
+    assert refusal(loss, maps, maps) == "perceptual: VGG sees images of 1 or 3 channels; these have 19"
     assert refusal(Perceptual, weights=file, layer="relu5_4") == (
         "VGG-16 has no layer 'relu5_4' (did you mean 'relu5_3'?)"
     )

@@ -25,7 +25,7 @@ PLAINLY: dict[Input, dict[str, Any]] = {
 }
 
 
-def pictures(size: int = 32) -> Tensor:
+def random_images(size: int = 32) -> Tensor:
     return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(5)) * 2 - 1
 
 
@@ -34,9 +34,9 @@ def pictures(size: int = 32) -> Tensor:
 @pytest.mark.parametrize("average", [True, False])
 def test_every_layer_is_the_transcription(depth: Depth, input: Input, average: bool) -> None:
     weights = drawn_vgg(depth)
-    expected = vgg_plainly(weights, pictures(), average=average, **PLAINLY[input])
+    expected = vgg_plainly(weights, random_images(), average=average, **PLAINLY[input])
     network = VGG(depth, weights, input=input, pool="avg" if average else "max").double()
-    found = network(pictures(), expected)
+    found = network(random_images(), expected)
     assert found.keys() == expected.keys()
     for layer, maps in expected.items():
         torch.testing.assert_close(found[layer], maps, rtol=1e-6, atol=1e-6 * float(maps.abs().max()))
@@ -46,7 +46,7 @@ def test_every_layer_is_the_transcription(depth: Depth, input: Input, average: b
 
 @pytest.mark.parametrize(("depth", "count"), [(16, 14_714_688), (19, 20_024_384)])
 def test_it_takes_what_torchvision_has(depth: Depth, count: int) -> None:
-    """Of the size that the paper gives, and the same layers as torchvision's own, on a picture in its range."""
+    """Of the size that the paper gives, and the same layers as torchvision's own, on an image in its range."""
     from torchvision.models import get_model  # type: ignore[import-untyped]
 
     with torch.device("meta"):
@@ -57,7 +57,7 @@ def test_it_takes_what_torchvision_has(depth: Depth, count: int) -> None:
         one.data.normal_(0, 0.05, generator=drawn)
     network = VGG(depth, {f"features.{name}": one for name, one in layers.state_dict().items()})
     assert sum(one.numel() for one in network.parameters()) == count
-    image = pictures()
+    image = random_images()
     last = f"relu{NAMES[depth][-1]}"
     normalized = ((image + 1) / 2 - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / network.std
     with torch.no_grad():
@@ -79,9 +79,9 @@ def test_layers_may_be_named_as_the_authors_files_do(tmp_path: Path) -> None:
         assert torch.equal(mine, theirs)
 
 
-def test_a_grey_picture_is_seen_as_one_of_three_channels(tmp_path: Path) -> None:
+def test_a_grey_image_is_seen_as_one_of_three_channels(tmp_path: Path) -> None:
     network = read_vgg(19, write_vgg(tmp_path / "vgg.safetensors", 19), "caffe")
-    grey = pictures()[:, :1]
+    grey = random_images()[:, :1]
     seen, same = (network(one, ["conv3_1"])["conv3_1"] for one in (grey, grey.expand(-1, 3, -1, -1)))
     assert torch.equal(seen, same)
 
@@ -89,7 +89,7 @@ def test_a_grey_picture_is_seen_as_one_of_three_channels(tmp_path: Path) -> None
 def test_it_is_frozen_and_stops_at_the_last_layer(tmp_path: Path) -> None:
     network = read_vgg(16, write_vgg(tmp_path / "vgg.safetensors", 16), "torchvision")
     assert not network.training and not any(one.requires_grad for one in network.parameters())
-    image = pictures(1).requires_grad_()  # a picture of which deeper layers would have nothing
+    image = random_images(1).requires_grad_()  # an image of which deeper layers would have nothing
     maps = network(image, ["conv1_2", "relu1_1"])
     assert list(maps) == ["relu1_1", "conv1_2"]
     maps["conv1_2"].sum().backward()
@@ -100,9 +100,9 @@ def test_what_it_does_not_see(tmp_path: Path) -> None:
     network = read_vgg(16, write_vgg(tmp_path / "vgg.safetensors", 16), "caffe", unpooled=(5,))
     network(torch.zeros(1, 3, 9, 8), ["relu5_3"])
     said = refusal(network, torch.zeros(1, 3, 9, 7), ["relu5_3"])
-    assert said == "pictures of 7×9 pixels are too small for VGG's relu5_3"
+    assert said == "images of 7×9 pixels are too small for VGG's relu5_3"
     said = refusal(network, torch.zeros(1, 19, 32, 32), ["relu1_1"])
-    assert said == "VGG sees pictures of 1 or 3 channels; these have 19"
+    assert said == "VGG sees images of 1 or 3 channels; these have 19"
 
 
 def without_one(weights: dict[str, Tensor]) -> None:

@@ -26,7 +26,7 @@ from ganzoo_maskers.square import CenteredSquare
 
 
 class Bright(Masker):
-    """Looks at the picture, so that A and B have masks of their own."""
+    """Looks at the image, so that A and B have masks of their own."""
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         return (image.mean(1, keepdim=True) > 0).to(image.dtype)
@@ -47,7 +47,7 @@ def bound(method: Method, masker: Masker | None = None) -> Any:
 
 
 def let_through(method: Method) -> None:
-    """Set E_m = [I, 0] and E_c = 0, for good: with a full mask the generator sees the picture and nothing is added."""
+    """Set E_m = [I, 0] and E_c = 0, for good: with a full mask the generator sees the image and nothing is added."""
     for name in ("E_AB", "E_BA"):
         encoder = method.networks[name].requires_grad_(False)
         assert isinstance(encoder, MaskEncoder)
@@ -107,7 +107,7 @@ def conv1x1(layer: nn.Module, planes: Tensor) -> Tensor:
     return torch.einsum("oi,bihw->bohw", layer.weight[:, :, 0, 0], planes) + layer.bias[:, None, None]
 
 
-@pytest.mark.parametrize("masker", [MultiRectangle(), Bright()], ids=["drawn", "of the picture"])
+@pytest.mark.parametrize("masker", [MultiRectangle(), Bright()], ids=["drawn", "of the image"])
 def test_every_term_and_gradient_by_the_formulas(masker: Masker) -> None:
     share, mu = 0.7, 0.3
     method = bound(MaskCycleGAN(pool=0), masker)
@@ -183,7 +183,7 @@ def test_domains_may_differ_in_channels() -> None:
     assert (step["fake_B"].shape[1], step["fake_A"].shape[1]) == (3, 1)
 
 
-def test_several_masks_give_several_outputs_of_one_picture() -> None:
+def test_several_masks_give_several_outputs_of_one_image() -> None:
     method = bound(MaskCycleGAN(), CenteredSquare())
     nn.init.normal_(method.networks["E_AB"].masked.weight)
     image, outputs = batch_step(size=16)["real_A"], []
@@ -195,7 +195,7 @@ def test_several_masks_give_several_outputs_of_one_picture() -> None:
     assert not torch.allclose(*outputs)
 
 
-def test_a_masked_pool_keeps_pictures_with_the_mask_that_they_had_and_comes_back() -> None:
+def test_a_masked_pool_keeps_images_with_the_mask_that_they_had_and_comes_back() -> None:
     method = bound(MaskCycleGAN(pool=1), CenteredSquare(scales=(0.5,)))
     engine = Engine(method, Accelerator(cpu=True))
     engine.step([batch_step(size=16)])

@@ -51,7 +51,7 @@ def make(weights: Path) -> Callable[..., Attention]:
     return made
 
 
-def pictures(*shape: int, seed: int = 1) -> Tensor:
+def random_images(*shape: int, seed: int = 1) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
@@ -88,7 +88,7 @@ def transcription(weights: Path, images: Tensor, block: int) -> Tensor:
 
 @pytest.mark.parametrize("block", [0, 2, 5, -1, -6])
 def test_attention_is_the_softmax_of_the_class_token(make: Callable[..., Attention], weights: Path, block: int) -> None:
-    images = pictures(2, 3, 48, 48)
+    images = random_images(2, 3, 48, 48)
     found = make(block=block).attention(images)
     expected = transcription(weights, images, block % 6)[:, :, 0, 1:].mean(1).reshape(2, 1, 3, 3)
     assert expected.std() > 0.01
@@ -116,7 +116,7 @@ def test_other_kinds_of_transformers(
         return plain(q, k, *others, **options)
 
     masker = Attention(model=model, weights=tmp_path / "weights.pt", size=size, quantile=0.5)
-    images = pictures(2, 3, size, size)
+    images = random_images(2, 3, size, size)
     monkeypatch.setattr(F, "scaled_dot_product_attention", listen)
     with torch.no_grad():
         network(masker.normalize(images))
@@ -133,7 +133,7 @@ def test_blocks_behind_the_chosen_one_are_not_run(make: Callable[..., Attention]
 def test_the_mask_is_the_map_enlarged_and_scaled(
     make: Callable[..., Attention], weights: Path, height: int, width: int
 ) -> None:
-    images = pictures(3, 3, height, width)
+    images = random_images(3, 3, height, width)
     seen = F.interpolate(images, (48, 48), mode="bilinear", antialias=True)
     maps = transcription(weights, seen, 5)[:, :, 0, 1:].mean(1).reshape(3, 1, 3, 3)
     enlarged = F.interpolate(maps, (height, width), mode="bilinear", align_corners=False)
@@ -144,8 +144,8 @@ def test_the_mask_is_the_map_enlarged_and_scaled(
 
 
 @pytest.mark.parametrize("quantile", [0.0, 0.25, 0.7, 0.99])
-def test_a_quantile_fixes_the_share_of_each_picture(make: Callable[..., Attention], quantile: float) -> None:
-    masker, images = make(quantile=quantile), pictures(2, 3, 60, 40)
+def test_a_quantile_fixes_the_share_of_each_image(make: Callable[..., Attention], quantile: float) -> None:
+    masker, images = make(quantile=quantile), random_images(2, 3, 60, 40)
     mask = masker(images, NONE)
     maps = F.interpolate(masker.attention(images), (60, 40), mode="bilinear")
     for found, one in zip(mask, maps, strict=True):
@@ -158,11 +158,11 @@ def test_a_quantile_fixes_the_share_of_each_picture(make: Callable[..., Attentio
 def test_a_flat_map_is_no_foreground(make: Callable[..., Attention], monkeypatch: pytest.MonkeyPatch) -> None:
     masker = make()
     monkeypatch.setattr(masker, "attention", lambda image: torch.full((len(image), 1, 3, 3), 0.1))
-    assert masker(pictures(1, 3, 24, 24), NONE).eq(0).all()
+    assert masker(random_images(1, 3, 24, 24), NONE).eq(0).all()
 
 
 def test_autocast_and_training_mode_change_nothing(make: Callable[..., Attention]) -> None:
-    masker, images = make(quantile=0.4), pictures(2, 3, 32, 32)
+    masker, images = make(quantile=0.4), random_images(2, 3, 32, 32)
     plain = masker(images, NONE)
     assert not masker.train().network.training
     with torch.autocast("cpu", torch.bfloat16):
@@ -172,38 +172,38 @@ def test_autocast_and_training_mode_change_nothing(make: Callable[..., Attention
 
 def test_no_gradient(make: Callable[..., Attention]) -> None:
     masker = make()
-    images = pictures(1, 3, 48, 48).requires_grad_()
+    images = random_images(1, 3, 48, 48).requires_grad_()
     assert not masker(images, NONE).requires_grad
     assert not any(one.requires_grad for one in masker.parameters())
 
 
-def test_each_picture_by_itself(make: Callable[..., Attention]) -> None:
-    masker, images = make(quantile=0.5), pictures(3, 3, 48, 48)
+def test_each_image_by_itself(make: Callable[..., Attention]) -> None:
+    masker, images = make(quantile=0.5), random_images(3, 3, 48, 48)
     assert torch.equal(masker(images, NONE), torch.cat([masker(one[None], NONE) for one in images]))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_the_mask_is_of_the_pictures_type(make: Callable[..., Attention], dtype: torch.dtype) -> None:
-    assert make()(pictures(1, 3, 16, 16).to(dtype), NONE).dtype == dtype
+def test_the_mask_is_of_the_images_type(make: Callable[..., Attention], dtype: torch.dtype) -> None:
+    assert make()(random_images(1, 3, 16, 16).to(dtype), NONE).dtype == dtype
 
 
-def test_grey_pictures_are_seen_as_coloured_ones(make: Callable[..., Attention]) -> None:
-    masker, grey = make(), pictures(1, 1, 48, 48)
+def test_grey_images_are_seen_as_coloured_ones(make: Callable[..., Attention]) -> None:
+    masker, grey = make(), random_images(1, 1, 48, 48)
     torch.testing.assert_close(masker.attention(grey), masker.attention(grey.expand(-1, 3, -1, -1)))
     with pytest.raises(GanzooError, match="these have 19"):
         masker(torch.zeros(1, 19, 48, 48), NONE)
 
 
 def test_positions_are_fitted_to_another_size(make: Callable[..., Attention]) -> None:
-    assert make(size=96).attention(pictures(1, 3, 48, 48)).shape == (1, 1, 6, 6)
-    assert make(size=0).attention(pictures(1, 3, 48, 48)).shape == (1, 1, 10, 10)
+    assert make(size=96).attention(random_images(1, 3, 48, 48)).shape == (1, 1, 6, 6)
+    assert make(size=0).attention(random_images(1, 3, 48, 48)).shape == (1, 1, 10, 10)
 
 
 def test_a_torch_file_serves_as_well(make: Callable[..., Attention], weights: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
     torch.save({"model": load_file(weights)}, tmp_path / "vit.pth")
-    images = pictures(1, 3, 48, 48)
+    images = random_images(1, 3, 48, 48)
     assert torch.equal(make(weights=tmp_path / "vit.pth").attention(images), make().attention(images))
 
 
@@ -265,7 +265,7 @@ def test_without_a_network_the_way_out_is_told(make: Callable[..., Attention], p
 
 def test_the_published_weights_are_used(make: Callable[..., Attention], weights: Path, published: Published) -> None:
     shutil.copyfile(weights, published.own / "timm-test_vit.r160_in1k.safetensors")
-    images = pictures(1, 3, 48, 48)
+    images = random_images(1, 3, 48, 48)
     assert torch.equal(make(weights=None).attention(images), make().attention(images))
     assert published.untouched() and published.asked == []
 

@@ -63,7 +63,7 @@ def test_blur_makes_classes_whole() -> None:
     assert make(classes=classes, blur=0.2)(board, NONE)[:, 1].mean() == 1
 
 
-def test_types_and_devices_follow_the_picture() -> None:
+def test_types_and_devices_follow_the_image() -> None:
     mask = make()(noise().to(torch.bfloat16), NONE)
     assert mask.dtype == torch.bfloat16 and mask.shape == (2, 4, 9, 7)
     assert make().planes == 4

@@ -30,13 +30,13 @@ def built(tmp_path: Path, **options: Any) -> Engine:
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 13), (1, 2)])
-def test_a_mask_has_the_pictures_size(size: tuple[int, int]) -> None:
+def test_a_mask_has_the_images_size(size: tuple[int, int]) -> None:
     mask = Learned(width=2)(torch.rand(2, 3, *size), Draws([]))
     assert mask.shape == (2, 1, *size)
     assert ((mask > 0) & (mask < 1)).all()
 
 
-def test_pictures_of_other_channels_are_refused() -> None:
+def test_images_of_other_channels_are_refused() -> None:
     with pytest.raises(GanzooError, match="3 channels, and these have 1"):
         Learned()(torch.zeros(1, 1, 8, 8), Draws([]))
 
@@ -89,7 +89,7 @@ def test_sparsity_closes_it_and_opening_keeps_it_from_closing_for_good(tmp_path:
     assert closed < left
 
 
-def test_no_gradient_reaches_the_picture_through_the_mask(tmp_path: Path) -> None:
+def test_no_gradient_reaches_the_image_through_the_mask(tmp_path: Path) -> None:
     engine = built(tmp_path)
     step = batch_step(size=12)
     step["real_A"].requires_grad_()
@@ -111,9 +111,9 @@ def test_it_is_saved_averaged_and_used_to_translate(tmp_path: Path) -> None:
     assert translator.translate(torch.zeros(3, 9, 10)).shape == (3, 9, 10)
 
 
-@pytest.mark.parametrize("role", ["judge", "input"])
+@pytest.mark.parametrize("role", ["discriminator", "input"])
 def test_other_roles_cannot_teach_it(tmp_path: Path, role: str) -> None:
-    method = {"judge": "cyclegan", "input": "mask_cyclegan"}[role]
+    method = {"discriminator": "cyclegan", "input": "mask_cyclegan"}[role]
     recipe = write_recipe(tmp_path, method={"method": method}, maskers={role: MASKER})
     with pytest.raises(GanzooError, match=rf"maskers.{role}: 'learned' is trained with the generators"):
         read_recipe(recipe)

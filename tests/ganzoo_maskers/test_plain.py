@@ -9,7 +9,7 @@ NONE = Draws([])
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("masker", [Full(), Round(scale=0.7), File()], ids=lambda one: type(one).__name__)
-def test_masks_are_one_plane_of_the_pictures_type(masker: torch.nn.Module, dtype: torch.dtype) -> None:
+def test_masks_are_one_plane_of_the_images_type(masker: torch.nn.Module, dtype: torch.dtype) -> None:
     images = torch.zeros(2, 3, 5, 8, dtype=dtype)
     mask = masker(images, NONE, torch.ones(2, 1, 5, 8))
     assert mask.shape == (2, 1, 5, 8)
@@ -17,11 +17,11 @@ def test_masks_are_one_plane_of_the_pictures_type(masker: torch.nn.Module, dtype
 
 
 @pytest.mark.parametrize("masker", [Full(), Round()], ids=lambda one: type(one).__name__)
-def test_masks_lie_where_the_pictures_lie(masker: torch.nn.Module) -> None:
+def test_masks_lie_where_the_images_lie(masker: torch.nn.Module) -> None:
     assert masker(torch.zeros(1, 3, 4, 4, device="meta"), NONE).device.type == "meta"
 
 
-def test_full_is_all_of_the_picture() -> None:
+def test_full_is_all_of_the_image() -> None:
     assert Full()(torch.randn(2, 3, 3, 7), NONE).eq(1).all()
 
 

@@ -142,7 +142,7 @@ def test_corners_and_sides_of_one_rectangle(least: int, most: int) -> None:
 
 
 def test_the_least_number_is_drawn_from_1_to_5() -> None:
-    """Single pixels on a large picture hardly ever meet, so their number is the number of rectangles."""
+    """Single pixels on a large image hardly ever meet, so their number is the number of rectangles."""
     count = 3000
     drawn = masks(MultiRectangle(area=0, smallest=1, largest=2), count, 100, 90)
     found = Counter(int(one) for one in drawn.sum((1, 2)))
@@ -201,13 +201,13 @@ def test_a_mask_depends_on_its_sample_alone(variant: str) -> None:
     assert len({one.numpy().tobytes() for one in together}) > 1
 
 
-def test_the_mask_lies_where_the_pictures_lie() -> None:
+def test_the_mask_lies_where_the_images_lie() -> None:
     mask = MultiRectangle()(torch.zeros(2, 3, 8, 8, device="meta"), Draws([keyed(0), keyed(1)]))
     assert mask.device.type == "meta"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_the_mask_is_of_the_pictures_type(dtype: torch.dtype) -> None:
+def test_the_mask_is_of_the_images_type(dtype: torch.dtype) -> None:
     mask = MultiRectangle()(torch.zeros(2, 3, 9, 12, dtype=dtype), Draws([keyed(0), keyed(1)]))
     assert (mask.dtype, tuple(mask.shape)) == (dtype, (2, 1, 9, 12))
 

@@ -42,7 +42,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, one in network.named_parameters():
             if name.endswith("classifier.weight"):
                 one.normal_()
-        logits = network.eval()(pictures(2, 3, 48, 40))["out"]
+        logits = network.eval()(random_images(2, 3, 48, 40))["out"]
         network.get_parameter("classifier.low_classifier.bias").sub_(logits.mean((0, 2, 3)))  # several classes win
     file = tmp_path_factory.mktemp("weights") / "lraspp.safetensors"
     save_file(network.state_dict(), file)
@@ -58,18 +58,18 @@ def make(weights: Path) -> Callable[..., Segmenter]:
     return made
 
 
-def pictures(*shape: int) -> Tensor:
+def random_images(*shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
 @pytest.fixture(scope="module")
 def shares(weights: Path) -> Tensor:
-    """The softmax over classes of two pictures, from the network itself and ImageNet's numbers."""
+    """The softmax over classes of two images, from the network itself and ImageNet's numbers."""
     network = bare()
     network.load_state_dict(load_file(weights))
     mean, std = (torch.tensor(one)[:, None, None] for one in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
     with torch.no_grad():
-        logits = network(((pictures(2, 3, 48, 40) + 1) / 2 - mean) / std)["out"]
+        logits = network(((random_images(2, 3, 48, 40) + 1) / 2 - mean) / std)["out"]
     found = logits.exp() / logits.exp().sum(1, keepdim=True)
     assert found.std((2, 3)).max() > 1e-3
     return found
@@ -78,7 +78,7 @@ def shares(weights: Path) -> Tensor:
 @pytest.mark.parametrize("classes", [["person"], ["cat", "dog"], ["__background__", "person", "dog"]])
 def test_a_union_is_the_sum_of_the_classes(make: Callable[..., Segmenter], shares: Tensor, classes: list[str]) -> None:
     masker = make(classes=classes)
-    mask = masker(pictures(2, 3, 48, 40), NONE)
+    mask = masker(random_images(2, 3, 48, 40), NONE)
     indices = {"person": PERSON, "cat": CAT, "dog": DOG, "__background__": 0}
     expected = sum(shares[:, indices[one]] for one in classes)
     assert masker.planes == 1
@@ -93,29 +93,29 @@ def test_person_is_what_is_looked_for_by_default(make: Callable[..., Segmenter])
 def test_per_class_planes_keep_the_order_of_the_names(make: Callable[..., Segmenter], shares: Tensor) -> None:
     masker = make(classes=["person", "dog"], planes="per_class")
     assert masker.planes == 2
-    mask = masker(pictures(2, 3, 48, 40), NONE)
+    mask = masker(random_images(2, 3, 48, 40), NONE)
     torch.testing.assert_close(mask, shares[:, [PERSON, DOG]], rtol=1e-4, atol=1e-6)
 
 
 def test_all_is_a_plane_for_each_class(make: Callable[..., Segmenter], shares: Tensor) -> None:
     masker = make(classes="all")
     assert masker.planes == 21
-    torch.testing.assert_close(masker(pictures(2, 3, 48, 40), NONE), shares, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(masker(random_images(2, 3, 48, 40), NONE), shares, rtol=1e-4, atol=1e-6)
 
 
 def test_hard_is_the_likeliest_class(make: Callable[..., Segmenter], shares: Tensor) -> None:
-    mask = make(classes="all", soft=False)(pictures(2, 3, 48, 40), NONE)
+    mask = make(classes="all", soft=False)(random_images(2, 3, 48, 40), NONE)
     assert torch.equal(mask.argmax(1), shares.argmax(1))
     assert mask.sum(1).eq(1).all()
     assert len(mask.argmax(1).unique()) > 1
-    union = make(classes=["cat", "dog", "person"], soft=False)(pictures(2, 3, 48, 40), NONE)
+    union = make(classes=["cat", "dog", "person"], soft=False)(random_images(2, 3, 48, 40), NONE)
     assert torch.equal(union, mask[:, [CAT, DOG, PERSON]].sum(1, keepdim=True))
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (17, 31), (64, 33)])
 @pytest.mark.parametrize("size", [0, 40])
 def test_any_size(make: Callable[..., Segmenter], height: int, width: int, size: int) -> None:
-    mask = make(classes="all", size=size)(pictures(1, 3, height, width), NONE)
+    mask = make(classes="all", size=size)(random_images(1, 3, height, width), NONE)
     assert mask.shape == (1, 21, height, width)
     torch.testing.assert_close(mask.sum(1), torch.ones(1, height, width))
     assert mask.ge(0).all()
@@ -123,23 +123,23 @@ def test_any_size(make: Callable[..., Segmenter], height: int, width: int, size:
 
 
 def test_size_scales_the_shorter_side(make: Callable[..., Segmenter]) -> None:
-    images = pictures(1, 3, 24, 36)
+    images = random_images(1, 3, 24, 36)
     scaled = F.interpolate(images, (48, 72), mode="bilinear", antialias=True)
     expected = F.interpolate(make().logits(scaled), (24, 36), mode="bilinear")
     torch.testing.assert_close(make(size=48).logits(images), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_autocast_and_training_mode_change_nothing(make: Callable[..., Segmenter]) -> None:
-    masker, images = make(classes="all"), pictures(1, 3, 32, 32)
+    masker, images = make(classes="all"), random_images(1, 3, 32, 32)
     plain = masker(images, NONE)
     assert not masker.train().network.training
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(masker(images, NONE), plain)
 
 
-def test_a_gradient_may_flow_into_the_picture_and_never_into_the_weights(make: Callable[..., Segmenter]) -> None:
+def test_a_gradient_may_flow_into_the_image_and_never_into_the_weights(make: Callable[..., Segmenter]) -> None:
     soft, hard = make(), make(soft=False)
-    images = pictures(2, 3, 48, 40).requires_grad_()
+    images = random_images(2, 3, 48, 40).requires_grad_()
     (gradient,) = torch.autograd.grad(soft(images, NONE).sum(), images)
     assert gradient.any()
     assert not hard(images, NONE).requires_grad
@@ -147,12 +147,12 @@ def test_a_gradient_may_flow_into_the_picture_and_never_into_the_weights(make: C
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_the_mask_is_of_the_pictures_type(make: Callable[..., Segmenter], dtype: torch.dtype) -> None:
-    assert make()(pictures(1, 3, 16, 16).to(dtype), NONE).dtype == dtype
+def test_the_mask_is_of_the_images_type(make: Callable[..., Segmenter], dtype: torch.dtype) -> None:
+    assert make()(random_images(1, 3, 16, 16).to(dtype), NONE).dtype == dtype
 
 
-def test_grey_pictures_are_seen_as_coloured_ones(make: Callable[..., Segmenter]) -> None:
-    masker, grey = make(), pictures(1, 1, 32, 32)
+def test_grey_images_are_seen_as_coloured_ones(make: Callable[..., Segmenter]) -> None:
+    masker, grey = make(), random_images(1, 1, 32, 32)
     torch.testing.assert_close(masker(grey, NONE), masker(grey.expand(-1, 3, -1, -1), NONE))
 
 
@@ -160,7 +160,7 @@ def test_the_auxiliary_classifier_of_a_file_is_left_out(make: Callable[..., Segm
     name = "deeplabv3_mobilenet_v3_large"
     torch.save(bare(name, aux_loss=True).state_dict(), tmp_path / "aux.pth")
     masker = make(model=name, weights=tmp_path / "aux.pth")
-    assert masker(pictures(1, 3, 32, 32), NONE).shape == (1, 1, 32, 32)
+    assert masker(random_images(1, 3, 32, 32), NONE).shape == (1, 1, 32, 32)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +200,6 @@ def test_the_published_weights_are_used(
 ) -> None:
     torch.save(load_file(weights) | {"aux_classifier.0.weight": torch.zeros(1)}, tmp_path / "lraspp.pth")
     published.put(tmp_path / "lraspp.pth", f"torchvision/{SMALLEST}")
-    images = pictures(1, 3, 32, 32)
+    images = random_images(1, 3, 32, 32)
     assert torch.equal(make(weights=None)(images, NONE), make()(images, NONE))
     assert published.untouched() and published.asked == []

@@ -34,7 +34,7 @@ def test_the_papers_squares_at_128() -> None:
     assert areas == {0.5: 64**2, 0.8: 103**2, 1.0: 128**2}
 
 
-def test_each_scale_is_as_likely_as_another_and_drawn_for_each_picture() -> None:
+def test_each_scale_is_as_likely_as_another_and_drawn_for_each_image() -> None:
     count = 6000
     areas = CenteredSquare()(torch.zeros(count, 1, 10, 10), draws(count)).sum((1, 2, 3))
     found = {int(area): int((areas == area).sum()) for area in areas.unique()}
@@ -51,13 +51,13 @@ def test_a_mask_depends_on_its_sample_alone() -> None:
     assert not torch.equal(together[:1].expand_as(together), together)
 
 
-def test_the_mask_lies_where_the_pictures_lie() -> None:
+def test_the_mask_lies_where_the_images_lie() -> None:
     mask = CenteredSquare()(torch.zeros(2, 3, 8, 8, device="meta"), draws(2))
     assert mask.device.type == "meta"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_the_mask_is_of_the_pictures_type(dtype: torch.dtype) -> None:
+def test_the_mask_is_of_the_images_type(dtype: torch.dtype) -> None:
     mask = CenteredSquare()(torch.zeros(2, 3, 9, 12, dtype=dtype), draws(2))
     assert (mask.dtype, tuple(mask.shape)) == (dtype, (2, 1, 9, 12))
 

@@ -43,7 +43,7 @@ ROLE: dict[str, Any] = {
 }
 
 
-def pictures(*shape: int) -> Tensor:
+def random_images(*shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
@@ -116,7 +116,7 @@ def plain_unet(weights: dict[str, Tensor], image: Tensor, depth: int) -> Tensor:
 @pytest.mark.parametrize("depth", [1, 3])
 def test_the_logits_are_those_of_the_figure_of_the_paper(depth: int) -> None:
     masker = trained(depth=depth).double()
-    image = pictures(2, 3, 16, 24).double()
+    image = random_images(2, 3, 16, 24).double()
     torch.testing.assert_close(masker.logits(image), plain_unet(masker.state_dict(), image, depth))
 
 
@@ -135,14 +135,14 @@ def test_the_published_size_has_the_layers_of_the_paper() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 7), (16, 16), (33, 50)])
 def test_any_size(height: int, width: int) -> None:
-    masker, image = trained(), pictures(2, 3, height, width)
+    masker, image = trained(), random_images(2, 3, height, width)
     mask = masker(image, NONE)
     assert mask.shape == masker.logits(image).shape == (2, 1, height, width)
     torch.testing.assert_close(mask, 1 / (1 + (-masker.logits(image)).exp()))
 
 
 def test_odd_sizes_are_padded_by_their_border_and_cropped() -> None:
-    masker, image = trained(), pictures(1, 3, 6, 7)
+    masker, image = trained(), random_images(1, 3, 6, 7)
     rows, columns = [*range(6), 5, 5], [*range(7), 6]
     padded = image[:, :, rows][:, :, :, columns]
     torch.testing.assert_close(masker.logits(image), masker.logits(padded)[..., :6, :7])
@@ -150,7 +150,7 @@ def test_odd_sizes_are_padded_by_their_border_and_cropped() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_the_mask_is_float32_under_autocast_too(dtype: torch.dtype) -> None:
-    masker, image = trained(), pictures(1, 3, 16, 16).to(dtype)
+    masker, image = trained(), random_images(1, 3, 16, 16).to(dtype)
     plain = masker(image, NONE)
     with torch.autocast("cpu", torch.bfloat16):
         low = masker(image, NONE)
@@ -160,7 +160,7 @@ def test_the_mask_is_float32_under_autocast_too(dtype: torch.dtype) -> None:
     assert not torch.equal(low.bfloat16().float(), low)  # a sigmoid in bfloat16 would have left eight bits
 
 
-def test_the_pictures_that_it_was_trained_on_normalize_what_it_sees() -> None:
+def test_the_images_that_it_was_trained_on_normalize_what_it_sees() -> None:
     torch.manual_seed(0)
     masker = UNet(width=2, depth=1)
     batches = [scale * torch.randn(4, 3, 8, 8) + scale for scale in (0.1, 0.3, 0.8)]
@@ -213,7 +213,7 @@ def test_the_best_is_taken_before_the_last_and_what_is_not_averaged_as_it_is(
 
 
 def test_a_file_serves_too(make: Callable[..., UNet], tmp_path: Path) -> None:
-    masker, image = trained(channels=1), pictures(1, 1, 9, 9)
+    masker, image = trained(channels=1), random_images(1, 1, 9, 9)
     save_file(masker.state_dict(), tmp_path / "s.safetensors")
     torch.save({"state_dict": masker.state_dict()}, tmp_path / "s.pt")
     for name in ("s.safetensors", "s.pt"):
@@ -223,22 +223,22 @@ def test_a_file_serves_too(make: Callable[..., UNet], tmp_path: Path) -> None:
 
 def role_recipe(folder: Path, **masker: Any) -> Path:
     file = folder / "role.yaml"
-    file.write_text(yaml.safe_dump({**ROLE, "maskers": {"judge": {"masker": "unet", **masker}}}))
+    file.write_text(yaml.safe_dump({**ROLE, "maskers": {"discriminator": {"masker": "unet", **masker}}}))
     return file
 
 
 def test_in_a_role_it_is_frozen_and_nothing_moves_it(run: Path, tmp_path: Path) -> None:
     masks = build_maskers(read_recipe(role_recipe(tmp_path, weights=str(run))))
-    masker = masks.maskers["judge"]
+    masker = masks.maskers["discriminator"]
     before = {name: one.clone() for name, one in masker.state_dict().items()}
     assert not any(one.requires_grad for one in masker.parameters())
     masker.train()
     assert not any(one.training for one in masker.modules())
     step = batch_step(batch=3, size=16)
-    seen = masks.judge(step, "real_A")
-    step["real_A"] = step["real_A"][:1]  # a batch's own statistics would show in the mask of its first picture
-    del step["judge_mask_real_A"]
-    torch.testing.assert_close(seen[:1], masks.judge(step, "real_A"))
+    seen = masks.for_discriminator(step, "real_A")
+    step["real_A"] = step["real_A"][:1]  # a batch's own statistics would show in the mask of its first image
+    del step["discriminator_mask_real_A"]
+    torch.testing.assert_close(seen[:1], masks.for_discriminator(step, "real_A"))
     assert all(torch.equal(one, before[name]) for name, one in masker.state_dict().items())
 
 
@@ -252,13 +252,13 @@ def test_it_trains_where_it_is_not_frozen() -> None:
 def test_a_role_refuses_it_untrained(run: Path, tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="'unet' is untrained: give it weights"):
         read_recipe(role_recipe(tmp_path, width=4))
-    assert "judge" in read_recipe(role_recipe(tmp_path, weights=str(run))).maskers
+    assert "discriminator" in read_recipe(role_recipe(tmp_path, weights=str(run))).maskers
 
 
-def test_the_gradient_flows_through_it_into_the_picture_where_that_is_asked_for() -> None:
+def test_the_gradient_flows_through_it_into_the_image_where_that_is_asked_for() -> None:
     def gradient(flow: bool) -> Tensor:
         method = SMCycleGAN(mask_probability=1.0, flow=flow)
-        method.bind({}, Roles({"judge": trained()}))
+        method.bind({}, Roles({"discriminator": trained()}))
         step = batch_step(size=16)
         step["fake_B"] = step["real_A"].clone().requires_grad_()
         (found,) = torch.autograd.grad(method.show(step, "fake_B").sum(), step["fake_B"])
@@ -301,17 +301,17 @@ def test_weights_of_something_else_are_told(make: Callable[..., UNet], tmp_path:
     assert f"{file}: the weights cannot be read" in refusal(make, weights=file)
 
 
-def test_pictures_of_other_channels_are_told(make: Callable[..., UNet], tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match=r"sees pictures of 3 channels, not 1: take channels: 1$"):
-        UNet(width=2, depth=1).logits(pictures(2, 1, 8, 8))
+def test_images_of_other_channels_are_told(make: Callable[..., UNet], tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match=r"sees images of 3 channels, not 1: take channels: 1$"):
+        UNet(width=2, depth=1).logits(random_images(2, 1, 8, 8))
     save_file(trained().state_dict(), tmp_path / "s.safetensors")
     with pytest.raises(GanzooError, match=r"not 1: take weights trained on 1$"):
-        make(weights=tmp_path / "s.safetensors")(pictures(2, 1, 8, 8), NONE)
+        make(weights=tmp_path / "s.safetensors")(random_images(2, 1, 8, 8), NONE)
 
 
 def test_a_batch_that_leaves_batch_norm_one_value_is_told() -> None:
     masker = UNet(width=2, depth=3)
-    with pytest.raises(GanzooError, match="one picture of 8×8 pixels is one value at the innermost level"):
-        masker.logits(pictures(1, 3, 8, 8))
-    assert masker.logits(pictures(2, 3, 8, 8)).shape == (2, 1, 8, 8)
-    assert masker.eval().logits(pictures(1, 3, 8, 8)).shape == (1, 1, 8, 8)
+    with pytest.raises(GanzooError, match="one image of 8×8 pixels is one value at the innermost level"):
+        masker.logits(random_images(1, 3, 8, 8))
+    assert masker.logits(random_images(2, 3, 8, 8)).shape == (2, 1, 8, 8)
+    assert masker.eval().logits(random_images(1, 3, 8, 8)).shape == (1, 1, 8, 8)

@@ -28,7 +28,7 @@ from ganzoo_metrics.background import BackgroundL1, Which
 
 
 class Bright(Masker):
-    """Looks at the picture, so that each has a mask of its own."""
+    """Looks at the image, so that each has a mask of its own."""
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         return (image.mean(1, keepdim=True) > 0).to(image.dtype)
@@ -44,7 +44,7 @@ def metric(roles: Roles | None = None, **options: Any) -> BackgroundL1:
 
 
 def translated(batch: int = 3, size: int = 6, *, soft: bool = True) -> Step:
-    """Return a step of noise with masks that differ from picture to picture."""
+    """Return a step of noise with masks that differ from image to image."""
     step = batch_step(batch, size)
     drawn = torch.Generator().manual_seed(1)
     for source, target in ("AB", "BA"):
@@ -55,7 +55,7 @@ def translated(batch: int = 3, size: int = 6, *, soft: bool = True) -> Step:
 
 
 def plainly(step: Step, direction: Direction, mask: Tensor) -> list[float]:
-    """Return each picture's error, pixel by pixel."""
+    """Return each image's error, pixel by pixel."""
     real, fake = (step[name].double() for name in (f"real_{direction[0]}", f"fake_{direction[1]}"))
     batch, channels, height, width = real.shape
     errors = []
@@ -90,8 +90,8 @@ def test_what_happens_in_the_foreground_is_left_out() -> None:
     assert measure.rows(step, "AB")["error"].eq(0).all()
 
 
-@pytest.mark.parametrize("which", ["input", "judge", "composite"])
-def test_the_mask_is_the_role_s_of_the_source_picture(which: Which) -> None:
+@pytest.mark.parametrize("which", ["input", "discriminator", "composite"])
+def test_the_mask_is_the_role_s_of_the_source_image(which: Which) -> None:
     others = {role: CenteredSquare() for role in ROLES if role != which}
     step, measure = translated(), metric(Roles({which: Bright(), **others}), mask=which)
     for direction in ("AB", "BA"):
@@ -102,13 +102,13 @@ def test_the_mask_is_the_role_s_of_the_source_picture(which: Which) -> None:
 
 def test_what_the_recipe_does_to_the_mask_counts() -> None:
     step = translated(soft=False)
-    inverted = metric(Roles({"judge": File()}, {"judge": lambda mask: 1 - mask}), mask="judge")
+    inverted = metric(Roles({"discriminator": File()}, {"discriminator": lambda mask: 1 - mask}), mask="discriminator")
     expected = plainly(step, "AB", 1 - step["given_mask_A"])
     assert inverted.rows(step, "AB")["error"].tolist() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("left", [0.0, 0.9])
-def test_a_picture_without_background_does_not_count(left: float) -> None:
+def test_a_image_without_background_does_not_count(left: float) -> None:
     """All foreground, or nine tenths of a pixel of background in all."""
     step, measure = translated(), metric()
     expected = np.mean(plainly(step, "AB", step["given_mask_A"])[:2])
@@ -126,7 +126,7 @@ def test_one_pixel_of_background_counts() -> None:
     assert measure.compute(measure.rows(step, "AB"), {})["background_l1"] == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_a_broken_picture_is_not_hidden() -> None:
+def test_a_broken_image_is_not_hidden() -> None:
     step, measure = translated(), metric()
     step["fake_B"][1, 0, 0, 0] = float("nan")
     assert math.isnan(measure.compute(measure.rows(step, "AB"), {})["background_l1"])
@@ -141,7 +141,7 @@ def test_half_precision_is_measured_in_float32() -> None:
 
 
 class Masked(Noise):
-    """Noise whose foreground is a bar that moves with the picture; the last of A is all foreground."""
+    """Noise whose foreground is a bar that moves with the image; the last of A is all foreground."""
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         mask = np.zeros((self.size, self.size), np.uint8)
@@ -151,13 +151,13 @@ class Masked(Noise):
         return replace(super().sample(split, domain, index), mask=mask)
 
 
-@pytest.mark.parametrize("options", [{}, {"mask": "judge"}])
+@pytest.mark.parametrize("options", [{}, {"mask": "discriminator"}])
 def test_an_evaluation_does_not_depend_on_its_batches(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
     engine = engine_of(CycleGAN(), networks)
     method: Method = engine.method
-    method.masks = Roles({"judge": File()})
+    method.masks = Roles({"discriminator": File()})
     measure = metric(method.masks, **options)
     reader = Reader(Masked(size=8, test=5), ImageSettings(size=8))
     found = [figures_of(engine, reader, measure, batch=batch) for batch in (1, 2, 16)]
@@ -180,14 +180,14 @@ def test_without_given_masks_the_alternatives_are_told() -> None:
     metric().rows(step, "AB")
     said = refusal(metric().rows, step, "BA")
     assert "background_l1: the data set gives no masks of B" in said
-    assert "input, judge or composite" in said
+    assert "input, discriminator or composite" in said
     made = BackgroundL1()
     assert "background_l1: the data set gives no masks of A" in refusal(
         made.bind, CycleGAN(), Reader(Noise(), ImageSettings(size=8))
     )
 
 
-@pytest.mark.parametrize("which", ["input", "judge", "composite"])
+@pytest.mark.parametrize("which", ["input", "discriminator", "composite"])
 def test_a_role_without_a_masker_is_told_before_the_run(which: Which) -> None:
     others = Roles({role: Round() for role in ROLES if role != which})
     said = refusal(metric, others, mask=which)

@@ -58,15 +58,15 @@ def test_they_are_of_the_boxes_that_are_reported(detector: Any, threshold: float
 
 
 @torch.no_grad()
-def test_a_picture_without_boxes_has_none(detector: Any) -> None:
+def test_a_image_without_boxes_has_none(detector: Any) -> None:
     assert box_logits(detector, torch.zeros(3, 40, 40), 0.999).shape == (0, 6)
 
 
 def test_neither_the_same_probability_nor_the_same_box_makes_two_of_one() -> None:
-    """Of boxes of one place one is reported, though its probability, or, where pictures end, its sides are others'."""
+    """Of boxes of one place one is reported, though its probability, or, where images end, its sides are others'."""
     proposals = torch.tensor([
         [10.0, 10, 30, 30], [60, 10, 80, 30], [11, 10, 31, 30],  # the third lies over the first
-        [40, 60, 120, 120], [40, 60, 140, 130],  # both leave the picture, at the same sides
+        [40, 60, 120, 120], [40, 60, 140, 130],  # both leave the image, at the same sides
     ])  # fmt: skip
     logits = torch.tensor([[0.0, 50, 0], [0, 60, 0], [0, 70, 0], [0, 0, 3], [0, 0, 2]])
     predictor = lambda _: (logits, torch.zeros(5, 12))  # noqa: E731

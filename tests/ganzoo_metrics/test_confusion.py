@@ -68,7 +68,7 @@ def test_classes_that_are_nowhere_are_left_out() -> None:
     assert found == {"pixel_accuracy": 0.75, "class_accuracy": 0.75, "miou": 0.75}
 
 
-def test_pixels_count_alike_in_small_pictures_and_large_ones() -> None:
+def test_pixels_count_alike_in_small_images_and_large_ones() -> None:
     one, other = confusion(maps(0)[:1], maps(1)[:1], K), confusion(maps(3)[:, :2, :2], maps(4)[:, :2, :2], K)
     truth, predicted = (torch.cat([maps(a)[:1].flatten(), maps(b)[:, :2, :2].flatten()]) for a, b in ((0, 3), (1, 4)))
     together = scores(torch.cat([one, other]).sum(0))

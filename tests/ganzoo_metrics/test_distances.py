@@ -72,7 +72,7 @@ def test_the_order_of_vectors_counts_for_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_nor_does_it_where_their_first_numbers_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As behind a rectifier, whose features may be zero for all pictures."""
+    """As behind a rectifier, whose features may be zero for all images."""
     monkeypatch.setattr(distances, "LARGEST", 25)
     fake, real = vectors(50, 16), vectors(40, 16, 1)
     fake[:, :15] = real[:, :15] = 0
@@ -83,8 +83,8 @@ def test_nor_does_it_where_their_first_numbers_are_equal(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("distance", [frechet, lambda fake, real: kernel(fake, real, 0)])
 def test_too_few_and_broken_ones_are_refused(distance: Callable[[Tensor, Tensor], object]) -> None:
     good = vectors(5, 4)
-    assert "two translated pictures at least; there are 1" in refusal(distance, good[:1], good)
-    assert "two real pictures at least; there are 0" in refusal(distance, good, good[:0])
+    assert "two translated images at least; there are 1" in refusal(distance, good[:1], good)
+    assert "two real images at least; there are 0" in refusal(distance, good, good[:0])
     broken = good.clone()
     broken[2, 1] = float("nan")
-    assert "translated pictures are not finite" in refusal(distance, broken, good)
+    assert "translated images are not finite" in refusal(distance, broken, good)

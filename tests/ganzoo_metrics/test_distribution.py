@@ -1,4 +1,4 @@
-"""Distances of translations from real pictures: the same whatever the batch, order and processes; real ones cached."""
+"""Distances of translations from real images: the same whatever the batch, order and processes; real ones cached."""
 
 from __future__ import annotations
 
@@ -107,20 +107,20 @@ def test_a_network_looks_once_for_two(weights: Callable[[str], Path], monkeypatc
     looked: list[int] = []
     forward = PooledFeatures.forward
 
-    def counted(self: PooledFeatures, pictures: torch.Tensor) -> torch.Tensor:
-        looked.append(len(pictures))
-        return forward(self, pictures)
+    def counted(self: PooledFeatures, images: torch.Tensor) -> torch.Tensor:
+        looked.append(len(images))
+        return forward(self, images)
 
     monkeypatch.setattr(PooledFeatures, "forward", counted)
     options = {"weights": weights("squeezenet1_1")}
     figures_of(*parts(), metric("fd", **options), metric("kd", **options))
-    assert sum(looked) == 4 * 7  # translations and real pictures of two domains, for both metrics together
+    assert sum(looked) == 4 * 7  # translations and real images of two domains, for both metrics together
 
 
 @pytest.mark.parametrize("name", ["fd", "kd"])
-def test_fewer_pictures_than_a_distance_needs_are_no_number(name: str, weights: Callable[[str], Path]) -> None:
+def test_fewer_images_than_a_distance_needs_are_no_number(name: str, weights: Callable[[str], Path]) -> None:
     said = refusal(figures_of, *parts(count=1), metric(name, weights=weights("squeezenet1_1")))
-    assert "needs two translated pictures at least; there are 1" in said
+    assert "needs two translated images at least; there are 1" in said
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_any_classifier_gives_features(library: str, network: str, width: int, w
 
 
 def test_googlenet_is_shown_the_range_that_it_was_trained_on(tmp_path: Path) -> None:
-    file, pictures = saved(tmp_path, "googlenet", 5, aux_logits=True, init_weights=False), torch.rand(2, 3, 224, 224)
+    file, images = saved(tmp_path, "googlenet", 5, aux_logits=True, init_weights=False), torch.rand(2, 3, 224, 224)
     plain = made("googlenet", 5, aux_logits=False, init_weights=False, transform_input=False)
     plain.load_state_dict(read_weights(file), strict=False)
     plain.fc = nn.Identity()
     with torch.no_grad():
-        found = metric("fd", network="googlenet", weights=file).look.network(255 * pictures)
-        # its weights come from another framework, where it saw pictures in [−1, 1]
-        torch.testing.assert_close(found, plain(2 * pictures - 1), rtol=1e-3, atol=1e-3)
+        found = metric("fd", network="googlenet", weights=file).look.network(255 * images)
+        # its weights come from another framework, where it saw images in [−1, 1]
+        torch.testing.assert_close(found, plain(2 * images - 1), rtol=1e-3, atol=1e-3)
 
 
 def test_published_densenets_are_read_whose_layers_had_other_names(
@@ -156,8 +156,8 @@ def test_published_densenets_are_read_whose_layers_had_other_names(
     save_file(old, tmp_path / "old.safetensors")
     read = read_weights(tmp_path / "old.safetensors")
     assert read.keys() == now.keys()
-    pictures = torch.rand(1, 3, 224, 224)
-    found = [PooledFeatures("torchvision", "densenet121", one)(pictures) for one in (now, read)]
+    images = torch.rand(1, 3, 224, 224)
+    found = [PooledFeatures("torchvision", "densenet121", one)(images) for one in (now, read)]
     assert torch.equal(*found)
 
 
@@ -206,7 +206,7 @@ def test_label_maps_are_left_out_and_refused_where_there_is_nothing_else(weights
     made.bind(CycleGAN(), Reader(data, ImageSettings(size=8)))
     assert made.directions == ("AB",)
     data.channels = {"A": 19, "B": 5}
-    assert "fd_squeezenet1_1 looks at pictures" in refusal(made.bind, CycleGAN(), Reader(data, ImageSettings(size=8)))
+    assert "fd_squeezenet1_1 looks at images" in refusal(made.bind, CycleGAN(), Reader(data, ImageSettings(size=8)))
 
 
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"needs the published weights: {PUBLISHED}")

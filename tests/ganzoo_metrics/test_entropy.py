@@ -48,7 +48,7 @@ def plain_entropy(logits: Tensor) -> float:
 
 
 def plainly(task: str, image: Tensor) -> list[float]:
-    """Return the entropies of a picture (1, 3, H, W): one, or one a pixel, or one a box."""
+    """Return the entropies of an image (1, 3, H, W): one, or one a pixel, or one a box."""
     network = made(MODELS[task], 5)
     seen = (image.clamp(-1, 1) + 1) / 2
     mean, std = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.229, 0.224, 0.225])[:, None, None]
@@ -112,7 +112,7 @@ def test_it_is_measured_in_float32_without_a_graph(folder: Path, task: str) -> N
 
 
 class Scaled(nn.Module):
-    """Multiplies, which is the same for a picture by itself and among others."""
+    """Multiplies, which is the same for an image by itself and among others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,8 +137,8 @@ def test_an_evaluation_does_not_depend_on_its_batches(folder: Path, task: str) -
     boxes = "_boxes" if task == "detection" else None
     whiches = ("fake", "source", "real")
     assert set(found[0]) == {f"entropy_{task}_{one}{end}" for one in whiches for end in ("", boxes) if end is not None}
-    picture = torch.from_numpy(reader.dataset.sample("test", "B", 0).image)
-    real, measure = Step({"real_B": picture.permute(2, 0, 1)[None] / 127.5 - 1}), metric(folder, task, reader)
+    image = torch.from_numpy(reader.dataset.sample("test", "B", 0).image)
+    real, measure = Step({"real_B": image.permute(2, 0, 1)[None] / 127.5 - 1}), metric(folder, task, reader)
     expected = measure.compute({}, measure.real_rows(real, "B"))[f"entropy_{task}_real"]
     assert found[0][f"entropy_{task}_real"] == pytest.approx(expected, rel=1e-4)
 
@@ -151,7 +151,7 @@ def test_a_set_without_boxes_is_told(folder: Path) -> None:
         "entropy_detection_source_boxes": 1.0,
     }
     said = refusal(figures, measure, step)
-    assert said == "entropy_detection: of 2 pictures (fake), none has boxes"
+    assert said == "entropy_detection: of 2 images (fake), none has boxes"
 
 
 def test_sources_that_are_not_known_are_left_out(folder: Path) -> None:
@@ -183,4 +183,4 @@ def test_label_maps_are_left_out(folder: Path) -> None:
     assert set(measure.rows(translated(), "AB")) == {"fake"}
     data.channels, data.classes = {"A": 19, "B": 19}, {"A": 19, "B": 19}
     said = refusal(metric, folder, "classification", Reader(data, ImageSettings(size=24)))
-    assert "entropy_classification looks at pictures of 1 or 3 channels that are no label maps" in said
+    assert "entropy_classification looks at images of 1 or 3 channels that are no label maps" in said

@@ -42,9 +42,9 @@ def metric(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., IdentityDi
     return make
 
 
-def features(network: nn.Module, picture: Tensor) -> np.ndarray:
-    """Return SqueezeNet's features of a picture (3, H, W): quantized, enlarged by Pillow, normalized, pooled."""
-    whole = ((picture.clamp(-1, 1) + 1) * 127.5).round().numpy()
+def features(network: nn.Module, image: Tensor) -> np.ndarray:
+    """Return SqueezeNet's features of an image (3, H, W): quantized, enlarged by Pillow, normalized, pooled."""
+    whole = ((image.clamp(-1, 1) + 1) * 127.5).round().numpy()
     large = [Image.fromarray(plane).resize((224, 224), Image.Resampling.BICUBIC) for plane in whole]
     seen = (np.stack([np.asarray(plane) for plane in large]).clip(0, 255) / 255).astype(np.float32)
     mean, std = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
@@ -55,7 +55,7 @@ def features(network: nn.Module, picture: Tensor) -> np.ndarray:
 def plainly(network: nn.Module, one: Tensor, other: Tensor) -> list[float]:
     found = []
     for pair in zip(one, other, strict=True):
-        a, b = (features(network, picture).tolist() for picture in pair)
+        a, b = (features(network, image).tolist() for image in pair)
         product = sum(x * y for x, y in zip(a, b, strict=True))
         found.append(1 - product / (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5)
     return found
@@ -81,7 +81,7 @@ def test_the_formula(metric: Callable[..., IdentityDistance], direction: Directi
     assert figures(measure, step, direction) == {name: pytest.approx(np.mean(expected), rel=1e-3)}
 
 
-def test_a_picture_keeps_its_identity(metric: Callable[..., IdentityDistance]) -> None:
+def test_a_image_keeps_its_identity(metric: Callable[..., IdentityDistance]) -> None:
     step, measure = translated(), metric()
     step["fake_B"] = step["real_A"].clone()
     assert measure.rows(step, "AB")[measure.name].eq(0).all()
@@ -129,11 +129,11 @@ def test_what_cannot_be_seen_is_told(metric: Callable[..., IdentityDistance], tm
     data = Noise()
     data.channels, data.classes = {"A": 19, "B": 3}, {"A": 19}
     said = refusal(metric, data)
-    assert "identity_distance looks at pictures of 1 or 3 channels that are no label maps" in said
+    assert "identity_distance looks at images of 1 or 3 channels that are no label maps" in said
     state = {name: torch.zeros_like(one) for name, one in made(CLASSIFIER, 7).state_dict().items()}
     save_file(state, tmp_path / "nothing.safetensors")
     said = refusal(figures, metric(weights=tmp_path / "nothing.safetensors"), translated())
-    assert said == f"identity_distance_{CLASSIFIER}: the network sees nothing in a picture: its features are all zero"
+    assert said == f"identity_distance_{CLASSIFIER}: the network sees nothing in an image: its features are all zero"
     assert "torchvision has no classifier 'squeezent'" in refusal(metric, network="squeezent")
 
 

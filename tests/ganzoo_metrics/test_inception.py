@@ -34,12 +34,12 @@ def weights() -> dict[str, Tensor]:
 def test_it_is_pytorch_fids(weights: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(theirs, "load_state_dict_from_url", lambda *_, **__: weights)
     reference: nn.Module = theirs.InceptionV3(resize_input=False).eval()
-    pictures = torch.rand(2, 3, 299, 299, generator=torch.Generator().manual_seed(1)) * 255
-    expected = reference(pictures / 255)[0].flatten(1)
+    images = torch.rand(2, 3, 299, 299, generator=torch.Generator().manual_seed(1)) * 255
+    expected = reference(images / 255)[0].flatten(1)
     assert float(expected.std()) > 0.01
-    torch.testing.assert_close(Inception(weights, "by_255")(pictures), expected, rtol=1e-4, atol=1e-5)
-    by_128 = Inception(weights, "by_128")(pictures)
-    torch.testing.assert_close(by_128, reference(((pictures - 128) / 128 + 1) / 2)[0].flatten(1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(Inception(weights, "by_255")(images), expected, rtol=1e-4, atol=1e-5)
+    by_128 = Inception(weights, "by_128")(images)
+    torch.testing.assert_close(by_128, reference(((images - 128) / 128 + 1) / 2)[0].flatten(1), rtol=1e-4, atol=1e-5)
     assert not torch.allclose(by_128, expected, rtol=1e-4, atol=1e-5)
 
 

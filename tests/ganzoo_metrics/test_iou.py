@@ -27,7 +27,7 @@ from ganzoo_segmenter.method import Segmenter
 
 
 class Masked(Noise):
-    """Pictures of domain A, higher than wide where ``height`` says so, with masks of noise of one mean a picture."""
+    """Images of domain A, higher than wide where ``height`` says so, with masks of noise of one mean an image."""
 
     channels: Mapping[str, int] = {"A": 3}
 
@@ -43,7 +43,7 @@ class Masked(Noise):
 
 
 class Left(Masker):
-    """1 where the picture's mean over channels is above its middle row's: it looks."""
+    """1 where the image's mean over channels is above its middle row's: it looks."""
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         return (image.mean(1, keepdim=True) > 0).float()
@@ -92,19 +92,19 @@ def test_a_supervised_method_is_measured_beside_two_that_do_not_look(size: int) 
     mean = sum(mask / 255 for mask in training.planes["given_mask_A"].astype(float)) / 5
     mean_masks = torch.from_numpy(mean).expand(4, 1, size, size)
     given = step["given_mask_A"]
-    figures = metric.compute(metric.rows(step, "AA"), {})
-    assert figures == {
+    values = metric.compute(metric.rows(step, "AA"), {})
+    assert values == {
         "mask_iou": pytest.approx(np.mean(plain_iou(step["mask_A"], given))),
         "mask_iou_all_foreground": pytest.approx(np.mean(plain_iou(torch.ones_like(given), given))),
         "mask_iou_mean_mask": pytest.approx(np.mean(plain_iou(mean_masks, given))),
     }
-    assert len(set(figures.values())) == 3
+    assert len(set(values.values())) == 3
     step["mask_A"] = given
     assert metric.rows(step, "AA")["mask_iou"].tolist() == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("fit", ["stretch", "cover"])
-def test_the_mean_is_scaled_as_the_pictures_are(fit: str) -> None:
+def test_the_mean_is_scaled_as_the_images_are(fit: str) -> None:
     dataset = Masked(height=20)
     masks = []
     for index in range(5):
@@ -115,7 +115,7 @@ def test_the_mean_is_scaled_as_the_pictures_are(fit: str) -> None:
     torch.testing.assert_close(supervised(dataset, 8, fit).mean[0, 0], expected)
 
 
-def test_a_training_picture_without_a_mask_is_told() -> None:
+def test_a_training_image_without_a_mask_is_told() -> None:
     class Lacking(Masked):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
             found = super().sample(split, domain, index)
@@ -125,12 +125,12 @@ def test_a_training_picture_without_a_mask_is_told() -> None:
         supervised(Lacking())
 
 
-def test_training_pictures_without_masks_are_told() -> None:
+def test_training_images_without_masks_are_told() -> None:
     class Bare(Masked):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
             return replace(super().sample(split, domain, index), mask=None)
 
-    with pytest.raises(GanzooError, match="mask_iou compares with the mean of the training masks, and training pict"):
+    with pytest.raises(GanzooError, match="mask_iou compares with the mean of the training masks, and training imag"):
         supervised(Bare())
 
 
@@ -152,7 +152,7 @@ def translating(maskers: dict[str, Masker], **options: str) -> MaskIoU:
     return metric
 
 
-@pytest.mark.parametrize("role", ["judge", "composite"])
+@pytest.mark.parametrize("role", ["discriminator", "composite"])
 def test_a_translation_is_compared_with_its_source(role: str) -> None:
     metric, step, masker = translating({role: Left()}, role=role), batch_step(), Left()
     step["fake_B"], step["fake_A"] = step["real_A"].flip(-1), step["real_B"] + 0.3
@@ -164,8 +164,8 @@ def test_a_translation_is_compared_with_its_source(role: str) -> None:
 
 
 def test_a_role_without_a_masker_that_looks_is_told() -> None:
-    with pytest.raises(GanzooError, match=r"no masker in the role 'input', .*; there are: judge"):
-        translating({"judge": Left()}, role="input")
+    with pytest.raises(GanzooError, match=r"no masker in the role 'input', .*; there are: discriminator"):
+        translating({"discriminator": Left()}, role="input")
     for blind in (File(), Full(), Shared(role="composite")):
-        with pytest.raises(GanzooError, match=r"maskers\.judge does not look at the picture"):
-            translating({"judge": blind, "composite": CenteredSquare()})
+        with pytest.raises(GanzooError, match=r"maskers\.discriminator does not look at the image"):
+            translating({"discriminator": blind, "composite": CenteredSquare()})

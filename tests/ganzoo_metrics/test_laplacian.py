@@ -13,9 +13,9 @@ from ganzoo_metrics.laplacian import patches, pyramid
 KERNEL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
 
 
-def plainly(picture: np.ndarray) -> list[np.ndarray]:
+def plainly(image: np.ndarray) -> list[np.ndarray]:
     """Return the levels of one plane."""
-    gaussian = [picture]
+    gaussian = [image]
     while (min(gaussian[-1].shape) + 1) // 2 >= 16:
         gaussian.append(convolve(gaussian[-1], KERNEL, mode="mirror")[::2, ::2])
     levels = []
@@ -41,14 +41,14 @@ def test_the_levels(height: int, width: int, sides: list[int]) -> None:
                 np.testing.assert_allclose(level[i, channel], plane, atol=1e-12)
 
 
-def test_a_picture_is_the_sum_of_its_levels_and_a_flat_one_has_no_details() -> None:
+def test_a_image_is_the_sum_of_its_levels_and_a_flat_one_has_no_details() -> None:
     *details, rest = pyramid(torch.full((1, 1, 64, 64), 0.7))
     for level in details:
         assert level[..., 4:-4, 4:-4].abs().max() < 1e-6
     torch.testing.assert_close(rest, torch.full((1, 1, 16, 16), 0.7))
 
 
-def test_patches_are_of_their_own_picture() -> None:
+def test_patches_are_of_their_own_image() -> None:
     level = torch.arange(2 * 3 * 9 * 8, dtype=torch.float32).view(2, 3, 9, 8)
     drawn = Draws([keyed(i) for i in range(2)])
     found = patches(level, drawn, 20)

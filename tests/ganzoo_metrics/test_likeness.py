@@ -85,7 +85,7 @@ def test_published_weights_give_the_package_s_own_figure() -> None:
 
 @pytest.mark.parametrize("of", ["pair", "source"])
 def test_it_is_measured_alone_in_float32_without_a_graph(made: Callable[..., LPIPS], of: str) -> None:
-    """A picture's figure is its own, whatever is measured with it."""
+    """An image's figure is its own, whatever is measured with it."""
     measure, step, name = made(of=of), paired_step(3, SIZE), "lpips" if of == "pair" else "lpips_source"
     step["fake_B"] = step["fake_B"].bfloat16().requires_grad_()
     together = measure.rows(step, "AB")[name]
@@ -113,7 +113,7 @@ def test_a_record_tells_the_trunk_and_its_weights(made: Callable[..., LPIPS]) ->
     assert (file.name, measure.sources["weights"].key) == ("squeeze.safetensors", digest)
 
 
-def test_grey_pictures_are_seen_as_coloured_ones(made: Callable[..., LPIPS]) -> None:
+def test_grey_images_are_seen_as_coloured_ones(made: Callable[..., LPIPS]) -> None:
     measure, step = made(), paired_step(2, SIZE)
 
     def of_channels(count: int) -> Tensor:
@@ -124,7 +124,7 @@ def test_grey_pictures_are_seen_as_coloured_ones(made: Callable[..., LPIPS]) -> 
 
 
 class Unlike(Noise):
-    """Knows the pairs of B's pictures alone, which are of A, of other channels or label maps as the test says."""
+    """Knows the pairs of B's images alone, which are of A, of other channels or label maps as the test says."""
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         found = super().sample(split, domain, index)
@@ -143,11 +143,11 @@ def test_only_what_can_be_compared_is(made: Callable[..., LPIPS]) -> None:
     assert made(data=unlike(), of="source").directions == ("AB", "BA")
     assert made(method=Pix2Pix(), of="source").directions == ("AB",)
     said = refusal(made, data=unlike(4))
-    assert "lpips compares a translation with the true picture of the same scene" in said and "none for A" in said
+    assert "lpips compares a translation with the true image of the same scene" in said and "none for A" in said
     for data in (unlike(4), unlike(3, {"A": 3})):
         said = refusal(made, data=data, of="source")
-        assert "lpips looks at pictures of 1 or 3 channels that are no label maps" in said
-        assert "into them of such pictures: take it out" in said
+        assert "lpips looks at images of 1 or 3 channels that are no label maps" in said
+        assert "into them of such images: take it out" in said
     data = unlike(2)
     data.channels = {"A": 2, "B": 2}
     assert "makes no translations into them: take it out" in refusal(made, data=data)
@@ -156,12 +156,12 @@ def test_only_what_can_be_compared_is(made: Callable[..., LPIPS]) -> None:
 def test_what_cannot_be_measured_is_told(made: Callable[..., LPIPS]) -> None:
     made(size=17)
     said = refusal(made, size=16)
-    assert "lpips: pictures of 16×16 pixels are too small for the net 'squeeze', which needs 17 a side" in said
+    assert "lpips: images of 16×16 pixels are too small for the net 'squeeze', which needs 17 a side" in said
     step = paired_step(2, SIZE)
     del step["true_B"]
-    assert "has none for the pictures of A that are measured" in refusal(made().rows, step, "AB")
+    assert "has none for the images of A that are measured" in refusal(made().rows, step, "AB")
     step["fake_A"] = step["fake_A"][:, :1]
-    assert "lpips_source compares the pictures of B with their translations" in refusal(
+    assert "lpips_source compares the images of B with their translations" in refusal(
         made(of="source").rows, step, "BA"
     )
     del step["real_B"]

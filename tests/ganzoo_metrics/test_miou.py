@@ -43,7 +43,7 @@ class Brightest(Masker):
 
 
 class Labelled(Noise):
-    """A's pictures are label maps of three classes; pairs, and labels beside pictures, where they are asked for."""
+    """A's images are label maps of three classes; pairs, and labels beside images, where they are asked for."""
 
     def __init__(self, *, pairs: bool = False, beside: bool = False, **sizes: Any) -> None:
         super().__init__(size=SIZE, **sizes)
@@ -52,11 +52,11 @@ class Labelled(Noise):
         self.channels = {"A": K, "B": 3}
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        found, picture = super().sample(split, domain, index), super().sample(split, "B", index).image
+        found, image = super().sample(split, domain, index), super().sample(split, "B", index).image
         labels = super().sample(split, "A", index).image[:, :, :1] % K
         found = replace(found, labels=labels[:, :, 0]) if self.beside else found
         if domain == "A":
-            return replace(found, image=labels, target=picture if self.pairs else None)
+            return replace(found, image=labels, target=image if self.pairs else None)
         return replace(found, target=labels if self.pairs else None)
 
 
@@ -71,7 +71,7 @@ def labels(seed: int = 0, count: int = 2, classes: int = K) -> Tensor:
     return torch.randint(0, classes, (count, SIZE, SIZE), generator=torch.Generator().manual_seed(seed))
 
 
-def pictures(seed: int = 5, count: int = 2) -> Tensor:
+def random_images(seed: int = 5, count: int = 2) -> Tensor:
     return torch.rand(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(seed)) * 2 - 1.4
 
 
@@ -79,8 +79,8 @@ def step_of(**tensors: Tensor) -> Step:
     return Step(tensors, samples=range(2), classes={"A": K})
 
 
-def test_a_masker_looks_at_pictures_made_of_label_maps() -> None:
-    measure, step = metric(masker=Brightest()), step_of(real_A=one_hot(labels(), K), fake_B=pictures())
+def test_a_masker_looks_at_images_made_of_label_maps() -> None:
+    measure, step = metric(masker=Brightest()), step_of(real_A=one_hot(labels(), K), fake_B=random_images())
     found = torch.where(step["fake_B"].amax(1) > 0, step["fake_B"].argmax(1), K)
     assert 0 < int((found == K).sum()) < 150  # taken for nothing
     expected = confusion(labels(), found, K)
@@ -93,7 +93,10 @@ def test_a_masker_looks_at_pictures_made_of_label_maps() -> None:
 
 def test_what_the_recipe_does_to_classes_counts() -> None:
     halved = {"labels": lambda mask: 1 - mask}
-    measure, step = metric(masker=Brightest(), uses=halved), step_of(real_A=one_hot(labels(), K), fake_B=pictures())
+    measure, step = (
+        metric(masker=Brightest(), uses=halved),
+        step_of(real_A=one_hot(labels(), K), fake_B=random_images()),
+    )
     planes = 1 - Brightest()(step["fake_B"], step.rng(""))
     assert torch.equal(measure.rows(step, "AB")["confusion"], confusion(labels(), planes.argmax(1), K))
 
@@ -102,7 +105,7 @@ def test_a_model_looks_likewise(tmp_path: Path) -> None:
     """Scaled to 520 pixels and back."""
     file = saved(tmp_path, SEGMENTER, K)
     measure = metric(model=SEGMENTER, weights=file, classes=K)
-    step = step_of(real_A=one_hot(labels(), K), fake_B=pictures())
+    step = step_of(real_A=one_hot(labels(), K), fake_B=random_images())
     mean, std = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     seen = F.interpolate((step["fake_B"].clamp(-1, 1) + 1) / 2, (520, 520), mode="bilinear", antialias=True)
     shares = made(SEGMENTER, K)((seen - mean) / std)["out"].softmax(1)
@@ -121,10 +124,10 @@ def labelled_photographs() -> Labelled:
     return data
 
 
-def test_labels_may_lie_beside_pictures() -> None:
+def test_labels_may_lie_beside_images() -> None:
     measure = metric(labelled_photographs(), Brightest())
     assert measure.directions == ("AB", "BA")
-    step = Step({"given_labels_B": labels()[:, None], "fake_A": pictures()}, samples=range(2))
+    step = Step({"given_labels_B": labels()[:, None], "fake_A": random_images()}, samples=range(2))
     found = torch.where(step["fake_A"].amax(1) > 0, step["fake_A"].argmax(1), K)
     assert torch.equal(measure.rows(step, "BA")["confusion"], confusion(labels(), found, K))
 
@@ -133,7 +136,7 @@ def test_label_maps_are_compared_with_the_true_ones() -> None:
     """Without any segmenter, in the direction into them alone; with one, both ways."""
     measure = metric(Labelled(pairs=True))
     assert measure.directions == ("BA",)
-    soft = pictures()
+    soft = random_images()
     step = step_of(true_A=one_hot(labels(), K), fake_A=soft)
     assert torch.equal(measure.rows(step, "BA")["confusion"], confusion(labels(), soft.argmax(1), K))
     assert metric(Labelled(pairs=True), Brightest()).directions == ("AB", "BA")
@@ -141,13 +144,13 @@ def test_label_maps_are_compared_with_the_true_ones() -> None:
 
 def test_classes_that_do_not_count() -> None:
     measure = metric(masker=Brightest(), ignore=(1, 255))
-    step = step_of(real_A=one_hot(labels(), K), fake_B=pictures())
+    step = step_of(real_A=one_hot(labels(), K), fake_B=random_images())
     found = torch.where(step["fake_B"].amax(1) > 0, step["fake_B"].argmax(1), K)
     expected = confusion(torch.where(labels() == 1, -1, labels()), found, K)
     assert torch.equal(measure.rows(step, "AB")["confusion"], expected)
     assert figures(measure, step) == scores(expected.sum(0), (1, 255)) != scores(expected.sum(0))
     data = labelled_photographs()
-    step = Step({"given_labels_B": torch.full((2, 1, SIZE, SIZE), 255), "fake_A": pictures()}, samples=range(2))
+    step = Step({"given_labels_B": torch.full((2, 1, SIZE, SIZE), 255), "fake_A": random_images()}, samples=range(2))
     said = refusal(metric(data, Brightest()).rows, step, "BA")
     assert said == (
         "miou: the labels of B have the class 255, and the segmenter knows 0 … 2; where it stands for no class, say "
@@ -188,14 +191,14 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path) -> None:
     data.channels = {"A": 4, "B": 4}
     assert nothing in refusal(metric, data, Brightest())  # nothing that can be seen
     assert nothing in refusal(metric, masker=Brightest(), uses={"labels": lambda mask: mask[:, :1]})  # one plane
-    assert "maskers.labels does not look at the picture" in refusal(metric, masker=File())
+    assert "maskers.labels does not look at the image" in refusal(metric, masker=File())
     assert "give model, or leave them out" in refusal(metric, classes=3)
     said = refusal(metric, model=SEGMENTER, weights=saved(tmp_path, SEGMENTER, 5), classes=5)
     assert "the label maps of A have 3 classes, and the segmenter knows 5" in said
     measure = metric(Labelled(pairs=True))
-    said = refusal(measure.rows, step_of(fake_A=pictures()), "BA")
-    assert "gives no true pair of the pictures of B that are measured" in said
+    said = refusal(measure.rows, step_of(fake_A=random_images()), "BA")
+    assert "gives no true pair of the images of B that are measured" in said
     said = refusal(
-        metric(labelled_photographs(), Brightest()).rows, Step({"fake_A": pictures()}, samples=range(2)), "BA"
+        metric(labelled_photographs(), Brightest()).rows, Step({"fake_A": random_images()}, samples=range(2)), "BA"
     )
-    assert "gives no labels of the pictures of B that are measured" in said
+    assert "gives no labels of the images of B that are measured" in said

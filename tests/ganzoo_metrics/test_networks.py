@@ -37,7 +37,7 @@ def test_parts_for_training_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pictures_are_seen_as_in_training(channels: int, tmp_path: Path) -> None:
+def test_images_are_seen_as_in_training(channels: int, tmp_path: Path) -> None:
     """torchvision's transforms, which crop to 224 pixels what was scaled to 256, written out."""
     images = torch.rand(2, channels, 40, 60, generator=torch.Generator().manual_seed(0)) * 3 - 1.5
     scaled = torch.nn.functional.interpolate(

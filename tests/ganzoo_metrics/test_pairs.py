@@ -25,7 +25,7 @@ NAMES = ("pair_l1", "psnr", "ssim")
 
 
 def plainly(fake: torch.Tensor, true: torch.Tensor) -> dict[str, float]:
-    """Return the means over pictures, number by number."""
+    """Return the means over images, number by number."""
     errors, decibels = [], []
     for a, b in zip(fake.double().numpy(), true.double().numpy(), strict=True):
         difference = [float(x) - float(y) for x, y in zip(np.clip(a, -1, 1).ravel(), b.ravel(), strict=True)]
@@ -45,14 +45,14 @@ def test_the_formula(name: str, direction: Direction) -> None:
 
 
 def test_psnr_does_not_ask_for_the_scale() -> None:
-    """One grey level of 255 everywhere is 48.13 dB, whatever pictures are counted in."""
+    """One grey level of 255 everywhere is 48.13 dB, whatever images are counted in."""
     step = paired_step()
     step["fake_B"] = step["true_B"] * 0.9 + 2 / 255
     step["true_B"] = step["true_B"] * 0.9
     assert bound("psnr").rows(step, "AB")["psnr"].tolist() == pytest.approx([20 * math.log10(255)] * 3, rel=1e-4)
 
 
-def test_a_picture_that_is_its_pair() -> None:
+def test_a_image_that_is_its_pair() -> None:
     step = paired_step()
     step["fake_B"] = step["true_B"].clone()
     assert bound("pair_l1").rows(step, "AB")["pair_l1"].eq(0).all()
@@ -87,7 +87,7 @@ def test_an_evaluation_does_not_depend_on_its_batches() -> None:
 
 
 class OneSided(Noise):
-    """Knows the pairs of A's pictures alone."""
+    """Knows the pairs of A's images alone."""
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         found = super().sample(split, domain, index)
@@ -109,8 +109,8 @@ def test_only_what_can_be_compared_is(name: str) -> None:
     ("method", "classes", "said"),
     [
         (CycleGAN(), {}, "and the data set has none for A: take the metric out, or data in pairs"),
-        (CycleGAN(), {"A": 3, "B": 3}, "measures translated pictures, and the method makes none"),
-        (Segmenter(), {}, "measures translated pictures, and the method makes none"),
+        (CycleGAN(), {"A": 3, "B": 3}, "measures translated images, and the method makes none"),
+        (Segmenter(), {}, "measures translated images, and the method makes none"),
     ],
 )
 def test_what_cannot_be_compared_is_told(name: str, method: Method, classes: Mapping[str, int], said: str) -> None:
@@ -125,5 +125,5 @@ def test_what_cannot_be_compared_is_told(name: str, method: Method, classes: Map
 def test_a_split_without_pairs_is_told(name: str) -> None:
     step = paired_step()
     del step["true_B"]
-    assert "has none for the pictures of A that are measured" in refusal(bound(name).rows, step, "AB")
+    assert "has none for the images of A that are measured" in refusal(bound(name).rows, step, "AB")
     assert bound(name).rows(step, "BA")

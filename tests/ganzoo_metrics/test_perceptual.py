@@ -144,7 +144,7 @@ def test_the_mask_may_be_a_masker_s(file_of: Callable[[Net], Path], squeeze: Bac
     assert torch.equal(found, squeeze.rows(step, "AB")["background_lpips"])
 
 
-def test_a_picture_s_figure_is_its_own(squeeze: BackgroundLPIPS) -> None:
+def test_a_image_s_figure_is_its_own(squeeze: BackgroundLPIPS) -> None:
     step = translated(3)
     together = squeeze.rows(step, "AB")["background_lpips"]
     for i in range(3):
@@ -152,7 +152,7 @@ def test_a_picture_s_figure_is_its_own(squeeze: BackgroundLPIPS) -> None:
         torch.testing.assert_close(squeeze.rows(alone, "AB")["background_lpips"], together[i : i + 1])
 
 
-def test_grey_pictures_are_seen_as_coloured_ones(squeeze: BackgroundLPIPS) -> None:
+def test_grey_images_are_seen_as_coloured_ones(squeeze: BackgroundLPIPS) -> None:
     step = translated()
     grey, coloured = (
         Step({name: one[:, :1].expand(-1, count, -1, -1) for name, one in step.items() if "mask" not in name})
@@ -202,11 +202,11 @@ def test_making_it_draws_nothing_and_unpickles_nothing(
 
 
 @pytest.mark.parametrize("net", ["alex", "squeeze", "vgg"])
-def test_the_smallest_pictures(file_of: Callable[[Net], Path], net: Net) -> None:
+def test_the_smallest_images(file_of: Callable[[Net], Path], net: Net) -> None:
     measure, least = metric(net=net, weights=file_of(net)), SMALLEST[net]
     assert measure.rows(translated(1, least), "AB")["background_lpips"].isfinite().all()
     said = refusal(measure.rows, translated(1, least - 1), "AB")
-    assert f"pictures of {least - 1}×{least - 1} pixels are too small for the net {net!r}" in said
+    assert f"images of {least - 1}×{least - 1} pixels are too small for the net {net!r}" in said
     with pytest.raises(RuntimeError):  # the bound is not above what the trunk itself asks for
         measure.distance(*[torch.zeros(1, 3, least - 1, least)] * 2)
 
@@ -233,8 +233,8 @@ def test_a_file_of_another_network_is_refused(file_of: Callable[[Net], Path]) ->
 def test_mistakes_are_told_in_a_line(file_of: Callable[[Net], Path], squeeze: BackgroundLPIPS, tmp_path: Path) -> None:
     assert "nowhere.pth: no weights file" in refusal(metric, weights=tmp_path / "nowhere.pth")
     assert "net is 'vgg16'" in refusal(metric, net="vgg16")
-    said = refusal(metric, mask="judge", net="squeeze", weights=file_of("squeeze"))
-    assert "background_lpips: the recipe has no masker in the role 'judge'" in said
+    said = refusal(metric, mask="discriminator", net="squeeze", weights=file_of("squeeze"))
+    assert "background_lpips: the recipe has no masker in the role 'discriminator'" in said
     step = translated()
     step["fake_A"] = step["fake_A"][:, :1]
     assert "B has 3 channels, A 1" in refusal(squeeze.rows, step, "BA")

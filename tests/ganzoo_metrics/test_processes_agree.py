@@ -21,7 +21,7 @@ def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
     two = double_run(recipe, tmp_path / "two", processes=2)
     one = double_run(recipe, tmp_path / "one", "train.batch=4", "evaluate.batch=3")
     (mine,), (theirs,) = (lines(folder / "results.jsonl") for folder in (one, two))
-    assert mine["pictures"] == theirs["pictures"] == {"A": 3, "B": 3}
+    assert mine["images"] == theirs["images"] == {"A": 3, "B": 3}
     names = [f"{name}_{way}" for way in ("AB", "BA") for name in ("pair_l1", "psnr", "ssim", "swd", "swd_16")]
-    assert sorted(mine["figures"]) == sorted(names)
-    assert theirs["figures"] == pytest.approx(mine["figures"], rel=1e-5)
+    assert sorted(mine["values"]) == sorted(names)
+    assert theirs["values"] == pytest.approx(mine["values"], rel=1e-5)

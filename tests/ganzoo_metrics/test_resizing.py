@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from calls import refusal
-from pictures import noise
+from images import noise
 
 from ganzoo.data.image_io import to_float, to_uint8
 from ganzoo_metrics.resizing import How, quantized, resize, rounded
@@ -16,16 +16,16 @@ from ganzoo_metrics.resizing import How, quantized, resize, rounded
 @pytest.mark.parametrize("how", ["clean", "legacy_pytorch"])
 def test_it_is_clean_fids(how: How, shape: tuple[int, int, int]) -> None:
     resizer = pytest.importorskip("cleanfid.resize").build_resizer(how)
-    pictures = noise(*shape, 3)
-    found = resize(quantized(to_float(pictures)), 299, how).permute(0, 2, 3, 1).numpy()
-    expected = np.stack([resizer(one) for one in pictures])
+    images = noise(*shape, 3)
+    found = resize(quantized(to_float(images)), 299, how).permute(0, 2, 3, 1).numpy()
+    expected = np.stack([resizer(one) for one in images])
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (20, 31), (9, 9)])
 def test_tensorflow_takes_pixel_i_from_i_times_the_ratio(shape: tuple[int, int]) -> None:
     height, width = shape
-    picture, side = noise(height, width, 3).astype(np.float64), 9
+    image, side = noise(height, width, 3).astype(np.float64), 9
     expected = np.zeros((side, side, 3))
     for i in range(side):
         for j in range(side):
@@ -33,15 +33,15 @@ def test_tensorflow_takes_pixel_i_from_i_times_the_ratio(shape: tuple[int, int])
             top, left = int(y), int(x)
             below, right = min(top + 1, height - 1), min(left + 1, width - 1)
             v, u = y - top, x - left
-            upper = (1 - u) * picture[top, left] + u * picture[top, right]
-            lower = (1 - u) * picture[below, left] + u * picture[below, right]
+            upper = (1 - u) * image[top, left] + u * image[top, right]
+            lower = (1 - u) * image[below, left] + u * image[below, right]
             expected[i, j] = (1 - v) * upper + v * lower
-    given = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
+    given = torch.from_numpy(image).permute(2, 0, 1)[None].float()
     found = resize(given, side, "legacy_tensorflow")[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
-def test_pictures_are_seen_as_files_hold_them() -> None:
+def test_images_are_seen_as_files_hold_them() -> None:
     images = torch.linspace(-1.2, 1.2, 3 * 4 * 5).reshape(1, 3, 4, 5)
     assert torch.equal(quantized(images)[0].permute(1, 2, 0), torch.from_numpy(to_uint8(images)[0]).float())
     grey = quantized(images[:, :1])

@@ -103,7 +103,7 @@ def test_the_figures() -> None:
     assert found == pytest.approx({"swd": sum(expected.values()) / 2, **expected}, rel=1e-5)
 
 
-def test_draws_are_keyed_by_seed_picture_level_and_side() -> None:
+def test_draws_are_keyed_by_seed_image_level_and_side() -> None:
     step = Step({name: drawn(2, 3, SIZE, SIZE) for name in ("fake_B", "real_B")}, samples=(4, 9))
     step["real_B"] = step["fake_B"] = to_float(to_uint8(step["fake_B"]))
     rows = metric().rows(step, "AB")["32"]
@@ -126,7 +126,7 @@ def test_translations_count_as_files_hold_them(channels: int) -> None:
     assert measure.compute(rows[0], real) == measure.compute(rows[1], real)
 
 
-def test_the_order_of_pictures_does_not_matter() -> None:
+def test_the_order_of_images_does_not_matter() -> None:
     measure = metric(patches=20)
     fake, real = ({"16": drawn(5, 20, 3, 7, 7, seed=seed).exp() * (1 + seed)} for seed in (0, 1))
     mixed = {"16": fake["16"][[3, 0, 4, 1, 2]]}, {"16": real["16"].flip(0)}
@@ -151,26 +151,26 @@ def test_an_evaluation_does_not_depend_on_its_batches(real: str) -> None:
     rows: dict[str, list[Tensor]] = {"fake": [], "real": []}
     with torch.no_grad():
         for i in range(5):
-            picture = reader.dataset.sample("test", "A", i).image
-            a = torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1
+            image = reader.dataset.sample("test", "A", i).image
+            a = torch.from_numpy(image).permute(2, 0, 1)[None] / 127.5 - 1
             step = Step({"fake_B": networks["G_AB"](a)}, samples=(i,))
             rows["fake"].append(measure.rows(step, "AB")["32"])
         for i in range(3 if real == "measured" else 10):
-            picture = reader.dataset.sample("test" if real == "measured" else "train", "B", i).image
-            step = Step({"real_B": torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1}, samples=(i,))
+            image = reader.dataset.sample("test" if real == "measured" else "train", "B", i).image
+            step = Step({"real_B": torch.from_numpy(image).permute(2, 0, 1)[None] / 127.5 - 1}, samples=(i,))
             rows["real"].append(measure.real_rows(step, "B")["32"])
     expected = measure.compute(*({"32": torch.cat(some)} for some in rows.values()))
     assert found[0]["swd_32_AB"] == pytest.approx(expected["swd_32"], rel=1e-4)
 
 
 def test_it_falls_as_translations_come_nearer() -> None:
-    """The more pictures are blurred, the more unlike are their finest details."""
+    """The more images are blurred, the more unlike are their finest details."""
     reader = Reader(Noise(size=SIZE, test=12), ImageSettings(size=SIZE))
     measure = bound("swd", reader=reader)
     found = []
     for blur in (0.0, 0.5, 1.0):
-        pictures = [reader.dataset.sample("test", "B", i).image for i in range(12)]
-        sharp = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 127.5 - 1
+        images = [reader.dataset.sample("test", "B", i).image for i in range(12)]
+        sharp = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 127.5 - 1
         step = Step({"fake_B": (1 - blur) * sharp + blur * nn.functional.avg_pool2d(sharp, 3, 1, 1)}, samples=range(12))
         step["real_B"] = sharp
         found.append(measure.compute(measure.rows(step, "AB"), measure.real_rows(step, "B"))["swd_32"])
@@ -182,19 +182,17 @@ def test_what_cannot_be_compared_is_told() -> None:
     one, two = {"16": drawn(1, 4, 3, 7, 7)}, {"16": drawn(2, 4, 3, 7, 7)}
     assert measure.compute(two, two)
     for sets in ((one, two), (two, one)):
-        assert "swd: it compares sets of pictures, and one of them has 1: it needs two" in refusal(
-            measure.compute, *sets
-        )
+        assert "swd: it compares sets of images, and one of them has 1: it needs two" in refusal(measure.compute, *sets)
     several = {**two, "20": drawn(1, 4, 3, 7, 7)}
     for sets in ((two, several), (several, two), (several, several), (two, {"20": two["16"]})):
         said = refusal(measure.compute, *sets)
-        assert said == "swd: it compares levels of equal sizes, and pictures are of several: scale them alike"
+        assert said == "swd: it compares levels of equal sizes, and images are of several: scale them alike"
     metric(16)
     small = Step({"fake_B": torch.zeros(1, 3, 40, 15)})
-    assert "swd: pictures of 15 pixels a side are smaller" in refusal(measure.rows, small, "AB")
+    assert "swd: images of 15 pixels a side are smaller" in refusal(measure.rows, small, "AB")
     said = refusal(metric, 15)
-    assert "swd: pictures of 15 pixels a side are smaller than its lowest level, 16: make images.size larger" in said
+    assert "swd: images of 15 pixels a side are smaller than its lowest level, 16: make images.size larger" in said
     data = Noise()
     data.classes = {"A": 3, "B": 3}
     said = refusal(bound, "swd", reader=Reader(data, ImageSettings(size=SIZE)))
-    assert "swd measures translated pictures, and the method makes none" in said
+    assert "swd measures translated images, and the method makes none" in said

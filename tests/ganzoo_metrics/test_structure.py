@@ -18,7 +18,7 @@ from ganzoo_metrics.structure import ssim
 
 
 def plainly(one: Tensor, other: Tensor) -> float:
-    """Return the similarity of two pictures (C, H, W) in [0, 1], window by window, with variances about the mean."""
+    """Return the similarity of two images (C, H, W) in [0, 1], window by window, with variances about the mean."""
     weights = [[math.exp(-((i - 5) ** 2 + (j - 5) ** 2) / (2 * 1.5**2)) for j in range(11)] for i in range(11)]
     window = torch.tensor(weights, dtype=torch.float64)
     window /= window.sum()
@@ -48,7 +48,7 @@ def test_the_formula(direction: Direction) -> None:
     assert figures(measure, step, direction) == {"ssim": pytest.approx(sum(expected) / 3, rel=1e-6)}
 
 
-def test_flat_pictures_differ_by_their_light_alone() -> None:
+def test_flat_images_differ_by_their_light_alone() -> None:
     """White areas, where a variance by squares in float32 is rounding."""
     one, other = torch.full((1, 3, 16, 16), 1.0), torch.full((1, 3, 16, 16), 0.9)
     expected = (2 * 0.9 + 1e-4) / (1 + 0.81 + 1e-4)
@@ -65,7 +65,7 @@ def test_another_library_finds_the_same() -> None:
     assert ssim(one, other).tolist() == pytest.approx(theirs.tolist(), rel=1e-6)
 
 
-def test_pictures_smaller_than_the_window_are_refused() -> None:
+def test_images_smaller_than_the_window_are_refused() -> None:
     bound("ssim", reader=Reader(Pairs(), ImageSettings(size=11)))
     said = refusal(bound, "ssim", reader=Reader(Pairs(), ImageSettings(size=10)))
-    assert "ssim: pictures of 10 pixels a side are smaller than its window, 11: make images.size larger" in said
+    assert "ssim: images of 10 pixels a side are smaller than its window, 11: make images.size larger" in said

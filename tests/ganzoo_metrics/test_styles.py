@@ -42,10 +42,10 @@ class Fixed(Method):
 
 
 class Tinted(Method):
-    """Adds a style of three numbers, the tint, and the picture, each by its share."""
+    """Adds a style of three numbers, the tint, and the image, each by its share."""
 
-    def __init__(self, tint: float, picture: float) -> None:
-        self.tint, self.picture = tint, picture
+    def __init__(self, tint: float, image: float) -> None:
+        self.tint, self.image = tint, image
         self.slots, self.optims, self.phases, self.tensors = {}, {}, [], []
 
     def forward(self, step: Step) -> None:
@@ -58,7 +58,7 @@ class Tinted(Method):
         return images.mean((2, 3)) / self.tint if self.tint else torch.zeros(len(images), 3)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        return self.picture * images + self.tint * step["style"][:, :, None, None].to(images)
+        return self.image * images + self.tint * step["style"][:, :, None, None].to(images)
 
 
 def bound(metric: Styled, method: Method) -> Any:
@@ -68,8 +68,8 @@ def bound(metric: Styled, method: Method) -> Any:
     return metric
 
 
-def pictures(count: int = 4) -> Step:
-    """Return pictures of different means."""
+def random_images(count: int = 4) -> Step:
+    """Return images of different means."""
     step = batch_step(count, size=8)
     for i in range(count):
         step["real_A"][i] = step["real_A"][i] * 0.1 + 0.2 * i - 0.3
@@ -78,7 +78,7 @@ def pictures(count: int = 4) -> Step:
 
 def test_shares_are_those_of_a_two_way_table() -> None:
     metric = bound(StyleShare(styles=5), Tinted(0.1, 0.5))
-    step = pictures()
+    step = random_images()
     rows = metric.rows(step, "AB")
     assert rows["looks"].shape == (4, 5, 6)
     made = [one.numpy() for one in metric.translations(step, "AB")]
@@ -94,11 +94,11 @@ def test_shares_are_those_of_a_two_way_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tint", "picture", "expected"), [(0.1, 0.0, (1, 0)), (0.0, 0.5, (0, 1)), (0.0, 0.0, (0, 0)), (0.1, 0.5, None)]
+    ("tint", "image", "expected"), [(0.1, 0.0, (1, 0)), (0.0, 0.5, (0, 1)), (0.0, 0.0, (0, 0)), (0.1, 0.5, None)]
 )
-def test_styles_that_do_all_or_nothing(tint: float, picture: float, expected: tuple[float, float] | None) -> None:
-    metric = bound(StyleShare(), Tinted(tint, picture))
-    found = metric.compute(metric.rows(pictures(), "AB"), {})
+def test_styles_that_do_all_or_nothing(tint: float, image: float, expected: tuple[float, float] | None) -> None:
+    metric = bound(StyleShare(), Tinted(tint, image))
+    found = metric.compute(metric.rows(random_images(), "AB"), {})
     shares = (found["style_share"], found["content_share"])
     if expected is None:
         assert sum(shares) == pytest.approx(1, abs=0.01)  # a tint is added, so nothing is of both
@@ -106,14 +106,14 @@ def test_styles_that_do_all_or_nothing(tint: float, picture: float, expected: tu
         assert shares == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_styles_are_the_same_for_all_pictures_and_keyed() -> None:
+def test_the_styles_are_the_same_for_all_images_and_keyed() -> None:
     metric = bound(StyleShare(styles=3), Tinted(0.2, 0.0))
-    one, other = metric.translations(pictures(), "AB"), metric.translations(pictures(2), "AB")
+    one, other = metric.translations(random_images(), "AB"), metric.translations(random_images(2), "AB")
     assert all(torch.equal(mine[:2], theirs) for mine, theirs in zip(one, other, strict=True))
     assert all(torch.equal(made[0], made[1]) for made in one)
     assert not torch.equal(one[0], one[1])
     metric.prepare(4)
-    assert not torch.equal(metric.translations(pictures(), "AB")[0], one[0])
+    assert not torch.equal(metric.translations(random_images(), "AB")[0], one[0])
 
 
 def test_diversity_is_the_mean_over_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +130,7 @@ def test_diversity_is_the_mean_over_pairs(monkeypatch: pytest.MonkeyPatch) -> No
     torch.testing.assert_close(metric.rows(step, "AB")["lpips_diversity"], torch.stack(expected).mean(0))
     still = bound(create("metric", "lpips_diversity", net="squeeze"), Tinted(0.0, 0.5))
     assert not still.rows(step, "AB")["lpips_diversity"].any()
-    with pytest.raises(
-        GanzooError, match=r"lpips_diversity: pictures of 8×8 pixels are too small for the net 'squeeze'"
-    ):
+    with pytest.raises(GanzooError, match=r"lpips_diversity: images of 8×8 pixels are too small for the net 'squeeze'"):
         metric.rows(batch_step(2, size=8), "AB")
 
 
@@ -146,21 +144,21 @@ def test_diversity_leaves_label_maps_out(monkeypatch: pytest.MonkeyPatch) -> Non
     assert metric.sources == {"weights": TRUNK}
     assert bound(create("metric", "lpips_diversity"), Tinted(0.1, 0.5)).directions == ("AB", "BA")
     data.channels, data.classes = {"A": 3, "B": 3}, {"A": 3, "B": 3}
-    with pytest.raises(GanzooError, match="lpips_diversity: no domain has pictures of 1 or 3 channels"):
+    with pytest.raises(GanzooError, match="lpips_diversity: no domain has images of 1 or 3 channels"):
         metric.bind(Tinted(0.1, 0.5), Reader(data, ImageSettings(size=8)))
 
 
 def test_recovery_is_r_squared() -> None:
-    """A tint can be read off a picture that is tint alone; of one with a picture in it, the picture is the error."""
+    """A tint can be read off an image that is tint alone; of one with an image in it, the image is the error."""
     whole = bound(StyleRecovery(), Tinted(0.1, 0.0))
-    assert whole.compute(whole.rows(pictures(), "AB"), {})["style_r2"] == pytest.approx(1, abs=1e-5)
+    assert whole.compute(whole.rows(random_images(), "AB"), {})["style_r2"] == pytest.approx(1, abs=1e-5)
     none = bound(StyleRecovery(), Tinted(0.0, 0.5))
     asked = none.drawn("AB").double()
     spread = (asked - asked.mean(0)).square().sum()
     expected = 1 - asked.square().sum() / spread
-    assert none.compute(none.rows(pictures(), "AB"), {})["style_r2"] == pytest.approx(float(expected), rel=1e-5)
+    assert none.compute(none.rows(random_images(), "AB"), {})["style_r2"] == pytest.approx(float(expected), rel=1e-5)
     part = bound(StyleRecovery(), Tinted(0.1, 0.1))
-    step = pictures()
+    step = random_images()
     error = sum(
         ((one.mean((2, 3)) / 0.1 - style) ** 2).sum()
         for one, style in zip(part.translations(step, "AB"), part.drawn("AB"), strict=True)
@@ -171,7 +169,7 @@ def test_recovery_is_r_squared() -> None:
 
 
 def test_methods_without_styles_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match="makes one translation of each picture: it has no styles"):
+    with pytest.raises(GanzooError, match="makes one translation of each image: it has no styles"):
         bound(StyleShare(), CycleGAN())
 
 

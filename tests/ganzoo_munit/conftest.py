@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from networks import MUNIT_SMALL
-from tinyrun import RECIPE, make_pictures
+from tinyrun import RECIPE, make_images
 
 import ganzoo
 
@@ -19,7 +19,7 @@ def munit_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         **RECIPE,
         "method": {"method": "munit", "cycle": 1.0},
         "networks": MUNIT_SMALL,
-        "data": {"dataset": "folders", "root": str(make_pictures(folder / "pictures"))},
+        "data": {"dataset": "folders", "root": str(make_images(folder / "images"))},
         "images": {"size": 16},
     }
     file = folder / "tiny.yaml"

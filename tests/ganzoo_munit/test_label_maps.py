@@ -1,4 +1,4 @@
-"""Semantic synthesis: label maps to pictures and back, by the command line."""
+"""Semantic synthesis: label maps to images and back, by the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 from calls import Run, refusal
 from networks import MUNIT_SMALL as NETWORKS
 from PIL import Image
-from tinyrun import RECIPE, make_pictures
+from tinyrun import RECIPE, make_images
 
 import ganzoo
 from ganzoo import GanzooError
@@ -21,16 +21,16 @@ from ganzoo.data.label_maps import PALETTE
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run between label maps of six classes (A) and pictures (B)."""
+    """A run between label maps of six classes (A) and images (B)."""
     folder = tmp_path_factory.mktemp("labels")
-    for file in make_pictures(folder / "pictures").glob("*A/*.png"):
+    for file in make_images(folder / "images").glob("*A/*.png"):
         grey = np.asarray(Image.open(file))[:, :, 0] % 6
         Image.fromarray(grey.astype(np.uint8)).save(file)
     recipe = {
         **RECIPE,
         "method": {"method": "munit"},
         "networks": NETWORKS,
-        "data": {"dataset": "folders", "root": str(folder / "pictures"), "classes": {"A": 6}},
+        "data": {"dataset": "folders", "root": str(folder / "images"), "classes": {"A": 6}},
         "images": {"size": 16},
         "evaluate": {"metrics": ["identity_l1", "style_share"], "every": 2},
     }
@@ -39,35 +39,33 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_pictures_become_label_maps(run: Run, home: Path, tmp_path: Path) -> None:
-    code, _, err = run(
-        "translate", home / "runs/maps/default", home / "pictures/testB", "-o", tmp_path, "--direction=BA"
-    )
+def test_images_become_label_maps(run: Run, home: Path, tmp_path: Path) -> None:
+    code, _, err = run("translate", home / "runs/maps/default", home / "images/testB", "-o", tmp_path, "--direction=BA")
     assert (code, err) == (0, "")
     loaded = ganzoo.load(home / "runs/maps/default")
-    for file in sorted((home / "pictures/testB").iterdir()):
+    for file in sorted((home / "images/testB").iterdir()):
         with Image.open(tmp_path / file.name) as made, Image.open(file) as source:
             assert made.mode == "P" and made.size == source.size
             assert (made.getpalette() or [])[:18] == PALETTE[:18]
             pixels = torch.from_numpy(np.asarray(source).copy()).movedim(2, 0)[None].float() / 127.5 - 1
-            numbered = int(file.stem)  # draws are keyed by the picture's number
+            numbered = int(file.stem)  # draws are keyed by the image's number
             planes = loaded.step_of(pixels, "BA", sample=numbered)["translated"]
             assert np.array_equal(np.asarray(made), planes[0].argmax(0).numpy())
 
 
-def test_label_maps_become_pictures(run: Run, home: Path, tmp_path: Path) -> None:
-    words = ("translate", home / "runs/maps/default", home / "pictures/testA", "-o", tmp_path, "--size", 32)
+def test_label_maps_become_images(run: Run, home: Path, tmp_path: Path) -> None:
+    words = ("translate", home / "runs/maps/default", home / "images/testA", "-o", tmp_path, "--size", 32)
     assert run(*words)[0] == 0
     with Image.open(tmp_path / "00.png") as made:
         assert made.mode == "RGB" and min(made.size) == 32
     loaded = ganzoo.load(home / "runs/maps/default")
-    assert loaded.translate(home / "pictures/testA/00.png").mode == "RGB"
-    with Image.open(home / "pictures/testA/00.png") as source:
+    assert loaded.translate(home / "images/testA/00.png").mode == "RGB"
+    with Image.open(home / "images/testA/00.png") as source:
         assert loaded.translate(source).size == source.size
 
 
-def test_a_picture_is_no_label_map(run: Run, home: Path, tmp_path: Path) -> None:
-    code, _, err = run("translate", home / "runs/maps/default", home / "pictures/testB/00.png", "-o", tmp_path)
+def test_a_image_is_no_label_map(run: Run, home: Path, tmp_path: Path) -> None:
+    code, _, err = run("translate", home / "runs/maps/default", home / "images/testB/00.png", "-o", tmp_path)
     assert code == 2
     assert "a label map of mode RGB holds colours, not classes" in err
 
@@ -83,7 +81,7 @@ NARROW = "{G: {generator: smooth_resnet, width: 2, blocks: 0}, D: {discriminator
         (["method=cyclegan", f"networks={NARROW}"], "method.identity: the domains differ in channels"),
     ],
 )
-def test_what_makes_no_sense_between_label_maps_and_pictures(home: Path, overrides: list[str], said: str) -> None:
+def test_what_makes_no_sense_between_label_maps_and_images(home: Path, overrides: list[str], said: str) -> None:
     quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null"]
     with pytest.raises(GanzooError, match=said):
         check(home / "maps.yaml", [*quiet, *overrides])
@@ -95,13 +93,13 @@ def test_a_softmax_for_label_maps_alone(home: Path, tmp_path: Path) -> None:
     made = loaded.translate(torch.rand(1, 3, 16, 16) * 2 - 1, "BA")
     torch.testing.assert_close(made.sum(1), torch.full((1, 16, 16), 2.0 - 6))
     assert loaded.translate(torch.rand(1, 6, 16, 16) * 2 - 1, "AB").sum(1).std() > 0.01
-    assert loaded.translate(home / "pictures/testB/00.png", "BA").mode == "P"
+    assert loaded.translate(home / "images/testB/00.png", "BA").mode == "P"
     said = refusal(check, home / "maps.yaml", ["networks.G.head=softmax"], quick=True)
-    assert said.startswith("networks.G_B: head: softmax makes label maps, and the pictures of B are none")
+    assert said.startswith("networks.G_B: head: softmax makes label maps, and the images of B are none")
 
 
 def test_cyclegan_takes_label_maps_too(home: Path, tmp_path: Path) -> None:
     words = [f"networks={NARROW}", "method=cyclegan", "method.identity=0", "evaluate.metrics=[cycle_l1]"]
     ganzoo.run(home / "maps.yaml", *words, "evaluate.best=null", "train.steps=2", root=tmp_path)
-    assert ganzoo.load(tmp_path / "maps/default").translate(home / "pictures/testA/00.png").mode == "RGB"
-    assert ganzoo.load(tmp_path / "maps/default").translate(home / "pictures/testB/00.png", "BA").mode == "P"
+    assert ganzoo.load(tmp_path / "maps/default").translate(home / "images/testA/00.png").mode == "RGB"
+    assert ganzoo.load(tmp_path / "maps/default").translate(home / "images/testB/00.png", "BA").mode == "P"

@@ -102,7 +102,7 @@ def test_masks_show_and_compose() -> None:
     assert torch.equal(step["fake_B"], step["real_A"])
     assert torch.equal(step["idt_B"], step["real_B"])
     judged = MUNIT()
-    bound(judged, judge=Constant(0.0))
+    bound(judged, discriminator=Constant(0.0))
     step = double_step()
     judged.forward(step)
     losses = judged.generator_losses(step)

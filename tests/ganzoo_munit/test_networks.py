@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from authors import munit_content, munit_decode, munit_judge, munit_style
+from authors import munit_content, munit_decode, munit_discriminator, munit_style
 from calls import refusal
 from layouts import judge, munit_domain
 from torch import Tensor, nn
 
 from ganzoo import create
 from ganzoo_authors.networks import Found, munit
-from ganzoo_authors.networks import munit_judge as read_judge
+from ganzoo_authors.networks import munit_discriminator as read_classifier
 from ganzoo_authors.reading import clean
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.layers import LayerNorm, adaptive_instance_norm, instance_norm
@@ -34,7 +34,7 @@ def test_sizes_of_the_authors_networks() -> None:
 
 
 @pytest.fixture
-def picture() -> Tensor:
+def image() -> Tensor:
     return torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
 
 
@@ -51,36 +51,36 @@ def double(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: one.double() for name, one in clean(state).items()}
 
 
-def test_the_autoencoder_is_the_authors(picture: Tensor) -> None:
+def test_the_autoencoder_is_the_authors(image: Tensor) -> None:
     state = double(munit_domain(0))
     made: Any = filled(state, munit(state))
-    content, style = made.encode(picture)
-    torch.testing.assert_close(content, munit_content(state, picture))
-    torch.testing.assert_close(style, munit_style(state, picture))
+    content, style = made.encode(image)
+    torch.testing.assert_close(content, munit_content(state, image))
+    torch.testing.assert_close(style, munit_style(state, image))
     other = torch.randn(2, 8, dtype=torch.float64)
     torch.testing.assert_close(made.decode(content, other), munit_decode(state, content, other))
     assert not torch.allclose(made.decode(content, other), made.decode(content, -other), atol=0.01)
 
 
 def test_the_discriminator_is_the_authors() -> None:
-    picture = torch.rand(2, 3, 70, 66, dtype=torch.float64)
+    image = torch.rand(2, 3, 70, 66, dtype=torch.float64)
     state = double(judge())
-    expected = munit_judge(state, picture)
+    expected = munit_discriminator(state, image)
     assert len(expected) == 3
-    for mine, theirs in zip(filled(state, read_judge(state))(picture), expected, strict=True):
+    for mine, theirs in zip(filled(state, read_classifier(state))(image), expected, strict=True):
         torch.testing.assert_close(mine, theirs)
 
 
-def test_scale_one_and_shift_zero_are_instance_norm(picture: Tensor) -> None:
+def test_scale_one_and_shift_zero_are_instance_norm(image: Tensor) -> None:
     shift, scale = torch.zeros(2, 3), torch.ones(2, 3)
-    torch.testing.assert_close(adaptive_instance_norm(picture, shift, scale), instance_norm(picture))
-    moved = adaptive_instance_norm(picture, shift + 3, 2 * scale)
+    torch.testing.assert_close(adaptive_instance_norm(image, shift, scale), instance_norm(image))
+    moved = adaptive_instance_norm(image, shift + 3, 2 * scale)
     torch.testing.assert_close(moved.mean((2, 3)), torch.full((2, 3), 3.0, dtype=torch.float64))
 
 
-def test_a_softmax_makes_shares_of_classes(picture: Tensor) -> None:
+def test_a_softmax_makes_shares_of_classes(image: Tensor) -> None:
     """The weights are those of the network that ends in tanh; so is the likeliest class of each pixel."""
-    label_maps = torch.cat([picture, -picture], 1)
+    label_maps = torch.cat([image, -image], 1)
     plain, made = (MUNITGenerator(6, 6, width=4, hidden=4, head=head).double() for head in ("tanh", "softmax"))
     made.load_state_dict(plain.state_dict())
     codes = plain.encode(label_maps)
@@ -105,15 +105,15 @@ def test_layer_norm_takes_the_unbiased_deviation() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (7, 33), (32, 32), (50, 9)])
 def test_any_size_comes_back(size: tuple[int, int]) -> None:
     made = MUNITGenerator(3, 3, width=2, hidden=4)
-    picture = torch.rand(1, 3, *size)
-    assert made(picture).shape == picture.shape
-    assert torch.isfinite(made(picture)).all()
-    assert made.encode_style(picture).shape == (1, 8)
+    image = torch.rand(1, 3, *size)
+    assert made(image).shape == image.shape
+    assert torch.isfinite(made(image)).all()
+    assert made.encode_style(image).shape == (1, 8)
 
 
-def test_pictures_that_are_too_small_to_judge_are_refused() -> None:
+def test_images_that_are_too_small_to_judge_are_refused() -> None:
     made = create("discriminator", "multiscale", 3, width=2)
     assert len(made(torch.rand(1, 3, 64, 64))) == 3
     said = refusal(made, torch.rand(1, 3, 63, 80))
-    assert said.startswith("multiscale judges pictures from 64×64 pixels on with these scales and layers, not 63×80")
+    assert said.startswith("multiscale judges images from 64×64 pixels on with these scales and layers, not 63×80")
     assert len(create("discriminator", "multiscale", 3, width=2, layers=2, scales=2)(torch.rand(1, 3, 8, 8))) == 2

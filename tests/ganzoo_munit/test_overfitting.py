@@ -1,4 +1,4 @@
-"""MUNIT overfits a handful of pictures: each of its reconstructions holds what it is to hold, and nothing else does."""
+"""MUNIT overfits a handful of images: each of its reconstructions holds what it is to hold, and nothing else does."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ SEED, MANY = 0, 12
 
 
 def toned(pattern: Tensor) -> Tensor:
-    """Return patterns as pictures of B, each in tones of its own."""
+    """Return patterns as images of B, each in tones of its own."""
     drawn = torch.rand(2, len(pattern), 3, 1, 1, generator=torch.Generator().manual_seed(SEED))
     return (0.3 + 0.5 * drawn[0]) * pattern + 0.4 * drawn[1] - 0.2
 
 
 class Trained:
-    """A MUNIT of one number a style, trained on some pictures of each domain, and what it makes of them."""
+    """A MUNIT of one number a style, trained on some images of each domain, and what it makes of them."""
 
     def __init__(self, **weights: float) -> None:
         torch.manual_seed(SEED)
         narrow: dict[str, Any] = {"width": 4, "blocks": 1, "downs": 1, "style": 1, "hidden": 16}
         networks: dict[str, nn.Module] = {f"G_{one}": MUNITGenerator(3, 3, **narrow) for one in "AB"}
         networks |= {f"D_{one}": MultiScale(3, width=8, layers=2, scales=2) for one in "AB"}
-        pictures = {"A": grey(patterns(MANY, SEED + 100)), "B": toned(patterns(MANY, SEED + 200))}
+        images = {"A": grey(patterns(MANY, SEED + 100)), "B": toned(patterns(MANY, SEED + 200))}
         options: dict[str, Any] = {"image": 10.0, "content": 4.0, "style": 5.0, **weights}
         self.method = MUNIT(share_styles=True, halve=0, **options)
-        self.step = trained(self.method, networks, pictures, steps=140, lr=3e-3, batch=8, seed=SEED)
+        self.step = trained(self.method, networks, images, steps=140, lr=3e-3, batch=8, seed=SEED)
 
     @torch.no_grad()
     def translations(self, direction: str) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
@@ -74,5 +74,5 @@ def test_the_content_of_a_translation_is_its_sources_by_its_term(whole: Trained)
     assert both(whole.of_content) < 0.75 < 1.1 < both(Trained(content=0).of_content)
 
 
-def test_a_picture_is_its_content_and_style_by_its_term(whole: Trained) -> None:
+def test_a_image_is_its_content_and_style_by_its_term(whole: Trained) -> None:
     assert error(whole.step, "idt") < 0.15 < 0.2 < error(Trained(image=0).step, "idt")

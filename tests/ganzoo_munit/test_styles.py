@@ -15,51 +15,51 @@ from ganzoo.inference.options import style_options
 
 
 @pytest.fixture
-def picture(munit_run: Path) -> Path:
-    return munit_run.parents[2] / "pictures/testA/00.png"
+def image(munit_run: Path) -> Path:
+    return munit_run.parents[2] / "images/testA/00.png"
 
 
 def translated(run: Run, *words: object, out: Path) -> dict[str, np.ndarray]:
-    """Run translate; return the pictures that it wrote, by their place."""
+    """Run translate; return the images that it wrote, by their place."""
     code, said, err = run("translate", *words, "-o", out)
     assert (code, err) == (0, ""), said
     return {str(one.relative_to(out)): np.asarray(Image.open(one)) for one in sorted(out.rglob("*.png"))}
 
 
-def test_draws_are_keyed_by_seed_and_many_are_had(run: Run, munit_run: Path, picture: Path, tmp_path: Path) -> None:
-    (one,) = translated(run, munit_run, picture, out=tmp_path / "one").values()
-    (other,) = translated(run, munit_run, picture, "--seed", 5, out=tmp_path / "other").values()
-    many = translated(run, munit_run, picture, "--samples", 3, out=tmp_path / "many")
+def test_draws_are_keyed_by_seed_and_many_are_had(run: Run, munit_run: Path, image: Path, tmp_path: Path) -> None:
+    (one,) = translated(run, munit_run, image, out=tmp_path / "one").values()
+    (other,) = translated(run, munit_run, image, "--seed", 5, out=tmp_path / "other").values()
+    many = translated(run, munit_run, image, "--samples", 3, out=tmp_path / "many")
     assert list(many) == ["1-random/00.png", "2-random/00.png", "3-random/00.png"]
     first, second, third = many.values()
     assert np.array_equal(first, one) and not np.array_equal(one, other)
     assert not np.array_equal(first, second) and not np.array_equal(second, third)
-    again = translated(run, munit_run, picture, "--style", "random", "--style", "random", out=tmp_path / "again")
+    again = translated(run, munit_run, image, "--style", "random", "--style", "random", out=tmp_path / "again")
     assert [np.array_equal(one, other) for one, other in zip(again.values(), (first, second), strict=True)] == [
         True
     ] * 2
 
 
-def test_a_pictures_style_and_numbers(run: Run, munit_run: Path, picture: Path, tmp_path: Path) -> None:
-    look = picture.parent.parent / "testB/01.png"
+def test_a_images_style_and_numbers(run: Run, munit_run: Path, image: Path, tmp_path: Path) -> None:
+    look = image.parent.parent / "testB/01.png"
     translator = ganzoo.load(munit_run)
     (style,) = style_options(translator, "AB", [str(look)])
     assert style.numbers is not None and style.label == ""
     numbers = ",".join(str(float(one)) for one in style.numbers[0])
-    words = (munit_run, picture, "--style", look, f"--style={numbers}", "--style", "random")
+    words = (munit_run, image, "--style", look, f"--style={numbers}", "--style", "random")
     made = translated(run, *words, out=tmp_path)
     assert list(made) == ["1-01/00.png", "2-numbers/00.png", "3-random/00.png"]
-    by_picture, by_numbers, drawn = made.values()
-    assert np.array_equal(by_picture, by_numbers) and not np.array_equal(by_picture, drawn)
+    by_image, by_numbers, drawn = made.values()
+    assert np.array_equal(by_image, by_numbers) and not np.array_equal(by_image, drawn)
     pixels = torch.from_numpy(np.asarray(Image.open(look)).copy()).movedim(-1, 0)[None].float() / 127.5 - 1
     torch.testing.assert_close(style.numbers, translator.method.style_of(pixels, "B").detach())
 
 
-def test_between_two_styles(run: Run, munit_run: Path, picture: Path, tmp_path: Path) -> None:
-    words = (munit_run, picture, "--style=0,0,0", "--style=2,-2,1", "--interpolate", 3)
+def test_between_two_styles(run: Run, munit_run: Path, image: Path, tmp_path: Path) -> None:
+    words = (munit_run, image, "--style=0,0,0", "--style=2,-2,1", "--interpolate", 3)
     made = translated(run, *words, out=tmp_path / "line")
     assert list(made) == ["1/00.png", "2/00.png", "3/00.png"]
-    (middle,) = translated(run, munit_run, picture, "--style=1,-1,0.5", out=tmp_path / "middle").values()
+    (middle,) = translated(run, munit_run, image, "--style=1,-1,0.5", out=tmp_path / "middle").values()
     assert np.array_equal(made["2/00.png"], middle)
     ends = style_options(ganzoo.load(munit_run), "BA", ["random", "random"], between=2, seed=3)
     assert ends[0].numbers is not None and ends[1].numbers is not None
@@ -69,7 +69,7 @@ def test_between_two_styles(run: Run, munit_run: Path, picture: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--style", "blue"], "--style: 'blue' is not 'random', a picture, or numbers: 0.3,-1,…"),
+        (["--style", "blue"], "--style: 'blue' is not 'random', an image, or numbers: 0.3,-1,…"),
         (["--style=1,2"], "--style: 2 numbers, and a style of domain B has 3"),
         (["--style", "nowhere.png"], "nowhere.png: no such file"),
         (["--interpolate", "4"], "--interpolate: it takes two styles, "),
@@ -78,7 +78,7 @@ def test_between_two_styles(run: Run, munit_run: Path, picture: Path, tmp_path: 
         (["--style=1,2,3", "--style=0,0,0", "--interpolate", "3", "--samples", "2"], "--interpolate: it takes two"),
     ],
 )
-def test_mistakes(run: Run, munit_run: Path, picture: Path, tmp_path: Path, words: list[str], said: str) -> None:
-    code, _, err = run("translate", munit_run, picture, "-o", tmp_path, *words)
+def test_mistakes(run: Run, munit_run: Path, image: Path, tmp_path: Path, words: list[str], said: str) -> None:
+    code, _, err = run("translate", munit_run, image, "-o", tmp_path, *words)
     assert code == 2
     assert err.startswith(f"ganzoo: {said}")

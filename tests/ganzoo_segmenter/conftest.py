@@ -1,4 +1,4 @@
-"""Pictures of one bright disc each, with their masks, and a recipe for them."""
+"""Images of one bright disc each, with their masks, and a recipe for them."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Write = Callable[..., Path]
 
 
 def batch(size: int = 8) -> Step:
-    """Return four noisy pictures, brighter where their soft masks are larger; the last mask is empty."""
+    """Return four noisy images, brighter where their soft masks are larger; the last mask is empty."""
     drawn = torch.Generator().manual_seed(0)
     given = torch.rand(4, 1, size, size, generator=drawn)
     given[3] = 0
@@ -144,12 +144,12 @@ def test_a_masker_that_cannot_be_trained_is_refused() -> None:
 def test_recipes_that_make_no_sense_are_refused(write: Write, discs: Path) -> None:
     with pytest.raises(GanzooError, match=r"'full' cannot serve as S: it has no logits\(\)"):
         check(write(networks={"S": {"masker": "full"}}))
-    with pytest.raises(GanzooError, match="method 'segmenter' reads the mask of each picture, and the data set"):
+    with pytest.raises(GanzooError, match="method 'segmenter' reads the mask of each image, and the data set"):
         check(write(data={"masks": {}}))
     with pytest.raises(GanzooError, match="it measures AB, BA, and the method translates AA"):
         check(write(evaluate={"metrics": ["cycle_l1"], "best": None}))
-    with pytest.raises(GanzooError, match="takes no mask in the role 'judge'"):
-        package.run(write(), "maskers.judge=full", root=discs)
+    with pytest.raises(GanzooError, match="takes no mask in the role 'discriminator'"):
+        package.run(write(), "maskers.discriminator=full", root=discs)
 
 
 def test_check_shows_the_masker_and_how_it_is_called(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,13 +165,13 @@ def test_check_shows_the_masker_and_how_it_is_called(write: Write, capsys: pytes
     [({"optimizer": "adagrad", "dice": 1.0}, 0.05), ({"optimizer": "adam"}, 0.02), ({"optimizer": "sgd"}, 0.1)],
     ids=["adagrad and dice", "adam", "sgd"],
 )
-def test_a_handful_of_pictures_is_learnt(write: Write, tmp_path: Path, options: dict[str, Any], lr: float) -> None:
+def test_a_handful_of_images_is_learnt(write: Write, tmp_path: Path, options: dict[str, Any], lr: float) -> None:
     file = write(method=options, train={"steps": 80, "lr": lr, "ema": 0, "sample": 0, "save": 80})
-    figures = package.run(file, root=tmp_path)
-    assert figures["mask_iou"] > 0.9
-    assert figures["mask_iou_all_foreground"] < figures["mask_iou_mean_mask"] < 0.6
+    values = package.run(file, root=tmp_path)
+    assert values["mask_iou"] > 0.9
+    assert values["mask_iou_all_foreground"] < values["mask_iou_mean_mask"] < 0.6
     (untrained,) = [one for one in lines(tmp_path / "tiny/default/metrics.jsonl") if one["step"] == 0]
-    assert untrained["figures"]["mask_iou"] < 0.6
+    assert untrained["values"]["mask_iou"] < 0.6
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -210,7 +210,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, discs: Path) -> Path:
 def test_translating_gives_the_masks(trained: Path, discs: Path, tmp_path: Path) -> None:
     done = ganzoo("translate", trained, discs / "test", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "5 of 5 pictures translated AA" in done.stdout
+    assert "5 of 5 images translated AA" in done.stdout
     for source in (discs / "test").iterdir():
         with (
             Image.open(tmp_path / "out" / source.name) as made,
@@ -220,21 +220,21 @@ def test_translating_gives_the_masks(trained: Path, discs: Path, tmp_path: Path)
             ours, theirs = np.array(made) > 127, np.array(given) > 127
         assert (ours & theirs).sum() / (ours | theirs).sum() > 0.8
     network = package.load(trained).method.networks["S"]
-    picture = torch.rand(3, 9, 13) * 2 - 1
+    image = torch.rand(3, 9, 13) * 2 - 1
     with torch.no_grad():
-        mask = network(picture[None], Draws([]))
-    torch.testing.assert_close(package.load(trained).translate(picture), 2 * mask[0] - 1)
+        mask = network(image[None], Draws([]))
+    torch.testing.assert_close(package.load(trained).translate(image), 2 * mask[0] - 1)
 
 
 def test_what_was_learnt_serves_in_a_role(trained: Path, discs: Path) -> None:
     masker = UNet(weights=trained).eval().requires_grad_(False)
-    with Image.open(discs / "test/100.png") as picture, Image.open(discs / "test_masks/100.png") as given:
-        image, mask = (torch.from_numpy(np.array(one)) / 127.5 - 1 for one in (picture, given))
+    with Image.open(discs / "test/100.png") as source, Image.open(discs / "test_masks/100.png") as given:
+        image, mask = (torch.from_numpy(np.array(one)) / 127.5 - 1 for one in (source, given))
     made = masker(image.movedim(-1, 0)[None], Draws([]))[0, 0] >= 0.5
     assert float((made & (mask > 0)).sum() / (made | (mask > 0)).sum()) > 0.8
 
 
-def test_a_grid_shows_picture_given_mask_and_made_mask(trained: Path) -> None:
+def test_a_grid_shows_image_given_mask_and_made_mask(trained: Path) -> None:
     step = Step({"real_A": torch.zeros(1, 3, 4, 4), "given_mask_A": torch.ones(1, 1, 4, 4)})
     assert columns(step, "A") == ["real_A"]
     step["mask_A"] = step["logits_A"] = torch.zeros(1, 1, 4, 4)

@@ -23,7 +23,7 @@ from ganzoo_smcyclegan.method import SMCycleGAN
 
 
 class Bright(Masker):
-    """Soft: the brightness of the very picture that it is shown."""
+    """Soft: the brightness of the very image that it is shown."""
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         return (image.mean(1, keepdim=True) * 3).sigmoid()
@@ -33,7 +33,7 @@ def engine_of(method: Method, masker: Masker) -> Engine:
     torch.manual_seed(3)
     networks: dict[str, nn.Module] = {name: ResNet(3, 3, width=2, blocks=1) for name in ("G_AB", "G_BA")}
     networks |= {name: Patch(3, width=2, layers=1) for name in ("D_A", "D_B")}
-    method.bind({name: net for name, net in networks.items() if name in method.slots}, Roles({"judge": masker}))
+    method.bind({name: net for name, net in networks.items() if name in method.slots}, Roles({"discriminator": masker}))
     return Engine(method, Accelerator(cpu=True), lr=1e-3)
 
 
@@ -48,7 +48,7 @@ def three_steps(method: Method, masker: Masker) -> tuple[list[dict[str, Tensor]]
 @pytest.mark.parametrize(
     ("probability", "value"), [(0.0, 0.0), (1.0, 1.0), (0.5, 1.0)], ids=["never masked", "S is 1", "S is 1, at times"]
 )
-@pytest.mark.parametrize("pooled", ["judged", "raw"])
+@pytest.mark.parametrize("pooled", ["shown", "raw"])
 def test_it_reduces_to_cyclegan_exactly(probability: float, value: float, pooled: Any) -> None:
     soft = SMCycleGAN(mask_probability=probability, pool=1, pooled=pooled)
     *mine, one = three_steps(soft, Constant(value))
@@ -101,9 +101,9 @@ def test_real_and_fake_are_masked_by_their_own_mask_in_both_phases_and_direction
         torch.testing.assert_close(for_critic, torch.cat([masked(step[f"real_{domain}"]), masked(fakes[domain])]))
 
 
-@pytest.mark.parametrize("pooled", ["judged", "raw"])
+@pytest.mark.parametrize("pooled", ["shown", "raw"])
 def test_one_draw_a_step_serves_all(pooled: Any) -> None:
-    """Both phases, both directions, real and fake; the pictures are those of every step, the draws are not."""
+    """Both phases, both directions, real and fake; the images are those of every step, the draws are not."""
     example = batch_step(size=16)
     method = SMCycleGAN()
     engine_of(method, Bright())
@@ -162,13 +162,13 @@ def test_the_gradient_flows_through_the_masker_only_when_asked() -> None:
     torch.testing.assert_close(gradient(True), through.expand_as(image))
 
 
-def test_a_raw_pool_holds_whole_pictures_and_a_judged_one_masked_ones() -> None:
-    for pooled in ("judged", "raw"):
+def test_a_raw_pool_holds_whole_images_and_a_judged_one_masked_ones() -> None:
+    for pooled in ("shown", "raw"):
         method = SMCycleGAN(mask_probability=1.0, pool=1, pooled=pooled)
         engine = engine_of(method, Constant(0.0))
         engine.step([batch_step(size=16)])
         blank = all(not image.any() for image in method.state_dict().values())
-        assert blank == (pooled == "judged")
+        assert blank == (pooled == "shown")
 
 
 @pytest.mark.parametrize(

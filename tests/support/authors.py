@@ -83,7 +83,7 @@ def unit_decode(state: State, x: Tensor) -> Tensor:
     return decoder_end(state, x)
 
 
-def munit_judge(state: State, x: Tensor) -> list[Tensor]:
+def munit_discriminator(state: State, x: Tensor) -> list[Tensor]:
     found = []
     for scale in range(3):
         maps = x

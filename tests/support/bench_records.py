@@ -21,7 +21,7 @@ SPEC: dict[str, Any] = {
     "seeds": [0, 1],
     "set": ["train.steps=2"],
     "rows": {"one": {"label": "One", "recipe": "tiny.yaml"}, "two": {"label": "Two", "recipe": "tiny.yaml"}},
-    "columns": [{"figure": "cycle_l1_AB", "label": "cycle", "better": "less"}],
+    "columns": [{"value": "cycle_l1_AB", "label": "cycle", "better": "less"}],
 }
 
 
@@ -56,7 +56,7 @@ def write_spec(folder: Path, **changes: Any) -> Path:
 def record(
     row: str,
     seed: int,
-    figures: dict[str, float],
+    values: dict[str, float],
     *,
     data: str = "",
     status: Any = "ok",
@@ -75,7 +75,7 @@ def record(
         plugins={},
         trained_by=[],
         core="",
-        data=Data(dataset="noise", keys={}, pictures={}),
+        data=Data(dataset="noise", keys={}, images={}),
         seed=seed,
         step=100,
         trained=100,
@@ -83,10 +83,10 @@ def record(
         rule="last",
         weights="",
         split="test",
-        pictures={},
+        images={},
         metrics=[],
-        figures=figures,
-        about={name: about or {"metric": "x", "n_fake": 3} for name in figures},
+        values=values,
+        about={name: about or {"metric": "x", "n_fake": 3} for name in values},
         failed=failed or {},
         cost=Cost(seconds=60.0),
         environment={"device": "a machine", "cores": 2},

@@ -1,4 +1,4 @@
-"""Train a recipe with networks and pictures in float64, so that what differs by rounding alone stays equal to 1e-9.
+"""Train a recipe with networks and images in float64, so that what differs by rounding alone stays equal to 1e-9.
 
 In float32 the L1 terms and instance norms of tiny untrained networks turn rounding into visible differences within
 a few steps; here a real difference between one process and two cannot hide behind that.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import ganzoo.data.transforms
+import ganzoo.data.loader
 import ganzoo.evaluation.evaluator
 from ganzoo.data.loader import make_step
 from ganzoo.step import Step
@@ -24,7 +24,7 @@ def make_double_step(*args: Any, **about: Any) -> Step:
 
 def main() -> None:
     recipe, root, *overrides = sys.argv[1:]
-    for module in (ganzoo.data.transforms, ganzoo.evaluation.evaluator):
+    for module in (ganzoo.data.loader, ganzoo.evaluation.evaluator):
         module.make_step = make_double_step  # type: ignore[attr-defined]
     run = Run.prepare(recipe, overrides, root=root)
     averages = run.engine.average.networks if run.engine.average else {}

@@ -21,7 +21,7 @@ CUT = {"method": {"layers": [0, 4]}, "networks": {"G": SMOOTH, "D": PATCH}}
 PARTS: dict[str, dict[str, Any]] = {
     "cyclegan": {"networks": {"G": RESNET, "D": PATCH}},
     "mask_cyclegan": {"networks": {"G": RESNET, "D": PATCH}, "maskers": {"input": "multi_rectangle"}},
-    "smcyclegan": {"networks": {"G": RESNET, "D": PATCH}, "maskers": {"judge": "full"}},
+    "smcyclegan": {"networks": {"G": RESNET, "D": PATCH}, "maskers": {"discriminator": "full"}},
     "art2real": {"method": {"bank": "nowhere"}, "networks": {"G": RESNET, "D": PATCH}},
     "pix2pix": {"networks": {"G": UNET, "D": PATCH}},
     "munit": {"networks": {"G": {"generator": "munit", "width": 2, "blocks": 1, "hidden": 4}, "D": MULTISCALE}},
@@ -74,7 +74,7 @@ def load(file: Path) -> Callable[..., Tensor]:
 
 
 def assert_translates(run: Path, file: Path, about: dict[str, Any]) -> None:
-    """Hold a file against the run, at sizes that nothing divides, with several pictures and with one."""
+    """Hold a file against the run, at sizes that nothing divides, with several images and with one."""
     loaded, translator = load(file), ganzoo.load(run, device="cpu")
     shape = about["inputs"]["images"]["shape"]
     sizes = ((3, 17, 22), (1, 31, 9)) if shape[2] == "height" else ((2, *shape[2:]),)

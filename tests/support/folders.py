@@ -1,4 +1,4 @@
-"""A folder of pictures for the tests of data sets that read files, and what they answer."""
+"""A folder of images for the tests of data sets that read files, and what they answer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ganzoo.interfaces import Dataset, Split
 
 
 def save(path: Path, shade: int = 0, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> Path:
-    """Write a picture of one shade; return its path."""
+    """Write an image of one shade; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, shade if mode in "LP" else (shade, shade, shade)).save(path)
     return path
 
 
 def names(data: Dataset, split: Split, domain: str) -> list[str]:
-    """Return the names of a domain's pictures, in their order."""
+    """Return the names of a domain's images, in their order."""
     return [data.sample(split, domain, i).name for i in range(data.count(split, domain))]

@@ -45,7 +45,7 @@ def write_run(
     (folder / "samples").mkdir(parents=True)
     (folder / "resolved.yaml").write_text(yaml.safe_dump(dict(recipe), allow_unicode=True))
     (folder / "recipe.yaml").write_text("# as given\n")
-    (folder / "env.json").write_text(json.dumps({"ganzoo": "0", "device": "cpu", "pictures": {"A": 3, "B": 4}}))
+    (folder / "env.json").write_text(json.dumps({"ganzoo": "0", "device": "cpu", "images": {"A": 3, "B": 4}}))
     for name, of in (("metrics", lines), ("events", events), ("results", results)):
         write_lines(folder / f"{name}.jsonl", of)
     if best:

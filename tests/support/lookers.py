@@ -22,7 +22,7 @@ def made(model: str, classes: int, **options: Any) -> nn.Module:
         network: nn.Module = get_model(model, weights=None, num_classes=classes, **backbone, **options)
         for name, one in network.named_parameters():
             if one.dim() == 4 and not name.startswith(("rpn", "roi_heads")):
-                nn.init.kaiming_normal_(one)  # wide enough for pictures to differ in what is made of them
+                nn.init.kaiming_normal_(one)  # wide enough for images to differ in what is made of them
             if name.startswith("roi_heads.box_predictor"):
                 one.mul_(0.05)  # and narrow enough for boxes to differ
     return network.eval().requires_grad_(False)

@@ -23,33 +23,33 @@ def patterns(count: int, seed: int) -> Tensor:
 
 
 def grey(pattern: Tensor) -> Tensor:
-    """Return patterns as pictures of A."""
+    """Return patterns as images of A."""
     return pattern.expand(-1, 3, -1, -1)
 
 
 def tinted(pattern: Tensor) -> Tensor:
-    """Return patterns as pictures of B."""
+    """Return patterns as images of B."""
     return torch.cat([0.9 * pattern, 0.5 * pattern + 0.2, 0.2 * pattern - 0.6], 1)
 
 
 def trained(
     method: Method,
     networks: Mapping[str, nn.Module],
-    pictures: Mapping[str, Tensor],
+    images: Mapping[str, Tensor],
     *,
     steps: int,
     lr: float,
     batch: int = 4,
     seed: int = 0,
 ) -> Step:
-    """Train a method on some pictures of A and of B, drawn apart; return what it then makes of all of them."""
+    """Train a method on some images of A and of B, drawn apart; return what it then makes of all of them."""
     engine = engine_of(method, networks, lr=lr)
     drawn = torch.Generator().manual_seed(seed)
     for index in range(steps):
-        rows = {one: torch.randperm(len(those), generator=drawn)[:batch] for one, those in pictures.items()}
-        real = {f"real_{one}": those[rows[one]] for one, those in pictures.items()}
+        rows = {one: torch.randperm(len(those), generator=drawn)[:batch] for one, those in images.items()}
+        real = {f"real_{one}": those[rows[one]] for one, those in images.items()}
         engine.step([Step(real, seed=seed, index=index, samples=range(index * batch, (index + 1) * batch))])
-    every = {f"real_{one}": those for one, those in pictures.items()}
+    every = {f"real_{one}": those for one, those in images.items()}
     step = Step(every, samples=range(len(every["real_A"])), training=False)
     with engine.evaluating():
         method.forward(step)
@@ -57,12 +57,12 @@ def trained(
 
 
 def error(step: Step, kind: str) -> float:
-    """Return the mean difference of a step's pictures and what became of them, ``rec`` or ``idt``, in both domains."""
+    """Return the mean difference of a step's images and what became of them, ``rec`` or ``idt``, in both domains."""
     return sum(float((step[f"{kind}_{one}"] - step[f"real_{one}"]).abs().mean()) for one in "AB") / 2
 
 
 @torch.no_grad()
 def likeness(one: Tensor, other: Tensor) -> float:
-    """Return the mean correlation of pictures' first channels."""
+    """Return the mean correlation of images' first channels."""
     a, b = (rows - rows.mean(1, keepdim=True) for rows in (one[:, 0].flatten(1), other[:, 0].flatten(1)))
     return float(F.cosine_similarity(a, b).mean())

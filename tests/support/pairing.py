@@ -1,4 +1,4 @@
-"""Pictures in pairs, and metrics bound to a method and data, for the tests of figures that compare."""
+"""Images in pairs, and metrics bound to a method and data, for the tests of figures that compare."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganzoo_cyclegan.method import CycleGAN
 
 
 class Pairs(Noise):
-    """Picture i of A and picture i of B are each other's pair."""
+    """Image i of A and image i of B are each other's pair."""
 
     paired = True
 
@@ -47,5 +47,5 @@ def paired_step(batch: int = 3, size: int = 12) -> Step:
 
 
 def figures(metric: Metric, step: Step, direction: Direction = "AB") -> dict[str, float]:
-    """Return a metric's figures of the pictures of one step."""
+    """Return a metric's figures of the images of one step."""
     return metric.compute(metric.rows(step, direction), {})

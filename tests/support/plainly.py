@@ -50,7 +50,7 @@ def assert_trains_plainly(
         networks: makes them.
         terms: the terms of a phase, each pass by itself.
         steps: how many.
-        batch: pictures of each domain.
+        batch: images of each domain.
         adam: its options but for the learning rate.
     """
     engine, plain = engine_of(method, networks), engine_of(mirror, networks)

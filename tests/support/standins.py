@@ -21,7 +21,7 @@ from ganzoo.step import Step
 
 
 class Noise(Dataset):
-    """Pictures of noise, darker in A than in B."""
+    """Images of noise, darker in A than in B."""
 
     def __init__(self, *, A: int = 12, B: int = 10, size: int = 16, test: int = 4, masks: bool = False) -> None:
         self.masks = masks
@@ -232,4 +232,4 @@ def figures_of(engine: Engine, reader: Reader, *metrics: Metric, batch: int = 16
     found = Evaluator(engine, reader, named, seed=0, batch=batch).measure("test")
     if found.failed:
         raise GanzooError(next(iter(found.failed.values())))
-    return found.figures
+    return found.values

@@ -1,4 +1,4 @@
-"""Tiny runs on pictures in a temporary folder, for the tests of runs, resuming, processes and translation."""
+"""Tiny runs on images in a temporary folder, for the tests of runs, resuming, processes and translation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 TIMES = ("time", "images_per_s", "data_wait", "seconds", "memory", "cost")
 """The fields of a line that differ between two equal runs."""
 CALLED = ("recipe", "name", "recipe_key", "trained_by")
-"""The fields of a record that tell which of two equal runs it is, and in what sittings it came to its end."""
+"""The fields of a record that tell which of two equal runs it is, and in what sessions it came to its end."""
 
 RECIPE: dict[str, Any] = {
     "method": {"method": "cyclegan", "pool": 2},
@@ -27,14 +27,14 @@ RECIPE: dict[str, Any] = {
         "G": {"generator": "resnet", "width": 2, "blocks": 1},
         "D": {"discriminator": "patch", "width": 2, "layers": 1},
     },
-    "data": {"dataset": "folders", "root": "pictures"},
+    "data": {"dataset": "folders", "root": "images"},
     "images": {"size": 12, "load": 16},
     "train": {"steps": 8, "batch": 2, "lr": 1e-3, "ema": 0.5, "log": 3, "sample": 4, "save": 2},
     "evaluate": {"metrics": ["cycle_l1", "identity_l1"], "every": 4, "best": "min cycle_l1_AB"},
 }
 
 
-def make_pictures(folder: Path, train: int = 12, test: int = 3, *, masks: bool = False) -> Path:
+def make_images(folder: Path, train: int = 12, test: int = 3, *, masks: bool = False) -> Path:
     """Write small PNGs of noise into trainA, trainB, testA, testB; and their masks, the left half, beside them."""
     for split, count in (("train", train), ("test", test)):
         for domain in "AB":
@@ -52,11 +52,11 @@ def make_pictures(folder: Path, train: int = 12, test: int = 3, *, masks: bool =
 
 
 def write_recipe(folder: Path, name: str = "tiny", **changes: Mapping[str, Any]) -> Path:
-    """Write the tiny recipe, its pictures beside it, with changed sections."""
-    if not (folder / "pictures").exists():
-        make_pictures(folder / "pictures")
+    """Write the tiny recipe, its images beside it, with changed sections."""
+    if not (folder / "images").exists():
+        make_images(folder / "images")
     recipe = {section: {**dict(value)} for section, value in RECIPE.items()}
-    recipe["data"]["root"] = str(folder / "pictures")
+    recipe["data"]["root"] = str(folder / "images")
     for section, value in changes.items():
         recipe[section] = {**recipe.get(section, {}), **value}
     file = folder / f"{name}.yaml"
@@ -95,9 +95,9 @@ def double_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) ->
 
 
 def everything(checkpoint: Path) -> dict[str, bytes]:
-    """Return every tensor of a checkpoint as bytes, by file and name, and its progress but for the sittings."""
+    """Return every tensor of a checkpoint as bytes, by file and name, and its progress but for the sessions."""
     progress = json.loads((checkpoint / "progress.json").read_bytes())
-    del progress["sittings"]
+    del progress["sessions"]
     found = {"progress": json.dumps(progress).encode()}
     for file in sorted(checkpoint.rglob("*.safetensors")):
         for name, tensor in load_file(file).items():
@@ -112,7 +112,7 @@ def lines(file: Path, *without: str) -> list[dict[str, Any]]:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Assert that two runs left the same weights, state, figures and pictures, bit for bit but for times."""
+    """Assert that two runs left the same weights, state, figures and images, bit for bit but for times."""
     mine, theirs = everything(one / "checkpoints" / "last"), everything(other / "checkpoints" / "last")
     assert mine.keys() == theirs.keys()
     assert [name for name in mine if mine[name] != theirs[name]] == []

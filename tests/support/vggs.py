@@ -53,11 +53,11 @@ def vgg_plainly(
     unpooled: Sequence[str] = (),
     average: bool = False,
 ) -> dict[str, Tensor]:
-    """Return every layer's maps of a picture (B, 3, H, W) in [−1, 1], in float64.
+    """Return every layer's maps of an image (B, 3, H, W) in [−1, 1], in float64.
 
     Args:
         weights: as torchvision names them.
-        image: the picture.
+        image: the image.
         mean: taken off the channels in [0, 255], in the order in which the network reads them.
         scale: by which they are divided then, likewise.
         blue_first: whether blue is read first.

@@ -13,7 +13,7 @@ from ganzoo.randomness import Draws
 
 
 class Disc(Masker):
-    """A disc in the middle of the picture.
+    """A disc in the middle of the image.
 
     Args:
         radius: in halves of the shorter side; 1 touches it.

@@ -8,7 +8,7 @@ from ganzoo.interfaces import Loss
 
 
 class MeanColour(Loss):
-    """Hold the mean colour of one picture near another's.
+    """Hold the mean colour of one image near another's.
 
     ``losses: {tint: {loss: mean_colour, of: {image: fake_B, target: real_B}, weight: 0.5}}``
     """

@@ -12,7 +12,7 @@ class Pointwise(nn.Module):
     """Recolour each pixel by itself: 1×1 convolutions, any height and width.
 
     Args:
-        in_channels: of the pictures that enter; ganzoo supplies what stands before the ``*``.
+        in_channels: of the images that enter; ganzoo supplies what stands before the ``*``.
         out_channels: of those that leave.
         width: hidden channels; what stands after the ``*`` are the options that recipes may set.
         layers: hidden layers.

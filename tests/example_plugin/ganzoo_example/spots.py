@@ -17,8 +17,8 @@ class Spots(Dataset):
     """One square spot on grey noise: red in A, blue in B. Drawn, not read, so that nothing is downloaded.
 
     Args:
-        count: training pictures of each domain; there are four more for validation and four for tests.
-        size: the pictures' side in pixels.
+        count: training images of each domain; there are four more for validation and four for tests.
+        size: the images' side in pixels.
     """
 
     def __init__(self, *, count: Annotated[int, Field(ge=1)] = 16, size: Annotated[int, Field(ge=8)] = 16) -> None:
@@ -26,11 +26,11 @@ class Spots(Dataset):
         self.size = size
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many pictures there are."""
+        """Return how many images there are."""
         return self.counts[split]
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Draw one picture; a key for every draw, so that picture 3 is the same whenever it is asked for."""
+        """Draw one image; a key for every draw, so that image 3 is the same whenever it is asked for."""
         rng = keyed("spots", split, domain, index)
         pixels = np.repeat(rng.integers(90, 160, (self.size, self.size, 1), dtype=np.uint8), 3, axis=2)
         mask = np.zeros((self.size, self.size), dtype=np.uint8)

@@ -47,9 +47,9 @@ def test_where_only_what_measures_has_changed_a_run_is_measured_again(
     second = make(bench)
     assert runs.names == ["one-seed0", "evaluate one-seed0", "two-seed0", "evaluate two-seed0"]
     assert [one["plugins"]["metrics"]["code"] for one in second] == ["another"] * 2
-    assert [one["figures"] for one in second] == [one["figures"] for one in first]
+    assert [one["values"] for one in second] == [one["values"] for one in first]
     other = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[identity_l1]"]))
-    assert [set(one["figures"]) for one in other] == [{"identity_l1_AB", "identity_l1_BA"}] * 2
+    assert [set(one["values"]) for one in other] == [{"identity_l1_AB", "identity_l1_BA"}] * 2
     assert [one["weights"] for one in other] == [one["weights"] for one in first]
     assert not list(tmp_path.glob("runs/spec/tiny/*.before-1"))
     best = spec(
@@ -76,15 +76,15 @@ def test_a_run_that_was_trained_otherwise_is_put_aside_though_it_could_go_on(tmp
     assert [one["weights"] for one in make(fresh)] == [one["weights"] for one in found] != longer
 
 
-def test_other_pictures_are_trained_on_anew_or_measured_anew(tmp_path: Path, runs: Runs) -> None:
+def test_other_images_are_trained_on_anew_or_measured_anew(tmp_path: Path, runs: Runs) -> None:
     bench = spec(tmp_path, seeds=[0])
     first = make(bench)
     for split, other_weights in (("test", False), ("train", True)):
-        pictures = sorted((tmp_path / f"pictures/{split}A").glob("*"))
-        pictures[0].write_bytes(pictures[1].read_bytes())
+        images = sorted((tmp_path / f"images/{split}A").glob("*"))
+        images[0].write_bytes(images[1].read_bytes())
         found = make(bench)
         assert [one["weights"] != two["weights"] for one, two in zip(first, found, strict=True)] == [other_weights] * 2
-        assert found[0]["figures"] != first[0]["figures"]
+        assert found[0]["values"] != first[0]["values"]
         assert make(bench) == found  # nothing is stale any more
 
 
@@ -113,8 +113,8 @@ def test_a_run_of_which_it_is_not_known_what_trained_it_is_put_aside(tmp_path: P
     for row, change in (("one", {}), ("two", {"step": 1})):
         file = tmp_path / f"runs/spec/tiny/{row}-seed0/checkpoints/last/progress.json"
         saved = json.loads(file.read_text())
-        first = saved.pop("sittings")[0]
-        file.write_text(json.dumps({**saved, "sittings": [{**first, **change}]} if change else saved))
+        first = saved.pop("sessions")[0]
+        file.write_text(json.dumps({**saved, "sessions": [{**first, **change}]} if change else saved))
     make(bench)
     assert len([*(tmp_path / "runs/spec/tiny").glob("*.before-1")]) == 2
 
@@ -142,12 +142,12 @@ def test_another_way_to_prepare_marks_what_stands_on_it(tmp_path: Path, monkeypa
     assert len(found.names) == 4
 
 
-def test_changed_pictures_mark_a_row_and_missing_ones_do_not(tmp_path: Path, runs: Runs, run: Run) -> None:
+def test_changed_images_mark_a_row_and_missing_ones_do_not(tmp_path: Path, runs: Runs, run: Run) -> None:
     bench = spec(tmp_path, seeds=[0])
     make(bench)
     assert "outdated" not in run("table", str(bench.file))[1]
-    pictures = sorted((tmp_path / "pictures/testA").glob("*"))
-    pictures[0].write_bytes(pictures[1].read_bytes())
-    assert "outdated: changed since it was run: pictures" in run("table", str(bench.file))[1]
-    (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    images = sorted((tmp_path / "images/testA").glob("*"))
+    images[0].write_bytes(images[1].read_bytes())
+    assert "outdated: changed since it was run: images" in run("table", str(bench.file))[1]
+    (tmp_path / "images").rename(tmp_path / "elsewhere")
     assert "outdated" not in run("table", str(bench.file))[1]

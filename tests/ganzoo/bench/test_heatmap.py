@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from bench_records import record, write_spec
 
 from ganzoo.bench.heatmap import heat_map
-from ganzoo.bench.matrix import figure
+from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.spec import Bench, read_spec
 from ganzoo.bench.table import matrix_of
 from ganzoo.provenance.record import Record
@@ -31,14 +31,14 @@ def bench(folder: Path, **changes: Any) -> Bench:
     return read_spec(write_spec(folder, **{"rows": rows, "columns": [], "matrix": MATRIX, **changes}))
 
 
-def records(**values: float) -> list[Record]:
+def records(**means: float) -> list[Record]:
     """Return records of two rows and seeds; ``one_made_real`` gives the mean of a figure over the seeds."""
-    about = {"metric": "fid", "figure": "fid", "network": "net", "n_fake": 7, "n_real": 7}
+    about = {"metric": "fid", "value": "fid", "network": "net", "n_fake": 7, "n_real": 7}
     found = []
     for row, seed in product(("one", "two"), (0, 1)):
         keys = {(first, second): f"{row}_{first}_{second}" for first, second in product(SETS, SETS)}
-        figures = {figure("B", *pair): values[key] + seed - 0.5 for pair, key in keys.items() if key in values}
-        found.append(record(row, seed, figures, about=about, failed={figure("B", "made", "real"): "it broke"}))
+        values = {distance_name("B", *pair): means[key] + seed - 0.5 for pair, key in keys.items() if key in means}
+        found.append(record(row, seed, values, about=about, failed={distance_name("B", "made", "real"): "it broke"}))
     return found
 
 
@@ -113,7 +113,7 @@ def test_every_text_lies_on_the_sheet(tmp_path: Path) -> None:
 
 
 def test_a_table_has_a_line_a_set_with_spreads_notes_and_the_papers_figure(tmp_path: Path) -> None:
-    paper = {"protocol": "theirs", "figures": {"one": {figure("B", "real", "made"): 84.83}}}
+    paper = {"protocol": "theirs", "values": {"one": {distance_name("B", "real", "made"): 84.83}}}
     made = matrix_of(
         bench(tmp_path, paper=paper),
         records(one_real_real=0.0, one_real_made=3.0, one_made_made=-0.001, two_made_real=2.0),
@@ -137,5 +137,5 @@ def test_a_table_has_a_line_a_set_with_spreads_notes_and_the_papers_figure(tmp_p
         made.made[0]
         == "fid, network net, of each line's set, taken as translations, from each column's, taken as real."
     )
-    assert made.made[1] == f"Pictures of {AWKWARD}, zebras: 7 real, 7 made."
+    assert made.made[1] == f"Images of {AWKWARD}, zebras: 7 real, 7 made."
     assert "Mean ± standard deviation over 2 seeds." in made.made

@@ -1,4 +1,4 @@
-"""A matrix in place of columns, measured on a tiny run: each figure as it is found on two folders of pictures."""
+"""A matrix in place of columns, measured on a tiny run: each figure as it is found on two folders of images."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from bench_records import Runs, write_spec
 from calls import Run, refusal
-from pictures import save
+from images import save
 from tinyrun import write_recipe
 from torch import Tensor
 from trunks import saved
 
 from ganzoo.bench import runner, subprocesses
-from ganzoo.bench.matrix import figure
+from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.runner import kept
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.evaluation.folders import evaluate_folder
@@ -45,15 +45,13 @@ MADE = [name for name in SETS if name not in ("held out", "given")]
 
 
 def make_bench(folder: Path, **changes: Any) -> Bench:
-    """Write pictures, a recipe and a spec with a matrix."""
+    """Write images, a recipe and a spec with a matrix."""
     if not (folder / "tiny.yaml").exists():
         for split, domain in product(("train", "test"), "AB"):
             for index in range({"train": 9, "test": 4 if domain == "A" else 5}[split]):
                 rng = np.random.default_rng([len(split), ord(domain), index])
                 level = 90 if domain == "A" else 256
-                save(
-                    folder / f"pictures/{split}{domain}/{index}.png", rng.integers(0, level, (SIDE, SIDE, 3), np.uint8)
-                )
+                save(folder / f"images/{split}{domain}/{index}.png", rng.integers(0, level, (SIDE, SIDE, 3), np.uint8))
         generator = {"generator": "resnet", "width": 4, "blocks": 1}
         write_recipe(
             folder,
@@ -115,39 +113,39 @@ def test_each_figure_is_the_metric_of_two_folders(bench: Bench, tmp_path: Path) 
     metric = f"{{metric: fd, weights: {tmp_path / 'squeeze.safetensors'}}}"
     folders: dict[tuple[str, str], Path] = {}
     for source, target in ("AB", "BA"):
-        folders[target, "real test"] = tmp_path / f"pictures/test{target}"
+        folders[target, "real test"] = tmp_path / f"images/test{target}"
         for name, masker in MASKERS.items():
             folders[target, name] = tmp_path / "translated" / target / name.replace(" ", "")
             text = masker if isinstance(masker, str) else f"{{masker: centered_square, scales: {masker['scales']}}}"
-            pictures = tmp_path / f"pictures/test{source}"
-            translate_files(run, [pictures], folders[target, name], direction=source + target, maskers=[text])
+            images = tmp_path / f"images/test{source}"
+            translate_files(run, [images], folders[target, name], direction=source + target, maskers=[text])
     sets = ["real test", *MASKERS]
     for domain, first, second in product("AB", sets, sets):
-        figures = evaluate_folder(folders[domain, first], folders[domain, second], [metric])["figures"]
-        (value,) = figures.values()
-        found = record.figures[figure(domain, first, second)]
+        values = evaluate_folder(folders[domain, first], folders[domain, second], [metric])["values"]
+        (value,) = values.values()
+        found = record.values[distance_name(domain, first, second)]
         assert found == pytest.approx(value, rel=2e-3, abs=1e-6), (domain, first, second)
-    assert record.figures[figure("A", "scale 0.5", "all")] > 0.01
+    assert record.values[distance_name("A", "scale 0.5", "all")] > 0.01
 
 
 def test_a_symmetric_distance_makes_a_symmetric_matrix_with_a_diagonal_of_zeros(bench: Bench) -> None:
-    figures = record_of(bench).figures
-    largest = max(value for name, value in figures.items() if "|" in name)
+    values = record_of(bench).values
+    largest = max(value for name, value in values.items() if "|" in name)
     for domain, first, second in product("AB", MADE, MADE):
-        one, other = figures[figure(domain, first, second)], figures[figure(domain, second, first)]
+        one, other = values[distance_name(domain, first, second)], values[distance_name(domain, second, first)]
         assert one == pytest.approx(other, rel=1e-6, abs=1e-9 * largest)
         assert (abs(one) < 1e-9 * largest) == (first == second)
 
 
 def test_a_record_says_what_was_compared(bench: Bench) -> None:
     record = record_of(bench)
-    about = record.about[figure("B", "real train", "scale 0.5")]
-    assert (about["metric"], about["figure"]) == ("fd", "fd_squeezenet1_1")
+    about = record.about[distance_name("B", "real train", "scale 0.5")]
+    assert (about["metric"], about["value"]) == ("fd", "fd_squeezenet1_1")
     assert (about["n_fake"], about["n_real"]) == (9, 4)  # a translation into B begins in A
-    assert record.about[figure("A", "scale 0.5", "real test")]["n_fake"] == 5
+    assert record.about[distance_name("A", "scale 0.5", "real test")]["n_fake"] == 5
     assert about["sets"] == [{"real": "train"}, {"masker": MASKERS["scale 0.5"]}]
     assert record.metrics == [{**record.metrics[0], "metric": "fd", "weights": "squeeze.safetensors"}]
-    assert {"fd_squeezenet1_1_AB", "fd_squeezenet1_1_BA"} <= set(record.figures)  # as the run itself is measured
+    assert {"fd_squeezenet1_1_AB", "fd_squeezenet1_1_BA"} <= set(record.values)  # as the run itself is measured
     assert {"mask_cyclegan", "maskers", "metrics"} <= set(record.plugins)
 
 
@@ -155,16 +153,21 @@ def test_a_set_that_fails_is_a_dash_with_its_reason_and_costs_no_other(bench: Be
     record = record_of(bench)
     assert record.status == "failed"
     for domain, first, second in product("AB", SETS, SETS):
-        key = figure(domain, first, second)
-        assert (key in record.figures) == (first in MADE and second in MADE) == (key not in record.failed)
-    assert record.failed[figure("A", "real test", "held out")] == "held out: there are no pictures of A in validation"
-    assert "given: maskers.input: it reads what the data set gives" in record.failed[figure("A", "given", "real test")]
+        key = distance_name(domain, first, second)
+        assert (key in record.values) == (first in MADE and second in MADE) == (key not in record.failed)
+    assert (
+        record.failed[distance_name("A", "real test", "held out")] == "held out: there are no images of A in validation"
+    )
+    assert (
+        "given: maskers.input: it reads what the data set gives"
+        in record.failed[distance_name("A", "given", "real test")]
+    )
     assert str(tmp_path) not in bench.records.read_text()
     table = run("table", str(bench.file), "--data", str(tmp_path), "--format", "csv")[1].splitlines()
     assert table[0] == "," + ",".join(SETS) + ",notes"
     assert [line.count("—") for line in table[1:]] == [2, 2, 2, 2, 6, 6] * 2
     lines = {line.split(",")[1].strip(' "'): line for line in table[1:7]}
-    assert f",{record.figures[figure('A', 'scale 0.5', 'real test')]:.2f}," in lines["dark ones: scale 0.5"]
+    assert f",{record.values[distance_name('A', 'scale 0.5', 'real test')]:.2f}," in lines["dark ones: scale 0.5"]
     assert "maskers.input: it reads what the data set gives" in lines["dark ones: real test"]
 
 
@@ -172,7 +175,7 @@ def test_a_distance_that_fails_is_a_dash_with_its_reason(
     bench: Bench, runs: Runs, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def compute(self: FD, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        if (len(rows["features"]), len(real["features"])) == (9, 4):  # training pictures; those of a test
+        if (len(rows["features"]), len(real["features"])) == (9, 4):  # training images; those of a test
             raise ZeroDivisionError("planted")
         return {"one": 0.25, "another": 7.0}
 
@@ -180,8 +183,11 @@ def test_a_distance_that_fails_is_a_dash_with_its_reason(
     runner.run(bench, places(bench), jobs=1)
     record = record_of(bench)
     planted = {name for name, why in record.failed.items() if why == "ZeroDivisionError: planted"}
-    assert planted == {figure("A", "real train", "real test"), *(figure("B", "real train", name) for name in MASKERS)}
-    assert record.figures[figure("A", "real test", "real train")] == 0.25  # the first of its figures
+    assert planted == {
+        distance_name("A", "real train", "real test"),
+        *(distance_name("B", "real train", name) for name in MASKERS),
+    }
+    assert record.values[distance_name("A", "real test", "real train")] == 0.25  # the first of its figures
     assert "— | 0.25 | 0.25 |" in run("table", str(bench.file), "--data", str(bench.file.parent))[1].replace(
         "<sup>1</sup>", ""
     )
@@ -196,14 +202,14 @@ def test_what_is_changed_is_measured_again_and_nothing_else(bench: Bench, runs: 
     runner.run(small, places(small), jobs=1)
     assert runs.names == ["one-seed0"]
     assert record_of(small).status == "ok"
-    assert {name: value for name, value in before.figures.items() if name not in record_of(small).figures} == {}
+    assert {name: value for name, value in before.values.items() if name not in record_of(small).values} == {}
     other = make_bench(folder, matrix={"sets": {**whole, "all": {"masker": "round"}}})
     assert "outdated: changed since it was run: sets" in run("table", str(other.file), "--data", str(folder))[1]
     runner.run(other, places(other), jobs=1)
     assert runs.names == ["one-seed0"] * 2
-    now = record_of(other).figures
-    assert {name for name in now if abs(now[name] - before.figures[name]) > 1e-6} == {
-        figure(domain, *pair)
+    now = record_of(other).values
+    assert {name for name in now if abs(now[name] - before.values[name]) > 1e-6} == {
+        distance_name(domain, *pair)
         for domain in "AB"
         for pair in product(MADE, MADE)
         if "all" in pair and set(pair) != {"all"}
@@ -218,12 +224,12 @@ def test_the_heat_map_is_drawn_beside_the_page_and_edits_are_noticed(bench: Benc
     assert run(*words, "--check")[0] == 0
     drawn = folder / "spec.svg"
     texts = [one.text for one in ElementTree.parse(drawn).iter("{http://www.w3.org/2000/svg}text")]
-    figures = record_of(bench).figures
+    values = record_of(bench).values
     for domain, first, second in product("AB", MADE, MADE):
-        assert f"{figures[figure(domain, first, second)]:z.2f}" in texts
+        assert f"{values[distance_name(domain, first, second)]:z.2f}" in texts
     assert texts.count("—") == 2 * (len(SETS) ** 2 - len(MADE) ** 2)
     text = drawn.read_text()
-    drawn.write_text(text.replace(f"{figures[figure('A', 'all', 'real test')]:.2f}", "0.01", 1))
+    drawn.write_text(text.replace(f"{values[distance_name('A', 'all', 'real test')]:.2f}", "0.01", 1))
     assert "spec.svg: it is not what the records of spec give" in run(*words, "--check")[2]
     drawn.unlink()
     assert "spec.svg: it is not what the records of spec give" in run(*words, "--check")[2]
@@ -232,7 +238,7 @@ def test_the_heat_map_is_drawn_beside_the_page_and_edits_are_noticed(bench: Benc
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"matrix": {"metric": "cycle_l1"}}, "matrix.metric: 'cycle_l1' looks at no real pictures"),
+        ({"matrix": {"metric": "cycle_l1"}}, "matrix.metric: 'cycle_l1' looks at no real images"),
         ({"matrix": {"metric": "swdd"}}, "unknown metric 'swdd'"),
         ({"matrix": {"sets": {**SETS, "all": {"masker": "ful"}}}}, "matrix.sets.all: masker: unknown masker 'ful'"),
         ({"matrix": {"sets": {**SETS, "all": {"masker": {"masker": "round", "scale": 9}}}}}, "matrix.sets.all: scale"),
@@ -250,7 +256,7 @@ def test_mistakes_are_told_before_anything_is_run(made: Path, runs: Runs, change
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"columns": [{"figure": "x", "label": "x"}]}, "spec: a table has columns, or a matrix: give one of them"),
+        ({"columns": [{"value": "x", "label": "x"}]}, "spec: a table has columns, or a matrix: give one of them"),
         ({"matrix": {"sets": {"one": {"real": "train"}}}}, "matrix.sets: Dictionary should have at least 2 items"),
         ({"matrix": {"sets": {**SETS, "all": {}}}}, "matrix.sets.all: Value error, a set is {real: train}"),
         ({"matrix": {"sets": {**SETS, "all": {"real": "all"}}}}, "matrix.sets.all.real: Input should be 'train'"),
@@ -262,11 +268,11 @@ def test_mistakes_are_told_before_anything_is_run(made: Path, runs: Runs, change
             "matrix.metric: Value error, it is one metric: NAME, or {metric: NAME",
         ),
         (
-            {"data": {"x": {}, "y": {}}, "paper": {"protocol": "x", "figures": {"one": {"A: all | real test": 1.0}}}},
+            {"data": {"x": {}, "y": {}}, "paper": {"protocol": "x", "values": {"one": {"A: all | real test": 1.0}}}},
             "paper: with several data sets the paper's figures can be given for a single column only",
         ),
         (
-            {"paper": {"protocol": "x", "figures": {"one": {"A: al | real test": 1.0}}}},
+            {"paper": {"protocol": "x", "values": {"one": {"A: al | real test": 1.0}}}},
             "there is no pair of sets 'A: al | real test' (did you mean 'A: all | real test'?)",
         ),
     ],
@@ -278,8 +284,8 @@ def test_mistakes_of_a_spec_are_told_by_file_and_line(tmp_path: Path, changes: d
 
 def test_a_figure_that_is_no_number_is_a_dash(bench: Bench, run: Run) -> None:
     record = record_of(bench)
-    key = figure("A", "all", "real test")
-    spoiled = record.model_copy(update={"figures": {**record.figures, key: math.nan}})
+    key = distance_name("A", "all", "real test")
+    spoiled = record.model_copy(update={"values": {**record.values, key: math.nan}})
     bench.records.write_text(spoiled.model_dump_json(exclude={"time"}).replace("null", "NaN") + "\n")
     said = run("table", str(bench.file), "--data", str(bench.file.parent))[1]
     assert f"{key} is not finite".replace("|", "\\|") in said

@@ -50,7 +50,7 @@ def test_what_only_this_machine_lacks_marks_no_row_and_is_told(tmp_path: Path, r
         "method.cylce=1",
         "maskers.input={masker: unett}",
         "maskers.input={masker: centered_square, scales: [-1]}",
-        "data={dataset: folders, rot: '{data}/pictures'}",
+        "data={dataset: folders, rot: '{data}/images'}",
     ],
 )
 def test_a_recipe_that_is_wrong_marks_its_row(tmp_path: Path, run: Run, change: str) -> None:
@@ -70,14 +70,14 @@ def test_a_recipe_that_is_no_more_or_no_yaml_marks_its_row(tmp_path: Path, run: 
     assert f"{OUTDATED}: recipe" in run("table", bench.file)[1]
 
 
-def test_pictures_that_are_not_here_are_told(tmp_path: Path, run: Run) -> None:
+def test_images_that_are_not_here_are_told(tmp_path: Path, run: Run) -> None:
     bench = make_bench(tmp_path)
     made = json.loads(bench.records.read_text())
     bench.records.write_text(json.dumps({**made, "data": {**made["data"], "keys": {"test": "0123"}}}) + "\n")
-    assert f"{OUTDATED}: pictures" in run("table", bench.file)[1]
-    (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    assert f"{OUTDATED}: images" in run("table", bench.file)[1]
+    (tmp_path / "images").rename(tmp_path / "elsewhere")
     _, out, said = run("table", bench.file)
-    assert OUTDATED not in out and said == "not checked: one: its pictures are not here\n"
+    assert OUTDATED not in out and said == "not checked: one: its images are not here\n"
 
 
 def test_runs_may_lie_elsewhere(tmp_path: Path, run: Run) -> None:

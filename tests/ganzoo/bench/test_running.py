@@ -26,7 +26,7 @@ def test_a_bench_makes_what_is_missing_and_the_same_again(tmp_path: Path, runs: 
     assert [(one["cell"]["row"], one["seed"], one["status"]) for one in first] == [
         ("one", 0, "ok"), ("one", 1, "ok"), ("two", 0, "ok"), ("two", 1, "ok"),
     ]  # fmt: skip
-    assert first[0]["figures"] != first[1]["figures"]
+    assert first[0]["values"] != first[1]["values"]
     make(bench)
     assert len(runs.names) == 4  # nothing is lacking
     shutil.rmtree(tmp_path / "runs/spec/tiny/two-seed0")
@@ -74,7 +74,7 @@ def test_a_table_stands_on_its_page_and_edits_are_noticed(tmp_path: Path, runs: 
     assert "is not what its records give" in run("table", file, "--check")[2]
     page.write_text(written)
     records = kept(bench)
-    edited = records[0].model_copy(update={"figures": {"cycle_l1_AB": 0.0}})
+    edited = records[0].model_copy(update={"values": {"cycle_l1_AB": 0.0}})
     bench.records.write_text("".join(json.dumps(one.fields()) + "\n" for one in [edited, *records[1:]]))
     assert "is not what its records give" in run("table", file, "--check")[2]
 
@@ -98,14 +98,14 @@ def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, mon
             code = status.pop(0)
             if not code:
                 Path(words[-1]).mkdir(parents=True)
-            return subprocess.CompletedProcess(words, code, "", "ganzoo: no pictures\n" if code else "")
+            return subprocess.CompletedProcess(words, code, "", "ganzoo: no images\n" if code else "")
         return subprocess.CompletedProcess(words, 2, "", "ganzoo: not run\n")
 
     monkeypatch.setattr(subprocesses, "call", ganzoo_called)
     prepare = {"bank": {"command": "bank build '{data}/x y' -o {root}/bank", "makes": "{root}/bank"}}
     bench = spec(tmp_path, seeds=[0], prepare=prepare)
     places = Places(tmp_path / "runs", tmp_path / "data")
-    with pytest.raises(GanzooError, match=r"spec.yaml: prepare.bank: no pictures"):
+    with pytest.raises(GanzooError, match=r"spec.yaml: prepare.bank: no images"):
         runner.run(bench, places, jobs=1)
     wanted = ["bank", "build", f"{tmp_path}/data/x y", "-o", f"{tmp_path}/runs/spec/bank"]
     assert commands == [wanted]

@@ -12,7 +12,7 @@ from calls import refusal
 from ganzoo.bench.spec import Cell, Places, places_of, read_spec
 
 TWO_SETS: dict[str, Any] = {"x": {}, "y": {}}
-TWO_COLUMNS = [{"figure": name, "label": name} for name in ("fid", "kid")]
+TWO_COLUMNS = [{"value": name, "label": name} for name in ("fid", "kid")]
 
 
 def test_cells_are_rows_by_data_by_seeds(tmp_path: Path) -> None:
@@ -20,30 +20,30 @@ def test_cells_are_rows_by_data_by_seeds(tmp_path: Path) -> None:
     rows = {"one": {"label": "One", "recipe": "tiny.yaml", "set": ["train.steps=3"]}}
     bench = read_spec(write_spec(tmp_path, data=data, rows=rows))
     assert [one.name for one in bench.cells()] == ["one-x-seed0", "one-x-seed1", "one-y-seed0", "one-y-seed1"]
-    changes = bench.changes(Cell("one", "x", 1), Places(Path("/runs"), Path("/pictures")))
-    assert changes == ["train.steps=2", "data.root=/pictures/x", "train.steps=3", "train.seed=1"]
+    changes = bench.changes(Cell("one", "x", 1), Places(Path("/runs"), Path("/images")))
+    assert changes == ["train.steps=2", "data.root=/images/x", "train.steps=3", "train.seed=1"]
     assert bench.recipe(Cell("one", "x", 0)) == tmp_path / "tiny.yaml"
     nowhere = Places(Path("/runs"))
-    assert "it reads pictures from the folder {data}" in refusal(bench.changes, Cell("one", "x", 1), nowhere)
+    assert "it reads images from the folder {data}" in refusal(bench.changes, Cell("one", "x", 1), nowhere)
     assert bench.changes(Cell("one", "y", 0), nowhere)[1] == "data.root=y"
 
 
 def test_the_folder_of_data_is_given_or_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GANZOO_DATA", "pictures")
-    assert places_of(Path("runs"), None) == Places(Path.cwd() / "runs", Path.cwd() / "pictures")
+    monkeypatch.setenv("GANZOO_DATA", "images")
+    assert places_of(Path("runs"), None) == Places(Path.cwd() / "runs", Path.cwd() / "images")
     assert places_of(Path("/runs"), Path("/there")) == Places(Path("/runs"), Path("/there"))
     monkeypatch.delenv("GANZOO_DATA")
     assert places_of(Path("/runs"), None) == Places(Path("/runs"), None)
 
 
 def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
-    columns = [{"figure": "other", "label": "stand-in"}]
+    columns = [{"value": "other", "label": "stand-in"}]
     file = write_spec(tmp_path, scales={"small": {"seeds": [5], "columns": columns}})
     whole, small = read_spec(file), read_spec(file, "small")
     assert (whole.name, small.name) == ("spec", "spec-small")
     assert small.records == tmp_path / "spec-small.jsonl"
     assert (whole.spec.seeds, small.spec.seeds) == ([0, 1], [5])
-    assert [one.figure for one in small.spec.columns] == ["other"]
+    assert [one.value for one in small.spec.columns] == ["other"]
     assert small.spec.rows == whole.spec.rows
     assert "it has no scale 'smal' (did you mean 'small'?)" in refusal(read_spec, file, "smal")
 
@@ -54,18 +54,18 @@ def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
         ({"titel": "x"}, "titel: Extra inputs are not permitted"),
         ({"seeds": []}, "seeds: List should have at least 1 item"),
         ({"seeds": [0, 1, 0]}, "seeds: a seed stands there twice"),
-        ({"columns": [{"figure": "x"}]}, "columns.0.label: Field required"),
-        ({"columns": [{"figure": "x", "label": "x", "better": "most"}]}, "columns.0.better"),
+        ({"columns": [{"value": "x"}]}, "columns.0.label: Field required"),
+        ({"columns": [{"value": "x", "label": "x", "better": "most"}]}, "columns.0.better"),
         ({"set": ["train.steps"]}, "set.0: 'train.steps' is not of the form key.path=value"),
         ({"set": ["train.seed=3"]}, "set.0: seeds are the table's own"),
         ({"mean": True}, "mean: the mean over data sets needs two of them at least"),
         ({"mean": True, "data": TWO_SETS, "columns": TWO_COLUMNS}, "two of them at least, and exactly one column"),
         (
-            {"data": TWO_SETS, "columns": TWO_COLUMNS, "paper": {"protocol": "x", "figures": {"two": {"fid": 1}}}},
+            {"data": TWO_SETS, "columns": TWO_COLUMNS, "paper": {"protocol": "x", "values": {"two": {"fid": 1}}}},
             "paper: with several data sets the paper's figures can be given for a single column only",
         ),
-        ({"paper": {"protocol": "x", "figures": {"tow": {}}}}, "there is no row 'tow' (did you mean 'two'?)"),
-        ({"paper": {"protocol": "x", "figures": {"two": {"fid": 1}}}}, "there is no column 'fid'"),
+        ({"paper": {"protocol": "x", "values": {"tow": {}}}}, "there is no row 'tow' (did you mean 'two'?)"),
+        ({"paper": {"protocol": "x", "values": {"two": {"fid": 1}}}}, "there is no column 'fid'"),
         ({"scales": {"small": {"sedes": [1]}}}, "scales.small.sedes: unknown key 'sedes' (did you mean 'seeds'?)"),
     ],
 )

@@ -54,7 +54,7 @@ def test_a_cell_is_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
 def test_the_best_is_bold_only_beyond_the_spread(
     tmp_path: Path, values: dict[str, list[float]], better: str, best: str | None
 ) -> None:
-    columns = [{"figure": "cycle_l1_AB", "label": "cycle", "better": better}]
+    columns = [{"value": "cycle_l1_AB", "label": "cycle", "better": better}]
     table = made(read_spec(write_spec(tmp_path, columns=columns)), records(values))
     assert [row[0].text.lower() for row in table.rows if row[1].bold] == ([best] if best else [])
 
@@ -82,16 +82,16 @@ def test_what_is_missing_is_said_and_never_a_number(tmp_path: Path) -> None:
 
 
 def test_the_papers_figures_stand_in_columns_of_their_own(tmp_path: Path) -> None:
-    paper = {"protocol": "3,000 pictures", "figures": {"two": {"cycle_l1_AB": 12.5}}}
+    paper = {"protocol": "3,000 images", "values": {"two": {"cycle_l1_AB": 12.5}}}
     table = made(read_spec(write_spec(tmp_path, paper=paper)), records())
     assert table.head == ["", "cycle", "cycle, in the paper"]
     assert [row[2].text for row in table.rows] == ["", "12.5"]
-    assert table.made[-1] == "In the paper: 3,000 pictures"
+    assert table.made[-1] == "In the paper: 3,000 images"
 
 
 def test_data_sets_stand_side_by_side_with_their_mean(tmp_path: Path) -> None:
     data = {"x": {"label": "Monet"}, "y": {}}
-    paper = {"protocol": "theirs", "figures": {"one": {"x": 1, "y": 2}}}
+    paper = {"protocol": "theirs", "values": {"one": {"x": 1, "y": 2}}}
     found = [
         record(row, seed, {"cycle_l1_AB": value + seed}, data=name)
         for row, values in {"one": (1, 2), "two": (3, 4)}.items()
@@ -135,7 +135,7 @@ def test_a_figure_that_is_missing_is_told_with_its_own_metric_s_reason(
     tmp_path: Path, figure: str, failed: dict[str, str], known: str | None, why: str
 ) -> None:
     rows = {name: {"label": name, "recipe": "t"} for name in ("one", "two")}
-    bench = read_spec(write_spec(tmp_path, rows=rows, seeds=[0], columns=[{"figure": figure, "label": "x"}]))
+    bench = read_spec(write_spec(tmp_path, rows=rows, seeds=[0], columns=[{"value": figure, "label": "x"}]))
     found = [record("one", 0, {}, status="failed", why=f"all: {', '.join(failed.values())}", failed=failed)]
     found += [record("two", 0, {figure: 1.0}, about={"metric": known, "n_fake": 3})] if known else []
     table = made(bench, found)
@@ -149,7 +149,7 @@ def test_a_record_counts_that_gives_a_figure_whatever_else_of_it_failed(tmp_path
         record("two", 0, {}, status="failed", why="it diverged"),
     ]
     said = " ".join(made(bench, found).made)
-    assert "cycle: 3 translated pictures." in said
+    assert "cycle: 3 translated images." in said
     assert "One run of 100 steps, 60 s of training on a machine, 2 cores." in said
     assert "a machine" not in " ".join(made(bench, found[1:]).made)
 
@@ -160,7 +160,7 @@ def test_the_steps_are_those_of_the_runs_and_not_of_their_best_checkpoints(tmp_p
 
 
 def test_a_method_that_goes_one_way_names_its_figures_without_a_direction(tmp_path: Path) -> None:
-    columns = [{"figure": "swd_AB", "also": "swd", "label": "SWD", "better": "less", "digits": 1}]
+    columns = [{"value": "swd_AB", "also": "swd", "label": "SWD", "better": "less", "digits": 1}]
     about = {"metric": "swd", "n_fake": 7, "n_real": 5, "real": "B of test"}
     both = [record("one", seed, {"swd_AB": 1.0 + seed, "swd_BA": 9.0}, about=about) for seed in (0, 1)]
     one_way = [record("two", seed, {"swd": 4.0 + seed}, about=about) for seed in (0, 1)]
@@ -168,17 +168,17 @@ def test_a_method_that_goes_one_way_names_its_figures_without_a_direction(tmp_pa
     assert texts(table) == [["One", "1.5 ± 0.7"], ["Two", "4.5 ± 0.7"]]
     assert table.rows[0][1].bold
     assert not table.notes
-    assert "SWD: 7 translated, 5 real (B of test) pictures." in table.made
+    assert "SWD: 7 translated, 5 real (B of test) images." in table.made
 
 
 def test_a_label_may_hold_a_colon(tmp_path: Path) -> None:
-    columns = [{"figure": "cycle_l1_AB", "label": one} for one in ("A: first", "A: second")]
+    columns = [{"value": "cycle_l1_AB", "label": one} for one in ("A: first", "A: second")]
     said = made(read_spec(write_spec(tmp_path, columns=columns)), records()).made
-    assert "A: first; A: second: 3 translated pictures." in said
+    assert "A: first; A: second: 3 translated images." in said
 
 
 def test_a_factor_and_digits_are_heeded(tmp_path: Path) -> None:
-    columns = [{"figure": "cycle_l1_AB", "label": "cycle, %", "digits": 1, "factor": 100}]
+    columns = [{"value": "cycle_l1_AB", "label": "cycle, %", "digits": 1, "factor": 100}]
     table = made(read_spec(write_spec(tmp_path, columns=columns)), records())
     assert texts(table)[0][1] == "15.0 ± 7.1"
 
@@ -187,7 +187,7 @@ def test_counts_network_machine_and_time_are_told(tmp_path: Path) -> None:
     about = {"metric": "fd", "n_fake": 60, "n_real": 59, "real": "B of test", "network": "torchvision/x"}
     table = made(read_spec(write_spec(tmp_path)), records(about=about))
     said = " ".join(table.made)
-    assert "cycle: 60 translated, 59 real (B of test) pictures, seen by torchvision/x." in said
+    assert "cycle: 60 translated, 59 real (B of test) images, seen by torchvision/x." in said
     assert "4 runs of 100 steps" in said and "a machine, 2 cores" in said
     assert "Made by `ganzoo bench spec.yaml`; records in `spec.jsonl`." in said
 
@@ -198,7 +198,7 @@ REASON = "a | <!-- end of spec table -->\n`*it* [broke] \\ 50 % & more"
 
 def test_no_text_breaks_a_page(tmp_path: Path) -> None:
     found = [record("one", 0, {}, status="failed", why=REASON), record("two", 0, {}, status="failed", why="it broke")]
-    columns = [{"figure": "cycle_l1_AB", "label": REASON}]
+    columns = [{"value": "cycle_l1_AB", "label": REASON}]
     bench = read_spec(write_spec(tmp_path, columns=columns, about=REASON, seeds=[0, 1]))
     table = made(bench, [*found, record("one", 1, {}, status="failed", why="another"), *records({"two": [0.1]})])
     text = r"a \| &lt;!-- end of spec table --&gt; \`\*it\* \[broke\] \\ 50 % &amp; more"

@@ -1,4 +1,4 @@
-"""Augmentation: masks and label maps follow their picture; draws are keyed; pairs stay pairs."""
+"""Augmentation: masks and label maps follow their image; draws are keyed; pairs stay pairs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_quarter_turn_is_exact_and_labels_stay_labels() -> None:
     assert not torch.equal(step["real_A"], planes()["real_A"])
 
 
-def test_colour_changes_pictures_alone() -> None:
+def test_colour_changes_images_alone() -> None:
     step, original = planes(), planes()
     augment(step, ImageSettings(size=9, color=0.4, flip=False), paired=False)
     changes: dict[str, Tensor] = {name: (step[name] - original[name]).abs().max() for name in step}

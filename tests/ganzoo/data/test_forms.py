@@ -38,11 +38,11 @@ def root(tmp_path: Path) -> Path:
         for domain in "AB":
             (tmp_path / f"{split}{domain}").mkdir()
         for i in range(count):
-            picture = Image.fromarray(labels(seed=i), "L")
+            image = Image.fromarray(labels(seed=i), "L")
             if i % 2:
-                picture = picture.convert("P")
-                picture.putdata(labels(seed=i).flatten().tolist())
-            picture.save(tmp_path / f"{split}A/{i}.png")
+                image = image.convert("P")
+                image.putdata(labels(seed=i).flatten().tolist())
+            image.save(tmp_path / f"{split}A/{i}.png")
             noise = np.random.default_rng(i).integers(0, 256, (10, 14, 3), np.uint8)
             Image.fromarray(noise).save(tmp_path / f"{split}B/{i}.png")
     return tmp_path
@@ -76,7 +76,7 @@ def test_colours_are_fixed_and_far_apart() -> None:
 
 @pytest.mark.parametrize("fit", ["stretch", "cover"])
 def test_classes_are_never_mixed(root: Path, fit: str) -> None:
-    """Scaled, cropped, flipped, rotated, and recoloured: the pictures are still one-hot, and B's are not."""
+    """Scaled, cropped, flipped, rotated, and recoloured: the images are still one-hot, and B's are not."""
     data = Folders(root=root, classes={"A": CLASSES}, validation=0)
     assert (data.channels, data.classes) == ({"A": CLASSES, "B": 3}, {"A": CLASSES})
     images = ImageSettings(size=7, load=9, fit=fit, rotate=20, color=0.4)  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def test_classes_are_never_mixed(root: Path, fit: str) -> None:
 def test_a_grid_shows_their_colours(root: Path) -> None:
     planes = FORM.batch(labels()[:, :, None])
     assert torch.equal(as_image(planes, "real_A", classes=True), colour_classes(planes))
-    assert as_image(planes[:, :1], "judge_mask_real_A", classes=True).shape[1] == 3
+    assert as_image(planes[:, :1], "discriminator_mask_real_A", classes=True).shape[1] == 3
     assert Step({"real_A": planes}, classes={"A": CLASSES}).classes == {"A": CLASSES}
 
 

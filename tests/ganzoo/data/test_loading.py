@@ -67,7 +67,7 @@ def test_a_training_batch_is_keyed_and_crops_domains_apart_or_pairs_together() -
     corners = {tuple(corner) for corner in one.planes["real_A"][:, 0, 0, :2].tolist()}
     assert len(corners) > 10
     assert max(max(corner) for corner in corners) <= 8
-    # the target of A's picture is cut at A's place
+    # the target of A's image is cut at A's place
     assert np.array_equal(one.planes["true_B"][..., 0], one.planes["real_A"][..., 1])
     together = Reader(Planes(), images, paired=True).training_batch(some, 3, seed=1)
     assert np.array_equal(together.planes["real_A"], together.planes["real_B"])
@@ -88,7 +88,7 @@ def test_the_cache_keeps_what_fits_and_no_more() -> None:
             for index in range(3):
                 reader.read("train", "A", index, 16)
         assert dataset.reads == reads
-    dataset = Counting(size=512)  # one picture takes 0.75 MiB: the second does not fit into one
+    dataset = Counting(size=512)  # one image takes 0.75 MiB: the second does not fit into one
     reader = Reader(dataset, ImageSettings(size=512, cache=1))
     for index in (0, 1, 0, 1):
         reader.read("train", "A", index, 512)
@@ -122,7 +122,7 @@ def test_an_error_while_reading_ahead_reaches_the_loop_at_its_step() -> None:
     assert step == broken - 1 or broken == 0
 
 
-def test_a_mask_that_only_some_pictures_have_is_named() -> None:
+def test_a_mask_that_only_some_images_have_is_named() -> None:
     with_mask = coordinates(4, 4)
     without = replace(with_mask, mask=None, name="bare.png")
     with pytest.raises(GanzooError, match=r"bare\.png of domain A has no mask"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from calls import refusal
-from pictures import noise, save
+from images import noise, save
 from PIL import Image
 
 from ganzoo.data.image_io import read_image
@@ -15,9 +15,9 @@ from ganzoo.data.label_maps import read_labels, read_mask
 
 
 def save_palette(path: Path, indices: list[int], palette: list[int], **options: Any) -> Path:
-    picture = Image.frombytes("P", (len(indices), 1), bytes(indices))
-    picture.putpalette(palette)
-    picture.save(path, **options)
+    image = Image.frombytes("P", (len(indices), 1), bytes(indices))
+    image.putpalette(palette)
+    image.save(path, **options)
     assert Image.open(path).mode == "P"
     return path
 
@@ -42,7 +42,7 @@ class TestMasks:
         path = save_palette(tmp_path / "m.png", [0, 1], [*self.COLOURS], transparency=0)
         assert read_mask(path).tolist() == [[0, 255]]
 
-    def test_a_palette_of_greys_is_a_grey_picture(self, tmp_path: Path) -> None:
+    def test_a_palette_of_greys_is_a_grey_image(self, tmp_path: Path) -> None:
         ramp = save_palette(tmp_path / "ramp.png", [0, 7, 128, 255], [*self.GREYS])
         assert read_mask(ramp).tolist() == [[0, 7, 128, 255]]
         assert read_mask(ramp, (7, 128)).tolist() == [[0, 255, 255, 0]]
@@ -65,7 +65,7 @@ class TestMasks:
             f"{path}: no palette of classes for foreground; save it with one, or drop foreground"
         )
         np.save(tmp_path / "m.npy", noise(4, 4, 1))
-        assert refusal(read_mask, tmp_path / "m.npy", (1,)).startswith(f"{tmp_path}/m.npy: not a picture")
+        assert refusal(read_mask, tmp_path / "m.npy", (1,)).startswith(f"{tmp_path}/m.npy: not an image")
         np.testing.assert_array_equal(read_mask(tmp_path / "m.npy"), noise(4, 4, 1)[..., 0])
 
     def test_grey_in_any_mode(self, tmp_path: Path) -> None:
@@ -99,11 +99,11 @@ class TestMasks:
 
 class TestLabels:
     def test_palette_gives_indices(self, tmp_path: Path) -> None:
-        picture = Image.new("P", (3, 1))
-        picture.putpalette([7, 8, 9] * 20)
+        image = Image.new("P", (3, 1))
+        image.putpalette([7, 8, 9] * 20)
         for x, index in enumerate((0, 3, 18)):
-            picture.putpixel((x, 0), index)
-        picture.save(tmp_path / "l.png")
+            image.putpixel((x, 0), index)
+        image.save(tmp_path / "l.png")
         labels = read_labels(tmp_path / "l.png")
         assert labels.tolist() == [[0, 3, 18]]
         assert labels.dtype == np.uint8

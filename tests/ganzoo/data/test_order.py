@@ -1,4 +1,4 @@
-"""The order of pictures: what METHODS says, and the same for any number of processes."""
+"""The order of images: what METHODS says, and the same for any number of processes."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def test_positions_are_places_in_the_global_batch() -> None:
 
 
 def test_a_domain_smaller_than_the_batch_is_refused_in_one_line() -> None:
-    with pytest.raises(GanzooError, match="domain B has 3 training pictures, fewer than the 4 of one step"):
+    with pytest.raises(GanzooError, match="domain B has 3 training images, fewer than the 4 of one step"):
         Sampler({"A": 10, "B": 3}, False, 2, 2)

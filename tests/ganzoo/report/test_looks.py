@@ -1,4 +1,4 @@
-"""What a sample grid shows of copies, collapse and swapped light, on pictures of which the answer is known."""
+"""What a sample grid shows of copies, collapse and swapped light, on images of which the answer is known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZE, GAP = 16, 2
 
 
 def scenes(count: int = 5, size: int = SIZE) -> np.ndarray:
-    """Return pictures that differ: smooth shades, (N, H, W, 3) uint8."""
+    """Return images that differ: smooth shades, (N, H, W, 3) uint8."""
     draws = np.random.default_rng(0)
     small = Image.fromarray  # enlarged, so that neighbours are alike
     return np.stack([np.asarray(small(draws.integers(30, 226, (4, 4, 3), np.uint8)).resize((size, size)))
@@ -30,15 +30,15 @@ def grid(path: Path, note: bool = True, **columns: np.ndarray) -> Path:
     canvas = np.full((count * (size + GAP), len(columns) * (size + GAP), 3), 255, np.uint8)
     places = {name: [i * (size + GAP), size, size] for i, name in enumerate(columns)}
     tops = [i * (size + GAP) for i in range(count)]
-    for name, pictures in columns.items():
-        for top, picture in zip(tops, pictures, strict=True):
-            canvas[top : top + size, places[name][0] :][:, :size] = picture
+    for name, images in columns.items():
+        for top, image in zip(tops, images, strict=True):
+            canvas[top : top + size, places[name][0] :][:, :size] = image
     write_image(canvas, path, {"places": json.dumps({"columns": places, "tops": tops})} if note else None)
     return path
 
 
-def shifted(pictures: np.ndarray, by: int) -> np.ndarray:
-    return (pictures.astype(int) + by).clip(0, 255).astype(np.uint8)
+def shifted(images: np.ndarray, by: int) -> np.ndarray:
+    return (images.astype(int) + by).clip(0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("by", [0, 2, -5])
@@ -99,12 +99,12 @@ def test_where_it_cannot_be_told_nothing_is(tmp_path: Path) -> None:
     assert image_hints(tmp_path / "gone.png", 1) == []
 
 
-def test_flat_pictures_have_no_light_to_swap(tmp_path: Path) -> None:
+def test_flat_images_have_no_light_to_swap(tmp_path: Path) -> None:
     flat = np.full((4, SIZE, SIZE, 3), 40, np.uint8) + np.arange(4, dtype=np.uint8)[:, None, None, None] * 40
     assert image_hints(grid(tmp_path / "a.png", real_A=flat, fake_B=255 - flat), 1) == []
 
 
-def test_large_pictures_are_read_at_every_nth_pixel() -> None:
+def test_large_images_are_read_at_every_nth_pixel() -> None:
     pixels = np.arange(300 * 300 * 3, dtype=np.uint32).astype(np.uint8).reshape(300, 300, 3)
     found = cells(pixels, Places({"real_A": (20, 260, 260)}, [40]), "real_A")
     assert found is not None and found.shape == (1, 87, 87, 3) and max(found.shape) <= ENOUGH
@@ -121,8 +121,8 @@ def test_large_pictures_are_read_at_every_nth_pixel() -> None:
     ],
 )  # fmt: skip
 def test_places_that_cannot_be_are_none(told: str) -> None:
-    picture = Image.new("RGB", (20, 20))
-    picture.info["places"] = told
-    assert places_of(picture) is None
-    picture.info["places"] = '{"columns": {"a": [11, 9, 9]}, "tops": [0, 11]}'
-    assert places_of(picture) == Places({"a": (11, 9, 9)}, [0, 11])
+    image = Image.new("RGB", (20, 20))
+    image.info["places"] = told
+    assert places_of(image) is None
+    image.info["places"] = '{"columns": {"a": [11, 9, 9]}, "tops": [0, 11]}'
+    assert places_of(image) == Places({"a": (11, 9, 9)}, [0, 11])

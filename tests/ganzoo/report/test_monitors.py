@@ -116,7 +116,7 @@ def test_a_run_without_skipped_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.29, False), (0.31, True), (0.9, True)])
-def test_a_run_that_waits_for_its_pictures(tmp_path: Path, share: float, told: bool) -> None:
+def test_a_run_that_waits_for_its_images(tmp_path: Path, share: float, told: bool) -> None:
     said = waiting_for_data(log(tmp_path, logged(8, wait=share)))
     assert [one.partition(" of the time")[0] for one in said] == ([f"{share:.0%}"] if told else [])
 
@@ -132,7 +132,7 @@ def test_the_time_of_an_interval_counts_and_the_first_does_not(tmp_path: Path) -
 
 
 def evaluated(*values: float, name: str = "cycle_l1_AB") -> list[dict[str, Any]]:
-    return [{"step": 100 * i, "split": "validation", "figures": {name: value}} for i, value in enumerate(values)]
+    return [{"step": 100 * i, "split": "validation", "values": {name: value}} for i, value in enumerate(values)]
 
 
 def best(step: int, rule: str = "min cycle_l1_AB") -> dict[str, Any]:

@@ -79,19 +79,19 @@ def test_the_report_of_a_run(whole: Path) -> None:
     logs = lines(whole / "metrics.jsonl")
     curves = drawn(page)
     terms = {name for one in logs for name in one.get("losses", {})}
-    figures = {name for one in logs for name in one.get("figures", {})}
-    assert {"generator/cycle_A", "discriminator/D_B"} <= terms and "cycle_l1_AB" in figures
-    assert set(curves) == {name.partition("/")[2] for name in terms} | figures | set(COURSE)
+    values = {name for one in logs for name in one.get("values", {})}
+    assert {"generator/cycle_A", "discriminator/D_B"} <= terms and "cycle_l1_AB" in values
+    assert set(curves) == {name.partition("/")[2] for name in terms} | values | set(COURSE)
     for name in terms:
         points = [(one["step"], one["losses"][name]) for one in logs if "losses" in one]
         assert curves[name.partition("/")[2]] == rounded(points)
-    for name in figures:
-        assert curves[name] == rounded([(one["step"], one["figures"][name]) for one in logs if "figures" in one])
+    for name in values:
+        assert curves[name] == rounded([(one["step"], one["values"][name]) for one in logs if "values" in one])
     for name, title in COURSE.items():
         assert title in page.section("speed")
         assert curves[name] == rounded([(one["step"], one[name]) for one in logs if name in one])
     for last in lines(whole / "results.jsonl"):
-        for name, value in last["figures"].items():
+        for name, value in last["values"].items():
             assert name in page.section("results") and f"{value:.4g}" in page.section("results")
     assert [one.text for one in page.all("h3")] == ["generator", "discriminator"]
     best = json.loads((whole / "checkpoints/best/progress.json").read_text())["step"]
@@ -138,9 +138,9 @@ def test_a_log_that_a_kill_cut_short(tmp_path: Path) -> None:
 
 def test_values_that_are_not_finite(tmp_path: Path) -> None:
     values = [1.0, math.nan, math.inf, 0.5]
-    told = [{"step": i, "split": "validation", "figures": {"kid": value}} for i, value in enumerate(values)]
+    told = [{"step": i, "split": "validation", "values": {"kid": value}} for i, value in enumerate(values)]
     logs = [*told, *logged(30, {"g/a": lambda done: math.nan if done > 0.5 else 1.0})]
-    results = [{"step": 4, "checkpoint": "last", "figures": {"kid": math.nan}}]
+    results = [{"step": 4, "checkpoint": "last", "values": {"kid": math.nan}}]
     page = report(write_run(tmp_path / "run", logs, results=results))
     assert drawn(page)["kid"] == [[0, 1], [1, None], [2, None], [3, 0.5]]
     assert "not a number" in page.section("results")
@@ -152,18 +152,18 @@ def test_nothing_that_stands_in_a_file_becomes_markup(tmp_path: Path) -> None:
     recipe = {**RECIPE, "losses": {EVIL: {"loss": EVIL}}, "maskers": {EVIL: {"masker": EVIL}}}
     recipe |= {"train": {"steps": EVIL, "batch": EVIL}, "evaluate": {"best": f"min {name}"}, "method": {"method": EVIL}}
     term: dict[str, Any] = {f"{EVIL}/{EVIL}_A": lambda done: done, f"{EVIL}/{EVIL}_B": lambda done: done}
-    evaluated = [{"step": step, "split": EVIL, "pictures": {EVIL: 1}, "figures": {name: 1.0}} for step in (0, 20)]
-    strange = {"step": EVIL, "checkpoint": EVIL, "trained": EVIL, "split": EVIL, "pictures": {EVIL: EVIL}, EVIL: [EVIL]}
+    evaluated = [{"step": step, "split": EVIL, "images": {EVIL: 1}, "values": {name: 1.0}} for step in (0, 20)]
+    strange = {"step": EVIL, "checkpoint": EVIL, "trained": EVIL, "split": EVIL, "images": {EVIL: EVIL}, EVIL: [EVIL]}
     folder = write_run(
         tmp_path / name[:80],
         [*logged(20, term), *evaluated],
         events=[{"event": EVIL, "step": 1, EVIL: EVIL}, {"event": "not-finite", "step": 2, "term": EVIL}],
-        results=[{**strange, "figures": {EVIL: EVIL, name: 1.0}, "about": {EVIL: {EVIL: EVIL}}}],
+        results=[{**strange, "values": {EVIL: EVIL, name: 1.0}, "about": {EVIL: {EVIL: EVIL}}}],
         recipe=recipe,
         best={"step": 20, "best": 1.0, "best_of": f"min {name}"},
     )  # fmt: skip
     (folder / "recipe.yaml").write_text(f"# {EVIL}[2J\r\n")
-    (folder / "env.json").write_text(json.dumps({EVIL: {EVIL: EVIL}, "device": EVIL, "pictures": {EVIL: EVIL}}))
+    (folder / "env.json").write_text(json.dumps({EVIL: {EVIL: EVIL}, "device": EVIL, "images": {EVIL: EVIL}}))
     places = {"columns": {EVIL: [0, 4, 4], f"{EVIL}_mask_{EVIL}": [4, 4, 4]}, "tops": [0]}
     write_image(np.zeros((4, 8, 3), np.uint8), folder / "samples/step-0000001.png", {"places": json.dumps(places)})
     page = report(folder)
@@ -183,7 +183,7 @@ def test_halves_of_characters_are_written_as_what_they_are(tmp_path: Path) -> No
 def test_a_resumed_run_shows_where_and_all_its_closing_results(tmp_path: Path) -> None:
     told = ["started", "finished", "resumed", "started", "finished"]
     events = [{"event": one, "step": step} for one, step in zip(told, (0, 40, 40, 40, 60), strict=True)]
-    results = [{"step": step, "checkpoint": "last", "trained": step, "figures": {"kid": step / 7}} for step in (40, 60)]
+    results = [{"step": step, "checkpoint": "last", "trained": step, "values": {"kid": step / 7}} for step in (40, 60)]
     page = report(write_run(tmp_path / "run", logged(6, {"g/a": lambda done: done}), events=events, results=results))
     marks = page.all("line", class_="resumed")
     assert len(marks) == 1 + len(COURSE)
@@ -208,7 +208,7 @@ def test_many_events_are_thinned_and_it_is_said(tmp_path: Path) -> None:
 
 def test_hints_stand_at_the_top_only_where_there_are_any(tmp_path: Path) -> None:
     (hint,) = report(write_run(tmp_path / "slow", logged(9, wait=0.6))).all("ul", id="hints")
-    assert "60% of the time was spent waiting for pictures" in hint.text
+    assert "60% of the time was spent waiting for images" in hint.text
     assert report(write_run(tmp_path / "fast", logged(9, wait=0.1))).all("ul", id="hints") == []
 
 
@@ -229,7 +229,7 @@ def test_the_page_is_replaced_whole(tmp_path: Path) -> None:
     assert {one.name for one in folder.iterdir() if "report" in one.name} == {"report.html"}
 
 
-@pytest.mark.parametrize("field", ["losses", "figures", "lr"])
+@pytest.mark.parametrize("field", ["losses", "values", "lr"])
 def test_strange_fields_of_the_log_are_left_out(tmp_path: Path, field: str) -> None:
     for value in ("x", [1], {"a": "b"}, {"a": [1]}, None, True):
         folder = write_run(tmp_path / str(abs(hash(str(value)))), [{"step": 1, field: value}])

@@ -47,7 +47,7 @@ def test_only_numbers_make_a_series() -> None:
         {"step": 1, "losses": {"a": 1, "b": True, "c": "x", "d": None}},
         {"step": 2, "losses": {"a": math.nan}},
         {"step": 3, "losses": [1]},
-        {"step": 4, "figures": {"a": 9}},
+        {"step": 4, "values": {"a": 9}},
     ]
     found = series(lines, "losses")
     assert set(found) == {"a"}
@@ -81,7 +81,7 @@ def test_a_run_of_which_nothing_is_logged(tmp_path: Path) -> None:
     assert (log.status(), log.last_step, log.losses) == ("begun, nothing logged yet", 0, {})
 
 
-def test_the_time_of_all_sittings_and_not_of_what_lies_between(tmp_path: Path) -> None:
+def test_the_time_of_all_sessions_and_not_of_what_lies_between(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "x")
     events = [("started", 0), ("started", 30), ("finished", 33), ("measured", 50)]
     write_lines(folder / "events.jsonl", [{"event": name, "time": AT.format(minute)} for name, minute in events])

@@ -16,9 +16,9 @@ RECORD: dict[str, Any] = {
     "rule": "last",
     "trained": 400,
     "split": "test",
-    "pictures": {"A": 60, "B": 59},
+    "images": {"A": 60, "B": 59},
     "metrics": [{"metric": "kid"}],
-    "figures": {"kid": 0.0123456, "read": 98.0},
+    "values": {"kid": 0.0123456, "read": 98.0},
 }
 
 
@@ -34,8 +34,8 @@ def tables(folder: Path) -> list[list[list[str]]]:
 
 
 def test_figures_stand_beside_those_of_the_untrained_network(tmp_path: Path) -> None:
-    first = {"step": 0, "split": "validation", "pictures": {"A": 5, "B": 5}, "figures": {"kid": 0.5}}
-    best = {**RECORD, "checkpoint": "best", "rule": "min kid", "trained": 300, "figures": {"kid": 0.01}}
+    first = {"step": 0, "split": "validation", "images": {"A": 5, "B": 5}, "values": {"kid": 0.5}}
+    best = {**RECORD, "checkpoint": "best", "rule": "min kid", "trained": 300, "values": {"kid": 0.01}}
     shown, fields = tables(write_run(tmp_path / "run", [first], results=[RECORD, best]))
     assert shown == [
         [
@@ -47,11 +47,11 @@ def test_figures_stand_beside_those_of_the_untrained_network(tmp_path: Path) -> 
         ["kid", "0.5", "0.01235", "0.01"],
         ["read", "–", "98", "–"],
     ]
-    assert ["trained", "400", "300"] in fields and ["pictures.B", "59", "59"] in fields
+    assert ["trained", "400", "300"] in fields and ["images.B", "59", "59"] in fields
 
 
 def test_without_an_untrained_figure_there_is_no_column_of_them(tmp_path: Path) -> None:
-    shown, _ = tables(write_run(tmp_path / "run", [{"step": 0, "figures": {"other": 1.0}}], results=[RECORD]))
+    shown, _ = tables(write_run(tmp_path / "run", [{"step": 0, "values": {"other": 1.0}}], results=[RECORD]))
     assert [len(row) for row in shown] == [2, 2, 2]
 
 
@@ -83,12 +83,12 @@ def test_fields_that_nobody_has_thought_of_are_shown(tmp_path: Path) -> None:
     }  # fmt: skip
     assert [found[name] for name in ("many", "none", "good", "empty")] == ['[1, [2], {"x": null}]', "–", "yes", "–"]
     assert found["metrics"] == '[{"metric": "kid"}]'
-    assert not [name for name in found if name.startswith("figures")]
+    assert not [name for name in found if name.startswith("values")]
 
 
 def test_a_record_that_failed_is_shown_too(tmp_path: Path) -> None:
     shown, fields = tables(
-        write_run(tmp_path / "run", results=[{"checkpoint": "last", "status": "failed", "figures": []}])
+        write_run(tmp_path / "run", results=[{"checkpoint": "last", "status": "failed", "values": []}])
     )
     assert shown == [["", "lastfailed"]]
     assert ["status", "failed"] in fields

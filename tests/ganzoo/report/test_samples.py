@@ -24,9 +24,9 @@ def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
 
 def opened(uri: str) -> Image.Image:
     kind, _, data = uri.partition(";base64,")
-    picture = Image.open(io.BytesIO(base64.b64decode(data)))
-    assert kind == f"data:image/{str(picture.format).lower()}"
-    return picture
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert kind == f"data:image/{str(image.format).lower()}"
+    return image
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 23, 24, 25, 47, 48, 49, 50, 400, 1001])
@@ -93,16 +93,16 @@ def test_a_long_run_with_large_grids_has_a_report_of_less_than_10_mb(tmp_path: P
 
 def test_the_last_grid_comes_first_with_the_names_of_its_columns(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
-    places = {"columns": {"real_A": [0, 10, 10], "judge_mask_real_A": [12, 10, 10]}, "tops": [0]}
+    places = {"columns": {"real_A": [0, 10, 10], "discriminator_mask_real_A": [12, 10, 10]}, "tops": [0]}
     for step in (5, 10, 15):
         write_image(noise(40, 10), folder / f"samples/step-{step:07}.png", {"places": json.dumps(places)})
     page = Page(write_report(folder).read_text())
     assert [one.attributes["id"] for one in page.all("figure", class_="grid")] == ["step-15", "step-5", "step-10"]
-    assert page.all("img")[0].attributes["alt"] == "sample grid of step 15: real_A, judge_mask_real_A"
+    assert page.all("img")[0].attributes["alt"] == "sample grid of step 15: real_A, discriminator_mask_real_A"
     first, second = [one for one in page.all("span") if "style" in one.attributes][:2]
     assert (first.text, first.attributes["style"]) == ("real_A", "left:0.0000%;width:25.0000%")
-    assert (second.text, second.attributes["style"]) == ("judge_mask_real_A", "left:30.0000%;width:25.0000%")
-    assert "judge_mask_real_A the mask in the role judge, of real_A" in page.section("samples")
+    assert (second.text, second.attributes["style"]) == ("discriminator_mask_real_A", "left:30.0000%;width:25.0000%")
+    assert "discriminator_mask_real_A the mask in the role discriminator, of real_A" in page.section("samples")
     assert "scaled down" not in page.section("samples") and "are shown" not in page.section("samples")
 
 

@@ -292,7 +292,7 @@ def test_without_locks_two_processes_do_not_share_a_part(
 ) -> None:
     monkeypatch.setattr("ganzoo.utils.atomic.fcntl", None)
     parts: list[Path] = []
-    monkeypatch.setattr("ganzoo.weights.download.flush", parts.append)
+    monkeypatch.setattr("ganzoo.weights.download.flush_to_disk", parts.append)
     find(server.entry())
     assert [one.name for one in parts] == [f".net.pth.{os.getpid()}.part"]
     assert names(cache) == ["net.pth"]

@@ -122,7 +122,11 @@ def test_overrides_are_a_recipe_s(run: Run, cache: Path, tmp_path: Path) -> None
 
 def test_all_that_a_recipe_lacks_is_told(run: Run, server: FileServer, tmp_path: Path) -> None:
     server.statuses = [404, 404]
-    metrics = ["judge", {"metric": "judge", "net": "test/other"}, {"metric": "judge", "net": "test/nat"}]
+    metrics = [
+        "judge",
+        {"metric": "judge", "net": "test/other"},
+        {"metric": "judge", "net": "test/nat"},
+    ]
     recipe = write_recipe(tmp_path, evaluate={"metrics": metrics, "best": None})
     code, out, err = run("weights", "get", recipe)
     assert (code, out) == (2, "")

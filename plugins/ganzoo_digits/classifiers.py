@@ -1,4 +1,4 @@
-"""The two judges: A or B, and which digit. Small convolutional classifiers, trained on training scans alone.
+"""The two classifiers: A or B, and which digit. Small convolutional classifiers, trained on training scans alone.
 
 They are trained once and kept in the cache, under a key of everything that they depend on.
 """
@@ -36,7 +36,7 @@ VERSION = 1
 class Classifier(nn.Sequential):
     """Three strided convolutions with batch norm, global maximum and average, one linear layer.
 
-    Pictures (B, 3, H, W) in [−1, 1] → logits (B, classes).
+    Images (B, 3, H, W) in [−1, 1] → logits (B, classes).
     """
 
     def __init__(self, classes: int) -> None:
@@ -47,8 +47,8 @@ class Classifier(nn.Sequential):
         super().__init__(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * widths[-1], classes))
 
 
-def domain_judge(dataset: Dataset) -> Classifier:
-    """Return the judge that tells B (class 1) from the rest (class 0): A, and what random networks make of either.
+def domain_classifier(dataset: Dataset) -> Classifier:
+    """Return the classifier that tells B (class 1) from the rest (class 0): A, and what random networks make of either.
 
     Without the latter, what an untrained generator makes, which is like neither, would often pass for B. Where the
     backgrounds differ, it learns from the true pairs as well, so that the glyph alone decides: striped on A's ground
@@ -64,8 +64,8 @@ def domain_judge(dataset: Dataset) -> Classifier:
     return _trained("domain", images, np.repeat([kind for _, kind in parts], [len(part) for part, _ in parts]))
 
 
-def digit_reader(dataset: Dataset) -> Classifier:
-    """Return the reader of digits in B: trained on B's pictures, and on A's training scans as they look in B.
+def digit_classifier(dataset: Dataset) -> Classifier:
+    """Return the reader of digits in B: trained on B's images, and on A's training scans as they look in B.
 
     The latter keep A's ground, so that it reads on both.
     """
@@ -84,7 +84,7 @@ def _targets(samples: Sequence[Sample]) -> np.ndarray:
 
 
 def _spoilt(images: np.ndarray) -> np.ndarray:
-    """Return what random convolutions, a new pair of them for every ten pictures, make of pictures: (N, H, W, 3)."""
+    """Return what random convolutions, a new pair of them for every ten images, make of images: (N, H, W, 3)."""
     made = []
     for start in range(0, len(images), 10):
         draws = keyed("judge", "spoilt", start)
@@ -101,21 +101,21 @@ def _trained(name: str, images: np.ndarray, classes: np.ndarray) -> Classifier:
     """Return a classifier from the cache, or train it and keep it there."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed("judge", name))
-        judge = Classifier(int(classes.max()) + 1)
+        classifier = Classifier(int(classes.max()) + 1)
     settings = repr((VERSION, name, EPOCHS[name], BATCH, SHIFT, RATE, images.shape, torch.__version__))
     key = sha256(settings.encode() + images.tobytes() + classes.tobytes()).hexdigest()[:24]
-    file = cache_folder() / "judges" / f"{name}-{key}.safetensors"
+    file = cache_folder() / "classifiers" / f"{name}-{key}.safetensors"
     try:
-        judge.load_state_dict(load_file(file))
+        classifier.load_state_dict(load_file(file))
     except (OSError, SafetensorError, RuntimeError):  # not there, or damaged: made anew
-        _train(judge, name, to_float(images), torch.from_numpy(classes).long())
-        _keep(file, judge)
-    return judge.eval().requires_grad_(False)
+        _train(classifier, name, to_float(images), torch.from_numpy(classes).long())
+        _keep(file, classifier)
+    return classifier.eval().requires_grad_(False)
 
 
-def _train(judge: Classifier, name: str, images: Tensor, classes: Tensor) -> None:
-    """Adam over shuffled batches, each picture shifted by up to SHIFT pixels."""
-    optimizer = torch.optim.Adam(judge.parameters(), lr=RATE)
+def _train(classifier: Classifier, name: str, images: Tensor, classes: Tensor) -> None:
+    """Adam over shuffled batches, each image shifted by up to SHIFT pixels."""
+    optimizer = torch.optim.Adam(classifier.parameters(), lr=RATE)
     total = round(EPOCHS[name] * len(images) / BATCH)
     padded = F.pad(images, (SHIFT,) * 4, mode="replicate")
     size = images.shape[-1]
@@ -127,7 +127,7 @@ def _train(judge: Classifier, name: str, images: Tensor, classes: Tensor) -> Non
             chosen = torch.from_numpy(draws.integers(0, len(images), BATCH))
             corners = draws.integers(0, 2 * SHIFT + 1, (BATCH, 2)).tolist()
             batch = _windows(padded[chosen], corners, size)
-            loss = F.cross_entropy(judge(batch), classes[chosen])
+            loss = F.cross_entropy(classifier(batch), classes[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -137,12 +137,12 @@ def _windows(images: Tensor, corners: Sequence[Sequence[int]], size: int) -> Ten
     return torch.stack([image[:, y : y + size, x : x + size] for image, (y, x) in zip(images, corners, strict=True)])
 
 
-def _keep(file: Path, judge: Classifier) -> None:
+def _keep(file: Path, classifier: Classifier) -> None:
     """Write aside and rename; a cache that cannot be written is only slower."""
     aside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(judge.state_dict(), aside)
+        save_file(classifier.state_dict(), aside)
         os.replace(aside, file)
     except (OSError, SafetensorError):
         with suppress(OSError):

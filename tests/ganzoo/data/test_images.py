@@ -1,4 +1,4 @@
-"""Pictures: found in folders, written whole or not at all, turned into tensors and back."""
+"""Images: found in folders, written whole or not at all, turned into tensors and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from calls import refusal
-from pictures import noise, save
+from images import noise, save
 from PIL import Image
 
 from ganzoo.data.image_io import find_images, read_image, to_float, to_uint8, write_image
@@ -91,7 +91,7 @@ class TestWriting:
         (tmp_path / "file").touch()
         assert "it cannot be written (" in refusal(write_image, noise(4, 4), tmp_path / "file/a.png")
 
-    def test_full_disk_keeps_the_old_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_full_disk_keeps_the_old_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = save(tmp_path / "a.png", noise(4, 4))
 
         def fill(self: Image.Image, file: Path, **options: Any) -> None:

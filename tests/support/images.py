@@ -1,4 +1,4 @@
-"""Pictures of noise, and files of them, for the tests of reading and writing."""
+"""Images of noise, and files of them, for the tests of reading and writing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from PIL import Image
 
 
 def save(path: Path, pixels: Any = None, **options: Any) -> Path:
-    """Write a picture, a black one where no pixels are given; return its path."""
+    """Write an image, a black one where no pixels are given; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.fromarray(np.zeros((4, 6, 3), np.uint8) if pixels is None else pixels)
-    picture.save(path, **options)
+    image = Image.fromarray(np.zeros((4, 6, 3), np.uint8) if pixels is None else pixels)
+    image.save(path, **options)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Reading pictures: of every mode and depth, from arrays, and from files that are damaged or out of reach."""
+"""Reading images: of every mode and depth, from arrays, and from files that are damaged or out of reach."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from calls import refusal
-from pictures import noise, save
+from images import noise, save
 from PIL import Image
 
 from ganzoo.data.image_io import from_pil, read_image
@@ -32,10 +32,10 @@ class TestModes:
         )
 
     def test_palette(self, tmp_path: Path) -> None:
-        picture = Image.new("P", (2, 1))
-        picture.putpalette([10, 20, 30, 40, 50, 60])
-        picture.putpixel((1, 0), 1)
-        picture.save(tmp_path / "p.png")
+        image = Image.new("P", (2, 1))
+        image.putpalette([10, 20, 30, 40, 50, 60])
+        image.putpixel((1, 0), 1)
+        image.save(tmp_path / "p.png")
         assert read_image(tmp_path / "p.png", 3).tolist() == [[[10, 20, 30], [40, 50, 60]]]
 
     def test_one_bit(self, tmp_path: Path) -> None:
@@ -56,10 +56,10 @@ class TestModes:
         assert read_image(path, 1).ravel().tolist() == [255, 0, 204]
 
     def test_transparent_palette_and_grey(self, tmp_path: Path) -> None:
-        picture = Image.new("P", (2, 1))
-        picture.putpalette([0, 0, 0, 40, 50, 60])
-        picture.putpixel((1, 0), 1)
-        picture.save(tmp_path / "p.png", transparency=0)
+        image = Image.new("P", (2, 1))
+        image.putpalette([0, 0, 0, 40, 50, 60])
+        image.putpixel((1, 0), 1)
+        image.save(tmp_path / "p.png", transparency=0)
         assert read_image(tmp_path / "p.png", 3).tolist() == [[[255, 255, 255], [40, 50, 60]]]
         Image.new("LA", (1, 1), (0, 0)).save(tmp_path / "la.png")
         assert read_image(tmp_path / "la.png", 1).item() == 255
@@ -122,12 +122,12 @@ class TestModes:
         path = save(tmp_path / f"a.{suffix}", np.full((8, 8, 3), 200, np.uint8))
         assert abs(read_image(path, 3).astype(int) - 200).max() <= 2
 
-    def test_picture_in_memory(self) -> None:
-        picture = Image.new("RGBA", (3, 2), (0, 0, 0, 51))
-        assert np.unique(from_pil(picture, 3)).tolist() == [204]
-        assert from_pil(picture, 1).shape == (2, 3, 1)
+    def test_image_in_memory(self) -> None:
+        image = Image.new("RGBA", (3, 2), (0, 0, 0, 51))
+        assert np.unique(from_pil(image, 3)).tolist() == [204]
+        assert from_pil(image, 1).shape == (2, 3, 1)
         negative = Image.fromarray(np.array([[-1]], np.int32))
-        assert refusal(from_pil, negative, 1).startswith("picture: it holds negative values, down to -1")
+        assert refusal(from_pil, negative, 1).startswith("image: it holds negative values, down to -1")
 
 
 class TestArrays:
@@ -180,18 +180,18 @@ class TestBadFiles:
         assert "it cannot be read (broken data stream" in refusal(read_image, tmp_path / "a.png", 3)
         # here Pillow raises a ValueError, not an OSError
         (tmp_path / "a.png").write_bytes(whole[:33] + b"\0\0\0\1gAMAx\0\0\0\0" + whole[33:])
-        assert "damaged picture (Truncated gAMA chunk)" in refusal(read_image, tmp_path / "a.png", 3)
+        assert "damaged image (Truncated gAMA chunk)" in refusal(read_image, tmp_path / "a.png", 3)
 
-    def test_not_a_picture(self, tmp_path: Path) -> None:
+    def test_not_a_image(self, tmp_path: Path) -> None:
         (tmp_path / "a.jpg").write_text("<html>404</html>")
-        assert "not a picture that Pillow can read" in refusal(read_image, tmp_path / "a.jpg", 3)
+        assert "not an image that Pillow can read" in refusal(read_image, tmp_path / "a.jpg", 3)
 
     def test_missing(self, tmp_path: Path) -> None:
         assert refusal(read_image, tmp_path / "a.jpg", 3) == f"{tmp_path}/a.jpg: no such file; check the path"
 
     def test_a_folder(self, tmp_path: Path) -> None:
         (tmp_path / "a.jpg").mkdir()
-        assert "a folder, not a picture" in refusal(read_image, tmp_path / "a.jpg", 3)
+        assert "a folder, not an image" in refusal(read_image, tmp_path / "a.jpg", 3)
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read any file: see the next test")
     def test_no_permission(self, tmp_path: Path) -> None:
