@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from calls import Run
-from published import Published
 
 from ganzoo.cli import main
+from tests.support.command_line import Run
+from tests.support.published_weights import Published
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from images import save
 from PIL import Image
-from tinyrun import write_recipe
-from trunks import saved
 
 import ganzoo
 from ganzoo.inference.files import translate_files
+from tests.support.lpips_trunks import saved
+from tests.support.random_images import save
+from tests.support.tiny_run import write_recipe
 
 ROOT = Path(__file__).parents[1]
 COUNTS = {"dark": 18, "light": 6}  # one of them more than a batch

@@ -19,10 +19,7 @@ import torch
 import yaml
 from PIL import Image
 from safetensors.torch import save_file
-from tinyrun import make_images
 from torchvision.models import get_model  # type: ignore[import-untyped]
-from untrained import untrained
-from vggs import write_vgg
 
 import ganzoo
 from ganzoo.cli import cli
@@ -31,6 +28,9 @@ from ganzoo.plugins import Plugins, plugins
 from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.weights.manifest import read_manifest
+from tests.support.tiny_run import make_images
+from tests.support.untrained_runs import untrained
+from tests.support.vgg_networks import write_vgg
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tinyrun import everything, write_recipe
 
 import ganzoo
+from tests.support.tiny_run import everything, write_recipe
 
 pytestmark = [
     pytest.mark.gpu,
@@ -37,11 +37,11 @@ def test_a_run_trains_resumes_and_translates(tmp_path: Path, precision: Any) -> 
 def test_it_learns_what_the_cpu_learns(tmp_path: Path) -> None:
     """The same draws on either device: after a few steps the weights agree but for rounding."""
     from accelerate import Accelerator
-    from standins import TwoPlayers, batch_step, engine_of, weights
     from torch import nn
 
     from ganzoo.engine.engine import Engine
     from ganzoo.masks.roles import Roles
+    from tests.support.stand_in_methods import TwoPlayers, batch_step, engine_of, weights
 
     cpu = engine_of(TwoPlayers())
     torch.manual_seed(1)

@@ -10,10 +10,7 @@ import pytest
 import torch
 import yaml
 from accelerate import Accelerator
-from banks import SMALL, write_photographs
 from safetensors.torch import save_file
-from standins import Noise, batch_step
-from vggs import write_vgg
 
 from ganzoo import GanzooError
 from ganzoo.build import build_method
@@ -26,6 +23,9 @@ from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
 from ganzoo_art2real.building import build
 from ganzoo_maskers.unet import UNet
+from tests.support.photographs import SMALL, write_photographs
+from tests.support.stand_in_methods import Noise, batch_step
+from tests.support.vgg_networks import write_vgg
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "full": [{}],

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tinyrun import write_recipe
 
 import ganzoo as package
 from ganzoo.plugins import Plugins, find_entry_points
 from ganzoo.registry import Registration
-from recipes import PARTS
+from tests.support.stand_in_components import PARTS
+from tests.support.tiny_run import write_recipe
 
 
 @pytest.fixture

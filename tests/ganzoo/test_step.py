@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from standins import batch_step
 from torch import Tensor
 
 from ganzoo.interfaces import Masker
@@ -15,6 +14,7 @@ from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.step import Step
 from ganzoo_maskers.plain import Shared
+from tests.support.stand_in_methods import batch_step
 
 
 def test_keyed_draws_are_pinned() -> None:

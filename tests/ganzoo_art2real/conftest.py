@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from banks import SMALL, write_labels, write_photographs
 
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.building import build
+from tests.support.photographs import SMALL, write_labels, write_photographs
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from banks import write_photographs
 from torch import Tensor
 
 from ganzoo.errors import GanzooError
@@ -15,6 +14,7 @@ from ganzoo_art2real.approximate import LEAST, Approximate
 from ganzoo_art2real.bank import Bank, Scale
 from ganzoo_art2real.building import Settings, build
 from ganzoo_art2real.retrieval import Exact
+from tests.support.photographs import write_photographs
 
 SCALES = (Scale(4, 4), Scale(8, 5), Scale(16, 6))
 DATA = Path(os.environ.get("GANZOO_DATA", Path(__file__).parents[3] / "shared/data")) / "horse2zebra"

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from banks import SMALL, write_photographs
 
 from ganzoo.errors import GanzooError
 from ganzoo_art2real.aside import written_aside
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.building import build
+from tests.support.photographs import SMALL, write_photographs
 
 
 def test_a_folder_comes_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calls import Run
 from PIL import Image
 
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.showing import ACROSS, GAP, SIDE, draw, draw_row
+from tests.support.command_line import Run
 
 SMALL = ("--size", "24", "--scales", "[[4,4],[6,5]]")
 

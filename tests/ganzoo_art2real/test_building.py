@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from banks import SMALL, scene, write_labels, write_photographs
 from PIL import Image
 
 from ganzoo.errors import GanzooError
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.building import Settings, build, covered, read_scales, refuse_too_many
+from tests.support.photographs import SMALL, scene, write_labels, write_photographs
 
 ONE = Settings(size=10, scales=(Scale(5, 5),))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from banks import SMALL
 from torch import Tensor
 
 from ganzoo import GanzooError, create
@@ -16,6 +15,7 @@ from ganzoo_art2real.building import build
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.loss import Contextual
 from ganzoo_art2real.segmenting import ByMasker
+from tests.support.photographs import SMALL
 
 
 def images(batch: int = 2, size: int = 12) -> Tensor:

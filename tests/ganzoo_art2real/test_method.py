@@ -10,11 +10,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from banks import SMALL
-from killing import assert_kills_change_nothing
 from safetensors.torch import load_file
-from standins import Constant, Noise, batch_step, gradients
-from tinyrun import assert_same, double_run, write_recipe
 from torch import Tensor, nn
 
 import ganzoo
@@ -35,6 +31,10 @@ from ganzoo_art2real.method import Art2Real
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
+from tests.support.killed_runs import assert_kills_change_nothing
+from tests.support.photographs import SMALL
+from tests.support.stand_in_methods import Constant, Noise, batch_step, gradients
+from tests.support.tiny_run import assert_same, double_run, write_recipe
 
 LABELS = {"masker": "colours", "blur": 0.0, "classes": {"dark": [90, 90, 90], "light": [150, 150, 150]}}
 QUIET = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.log=1", "train.sample=0"]

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from banks import SMALL
-from standins import Constant, Noise, batch_step
-from tinyrun import write_recipe
 
 import ganzoo
 from ganzoo import GanzooError, create
@@ -22,6 +19,9 @@ from ganzoo_art2real.building import build
 from ganzoo_art2real.loss import Contextual
 from ganzoo_art2real.metric import ContextualDistance
 from ganzoo_cyclegan.method import CycleGAN
+from tests.support.photographs import SMALL
+from tests.support.stand_in_methods import Constant, Noise, batch_step
+from tests.support.tiny_run import write_recipe
 
 SIDES = {"size": 24, "load": 0}
 QUIET = ("evaluate.best=null", "train.sample=0")

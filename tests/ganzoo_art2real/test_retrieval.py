@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from banks import SMALL
 from PIL import Image
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from ganzoo_art2real.approximate import Approximate
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.building import Settings, build
 from ganzoo_art2real.retrieval import Exact, ranked, searcher
+from tests.support.photographs import SMALL
 
 
 def plain(bank: Bank, label: int, scale: tuple[int, int], queries: Tensor, k: int) -> Tensor:

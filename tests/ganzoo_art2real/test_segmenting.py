@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from banks import SMALL
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,6 +21,7 @@ from ganzoo.registry import Registration
 from ganzoo_art2real.building import build
 from ganzoo_art2real.segmenting import ByMasker
 from ganzoo_datasets.files import entries_in, read_sample
+from tests.support.photographs import SMALL
 
 
 class Shades(Masker):

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from authors import munit_discriminator, unit_decode, unit_encode
-from calls import Run
-from layouts import (
+from PIL import Image
+from torch import Tensor
+
+import ganzoo
+from ganzoo import create
+from ganzoo.engine.checkpoint import load_network
+from tests.support.author_checkpoints import (
     State,
     judge,
     munit_domain,
@@ -23,12 +27,8 @@ from layouts import (
     unet,
     unet_forward,
 )
-from PIL import Image
-from torch import Tensor
-
-import ganzoo
-from ganzoo import create
-from ganzoo.engine.checkpoint import load_network
+from tests.support.author_networks import munit_discriminator, unit_decode, unit_encode
+from tests.support.command_line import Run
 
 
 def save(file: Path, state: Any) -> Path:

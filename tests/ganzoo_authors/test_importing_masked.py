@@ -9,13 +9,21 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from calls import Run
-from layouts import State, masked_forward, masked_resnet, patch, patch_forward, resnet, small_patch
 from PIL import Image
 
 import ganzoo
 from ganzoo import create
 from ganzoo.engine.checkpoint import load_network
+from tests.support.author_checkpoints import (
+    State,
+    masked_forward,
+    masked_resnet,
+    patch,
+    patch_forward,
+    resnet,
+    small_patch,
+)
+from tests.support.command_line import Run
 
 DRAWN = torch.Generator().manual_seed(3)
 IMAGE = torch.rand(1, 3, 32, 40, generator=DRAWN) * 2 - 1

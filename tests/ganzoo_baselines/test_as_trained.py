@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from calls import Run
 from PIL import Image
-from standins import Noise, batch_step, engine_of, figures_of
-from tinyrun import RECIPE
 from torch import Tensor, nn
 
 import ganzoo
@@ -25,6 +22,9 @@ from ganzoo_baselines.as_trained import as_trained
 from ganzoo_baselines.pix2pix import Pix2Pix
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.unet import UNet
+from tests.support.command_line import Run
+from tests.support.stand_in_methods import Noise, batch_step, engine_of, figures_of
+from tests.support.tiny_run import RECIPE
 
 
 def generator() -> UNet:

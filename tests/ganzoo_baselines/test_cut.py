@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from calls import refusal
-from plainly import assert_trains_plainly, double_step, engine_of
-from standins import Constant, batch_step
 from torch import Tensor, nn
 
 from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
 from ganzoo_baselines.antialiased import BlurDown, BlurUp, SmoothPatch, SmoothResNet
 from ganzoo_baselines.cut import CUT, FastCUT, Projections, patch_nce
+from tests.support.command_line import refusal
+from tests.support.plain_steps import assert_trains_plainly, double_step, engine_of
+from tests.support.stand_in_methods import Constant, batch_step
 
 LAYERS = (0, 4, 8, 12)
 SMALL: dict[str, Any] = {"layers": LAYERS, "patches": 20, "size": 6}

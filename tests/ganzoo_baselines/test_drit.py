@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from calls import refusal
-from plainly import assert_trains_plainly, double_step, engine_of, l1
-from standins import changed, weights
 from torch import Tensor, nn
 
 from ganzoo.engine.engine import Engine
@@ -20,6 +17,9 @@ from ganzoo.step import Step, zeros_step
 from ganzoo_baselines.drit import DRIT
 from ganzoo_baselines.drit_network import DRITGenerator
 from ganzoo_munit.multiscale import MultiScale
+from tests.support.command_line import refusal
+from tests.support.plain_steps import assert_trains_plainly, double_step, engine_of, l1
+from tests.support.stand_in_methods import changed, weights
 
 CRITICS = ("D_A", "D_B", "D_A2", "D_B2")
 

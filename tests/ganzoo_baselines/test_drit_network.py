@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import pytest
 import torch
 import torch.nn.functional as F
-from calls import refusal
 from torch import Tensor, nn
 
 from ganzoo_baselines.drit_network import AttributeEncoder, AttributeEncoders, ContentDiscriminator, DRITGenerator
+from tests.support.command_line import refusal
 
 State = Mapping[str, Tensor]
 

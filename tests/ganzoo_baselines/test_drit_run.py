@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from networks import DRIT_SMALL
 from safetensors.torch import load_file
-from tinyrun import RECIPE, double_run, everything, lines, make_images
 
 import ganzoo
 from ganzoo import GanzooError
@@ -18,6 +16,8 @@ from ganzoo.build import AttachedLoss
 from ganzoo.check.parts_table import check, trace_shapes
 from ganzoo.interfaces import Method
 from ganzoo.step import Step
+from tests.support.small_networks import DRIT_SMALL
+from tests.support.tiny_run import RECIPE, double_run, everything, lines, make_images
 
 CRITICS = ("D_A", "D_B", "D_A2", "D_B2")
 

@@ -9,13 +9,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from calls import Run, refusal
 from PIL import Image
 from safetensors.torch import load_file
-from standins import Constant, Noise, batch_step
-from tinyrun import double_run, lines, make_images
 from torch import Tensor
-from vggs import drawn_vgg, vgg_plainly, write_vgg
 
 import ganzoo
 from ganzoo.data.image_io import read_image, to_float
@@ -27,6 +23,10 @@ from ganzoo.randomness import Draws, keyed
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step, zeros_step
 from ganzoo_baselines.gatys import Gatys
+from tests.support.command_line import Run, refusal
+from tests.support.stand_in_methods import Constant, Noise, batch_step
+from tests.support.tiny_run import double_run, lines, make_images
+from tests.support.vgg_networks import drawn_vgg, vgg_plainly, write_vgg
 
 SIZE = 16
 CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blue_first": True}

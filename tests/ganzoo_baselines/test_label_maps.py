@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from calls import Run
 from PIL import Image
-from tinyrun import RECIPE, make_images
 
 import ganzoo
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.unet import UNet
+from tests.support.command_line import Run
+from tests.support.tiny_run import RECIPE, make_images
 
 
 @pytest.fixture(scope="module")

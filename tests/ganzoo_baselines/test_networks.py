@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from authors import unit_decode, unit_encode
-from layouts import munit_domain
 
 from ganzoo_authors.networks import munit
 from ganzoo_authors.reading import clean
 from ganzoo_baselines.unit_network import UNITGenerator
+from tests.support.author_checkpoints import munit_domain
+from tests.support.author_networks import unit_decode, unit_encode
 
 
 def test_the_size_of_the_authors_network() -> None:

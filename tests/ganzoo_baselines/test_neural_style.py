@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from calls import refusal
 from torch import Tensor
-from vggs import WIDTHS, drawn_vgg, vgg_plainly
 
 from ganzoo_baselines.neural_style import Objective, gram, mean_activations
 from ganzoo_losses.vgg import VGG
+from tests.support.command_line import refusal
+from tests.support.vgg_networks import WIDTHS, drawn_vgg, vgg_plainly
 
 CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blue_first": True}
 CONTENT = {"relu4_2": 1.0, "conv3_2": 0.5}

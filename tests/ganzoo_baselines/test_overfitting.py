@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from overfitting import SIZE, error, grey, likeness, patterns, tinted, trained
 from torch import Tensor, nn
 
 from ganzoo.masks.roles import Roles
@@ -18,6 +17,7 @@ from ganzoo_baselines.drit_network import DRITGenerator
 from ganzoo_baselines.unit import UNIT
 from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_munit.multiscale import MultiScale
+from tests.support.overfitting import SIZE, error, grey, likeness, patterns, tinted, trained
 
 SEED, MANY = 0, 6
 IMAGES = {"A": grey(patterns(MANY, SEED + 100)), "B": tinted(patterns(MANY, SEED + 200))}

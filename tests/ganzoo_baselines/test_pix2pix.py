@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 import yaml
 from PIL import Image
-from plainly import assert_trains_plainly, double_step, engine_of, l1
-from tinyrun import RECIPE, make_images
 from torch import Tensor, nn
 
 import ganzoo
@@ -21,6 +19,8 @@ from ganzoo.step import Step
 from ganzoo_baselines.pix2pix import Pix2Pix
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.unet import UNet
+from tests.support.plain_steps import assert_trains_plainly, double_step, engine_of, l1
+from tests.support.tiny_run import RECIPE, make_images
 
 
 def networks() -> dict[str, nn.Module]:

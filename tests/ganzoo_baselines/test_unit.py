@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from plainly import assert_trains_plainly, double_step, engine_of, l1
-from standins import Constant
 from torch import Tensor, nn
 
 from ganzoo.step import Step
 from ganzoo_baselines.unit import UNIT
 from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_munit.multiscale import MultiScale
+from tests.support.plain_steps import assert_trains_plainly, double_step, engine_of, l1
+from tests.support.stand_in_methods import Constant
 
 
 def networks(blocks: int = 1) -> dict[str, nn.Module]:

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from calls import Run, refusal
-from plainly import double_step, engine_of
 from safetensors.torch import load_file
-from tinyrun import RECIPE, assert_same, double_run, make_images
 from torch import nn
 
 import ganzoo
 from ganzoo_baselines.unit import UNIT
 from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_munit.multiscale import MultiScale
+from tests.support.command_line import Run, refusal
+from tests.support.plain_steps import double_step, engine_of
+from tests.support.tiny_run import RECIPE, assert_same, double_run, make_images
 
 SHARED = ("encoder.4.", "decoder.0.")
 """The last residual block of the encoder and the first of the decoder, of two each after three convolutions."""

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from standins import batch_step
 from torch import Tensor, nn
 
 from ganzoo.engine.engine import Engine
@@ -20,6 +19,7 @@ from ganzoo.step import Step
 from ganzoo_cyclegan.method import TERMS, CycleGAN, together
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
+from tests.support.stand_in_methods import batch_step
 
 
 def networks(norm: Any = "instance") -> dict[str, nn.Module]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from overfitting import error, grey, patterns, tinted, trained
 from torch import nn
 
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
+from tests.support.overfitting import error, grey, patterns, tinted, trained
 
 SEED = 0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from folders import save
+
+from tests.support.image_folders import save
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from calls import refusal
-from folders import save
 from PIL import Image
 
 from ganzoo_datasets.folders import Folders
+from tests.support.command_line import refusal
+from tests.support.image_folders import save
 
 DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from calls import refusal
-from folders import names, save
 from PIL import Image
 
 import ganzoo_datasets
@@ -22,6 +20,8 @@ from ganzoo_datasets.folders import Folders
 from ganzoo_datasets.npz import Npz
 from ganzoo_datasets.paired import Paired
 from ganzoo_datasets.split import hold_out
+from tests.support.command_line import refusal
+from tests.support.image_folders import names, save
 
 DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
 

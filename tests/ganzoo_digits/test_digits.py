@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from calls import refusal
-from standins import Noise
 from torch import Tensor
 
 from ganzoo.data.image_io import to_float
@@ -25,6 +23,8 @@ from ganzoo_digits import classifiers
 from ganzoo_digits.dataset import StripedDigits
 from ganzoo_digits.metric import DigitsDistance, DigitsMetric
 from ganzoo_metrics.background import BackgroundL1
+from tests.support.command_line import refusal
+from tests.support.stand_in_methods import Noise
 
 
 @pytest.fixture(scope="module")

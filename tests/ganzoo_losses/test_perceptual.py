@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from calls import refusal
 from safetensors.torch import load_file
-from standins import batch_step
-from tinyrun import RECIPE, write_recipe
 from torch import Tensor
-from vggs import drawn_vgg, vgg_plainly, write_vgg
 
 import ganzoo
 from ganzoo import GanzooError
 from ganzoo.utils.jsonl import JsonLines
 from ganzoo_losses.perceptual import Perceptual
+from tests.support.command_line import refusal
+from tests.support.stand_in_methods import batch_step
+from tests.support.tiny_run import RECIPE, write_recipe
+from tests.support.vgg_networks import drawn_vgg, vgg_plainly, write_vgg
 
 CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blue_first": True}
 

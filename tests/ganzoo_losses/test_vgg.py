@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from calls import refusal
-from published import Published
 from safetensors.torch import save_file
 from torch import Tensor
-from vggs import NAMES, NUMBERS, drawn_vgg, vgg_plainly, write_vgg
 
 from ganzoo_losses.vgg import VGG, Depth, Input, read_vgg, sources_of
+from tests.support.command_line import refusal
+from tests.support.published_weights import Published
+from tests.support.vgg_networks import NAMES, NUMBERS, drawn_vgg, vgg_plainly, write_vgg
 
 PLAINLY: dict[Input, dict[str, Any]] = {
     "caffe": {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blue_first": True},

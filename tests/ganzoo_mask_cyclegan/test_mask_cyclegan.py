@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from standins import batch_step, gradients
 from torch import Tensor, nn
 
 from ganzoo.engine.engine import Engine
@@ -23,6 +22,7 @@ from ganzoo_mask_cyclegan.method import MaskCycleGAN
 from ganzoo_maskers.plain import Full
 from ganzoo_maskers.rectangles import MultiRectangle
 from ganzoo_maskers.square import CenteredSquare
+from tests.support.stand_in_methods import batch_step, gradients
 
 
 class Bright(Masker):

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from calls import refusal
-from published import Published
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,6 +19,8 @@ from ganzoo.randomness import Draws
 from ganzoo.recipe.options import build
 from ganzoo_maskers.attention import Attention
 from ganzoo_maskers.pretrained import of_timm as published_by_timm
+from tests.support.command_line import refusal
+from tests.support.published_weights import Published
 
 NONE = Draws([])
 

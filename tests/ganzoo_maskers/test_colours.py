@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from calls import refusal
 from torch import Tensor
 
 from ganzoo import GanzooError, create
@@ -13,6 +12,7 @@ from ganzoo.interfaces import Masker
 from ganzoo.randomness import Draws
 from ganzoo.recipe.options import check_options
 from ganzoo_maskers.colours import Colours
+from tests.support.command_line import refusal
 
 NONE = Draws([])
 CLASSES = {"sky": (120, 170, 220), "plants": (60, 90, 30), "earth": (140, 110, 80), "white": (250, 250, 250)}

@@ -9,8 +9,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
-from standins import batch_step
-from tinyrun import write_recipe
 from torch import Tensor
 
 import ganzoo
@@ -20,6 +18,8 @@ from ganzoo.engine.engine import Engine
 from ganzoo.randomness import Draws
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_maskers.learned import Learned
+from tests.support.stand_in_methods import batch_step
+from tests.support.tiny_run import write_recipe
 
 MASKER = {"masker": "learned", "width": 2}
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from calls import refusal
-from published import Published
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +16,8 @@ from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
 from ganzoo.recipe.options import build
 from ganzoo_maskers.segmenter import Segmenter
+from tests.support.command_line import refusal
+from tests.support.published_weights import Published
 
 NONE = Draws([])
 SMALLEST = "lraspp_mobilenet_v3_large"

@@ -12,10 +12,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from calls import refusal
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from standins import batch_step
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,6 +27,8 @@ from ganzoo.recipe.options import build
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_maskers.unet import UNet
 from ganzoo_smcyclegan.method import SMCycleGAN
+from tests.support.command_line import refusal
+from tests.support.stand_in_methods import batch_step
 
 NONE = Draws([])
 ROLE: dict[str, Any] = {

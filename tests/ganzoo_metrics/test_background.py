@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from calls import refusal
-from standins import Noise, batch_step, engine_of, figures_of
 from torch import Tensor, nn
 
 from ganzoo.data.loader import Reader
@@ -25,6 +23,8 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_maskers.plain import File, Round
 from ganzoo_maskers.square import CenteredSquare
 from ganzoo_metrics.background import BackgroundL1, Which
+from tests.support.command_line import refusal
+from tests.support.stand_in_methods import Noise, batch_step, engine_of, figures_of
 
 
 class Bright(Masker):

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from lookers import DETECTOR, made
 from torch import Tensor
 from torchvision.models.detection.roi_heads import RoIHeads  # type: ignore[import-untyped]
 
 from ganzoo_metrics.boxes import box_logits
+from tests.support.feature_networks import DETECTOR, made
 
 
 @pytest.fixture(scope="module")

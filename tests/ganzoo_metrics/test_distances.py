@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from calls import refusal
 from torch import Tensor
 
 from ganzoo.randomness import keyed
 from ganzoo_metrics import distances
 from ganzoo_metrics.distances import frechet, kernel
+from tests.support.command_line import refusal
 
 cleanfid = pytest.importorskip("cleanfid.fid")
 

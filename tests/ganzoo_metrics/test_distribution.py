@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from calls import refusal
-from lookers import made, saved
 from safetensors.torch import save_file
-from standins import Noise, engine_of, figures_of
 from torch import nn
 
 from ganzoo.data.image_io import find_images, read_image, to_float
@@ -30,6 +27,9 @@ from ganzoo_metrics.distances import frechet, kernel
 from ganzoo_metrics.distribution import SetDistance
 from ganzoo_metrics.pooled import PooledFeatures, seen_in_training
 from ganzoo_metrics.resizing import quantized, resize
+from tests.support.command_line import refusal
+from tests.support.feature_networks import made, saved
+from tests.support.stand_in_methods import Noise, engine_of, figures_of
 
 DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
 PUBLISHED = DATA.parent / "weights/squeezenet1_1_fp16.pth"

@@ -9,10 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from calls import refusal
-from lookers import CLASSIFIER, DETECTOR, SEGMENTER, made, saved
-from pairing import bound, figures
-from standins import Noise, batch_step, engine_of, figures_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,6 +19,10 @@ from ganzoo.step import Step
 from ganzoo_baselines.pix2pix import Pix2Pix
 from ganzoo_metrics.boxes import box_logits
 from ganzoo_metrics.entropy import Entropy, entropy
+from tests.support.command_line import refusal
+from tests.support.feature_networks import CLASSIFIER, DETECTOR, SEGMENTER, made, saved
+from tests.support.image_pairs import bound, figures
+from tests.support.stand_in_methods import Noise, batch_step, engine_of, figures_of
 
 MODELS = {"classification": CLASSIFIER, "segmentation": SEGMENTER, "detection": DETECTOR}
 OPTIONS: dict[str, dict[str, Any]] = {"classification": {}, "segmentation": {}, "detection": {"threshold": 0.2}}

@@ -9,14 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from calls import refusal
-from lookers import CLASSIFIER, made, saved
-from pairing import bound, figures
 from PIL import Image
 from safetensors.torch import save_file
-from standins import Noise, engine_of, figures_of
 from torch import Tensor, nn
-from trunks import PHOTOGRAPHS, PUBLISHED
 
 from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
@@ -25,6 +20,11 @@ from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_metrics.identity import IdentityDistance
+from tests.support.command_line import refusal
+from tests.support.feature_networks import CLASSIFIER, made, saved
+from tests.support.image_pairs import bound, figures
+from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED
+from tests.support.stand_in_methods import Noise, engine_of, figures_of
 
 SIZE = 24
 

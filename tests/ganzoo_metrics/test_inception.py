@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from calls import refusal
 from torch import Tensor, nn
 
 from ganzoo_metrics.inception import Inception
+from tests.support.command_line import refusal
 
 theirs = pytest.importorskip("cleanfid.inception_pytorch")
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from standins import Noise, batch_step
 from torch import Tensor
 
 from ganzoo import GanzooError
@@ -24,6 +23,7 @@ from ganzoo_maskers.plain import File, Full, Shared
 from ganzoo_maskers.square import CenteredSquare
 from ganzoo_metrics.iou import MaskIoU, iou
 from ganzoo_segmenter.method import Segmenter
+from tests.support.stand_in_methods import Noise, batch_step
 
 
 class Masked(Noise):

@@ -10,12 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from calls import refusal
-from pairing import Pairs, bound, figures, paired_step
 from safetensors.torch import load_file
-from standins import Noise
 from torch import Tensor
-from trunks import PHOTOGRAPHS, PUBLISHED, package, saved
 
 from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
@@ -26,6 +22,10 @@ from ganzoo_baselines.pix2pix import Pix2Pix
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_metrics.likeness import LPIPS
 from ganzoo_metrics.perceptual import Net
+from tests.support.command_line import refusal
+from tests.support.image_pairs import Pairs, bound, figures, paired_step
+from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED, package, saved
+from tests.support.stand_in_methods import Noise
 
 SIZE = 40
 

@@ -9,10 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from calls import refusal
-from lookers import SEGMENTER, made, saved
-from pairing import bound, figures
-from standins import Noise, engine_of, figures_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,6 +24,10 @@ from ganzoo_maskers.plain import File
 from ganzoo_metrics.confusion import confusion, scores
 from ganzoo_metrics.miou import MeanIoU
 from ganzoo_segmenter.method import Segmenter
+from tests.support.command_line import refusal
+from tests.support.feature_networks import SEGMENTER, made, saved
+from tests.support.image_pairs import bound, figures
+from tests.support.stand_in_methods import Noise, engine_of, figures_of
 
 K, SIZE = 3, 12
 

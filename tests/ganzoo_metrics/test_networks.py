@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from calls import refusal
-from lookers import CLASSIFIER, DETECTOR, SEGMENTER, made, saved
 from torchvision.models import get_model_weights  # type: ignore[import-untyped]
 
 from ganzoo.weights import WeightsFile
 from ganzoo.weights.store import lookup
 from ganzoo_metrics.networks import Task, pretrained
+from tests.support.command_line import refusal
+from tests.support.feature_networks import CLASSIFIER, DETECTOR, SEGMENTER, made, saved
 
 CHEAP: dict[Task, str] = {"classification": CLASSIFIER, "segmentation": SEGMENTER, "detection": DETECTOR}
 

@@ -9,9 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from calls import refusal
-from pairing import Pairs, bound, figures, paired_step
-from standins import Noise, engine_of, figures_of
 from torch import nn
 
 from ganzoo.data.loader import Reader, evaluation_rows
@@ -20,6 +17,9 @@ from ganzoo.settings import ImageSettings
 from ganzoo_baselines.pix2pix import Pix2Pix
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_segmenter.method import Segmenter
+from tests.support.command_line import refusal
+from tests.support.image_pairs import Pairs, bound, figures, paired_step
+from tests.support.stand_in_methods import Noise, engine_of, figures_of
 
 NAMES = ("pair_l1", "psnr", "ssim")
 

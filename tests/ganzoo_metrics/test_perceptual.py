@@ -9,12 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from calls import refusal
-from published import Published
 from safetensors.torch import load_file, save_file
-from standins import Noise, batch_step
 from torch import Tensor
-from trunks import PHOTOGRAPHS, PUBLISHED, features, package, saved
 
 from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
@@ -27,6 +23,10 @@ from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_maskers.plain import Round
 from ganzoo_metrics.perceptual import MODELS, SMALLEST, BackgroundLPIPS, Net, make_lpips
+from tests.support.command_line import refusal
+from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED, features, package, saved
+from tests.support.published_weights import Published
+from tests.support.stand_in_methods import Noise, batch_step
 
 TAPS: dict[Net, list[int]] = {
     "alex": [1, 4, 7, 9, 11],

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tinyrun import double_run, lines, write_recipe
+
+from tests.support.tiny_run import double_run, lines, write_recipe
 
 
 @pytest.mark.slow

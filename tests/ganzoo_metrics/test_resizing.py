@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from calls import refusal
-from images import noise
 
 from ganzoo.data.image_io import to_float, to_uint8
 from ganzoo_metrics.resizing import How, quantized, resize, rounded
+from tests.support.command_line import refusal
+from tests.support.random_images import noise
 
 
 @pytest.mark.parametrize("shape", [(2, 40, 64), (1, 500, 320), (1, 299, 299)])

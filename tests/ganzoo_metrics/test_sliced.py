@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from calls import refusal
-from pairing import bound
 from scipy.stats import wasserstein_distance
-from standins import Noise, engine_of, figures_of
 from torch import Tensor, nn
 
 from ganzoo.data.image_io import to_float, to_uint8
@@ -22,6 +19,9 @@ from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_metrics.laplacian import patches, pyramid
 from ganzoo_metrics.sliced import SWD, descriptors, sliced, wasserstein
+from tests.support.command_line import refusal
+from tests.support.image_pairs import bound
+from tests.support.stand_in_methods import Noise, engine_of, figures_of
 
 SIZE = 32
 

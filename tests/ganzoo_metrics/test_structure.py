@@ -6,15 +6,15 @@ import math
 
 import pytest
 import torch
-from calls import refusal
 from kornia.metrics import ssim as kornia_ssim
-from pairing import Pairs, bound, figures, paired_step
 from torch import Tensor
 
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Direction
 from ganzoo.settings import ImageSettings
 from ganzoo_metrics.structure import ssim
+from tests.support.command_line import refusal
+from tests.support.image_pairs import Pairs, bound, figures, paired_step
 
 
 def plainly(one: Tensor, other: Tensor) -> float:

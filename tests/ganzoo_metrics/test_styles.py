@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from standins import Noise, batch_step
 from torch import Tensor, nn
 
 from ganzoo import GanzooError, create
@@ -21,6 +20,7 @@ from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_metrics.styles import Styled, StyleRecovery, StyleShare
+from tests.support.stand_in_methods import Noise, batch_step
 
 TRUNK = Source(Path("alex.pth"), "its checksum")
 

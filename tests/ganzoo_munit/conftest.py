@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from networks import MUNIT_SMALL
-from tinyrun import RECIPE, make_images
 
 import ganzoo
+from tests.support.small_networks import MUNIT_SMALL
+from tests.support.tiny_run import RECIPE, make_images
 
 
 @pytest.fixture(scope="session")

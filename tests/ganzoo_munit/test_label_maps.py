@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from calls import Run, refusal
-from networks import MUNIT_SMALL as NETWORKS
 from PIL import Image
-from tinyrun import RECIPE, make_images
 
 import ganzoo
 from ganzoo import GanzooError
 from ganzoo.check.parts_table import check
 from ganzoo.data.label_maps import PALETTE
+from tests.support.command_line import Run, refusal
+from tests.support.small_networks import MUNIT_SMALL as NETWORKS
+from tests.support.tiny_run import RECIPE, make_images
 
 
 @pytest.fixture(scope="module")

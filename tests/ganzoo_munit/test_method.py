@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from plainly import assert_trains_plainly, double_step, engine_of, l1
-from standins import Constant
-from tinyrun import everything
 from torch import Tensor, nn
 
 import ganzoo
@@ -19,6 +16,9 @@ from ganzoo.step import Step
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.method import MUNIT
 from ganzoo_munit.multiscale import MultiScale
+from tests.support.plain_steps import assert_trains_plainly, double_step, engine_of, l1
+from tests.support.stand_in_methods import Constant
+from tests.support.tiny_run import everything
 
 SMALL: dict[str, Any] = {"width": 2, "hidden": 4, "blocks": 1, "style": 3}
 

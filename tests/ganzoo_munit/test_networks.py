@@ -6,9 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from authors import munit_content, munit_decode, munit_discriminator, munit_style
-from calls import refusal
-from layouts import judge, munit_domain
 from torch import Tensor, nn
 
 from ganzoo import create
@@ -18,6 +15,9 @@ from ganzoo_authors.reading import clean
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.layers import LayerNorm, adaptive_instance_norm, instance_norm
 from ganzoo_munit.multiscale import MultiScale
+from tests.support.author_checkpoints import judge, munit_domain
+from tests.support.author_networks import munit_content, munit_decode, munit_discriminator, munit_style
+from tests.support.command_line import refusal
 
 
 def count(network: nn.Module) -> int:

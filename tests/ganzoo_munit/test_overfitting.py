@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from overfitting import error, grey, patterns, trained
 from torch import Tensor, nn
 
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.method import MUNIT
 from ganzoo_munit.multiscale import MultiScale
+from tests.support.overfitting import error, grey, patterns, trained
 
 SEED, MANY = 0, 12
 

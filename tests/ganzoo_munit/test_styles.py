@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from calls import Run
 from PIL import Image
 
 import ganzoo
 from ganzoo.inference.options import style_options
+from tests.support.command_line import Run
 
 
 @pytest.fixture

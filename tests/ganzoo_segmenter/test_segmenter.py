@@ -13,7 +13,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from tinyrun import assert_same, ganzoo, lines
 from torch import Tensor, nn
 
 import ganzoo as package
@@ -27,6 +26,7 @@ from ganzoo.randomness import Draws
 from ganzoo.step import Step
 from ganzoo_maskers.unet import UNet
 from ganzoo_segmenter.method import Segmenter
+from tests.support.tiny_run import assert_same, ganzoo, lines
 
 Write = Callable[..., Path]
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from standins import Constant, batch_step, gradients
 from torch import Tensor, nn
 
 from ganzoo import GanzooError, create
@@ -20,6 +19,7 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
 from ganzoo_smcyclegan.method import SMCycleGAN
+from tests.support.stand_in_methods import Constant, batch_step, gradients
 
 
 class Bright(Masker):

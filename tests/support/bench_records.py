@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tinyrun import lines, write_recipe
 
 import ganzoo
 from ganzoo.bench import runner
@@ -15,6 +14,7 @@ from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.provenance.record import Cost, Data, Record
+from tests.support.tiny_run import lines, write_recipe
 
 SPEC: dict[str, Any] = {
     "title": "A table",

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from standins import engine_of
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Method
 from ganzoo.step import Step
+from tests.support.stand_in_methods import engine_of
 
 SIZE = 16
 

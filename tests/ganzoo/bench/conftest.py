@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from bench_records import Runs
 
 from ganzoo.bench import subprocesses
+from tests.support.bench_records import Runs
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from bench_records import record, write_spec
-
 from ganzoo.bench.heatmap import heat_map
 from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.spec import Bench, read_spec
 from ganzoo.bench.table import matrix_of
 from ganzoo.provenance.record import Record
+from tests.support.bench_records import record, write_spec
 
 AWKWARD = 'A <b> & "c"'
 SETS = ("real", "made")

@@ -12,12 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from bench_records import Runs, write_spec
-from calls import Run, refusal
-from images import save
-from tinyrun import write_recipe
 from torch import Tensor
-from trunks import saved
 
 from ganzoo.bench import runner, subprocesses
 from ganzoo.bench.matrix import distance_name
@@ -27,6 +22,11 @@ from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.inference.files import translate_files
 from ganzoo.provenance.record import Record
 from ganzoo_metrics.distribution import FD
+from tests.support.bench_records import Runs, write_spec
+from tests.support.command_line import Run, refusal
+from tests.support.lpips_trunks import saved
+from tests.support.random_images import save
+from tests.support.tiny_run import write_recipe
 
 SIDE = 16
 MARKERS = "# Page\n<!-- spec table: made -->\n<!-- end of spec table -->\nrest\n"

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_records import Runs, record, write_spec
-from calls import Run
-from tinyrun import write_recipe
 
 from ganzoo.bench.spec import Bench, read_spec
 from ganzoo.provenance.fingerprint import plugins_of, recipe_key
 from ganzoo.recipe.reader import read_recipe
+from tests.support.bench_records import Runs, record, write_spec
+from tests.support.command_line import Run
+from tests.support.tiny_run import write_recipe
 
 OUTDATED = "outdated: changed since it was run"
 LEARNED = "maskers.input={{masker: unet, weights: '{}/unet.safetensors'}}"

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_records import write_spec
-from calls import refusal
 
 from ganzoo.bench.spec import Cell, Places, places_of, read_spec
+from tests.support.bench_records import write_spec
+from tests.support.command_line import refusal
 
 TWO_SETS: dict[str, Any] = {"x": {}, "y": {}}
 TWO_COLUMNS = [{"value": name, "label": name} for name in ("fid", "kid")]

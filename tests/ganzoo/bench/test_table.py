@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_records import record, write_spec
 
 from ganzoo.bench.render import FORMATS, comma_separated, hypertext, latex, markdown
 from ganzoo.bench.spec import Bench, read_spec
 from ganzoo.bench.table import Table, table_of
 from ganzoo.provenance.record import Record
+from tests.support.bench_records import record, write_spec
 
 VALUES = {"one": [0.1, 0.2], "two": [0.5, 0.7]}
 

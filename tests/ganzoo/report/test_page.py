@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from logs import RECIPE, TIME, Page, logged, write_lines, write_run
-from tinyrun import lines
 
 from ganzoo.data.image_io import write_image
 from ganzoo.report import write_report
 from ganzoo.report.page import COURSE
+from tests.support.run_logs import RECIPE, TIME, Page, logged, write_lines, write_run
+from tests.support.tiny_run import lines
 
 SECTIONS = ["results", "samples", "evaluation", "losses", "speed", "recipe", "environment", "events"]
 EVIL = "\"'><img src=x onerror=alert(1)></script></style></title></pre><script>alert(1)</script><!-- {{7*7}}\x00\x1b"

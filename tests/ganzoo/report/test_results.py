@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from logs import Page, write_run
-
 from ganzoo.report import write_report
+from tests.support.run_logs import Page, write_run
 
 RECORD: dict[str, Any] = {
     "step": 400,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from logs import Page, write_run
 from PIL import Image
 
 from ganzoo.data.image_io import write_image
 from ganzoo.report import write_report
 from ganzoo.report.samples import LARGE, SHOWN, SMALL, chosen, ready
+from tests.support.run_logs import Page, write_run
 
 
 def noise(width: int, height: int, seed: int = 0) -> np.ndarray:

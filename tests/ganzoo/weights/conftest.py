@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fileserver import FileServer, serving
+
+from tests.support.file_server import FileServer, serving
 
 
 @pytest.fixture

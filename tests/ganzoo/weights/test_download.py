@@ -17,11 +17,11 @@ from urllib.request import HTTPSHandler, Request
 from urllib.response import addinfourl
 
 import pytest
-from calls import refusal
-from fileserver import FileServer
 
 from ganzoo.weights import WeightsFile, find
 from ganzoo.weights.download import TRIES
+from tests.support.command_line import refusal
+from tests.support.file_server import FileServer
 
 FETCH = "import sys; from ganzoo.weights import *; print(find(WeightsFile(*sys.argv[1:5])))"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from calls import refusal
 
 from ganzoo.plugins import plugins
 from ganzoo.registry import Registration, Registry
 from ganzoo.weights import WeightsFile
 from ganzoo.weights.manifest import read_manifest
+from tests.support.command_line import refusal
 
 LISTED = list(plugins().registry.weights.values())
 

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from calls import refusal
-from fileserver import FileServer
 
 from ganzoo.plugins import plugins
 from ganzoo.weights import WeightsFile, find
 from ganzoo.weights.store import lookup, present, recorded
+from tests.support.command_line import refusal
+from tests.support.file_server import FileServer
 
 
 @pytest.fixture

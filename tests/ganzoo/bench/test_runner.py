@@ -1,0 +1,151 @@
+"""ganzoo bench, with real runs of a tiny recipe: resumed, repaired, outdated; ganzoo table against what was edited."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ganzoo.bench import runner, subprocesses
+from ganzoo.bench.runner import kept
+from ganzoo.bench.spec import Places
+from ganzoo.errors import GanzooError
+from ganzoo.evaluation.runs import evaluate_targets
+from ganzoo.utils.console import Console
+from tests.support.bench_records import Runs, make, spec
+from tests.support.command_line import Run, refusal
+
+
+def test_a_bench_makes_what_is_missing_and_the_same_again(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path)
+    first = make(bench)
+    assert runs.names == ["one-seed0", "two-seed0", "one-seed1", "two-seed1"]
+    assert [(one["cell"]["row"], one["seed"], one["status"]) for one in first] == [
+        ("one", 0, "ok"), ("one", 1, "ok"), ("two", 0, "ok"), ("two", 1, "ok"),
+    ]  # fmt: skip
+    assert first[0]["values"] != first[1]["values"]
+    make(bench)
+    assert len(runs.names) == 4  # nothing is lacking
+    shutil.rmtree(tmp_path / "runs/spec/tiny/two-seed0")
+    whole = bench.records.read_text().splitlines(keepends=True)
+    bench.records.write_text("".join(one for i, one in enumerate(whole) if i != 2))
+    assert make(bench) == first  # bit for bit but for times
+    assert runs.names[4:] == ["two-seed0"]
+
+
+def test_a_failure_is_a_record_and_is_tried_again(tmp_path: Path, runs: Runs) -> None:
+    bad = ["train.lr=1e30", "train.patience=1", "train.steps=4"]
+    rows = {"one": {"label": "One", "recipe": "tiny.yaml"}, "two": {"label": "Two", "recipe": "tiny.yaml", "set": bad}}
+    bench = spec(tmp_path, rows=rows, seeds=[0])
+    found = make(bench)
+    assert [one["status"] for one in found] == ["ok", "failed"]
+    assert found[1]["why"].startswith("stopped at step")
+    assert str(tmp_path) not in bench.records.read_text()
+    make(bench)
+    assert runs.names == ["one-seed0", "two-seed0", "two-seed0"]
+    rows["two"] = {"label": "Two", "recipe": "tiny.yaml", "set": ["method.cycle=1"]}
+    assert [one["status"] for one in make(spec(tmp_path, rows=rows, seeds=[0]))] == ["ok", "ok"]
+
+
+def test_rows_that_are_no_more_leave_the_records(tmp_path: Path, runs: Runs) -> None:
+    make(spec(tmp_path, seeds=[0]))
+    rows = {
+        "two": {"label": "Two", "recipe": "tiny.yaml", "set": ["method.cycle=1"]},
+        "new": {"label": "New", "recipe": "tiny.yaml"},
+    }
+    assert [one["cell"]["row"] for one in make(spec(tmp_path, seeds=[0], rows=rows))] == ["two", "new"]
+
+
+def test_a_table_stands_on_its_page_and_edits_are_noticed(tmp_path: Path, runs: Runs, run: Run) -> None:
+    bench = spec(tmp_path)
+    make(bench)
+    file, page = str(bench.file), tmp_path / "page.md"
+    assert run("table", file, "--check")[0] == 2
+    assert run("table", file, "--write")[0] == 0
+    assert page.read_text().startswith("# Page\n<!-- spec table: made -->\n|  | cycle |")
+    assert page.read_text().endswith("<!-- end of spec table -->\nrest\n")
+    assert run("table", file, "--check")[0] == 0
+    written = page.read_text()
+    number = written.split("| One | ")[1][:5]
+    page.write_text(written.replace(number, "0.001", 1))
+    assert "is not what its records give" in run("table", file, "--check")[2]
+    page.write_text(written)
+    records = kept(bench)
+    edited = records[0].model_copy(update={"values": {"cycle_l1_AB": 0.0}})
+    bench.records.write_text("".join(json.dumps(one.fields()) + "\n" for one in [edited, *records[1:]]))
+    assert "is not what its records give" in run("table", file, "--check")[2]
+
+
+def test_mistakes_are_told_before_anything_is_run(tmp_path: Path, runs: Runs, run: Run) -> None:
+    bench = spec(tmp_path, rows={"one": {"label": "One", "recipe": "tiny.yaml", "set": ["method.cylce=1"]}})
+    assert "cylce" in run("bench", str(bench.file))[2]
+    assert "there is no row 'three'" in run("bench", str(bench.file), "--only", "three")[2]
+    assert runs.names == []
+    (tmp_path / "page.md").write_text("nothing")
+    assert "the markers <!-- spec table -->" in run("table", str(spec(tmp_path).file), "--write")[2]
+
+
+def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    status = [2, 0]
+
+    def ganzoo_called(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        commands.append(words)
+        if words[0] == "bank":
+            code = status.pop(0)
+            if not code:
+                Path(words[-1]).mkdir(parents=True)
+            return subprocess.CompletedProcess(words, code, "", "ganzoo: no images\n" if code else "")
+        return subprocess.CompletedProcess(words, 2, "", "ganzoo: not run\n")
+
+    monkeypatch.setattr(subprocesses, "call", ganzoo_called)
+    prepare = {"bank": {"command": "bank build '{data}/x y' -o {root}/bank", "makes": "{root}/bank"}}
+    bench = spec(tmp_path, seeds=[0], prepare=prepare)
+    places = Places(tmp_path / "runs", tmp_path / "data")
+    with pytest.raises(GanzooError, match=r"spec.yaml: prepare.bank: no images"):
+        runner.run(bench, places, jobs=1)
+    wanted = ["bank", "build", f"{tmp_path}/data/x y", "-o", f"{tmp_path}/runs/spec/bank"]
+    assert commands == [wanted]
+    runner.run(bench, places, jobs=1)
+    runner.run(bench, places, jobs=1)
+    assert [one for one in commands if one[0] == "bank"] == [wanted, wanted]  # the second made it
+
+
+def test_the_record_is_of_the_run_and_not_of_what_was_tried_with_it(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    first = make(bench)
+    bench.records.unlink()
+    folder = tmp_path / "runs/spec/tiny/one-seed0"
+    evaluate_targets([folder], split="validation")
+    evaluate_targets([folder], changes=["evaluate.metrics=[cycle_l1]"])
+    assert make(bench) == first
+    said = refusal(evaluate_targets, [folder], changes=["train.seed=9"])
+    assert "it was trained as it was; data, images and evaluate can be set" in said
+
+
+def test_a_run_that_fails_is_not_measured_as_it_was(tmp_path: Path, runs: Runs) -> None:
+    make(spec(tmp_path, seeds=[0]))
+    found = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[swd]"]))
+    assert [one["status"] for one in found] == ["failed"] * 2
+    assert "smaller than its lowest level" in found[0]["why"]
+
+
+def test_what_was_prepared_by_another_command_or_half_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+
+    def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        called.append(" ".join(words[:3]))
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    monkeypatch.setattr(subprocesses, "call", call)
+    places = Places(tmp_path / "runs")
+    (tmp_path / "runs/spec/bank").mkdir(parents=True)  # where one was killed at its work
+    for size in (1, 1, 2):
+        prepare = {"bank": {"command": f"bank build {size}", "makes": "{root}/bank"}}
+        runner.prepare(spec(tmp_path, prepare=prepare), places, Console(quiet=True))
+    assert called == ["bank build 1", "bank build 2"]

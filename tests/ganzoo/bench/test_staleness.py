@@ -1,0 +1,153 @@
+"""What has changed since a row was made: trained anew, measured again, marked, or left alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ganzoo.bench import subprocesses
+from ganzoo.bench.runner import kept
+from ganzoo.bench.spec import Bench
+from ganzoo.bench.staleness import Seen, stale
+from ganzoo.provenance.fingerprint import code_key
+from ganzoo.recipe.reader import read_recipe
+from tests.support.bench_records import Runs, make, spec
+from tests.support.command_line import Run
+
+
+def test_a_changed_recipe_or_plugin_is_run_anew(tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(spec(tmp_path, seeds=[0]))
+    del runs.names[:]
+    changed = spec(tmp_path, seeds=[0], set=["train.steps=3"])
+    assert {one["step"] for one in make(changed)} == {3}
+    assert runs.names == ["one-seed0", "two-seed0"]
+    keys = {"ganzoo_cyclegan.method": "another"}
+    monkeypatch.setattr(
+        "ganzoo.provenance.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules)
+    )
+    make(changed)
+    assert runs.names == ["one-seed0", "two-seed0"] * 2
+    assert (tmp_path / "runs/spec/tiny/one-seed0.before-2").is_dir()
+
+
+def test_where_only_what_measures_has_changed_a_run_is_measured_again(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    first = make(bench)
+    keys = {"ganzoo_metrics.errors": "another"}
+    monkeypatch.setattr(
+        "ganzoo.provenance.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules)
+    )
+    del runs.names[:]
+    second = make(bench)
+    assert runs.names == ["one-seed0", "evaluate one-seed0", "two-seed0", "evaluate two-seed0"]
+    assert [one["plugins"]["metrics"]["code"] for one in second] == ["another"] * 2
+    assert [one["values"] for one in second] == [one["values"] for one in first]
+    other = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[identity_l1]"]))
+    assert [set(one["values"]) for one in other] == [{"identity_l1_AB", "identity_l1_BA"}] * 2
+    assert [one["weights"] for one in other] == [one["weights"] for one in first]
+    assert not list(tmp_path.glob("runs/spec/tiny/*.before-1"))
+    best = spec(
+        tmp_path,
+        seeds=[0],
+        checkpoint="best",
+        set=["train.steps=2", "evaluate.best=min cycle_l1_AB", "evaluate.every=1"],
+    )
+    make(best)
+    keys["ganzoo_metrics.errors"] = "a third"  # another checkpoint might be the best by it
+    del runs.names[:]
+    make(best)
+    assert runs.names == ["one-seed0", "two-seed0"]
+    assert (tmp_path / "runs/spec/tiny/one-seed0.before-2").is_dir()
+
+
+def test_a_run_that_was_trained_otherwise_is_put_aside_though_it_could_go_on(tmp_path: Path, runs: Runs) -> None:
+    longer = [one["weights"] for one in make(spec(tmp_path, seeds=[0], set=["train.steps=5"]))]
+    fresh = spec(tmp_path, seeds=[0], set=["train.steps=3"])
+    found = make(fresh)
+    assert [(one["trained"], one["trained_by"][0]["steps"]) for one in found] == [(3, 3)] * 2
+    shutil.rmtree(tmp_path / "runs")
+    fresh.records.unlink()
+    assert [one["weights"] for one in make(fresh)] == [one["weights"] for one in found] != longer
+
+
+def test_other_images_are_trained_on_anew_or_measured_anew(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    first = make(bench)
+    for split, other_weights in (("test", False), ("train", True)):
+        images = sorted((tmp_path / f"images/{split}A").glob("*"))
+        images[0].write_bytes(images[1].read_bytes())
+        found = make(bench)
+        assert [one["weights"] != two["weights"] for one, two in zip(first, found, strict=True)] == [other_weights] * 2
+        assert found[0]["values"] != first[0]["values"]
+        assert make(bench) == found  # nothing is stale any more
+
+
+def test_metrics_that_come_and_go_are_measured_again(tmp_path: Path, runs: Runs) -> None:
+    both = make(spec(tmp_path, seeds=[0]))
+    make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[cycle_l1]"]))
+    assert make(spec(tmp_path, seeds=[0])) == both
+
+
+def test_what_chooses_the_best_is_part_of_its_training(tmp_path: Path, runs: Runs) -> None:
+    chosen = ["train.steps=2", "evaluate.best=min cycle_l1_AB", "evaluate.every=1"]
+    for checkpoint, anew in (("last", False), ("best", True)):
+        bench = spec(tmp_path, seeds=[0], checkpoint=checkpoint, set=chosen)
+        first = make(bench)
+        other = make(spec(tmp_path, seeds=[0], checkpoint=checkpoint, set=[*chosen, "evaluate.best=max cycle_l1_AB"]))
+        assert first[0]["recipe_key"] != other[0]["recipe_key"]
+        assert any((tmp_path / "runs/spec/tiny").glob("*.before-*")) is anew
+        bench.records.unlink()
+    assert (first[0]["rule"], other[0]["rule"]) == ("min cycle_l1_AB", "max cycle_l1_AB")
+
+
+def test_a_run_of_which_it_is_not_known_what_trained_it_is_put_aside(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    make(bench)
+    bench.records.unlink()
+    for row, change in (("one", {}), ("two", {"step": 1})):
+        file = tmp_path / f"runs/spec/tiny/{row}-seed0/checkpoints/last/progress.json"
+        saved = json.loads(file.read_text())
+        first = saved.pop("sessions")[0]
+        file.write_text(json.dumps({**saved, "sessions": [{**first, **change}]} if change else saved))
+    make(bench)
+    assert len([*(tmp_path / "runs/spec/tiny").glob("*.before-1")]) == 2
+
+
+def test_another_way_to_prepare_marks_what_stands_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Runs()
+
+    def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(words, 0, "", "") if words[0] == "bank" else found(words, environment)
+
+    monkeypatch.setattr(subprocesses, "call", call)
+
+    def prepared(size: int) -> Bench:
+        command = {"command": f"bank build {size} -o {{root}}", "makes": "{root}"}
+        return spec(tmp_path, seeds=[0], prepare={"bank": command})
+
+    make(prepared(1))
+    assert len(found.names) == 2
+    make(prepared(1))
+    assert len(found.names) == 2
+    (record, *_), bench = kept(prepared(1)), prepared(2)
+    recipe = read_recipe(tmp_path / "tiny.yaml", ["train.steps=2"])
+    assert "what is prepared" in stale(bench, record, recipe, {}, Seen())
+    make(bench)
+    assert len(found.names) == 4
+
+
+def test_changed_images_mark_a_row_and_missing_ones_do_not(tmp_path: Path, runs: Runs, run: Run) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    make(bench)
+    assert "outdated" not in run("table", str(bench.file))[1]
+    images = sorted((tmp_path / "images/testA").glob("*"))
+    images[0].write_bytes(images[1].read_bytes())
+    assert "outdated: changed since it was run: images" in run("table", str(bench.file))[1]
+    (tmp_path / "images").rename(tmp_path / "elsewhere")
+    assert "outdated" not in run("table", str(bench.file))[1]

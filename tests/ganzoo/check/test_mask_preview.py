@@ -1,0 +1,56 @@
+"""The preview of masks shows each image, its mask, and what the mask lets through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganzoo.check.mask_preview import draw_masks, preview_masks
+from ganzoo.errors import GanzooError
+from ganzoo.evaluation.sample_grid import GAP
+from ganzoo.interfaces import Masker
+from ganzoo.masks.roles import Roles
+from ganzoo.randomness import Draws
+from ganzoo.step import Step
+from tests.support.tiny_run import ganzoo, write_recipe
+
+
+class Left(Masker):
+    planes = 2
+
+    def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
+        left = torch.zeros_like(image[:, :1])
+        left[..., : image.shape[-1] // 2] = 1
+        return torch.cat([left, 1 - left], dim=1)
+
+
+def test_each_plane_stands_beside_what_it_lets_through() -> None:
+    step = Step({"real_A": torch.full((2, 3, 4, 4), 0.5), "real_B": torch.full((2, 3, 4, 4), -0.5)}, samples=range(2))
+    drawn = draw_masks(step, Roles({"labels": Left()}))
+    wide = 4 + GAP
+    assert drawn.shape == (3, 4 * wide, 5 * wide)
+    row = drawn[0, 0]
+    assert [float(row[i * wide]) for i in range(5)] == [0.5, 1.0, 0.5, -1.0, 0.0]
+    assert float(drawn[0, 2 * wide, 0]) == -0.5
+
+
+def test_the_command_writes_the_image(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, maskers={"discriminator": {"masker": "centered_square", "scales": [0.5]}})
+    done = ganzoo("masks", recipe, "-o", tmp_path / "m.png")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "m.png") as image:
+        pixels = np.array(image)
+    wide = 12 + GAP
+    assert pixels.shape == (16 * wide, 3 * wide, 3)
+    assert set(np.unique(pixels[:12, wide : wide + 12])) == {0, 255}
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_recipe_without_maskers_is_told(tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match="no maskers to show"):
+        preview_masks(write_recipe(tmp_path), (), tmp_path / "m.png")

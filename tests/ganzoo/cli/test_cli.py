@@ -1,0 +1,300 @@
+"""The command line: what it prints, what it exits with, what it imports, and every way to start it.
+
+``pytest tests/ganzoo/test_cli.py -k light -s`` prints the processor time that ``--help`` and ``plugins`` take.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import ganzoo
+from ganzoo.cli import cli, main
+from ganzoo.errors import GanzooError
+from ganzoo.plugins import plugins
+from ganzoo.registry import KINDS
+from tests.support.command_line import Run
+
+ROOT = Path(__file__).resolve().parents[3]
+STARTUP = """
+import json, sys, time
+from ganzoo.cli import main
+sys.argv = ["ganzoo", *sys.argv[1:]]
+try:
+    main()
+finally:
+    heavy = [name for name in ("torch", "timm", "kornia", "pydantic", "numpy", "accelerate") if name in sys.modules]
+    print(json.dumps({"heavy": heavy, "seconds": time.process_time()}), file=sys.stderr)
+"""
+MISTAKES = """\
+method: {method: cyclegan, gan: lsgam}
+networks:
+  G: {generator: resnt}
+data: {dataset: striped_digits, sise: 32}
+train: {epochs: two}
+losess: {}
+"""
+
+
+@pytest.fixture
+def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install a plugin that fails, and one of which a component cannot be imported."""
+    for name, code in {
+        "sick": "raise RuntimeError('no luck')",
+        "lame": "import ganzoo\nGANZOO_INTERFACE = 1\n@ganzoo.hookimpl\ndef ganzoo_register(registry):\n"
+        "    registry.add('loss', 'gone', 'lame_plugin.losses:Gone')\n",
+    }.items():
+        (tmp_path / f"{name}_plugin.py").write_text(code)
+        info = tmp_path / f"{name}-3.1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 3.1\n")
+        (info / "entry_points.txt").write_text(f"[ganzoo]\n{name} = {name}_plugin\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins.cache_clear()
+    yield
+    plugins.cache_clear()
+    sys.modules.pop("lame_plugin", None)
+
+
+def python(*words: object, cwd: Path = ROOT, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120, **options
+    )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["plugins"], ["list"], ["weights", "list"], ["--version"]])
+def test_a_light_command_imports_nothing_heavy(words: list[str]) -> None:
+    done = python("-c", STARTUP, *words)
+    assert done.returncode == 0
+    measured = json.loads(done.stderr)
+    print(f"ganzoo {' '.join(words)}: {measured['seconds']:.3f} s of processor time")
+    assert measured["heavy"] == []
+
+
+def test_the_measure_above_sees_what_is_heavy() -> None:
+    assert "pydantic" in json.loads(python("-c", STARTUP, "show", "loss", "l1").stderr)["heavy"]
+
+
+def test_help_names_every_command(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for name, command in cli.commands.items():
+        assert f"  {name} " in out
+        assert command.help
+        assert all(one.help for one in command.params if isinstance(one, click.Option))
+    assert run("-h")[:2] == (0, out)
+    assert run("--version")[1] == f"ganzoo, version {ganzoo.__version__}\n"
+
+
+def test_plugins_are_shown_with_their_reasons(run: Run, failing: None) -> None:
+    code, out, err = run("plugins")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert (code, err) == (0, "")
+    assert lines["cyclegan"].split(maxsplit=1)[1].strip() == "bundled                      5 components"
+    assert "lame 3.1 " in lines["lame"]
+    assert lines["lame"].endswith(" 1 component")
+    assert "sick 3.1 " in lines["sick"]
+    assert "FAILED: RuntimeError: no luck (" in lines["sick"]
+    assert out.count("\n") == len(lines)
+
+
+def test_plugins_as_json(run: Run, failing: None) -> None:
+    found = {one["name"]: one for one in json.loads(run("plugins", "--json")[1])}
+    assert found["lame"] == {
+        "name": "lame", "target": "lame_plugin", "package": "lame", "version": "3.1", "components": 1, "error": "",
+        "bundled": False,
+    }  # fmt: skip
+    assert found["sick"]["error"].startswith("RuntimeError: no luck")
+    assert found["cyclegan"]["bundled"] is True
+
+
+def test_checking_plugins_imports_every_component(run: Run, failing: None) -> None:
+    said = "loss 'gone' of plugin 'lame' cannot be imported from lame_plugin.losses:Gone: ModuleNotFoundError: "
+    code, out, err = run("plugins", "--check")
+    assert f"broken: {said}" in out
+    count = len(plugins().registry.find())
+    assert (code, err) == (2, f"ganzoo: 1 of {count} components are broken\n")
+    code, out, _ = run("plugins", "--check", "--json")
+    assert code == 2
+    assert json.loads(out)["broken"]["loss gone"].startswith(said)
+    assert len(json.loads(out)["plugins"]) == len(plugins().loaded)
+
+
+def test_the_bundled_components_are_sound(run: Run) -> None:
+    code, out, err = run("plugins", "--check")
+    assert (code, err) == (0, "")
+    assert "broken" not in out
+
+
+def test_components_are_listed_by_kind_and_glob(run: Run) -> None:
+    everything = [line.split() for line in run("list")[1].splitlines()]
+    assert {kind for kind, _, _ in everything} <= set(KINDS)
+    assert ["method", "cyclegan", "cyclegan"] in everything
+    assert [line.split() for line in run("list", "generator", "*net")[1].splitlines()] == [
+        ["generator", "resnet", "cyclegan"],
+        ["generator", "smooth_resnet", "baselines"],
+        ["generator", "unet", "cyclegan"],
+    ]
+    assert json.loads(run("list", "generator", "une*", "--json")[1]) == [
+        {"kind": "generator", "name": "unet", "plugin": "cyclegan"}
+    ]
+    assert len(json.loads(run("list", "--json")[1])) == len(everything)
+
+
+def test_listing_nothing_says_so(run: Run) -> None:
+    assert run("list", "generator", "zzz*") == (0, "", f"none (kinds: {', '.join(KINDS)})\n")
+    assert json.loads(run("list", "generator", "zzz*", "--json")[1]) == []
+
+
+def test_a_component_is_shown_with_its_options(run: Run) -> None:
+    code, out, _ = run("show", "generator", "resnet")
+    source = ROOT / "plugins/ganzoo_cyclegan/resnet.py"
+    line = next(i for i, text in enumerate(source.read_text().splitlines(), 1) if text.startswith("class ResNet"))
+    assert code == 0
+    assert out.startswith(f"generator resnet   (plugin cyclegan, {source}:{line})\n\n")
+    assert "11,378,179 parameters" in out
+    assert "  blocks: int ≥ 0 = 9\n" in out
+    assert "  norm: 'instance' | 'batch' | 'none' = 'instance'\n" in out
+    assert "in_channels: int" not in out
+    assert run("show", "loss", "total_variation")[1].endswith(
+        "  (no options)\n\n  and, as every loss: of, weight, phase\n"
+    )
+    assert "as every masker: foreground, threshold, invert, grow, soften" in run("show", "masker", "full")[1]
+
+
+def test_a_component_as_json(run: Run) -> None:
+    about = json.loads(run("show", "generator", "resnet", "--json")[1])
+    assert (about["kind"], about["name"], about["plugin"]) == ("generator", "resnet", "cyclegan")
+    assert about["doc"].startswith("Translate images")
+    options = {one.pop("name"): one for one in about["options"]}
+    assert options["width"] == {"type": "int ≥ 1", "required": False, "default": 64}
+    file, _, line = about["source"].rpartition(":")
+    assert Path(file).read_text().splitlines()[int(line) - 1].startswith("class ResNet")
+
+
+def test_every_component_can_be_shown_as_json(run: Run) -> None:
+    for one in plugins().registry.find():
+        about = json.loads(run("show", one.kind, one.name, "--json")[1])
+        assert about["name"] == one.name
+        assert all(set(option) == {"name", "type", "required", "default"} for option in about["options"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["list", "generators"], "ganzoo: unknown kind 'generators' (did you mean 'generator'?)\n"),
+        (["show", "generators", "resnet"], "ganzoo: unknown kind 'generators' (did you mean 'generator'?)\n"),
+        (["show", "generator", "resnt"], "ganzoo: unknown generator 'resnt' (did you mean 'resnet'?)\n"),
+        (["check", "nowhere.yaml"], "ganzoo: nowhere.yaml: no such file\n"),
+        (["run", "nowhere.yaml"], "ganzoo: nowhere.yaml: no such file\n"),
+        (["check", "."], "ganzoo: .: cannot be read: Is a directory\n"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(run: Run, words: list[str], said: str) -> None:
+    assert run(*words) == (2, "", said)
+
+
+@pytest.mark.parametrize("words", [["lst"], ["list", "--jsn"], ["show", "generator"], ["translate", "x"]])
+def test_a_command_that_is_misspelt_is_exit_code_2(run: Run, words: list[str]) -> None:
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: ganzoo")
+
+
+def test_five_mistakes_print_five_lines_and_no_traceback(run: Run, tmp_path: Path) -> None:
+    recipe = tmp_path / "five.yaml"
+    recipe.write_text(MISTAKES)
+    code, out, err = run("check", recipe, "train.batch=none")
+    assert (code, out) == (2, "")
+    lines = err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == [
+        f"{recipe}:1", f"{recipe}:3", f"{recipe}:4", f"{recipe}:5", f"{recipe}:6", "command line"
+    ]  # fmt: skip
+    assert sum("did you mean" in line for line in lines) == 4
+    assert "Traceback" not in err
+    assert run("run", recipe, "train.batch=none") == (2, "", err)
+
+
+def test_each_process_of_a_run_says_which_it_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "3")
+    assert run("check", "nowhere.yaml")[2] == "ganzoo (process 3): nowhere.yaml: no such file\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [(KeyboardInterrupt(), 130, ""), (GanzooError("one\ntwo"), 2, "ganzoo: one\nganzoo: two")],
+)
+def test_what_ends_a_command(
+    run: Run, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, said: str
+) -> None:
+    def interrupted() -> None:
+        raise raised
+
+    monkeypatch.setattr("ganzoo.cli.list.plugins", interrupted)
+    found = run("list")
+    assert (found[0], found[1], found[2].strip()) == (code, "", said)
+
+
+def test_an_error_may_bring_its_own_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = GanzooError("stopped")
+    error.code = 143  # type: ignore[attr-defined]
+    monkeypatch.setattr("ganzoo.cli.list.plugins", lambda: (_ for _ in ()).throw(error))
+    assert run("list")[0] == 143
+
+
+def test_a_mistake_of_ours_is_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganzoo.cli.list.plugins", lambda: 1 / 0)
+    monkeypatch.setattr(sys, "argv", ["ganzoo", "list"])
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+def test_every_way_to_start_it(tmp_path: Path) -> None:
+    link = tmp_path / "linked"
+    link.symlink_to(ROOT / "ganzoo")
+    script = shutil.which("ganzoo", path=str(Path(sys.executable).parent))
+    assert script
+    ways: list[tuple[list[object], Path]] = [
+        (["-m", "ganzoo"], ROOT),
+        (["-m", "ganzoo"], tmp_path),
+        (["ganzoo"], ROOT),
+        ([ROOT / "ganzoo"], tmp_path),
+        (["-P", ROOT / "ganzoo"], tmp_path),
+        ([link], tmp_path),
+        ([script], tmp_path),
+    ]
+    for words, cwd in ways:
+        done = python(*words, "list", "method", "cyclegan", cwd=cwd)
+        assert (done.stdout.split(), done.stderr) == (["method", "cyclegan", "cyclegan"], ""), words
+
+
+def test_as_a_folder_its_modules_are_not_top_level(tmp_path: Path) -> None:
+    """``python ganzoo`` puts the folder itself first on the path, where its files could hide the standard library's."""
+    shutil.copytree(ROOT / "ganzoo", tmp_path / "ganzoo", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("json", "dataclasses", "fnmatch"):
+        (tmp_path / "ganzoo" / f"{name}.py").write_text("raise SystemExit('the wrong one')")
+    for words, cwd in ((["ganzoo"], tmp_path), ([tmp_path / "ganzoo"], Path("/"))):
+        done = python(*words, "list", "--json", cwd=cwd)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("words", [["list"], ["plugins", "--json"], ["show", "loss", "l1"], ["--help"]])
+def test_a_reader_that_goes_away_is_no_error_of_ours(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "ganzoo", *words], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode != 0

@@ -1,0 +1,134 @@
+"""Images: found in folders, written whole or not at all, turned into tensors and back."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganzoo.data.image_io import find_images, read_image, to_float, to_uint8, write_image
+from tests.support.command_line import refusal
+from tests.support.random_images import noise, save
+
+
+class TestFinding:
+    def test_finds_below_sorted_and_skips_the_rest(self, tmp_path: Path) -> None:
+        for name in (
+            "b.PNG",
+            "a/z.jpg",
+            "a b/ü.webp",
+            "a.tif",
+            "x.npy",
+            ".hidden.png",
+            ".git/a.png",
+            "notes.txt",
+        ):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
+        found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
+        assert found == ["a b/ü.webp", "a.tif", "a/z.jpg", "b.PNG", "x.npy"]
+
+    def test_relative_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        save(tmp_path / "sub/a.png")
+        monkeypatch.chdir(tmp_path)
+        assert find_images(Path()) == [Path("sub/a.png")]
+
+    def test_missing_folder_names_its_like(self, tmp_path: Path) -> None:
+        (tmp_path / "trainB").mkdir()
+        text = refusal(find_images, tmp_path / "trainA")
+        assert text == f"{tmp_path}/trainA: no such folder; check the path (did you mean 'trainB'?)"
+
+    def test_missing_parent(self, tmp_path: Path) -> None:
+        assert "no such folder; look there" in refusal(find_images, tmp_path / "no/where", "look there")
+
+    def test_a_file_is_no_folder(self, tmp_path: Path) -> None:
+        assert "a file, not a folder" in refusal(find_images, save(tmp_path / "a.png"))
+
+    @pytest.mark.parametrize(
+        ("number", "said"),
+        [(errno.EACCES, "no permission to read this folder"), (errno.EIO, "cannot be read")],
+    )
+    def test_unlistable_folder_below(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+    ) -> None:
+        # root may list any folder, so the refusal comes from a stand-in for the system's call
+        (tmp_path / "locked").mkdir()
+        scan = os.scandir
+
+        def refuse(folder: Any) -> Any:
+            if str(folder).endswith("locked"):
+                raise OSError(number, os.strerror(number), str(folder))
+            return scan(folder)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+        text = refusal(find_images, tmp_path)
+        assert text.startswith(f"{tmp_path}/locked: ")
+        assert said in text
+
+
+class TestWriting:
+    def test_array_comes_back(self, tmp_path: Path) -> None:
+        for shape in ((4, 5, 3), (4, 5, 1), (4, 5)):
+            path = tmp_path / f"new folder/ü {len(shape)}{shape[-1]}.png"
+            write_image(noise(*shape), path)
+            back = read_image(path, 3 if shape[-1] == 3 else 1)
+            np.testing.assert_array_equal(back.reshape(shape), noise(*shape))
+            assert [one.name for one in path.parent.iterdir() if one.name.startswith(".")] == []
+
+    def test_tensor_is_clamped_and_rounded(self, tmp_path: Path) -> None:
+        write_image(torch.tensor([-3.0, 0.004, 3.0]).reshape(1, 1, 3), tmp_path / "a.png")
+        assert read_image(tmp_path / "a.png", 1).ravel().tolist() == [0, 128, 255]
+
+    def test_refusals(self, tmp_path: Path) -> None:
+        assert "1 or 3 channels" in refusal(write_image, noise(4, 4, 2), tmp_path / "a.png")
+        assert "a name that ends in .png" in refusal(write_image, noise(4, 4), tmp_path / "a.jpg")
+        (tmp_path / "file").touch()
+        assert "it cannot be written (" in refusal(write_image, noise(4, 4), tmp_path / "file/a.png")
+
+    def test_full_disk_keeps_the_old_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = save(tmp_path / "a.png", noise(4, 4))
+
+        def fill(self: Image.Image, file: Path, **options: Any) -> None:
+            Path(file).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Image.Image, "save", fill)
+        assert refusal(write_image, noise(4, 4, 3), path) == f"{path}: the disk is full; free some space"
+        np.testing.assert_array_equal(read_image(path, 1)[..., 0], noise(4, 4))
+        assert list(tmp_path.iterdir()) == [path]
+
+
+class TestConversion:
+    def test_round_trip_of_every_value(self) -> None:
+        every = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+        tensor = to_float(every)
+        assert tensor.shape == (1, 16, 16)
+        assert tensor.dtype == torch.float32
+        assert (tensor.min(), tensor.max()) == (-1, 1)
+        np.testing.assert_array_equal(to_uint8(tensor), every)
+
+    def test_axes(self) -> None:
+        tensor = to_float(noise(2, 4, 5, 3))
+        assert tensor.shape == (2, 3, 4, 5)
+        assert tensor.is_contiguous()
+        assert float(tensor[1, 2, 3, 4]) == pytest.approx(noise(2, 4, 5, 3)[1, 3, 4, 2] / 127.5 - 1)
+
+    def test_rounds_to_nearest_and_nan_is_black(self) -> None:
+        values = torch.tensor([0.4, 0.6, 254.4, 254.6, torch.nan]) / 127.5 - 1
+        assert to_uint8(values.reshape(1, 1, 5)).ravel().tolist() == [0, 1, 254, 255, 0]
+
+    def test_read_only_array_and_low_precision(self, recwarn: pytest.WarningsRecorder) -> None:
+        array = noise(4, 4, 3)
+        array.flags.writeable = False
+        back = to_uint8(to_float(array).to(torch.bfloat16).requires_grad_())
+        assert abs(back.astype(int) - array).max() <= 1
+        assert len(recwarn) == 0
+
+    def test_floats_are_refused(self) -> None:
+        assert "must be uint8, 0 … 255, not float64" in refusal(to_float, np.zeros((2, 2, 3)))

@@ -1,0 +1,136 @@
+"""Scaling, cropping, stacking and reading ahead."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo.data.loader import Reader, evaluation_rows, stack, training_batches
+from ganzoo.data.sampler import Row, Sampler
+from ganzoo.data.transforms import crop, resize, scale
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Sample, Split
+from ganzoo.settings import ImageSettings
+from tests.support.stand_in_methods import Noise
+
+
+def coordinates(height: int, width: int) -> Sample:
+    """Return a sample every plane of which tells where a pixel was: red is x, green is y."""
+    y, x = np.mgrid[:height, :width].astype(np.uint8)
+    return Sample(np.dstack([x, y, x * 0]), "c", mask=x.copy(), labels=y.copy(), target=np.dstack([y, x, y * 0]))
+
+
+def test_a_crop_cuts_every_plane_alike() -> None:
+    cut = crop(coordinates(20, 30), 4, 7, 8)
+    assert cut.image[0, 0].tolist() == [7, 4, 0]
+    assert cut.target is not None and cut.target[0, 0].tolist() == [4, 7, 0]
+    assert cut.mask is not None and cut.mask[0, 0] == 7
+    assert cut.labels is not None and cut.labels[-1, -1] == 11
+    assert cut.image.shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize(("fit", "shape"), [("stretch", (16, 16)), ("cover", (16, 24))])
+def test_scaling_shapes(fit: str, shape: tuple[int, int]) -> None:
+    scaled = scale(coordinates(20, 30), 16, fit)
+    for plane in (scaled.image, scaled.mask, scaled.labels, scaled.target):
+        assert plane is not None and plane.shape[:2] == shape
+
+
+def test_labels_are_never_blended() -> None:
+    labels = np.zeros((9, 9), dtype=np.uint8)
+    labels[:, 4:] = 200
+    scaled = scale(Sample(np.zeros((9, 9, 3), np.uint8), "l", labels=labels), 7, "stretch").labels
+    assert scaled is not None and set(np.unique(scaled)) == {0, 200}
+
+
+def test_resizing_shrinks_without_aliasing_and_takes_any_channels() -> None:
+    stripes = np.zeros((64, 64, 5), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    small = resize(stripes, (16, 16), Image.Resampling.BICUBIC)
+    assert small.shape == (16, 16, 5)
+    assert np.abs(small[:, 2:-2].astype(int) - 128).max() < 20
+
+
+def test_a_training_batch_is_keyed_and_crops_domains_apart_or_pairs_together() -> None:
+    class Planes(Noise):
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            return coordinates(16, 16)
+
+    images = ImageSettings(size=8, load=16)
+    some = [Row(i, i, {"A": 0, "B": 0}) for i in range(20)]
+    one, two = (Reader(Planes(), images).training_batch(some, 3, seed=1) for _ in range(2))
+    assert all(np.array_equal(one.planes[name], two.planes[name]) for name in one.planes)
+    assert not np.array_equal(one.planes["real_A"], one.planes["real_B"])
+    corners = {tuple(corner) for corner in one.planes["real_A"][:, 0, 0, :2].tolist()}
+    assert len(corners) > 10
+    assert max(max(corner) for corner in corners) <= 8
+    # the target of A's image is cut at A's place
+    assert np.array_equal(one.planes["true_B"][..., 0], one.planes["real_A"][..., 1])
+    together = Reader(Planes(), images, paired=True).training_batch(some, 3, seed=1)
+    assert np.array_equal(together.planes["real_A"], together.planes["real_B"])
+
+
+def test_the_cache_keeps_what_fits_and_no_more() -> None:
+    class Counting(Noise):
+        reads = 0
+
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            self.reads += 1
+            return Noise.sample(self, split, domain, index)
+
+    for cache, reads in ((0, 6), (1, 3)):
+        dataset = Counting(size=16)
+        reader = Reader(dataset, ImageSettings(size=16, cache=cache))
+        for _ in range(2):
+            for index in range(3):
+                reader.read("train", "A", index, 16)
+        assert dataset.reads == reads
+    dataset = Counting(size=512)  # one image takes 0.75 MiB: the second does not fit into one
+    reader = Reader(dataset, ImageSettings(size=512, cache=1))
+    for index in (0, 1, 0, 1):
+        reader.read("train", "A", index, 512)
+    assert dataset.reads == 3
+
+
+def test_reading_ahead_gives_the_same_batches_in_order() -> None:
+    dataset = Noise(A=6, B=5, size=8)
+    order = Sampler({"A": 6, "B": 5}, False, 2, accumulate=2)
+    reader = Reader(dataset, ImageSettings(size=8))
+    one, four = (list(training_batches(reader, order, 3, 9, workers)) for workers in (1, 4))
+    assert [step for step, _ in one] == list(range(3, 9))
+    for (_, mine), (_, theirs) in zip(one, four, strict=True):
+        assert len(mine) == 2
+        assert all(np.array_equal(a.planes["real_B"], b.planes["real_B"]) for a, b in zip(mine, theirs, strict=True))
+
+
+def test_an_error_while_reading_ahead_reaches_the_loop_at_its_step() -> None:
+    class Broken(Noise):
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            if index == 3:
+                raise GanzooError("x.png: damaged")
+            return Noise.sample(self, split, domain, index)
+
+    order = Sampler({"A": 6, "B": 6}, True, 1)
+    steps = training_batches(Reader(Broken(A=6, B=6, size=8), ImageSettings(size=8)), order, 0, 6, 2)
+    broken = next(step for step in range(6) if order.row(step, 0).indices["A"] == 3)
+    with pytest.raises(GanzooError, match=r"x\.png: damaged"):
+        for step, _ in steps:
+            assert step < broken
+    assert step == broken - 1 or broken == 0
+
+
+def test_a_mask_that_only_some_images_have_is_named() -> None:
+    with_mask = coordinates(4, 4)
+    without = replace(with_mask, mask=None, name="bare.png")
+    with pytest.raises(GanzooError, match=r"bare\.png of domain A has no mask"):
+        stack([Row(0, 0, {"A": 0, "B": 0})] * 2, {"A": [with_mask, without], "B": [with_mask, with_mask]})
+
+
+def test_evaluation_goes_through_both_domains_once() -> None:
+    found = evaluation_rows({"A": 3, "B": 5})
+    assert [(row.indices["A"], row.indices["B"]) for row in found] == [(0, 0), (1, 1), (2, 2), (0, 3), (1, 4)]
+    assert len(evaluation_rows({"A": 3, "B": 5}, limit=4)) == 4
+    assert evaluation_rows({"A": 3, "B": 0}) == []

@@ -1,0 +1,76 @@
+"""Losses that a recipe attaches: to which phase, with what weight, mask and precision."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganzoo.build import AttachedLoss
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Loss
+from ganzoo.masks.roles import Roles
+from tests.support.stand_in_methods import (
+    Constant,
+    Toy,
+    batch_step,
+    changed,
+    engine_of,
+    weights,
+)
+
+
+class Mean(Loss):
+    """The mean of an image."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image.mean()
+
+
+def test_an_attached_loss_joins_its_phase_with_its_weight() -> None:
+    attached = AttachedLoss("bright", Mean(), {"image": "rec_A"}, 3.0, "only")
+    engine = engine_of(Toy(lambda image: image.square().mean()), losses=[attached])
+    step = batch_step()
+    losses, _ = engine.step([step])
+    torch.manual_seed(1)
+    made = nn.Conv2d(3, 3, 1)(step["real_A"])
+    torch.testing.assert_close(losses["only/bright"], 3 * made.mean().detach())
+    plain = engine_of(Toy(lambda image: image.square().mean()))
+    plain.step([batch_step()])
+    assert changed(weights(plain), weights(engine)) == {"G"}
+
+
+def test_an_attached_loss_reads_masks_that_are_made_when_it_asks() -> None:
+    class Masked(Loss):
+        def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+            return (image * mask).mean()
+
+    method = Toy(lambda image: image.square().mean())
+    attached = AttachedLoss("masked", Masked(), {"image": "rec_A", "mask": "labels_mask_real_A"}, 1.0, "only")
+    engine, step = engine_of(method, losses=[attached]), batch_step()
+    method.masks = Roles({"labels": Constant(0.25)})
+    losses, _ = engine.step([step])
+    torch.manual_seed(1)
+    made = nn.Conv2d(3, 3, 1)(step["real_A"])
+    torch.testing.assert_close(losses["only/masked"], 0.25 * made.mean().detach())
+
+
+def test_an_attached_loss_may_not_take_the_name_of_a_term() -> None:
+    engine = engine_of(
+        Toy(lambda image: image.mean()), losses=[AttachedLoss("loss", Mean(), {"image": "rec_A"}, 1, "only")]
+    )
+    with pytest.raises(GanzooError, match=r"losses\.loss: the method has a term of this name"):
+        engine.step([batch_step()])
+
+
+def test_an_attached_loss_runs_in_float32_whatever_the_precision() -> None:
+    seen = []
+
+    class Looking(Loss):
+        def forward(self, image: Tensor) -> Tensor:
+            seen.append((image.dtype, torch.is_autocast_enabled("cpu")))
+            return image.mean()
+
+    attached = AttachedLoss("look", Looking(), {"image": "rec_A"}, 1.0, "only")
+    engine_of(Toy(lambda image: image.float().mean()), losses=[attached], precision="bf16").step([batch_step()])
+    assert seen == [(torch.float32, False)]

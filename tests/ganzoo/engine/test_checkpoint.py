@@ -1,0 +1,109 @@
+"""Checkpoints: whole or not there, exact, and plain about what is wrong."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from ganzoo.engine.checkpoint import load_checkpoint, load_network, read_progress, repair_checkpoint, save_checkpoint
+from ganzoo.engine.engine import Engine
+from ganzoo.errors import GanzooError
+from tests.support.stand_in_methods import TwoPlayers, batch_step, engine_of, weights
+
+
+def trained(steps: int = 2, **options: Any) -> Engine:
+    engine = engine_of(TwoPlayers(), **options)
+    for index in range(steps):
+        engine.step([batch_step(index=index, seed=index)])
+    return engine
+
+
+def test_a_round_trip_is_exact(tmp_path: Path) -> None:
+    engine = trained(ema=0.9)
+    sums = {"generator/adv": torch.tensor(1 / 3, dtype=torch.float64)}
+    save_checkpoint(tmp_path / "last", engine, {"step": 2, "best": 0.1}, sums)
+    other = engine_of(TwoPlayers(), ema=0.9)
+    progress, restored = load_checkpoint(tmp_path / "last", other)
+    assert (progress["step"], progress["best"]) == (2, 0.1)
+    assert torch.equal(restored["generator/adv"], sums["generator/adv"])
+    for one in (engine, other):
+        one.step([batch_step(index=2, seed=2)])
+    mine, theirs = weights(engine), weights(other)
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    assert engine.average is not None and other.average is not None
+    assert torch.equal(*(next(one.average.networks["G"].parameters()) for one in (engine, other) if one.average))
+
+
+def test_no_file_of_a_checkpoint_is_a_pickle(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last", trained(), {"step": 2}, {})
+    assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".safetensors", ".json"}
+
+
+@pytest.mark.parametrize("fails", ["write", "fsync"])
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    engine = trained(1)
+    save_checkpoint(tmp_path / "last", engine, {"step": 1}, {})
+    before = {file: file.read_bytes() for file in (tmp_path / "last").rglob("*") if file.is_file()}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if fails == "write":
+        monkeypatch.setattr("ganzoo.engine.checkpoint.save_file", full)
+    else:
+        monkeypatch.setattr("ganzoo.engine.checkpoint.os.fsync", full)
+    with pytest.raises(GanzooError, match=r"last: .*written: No space left .* before it is whole"):
+        save_checkpoint(tmp_path / "last", engine, {"step": 2}, {})
+    assert {file: file.read_bytes() for file in (tmp_path / "last").rglob("*") if file.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+@pytest.mark.parametrize("renames", [0, 1])
+def test_a_kill_between_the_renames_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    engine = trained(1)
+    save_checkpoint(tmp_path / "last", engine, {"step": 1}, {})
+    rename = Path.rename
+    done: list[Path] = []
+
+    def dying(self: Path, target: Path) -> Path:
+        if len(done) == renames:
+            raise SystemExit
+        done.append(target)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", dying)
+    with pytest.raises(SystemExit):
+        save_checkpoint(tmp_path / "last", engine, {"step": 2}, {})
+    monkeypatch.undo()
+    found = repair_checkpoint(tmp_path / "last")
+    assert found is not None
+    assert read_progress(found)["step"] == 1
+    save_checkpoint(tmp_path / "last", engine, {"step": 3}, {})
+    assert read_progress(tmp_path / "last")["step"] == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+def test_weights_of_another_architecture_are_named(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last", trained(1), {"step": 1}, {})
+    file = tmp_path / "last/networks/G.safetensors"
+    with pytest.raises(GanzooError, match=r"G\.safetensors: .*: weight is 3×3×1×1 there and 5×3×1×1 here"):
+        load_network(nn.Conv2d(3, 5, 1), file)
+    with pytest.raises(GanzooError, match="bias is 3 there and missing here"):
+        load_network(nn.Conv2d(3, 3, 1, bias=False), file)
+
+
+def test_damaged_files_are_one_line(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last", trained(1), {"step": 1}, {})
+    (tmp_path / "last/networks/G.safetensors").write_bytes(b"\x00" * 20)
+    with pytest.raises(GanzooError, match=r"G\.safetensors: cannot be read"):
+        load_checkpoint(tmp_path / "last", engine_of(TwoPlayers()))
+    (tmp_path / "last/progress.json").write_text("{")
+    with pytest.raises(GanzooError, match="no checkpoint is there, or it is damaged"):
+        read_progress(tmp_path / "last")

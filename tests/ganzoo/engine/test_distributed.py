@@ -1,0 +1,234 @@
+"""Several processes: two equal one with twice the batch; launchers that would train something else are refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ganzoo.engine.distributed import launched_processes, start_accelerator, synchronize_batch_norm
+from ganzoo.errors import GanzooError
+from ganzoo.provenance.record import read_records
+from tests.support.random_images import save
+from tests.support.tiny_run import ganzoo, lines, write_recipe
+
+ROOT = Path(__file__).parents[3]
+DOUBLE = ROOT / "tests/support/float64_run.py"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def torchrun(count: int, *words: str | Path, cache: Path | None = None) -> Any:
+    launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}"]
+    launcher += [f"--master_port={free_port()}", *map(str, words)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"GANZOO_CACHE": str(cache)} if cache else {})}
+    return subprocess.run(launcher, capture_output=True, text=True, timeout=300, env=environment)
+
+
+def biases_before_norm(names: list[str]) -> set[str]:
+    """Biases of convolutions right before an instance norm: true gradient zero, so Adam steps on rounding noise."""
+    resnet = {"model.1.bias", "model.4.bias", "model.7.bias", "model.11.bias", "model.14.bias"}
+    resnet |= {"model.10.conv_block.1.bias", "model.10.conv_block.5.bias"}
+    return {name for name in names if name in resnet or name == "model.2.bias"}
+
+
+def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
+    """Weights, averages, pools, losses and figures, crops and flips included, after 8 steps in float64."""
+    train = {"steps": 8, "lr": 1e-3, "ema": 0.5, "log": 2, "sample": 4, "save": 4}
+    recipe = write_recipe(tmp_path, train={**train, "batch": 2})
+    two = torchrun(2, DOUBLE, recipe, tmp_path / "two")
+    assert two.returncode == 0, two.stderr
+    assert "world 2 × batch 2 × accumulate 1 = 4 images/step" in two.stdout
+    one = subprocess.run(
+        [sys.executable, DOUBLE, recipe, tmp_path / "one", "train.batch=4"], capture_output=True, text=True
+    )
+    assert one.returncode == 0, one.stderr
+    mine, theirs = (tmp_path / which / "tiny/default/checkpoints/last" for which in ("one", "two"))
+    compared = 0
+    for file in [*sorted(mine.glob("networks/*")), *sorted(mine.glob("average/*"))]:
+        a, b = load_file(file), load_file(theirs / file.relative_to(mine))
+        for name in a.keys() - biases_before_norm(list(a)):
+            torch.testing.assert_close(a[name], b[name], rtol=1e-7, atol=1e-9, msg=f"{file.name} {name}")
+            compared += 1
+    assert compared > 20
+    pools = load_file(mine / "process-0.safetensors")
+    shards = load_file(theirs / "process-0.safetensors") | load_file(theirs / "process-1.safetensors")
+    images = [name for name in pools if name.startswith("method/")]
+    assert len(images) == 2 * 4 * 2  # two pools of two images at each of four positions
+    for name in images:
+        torch.testing.assert_close(pools[name], shards[name], rtol=1e-7, atol=1e-9)
+    for name in ("metrics.jsonl", "results.jsonl"):
+        pairs = zip(
+            lines(tmp_path / "one/tiny/default" / name), lines(tmp_path / "two/tiny/default" / name), strict=True
+        )
+        for a_line, b_line in pairs:
+            assert a_line["step"] == b_line["step"]
+            for part in ("losses", "values"):
+                assert a_line.get(part, {}) == pytest.approx(b_line.get(part, {}), rel=1e-5)
+            assert a_line.get("images") == b_line.get("images")
+
+
+def test_two_processes_resume_and_another_number_is_refused(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 2, "batch": 2}, evaluate={"every": 0, "best": None})
+    assert torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path).returncode == 0
+    longer = torchrun(2, "-m", "ganzoo", "run", recipe, "train.steps=4", "--root", tmp_path)
+    assert longer.returncode == 0, longer.stderr
+    assert "going on from step 2" in longer.stdout
+    alone = ganzoo("run", recipe, "train.steps=6", "--root", tmp_path)
+    assert alone.returncode == 2
+    assert "processes: 2 → 1" in alone.stderr
+
+
+def test_an_error_in_one_process_is_told_and_ends_all(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    (tmp_path / "images/trainA/00.png").write_bytes(b"")
+    done = torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path)
+    assert done.returncode != 0
+    assert "00.png: the file is empty" in done.stderr
+    assert "ganzoo/" not in done.stderr.split("ChildFailedError")[0]  # no traceback of ours
+
+
+@pytest.mark.parametrize(
+    ("command", "asked"),
+    [
+        (["python", "/x/bin/accelerate", "launch", "--cpu", "--num_processes", "2", "ganzoo"], 2),
+        (["python", "-m", "accelerate.commands.launch", "--cpu", "--num-processes=3", "-m", "ganzoo"], 3),
+        (["python", "/x/bin/accelerate-launch", "--num_processes", "1", "ganzoo"], 1),
+        (["accelerate", "launch", "-m", "ganzoo"], 1),
+        (["bash"], 1),
+        (["mpirun", "--num_processes", "4", "x"], 1),
+        ([], 1),
+    ],
+)
+def test_the_number_that_a_launcher_was_asked_for(command: list[str], asked: int) -> None:
+    assert launched_processes(command) == asked
+
+
+def test_a_launch_of_two_that_started_one_is_refused(tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m"]
+    recipe = write_recipe(tmp_path)
+    done = subprocess.run(
+        [*launcher, "ganzoo", "run", str(recipe), "--root", str(tmp_path)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode != 0
+    assert "type: torchrun --nproc_per_node 2 -m ganzoo run" in done.stderr
+    assert not (tmp_path / "tiny").exists()
+
+
+@pytest.mark.parametrize("where", ["root", "elsewhere"])
+def test_accelerate_launch_runs_the_folder_and_the_module(tmp_path: Path, where: str) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 1}, evaluate={"metrics": [], "every": 0, "best": None})
+    launcher = [sys.executable, "-m", "accelerate.commands.launch"]
+    target = ["ganzoo"] if where == "root" else ["-m", "ganzoo"]
+    done = subprocess.run(
+        [*launcher, *target, "run", str(recipe), "--root", str(tmp_path / "runs")],
+        cwd=ROOT if where == "root" else tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "runs/tiny/default/checkpoints/last/progress.json").read_text())["step"] == 1
+
+
+def test_a_world_of_another_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    class Alone:
+        num_processes = 1
+
+    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", lambda **_: Alone())
+    with pytest.raises(GanzooError, match="the launcher started 2 processes, but Accelerate sees 1"):
+        start_accelerator()
+
+
+def test_fsdp_and_deepspeed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sharded:
+        num_processes = 1
+        distributed_type = "DistributedType.FSDP"
+
+    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", lambda **_: Sharded())
+    with pytest.raises(GanzooError, match="FSDP is not supported"):
+        start_accelerator()
+
+
+def test_batch_norm_over_cpu_processes_is_refused() -> None:
+    class Two:
+        num_processes = 2
+        device = torch.device("cpu")
+
+    with pytest.raises(GanzooError, match="another norm"):
+        synchronize_batch_norm(nn.Sequential(nn.BatchNorm2d(3)), Two())
+    plain = nn.Conv2d(3, 3, 1)
+    assert synchronize_batch_norm(plain, Two()) is plain
+
+
+def test_a_checkpoint_that_one_process_cannot_write_ends_both(tmp_path: Path) -> None:
+    """The main process fails at the folder, before the others have anything to do: they must not wait for ever."""
+    recipe = write_recipe(tmp_path, train={"save": 1}, evaluate={"metrics": [], "every": 0, "best": None})
+    (tmp_path / "tiny/default/checkpoints").mkdir(parents=True)
+    (tmp_path / "tiny/default/checkpoints/.last.new").touch()  # a file where the folder shall be
+    done = torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path)
+    assert done.returncode != 0
+    assert "the checkpoint cannot be written" in done.stderr
+    assert "ganzoo/loop.py" not in done.stderr  # no traceback of ours
+
+
+def test_an_observer_of_one_process_ends_all(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        "import sys\n"
+        "from ganzoo.training.callbacks import Callbacks\n"
+        "from ganzoo.interfaces import Callback\n"
+        "from ganzoo.training.run import Run\n"
+        "class Ending(Callback):\n"
+        "    def on_evaluation(self, run, step, values):\n"
+        "        return step == 4 and run.accelerator.process_index == 1\n"
+        "Callbacks.gather = lambda self: self.active.append(Ending())\n"
+        "Run.prepare(sys.argv[1], root=sys.argv[2]).train()\n"
+    )
+    done = torchrun(2, driver, recipe, tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    progress = json.loads((tmp_path / "runs/tiny/default/checkpoints/last/progress.json").read_text())
+    assert (progress["step"], progress["ended"]) == (4, 8)
+
+
+def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
+    """Distances of sets, features and patches of both sides shared out; the cache is made anew for each."""
+    from torchvision.models import get_model  # type: ignore[import-untyped]
+
+    torch.manual_seed(0)
+    weights = tmp_path / "weights.safetensors"
+    save_file(get_model("squeezenet1_1", weights=None).state_dict(), weights)
+    made, real = tmp_path / "made", tmp_path / "real"
+    for folder, count in ((made, 5), (real, 4)):
+        for index in range(count):
+            save(folder / f"{index}.png", np.random.default_rng([count, index]).integers(0, 256, (32, 32, 3), np.uint8))
+    options = ["--metric", f"{{metric: fd, weights: {weights}}}", "--metric", "swd", "--against", str(real)]
+    values = {}
+    for count in (1, 2):
+        out = tmp_path / f"{count}.jsonl"
+        words = ["-m", "ganzoo", "evaluate", str(made), *options, "-o", str(out)]
+        done = torchrun(count, *words, cache=tmp_path / f"cache{count}")
+        assert done.returncode == 0, done.stderr
+        (record,) = read_records(out)
+        assert (record.about["swd"]["n_fake"], record.about["swd"]["n_real"]) == (5, 4)
+        values[count] = record.values
+    assert values[1]["fd_squeezenet1_1"] > 0
+    assert values[2] == pytest.approx(values[1], rel=1e-6)

@@ -1,0 +1,188 @@
+"""ganzoo evaluate: runs, checkpoints and folders of images; each figure as the training would have found it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ganzoo as package
+from ganzoo.evaluation.runs import evaluate_targets
+from ganzoo.provenance.record import read_records
+from tests.support.command_line import refusal
+from tests.support.feature_networks import CLASSIFIER, saved
+from tests.support.random_images import save
+from tests.support.tiny_run import ganzoo, lines, write_recipe
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    package.run(write_recipe(folder, train={"steps": 4, "keep": 2}), root=folder)
+    return folder / "tiny/default"
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "tiny/default"))
+
+
+def test_a_run_is_measured_as_its_training_measured_it(run: Path) -> None:
+    before = read_records(run / "results.jsonl")
+    evaluate_targets([run])
+    last, best = read_records(run / "results.jsonl")[len(before) :]
+    for mine, theirs in zip((last, best), before, strict=True):
+        same = ("checkpoint", "trained", "values", "recipe_key", "weights", "data", "recipe", "name", "rule")
+        assert [getattr(mine, name) for name in same] == [getattr(theirs, name) for name in same]
+
+
+def test_one_checkpoint_other_metrics_another_split(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "records.jsonl"
+    evaluate_targets([run / "checkpoints/step-2"], metrics=["cycle_l1"], split="validation", out=out)
+    (record,) = read_records(out)
+    assert (record.checkpoint, record.trained, record.step, record.split) == ("step-2", 2, 4, "validation")
+    assert set(record.values) == {"cycle_l1_AB", "cycle_l1_BA"}
+    assert record.fields() == read_records(run / "results.jsonl")[-1].fields() | {"time": record.time}
+    logged = next(one for one in lines(run / "metrics.jsonl") if one["step"] == 4 and "values" in one)
+    evaluate_targets([run], checkpoint="last", split="validation")
+    again = read_records(run / "results.jsonl")[-1]
+    assert again.values == pytest.approx(logged["values"])
+
+
+def test_an_evaluation_on_another_split_does_not_pass_for_the_closing_one(run: Path, trained: Path) -> None:
+    (run / "results.jsonl").unlink()
+    evaluate_targets([run], split="train")
+    package.run(trained.parents[1] / "tiny.yaml", root=run.parents[1])
+    assert [one.split for one in read_records(run / "results.jsonl")] == ["train", "train", "test", "test"]
+
+
+def random_images(folder: Path, count: int, level: int) -> Path:
+    rng = np.random.default_rng(level)
+    for i in range(count):
+        height, width = 6 + i, 9
+        save(folder / f"{i}.png", rng.integers(0, level, (height, width, 3), dtype=np.uint8))
+    return folder
+
+
+METRIC = """
+from torch import Tensor
+from ganzoo import hookimpl
+from ganzoo.interfaces import Metric
+GANZOO_INTERFACE = 1
+class Lightness(Metric):
+    real = "measured"
+    def __init__(self, *, breaks_at: int = 0, figure: str = "gap"):
+        self.breaks_at, self.figure = breaks_at, figure
+    def rows(self, step, direction):
+        return {"mean": step[f"fake_{direction[1]}"].mean(dim=(1, 2, 3))}
+    def real_rows(self, step, domain):
+        return {"mean": step[f"real_{domain}"].mean(dim=(1, 2, 3))}
+    def compute(self, rows, real):
+        if len(rows["mean"]) == self.breaks_at:
+            raise ZeroDivisionError("planted")
+        return {self.figure: float(rows["mean"].double().mean() - real["mean"].double().mean())}
+@hookimpl
+def ganzoo_register(registry):
+    registry.add("metric", "lightness", Lightness)
+"""
+
+
+@pytest.fixture
+def lightness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install a plugin with a metric that compares two sets."""
+    site = tmp_path / "site"
+    (site / "lightness-1.dist-info").mkdir(parents=True)
+    (site / "lightness_plugin.py").write_text(METRIC)
+    (site / "lightness-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: lightness\nVersion: 1\n")
+    (site / "lightness-1.dist-info/entry_points.txt").write_text("[ganzoo]\nlightness = lightness_plugin\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.mark.usefixtures("lightness")
+def test_folders_are_measured_at_their_own_sizes(tmp_path: Path) -> None:
+    made, real = random_images(tmp_path / "made", 5, 100), random_images(tmp_path / "real", 3, 200)
+    out = tmp_path / "records.jsonl"
+    metrics = ("--metric", "lightness", "--metric", "{metric: lightness, figure: again}")
+    done = ganzoo("evaluate", made, "--against", real, *metrics, "-o", out)
+    assert done.returncode == 0, done.stderr
+    (record,) = read_records(out)
+    levels = []
+    for folder, count, level in ((made, 5, 100), (real, 3, 200)):
+        rng = np.random.default_rng(level)
+        levels.append([rng.integers(0, level, (6 + i, 9, 3), dtype=np.uint8).mean() / 127.5 for i in range(count)])
+        assert folder.name in record.data.dataset
+    assert record.values["gap"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]), abs=1e-5)
+    assert record.values["again"] == record.values["gap"]
+    assert [record.about[name]["metric"] for name in ("gap", "again")] == ["lightness", "lightness (2)"]
+    assert (record.about["gap"]["n_fake"], record.about["gap"]["n_real"]) == (5, 3)
+    assert "5 translated, 3 real" in done.stdout
+
+
+def test_what_images_in_folders_were_made_of_is_not_known(tmp_path: Path) -> None:
+    made, out = random_images(tmp_path / "made", 2, 100), tmp_path / "records.jsonl"
+    weights = saved(tmp_path, CLASSIFIER, 5)
+    entropy = f"{{metric: entropy_classification, model: {CLASSIFIER}, weights: {weights}, classes: 5}}"
+    evaluate_targets([made], against=made, metrics=[entropy], out=out)
+    (record,) = read_records(out)
+    assert set(record.values) == {"entropy_classification_fake", "entropy_classification_real"}
+    identity = f"{{metric: identity_distance, network: {CLASSIFIER}, weights: {weights}}}"
+    told = refusal(evaluate_targets, [made], against=made, metrics=[identity])
+    assert "compares translations with their sources, which are not known here" in told
+
+
+def test_mistakes_are_told_in_a_line_each(run: Path, tmp_path: Path) -> None:
+    made = random_images(tmp_path / "made", 2, 100)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    cases: list[tuple[Path, dict[str, Any], str]] = [
+        (tmp_path / "nothing", {}, "no run, no checkpoint and no folder of images is there"),
+        (made, {}, "it holds images and no run; say what they are to be like: --against FOLDER"),
+        (made, {"against": made}, "what is to be measured? --metric NAME"),
+        (empty, {"against": made, "metrics": ["cycle_l1"]}, "no images in it or below"),
+        (made, {"against": empty, "metrics": ["cycle_l1"]}, "no images in it or below"),
+        (
+            made,
+            {"against": made, "metrics": ["digits_distance"]},
+            "digits_distance: its classifiers learn from training",
+        ),
+        (made, {"against": made, "metrics": ["cycle"]}, "--metric: metric: unknown metric 'cycle'"),
+        (made, {"against": made, "metrics": ["cycle_l1"]}, "made: cycle_l1: the metric reads 'rec_A'"),
+        (run, {"checkpoint": "step-9"}, "there is no checkpoint 'step-9' of it"),
+        (run, {"against": made}, "--against is for folders of images"),
+        (run, {"metrics": ["no_such"]}, "unknown metric 'no_such'"),
+    ]
+    for target, options, said in cases:
+        told = refusal(evaluate_targets, [target], **options)
+        assert said in told and "\n" not in told
+    done = ganzoo("evaluate", empty, "--against", made, "--metric", "cycle_l1")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.usefixtures("lightness")
+def test_a_metric_that_breaks_at_the_end_costs_its_figures_alone(tmp_path: Path) -> None:
+    """The run is whole, the record says what is missing, and the command measures again."""
+    settings = {"every": 2, "best": None, "metrics": ["cycle_l1", {"metric": "lightness", "breaks_at": 3}]}
+    recipe, folder = write_recipe(tmp_path, train={"steps": 2}, evaluate=settings), tmp_path / "tiny/default"
+    for records in (1, 2):
+        done = ganzoo("run", recipe, "--root", tmp_path)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert "not all could be measured" in done.stderr and "lightness: ZeroDivisionError: planted" in done.stderr
+        found = read_records(folder / "results.jsonl")
+        assert len(found) == records
+    assert (found[-1].status, found[-1].failed) == ("failed", {"lightness": "ZeroDivisionError: planted"})
+    assert set(found[-1].values) == {"cycle_l1_AB", "cycle_l1_BA"}
+    repaired = ["evaluate.metrics=[cycle_l1, lightness]"]
+    assert ganzoo("run", recipe, "--root", tmp_path, *repaired).returncode == 0
+    assert read_records(folder / "results.jsonl")[-1].status == "ok"
+
+
+@pytest.mark.usefixtures("lightness")
+def test_a_metric_that_breaks_at_once_is_refused_before_the_training(tmp_path: Path) -> None:
+    settings = {"every": 2, "best": None, "metrics": [{"metric": "lightness", "breaks_at": 1}]}
+    done = ganzoo("run", write_recipe(tmp_path, evaluate=settings), "--root", tmp_path)
+    assert (done.returncode, "step 1" in done.stdout) == (2, False)
+    assert "evaluate.metrics: lightness: ZeroDivisionError: planted" in done.stderr

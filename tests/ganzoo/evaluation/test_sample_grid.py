@@ -1,0 +1,111 @@
+"""What a run's sample grid shows: the columns of the usual cases, the judge's masks among them, in their order."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from torch import Tensor
+
+import ganzoo
+from ganzoo.data.image_io import to_uint8
+from ganzoo.evaluation.sample_grid import GAP, as_image, columns, draw_grid
+from ganzoo.step import Step
+from ganzoo.training import loop
+from tests.support.tiny_run import make_images, write_recipe
+
+SIZE = 12
+ROUND = {"masker": "round", "scale": 0.7}
+SHARED = {"composite": {"masker": "learned", "width": 2}, "discriminator": {"masker": "shared", "role": "composite"}}
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "plain": ({}, "real fake rec idt"),
+    "input": (
+        {"method": {"method": "mask_cyclegan"}, "maskers": {"input": "centered_square"}},
+        "real input_mask_real fake rec idt",
+    ),
+    "composite": ({"maskers": {"composite": ROUND}}, "real composite_mask_real fake composite_mask_fake rec idt"),
+    "discriminator": (
+        {"maskers": {"discriminator": ROUND}},
+        "real discriminator_mask_real fake discriminator_mask_fake rec idt",
+    ),
+    "composite and judge": (
+        {"method": {"method": "smcyclegan"}, "maskers": SHARED},
+        "real composite_mask_real discriminator_mask_real fake composite_mask_fake discriminator_mask_fake rec idt",
+    ),
+    "pairs": ({"data": {"dataset": "paired", "layout": "folders"}}, "real fake true rec idt"),
+}
+SEGMENTER = {"method": {"method": "segmenter"}, "networks": {"S": {"masker": "unet", "width": 2, "depth": 1}}}
+NOTHING: dict[str, Any] = {"metrics": [], "every": 0, "best": None}
+
+
+def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> tuple[Step, Tensor]:
+    """Train a step; return the step that its sample grid was drawn of, and the grid as written, (H, W, 3), 0 … 255."""
+    seen: list[Step] = []
+
+    def spy(step: Step) -> Tensor:
+        seen.append(step)
+        return draw_grid(step)
+
+    monkeypatch.setattr(loop, "draw_grid", spy)
+    file = write_recipe(folder, evaluate=NOTHING, data=sections.pop("data", {}))
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **sections}))
+    ganzoo.run(file, "train.steps=1", root=folder / "runs")
+    with Image.open(folder / "runs/tiny/default/samples/step-0000001.png") as image:
+        grid = torch.from_numpy(np.array(image))
+    (step,) = seen
+    return step, grid
+
+
+def names(kinds: str, domain: str) -> list[str]:
+    other = {"A": "B", "B": "A"}[domain]
+    return [f"{kind}_{other if kind.endswith(('fake', 'true')) else domain}" for kind in kinds.split()]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_grid_tells_where_it_shows_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    sections, _ = CASES[case]
+    step, grid = drawn(tmp_path, monkeypatch, **sections)
+    with Image.open(tmp_path / "runs/tiny/default/samples/step-0000001.png") as image:
+        told = json.loads(image.info["places"])
+    assert list(told["columns"]) == [*columns(step, "A"), *columns(step, "B")]
+    assert len(told["tops"]) == len(step["real_A"])
+    for name, (left, width, height) in told["columns"].items():
+        wanted = to_uint8(as_image(step[name], name))
+        for top, image_of in zip(told["tops"], wanted, strict=True):
+            assert (grid[top : top + height, left : left + width].numpy() == image_of).all(), name
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_columns_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    sections, kinds = CASES[case]
+    step, grid = drawn(tmp_path, monkeypatch, **sections)
+    for domain in "AB":
+        assert columns(step, domain) == names(kinds, domain)
+    width, rows = 2 * len(kinds.split()) * (SIZE + GAP) + 2 * GAP, len(step["real_A"])
+    assert tuple(grid.shape) == (rows * (SIZE + GAP) - GAP, width, 3)
+
+
+def test_the_columns_of_supervised_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_images(tmp_path / "images", masks=True)
+    step, grid = drawn(tmp_path, monkeypatch, **SEGMENTER)
+    assert columns(step, "A") == ["real_A", "given_mask_A", "mask_A"]
+    assert columns(step, "B") == ["real_B"]  # its masks are given, but nothing is learnt of them
+    assert grid.shape[1] == 4 * (SIZE + GAP) + 2 * GAP
+
+
+def test_the_judges_masks_are_drawn_beside_what_they_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """White at the left, where the given masks are; a translation has its source's."""
+    make_images(tmp_path / "images", masks=True)
+    step, grid = drawn(tmp_path, monkeypatch, maskers={"discriminator": "file"})
+    shown = names(CASES["discriminator"][1], "A")
+    assert columns(step, "A") == shown
+    for place, name in enumerate(shown):
+        cell = grid[:SIZE, place * (SIZE + GAP) :][:, :SIZE].float()
+        half = bool((cell[:, :4] > 250).all() and (cell[:, -4:] < 5).all())  # the edge between was scaled
+        assert half == ("mask" in name), name

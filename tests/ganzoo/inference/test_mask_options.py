@@ -1,0 +1,232 @@
+"""Masks that a user gives to translate with, and the masks that were used."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganzoo
+from ganzoo import GanzooError
+from ganzoo.inference.files import translate_files
+from ganzoo.inference.translator import Translator
+from tests.support.tiny_run import make_images, write_recipe
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("given")
+
+
+def trained(home: Path, name: str, method: str, maskers: dict[str, object]) -> Path:
+    recipe = write_recipe(home, name, method={"method": method}, maskers=maskers, evaluate={"metrics": []})
+    ganzoo.run(recipe, "train.steps=2", "evaluate.every=0", "evaluate.best=null", root=home / "runs")
+    return home / "runs" / name / "default"
+
+
+@pytest.fixture(scope="module")
+def masked(home: Path) -> Path:
+    return trained(home, "masked", "mask_cyclegan", {"input": {"masker": "multi_rectangle"}})
+
+
+@pytest.fixture(scope="module")
+def judged(home: Path) -> Path:
+    return trained(home, "judged", "cyclegan", {"discriminator": {"masker": "round"}})
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    make_images(tmp_path / "made", train=1, test=3)
+    shutil.copytree(tmp_path / "made/testA", folder / "deep")
+    return folder
+
+
+def pixels(file: Path) -> np.ndarray:
+    with Image.open(file) as image:
+        return np.array(image)
+
+
+def write_mask(file: Path, columns: int, size: tuple[int, int] = (16, 20)) -> Path:
+    mask = np.zeros(size, np.uint8)
+    mask[:, :columns] = 255
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask).save(file)
+    return file
+
+
+def test_several_masks_give_several_translations_and_are_saved(masked: Path, images: Path, tmp_path: Path) -> None:
+    half, more = (write_mask(tmp_path / f"{name}.png", columns) for name, columns in (("half", 10), ("more", 15)))
+    out, kept = tmp_path / "out", tmp_path / "kept"
+    maskers = ["round", "{masker: multi_rectangle, count: [5, 5]}", "multi_rectangle"]
+    translate_files(masked, [images], out, masks=[half, more], maskers=maskers, save_masks=kept)
+    folders = ["1-half", "2-more", "3-round", "4-multi_rectangle", "5-multi_rectangle"]
+    assert sorted(path.name for path in out.iterdir()) == folders
+    translations = [pixels(out / folder / "deep/01.png") for folder in folders]
+    assert all(not np.array_equal(one, other) for i, one in enumerate(translations) for other in translations[:i])
+    assert np.array_equal(pixels(kept / "1-half/input/deep/01.png"), pixels(half))
+    drawn = [pixels(kept / f"5-multi_rectangle/input/deep/0{i}.png") for i in range(3)]
+    assert not np.array_equal(drawn[0], drawn[1])  # each image has a draw of its own
+
+
+def test_a_folder_of_masks_goes_by_the_images_names(masked: Path, images: Path, tmp_path: Path) -> None:
+    for i in range(3):
+        write_mask(tmp_path / f"masks/deep/0{i}.png", 4 * i + 4)
+    translate_files(masked, [images], tmp_path / "out", masks=[tmp_path / "masks"], save_masks=tmp_path / "kept")
+    for i in range(3):
+        assert (pixels(tmp_path / f"kept/input/deep/0{i}.png") > 0).mean() == pytest.approx((4 * i + 4) / 20)
+    (tmp_path / "masks/deep/01.png").unlink()
+    with pytest.raises(GanzooError, match=r"masks/deep/01.png: --mask: there is no mask.*\n1 of 3 images were not"):
+        translate_files(masked, [images], tmp_path / "out", masks=[tmp_path / "masks"])
+
+
+def test_size_scales_the_mask_with_the_image(masked: Path, images: Path, tmp_path: Path) -> None:
+    half = write_mask(tmp_path / "half.png", 10)
+    translate_files(masked, [images], tmp_path / "out", size=8, masks=[half], save_masks=tmp_path / "kept")
+    assert pixels(tmp_path / "out/deep/00.png").shape == (8, 10, 3)
+    mask = pixels(tmp_path / "kept/input/deep/00.png")
+    assert mask.shape == (8, 10) and (mask[:, :4] == 255).all() and (mask[:, 6:] == 0).all()
+
+
+def test_python_and_command_line_agree_on_a_mask(masked: Path, images: Path, tmp_path: Path) -> None:
+    half = write_mask(tmp_path / "half.png", 10)
+    translate_files(masked, [images], tmp_path / "out", masks=[half])
+    translator = ganzoo.load(masked)
+    with Image.open(half) as mask:
+        made = translator.translate(images / "deep/00.png", mask=mask)
+    assert np.array_equal(np.array(made), pixels(tmp_path / "out/deep/00.png"))
+    image = torch.zeros(2, 3, 8, 8)
+    assert translator.translate(image, mask=torch.ones(1, 8, 8)).shape == image.shape
+    with pytest.raises(GanzooError, match="mask is 9×8, the image 8×8"):
+        translator.translate(image, mask=torch.ones(1, 8, 9))
+
+
+def test_what_the_recipe_does_to_masks_is_done_to_given_ones(home: Path, images: Path, tmp_path: Path) -> None:
+    run = trained(home, "inverted", "cyclegan", {"composite": {"masker": "round", "invert": True}})
+    half = write_mask(tmp_path / "half.png", 10)
+    translate_files(run, [images], tmp_path / "out", masks=[half], save_masks=tmp_path / "kept")
+    assert np.array_equal(pixels(tmp_path / "kept/composite/deep/00.png"), 255 - pixels(half))
+
+
+def test_a_given_mask_serves_every_role_that_reads_the_data_sets(home: Path, images: Path, tmp_path: Path) -> None:
+    give_masks(home)
+    run = trained(home, "both", "cyclegan", {"composite": {"masker": "file"}, "discriminator": {"masker": "file"}})
+    half = write_mask(tmp_path / "half.png", 10)
+    translate_files(run, [images], tmp_path / "out", masks=[half], save_masks=tmp_path / "kept")
+    for role in ("composite", "discriminator", "discriminator_translated"):
+        assert np.array_equal(pixels(tmp_path / "kept" / role / "deep/00.png"), pixels(half))
+    with pytest.raises(GanzooError, match="in the role composite, discriminator come with its data set"):
+        translate_files(run, [images], tmp_path / "out", save_masks=tmp_path / "kept")
+    with pytest.raises(GanzooError, match=r"in the role composite come with its data set.*give them with --mask"):
+        translate_files(run, [images], tmp_path / "out")
+
+
+def give_masks(home: Path) -> None:
+    for folder in list((home / "images").glob("*[AB]")):
+        for file in folder.iterdir():
+            write_mask(home / "images" / f"{folder.name}_masks" / file.name, 8)
+
+
+def test_another_masker_replaces_the_runs_own_whole_and_alone(home: Path, images: Path, tmp_path: Path) -> None:
+    maskers = {
+        "input": {"masker": "multi_rectangle", "variant": "released", "grow": 2},
+        "composite": {"masker": "learned"},
+    }
+    run = trained(home, "two", "mask_cyclegan", maskers)
+    translate_files(run, [images], tmp_path / "plain", save_masks=tmp_path / "kept")
+    other = ["{masker: multi_rectangle, count: [5, 5]}"]
+    translate_files(run, [images], tmp_path / "other", maskers=other, save_masks=tmp_path / "kept2")
+    one, two = (pixels(tmp_path / kept / "composite/deep/00.png") for kept in ("kept", "kept2"))
+    assert np.array_equal(one, two)  # the learned one is still the run's
+    one, two = (pixels(tmp_path / kept / "input/deep/00.png") for kept in ("kept", "kept2"))
+    assert not np.array_equal(one, two)
+    with pytest.raises(GanzooError, match="'learned' is trained with the generators"):
+        translate_files(run, [images], tmp_path / "out", maskers=["learned"])
+
+
+def test_a_run_with_a_raw_pool_translates(home: Path, images: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(
+        home, "raw", method={"method": "smcyclegan", "pooled": "raw"}, maskers={"discriminator": {"masker": "round"}}
+    )
+    ganzoo.run(
+        recipe, "train.steps=1", "evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", root=home / "runs"
+    )
+    translate_files(home / "runs/raw/default", [images], tmp_path / "out")
+    assert pixels(tmp_path / "out/deep/00.png").shape == (16, 20, 3)
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (torch.ones(2, 1, 8, 8), "shape"),
+        (torch.ones(3, 8, 8), "shape"),
+        (torch.ones(1, 8, 8, dtype=torch.uint8), "floats in"),
+        (torch.full((1, 8, 8), 255.0), "floats in"),
+    ],
+)
+def test_a_tensor_that_is_no_mask_is_told(masked: Path, mask: torch.Tensor, said: str) -> None:
+    with pytest.raises(GanzooError, match=f"mask .*{said}"):
+        ganzoo.load(masked).translate(torch.zeros(3, 3, 8, 8), mask=mask)
+
+
+def test_python_reads_a_mask_as_the_command_line_does(masked: Path, images: Path, tmp_path: Path) -> None:
+    classes = Image.new("P", (20, 16))
+    classes.putpalette([0, 0, 0, 200, 10, 10])
+    classes.paste(1, (0, 0, 10, 16))
+    classes.save(tmp_path / "classes.PNG")
+    translate_files(masked, [images], tmp_path / "out", masks=[tmp_path / "classes.PNG"])
+    translator, expected = ganzoo.load(masked), pixels(tmp_path / "out/deep/00.png")
+    for mask in (tmp_path / "classes.PNG", classes):
+        assert np.array_equal(np.array(translator.translate(images / "deep/00.png", mask=mask)), expected)
+
+
+def test_the_judges_masks_of_source_and_translation_are_saved(judged: Path, images: Path, tmp_path: Path) -> None:
+    translate_files(judged, [images], tmp_path / "out", save_masks=tmp_path / "kept")
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["discriminator", "discriminator_translated"]
+    assert 0 < (pixels(tmp_path / "kept/discriminator/deep/02.png") > 0).mean() < 1
+
+
+def test_a_masker_that_only_judges_is_not_needed_to_translate(judged: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(judged, moved)
+    text = (moved / "resolved.yaml").read_text()
+    assert "masker: round" in text
+    (moved / "resolved.yaml").write_text(text.replace("masker: round", "masker: gone"))
+    assert Translator(moved).translate(torch.zeros(3, 12, 12)).shape == (3, 12, 12)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"masks": ["gone.png"]}, "gone.png: --mask: there is no such image"),
+        ({"maskers": ["square"]}, "^--masker: masker: unknown masker 'square'"),
+        ({"maskers": ["{masker: round, scle: 1}"]}, r"unknown option 'scle' \(did you mean 'scale'"),
+        ({"masks": ["empty.png"]}, r"empty.png: --mask: it is empty, nowhere above 1 of 255"),
+        ({"masks": ["small.png"]}, r"small.png: --mask: it has 5×4 pixels, its image 20×16"),
+    ],
+)
+def test_mistakes_are_one_line(
+    masked: Path,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, list[str]],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_mask(tmp_path / "small.png", 2, (4, 5))
+    Image.new("L", (20, 16), 1).save(tmp_path / "empty.png")
+    given = [Path(one) for one in options.get("masks", [])]
+    with pytest.raises(GanzooError, match=message):
+        translate_files(masked, [images], tmp_path / "out", masks=given, maskers=options.get("maskers", []))
+
+
+def test_a_run_that_takes_no_mask_says_so(judged: Path, images: Path, tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match="translates without a mask"):
+        translate_files(judged, [images], tmp_path / "out", maskers=["full"])
+    with pytest.raises(GanzooError, match="translates without a mask"):
+        ganzoo.load(judged).translate(torch.zeros(3, 8, 8), mask=torch.ones(1, 8, 8))

@@ -1,0 +1,155 @@
+"""Translation: all images, any size, names kept, the same pixels from command line and Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganzoo as package
+from ganzoo.data.image_io import to_float
+from ganzoo.errors import GanzooError
+from ganzoo.inference.files import plan, translate_files
+from ganzoo.inference.options import StyleOption, style_options
+from tests.support.command_line import refusal
+from tests.support.tiny_run import ganzoo, write_recipe
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("translate")
+    package.run(write_recipe(home, train={"steps": 2}, evaluate={"every": 0, "best": None}), root=home / "runs")
+    return home / "runs/tiny/default"
+
+
+def noise(file: Path, height: int, width: int) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file)
+    return file
+
+
+@pytest.mark.parametrize("direction", ["AB", "BA"])
+def test_command_line_path_image_and_tensor_give_the_same_pixels(run: Path, tmp_path: Path, direction: str) -> None:
+    source = noise(tmp_path / "in/a b ü.png", 37, 21)
+    done = ganzoo("translate", run, source, "-o", tmp_path / "out", "--direction", direction)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out/a b ü.png") as written:
+        expected = np.array(written)
+    assert expected.shape == (37, 21, 3)
+    translator = package.load(run)
+    with Image.open(source) as image:
+        assert np.array_equal(np.array(translator.translate(image, direction)), expected)
+        pixels = np.array(image)
+    assert np.array_equal(np.array(translator.translate(source, direction)), expected)
+    tensor = translator.translate(to_float(pixels), direction)
+    assert tensor.shape == (3, 37, 21) and tensor.abs().max() <= 1
+    assert np.array_equal(((tensor.permute(1, 2, 0) + 1) * 127.5).round().numpy().astype(np.uint8), expected)
+    batch = translator.translate(torch.stack([to_float(pixels)] * 2), direction)
+    torch.testing.assert_close(batch[1], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_directions_differ_and_the_averaged_generators_are_used(run: Path) -> None:
+    translator = package.load(run)
+    image = torch.rand(3, 16, 16) * 2 - 1
+    assert not torch.equal(translator.translate(image, "AB"), translator.translate(image, "BA"))
+    from safetensors.torch import load_file
+
+    average = load_file(run / "checkpoints/last/average/G_AB.safetensors")
+    assert all(
+        torch.equal(value, average[name]) for name, value in translator.method.networks["G_AB"].state_dict().items()
+    )
+    plain = load_file(run / "checkpoints/last/networks/G_AB.safetensors")
+    assert any(not torch.equal(plain[name], average[name]) for name in plain)
+
+
+def test_folders_keep_names_and_structure_and_nothing_is_left_out(run: Path, tmp_path: Path) -> None:
+    names = [f"deep/{i % 3}/image {i:03}.{'png' if i % 2 else 'bmp'}" for i in range(60)]
+    for i, name in enumerate(names):
+        noise(tmp_path / "in" / name, 8 + i % 5, 9)
+    single = noise(tmp_path / "single.webp", 8, 8)
+    translate_files(run, [tmp_path / "in", single], tmp_path / "out")
+    made = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.png")}
+    assert made == {str(Path(name).with_suffix(".png")) for name in names} | {"single.png"}
+
+
+def test_failures_are_listed_and_the_rest_is_done(run: Path, tmp_path: Path) -> None:
+    noise(tmp_path / "in/good.png", 9, 9)
+    (tmp_path / "in/empty.png").touch()
+    whole = noise(tmp_path / "whole.jpg", 64, 64).read_bytes()
+    (tmp_path / "in/cut.jpg").write_bytes(whole[: len(whole) // 2])
+    done = ganzoo("translate", run, tmp_path / "in", tmp_path / "missing.png", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "1 of 4 images translated AB" in done.stdout
+    said = done.stderr.splitlines()
+    assert len(said) == 4 and "Traceback" not in done.stderr
+    for name, line in zip(("cut.jpg", "empty.png", "missing.png"), said, strict=False):
+        assert name in line
+    assert said[-1] == "ganzoo: 3 of 4 images were not translated"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+def test_size_scales_the_shorter_side_first(run: Path, tmp_path: Path) -> None:
+    translate_files(run, [noise(tmp_path / "p.png", 40, 60)], tmp_path / "out", size=16)
+    with Image.open(tmp_path / "out/p.png") as made:
+        assert made.size == (24, 16)
+
+
+def test_images_that_differ_only_in_their_ending_keep_it(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "b.jpg"):
+        noise(tmp_path / "in" / name, 8, 8)
+    made = [target.name for _, target in plan([tmp_path / "in"], Path("out"))]
+    assert made == ["a.jpg.png", "a.png.png", "b.png"]
+
+
+def test_two_that_would_share_a_name_and_writing_over_the_source_are_refused(tmp_path: Path) -> None:
+    one, two = noise(tmp_path / "x/a.png", 8, 8), noise(tmp_path / "y/a.png", 8, 8)
+    with pytest.raises(GanzooError, match="would both become"):
+        plan([one, two], tmp_path / "out")
+    with pytest.raises(GanzooError, match="would be written over"):
+        plan([one], tmp_path / "x")
+
+
+def test_what_is_no_run_or_has_no_checkpoint_is_told(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match="not a run's folder"):
+        package.load(tmp_path)
+    with pytest.raises(GanzooError, match=r"no checkpoint best; there are: last"):
+        package.load(run, checkpoint="best")
+    with pytest.raises(GanzooError, match="--device is 'gpuu'"):
+        package.load(run, device="gpuu")
+    with pytest.raises(GanzooError, match="direction is 'AC'"):
+        package.load(run).translate(torch.zeros(3, 8, 8), "AC")
+
+
+def test_an_empty_folder_is_told(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(GanzooError, match="there are no images in"):
+        translate_files(run, [tmp_path / "in"], tmp_path / "out")
+
+
+def test_reading_a_run_never_renames_its_checkpoints(run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    last = copy / "checkpoints/last"
+    last.rename(copy / "checkpoints/.last.old")  # as between the two renames of a save
+    translator = package.load(copy)
+    assert translator.step == 2
+    assert not last.exists()
+
+
+def test_styles_are_for_methods_that_have_some(run: Path) -> None:
+    translator = package.load(run)
+    said = "--style: 'cyclegan' makes one translation of each image; munit and drit make many, by style"
+    assert (
+        refusal(style_options, translator, "AB", ["random"])
+        == said
+        == refusal(style_options, translator, "AB", samples=2)
+    )
+    assert style_options(translator, "AB") == [StyleOption()]
+    with pytest.raises(GanzooError, match="CycleGAN knows no styles"):
+        translator.method.style_of(torch.zeros(1, 3, 8, 8), "A")

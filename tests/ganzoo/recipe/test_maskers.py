@@ -1,0 +1,80 @@
+"""The maskers of a recipe: the roles they serve, and those that cannot."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from tests.support.stand_in_components import WHOLE, added, mistakes, read
+
+pytestmark = pytest.mark.usefixtures("stand_ins")
+
+
+def test_maskers_serve_roles() -> None:
+    recipe = read(
+        WHOLE
+        + dedent("""\
+        maskers:
+          discriminator: planes
+          composite: {masker: planes, planes: 4, foreground: [1, 3]}
+        """)
+    )
+    assert recipe.maskers["discriminator"].use["foreground"] == ()
+    assert recipe.maskers["composite"].use["foreground"] == (1, 3)
+    assert read(WHOLE + "maskers: {discriminator: null}\n").maskers == {}
+
+
+@pytest.mark.parametrize(
+    ("masker", "said"),
+    [
+        ("discriminat: planes", "maskers.discriminat: unknown role 'discriminat' (did you mean 'discriminator'?)"),
+        (
+            "labels: planes",
+            "maskers.labels: the method takes no mask in the role 'labels'; it takes: discriminator, composite",
+        ),
+        (
+            "discriminator: {masker: planes, planes: 3}",
+            "maskers.discriminator: the masker makes 3 planes, the role needs one: name fo",
+        ),
+        (
+            "discriminator: {masker: planes, planes: 3, foreground: [0, 3]}",
+            "maskers.discriminator.foreground: there is no class 3; the masker makes 3 planes",
+        ),
+        (
+            "discriminator: {masker: planes, foreground: [-1]}",
+            "maskers.discriminator.foreground: there is no class -1; the masker",
+        ),
+        (
+            "discriminator: {masker: planes, foreground: 1}",
+            "maskers.discriminator.foreground: foreground is 1: input should be a list",
+        ),
+        ("discriminator: {masker: planes, planes: 10}", "maskers.discriminator: no more than 9 planes"),
+        (
+            "discriminator: {masker: planes, threshold: 2}",
+            "maskers.discriminator.threshold: threshold is 2: input should be less than",
+        ),
+        (
+            "discriminator: {masker: planes, soften: -1}",
+            "maskers.discriminator.soften: soften is -1: input should be greater than",
+        ),
+        (
+            "discriminator: {masker: planes, grow: 1.5}",
+            "maskers.discriminator.grow: grow is 1.5: input should be a valid integer",
+        ),
+        (
+            "discriminator: {masker: planes, foregruond: [0]}",
+            "maskers.discriminator.foregruond: unknown option 'foregruond' (did you",
+        ),
+        ("discriminator: [planes]", "maskers.discriminator: it is ['planes']; a masker is a mapping"),
+    ],
+)
+def test_maskers_that_cannot_serve(masker: str, said: str) -> None:
+    found = added(f"maskers:\n  {masker}\n")
+    assert len(found) == 1
+    assert found[0].startswith(f"r.yaml:5: {said}")
+
+
+def test_a_role_that_takes_classes_takes_several_planes() -> None:
+    found = mistakes("method: picky\ndata: striped_digits\nmaskers: {labels: {masker: planes, planes: 3}}\n")
+    assert [line for line in found if "maskers" in line] == []

@@ -1,0 +1,81 @@
+"""The networks of a recipe: groups, what a network refines of its group's, and those that cannot serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from ganzoo.errors import GanzooError
+from ganzoo.recipe.reader import read_recipe
+from tests.support.stand_in_components import WHOLE, added, mistakes, read
+from tests.support.tiny_run import write_recipe
+
+pytestmark = pytest.mark.usefixtures("stand_ins")
+
+
+def test_a_group_speaks_for_its_networks_and_each_mistake_is_told_once_where_it_stands() -> None:
+    assert added(
+        """\
+        networks:
+          G:
+            generator: resnet
+            blocks: -1
+          G_BA:
+            widht: 3
+          D: {discriminator: patch,
+              norm: btch}
+        """
+    ) == [
+        "r.yaml:7: networks.G.blocks: blocks is -1: input should be greater than or equal to 0",
+        "r.yaml:9: networks.G_BA.widht: unknown option 'widht' (did you mean 'width'?)",
+        "r.yaml:11: networks.D.norm: norm is 'btch' (did you mean 'batch'?)",
+    ]
+
+
+def test_a_network_refines_its_group_and_another_name_drops_the_groups_options() -> None:
+    recipe = read(
+        WHOLE
+        + dedent("""\
+        networks:
+          G: {generator: resnet, blocks: 1, width: 8}
+          G_AB: {width: 4}
+          G_BA: {generator: unet}
+        """)
+    )
+    assert (recipe.networks["G_AB"].options["blocks"], recipe.networks["G_AB"].options["width"]) == (1, 4)
+    assert recipe.networks["G_BA"].options["width"] == 64
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("networks: [resnet]", "networks: networks is ['resnet']; it is a mapping"),
+        ("networks: {S: resnet}", "networks.S: the method has no network 'S' (there are: D, D_A, D_B, G, G_AB, G_BA)"),
+        ("networks: {G_AA: resnet}", "networks.G_AA: the method has no network 'G_AA' (did you mean 'G_"),
+        ("networks: {D_A: 7}", "networks.D_A: it is 7; a discriminator is a mapping"),
+        ("networks: {D_A: {discriminator: 7}}", "networks.D_A.discriminator: discriminator is 7; it is a name"),
+        ("networks: {G_AB: {generator: patch}}", "networks.G_AB.generator: unknown generator 'patch' (there are: "),
+        ("networks: {G_AB: {generator: codec}}", "networks.G_AB: the option 'size' (int) is missing"),
+    ],
+)
+def test_networks_that_cannot_be(section: str, said: str) -> None:
+    found = added(section)
+    assert len(found) == 1
+    assert found[0].startswith(f"r.yaml:4: {said}")
+
+
+def test_a_network_is_held_to_what_the_method_calls() -> None:
+    text = "method: picky\ndata: striped_digits\n"
+    assert mistakes(text) == ["r.yaml:1: networks.G_A.generator: 'codec' cannot serve as G_A: it has no decode()"]
+    assert mistakes(text + "networks:\n  G:\n    generator: resnet\n")[0].startswith(
+        "r.yaml:5: networks.G.generator: 'resnet' cannot serve as G_A: it has no encode()"
+    )
+
+
+def test_a_network_that_is_set_to_nothing_is_not_named(tmp_path: Path) -> None:
+    file = write_recipe(tmp_path, method={"without": ["gan_AB", "gan_BA"]})
+    with pytest.raises(GanzooError, match="the method has no network 'D'"):
+        read_recipe(file)
+    assert set(read_recipe(file, ["networks.D=null"]).networks) == {"G_AB", "G_BA"}

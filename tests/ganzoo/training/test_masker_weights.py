@@ -1,0 +1,48 @@
+"""A frozen masker's weights are no part of a checkpoint: a run goes on with the same ones or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import ganzoo
+from ganzoo import GanzooError
+from ganzoo.masks.roles import Roles
+from ganzoo_maskers.learned import Learned
+from ganzoo_maskers.plain import Full
+from ganzoo_maskers.unet import UNet
+from tests.support.tiny_run import write_recipe
+
+
+def write_unet(file: Path, seed: int) -> Path:
+    torch.manual_seed(seed)
+    unet = UNet(width=2, depth=1)
+    unet.logits(torch.rand(2, 3, 8, 8))
+    save_file(unet.state_dict(), file)
+    return file
+
+
+def test_weights_that_changed_between_two_sessions_are_refused(tmp_path: Path) -> None:
+    file = write_unet(tmp_path / "unet.safetensors", 0)
+    recipe = write_recipe(tmp_path, maskers={"discriminator": {"masker": "unet", "weights": str(file)}})
+    quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null"]
+    ganzoo.run(recipe, *quiet, "train.steps=1", root=tmp_path / "runs")
+    moved = write_unet(tmp_path / "other.safetensors", 0)
+    moved.replace(file)  # written again, the same
+    ganzoo.run(recipe, *quiet, "train.steps=2", root=tmp_path / "runs")
+    write_unet(file, 1)
+    with pytest.raises(GanzooError, match=r"cannot go on with these: weights.maskers.discriminator: \w{16} → \w{16}"):
+        ganzoo.run(recipe, *quiet, "train.steps=3", root=tmp_path / "runs")
+
+
+def test_a_fingerprint_is_of_every_weight(tmp_path: Path) -> None:
+    unet = UNet(weights=write_unet(tmp_path / "unet.safetensors", 0))
+    roles = Roles({"discriminator": unet, "composite": Learned(width=1), "input": Full()})
+    before = roles.fingerprints()
+    assert before.keys() == {"discriminator"}  # learned is saved with the run, and full has no weights
+    with torch.no_grad():
+        next(reversed(list(unet.parameters()))).flatten()[-1] += 1e-3
+    assert roles.fingerprints() != before

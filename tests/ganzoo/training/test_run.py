@@ -1,0 +1,317 @@
+"""Runs: their folder, resuming exactly, what may change, what stops them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import ganzoo as package
+from ganzoo.engine.checkpoint import read_progress
+from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Callback
+from ganzoo.training.run import Run
+from tests.support.tiny_run import assert_same, everything, ganzoo, lines, write_recipe
+
+
+def run_until(recipe: Path, step: int, root: Path, **options: Any) -> Path:
+    """Run, and die without a word after a step (before it is logged, drawn or saved)."""
+    run = Run.prepare(recipe, root=root, **options)
+    inner = run.engine.step
+
+    def dying(micros: Any) -> Any:
+        if micros[0].index == step:
+            raise SystemExit
+        return inner(micros)
+
+    run.engine.step = dying  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        run.train()
+    return run.folder
+
+
+def test_the_folder_of_a_run(whole: Path) -> None:
+    names = {path.name for path in whole.iterdir()}
+    assert names == {
+        "recipe.yaml", "resolved.yaml", "env.json", "metrics.jsonl", "events.jsonl", "results.jsonl", "samples",
+        "checkpoints", "report.html", ".lock",
+    }  # fmt: skip
+    assert {path.name for path in (whole / "checkpoints").iterdir()} == {"last", "best"}
+    assert {path.name for path in (whole / "checkpoints/last/networks").iterdir()} == {
+        f"{name}.safetensors" for name in ("G_AB", "G_BA", "D_A", "D_B")
+    }
+    environment = json.loads((whole / "env.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert environment["processes"] == 1
+    logged = [line for line in lines(whole / "metrics.jsonl") if "losses" in line]
+    assert [line["step"] for line in logged] == [3, 6, 8]
+    assert set(logged[0]["losses"]) >= {"generator/cycle_A", "discriminator/D_B"}
+    evaluated = [line for line in lines(whole / "metrics.jsonl") if "values" in line]
+    assert [(line["step"], line["split"]) for line in evaluated] == [(s, "validation") for s in (0, 4, 8)]
+    last, best = lines(whole / "results.jsonl")
+    assert (last["checkpoint"], last["trained"], best["checkpoint"]) == ("last", 8, "best")
+    for result in (last, best):
+        assert result["split"] == "test" and result["images"] == {"A": 3, "B": 3}
+    assert sorted(path.name for path in (whole / "samples").iterdir()) == ["step-0000004.png", "step-0000008.png"]
+    with Image.open(whole / "samples/step-0000004.png") as grid:
+        assert grid.size[0] > 8 * 12  # both domains, each real, fake, rec, idt
+
+
+def test_the_resolved_recipe_reproduces_the_run(whole: Path, tmp_path: Path) -> None:
+    package.run(whole / "resolved.yaml", root=tmp_path)
+    assert_same(whole, tmp_path / "resolved" / "default")
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 7])
+def test_a_run_that_died_goes_on_to_the_same_end(whole: Path, home: Path, tmp_path: Path, step: int) -> None:
+    folder = run_until(home / "tiny.yaml", step, tmp_path)
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert_same(whole, folder)
+
+
+def test_a_finished_run_is_not_run_again(whole: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = everything(whole / "checkpoints/last"), (whole / "metrics.jsonl").read_bytes()
+    values = package.run(home / "tiny.yaml", root=home / "runs")
+    assert "already at its end" in capsys.readouterr().out
+    assert (everything(whole / "checkpoints/last"), (whole / "metrics.jsonl").read_bytes()) == before
+    assert values == lines(whole / "results.jsonl")[0]["values"]
+
+
+def test_one_seed_twice_is_the_same_and_another_is_not(whole: Path, home: Path, tmp_path: Path) -> None:
+    package.run(home / "tiny.yaml", root=tmp_path, name="again")
+    assert_same(whole, tmp_path / "tiny" / "again")
+    package.run(home / "tiny.yaml", "train.seed=1", root=tmp_path, name="other")
+    mine, theirs = (everything(path / "checkpoints/last") for path in (whole, tmp_path / "tiny" / "other"))
+    weights = [name for name in mine if name.startswith("networks") and name.endswith("weight")]
+    assert weights and all(mine[name] != theirs[name] for name in weights)
+
+
+def test_accumulation_threads_and_cache_do_not_change_the_data(whole: Path, home: Path, tmp_path: Path) -> None:
+    package.run(home / "tiny.yaml", "train.workers=5", "images.cache=0", root=tmp_path)
+    assert_same(whole, tmp_path / "tiny" / "default")
+
+
+def test_a_longer_run_goes_on_and_says_so(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package.run(home / "tiny.yaml", "train.steps=4", root=tmp_path)
+    package.run(home / "tiny.yaml", "train.steps=6", "train.log=2", root=tmp_path)
+    said = capsys.readouterr().out
+    assert "changed since the last session: train.steps: 4 → 6" in said
+    assert "the learning rate's schedule is stretched to the new length" in said
+    assert "going on from step 4" in said
+    assert [one["step"] for one in lines(tmp_path / "tiny/default/results.jsonl")] == [4, 4, 6, 6]
+
+
+def test_other_changes_are_refused_with_their_difference(whole: Path, home: Path) -> None:
+    with pytest.raises(GanzooError) as caught:
+        package.run(home / "tiny.yaml", "train.lr=0.1", "networks.G.width=3", root=home / "runs")
+    text = str(caught.value)
+    assert "train.lr: 0.001 → 0.1" in text
+    assert "networks.G_AB.width: 2 → 3" in text
+    assert "--fresh" in text and "\n" not in text
+
+
+def test_fresh_puts_the_old_run_aside(home: Path, tmp_path: Path) -> None:
+    short = ("train.steps=1", "evaluate.every=0", "evaluate.best=null", "evaluate.metrics=[]")
+    for _ in range(3):
+        package.run(home / "tiny.yaml", *short, root=tmp_path, fresh=True)
+    assert sorted(path.name for path in (tmp_path / "tiny").iterdir()) == [
+        "default", "default.before-1", "default.before-2"
+    ]  # fmt: skip
+
+
+def test_a_name_must_be_one_folder(home: Path) -> None:
+    for name in ("a/b", "..", "", ".hidden"):
+        with pytest.raises(GanzooError, match="--name"):
+            Run.prepare(home / "tiny.yaml", name=name)
+
+
+def test_a_strange_folder_is_not_written_into(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny/default").mkdir(parents=True)
+    (tmp_path / "tiny/default/thesis.tex").write_text("precious")
+    with pytest.raises(GanzooError, match="not empty, and not a run's folder"):
+        package.run(home / "tiny.yaml", root=tmp_path)
+
+
+def test_steps_that_stay_bad_end_the_run_and_name_the_term(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganzoo_cyclegan.method import CycleGAN
+
+    original = CycleGAN.generator_losses
+
+    def broken(self: CycleGAN, step: Any) -> dict[str, torch.Tensor]:
+        losses = original(self, step)
+        if step.index >= 3:
+            losses["cycle_A"] = losses["cycle_A"] * float("nan")
+        return losses
+
+    monkeypatch.setattr(CycleGAN, "generator_losses", broken)
+    with pytest.raises(GanzooError, match=r"generator/cycle_A not finite 3 times running"):
+        package.run(home / "tiny.yaml", "train.patience=3", root=tmp_path)
+    folder = tmp_path / "tiny/default"
+    events = [one for one in lines(folder / "events.jsonl") if one["event"] == "not-finite"]
+    assert [(one["step"], one["term"], one["in_a_row"]) for one in events] == [
+        (4, "generator/cycle_A", 1), (5, "generator/cycle_A", 2), (6, "generator/cycle_A", 3)
+    ]  # fmt: skip
+    kept = everything(folder / "checkpoints/last")
+    assert read_progress(folder / "checkpoints/last")["step"] == 6
+    import numpy as np
+
+    values = [np.frombuffer(kept[name], np.float32) for name in kept if name.startswith(("networks", "process"))]
+    assert all(np.isfinite(value).all() for value in values)
+
+
+def test_callbacks_see_the_run_one_may_end_it_and_a_broken_one_is_switched_off(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ganzoo.training.callbacks import Callbacks
+
+    seen: list[str] = []
+
+    class Watching(Callback):
+        def on_start(self, run: Run) -> None:
+            seen.append("start")
+
+        def on_checkpoint(self, run: Run, step: int) -> None:
+            seen.append(f"checkpoint {step}")
+
+        def on_evaluation(self, run: Run, step: int, values: Any) -> bool:
+            seen.append(f"evaluation {step} {sorted(values)[0]}")
+            return step == 4
+
+        def on_end(self, run: Run) -> None:
+            seen.append("end")
+
+    class Broken(Callback):
+        def on_step(self, run: Run, step: int, losses: Any) -> None:
+            raise OSError("tracker is away")
+
+    monkeypatch.setattr(Callbacks, "gather", lambda self: self.active.extend([Watching(), Broken()]))
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert seen == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "checkpoint 4", "end"]
+    folder = tmp_path / "tiny/default"
+    assert [(one["checkpoint"], one["trained"]) for one in lines(folder / "results.jsonl")] == [
+        ("last", 4),
+        ("best", 4),
+    ]
+    before = everything(folder / "checkpoints/last")
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert everything(folder / "checkpoints/last") == before
+    assert "Broken failed in on_step and is switched off: tracker is away" in capsys.readouterr().out
+    assert read_progress(tmp_path / "tiny/default/checkpoints/last")["step"] == 4
+
+
+def test_a_run_killed_before_its_folder_was_described_begins_again(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny/default"
+    (folder / "samples").mkdir(parents=True)
+    (folder / "recipe.yaml").write_text("half")
+    (folder / ".env.json.new").write_text("{")
+    package.run(home / "tiny.yaml", "train.steps=1", "evaluate.metrics=[]", "evaluate.best=null", root=tmp_path)
+    assert read_progress(folder / "checkpoints/last")["step"] == 1
+
+
+def test_a_image_taken_out_is_told_and_the_run_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 2}, evaluate={"metrics": [], "every": 0, "best": None})
+    package.run(recipe, root=tmp_path)
+    (tmp_path / "images/trainA/03.png").unlink()
+    package.run(recipe, "train.steps=3", root=tmp_path)
+    assert "changed since the last session: images.A: 11 → 10" in capsys.readouterr().out
+
+
+def test_a_tracker_that_is_not_installed_is_told_and_stops_nothing(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ("train.steps=1", "evaluate.metrics=[]", "evaluate.best=null", "train.trackers=[dvclive]")
+    package.run(home / "tiny.yaml", *short, root=tmp_path)
+    assert "dvclive is not installed" in capsys.readouterr().out
+    with pytest.raises(GanzooError, match=r"train\.trackers.*tensorbord.*did you mean 'tensorboard'"):
+        package.run(home / "tiny.yaml", "train.trackers=[tensorbord]", root=tmp_path)
+
+
+def test_a_kill_between_the_closing_results_loses_neither(whole: Path, home: Path, tmp_path: Path) -> None:
+    package.run(home / "tiny.yaml", root=tmp_path)
+    results = tmp_path / "tiny/default/results.jsonl"
+    results.write_text(results.read_text().splitlines()[0] + "\n")
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert_same(whole, tmp_path / "tiny/default")
+
+
+def test_a_finished_run_is_measured_anew_when_its_metrics_change(home: Path, tmp_path: Path) -> None:
+    package.run(home / "tiny.yaml", root=tmp_path)
+    values = package.run(home / "tiny.yaml", "evaluate.metrics=[identity_l1]", "evaluate.best=null", root=tmp_path)
+    assert set(values) == {"identity_l1_AB", "identity_l1_BA"}
+
+
+def test_a_second_process_does_not_train_the_same_run(home: Path, tmp_path: Path) -> None:
+    first = Run.prepare(home / "tiny.yaml", root=tmp_path)
+    done = ganzoo("run", home / "tiny.yaml", "--root", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("another process trains this run just now; wait for it, or give --name")
+    first.train()
+    assert ganzoo("run", home / "tiny.yaml", "--root", tmp_path).returncode == 0
+
+
+def test_pairs_do_not_leak_to_a_method_that_learns_without_them(tmp_path: Path) -> None:
+    for index in range(8):
+        (tmp_path / "pairs/train").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 16), (index * 20, 0, 0)).save(tmp_path / f"pairs/train/{index}.png")
+    recipe = write_recipe(tmp_path)
+    text = recipe.read_text().replace("dataset: folders", "dataset: paired").replace("/images", "/pairs")
+    recipe.write_text(text)
+    short = ("data.validation=0", "evaluate.metrics=[]", "evaluate.best=null", "train.steps=1")
+    run = Run.prepare(recipe, short, root=tmp_path)
+    assert run.dataset.paired
+    rows = [run.order.row(step, 0).indices for step in range(40)]
+    assert sum(row["A"] == row["B"] for row in rows) < 20
+    batch = run.reader.training_batch([run.order.row(0, place) for place in range(8)], 0, 0)
+    assert not (batch.planes["real_A"] == batch.planes["true_A"]).all()
+
+
+def test_running_out_of_memory_is_one_line(home: Path, tmp_path: Path) -> None:
+    run = Run.prepare(home / "tiny.yaml", root=tmp_path)
+
+    def full(micros: Any) -> Any:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    run.engine.step = full  # type: ignore[method-assign]
+    with pytest.raises(GanzooError, match=r"out of memory at step 1: lower train\.batch"):
+        run.train()
+
+
+def test_the_panel_gives_the_command_that_goes_on(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ("train.steps=1", "evaluate.metrics=[]", "evaluate.best=null")
+    package.run(home / "tiny.yaml", *short, root=tmp_path, name="mine")
+    said = capsys.readouterr().out
+    command = f"ganzoo run {home / 'tiny.yaml'} --name mine --root {tmp_path}"
+    assert command in said
+    assert f"{tmp_path} evaluate.metrics=[] evaluate.best=null" in said.replace("'", "")
+
+
+def test_without_held_out_images_a_run_trains_and_says_that_nothing_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 2}, data={"validation": 0}, evaluate={"best": None})
+    for domain in "AB":
+        for image in (tmp_path / f"images/test{domain}").iterdir():
+            image.unlink()
+        (tmp_path / f"images/test{domain}").rmdir()
+    assert package.run(recipe, root=tmp_path) == {}
+    assert "no held-out images: nothing is measured" in capsys.readouterr().out
+    assert (tmp_path / "tiny/default/samples/step-0000002.png").is_file()
+
+
+def test_a_run_that_is_beyond_its_length_says_so(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ("evaluate.metrics=[]", "evaluate.best=null")
+    package.run(home / "tiny.yaml", *short, "train.steps=4", root=tmp_path)
+    package.run(home / "tiny.yaml", *short, "train.steps=2", root=tmp_path)
+    said = capsys.readouterr().out
+    assert "already at step 4, beyond 2" in said
+    assert said.count("train.steps=8    (trains on") == 2

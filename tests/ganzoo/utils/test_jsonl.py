@@ -1,0 +1,53 @@
+"""JSON lines: what a kill leaves of them, and what they may hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganzoo.utils.jsonl import JsonLines, write_text
+from tests.support.command_line import refusal
+
+
+def test_a_line_that_was_cut_within_a_character_is_left_out(tmp_path: Path) -> None:
+    file = JsonLines(tmp_path / "a.jsonl")
+    file.append(step=1, text="größer")
+    file.append(step=2, text="größer")
+    whole = file.file.read_bytes()
+    at = whole.rindex("ö".encode()) + 1
+    file.file.write_bytes(whole[:at])
+    assert [one["step"] for one in file] == [1]
+    file.cut(1)
+    file.append(step=3)
+    assert [one["step"] for one in file] == [1, 3]
+
+
+def test_what_is_appended_after_a_torn_line_is_not_lost(tmp_path: Path) -> None:
+    file = JsonLines(tmp_path / "a.jsonl")
+    file.append(step=1)
+    with file.file.open("ab") as opened:
+        opened.write(b'{"step": 2, "te')
+    file.append(step=3)
+    file.append(step=4)
+    assert [one["step"] for one in file] == [1, 3, 4]
+    assert len(file.file.read_bytes().splitlines()) == 4
+
+
+def test_what_is_no_character_costs_no_line_and_no_file(tmp_path: Path) -> None:
+    file = JsonLines(tmp_path / "a.jsonl")
+    file.append(why="no \udcff room")
+    assert [one["why"] for one in file] == ["no ? room"]
+    write_text(tmp_path / "b.txt", "ä \udcff")
+    assert (tmp_path / "b.txt").read_text(encoding="utf-8") == "ä ?"
+
+
+def test_a_file_in_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    assert (
+        refusal(write_text, tmp_path / "a/x.html", "") == f"{tmp_path / 'a/x.html'}: cannot be written: Not a directory"
+    )
+
+
+def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
+    file = JsonLines(tmp_path / "a.jsonl")
+    file.append(step=1, text="a\u2028b\x85c\x1cd\re")
+    assert [one["text"] for one in file] == ["a\u2028b\x85c\x1cd\re"]

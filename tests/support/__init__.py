@@ -1,0 +1,1 @@
+"""Helpers that several tests share: small runs, stand-in components, local servers."""

@@ -1,0 +1,51 @@
+"""Images in pairs, and metrics bound to a method and data, for the tests of figures that compare."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ganzoo import create
+from ganzoo.data.loader import Reader
+from ganzoo.interfaces import Direction, Method, Metric, Sample, Split
+from ganzoo.masks.roles import Roles
+from ganzoo.settings import ImageSettings
+from ganzoo.step import Step
+from ganzoo_cyclegan.method import CycleGAN
+from tests.support.stand_in_methods import Noise, batch_step
+
+
+class Pairs(Noise):
+    """Image i of A and image i of B are each other's pair."""
+
+    paired = True
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        other = super().sample(split, "B" if domain == "A" else "A", index)
+        return replace(super().sample(split, domain, index), target=other.image)
+
+
+def bound(
+    name: str, method: Method | None = None, *, reader: Reader | None = None, roles: Roles | None = None, **options: Any
+) -> Any:
+    """Return a metric that is ready to measure, CycleGAN on pairs of 12 pixels where nothing else is said."""
+    metric, method = create("metric", name, **options), method or CycleGAN()
+    method.masks = roles or Roles()
+    metric.bind(method, reader or Reader(Pairs(), ImageSettings(size=12)))
+    metric.prepare(0)
+    return metric
+
+
+def paired_step(batch: int = 3, size: int = 12) -> Step:
+    """Return a step of noise, translated and with true pairs."""
+    step, drawn = batch_step(batch, size), torch.Generator().manual_seed(1)
+    for name in ("fake_A", "fake_B", "true_A", "true_B"):
+        step[name] = torch.rand(batch, 3, size, size, generator=drawn) * 2 - 1
+    return step
+
+
+def figures(metric: Metric, step: Step, direction: Direction = "AB") -> dict[str, float]:
+    """Return a metric's figures of the images of one step."""
+    return metric.compute(metric.rows(step, direction), {})

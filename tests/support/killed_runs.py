@@ -1,0 +1,56 @@
+"""Runs in processes of their own that are killed, kill −9, and begun again."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganzoo.engine.checkpoint import read_progress
+from tests.support.tiny_run import assert_same, ganzoo, lines
+
+
+def start(recipe: Path, root: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ganzoo", "run", str(recipe), "--root", str(root)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(file: Path, text: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not (file.is_file() and text in file.read_text()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def assert_kills_change_nothing(recipe: Path, root: Path, after: Sequence[int], end: int) -> None:
+    """Kill the tiny run at random moments after it has logged some steps, let it end, compare it with one left alone.
+
+    Args:
+        recipe: of a run of ``end`` steps that logs each of the steps in ``after``.
+        root: where both runs go.
+        after: steps, ascending.
+        end: the last step.
+    """
+    folder, moments = root / "killed/tiny/default", random.Random(0)
+    for step in after:
+        process = start(recipe, root / "killed")
+        wait_for(folder / "metrics.jsonl", f'"step": {step},', process)
+        time.sleep(moments.uniform(0, 0.4))
+        process.kill()
+        process.communicate(timeout=60)
+    assert read_progress(folder / "checkpoints/last")["step"] < end
+    finished = ganzoo("run", recipe, "--root", root / "killed")
+    assert finished.returncode == 0, finished.stderr
+    assert len([one for one in lines(folder / "events.jsonl") if one["event"] == "resumed"]) == len(after)
+    assert ganzoo("run", recipe, "--root", root / "whole").returncode == 0
+    assert_same(root / "whole/tiny/default", folder)

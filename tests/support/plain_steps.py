@@ -1,0 +1,101 @@
+"""Training steps, against a plain loop over terms that a test writes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ganzoo.engine.engine import Engine
+from ganzoo.interfaces import Method
+from ganzoo.masks.roles import Roles
+from ganzoo.step import Step
+from tests.support.stand_in_methods import batch_step, gradients
+
+Terms = Callable[[Method, Step, str], dict[str, Tensor]]
+
+
+def double_step(*, batch: int = 2, **about: Any) -> Step:
+    """Return a step of noise, 16 pixels a side, in float64."""
+    step = batch_step(batch, size=16, **about)
+    step.update({name: tensor.double() for name, tensor in step.items()})
+    return step
+
+
+def engine_of(method: Method, networks: Callable[[], Mapping[str, nn.Module]], **maskers: Any) -> Engine:
+    """Return an engine whose networks are in float64, the same each time."""
+    torch.manual_seed(2)
+    method.bind({name: network.double() for name, network in networks().items()}, Roles(maskers))
+    return Engine(method, Accelerator(cpu=True), lr=1e-3)
+
+
+def assert_trains_plainly(
+    method: Method,
+    mirror: Method,
+    networks: Callable[[], Mapping[str, nn.Module]],
+    terms: Terms,
+    *,
+    steps: int = 2,
+    batch: int = 2,
+    **adam: Any,
+) -> None:
+    """Assert that steps give the terms, gradients and weights of a plain loop: phase by phase, an Adam an optim.
+
+    Args:
+        method: what is tested.
+        mirror: another one of the same options, for the plain loop's networks.
+        networks: makes them.
+        terms: the terms of a phase, each pass by itself.
+        steps: how many.
+        batch: images of each domain.
+        adam: its options but for the learning rate.
+    """
+    engine, plain = engine_of(method, networks), engine_of(mirror, networks)
+    taken = gradients(engine)
+    weights = {
+        name: {f"{slot}.{key}": p for slot in optim.slots for key, p in plain.networks[slot].named_parameters()}
+        for name, optim in method.optims.items()
+    }
+    adams = {
+        name: torch.optim.Adam(mine.values(), lr=1e-3 * method.optims[name].lr, **adam)
+        for name, mine in weights.items()
+    }
+    for index in range(steps):
+        losses, _ = engine.step([double_step(batch=batch, seed=index, index=index)])
+        waiting: list[tuple[str, dict[str, Tensor]]] = []
+        for phase in [one for one in method.phases if (index + 1) % one.every == 0]:
+            expected = terms(mirror, double_step(batch=batch, seed=index, index=index), phase.name)
+            trained = {key: p for name in phase.steps for key, p in weights[name].items()}
+            found = {key.partition("/")[2]: one for key, one in losses.items() if key.startswith(f"{phase.name}/")}
+            assert found.keys() == expected.keys()
+            for key, value in expected.items():
+                torch.testing.assert_close(found[key].double(), value.detach(), rtol=1e-5, atol=1e-6)
+            total = torch.stack(list(expected.values())).sum()
+            wanted = dict(zip(trained, torch.autograd.grad(total, list(trained.values())), strict=True))
+            waiting += [(name, {key: wanted[key] for key in weights[name]}) for name in phase.steps]
+            if phase.waits:
+                continue
+            for name, mine in waiting:
+                for key, gradient in mine.items():
+                    weights[name][key].grad = gradient
+                clip = method.optims[name].clip
+                if clip is not None:
+                    torch.nn.utils.clip_grad_norm_(weights[name].values(), clip)
+                theirs = taken.pop(0)
+                assert theirs.keys() == mine.keys()
+                for key, gradient in theirs.items():
+                    torch.testing.assert_close(gradient, weights[name][key].grad, rtol=1e-4, atol=1e-7)
+                adams[name].step()
+            waiting.clear()
+    assert taken == []
+    for name, network in engine.networks.items():
+        for (key, a), b in zip(network.named_parameters(), plain.networks[name].parameters(), strict=True):
+            if not key.endswith("bias"):  # before a norm their gradient is rounding alone, which Adam makes large
+                torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def l1(one: Tensor, other: Tensor) -> Tensor:
+    return (one - other).abs().mean()
