@@ -1,4 +1,4 @@
-"""The one exception that users meet: printed as it is, without a traceback, with exit code 2."""
+"""Errors that users meet: printed without a traceback; the class tells what can be done, and has an exit code."""
 
 from __future__ import annotations
 
@@ -8,10 +8,45 @@ from difflib import get_close_matches
 
 
 class GanzooError(Exception):
-    """A mistake that the user can mend: the text says where it is, what it is and what to do.
+    """An error that the user can fix: the text says where it is, what it is and what to do.
 
-    Several mistakes found together are joined by line breaks, one line each.
+    Several errors found together are joined by line breaks, one line each.
     """
+
+    exit_code: int = 2
+    """What the command line exits with. docs/errors.md lists the codes."""
+
+
+class SettingsChangedError(GanzooError):
+    """A run was started with other settings, so it cannot be resumed with these."""
+
+    exit_code = 3
+
+
+class BusyError(GanzooError):
+    """Another process is writing the same run, table, bank or download."""
+
+    exit_code = 4
+
+
+class MissingResourceError(GanzooError):
+    """Images, weights or a package are not on this machine; elsewhere the same command may work."""
+
+    exit_code = 5
+
+
+class OutOfMemoryError(GanzooError):
+    """A step, an image or a network does not fit into the memory."""
+
+    exit_code = 6
+
+
+class RunInterruptedError(GanzooError):
+    """A run was asked to stop, by a signal, and saved its state: ``exit_code`` is 128 + the signal's number."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -27,7 +62,7 @@ def catch_out_of_memory(where: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise GanzooError(
+        raise OutOfMemoryError(
             f"{where}: lower train.batch (and raise train.accumulate), or images.size, or the networks' width"
         ) from None
 

@@ -15,7 +15,7 @@ from ganzoo.bench import subprocesses
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import Seen, code_of, measured_alike, metrics_of, trained_alike
 from ganzoo.engine.checkpoint import find_checkpoint, read_progress
-from ganzoo.errors import GanzooError
+from ganzoo.errors import BusyError, GanzooError, SettingsChangedError
 from ganzoo.provenance.fingerprint import code_key, portable, recipe_key
 from ganzoo.provenance.record import Cost, Data, Record, Session
 from ganzoo.provenance.sessions import core_version
@@ -59,7 +59,7 @@ def made(
     results = JsonLines(folder / "results.jsonl")
     before = [*results]
     done = _called(cell, words if alike else [*words, "--fresh"], environment)
-    if "begun with other settings" in done.stderr:
+    if done.returncode == SettingsChangedError.exit_code:
         done = _called(cell, [*words, "--fresh"], environment)
     found = _result(results, checkpoint, recipe)
     if done.returncode == 0 and not (found and measured_alike(found, recipe, seen)):
@@ -88,8 +88,8 @@ def _called(cell: Cell, words: list[str], environment: dict[str, str]) -> subpro
     done = subprocesses.call(words, environment)
     if done.returncode in STOPPED:
         raise GanzooError(f"{cell.name}: stopped by a signal; the same command goes on")
-    if "another process trains this run just now" in done.stderr:
-        raise GanzooError(last_line(done))
+    if done.returncode == BusyError.exit_code:
+        raise BusyError(last_line(done))
     return done
 
 

@@ -89,7 +89,7 @@ def main() -> None:
         code = cli.main(prog_name="ganzoo", standalone_mode=False)
     except GanzooError as error:
         complain(str(error))
-        sys.exit(getattr(error, "code", 2))
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from ganzoo.errors import GanzooError, suggest
+from ganzoo.errors import GanzooError, MissingResourceError, suggest
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".npy")
 
@@ -217,7 +217,7 @@ def read_array(path: Path, channels: int) -> np.ndarray:
 
 def _unreadable(path: Path, error: OSError) -> GanzooError:
     if isinstance(error, FileNotFoundError):
-        return GanzooError(f"{path}: no such file; check the path")
+        return MissingResourceError(f"{path}: no such file; check the path")
     if isinstance(error, PermissionError):
         return GanzooError(f"{path}: no permission to read it; change its mode or owner (chmod, chown)")
     if isinstance(error, IsADirectoryError):
@@ -230,7 +230,7 @@ def _unreadable(path: Path, error: OSError) -> GanzooError:
 def _unlistable(error: OSError, hint: str) -> GanzooError:
     folder = Path(error.filename)
     if isinstance(error, FileNotFoundError):
-        return GanzooError(f"{folder}: no such folder; {hint}{_beside(folder)}")
+        return MissingResourceError(f"{folder}: no such folder; {hint}{_beside(folder)}")
     if isinstance(error, NotADirectoryError):
         return GanzooError(f"{folder}: a file, not a folder; give the folder that holds the images")
     if isinstance(error, PermissionError):

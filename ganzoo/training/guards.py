@@ -1,15 +1,18 @@
-"""Watch over a run: steps that are not finite, the means of the terms, and how fast it goes."""
+"""Guards of the training loop: steps that are not finite, and signals that ask for a stop."""
 
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ganzoo.utils.memory import peak_memory
+from ganzoo.errors import RunInterruptedError
 
 if TYPE_CHECKING:
     from ganzoo.training.progress import Progress
@@ -53,56 +56,36 @@ class NonFiniteGuard:
             )
 
 
-class Meters:
-    """Means of the terms over a logging interval, and how fast it went."""
+class StopSignal:
+    """While it lasts, SIGTERM and Ctrl-C ask for a stop after the step; a second Ctrl-C ends at once."""
 
-    def __init__(self, run: Run, sums: Mapping[str, Tensor]) -> None:
-        self.run = run
-        self.sums = dict(sums)
-        self.images_per_s = 0.0
-        self.waiting = 0.0
-        self._reset()
+    def __init__(self) -> None:
+        self.name = ""
 
-    def _reset(self) -> None:
-        self.steps, self.waited, self.took = 0, 0.0, 0.0
+    @property
+    def asked(self) -> bool:
+        """Whether a signal came."""
+        return bool(self.name)
 
-    def add(self, losses: Mapping[str, Tensor], *, skipped: bool, waited: float, took: float) -> None:
-        """Add a step's terms, on the device, and its seconds, of which some were spent waiting for images.
+    def interruption(self, folder: Path, step: int) -> RunInterruptedError:
+        """Return the error that ends the command once the run is saved; exit code 0 where another process was asked."""
+        code = 128 + getattr(signal, self.name, 0) if self.name else 0
+        return RunInterruptedError(f"{folder}: stopped at step {step} and saved; the same command resumes it", code)
 
-        A skipped step's terms count for nothing.
-        """
-        self.steps += 1
-        self.waited += waited
-        self.took += took
-        for name, value in {} if skipped else losses.items():
-            precise = value if value.device.type == "mps" else value.double()  # Apple's GPUs have no float64
-            for key, one in ((name, precise), (f"#{name}", torch.ones_like(precise))):
-                self.sums[key] = self.sums[key] + one if key in self.sums else one
+    def __enter__(self) -> StopSignal:
+        self.before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            for one in self.before:
+                signal.signal(one, self._handle)
+        except ValueError:  # not in the main thread (a notebook's executor): then signals are not ours
+            self.before = {}
+        return self
 
-    def write(self, step: int, factor: float) -> dict[str, float]:
-        """Write the interval's line to metrics.jsonl, start the next, return the means over all processes."""
-        names = [name for name in self.sums if not name.startswith("#")]
-        means: dict[str, float] = {}
-        if names:
-            stacked = torch.stack([self.sums[name] / self.sums[f"#{name}"] for name in names])
-            means = dict(zip(names, self.run.accelerator.reduce(stacked, "mean").tolist(), strict=True))
-        self.sums = {}
-        self.images_per_s = self.steps * self.run.order.global_batch / max(self.took, 1e-9)
-        self.waiting = self.waited / max(self.took, 1e-9)
-        if self.run.accelerator.is_main_process:
-            self.run.lines.append(
-                step=step,
-                epoch=round(step / self.run.order.steps_per_epoch, 4),
-                lr=self.run.recipe.train.lr * factor,
-                losses=means,
-                images_per_s=round(self.images_per_s, 2),
-                data_wait=round(self.waiting, 4),
-                memory=peak_memory(self.run.accelerator.device),
-                seconds=round(self.took, 3),
-            )
-        self._reset()
-        return means
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.name == "SIGINT" and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.name = signal.Signals(number).name
 
-    def left(self, step: int) -> float:
-        """Return the seconds left at this interval's speed."""
-        return (self.run.total - step) * self.run.order.global_batch / max(self.images_per_s, 1e-9)
+    def __exit__(self, *problem: object) -> None:
+        for one, handler in self.before.items():
+            signal.signal(one, handler)

@@ -18,9 +18,9 @@ from ganzoo.errors import GanzooError, catch_out_of_memory
 from ganzoo.evaluation.evaluator import evaluation_step
 from ganzoo.evaluation.sample_grid import draw_grid, grid_layout
 from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
-from ganzoo.training.guards import Meters, NonFiniteGuard
+from ganzoo.training.guards import NonFiniteGuard, StopSignal
+from ganzoo.training.meters import Meters
 from ganzoo.training.progress import Progress
-from ganzoo.training.stop_ import Interrupted, StopSignal
 
 if TYPE_CHECKING:
     from ganzoo.training.run import Run
@@ -83,7 +83,7 @@ def train(run: Run) -> dict[str, float]:
                 run.write_event("stopped", step=step, signal=stop.name)
                 run.report.write()
                 run.callbacks.call("end")
-                raise GanzooError(guard.lost) if guard.lost else Interrupted(run.folder, step, stop.name)
+                raise GanzooError(guard.lost) if guard.lost else stop.interruption(run.folder, step)
             if ended:
                 run.write_event("ended-early", step=step)
                 break

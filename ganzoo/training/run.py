@@ -28,7 +28,7 @@ from ganzoo.data.sampler import Sampler, image_counts
 from ganzoo.engine.checkpoint import PROGRESS, load_checkpoint, read_progress, repair_checkpoint
 from ganzoo.engine.distributed import close_process_group, start_accelerator
 from ganzoo.engine.engine import Engine
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.interfaces import Dataset
 from ganzoo.provenance.environment import environment
@@ -239,15 +239,15 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) ->
         if path not in allowed and not (path.startswith(measured) and None in (old, new))
     ]
     if refused:
-        raise GanzooError(
-            f"{folder}: this run was begun with other settings, so it cannot go on with these: {'; '.join(refused)} "
-            "(--name starts another run beside it, --fresh starts this one anew)"
+        raise SettingsChangedError(
+            f"{folder}: this run was started with other settings, so it cannot be resumed with these: "
+            f"{'; '.join(refused)} (--name starts another run beside it, --fresh starts this one anew)"
         )
     return found
 
 
 def _busy(folder: Path) -> str:
-    return f"{folder}: another process trains this run just now; wait for it, or give --name"
+    return f"{folder}: another process is training this run; wait for it, or give --name"
 
 
 def _free_name(folder: Path) -> Path:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import IO
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import BusyError
 
 try:
     import fcntl as fcntl
@@ -58,12 +58,12 @@ def flush_to_disk(file: Path) -> None:
 def lock_file(file: Path, busy: str) -> IO[str] | None:
     """Lock a file for this process, until it ends in whatever way; None where the file system knows no locks.
 
-    Raises GanzooError, saying ``busy``, when another process holds it.
+    Raises BusyError, saying ``busy``, when another process holds it.
     """
     try:
         return _lock(file, wait=False)
     except BlockingIOError:
-        raise GanzooError(busy) from None
+        raise BusyError(busy) from None
 
 
 def wait_for_lock(file: Path) -> IO[str] | None:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import MissingResourceError
 from ganzoo.utils.atomic import flush_to_disk
 from ganzoo.utils.formatting import format_bytes
 
@@ -59,7 +59,9 @@ def download(entry: WeightsFile, part: Path) -> str:
                 tries = 1 if reached > furthest else tries + 1
                 furthest = max(furthest, reached)
                 if cut.lasting or tries == TRIES:
-                    raise GanzooError(f"{entry.name} cannot be fetched: {cut}; {way_out(entry, part.parent)}") from None
+                    raise MissingResourceError(
+                        f"{entry.name} cannot be fetched: {cut}; {way_out(entry, part.parent)}"
+                    ) from None
                 time.sleep(PAUSE * 2 ** (tries - 1))
 
 

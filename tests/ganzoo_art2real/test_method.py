@@ -34,7 +34,7 @@ from ganzoo_cyclegan.resnet import ResNet
 from tests.support.killed_runs import assert_kills_change_nothing
 from tests.support.photographs import SMALL
 from tests.support.stand_in_methods import Constant, Noise, batch_step, gradients
-from tests.support.tiny_run import assert_same, double_run, write_recipe
+from tests.support.tiny_run import assert_same, float64_run, write_recipe
 
 LABELS = {"masker": "colours", "blur": 0.0, "classes": {"dark": [90, 90, 90], "light": [150, 150, 150]}}
 QUIET = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", "train.log=1", "train.sample=0"]
@@ -184,7 +184,7 @@ def test_a_run_does_not_go_on_with_another_bank(
     ganzoo.run(recipe, *QUIET, "train.steps=1", root=tmp_path)
     build([photographs], bank.folder, SMALL, limit=4, fresh=True)
     named = "losses.real.bank" if by_loss else "method.bank"
-    with pytest.raises(GanzooError, match=rf"begun with other settings.*: sources\.{named}: {bank.key} → "):
+    with pytest.raises(GanzooError, match=rf"started with other settings.*: sources\.{named}: {bank.key} → "):
         ganzoo.run(recipe, *QUIET, "train.steps=2", root=tmp_path)
     check(recipe, [*QUIET, "train.steps=2"])
     held = format_bytes(sum(file.stat().st_size for file in bank.folder.iterdir()))
@@ -201,8 +201,8 @@ def test_two_processes_train_as_one(bank: Bank, tmp_path: Path) -> None:
     method = {"method": "art2real", "bank": str(bank.folder), "refresh": {"after": 1, "every": 1}, "pool": 1}
     train = {"steps": 6, "batch": 2, "ema": 0}
     recipe = write_recipe(tmp_path, method=method, maskers={"labels": LABELS}, images=SIDES, train=train)
-    one = double_run(recipe, tmp_path / "one", "train.batch=4", *QUIET)
-    two = double_run(recipe, tmp_path / "two", *QUIET, processes=2)
+    one = float64_run(recipe, tmp_path / "one", "train.batch=4", *QUIET)
+    two = float64_run(recipe, tmp_path / "two", *QUIET, processes=2)
     for name in ("G_AB", "G_BA", "D_A", "D_B"):
         mine, theirs = (load_file(run / f"checkpoints/last/networks/{name}.safetensors") for run in (one, two))
         for key, value in mine.items():

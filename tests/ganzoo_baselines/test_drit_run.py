@@ -17,7 +17,7 @@ from ganzoo.check.parts_table import check, trace_shapes
 from ganzoo.interfaces import Method
 from ganzoo.step import Step
 from tests.support.small_networks import DRIT_SMALL
-from tests.support.tiny_run import RECIPE, double_run, everything, lines, make_images
+from tests.support.tiny_run import RECIPE, everything, float64_run, lines, make_images
 
 CRITICS = ("D_A", "D_B", "D_A2", "D_B2")
 
@@ -87,8 +87,8 @@ def test_a_run_is_resumed_in_the_middle_of_a_round_to_the_same_end(recipe: Path,
 def test_two_processes_train_as_one(recipe: Path, tmp_path: Path) -> None:
     """Weights, averages, losses and figures after 6 steps in float64: pairs are the same for any even batch."""
     words = ["train.steps=6", "train.log=3", "train.sample=0", "evaluate.every=0", "evaluate.best=null"]
-    one = double_run(recipe, tmp_path / "one", *words, "train.batch=4")
-    two = double_run(recipe, tmp_path / "two", *words, processes=2)
+    one = float64_run(recipe, tmp_path / "one", *words, "train.batch=4")
+    two = float64_run(recipe, tmp_path / "two", *words, processes=2)
     compared = 0
     for file in sorted((one / "checkpoints/last").glob("*/*.safetensors")):
         mine, theirs = load_file(file), load_file(two / file.relative_to(one))

@@ -25,7 +25,7 @@ from ganzoo.step import Step, zeros_step
 from ganzoo_baselines.gatys import Gatys
 from tests.support.command_line import Run, refusal
 from tests.support.stand_in_methods import Constant, Noise, batch_step
-from tests.support.tiny_run import double_run, lines, make_images
+from tests.support.tiny_run import float64_run, lines, make_images
 from tests.support.vgg_networks import drawn_vgg, vgg_plainly, write_vgg
 
 SIZE = 16
@@ -275,7 +275,7 @@ def test_the_style_that_is_asked_for_is_found(home: Path) -> None:
 
 
 def test_two_processes_measure_what_one_does(home: Path, trained: Path, tmp_path: Path) -> None:
-    folder = double_run(home / "tiny.yaml", tmp_path, "evaluate.batch=1", processes=2)
+    folder = float64_run(home / "tiny.yaml", tmp_path, "evaluate.batch=1", processes=2)
     (here,), (there,) = (lines(one / "results.jsonl") for one in (trained, folder))
     assert there["values"] == pytest.approx(here["values"], rel=1e-6)
     assert [one.name for one in files(folder / "samples")] == ["step-0000000.png"]

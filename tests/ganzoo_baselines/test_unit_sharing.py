@@ -17,7 +17,7 @@ from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_munit.multiscale import MultiScale
 from tests.support.command_line import Run, refusal
 from tests.support.plain_steps import double_step, engine_of
-from tests.support.tiny_run import RECIPE, assert_same, double_run, make_images
+from tests.support.tiny_run import RECIPE, assert_same, float64_run, make_images
 
 SHARED = ("encoder.4.", "decoder.0.")
 """The last residual block of the encoder and the first of the decoder, of two each after three convolutions."""
@@ -90,8 +90,8 @@ def test_check_counts_it_once(run: Run, recipe: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_equal_one(recipe: Path, tmp_path: Path) -> None:
     words = ["train.steps=3", "evaluate.every=0", "evaluate.best=null", "train.sample=0"]
-    one = double_run(recipe, tmp_path / "one", *words, "train.batch=4")
-    two = double_run(recipe, tmp_path / "two", *words, processes=2)
+    one = float64_run(recipe, tmp_path / "one", *words, "train.batch=4")
+    two = float64_run(recipe, tmp_path / "two", *words, processes=2)
     for name in ("G_A", "G_B"):
         a, b = (load_file(run / f"checkpoints/last/networks/{name}.safetensors") for run in (one, two))
         for key in a:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_run import double_run, lines, write_recipe
+from tests.support.tiny_run import float64_run, lines, write_recipe
 
 
 @pytest.mark.slow
@@ -19,8 +19,8 @@ def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
         train={"steps": 2, "batch": 2},
         evaluate={"metrics": metrics, "batch": 2, "every": 0, "best": None},
     )
-    two = double_run(recipe, tmp_path / "two", processes=2)
-    one = double_run(recipe, tmp_path / "one", "train.batch=4", "evaluate.batch=3")
+    two = float64_run(recipe, tmp_path / "two", processes=2)
+    one = float64_run(recipe, tmp_path / "one", "train.batch=4", "evaluate.batch=3")
     (mine,), (theirs,) = (lines(folder / "results.jsonl") for folder in (one, two))
     assert mine["images"] == theirs["images"] == {"A": 3, "B": 3}
     names = [f"{name}_{way}" for way in ("AB", "BA") for name in ("pair_l1", "psnr", "ssim", "swd", "swd_16")]

@@ -76,13 +76,13 @@ def ganzoo(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] |
     )
 
 
-def double_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) -> Path:
+def float64_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) -> Path:
     """Train in float64, in so many processes; return the run's folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}", f"--master_port={port}"]
-    words = [*(launcher if processes > 1 else []), Path(__file__).with_name("double_run.py"), recipe, root, *overrides]
+    words = [*(launcher if processes > 1 else []), Path(__file__).with_name("float64_run.py"), recipe, root, *overrides]
     done = subprocess.run(
         [sys.executable, *map(str, words)],
         capture_output=True,

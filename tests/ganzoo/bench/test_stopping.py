@@ -80,9 +80,11 @@ def test_one_that_is_ended_by_itself_is_a_failure_and_ends_no_other(
     before = (tmp_path / "spec.jsonl").read_bytes()
     assert "stopped by a signal" in refusal(runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1)
     assert len(before.splitlines()) == 4
-    busy = "ganzoo: runs/x: another process trains this run just now; wait for it, or give --name\n"
-    monkeypatch.setattr(subprocesses, "call", lambda *_: subprocess.CompletedProcess([], 2, "", busy))
-    assert "another process trains this run" in refusal(runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1)
+    busy = "ganzoo: runs/x: another process is training this run; wait for it, or give --name\n"
+    monkeypatch.setattr(subprocesses, "call", lambda *_: subprocess.CompletedProcess([], 4, "", busy))
+    assert "another process is training this run" in refusal(
+        runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1
+    )
 
 
 def test_what_is_asked_to_stop_while_it_prepares_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

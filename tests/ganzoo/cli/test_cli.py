@@ -19,7 +19,7 @@ import pytest
 
 import ganzoo
 from ganzoo.cli import cli, main
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, RunInterruptedError
 from ganzoo.plugins import plugins
 from ganzoo.registry import KINDS
 from tests.support.command_line import Run
@@ -245,8 +245,7 @@ def test_what_ends_a_command(
 
 
 def test_an_error_may_bring_its_own_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = GanzooError("stopped")
-    error.code = 143  # type: ignore[attr-defined]
+    error = RunInterruptedError("stopped", 143)
     monkeypatch.setattr("ganzoo.cli.list.plugins", lambda: (_ for _ in ()).throw(error))
     assert run("list")[0] == 143
 

@@ -20,7 +20,7 @@ def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     step = read_progress(folder / "checkpoints/last")["step"]
-    assert said.strip() == f"ganzoo: {folder}: stopped at step {step} and saved; the same command goes on from here"
+    assert said.strip() == f"ganzoo: {folder}: stopped at step {step} and saved; the same command resumes it"
     stopped = [one for one in lines(folder / "events.jsonl") if one["event"] == "stopped"]
     assert [(one["step"], one["signal"]) for one in stopped] == [(step, "SIGTERM")]
 

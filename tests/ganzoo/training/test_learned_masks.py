@@ -25,7 +25,7 @@ from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo.training.run import Run
 from tests.support.stand_in_methods import Noise, batch_step, figures_of
-from tests.support.tiny_run import assert_same, double_run, everything, lines, write_recipe
+from tests.support.tiny_run import assert_same, everything, float64_run, lines, write_recipe
 
 LEARNED = {"composite": {"masker": "learned", "width": 2}}
 SHARED = LEARNED | {"discriminator": {"masker": "shared", "role": "composite"}}
@@ -120,8 +120,8 @@ def test_a_mask_learned_by_two_processes_is_that_of_one_with_twice_the_batch(tmp
     """Weights, averages, losses and figures after 6 steps in float64; the mask itself is float32, rounded alike."""
     train = {"steps": 6, "log": 2, "sample": 0}
     recipe = write_recipe(tmp_path, method={"method": "smcyclegan"}, maskers=SHARED, train=train)
-    two = double_run(recipe, tmp_path / "two", processes=2)
-    one = double_run(recipe, tmp_path / "one", "train.batch=4")
+    two = float64_run(recipe, tmp_path / "two", processes=2)
+    one = float64_run(recipe, tmp_path / "one", "train.batch=4")
     for kind in ("networks", "average"):
         mine, theirs = (
             load_file(run / "checkpoints/last" / kind / "masker_composite.safetensors") for run in (one, two)

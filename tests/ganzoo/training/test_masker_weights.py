@@ -34,7 +34,9 @@ def test_weights_that_changed_between_two_sessions_are_refused(tmp_path: Path) -
     moved.replace(file)  # written again, the same
     ganzoo.run(recipe, *quiet, "train.steps=2", root=tmp_path / "runs")
     write_unet(file, 1)
-    with pytest.raises(GanzooError, match=r"cannot go on with these: weights.maskers.discriminator: \w{16} → \w{16}"):
+    with pytest.raises(
+        GanzooError, match=r"cannot be resumed with these: weights.maskers.discriminator: \w{16} → \w{16}"
+    ):
         ganzoo.run(recipe, *quiet, "train.steps=3", root=tmp_path / "runs")
 
 

@@ -249,8 +249,8 @@ def test_a_finished_run_is_measured_anew_when_its_metrics_change(home: Path, tmp
 def test_a_second_process_does_not_train_the_same_run(home: Path, tmp_path: Path) -> None:
     first = Run.prepare(home / "tiny.yaml", root=tmp_path)
     done = ganzoo("run", home / "tiny.yaml", "--root", tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.strip().endswith("another process trains this run just now; wait for it, or give --name")
+    assert done.returncode == 4
+    assert done.stderr.strip().endswith("another process is training this run; wait for it, or give --name")
     first.train()
     assert ganzoo("run", home / "tiny.yaml", "--root", tmp_path).returncode == 0
 
