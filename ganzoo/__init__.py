@@ -10,14 +10,30 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.errors import GanzooError
 from ganzoo.hookspecs import hookimpl
 from ganzoo.plugins import installed_version
+from ganzoo.registry import Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
+    from pathlib import Path
 
+    from torch import Tensor
+
+    from ganzoo.build import NamedMasker
     from ganzoo.inference.translator import Translator
 
-__all__ = ["GanzooError", "create", "export", "hookimpl", "load", "run"]
+__all__ = [
+    "GanzooError",
+    "Registration",
+    "create",
+    "create_masker",
+    "export",
+    "find_network_file",
+    "hookimpl",
+    "load",
+    "run",
+    "write_run",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -35,6 +51,62 @@ def create(kind: str, name: str, *args: Any, **options: Any) -> Any:
     from ganzoo.recipe.options import build
 
     return build(plugins().registry.get(kind, name), *args, **options)
+
+
+def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMasker:
+    """Build the masker that a command's user names as YAML: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
+
+    Args:
+        text: YAML.
+        role: the role that it serves: ``input``, ``discriminator``, ``composite`` or ``labels``.
+        origin: where the text comes from, for errors: ``--masker``.
+        seed: keys its random parts.
+
+    Raises GanzooError with one line for each mistake.
+    """
+    from ganzoo.build import create_masker
+
+    return create_masker(text, role, origin, seed)
+
+
+def find_network_file(run: str | PathLike[str], slot: str, *, checkpoint: str = "") -> Path:
+    """Return the file with the weights of one network of a trained run, averaged if the run averaged them.
+
+    Args:
+        run: the run's folder.
+        slot: the network's name in the recipe.
+        checkpoint: as ``load``'s.
+
+    Raises GanzooError where there is no such checkpoint.
+    """
+    from pathlib import Path
+
+    from ganzoo.engine.checkpoint import network_file, select_checkpoint
+
+    return network_file(select_checkpoint(Path(run), checkpoint), slot)
+
+
+def write_run(
+    folder: str | PathLike[str],
+    recipe: Mapping[str, Any],
+    networks: Mapping[str, Mapping[str, Tensor]],
+    progress: Mapping[str, Any],
+) -> None:
+    """Write the folder of a run whose networks were trained elsewhere; ``load`` and the command line take it.
+
+    Args:
+        folder: it is created.
+        recipe: as a recipe's YAML holds it.
+        networks: slot → state dict.
+        progress: ``step``, and ``channels`` and ``classes`` by domain.
+
+    Raises GanzooError with every mistake of the recipe.
+    """
+    from pathlib import Path
+
+    from ganzoo.training.run_folder import write_run
+
+    write_run(Path(folder), recipe, networks, progress)
 
 
 def load(run: str | PathLike[str], *, checkpoint: str = "", device: str = "") -> Translator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import torch_seed
 from ganzoo.recipe.losses import updates_generators
+from ganzoo.recipe.reader import read_masker
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import Step, zeros_step
 
@@ -104,6 +106,38 @@ def build_masker(part: Part, role: str, seed: int) -> Masker:
     with _seeded(seed, f"masker/{role}"):
         masker: Masker = part.make()
     return masker.eval().requires_grad_(bool(masker.trains))
+
+
+@dataclass(frozen=True)
+class NamedMasker:
+    """A masker that a command names, as a recipe would.
+
+    Args:
+        name: of the component.
+        options: all of its options.
+        masker: built and frozen.
+        transform: what is done to its masks.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    masker: Masker
+    transform: MaskTransform
+
+
+def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMasker:
+    """Build the masker that ``text`` names as YAML: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
+
+    Args:
+        text: YAML.
+        role: which it serves.
+        origin: where the text comes from, for errors: ``--masker``.
+        seed: keys its random parts.
+
+    Raises GanzooError with one line for each mistake.
+    """
+    part = read_masker(text, role, origin)
+    return NamedMasker(part.component.name, part.options, build_masker(part, role, seed), MaskTransform(**part.use))
 
 
 def _train_along(method: Method, name: str) -> None:

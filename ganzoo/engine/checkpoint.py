@@ -148,6 +148,28 @@ def find_checkpoint(folder: Path) -> Path | None:
     return find_complete(folder, PROGRESS)
 
 
+def select_checkpoint(run: Path, name: str = "") -> Path:
+    """Return the folder of a run's checkpoint: ``name``, or by default ``best`` if there is one, else ``last``.
+
+    Raises GanzooError, with the checkpoints that there are, where it is missing.
+    """
+    folder = run / "checkpoints"
+    for one in [name] if name else ["best", "last"]:
+        found = find_checkpoint(folder / one)
+        if found:
+            return found
+    there = sorted(one.name for one in folder.glob("*") if (one / PROGRESS).is_file())
+    raise GanzooError(
+        f"{folder}: there is no checkpoint {name or 'yet'}; there are: {', '.join(there) or 'none, train first'}"
+    )
+
+
+def network_file(checkpoint: Path, slot: str) -> Path:
+    """Return the file with a network's weights, the averaged ones where the run averaged them."""
+    averaged = checkpoint / "average" / f"{slot}.safetensors"
+    return averaged if averaged.is_file() else checkpoint / "networks" / f"{slot}.safetensors"
+
+
 def repair_checkpoint(folder: Path) -> Path | None:
     """Undo a replacement that was cut short; return the checkpoint, or None. For the run that owns the folder."""
     return repair_replacement(folder, PROGRESS)

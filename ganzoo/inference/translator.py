@@ -14,7 +14,7 @@ from torch import Tensor
 from ganzoo.build import build_method
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.label_maps import mask_from_pil, read_mask
-from ganzoo.engine.checkpoint import PROGRESS, find_checkpoint, load_network, read_progress
+from ganzoo.engine.checkpoint import load_network, network_file, read_progress, select_checkpoint
 from ganzoo.engine.distributed import default_device
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction
@@ -48,7 +48,7 @@ class Translator:
         if not (folder / "resolved.yaml").is_file():
             raise GanzooError(f"{folder}: not a run's folder; it would hold resolved.yaml and checkpoints/")
         self.recipe = read_recipe(folder / "resolved.yaml", roles=roles)
-        self.checkpoint = _find_checkpoint(folder / "checkpoints", checkpoint)
+        self.checkpoint = select_checkpoint(folder, checkpoint)
         try:
             self.device = torch.device(device) if device else default_device()
             torch.zeros(1, device=self.device)
@@ -63,9 +63,7 @@ class Translator:
         for name, slot in self.method.slots.items():
             if slot.kind == "discriminator":
                 continue
-            averaged = self.checkpoint / "average" / f"{name}.safetensors"
-            plain = self.checkpoint / "networks" / f"{name}.safetensors"
-            load_network(self.method.networks[name], averaged if averaged.is_file() else plain)
+            load_network(self.method.networks[name], network_file(self.checkpoint, name))
             self.method.networks[name].to(self.device).eval()
         self.set_maskers(self.method.masks)
 
@@ -196,14 +194,3 @@ def _planes(mask: Tensor, batch: Tensor) -> Tensor:
 
 def _size(planes: Tensor) -> str:
     return f"{planes.shape[-1]}×{planes.shape[-2]}"
-
-
-def _find_checkpoint(folder: Path, name: str) -> Path:
-    for one in [name] if name else ["best", "last"]:
-        found = find_checkpoint(folder / one)
-        if found:
-            return found
-    there = sorted(one.name for one in folder.glob("*") if (one / PROGRESS).is_file())
-    raise GanzooError(
-        f"{folder}: there is no checkpoint {name or 'yet'}; there are: {', '.join(there) or 'none, train first'}"
-    )

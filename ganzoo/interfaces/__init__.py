@@ -6,25 +6,87 @@ the ``*`` are supplied by ganzoo (a generator gets ``in_channels, out_channels``
 
 from __future__ import annotations
 
-from ganzoo.data.types import Dataset, Sample, Split
+from ganzoo.data.domain_io import DomainIO
+from ganzoo.data.image_io import IMAGE_SUFFIXES, find_images, read_image, to_float, to_uint8, write_image
+from ganzoo.data.label_maps import read_labels, read_mask
+from ganzoo.data.loader import Reader, evaluation_rows
+from ganzoo.data.sampler import Row
+from ganzoo.data.transforms import scale
+from ganzoo.data.types import OTHER, Dataset, Sample, Split
+from ganzoo.errors import GanzooError, one_line, suggest
+from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
+from ganzoo.interfaces.batching import forward_together
 from ganzoo.interfaces.callback import Callback
+from ganzoo.interfaces.image_pool import ImagePool
 from ganzoo.interfaces.loss import Loss
+from ganzoo.interfaces.lr_schedule import halvings, linear_decay
 from ganzoo.interfaces.masker import Masker
 from ganzoo.interfaces.method import Direction, Method, Optim, Phase, Slot, Source
 from ganzoo.interfaces.metric import Metric
+from ganzoo.interfaces.wrapper import MethodWrapper
+from ganzoo.masks.postprocess import MaskTransform, blurred
+from ganzoo.masks.roles import Roles
+from ganzoo.randomness import Draws, keyed, torch_seed
+from ganzoo.step import Step
+from ganzoo.utils.atomic import find_complete, flush_to_disk, replace_folder, sibling_path
+from ganzoo.utils.cache import cache_folder
+from ganzoo.utils.console import Console
+from ganzoo.utils.formatting import format_bytes
+from ganzoo.utils.jsonl import differences
 
 __all__ = [
+    "IMAGE_SUFFIXES",
+    "OTHER",
+    "Adversarial",
     "Callback",
+    "Console",
     "Dataset",
     "Direction",
+    "DomainIO",
+    "Draws",
+    "GanzooError",
+    "ImagePool",
     "Loss",
+    "MaskTransform",
     "Masker",
     "Method",
+    "MethodWrapper",
     "Metric",
     "Optim",
     "Phase",
+    "Reader",
+    "Roles",
+    "Row",
     "Sample",
     "Slot",
     "Source",
     "Split",
+    "Step",
+    "blurred",
+    "cache_folder",
+    "differences",
+    "discriminator_loss",
+    "evaluation_rows",
+    "find_complete",
+    "find_images",
+    "flush_to_disk",
+    "format_bytes",
+    "forward_together",
+    "generator_loss",
+    "gradient_penalty",
+    "halvings",
+    "keyed",
+    "linear_decay",
+    "one_line",
+    "read_image",
+    "read_labels",
+    "read_mask",
+    "replace_folder",
+    "scale",
+    "sibling_path",
+    "suggest",
+    "to_float",
+    "to_uint8",
+    "torch_seed",
+    "write_image",
 ]

@@ -12,7 +12,7 @@ from ganzoo import hookimpl
 if TYPE_CHECKING:
     from click import Command
 
-    from ganzoo.registry import Registration
+    from ganzoo import Registration
 
 GANZOO_INTERFACE = 1
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganzoo import GanzooError
-from ganzoo.utils.atomic import fcntl, flush_to_disk, replace_folder, sibling_path
+from ganzoo.interfaces import flush_to_disk, replace_folder, sibling_path
+from ganzoo.utils.atomic import fcntl
 from ganzoo_art2real.bank import MANIFEST
 
 

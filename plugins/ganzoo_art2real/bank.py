@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.utils.atomic import find_complete
+from ganzoo.interfaces import find_complete
 
 VERSION = 1
 MANIFEST = "manifest.json"

@@ -17,10 +17,8 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo import GanzooError
-from ganzoo.data.transforms import scale as scaled
-from ganzoo.utils.atomic import find_complete
-from ganzoo.utils.console import Console
-from ganzoo.utils.jsonl import differences
+from ganzoo.interfaces import Console, differences, find_complete
+from ganzoo.interfaces import scale as scaled
 from ganzoo_art2real.aside import written_aside
 from ganzoo_art2real.bank import BACKGROUND, MANIFEST, VERSION, Bank, Scale, cut, numbers_file, windows_of
 from ganzoo_art2real.segmenting import LabelMaps, Nothing, Segmenting

@@ -68,7 +68,7 @@ def build_command(
 @click.option("-o", "--out", type=PATH, help="A PNG to draw patches of each class into.")
 def show_command(folder: Path, out: Path | None) -> None:
     """Say what BANK holds, and draw patches of each class: a row a class and scale, in the order of the table."""
-    from ganzoo.data.image_io import write_image
+    from ganzoo.interfaces import write_image
     from ganzoo_art2real.bank import Bank
     from ganzoo_art2real.showing import draw, summary
 

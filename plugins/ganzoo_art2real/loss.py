@@ -11,10 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Loss, Method, Source
-from ganzoo.masks.postprocess import MaskTransform
-from ganzoo.masks.roles import Roles
+from ganzoo.interfaces import Loss, MaskTransform, Method, Reader, Roles, Source
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.retrieval import Searcher, Way, searcher

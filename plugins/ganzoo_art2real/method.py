@@ -13,12 +13,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces.wrapper import MethodWrapper
-from ganzoo.step import Step
+from ganzoo.interfaces import Adversarial, MethodWrapper, Reader, Step
 from ganzoo_art2real.loss import Contextual, Count, Scales
 from ganzoo_art2real.retrieval import Way
-from ganzoo_cyclegan.adversarial import Adversarial
 from ganzoo_cyclegan.method import CycleGAN, Weight
 
 Refresh = dict[Literal["after", "every"], Count]

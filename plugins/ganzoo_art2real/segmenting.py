@@ -10,16 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganzoo import GanzooError
-from ganzoo.build import build_masker
-from ganzoo.data.image_io import to_float
+from ganzoo import GanzooError, create_masker
 from ganzoo.engine.distributed import default_device
-from ganzoo.interfaces import Masker, Sample
-from ganzoo.masks.postprocess import MaskTransform
-from ganzoo.masks.roles import Roles
-from ganzoo.randomness import Draws, keyed
+from ganzoo.interfaces import Draws, Masker, MaskTransform, Roles, Sample, keyed, to_float
 from ganzoo.recipe.options import plain
-from ganzoo.recipe.reader import read_masker
 
 
 class Segmenting(ABC):
@@ -66,19 +60,17 @@ class ByMasker(Segmenting):
     """
 
     def __init__(self, text: str) -> None:
-        part = read_masker(text, "labels", "--masker")
-        self.masker = build_masker(part, "labels", seed=0)
-        name, options = part.component.name, part.options
+        named = create_masker(text, "labels", "--masker")
+        self.masker, self.transform, name, options = named.masker, named.transform, named.name, named.options
         if "given" in self.masker.needs:
             raise GanzooError(f"--masker: {name!r} reads what comes with the images; for label maps there is --labels")
         if self.masker.trains:
             raise GanzooError(f"--masker: {name!r} is untrained; choose another")
-        self.use = MaskTransform(**part.use)
-        self.planes = 1 if self.use.foreground else self.masker.planes
+        self.planes = 1 if self.transform.foreground else self.masker.planes
         # Weights count by what they hold, not by where they lie.
         kept = {name: one for name, one in options.items() if not isinstance(one, Path)}
         weights = Roles({"labels": self.masker}).fingerprints()
-        self.about = {"masker": name, **plain(kept), **plain(asdict(self.use)), **weights}
+        self.about = {"masker": name, **plain(kept), **plain(asdict(self.transform)), **weights}
         self.device = default_device()
         self.masker.to(self.device)
 
@@ -86,17 +78,17 @@ class ByMasker(Segmenting):
     def classes(self, sample: Sample, index: int) -> dict[int, np.ndarray]:
         """Return a class for each plane."""
         image = to_float(sample.image)[None].to(self.device)
-        mask = self.use(self.masker(image, rng=Draws([keyed(0, index, "mask/labels")])))
+        mask = self.transform(self.masker(image, rng=Draws([keyed(0, index, "mask/labels")])))
         return {plane + 1: where for plane, where in enumerate((mask[0] >= 0.5).cpu().numpy())}
 
     def names(self) -> dict[int, str]:
         """Return a class for each plane, by the masker's own names where it has some."""
-        return names_of(self.masker, self.use)
+        return names_of(self.masker, self.transform)
 
 
-def names_of(masker: Masker, use: MaskTransform) -> dict[int, str]:
+def names_of(masker: Masker, transform: MaskTransform) -> dict[int, str]:
     """Return what a bank calls the planes of a masker, by class, the first 1."""
-    if use.foreground:
+    if transform.foreground:
         return {1: "foreground"}
     named = masker.classes or tuple(f"class {i + 1}" for i in range(masker.planes))
     return dict(enumerate(named, 1))

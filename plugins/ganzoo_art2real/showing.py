@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ganzoo.utils.formatting import format_bytes
+from ganzoo.interfaces import format_bytes
 from ganzoo_art2real.bank import Bank, Scale
 
 ACROSS, SIDE, GAP = 16, 48, 2

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from safetensors.torch import save_file
-
-from ganzoo import GanzooError, create
-from ganzoo.engine.checkpoint import PROGRESS
-from ganzoo.errors import one_line
-from ganzoo.recipe.reader import read_recipe
-from ganzoo.utils.atomic import flush_to_disk, sibling_path
+from ganzoo import GanzooError, create, write_run
+from ganzoo.interfaces import one_line, sibling_path
 from ganzoo_authors.masked import files_of, masker_of, networks_of
 from ganzoo_authors.networks import Found, munit, munit_discriminator, recognize
 from ganzoo_authors.reading import read
@@ -94,7 +87,8 @@ def make_run(files: Sequence[Path], layout: Layout, out: Path) -> tuple[dict[str
     new = sibling_path(out.absolute(), "new")
     shutil.rmtree(new, ignore_errors=True)
     try:
-        _write(new, recipe, slots, {"step": 0, "bad": 0, "best": None, "channels": channels, "classes": classes})
+        progress = {"step": 0, "bad": 0, "best": None, "channels": channels, "classes": classes}
+        write_run(new, recipe, {slot: found.state for slot, found in slots.items()}, progress)
         new.rename(out)
     except OSError as error:
         raise GanzooError(f"{out}: cannot be written: {error.strerror or error}") from None
@@ -186,17 +180,3 @@ def _method(layout: Layout, generators: Mapping[str, Found]) -> tuple[dict[str, 
     # One generator without a way back: CUT without its contrast is that.
     one_way = {"method": "pix2pix"} if layout == "pix2pix" else {"method": "cut", "nce": 0}
     return one_way, {"A": there.entering, "B": there.leaving}
-
-
-def _write(folder: Path, recipe: dict[str, Any], slots: Mapping[str, Found], progress: dict[str, Any]) -> None:
-    """Write the run."""
-    networks = folder / "checkpoints/last/networks"
-    networks.mkdir(parents=True)
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-    resolved = read_recipe(folder / "recipe.yaml").resolved()
-    (folder / "resolved.yaml").write_text(yaml.safe_dump(resolved, sort_keys=False), encoding="utf-8")
-    for slot, found in slots.items():
-        file = networks / f"{slot}.safetensors"
-        save_file({name: one.detach().clone().contiguous() for name, one in found.state.items()}, file)
-        flush_to_disk(file)
-    (networks.parent / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")

@@ -5,8 +5,7 @@ Uses the packages ganzoo_cyclegan (networks, adversarial losses), ganzoo_munit (
 
 from __future__ import annotations
 
-from ganzoo import hookimpl
-from ganzoo.registry import Registration
+from ganzoo import Registration, hookimpl
 
 GANZOO_INTERFACE = 1
 

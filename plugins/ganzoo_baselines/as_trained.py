@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from ganzoo.step import Step
+from ganzoo.interfaces import Step
 
 
 def as_trained(network: nn.Module, images: Tensor, step: Step) -> Tensor:

@@ -10,11 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
-from ganzoo.step import Step
+from ganzoo.interfaces import Adversarial, Direction, Method, Optim, Phase, Slot, Step, forward_together, generator_loss
 from ganzoo_baselines.antialiased import init_xavier
-from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
-from ganzoo_cyclegan.method import Weight, together, verdicts
+from ganzoo_cyclegan.method import Weight, verdicts
 
 Layers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
@@ -110,7 +108,7 @@ class CUT(Method):
         names = ["real_A", *(["real_B"] if alike and (self.identity or not step.training) else [])]
         turned = self.turned(step)
         seen = [step[name].flip(-1) if turned else step[name] for name in names]
-        made = together(self.networks["G_AB"], seen)
+        made = forward_together(self.networks["G_AB"], seen)
         for target, name, image in zip(("fake_B", "idt_B"), names, made, strict=False):
             step[target] = self.masks.composite(step, name, image.flip(-1) if turned else image)
 

@@ -10,13 +10,22 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
-from ganzoo.interfaces.lr_schedule import linear_decay
-from ganzoo.step import Step
+from ganzoo.interfaces import (
+    Adversarial,
+    Direction,
+    Method,
+    Optim,
+    Phase,
+    Slot,
+    Step,
+    discriminator_loss,
+    forward_together,
+    generator_loss,
+    linear_decay,
+)
 from ganzoo_baselines.drit_network import AttributeEncoders, ContentDiscriminator, DRITGenerator
-from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss
 from ganzoo_cyclegan.layers import crop_to
-from ganzoo_cyclegan.method import Weight, l1, together, verdicts
+from ganzoo_cyclegan.method import Weight, l1, verdicts
 from ganzoo_munit.training import ADAM
 
 
@@ -187,14 +196,14 @@ class DRIT(Method):
             )
             losses[f"D_{one}"] = torch.stack(verdicts(self.gan, self.networks[f"D_{one}"], real, guided)).sum()
             seen = [step[f"second_{one}"], *(fake.to(real.dtype) for fake in fakes)]
-            on_real, *on_fakes = together(self.networks[f"D_{one}2"], seen)
+            on_real, *on_fakes = forward_together(self.networks[f"D_{one}2"], seen)
             terms = [term for on_fake in on_fakes for term in discriminator_loss(self.gan, on_real, on_fake)]
             losses[f"D_{one}2"] = torch.stack(terms).sum()
         return losses
 
     def content_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the loss of the contents' discriminator, to which A is 0 and B is 1."""
-        of_a, of_b = together(self.networks["D_content"], [step["content_real_A"], step["content_real_B"]])
+        of_a, of_b = forward_together(self.networks["D_content"], [step["content_real_A"], step["content_real_B"]])
         return {"D": F.softplus(of_a.float()).mean() + F.softplus(-of_b.float()).mean()}
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
@@ -224,7 +233,7 @@ class DRIT(Method):
         for source, target in ("AB", "BA"):
             fakes = [step[f"{fake}_{target}"].float() for fake in self.fakes]
             shown = [self.masks.for_discriminator(step, f"{fake}_{target}") for fake in self.fakes]
-            verdicts = together(self.networks[f"D_{target}2"], shown)
+            verdicts = forward_together(self.networks[f"D_{target}2"], shown)
             losses[f"gan_{source}{target}"] = torch.stack([generator_loss(self.gan, one) for one in verdicts]).sum()
             if self.weights["latent"]:
                 found, _ = self.looks(step[f"fake_{target}"], target)

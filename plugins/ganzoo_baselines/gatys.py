@@ -11,11 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.data.sampler import Row
-from ganzoo.interfaces import Direction, Method, Optim, Slot
-from ganzoo.randomness import Draws
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Draws, Method, Optim, Reader, Row, Slot, Step
 from ganzoo_baselines.neural_style import Objective, mean_activations
 from ganzoo_cyclegan.method import Weight
 from ganzoo_losses.vgg import VGG, Input, Pool, read_vgg, require_layers, sources_of

@@ -7,10 +7,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
-from ganzoo.step import Step
+from ganzoo.interfaces import Adversarial, Direction, Method, Optim, Phase, Slot, Step, generator_loss
 from ganzoo_baselines.as_trained import as_trained
-from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
 from ganzoo_cyclegan.method import Weight, verdicts
 
 

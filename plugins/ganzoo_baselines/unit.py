@@ -8,12 +8,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from ganzoo.interfaces import Direction, Method, Phase
-from ganzoo.interfaces.lr_schedule import halvings
-from ganzoo.masks.roles import Roles
-from ganzoo.step import Step
+from ganzoo.interfaces import Adversarial, Direction, Method, Phase, Roles, Step, generator_loss, halvings
 from ganzoo_baselines.unit_network import UNITGenerator
-from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
 from ganzoo_cyclegan.layers import crop_to
 from ganzoo_cyclegan.method import Count, Weight
 from ganzoo_munit.training import critic_losses, optims, slots

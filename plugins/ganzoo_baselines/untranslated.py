@@ -7,8 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Method
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Step
 
 
 class Untranslated(Method):

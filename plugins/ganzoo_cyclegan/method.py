@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
-from ganzoo.step import Step
-from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
-from ganzoo_cyclegan.pool import ImagePool
+from ganzoo.interfaces import (
+    Adversarial,
+    Direction,
+    ImagePool,
+    Method,
+    Optim,
+    Phase,
+    Slot,
+    Step,
+    discriminator_loss,
+    forward_together,
+    generator_loss,
+    gradient_penalty,
+)
 
 Weight = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -120,7 +130,7 @@ class CycleGAN(Method):
 
     def generate_from_images(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
         """Return what a generator makes of images of the step, in one call."""
-        return together(self.networks[f"G_{direction}"], [step[name] for name in names])
+        return forward_together(self.networks[f"G_{direction}"], [step[name] for name in names])
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generators' terms, each named as in ``without``."""
@@ -194,18 +204,4 @@ def l1(step: Step, name: str, domain: str) -> Tensor:
 
 def verdicts(gan: Adversarial, critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Return the real and the fake term of a discriminator's loss, both seen in one call."""
-    return discriminator_loss(gan, *together(critic, [real, fake.to(real.dtype)]))
-
-
-def together(network: nn.Module, inputs: list[Tensor]) -> list[Any]:
-    """Run a network over several batches in one call; one by one where batch norm would mix their statistics.
-
-    What it gives for each, a tensor, or a list of them from a discriminator of several scales, is given back apart.
-    """
-    if len(inputs) == 1 or any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
-        return [network(one) for one in inputs]
-    sizes = [len(one) for one in inputs]
-    made = network(torch.cat(inputs))
-    if isinstance(made, Tensor):
-        return list(made.split(sizes))
-    return list(zip(*(one.split(sizes) for one in made), strict=True))
+    return discriminator_loss(gan, *forward_together(critic, [real, fake.to(real.dtype)]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ganzoo import hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo.registry import Registration
+    from ganzoo import Registration
 
 GANZOO_INTERFACE = 1
 

@@ -11,11 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.data.domain_io import DomainIO
-from ganzoo.data.image_io import IMAGE_SUFFIXES, find_images
-from ganzoo.data.label_maps import read_labels, read_mask
-from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Sample
+from ganzoo.interfaces import IMAGE_SUFFIXES, DomainIO, GanzooError, Sample, find_images, read_labels, read_mask
 from ganzoo_datasets.split import hold_out
 
 Domain = Literal["A", "B"]

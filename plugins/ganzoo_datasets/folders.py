@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Sample, Split
+from ganzoo.interfaces import Dataset, GanzooError, Sample, Split
 from ganzoo_datasets.files import (
     DOMAINS,
     Channels,

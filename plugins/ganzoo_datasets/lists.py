@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePath
 
-from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Sample, Split
+from ganzoo.interfaces import Dataset, GanzooError, Sample, Split
 from ganzoo_datasets.files import Channels, Entries, Entry, channels_of, hold_out_validation, read_sample
 from ganzoo_datasets.split import Share
 

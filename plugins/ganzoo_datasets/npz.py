@@ -12,8 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.errors import GanzooError, suggest
-from ganzoo.interfaces import Dataset, Sample, Split
+from ganzoo.interfaces import Dataset, GanzooError, Sample, Split, suggest
 from ganzoo_datasets.files import Domain
 from ganzoo_datasets.split import Share, hold_out
 

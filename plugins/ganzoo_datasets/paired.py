@@ -9,10 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.data.domain_io import DomainIO
-from ganzoo.data.image_io import read_image
-from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Sample, Split
+from ganzoo.interfaces import Dataset, DomainIO, GanzooError, Sample, Split, read_image
 from ganzoo_datasets.files import (
     DOMAINS,
     Channels,

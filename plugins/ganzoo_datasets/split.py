@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ganzoo.randomness import keyed
+from ganzoo.interfaces import keyed
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 

@@ -19,10 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganzoo.data.image_io import to_float, to_uint8
-from ganzoo.interfaces import Dataset, Sample
-from ganzoo.randomness import keyed, torch_seed
-from ganzoo.utils.cache import cache_folder
+from ganzoo.interfaces import Dataset, Sample, cache_folder, keyed, to_float, to_uint8, torch_seed
 from ganzoo_digits.dataset import StripedDigits
 
 EPOCHS: dict[str, float] = {"domain": 4, "digit": 24}

@@ -9,9 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Sample, Split
-from ganzoo.randomness import keyed
+from ganzoo.interfaces import Dataset, GanzooError, Sample, Split, keyed
 from ganzoo_digits import drawing
 
 SCANS = 1797

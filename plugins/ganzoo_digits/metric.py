@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_digits.classifiers import Classifier, digit_classifier, domain_classifier
 from ganzoo_digits.dataset import StripedDigits
 from ganzoo_metrics.distances import frechet

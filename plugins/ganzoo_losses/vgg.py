@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.errors import suggest
-from ganzoo.interfaces import Source
+from ganzoo.interfaces import Source, suggest
 from ganzoo_maskers.pretrained import Weights, fetched, misfit, read_weights, without
 
 Depth = Literal[16, 19]

@@ -9,13 +9,18 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganzoo.interfaces import Direction, Slot
-from ganzoo.interfaces.wrapper import MethodWrapper
+from ganzoo.interfaces import (
+    Adversarial,
+    Direction,
+    ImagePool,
+    MethodWrapper,
+    Slot,
+    Step,
+    forward_together,
+    generator_loss,
+)
 from ganzoo.masks.roles import source_of
-from ganzoo.step import Step
-from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
-from ganzoo_cyclegan.method import CycleGAN, Weight, together
-from ganzoo_cyclegan.pool import ImagePool
+from ganzoo_cyclegan.method import CycleGAN, Weight
 from ganzoo_mask_cyclegan.encoder import MaskEncoder
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -87,7 +92,7 @@ class MaskCycleGAN(MethodWrapper):
         """Return what a generator with its mask encoder makes of images of the step."""
         encoder = self.networks[f"E_{direction}"]
         entering, around = zip(*(encoder(step[name], self.mask(step, name)) for name in names), strict=True)
-        made = together(self.networks[f"G_{direction}"], list(entering))
+        made = forward_together(self.networks[f"G_{direction}"], list(entering))
         return [inside + context for inside, context in zip(made, around, strict=True)]
 
     def cycle_error(self, step: Step, domain: str) -> Tensor:

@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Masker
-from ganzoo.randomness import Draws
+from ganzoo.interfaces import Draws, Masker
 from ganzoo_maskers.pretrained import Normalize, fetched, misfit, of_timm, read_weights, without
 
 

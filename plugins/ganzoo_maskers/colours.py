@@ -10,9 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Masker
-from ganzoo.masks.postprocess import blurred
-from ganzoo.randomness import Draws
+from ganzoo.interfaces import Draws, Masker, blurred
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 

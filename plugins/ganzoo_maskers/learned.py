@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Masker
-from ganzoo.randomness import Draws
+from ganzoo.interfaces import Draws, Masker
 
 Weight = Annotated[float, Field(ge=0)]
 

@@ -8,8 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ganzoo.interfaces import Masker
-from ganzoo.randomness import Draws
+from ganzoo.interfaces import Draws, Masker
 
 
 class Full(Masker):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.errors import one_line
+from ganzoo.interfaces import one_line
 from ganzoo.plugins import plugins
 from ganzoo.weights import WeightsFile, find
 

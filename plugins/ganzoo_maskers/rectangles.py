@@ -11,8 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Masker
-from ganzoo.randomness import Draws
+from ganzoo.interfaces import Draws, Masker
 
 Count = Annotated[int, Field(ge=1)]
 

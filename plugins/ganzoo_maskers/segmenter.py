@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.errors import suggest
-from ganzoo.interfaces import Masker
-from ganzoo.randomness import Draws
+from ganzoo.interfaces import Draws, Masker, suggest
 from ganzoo_maskers.pretrained import Normalize, fetched, misfit, read_weights, without
 
 

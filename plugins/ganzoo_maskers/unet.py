@@ -11,10 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo import GanzooError
-from ganzoo.engine.checkpoint import find_checkpoint
-from ganzoo.interfaces import Masker
-from ganzoo.randomness import Draws
+from ganzoo import GanzooError, find_network_file
+from ganzoo.interfaces import Draws, Masker
 from ganzoo_maskers.pretrained import Weights, misfit, read_weights
 
 Count = Annotated[int, Field(ge=1)]
@@ -145,11 +143,7 @@ def _trained(folder: Path) -> Path:
         raise GanzooError(f"{described}: damaged; give the weights file below {folder / 'checkpoints'}") from None
     if not slots:
         raise GanzooError(f"{folder}: a run of the method {method!r}, which trains no unet: give one of segmenter")
-    checkpoint = find_checkpoint(folder / "checkpoints/best") or find_checkpoint(folder / "checkpoints/last")
-    if checkpoint is None:
-        raise GanzooError(f"{folder}: there is no checkpoint yet; train first")
-    averaged = checkpoint / f"average/{slots[0]}.safetensors"
-    return averaged if averaged.is_file() else checkpoint / f"networks/{slots[0]}.safetensors"
+    return find_network_file(folder, slots[0])
 
 
 def _sizes_of(file: Path, weights: Weights) -> dict[str, int]:

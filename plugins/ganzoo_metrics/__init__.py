@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganzoo import hookimpl
-from ganzoo.registry import Registration
+from ganzoo import Registration, hookimpl
 
 GANZOO_INTERFACE = 1
 

@@ -8,9 +8,7 @@ from typing import Literal
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 
 Which = Literal["given", "input", "discriminator", "composite"]
 

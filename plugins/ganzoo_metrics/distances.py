@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.randomness import keyed
+from ganzoo.interfaces import keyed
 
 SUBSETS = 100
 """Draws of the kernel distance (clean-fid's default)."""

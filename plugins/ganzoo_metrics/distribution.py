@@ -10,9 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_maskers.pretrained import fetched, of_timm, of_torchvision, read_weights
 from ganzoo_metrics.distances import frechet, kernel
 from ganzoo_metrics.inception import Inception

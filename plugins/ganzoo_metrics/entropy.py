@@ -12,9 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_metrics.boxes import box_logits
 from ganzoo_metrics.networks import Task, pretrained
 from ganzoo_metrics.seen import seen_ways, visible

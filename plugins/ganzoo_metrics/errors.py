@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Metric
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Metric, Step
 
 
 class CycleL1(Metric):

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_metrics.background import require_source
 from ganzoo_metrics.distribution import pooled
 from ganzoo_metrics.networks import source_of

@@ -9,10 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader, evaluation_rows
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.masks.roles import Roles
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Roles, Step, evaluation_rows
 
 
 class MaskIoU(Metric):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganzoo.randomness import Draws
+from ganzoo.interfaces import Draws
 
 SMALLEST = 16
 """Side of the smallest level, pixels, at least."""

@@ -8,9 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_metrics.background import source_and_fake
 from ganzoo_metrics.pairs import TruePair
 from ganzoo_metrics.perceptual import Net, about, make_lpips, require_visible

@@ -12,10 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.masks.roles import Roles
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Roles, Step
 from ganzoo_metrics.confusion import confusion, scores
 from ganzoo_metrics.networks import pretrained
 from ganzoo_metrics.seen import visible

@@ -11,8 +11,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.errors import suggest
-from ganzoo.interfaces import Source
+from ganzoo.interfaces import Source, suggest
 from ganzoo_maskers.pretrained import fetched, misfit, of_torchvision, read_weights, without
 
 Task = Literal["classification", "segmentation", "detection"]

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_metrics.seen import image_ways
 
 

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric, Source
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Method, Metric, Reader, Source, Step
 from ganzoo_maskers.pretrained import fetched, misfit, read_weights, without
 from ganzoo_metrics.background import SourceMask, Which, source_and_fake
 from ganzoo_metrics.networks import source_of

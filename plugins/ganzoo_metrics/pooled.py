@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.errors import suggest
+from ganzoo.interfaces import suggest
 from ganzoo_maskers.pretrained import Weights, misfit, without
 from ganzoo_metrics.networks import ODD, PARTS_FOR_TRAINING
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method
+from ganzoo.interfaces import Direction, Method, Reader
 
 
 def image_ways(metric: str, method: Method, reader: Reader) -> tuple[Direction, ...]:

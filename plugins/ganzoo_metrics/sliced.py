@@ -11,10 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.randomness import Draws, keyed
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Draws, Method, Metric, Reader, Step, keyed
 from ganzoo_metrics.laplacian import SMALLEST, patches, pyramid
 from ganzoo_metrics.resizing import rounded
 from ganzoo_metrics.seen import image_ways

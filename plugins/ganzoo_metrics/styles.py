@@ -12,10 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.data.loader import Reader
-from ganzoo.interfaces import Direction, Method, Metric
-from ganzoo.randomness import Draws, keyed
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Draws, Method, Metric, Reader, Step, keyed
 from ganzoo_metrics.perceptual import Net, about, make_lpips, require_visible
 
 Many = Annotated[int, Field(ge=2)]

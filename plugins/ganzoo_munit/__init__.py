@@ -5,8 +5,7 @@ Uses the package ganzoo_cyclegan: adversarial losses, norms, padding.
 
 from __future__ import annotations
 
-from ganzoo import hookimpl
-from ganzoo.registry import Registration
+from ganzoo import Registration, hookimpl
 
 GANZOO_INTERFACE = 1
 

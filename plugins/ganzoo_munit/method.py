@@ -8,17 +8,14 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Method, Phase
-from ganzoo.interfaces.lr_schedule import halvings
-from ganzoo.step import Step
-from ganzoo_cyclegan.adversarial import Adversarial, generator_loss
+from ganzoo.interfaces import Adversarial, Direction, Method, Phase, Step, generator_loss, halvings
 from ganzoo_cyclegan.layers import crop_to
 from ganzoo_cyclegan.method import Count, Weight
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.training import critic_losses, optims, slots
 
 if TYPE_CHECKING:
-    from ganzoo.data.loader import Reader
+    from ganzoo.interfaces import Reader
 
 Plain = Literal["lsgan", "vanilla", "hinge"]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganzoo.interfaces import Method, Optim, Slot
-from ganzoo.step import Step
-from ganzoo_cyclegan.adversarial import Adversarial
+from ganzoo.interfaces import Adversarial, Method, Optim, Slot, Step
 from ganzoo_cyclegan.method import verdicts
 
 ADAM = {"betas": (0.5, 0.999), "weight_decay": 1e-4}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ganzoo import hookimpl
-from ganzoo.registry import Registration
+from ganzoo import Registration, hookimpl
 
 GANZOO_INTERFACE = 1
 

@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Masker, Method, Optim, Phase, Slot
-from ganzoo.masks.roles import Roles
-from ganzoo.step import Step
+from ganzoo.interfaces import Direction, Masker, Method, Optim, Phase, Roles, Slot, Step
 
 Weight = Annotated[float, Field(ge=0)]
 

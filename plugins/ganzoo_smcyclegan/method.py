@@ -11,10 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces.wrapper import MethodWrapper
-from ganzoo.masks.roles import Roles
-from ganzoo.step import Step
-from ganzoo_cyclegan.adversarial import Adversarial
+from ganzoo.interfaces import Adversarial, MethodWrapper, Roles, Step
 from ganzoo_cyclegan.method import CycleGAN, Weight
 
 Share = Annotated[float, Field(ge=0, le=1)]

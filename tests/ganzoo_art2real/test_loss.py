@@ -143,7 +143,7 @@ def test_a_masker_of_other_classes_than_the_banks_is_refused(
     text = "{masker: colours, classes: {dark: [20, 20, 20], light: [230, 230, 230]}}"
     made = build([photographs], tmp_path / "by_colour", SMALL, segmenting=ByMasker(text))
     other = ByMasker(f"{{masker: colours, classes: {classes}}}")
-    roles = Roles({"labels": other.masker}, {"labels": other.use})
+    roles = Roles({"labels": other.masker}, {"labels": other.transform})
     if not said:
         Contextual(bank=made.folder).fit(roles, 24)
         return

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Masker
+from ganzoo.interfaces.batching import forward_together
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
-from ganzoo_cyclegan.method import TERMS, CycleGAN, together
+from ganzoo_cyclegan.method import TERMS, CycleGAN
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
 from tests.support.stand_in_methods import batch_step
@@ -200,7 +201,7 @@ def test_shared_batches_are_split_where_batch_norm_would_mix_them() -> None:
     mixing = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
     first, second = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4) + 5
     apart = [mixing(first), mixing(second)]
-    for mine, plain in zip(together(mixing, [first, second]), apart, strict=True):
+    for mine, plain in zip(forward_together(mixing, [first, second]), apart, strict=True):
         torch.testing.assert_close(mine, plain)
     assert not torch.allclose(mixing(torch.cat([first, second]))[:2], apart[0], atol=0.1)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ganzoo import hookimpl
 
 if TYPE_CHECKING:
+    from ganzoo import Registration
     from ganzoo.interfaces import Callback
-    from ganzoo.registry import Registration
     from ganzoo.training.run import Run
 
 GANZOO_INTERFACE = 1

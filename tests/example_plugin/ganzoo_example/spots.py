@@ -7,8 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from ganzoo.interfaces import Dataset, Sample, Split
-from ganzoo.randomness import keyed
+from ganzoo.interfaces import Dataset, Sample, Split, keyed
 
 COLOURS = {"A": (220, 60, 40), "B": (40, 80, 220)}
 

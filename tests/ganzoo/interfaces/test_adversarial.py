@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganzoo_cyclegan.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
+from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
 from ganzoo_cyclegan.patch import Patch
 
 REAL, FAKE = [1.5, -0.5, 0.25, 3.0], [-2.0, 0.5, 1.0, -0.25]

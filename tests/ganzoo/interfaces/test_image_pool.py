@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
+from ganzoo.interfaces.image_pool import ImagePool
 from ganzoo.randomness import Draws, keyed
-from ganzoo_cyclegan.pool import ImagePool
 
 
 def draws(step: int, samples: Sequence[int]) -> Draws:
