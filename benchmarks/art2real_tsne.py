@@ -87,7 +87,7 @@ def features_of(place: Path, size: int, looking: Mapping[str, Any]) -> Tensor:
     for start in range(0, count, BATCH):
         rows = [Row(i, i, {"A": i}) for i in range(start, min(start + BATCH, count))]
         step = make_step(reader.evaluation_batch("train", rows), default_device(), index=-1, training=False)
-        found.append(metric.real_rows(step, "A")["features"].cpu())
+        found.append(metric.reference_rows(step, "A")["features"].cpu())
     return cat(found)
 
 

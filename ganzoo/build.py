@@ -79,9 +79,9 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
                     raise
                 raise GanzooError(f"networks.{name}: too large for the memory; make it narrower") from None
     method.bind(networks, build_maskers(recipe))
-    networks.update(method.masks.learning())
-    for name in method.masks.learning():
-        _train_along(method, name)
+    for joint, role in method.masks.joint_slots().items():
+        networks[joint] = method.masks.maskers[role]
+        _train_jointly(method, joint)
     example = zeros_step(dict(channels), recipe.images.size)
     with torch.no_grad(), _seeded(recipe.train.seed, "setup"):
         networks.update(method.setup(example))
@@ -140,7 +140,7 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
     return NamedMasker(part.component.name, part.options, build_masker(part, role, seed), MaskTransform(**part.use))
 
 
-def _train_along(method: Method, name: str) -> None:
+def _train_jointly(method: Method, name: str) -> None:
     """Give a learning masker a slot, and have the first phase that reaches the generators train it with them."""
     turn = next((i for i, phase in enumerate(method.phases) if updates_generators(method, phase)), None)
     if turn is None:
@@ -152,7 +152,7 @@ def _train_along(method: Method, name: str) -> None:
     with_terms = replace(
         phase,
         steps=(*phase.steps, name),
-        losses=lambda step: {**phase.losses(step), **method.masks.terms(step)},
+        losses=lambda step: {**phase.losses(step), **method.masks.joint_terms(step)},
     )
     method.phases = [*method.phases[:turn], with_terms, *method.phases[turn + 1 :]]
 

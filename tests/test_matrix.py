@@ -197,7 +197,7 @@ def test_a_pair_works_or_is_refused(
         if any(not torch.equal(old, new) for old, new in zip(trained[key], net.parameters(), strict=True))
     }
     assert moved == set(engine.networks)
-    learns = masker.trains == "along"
+    learns = masker.trains == "joint"
     assert learns == (f"masker_{role}" in engine.networks)
     if not learns:  # frozen: no gradient, no step, no moving statistics
         assert all(p.grad is None and not p.requires_grad for p in masker.parameters())

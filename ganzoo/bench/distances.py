@@ -84,7 +84,7 @@ def _rows(evaluator: Evaluator, source: Source, matrix: Matrix, split: Split) ->
         for domain in matrix.domains:
             if not evaluator.reader.dataset.count(source.split, domain):
                 raise GanzooError(f"there are no images of {domain} in {source.split}")
-        return {domain: evaluator.real.of(metric, source.split, domain) for domain in matrix.domains}
+        return {domain: evaluator.references.of(metric, source.split, domain) for domain in matrix.domains}
     assert source.masker is not None
     method = evaluator.engine.method
     own = method.masks

@@ -130,7 +130,7 @@ def sets_of(bench: Bench, recipe: Recipe, places: Places) -> dict[str, Source]:
         return {}
     where = f"{bench.file}: matrix"
     (measured,) = recipe.metrics
-    if measured.component.load().real_rows is Metric.real_rows:  # type: ignore[attr-defined]
+    if measured.component.load().reference_rows is Metric.reference_rows:  # type: ignore[attr-defined]
         name = measured.component.name
         raise GanzooError(f"{where}.metric: {name!r} looks at no real images; take one that does, such as fid or swd")
     ways = recipe.method.make().directions

@@ -137,7 +137,7 @@ class Engine:
             gradients, flag = self._take(phase, report)
             taken.append(gradients)
             flags.append(flag)
-            if not phase.waits or phase is due[-1]:
+            if not phase.defer_step or phase is due[-1]:
                 for one in taken:
                     one.step()
                 taken.clear()
@@ -233,7 +233,7 @@ class Engine:
 
     def _use(self, networks: dict[str, nn.Module]) -> None:
         self.method.networks = networks
-        self.method.masks.use(networks)
+        self.method.masks.set_networks(networks)
 
 
 class _Forward:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +69,7 @@ class Evaluator:
     ) -> None:
         self.engine, self.reader, self.metrics = engine, reader, dict(metrics)
         self.seed, self.batch = seed, batch
-        self.real = ReferenceFeatures(engine, reader, batch)
+        self.references = ReferenceFeatures(engine, reader, batch)
 
     def measure(self, split: Split, limit: int = 0) -> Evaluation:
         """Return what the metrics find on a split, of at most ``limit`` images a domain (0: all).
@@ -144,10 +144,10 @@ class Evaluator:
         about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": found.images[direction[0]]}
         real: Columns = {}
         try:
-            if metric.real:
-                of_split = split if metric.real == "measured" else metric.real
-                limit = found.images[target] if metric.real == "measured" else 0
-                real = self.real.of(metric, of_split, target, limit)
+            if metric.reference:
+                of_split = split if metric.reference == "measured" else metric.reference
+                limit = found.images[target] if metric.reference == "measured" else 0
+                real = self.references.of(metric, of_split, target, limit)
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
             values = metric.compute(columns, real)
         except Exception as error:  # as above
@@ -184,7 +184,7 @@ def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence
     return step
 
 
-def first_non_finite(step: Step, names: Sequence[str]) -> str:
+def first_non_finite(step: Step, names: Iterable[str]) -> str:
     """Return the first of some tensors of a step that is not finite, or ``""``: comparisons would make it a number."""
     return next((name for name in names if name in step and not bool(step[name].isfinite().all())), "")
 

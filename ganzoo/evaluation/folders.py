@@ -16,7 +16,7 @@ from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
-from ganzoo.interfaces import Dataset, Direction, Method, Sample, Split
+from ganzoo.interfaces import Dataset, Direction, Method, Output, Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import data_key, portable
@@ -71,7 +71,8 @@ class SavedTranslations(Method):
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
 
     def __init__(self) -> None:
-        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], ["fake_B"]
+        self.slots, self.optims, self.phases = {}, {}, []
+        self.tensors = {"fake_B": Output("A", "B")}
 
     def forward(self, step: Step) -> None:
         """Take them as they are."""

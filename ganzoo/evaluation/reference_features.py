@@ -41,7 +41,7 @@ class ReferenceFeatures:
     def of(self, metric: Metric, split: Split, domain: str, limit: int = 0) -> Columns:
         """Return a metric's rows of the real images of a domain, in the data's order: the first ``limit``, or all.
 
-        Those of a metric with a ``real_key`` are kept on disk under it, its code, and the images' content.
+        Those of a metric with a ``cache_key`` are kept on disk under it, its code, and the images' content.
         """
         key = (id(metric), split, domain, limit)
         if key not in self._kept:
@@ -51,10 +51,10 @@ class ReferenceFeatures:
     def _find(self, metric: Metric, split: Split, domain: str, limit: int) -> Columns:
         count = self.reader.dataset.count(split, domain)
         count = min(count, limit) if limit else count
-        if not metric.real_key:
+        if not metric.cache_key:
             return self._make(metric, split, domain, count)
         made_by, content = code_key(type(metric).__module__), self.content(split, domain, count)
-        name = hashlib.sha256(f"{made_by} {metric.real_key} {content}".encode()).hexdigest()
+        name = hashlib.sha256(f"{made_by} {metric.cache_key} {content}".encode()).hexdigest()
         file = cache_folder() / "real" / f"{name[:32]}.safetensors"
         try:
             found: Columns | None = load_file(file) if file.is_file() else None
@@ -83,7 +83,7 @@ class ReferenceFeatures:
             for batch in self._batches(split, domain, count):
                 step = make_step(batch, self.device, index=-1, training=False)
                 with torch.no_grad():
-                    rows = metric.real_rows(step, domain)
+                    rows = metric.reference_rows(step, domain)
                 for key, column in rows.items():
                     for sample, value in zip(step.samples, to_numpy(column), strict=True):
                         mine.setdefault(key, {})[sample] = value

@@ -1,59 +1,79 @@
-"""Sample grids: fixed held-out images, what becomes of them, and every mask that was used."""
+"""Draw sample grids: fixed held-out images, their translations, and every mask that was used."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganzoo.data.label_maps import colour_classes
+from ganzoo.data.types import OTHER
+from ganzoo.interfaces import Output
+from ganzoo.masks.roles import ROLES, mask_name
 from ganzoo.step import Step
 
 GAP = 2
+"""Pixels between two images of a grid."""
+REAL = tuple(f"real_{domain}" for domain in OTHER)
 
 
-def columns(step: Step, domain: str) -> list[str]:
-    """Return the tensors shown for a domain's images: real, masks, translated, the true one, reconstructed.
+def columns(step: Step, domain: str, outputs: Mapping[str, Output]) -> list[str]:
+    """Return the tensors shown for a domain's images: real, masks, translated, true translation, reconstructed.
 
-    The given mask is shown beside the one that a method has learnt to make.
+    A mask that the method itself generates stands beside the data set's mask.
+
+    Args:
+        step: whose tensors are shown.
+        domain: of the source images.
+        outputs: the method's tensors.
     """
-    other = {"A": "B", "B": "A"}[domain]
-    masks, fakes = (
-        sorted(name for name in step if "_mask_" in name and name.endswith(f"_{source}"))
-        for source in (f"real_{domain}", f"fake_{other}")
-    )
-    learnt = [f"given_mask_{domain}", f"mask_{domain}"] if f"mask_{domain}" in step else []
-    made = [f"fake_{other}", *fakes, f"true_{other}", f"rec_{domain}", f"idt_{domain}"]
-    wanted = [f"real_{domain}", *learnt, *masks, *made]
+    mine = {name: one for name, one in outputs.items() if one.source == domain and one.in_grid and name in step}
+    masks = [name for name, one in mine.items() if not one.shows]
+    translations = [name for name, one in mine.items() if one.is_translation]
+    others = [name for name in mine if name not in masks and name not in translations]
+    real = f"real_{domain}"
+    wanted = [real, *([f"given_mask_{domain}", *masks] if masks else []), *_masks_of(real)]
+    for name in translations:
+        wanted += [name, *_masks_of(name)]
+    wanted += [f"true_{OTHER[domain]}", *others]
     return [name for name in wanted if name in step]
 
 
-def sides(step: Step) -> list[list[str]]:
+def _masks_of(image: str) -> list[str]:
+    return [mask_name(role, image) for role in sorted(ROLES)]
+
+
+def sides(step: Step, outputs: Mapping[str, Output]) -> list[list[str]]:
     """Return the names of the columns, left to right: A's, then B's where there are images of B."""
-    return [columns(step, domain) for domain in ("A", "B") if f"real_{domain}" in step]
+    return [columns(step, domain, outputs) for domain in OTHER if f"real_{domain}" in step]
 
 
-def grid_layout(step: Step) -> dict[str, Any]:
-    """Return where the grid of a step shows what, in pixels: ``{"columns": {name: [left, width, height]}, "tops": …}``.
+def grid_layout(step: Step, outputs: Mapping[str, Output]) -> dict[str, Any]:
+    """Return where a step's grid shows what, in pixels: ``{"columns": {name: [left, width, height]}, "tops": …}``.
 
     A column's images begin at its left, a sample's at its top, and are as large as the column says.
     """
-    found: dict[str, list[int]] = {}
+    positions: dict[str, list[int]] = {}
     left = 0
-    for side in sides(step):
+    for side in sides(step, outputs):
         for name in side:
             height, width = step[name].shape[-2:]
-            found[name] = [left, width, height]
+            positions[name] = [left, width, height]
             left += width + GAP
         left += 3 * GAP
-    below = max(height for _, _, height in found.values()) + GAP
-    return {"columns": found, "tops": [below * i for i in range(len(step["real_A"]))]}
+    below = max(height for _, _, height in positions.values()) + GAP
+    return {"columns": positions, "tops": [below * i for i in range(len(step["real_A"]))]}
 
 
-def draw_grid(step: Step) -> Tensor:
+def draw_grid(step: Step, outputs: Mapping[str, Output]) -> Tensor:
     """Return one image (3, H, W) in [−1, 1]: a row a sample, A's columns at the left, B's at the right."""
-    shown = [[as_image(step[name], name, name[-1] in step.classes) for name in side] for side in sides(step)]
+    domains = {name: output.shows for name, output in outputs.items()}
+    domains |= {f"{kind}_{domain}": domain for kind in ("real", "true") for domain in OTHER}
+    shown = [
+        [as_image(step[name], domains.get(name, ""), step.classes) for name in side] for side in sides(step, outputs)
+    ]
     height = max(image.shape[-2] for side in shown for image in side)
     rows = []
     for i in range(len(step["real_A"])):
@@ -67,15 +87,20 @@ def draw_grid(step: Step) -> Tensor:
     return torch.cat(rows[:-1], dim=1)
 
 
-def as_image(tensor: Tensor, name: str, classes: bool = False) -> Tensor:
+def as_image(tensor: Tensor, domain: str, classes: Mapping[str, int] | None = None) -> Tensor:
     """Return (B, 3, H, W) in [−1, 1] on the CPU: masks as grey, label maps in the colours of their classes.
 
     One channel is repeated; of several the first three are shown.
+
+    Args:
+        tensor: (B, C, H, W), an image in [−1, 1] or a mask in [0, 1].
+        domain: whose images it looks like; empty for a mask.
+        classes: domain → number of classes, where images are one-hot label maps.
     """
     tensor = tensor.detach().float().cpu()
-    if classes and "mask" not in name:
+    if domain in (classes or {}):
         return colour_classes(tensor)
-    if "mask" in name:
+    if not domain:
         tensor = tensor * 2 - 1
     if tensor.shape[1] < 3:
         tensor = tensor[:, :1].expand(-1, 3, -1, -1)

@@ -47,7 +47,12 @@ class TranslationFunction(nn.Module):
         names = [name for name, slot in method.slots.items() if slot.kind != "discriminator"]
         if not method.phases:
             raise GanzooError("it trains nothing that a file could hold")
-        self.networks = nn.ModuleList([*(method.networks[name] for name in names), *method.masks.maskers.values()])
+        self.networks = nn.ModuleList(
+            [
+                *(method.networks[name] for name in names),
+                *method.masks.maskers.values(),
+            ]
+        )
         self.sizes = {"images": translator.channels[direction[0]]}
         """Inputs by name, and the size of each one's second axis: channels, or numbers of a style."""
         if _reads_mask(translator):

@@ -16,7 +16,7 @@ from ganzoo.data.transforms import resize
 from ganzoo.errors import GanzooError, is_out_of_memory
 from ganzoo.inference.options import mask_options, style_options
 from ganzoo.inference.translator import TRANSLATED, Translator
-from ganzoo.masks.roles import ROLES
+from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
 from ganzoo.utils.console import Console
 
 
@@ -83,7 +83,7 @@ def translate_files(
     pairs = plan(inputs, out)
     if not pairs:
         raise GanzooError(f"there are no images in {', '.join(map(str, inputs))}")
-    roles = ROLES if save_masks else ("input", "composite")
+    roles = tuple(ROLES) if save_masks else TRANSLATION_ROLES
     translator = Translator(run, checkpoint=checkpoint, device=device, roles=roles)
     way = translator.way(direction)
     own = translator.method.masks

@@ -18,7 +18,7 @@ from ganzoo.engine.checkpoint import load_network, network_file, read_progress, 
 from ganzoo.engine.distributed import default_device
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction
-from ganzoo.masks.roles import Roles, mask_role
+from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 
@@ -33,7 +33,7 @@ class Translator:
         run: the run's folder.
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if there is one, else ``last``.
         device: a torch device; by default the accelerator, if there is one.
-        roles: the maskers that are wanted; those of the others need not be there. The first two change translations.
+        roles: the maskers that are wanted; those of the others need not be there.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Translator:
         *,
         checkpoint: str = "",
         device: str = "",
-        roles: Sequence[str] = ("input", "composite"),
+        roles: Sequence[str] = TRANSLATION_ROLES,
     ) -> None:
         folder = Path(run)
         if not (folder / "resolved.yaml").is_file():
@@ -160,23 +160,28 @@ class Translator:
         if mask is not None:
             role, masks = mask_role(self.method.masks), self.method.masks
             step[f"given_mask_{direction[0]}"] = mask  # for other roles, whose masker may read it
-            step[f"{role}_mask_real_{direction[0]}"] = masks.uses[role](mask) if role in masks.uses else mask
+            step[mask_name(role, f"real_{direction[0]}")] = (
+                masks.transforms[role](mask) if role in masks.transforms else mask
+            )
         return self.method.translate(images, direction, step).float().clamp(-1, 1)
 
     def masks_of(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return the masks of a translated batch: role → (B, K, H, W); ``discriminator`` sees the result too.
+        """Return the masks of a translated batch: role → (B, K, H, W).
+
+        A role that masks generated images too has a second one, ``{role}_translated``.
 
         A role is left out when its masker hands on what a data set gives, and no mask was given.
         """
-        source, target = f"real_{direction[0]}", f"fake_{direction[1]}"
-        step[target] = step[TRANSLATED]
+        source = f"real_{direction[0]}"
         found = {}
         with torch.no_grad():
             for role in self.method.masks.maskers:
                 if f"given_mask_{direction[0]}" in step or "given" not in self.method.masks.needs(role):
                     found[role] = self.method.masks.mask(role, step, source)
-            if "discriminator" in found:
-                found["discriminator_translated"] = self.method.masks.mask("discriminator", step, target)
+            for role in [one for one in found if ROLES[one].masks_generated]:
+                target = self.method.translated(direction)
+                step[target] = step[TRANSLATED]
+                found[f"{role}_translated"] = self.method.masks.mask(role, step, target)
         return found
 
 

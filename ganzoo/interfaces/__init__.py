@@ -21,7 +21,7 @@ from ganzoo.interfaces.image_pool import ImagePool
 from ganzoo.interfaces.loss import Loss
 from ganzoo.interfaces.lr_schedule import halvings, linear_decay
 from ganzoo.interfaces.masker import Masker
-from ganzoo.interfaces.method import Direction, Method, Optim, Phase, Slot, Source
+from ganzoo.interfaces.method import Direction, Method, Optim, Output, Phase, Slot, Source
 from ganzoo.interfaces.metric import Metric
 from ganzoo.interfaces.wrapper import MethodWrapper
 from ganzoo.masks.postprocess import MaskTransform, blurred
@@ -53,6 +53,7 @@ __all__ = [
     "MethodWrapper",
     "Metric",
     "Optim",
+    "Output",
     "Phase",
     "Reader",
     "Roles",

@@ -32,9 +32,9 @@ class Masker(nn.Module, ABC):
     """What the planes are called, where they have names."""
     needs: ClassVar[tuple[str, ...]] = ("image",)
     """``image``: it looks at the image; ``given``: it reads the mask that the data set gives with the source."""
-    trains: Literal["", "alone", "along"] = ""
-    """Whether it has yet to learn: ``alone``, in the slot of a method that trains it; ``along``, with the generators,
-    in the role composite."""
+    trains: Literal["", "separate", "joint"] = ""
+    """Whether it has yet to be trained: ``separate``, in the slot of a method that trains it; ``joint``, with the
+    generators, in the role composite."""
     shared_role: str = ""
     """The role whose mask it is given, in place of the data set's."""
 
@@ -43,5 +43,5 @@ class Masker(nn.Module, ABC):
         """Return the mask of each image; ``rng`` is keyed by sample, ``given`` the data set's own mask."""
 
     def terms(self, mask: Tensor) -> dict[str, Tensor]:
-        """Return what a masker that learns ``along`` adds to the generators' loss for a mask, means over samples."""
+        """Return what a masker that learns ``joint`` adds to the generators' loss for a mask, means over samples."""
         return {}

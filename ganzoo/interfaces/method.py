@@ -86,8 +86,7 @@ class Phase:
         forward: ``shared`` reads the step's one forward, with its graph; ``detached`` reads the same tensors without
             it; ``fresh`` has the method's forward run anew for this phase (so draws made by key stay the same unless
             the method keys them by phase: ``step.phase``).
-        waits: its optims step only once the next phase of the step has its gradients, too: both are then those of the
-            same weights, and one step follows the other.
+        defer_step: step the optims after the next phase's backward, so that both phases use the same weights.
     """
 
     name: str
@@ -95,7 +94,31 @@ class Phase:
     losses: Callable[[Step], dict[str, Tensor]]
     every: int = 1
     forward: Literal["shared", "detached", "fresh"] = "shared"
-    waits: bool = False
+    defer_step: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a tensor is that a method puts into the step.
+
+    Args:
+        source: domain of the real image that it comes from, whose mask serves it: ``A`` for ``fake_B``. None: it comes
+            from no image of this step, as one from an image pool.
+        shows: domain whose images it looks like, with their channels and classes: ``B`` for ``fake_B``. Empty: it is a
+            mask in [0, 1].
+        for_losses: it is there in every training step, so a recipe's losses may read it.
+        in_grid: sample grids show it.
+    """
+
+    source: str | None
+    shows: str
+    for_losses: bool = True
+    in_grid: bool = True
+
+    @property
+    def is_translation(self) -> bool:
+        """Whether it shows an image of one domain in the look of the other."""
+        return bool(self.source and self.shows and self.source != self.shows)
 
 
 class Method(ABC):
@@ -112,7 +135,7 @@ class Method(ABC):
     ...         self.slots = {"G_AA": Slot("generator", ("A",), "A", default={"generator": "resnet"})}
     ...         self.optims = {"G": Optim(("G_AA",))}
     ...         self.phases = [Phase("generator", ("G",), self.losses)]
-    ...         self.tensors = ["rec_A"]
+    ...         self.tensors = {"rec_A": Output(source="A", shows="A")}
     ...     def forward(self, step: Step) -> None:
     ...         step["rec_A"] = self.networks["G_AA"](step["real_A"])
     ...     def losses(self, step: Step) -> dict[str, Tensor]:
@@ -136,7 +159,7 @@ class Method(ABC):
     slots: Mapping[str, Slot]
     optims: Mapping[str, Optim]
     phases: Sequence[Phase]
-    tensors: Sequence[str]
+    tensors: Mapping[str, Output]
     networks: Mapping[str, nn.Module]
     masks: Roles
     sources: Mapping[str, Source] = MappingProxyType({})
@@ -145,6 +168,7 @@ class Method(ABC):
         """Take the built networks and the recipe's maskers, before ``setup``; later ``networks`` may hold averages."""
         self.networks = networks
         self.masks = masks
+        masks.set_sources({name: output.source for name, output in self.tensors.items()})
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
         """Build the networks of slots without a kind, after one look at an example (batch 1, without gradient)."""
@@ -164,6 +188,13 @@ class Method(ABC):
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Translate (B, C, H, W) in [−1, 1], any H and W. ``step`` brings draws, given masks and a given ``style``."""
         raise GanzooError(f"the method {type(self).__name__} does not translate single images")
+
+    def translated(self, direction: Direction) -> str:
+        """Return the name of the tensor that holds a direction's translations, such as ``fake_B`` for AB."""
+        for name, output in self.tensors.items():
+            if (output.source, output.shows) == (direction[0], direction[1]):
+                return name
+        raise GanzooError(f"the method {type(self).__name__} lists no tensor with translations {direction}")
 
     def style_size(self, domain: str) -> int:
         """Return how many numbers tell a style of a domain; 0 where translations have none."""

@@ -30,9 +30,9 @@ class Metric(ABC):
 
     directions: tuple[Direction, ...] = ("AB", "BA")
     sources: Mapping[str, Source] = MappingProxyType({})
-    real: Literal["", "measured", "train"] = ""
+    reference: Literal["", "measured", "train"] = ""
     """Whether ``compute`` also reads rows of real images of a direction's target, and of which split."""
-    real_key: str = ""
+    cache_key: str = ""
     """What those follow from besides the images (network, its weights, resizing): with it, they are kept on disk."""
     about: Mapping[str, str] = MappingProxyType({})
     """What a record says of it besides its name: ``implementation``, ``network``."""
@@ -52,7 +52,7 @@ class Metric(ABC):
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return one row for each source image of the step, (B, …): what ``compute`` needs of it."""
 
-    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+    def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         """Return one row for each real image of a domain in the step, (B, …), as ``rows`` does for translations."""
         raise GanzooError(f"the metric {type(self).__name__} reads no real images")
 
@@ -61,7 +61,7 @@ class Metric(ABC):
 
         Args:
             rows: of all translations of a direction.
-            real: of all real images of its target, in any order, where ``self.real`` asks for them.
+            real: of all real images of its target, in any order, where ``self.reference`` asks for them.
 
         Raises GanzooError where there are too few: never a number that means nothing.
         """

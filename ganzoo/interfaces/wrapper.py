@@ -40,8 +40,9 @@ class MethodWrapper(Method):
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
         """Hand networks and maskers to the base."""
-        self.masks = masks
         self.base.bind(networks, masks)
+        self.masks = masks
+        masks.set_sources({name: output.source for name, output in self.tensors.items()})
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
         """Let the base build what it builds itself."""

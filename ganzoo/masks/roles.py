@@ -1,31 +1,95 @@
-"""What a mask is used for.
+"""The roles of masks: what a mask is used for, and the maskers of a recipe by role.
 
 input          the generator sees it beside the image (Mask CycleGAN)
 discriminator  what the discriminators see of an image, real or fake (SMCycleGAN)
 composite      translated = m·G(x) + (1 − m)·x
-labels         which class a place belongs to (Art2Real)
+labels         which class each pixel belongs to (Art2Real)
 
-A method calls these at the places where a mask can matter. Without a masker in the role each call gives back what it
-was given, so a method is written once, with or without masks.
+A method calls ``Roles`` wherever a mask can matter. Without a masker in the role each call returns its input
+unchanged, so a method is written once, with or without masks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, cast
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError
+from ganzoo.step import Step
 
-if TYPE_CHECKING:
-    from ganzoo.interfaces import Masker
-    from ganzoo.step import Step
 
-ROLES = ("input", "discriminator", "composite", "labels")
-ONE_PLANE = ("input", "discriminator", "composite")
+@dataclass(frozen=True)
+class Role:
+    """What holds for the masks of a role.
+
+    Args:
+        one_plane: the mask has one plane; else it may have one plane a class.
+        provided: which plane of the data set a masker may read: ``mask`` or ``labels``.
+        changes_translation: the mask changes what is translated, so ``ganzoo translate`` takes ``--mask``.
+        masks_generated: generated images are masked too.
+        learnable: a masker in this role can be trained with the generators.
+        for_losses: the masker may be there for a loss alone, in any method.
+    """
+
+    one_plane: bool = True
+    provided: Literal["mask", "labels"] = "mask"
+    changes_translation: bool = False
+    masks_generated: bool = False
+    learnable: bool = False
+    for_losses: bool = False
+
+
+ROLES: Mapping[str, Role] = MappingProxyType(
+    {
+        "input": Role(changes_translation=True),
+        "discriminator": Role(masks_generated=True),
+        "composite": Role(changes_translation=True, learnable=True),
+        "labels": Role(one_plane=False, provided="labels", for_losses=True),
+    }
+)
+TRANSLATION_ROLES = tuple(name for name, role in ROLES.items() if role.changes_translation)
+
+
+class MaskerProtocol(Protocol):
+    """What ``Roles`` needs of a masker; every ``ganzoo.interfaces.Masker`` has it."""
+
+    @property
+    def planes(self) -> int:
+        """Number of planes of its masks."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the planes, if they have names."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What it reads: ``image``, ``given``."""
+
+    @property
+    def trains(self) -> str:
+        """Whether it has yet to be trained: ``separate`` or ``joint``."""
+
+    @property
+    def shared_role(self) -> str:
+        """The role whose mask it reuses."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Return the mask (B, K, H, W) of images (B, C, H, W)."""
+
+    def to(self, device: torch.device) -> object:
+        """Move it to a device."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return the weights."""
+
+    def terms(self, mask: Tensor) -> dict[str, Tensor]:
+        """Return the loss terms of a masker that is trained with the generators."""
 
 
 class Roles:
@@ -33,16 +97,23 @@ class Roles:
 
     Args:
         maskers: role → masker.
-        uses: role → what is done to the masker's mask before the role sees it.
+        transforms: role → post-processing of the masker's mask.
     """
 
     def __init__(
         self,
-        maskers: Mapping[str, Masker] | None = None,
-        uses: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+        maskers: Mapping[str, MaskerProtocol] | None = None,
+        transforms: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
     ) -> None:
-        self.maskers = dict(maskers or {})
-        self.uses = dict(uses or {})
+        self.maskers: dict[str, Any] = dict(maskers or {})
+        """Role → masker, each a ``MaskerProtocol`` and an ``nn.Module``."""
+        self.transforms = dict(transforms or {})
+        self.sources: dict[str, str | None] = {f"real_{domain}": domain for domain in "AB"}
+        """Tensor → domain of the real image that it comes from; None: of no image of the step."""
+
+    def set_sources(self, sources: Mapping[str, str | None]) -> None:
+        """Take which real image each of a method's tensors comes from: tensor → domain, or None."""
+        self.sources |= sources
 
     def __contains__(self, role: object) -> bool:
         return role in self.maskers
@@ -50,34 +121,45 @@ class Roles:
     def mask(self, role: str, step: Step, name: str, *, gradient: bool = False) -> Tensor:
         """Return a role's mask (B, K, H, W) of the image ``name`` of the step; with ``gradient`` traceable.
 
-        It is kept in the step as ``{role}_mask_{name}``; made again from a copy of the step it is the same, its draws
-        being keyed: two phases must not see two random masks. A drawn mask serves both domains of a step.
-        A generated image is served the given mask of the image that it was made from.
+        It is stored in the step as ``{role}_mask_{name}``. A copy of the step gives the same mask, as its draws are
+        keyed: two phases must not see two random masks. One drawn mask serves both domains of a step.
+        A generated image gets the data set's mask of the image that it was generated from.
         """
-        key = f"{role}_mask_{name}"
+        key = mask_name(role, name)
         if key not in step:
             masker = self.maskers[role]
             given = self._given(role, step, name, gradient)
-            traced = gradient or masker.trains == "along"
+            traced = gradient or masker.trains == "joint"
             with torch.set_grad_enabled(traced and torch.is_grad_enabled()):
                 image = step[name] if gradient else step[name].detach()
                 mask = masker(image, rng=step.rng(f"mask/{role}"), given=given)
-                step[key] = self.uses[role](mask) if role in self.uses else mask
+                step[key] = self.transforms[role](mask) if role in self.transforms else mask
         return step[key]
 
     def _given(self, role: str, step: Step, name: str, gradient: bool) -> Tensor | None:
-        """Return what a role's masker is given: another role's mask, or what the data set has, which may be nothing."""
+        """Return what a role's masker reads: another role's mask, or the data set's mask, if there is one."""
         masker = self.maskers[role]
         if masker.shared_role:
             return self.mask(masker.shared_role, step, name, gradient=gradient).detach()
-        kind = f"given_{'labels' if role == 'labels' else 'mask'}_{source_of(name)}"
-        given = step.get(kind)
+        domain = self.source_of(name)
+        kind = f"given_{ROLES[role].provided}_{domain}"
+        given = step.get(kind) if domain else None
         if given is None and "given" in masker.needs:
+            what = f"there is no {kind!r} here" if domain else f"{name!r} comes from no image of this step"
             raise GanzooError(
-                f"maskers.{role}: it reads what the data set gives, and here is no {kind!r}; the data set folders "
+                f"maskers.{role}: it reads the data set's masks, and {what}; the data set folders "
                 "takes masks from trainA_masks, trainB_masks and so on, and translate from --mask"
             )
         return given
+
+    def source_of(self, name: str) -> str | None:
+        """Return the domain of the real image behind a tensor: A for ``real_A``, and for ``fake_B`` made from it.
+
+        None: it comes from no image of the step, as one from an image pool. Raises GanzooError for an unknown tensor.
+        """
+        if name not in self.sources:
+            raise GanzooError(f"the method does not say in `tensors` which image {name!r} comes from")
+        return self.sources[name]
 
     def needs(self, role: str) -> tuple[str, ...]:
         """Return what a role's masker looks at: ``image``, ``given``, both or nothing."""
@@ -85,11 +167,9 @@ class Roles:
 
     def for_discriminator(self, step: Step, name: str, *, gradient: bool = False) -> Tensor:
         """Return what a discriminator sees of the image ``name``: M ⊙ x (the rest is 0, mid-grey)."""
-        return (
-            step[name] * self.mask("discriminator", step, name, gradient=gradient)
-            if "discriminator" in self
-            else step[name]
-        )
+        if "discriminator" not in self:
+            return step[name]
+        return step[name] * self.mask("discriminator", step, name, gradient=gradient)
 
     def composite(self, step: Step, name: str, translated: Tensor) -> Tensor:
         """Return m·translated + (1 − m)·x, m and x those of the source image ``name``."""
@@ -97,69 +177,77 @@ class Roles:
             return translated
         if translated.shape[1] != step[name].shape[1]:
             raise GanzooError(
-                "maskers.composite: the domains differ in channels, so that nothing of an image can stay in its "
-                "translation: take this masker out"
+                "maskers.composite: the domains differ in channels, so nothing of an image can stay in its "
+                "translation: remove this masker"
             )
         mask = self.mask("composite", step, name)
         return mask * translated + (1 - mask) * step[name]
-
-    def read(self, step: Step, name: str) -> Tensor | None:
-        """Return a tensor of the step, or None; a mask, ``{role}_mask_{image}``, is made when it is first read."""
-        role, _, image = name.partition("_mask_")
-        if name not in step and role in self and image in step:
-            return self.mask(role, step, image)
-        return step.get(name)
 
     def labels(self, step: Step, name: str) -> Tensor | None:
         """Return the classes (B, K, H, W) of the image ``name``, or None."""
         return self.mask("labels", step, name) if "labels" in self else None
 
-    def learning(self) -> dict[str, Masker]:
-        """Return the maskers that are trained with the generators, by the names of their slots."""
-        return {f"masker_{role}": one for role, one in self.maskers.items() if one.trains == "along"}
+    def read(self, step: Step, name: str) -> Tensor | None:
+        """Return a tensor of the step, or None; a mask is computed when it is first read."""
+        for role in self.maskers:
+            for image in self.sources:
+                if name == mask_name(role, image) and image in step:
+                    return self.mask(role, step, image)
+        return step.get(name)
 
-    def fingerprints(self) -> dict[str, str]:
-        """Return a checksum of the weights of each frozen masker that has some: they are no part of a checkpoint."""
-        found = {}
-        for role, masker in self.maskers.items():
-            weights = masker.state_dict()
-            if weights and masker.trains != "along":
+    def mask_generated(self, step: Step, names: list[str]) -> None:
+        """Compute the masks of images, for the roles that mask generated images too; grids show them."""
+        for role in [one for one in self.maskers if ROLES[one].masks_generated]:
+            for name in names:
+                self.mask(role, step, name)
+
+    def joint_slots(self) -> dict[str, str]:
+        """Return the slots of the maskers that are trained with the generators: slot → role."""
+        return {f"masker_{role}": role for role in self.maskers if self.maskers[role].trains == "joint"}
+
+    def set_networks(self, networks: Mapping[str, nn.Module]) -> None:
+        """Take the jointly trained maskers, or their averages, from a method's networks."""
+        for slot, role in self.joint_slots().items():
+            self.maskers[role] = networks[slot]
+
+    def joint_terms(self, step: Step) -> dict[str, Tensor]:
+        """Return what jointly trained maskers add to the generators' loss, for the masks of the real images."""
+        losses: dict[str, Tensor] = {}
+        for slot, role in self.joint_slots().items():
+            for domain in "AB":
+                key = mask_name(role, f"real_{domain}")
+                if key in step:
+                    terms = self.maskers[role].terms(step[key])
+                    losses |= {f"{slot}_{term}_{domain}": value for term, value in terms.items()}
+        return losses
+
+    def checksums(self) -> dict[str, str]:
+        """Return a checksum of the weights of each frozen masker that has some: no checkpoint holds them."""
+        checksums = {}
+        for role in self.maskers:
+            weights = self.maskers[role].state_dict()
+            if weights and self.maskers[role].trains != "joint":
                 digest = sha256()
                 for name, tensor in sorted(weights.items()):
                     digest.update(name.encode())
-                    digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-                found[role] = digest.hexdigest()[:16]
-        return found
-
-    def use(self, networks: Mapping[str, nn.Module]) -> None:
-        """Take the learning maskers, or their averages, from a method's networks."""
-        for name in self.learning():
-            self.maskers[name.removeprefix("masker_")] = cast("Masker", networks[name])
-
-    def terms(self, step: Step) -> dict[str, Tensor]:
-        """Return what the learning maskers add to the generators' loss, each for the masks of the real images."""
-        found: dict[str, Tensor] = {}
-        for name, masker in self.learning().items():
-            masks = f"{name.removeprefix('masker_')}_mask_real_"
-            for key in [key for key in step if key.startswith(masks)]:
-                domain = key.removeprefix(masks)
-                found |= {f"{name}_{term}_{domain}": value for term, value in masker.terms(step[key]).items()}
-        return found
+                    digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+                checksums[role] = digest.hexdigest()[:16]
+        return checksums
 
 
-def source_of(name: str) -> str:
-    """Return the domain of the real image behind a tensor: A for ``real_A``, ``rec_A``, ``idt_A`` and ``fake_B``.
+def mask_name(role: str, image: str) -> str:
+    """Return the name of a mask in a step.
 
-    >>> [source_of(name) for name in ("real_A", "fake_B", "fake_guided_B", "rec_A")]
-    ['A', 'A', 'A', 'A']
+    >>> mask_name("discriminator", "fake_B")
+    'discriminator_mask_fake_B'
     """
-    prefix, domain = name.rsplit("_", 1)
-    return {"A": "B", "B": "A"}[domain] if prefix.split("_")[0] in ("fake", "pooled") else domain
+    return f"{role}_mask_{image}"
 
 
 def mask_role(masks: Container[str]) -> str:
     """Return the role in which a mask changes what a run translates. Raises GanzooError when there is none."""
-    for role in ("input", "composite"):
+    for role in TRANSLATION_ROLES:
         if role in masks:
             return role
-    raise GanzooError("this run translates without a mask: it has no masker in the roles input and composite")
+    roles = " and ".join(TRANSLATION_ROLES)
+    raise GanzooError(f"this run translates without a mask: it has no masker in the roles {roles}")

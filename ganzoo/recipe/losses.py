@@ -8,6 +8,7 @@ from typing import Any
 
 from ganzoo.errors import suggest
 from ganzoo.interfaces import Loss, Method, Phase
+from ganzoo.masks.roles import mask_name
 from ganzoo.recipe.options import Problem
 from ganzoo.recipe.schema import Part
 from ganzoo.recipe.yaml_document import KeyPath
@@ -38,7 +39,11 @@ def resolve_loss(
     of = part.use["of"]
     if isinstance(of, str):
         of = {next(iter(inputs), ""): of}
-    known = [*batch_tensors(), *method.tensors, *mask_tensors(method, roles)]
+    known = [
+        *batch_tensors(),
+        *(name for name, output in method.tensors.items() if output.for_losses),
+        *mask_tensors(method, roles),
+    ]
     for key, tensor in of.items():
         if key not in inputs:
             problem((*path, "of", key), f"the loss reads no {key!r}{suggest(key, inputs)}")
@@ -67,4 +72,4 @@ def updates_generators(method: Method, phase: Phase) -> bool:
 def mask_tensors(method: Method, roles: Collection[str]) -> list[str]:
     """Return the names of the masks that can be read: of the real images, and of what the method makes of them."""
     images = ["real_A", "real_B", *method.tensors]
-    return [f"{role}_mask_{image}" for role in roles for image in images]
+    return [mask_name(role, image) for role in roles for image in images]

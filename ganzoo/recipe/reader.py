@@ -11,7 +11,7 @@ from typing import Any
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.interfaces import Masker, Method, Metric
 from ganzoo.masks.postprocess import MaskTransform
-from ganzoo.masks.roles import ONE_PLANE, ROLES
+from ganzoo.masks.roles import ROLES, mask_name
 from ganzoo.plugins import plugins
 from ganzoo.recipe.losses import resolve_loss
 from ganzoo.recipe.networks import normalize_component, slot_groups, slot_value
@@ -208,8 +208,9 @@ class RecipeReader:
     def maskers(self, method: Method | None, read: Collection[str]) -> dict[str, Part]:
         """Check the maskers; labels may be there for a loss alone, which reads their masks."""
         found = {}
-        labels = [tensor for tensor in read if tensor.startswith("labels_mask_")]
-        taken = [*method.accepts, *(["labels"] if labels else [])] if method else []
+        optional = [role for role, one in ROLES.items() if one.for_losses]
+        wanted = [role for role in optional if any(tensor.startswith(mask_name(role, "")) for tensor in read)]
+        taken = list(dict.fromkeys([*method.accepts, *wanted])) if method else []
         for role, value in self.section("maskers").items():
             path = ("maskers", role)
             if value is None:
@@ -221,7 +222,8 @@ class RecipeReader:
                 continue
             if method is not None and role not in taken:
                 takes = ", ".join(taken) or "none"
-                hint = ", unless a loss reads it: of: {…: labels_mask_real_A}" if role == "labels" else ""
+                example = mask_name(role, "real_A")
+                hint = f", unless a loss reads it: of: {{…: {example}}}" if role in optional else ""
                 self.problem(path, f"the method takes no mask in the role {role!r}; it takes: {takes}{hint}")
             part = self.part(value, path, "masker", MaskTransform)
             if part is None:
@@ -254,13 +256,13 @@ class RecipeReader:
         outside = [one for one in part.use["foreground"] if not 0 <= one < planes]
         if outside:
             self.problem((*path, "foreground"), f"there is no class {outside[0]}; the masker makes {planes} planes")
-        elif role in ONE_PLANE and planes > 1 and not part.use["foreground"]:
+        elif ROLES[role].one_plane and planes > 1 and not part.use["foreground"]:
             self.problem(path, f"the masker makes {planes} planes, the role needs one: name foreground: [classes]")
         if masker.trains and part.use["threshold"] is not None:
             self.problem((*path, "threshold"), f"no gradient passes a threshold, so that {name!r} would learn nothing")
-        if masker.trains == "alone":
+        if masker.trains == "separate":
             self.problem(path, f"{name!r} is untrained: give it weights")
-        elif masker.trains == "along" and role != "composite":
+        elif masker.trains == "joint" and not ROLES[role].learnable:
             self.problem(path, f"{name!r} is trained with the generators: only the role 'composite' can teach it")
         return masker.shared_role
 

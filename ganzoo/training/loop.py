@@ -16,7 +16,7 @@ from ganzoo.engine.checkpoint import find_checkpoint, save_checkpoint
 from ganzoo.engine.distributed import any_process
 from ganzoo.errors import GanzooError, catch_out_of_memory
 from ganzoo.evaluation.evaluator import evaluation_step
-from ganzoo.evaluation.sample_grid import draw_grid, grid_layout
+from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout
 from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
 from ganzoo.training.guards import NonFiniteGuard, StopSignal
 from ganzoo.training.meters import Meters
@@ -156,11 +156,11 @@ def draw_samples(run: Run, step: int) -> None:
     masks = run.engine.method.masks
     with run.engine.evaluating():
         made = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)
-        if "discriminator" in masks:  # made in the losses, which a grid does not compute
-            for name in [name for name in made if name.startswith(("real_", "fake_"))]:
-                masks.mask("discriminator", made, name)
-    note = {"places": json.dumps(grid_layout(made))}
-    write_image(draw_grid(made), run.folder / "samples" / f"step-{step:07}.png", note)
+        outputs = run.engine.method.tensors
+        images = [name for name in made if name in REAL or (name in outputs and outputs[name].is_translation)]
+        masks.mask_generated(made, images)  # the losses compute these masks, and a grid computes no losses
+    note = {"places": json.dumps(grid_layout(made, outputs))}
+    write_image(draw_grid(made, outputs), run.folder / "samples" / f"step-{step:07}.png", note)
 
 
 def save(run: Run, name: str, progress: Progress, tally: Meters) -> None:

@@ -199,7 +199,7 @@ class Run:
                 self.console.say("the learning rate's schedule is stretched to the new length")
 
     def _frozen(self) -> dict[str, str]:
-        return {f"maskers.{role}": one for role, one in self.engine.method.masks.fingerprints().items()}
+        return {f"maskers.{role}": one for role, one in self.engine.method.masks.checksums().items()}
 
     def record_session(self, step: int) -> None:
         """Note what the training goes on with from a step (main process)."""

@@ -86,7 +86,7 @@ class Contextual(Loss):
             and "given" not in masks.needs("labels")
             and isinstance(self.bank.settings["classes"], dict)
         ):
-            use = masks.uses.get("labels", MaskTransform())
+            use = masks.transforms.get("labels", MaskTransform())
             known, told = self.bank.names, {BACKGROUND: "background"}
             told |= names_of(masks.maskers["labels"], use if isinstance(use, MaskTransform) else MaskTransform())
             if known != told:

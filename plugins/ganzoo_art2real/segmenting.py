@@ -69,7 +69,7 @@ class ByMasker(Segmenting):
         self.planes = 1 if self.transform.foreground else self.masker.planes
         # Weights count by what they hold, not by where they lie.
         kept = {name: one for name, one in options.items() if not isinstance(one, Path)}
-        weights = Roles({"labels": self.masker}).fingerprints()
+        weights = Roles({"labels": self.masker}).checksums()
         self.about = {"masker": name, **plain(kept), **plain(asdict(self.transform)), **weights}
         self.device = default_device()
         self.masker.to(self.device)

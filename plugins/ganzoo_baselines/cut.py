@@ -10,7 +10,18 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Adversarial, Direction, Method, Optim, Phase, Slot, Step, forward_together, generator_loss
+from ganzoo.interfaces import (
+    Adversarial,
+    Direction,
+    Method,
+    Optim,
+    Output,
+    Phase,
+    Slot,
+    Step,
+    forward_together,
+    generator_loss,
+)
 from ganzoo_baselines.antialiased import init_xavier
 from ganzoo_cyclegan.method import Weight, verdicts
 
@@ -89,7 +100,7 @@ class CUT(Method):
             Phase("discriminator", ("D",), self.critic_losses, forward="detached"),
             Phase("generator", ("G", "F") if nce else ("G",), self.generator_losses),
         ]
-        self.tensors = ["fake_B", *(["idt_B"] if self.identity else [])]
+        self.tensors = {"fake_B": Output("A", "B")} | ({"idt_B": Output("B", "B")} if self.identity else {})
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
         """Build the projections, from the widths of the generator's layers."""

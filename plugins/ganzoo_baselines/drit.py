@@ -11,10 +11,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo.interfaces import (
+    OTHER,
     Adversarial,
     Direction,
     Method,
     Optim,
+    Output,
     Phase,
     Slot,
     Step,
@@ -90,7 +92,7 @@ class DRIT(Method):
         turn = every if content else 1
         self.phases = [
             Phase("discriminator", ("D",), self.critic_losses, turn, "detached"),
-            Phase("generator", ("G", "E"), self.generator_losses, turn, waits=True),
+            Phase("generator", ("G", "E"), self.generator_losses, turn, defer_step=True),
             Phase("random", ("G",), self.random_losses, turn),
         ]
         if content:
@@ -98,8 +100,13 @@ class DRIT(Method):
             self.optims["content"] = Optim(("D_content",), options=ADAM, lr=0.4, clip=5.0)
             self.phases.insert(1, Phase("content", ("content",), self.content_losses, forward="fresh"))
         self.fakes = ["fake", "fake_again"] if seek else ["fake"]
-        kinds = ["fake", "fake_guided", *(["idt"] if image else []), *(["rec"] if cycle else [])]
-        self.tensors = [f"{kind}_{one}" for kind in kinds for one in "AB"]
+        self.tensors = {
+            **{f"fake_{one}": Output(OTHER[one], one) for one in "AB"},
+            **{f"fake_guided_{one}": Output(OTHER[one], one, in_grid=False) for one in "AB"},
+            **{f"fake_again_{one}": Output(OTHER[one], one, for_losses=False, in_grid=False) for one in "AB"},
+            **{f"rec_{one}": Output(one, one, for_losses=bool(cycle)) for one in "AB"},
+            **{f"idt_{one}": Output(one, one, for_losses=bool(image)) for one in "AB"},
+        }
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
         """Build the attributes' encoders, and the contents' discriminator from what G makes of an example."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Draws, Method, Optim, Reader, Row, Slot, Step
+from ganzoo.interfaces import OTHER, Direction, Draws, Method, Optim, Output, Reader, Row, Slot, Step
 from ganzoo_baselines.neural_style import Objective, mean_activations
 from ganzoo_cyclegan.method import Weight
 from ganzoo_losses.vgg import VGG, Input, Pool, read_vgg, require_layers, sources_of
@@ -116,7 +116,7 @@ class Gatys(Method):
         self.slots |= {"means": Slot("")} if normalize else {}
         self.optims: dict[str, Optim] = {}
         self.phases = []
-        self.tensors = [f"fake_{target}" for target in targets]
+        self.tensors = {f"fake_{target}": Output(OTHER[target], target) for target in targets}
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
         """Make room for the paintings. Raises GanzooError for domains that VGG does not see, or that differ."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ganzoo.interfaces import Adversarial, Direction, Method, Optim, Phase, Slot, Step, generator_loss
+from ganzoo.interfaces import Adversarial, Direction, Method, Optim, Output, Phase, Slot, Step, generator_loss
 from ganzoo_baselines.as_trained import as_trained
 from ganzoo_cyclegan.method import Weight, verdicts
 
@@ -49,7 +49,7 @@ class Pix2Pix(Method):
             Phase("discriminator", ("D",), self.critic_losses, forward="detached"),
             Phase("generator", ("G",), self.generator_losses),
         ]
-        self.tensors = ["fake_B"]
+        self.tensors = {"fake_B": Output("A", "B")}
 
     def forward(self, step: Step) -> None:
         """Translate."""

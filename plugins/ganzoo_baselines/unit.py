@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from ganzoo.interfaces import Adversarial, Direction, Method, Phase, Roles, Step, generator_loss, halvings
+from ganzoo.interfaces import Adversarial, Direction, Method, Output, Phase, Roles, Step, generator_loss, halvings
 from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_cyclegan.layers import crop_to
 from ganzoo_cyclegan.method import Count, Weight
@@ -57,7 +57,11 @@ class UNIT(Method):
             Phase("discriminator", ("D",), self.critic_losses, forward="detached"),
             Phase("generator", ("G",), self.generator_losses),
         ]
-        self.tensors = ["fake_B", "fake_A", "idt_A", "idt_B", "rec_A", "rec_B"]
+        self.tensors = {
+            "fake_B": Output("A", "B"),
+            "fake_A": Output("B", "A"),
+            **{f"{kind}_{domain}": Output(domain, domain) for kind in ("rec", "idt") for domain in "AB"},
+        }
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
         """Take the networks, and let them share what is to be shared."""

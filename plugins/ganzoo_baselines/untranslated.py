@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Method, Step
+from ganzoo.interfaces import Direction, Method, Output, Step
 
 
 class Untranslated(Method):
@@ -16,7 +16,8 @@ class Untranslated(Method):
     directions: ClassVar[tuple[Direction, ...]] = ("AB", "BA")
 
     def __init__(self) -> None:
-        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], ["fake_A", "fake_B"]
+        self.slots, self.optims, self.phases = {}, {}, []
+        self.tensors = {"fake_A": Output("B", "A"), "fake_B": Output("A", "B")}
 
     def forward(self, step: Step) -> None:
         """Take the images of each domain as those of the other. Raises GanzooError where their channels differ."""

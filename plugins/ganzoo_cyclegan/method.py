@@ -16,6 +16,7 @@ from ganzoo.interfaces import (
     ImagePool,
     Method,
     Optim,
+    Output,
     Phase,
     Slot,
     Step,
@@ -90,7 +91,12 @@ class CycleGAN(Method):
         if self.discriminator_domains:
             self.optims["D"] = Optim(tuple(f"D_{domain}" for domain in self.discriminator_domains))
             self.phases.append(Phase("discriminator", ("D",), self.discriminator_losses, forward="detached"))
-        self.tensors = [name for name in ("fake_B", "fake_A", "rec_A", "rec_B", "idt_A", "idt_B") if self._needed(name)]
+        self.tensors = {
+            "fake_B": Output("A", "B"),
+            "fake_A": Output("B", "A"),
+            **{f"rec_{domain}": Output(domain, domain, f"cycle_{domain}" in self.terms) for domain in "AB"},
+            **{f"idt_{domain}": Output(domain, domain, f"identity_{domain}" in self.terms) for domain in "AB"},
+        }
 
     def _weight(self, term: str) -> float:
         kind, _, domain = term.partition("_")
@@ -99,17 +105,14 @@ class CycleGAN(Method):
         weight = self.cycle["A" if domain == "A" else "B"]
         return weight * self.identity if kind == "identity" else weight
 
-    def _needed(self, tensor: str) -> bool:
-        return tensor.replace("rec", "cycle").replace("idt", "identity") in self.terms or tensor.startswith("fake")
-
     def forward(self, step: Step) -> None:
         """Translate, map to itself and reconstruct; grids and metrics see all of it, training what it needs.
 
         Passes through one network share a batch.
         """
-        wanted = set(self.tensors) if step.training else {"rec_A", "rec_B", "idt_A", "idt_B"}
+        wanted = {name for name, output in self.tensors.items() if output.for_losses or not step.training}
         if step["real_A"].shape[1] != step["real_B"].shape[1]:
-            if {"idt_A", "idt_B"} & set(self.tensors):
+            if any(self.tensors[name].for_losses for name in ("idt_A", "idt_B")):
                 raise GanzooError(
                     "method.identity: the domains differ in channels, so this term has no meaning: set it to 0"
                 )

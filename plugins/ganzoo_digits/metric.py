@@ -77,7 +77,7 @@ class DigitsDistance(Metric):
     """
 
     directions = ("AB",)
-    real: Literal["", "measured", "train"] = "measured"
+    reference: Literal["", "measured", "train"] = "measured"
     about: Mapping[str, str] = MappingProxyType({"network": "the classifier of A and B"})
 
     domain: Classifier
@@ -101,7 +101,7 @@ class DigitsDistance(Metric):
         """Return the features of the translations, (B, 1536)."""
         return {"features": self.features(step["fake_B"].clamp(-1, 1))}
 
-    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+    def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         """Return the features of real images, likewise."""
         return {"features": self.features(step[f"real_{domain}"])}
 

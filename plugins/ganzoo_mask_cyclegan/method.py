@@ -19,7 +19,6 @@ from ganzoo.interfaces import (
     forward_together,
     generator_loss,
 )
-from ganzoo.masks.roles import source_of
 from ganzoo_cyclegan.method import CycleGAN, Weight
 from ganzoo_mask_cyclegan.encoder import MaskEncoder
 
@@ -86,7 +85,7 @@ class MaskCycleGAN(MethodWrapper):
 
     def mask(self, step: Step, name: str) -> Tensor:
         """Return the mask of the real image that an image of the step was made from."""
-        return self.masks.mask("input", step, f"real_{source_of(name)}")
+        return self.masks.mask("input", step, f"real_{self.masks.source_of(name)}")
 
     def generate(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
         """Return what a generator with its mask encoder makes of images of the step."""

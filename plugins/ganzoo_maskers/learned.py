@@ -35,7 +35,7 @@ class Learned(Masker):
         smoothness: weight of the mask's total variation, a mean over neighbours.
     """
 
-    trains: Literal["", "alone", "along"] = "along"
+    trains: Literal["", "separate", "joint"] = "joint"
 
     def __init__(
         self,

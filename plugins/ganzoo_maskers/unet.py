@@ -53,7 +53,7 @@ class UNet(Masker):
         for name, given in wanted.items():
             if found and given not in (None, sizes[name]):
                 raise GanzooError(f"{found[0]}: its {name} is {sizes[name]}, not {given}: leave {name} out")
-        self.trains = "" if found else "alone"
+        self.trains = "" if found else "separate"
         self._build(**{name: given or sizes[name] for name, given in wanted.items()})
         if found:
             try:

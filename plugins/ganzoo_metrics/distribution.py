@@ -56,9 +56,9 @@ class SetDistance(Metric):
     """
 
     def __init__(self, name: str, look: Look, distance: Distance, real: Real) -> None:
-        self.name, self.look, self.distance, self.real, self.seed = name, look, distance, real, 0
+        self.name, self.look, self.distance, self.reference, self.seed = name, look, distance, real, 0
         source = source_of(look.weights)
-        self.real_key = f"{look.label} {look.how} {look.side} {source.key}"
+        self.cache_key = f"{look.label} {look.how} {look.side} {source.key}"
         self.sources = {"weights": source}
         self.about = {"network": look.label, "weights": source.key, "resizing": look.how}
 
@@ -74,7 +74,7 @@ class SetDistance(Metric):
         """Return the features of a direction's translations, (B, d)."""
         return {"features": self.features(step, f"fake_{direction[1]}")}
 
-    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+    def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         """Return the features of real images, (B, d)."""
         return {"features": self.features(step, f"real_{domain}")}
 
@@ -84,7 +84,7 @@ class SetDistance(Metric):
 
         They are left in the step, for the next metric that looks in the same way.
         """
-        key = f"features of {name}: {self.real_key}"
+        key = f"features of {name}: {self.cache_key}"
         if key not in step:
             images = step[name]
             with torch.autocast(images.device.type, enabled=False):

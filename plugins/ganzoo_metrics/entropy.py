@@ -38,9 +38,9 @@ class Entropy(Metric):
     def __init__(self, task: Task, model: str, weights: Path | None, classes: int, real: Real) -> None:
         self.name = f"entropy_{task}"
         self.pretrained = pretrained(self.name, task, model, weights, classes)
-        self.real = real
+        self.reference = real
         source = self.pretrained.source
-        self.real_key = f"{self.name} {self.pretrained.label} {source.key}"
+        self.cache_key = f"{self.name} {self.pretrained.label} {source.key}"
         self.sources = {"weights": source}
         self.about = {"network": self.pretrained.label, "weights": source.key}
 
@@ -58,7 +58,7 @@ class Entropy(Metric):
         seen = source in step and direction[0] in self.visible
         return found | ({"source": self.of(step[source])} if seen else {})
 
-    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+    def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         """Return the same of real images."""
         return {"real": self.of(step[f"real_{domain}"])}
 
@@ -173,7 +173,7 @@ class EntropyDetection(Entropy):
         real: Real = "measured",
     ) -> None:
         super().__init__("detection", model, weights, classes, real)
-        self.real_key += f" {threshold}"
+        self.cache_key += f" {threshold}"
         self.threshold = threshold
 
     def entropies(self, images: Tensor) -> Tensor:

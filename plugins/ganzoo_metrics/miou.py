@@ -146,5 +146,5 @@ def planes_that_look(masks: Roles) -> int:
             "translation what its source has: name a model"
         )
     planes = torch.zeros(1, masks.maskers["labels"].planes, 8, 8)
-    planes = masks.uses["labels"](planes) if "labels" in masks.uses else planes
+    planes = masks.transforms["labels"](planes) if "labels" in masks.transforms else planes
     return planes.shape[1] if planes.shape[1] > 1 else 0

@@ -48,7 +48,7 @@ class SWD(Metric):
     ) -> None:
         self.patches = patches
         self.projections = projections
-        self.real = real
+        self.reference = real
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Keep the directions into images. Raises GanzooError when there are none, or images are too small."""
@@ -63,7 +63,7 @@ class SWD(Metric):
         """Return patches of each translation, (B, patches, C, 7, 7) of each level, by its side."""
         return self.drawn(rounded(step[f"fake_{direction[1]}"]) / 127.5 - 1, step, f"fake/{direction}")
 
-    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+    def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         """Return the same of real images."""
         return self.drawn(step[f"real_{domain}"], step, f"real/{domain}")
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Adversarial, Direction, Method, Phase, Step, generator_loss, halvings
+from ganzoo.interfaces import Adversarial, Direction, Method, Output, Phase, Step, generator_loss, halvings
 from ganzoo_cyclegan.layers import crop_to
 from ganzoo_cyclegan.method import Count, Weight
 from ganzoo_munit.autoencoder import MUNITGenerator
@@ -63,7 +63,12 @@ class MUNIT(Method):
             Phase("discriminator", ("D",), self.critic_losses, forward="detached" if share_styles else "fresh"),
             Phase("generator", ("G",), self.generator_losses, forward="shared" if share_styles else "fresh"),
         ]
-        self.tensors = ["fake_B", "fake_A", "idt_A", "idt_B", *(["rec_A", "rec_B"] if cycle else [])]
+        self.tensors = {
+            "fake_B": Output("A", "B"),
+            "fake_A": Output("B", "A"),
+            **{f"{kind}_{domain}": Output(domain, domain) for kind in (["rec"] if cycle else []) for domain in "AB"},
+            **{f"idt_{domain}": Output(domain, domain) for domain in "AB"},
+        }
 
     def prepare(self, reader: Reader) -> None:
         """Raise GanzooError for a generator that makes classes of images that have none."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Masker, Method, Optim, Phase, Roles, Slot, Step
+from ganzoo.interfaces import Direction, Masker, Method, Optim, Output, Phase, Roles, Slot, Step
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -50,7 +50,7 @@ class Segmenter(Method):
         self.slots = {"S": Slot("masker", ("A",), calls=("logits",), default={"masker": "unet"})}
         self.optims = {"S": Optim(("S",), kind, {**options, "weight_decay": weight_decay})}
         self.phases = [Phase("segmenter", ("S",), self.losses)]
-        self.tensors = ["mask_A"]
+        self.tensors = {"mask_A": Output("A", "")}
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
         """Take the masker. Raises GanzooError for one that has nothing to learn, or makes several planes."""

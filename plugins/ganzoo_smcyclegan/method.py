@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Adversarial, MethodWrapper, Roles, Step
+from ganzoo.interfaces import Adversarial, MethodWrapper, Output, Roles, Step
 from ganzoo_cyclegan.method import CycleGAN, Weight
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -58,6 +58,9 @@ class SMCycleGAN(MethodWrapper):
         if pooled == "raw":
             self.cyclegan.pooled = self.pooled_raw
         super().__init__(self.cyclegan)
+        if pooled == "raw":
+            pooled_images = {f"pooled_{domain}": Output(None, domain, False, False) for domain in "AB"}
+            self.tensors = {**self.tensors, **pooled_images}
         self.probability = mask_probability
         self.flow = flow
         self.pooled = pooled

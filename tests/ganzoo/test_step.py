@@ -111,6 +111,7 @@ def test_a_generated_image_is_served_its_sources_given_mask() -> None:
     step["given_mask_A"], step["given_mask_B"] = torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8)
     step["fake_B"], step["fake_A"], step["rec_A"] = (torch.rand(2, 3, 8, 8) for _ in range(3))
     roles = Roles({"discriminator": Random()})
+    roles.set_sources({"fake_B": "A", "fake_A": "B", "rec_A": "A", "pooled_B": None})
     assert roles.mask("discriminator", step, "fake_B").sum() == 0
     assert roles.mask("discriminator", step, "rec_A").sum() == 0
     assert roles.mask("discriminator", step, "fake_A").mean() == 1

@@ -140,7 +140,7 @@ def test_the_heads_are_built_at_setup_and_left_out_without_the_term() -> None:
     assert isinstance(made, Projections)
     assert [head[0].in_features for head in made.heads] == [3, 4, 8, 8]  # type: ignore[index]
     plain = CUT(nce=0)
-    assert "F" not in plain.slots and plain.tensors == ["fake_B"]
+    assert "F" not in plain.slots and list(plain.tensors) == ["fake_B"]
 
 
 def test_masks_show_and_compose() -> None:

@@ -133,7 +133,7 @@ def test_each_image_is_painted_by_itself(home: Path, start: str) -> None:
             alone = Step({}, samples=[sample], index=-1, training=False)
             one = made.translate(step[f"real_{source}"][i : i + 1], "AB" if source == "A" else "BA", alone)
             assert torch.equal(one[0], step[f"fake_{target}"][i])
-    assert made.tensors == ["fake_B", "fake_A"]
+    assert list(made.tensors) == ["fake_B", "fake_A"]
 
 
 def test_the_style_is_that_of_a_drawn_painting(home: Path) -> None:
@@ -162,7 +162,7 @@ def test_noise_is_keyed_by_the_sample(home: Path) -> None:
 
 def test_one_direction_alone(home: Path) -> None:
     made = method(home, direction="BA", normalize=False)
-    assert made.directions == ("BA",) and made.tensors == ["fake_A"] and set(made.slots) == {"paintings_A"}
+    assert made.directions == ("BA",) and list(made.tensors) == ["fake_A"] and set(made.slots) == {"paintings_A"}
     step = batch_step(1, SIZE, training=False)
     made.forward(step)
     assert "fake_A" in step and "fake_B" not in step

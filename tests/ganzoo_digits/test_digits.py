@@ -215,7 +215,7 @@ def test_true_pairs_are_near_to_b_by_the_judges_features_and_originals_far(digit
     made.prepare(0)
     step = step_of(digits)
     step["real_B"] = to_float(np.stack([digits.sample("test", "B", i).image for i in range(600)]))
-    real = made.real_rows(step, "B")
+    real = made.reference_rows(step, "B")
     near = made.compute(made.rows(step, "AB"), real)["fd_classifier"]
     far = made.compute(made.rows(step_of(digits, step["real_A"]), "AB"), real)["fd_classifier"]
     assert 0 <= near < 0.1 * far

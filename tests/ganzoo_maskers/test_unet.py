@@ -276,7 +276,7 @@ def test_places_without_weights_are_told(make: Callable[..., UNet], run: Path, t
     home = copy_of(run, tmp_path / "copy")
     described = yaml.safe_load((home / "resolved.yaml").read_text())
     (home / "checkpoints/last").rename(home / "checkpoints/step-3")
-    assert f"{home}: there is no checkpoint yet" in refusal(make, weights=home)
+    assert f"{home}/checkpoints: there is no checkpoint yet" in refusal(make, weights=home)
     described["method"], described["networks"] = {"method": "cyclegan"}, {"G": {"generator": "unet"}}
     (home / "resolved.yaml").write_text(json.dumps(described))
     assert f"{home}: a run of the method 'cyclegan', which trains no unet" in refusal(make, weights=home)

@@ -157,7 +157,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(options: dict[str, Any]) -
     networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
     engine = engine_of(CycleGAN(), networks)
     method: Method = engine.method
-    method.masks = Roles({"discriminator": File()})
+    method.bind({}, Roles({"discriminator": File()}))
     measure = metric(method.masks, **options)
     reader = Reader(Masked(size=8, test=5), ImageSettings(size=8))
     found = [figures_of(engine, reader, measure, batch=batch) for batch in (1, 2, 16)]

@@ -133,7 +133,7 @@ def test_any_classifier_gives_features(library: str, network: str, width: int, w
     assert found.shape == (2, width)
     assert made.about["network"] == f"{library}/{network}"
     assert made.sources["weights"].path == weights(network, library)
-    assert made.sources["weights"].key == made.about["weights"] in made.real_key
+    assert made.sources["weights"].key == made.about["weights"] in made.cache_key
 
 
 def test_googlenet_is_shown_the_range_that_it_was_trained_on(tmp_path: Path) -> None:

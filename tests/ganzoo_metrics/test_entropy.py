@@ -76,7 +76,7 @@ def translated(count: int = 2) -> Step:
 @pytest.mark.parametrize("task", MODELS)
 def test_the_formula(folder: Path, task: str) -> None:
     measure, step = metric(folder, task), translated()
-    rows, real = measure.rows(step, "AB"), measure.real_rows(step, "B")
+    rows, real = measure.rows(step, "AB"), measure.reference_rows(step, "B")
     found = measure.compute(rows, real)
     for which, name in (("fake", "fake_B"), ("source", "real_A"), ("real", "real_B")):
         each = [plainly(task, one[None]) for one in step[name]]
@@ -139,7 +139,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(folder: Path, task: str) -
     assert set(found[0]) == {f"entropy_{task}_{one}{end}" for one in whiches for end in ("", boxes) if end is not None}
     image = torch.from_numpy(reader.dataset.sample("test", "B", 0).image)
     real, measure = Step({"real_B": image.permute(2, 0, 1)[None] / 127.5 - 1}), metric(folder, task, reader)
-    expected = measure.compute({}, measure.real_rows(real, "B"))[f"entropy_{task}_real"]
+    expected = measure.compute({}, measure.reference_rows(real, "B"))[f"entropy_{task}_real"]
     assert found[0][f"entropy_{task}_real"] == pytest.approx(expected, rel=1e-4)
 
 
@@ -162,17 +162,17 @@ def test_sources_that_are_not_known_are_left_out(folder: Path) -> None:
 
 def test_what_real_figures_follow_from_is_their_key(folder: Path) -> None:
     keys = [
-        metric(folder, "classification").real_key,
-        metric(folder, "segmentation").real_key,
-        metric(folder, "detection").real_key,
-        metric(folder, "detection", threshold=0.3).real_key,
-        metric(folder, "classification", weights=saved(folder, CLASSIFIER, 4), classes=4).real_key,
+        metric(folder, "classification").cache_key,
+        metric(folder, "segmentation").cache_key,
+        metric(folder, "detection").cache_key,
+        metric(folder, "detection", threshold=0.3).cache_key,
+        metric(folder, "classification", weights=saved(folder, CLASSIFIER, 4), classes=4).cache_key,
     ]
     assert len(set(keys)) == 5
     measure = metric(folder, "classification")
-    assert measure.real == "measured" and metric(folder, "classification", real="train").real == "train"
+    assert measure.reference == "measured" and metric(folder, "classification", real="train").reference == "train"
     assert measure.about["network"] == f"torchvision/{CLASSIFIER}"
-    assert measure.about["weights"] == measure.sources["weights"].key in measure.real_key
+    assert measure.about["weights"] == measure.sources["weights"].key in measure.cache_key
 
 
 def test_label_maps_are_left_out(folder: Path) -> None:

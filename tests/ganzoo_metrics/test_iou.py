@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.data.loader import Reader, evaluation_rows
-from ganzoo.interfaces import Masker, Sample, Split
+from ganzoo.interfaces import Masker, Method, Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.settings import ImageSettings
@@ -77,7 +77,7 @@ def evaluation_step(dataset: Masked, size: int, fit: str = "stretch") -> Step:
 
 def supervised(dataset: Masked, size: int = 8, fit: str = "stretch") -> MaskIoU:
     metric, method = MaskIoU(), Segmenter()
-    method.masks = Roles()
+    Method.bind(method, {}, Roles())
     metric.bind(method, Reader(dataset, ImageSettings(size=size, fit=fit)))  # type: ignore[arg-type]
     metric.prepare(0)
     return metric
@@ -146,7 +146,7 @@ def test_what_is_not_there_to_be_compared_is_told() -> None:
 
 def translating(maskers: dict[str, Masker], **options: str) -> MaskIoU:
     metric, method = MaskIoU(**options), CycleGAN()  # type: ignore[arg-type]
-    method.masks = Roles(maskers)
+    method.bind({}, Roles(maskers))
     metric.bind(method, Reader(Masked(), ImageSettings(size=8)))
     metric.prepare(0)
     return metric

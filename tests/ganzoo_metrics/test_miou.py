@@ -165,7 +165,7 @@ def test_an_evaluation_does_not_depend_on_its_batches() -> None:
     torch.manual_seed(0)
     method = Pix2Pix()
     engine = engine_of(method, {"G_AB": nn.Conv2d(K, 3, 1), "D_AB": nn.Conv2d(K + 3, 3, 1)})
-    method.masks = Roles({"labels": Brightest()})
+    method.bind(engine.networks, Roles({"labels": Brightest()}))
     reader = Reader(Labelled(test=5), ImageSettings(size=SIZE))
     found = []
     for batch in (1, 2, 16):

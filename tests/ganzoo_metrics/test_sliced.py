@@ -89,7 +89,7 @@ def test_the_figures() -> None:
     measure = metric(seed=5, patches=3, projections=4)
     step = Step({name: drawn(2, 3, SIZE, SIZE, seed=i) for i, name in enumerate(("fake_B", "real_B"))}, samples=(4, 9))
     step["real_B"] = to_float(to_uint8(step["real_B"]))  # as all data are; translations count as files hold them
-    rows, real = measure.rows(step, "AB"), measure.real_rows(step, "B")
+    rows, real = measure.rows(step, "AB"), measure.reference_rows(step, "B")
     assert {side: one.shape for side, one in rows.items()} == dict.fromkeys(("32", "16"), (2, 3, 3, 7, 7))
     found = measure.compute(rows, real)
     expected = {}
@@ -109,10 +109,10 @@ def test_draws_are_keyed_by_seed_image_level_and_side() -> None:
     rows = metric().rows(step, "AB")["32"]
     alone = Step({name: one[1:] for name, one in step.items()}, samples=(9,))
     torch.testing.assert_close(metric().rows(alone, "AB")["32"], rows[1:])
-    for other in (metric(seed=1).rows(step, "AB"), metric().real_rows(step, "B")):
+    for other in (metric(seed=1).rows(step, "AB"), metric().reference_rows(step, "B")):
         assert not torch.isclose(other["32"], rows).all(2).all(2).all(2).any(1).all()
-    same = metric().compute(metric().rows(step, "AB"), metric().real_rows(step, "B"))
-    assert metric(seed=1).compute(metric().rows(step, "AB"), metric().real_rows(step, "B")) != same
+    same = metric().compute(metric().rows(step, "AB"), metric().reference_rows(step, "B"))
+    assert metric(seed=1).compute(metric().rows(step, "AB"), metric().reference_rows(step, "B")) != same
 
 
 @pytest.mark.parametrize("channels", [2, 3])
@@ -158,7 +158,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(real: str) -> None:
         for i in range(3 if real == "measured" else 10):
             image = reader.dataset.sample("test" if real == "measured" else "train", "B", i).image
             step = Step({"real_B": torch.from_numpy(image).permute(2, 0, 1)[None] / 127.5 - 1}, samples=(i,))
-            rows["real"].append(measure.real_rows(step, "B")["32"])
+            rows["real"].append(measure.reference_rows(step, "B")["32"])
     expected = measure.compute(*({"32": torch.cat(some)} for some in rows.values()))
     assert found[0]["swd_32_AB"] == pytest.approx(expected["swd_32"], rel=1e-4)
 
@@ -173,7 +173,7 @@ def test_it_falls_as_translations_come_nearer() -> None:
         sharp = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 127.5 - 1
         step = Step({"fake_B": (1 - blur) * sharp + blur * nn.functional.avg_pool2d(sharp, 3, 1, 1)}, samples=range(12))
         step["real_B"] = sharp
-        found.append(measure.compute(measure.rows(step, "AB"), measure.real_rows(step, "B"))["swd_32"])
+        found.append(measure.compute(measure.rows(step, "AB"), measure.reference_rows(step, "B"))["swd_32"])
     assert found == sorted(found) and found[2] > 1.4 * found[0]
 
 

@@ -29,7 +29,7 @@ class Fixed(Method):
     """Knows two styles and draws either, whatever the numbers of a draw would be."""
 
     def __init__(self) -> None:
-        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], []
+        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], {}
 
     def forward(self, step: Step) -> None:
         """Make nothing: only its styles are asked for."""
@@ -46,7 +46,7 @@ class Tinted(Method):
 
     def __init__(self, tint: float, image: float) -> None:
         self.tint, self.image = tint, image
-        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], []
+        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], {}
 
     def forward(self, step: Step) -> None:
         pass

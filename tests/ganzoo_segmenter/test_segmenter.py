@@ -20,7 +20,7 @@ from ganzoo import GanzooError
 from ganzoo.check.parts_table import check
 from ganzoo.engine.engine import Engine
 from ganzoo.evaluation.sample_grid import columns
-from ganzoo.interfaces import Masker
+from ganzoo.interfaces import Masker, Output
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
@@ -236,9 +236,9 @@ def test_what_was_learnt_serves_in_a_role(trained: Path, discs: Path) -> None:
 
 def test_a_grid_shows_image_given_mask_and_made_mask(trained: Path) -> None:
     step = Step({"real_A": torch.zeros(1, 3, 4, 4), "given_mask_A": torch.ones(1, 1, 4, 4)})
-    assert columns(step, "A") == ["real_A"]
+    assert columns(step, "A", {"mask_A": Output("A", "")}) == ["real_A"]
     step["mask_A"] = step["logits_A"] = torch.zeros(1, 1, 4, 4)
-    assert columns(step, "A") == ["real_A", "given_mask_A", "mask_A"]
+    assert columns(step, "A", {"mask_A": Output("A", "")}) == ["real_A", "given_mask_A", "mask_A"]
     with Image.open(sorted((trained / "samples").iterdir())[-1]) as grid:
         pixels = np.array(grid)
     assert pixels.shape[1] == 3 * 16 + 2 * 2

@@ -76,7 +76,7 @@ def assert_trains_plainly(
             total = torch.stack(list(expected.values())).sum()
             wanted = dict(zip(trained, torch.autograd.grad(total, list(trained.values())), strict=True))
             waiting += [(name, {key: wanted[key] for key in weights[name]}) for name in phase.steps]
-            if phase.waits:
+            if phase.defer_step:
                 continue
             for name, mine in waiting:
                 for key, gradient in mine.items():

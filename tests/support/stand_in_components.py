@@ -65,7 +65,7 @@ class Picky(Method):
             raise GanzooError("colour: nobody can see octarine")
         calls = ("encode", "decode")
         self.slots = {"G_A": Slot("generator", ("A",), "A", calls=calls, default={"generator": "codec", "size": 1})}
-        self.optims, self.phases, self.tensors = {}, [], []
+        self.optims, self.phases, self.tensors = {}, [], {}
 
     def forward(self, step: Step) -> None:
         pass

@@ -14,7 +14,7 @@ from ganzoo.data.loader import Reader
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator
-from ganzoo.interfaces import Dataset, Masker, Method, Metric, Optim, Phase, Sample, Slot, Split
+from ganzoo.interfaces import Dataset, Masker, Method, Metric, Optim, Output, Phase, Sample, Slot, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
@@ -108,7 +108,7 @@ class TwoPlayers(Method):
         generator = Phase("generator", ("G",), self.generator_losses, every=generator_every)
         critic = Phase("critic", ("D",), self.critic_losses, every=critic_every, forward="detached")
         self.phases = [critic, generator] if critic_first else [generator, critic]
-        self.tensors = ["fake_B"]
+        self.tensors = {"fake_B": Output("A", "B")}
         self.forwards = 0
         self.seen: list[tuple[str, bool]] = []
 
@@ -156,7 +156,7 @@ class EncodeDecode(Method):
             Phase("critic", ("D",), self.critic_losses, forward="fresh"),
             Phase("generator", ("G",), self.generator_losses, forward="fresh"),
         ]
-        self.tensors = ["fake_B", "rec_A"]
+        self.tensors = {"fake_B": Output("A", "B"), "rec_A": Output("A", "A")}
         self.styles: dict[str, Tensor] = {}
 
     def forward(self, step: Step) -> None:
@@ -182,7 +182,7 @@ class BuiltAtSetup(Method):
         self.slots = {"G_AB": Slot("generator", ("A",), "B"), "F": Slot("")}
         self.optims = {"G": Optim(("G_AB",)), "F": Optim(("F",))}
         self.phases = [Phase("generator", ("G", "F"), self.losses)]
-        self.tensors = ["fake_B"]
+        self.tensors = {"fake_B": Output("A", "B")}
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
         self.forward(example)
@@ -202,7 +202,7 @@ class Nothing(Method):
     slots: Mapping[str, Slot] = {}
     optims: Mapping[str, Optim] = {}
     phases = ()
-    tensors = ()
+    tensors: Mapping[str, Output] = {}
 
     def forward(self, step: Step) -> None:
         """Make nothing."""
@@ -216,7 +216,7 @@ class Toy(Method):
         self.slots = {"G": Slot("generator", ("A",), "A")}
         self.optims = {"G": Optim(("G",), optimizer=torch.optim.SGD, options={}, clip=clip)}
         self.phases = [Phase("only", ("G",), lambda step: {"loss": self.loss(step["rec_A"])})]
-        self.tensors = ["rec_A"]
+        self.tensors = {"rec_A": Output("A", "A")}
         self.undone = 0
 
     def forward(self, step: Step) -> None:

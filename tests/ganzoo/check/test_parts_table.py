@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ganzoo.check.parts_table import check
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Optim, Phase, Sample, Slot, Split
+from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Optim, Output, Phase, Sample, Slot, Split
 from ganzoo.plugins import Plugins, find_entry_points
 from ganzoo.randomness import Draws
 from ganzoo.recipe.reader import read_recipe
@@ -101,7 +101,7 @@ class Awkward(Method):
         }
         self.optims = {"all": Optim(("G", "D", "F"))}
         self.phases = [Phase("only", ("all",), self.losses, forward="fresh")]
-        self.tensors = ["fake_B"]
+        self.tensors = {"fake_B": Output("A", "B")}
         self.drawn: list[str] = []
 
     def setup(self, example: Step) -> dict[str, nn.Module]:

@@ -94,8 +94,8 @@ def test_classes_are_never_mixed(root: Path, fit: str) -> None:
 
 def test_a_grid_shows_their_colours(root: Path) -> None:
     planes = FORM.batch(labels()[:, :, None])
-    assert torch.equal(as_image(planes, "real_A", classes=True), colour_classes(planes))
-    assert as_image(planes[:, :1], "discriminator_mask_real_A", classes=True).shape[1] == 3
+    assert torch.equal(as_image(planes, "A", {"A": CLASSES}), colour_classes(planes))
+    assert as_image(planes[:, :1], "", {"A": CLASSES}).shape[1] == 3
     assert Step({"real_A": planes}, classes={"A": CLASSES}).classes == {"A": CLASSES}
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.engine.precision import GROW_AFTER, START, LossScale
-from ganzoo.interfaces import Method, Optim, Phase, Slot
+from ganzoo.interfaces import Method, Optim, Output, Phase, Slot
 from ganzoo.step import Step
 from tests.support.stand_in_methods import (
     batch_step,
@@ -20,14 +20,19 @@ from tests.support.stand_in_methods import (
 class Twice(Method):
     """Two phases that train one network from one forward; the first may wait for the second's gradients."""
 
-    def __init__(self, *, waits: bool = True, second_every: int = 1) -> None:
+    def __init__(self, *, defer_step: bool = True, second_every: int = 1) -> None:
         self.slots = {"G": Slot("generator", ("A",), "B")}
         self.optims = {"G": Optim(("G",))}
         self.phases = [
-            Phase("near", ("G",), lambda step: {"l2": (step["fake_B"] - step["real_B"]).square().mean()}, waits=waits),
+            Phase(
+                "near",
+                ("G",),
+                lambda step: {"l2": (step["fake_B"] - step["real_B"]).square().mean()},
+                defer_step=defer_step,
+            ),
             Phase("small", ("G",), lambda step: {"l2": step["fake_B"].square().mean()}, every=second_every),
         ]
-        self.tensors = ["fake_B"]
+        self.tensors = {"fake_B": Output("A", "B")}
         self.forwards = 0
 
     def forward(self, step: Step) -> None:

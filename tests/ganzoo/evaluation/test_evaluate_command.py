@@ -74,12 +74,12 @@ from ganzoo import hookimpl
 from ganzoo.interfaces import Metric
 GANZOO_INTERFACE = 1
 class Lightness(Metric):
-    real = "measured"
+    reference = "measured"
     def __init__(self, *, breaks_at: int = 0, figure: str = "gap"):
         self.breaks_at, self.figure = breaks_at, figure
     def rows(self, step, direction):
         return {"mean": step[f"fake_{direction[1]}"].mean(dim=(1, 2, 3))}
-    def real_rows(self, step, domain):
+    def reference_rows(self, step, domain):
         return {"mean": step[f"real_{domain}"].mean(dim=(1, 2, 3))}
     def compute(self, rows, real):
         if len(rows["mean"]) == self.breaks_at:

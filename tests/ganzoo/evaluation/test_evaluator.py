@@ -14,7 +14,7 @@ from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.sample_grid import columns, draw_grid
-from ganzoo.interfaces import Direction, Metric, Split
+from ganzoo.interfaces import Direction, Metric, Output, Split
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
@@ -113,13 +113,16 @@ def test_what_is_not_finite_gives_no_figures(value: float) -> None:
     assert found.failed == dict.fromkeys(metrics, "fake_A is not finite: there is nothing to measure")
 
 
+OUTPUTS = {"fake_B": Output("A", "B"), "rec_A": Output("A", "A")}
+
+
 def test_a_grid_shows_every_column_and_mask() -> None:
     step = Step({f"real_{domain}": torch.full((2, 3, 4, 4), -1.0) for domain in "AB"}, samples=range(2))
     step["fake_B"], step["rec_A"] = torch.full((2, 3, 4, 4), 0.5), torch.full((2, 3, 4, 4), 3.0)
     step["discriminator_mask_real_A"], step["true_B"] = torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)
-    assert columns(step, "A") == ["real_A", "discriminator_mask_real_A", "fake_B", "true_B", "rec_A"]
-    assert columns(step, "B") == ["real_B"]
-    grid = draw_grid(step)
+    assert columns(step, "A", OUTPUTS) == ["real_A", "discriminator_mask_real_A", "fake_B", "true_B", "rec_A"]
+    assert columns(step, "B", OUTPUTS) == ["real_B"]
+    grid = draw_grid(step, OUTPUTS)
     assert grid.shape[1] == 2 * 4 + 2
     row = grid[0, 1]
     found = [float(row[6 * i]) for i in range(5)]

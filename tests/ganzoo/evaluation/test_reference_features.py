@@ -41,13 +41,13 @@ class Gap(Metric):
     looked: ClassVar[list[int]] = []
 
     def __init__(self, real: str = "measured", key: str = "") -> None:
-        self.real, self.real_key = real, key  # type: ignore[assignment]
+        self.reference, self.cache_key = real, key  # type: ignore[assignment]
         self.about = {"implementation": "plain sums"}
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         return {"sum": step[f"real_{direction[0]}"].double().sum(dim=(1, 2, 3))}
 
-    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+    def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         Gap.looked.append(len(step[f"real_{domain}"]))
         return {"sum": step[f"real_{domain}"].double().sum(dim=(1, 2, 3))}
 
@@ -142,10 +142,10 @@ class Broken(Gap):
             raise ZeroDivisionError("planted")
         return super().rows(step, direction)
 
-    def real_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
+    def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         if self.where == "real":
             raise GanzooError("planted: a line for users")
-        return super().real_rows(step, domain)
+        return super().reference_rows(step, domain)
 
     def compute(self, rows: dict[str, Tensor], real: dict[str, Tensor]) -> dict[str, float]:  # type: ignore[override]
         raise KeyError("planted")

@@ -1,8 +1,9 @@
-"""What a run's sample grid shows: the columns of the usual cases, the judge's masks among them, in their order."""
+"""The columns of a run's sample grid in the usual cases, the discriminators' masks among them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 import ganzoo
 from ganzoo.data.image_io import to_uint8
 from ganzoo.evaluation.sample_grid import GAP, as_image, columns, draw_grid
+from ganzoo.interfaces import Output
 from ganzoo.step import Step
 from ganzoo.training import loop
 from tests.support.tiny_run import make_images, write_recipe
@@ -34,7 +36,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"maskers": {"discriminator": ROUND}},
         "real discriminator_mask_real fake discriminator_mask_fake rec idt",
     ),
-    "composite and judge": (
+    "composite and discriminator": (
         {"method": {"method": "smcyclegan"}, "maskers": SHARED},
         "real composite_mask_real discriminator_mask_real fake composite_mask_fake discriminator_mask_fake rec idt",
     ),
@@ -44,13 +46,16 @@ SEGMENTER = {"method": {"method": "segmenter"}, "networks": {"S": {"masker": "un
 NOTHING: dict[str, Any] = {"metrics": [], "every": 0, "best": None}
 
 
-def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> tuple[Step, Tensor]:
-    """Train a step; return the step that its sample grid was drawn of, and the grid as written, (H, W, 3), 0 … 255."""
-    seen: list[Step] = []
+Outputs = Mapping[str, Output]
 
-    def spy(step: Step) -> Tensor:
-        seen.append(step)
-        return draw_grid(step)
+
+def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> tuple[Step, Tensor, Outputs]:
+    """Train a step; return the step of its sample grid, the grid as written, (H, W, 3), 0 … 255, and the outputs."""
+    seen: list[tuple[Step, Outputs]] = []
+
+    def spy(step: Step, outputs: Outputs) -> Tensor:
+        seen.append((step, outputs))
+        return draw_grid(step, outputs)
 
     monkeypatch.setattr(loop, "draw_grid", spy)
     file = write_recipe(folder, evaluate=NOTHING, data=sections.pop("data", {}))
@@ -58,8 +63,8 @@ def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> tup
     ganzoo.run(file, "train.steps=1", root=folder / "runs")
     with Image.open(folder / "runs/tiny/default/samples/step-0000001.png") as image:
         grid = torch.from_numpy(np.array(image))
-    (step,) = seen
-    return step, grid
+    ((step, outputs),) = seen
+    return step, grid, outputs
 
 
 def names(kinds: str, domain: str) -> list[str]:
@@ -70,13 +75,13 @@ def names(kinds: str, domain: str) -> list[str]:
 @pytest.mark.parametrize("case", CASES)
 def test_a_grid_tells_where_it_shows_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     sections, _ = CASES[case]
-    step, grid = drawn(tmp_path, monkeypatch, **sections)
+    step, grid, outputs = drawn(tmp_path, monkeypatch, **sections)
     with Image.open(tmp_path / "runs/tiny/default/samples/step-0000001.png") as image:
         told = json.loads(image.info["places"])
-    assert list(told["columns"]) == [*columns(step, "A"), *columns(step, "B")]
+    assert list(told["columns"]) == [*columns(step, "A", outputs), *columns(step, "B", outputs)]
     assert len(told["tops"]) == len(step["real_A"])
     for name, (left, width, height) in told["columns"].items():
-        wanted = to_uint8(as_image(step[name], name))
+        wanted = to_uint8(as_image(step[name], "" if "mask" in name else name[-1]))
         for top, image_of in zip(told["tops"], wanted, strict=True):
             assert (grid[top : top + height, left : left + width].numpy() == image_of).all(), name
 
@@ -84,27 +89,29 @@ def test_a_grid_tells_where_it_shows_what(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("case", CASES)
 def test_the_columns_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     sections, kinds = CASES[case]
-    step, grid = drawn(tmp_path, monkeypatch, **sections)
+    step, grid, outputs = drawn(tmp_path, monkeypatch, **sections)
     for domain in "AB":
-        assert columns(step, domain) == names(kinds, domain)
+        assert columns(step, domain, outputs) == names(kinds, domain)
     width, rows = 2 * len(kinds.split()) * (SIZE + GAP) + 2 * GAP, len(step["real_A"])
     assert tuple(grid.shape) == (rows * (SIZE + GAP) - GAP, width, 3)
 
 
 def test_the_columns_of_supervised_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(tmp_path / "images", masks=True)
-    step, grid = drawn(tmp_path, monkeypatch, **SEGMENTER)
-    assert columns(step, "A") == ["real_A", "given_mask_A", "mask_A"]
-    assert columns(step, "B") == ["real_B"]  # its masks are given, but nothing is learnt of them
+    step, grid, outputs = drawn(tmp_path, monkeypatch, **SEGMENTER)
+    assert columns(step, "A", outputs) == ["real_A", "given_mask_A", "mask_A"]
+    assert columns(step, "B", outputs) == ["real_B"]  # its masks are given, but nothing is learnt of them
     assert grid.shape[1] == 4 * (SIZE + GAP) + 2 * GAP
 
 
-def test_the_judges_masks_are_drawn_beside_what_they_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_discriminators_masks_are_drawn_beside_what_they_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """White at the left, where the given masks are; a translation has its source's."""
     make_images(tmp_path / "images", masks=True)
-    step, grid = drawn(tmp_path, monkeypatch, maskers={"discriminator": "file"})
+    step, grid, outputs = drawn(tmp_path, monkeypatch, maskers={"discriminator": "file"})
     shown = names(CASES["discriminator"][1], "A")
-    assert columns(step, "A") == shown
+    assert columns(step, "A", outputs) == shown
     for place, name in enumerate(shown):
         cell = grid[:SIZE, place * (SIZE + GAP) :][:, :SIZE].float()
         half = bool((cell[:, :4] > 250).all() and (cell[:, -4:] < 5).all())  # the edge between was scaled

@@ -160,7 +160,7 @@ class Fickle(Method):
     """Draws the same number for all images, whenever it translates."""
 
     def __init__(self) -> None:
-        self.slots, self.optims, self.phases, self.tensors = {}, {}, [Phase("idle", (), lambda step: {})], []
+        self.slots, self.optims, self.phases, self.tensors = {}, {}, [Phase("idle", (), lambda step: {})], {}
 
     def forward(self, step: Step) -> None:
         pass

@@ -43,8 +43,8 @@ def test_weights_that_changed_between_two_sessions_are_refused(tmp_path: Path) -
 def test_a_fingerprint_is_of_every_weight(tmp_path: Path) -> None:
     unet = UNet(weights=write_unet(tmp_path / "unet.safetensors", 0))
     roles = Roles({"discriminator": unet, "composite": Learned(width=1), "input": Full()})
-    before = roles.fingerprints()
+    before = roles.checksums()
     assert before.keys() == {"discriminator"}  # learned is saved with the run, and full has no weights
     with torch.no_grad():
         next(reversed(list(unet.parameters()))).flatten()[-1] += 1e-3
-    assert roles.fingerprints() != before
+    assert roles.checksums() != before

@@ -22,7 +22,7 @@ from tests.support.tiny_run import lines, make_images
 PLUGIN = '''
 """One method, which has nothing to learn."""
 import ganzoo
-from ganzoo.interfaces import Method
+from ganzoo.interfaces import Method, Output
 
 GANZOO_INTERFACE = 1
 
@@ -31,7 +31,8 @@ class Negative(Method):
     """Turns dark to light."""
 
     def __init__(self):
-        self.slots, self.optims, self.phases, self.tensors = {}, {}, [], ["fake_B", "fake_A"]
+        self.slots, self.optims, self.phases = {}, {}, []
+        self.tensors = {"fake_B": Output("A", "B"), "fake_A": Output("B", "A")}
 
     def forward(self, step):
         for source, target in self.directions:
