@@ -170,7 +170,7 @@ def run(
     root: str | PathLike[str] = "runs",
     fresh: bool = False,
 ) -> dict[str, float]:
-    """Train a recipe, as ``ganzoo run`` does; return the figures of its closing evaluation.
+    """Train a recipe, as ``ganzoo run`` does; return the values of its final evaluation.
 
     Args:
         recipe: the YAML file.
@@ -179,6 +179,7 @@ def run(
         root: where runs are kept.
         fresh: start again, putting an earlier run of this name aside.
     """
+    from ganzoo.training.loop import train
     from ganzoo.training.run import Run
 
-    return Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh).train()
+    return train(Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh))

@@ -1,57 +1,154 @@
-"""Recipe → method with its networks built, bound and named; used to train, to check and to translate."""
+"""Build what a recipe describes: data, method, networks, maskers, losses, metrics, engine; every command uses it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from accelerate import Accelerator
+from torch import nn
 
 from ganzoo.data.label_maps import FAINTEST_MASK
 from ganzoo.data.loader import Reader
-from ganzoo.errors import GanzooError, is_out_of_memory, suggest
+from ganzoo.data.sampler import Sampler, image_counts
+from ganzoo.data.types import OTHER
+from ganzoo.engine.attached_loss import AttachedLoss
+from ganzoo.engine.distributed import start_accelerator
+from ganzoo.engine.engine import Engine
+from ganzoo.errors import GanzooError, is_out_of_memory
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Source, Split
 from ganzoo.masks.postprocess import MaskTransform
-from ganzoo.masks.roles import Roles
+from ganzoo.masks.roles import ROLES, Roles
 from ganzoo.randomness import torch_seed
 from ganzoo.recipe.losses import updates_generators
 from ganzoo.recipe.reader import read_masker
 from ganzoo.recipe.schema import Part, Recipe
-from ganzoo.step import Step, zeros_step
+from ganzoo.step import zeros_step
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 METRICS = "evaluate.metrics"
+PROVIDED = {f"given_{plane}_{domain}": (plane, domain) for plane in ("mask", "labels") for domain in OTHER}
+"""Tensor of a batch → the plane of a sample that it holds, and its domain."""
 
 
-@dataclass(frozen=True)
-class AttachedLoss:
-    """An auxiliary loss and how the recipe uses it."""
+class Experiment:
+    """The objects that a recipe describes, each built when it is first asked for, after those that it needs.
 
-    name: str
-    loss: Loss
-    of: Mapping[str, str]
-    weight: float
-    phase: str
+    A command takes what it uses: ``translate`` the method, ``masks`` the maskers, ``evaluate`` the engine
+    and the metrics, ``check`` and ``run`` all of it.
 
-    def term(self, step: Step, others: Mapping[str, Tensor], masks: Roles) -> Tensor:
-        """Return the weighted term, in float32 whatever the autocast. Raises GanzooError when it cannot be formed."""
-        if self.name in others:
-            raise GanzooError(f"losses.{self.name}: the method has a term of this name; choose another")
-        inputs = {}
-        for key, tensor in self.of.items():
-            found = masks.read(step, tensor)
-            if found is None:
-                raise GanzooError(f"losses.{self.name}: there is no tensor {tensor!r} here{suggest(tensor, step)}")
-            inputs[key] = _precise(found)
-        device = next(iter(inputs.values())).device if inputs else torch.device("cpu")
-        with torch.autocast(device.type, enabled=False):
-            return self.weight * self.loss(**inputs)
+    Args:
+        recipe: a checked recipe.
+        accelerator: of this process; only the engine, the losses and the sampler need it.
+        channels: channels of each domain's images, where there is no data set to ask.
+        training: also build what training alone needs: losses, and what the method prepares.
+
+    Raises GanzooError, at the first use of a part, for what is missing or does not fit.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        accelerator: Accelerator | None = None,
+        *,
+        channels: Mapping[str, int] | None = None,
+        training: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self._accelerator = accelerator
+        self._channels = channels
+        self.training = training
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """Accelerate's object of this process."""
+        if self._accelerator is None:
+            self._accelerator = start_accelerator()
+        return self._accelerator
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set."""
+        dataset: Dataset = self.recipe.data.make()
+        return dataset
+
+    @cached_property
+    def method(self) -> Method:
+        """The method, with networks and maskers built and bound, and what it reads of the data set checked."""
+        if self._channels is not None:
+            return build_method(self.recipe, self._channels)
+        method = build_method(self.recipe, self.dataset.channels)
+        check_pairs(self.recipe, method, self.dataset)
+        check_provided(self.recipe, method, self.dataset)
+        return method
+
+    @cached_property
+    def maskers(self) -> Roles:
+        """The recipe's maskers alone, without networks."""
+        return build_maskers(self.recipe)
+
+    @property
+    def paired(self) -> bool:
+        """Whether images are read in pairs: for a method that learns from pairs, and for no other (none may leak)."""
+        return self.method.paired
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The reader of images, for a method that trains or measures."""
+        return Reader(self.dataset, self.recipe.images, self.paired)
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """The order of the training images."""
+        train, accelerator = self.recipe.train, self.accelerator
+        return Sampler(
+            image_counts(self.dataset, "train"),
+            self.paired,
+            train.batch,
+            train.accumulate,
+            accelerator.num_processes,
+            accelerator.process_index,
+            train.seed,
+        )
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole training."""
+        train = self.recipe.train
+        return train.steps or train.epochs * self.sampler.steps_per_epoch
+
+    @cached_property
+    def losses(self) -> list[AttachedLoss]:
+        """The auxiliary losses, attached to the method, once the method is prepared; none unless ``training``."""
+        if not self.training:
+            return []
+        self.method.prepare(self.reader)
+        return attach_losses(self.recipe, self.method, self.reader, self.accelerator.device)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, with the networks on its device."""
+        train = self.recipe.train
+        return Engine(
+            self.method, self.accelerator, losses=self.losses, lr=train.lr, precision=train.precision, ema=train.ema
+        )
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics by name, bound to the method and the reader."""
+        return build_metrics(self.recipe, self.method, self.reader)
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """What method, losses and metrics read besides recipe and data, by its place in the recipe."""
+        return collect_sources(self.method, self.losses, self.metrics)
 
 
 def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
-    """Make the recipe's method, networks and maskers, initial weights keyed by seed and slot.
+    """Build the recipe's method, networks and maskers, initial weights keyed by seed and slot.
 
     Args:
         recipe: a checked recipe.
@@ -187,11 +284,10 @@ def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
     wanted = dict.fromkeys(method.reads, f"the method {recipe.method.component.name!r}")
     for role in method.masks.maskers:
         if "given" in method.masks.needs(role):
-            kind = "given_labels" if role == "labels" else "given_mask"
             who = f"maskers.{role}: {recipe.maskers[role].component.name!r}"
-            wanted |= {f"{kind}_{domain}": who for domain in dataset.channels}
+            wanted |= {f"given_{ROLES[role].provided}_{domain}": who for domain in dataset.channels}
     for name, who in wanted.items():
-        plane, domain = name.removeprefix("given_").split("_")
+        plane, domain = PROVIDED[name]
         looked_at = {split: _some(dataset, split, domain) for split in SPLITS}
         for split, samples in looked_at.items():
             if any(getattr(sample, plane) is None for sample in samples):
@@ -242,22 +338,13 @@ def collect_sources(method: Method, losses: Iterable[AttachedLoss], metrics: Map
     return found
 
 
-def check_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> bool:
-    """Return whether images are read in pairs: for a method that learns from them, and for no other (none may leak).
-
-    Raises GanzooError when the method needs pairs and the data set has none.
-    """
+def check_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> None:
+    """Raise GanzooError when the method learns from pairs and the data set has none."""
     if method.paired and not dataset.paired:
         raise GanzooError(
             f"the method {recipe.method.component.name!r} learns from pairs, and the data set "
             f"{recipe.data.component.name!r} has none: use data: {{dataset: paired, …}}"
         )
-    return method.paired
-
-
-def _precise(tensor: Tensor) -> Tensor:
-    low = tensor.dtype in (torch.bfloat16, torch.float16)
-    return tensor.float() if low else tensor
 
 
 class _seeded:  # noqa: N801

@@ -10,9 +10,8 @@ import pluggy
 if TYPE_CHECKING:
     from click import Command
 
-    from ganzoo.interfaces import Callback
+    from ganzoo.interfaces import Callback, RunInfo
     from ganzoo.registry import Registration
-    from ganzoo.training.run import Run
 
 hookspec = pluggy.HookspecMarker("ganzoo")
 hookimpl = pluggy.HookimplMarker("ganzoo")
@@ -27,7 +26,7 @@ def ganzoo_register(registry: Registration) -> None:
 
 
 @hookspec
-def ganzoo_callbacks(run: Run) -> Callback | None:
+def ganzoo_callbacks(run: RunInfo) -> Callback | None:
     """Return an observer of this run (start, step, evaluation, checkpoint, end), or None."""
 
 

@@ -48,7 +48,7 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
 
     Raises GanzooError where the run cannot be opened.
     """
-    evaluator = open_run(run_recipe(folder)).evaluator
+    evaluator = open_run(run_recipe(folder))
     load_for_evaluation(folder, checkpoint, evaluator.engine)
     ((name, metric),) = evaluator.metrics.items()
     found = Evaluation()

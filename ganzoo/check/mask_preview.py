@@ -8,13 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganzoo.build import build_maskers
+from ganzoo.build import Experiment
 from ganzoo.data.image_io import write_image
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Sampler, image_counts
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.sample_grid import GAP, as_image
-from ganzoo.interfaces import Dataset
 from ganzoo.masks.roles import Roles
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
@@ -33,12 +32,12 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
         raise GanzooError(
             f"{file}: it has no maskers to show; maskers: {{discriminator: {{masker: NAME}}}} would be one"
         )
-    dataset: Dataset = recipe.data.make()
-    counts = image_counts(dataset, "train")
+    experiment = Experiment(recipe)
+    counts = image_counts(experiment.dataset, "train")
     order = Sampler(counts, paired=False, batch=min(SHOWN, *counts.values()), seed=recipe.train.seed)
-    batch = Reader(dataset, recipe.images).training_batch(order.micro_batches(0)[0], 0, recipe.train.seed)
+    batch = Reader(experiment.dataset, recipe.images).training_batch(order.micro_batches(0)[0], 0, recipe.train.seed)
     step = make_step(batch, torch.device("cpu"), seed=recipe.train.seed)
-    write_image(draw_masks(step, build_maskers(recipe)), out)
+    write_image(draw_masks(step, experiment.maskers), out)
     said = ", ".join(f"{role}: {part.component.name}" for role, part in recipe.maskers.items())
     Console().say(f"{out}: {', '.join(counts)} in rows; the image, then the mask and what it lets through ({said})")
 

@@ -13,19 +13,11 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from ganzoo.build import (
-    AttachedLoss,
-    attach_losses,
-    build_method,
-    build_metrics,
-    check_pairs,
-    check_provided,
-    collect_sources,
-)
+from ganzoo.build import Experiment
 from ganzoo.check.profile import format_profile, format_sources, measure_steps, profile_forward
-from ganzoo.data.loader import Reader, make_step
-from ganzoo.data.sampler import Sampler, image_counts
-from ganzoo.engine.distributed import start_accelerator
+from ganzoo.data.loader import make_step
+from ganzoo.data.sampler import image_counts
+from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.recipe.reader import read_recipe
@@ -40,17 +32,12 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     every mistake.
     """
     recipe = read_recipe(file, overrides)
-    dataset: Dataset = recipe.data.make()
-    train, device = recipe.train, start_accelerator().device
-    method = build_method(recipe, dataset.channels)
-    paired = check_pairs(recipe, method, dataset)
-    check_provided(recipe, method, dataset)
-    order = Sampler(image_counts(dataset, "train"), paired, train.batch, train.accumulate, seed=train.seed)
-    reader = Reader(dataset, recipe.images, paired)
-    method.prepare(reader)
-    losses, metrics = attach_losses(recipe, method, reader, device), build_metrics(recipe, method, reader)
-    batch = reader.training_batch(order.micro_batches(0)[0][: method.group], 0, train.seed)
+    experiment = Experiment(recipe, training=True)
+    method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
+    sources, train = experiment.sources, recipe.train
+    batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)
     with catch_out_of_memory(f"a batch of {method.group} does not fit into the memory"):
+        device = experiment.accelerator.device
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
             part.to(device)
         step = make_step(batch, device, seed=train.seed)
@@ -59,19 +46,18 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
         console.width = 1000  # a file or a pipe has no edge to wrap at
-    console.print(parts_table(recipe, method, dataset, shapes))
-    sources = collect_sources(method, losses, metrics)
+    console.print(parts_table(recipe, method, experiment.dataset, shapes))
     if not method.phases:
         click.echo("nothing to train")
         for line in [] if quick else [*profile_forward(method, step), *format_sources(sources)]:
             click.echo(line)
         return
-    total = train.steps or train.epochs * order.steps_per_epoch
-    click.echo(f"{total} steps of {order.global_batch} images a domain, {order.steps_per_epoch} to an epoch")
+    total = experiment.total_steps
+    click.echo(f"{total} steps of {sampler.global_batch} images a domain, {sampler.steps_per_epoch} to an epoch")
     if not quick:
-        needs = measure_steps(recipe, method, losses, reader, order, paired)
-        stored = {**dataset.channels, **dict.fromkeys(dataset.classes, 1)}
-        images = sum(order.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
+        needs = measure_steps(experiment)
+        stored = {**experiment.dataset.channels, **dict.fromkeys(experiment.dataset.classes, 1)}
+        images = sum(sampler.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
         for line in format_profile(needs, recipe, total, images, sources):
             click.echo(line)
 

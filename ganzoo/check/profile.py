@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,8 @@ import psutil  # comes with Accelerate
 import torch
 from torch import Tensor
 
-from ganzoo.build import AttachedLoss
-from ganzoo.data.loader import Reader, micro_steps
-from ganzoo.data.sampler import Sampler
-from ganzoo.engine.distributed import start_accelerator
+from ganzoo.build import Experiment
+from ganzoo.data.loader import micro_steps
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Method, Source
@@ -49,32 +47,25 @@ class Profile:
     device: torch.device
 
 
-def measure_steps(
-    recipe: Recipe, method: Method, losses: Sequence[AttachedLoss], reader: Reader, order: Sampler, paired: bool
-) -> Profile:
-    """Train a few steps of a recipe's full batch and throw them away. Raises GanzooError when they do not fit.
+def measure_steps(experiment: Experiment) -> Profile:
+    """Train a few steps of a recipe's full batch and discard them. Raises GanzooError when they do not fit.
 
     Args:
-        recipe: the checked recipe.
-        method: built for it; its networks are moved and changed.
-        losses: attached ones, on the device.
-        reader: of the data.
-        order: likewise.
-        paired: whether images come in pairs.
+        experiment: built for training; its networks are moved and changed.
     """
+    recipe, reader, sampler = experiment.recipe, experiment.reader, experiment.sampler
     train, times = recipe.train, []
     with catch_out_of_memory("a step does not fit into the memory"):
-        engine = Engine(
-            method, start_accelerator(), losses=losses, lr=train.lr, precision=train.precision, ema=train.ema
-        )
+        engine = experiment.engine
         cycle = engine.cycle
         for index in range(1 + (STEPS - 1) * cycle):
-            batches = [reader.training_batch(rows, index, train.seed) for rows in order.micro_batches(index)]
-            begun = time.perf_counter()
-            engine.step(micro_steps(batches, engine.device, recipe.images, paired, seed=train.seed, index=index))
+            batches = [reader.training_batch(rows, index, train.seed) for rows in sampler.micro_batches(index)]
+            started = time.perf_counter()
+            micros = micro_steps(batches, engine.device, recipe.images, experiment.paired, seed=train.seed, index=index)
+            engine.step(micros)
             if engine.device.type != "cpu":
                 torch.accelerator.synchronize()
-            times.append(time.perf_counter() - begun)
+            times.append(time.perf_counter() - started)
             if index >= cycle and sum(times) > LONG:
                 break
     kept = sum(one.numel() * one.element_size() for one in _kept(engine))

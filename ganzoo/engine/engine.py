@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
-from ganzoo.build import AttachedLoss
+from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import synchronize_batch_norm
 from ganzoo.engine.ema import Averaged
 from ganzoo.engine.gradients import Gradients, parameters_of

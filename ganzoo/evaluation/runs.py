@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganzoo.build import build_method, build_metrics, check_pairs, check_provided
-from ganzoo.data.loader import Reader
+from ganzoo.build import Experiment
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import find_checkpoint, read_progress
-from ganzoo.engine.distributed import start_accelerator
-from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
 from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.evaluation.records import load_for_evaluation, make_record
-from ganzoo.interfaces import Dataset, Split
+from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import note_code
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
@@ -85,35 +82,21 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
     return None, ""
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A run's parts, ready to measure; which checkpoint's weights they have is the caller's."""
-
-    dataset: Dataset
-    evaluator: Evaluator
-
-
 def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
     """Return a run's recipe, under its own name. Raises GanzooError."""
     recipe = read_recipe(folder / RESOLVED, changes)
     return replace(recipe, file=folder.parent.with_suffix(".yaml"))  # the recipe's name is that of the runs' folder
 
 
-def open_run(recipe: Recipe) -> Opened:
-    """Build a run's parts and prepare its metrics. Raises GanzooError for what is not there or does not fit."""
+def open_run(recipe: Recipe) -> Evaluator:
+    """Build what measures a run, its metrics prepared; the caller loads a checkpoint's weights. Raises GanzooError."""
     note_code(recipe)
-    accelerator = start_accelerator()
-    dataset = recipe.data.make()
-    method = build_method(recipe, dataset.channels)
-    reader = Reader(dataset, recipe.images, check_pairs(recipe, method, dataset))
-    check_provided(recipe, method, dataset)
-    train = recipe.train
-    engine = Engine(method, accelerator, lr=train.lr, precision=train.precision, ema=train.ema)
-    metrics = build_metrics(recipe, method, reader)
+    experiment = Experiment(recipe)
+    metrics = experiment.metrics
     for metric in metrics.values():
-        metric.prepare(train.seed)
-    evaluator = Evaluator(engine, reader, metrics, seed=train.seed, batch=recipe.evaluate.batch)
-    return Opened(dataset, evaluator)
+        metric.prepare(recipe.train.seed)
+    engine, reader = experiment.engine, experiment.reader
+    return Evaluator(engine, reader, metrics, seed=recipe.train.seed, batch=recipe.evaluate.batch)
 
 
 def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
@@ -128,8 +111,8 @@ def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Se
     names = [name for name in names if find_checkpoint(folder / "checkpoints" / name)]
     if not names:
         raise GanzooError(f"{folder}: there is no checkpoint {checkpoint or 'last'!r} of it")
-    opened = open_run(recipe)
-    dataset, evaluator = opened.dataset, opened.evaluator
+    evaluator = open_run(recipe)
+    dataset = evaluator.reader.dataset
     accelerator = evaluator.engine.accelerator
     splits: list[Split] = [split] if split else ["test", "validation"]
     chosen = next((one for one in splits if all(image_counts(dataset, one).values())), splits[0])

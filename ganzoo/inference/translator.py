@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganzoo.build import build_method
+from ganzoo.build import Experiment
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.label_maps import mask_from_pil, read_mask
 from ganzoo.engine.checkpoint import load_network, network_file, read_progress, select_checkpoint
@@ -59,7 +59,7 @@ class Translator:
         classes = progress.get("classes", {})
         self.forms = {domain: DomainIO(many, classes.get(domain, 0)) for domain, many in self.channels.items()}
         self.step = int(progress["step"])
-        self.method = build_method(self.recipe, self.channels)
+        self.method = Experiment(self.recipe, channels=self.channels).method
         for name, slot in self.method.slots.items():
             if slot.kind == "discriminator":
                 continue

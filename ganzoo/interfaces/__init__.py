@@ -16,7 +16,7 @@ from ganzoo.data.types import OTHER, Dataset, Sample, Split
 from ganzoo.errors import GanzooError, one_line, suggest
 from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
 from ganzoo.interfaces.batching import forward_together
-from ganzoo.interfaces.callback import Callback
+from ganzoo.interfaces.callback import Callback, RunInfo
 from ganzoo.interfaces.image_pool import ImagePool
 from ganzoo.interfaces.loss import Loss
 from ganzoo.interfaces.lr_schedule import halvings, linear_decay
@@ -58,6 +58,7 @@ __all__ = [
     "Reader",
     "Roles",
     "Row",
+    "RunInfo",
     "Sample",
     "Slot",
     "Source",

@@ -41,11 +41,11 @@ def evaluate_now(run: Run, step: int) -> Evaluation:
         raise GanzooError("; ".join(f"evaluate.metrics: {name}: {why}" for name, why in found.failed.items()))
     for name, why in found.failed.items():
         run.write_event("metric-failed", step=step, metric=name, why=why)
-        run.console.say(f"step {step}: the metric {name} failed: {why}")
+        run.say(f"step {step}: the metric {name} failed: {why}")
     values = found.values
     if run.accelerator.is_main_process:
-        run.lines.append(step=step, split=split, images=found.images, values=values)
-        run.console.say(f"step {step}, {split}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        run.files.metrics.append(step=step, split=split, images=found.images, values=values)
+        run.say(f"step {step}, {split}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
     return found
 
 
@@ -56,12 +56,12 @@ def final_evaluation(run: Run, step: int) -> dict[str, float]:
     run.accelerator.wait_for_everyone()  # every process has read what there is before anything is added
     if split and "last" not in there:
         there["last"] = evaluate_checkpoint(run, "last", step, split)
-    if split and "best" not in there and find_checkpoint(run.checkpoint("best")):
-        load_weights(run.checkpoint("best"), run.engine)
+    if split and "best" not in there and find_checkpoint(run.files.checkpoint("best")):
+        load_weights(run.files.checkpoint("best"), run.engine)
         there["best"] = evaluate_checkpoint(run, "best", step, split)
-        load_weights(run.checkpoint("last"), run.engine)
+        load_weights(run.files.checkpoint("last"), run.engine)
     run.write_event("finished", step=step)
-    run.report.write()
+    run.reporter.write()
     if run.accelerator.is_main_process:
         print_summary(run, step, results_at(run, step, split))
     if failed := {name: why for one in there.values() for name, why in one["failed"].items()}:
@@ -76,7 +76,7 @@ def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]
     """Return the closing records of a step, as far as they are whole and of the recipe as it is, metrics and data."""
     metrics = portable(run.recipe.resolved()["evaluate"]["metrics"])
     wanted = {"step": step, "split": split, "status": "ok", "metrics": metrics, "recipe_key": recipe_key(run.recipe)}
-    return [one for one in run.results if all(one[name] == value for name, value in wanted.items())]
+    return [one for one in run.files.results if all(one[name] == value for name, value in wanted.items())]
 
 
 def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
@@ -94,5 +94,5 @@ def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> d
         step=step,
         split=split,
     ).fields()
-    run.results.append(**record)
+    run.files.results.append(**record)
     return record

@@ -47,7 +47,7 @@ class NonFiniteGuard:
         terms = dict(zip(names, values, strict=True))
         term = next((name for name, value in terms.items() if not math.isfinite(value)), f"{phase}: a gradient")
         self.run.write_event("not-finite", step=step, term=term, in_a_row=self.progress.bad)
-        self.run.console.say(f"step {step} skipped: {term} is not finite ({self.progress.bad} in a row)")
+        self.run.say(f"step {step} skipped: {term} is not finite ({self.progress.bad} in a row)")
         if self.progress.bad >= self.run.recipe.train.patience:
             times = self.progress.bad
             self.lost = (

@@ -1,11 +1,9 @@
-"""The training loop, read aloud: step, guard, log, evaluate, draw, save; stop when asked, and lose nothing."""
+"""The training loop: step, guard, log, evaluate, draw, save; stop when asked, and lose nothing."""
 
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
@@ -13,7 +11,7 @@ from ganzoo.data.image_io import write_image
 from ganzoo.data.loader import Batch, evaluation_rows, micro_steps, training_batches
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import find_checkpoint, save_checkpoint
-from ganzoo.engine.distributed import any_process
+from ganzoo.engine.distributed import any_process, close_process_group
 from ganzoo.errors import GanzooError, catch_out_of_memory
 from ganzoo.evaluation.evaluator import evaluation_step
 from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout
@@ -21,152 +19,208 @@ from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_com
 from ganzoo.training.guards import NonFiniteGuard, StopSignal
 from ganzoo.training.meters import Meters
 from ganzoo.training.progress import Progress
+from ganzoo.training.run import Run
+from ganzoo.utils.console import ProgressLine
 
-if TYPE_CHECKING:
-    from ganzoo.training.run import Run
+
+@dataclass
+class Training:
+    """What changes while a run trains: progress, the log's sums, and the guard against non-finite steps."""
+
+    run: Run
+    progress: Progress
+    meters: Meters
+    guard: NonFiniteGuard
 
 
 def train(run: Run) -> dict[str, float]:
-    """Train from the last checkpoint to the end; return the closing evaluation's figures.
+    """Train from the last checkpoint to the end; return the values of the final evaluation.
 
-    With nothing to train, that is one grid of samples, one checkpoint, and the evaluation.
+    With nothing to train, that is one sample grid, one checkpoint, and the evaluation.
     """
-    progress, sums = run.start_step()
-    tally, guard = Meters(run, sums), NonFiniteGuard(run, progress)
-    settings, start, total = run.recipe.train, progress.step, run.total
-    best, patience = run.recipe.evaluate.best, run.recipe.evaluate.patience
-    ended = progress.begin(total, best, patience)
-    announce(run, start, ended)
-    run.callbacks.gather()
-    run.callbacks.call("start")
-    for metric in run.metrics.values():
-        metric.prepare(settings.seed)
-    trains = bool(run.engine.method.phases)
-    if start == 0 and run.metrics and trains:
-        evaluate_now(run, 0)
-    stop_at = start if ended else total
-    if start < stop_at or not trains:
-        run.record_session(start)
-    with StopSignal() as stop, run.console.progress(total, start) as line:
-        begun = time.perf_counter()
-        for index, batches in training_batches(run.reader, run.order, start, stop_at, settings.workers):
-            idle = time.perf_counter() - begun
+    try:
+        values = _train(run)
+        run.accelerator.wait_for_everyone()
+        return values
+    finally:
+        close_process_group()
+        run.files.close()
+
+
+def _train(run: Run) -> dict[str, float]:
+    progress, sums = run.restore()
+    training = Training(run, progress, Meters(run, sums), NonFiniteGuard(run, progress))
+    start = progress.step
+    stop = start_session(training)
+    with StopSignal() as signal, run.console.progress(run.total, start) as line:
+        training.meters.start()
+        for index, batches in training_batches(run.reader, run.sampler, start, stop, run.recipe.train.workers):
+            training.meters.batch_arrived()
             run.engine.set_lr(lr_factor(run, index))
             losses, flags = train_step(run, index, batches)
-            stopping = guard.watch(index, losses, flags, stop.asked)
-            tally.add(losses, skipped=guard.skipped, waited=idle, took=time.perf_counter() - begun)
-            step, last = index + 1, index + 1 == total
-            progress.step = step
+            asked_to_stop = training.guard.watch(index, losses, flags, signal.asked)
+            training.meters.add(losses, skipped=training.guard.skipped)
+            step = progress.step = index + 1
             line.advance(step)
-            if step % settings.log == 0 or last:
-                means = tally.write(step, lr_factor(run, index))
-                line.report(step, means, tally.images_per_s, tally.waiting, tally.left(step))
-                run.callbacks.call("step", step, means)
-            if run.metrics and (due(step, run.recipe.evaluate.every) or last):
-                found = evaluate_now(run, step)
-                ended = any_process(run.accelerator, run.callbacks.call("evaluation", step, found.values))
-                measured = bool(found.values or found.failed)
-                if measured and progress.improve(best, found.values, lacking=bool(found.failed)):
-                    save(run, "best", progress, tally)
-                waited = progress.impatient(best, patience)
-                if waited:
-                    run.console.say(f"{best} has not improved for {progress.stale} evaluations: the training ends here")
-                ended = ended or waited
-                progress.ended, progress.waited = total if ended else 0, patience if waited else 0
-            if due(step, settings.sample) or last or ended:
+            if is_due(run, step, run.recipe.train.log):
+                log(training, line)
+            ended = is_due(run, step, run.recipe.evaluate.every) and evaluate(training)
+            if ended or is_due(run, step, run.recipe.train.sample):
                 draw_samples(run, step)
-            if due(step, settings.keep):
-                save(run, f"step-{step}", progress, tally)
-            if due(step, settings.save) or last or stopping or ended or guard.lost:
-                save(run, "last", progress, tally)
-            if guard.lost or (stopping and not last):
-                run.write_event("stopped", step=step, signal=stop.name)
-                run.report.write()
-                run.callbacks.call("end")
-                raise GanzooError(guard.lost) if guard.lost else stop.interruption(run.folder, step)
+            save_due(training, at_once=asked_to_stop or ended or bool(training.guard.lost))
+            if training.guard.lost or (asked_to_stop and step != run.total):
+                end_early(training, signal)
             if ended:
                 run.write_event("ended-early", step=step)
                 break
-            begun = time.perf_counter()
-    if not trains and not find_checkpoint(run.checkpoint("last")):
+            training.meters.start()
+    return finish(training)
+
+
+def start_session(training: Training) -> int:
+    """Report and record what is about to happen; return the step to train to."""
+    run, progress = training.run, training.progress
+    ended = progress.begin(run.total, run.recipe.evaluate.best, run.recipe.evaluate.patience)
+    announce(run, progress.step, ended)
+    run.callbacks.gather(run.recipe.train.trackers)
+    run.callbacks.call("start")
+    for metric in run.metrics.values():
+        metric.prepare(run.recipe.train.seed)
+    trains = bool(run.engine.method.phases)
+    if progress.step == 0 and run.metrics and trains:
+        evaluate_now(run, 0)
+    stop = progress.step if ended else run.total
+    if progress.step < stop or not trains:
+        run.record_session(progress.step)
+    return stop
+
+
+def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Tensor], Tensor]:
+    """Bring the micro-batches to the device, augment them there, and run the step; the engine's losses and flags."""
+    with catch_out_of_memory(f"{run.folder}: out of memory at step {index + 1}"):
+        device, images, paired = run.engine.device, run.recipe.images, run.reader.paired
+        return run.engine.step(micro_steps(batches, device, images, paired, **place_in_run(run, index)))
+
+
+def is_due(run: Run, step: int, every: int) -> bool:
+    """Return whether something happens at a step: every so many steps (0: never), and at the end."""
+    return step == run.total or (bool(every) and step % every == 0)
+
+
+def log(training: Training, line: ProgressLine) -> None:
+    """Write and show the means since the last logging interval."""
+    run, meters, step = training.run, training.meters, training.progress.step
+    means = meters.write(step, lr_factor(run, step - 1))
+    line.report(step, means, meters.images_per_s, meters.waiting, meters.left(step))
+    run.callbacks.call("step", step, means)
+
+
+def evaluate(training: Training) -> bool:
+    """Evaluate, save a better checkpoint as ``best``; return whether patience or a callback ends the training."""
+    run, progress, settings = training.run, training.progress, training.run.recipe.evaluate
+    if not run.metrics:
+        return False
+    result = evaluate_now(run, progress.step)
+    ended = any_process(run.accelerator, run.callbacks.call("evaluation", progress.step, result.values))
+    failed, measured = bool(result.failed), bool(result.values or result.failed)
+    if measured and progress.improve(settings.best, result.values, lacking=failed):
+        save(training, "best")
+    impatient = progress.impatient(settings.best, settings.patience)
+    if impatient:
+        run.say(f"{settings.best} has not improved for {progress.stale} evaluations: the training ends here")
+    ended = ended or impatient
+    progress.ended, progress.waited = run.total if ended else 0, settings.patience if impatient else 0
+    return ended
+
+
+def save_due(training: Training, at_once: bool) -> None:
+    """Save the checkpoints that are due at this step; ``last`` also when it must be saved at once."""
+    run, step, settings = training.run, training.progress.step, training.run.recipe.train
+    if settings.keep and step % settings.keep == 0:
+        save(training, f"step-{step}")
+    if at_once or is_due(run, step, settings.save):
+        save(training, "last")
+
+
+def save(training: Training, name: str) -> None:
+    """Write a checkpoint."""
+    run, progress = training.run, training.progress
+    saved = {**asdict(progress), "channels": dict(run.dataset.channels), "classes": dict(run.dataset.classes)}
+    saved["sessions"] = run.sessions
+    save_checkpoint(run.files.checkpoint(name), run.engine, saved, training.meters.sums)
+    run.callbacks.call("checkpoint", progress.step)
+    run.reporter.write_if_due()
+
+
+def end_early(training: Training, signal: StopSignal) -> None:
+    """Report that the run stops before its end, all saved; raise the error that says why."""
+    run, step = training.run, training.progress.step
+    run.write_event("stopped", step=step, signal=signal.name)
+    run.reporter.write()
+    run.callbacks.call("end")
+    raise GanzooError(training.guard.lost) if training.guard.lost else signal.interruption(run.folder, step)
+
+
+def finish(training: Training) -> dict[str, float]:
+    """Run the final evaluation; return its values."""
+    run = training.run
+    if not run.engine.method.phases and not find_checkpoint(run.files.checkpoint("last")):
         draw_samples(run, 0)
-        save(run, "last", progress, tally)
-    values = final_evaluation(run, progress.step)
+        save(training, "last")
+    values = final_evaluation(run, training.progress.step)
     run.callbacks.call("end")
     return values
 
 
-def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Tensor], Tensor]:
-    """Bring the micro-batches to the device, vary them there, and run the step; the engine's losses and flags."""
-    with catch_out_of_memory(f"{run.folder}: out of memory at step {index + 1}"):
-        device, images = run.engine.device, run.recipe.images
-        return run.engine.step(micro_steps(batches, device, images, run.paired, **about(run, index)))
-
-
 def announce(run: Run, start: int, ended: bool) -> None:
-    """Say what is about to happen, and at what cost in images a step."""
-    train, order = run.recipe.train, run.order
-    counts = ", ".join(f"{count} {domain}" for domain, count in order.counts.items())
+    """Print what is about to happen, and how many images a step takes."""
+    train, sampler = run.recipe.train, run.sampler
+    counts = ", ".join(f"{count} {domain}" for domain, count in sampler.counts.items())
     length = f"{run.total} steps" + (f" ({train.epochs} epochs)" if train.epochs else "")
     pace = (
-        f"world {order.processes} × batch {train.batch} × accumulate {train.accumulate} = {order.global_batch} "
+        f"world {sampler.processes} × batch {train.batch} × accumulate {train.accumulate} = {sampler.global_batch} "
         f"images/step; {counts}; {length}"
     )
-    said = pace if run.engine.method.phases else f"nothing to train; {counts}"
-    run.console.say(f"{run.recipe.method.component.name} on {run.engine.device.type}, {train.precision}: {said}")
+    plan = pace if run.engine.method.phases else f"nothing to train; {counts}"
+    run.say(f"{run.recipe.method.component.name} on {run.engine.device.type}, {train.precision}: {plan}")
     if start:
         where = f"already at step {start}, beyond {run.total}" if start > run.total else "already at its end"
-        where = where if ended or start >= run.total else f"going on from step {start}"
-        run.console.say(f"{run.folder}: {where}")
+        where = where if ended or start >= run.total else f"resumed from step {start}"
+        run.say(f"{run.folder}: {where}")
     if run.metrics and first_complete_split(run, "validation", "test") is None:
-        run.console.say("no held-out images: nothing is measured; add test images, or raise data.validation")
+        run.say("no held-out images: nothing is measured; add test images, or raise data.validation")
     run.write_event("started", step=start, total=run.total)
 
 
-def about(run: Run, index: int) -> dict[str, int | float]:
-    """Return what a step is told about its place in the run."""
+def place_in_run(run: Run, index: int) -> dict[str, int | float]:
+    """Return what a step knows of its place in the run."""
     return {
         "seed": run.recipe.train.seed,
         "index": index,
         "progress": index / run.total,
-        "epoch": index // run.order.steps_per_epoch,
+        "epoch": index // run.sampler.steps_per_epoch,
     }
 
 
 def lr_factor(run: Run, index: int) -> float:
-    """Return the learning rate's factor at a step: it moves by epochs if the run is given in epochs, else by steps."""
-    train = run.recipe.train
+    """Return the learning rate's factor at a step: by epochs where the run's length is in epochs, else by steps."""
+    train, method = run.recipe.train, run.engine.method
     if train.epochs:
-        return run.engine.method.lr_factor(index // run.order.steps_per_epoch, train.epochs, train.decay, index)
-    return run.engine.method.lr_factor(index, run.total, train.decay, index)
-
-
-def due(step: int, every: int) -> bool:
-    """Return whether something that happens every so many steps (0: never) happens now."""
-    return bool(every) and step % every == 0
+        return method.lr_factor(index // run.sampler.steps_per_epoch, train.epochs, train.decay, index)
+    return method.lr_factor(index, run.total, train.decay, index)
 
 
 def draw_samples(run: Run, step: int) -> None:
     """Write a grid of up to eight held-out images, evenly spaced over the split, with every mask that is used."""
-    if not run.accelerator.is_main_process or not run.engine.method.tensors:
+    outputs = run.engine.method.tensors
+    if not run.accelerator.is_main_process or not outputs:
         return
     split = first_complete_split(run, "validation", "test") or "train"
     rows = evaluation_rows(image_counts(run.dataset, split))
     shown = [rows[i] for i in sorted({round(i * (len(rows) - 1) / 7) for i in range(8)})]
-    masks = run.engine.method.masks
     with run.engine.evaluating():
-        made = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)
-        outputs = run.engine.method.tensors
-        images = [name for name in made if name in REAL or (name in outputs and outputs[name].is_translation)]
-        masks.mask_generated(made, images)  # the losses compute these masks, and a grid computes no losses
-    note = {"places": json.dumps(grid_layout(made, outputs))}
-    write_image(draw_grid(made, outputs), run.folder / "samples" / f"step-{step:07}.png", note)
-
-
-def save(run: Run, name: str, progress: Progress, tally: Meters) -> None:
-    """Write a checkpoint."""
-    saved = {**asdict(progress), "channels": dict(run.dataset.channels), "classes": dict(run.dataset.classes)}
-    saved["sessions"] = run.sessions
-    save_checkpoint(run.checkpoint(name), run.engine, saved, tally.sums)
-    run.callbacks.call("checkpoint", progress.step)
-    run.report.keep()
+        tensors = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)
+        images = [name for name in tensors if name in REAL or (name in outputs and outputs[name].is_translation)]
+        run.engine.method.masks.mask_generated(tensors, images)  # losses compute these masks, and a grid has none
+    note = {"places": json.dumps(grid_layout(tensors, outputs))}
+    write_image(draw_grid(tensors, outputs), run.folder / "samples" / f"step-{step:07}.png", note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -22,19 +23,25 @@ class Meters:
         self.sums = dict(sums)
         self.images_per_s = 0.0
         self.waiting = 0.0
+        self.start()
         self._reset()
 
     def _reset(self) -> None:
         self.steps, self.waited, self.took = 0, 0.0, 0.0
 
-    def add(self, losses: Mapping[str, Tensor], *, skipped: bool, waited: float, took: float) -> None:
-        """Add a step's terms, on the device, and its seconds, of which some were spent waiting for images.
+    def start(self) -> None:
+        """Start the clock of a step, before its images are read."""
+        self.started = self.arrived = time.perf_counter()
 
-        A skipped step's terms count for nothing.
-        """
+    def batch_arrived(self) -> None:
+        """Note that the step's images are there."""
+        self.arrived = time.perf_counter()
+
+    def add(self, losses: Mapping[str, Tensor], *, skipped: bool) -> None:
+        """Add a step's terms, on the device, and the seconds since ``start``. A skipped step's terms do not count."""
         self.steps += 1
-        self.waited += waited
-        self.took += took
+        self.waited += self.arrived - self.started
+        self.took += time.perf_counter() - self.started
         for name, value in {} if skipped else losses.items():
             precise = value if value.device.type == "mps" else value.double()  # Apple's GPUs have no float64
             for key, one in ((name, precise), (f"#{name}", torch.ones_like(precise))):
@@ -48,12 +55,12 @@ class Meters:
             stacked = torch.stack([self.sums[name] / self.sums[f"#{name}"] for name in names])
             means = dict(zip(names, self.run.accelerator.reduce(stacked, "mean").tolist(), strict=True))
         self.sums = {}
-        self.images_per_s = self.steps * self.run.order.global_batch / max(self.took, 1e-9)
+        self.images_per_s = self.steps * self.run.sampler.global_batch / max(self.took, 1e-9)
         self.waiting = self.waited / max(self.took, 1e-9)
         if self.run.accelerator.is_main_process:
-            self.run.lines.append(
+            self.run.files.metrics.append(
                 step=step,
-                epoch=round(step / self.run.order.steps_per_epoch, 4),
+                epoch=round(step / self.run.sampler.steps_per_epoch, 4),
                 lr=self.run.recipe.train.lr * factor,
                 losses=means,
                 images_per_s=round(self.images_per_s, 2),
@@ -66,4 +73,4 @@ class Meters:
 
     def left(self, step: int) -> float:
         """Return the seconds left at this interval's speed."""
-        return (self.run.total - step) * self.run.order.global_batch / max(self.images_per_s, 1e-9)
+        return (self.run.total - step) * self.run.sampler.global_batch / max(self.images_per_s, 1e-9)

@@ -1,30 +1,27 @@
-"""The report of a run that is training: written when checkpoints are, at a bounded cost, and never in the way."""
+"""Write the report of a run while it trains: with each checkpoint, in a small share of the time."""
 
 from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from ganzoo.errors import GanzooError, one_line
+from ganzoo.interfaces import RunInfo
 from ganzoo.report import REPORT, write_report
-
-if TYPE_CHECKING:
-    from ganzoo.training.run import Run
 
 SHARE = 0.02
 """Share of a run's time that reports may take."""
 
 
 class Reporter:
-    """Writes a run's report, on its main process; where that fails it says so, and the training goes on."""
+    """Writes a run's report, on its main process; a failure is reported, and the training continues."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunInfo) -> None:
         self.run = run
         self.due = 0.0
 
-    def keep(self) -> None:
-        """Write the report, unless the last one was written so lately that it would take more than its share."""
+    def write_if_due(self) -> None:
+        """Write the report, unless that would take more than its share of the time since the last one."""
         if time.monotonic() >= self.due:
             self.write()
 
@@ -32,13 +29,13 @@ class Reporter:
         """Write the report."""
         if not self.run.accelerator.is_main_process:
             return
-        begun = time.monotonic()
+        started = time.monotonic()
         try:
             write_report(self.run.folder)
         except Exception as error:
             said = str(error) if isinstance(error, GanzooError) else one_line(error)
-            self.run.console.say(f"warning: {REPORT} is not written: {said}")
+            self.run.say(f"warning: {REPORT} is not written: {said}")
             with suppress(GanzooError):
                 self.run.write_event("report-failed", error=said)
         ended = time.monotonic()
-        self.due = ended + (ended - begun) / SHARE
+        self.due = ended + (ended - started) / SHARE

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
     """Print the closing figures beside those of the untrained network, the places of things, the next commands."""
     lines = []
-    first: dict[str, Any] = next((one for one in run.lines if one["step"] == 0), {})
+    first: dict[str, Any] = next((one for one in run.files.metrics if one["step"] == 0), {})
     untrained = first.get("values", {})
     for result in results:
         counts = ", ".join(f"{count} {domain}" for domain, count in result["images"].items())
@@ -31,7 +31,7 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
     longer = f"train.epochs={2 * train.epochs}" if train.epochs else f"train.steps={2 * max(run.total, step)}"
     command = [word for word in run.command if not word.startswith(("train.steps=", "train.epochs="))]
     lines += [
-        f"weights      {run.checkpoint('last')}",
+        f"weights      {run.files.checkpoint('last')}",
         f"log          {run.folder / 'metrics.jsonl'}",
         "next:",
         f"  ganzoo translate {shlex.quote(str(run.folder))} IMAGES -o OUT",

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 import ganzoo
 from ganzoo import GanzooError, create
-from ganzoo.build import AttachedLoss
 from ganzoo.check.parts_table import check
 from ganzoo.data.loader import Reader
+from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Masker
 from ganzoo.masks.roles import Roles

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.build import AttachedLoss
 from ganzoo.check.parts_table import check, trace_shapes
+from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.interfaces import Method
 from ganzoo.step import Step
 from tests.support.small_networks import DRIT_SMALL

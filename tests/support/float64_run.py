@@ -13,6 +13,7 @@ import ganzoo.data.loader
 import ganzoo.evaluation.evaluator
 from ganzoo.data.loader import make_step
 from ganzoo.step import Step
+from ganzoo.training.loop import train
 from ganzoo.training.run import Run
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     averages = run.engine.average.networks if run.engine.average else {}
     for network in [*run.engine.networks.values(), *averages.values()]:
         network.double()
-    run.train()
+    train(run)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,7 @@ from ganzoo import hookimpl
 
 if TYPE_CHECKING:
     from ganzoo import Registration
-    from ganzoo.interfaces import Callback
-    from ganzoo.training.run import Run
+    from ganzoo.interfaces import Callback, RunInfo
 
 GANZOO_INTERFACE = 1
 
@@ -27,8 +26,8 @@ def ganzoo_register(registry: Registration) -> None:
 
 
 @hookimpl
-def ganzoo_callbacks(run: Run) -> Callback | None:
+def ganzoo_callbacks(run: RunInfo) -> Callback | None:
     """Watch runs on our own data, and no others."""
     from ganzoo_example.watcher import Watcher
 
-    return Watcher() if run.recipe.data.component.name == "spots" else None
+    return Watcher() if run.settings["data"]["dataset"] == "spots" else None

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from ganzoo.interfaces import Callback
-
-if TYPE_CHECKING:
-    from ganzoo.training.run import Run
+from ganzoo.interfaces import Callback, RunInfo
 
 
 class Watcher(Callback):
@@ -17,10 +13,10 @@ class Watcher(Callback):
     def __init__(self) -> None:
         self.told = 0
 
-    def on_step(self, run: Run, step: int, losses: Mapping[str, float]) -> None:
+    def on_step(self, run: RunInfo, step: int, losses: Mapping[str, float]) -> None:
         """Count."""
         self.told += 1
 
-    def on_end(self, run: Run) -> None:
+    def on_end(self, run: RunInfo) -> None:
         """Write the count."""
         run.write_event("example", told=self.told)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo.build import AttachedLoss
+from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Loss
 from ganzoo.masks.roles import Roles

@@ -87,7 +87,7 @@ def test_two_processes_resume_and_another_number_is_refused(tmp_path: Path) -> N
     assert torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path).returncode == 0
     longer = torchrun(2, "-m", "ganzoo", "run", recipe, "train.steps=4", "--root", tmp_path)
     assert longer.returncode == 0, longer.stderr
-    assert "going on from step 2" in longer.stdout
+    assert "resumed from step 2" in longer.stdout
     alone = ganzoo("run", recipe, "train.steps=6", "--root", tmp_path)
     assert alone.returncode == 2
     assert "processes: 2 → 1" in alone.stderr
@@ -196,12 +196,13 @@ def test_an_observer_of_one_process_ends_all(tmp_path: Path) -> None:
         "import sys\n"
         "from ganzoo.training.callbacks import Callbacks\n"
         "from ganzoo.interfaces import Callback\n"
+        "from ganzoo.training.loop import train\n"
         "from ganzoo.training.run import Run\n"
         "class Ending(Callback):\n"
         "    def on_evaluation(self, run, step, values):\n"
         "        return step == 4 and run.accelerator.process_index == 1\n"
-        "Callbacks.gather = lambda self: self.active.append(Ending())\n"
-        "Run.prepare(sys.argv[1], root=sys.argv[2]).train()\n"
+        "Callbacks.gather = lambda self, trackers: self.active.append(Ending())\n"
+        "train(Run.prepare(sys.argv[1], root=sys.argv[2]))\n"
     )
     done = torchrun(2, driver, recipe, tmp_path / "runs")
     assert done.returncode == 0, done.stderr

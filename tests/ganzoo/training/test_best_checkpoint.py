@@ -12,7 +12,7 @@ import ganzoo as package
 from ganzoo.engine.checkpoint import read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation
-from ganzoo.interfaces import Callback
+from ganzoo.interfaces import Callback, RunInfo
 from ganzoo.training.progress import Progress
 from ganzoo.training.run import Run
 from tests.support.tiny_run import lines
@@ -37,11 +37,11 @@ def test_a_run_that_an_observer_ended_goes_on_when_it_is_made_longer(
     from ganzoo.training.callbacks import Callbacks
 
     class Ending(Callback):
-        def on_evaluation(self, run: Run, step: int, values: Any) -> bool:
+        def on_evaluation(self, run: RunInfo, step: int, values: Any) -> bool:
             return step == 4
 
     with monkeypatch.context() as patch:
-        patch.setattr(Callbacks, "gather", lambda self: self.active.append(Ending()))
+        patch.setattr(Callbacks, "gather", lambda self, trackers: self.active.append(Ending()))
         package.run(home / "tiny.yaml", root=tmp_path)
     last = tmp_path / "tiny/default/checkpoints/last"
     assert read_progress(last)["step"] == 4

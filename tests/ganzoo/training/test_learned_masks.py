@@ -23,6 +23,7 @@ from ganzoo.randomness import Draws
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
+from ganzoo.training.loop import train
 from ganzoo.training.run import Run
 from tests.support.stand_in_methods import Noise, batch_step, figures_of
 from tests.support.tiny_run import assert_same, everything, float64_run, lines, write_recipe
@@ -107,7 +108,7 @@ def test_a_run_that_was_stopped_halfway_goes_on_to_the_same_end(
 
     run.engine.step = dying  # type: ignore[method-assign]
     with pytest.raises(SystemExit):
-        run.train()
+        train(run)
     ganzoo.run(recipe, root=tmp_path / "halves")
     whole, halves = (tmp_path / which / "tiny/default" for which in ("whole", "halves"))
     assert [one["step"] for one in lines(halves / "events.jsonl") if one["event"] == "resumed"] == [4]

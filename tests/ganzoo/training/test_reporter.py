@@ -14,6 +14,7 @@ import ganzoo as package
 from ganzoo.errors import GanzooError
 from ganzoo.report import write_report
 from ganzoo.training import reporter as keeping
+from ganzoo.training.loop import train
 from ganzoo.training.reporter import SHARE, Reporter
 from ganzoo.training.run import Run
 from ganzoo.utils.jsonl import JsonLines
@@ -99,7 +100,7 @@ def test_a_run_that_was_stopped_has_a_report_that_says_so(home: Path, tmp_path: 
 
     run.engine.step = interrupted  # type: ignore[method-assign]
     with pytest.raises(GanzooError, match="stopped at step 3"):
-        run.train()
+        train(run)
     assert status(run.folder) == "stopped at step 3 by SIGTERM"
 
 
@@ -114,7 +115,7 @@ def test_a_run_that_died_has_a_report_on_demand_and_one_that_went_on_shows_where
 
     run.engine.step = dying  # type: ignore[method-assign]
     with pytest.raises(SystemExit):
-        run.train()
+        train(run)
     write_report(run.folder)
     assert status(run.folder) == "in progress, or cut short: step 6 was logged last"
     package.run(home / "tiny.yaml", root=tmp_path)
@@ -145,7 +146,7 @@ def test_reports_take_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
     run: Any = SimpleNamespace(folder=tmp_path, accelerator=SimpleNamespace(is_main_process=True))
     reporter = Reporter(run)
     for _ in range(1000):
-        reporter.keep()
+        reporter.write_if_due()
         clock.now += 1.0
     assert 1000 * SHARE / 2 - 1 <= len(written) <= 1000 * SHARE / 2 + 1
     reporter.write()
@@ -156,5 +157,5 @@ def test_reports_take_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
 def test_only_one_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "write_report", lambda folder: pytest.fail("another process wrote"))
     run: Any = SimpleNamespace(folder=tmp_path, accelerator=SimpleNamespace(is_main_process=False))
-    Reporter(run).keep()
+    Reporter(run).write_if_due()
     Reporter(run).write()

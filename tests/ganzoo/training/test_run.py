@@ -13,7 +13,8 @@ from PIL import Image
 import ganzoo as package
 from ganzoo.engine.checkpoint import read_progress
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Callback
+from ganzoo.interfaces import Callback, RunInfo
+from ganzoo.training.loop import train
 from ganzoo.training.run import Run
 from tests.support.tiny_run import assert_same, everything, ganzoo, lines, write_recipe
 
@@ -30,7 +31,7 @@ def run_until(recipe: Path, step: int, root: Path, **options: Any) -> Path:
 
     run.engine.step = dying  # type: ignore[method-assign]
     with pytest.raises(SystemExit):
-        run.train()
+        train(run)
     return run.folder
 
 
@@ -101,7 +102,7 @@ def test_a_longer_run_goes_on_and_says_so(home: Path, tmp_path: Path, capsys: py
     said = capsys.readouterr().out
     assert "changed since the last session: train.steps: 4 → 6" in said
     assert "the learning rate's schedule is stretched to the new length" in said
-    assert "going on from step 4" in said
+    assert "resumed from step 4" in said
     assert [one["step"] for one in lines(tmp_path / "tiny/default/results.jsonl")] == [4, 4, 6, 6]
 
 
@@ -173,24 +174,24 @@ def test_callbacks_see_the_run_one_may_end_it_and_a_broken_one_is_switched_off(
     seen: list[str] = []
 
     class Watching(Callback):
-        def on_start(self, run: Run) -> None:
+        def on_start(self, run: RunInfo) -> None:
             seen.append("start")
 
-        def on_checkpoint(self, run: Run, step: int) -> None:
+        def on_checkpoint(self, run: RunInfo, step: int) -> None:
             seen.append(f"checkpoint {step}")
 
-        def on_evaluation(self, run: Run, step: int, values: Any) -> bool:
+        def on_evaluation(self, run: RunInfo, step: int, values: Any) -> bool:
             seen.append(f"evaluation {step} {sorted(values)[0]}")
             return step == 4
 
-        def on_end(self, run: Run) -> None:
+        def on_end(self, run: RunInfo) -> None:
             seen.append("end")
 
     class Broken(Callback):
-        def on_step(self, run: Run, step: int, losses: Any) -> None:
+        def on_step(self, run: RunInfo, step: int, losses: Any) -> None:
             raise OSError("tracker is away")
 
-    monkeypatch.setattr(Callbacks, "gather", lambda self: self.active.extend([Watching(), Broken()]))
+    monkeypatch.setattr(Callbacks, "gather", lambda self, trackers: self.active.extend([Watching(), Broken()]))
     package.run(home / "tiny.yaml", root=tmp_path)
     assert seen == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "checkpoint 4", "end"]
     folder = tmp_path / "tiny/default"
@@ -251,7 +252,7 @@ def test_a_second_process_does_not_train_the_same_run(home: Path, tmp_path: Path
     done = ganzoo("run", home / "tiny.yaml", "--root", tmp_path)
     assert done.returncode == 4
     assert done.stderr.strip().endswith("another process is training this run; wait for it, or give --name")
-    first.train()
+    train(first)
     assert ganzoo("run", home / "tiny.yaml", "--root", tmp_path).returncode == 0
 
 
@@ -265,9 +266,9 @@ def test_pairs_do_not_leak_to_a_method_that_learns_without_them(tmp_path: Path) 
     short = ("data.validation=0", "evaluate.metrics=[]", "evaluate.best=null", "train.steps=1")
     run = Run.prepare(recipe, short, root=tmp_path)
     assert run.dataset.paired
-    rows = [run.order.row(step, 0).indices for step in range(40)]
+    rows = [run.sampler.row(step, 0).indices for step in range(40)]
     assert sum(row["A"] == row["B"] for row in rows) < 20
-    batch = run.reader.training_batch([run.order.row(0, place) for place in range(8)], 0, 0)
+    batch = run.reader.training_batch([run.sampler.row(0, place) for place in range(8)], 0, 0)
     assert not (batch.planes["real_A"] == batch.planes["true_A"]).all()
 
 
@@ -279,7 +280,7 @@ def test_running_out_of_memory_is_one_line(home: Path, tmp_path: Path) -> None:
 
     run.engine.step = full  # type: ignore[method-assign]
     with pytest.raises(GanzooError, match=r"out of memory at step 1: lower train\.batch"):
-        run.train()
+        train(run)
 
 
 def test_the_panel_gives_the_command_that_goes_on(
