@@ -39,7 +39,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
 
     from ganzoo.masks.postprocess import MaskTransform
     from ganzoo.recipe.options import options_of, plain
-    from ganzoo.recipe.schema import LossUse
+    from ganzoo.recipe.schema import LossAttachment
 
     component = plugins().registry.get(kind, name)
     target = component.load()
@@ -47,7 +47,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
         source = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
     except (OSError, TypeError):
         source = target.__module__
-    beside = {"masker": MaskTransform, "loss": LossUse}.get(kind)
+    beside = {"masker": MaskTransform, "loss": LossAttachment}.get(kind)
     return {
         "kind": kind,
         "name": name,
