@@ -158,7 +158,7 @@ def test_broken_on_purpose_it_breaks_nothing_and_says_why(installed: Environment
         "check", "spots.yaml", "maskers=null", "losses=null", "data=striped_digits", "networks=null", "images.size=32"
     )
     said = installed.ganzoo("check", "spots.yaml", code=2)
-    lost = "these plugins failed to load, and may have had it: example (ganzoo-example)"
+    lost = "these plugins failed to load and may have it: example (ganzoo-example)"
     assert re.search(
         rf"networks\.G\.generator: unknown generator 'pointwise' \(there are: .*\); {re.escape(lost)}", said
     )

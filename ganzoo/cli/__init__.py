@@ -48,7 +48,7 @@ class Commands(click.Group):
         """Ask the plugins for their commands, and tell which of them are refused."""
         own = {str(one.name): one for one in OWN}
         self.commands = own | plugins().commands(own)
-        complain("\n".join(plugins().refused))
+        complain("\n".join(plugins().command_errors))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
