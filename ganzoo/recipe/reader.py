@@ -206,11 +206,8 @@ class RecipeReader:
     def read_networks(self, method: Method | None) -> dict[str, Part]:
         """Return a network for each of the method's slots; a key such as ``G`` applies to every slot ``G_…``."""
         section = {key: value for key, value in self.section("networks").items() if value is not None}
-        if method is None:  # the slots are unknown, but each network can be checked by itself
-            for key, value in section.items():
-                for kind in ("generator", "discriminator", "masker"):
-                    if isinstance(value, dict) and kind in value:
-                        self.read_part(value, ("networks", key), kind)
+        if method is None:
+            self._check_networks_alone(section)
             return {}
         slots = {name: slot for name, slot in method.slots.items() if slot.kind and not slot.own}
         groups = {group for name in slots for group in slot_groups(name)}
@@ -220,10 +217,10 @@ class RecipeReader:
                 self.add_problem(("networks", key), message)
         networks = {}
         for name, slot in slots.items():
-            already_reported = len(self.problems)
             value, origin = slot_value(section, name, slot)
+            already_reported = len(self.problems)
             part = self.read_part(value, ("networks", name), slot.kind)
-            self.problems[already_reported:] = [
+            self.problems[already_reported:] = [  # at the key that set the value, which may be a group
                 Problem(origin.get(problem.path[2:3], ("networks", name))[:2] + problem.path[2:], problem.message)
                 for problem in self.problems[already_reported:]
             ]
@@ -236,11 +233,20 @@ class RecipeReader:
             networks[name] = part
         return networks
 
+    def _check_networks_alone(self, section: dict[str, Any]) -> None:
+        """Check each network by itself, for a recipe without a valid method, so that the slots are unknown."""
+        for key, value in section.items():
+            for kind in ("generator", "discriminator", "masker"):
+                if isinstance(value, dict) and kind in value:
+                    self.read_part(value, ("networks", key), kind)
+
     def read_maskers(self, method: Method | None, read_by_losses: Collection[str]) -> dict[str, Part]:
         """Return the maskers by role.
 
-        The role ``labels`` is also allowed if a loss reads its masks: ``read_by_losses`` names the tensors that losses
-        read.
+        Args:
+            method: the method, or None if it is not valid.
+            read_by_losses: names of the tensors that losses read; if they read masks of the role ``labels``, any method
+                may have a masker in this role.
         """
         maskers = {}
         for_losses = [role for role, description in ROLES.items() if description.for_losses]
@@ -274,7 +280,7 @@ class RecipeReader:
         return maskers
 
     def check_masker_fits(self, role: str, part: Part, path: KeyPath) -> Masker | None:
-        """Check that a masker can serve a role; return it constructed, as its options may decide what it makes."""
+        """Construct a masker, whose options may decide what it makes; check that it can be used in a role."""
         masker: Masker | None = self.construct(part, path)
         if masker is None:
             return None

@@ -180,6 +180,7 @@ def merge(base: Document, over: Document) -> Document:
 
 
 def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new: dict[KeyPath, str]) -> Any:
+    """Return ``over`` merged over ``base``, both at ``path``; update ``places`` with those of ``over``, ``new``."""
     component = _holds_component(path)
     if component and isinstance(base, str) and isinstance(over, dict) and not set(KINDS) & set(over):
         base = {NAME: base}
