@@ -156,7 +156,7 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 @cache
 def _cached_adapter(hint: Any) -> TypeAdapter[Any]:
-    # In a tuple of one, since a TypedDict by itself would not take the configuration, and would drop unknown keys.
+    # In a tuple of one: a TypedDict by itself does not accept a config, and would ignore unknown keys.
     return TypeAdapter(tuple[hint], config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
 
 

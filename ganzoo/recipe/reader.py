@@ -245,8 +245,8 @@ class RecipeReader:
 
         Args:
             method: the method, or None if it is not valid.
-            read_by_losses: names of the tensors that losses read; if they read masks of the role ``labels``, any method
-                may have a masker in this role.
+            read_by_losses: names of the tensors that losses read. A role such as ``labels`` is allowed in any method if
+                a loss reads its masks.
         """
         maskers = {}
         for_losses = [role for role, description in ROLES.items() if description.for_losses]
