@@ -1,7 +1,7 @@
 """Run ganzoo as a module (``python -m ganzoo``) and as a folder (``python ganzoo``, as ``accelerate launch ganzoo``).
 
-As a folder, this file's own folder comes first on the path, where every module of ganzoo would be top-level: it gives
-way to the folder above it.
+Running a folder puts that folder first on the path, so that each module of ganzoo could be imported as a top-level
+module. This file replaces it by the folder above.
 """
 
 import os

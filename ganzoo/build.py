@@ -195,7 +195,7 @@ def build_maskers(recipe: Recipe) -> Roles:
     maskers: dict[str, Masker] = {}
     for role, part in recipe.maskers.items():
         maskers[role] = build_masker(part, role, recipe.train.seed)
-    return Roles(maskers, {role: MaskTransform(**part.use) for role, part in recipe.maskers.items()})
+    return Roles(maskers, {role: MaskTransform(**part.kind_options) for role, part in recipe.maskers.items()})
 
 
 def build_masker(part: Part, role: str, seed: int) -> Masker:
@@ -234,7 +234,9 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
     Raises GanzooError with one line for each mistake.
     """
     part = read_masker(text, role, origin)
-    return NamedMasker(part.component.name, part.options, build_masker(part, role, seed), MaskTransform(**part.use))
+    return NamedMasker(
+        part.component.name, part.options, build_masker(part, role, seed), MaskTransform(**part.kind_options)
+    )
 
 
 def _train_jointly(method: Method, name: str) -> None:
@@ -324,7 +326,7 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
                 loss.bind(method, reader)
             except GanzooError as error:
                 raise GanzooError(f"losses.{name}: {error}") from None
-        attached.append(AttachedLoss(name, loss.to(device), part.use["of"], part.use["weight"], part.use["phase"]))
+        attached.append(AttachedLoss(name, loss.to(device), **part.kind_options))
     return attached
 
 

@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement."""
+"""The hooks that plugins may implement."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ hookimpl = pluggy.HookimplMarker("ganzoo")
 def ganzoo_register(registry: Registration) -> None:
     """Add components: ``registry.add("masker", "square", "my_package.square:Square")``.
 
-    Called once, when plugins are loaded. Keep it light: a ``module:name`` text is imported at first use.
+    Called once, when plugins are loaded. Import nothing heavy here: a ``module:name`` string is imported at first use.
     """
 
 
@@ -32,8 +32,8 @@ def ganzoo_callbacks(run: RunInfo) -> Callback | None:
 
 @hookspec
 def ganzoo_commands() -> Iterable[Command] | None:
-    """Return commands of click's for the command line; a ``click.Group`` holds several under one name.
+    """Return click commands for the command line; a ``click.Group`` holds several under one name.
 
-    Called when all commands are listed, or one is asked for that is not ganzoo's own. Keep it light: what a command
-    needs is imported when it runs.
+    Called when all commands are listed, or when a command is called that is not ganzoo's own. Import nothing heavy
+    here: let each command import what it needs when it runs.
     """

@@ -1,7 +1,7 @@
-"""Load plugins from the entry-point group ``ganzoo``, each by itself; keep and show the failures.
+"""Load plugins from the entry-point group ``ganzoo``, one by one; a plugin that fails is recorded and skipped.
 
-GANZOO_PLUGINS   comma-separated names of entry points: only these are loaded
-GANZOO_STRICT=1  raise when any plugin fails (for authors of plugins)
+GANZOO_PLUGINS   comma-separated names of plugins: only these are loaded
+GANZOO_STRICT=1  raise if any plugin fails (for authors of plugins)
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from click import Command
 
 INTERFACE = 1
-HOME = "ganzoo"
+"""Version of the interface between ganzoo and plugins."""
+PACKAGE = "ganzoo"
+"""Name of the distribution and of the entry-point group."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point and what became of it: ``error`` is empty when it loaded."""
+    """One entry point and the result of loading it; ``error`` is empty if it loaded."""
 
     name: str
     target: str
@@ -45,11 +47,11 @@ class Plugin:
     @property
     def bundled(self) -> bool:
         """Whether it ships with ganzoo."""
-        return self.package == HOME
+        return self.package == PACKAGE
 
 
 class Plugins:
-    """The plugin manager, the registry it filled, and the story of every plugin."""
+    """The plugin manager, the registry it filled, and the result of loading every plugin."""
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager("ganzoo")
@@ -57,95 +59,97 @@ class Plugins:
         self.registry = Registry()
         self.loaded: list[Plugin] = []
         self.strict = False
-        self.refused: list[str] = []
-        """Why commands of plugins are not on the command line."""
+        self.command_errors: list[str] = []
+        """Why commands of plugins are missing from the command line."""
 
     def load(self, points: list[EntryPoint], *, strict: bool = False) -> None:
-        """Load entry points one by one. Raises only for a bundled plugin, or for any in strict mode."""
+        """Load entry points one by one. Raises GanzooError if a bundled plugin fails, or any plugin in strict mode."""
         self.strict = strict
         for point in points:
-            package = point.dist.name if point.dist else HOME
+            package = point.dist.name if point.dist else PACKAGE
             version = point.dist.version if point.dist else installed_version()
-            count, trouble = 0, ""
+            count, reason = 0, ""
             try:
                 count = self.add(point.name, point.load)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a plugin that calls sys.exit() at import must not end the command
-                trouble = str(error) if isinstance(error, GanzooError) else one_line(error) + _where(error)
-                if strict or package == HOME:
-                    raise GanzooError(f"plugin {point.name!r} ({package}) failed to load: {trouble}") from error
-                self.registry.failures[f"{point.name} ({package})"] = trouble
-            self.loaded.append(Plugin(point.name, point.value, package, version, count, trouble))
+                reason = _reason(error)
+                if strict or package == PACKAGE:
+                    raise GanzooError(f"plugin {point.name!r} ({package}) failed to load: {reason}") from error
+                self.registry.failures[f"{point.name} ({package})"] = reason
+            self.loaded.append(Plugin(point.name, point.value, package, version, count, reason))
 
     def add(self, name: str, load: Callable[[], ModuleType]) -> int:
-        """Import, check and register one plugin, wholly or not at all; return its number of components."""
+        """Import, check and register one plugin, all or nothing; return its number of components."""
         module = load()
         _check_interface(module)
         if self.manager.has_plugin(name):
-            packages = [one.package for one in self.loaded if one.name == name and not one.error]
-            raise GanzooError(f"there is a plugin {name!r} already, of the package {', '.join(packages)}")
+            packages = [plugin.package for plugin in self.loaded if plugin.name == name and not plugin.error]
+            raise GanzooError(f"a plugin {name!r} is already loaded, from the package {', '.join(packages)}")
         if self.manager.is_registered(module):
             raise GanzooError(f"{module.__name__} is already loaded, as plugin {self.manager.get_name(module)!r}")
         try:
             self.manager.register(module, name)
             self._check_hooks(module)
             registration = Registration(name)
-            others = [one for one in self.manager.get_plugins() if one is not module]
+            others = [other for other in self.manager.get_plugins() if other is not module]
             self.manager.subset_hook_caller("ganzoo_register", others)(registry=registration)
             self.registry.accept(registration)
         except BaseException:
-            if self.manager.is_registered(module):  # some versions of pluggy put an invalid one out themselves
+            if self.manager.is_registered(module):  # some versions of pluggy remove an invalid plugin themselves
                 self.manager.unregister(module)
             raise
         return len(registration.components)
 
     def commands(self, taken: Collection[str]) -> dict[str, Command]:
-        """Ask the plugins for commands; return name → command. ``refused`` tells of those that cannot be had.
+        """Return the commands of the plugins by name; ``command_errors`` lists the reasons for those that are missing.
 
-        Raises GanzooError only for a bundled plugin, or for any in strict mode.
+        Raises GanzooError if a bundled plugin fails, or any plugin in strict mode.
 
         Args:
             taken: the names of ganzoo's own commands.
         """
-        found: dict[str, Command] = {}
+        accepted: dict[str, Command] = {}
         owners = dict.fromkeys(taken, "ganzoo itself")
-        self.refused = []
-        for plugin in [one for one in self.loaded if not one.error]:
+        self.command_errors = []
+        for plugin in [plugin for plugin in self.loaded if not plugin.error]:
             try:
                 commands = self._commands_of(plugin.name)
             except KeyboardInterrupt:
                 raise
-            except BaseException as error:  # as where plugins are loaded
-                trouble = str(error) if isinstance(error, GanzooError) else one_line(error) + _where(error)
-                self._refuse(plugin, f"plugin {plugin.name!r} could not give its commands: {trouble}")
+            except BaseException as error:  # as in load()
+                self._add_command_error(
+                    plugin, f"plugin {plugin.name!r} failed to return its commands: {_reason(error)}"
+                )
                 continue
             for name, command in commands:
                 if name in owners:
-                    owner = owners[name]
-                    self._refuse(plugin, f"command {name!r} of plugin {plugin.name!r} is already there, from {owner}")
+                    message = f"command {name!r} of plugin {plugin.name!r} already exists in {owners[name]}"
+                    self._add_command_error(plugin, message)
                     continue
                 owners[name] = f"plugin {plugin.name!r}"
-                found[name] = command
-        return found
+                accepted[name] = command
+        return accepted
 
     def _commands_of(self, name: str) -> list[tuple[str, Command]]:
         from click import Command
 
-        others = [one for one in self.manager.get_plugins() if self.manager.get_name(one) != name]
-        asked = self.manager.subset_hook_caller("ganzoo_commands", others)()
-        commands = [one for answer in asked for one in answer]
-        for one in commands:
-            if not isinstance(one, Command) or not one.name:
-                raise GanzooError(f"{one!r} is no command of click with a name")
-        return [(one.name, one) for one in commands]
+        others = [other for other in self.manager.get_plugins() if self.manager.get_name(other) != name]
+        answers = self.manager.subset_hook_caller("ganzoo_commands", others)()
+        commands = [command for answer in answers for command in answer]
+        for command in commands:
+            if not isinstance(command, Command) or not command.name:
+                raise GanzooError(f"{command!r} is not a click command with a name")
+        return [(command.name, command) for command in commands]
 
-    def _refuse(self, plugin: Plugin, text: str) -> None:
+    def _add_command_error(self, plugin: Plugin, message: str) -> None:
         if self.strict or plugin.bundled:
-            raise GanzooError(text)
-        self.refused.append(text)
+            raise GanzooError(message)
+        self.command_errors.append(message)
 
     def _check_hooks(self, module: ModuleType) -> None:
+        """Raise GanzooError for a misspelt hook, a hook without decorator, or a module without hooks."""
         hooks = [name for name in vars(hookspecs) if name.startswith("ganzoo_")]
         marked = {caller.name for caller in self.manager.get_hookcallers(module) or ()}
         named = {name for name, value in vars(module).items() if name.startswith("ganzoo_") and callable(value)}
@@ -155,63 +159,67 @@ class Plugins:
             if name not in marked:
                 raise GanzooError(f"the hook {name!r} lacks its decorator, @ganzoo.hookimpl")
         if not marked:
-            raise GanzooError(f"{module.__name__} has no hook{suggest('', hooks)}")
+            raise GanzooError(f"{module.__name__} has no hooks{suggest('', hooks)}")
 
 
-def _where(error: BaseException) -> str:
-    """Return `` (file:line)`` of the plugin's code that raised, or nothing where the import machinery did."""
-    last = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<")][-1]
-    ours = last.filename == __file__ or {"importlib", "pluggy"} & set(Path(last.filename).parts)
-    return "" if ours else f" ({last.filename}:{last.lineno})"
+def _reason(error: BaseException) -> str:
+    """Return an error of a plugin as one line, with ``(file:line)`` if the plugin's own code raised it."""
+    if isinstance(error, GanzooError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    last = [frame for frame in frames if not frame.filename.startswith("<")][-1]
+    foreign = last.filename == __file__ or {"importlib", "pluggy"} & set(Path(last.filename).parts)
+    return one_line(error) + ("" if foreign else f" ({last.filename}:{last.lineno})")
 
 
 def _check_interface(module: ModuleType) -> None:
-    made_for = getattr(module, "GANZOO_INTERFACE", None)
-    if made_for is None:
+    version = getattr(module, "GANZOO_INTERFACE", None)
+    if version is None:
         raise GanzooError(
-            f"it does not say for which interface of ganzoo it was made; this is {INTERFACE}: "
-            f"write GANZOO_INTERFACE = {INTERFACE} in {module.__name__}"
+            f"it does not declare its version of ganzoo's interface: write GANZOO_INTERFACE = {INTERFACE} in "
+            f"{module.__name__}"
         )
-    if made_for != INTERFACE:
-        raise GanzooError(f"it was made for interface {made_for} of ganzoo; this is interface {INTERFACE}")
+    if version != INTERFACE:
+        raise GanzooError(f"it uses version {version} of ganzoo's interface; this ganzoo has version {INTERFACE}")
 
 
 def find_entry_points() -> list[EntryPoint]:
-    """Return all entry points of the group, the bundled ones first, then by package and name.
+    """Return the entry points of all plugins, sorted: the bundled ones first, then by package and name.
 
-    A checkout's own pyproject.toml comes before the metadata of an installed ganzoo, and its ``plugins/`` is put on the
-    path: it may not be installed at all, may have got new plugins since, or be another checkout than the installed one.
+    In a checkout, the bundled plugins are read from its own pyproject.toml and not from the metadata of an installed
+    ganzoo, and its ``plugins/`` is put on the path. So a checkout works if it is not installed, if it has new plugins
+    since, or if another checkout is installed.
     """
-    points = list(entry_points(group=HOME))
+    points = list(entry_points(group=PACKAGE))
     project = checkout()
     if project:
         root = str(Path(__file__).resolve().parents[1] / "plugins")
         if root not in sys.path:
             sys.path.insert(0, root)
-        points = [point for point in points if not (point.dist and point.dist.name == HOME)]
-        points += [EntryPoint(name, value, HOME) for name, value in project["entry-points"][HOME].items()]
+        points = [point for point in points if not (point.dist and point.dist.name == PACKAGE)]
+        points += [EntryPoint(name, value, PACKAGE) for name, value in project["entry-points"][PACKAGE].items()]
     return sorted(points, key=_bundled_first)
 
 
 def _bundled_first(point: EntryPoint) -> tuple[bool, str, str]:
-    package = point.dist.name if point.dist else HOME
-    return package != HOME, package, point.name
+    package = point.dist.name if point.dist else PACKAGE
+    return package != PACKAGE, package, point.name
 
 
 @cache
 def checkout() -> dict[str, Any]:
-    """Return the ``project`` table of the checkout that this file lies in; empty where it was installed as a wheel."""
+    """Return the ``project`` table of the checkout that contains this file; empty for an installed wheel."""
     root = Path(__file__).resolve().parents[1]
     if not (root / "plugins").is_dir() or not (root / "pyproject.toml").is_file():
         return {}
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
-    return project if project.get("name") == HOME else {}
+    return project if project.get("name") == PACKAGE else {}
 
 
 @cache
 def plugins() -> Plugins:
-    """Return the loaded plugins of this process; the first call loads them."""
-    points, left_out = find_entry_points(), []
+    """Return the plugins of this process; the first call loads them."""
+    points, excluded = find_entry_points(), []
     only = os.environ.get("GANZOO_PLUGINS")
     if only is not None:
         wanted = {name.strip() for name in only.split(",") if name.strip()}
@@ -221,14 +229,14 @@ def plugins() -> Plugins:
                 f"GANZOO_PLUGINS names {sorted(missing)[0]!r}, which is not installed"
                 + suggest(sorted(missing)[0], [point.name for point in points])
             )
-        left_out = [point.name for point in points if point.name not in wanted]
+        excluded = [point.name for point in points if point.name not in wanted]
         points = [point for point in points if point.name in wanted]
-    found = Plugins()
-    found.registry.left_out = left_out
-    found.load(points, strict=os.environ.get("GANZOO_STRICT", "") not in ("", "0"))
-    return found
+    loaded = Plugins()
+    loaded.registry.excluded = excluded
+    loaded.load(points, strict=os.environ.get("GANZOO_STRICT", "") not in ("", "0"))
+    return loaded
 
 
 def installed_version() -> str:
-    """Return ganzoo's version: the checkout's, or else that of the installed package."""
-    return str(checkout()["version"]) if checkout() else distribution(HOME).version
+    """Return ganzoo's version: that of the checkout, or else of the installed package."""
+    return str(checkout()["version"]) if checkout() else distribution(PACKAGE).version

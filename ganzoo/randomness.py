@@ -1,7 +1,7 @@
-"""Every random draw is keyed: by the run's seed, the global step, the sample's place in the run and a purpose.
+"""Random draws from keys: the run's seed, the global step, the sample's index in the run, and a purpose.
 
-So the numbers do not depend on how many processes share a batch, switching one part off leaves the draws of every
-other part as they were, and a resumed run needs no hidden generator state.
+So the numbers do not depend on how many processes share a batch, switching one part off does not change the draws of
+the others, and a resumed run needs no saved generator state.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def keyed(*key: int | str) -> np.random.Generator:
-    """Return numpy's Philox generator for a key; equal keys give equal draws, on every machine.
+    """Return a numpy generator (Philox) for a key; equal keys give equal draws on every machine.
 
     >>> float(keyed(0, "flip").random()) == float(keyed(0, "flip").random())
     True
@@ -24,7 +24,7 @@ def keyed(*key: int | str) -> np.random.Generator:
 
 
 def torch_seed(*key: int | str) -> int:
-    """Return a seed below 2**63 for modules that draw by themselves, such as dropout."""
+    """Return a seed below 2**63 for torch's own generator, which modules such as dropout use."""
     return _hash(key) >> 65
 
 
@@ -33,9 +33,9 @@ def _hash(key: tuple[int | str, ...]) -> int:
 
 
 class Draws:
-    """Draws for a batch, one generator a sample: row i depends only on sample i's key.
+    """Random draws for a batch, with one generator for each sample: row i depends only on sample i's key.
 
-    Each method returns a tensor whose first axis is the batch, on the CPU; move it where it is needed.
+    Each method returns a tensor on the CPU whose first axis is the batch; move it to the device where it is used.
     """
 
     def __init__(self, generators: Sequence[np.random.Generator]) -> None:
@@ -43,13 +43,14 @@ class Draws:
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Draw from U[low, high): (B, *shape), float32."""
-        rows = [one.random(shape, dtype=np.float32) for one in self.generators]
+        rows = [generator.random(shape, dtype=np.float32) for generator in self.generators]
         return torch.from_numpy(np.stack(rows)) * (high - low) + low
 
     def normal(self, *shape: int) -> Tensor:
         """Draw from N(0, 1): (B, *shape), float32."""
-        return torch.from_numpy(np.stack([one.standard_normal(shape, dtype=np.float32) for one in self.generators]))
+        rows = [generator.standard_normal(shape, dtype=np.float32) for generator in self.generators]
+        return torch.from_numpy(np.stack(rows))
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
-        """Draw whole numbers from {low, …, high − 1}: (B, *shape), int64."""
-        return torch.from_numpy(np.stack([one.integers(low, high, shape) for one in self.generators]))
+        """Draw integers from {low, …, high − 1}: (B, *shape), int64."""
+        return torch.from_numpy(np.stack([generator.integers(low, high, shape) for generator in self.generators]))

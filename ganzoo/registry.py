@@ -1,4 +1,4 @@
-"""Kind → name → component, with the plugin that each came from."""
+"""The registry: every component by kind and name, with the plugin that added it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = ("method", "generator", "discriminator", "masker", "loss", "dataset", "m
 
 @dataclass(frozen=True)
 class Component:
-    """One named implementation of a kind. ``target`` is a class, or a ``module:name`` text imported at first use."""
+    """One named implementation of a kind. ``target`` is a class, or a ``module:name`` string imported at first use."""
 
     kind: str
     name: str
@@ -24,24 +24,24 @@ class Component:
     plugin: str
 
     def load(self) -> type:
-        """Return the class. Raises GanzooError, naming the plugin, when it cannot be imported."""
+        """Return the class. Raises GanzooError, which names the plugin, if it cannot be imported."""
         if isinstance(self.target, type):
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
-            found = getattr(importlib.import_module(module), attribute)
+            loaded = getattr(importlib.import_module(module), attribute)
         except (Exception, SystemExit) as error:
             raise GanzooError(
                 f"{self.kind} {self.name!r} of plugin {self.plugin!r} cannot be imported from {self.target}: "
                 + one_line(error)
             ) from error
-        if not isinstance(found, type):
-            raise GanzooError(f"{self.kind} {self.name!r} of plugin {self.plugin!r}: {self.target} is no class")
-        return found
+        if not isinstance(loaded, type):
+            raise GanzooError(f"{self.kind} {self.name!r} of plugin {self.plugin!r}: {self.target} is not a class")
+        return loaded
 
 
 class Registration:
-    """What one plugin adds, held back until the whole plugin has proved sound: all or nothing."""
+    """What one plugin adds. The registry accepts all of it, or nothing if there is an error."""
 
     def __init__(self, plugin: str) -> None:
         self.plugin = plugin
@@ -49,25 +49,25 @@ class Registration:
         self.weights: list[WeightsFile] = []
 
     def add(self, kind: str, name: str, target: str | type) -> None:
-        """Announce a component.
+        """Add a component. Raises GanzooError for an unknown kind, a wrong name or target, or a name added before.
 
         Args:
             kind: one of ``method generator discriminator masker loss dataset metric``.
-            name: what recipes call it.
-            target: a class, or ``"module:name"``, which is imported only when the component is used.
+            name: its name in recipes.
+            target: a class, or ``"module:name"``, which is imported when the component is first used.
         """
         if kind not in KINDS:
             raise GanzooError(f"unknown kind {kind!r}{suggest(kind, KINDS)}")
         if not re.fullmatch(r"[\w-]+", str(name)):
-            raise GanzooError(f"{kind} {name!r}: a name is made of letters, digits, '_' and '-'")
+            raise GanzooError(f"{kind} {name!r}: a name may contain only letters, digits, '_' and '-'")
         if not isinstance(target, type) and not all(str(target).partition(":")):
-            raise GanzooError(f"{kind} {name!r}: the target {target!r} is neither a class nor a text 'module:name'")
-        if any((one.kind, one.name) == (kind, name) for one in self.components):
+            raise GanzooError(f"{kind} {name!r}: the target {target!r} is neither a class nor a string 'module:name'")
+        if any((other.kind, other.name) == (kind, name) for other in self.components):
             raise GanzooError(f"{kind} {name!r} is added twice")
         self.components.append(Component(kind, name, target, self.plugin))
 
     def add_weights(self, file: Path) -> None:
-        """List pretrained weights that components take by ``ganzoo.weights.find(name)``.
+        """Add a list of pretrained weights, which components get by ``ganzoo.weights.find(name)``.
 
         Args:
             file: a TOML file, see ``ganzoo.weights.manifest.read_manifest``.
@@ -76,12 +76,12 @@ class Registration:
 
 
 class Registry:
-    """All components of all plugins that loaded.
+    """The components of all loaded plugins.
 
     >>> registry, mine = Registry(), Registration("mine")
     >>> mine.add("loss", "l1", "mine.losses:L1")
     >>> registry.accept(mine)
-    >>> [one.name for one in registry.find("loss", "l*")]
+    >>> [component.name for component in registry.find("loss", "l*")]
     ['l1']
     """
 
@@ -89,66 +89,67 @@ class Registry:
         self._components: dict[str, dict[str, Component]] = {kind: {} for kind in KINDS}
         self.weights: dict[str, WeightsFile] = {}
         self.failures: dict[str, str] = {}
-        """Why plugins did not load, by ``name (package)``."""
-        self.left_out: list[str] = []
-        """Plugins that GANZOO_PLUGINS leaves out."""
+        """``name (package)`` of each plugin that failed to load → the reason."""
+        self.excluded: list[str] = []
+        """Names of the plugins that GANZOO_PLUGINS excludes."""
 
     def accept(self, registration: Registration) -> None:
-        """Take over what a plugin adds, or nothing: raises GanzooError when a name is taken.
+        """Add all that a plugin registers. Raises GanzooError, and adds nothing, if one of the names is taken.
 
-        Several plugins may list the same file of weights in the same words.
+        Several plugins may list the same file of weights, if they describe it identically.
         """
-        for one in registration.components:
-            taken = self._components[one.kind].get(one.name)
-            if taken:
+        for new in registration.components:
+            old = self._components[new.kind].get(new.name)
+            if old:
                 raise GanzooError(
-                    f"{one.kind} {one.name!r} of plugin {one.plugin!r} is already there, from plugin {taken.plugin!r}"
+                    f"{new.kind} {new.name!r} of plugin {new.plugin!r} is already registered by plugin {old.plugin!r}"
                 )
         listed = dict(self.weights)
         for file in registration.weights:
             other = listed.setdefault(file.name, file)
             if other == file:
-                other = next((one for one in listed.values() if one.file == file.file), file)
+                other = next((same for same in listed.values() if same.file == file.file), file)
             if other != file:
                 raise GanzooError(
-                    f"weights {file.name!r} of plugin {registration.plugin!r} are listed already, and differently: "
+                    f"weights {file.name!r} of plugin {registration.plugin!r} are already listed, but differently: "
                     f"{other.name!r}, {other.file} from {other.address}"
                 )
-        for one in registration.components:
-            self._components[one.kind][one.name] = one
+        for component in registration.components:
+            self._components[component.kind][component.name] = component
         self.weights = listed
 
     def get(self, kind: str, name: str) -> Component:
-        """Return a component. Raises GanzooError with the nearest name, and the plugins that failed."""
+        """Return a component. Raises GanzooError with the nearest name, and the plugins that did not load."""
         if kind not in self._components:
             raise GanzooError(f"unknown kind {kind!r}{suggest(kind, KINDS)}")
-        found = self._components[kind].get(name)
-        if found:
-            return found
-        raise GanzooError(f"unknown {kind} {name!r}{suggest(name, self._components[kind])}{self._lost()}")
+        component = self._components[kind].get(name)
+        if component is None:
+            raise GanzooError(f"unknown {kind} {name!r}{suggest(name, self._components[kind])}{self._not_loaded()}")
+        return component
 
     def weights_file(self, name: str) -> WeightsFile:
-        """Return what is listed of a file of weights. Raises GanzooError as ``get`` does."""
+        """Return the entry of a file of weights. Raises GanzooError as ``get`` does."""
         if name not in self.weights:
-            raise GanzooError(f"unknown weights {name!r}{suggest(name, self.weights)}{self._lost()}")
+            raise GanzooError(f"unknown weights {name!r}{suggest(name, self.weights)}{self._not_loaded()}")
         return self.weights[name]
 
-    def _lost(self) -> str:
-        lost = ""
+    def _not_loaded(self) -> str:
+        """Return the end of an error about an unknown name: the plugins that may have it but are not loaded."""
+        text = ""
         if self.failures:
-            lost = f"; these plugins failed to load, and may have had it: {', '.join(sorted(self.failures))}"
-        if self.left_out:
-            lost += f"; GANZOO_PLUGINS leaves out these plugins: {', '.join(sorted(self.left_out))}"
-        return lost
+            text = f"; these plugins failed to load and may have it: {', '.join(sorted(self.failures))}"
+        if self.excluded:
+            text += f"; GANZOO_PLUGINS excludes these plugins: {', '.join(sorted(self.excluded))}"
+        return text
 
     def find(self, kind: str | None = None, pattern: str = "*") -> list[Component]:
-        """Return the components of a kind (or of all) whose name fits the glob, sorted."""
+        """Return the components of a kind (or of all kinds) whose name matches a glob pattern, sorted by name."""
         if kind is not None and kind not in self._components:
             raise GanzooError(f"unknown kind {kind!r}{suggest(kind, KINDS)}")
         kinds = KINDS if kind is None else (kind,)
         return [
             component
-            for one in kinds
-            for name, component in sorted(self._components[one].items())
+            for each in kinds
+            for name, component in sorted(self._components[each].items())
             if fnmatchcase(name, pattern)
         ]

@@ -1,4 +1,4 @@
-"""The settings of a recipe that belong to no component: ``images``, ``train`` and ``evaluate``."""
+"""The settings in a recipe's sections ``images``, ``train`` and ``evaluate``."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(kw_only=True, frozen=True)
 class ImageSettings:
-    """How training images are scaled, cropped and varied.
+    """How training images are scaled, cropped and augmented.
 
     Args:
-        size: side of the square that the networks see, in pixels.
-        load: side to scale to before the random crop; 0 means ``size``, that is, no jitter. (CycleGAN: 286 for 256.)
-        fit: ``stretch`` scales both sides to ``load``, whatever the aspect; ``cover`` scales the shorter side.
-        flip: mirror left and right with probability ½.
-        rotate: largest rotation, degrees, either way; corners are filled by reflection.
-        color: largest relative change of brightness, contrast and saturation, 0 … 1.
-        cache: decoded, scaled images kept in memory, MiB; 0 decodes them anew each time.
+        size: side of the square training images, in pixels.
+        load: side to scale to before the random crop, in pixels; 0 means ``size``, that is, no random crop. CycleGAN
+            scales to 286 and crops to 256.
+        fit: ``stretch`` scales both sides to ``load`` and ignores the aspect ratio; ``cover`` scales the shorter side.
+        flip: mirror horizontally with probability ½.
+        rotate: largest rotation in either direction, in degrees; corners are filled by reflection.
+        color: largest relative change of brightness, contrast and saturation, from 0 to 1.
+        cache: memory for decoded, scaled images, in MiB; 0 decodes each image every time.
     """
 
     size: Count = 256
@@ -40,36 +41,37 @@ class ImageSettings:
 
     def __post_init__(self) -> None:
         if self.load and self.load < self.size:
-            raise GanzooError(f"load is {self.load}, smaller than size, {self.size}")
+            raise GanzooError(f"load is {self.load}, smaller than size ({self.size})")
 
     @property
     def scale_to(self) -> int:
-        """The side that images are scaled to before the crop."""
+        """The side that images are scaled to before the crop, in pixels."""
         return self.load or self.size
 
 
 @dataclass(kw_only=True, frozen=True)
 class TrainSettings:
-    """How long, how fast and how precisely to train.
+    """Training length, batch, optimization, precision and logging.
 
     Args:
-        epochs: passes over the larger domain; give this or ``steps``, unless the method has nothing to train.
-        steps: optimizer steps; likewise.
-        batch: images of each domain a process and micro-batch.
-        accumulate: micro-batches a step; each phase runs over all of them, then steps.
-        lr: learning rate, before the factors of the method's optims.
-        decay: share of the run, at its end, over which the learning rate falls linearly.
+        epochs: training length as passes over the larger domain. Set this or ``steps``, unless the method has
+            nothing to train.
+        steps: training length in optimizer steps.
+        batch: images of each domain per process and micro-batch.
+        accumulate: micro-batches per step; each phase runs over all of them, then updates its networks once.
+        lr: learning rate; the method's optims may multiply it by a factor.
+        decay: fraction of the run, at its end, in which the learning rate falls linearly to 0.
         precision: ``bf16`` and ``fp16`` run the networks under autocast; losses stay in fp32.
-        seed: everything random in the run follows from it.
-        ema: decay of the exponential moving average of all networks but discriminators, which samples, metrics and
-            translation then use; 0: none.
-        patience: steps in a row that may be not finite before the run stops.
+        seed: seed of every random draw in the run.
+        ema: decay of the exponential moving average of the weights of all networks except discriminators. Samples,
+            metrics and translation then use the average. 0: none.
+        patience: non-finite steps in a row after which the run stops.
         log: steps between lines of metrics.jsonl.
         sample: steps between sample grids; 0: only at the end.
-        save: steps between checkpoints; one is written at the end and at SIGTERM in any case.
-        keep: steps between checkpoints that are kept for good as ``step-N``; 0: none.
-        workers: threads that read images ahead.
-        trackers: Accelerate's trackers to log to besides, such as ``tensorboard``.
+        save: steps between checkpoints; one is always written at the end and at SIGTERM.
+        keep: steps between checkpoints that are kept as ``step-N``; 0: none.
+        workers: threads that load images in advance.
+        trackers: Accelerate's trackers to log to in addition, such as ``tensorboard``.
     """
 
     epochs: CountOrZero = 0
@@ -91,19 +93,20 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         if self.epochs and self.steps:
-            raise GanzooError("both 'epochs' and 'steps' are given: leave one out, or set it to 0")
+            raise GanzooError("both 'epochs' and 'steps' are set: remove one, or set it to 0")
 
 
 @dataclass(kw_only=True, frozen=True)
 class EvaluateSettings:
-    """When and what to measure.
+    """When to evaluate, on how many images, and which checkpoint is the best.
 
     Args:
         every: steps between evaluations on the validation split while training; 0: only at the end.
-        batch: images at a time.
-        limit: at most so many images of each domain while training; 0: all. The closing evaluation takes all.
-        best: which checkpoint is kept as ``best``: ``min FIGURE`` or ``max FIGURE``, a figure of the metrics.
-        patience: evaluations in a row without a better ``best`` figure after which the training ends; 0: never.
+        batch: images per batch.
+        limit: largest number of images of each domain in evaluations while training; 0: all. The final evaluation
+            always uses all.
+        best: which checkpoint is kept as ``best``: ``min NAME`` or ``max NAME``, the name of a metric value.
+        patience: evaluations in a row without a better ``best`` value after which training ends; 0: never.
     """
 
     every: CountOrZero = 0
@@ -114,11 +117,11 @@ class EvaluateSettings:
 
     def __post_init__(self) -> None:
         if self.best and not re.fullmatch(r"(min|max) \S+", self.best):
-            raise GanzooError(f"best is {self.best!r}; it is 'min FIGURE' or 'max FIGURE', such as 'min cycle_l1'")
+            raise GanzooError(f"best is {self.best!r}; it must be 'min NAME' or 'max NAME', such as 'min cycle_l1'")
         if self.best and not self.every:
-            raise GanzooError("best needs every, the steps between evaluations")
+            raise GanzooError("best needs 'every', the steps between evaluations")
         if self.patience and not self.best:
-            raise GanzooError("patience needs best, the figure that is to get better: best: min FIGURE")
+            raise GanzooError("patience needs 'best', the metric value to improve: best: min NAME")
 
 
 RESUMABLE = {
@@ -126,4 +129,4 @@ RESUMABLE = {
     "train": {"epochs", "steps", "patience", "log", "sample", "save", "keep", "workers", "trackers"},
     "evaluate": {"every", "batch", "limit", "best", "patience", "metrics"},
 }
-"""What may change when a run is resumed: its length, logging, evaluation and workers; nothing that shapes a step."""
+"""Settings that may change when a run is resumed: length, logging, evaluation and workers; none that changes a step."""

@@ -230,8 +230,8 @@ def test_the_losses_of_the_docs_attach(tmp_path: Path) -> None:
     (tmp_path / "losses.yaml").write_text(text + "base: base.yaml\n")
     (tmp_path / "base.yaml").write_text((ROOT / "recipes/quickstart.yaml").read_text())
     recipe = read_recipe(tmp_path / "losses.yaml")
-    assert recipe.losses["colours"].use["of"] == {"image": "fake_B", "target": "real_A"}
-    assert recipe.losses["smooth"].use["of"] == {"image": "fake_B"}
+    assert recipe.losses["colours"].kind_options["of"] == {"image": "fake_B", "target": "real_A"}
+    assert recipe.losses["smooth"].kind_options["of"] == {"image": "fake_B"}
 
 
 def test_the_perceptual_term_of_the_docs_trains(tmp_path: Path) -> None:

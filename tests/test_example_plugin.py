@@ -1,6 +1,6 @@
-"""A third party's package: built as a wheel, installed beside ganzoo, listed, used in a recipe and run; then broken.
+"""A third party's plugin: built as a wheel, installed, listed, used in a recipe and run; then broken on purpose.
 
-Nothing is downloaded: the environment sees this one's packages through a .pth file, and pip takes no index.
+Nothing is downloaded: the test's environment sees the packages of this one through a .pth file, and pip uses no index.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ train: {steps: 2, batch: 2, log: 1, workers: 1}
 
 
 class Environment:
-    """A virtual environment of its own, in which this one's packages (ganzoo among them) are visible."""
+    """A new virtual environment that also sees the packages of this one, with ganzoo."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Environment:
         return done.stdout + done.stderr
 
     def install(self, source: Path) -> Path:
-        """Build a wheel of a package, and install that."""
+        """Build a wheel of a package, and install the wheel."""
         wheels = self.folder / "wheels"
         build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, source)
         done = self.python("-m", "pip", *build)
@@ -82,7 +82,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy, since building leaves its traces."""
+    """A copy, because the build writes files into the folder."""
     folder = tmp_path_factory.mktemp("source") / "example"
     shutil.copytree(
         HERE / "example_plugin", folder, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
@@ -98,14 +98,14 @@ def installed(environment: Environment, source: Path) -> Environment:
     return environment
 
 
-def test_it_is_installed_there_and_not_here(installed: Environment) -> None:
+def test_the_plugin_is_installed_only_in_its_environment(installed: Environment) -> None:
     done = installed.python("-c", "import ganzoo_example; print(ganzoo_example.__file__)")
     assert Path(done.stdout.strip()).is_relative_to(installed.packages)
     here = subprocess.run([sys.executable, "-c", "import ganzoo_example"], cwd=installed.folder, capture_output=True)
     assert here.returncode != 0
 
 
-def test_it_is_listed_and_shown_as_the_bundled_ones_are(installed: Environment) -> None:
+def test_the_plugin_is_listed_and_shown_like_bundled_ones(installed: Environment) -> None:
     lines = [line.split() for line in installed.ganzoo("plugins").splitlines()]
     assert ["example", "ganzoo-example", "0.3.0", "4", "components"] in lines
     listed = {tuple(line.split()) for line in installed.ganzoo("list").splitlines()}
@@ -120,7 +120,7 @@ def test_it_is_listed_and_shown_as_the_bundled_ones_are(installed: Environment) 
     assert Path(about["source"].rpartition(":")[0]).is_relative_to(installed.packages)
 
 
-def test_its_parts_are_used_in_a_recipe_and_run(installed: Environment) -> None:
+def test_its_components_are_used_in_a_recipe_and_run(installed: Environment) -> None:
     out = installed.ganzoo("run", "spots.yaml")
     assert "2 steps" in out
     folder = installed.folder / "runs" / "spots" / "default"
@@ -128,22 +128,22 @@ def test_its_parts_are_used_in_a_recipe_and_run(installed: Environment) -> None:
     assert [one["step"] for one in steps] == [1, 2]
     assert all(one["losses"]["generator/tint"] > 0 for one in steps)
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    assert next(one for one in events if one["event"] == "example")["told"] == 2
+    assert next(one for one in events if one["event"] == "example")["reported"] == 2
     resolved = yaml.safe_load((folder / "resolved.yaml").read_text())
     assert resolved["networks"]["G_AB"] == {"generator": "pointwise", "width": 4, "layers": 1}
     assert resolved["maskers"]["composite"]["radius"] == 0.5
     assert json.loads((folder / "env.json").read_text())["plugins"]["example"] == "0.3.0"
 
 
-def test_a_mistake_in_its_options_has_its_place(installed: Environment) -> None:
-    said = installed.ganzoo("check", "spots.yaml", "networks.G.widht=3", "data.count=0", code=2).splitlines()
-    assert said == [
+def test_a_mistake_in_its_options_is_reported_with_its_place(installed: Environment) -> None:
+    lines = installed.ganzoo("check", "spots.yaml", "networks.G.widht=3", "data.count=0", code=2).splitlines()
+    assert lines == [
         "ganzoo: command line: data.count=0: data.count: count is 0: input should be greater than or equal to 1",
         "ganzoo: command line: networks.G.widht=3: networks.G.widht: unknown option 'widht' (did you mean 'width'?)",
     ]
 
 
-def test_broken_on_purpose_it_breaks_nothing_and_says_why(installed: Environment, source: Path) -> None:
+def test_a_broken_plugin_is_reported_and_breaks_nothing(installed: Environment, source: Path) -> None:
     hooks = source / "ganzoo_example" / "__init__.py"
     whole = hooks.read_text()
     hooks.write_text(whole.replace("GANZOO_INTERFACE = 1", "import a_library_that_is_not_here\n\nGANZOO_INTERFACE = 1"))
@@ -157,9 +157,9 @@ def test_broken_on_purpose_it_breaks_nothing_and_says_why(installed: Environment
     installed.ganzoo(
         "check", "spots.yaml", "maskers=null", "losses=null", "data=striped_digits", "networks=null", "images.size=32"
     )
-    said = installed.ganzoo("check", "spots.yaml", code=2)
-    lost = "these plugins failed to load, and may have had it: example (ganzoo-example)"
+    message = installed.ganzoo("check", "spots.yaml", code=2)
+    failed = "these plugins failed to load and may have it: example (ganzoo-example)"
     assert re.search(
-        rf"networks\.G\.generator: unknown generator 'pointwise' \(there are: .*\); {re.escape(lost)}", said
+        rf"networks\.G\.generator: unknown generator 'pointwise' \(there are: .*\); {re.escape(failed)}", message
     )
-    assert f"data.dataset: unknown dataset 'spots'{' '}" in said
+    assert f"data.dataset: unknown dataset 'spots'{' '}" in message

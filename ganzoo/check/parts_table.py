@@ -83,8 +83,8 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
         if f"masker_{role}" not in method.networks:
             table.add_row(f"mask: {role}", part.component.name, "", "", "")
     for name, part in recipe.losses.items():
-        of = ", ".join(f"{key} = {tensor}" for key, tensor in part.use["of"].items())
-        table.add_row(f"loss: {name}", part.component.name, of, "", part.use["phase"])
+        of = ", ".join(f"{key} = {tensor}" for key, tensor in part.kind_options["of"].items())
+        table.add_row(f"loss: {name}", part.component.name, of, "", part.kind_options["phase"])
     for split in ("train", "validation", "test"):
         count_text = ", ".join(f"{count} {domain}" for domain, count in image_counts(dataset, split).items())
         table.add_row(f"data: {split}", recipe.data.component.name, count_text, "", "")

@@ -1,4 +1,7 @@
-"""The command line: thin. Parse, call, print errors plainly. Nothing heavy is imported before a command needs it."""
+"""The command line ``ganzoo``: its commands, those of plugins, and how errors are printed.
+
+Each command imports what it needs when it runs, so that light commands start fast.
+"""
 
 from __future__ import annotations
 
@@ -42,23 +45,23 @@ OWN = (
 
 
 class Commands(click.Group):
-    """ganzoo's own commands, and those of the plugins, which are loaded for them only where they are asked for."""
+    """A group of ganzoo's own commands and those of plugins, which are loaded only when needed."""
 
-    def gather(self) -> None:
-        """Ask the plugins for their commands, and tell which of them are refused."""
-        own = {str(one.name): one for one in OWN}
+    def load_plugin_commands(self) -> None:
+        """Add the plugins' commands; print the reasons for those that are missing."""
+        own = {str(command.name): command for command in OWN}
         self.commands = own | plugins().commands(own)
-        complain("\n".join(plugins().refused))
+        print_error("\n".join(plugins().command_errors))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        self.gather()
+        self.load_plugin_commands()
         return super().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, or None where neither ganzoo nor a plugin has it."""
+        """Return a command, or None if neither ganzoo nor a plugin has it."""
         if cmd_name not in self.commands:
-            self.gather()
+            self.load_plugin_commands()
         return super().get_command(ctx, cmd_name)
 
 
@@ -72,8 +75,8 @@ for command in OWN:
     cli.add_command(command)
 
 
-def complain(text: str) -> None:
-    """Print an error, one line a mistake, with the process that it comes from if there are several."""
+def print_error(text: str) -> None:
+    """Print an error to stderr, one line for each mistake; if there are several processes, name the process."""
     rank = os.environ.get("RANK", "0")
     sys.stdout.flush()
     for line in text.splitlines():
@@ -81,14 +84,14 @@ def complain(text: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line a mistake on stderr, and exit code 2."""
-    # By default torch's threads wait for one another by spinning for long: beside another busy process a training on
-    # two cores then falls to a fraction of its speed. Read when torch is loaded; the numbers do not depend on it.
+    """Run the command line. A user's mistakes are printed to stderr, one line each; the error sets the exit code."""
+    # By default, torch's threads spin for long while they wait for each other. If another process is busy too, training
+    # on two cores then becomes many times slower. Torch reads this when it is loaded; results do not depend on it.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
         code = cli.main(prog_name="ganzoo", standalone_mode=False)
     except GanzooError as error:
-        complain(str(error))
+        print_error(str(error))
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -98,14 +101,14 @@ def main() -> None:
     except RuntimeError as error:
         if "WORLD_SIZE" not in os.environ or not any(word in str(error) for word in ("gloo", "NCCL", "Connection")):
             raise
-        complain("ended, as another process of this run did; that one says why")
+        print_error("stopped because another process of this run stopped; see its error")
         sys.exit(2)
-    except BrokenPipeError:  # the reader of our output went away, as with | head
+    except BrokenPipeError:  # the program that reads our output has ended, as with | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-        complain(f"{error.filename or 'the output'}: {error.strerror}")
+        print_error(f"{error.filename or 'the output'}: {error.strerror}")
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

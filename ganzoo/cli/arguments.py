@@ -1,4 +1,4 @@
-"""Types of command-line arguments that several commands share."""
+"""Argument types and options that several commands use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PATH = click.Path(path_type=Path)
 
 
 class Size(click.ParamType):
-    """``256``, or ``256x320``: height and width in pixels."""
+    """A size in pixels: ``256``, or ``256x320`` for height and width."""
 
     name = "HxW"
 

@@ -1,4 +1,4 @@
-"""ganzoo check."""
+"""The command ``ganzoo check``: check a recipe without training."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from ganzoo.cli.arguments import PATH
 @click.command("check")
 @click.argument("recipe", type=PATH)
 @click.argument("overrides", nargs=-1)
-@click.option("--quick", is_flag=True, help="Do not measure what a run needs.")
+@click.option("--quick", is_flag=True, help="Do not measure time, memory and disk.")
 def check_command(recipe: Path, overrides: tuple[str, ...], quick: bool) -> None:
-    """Print RECIPE in full, its parts with shapes and sizes, and what a run needs: time, memory, disk.
+    """Check RECIPE without training it.
 
-    The needs are measured by a few steps, which are thrown away.
+    Prints the recipe with all options, its parts with shapes and sizes, and the time, memory and disk that a run needs.
+    Time and memory are measured with a few steps, whose results are not saved.
     """
     from ganzoo.check.parts_table import check
 

@@ -1,4 +1,4 @@
-"""ganzoo evaluate."""
+"""The command ``ganzoo evaluate``: compute metrics of runs or of folders of images."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from ganzoo.cli.arguments import PATH
     "--metric",
     "metrics",
     multiple=True,
-    help="In place of the run's: fid, '{metric: fd, network: resnet50}'; again for more.",
+    help="A metric instead of the run's own: fid, '{metric: fd, network: resnet50}'. Repeat for more.",
 )
 @click.option("--checkpoint", default="", help="last, best or step-N.  [default: last, and best if there is one]")
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
-    help="Which images.  [default: test, or validation where there are none]",
+    help="The images to use.  [default: test, or validation if there are none]",
 )
-@click.option("--set", "changes", multiple=True, help="A change of the run's recipe: data.root=FOLDER; again for more.")
-@click.option("--against", type=PATH, help="For folders of images: the real ones that they are to be like.")
-@click.option("-o", "--out", type=PATH, help="A file to append the records to.  [default: a run's results.jsonl alone]")
+@click.option(
+    "--set", "changes", multiple=True, help="Override a key of the run's recipe: data.root=FOLDER. Repeat for more."
+)
+@click.option("--against", type=PATH, help="For folders of images: the folder of real images to compare with.")
+@click.option("-o", "--out", type=PATH, help="A file to append the records to, besides a run's results.jsonl.")
 def evaluate_command(
     targets: tuple[Path, ...],
     metrics: tuple[str, ...],
@@ -35,10 +37,10 @@ def evaluate_command(
     against: Path | None,
     out: Path | None,
 ) -> None:
-    """Measure TARGETS: runs, checkpoints (RUN/checkpoints/NAME), or folders of images.
+    """Compute metrics of TARGETS: runs, checkpoints (RUN/checkpoints/NAME), or folders of images.
 
-    Runs are measured by their own metrics on their own data. Images in folders are measured --against other ones, at
-    their own sizes, by metrics that look at the two sets alone.
+    Runs use the metrics and the data of their recipes. Folders of images are compared with the folder --against, at
+    their own sizes, with metrics that need only the two sets of images.
     """
     from ganzoo.evaluation.runs import evaluate_targets
 

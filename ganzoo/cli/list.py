@@ -1,4 +1,4 @@
-"""ganzoo list."""
+"""The command ``ganzoo list``: print the components."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ganzoo.registry import KINDS
 @click.argument("pattern", default="*")
 @AS_JSON
 def list_command(kind: str | None, pattern: str, as_json: bool) -> None:
-    """List components, all or of a KIND, whose name fits the glob PATTERN."""
-    found = plugins().registry.find(kind, pattern)
+    """List the components: all, or those of a KIND, whose names match the glob PATTERN."""
+    components = plugins().registry.find(kind, pattern)
     if as_json:
-        click.echo(json.dumps([{"kind": c.kind, "name": c.name, "plugin": c.plugin} for c in found], indent=1))
+        click.echo(json.dumps([{"kind": c.kind, "name": c.name, "plugin": c.plugin} for c in components], indent=1))
         return
-    for component in found:
+    for component in components:
         click.echo(f"{component.kind:<14} {component.name:<20} {component.plugin}")
-    if not found:
+    if not components:
         click.echo(f"none (kinds: {', '.join(KINDS)})", err=True)

@@ -1,4 +1,4 @@
-"""ganzoo masks."""
+"""The command ``ganzoo masks``: draw the masks of a recipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganzoo.cli.arguments import PATH
 @click.argument("overrides", nargs=-1)
 @click.option("-o", "--out", type=PATH, default=Path("masks.png"), show_default=True, help="The image to write.")
 def masks_command(recipe: Path, overrides: tuple[str, ...], out: Path) -> None:
-    """Draw what RECIPE's maskers make of eight training images; train nothing."""
+    """Draw the masks that RECIPE's maskers make of eight training images, without training."""
     from ganzoo.check.mask_preview import preview_masks
 
     preview_masks(recipe, overrides, out)

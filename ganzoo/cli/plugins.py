@@ -1,4 +1,4 @@
-"""ganzoo plugins."""
+"""The command ``ganzoo plugins``: print the plugins, and check their components."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ganzoo.plugins import plugins
 @click.option("--check", is_flag=True, help="Import every component and read its options; report those that fail.")
 @AS_JSON
 def plugins_command(check: bool, as_json: bool) -> None:
-    """Show the installed plugins, and why those that failed did."""
-    found = plugins()
+    """List the installed plugins, with the error of each that failed to load."""
+    installed = plugins()
     broken: dict[str, str] = {}
-    for component in found.registry.find() if check else []:
+    for component in installed.registry.find() if check else []:
         try:
             describe(component.kind, component.name)
         except GanzooError as error:
             broken[f"{component.kind} {component.name}"] = str(error)
     if as_json:
-        shown = [asdict(one) | ({"bundled": one.bundled}) for one in found.loaded]
-        click.echo(json.dumps({"plugins": shown, "broken": broken} if check else shown, indent=1))
+        listed = [asdict(plugin) | {"bundled": plugin.bundled} for plugin in installed.loaded]
+        click.echo(json.dumps({"plugins": listed, "broken": broken} if check else listed, indent=1))
     else:
-        for one in found.loaded:
-            origin = "bundled" if one.bundled else f"{one.package} {one.version}"
-            count = f"{one.components} component" + "s" * (one.components != 1)
-            click.echo(f"{one.name:<16} {origin:<28} " + (f"FAILED: {one.error}" if one.error else count))
+        for plugin in installed.loaded:
+            origin = "bundled" if plugin.bundled else f"{plugin.package} {plugin.version}"
+            count = f"{plugin.components} component" + "s" * (plugin.components != 1)
+            click.echo(f"{plugin.name:<16} {origin:<28} " + (f"FAILED: {plugin.error}" if plugin.error else count))
         for reason in broken.values():
             click.echo(f"broken: {reason}")
     if broken:
-        raise GanzooError(f"{len(broken)} of {len(found.registry.find())} components are broken")
+        raise GanzooError(f"{len(broken)} of {len(installed.registry.find())} components are broken")

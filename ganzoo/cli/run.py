@@ -1,4 +1,4 @@
-"""ganzoo run."""
+"""The command ``ganzoo run``: train a recipe."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ganzoo.cli.arguments import PATH
 @click.command("run")
 @click.argument("recipe", type=PATH)
 @click.argument("overrides", nargs=-1)
-@click.option("--name", default="default", show_default=True, help="The run's name; the same name goes on with it.")
-@click.option("--root", type=PATH, default=Path("runs"), show_default=True, help="Where runs are kept.")
-@click.option("--fresh", is_flag=True, help="Begin anew; an earlier run of this name is put aside, not deleted.")
+@click.option("--name", default="default", show_default=True, help="The run's name; the same name resumes it.")
+@click.option("--root", type=PATH, default=Path("runs"), show_default=True, help="The folder for all runs.")
+@click.option("--fresh", is_flag=True, help="Start again; an earlier run of this name is renamed, not deleted.")
 def run_command(recipe: Path, overrides: tuple[str, ...], name: str, root: Path, fresh: bool) -> None:
     """Train RECIPE, with OVERRIDES such as train.steps=100.
 
-    The same command again goes on where the run was left, by whatever means it was left.
+    If the run was stopped or killed, the same command resumes it.
     """
     import ganzoo
 

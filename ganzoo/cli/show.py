@@ -1,4 +1,4 @@
-"""ganzoo show."""
+"""The command ``ganzoo show``: print one component's options and documentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganzoo.plugins import plugins
 @click.argument("name")
 @AS_JSON
 def show_command(kind: str, name: str, as_json: bool) -> None:
-    """Show one component: options with types and defaults, its text, where it is written."""
+    """Show one component: its source file, its documentation, and its options with types and defaults."""
     about = describe(kind, name)
     if as_json:
         click.echo(json.dumps(about, indent=1, default=str))
@@ -29,17 +29,17 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     if not about["options"]:
         click.echo("  (no options)")
     if about["beside"]:
-        click.echo(f"\n  and, as every {kind}: {', '.join(about['beside'])}")
+        click.echo(f"\n  and, as for every {kind}: {', '.join(about['beside'])}")
 
 
 def describe(kind: str, name: str) -> dict[str, Any]:
-    """Return what ``ganzoo show`` shows, as plain data."""
+    """Return what ``ganzoo show`` prints, as plain data."""
     import inspect
     from dataclasses import fields
 
     from ganzoo.masks.postprocess import MaskTransform
     from ganzoo.recipe.options import options_of, plain
-    from ganzoo.recipe.schema import LossUse
+    from ganzoo.recipe.schema import LossAttachment
 
     component = plugins().registry.get(kind, name)
     target = component.load()
@@ -47,7 +47,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
         source = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
     except (OSError, TypeError):
         source = target.__module__
-    beside = {"masker": MaskTransform, "loss": LossUse}.get(kind)
+    kind_options = {"masker": MaskTransform, "loss": LossAttachment}.get(kind)
     return {
         "kind": kind,
         "name": name,
@@ -63,5 +63,5 @@ def describe(kind: str, name: str) -> dict[str, Any]:
             }
             for option in options_of(target).values()
         ],
-        "beside": [one.name for one in fields(beside)] if beside else [],
+        "beside": [field.name for field in fields(kind_options)] if kind_options else [],
     }

@@ -1,4 +1,4 @@
-"""How a recipe attaches a loss: which tensors of the method it reads, and in which phase it counts."""
+"""Check how a recipe attaches a loss to a method: which tensors the loss reads, and in which phase it counts."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from ganzoo.step import batch_tensors
 def resolve_loss(
     part: Part, path: KeyPath, method: Method, roles: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Check a loss's ``of`` against the tensors there are, and find its phase.
+    """Check that the tensors in a loss's ``of`` exist, and find its phase.
 
     Args:
-        part: the loss, its use as the recipe gives it.
-        path: where it stands.
-        method: to which it is to attach.
-        roles: those that have a masker, whose masks can be read as ``{role}_mask_{image}``.
+        part: the loss, with ``of``, ``weight`` and ``phase`` as the recipe writes them.
+        path: its place in the recipe.
+        method: the method to attach it to.
+        roles: the roles that have a masker; their masks can be read as ``{role}_mask_{image}``.
 
     Returns:
-        Its use in full, and every mistake.
+        Its ``of`` (input of the loss → tensor), ``weight`` and ``phase``, all filled in, and every mistake.
     """
     problems: list[Problem] = []
 
-    def problem(where: KeyPath, message: str) -> None:
+    def add_problem(where: KeyPath, message: str) -> None:
         problems.append(Problem(where, message))
 
-    made: type[Loss] = part.component.load()
-    inputs = {name: one for name, one in signature(made.forward).parameters.items() if name != "self"}
-    of = part.use["of"]
+    loss: type[Loss] = part.component.load()
+    inputs = {name: parameter for name, parameter in signature(loss.forward).parameters.items() if name != "self"}
+    of = part.kind_options["of"]
     if isinstance(of, str):
         of = {next(iter(inputs), ""): of}
     known = [
@@ -46,30 +46,35 @@ def resolve_loss(
     ]
     for key, tensor in of.items():
         if key not in inputs:
-            problem((*path, "of", key), f"the loss reads no {key!r}{suggest(key, inputs)}")
+            add_problem((*path, "of", key), f"the loss has no input {key!r}{suggest(key, inputs)}")
         if tensor not in known:
-            problem((*path, "of", key), f"the method makes no tensor {tensor!r}{suggest(tensor, known)}")
+            add_problem((*path, "of", key), f"the method makes no tensor {tensor!r}{suggest(tensor, known)}")
     for key, parameter in inputs.items():
         if key not in of and parameter.default is Parameter.empty:
-            problem((*path, "of"), f"the loss reads {key!r} too: which tensor is it?")
-    phases: dict[str, Phase] = {one.name: one for one in method.phases}
-    phase = part.use["phase"] or next((one.name for one in phases.values() if updates_generators(method, one)), "")
+            add_problem((*path, "of"), f"the loss also reads {key!r}: add it to 'of'")
+    phases = {phase.name: phase for phase in method.phases}
+    phase = part.kind_options["phase"] or _default_phase(method)
     if not phases:
-        problem(path, "the method trains in no phase, so that no loss can attach to it")
+        add_problem(path, "the method has no training phases, so no loss can be attached to it")
     elif phase not in phases:
-        problem((*path, "phase"), f"the method has no phase {phase!r}{suggest(phase, phases)}")
+        add_problem((*path, "phase"), f"the method has no phase {phase!r}{suggest(phase, phases)}")
     elif not updates_generators(method, phases[phase]):
-        problem((*path, "phase"), f"the phase {phase!r} trains discriminators alone, which no such loss reaches")
-    return {"of": of, "weight": part.use["weight"], "phase": phase}, problems
+        add_problem((*path, "phase"), f"the phase {phase!r} trains no generators, so a loss has no effect in it")
+    return {"of": of, "weight": part.kind_options["weight"], "phase": phase}, problems
+
+
+def _default_phase(method: Method) -> str:
+    """Return the name of the first phase that updates the generators."""
+    return next((phase.name for phase in method.phases if updates_generators(method, phase)), "")
 
 
 def updates_generators(method: Method, phase: Phase) -> bool:
-    """Return whether a phase trains what makes the images: some network that is no discriminator, with its graph."""
+    """Return whether a phase trains a network that makes the images: any but discriminators, with gradients."""
     trained = [slot for name in phase.steps for slot in method.optims[name].slots]
-    return phase.forward != "detached" and any(method.slots[one].kind != "discriminator" for one in trained)
+    return phase.forward != "detached" and any(method.slots[slot].kind != "discriminator" for slot in trained)
 
 
 def mask_tensors(method: Method, roles: Collection[str]) -> list[str]:
-    """Return the names of the masks that can be read: of the real images, and of what the method makes of them."""
+    """Return the names of the masks that a loss can read: those of the real images and of the method's tensors."""
     images = ["real_A", "real_B", *method.tensors]
     return [mask_name(role, image) for role in roles for image in images]

@@ -1,4 +1,4 @@
-"""What a recipe says of a slot: its default, its groups' and its own mapping, laid over one another."""
+"""Merge what a recipe says about one network: the slot's default, the settings of its groups, and its own."""
 
 from __future__ import annotations
 
@@ -10,32 +10,45 @@ from ganzoo.recipe.yaml_document import NAME, KeyPath, names_another_component
 
 
 def normalize_component(value: Any, kind: str) -> Any:
-    """Write a component that is named by a bare text as the mapping that it stands for."""
+    """Return a component that is written as a plain name in its full form: ``unet`` → ``{generator: unet}``."""
     if isinstance(value, str):
         return {kind: value}
     if isinstance(value, dict) and NAME in value:
-        return {kind if key == NAME else key: one for key, one in value.items()}
+        return {kind if key == NAME else key: option for key, option in value.items()}
     return value
 
 
 def slot_groups(slot: str) -> list[str]:
-    """Return the keys that speak for a slot and others, the widest first: D and D_masked for D_masked_A."""
-    parts = slot.split("_")
-    return ["_".join(parts[:count]) for count in range(1, len(parts))]
+    """Return the keys that apply to a slot and to others, the widest first.
+
+    >>> slot_groups("D_masked_A")
+    ['D', 'D_masked']
+    """
+    words = slot.split("_")
+    return ["_".join(words[:count]) for count in range(1, len(words))]
 
 
 def slot_value(section: dict[str, Any], name: str, slot: Slot) -> tuple[Any, Mapping[KeyPath, KeyPath]]:
-    """Lay the slot's default, its group's and its own mapping over one another; say where each key came from."""
-    value: Any = dict(slot.default)
+    """Merge a slot's default with the settings of its groups and its own.
+
+    Args:
+        section: the recipe's ``networks``.
+        name: the slot's name.
+        slot: the slot.
+
+    Returns:
+        The merged value, and for each key (the empty path: for the whole) the path in the recipe that set it.
+    """
+    merged: Any = dict(slot.default)
     origin: dict[KeyPath, KeyPath] = {}
     for key in (*slot_groups(name), name):
-        given = section.get(key)
-        if given is None:
+        value = section.get(key)
+        if value is None:
             continue
-        given = normalize_component(given, slot.kind)
-        if not isinstance(given, dict):
-            return given, {(): ("networks", key)}
-        value = given if names_another_component(value, given) else {**value, **given}
-        origin.update({(one,): ("networks", key) for one in given})
+        value = normalize_component(value, slot.kind)
+        if not isinstance(value, dict):
+            return value, {(): ("networks", key)}
+        merged = value if names_another_component(merged, value) else {**merged, **value}
+        origin.update({(option,): ("networks", key) for option in value})
         origin[()] = ("networks", key)
-    return value, origin
+    return merged, origin

@@ -1,4 +1,4 @@
-"""Options: the keyword-only parameters of a constructor, checked against their type hints by pydantic."""
+"""Check a component's options (its constructor's keyword-only parameters) against their type hints, with pydantic."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MISSING = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a component; ``default`` is ``MISSING`` where it must be given."""
+    """One option of a component; ``default`` is ``MISSING`` if a recipe must set it."""
 
     name: str
     type: Any
@@ -37,13 +37,13 @@ class Option:
 
     @property
     def type_text(self) -> str:
-        """The type as a reader writes it: ``int``, ``'lsgan' | 'hinge'``."""
+        """The type for readers: ``int ≥ 1``, ``'lsgan' | 'hinge'``."""
         return _type_text(self.type)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A mistake at a path of keys, to be printed with the place in the user's file."""
+    """A mistake at a path of keys; it is printed with the file and line of that path."""
 
     path: tuple[str | int, ...]
     message: str
@@ -70,55 +70,63 @@ def options_of(target: Callable[..., Any]) -> dict[str, Option]:
 
 def check_options(
     target: Callable[..., Any],
-    given: Mapping[str, Any],
+    values: Mapping[str, Any],
     path: tuple[str | int, ...] = (),
-    beside: Iterable[str] = (),
+    also_known: Iterable[str] = (),
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Return all options of a target, coerced and with defaults filled in, and every mistake in ``given``.
+    """Return all options of a target, coerced and with defaults filled in, and every mistake in ``values``.
+
+    Raises GanzooError if the target's type hints cannot be used, which is a mistake of its author.
 
     Args:
         target: a class or function.
-        given: what a recipe says.
-        path: where it says it.
-        beside: keys that may stand there too, for the suggestions.
+        values: option → value, as the recipe writes them.
+        path: their place in the recipe.
+        also_known: other keys that the recipe may write in this place, for the suggestions.
     """
     known = options_of(target)
     checked, problems = {}, []
-    for name, value in given.items():
+    for name, value in values.items():
         if name not in known:
-            problems.append(Problem((*path, name), f"unknown option {name!r}{suggest(name, [*known, *beside])}"))
+            problems.append(Problem((*path, name), f"unknown option {name!r}{suggest(name, [*known, *also_known])}"))
             continue
         try:
             checked[name] = _validate(known[name].type, value)
         except PydanticUserError as error:
-            said = one_line(error).partition(" For further information")[0]
-            raise GanzooError(f"the type of {name!r} of {_name(target)} cannot be checked: {said}") from error
+            reason = one_line(error).partition(" For further information")[0]
+            raise GanzooError(f"the type of {name!r} of {_name(target)} cannot be checked: {reason}") from error
         except ValidationError as error:
-            said_at: dict[tuple[str | int, ...], list[str]] = {}
-            for one in error.errors():
-                said_at.setdefault(_keys(one["loc"][1:], value), []).append(_explain(name, dict(one)))
+            messages: dict[tuple[str | int, ...], list[str]] = {}
+            for details in error.errors():
+                messages.setdefault(_keys(details["loc"][1:], value), []).append(_explain(name, dict(details)))
             problems += [
-                Problem((*path, name, *place), _either(said))
-                for place, said in said_at.items()
-                if not any(deeper[: len(place)] == place != deeper for deeper in said_at)
+                Problem((*path, name, *keys), _join_branches(branches))
+                for keys, branches in messages.items()
+                if not any(deeper[: len(keys)] == keys != deeper for deeper in messages)
             ]
         if isinstance(checked.get(name), Path):
             checked[name] = Path(os.path.expanduser(checked[name]))  # leaves the ~ of an unknown user as it is
     for name, option in known.items():
-        if name not in given and option.required:
+        if name not in values and option.required:
             problems.append(Problem(path, f"the option {name!r} ({option.type_text}) is missing"))
-        elif name not in given:
+        elif name not in values:
             checked[name] = option.default
     return {name: checked[name] for name in known if name in checked}, problems
 
 
 def build(component: Component, *args: Any, **options: Any) -> Any:
-    """Make a component. Raises GanzooError for options that it does not take, all at once."""
-    made = component.load()
-    checked, problems = check_options(made, options)
+    """Construct a component after checking its options. Raises GanzooError with one line for each mistake.
+
+    Args:
+        component: the component.
+        args: what ganzoo passes to this kind, such as channel counts.
+        options: the component's options; the others keep their defaults.
+    """
+    target = component.load()
+    checked, problems = check_options(target, options)
     if problems:
         raise GanzooError("\n".join(f"{component.kind} {component.name!r}: {problem.message}" for problem in problems))
-    return made(*args, **checked)
+    return target(*args, **checked)
 
 
 def plain(value: Any) -> Any:
@@ -127,11 +135,11 @@ def plain(value: Any) -> Any:
 
 
 def _validate(hint: Any, value: Any) -> Any:
-    """Coerce a value to a type. A whole number may be written ``1e5``, which YAML reads as a text."""
+    """Coerce a value to a type. Accept numbers such as ``1e5``, which YAML reads as a string."""
     try:
         coerced = _adapter(hint).validate_python((value,))[0]
         if isinstance(value, bool) and isinstance(coerced, int | float) and not isinstance(coerced, bool):
-            return _adapter(hint).validate_python((str(value),))[0]  # true is no number: refused as the text it is
+            return _adapter(hint).validate_python((str(value),))[0]  # true is not a number: fails as a string
         return coerced
     except ValidationError:
         if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value):
@@ -148,44 +156,45 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 @cache
 def _cached_adapter(hint: Any) -> TypeAdapter[Any]:
-    # In a tuple of one, since a TypedDict by itself would not take the configuration, and would drop unknown keys.
+    # In a tuple of one: a TypedDict by itself does not accept a config, and would ignore unknown keys.
     return TypeAdapter(tuple[hint], config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
 
 
 def _keys(location: tuple[int | str, ...], value: Any) -> tuple[int | str, ...]:
-    """Keep the part of pydantic's location that names keys of the user's value, not branches of a union."""
+    """Return the keys and indices of the user's value in pydantic's location, without the branches of a union."""
     keys: list[int | str] = []
-    for one in location:
-        if (isinstance(value, Mapping) and one in value) or (
-            isinstance(value, list) and isinstance(one, int) and one < len(value)
+    for step in location:
+        if (isinstance(value, Mapping) and step in value) or (
+            isinstance(value, list) and isinstance(step, int) and step < len(value)
         ):
-            keys.append(one)
-            value = value[one]  # type: ignore[index]
+            keys.append(step)
+            value = value[step]  # type: ignore[index]
     return tuple(keys)
 
 
 def _explain(name: str, error: dict[str, Any]) -> str:
-    given, last = error["input"], error["loc"][-1] if error["loc"] else ""
+    """Return the message for one of pydantic's errors about an option."""
+    value, last = error["input"], error["loc"][-1] if error["loc"] else ""
     choices = error.get("ctx", {}).get("expected", "").replace(" or ", ", ").replace("'", "").split(", ")
     if last == "[key]":
-        return f"{name} has no key {given!r}{suggest(given, choices)}"
+        return f"{name} has no key {value!r}{suggest(value, choices)}"
     if error["type"] == "literal_error":
-        return f"{name} is {given!r}{suggest(given, choices)}"
+        return f"{name} is {value!r}{suggest(value, choices)}"
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{name} has no key {last!r}"
     if error["type"] == "missing":
-        return f"{name} lacks {last!r}"
-    text = error["msg"][0].lower() + error["msg"][1:]
-    for theirs, ours in (("tuple", "list"), ("dictionary", "mapping"), ("string", "text")):
-        text = text.replace(f"a valid {theirs}", f"a {ours}")
-    return f"{name} is {given!r}: {text}"
+        return f"{name} is missing the key {last!r}"
+    message = error["msg"][0].lower() + error["msg"][1:]
+    for python_word, word in (("tuple", "list"), ("dictionary", "mapping")):
+        message = message.replace(f"a valid {python_word}", f"a {word}")
+    return f"{name} is {value!r}: {message}"
 
 
-def _either(said: list[str]) -> str:
-    """Join what each branch of a union said of one value, without repeating the value."""
-    first, *others = dict.fromkeys(said)
+def _join_branches(messages: list[str]) -> str:
+    """Join the messages of a union's branches about one value, without repeating the value."""
+    first, *others = dict.fromkeys(messages)
     head = first.partition(": ")[0]
-    return "; or: ".join([first, *(one.removeprefix(f"{head}: ") for one in others)])
+    return "; or: ".join([first, *(message.removeprefix(f"{head}: ") for message in others)])
 
 
 def _name(target: Callable[..., Any]) -> str:
@@ -193,14 +202,14 @@ def _name(target: Callable[..., Any]) -> str:
 
 
 def _type_text(hint: Any) -> str:
-    """Write a type as a reader would: ``float ≥ 0``, ``'a' | 'b'``, ``tuple[int, ...]``."""
+    """Return a type for readers: ``float ≥ 0``, ``'a' | 'b'``, ``tuple[int, ...]``."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
         signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
         bounds = [
             f"{sign} {value}"
-            for one in hint.__metadata__
-            for constraint in getattr(one, "metadata", [one])
+            for item in hint.__metadata__
+            for constraint in getattr(item, "metadata", [item])
             for attribute, sign in signs.items()
             if (value := getattr(constraint, attribute, None)) is not None
         ]
@@ -211,7 +220,7 @@ def _type_text(hint: Any) -> str:
         return " | ".join(map(_type_text, inner))
     if is_typeddict(hint):
         keys = get_type_hints(hint, include_extras=True)
-        return "{" + ", ".join(f"{key}: {_type_text(one)}" for key, one in keys.items()) + "}"
+        return "{" + ", ".join(f"{key}: {_type_text(value)}" for key, value in keys.items()) + "}"
     if hint is type(None) or hint is Ellipsis:
         return "None" if hint is type(None) else "..."
     if inner and isinstance(origin, type):

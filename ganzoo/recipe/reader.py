@@ -1,4 +1,4 @@
-"""Read and check recipes, and parts that a command names; every mistake is reported with its file and line."""
+"""Read and check recipes, and single parts that a command names; report every mistake with its file and line."""
 
 from __future__ import annotations
 
@@ -16,321 +16,375 @@ from ganzoo.plugins import plugins
 from ganzoo.recipe.losses import resolve_loss
 from ganzoo.recipe.networks import normalize_component, slot_groups, slot_value
 from ganzoo.recipe.options import Problem, check_options, options_of
-from ganzoo.recipe.schema import LossUse, Part, Recipe
+from ganzoo.recipe.schema import LossAttachment, Part, Recipe
 from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, read_with_base, sort_key
-from ganzoo.registry import KINDS
+from ganzoo.registry import KINDS, Component
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 
 SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
 
 
 def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collection[str] = ROLES) -> Recipe:
-    """Read and check a recipe. Raises GanzooError with one line for each mistake: ``file:line: path: what``.
+    """Read and check a recipe. Raises GanzooError with one line for each mistake: ``file:line: path: message``.
 
     Args:
         file: the YAML file.
         overrides: ``key.path=value``.
-        roles: maskers in other roles are left out, and need not be there.
+        roles: maskers in other roles are ignored, and may be missing.
     """
     path = Path(file)
     document = apply_overrides(read_with_base(path), overrides)
     reader = RecipeReader(document, roles)
-    recipe = reader.recipe(path)
+    recipe = reader.read(path)
     if reader.problems or recipe is None:
         lines = [
-            f"{document.place(one.path)}: {'.'.join(map(str, one.path)) or 'recipe'}: {one.message}"
-            for one in reader.problems
+            f"{document.place(problem.path)}: {'.'.join(map(str, problem.path)) or 'recipe'}: {problem.message}"
+            for problem in reader.problems
         ]
         raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=sort_key)))
     return recipe
 
 
 class RecipeReader:
-    """Reads a document part by part, and collects problems instead of raising, so that all are told at once."""
+    """Checks a document part by part. Collects the mistakes in ``problems``, so that all are reported at once.
+
+    Args:
+        document: the recipe's data, with the place of each key.
+        roles: maskers in other roles are ignored.
+    """
 
     def __init__(self, document: Document, roles: Collection[str]) -> None:
-        self.roles = roles
         self.data = document.data
-        self.problems: list[Problem] = []
+        self.roles = roles
         self.registry = plugins().registry
+        self.problems: list[Problem] = []
 
-    def problem(self, path: KeyPath, message: str) -> None:
-        """Note a mistake."""
+    def add_problem(self, path: KeyPath, message: str) -> None:
+        """Report a mistake."""
         self.problems.append(Problem(path, message))
 
-    def recipe(self, file: Path) -> Recipe | None:
-        """Return the whole recipe, or None where there are problems."""
+    def read(self, file: Path) -> Recipe | None:
+        """Return the whole recipe, or None if there are problems."""
         for key in self.data:
             if key not in SECTIONS:
-                self.problem((key,), f"unknown key {key!r}{suggest(key, SECTIONS)}")
-        method = self.required("method")
-        data = self.required("dataset", "data")
-        images = self.settings("images", ImageSettings)
-        train = self.settings("train", TrainSettings)
-        evaluate = self.settings("evaluate", EvaluateSettings, without=("metrics",))
+                self.add_problem((key,), f"unknown key {key!r}{suggest(key, SECTIONS)}")
+        method_part = self.read_required("method", "method")
+        data = self.read_required("data", "dataset")
+        images = self.read_settings("images", ImageSettings)
+        train = self.read_settings("train", TrainSettings)
+        evaluate = self.read_settings("evaluate", EvaluateSettings, ignore=("metrics",))
         if evaluate and evaluate.best and not self.section("evaluate").get("metrics"):
-            self.problem(("evaluate", "best"), "best needs metrics, and evaluate names none")
-        scheme = self.construct(method)
+            self.add_problem(("evaluate", "best"), "best needs a metric: add one to evaluate.metrics")
+        method = self.construct(method_part, ("method",))
         if train:
-            self.length(train, scheme)
-            if scheme and train.batch % scheme.group:
-                said = f"the method takes images {scheme.group} at a time: give a multiple of that"
-                self.problem(("train", "batch"), f"batch is {train.batch}; {said}")
-        metrics = self.metrics(scheme)
-        networks = self.networks(scheme)
-        losses = self.losses(scheme)
-        maskers = self.maskers(scheme, [tensor for part in losses.values() for tensor in part.use["of"].values()])
-        if self.problems or method is None or data is None or not (images and train and evaluate):
+            self.check_length(train, method)
+            self.check_batch(train, method)
+        metrics = self.read_metrics(method)
+        networks = self.read_networks(method)
+        losses = self.read_losses(method)
+        read_by_losses = [tensor for part in losses.values() for tensor in part.kind_options["of"].values()]
+        maskers = self.read_maskers(method, read_by_losses)
+        if self.problems or method_part is None or data is None or not (images and train and evaluate):
             return None
-        return Recipe(file, method, networks, maskers, losses, data, metrics, images, train, evaluate)
+        return Recipe(file, method_part, networks, maskers, losses, data, metrics, images, train, evaluate)
 
     def section(self, name: str) -> dict[str, Any]:
-        """Return a section's mapping."""
+        """Return a section's mapping; empty if the recipe has none."""
         value = self.data.get(name)
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self.problem((name,), f"{name} is {value!r}; it is a mapping")
+            self.add_problem((name,), f"{name} is {value!r}; it must be a mapping")
             return {}
         return value
 
-    def required(self, kind: str, section: str = "") -> Part | None:
-        """Return the part of a section that must be there."""
-        name = section or kind
-        if name not in self.data:
-            self.problem((), f"the key {name!r} is missing: {name}: {{{kind}: …}}")
-            return None
-        return self.part(self.data[name], (name,), kind)
-
-    def settings(self, name: str, target: type[Any], without: tuple[str, ...] = ()) -> Any:
-        """Return checked settings."""
-        given = {key: value for key, value in self.section(name).items() if key not in without}
-        checked, problems = check_options(target, given, (name,))
+    def read_settings(self, name: str, settings_class: type[Any], ignore: Collection[str] = ()) -> Any:
+        """Return the checked settings of a section, or None if there are problems."""
+        values = {key: value for key, value in self.section(name).items() if key not in ignore}
+        checked, problems = check_options(settings_class, values, (name,))
         self.problems += problems
         if problems:
             return None
         try:
-            return target(**checked)
+            return settings_class(**checked)
         except GanzooError as error:
-            self.problem((name,), str(error))
+            self.add_problem((name,), str(error))
             return None
 
-    def length(self, train: TrainSettings, method: Method | None) -> None:
-        """Check that a run has a length, or that there is nothing to train."""
-        given = bool(train.epochs or train.steps)
-        if method is not None and not method.phases and given:
-            self.problem(("train",), "the method has nothing to train: leave 'epochs' and 'steps' out, or at 0")
-        elif not given and (method is None or method.phases):
-            self.problem(("train",), "how long? give 'epochs' or 'steps'")
+    def read_required(self, section: str, kind: str) -> Part | None:
+        """Return the component that a required section names."""
+        if section not in self.data:
+            self.add_problem((), f"the key {section!r} is missing: {section}: {{{kind}: …}}")
+            return None
+        return self.read_part(self.data[section], (section,), kind)
 
-    def construct(self, part: Part | None) -> Method | None:
-        """Make the method, whose options may decide which slots and tensors it has."""
+    def read_part(self, value: Any, path: KeyPath, kind: str, kind_options: type[Any] | None = None) -> Part | None:
+        """Check one component and its options; return None if there are problems.
+
+        Args:
+            value: the component's name, or a mapping of its kind to its name, with its options.
+            path: its place in the recipe.
+            kind: such as ``generator``.
+            kind_options: a dataclass of options that every component of this kind takes besides its own.
+        """
+        value = normalize_component(value, kind)
+        component = self._find_component(value, path, kind)
+        if component is None:
+            return None
+        values = {key: option for key, option in value.items() if key != kind}
+        shared = [field.name for field in fields(kind_options)] if kind_options else []
+        shared_checked: dict[str, Any] = {}
+        problems: list[Problem] = []
+        try:
+            clashes = sorted(set(shared) & set(options_of(component.load())))
+            if clashes:
+                raise GanzooError(
+                    f"its option {clashes[0]!r} is one that every {kind} takes: its author must rename it"
+                )
+            if kind_options:
+                shared_values = {key: values.pop(key) for key in shared if key in values}
+                shared_checked, problems = check_options(kind_options, shared_values, path)
+            checked, more_problems = check_options(component.load(), values, path, also_known=shared)
+        except GanzooError as error:
+            self.add_problem((*path, kind), str(error))
+            return None
+        problems += more_problems
+        self.problems += problems
+        return None if problems else Part(component, checked, shared_checked)
+
+    def _find_component(self, value: Any, path: KeyPath, kind: str) -> Component | None:
+        """Return the component that a mapping names, once it can be imported."""
+        if not isinstance(value, dict):
+            message = f"it is {value!r}; a {kind} must be a mapping: {{{kind}: NAME, option: value, …}}"
+            self.add_problem(path, message)
+            return None
+        if kind not in value:
+            other_kinds = [other for other in KINDS if other in value]
+            similar = [key for key in value if get_close_matches(str(key).lower(), [kind])]
+            hint = (
+                f"; it names a {other_kinds[0]}" if other_kinds else f" (is {similar[0]!r} a typo?)" if similar else ""
+            )
+            self.add_problem(path, f"the key {kind!r}, which names the component, is missing{hint}")
+            return None
+        name = value[kind]
+        if not isinstance(name, str):
+            self.add_problem((*path, kind), f"{kind} is {name!r}; it must be a name")
+            return None
+        try:
+            component = self.registry.get(kind, name)
+            component.load()
+        except GanzooError as error:
+            self.add_problem((*path, kind), str(error))
+            return None
+        return component
+
+    def construct(self, part: Part | None, path: KeyPath) -> Any:
+        """Construct a method or masker, whose options may decide what it has; return None if that fails."""
         if part is None:
             return None
         try:
-            method: Method = part.make()
-            return method
+            return part.make()
         except GanzooError as error:
-            self.problem(("method",), str(error))
+            self.add_problem(path, str(error))
             return None
 
-    def part(self, value: Any, path: KeyPath, kind: str, use: type[Any] | None = None) -> Part | None:
-        """Check one component: a mapping of its kind to its name, and its options."""
-        value = normalize_component(value, kind)
-        if not isinstance(value, dict):
-            self.problem(path, f"it is {value!r}; a {kind} is a mapping: {{{kind}: NAME, option: value, …}}")
-            return None
-        if kind not in value:
-            others = [other for other in KINDS if other in value]
-            near = [key for key in value if get_close_matches(str(key).lower(), [kind])]
-            hint = f"; it names a {others[0]}" if others else f" (is it {near[0]!r} that was meant?)" if near else ""
-            self.problem(path, f"the key {kind!r}, which names the component, is missing{hint}")
-            return None
-        try:
-            component = self.registry.get(kind, value[kind]) if isinstance(value[kind], str) else None
-            if component is None:
-                self.problem((*path, kind), f"{kind} is {value[kind]!r}; it is a name")
-                return None
-            target = component.load()
-        except GanzooError as error:
-            self.problem((*path, kind), str(error))
-            return None
-        used: dict[str, Any] = {}
-        problems: list[Problem] = []
-        given = {key: one for key, one in value.items() if key != kind}
-        wanted = [one.name for one in fields(use)] if use else []
-        try:
-            taken = sorted(set(wanted) & set(options_of(target)))
-            if taken:
-                raise GanzooError(f"its option {taken[0]!r} is one that every {kind} takes: its author must rename it")
-            if use:
-                used, problems = check_options(use, {key: one for key, one in given.items() if key in wanted}, path)
-                given = {key: one for key, one in given.items() if key not in wanted}
-            options, more = check_options(target, given, path, beside=wanted)
-        except GanzooError as error:
-            self.problem((*path, kind), str(error))
-            return None
-        self.problems += problems + more
-        return None if problems or more else Part(component, options, used)
+    def check_length(self, train: TrainSettings, method: Method | None) -> None:
+        """Check that a length is set if there is something to train, and only then."""
+        has_length = bool(train.epochs or train.steps)
+        if method is not None and not method.phases and has_length:
+            message = "the method has nothing to train: remove 'epochs' and 'steps', or set them to 0"
+            self.add_problem(("train",), message)
+        elif not has_length and (method is None or method.phases):
+            self.add_problem(("train",), "missing training length: set 'epochs' or 'steps'")
 
-    def networks(self, method: Method | None) -> dict[str, Part]:
-        """Fill the method's slots; a key such as ``G`` speaks for every slot ``G_…``."""
+    def check_batch(self, train: TrainSettings, method: Method | None) -> None:
+        """Check that the batch is a multiple of the number of images that the method processes together."""
+        if method is not None and train.batch % method.group:
+            message = f"batch is {train.batch}, but the method processes images in groups of {method.group}: use a "
+            self.add_problem(("train", "batch"), f"{message}multiple of {method.group}")
+
+    def read_networks(self, method: Method | None) -> dict[str, Part]:
+        """Return a network for each of the method's slots; a key such as ``G`` applies to every slot ``G_…``."""
         section = {key: value for key, value in self.section("networks").items() if value is not None}
-        if method is None:  # which slots there are is not known, but what stands here can be checked by itself
-            for key, value in section.items():
-                for kind in ("generator", "discriminator", "masker"):
-                    if isinstance(value, dict) and kind in value:
-                        self.part(value, ("networks", key), kind)
+        if method is None:
+            self._check_networks_alone(section)
             return {}
         slots = {name: slot for name, slot in method.slots.items() if slot.kind and not slot.own}
         groups = {group for name in slots for group in slot_groups(name)}
         for key in section:
             if key not in slots and key not in groups:
-                self.problem(("networks", key), f"the method has no network {key!r}{suggest(key, [*slots, *groups])}")
-        found = {}
+                message = f"the method has no network {key!r}{suggest(key, [*slots, *groups])}"
+                self.add_problem(("networks", key), message)
+        networks = {}
         for name, slot in slots.items():
-            before = len(self.problems)
             value, origin = slot_value(section, name, slot)
-            part = self.part(value, ("networks", name), slot.kind)
-            self.problems[before:] = [
-                Problem(origin.get(one.path[2:3], ("networks", name))[:2] + one.path[2:], one.message)
-                for one in self.problems[before:]
+            already_reported = len(self.problems)
+            part = self.read_part(value, ("networks", name), slot.kind)
+            self.problems[already_reported:] = [  # at the key that set the value, which may be a group
+                Problem(origin.get(problem.path[2:3], ("networks", name))[:2] + problem.path[2:], problem.message)
+                for problem in self.problems[already_reported:]
             ]
             if part is None:
                 continue
-            lacking = [call for call in slot.calls if not hasattr(part.component.load(), call)]
-            if lacking:
+            missing = [function for function in slot.calls if not hasattr(part.component.load(), function)]
+            if missing:
                 path = (*origin.get((slot.kind,), ("networks", name)), slot.kind)
-                self.problem(path, f"{part.component.name!r} cannot serve as {name}: it has no {lacking[0]}()")
-            found[name] = part
-        return found
+                self.add_problem(path, f"{part.component.name!r} cannot serve as {name}: it has no {missing[0]}()")
+            networks[name] = part
+        return networks
 
-    def maskers(self, method: Method | None, read: Collection[str]) -> dict[str, Part]:
-        """Check the maskers; labels may be there for a loss alone, which reads their masks."""
-        found = {}
-        optional = [role for role, one in ROLES.items() if one.for_losses]
-        wanted = [role for role in optional if any(tensor.startswith(mask_name(role, "")) for tensor in read)]
-        taken = list(dict.fromkeys([*method.accepts, *wanted])) if method else []
+    def _check_networks_alone(self, section: dict[str, Any]) -> None:
+        """Check each network by itself, for a recipe without a valid method, so that the slots are unknown."""
+        for key, value in section.items():
+            for kind in ("generator", "discriminator", "masker"):
+                if isinstance(value, dict) and kind in value:
+                    self.read_part(value, ("networks", key), kind)
+
+    def read_maskers(self, method: Method | None, read_by_losses: Collection[str]) -> dict[str, Part]:
+        """Return the maskers by role.
+
+        Args:
+            method: the method, or None if it is not valid.
+            read_by_losses: names of the tensors that losses read. A role such as ``labels`` is allowed in any method if
+                a loss reads its masks.
+        """
+        maskers = {}
+        for_losses = [role for role, description in ROLES.items() if description.for_losses]
+        read = [role for role in for_losses if any(name.startswith(mask_name(role, "")) for name in read_by_losses)]
+        accepted = list(dict.fromkeys([*method.accepts, *read])) if method else []
         for role, value in self.section("maskers").items():
             path = ("maskers", role)
             if value is None:
                 continue
             if role not in ROLES:
-                self.problem(path, f"unknown role {role!r}{suggest(role, ROLES)}")
+                self.add_problem(path, f"unknown role {role!r}{suggest(role, ROLES)}")
                 continue
             if role not in self.roles:
                 continue
-            if method is not None and role not in taken:
-                takes = ", ".join(taken) or "none"
+            if method is not None and role not in accepted:
+                names = ", ".join(accepted) or "none"
                 example = mask_name(role, "real_A")
-                hint = f", unless a loss reads it: of: {{…: {example}}}" if role in optional else ""
-                self.problem(path, f"the method takes no mask in the role {role!r}; it takes: {takes}{hint}")
-            part = self.part(value, path, "masker", MaskTransform)
+                hint = f", unless a loss reads it: of: {{…: {example}}}" if role in for_losses else ""
+                self.add_problem(path, f"the method takes no mask in the role {role!r}; it takes: {names}{hint}")
+            part = self.read_part(value, path, "masker", MaskTransform)
             if part is None:
                 continue
-            shared = self.fit(role, part, path)
-            if shared:
-                other = self.section("maskers").get(shared)
-                chain = isinstance(other, dict) and other.get("masker") == part.component.name
-                if shared == role or other is None or chain:
-                    said = "which shares another's" if chain and shared != role else "and there is none"
-                    self.problem(path, f"it shares the masker in the role {shared!r}, {said}")
-            found[role] = part
+            masker = self.check_masker_fits(role, part, path)
+            if masker is not None and masker.shared_role:
+                self._check_shared(role, masker.shared_role, part, path)
+            maskers[role] = part
         for role in method.requires if method else ():
             if role in self.roles and self.section("maskers").get(role) is None:
                 example = f"maskers: {{{role}: {{masker: NAME}}}}"
-                self.problem(("maskers",), f"the method needs a masker in the role {role!r}: {example}")
-        return found
+                self.add_problem(("maskers",), f"the method needs a masker in the role {role!r}: {example}")
+        return maskers
 
-    def fit(self, role: str, part: Part, path: KeyPath) -> str:
-        """Check that a masker serves a role; return the role whose masker it shares, if it does.
-
-        It is made for that, as its options may decide what it makes.
-        """
-        try:
-            masker: Masker = part.make()
-        except GanzooError as error:
-            self.problem(path, str(error))
-            return ""
-        planes, name = masker.planes, part.component.name
-        outside = [one for one in part.use["foreground"] if not 0 <= one < planes]
-        if outside:
-            self.problem((*path, "foreground"), f"there is no class {outside[0]}; the masker makes {planes} planes")
-        elif ROLES[role].one_plane and planes > 1 and not part.use["foreground"]:
-            self.problem(path, f"the masker makes {planes} planes, the role needs one: name foreground: [classes]")
-        if masker.trains and part.use["threshold"] is not None:
-            self.problem((*path, "threshold"), f"no gradient passes a threshold, so that {name!r} would learn nothing")
+    def check_masker_fits(self, role: str, part: Part, path: KeyPath) -> Masker | None:
+        """Construct a masker, whose options may decide what it makes; check that it can be used in a role."""
+        masker: Masker | None = self.construct(part, path)
+        if masker is None:
+            return None
+        planes, name, foreground = masker.planes, part.component.name, part.kind_options["foreground"]
+        unknown = [number for number in foreground if not 0 <= number < planes]
+        if unknown:
+            message = f"there is no class {unknown[0]}; the masker makes {planes} planes"
+            self.add_problem((*path, "foreground"), message)
+        elif ROLES[role].one_plane and planes > 1 and not foreground:
+            self.add_problem(path, f"the masker makes {planes} planes, the role needs one: set foreground: [classes]")
+        if masker.trains and part.kind_options["threshold"] is not None:
+            message = f"{name!r} is trained, and no gradient passes a threshold: remove it"
+            self.add_problem((*path, "threshold"), message)
         if masker.trains == "separate":
-            self.problem(path, f"{name!r} is untrained: give it weights")
+            self.add_problem(path, f"{name!r} is untrained: give it weights")
         elif masker.trains == "joint" and not ROLES[role].learnable:
-            self.problem(path, f"{name!r} is trained with the generators: only the role 'composite' can teach it")
-        return masker.shared_role
+            learnable = " or ".join(repr(other) for other, description in ROLES.items() if description.learnable)
+            message = f"{name!r} is trained with the generators, which works only in the role {learnable}"
+            self.add_problem(path, message)
+        return masker
 
-    def losses(self, method: Method | None) -> dict[str, Part]:
-        """Return the losses, by name."""
-        found = {}
+    def _check_shared(self, role: str, shared_role: str, part: Part, path: KeyPath) -> None:
+        """Check that the role whose masker is shared has a masker of its own."""
+        other = self.section("maskers").get(shared_role)
+        if shared_role == role or other is None:
+            self.add_problem(path, f"it shares the masker in the role {shared_role!r}, and there is none")
+        elif isinstance(other, dict) and other.get("masker") == part.component.name:
+            message = f"it shares the masker in the role {shared_role!r}, which itself shares another role's masker"
+            self.add_problem(path, message)
+
+    def read_losses(self, method: Method | None) -> dict[str, Part]:
+        """Return the losses by name."""
+        losses = {}
         roles = [role for role, value in self.section("maskers").items() if value is not None and role in ROLES]
         for name, value in self.section("losses").items():
             path = ("losses", name)
             if value is None:
                 continue
-            part = self.part(value, path, "loss", LossUse)
+            part = self.read_part(value, path, "loss", LossAttachment)
             if part is None or method is None:
                 continue
-            use, problems = resolve_loss(part, path, method, roles)
+            attachment, problems = resolve_loss(part, path, method, roles)
             self.problems += problems
-            found[name] = Part(part.component, part.options, use)
-        return found
+            losses[name] = Part(part.component, part.options, attachment)
+        return losses
 
-    def metrics(self, method: Method | None) -> list[Part]:
+    def read_metrics(self, method: Method | None) -> list[Part]:
         """Return the metrics."""
-        value = self.section("evaluate").get("metrics") or []
-        if not isinstance(value, list):
-            self.problem(("evaluate", "metrics"), f"it is {value!r}; it is a list of names or {{metric: NAME, …}}")
+        values = self.section("evaluate").get("metrics") or []
+        if not isinstance(values, list):
+            message = f"it is {values!r}; it must be a list of names or {{metric: NAME, …}}"
+            self.add_problem(("evaluate", "metrics"), message)
             return []
-        parts = [self.part(one, ("evaluate", "metrics", i), "metric") for i, one in enumerate(value)]
-        for i, part in enumerate(parts):
-            measured: type[Metric] | None = part.component.load() if part else None
-            if measured and method and not set(measured.directions) & set(method.directions):
-                theirs, ours = (", ".join(one.directions) for one in (measured, method))
-                self.problem(("evaluate", "metrics", i), f"it measures {theirs}, and the method translates {ours}")
-        return [part for part in parts if part]
+        metrics = []
+        for i, value in enumerate(values):
+            path = ("evaluate", "metrics", i)
+            part = self.read_part(value, path, "metric")
+            if part is None:
+                continue
+            metric: type[Metric] = part.component.load()
+            if method and not set(metric.directions) & set(method.directions):
+                measured, translated = ", ".join(metric.directions), ", ".join(method.directions)
+                self.add_problem(path, f"it measures {measured}, and the method translates {translated}")
+            metrics.append(part)
+        return metrics
 
 
 def read_masker(text: str, role: str, origin: str) -> Part:
     """Read and check a masker that a command names, as a recipe would: ``unet``, ``{masker: unet, weights: …}``.
 
+    Raises GanzooError with one line for each mistake, also for a masker that reuses another role's mask.
+
     Args:
         text: YAML.
-        role: which it is to serve.
-        origin: where it is said, for the errors.
-
-    Raises GanzooError with one line for each mistake, also for a masker that makes no mask by itself.
+        role: the role that the masker is used in.
+        origin: the place of the text, such as ``--masker``, for the errors.
     """
     value = apply_overrides(Document({}, {(): origin}), [f"masker={text}"]).data["masker"]
     reader = RecipeReader(Document({}, {}), ROLES)
-    part = reader.part(value, (), "masker", MaskTransform)
-    if part and reader.fit(role, part, ()):
-        reader.problem((), f"{part.component.name!r} hands on another role's mask; name the masker that makes it")
+    part = reader.read_part(value, (), "masker", MaskTransform)
+    masker = reader.check_masker_fits(role, part, ()) if part else None
+    if part and masker is not None and masker.shared_role:
+        reader.add_problem((), f"{part.component.name!r} reuses another role's mask; name the masker that makes it")
     if reader.problems or part is None:
-        raise GanzooError("\n".join(": ".join([origin, *map(str, one.path), one.message]) for one in reader.problems))
+        raise _command_error(reader.problems, origin)
     return part
 
 
 def read_metrics(texts: Sequence[str], origin: str) -> list[Part]:
     """Read and check metrics that a command names: ``swd``, ``{metric: fd, network: resnet18}``.
 
-    Args:
-        texts: YAML, one each.
-        origin: where they are said, for the errors.
-
     Raises GanzooError with one line for each mistake.
+
+    Args:
+        texts: YAML, one for each metric.
+        origin: the place of the texts, such as ``--metric``, for the errors.
     """
-    value = apply_overrides(Document({}, {(): origin}), [f"metrics=[{', '.join(texts)}]"]).data["metrics"]
-    reader = RecipeReader(Document({"evaluate": {"metrics": value}}, {}), ROLES)
-    parts = reader.metrics(None)
+    values = apply_overrides(Document({}, {(): origin}), [f"metrics=[{', '.join(texts)}]"]).data["metrics"]
+    reader = RecipeReader(Document({"evaluate": {"metrics": values}}, {}), ROLES)
+    metrics = reader.read_metrics(None)
     if reader.problems:
-        raise GanzooError(
-            "\n".join(": ".join([origin, *map(str, one.path[3:]), one.message]) for one in reader.problems)
-        )
-    return parts
+        raise _command_error([Problem(problem.path[3:], problem.message) for problem in reader.problems], origin)
+    return metrics
+
+
+def _command_error(problems: Iterable[Problem], origin: str) -> GanzooError:
+    return GanzooError("\n".join(": ".join([origin, *map(str, one.path), one.message]) for one in problems))

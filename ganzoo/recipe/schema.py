@@ -1,4 +1,4 @@
-"""What a recipe is once it is checked: parts with their options, and settings."""
+"""A checked recipe: its components with their options, and its settings."""
 
 from __future__ import annotations
 
@@ -13,24 +13,31 @@ from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 
 @dataclass(frozen=True)
 class Part:
-    """A component with its checked options, and what the recipe says of its use (``of``, ``weight``, …)."""
+    """A component of a recipe with its checked options.
+
+    Args:
+        component: the component.
+        options: its own options.
+        kind_options: options that every component of its kind takes: ``foreground``, ``threshold``, … of a masker;
+            ``of``, ``weight`` and ``phase`` of a loss.
+    """
 
     component: Component
     options: dict[str, Any]
-    use: dict[str, Any] = field(default_factory=dict)
+    kind_options: dict[str, Any] = field(default_factory=dict)
 
     def make(self, *args: Any) -> Any:
-        """Construct the component; ``args`` are what its kind is supplied with, such as channel counts."""
+        """Construct the component. ``args`` are what ganzoo passes to this kind, such as channel counts."""
         return self.component.load()(*args, **self.options)
 
     def resolved(self) -> dict[str, Any]:
-        """Return the part as a recipe would write it in full."""
-        return {self.component.kind: self.component.name, **plain(self.options), **plain(self.use)}
+        """Return the part as plain data, with every option written out."""
+        return {self.component.kind: self.component.name, **plain(self.options), **plain(self.kind_options)}
 
 
 @dataclass(kw_only=True)
-class LossUse:
-    """How a recipe attaches a loss: which tensors it reads, how much it counts, in which phase."""
+class LossAttachment:
+    """How a recipe attaches a loss: the tensors it reads, its weight in the sum, and the phase it counts in."""
 
     of: dict[str, str] | str
     weight: float = 1.0
@@ -39,7 +46,7 @@ class LossUse:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole recipe, checked; ``resolved()`` reproduces it."""
+    """A whole checked recipe. ``resolved()`` is a recipe with the same meaning."""
 
     file: Path
     method: Part
@@ -54,11 +61,11 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """The recipe's name: its file's, without the ending."""
+        """The recipe's name: its file name without the suffix."""
         return self.file.stem
 
     def resolved(self) -> dict[str, Any]:
-        """Return the recipe with every option written out, as plain data."""
+        """Return the recipe as plain data, with every option written out."""
         return {
             "method": self.method.resolved(),
             "networks": {slot: part.resolved() for slot, part in self.networks.items()},

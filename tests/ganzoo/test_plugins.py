@@ -1,4 +1,4 @@
-"""Plugins: loaded one by one, failures kept and shown, all of a plugin or nothing."""
+"""Plugins: loaded one by one; failures are recorded, and a plugin that fails adds nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WATCH = "@hookimpl\ndef ganzoo_callbacks(run):\n    return None\n"
 
 
 class Site:
-    """A folder on the path, into which packages are put as pip would."""
+    """A folder on the path, in which packages are installed as pip does it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -62,38 +62,38 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def load(*, strict: bool = False) -> Plugins:
-    found = Plugins()
-    found.load(find_entry_points(), strict=strict)
-    return found
+    result = Plugins()
+    result.load(find_entry_points(), strict=strict)
+    return result
 
 
-def story(found: Plugins, name: str) -> Plugin:
-    return next(one for one in found.loaded if one.name == name)
+def plugin_of(result: Plugins, name: str) -> Plugin:
+    return next(plugin for plugin in result.loaded if plugin.name == name)
 
 
-def components(found: Plugins, plugin: str) -> list[tuple[str, str]]:
-    return [(one.kind, one.name) for one in found.registry.find() if one.plugin == plugin]
+def components(result: Plugins, plugin: str) -> list[tuple[str, str]]:
+    return [(component.kind, component.name) for component in result.registry.find() if component.plugin == plugin]
 
 
-def test_the_bundled_ones_come_first_through_the_same_door() -> None:
-    found = load()
-    assert [one.name for one in found.loaded if one.bundled] == sorted(BUNDLED)
-    assert all(one.bundled for one in found.loaded[: len(BUNDLED)])
-    assert story(found, "cyclegan") == Plugin("cyclegan", "ganzoo_cyclegan", "ganzoo", installed_version(), 5, "")
-    assert ("method", "cyclegan") in components(found, "cyclegan")
+def test_bundled_plugins_are_loaded_first_and_by_entry_points_too() -> None:
+    result = load()
+    assert [one.name for one in result.loaded if one.bundled] == sorted(BUNDLED)
+    assert all(one.bundled for one in result.loaded[: len(BUNDLED)])
+    assert plugin_of(result, "cyclegan") == Plugin("cyclegan", "ganzoo_cyclegan", "ganzoo", installed_version(), 5, "")
+    assert ("method", "cyclegan") in components(result, "cyclegan")
 
 
-def test_a_strangers_plugin_is_loaded_like_them(site: Site) -> None:
+def test_a_third_partys_plugin_is_loaded_like_them(site: Site) -> None:
     site.install("mine", GOOD, package="Their-Package")
-    found = load()
-    assert story(found, "mine") == Plugin("mine", "mine_module", "Their-Package", "2.5", 2, "")
-    assert not story(found, "mine").bundled
-    assert components(found, "mine") == [("masker", "oval"), ("loss", "huber")]
-    assert found.registry.failures == {}
+    result = load()
+    assert plugin_of(result, "mine") == Plugin("mine", "mine_module", "Their-Package", "2.5", 2, "")
+    assert not plugin_of(result, "mine").bundled
+    assert components(result, "mine") == [("masker", "oval"), ("loss", "huber")]
+    assert result.registry.failures == {}
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("x = 1\nraise RuntimeError('no luck')", r"RuntimeError: no luck \(.*bad_module.py:2\)"),
         ("raise ValueError('first\\n second')", r"ValueError: first second \("),
@@ -109,11 +109,11 @@ def test_a_strangers_plugin_is_loaded_like_them(site: Site) -> None:
             "the hook 'ganzoo_register' lacks its decorator, @ganzoo.hookimpl",
         ),
         (HEAD + WATCH + "def ganzoo_registr(registry): pass", "there is no hook 'ganzoo_registr'"),
-        (HEAD, r"bad_module has no hook \(there are: ganzoo_callbacks, ganzoo_commands, ganzoo_register\)"),
+        (HEAD, r"bad_module has no hooks \(there are: ganzoo_callbacks, ganzoo_commands, ganzoo_register\)"),
         ("from ganzoo import hookimpl\n" + WATCH, f"write GANZOO_INTERFACE = {INTERFACE} in bad_module"),
         (
             GOOD.replace("INTERFACE = 1", "INTERFACE = 99"),
-            f"made for interface 99 of ganzoo; this is interface {INTERFACE}",
+            f"version 99 of ganzoo's interface; this ganzoo has version {INTERFACE}",
         ),
         (HEAD + WATCH + "@hookimpl\ndef ganzoo_register(reg): pass", "PluginValidationError: .*'reg'"),
         (HEAD + WATCH + REGISTER + "registry.add('maskr', 'x', 'a:B')", r"unknown kind 'maskr' \(did you mean"),
@@ -121,10 +121,10 @@ def test_a_strangers_plugin_is_loaded_like_them(site: Site) -> None:
             HEAD + WATCH + REGISTER + "from pathlib import Path; registry.add_weights(Path('gone.toml'))",
             "gone.toml: cannot be read",
         ),
-        (HEAD + WATCH + REGISTER + "registry.add('loss', 'x', 'a.B')", "neither a class nor a text 'module:name'"),
+        (HEAD + WATCH + REGISTER + "registry.add('loss', 'x', 'a.B')", "neither a class nor a string 'module:name'"),
         (
             HEAD + WATCH + REGISTER + "registry.add('generator', 'resnet', 'a:B')",
-            "generator 'resnet' of plugin 'bad' is already there, from plugin 'cyclegan'",
+            "generator 'resnet' of plugin 'bad' is already registered by plugin 'cyclegan'",
         ),
         (
             HEAD + WATCH + REGISTER + "registry.add('loss', 'half', 'a:B'); 1 / 0",
@@ -132,90 +132,90 @@ def test_a_strangers_plugin_is_loaded_like_them(site: Site) -> None:
         ),
     ],
 )
-def test_one_that_fails_is_told_and_leaves_nothing_behind(site: Site, code: str, said: str) -> None:
+def test_a_plugin_that_fails_is_reported_and_adds_nothing(site: Site, code: str, message: str) -> None:
     site.install("bad", code)
     site.install("good", GOOD)
-    found = load()
-    assert re.search(said, story(found, "bad").error)
-    assert "\n" not in story(found, "bad").error
-    assert story(found, "bad").components == 0
-    assert components(found, "bad") == []
-    assert len(components(found, "good")) == 2
-    assert not found.manager.has_plugin("bad")
-    callers = found.manager.hook.ganzoo_callbacks.get_hookimpls() + found.manager.hook.ganzoo_register.get_hookimpls()
+    result = load()
+    assert re.search(message, plugin_of(result, "bad").error)
+    assert "\n" not in plugin_of(result, "bad").error
+    assert plugin_of(result, "bad").components == 0
+    assert components(result, "bad") == []
+    assert len(components(result, "good")) == 2
+    assert not result.manager.has_plugin("bad")
+    callers = result.manager.hook.ganzoo_callbacks.get_hookimpls() + result.manager.hook.ganzoo_register.get_hookimpls()
     assert "bad" not in [one.plugin_name for one in callers]
 
 
-def test_one_whose_target_is_not_there_fails(site: Site) -> None:
+def test_a_plugin_without_its_module_fails(site: Site) -> None:
     site.install("bad", GOOD, module="elsewhere")
     (site.folder / "elsewhere.py").unlink()
-    assert story(load(), "bad").error == "ModuleNotFoundError: No module named 'elsewhere'"
+    assert plugin_of(load(), "bad").error == "ModuleNotFoundError: No module named 'elsewhere'"
 
 
-def test_ctrl_c_is_not_taken_for_a_failure(site: Site) -> None:
+def test_ctrl_c_while_loading_ends_the_process(site: Site) -> None:
     site.install("slow", "raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         load()
 
 
-def test_a_plugin_that_only_watches_is_a_plugin(site: Site) -> None:
+def test_a_plugin_may_have_only_callbacks(site: Site) -> None:
     site.install("watcher", HEAD + WATCH)
-    assert story(load(), "watcher") == Plugin("watcher", "watcher_module", "watcher-package", "2.5", 0, "")
+    assert plugin_of(load(), "watcher") == Plugin("watcher", "watcher_module", "watcher-package", "2.5", 0, "")
 
 
 def test_two_packages_cannot_share_a_name(site: Site) -> None:
     site.install("same", GOOD, package="a-package", module="same_a")
     site.install("same", HEAD + WATCH, package="b-package", module="same_b")
-    found = load()
-    first, second = [one for one in found.loaded if one.name == "same"]
+    result = load()
+    first, second = [one for one in result.loaded if one.name == "same"]
     assert (first.package, first.error) == ("a-package", "")
-    assert second.error == "there is a plugin 'same' already, of the package a-package"
-    assert list(found.registry.failures) == ["same (b-package)"]
-    assert len(components(found, "same")) == 2
+    assert second.error == "a plugin 'same' is already loaded, from the package a-package"
+    assert list(result.registry.failures) == ["same (b-package)"]
+    assert len(components(result, "same")) == 2
 
 
-def test_one_module_is_one_plugin(site: Site) -> None:
+def test_a_module_cannot_be_loaded_as_two_plugins(site: Site) -> None:
     site.install("first", GOOD, module="shared")
     site.install("second", GOOD, module="shared")
-    found = load()
-    assert story(found, "second").error == "shared is already loaded, as plugin 'first'"
-    assert found.manager.has_plugin("first")
+    result = load()
+    assert plugin_of(result, "second").error == "shared is already loaded, as plugin 'first'"
+    assert result.manager.has_plugin("first")
 
 
 def test_strict_mode_raises(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.install("bad", "raise RuntimeError('no luck')")
-    said = r"plugin 'bad' \(bad-package\) failed to load: RuntimeError: no luck \(.*:1\)"
-    with pytest.raises(GanzooError, match=said):
+    message = r"plugin 'bad' \(bad-package\) failed to load: RuntimeError: no luck \(.*:1\)"
+    with pytest.raises(GanzooError, match=message):
         load(strict=True)
     monkeypatch.setenv("GANZOO_STRICT", "1")
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         plugins()
     monkeypatch.setenv("GANZOO_STRICT", "0")
-    assert story(plugins(), "bad").error
+    assert plugin_of(plugins(), "bad").error
 
 
-def test_a_bundled_one_that_fails_raises() -> None:
+def test_a_bundled_plugin_that_fails_raises() -> None:
     with pytest.raises(GanzooError, match=r"plugin 'lost' \(ganzoo\) failed to load: .*no_such_module"):
         Plugins().load([EntryPoint("lost", "no_such_module", "ganzoo")])
 
 
-def test_failures_are_named_where_a_component_is_missed(site: Site) -> None:
+def test_failures_are_named_in_the_error_for_an_unknown_component(site: Site) -> None:
     site.install("bad", "raise RuntimeError('no luck')")
-    with pytest.raises(GanzooError, match=r"these plugins failed to load, and may have had it: bad \(bad-package\)$"):
+    with pytest.raises(GanzooError, match=r"these plugins failed to load and may have it: bad \(bad-package\)$"):
         plugins().registry.get("loss", "huber")
 
 
-def test_an_environment_variable_restricts_which_are_loaded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_limits_which_plugins_are_loaded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.install("mine", GOOD)
     site.install("bad", "raise RuntimeError('never imported')")
     monkeypatch.setenv("GANZOO_PLUGINS", "losses, mine")
-    found = plugins()
-    assert [one.name for one in found.loaded] == ["losses", "mine"]
-    with pytest.raises(GanzooError, match=r"GANZOO_PLUGINS leaves out these plugins: art2real, .*bad, .*cyclegan, "):
-        found.registry.get("generator", "resnet")
+    result = plugins()
+    assert [one.name for one in result.loaded] == ["losses", "mine"]
+    with pytest.raises(GanzooError, match=r"GANZOO_PLUGINS excludes these plugins: art2real, .*bad, .*cyclegan, "):
+        result.registry.get("generator", "resnet")
 
 
-def test_it_cannot_name_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_cannot_name_an_unknown_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     plugins.cache_clear()
     monkeypatch.setenv("GANZOO_PLUGINS", "cyclegan,loses")
     with pytest.raises(GanzooError, match=r"GANZOO_PLUGINS names 'loses', which is not installed \(did you mean 'loss"):
@@ -223,7 +223,7 @@ def test_it_cannot_name_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -
     plugins.cache_clear()
 
 
-def test_an_installed_wheel_is_read_from_its_metadata(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_wheel_has_its_plugins_from_its_metadata(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins_module, "checkout", dict)
     info = site.folder / "ganzoo-7.8.dist-info"
     info.mkdir()
@@ -236,7 +236,7 @@ def test_an_installed_wheel_is_read_from_its_metadata(site: Site, monkeypatch: p
     }
 
 
-def test_a_folder_that_only_looks_like_a_checkout_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_another_project_is_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert checkout()["name"] == "ganzoo"
     monkeypatch.setattr(plugins_module, "__file__", str(tmp_path / "ganzoo" / "plugins.py"))
     (tmp_path / "plugins").mkdir()
@@ -249,7 +249,7 @@ def test_a_folder_that_only_looks_like_a_checkout_is_none(tmp_path: Path, monkey
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout that nobody installed."""
+    """A checkout that is not installed."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("ganzoo", "plugins"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -266,15 +266,15 @@ def test_a_checkout_that_is_not_installed_finds_its_plugins(copy: Path, tmp_path
         if "ganzoo" not in one.name:
             (packages / one.name).symlink_to(one)
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages)}
-    lost = subprocess.run([sys.executable, "-S", "-c", "import ganzoo"], env=env, cwd=tmp_path, capture_output=True)
-    assert b"No module named 'ganzoo'" in lost.stderr
+    without = subprocess.run([sys.executable, "-S", "-c", "import ganzoo"], env=env, cwd=tmp_path, capture_output=True)
+    assert b"No module named 'ganzoo'" in without.stderr
     for command, cwd in (("-m", copy), (str(copy), tmp_path)):
         words = ["-m", "ganzoo"] if command == "-m" else [f"{command}/ganzoo"]
         done = subprocess.run(
             [sys.executable, "-S", *words, "list"], env=env, cwd=cwd, capture_output=True, text=True, check=True
         )
-        found = {tuple(line.split()) for line in done.stdout.splitlines()}
-        assert {("method", "cyclegan", "cyclegan"), ("dataset", "striped_digits", "digits")} <= found
+        listed = {tuple(line.split()) for line in done.stdout.splitlines()}
+        assert {("method", "cyclegan", "cyclegan"), ("dataset", "striped_digits", "digits")} <= listed
 
 
 def test_a_checkout_uses_its_own_plugins_whichever_is_installed(copy: Path, tmp_path: Path) -> None:

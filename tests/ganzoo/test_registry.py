@@ -1,4 +1,4 @@
-"""The registry: components by kind and name, all of a plugin's or none."""
+"""The registry: components by kind and name; a plugin adds all of its components or none."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ganzoo.registry import KINDS, Component, Registration, Registry
 
 
 def registration(plugin: str, *names: str, kind: str = "loss") -> Registration:
-    made = Registration(plugin)
+    result = Registration(plugin)
     for name in names:
-        made.add(kind, name, f"{plugin}.parts:{name.title()}")
-    return made
+        result.add(kind, name, f"{plugin}.parts:{name.title()}")
+    return result
 
 
 def test_components_are_found_by_kind_name_and_glob() -> None:
@@ -29,86 +29,86 @@ def test_components_are_found_by_kind_name_and_glob() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "target", "said"),
+    ("kind", "name", "target", "message"),
     [
         ("maskr", "x", "a:B", "unknown kind 'maskr' (did you mean 'masker'?)"),
-        ("loss", "x", "a.B", "'a.B' is neither a class nor a text 'module:name'"),
+        ("loss", "x", "a.B", "'a.B' is neither a class nor a string 'module:name'"),
         ("loss", "x", ":B", "':B' is neither"),
         ("loss", "x", "a:", "'a:' is neither"),
-        ("loss", "x", suggest, "is neither a class nor a text"),
-        ("loss", "two words", "a:B", "a name is made of letters, digits, '_' and '-'"),
-        ("loss", "", "a:B", "a name is made of letters"),
+        ("loss", "x", suggest, "is neither a class nor a string"),
+        ("loss", "two words", "a:B", "a name may contain only letters, digits, '_' and '-'"),
+        ("loss", "", "a:B", "a name may contain only letters"),
         ("loss", "l1", "a:B", "loss 'l1' is added twice"),
     ],
 )
-def test_what_cannot_be_added(kind: str, name: str, target: str, said: str) -> None:
+def test_wrong_components_are_refused(kind: str, name: str, target: str, message: str) -> None:
     mine = registration("mine", "l1")
     with pytest.raises(GanzooError) as error:
         mine.add(kind, name, target)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert [one.name for one in mine.components] == ["l1"]
 
 
-def test_names_with_hyphens_and_digits_are_names() -> None:
+def test_names_may_have_hyphens_and_digits() -> None:
     assert registration("mine", "vit-b_16").components[0].name == "vit-b_16"
 
 
 def test_a_clash_names_both_plugins_and_adds_nothing() -> None:
     registry = Registry()
     registry.accept(registration("first", "l1"))
-    with pytest.raises(GanzooError, match="loss 'l1' of plugin 'second' is already there, from plugin 'first'"):
+    with pytest.raises(GanzooError, match="loss 'l1' of plugin 'second' is already registered by plugin 'first'"):
         registry.accept(registration("second", "huber", "l1"))
     assert [one.plugin for one in registry.find()] == ["first"]
 
 
-def test_unknown_names_bring_the_nearest_and_the_plugins_that_are_lost() -> None:
+def test_an_unknown_name_gets_the_nearest_one_and_the_plugins_that_are_not_loaded() -> None:
     registry = Registry()
     registry.accept(registration("mine", "charbonnier"))
     with pytest.raises(GanzooError) as error:
         registry.get("loss", "charbonier")
     assert str(error.value) == "unknown loss 'charbonier' (did you mean 'charbonnier'?)"
     registry.failures["theirs (their-package)"] = "ImportError"
-    registry.left_out.append("bank")
+    registry.excluded.append("bank")
     with pytest.raises(GanzooError) as error:
         registry.get("loss", "zzz")
     assert str(error.value) == (
-        "unknown loss 'zzz' (there are: charbonnier); these plugins failed to load, and may have had it: "
-        "theirs (their-package); GANZOO_PLUGINS leaves out these plugins: bank"
+        "unknown loss 'zzz' (there are: charbonnier); these plugins failed to load and may have it: "
+        "theirs (their-package); GANZOO_PLUGINS excludes these plugins: bank"
     )
 
 
 @pytest.mark.parametrize("ask", [lambda one: one.get("los", "l1"), lambda one: one.find("los")])
-def test_unknown_kinds_are_told(ask) -> None:  # type: ignore[no-untyped-def]
+def test_unknown_kinds_are_reported(ask) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(GanzooError, match=r"unknown kind 'los' \(did you mean 'loss'\?\)"):
         ask(Registry())
 
 
-def test_a_target_is_imported_when_it_is_used() -> None:
+def test_a_target_is_imported_at_first_use() -> None:
     assert Component("loss", "path", "pathlib:Path", "mine").load() is Path
     assert Component("loss", "path", Path, "mine").load() is Path
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         ("no_such_module:X", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("pathlib:Pth", "AttributeError: module 'pathlib' has no attribute 'Pth'"),
-        ("pathlib:sys", "pathlib:sys is no class"),
+        ("pathlib:sys", "pathlib:sys is not a class"),
         ("quits:X", "SystemExit: 4"),
     ],
 )
 def test_a_target_that_cannot_be_imported_names_its_plugin(
-    target: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "quits.py").write_text("raise SystemExit(4)")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(GanzooError) as error:
         Component("loss", "x", target, "theirs").load()
     assert str(error.value).startswith("loss 'x' of plugin 'theirs'")
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_suggestions_ignore_case_and_name_what_there_is() -> None:
+def test_suggestions_ignore_case_or_list_all_names() -> None:
     assert suggest("LSGAN", ["lsgan", "hinge"]) == " (did you mean 'lsgan'?)"
     assert suggest("G-ab", ["G_AB", "G_BA"]) == " (did you mean 'G_AB'?)"
     assert suggest("q", ["b", "a", "b"]) == " (there are: a, b)"
@@ -121,5 +121,5 @@ def test_foreign_errors_fit_on_one_line() -> None:
     assert one_line(RuntimeError()) == "RuntimeError"
 
 
-def test_the_kinds_are_those_of_the_documents() -> None:
+def test_the_kinds_are_these_seven() -> None:
     assert KINDS == ("method", "generator", "discriminator", "masker", "loss", "dataset", "metric")

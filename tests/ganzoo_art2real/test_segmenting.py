@@ -134,9 +134,9 @@ def test_weights_count_by_what_they_hold(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("unett", r"unknown masker 'unett' \(did you mean 'unet'\?\)"),
-        ("[unet]", r"--masker: it is \['unet'\]; a masker is a mapping: \{masker: NAME, option: value, …\}"),
-        ("{maskr: unet}", r"--masker: the key 'masker', .* is missing \(is it 'maskr' that was meant\?\)"),
-        ("{masker: [unet]}", r"--masker: masker: masker is \['unet'\]; it is a name"),
+        ("[unet]", r"--masker: it is \['unet'\]; a masker must be a mapping: \{masker: NAME, option: value, …\}"),
+        ("{maskr: unet}", r"--masker: the key 'masker', .* is missing \(is 'maskr' a typo\?\)"),
+        ("{masker: [unet]}", r"--masker: masker: masker is \['unet'\]; it must be a name"),
         ("{masker: unet", "not YAML; put it in quotes"),
         ("{masker: !!python/name:os.system }", "is not YAML"),
         ("{masker: shades, slop: 2}", r"--masker: slop: unknown option 'slop' \(did you mean 'slope'\?\)"),
@@ -144,8 +144,8 @@ def test_weights_count_by_what_they_hold(tmp_path: Path) -> None:
         ("{masker: shades, foreground: [2]}", "foreground: there is no class 2; the masker makes 2 planes"),
         ("file", "'file' reads what comes with the images; for label maps there is --labels"),
         ("unet", "'unet' is untrained: give it weights"),
-        ("learned", "'learned' is trained with the generators: only the role 'composite' can teach it"),
-        ("{masker: shared, role: input}", "'shared' hands on another role's mask; name the masker that makes it"),
+        ("learned", "'learned' is trained with the generators, which works only in the role 'composite'"),
+        ("{masker: shared, role: input}", "'shared' reuses another role's mask; name the masker that makes it"),
     ],
 )
 def test_maskers_that_cannot_say_classes(text: str, said: str) -> None:

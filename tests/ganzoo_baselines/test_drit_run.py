@@ -48,7 +48,7 @@ def test_a_batch_that_is_odd_is_refused_where_it_stands(recipe: Path) -> None:
     said = sorted(str(caught.value).splitlines())
     assert len(said) == 2 and "images.size: size is 'x'" in said[1]
     number = next(i for i, line in enumerate(odd.read_text().splitlines(), 1) if "batch: 3" in line)
-    message = "batch is 3; the method takes images 2 at a time: give a multiple of that"
+    message = "batch is 3, but the method processes images in groups of 2: use a multiple of 2"
     assert said[0] == f"{odd}:{number}: train.batch: {message}"
 
 

@@ -1,4 +1,4 @@
-"""What a call says to its user: the command line's words, or the line with which it is refused."""
+"""Call the command line, or a function that raises GanzooError, and return its output or error."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from ganzoo.errors import GanzooError
 
 Run = Callable[..., tuple[int, str, str]]
-"""The fixture ``run``: words of the command line → its exit code, what it said, what it said of errors."""
+"""Type of the fixture ``run``: it takes the words of a command, and returns exit code, stdout and stderr."""
 
 
-def refusal(call: Callable[..., object], *given: Any, **options: Any) -> str:
-    """Return the one line with which a call is refused."""
+def refusal(call: Callable[..., object], *args: Any, **options: Any) -> str:
+    """Return the one-line error of a call that raises GanzooError."""
     with pytest.raises(GanzooError) as caught:
-        call(*given, **options)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
+        call(*args, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message

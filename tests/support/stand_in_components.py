@@ -1,4 +1,4 @@
-"""Stand-in components with awkward wishes, and what reads recipes in the current folder, for the tests of recipes."""
+"""Small components for the tests of recipes, and functions that write and read recipes in the current folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
 
-WHOLE = """\
+COMPLETE = """\
 method: {method: cyclegan}
 data: {dataset: striped_digits}
 train: {steps: 2}
@@ -26,7 +26,7 @@ train: {steps: 2}
 
 
 class Planes(Masker):
-    """Makes as many planes as it is asked for."""
+    """A masker with any number of planes, all ones."""
 
     def __init__(self, *, planes: int = 1) -> None:
         super().__init__()
@@ -39,14 +39,14 @@ class Planes(Masker):
 
 
 class Sloppy(Loss):
-    """Reads one tensor, and another where it is named."""
+    """A loss with a required and an optional input."""
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         return image.mean()
 
 
 class Codec(nn.Module):
-    """Has no forward that anybody calls."""
+    """A generator with encode() but without decode(), and a required option."""
 
     def __init__(self, in_channels: int, out_channels: int, *, size: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Codec(nn.Module):
 
 
 class Picky(Method):
-    """Wants encode and decode, makes no phases."""
+    """A method without phases, whose network needs encode() and decode()."""
 
     accepts: ClassVar[tuple[str, ...]] = ("labels",)
 
@@ -72,7 +72,7 @@ class Picky(Method):
 
 
 class Pairs(Dataset):
-    """Needs an option."""
+    """A data set with a required option."""
 
     def __init__(self, *, root: Path) -> None:
         self.root = root
@@ -85,7 +85,7 @@ class Pairs(Dataset):
 
 
 class Share(Metric):
-    """Has an option."""
+    """A metric with an option."""
 
     def __init__(self, *, of: float = 1.0) -> None:
         self.of = of
@@ -98,7 +98,7 @@ PARTS: list[tuple[str, str, type]] = [
     ("masker", "planes", Planes), ("loss", "sloppy", Sloppy), ("generator", "codec", Codec),
     ("method", "picky", Picky), ("dataset", "pairs", Pairs), ("metric", "share", Share),
 ]  # fmt: skip
-"""The kind, the name and the class of each stand-in."""
+"""Kind, name and class of each component."""
 
 
 def write(text: str, name: str = "r.yaml") -> Path:
@@ -112,12 +112,12 @@ def read(text: str, *overrides: str) -> Recipe:
 
 
 def mistakes(text: str, *overrides: str) -> list[str]:
-    """Return what is wrong with a recipe, a line each."""
+    """Return the mistakes in a recipe, one line each."""
     with pytest.raises(GanzooError) as error:
         read(text, *overrides)
     return str(error.value).splitlines()
 
 
-def added(text: str, *overrides: str) -> list[str]:
-    """Return what is wrong with a recipe that has a section more than a right one."""
-    return mistakes(WHOLE + dedent(text), *overrides)
+def mistakes_of_section(text: str, *overrides: str) -> list[str]:
+    """Return the mistakes in a correct recipe with one more section, which is wrong."""
+    return mistakes(COMPLETE + dedent(text), *overrides)

@@ -1,6 +1,6 @@
-"""An example plugin: the hooks. Light, so that ``ganzoo plugins`` stays quick: the components are named, not imported.
+"""The hooks of an example plugin. They name the components and do not import them, so that ``ganzoo`` starts fast.
 
-While you write one, ``GANZOO_STRICT=1 ganzoo plugins --check`` fails at the first thing that is wrong.
+While you write a plugin, ``GANZOO_STRICT=1 ganzoo plugins --check`` stops at the first error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the components: kind, the name that recipes use, where it is."""
+    """Add the components: kind, name in recipes, module and class."""
     registry.add("generator", "pointwise", "ganzoo_example.pointwise:Pointwise")
     registry.add("masker", "disc", "ganzoo_example.disc:Disc")
     registry.add("loss", "mean_colour", "ganzoo_example.mean_colour:MeanColour")
@@ -27,7 +27,7 @@ def ganzoo_register(registry: Registration) -> None:
 
 @hookimpl
 def ganzoo_callbacks(run: RunInfo) -> Callback | None:
-    """Watch runs on our own data, and no others."""
+    """Return an observer of runs that use this plugin's data set."""
     from ganzoo_example.watcher import Watcher
 
     return Watcher() if run.settings["data"]["dataset"] == "spots" else None

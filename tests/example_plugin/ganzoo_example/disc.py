@@ -1,4 +1,4 @@
-"""The masker ``disc``."""
+"""The masker ``disc``: a disc in the middle of the image."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ganzoo.interfaces import Draws, Masker
 
 
 class Disc(Masker):
-    """A disc in the middle of the image.
+    """Mask a disc in the middle of the image.
 
     Args:
-        radius: in halves of the shorter side; 1 touches it.
+        radius: radius relative to half of the shorter side; at 1 the disc touches the sides.
     """
 
     def __init__(self, *, radius: Annotated[float, Field(gt=0)] = 0.8) -> None:

@@ -1,4 +1,4 @@
-"""The generator ``pointwise``."""
+"""The generator ``pointwise``: translate each pixel by itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 
 class Pointwise(nn.Module):
-    """Recolour each pixel by itself: 1×1 convolutions, any height and width.
+    """Translate each pixel by itself, with 1×1 convolutions, for images of any height and width.
 
     Args:
-        in_channels: of the images that enter; ganzoo supplies what stands before the ``*``.
-        out_channels: of those that leave.
-        width: hidden channels; what stands after the ``*`` are the options that recipes may set.
-        layers: hidden layers.
+        in_channels: channels of the input images. Ganzoo passes the parameters before the ``*``.
+        out_channels: channels of the output images.
+        width: channels of the hidden layers. The parameters after the ``*`` are options that recipes may set.
+        layers: number of hidden layers.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The data set ``spots``."""
+"""The data set ``spots``: images of red or blue squares."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ COLOURS = {"A": (220, 60, 40), "B": (40, 80, 220)}
 
 
 class Spots(Dataset):
-    """One square spot on grey noise: red in A, blue in B. Drawn, not read, so that nothing is downloaded.
+    """One square spot on grey noise: red in A, blue in B. The images are generated, so nothing is downloaded.
 
     Args:
-        count: training images of each domain; there are four more for validation and four for tests.
-        size: the images' side in pixels.
+        count: number of training images of each domain; there are also four for validation and four for tests.
+        size: height and width of the images, in pixels.
     """
 
     def __init__(self, *, count: Annotated[int, Field(ge=1)] = 16, size: Annotated[int, Field(ge=8)] = 16) -> None:
@@ -25,11 +25,11 @@ class Spots(Dataset):
         self.size = size
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return self.counts[split]
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Draw one image; a key for every draw, so that image 3 is the same whenever it is asked for."""
+        """Generate one image. Its draws have a key of their own, so that image 3 is the same each time."""
         rng = keyed("spots", split, domain, index)
         pixels = np.repeat(rng.integers(90, 160, (self.size, self.size, 1), dtype=np.uint8), 3, axis=2)
         mask = np.zeros((self.size, self.size), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""An observer of runs."""
+"""An observer of runs, which counts log intervals."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from ganzoo.interfaces import Callback, RunInfo
 
 
 class Watcher(Callback):
-    """Write into the run's events.jsonl how often it was told of losses."""
+    """Count how often losses are reported, and write the number to the run's events.jsonl."""
 
     def __init__(self) -> None:
-        self.told = 0
+        self.reported = 0
 
     def on_step(self, run: RunInfo, step: int, losses: Mapping[str, float]) -> None:
-        """Count."""
-        self.told += 1
+        """Count one report of losses."""
+        self.reported += 1
 
     def on_end(self, run: RunInfo) -> None:
         """Write the count."""
-        run.write_event("example", told=self.told)
+        run.write_event("example", reported=self.reported)

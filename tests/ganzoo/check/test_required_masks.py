@@ -161,7 +161,7 @@ def test_a_maskers_option_may_not_bear_a_name_that_every_masker_takes() -> None:
     registration.add("masker", "growing", Growing)
     reader.registry = Registry()
     reader.registry.accept(registration)
-    assert reader.part("growing", ("maskers", "discriminator"), "masker", MaskTransform) is None
+    assert reader.read_part("growing", ("maskers", "discriminator"), "masker", MaskTransform) is None
     (problem,) = reader.problems
     assert problem.message == "its option 'grow' is one that every masker takes: its author must rename it"
 

@@ -1,6 +1,6 @@
-"""The command line: what it prints, what it exits with, what it imports, and every way to start it.
+"""The command line: what it prints, its exit codes, what it imports, and every way to start it.
 
-``pytest tests/ganzoo/test_cli.py -k light -s`` prints the processor time that ``--help`` and ``plugins`` take.
+``pytest tests/ganzoo/cli/test_cli.py -k light -s`` prints the processor time that ``--help`` and ``plugins`` take.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ losess: {}
 
 @pytest.fixture
 def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Install a plugin that fails, and one of which a component cannot be imported."""
+    """Install a plugin that fails to load, and a plugin with a component that cannot be imported."""
     for name, code in {
         "sick": "raise RuntimeError('no luck')",
         "lame": "import ganzoo\nGANZOO_INTERFACE = 1\n@ganzoo.hookimpl\ndef ganzoo_register(registry):\n"
@@ -80,7 +80,7 @@ def test_a_light_command_imports_nothing_heavy(words: list[str]) -> None:
     assert measured["heavy"] == []
 
 
-def test_the_measure_above_sees_what_is_heavy() -> None:
+def test_the_measurement_above_detects_heavy_imports() -> None:
     assert "pydantic" in json.loads(python("-c", STARTUP, "show", "loss", "l1").stderr)["heavy"]
 
 
@@ -95,7 +95,7 @@ def test_help_names_every_command(run: Run) -> None:
     assert run("--version")[1] == f"ganzoo, version {ganzoo.__version__}\n"
 
 
-def test_plugins_are_shown_with_their_reasons(run: Run, failing: None) -> None:
+def test_plugins_are_listed_with_their_errors(run: Run, failing: None) -> None:
     code, out, err = run("plugins")
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert (code, err) == (0, "")
@@ -108,28 +108,28 @@ def test_plugins_are_shown_with_their_reasons(run: Run, failing: None) -> None:
 
 
 def test_plugins_as_json(run: Run, failing: None) -> None:
-    found = {one["name"]: one for one in json.loads(run("plugins", "--json")[1])}
-    assert found["lame"] == {
+    listed = {plugin["name"]: plugin for plugin in json.loads(run("plugins", "--json")[1])}
+    assert listed["lame"] == {
         "name": "lame", "target": "lame_plugin", "package": "lame", "version": "3.1", "components": 1, "error": "",
         "bundled": False,
     }  # fmt: skip
-    assert found["sick"]["error"].startswith("RuntimeError: no luck")
-    assert found["cyclegan"]["bundled"] is True
+    assert listed["sick"]["error"].startswith("RuntimeError: no luck")
+    assert listed["cyclegan"]["bundled"] is True
 
 
 def test_checking_plugins_imports_every_component(run: Run, failing: None) -> None:
-    said = "loss 'gone' of plugin 'lame' cannot be imported from lame_plugin.losses:Gone: ModuleNotFoundError: "
+    message = "loss 'gone' of plugin 'lame' cannot be imported from lame_plugin.losses:Gone: ModuleNotFoundError: "
     code, out, err = run("plugins", "--check")
-    assert f"broken: {said}" in out
+    assert f"broken: {message}" in out
     count = len(plugins().registry.find())
     assert (code, err) == (2, f"ganzoo: 1 of {count} components are broken\n")
     code, out, _ = run("plugins", "--check", "--json")
     assert code == 2
-    assert json.loads(out)["broken"]["loss gone"].startswith(said)
+    assert json.loads(out)["broken"]["loss gone"].startswith(message)
     assert len(json.loads(out)["plugins"]) == len(plugins().loaded)
 
 
-def test_the_bundled_components_are_sound(run: Run) -> None:
+def test_no_bundled_component_is_broken(run: Run) -> None:
     code, out, err = run("plugins", "--check")
     assert (code, err) == (0, "")
     assert "broken" not in out
@@ -150,7 +150,7 @@ def test_components_are_listed_by_kind_and_glob(run: Run) -> None:
     assert len(json.loads(run("list", "--json")[1])) == len(everything)
 
 
-def test_listing_nothing_says_so(run: Run) -> None:
+def test_a_list_without_results_says_none(run: Run) -> None:
     assert run("list", "generator", "zzz*") == (0, "", f"none (kinds: {', '.join(KINDS)})\n")
     assert json.loads(run("list", "generator", "zzz*", "--json")[1]) == []
 
@@ -166,9 +166,9 @@ def test_a_component_is_shown_with_its_options(run: Run) -> None:
     assert "  norm: 'instance' | 'batch' | 'none' = 'instance'\n" in out
     assert "in_channels: int" not in out
     assert run("show", "loss", "total_variation")[1].endswith(
-        "  (no options)\n\n  and, as every loss: of, weight, phase\n"
+        "  (no options)\n\n  and, as for every loss: of, weight, phase\n"
     )
-    assert "as every masker: foreground, threshold, invert, grow, soften" in run("show", "masker", "full")[1]
+    assert "as for every masker: foreground, threshold, invert, grow, soften" in run("show", "masker", "full")[1]
 
 
 def test_a_component_as_json(run: Run) -> None:
@@ -189,7 +189,7 @@ def test_every_component_can_be_shown_as_json(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["list", "generators"], "ganzoo: unknown kind 'generators' (did you mean 'generator'?)\n"),
         (["show", "generators", "resnet"], "ganzoo: unknown kind 'generators' (did you mean 'generator'?)\n"),
@@ -199,12 +199,12 @@ def test_every_component_can_be_shown_as_json(run: Run) -> None:
         (["check", "."], "ganzoo: .: cannot be read: Is a directory\n"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(run: Run, words: list[str], said: str) -> None:
-    assert run(*words) == (2, "", said)
+def test_a_mistake_is_one_line_and_exit_code_2(run: Run, words: list[str], message: str) -> None:
+    assert run(*words) == (2, "", message)
 
 
 @pytest.mark.parametrize("words", [["lst"], ["list", "--jsn"], ["show", "generator"], ["translate", "x"]])
-def test_a_command_that_is_misspelt_is_exit_code_2(run: Run, words: list[str]) -> None:
+def test_a_misspelt_command_is_exit_code_2(run: Run, words: list[str]) -> None:
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert err.startswith("Usage: ganzoo")
@@ -224,40 +224,40 @@ def test_five_mistakes_print_five_lines_and_no_traceback(run: Run, tmp_path: Pat
     assert run("run", recipe, "train.batch=none") == (2, "", err)
 
 
-def test_each_process_of_a_run_says_which_it_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_process_of_a_run_prints_its_number(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "3")
     assert run("check", "nowhere.yaml")[2] == "ganzoo (process 3): nowhere.yaml: no such file\n"
 
 
 @pytest.mark.parametrize(
-    ("raised", "code", "said"),
+    ("raised", "code", "message"),
     [(KeyboardInterrupt(), 130, ""), (GanzooError("one\ntwo"), 2, "ganzoo: one\nganzoo: two")],
 )
-def test_what_ends_a_command(
-    run: Run, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, said: str
+def test_errors_and_ctrl_c_end_a_command_with_a_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, message: str
 ) -> None:
     def interrupted() -> None:
         raise raised
 
     monkeypatch.setattr("ganzoo.cli.list.plugins", interrupted)
-    found = run("list")
-    assert (found[0], found[1], found[2].strip()) == (code, "", said)
+    exit_code, out, err = run("list")
+    assert (exit_code, out, err.strip()) == (code, "", message)
 
 
-def test_an_error_may_bring_its_own_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_may_have_its_own_exit_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     error = RunInterruptedError("stopped", 143)
     monkeypatch.setattr("ganzoo.cli.list.plugins", lambda: (_ for _ in ()).throw(error))
     assert run("list")[0] == 143
 
 
-def test_a_mistake_of_ours_is_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_ganzoo_itself_is_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganzoo.cli.list.plugins", lambda: 1 / 0)
     monkeypatch.setattr(sys, "argv", ["ganzoo", "list"])
     with pytest.raises(ZeroDivisionError):
         main()
 
 
-def test_every_way_to_start_it(tmp_path: Path) -> None:
+def test_every_way_to_start_the_command_line(tmp_path: Path) -> None:
     link = tmp_path / "linked"
     link.symlink_to(ROOT / "ganzoo")
     script = shutil.which("ganzoo", path=str(Path(sys.executable).parent))
@@ -276,8 +276,8 @@ def test_every_way_to_start_it(tmp_path: Path) -> None:
         assert (done.stdout.split(), done.stderr) == (["method", "cyclegan", "cyclegan"], ""), words
 
 
-def test_as_a_folder_its_modules_are_not_top_level(tmp_path: Path) -> None:
-    """``python ganzoo`` puts the folder itself first on the path, where its files could hide the standard library's."""
+def test_run_as_a_folder_its_modules_are_not_top_level(tmp_path: Path) -> None:
+    """``python ganzoo`` puts the folder itself first on the path, where its files could hide the standard library."""
     shutil.copytree(ROOT / "ganzoo", tmp_path / "ganzoo", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("json", "dataclasses", "fnmatch"):
         (tmp_path / "ganzoo" / f"{name}.py").write_text("raise SystemExit('the wrong one')")
@@ -288,7 +288,7 @@ def test_as_a_folder_its_modules_are_not_top_level(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["list"], ["plugins", "--json"], ["show", "loss", "l1"], ["--help"]])
-def test_a_reader_that_goes_away_is_no_error_of_ours(words: list[str]) -> None:
+def test_a_closed_output_is_not_an_error(words: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(

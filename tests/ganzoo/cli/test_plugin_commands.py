@@ -1,4 +1,4 @@
-"""The hook ganzoo_commands: commands that plugins add to the command line, and what becomes of those that fail."""
+"""The hook ganzoo_commands: commands that plugins add to the command line, and the errors of those that fail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Install = Callable[..., None]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Return what puts a plugin on the path, as pip would."""
+    """Return a function that installs a plugin on the path, as pip does it."""
 
     def put(name: str, code: str) -> None:
         (tmp_path / f"{name}_commands.py").write_text(HEAD + code)
@@ -56,55 +56,57 @@ def test_a_plugin_adds_a_command(run: Run, install: Install) -> None:
     assert "Did you mean 'greet'?" in run("greeet")[2]
 
 
-def test_a_plugin_of_commands_alone_is_a_plugin(install: Install) -> None:
+def test_a_plugin_may_have_only_commands(install: Install) -> None:
     install("polite", GREET + GIVE.format("greet"))
-    story = next(one for one in plugins().loaded if one.name == "polite")
-    assert (story.components, story.error) == (0, "")
+    plugin = next(one for one in plugins().loaded if one.name == "polite")
+    assert (plugin.components, plugin.error) == (0, "")
 
 
-def test_ganzoos_own_commands_ask_no_plugin(run: Run, install: Install) -> None:
+def test_ganzoos_own_commands_do_not_ask_plugins(run: Run, install: Install) -> None:
     install("slow", GIVE.format("1 / 0"))
     assert run("list", "method", "cyclegan")[2] == ""
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
-        (GIVE.format("1 / 0"), "plugin 'bad' could not give its commands: ZeroDivisionError: division by zero ("),
-        (GIVE.format("exit(3)"), "plugin 'bad' could not give its commands: SystemExit: 3"),
-        (GIVE.format("'greet'"), "plugin 'bad' could not give its commands: 'greet' is no command of click with"),
+        (GIVE.format("1 / 0"), "plugin 'bad' failed to return its commands: ZeroDivisionError: division by zero ("),
+        (GIVE.format("exit(3)"), "plugin 'bad' failed to return its commands: SystemExit: 3"),
+        (GIVE.format("'greet'"), "plugin 'bad' failed to return its commands: 'greet' is not a click command with"),
         (
             GREET.replace("greet", "run") + GIVE.format("run"),
-            "command 'run' of plugin 'bad' is already there, from ganzoo itself",
+            "command 'run' of plugin 'bad' already exists in ganzoo itself",
         ),
-        (GREET + GIVE.format("greet"), "command 'greet' of plugin 'bad' is already there, from plugin 'agreeable'"),
+        (GREET + GIVE.format("greet"), "command 'greet' of plugin 'bad' already exists in plugin 'agreeable'"),
     ],
 )
-def test_one_that_fails_is_told_and_breaks_nothing(run: Run, install: Install, code: str, said: str) -> None:
+def test_a_plugin_that_fails_is_reported_and_breaks_nothing(
+    run: Run, install: Install, code: str, message: str
+) -> None:
     install("agreeable", GREET + GIVE.format("greet"))
     install("bad", code)
-    done, out, err = run("--help")
-    assert done == 0
+    exit_code, out, err = run("--help")
+    assert exit_code == 0
     assert all(f"  {one.name} " in out for one in [*OWN, cli.commands["greet"]])
-    assert err.startswith(f"ganzoo: {said}")
+    assert err.startswith(f"ganzoo: {message}")
     assert err.count("\n") == 1
     assert run("greet")[:2] == (0, "hello\n")
     assert run("list", "method", "cyclegan")[1].split() == ["method", "cyclegan", "cyclegan"]
 
 
-def test_a_clash_leaves_a_plugins_other_commands(run: Run, install: Install) -> None:
+def test_a_name_clash_does_not_affect_a_plugins_other_commands(run: Run, install: Install) -> None:
     install("both", GREET + GREET.replace("greet", "run") + GIVE.format("run, greet"))
     assert run("greet")[0] == 0
-    assert plugins().refused == ["command 'run' of plugin 'both' is already there, from ganzoo itself"]
+    assert plugins().command_errors == ["command 'run' of plugin 'both' already exists in ganzoo itself"]
 
 
-def test_strict_mode_and_bundled_ones_raise(run: Run, install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strict_mode_and_bundled_plugins_raise(run: Run, install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     install("bad", GIVE.format("1 / 0"))
-    found = Plugins()
-    found.load([EntryPoint("bad", "bad_commands", "ganzoo")])
-    with pytest.raises(GanzooError, match="plugin 'bad' could not give its commands: ZeroDivisionError"):
-        found.commands(())
+    loaded = Plugins()
+    loaded.load([EntryPoint("bad", "bad_commands", "ganzoo")])
+    with pytest.raises(GanzooError, match="plugin 'bad' failed to return its commands: ZeroDivisionError"):
+        loaded.commands(())
     monkeypatch.setenv("GANZOO_STRICT", "1")
     code, _, err = run("greet")
     assert code == 2
-    assert err.startswith("ganzoo: plugin 'bad' could not give its commands: ")
+    assert err.startswith("ganzoo: plugin 'bad' failed to return its commands: ")

@@ -1,4 +1,4 @@
-"""The maskers of a recipe: the roles they serve, and those that cannot."""
+"""The maskers of a recipe: the roles they serve, and the errors for those that cannot."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support.stand_in_components import WHOLE, added, mistakes, read
+from tests.support.stand_in_components import COMPLETE, mistakes, mistakes_of_section, read
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 
 
 def test_maskers_serve_roles() -> None:
     recipe = read(
-        WHOLE
+        COMPLETE
         + dedent("""\
         maskers:
           discriminator: planes
           composite: {masker: planes, planes: 4, foreground: [1, 3]}
         """)
     )
-    assert recipe.maskers["discriminator"].use["foreground"] == ()
-    assert recipe.maskers["composite"].use["foreground"] == (1, 3)
-    assert read(WHOLE + "maskers: {discriminator: null}\n").maskers == {}
+    assert recipe.maskers["discriminator"].kind_options["foreground"] == ()
+    assert recipe.maskers["composite"].kind_options["foreground"] == (1, 3)
+    assert read(COMPLETE + "maskers: {discriminator: null}\n").maskers == {}
 
 
 @pytest.mark.parametrize(
-    ("masker", "said"),
+    ("masker", "message"),
     [
         ("discriminat: planes", "maskers.discriminat: unknown role 'discriminat' (did you mean 'discriminator'?)"),
         (
@@ -35,7 +35,7 @@ def test_maskers_serve_roles() -> None:
         ),
         (
             "discriminator: {masker: planes, planes: 3}",
-            "maskers.discriminator: the masker makes 3 planes, the role needs one: name fo",
+            "maskers.discriminator: the masker makes 3 planes, the role needs one: set for",
         ),
         (
             "discriminator: {masker: planes, planes: 3, foreground: [0, 3]}",
@@ -66,15 +66,15 @@ def test_maskers_serve_roles() -> None:
             "discriminator: {masker: planes, foregruond: [0]}",
             "maskers.discriminator.foregruond: unknown option 'foregruond' (did you",
         ),
-        ("discriminator: [planes]", "maskers.discriminator: it is ['planes']; a masker is a mapping"),
+        ("discriminator: [planes]", "maskers.discriminator: it is ['planes']; a masker must be a mapping"),
     ],
 )
-def test_maskers_that_cannot_serve(masker: str, said: str) -> None:
-    found = added(f"maskers:\n  {masker}\n")
-    assert len(found) == 1
-    assert found[0].startswith(f"r.yaml:5: {said}")
+def test_maskers_that_cannot_serve(masker: str, message: str) -> None:
+    lines = mistakes_of_section(f"maskers:\n  {masker}\n")
+    assert len(lines) == 1
+    assert lines[0].startswith(f"r.yaml:5: {message}")
 
 
-def test_a_role_that_takes_classes_takes_several_planes() -> None:
-    found = mistakes("method: picky\ndata: striped_digits\nmaskers: {labels: {masker: planes, planes: 3}}\n")
-    assert [line for line in found if "maskers" in line] == []
+def test_the_role_labels_takes_several_planes() -> None:
+    lines = mistakes("method: picky\ndata: striped_digits\nmaskers: {labels: {masker: planes, planes: 3}}\n")
+    assert [line for line in lines if "maskers" in line] == []

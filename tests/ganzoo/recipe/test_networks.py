@@ -1,4 +1,4 @@
-"""The networks of a recipe: groups, what a network refines of its group's, and those that cannot serve."""
+"""The networks of a recipe: groups, networks that change options of their group, and errors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
-from tests.support.stand_in_components import WHOLE, added, mistakes, read
+from tests.support.stand_in_components import COMPLETE, mistakes, mistakes_of_section, read
 from tests.support.tiny_run import write_recipe
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 
 
-def test_a_group_speaks_for_its_networks_and_each_mistake_is_told_once_where_it_stands() -> None:
-    assert added(
+def test_a_group_applies_to_its_networks_and_each_mistake_is_reported_once_in_its_place() -> None:
+    assert mistakes_of_section(
         """\
         networks:
           G:
@@ -34,9 +34,9 @@ def test_a_group_speaks_for_its_networks_and_each_mistake_is_told_once_where_it_
     ]
 
 
-def test_a_network_refines_its_group_and_another_name_drops_the_groups_options() -> None:
+def test_a_network_changes_options_of_its_group_and_another_component_drops_them() -> None:
     recipe = read(
-        WHOLE
+        COMPLETE
         + dedent("""\
         networks:
           G: {generator: resnet, blocks: 1, width: 8}
@@ -49,24 +49,24 @@ def test_a_network_refines_its_group_and_another_name_drops_the_groups_options()
 
 
 @pytest.mark.parametrize(
-    ("section", "said"),
+    ("section", "message"),
     [
-        ("networks: [resnet]", "networks: networks is ['resnet']; it is a mapping"),
+        ("networks: [resnet]", "networks: networks is ['resnet']; it must be a mapping"),
         ("networks: {S: resnet}", "networks.S: the method has no network 'S' (there are: D, D_A, D_B, G, G_AB, G_BA)"),
         ("networks: {G_AA: resnet}", "networks.G_AA: the method has no network 'G_AA' (did you mean 'G_"),
-        ("networks: {D_A: 7}", "networks.D_A: it is 7; a discriminator is a mapping"),
-        ("networks: {D_A: {discriminator: 7}}", "networks.D_A.discriminator: discriminator is 7; it is a name"),
+        ("networks: {D_A: 7}", "networks.D_A: it is 7; a discriminator must be a mapping"),
+        ("networks: {D_A: {discriminator: 7}}", "networks.D_A.discriminator: discriminator is 7; it must be a name"),
         ("networks: {G_AB: {generator: patch}}", "networks.G_AB.generator: unknown generator 'patch' (there are: "),
         ("networks: {G_AB: {generator: codec}}", "networks.G_AB: the option 'size' (int) is missing"),
     ],
 )
-def test_networks_that_cannot_be(section: str, said: str) -> None:
-    found = added(section)
-    assert len(found) == 1
-    assert found[0].startswith(f"r.yaml:4: {said}")
+def test_wrong_networks_are_reported_with_their_place(section: str, message: str) -> None:
+    lines = mistakes_of_section(section)
+    assert len(lines) == 1
+    assert lines[0].startswith(f"r.yaml:4: {message}")
 
 
-def test_a_network_is_held_to_what_the_method_calls() -> None:
+def test_a_network_must_have_the_functions_that_the_method_calls() -> None:
     text = "method: picky\ndata: striped_digits\n"
     assert mistakes(text) == ["r.yaml:1: networks.G_A.generator: 'codec' cannot serve as G_A: it has no decode()"]
     assert mistakes(text + "networks:\n  G:\n    generator: resnet\n")[0].startswith(
@@ -74,7 +74,7 @@ def test_a_network_is_held_to_what_the_method_calls() -> None:
     )
 
 
-def test_a_network_that_is_set_to_nothing_is_not_named(tmp_path: Path) -> None:
+def test_a_network_that_is_set_to_null_counts_as_absent(tmp_path: Path) -> None:
     file = write_recipe(tmp_path, method={"without": ["gan_AB", "gan_BA"]})
     with pytest.raises(GanzooError, match="the method has no network 'D'"):
         read_recipe(file)

@@ -1,4 +1,4 @@
-"""Options: keyword-only parameters, coerced and checked against their hints."""
+"""Options of components: keyword-only parameters, coerced and checked against their type hints."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Net:
         label: str = "",
         flip: bool = False,
     ) -> None:
-        self.made = (channels, width, norm)
+        self.arguments = (channels, width, norm)
 
 
 class Bare:
@@ -68,32 +68,32 @@ class OldTyped:
         pass
 
 
-def checked(**given: Any) -> dict[str, Any]:
-    found, problems = check_options(Net, {"width": 8, **given})
+def checked(**values: Any) -> dict[str, Any]:
+    options, problems = check_options(Net, {"width": 8, **values})
     assert problems == []
-    return found
+    return options
 
 
-def mistakes(**given: Any) -> list[tuple[str, str]]:
-    problems = check_options(Net, {"width": 8, **given}, ("networks", "G"))[1]
-    assert all(one.path[:2] == ("networks", "G") for one in problems)
-    return [(".".join(map(str, one.path[2:])), one.message) for one in problems]
+def mistakes(**values: Any) -> list[tuple[str, str]]:
+    problems = check_options(Net, {"width": 8, **values}, ("networks", "G"))[1]
+    assert all(problem.path[:2] == ("networks", "G") for problem in problems)
+    return [(".".join(map(str, problem.path[2:])), problem.message) for problem in problems]
 
 
 def test_options_are_the_keyword_only_parameters() -> None:
-    found = options_of(Net)
-    assert list(found) == [
+    options = options_of(Net)
+    assert list(options) == [
         "width", "norm", "cycle", "only", "folder", "terms", "suffix", "label", "flip"
     ]  # fmt: skip
-    assert found["width"].required
-    assert found["width"].default is MISSING
-    assert not found["norm"].required
-    assert found["norm"].default == "instance"
+    assert options["width"].required
+    assert options["width"].default is MISSING
+    assert not options["norm"].required
+    assert options["norm"].default == "instance"
     assert options_of(Bare) == {}
 
 
-def test_types_are_written_for_readers() -> None:
-    assert {name: one.type_text for name, one in options_of(Net).items()} == {
+def test_types_are_shown_in_a_readable_form() -> None:
+    assert {name: option.type_text for name, option in options_of(Net).items()} == {
         "width": "int ≥ 1, < 1000",
         "norm": "'instance' | 'batch' | 'none'",
         "cycle": "float ≥ 0 | {A: float ≥ 0, B: float ≥ 0}",
@@ -107,20 +107,20 @@ def test_types_are_written_for_readers() -> None:
 
     def other(*, a: Optional[int] = None, b: Any = 0, c=0) -> None: ...  # type: ignore[no-untyped-def]  # noqa: UP045
 
-    assert [one.type_text for one in options_of(other).values()] == ["int | None", "Any", "Any"]
+    assert [option.type_text for option in options_of(other).values()] == ["int | None", "Any", "Any"]
 
 
-def test_values_are_coerced_and_defaults_filled_in_in_order() -> None:
-    found = checked(cycle="2e-4", terms=["gan"], folder="a/b", flip="yes")
-    assert list(found) == list(options_of(Net))
-    assert found["cycle"] == 2e-4
-    assert found["terms"] == ("gan",)
-    assert found["folder"] == Path("a/b")
-    assert found["flip"] is True
-    assert found["norm"] == "instance"
+def test_values_are_coerced_and_defaults_are_filled_in_in_order() -> None:
+    options = checked(cycle="2e-4", terms=["gan"], folder="a/b", flip="yes")
+    assert list(options) == list(options_of(Net))
+    assert options["cycle"] == 2e-4
+    assert options["terms"] == ("gan",)
+    assert options["folder"] == Path("a/b")
+    assert options["flip"] is True
+    assert options["norm"] == "instance"
 
 
-def test_whole_numbers_may_have_an_exponent_and_texts_keep_theirs() -> None:
+def test_integers_may_have_an_exponent_and_strings_keep_theirs() -> None:
     assert checked(width="1e2")["width"] == 100
     assert checked(width=100.0)["width"] == 100
     assert checked(label="1e2")["label"] == "1e2"
@@ -129,19 +129,19 @@ def test_whole_numbers_may_have_an_exponent_and_texts_keep_theirs() -> None:
     ]
 
 
-def test_home_is_found_and_an_unknown_home_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_home_folder_is_expanded_and_an_unknown_one_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     assert checked(folder="~/x")["folder"] == Path("/home/ada/x")
     assert checked(folder="~nobody-of-this-name/x")["folder"] == Path("~nobody-of-this-name/x")
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("values", "expected"),
     [
         ({"widht": 9}, [("widht", "unknown option 'widht' (did you mean 'width'?)")]),
         ({"width": 0}, [("width", "width is 0: input should be greater than or equal to 1")]),
         ({"width": None}, [("width", "width is None: input should be a valid integer")]),
-        ({"label": 5}, [("label", "label is 5: input should be a text")]),
+        ({"label": 5}, [("label", "label is 5: input should be a valid string")]),
         ({"norm": "Batch"}, [("norm", "norm is 'Batch' (did you mean 'batch'?)")]),
         ({"norm": "layer"}, [("norm", "norm is 'layer' (there are: batch, instance, none)")]),
         ({"terms": "gan"}, [("terms", "terms is 'gan': input should be a list")]),
@@ -161,30 +161,30 @@ def test_home_is_found_and_an_unknown_home_is_left(monkeypatch: pytest.MonkeyPat
         ({"cycle": {"A": 1, "B": -2}}, [("cycle.B", "cycle is -2: input should be greater than or equal to 0")]),
         ({"cycle": {"A": 1, "B": 2, "C": 3}}, [("cycle.C", "cycle has no key 'C'")]),
         ({"only": {"A": 1, "B": 2, "C": 3}}, [("only.C", "only has no key 'C'")]),
-        ({"only": {"A": 1}}, [("only", "only lacks 'B'")]),
+        ({"only": {"A": 1}}, [("only", "only is missing the key 'B'")]),
         ({"norm": "layer", "flip": 7}, [("norm", "norm is"), ("flip", "flip is 7: input should be a valid boolean")]),
     ],
 )
-def test_each_mistake_is_one_problem(given: dict[str, Any], said: list[tuple[str, str]]) -> None:
-    found = mistakes(**given)
-    assert [place for place, _ in found] == [place for place, _ in said]
-    assert all(message.startswith(start) for (_, message), (_, start) in zip(found, said, strict=True))
+def test_each_mistake_is_one_problem(values: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    problems = mistakes(**values)
+    assert [place for place, _ in problems] == [place for place, _ in expected]
+    assert all(message.startswith(start) for (_, message), (_, start) in zip(problems, expected, strict=True))
 
 
-def test_one_that_must_be_given() -> None:
+def test_a_missing_required_option_is_reported_after_the_others() -> None:
     problems = check_options(Net, {"norm": "x"}, ("data",))[1]
-    assert [one.path for one in problems] == [("data", "norm"), ("data",)]
+    assert [problem.path for problem in problems] == [("data", "norm"), ("data",)]
     assert problems[1].message == "the option 'width' (int ≥ 1, < 1000) is missing"
 
 
-def test_keys_beside_the_options_are_suggested_too() -> None:
-    problem = check_options(Bare, {"wieght": 1}, beside=["weight"])[1][0]
+def test_other_known_keys_are_suggested_too() -> None:
+    problem = check_options(Bare, {"wieght": 1}, also_known=["weight"])[1][0]
     assert problem.message == "unknown option 'wieght' (did you mean 'weight'?)"
 
 
-def test_building_by_name_checks_the_same() -> None:
+def test_build_checks_the_options_too() -> None:
     net = Component("generator", "net", Net, "mine")
-    assert build(net, 3, width="4").made == (3, 4, "instance")
+    assert build(net, 3, width="4").arguments == (3, 4, "instance")
     with pytest.raises(GanzooError) as error:
         build(net, 3, width=0, blocks=1)
     assert str(error.value).splitlines() == [
@@ -194,25 +194,25 @@ def test_building_by_name_checks_the_same() -> None:
     ]
 
 
-def test_hints_that_cannot_be_resolved_are_the_authors_mistake() -> None:
+def test_unresolvable_type_hints_are_an_error_of_the_author() -> None:
     with pytest.raises(GanzooError, match=r"type hints of .*Unresolved cannot be resolved: NameError.*'Decimal'"):
         options_of(Unresolved)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="pydantic reads it there")
-def test_types_that_pydantic_cannot_check_are_the_authors_mistake() -> None:
+def test_types_that_pydantic_cannot_check_are_an_error_of_the_author() -> None:
     with pytest.raises(GanzooError, match=r"'sizes' of .*OldTyped cannot be checked: .*typing_extensions.TypedDict"):
         check_options(OldTyped, {"sizes": {"A": 1}})
 
 
-def test_plain_values_are_what_yaml_and_json_hold() -> None:
+def test_plain_returns_values_for_yaml_and_json() -> None:
     assert plain({"a": (1, Path("x/y")), "b": {"c": None}}) == {"a": [1, "x/y"], "b": {"c": None}}
     assert isinstance(plain(object()), str)
 
 
-def test_true_is_no_number() -> None:
-    def made(*, width: int = 1, rate: float = 1.0, on: bool = False) -> None: ...
+def test_true_is_not_a_number() -> None:
+    def target(*, width: int = 1, rate: float = 1.0, on: bool = False) -> None: ...
 
-    checked, problems = check_options(made, {"width": True, "rate": False, "on": True})
+    checked, problems = check_options(target, {"width": True, "rate": False, "on": True})
     assert [problem.path for problem in problems] == [("width",), ("rate",)]
     assert checked["on"] is True

@@ -1,4 +1,4 @@
-"""Recipes: checked whole, every mistake at once with its place, and resolved so that they reproduce themselves."""
+"""Recipes: every mistake is reported at once with its place, and a resolved recipe reproduces itself."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import yaml
 
 from ganzoo.recipe.options import options_of
 from ganzoo_cyclegan.patch import Patch
-from tests.support.stand_in_components import WHOLE, added, mistakes, read, write
+from tests.support.stand_in_components import COMPLETE, mistakes, mistakes_of_section, read, write
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 
 
-def test_a_recipe_is_made_of_checked_parts() -> None:
+def test_a_recipe_consists_of_checked_parts() -> None:
     recipe = read(
         """\
         method: {method: cyclegan, cycle: 1e1, without: [identity_A]}
@@ -59,7 +59,7 @@ def test_five_mistakes_give_five_lines() -> None:
     ]
 
 
-def test_a_method_that_is_unknown_hides_no_other_mistake() -> None:
+def test_an_unknown_method_hides_no_other_mistake() -> None:
     assert mistakes(
         """\
         method: {method: cyclegann}
@@ -82,88 +82,90 @@ def test_a_method_that_is_unknown_hides_no_other_mistake() -> None:
     ]
 
 
-def test_what_a_recipe_must_have() -> None:
+def test_missing_sections_are_reported() -> None:
     assert mistakes("images: {size: 8}\n") == [
         "r.yaml:1: recipe: the key 'method' is missing: method: {method: …}",
         "r.yaml:1: recipe: the key 'data' is missing: data: {dataset: …}",
-        "r.yaml:1: train: how long? give 'epochs' or 'steps'",
+        "r.yaml:1: train: missing training length: set 'epochs' or 'steps'",
     ]
     assert mistakes("method:\ndata: 5\ntrain: {steps: 1}\n") == [
-        "r.yaml:1: method: it is None; a method is a mapping: {method: NAME, option: value, …}",
-        "r.yaml:2: data: it is 5; a dataset is a mapping: {dataset: NAME, option: value, …}",
+        "r.yaml:1: method: it is None; a method must be a mapping: {method: NAME, option: value, …}",
+        "r.yaml:2: data: it is 5; a dataset must be a mapping: {dataset: NAME, option: value, …}",
     ]
 
 
-def test_the_place_of_what_is_missing_is_the_file_whatever_the_command_line_says() -> None:
+def test_a_missing_section_is_reported_in_the_file_whatever_the_overrides() -> None:
     assert mistakes("method: cyclegan\n", "train.steps=4") == [
         "r.yaml:1: recipe: the key 'data' is missing: data: {dataset: …}"
     ]
 
 
 @pytest.mark.parametrize(
-    ("section", "said"),
+    ("section", "message"),
     [
-        ("train: {steps: 1, epochs: 1}", "train: both 'epochs' and 'steps' are given: leave one out, or set it to 0"),
-        ("train: {steps: 0}", "train: how long? give 'epochs' or 'steps'"),
-        ("train: 5", "train: train is 5; it is a mapping"),
+        ("train: {steps: 1, epochs: 1}", "train: both 'epochs' and 'steps' are set: remove one, or set it to 0"),
+        ("train: {steps: 0}", "train: missing training length: set 'epochs' or 'steps'"),
+        ("train: 5", "train: train is 5; it must be a mapping"),
         ("train: {steps: 1, lr: 0}", "train.lr: lr is 0: input should be greater than 0"),
         ("train: {steps: 1, prcision: bf16}", "train.prcision: unknown option 'prcision' (did you mean 'precision'?)"),
         ("train: {steps: 1, precision: bf17}", "train.precision: precision is 'bf17' (did you mean 'bf16'?)"),
     ],
 )
-def test_the_length_and_pace_of_a_run(section: str, said: str) -> None:
-    found = mistakes("method: cyclegan\ndata: striped_digits\n" + section + "\n")
-    assert found[0] == f"r.yaml:3: {said}"
+def test_wrong_training_settings_are_reported_with_their_place(section: str, message: str) -> None:
+    lines = mistakes("method: cyclegan\ndata: striped_digits\n" + section + "\n")
+    assert lines[0] == f"r.yaml:3: {message}"
 
 
 @pytest.mark.parametrize(
-    ("section", "said"),
+    ("section", "message"),
     [
-        ("images: {size: 32, load: 16}", "images: load is 16, smaller than size, 32"),
-        ("images: [32]", "images: images is [32]; it is a mapping"),
-        ("evaluate: {best: min kid, every: 1}", "evaluate.best: best needs metrics, and evaluate names none"),
-        ("evaluate: {best: kid, every: 1, metrics: [share]}", "evaluate: best is 'kid'; it is 'min FIGURE' or 'max"),
-        ("evaluate: {best: min kid, metrics: [share]}", "evaluate: best needs every, the steps between evaluations"),
-        ("evaluate: {metrics: share}", "evaluate.metrics: it is 'share'; it is a list of names or {metric: NAME, …}"),
-        ("evaluate: {metrics: [5]}", "evaluate.metrics.0: it is 5; a metric is a mapping: {metric: NAME, option"),
+        ("images: {size: 32, load: 16}", "images: load is 16, smaller than size (32)"),
+        ("images: [32]", "images: images is [32]; it must be a mapping"),
+        ("evaluate: {best: min kid, every: 1}", "evaluate.best: best needs a metric: add one to evaluate.metrics"),
+        ("evaluate: {best: kid, every: 1, metrics: [share]}", "evaluate: best is 'kid'; it must be 'min NAME' or 'm"),
+        ("evaluate: {best: min kid, metrics: [share]}", "evaluate: best needs 'every', the steps between evaluations"),
+        (
+            "evaluate: {metrics: share}",
+            "evaluate.metrics: it is 'share'; it must be a list of names or {metric: NAME, …}",
+        ),
+        ("evaluate: {metrics: [5]}", "evaluate.metrics.0: it is 5; a metric must be a mapping: {metric: NAME, o"),
         ("evaluate: {metrics: [{metric: share, oof: 1}]}", "evaluate.metrics.0.oof: unknown option 'oof' (did you"),
         ("evaluate: {metrics: [{of: 1}]}", "evaluate.metrics.0: the key 'metric', which names the component, is miss"),
-        ("base: 5", "r.yaml:4: base is 5; it is the path of another recipe"),
+        ("base: 5", "r.yaml:4: base is 5; it must be the path of another recipe"),
     ],
 )
-def test_other_sections(section: str, said: str) -> None:
-    found = added(section)
-    assert len(found) == 1
-    assert found[0].startswith(said if said.startswith("r.yaml") else f"r.yaml:4: {said}")
+def test_wrong_other_sections_are_reported_with_their_place(section: str, message: str) -> None:
+    lines = mistakes_of_section(section)
+    assert len(lines) == 1
+    assert lines[0].startswith(message if message.startswith("r.yaml") else f"r.yaml:4: {message}")
 
 
 @pytest.mark.parametrize("name", ["networks", "maskers", "losses", "images", "evaluate"])
-def test_a_section_without_content_is_one_left_out(name: str) -> None:
-    assert read(WHOLE + f"{name}:\n").resolved() == read(WHOLE).resolved()
+def test_an_empty_section_means_the_same_as_no_section(name: str) -> None:
+    assert read(COMPLETE + f"{name}:\n").resolved() == read(COMPLETE).resolved()
 
 
-def test_a_kind_that_is_misspelt_or_another() -> None:
-    assert added("maskers: {discriminator: {maskr: planes}}") == [
-        "r.yaml:4: maskers.discriminator: the key 'masker', which names the component, is missing "
-        "(is it 'maskr' that was meant?)"
+def test_a_misspelt_or_wrong_kind_is_reported() -> None:
+    assert mistakes_of_section("maskers: {discriminator: {maskr: planes}}") == [
+        "r.yaml:4: maskers.discriminator: the key 'masker', which names the component, is missing (is 'maskr' a typo?)"
     ]
-    assert added("maskers: {discriminator: {loss: l1}}") == [
+    assert mistakes_of_section("maskers: {discriminator: {loss: l1}}") == [
         "r.yaml:4: maskers.discriminator: the key 'masker', which names the component, is missing; it names a loss"
     ]
 
 
-def test_a_required_option_is_asked_for() -> None:
+def test_a_missing_required_option_is_reported() -> None:
     assert mistakes("method: cyclegan\ntrain: {steps: 1}\ndata:\n  dataset: pairs\n") == [
         "r.yaml:3: data: the option 'root' (Path) is missing"
     ]
 
 
-def test_what_a_method_says_itself_has_its_place() -> None:
+def test_an_error_of_a_methods_constructor_has_a_place() -> None:
     text = "data: striped_digits\ntrain: {steps: 1}\nmethod: {method: picky, colour: octarine}\n"
     assert mistakes(text) == ["r.yaml:3: method: colour: nobody can see octarine"]
 
 
-def test_bare_names_take_overrides() -> None:
+def test_components_written_as_plain_names_take_overrides() -> None:
     text = "method: cyclegan\ndata: striped_digits\nnetworks: {G_AB: unet}\ntrain: {steps: 1}\n"
     recipe = read(text, "method.cycle=3", "data.size=40", "networks.G_AB.width=8", "networks.D=pixel")
     assert recipe.method.options["cycle"] == 3.0
@@ -195,7 +197,7 @@ def test_a_recipe_inherits_from_its_base() -> None:
     ]
 
 
-def test_a_length_on_the_command_line_replaces_the_files() -> None:
+def test_a_length_on_the_command_line_replaces_that_of_the_file() -> None:
     recipe = read("method: cyclegan\ndata: striped_digits\ntrain: {epochs: 100}\n", "train.steps=5")
     assert (recipe.train.steps, recipe.train.epochs) == (5, 0)
 
@@ -203,7 +205,7 @@ def test_a_length_on_the_command_line_replaces_the_files() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        WHOLE,
+        COMPLETE,
         """\
         method: {method: cyclegan, cycle: {A: 1, B: 2e-1}, without: [identity_A, identity_B], pool: 0, gan: wgan-gp}
         networks: {G: {generator: resnet, norm: none, upsample: resize}, D_A: pixel}
@@ -228,7 +230,7 @@ def test_a_resolved_recipe_reproduces_itself(text: str) -> None:
 
 
 def test_a_resolved_recipe_has_every_option() -> None:
-    resolved: dict[str, Any] = read(WHOLE).resolved()
+    resolved: dict[str, Any] = read(COMPLETE).resolved()
     assert resolved["method"]["pool"] == 50
     assert set(resolved["networks"]["D_B"]) == {"discriminator", *options_of(Patch)}
     assert resolved["networks"]["D_B"]["width"] == 64
@@ -238,6 +240,5 @@ def test_a_resolved_recipe_has_every_option() -> None:
 
 
 def test_nothing_in_a_recipe_is_an_import_path() -> None:
-    found = mistakes("method: {method: 'os:system'}\ndata: {dataset: striped_digits}\ntrain: {steps: 1}\n")
-    (line,) = found
+    (line,) = mistakes("method: {method: 'os:system'}\ndata: {dataset: striped_digits}\ntrain: {steps: 1}\n")
     assert line.startswith("r.yaml:1: method.method: unknown method 'os:system' (there are: art2real, ")

@@ -1,4 +1,4 @@
-"""YAML read safely, with the place of every key."""
+"""Reading YAML safely with the place of every key, and merging files with bases and overrides."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def test_every_key_has_its_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("", "r.yaml: empty; a recipe names at least a method and data"),
+        ("", "r.yaml: empty; a recipe needs at least a method and data"),
         ("# only a remark\n", "r.yaml: empty"),
         ("- a\n- b\n", "r.yaml:1: a recipe is a mapping"),
         ("just words", "r.yaml:1: a recipe is a mapping"),
@@ -61,20 +61,20 @@ def test_every_key_has_its_line() -> None:
         ("a: 1\n---\nb: 2\n", "r.yaml:2: not YAML: "),
         ("a: x\0y\n", "r.yaml: not YAML: special characters are not allowed"),
         (b"a: \xff\xfe\n", "r.yaml: not a text file (UTF-8)"),
-        ("a: 1\nb: 2\na: 3\n", "r.yaml:3: the key 'a' stands here a second time (first: r.yaml:1)"),
-        ("a:\n  b: {c: 1, c: 2}\n", "r.yaml:2: the key 'c' stands here a second time"),
+        ("a: 1\nb: 2\na: 3\n", "r.yaml:3: duplicate key 'a' (first at r.yaml:1)"),
+        ("a:\n  b: {c: 1, c: 2}\n", "r.yaml:2: duplicate key 'c' (first at r.yaml:2)"),
         ("a: 1\non: 2\n", "r.yaml:2: the key 'on' is read as True; put it in quotes"),
         ("a: {1: x}\n", "r.yaml:1: the key '1' is read as 1; put it in quotes"),
-        ("a: {[b, c]: x}\n", "r.yaml:1: a key is a word, not a list or a mapping"),
+        ("a: {[b, c]: x}\n", "r.yaml:1: a key must be a single word, not a list or a mapping"),
         ("a: 1\nb: &x [*x]\n", "r.yaml:2: this part contains itself"),
         ("a: 1\nb: 2020-13-45\n", "r.yaml:2: '2020-13-45' cannot be read (month must be in 1..12"),
         ("a: " + "[" * 5000, "r.yaml: nested too deeply"),
     ],
 )
-def test_what_is_no_recipe_gets_one_line(text: str | bytes, said: str) -> None:
-    found = refusal(text)
-    assert found.startswith(said)
-    assert "\n" not in found
+def test_an_invalid_file_gets_an_error_of_one_line(text: str | bytes, message: str) -> None:
+    error = refusal(text)
+    assert error.startswith(message)
+    assert "\n" not in error
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_tags_are_refused_and_nothing_is_executed(tagged: str) -> None:
     assert not Path("harm").exists()
 
 
-def test_files_that_cannot_be_read_get_one_line() -> None:
+def test_an_unreadable_file_gets_an_error_of_one_line() -> None:
     Path("folder.yaml").mkdir()
     with pytest.raises(GanzooError, match=r"^folder.yaml: cannot be read: Is a directory$"):
         read_yaml(Path("folder.yaml"))
@@ -105,7 +105,7 @@ def test_files_that_cannot_be_read_get_one_line() -> None:
         read_yaml(Path("nowhere.yaml"))
 
 
-def test_anchors_and_merge_keys_are_yaml_as_usual() -> None:
+def test_anchors_and_merge_keys_work_as_in_any_yaml() -> None:
     text = "a: &one {x: 1, y: 2}\nb:\n  <<: *one\n  y: 3\nc: *one\nd: &two\n  <<: *one\n  y: 4\ne: *two\n"
     document = read(text)
     assert document.data["b"] == {"x": 1, "y": 3}
@@ -115,7 +115,7 @@ def test_anchors_and_merge_keys_are_yaml_as_usual() -> None:
     assert document.place(("b", "y")) == "r.yaml:4"
 
 
-def test_bases_lie_under_each_other() -> None:
+def test_bases_are_merged_under_each_other() -> None:
     Path("deep").mkdir()
     read("a: 1\nb: {x: 1, y: 1}\nc: 1\n", "deep/ground.yaml")
     read("base: ground.yaml\nb: {y: 2}\n", "deep/middle.yaml")
@@ -129,16 +129,16 @@ def test_bases_lie_under_each_other() -> None:
     assert document.place(()) == "top.yaml:1"
 
 
-def test_bases_that_lead_nowhere() -> None:
+def test_circular_missing_and_wrong_bases_are_refused() -> None:
     read("base: b.yaml\n", "a.yaml")
     read("x: 1\nbase: a.yaml\n", "b.yaml")
-    with pytest.raises(GanzooError, match=r"its base leads back to itself: a.yaml → b.yaml → a.yaml$"):
+    with pytest.raises(GanzooError, match=r"circular base: a.yaml → b.yaml → a.yaml$"):
         read_with_base(Path("a.yaml"))
     read("x: 1\nbase: gone.yaml\n", "c.yaml")
     with pytest.raises(GanzooError, match=r"^c.yaml:2: no such recipe: gone.yaml$"):
         read_with_base(Path("c.yaml"))
     read("base: [a.yaml]\n", "d.yaml")
-    with pytest.raises(GanzooError, match=r"^d.yaml:1: base is \['a.yaml'\]; it is the path of another recipe$"):
+    with pytest.raises(GanzooError, match=r"^d.yaml:1: base is \['a.yaml'\]; it must be the path of another recipe$"):
         read_with_base(Path("d.yaml"))
     read("base:\nx: 1\n", "e.yaml")
     assert read_with_base(Path("e.yaml")).data == {"x": 1}
@@ -160,11 +160,11 @@ def merged(base: str, over: str) -> dict[str, Any]:
         ("method: m", "method: {method: n, pool: 1}", {"method": "n", "pool": 1}),
     ],
 )
-def test_another_name_replaces_a_component_and_the_same_one_is_refined(base: str, over: str, data: Any) -> None:
+def test_another_component_replaces_the_old_one_and_the_same_one_is_merged(base: str, over: str, data: Any) -> None:
     assert merged(base, over)["method"] == data
 
 
-def test_sections_are_no_components_whatever_their_keys_are_called() -> None:
+def test_sections_are_not_taken_for_components_whatever_their_keys_are_called() -> None:
     text = "method: m\ndata: d\nlosses: {loss: l1, metric: {loss: l1}}\n"
     assert merged(text, "method: n\nlosses: {loss: l2}") == {
         "method": "n",
@@ -182,12 +182,12 @@ def test_sections_are_no_components_whatever_their_keys_are_called() -> None:
         ("{steps: 5}", "{batch: 6}", {"steps": 5, "batch": 6}),
     ],
 )
-def test_a_length_in_the_other_unit_replaces_the_one_below(base: str, over: str, train: dict[str, int]) -> None:
+def test_a_length_in_the_other_unit_replaces_that_of_the_base(base: str, over: str, train: dict[str, int]) -> None:
     assert merged(f"train: {base}", f"train: {over}") == {"train": train}
     assert merged(f"data: {base}", f"data: {over}")["data"].keys() >= train.keys()
 
 
-def test_places_follow_what_replaces() -> None:
+def test_replaced_keys_have_the_place_of_the_replacement() -> None:
     base = "networks:\n  G: {generator: resnet, blocks: 9}\nlosses:\n  x: {loss: l1}\n"
     document = merge(read(base, "base.yaml"), read("networks:\n\n  G: {generator: unet}\nlosses:\n", "over.yaml"))
     assert document.data == {"networks": {"G": {"generator": "unet"}}, "losses": None}
@@ -196,7 +196,7 @@ def test_places_follow_what_replaces() -> None:
     assert document.place(("losses", "x")) == "over.yaml:4"
 
 
-def test_overrides_are_yaml_and_keep_the_places_of_the_rest() -> None:
+def test_overrides_are_yaml_and_do_not_change_other_places() -> None:
     text = "method: {method: cyclegan, cycle: 10}\ntrain: {steps: 5}\n"
     document = overridden(text, "train.steps=7", "method.cycle={A: 1, B: 2}", "new.deep.key=[x, 1]", "train.note=")
     assert document.data == {
@@ -218,20 +218,20 @@ def test_later_overrides_win_and_a_value_may_hold_an_equals_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("train.steps", "command line: 'train.steps' is not of the form key.path=value"),
         ("=5", "command line: '=5' is not of the form"),
         ("train..steps=5", "command line: 'train..steps=5' is not of the form"),
         ("a=[1", "command line: the value of 'a=[1' is not YAML; put it in quotes"),
-        ("a={x: 1, x: 2}", "command line: a={x: 1, x: 2}: the key 'x' stands here a second time"),
+        ("a={x: 1, x: 2}", "command line: a={x: 1, x: 2}: duplicate key 'x'"),
         ("a={on: 1}", "command line: a={on: 1}: the key 'on' is read as True; put it in quotes"),
     ],
 )
-def test_overrides_that_are_none(text: str, said: str) -> None:
+def test_malformed_overrides_are_refused(text: str, message: str) -> None:
     with pytest.raises(GanzooError) as error:
         overridden("a: 1", text)
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)
 
 
 def test_a_length_in_steps_replaces_one_in_epochs_and_the_other_way_round(tmp_path: Path) -> None:

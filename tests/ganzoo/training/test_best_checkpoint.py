@@ -152,5 +152,5 @@ def test_an_evaluation_without_its_figure_counts_as_one_that_is_no_better() -> N
 
 
 def test_patience_without_a_best_figure_is_refused(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match="evaluate: patience needs best, the figure that is to get better"):
+    with pytest.raises(GanzooError, match="evaluate: patience needs 'best', the metric value to improve"):
         package.run(home / "tiny.yaml", "evaluate.patience=2", "evaluate.best=null", root=tmp_path)

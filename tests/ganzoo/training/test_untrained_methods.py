@@ -77,7 +77,7 @@ def test_it_has_no_length(recipe: Path) -> None:
     for override in ("train.steps=5", "train.epochs=5"):
         said = refusal(read_recipe, recipe, [override])
         place = f"command line: {override}: train"
-        assert said == f"{place}: the method has nothing to train: leave 'epochs' and 'steps' out, or at 0"
+        assert said == f"{place}: the method has nothing to train: remove 'epochs' and 'steps', or set them to 0"
 
 
 def test_its_run_measures_draws_and_translates(recipe: Path, run: Run, tmp_path: Path) -> None:

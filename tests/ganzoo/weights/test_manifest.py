@@ -70,7 +70,7 @@ def test_two_plugins_may_list_the_same_but_nothing_else_under_its_name_or_file(t
         third = registration(tmp_path, "third", text + table("d", "https://example.org/d.pth"))
         third.add("loss", "fine", "third:Fine")
         said = refusal(registry.accept, third)
-        assert "of plugin 'third' are listed already, and differently: 'a', a.pth from https://example.org/a" in said
+        assert "of plugin 'third' are already listed, but differently: 'a', a.pth from https://example.org/a" in said
         assert sorted(registry.weights) == ["a", "b"]
         assert registry.find() == []
 
