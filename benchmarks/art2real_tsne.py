@@ -23,14 +23,13 @@ from torch import Tensor, cat
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.bench.heatmap import sheet
+from ganzoo.bench.heatmap import node, sheet
 from ganzoo.bench.spec import flow
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Row
 from ganzoo.engine.checkpoint import load_weights
 from ganzoo.engine.distributed import default_device
 from ganzoo.evaluation.runs import open_run, run_recipe
-from ganzoo.report.markup import node
 from ganzoo.settings import ImageSettings
 
 PUBLISHED = "resnet152"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, indent, tostring
 
 from ganzoo.bench.matrix import Matrix
 from ganzoo.bench.spec import Bench
 from ganzoo.bench.table import Panel, measured_with, of_bench, panels
 from ganzoo.provenance.record import Record
-from ganzoo.report.markup import node
+from ganzoo.report.templates import clean
 
 LIGHTEST, DARKEST = (0xE9, 0xF1, 0xFA), (0x0B, 0x3C, 0x70)
 """One hue: of the least and the greatest figure."""
@@ -115,6 +115,17 @@ text { fill: #e4e7ea; }
 text.small { fill: #9aa4ae; }
 .paper { fill: #15181b; }
 """ + "".join(f".c{i} {{ fill: {colour}; }}\n" for i, colour in enumerate(DARK))  # fmt: skip
+
+
+def node(tag: str, attributes: Mapping[str, object] | None = None, *children: Element | str) -> Element:
+    """Return an SVG element that holds a text or elements; it is escaped when it is written."""
+    element = Element(tag, {name: clean(str(value)) for name, value in (attributes or {}).items()})
+    for child in children:
+        if isinstance(child, Element):
+            element.append(child)
+        else:
+            element.text = clean(child)
+    return element
 
 
 def sheet(width: int, height: int, title: str, about: str, body: Sequence[Element]) -> str:

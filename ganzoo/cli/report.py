@@ -1,4 +1,4 @@
-"""ganzoo report."""
+"""The command ``ganzoo report``: write the report of a run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ganzoo.cli.arguments import PATH
 @click.argument("run", type=PATH)
 @click.option("-o", "--out", type=PATH, help="The file to write.  [default: report.html in RUN]")
 def report_command(run: Path, out: Path | None) -> None:
-    """Write the report of RUN, one HTML file: curves, sample grids, results, recipe, what happened.
+    """Write the report of RUN, one HTML file: curves, sample grids, results, recipe, events.
 
-    A run writes it by itself, too. This one is of what its folder holds just now, be the run training or killed.
+    A run also writes it while it trains. This command writes it from what the folder of RUN holds now, whether the
+    run is training or was killed.
     """
     from ganzoo.report import write_report
 

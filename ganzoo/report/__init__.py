@@ -1,6 +1,7 @@
-"""A run's report: one HTML file that shows what its folder holds, and needs no network, no server and no other file.
+"""Write the report of a run: one HTML file, written while training and by ``ganzoo report``.
 
-It is written from the folder alone, without torch, so that a run in progress, or one that was killed, has a report too.
+It needs no network, no server and no other file. It is written from the run's folder alone, without torch, so that a
+run in progress, or one that was killed, has a report too.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ REPORT = "report.html"
 
 
 def write_report(folder: Path, out: Path | None = None) -> Path:
-    """Write the report of a run's folder, whole or not at all; return its path.
+    """Write the report of a run's folder, completely or not at all; return its path.
 
     Args:
-        folder: the run's.
+        folder: the run's folder.
         out: the file to write instead of ``report.html`` in the folder.
 
     Raises:
         GanzooError: it is not a run's folder, something in it cannot be read, or the report cannot be written.
     """
-    from ganzoo.report.page import page
-    from ganzoo.report.run_log import Log
+    from ganzoo.report.page import render_page
+    from ganzoo.report.run_log import RunLog
     from ganzoo.utils.jsonl import write_text
 
     file = out or folder / REPORT
-    write_text(file, page(Log(folder)))
+    write_text(file, render_page(RunLog(folder)))
     return file

@@ -1,4 +1,4 @@
-"""Draw charts of a run's log as SVG: axes, thinning, smoothing."""
+"""Draw charts of a run's log as SVG: axes, outliers, downsampling, smoothing."""
 
 from __future__ import annotations
 
@@ -6,199 +6,223 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from xml.etree.ElementTree import Element
+from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ganzoo.report.markup import node
 from ganzoo.report.run_log import Points
+from ganzoo.report.templates import render
 
 WIDTH, HEIGHT = 460, 210
+"""Of a chart, in its pixels, as all lengths here."""
 LEFT, RIGHT, TOP, BOTTOM = 46, 18, 10, 24
-COLOURS = 6
-DOTS = 40
-"""Points up to which each is shown by a dot."""
+"""Margins around the axes."""
+COLOUR_COUNT = 6
+"""Colours of curves in page.css: the classes c0, c1, …"""
+MAX_DOTS = 40
+"""Most points of a curve that are each shown by a dot."""
+MAX_POINTS = 600
+"""Most points of a curve that are drawn: about one for each pixel of a chart."""
+MIN_SMOOTHED = 12
+"""Fewest points for which a running median is drawn over a curve."""
+MAX_AXIS = 1e100
+"""Axes end there at the latest, and less than one over it counts as 0."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart.
+    """What one chart shows.
 
     Args:
         title: above it.
         curves: name → points.
-        end: the last step of the axis.
-        smoothed: whether to draw medians of the curves that have enough points.
+        last_step: the end of the axis of steps.
+        smoothed: whether to draw running medians of the curves that have enough points.
         marks: step → what happened there.
-        best: the name of a curve and the step of its point that is marked.
-        from_0: whether the axis of the values begins at 0.
+        best: the name of a curve and the step of the point to mark on it.
+        from_zero: whether the axis of values starts at 0.
     """
 
     title: str
     curves: Mapping[str, Points]
-    end: float
+    last_step: float
     smoothed: bool = False
     marks: Mapping[float, str] = field(default_factory=dict)
     best: tuple[str, float] | None = None
-    from_0: bool = False
+    from_zero: bool = False
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Where steps and values lie in a chart, in its pixels."""
+class Axes:
+    """The ranges of a chart, and where steps and values lie in it, in pixels."""
 
-    end: float
+    last_step: float
     low: float
     high: float
 
-    def x(self, step: float) -> float:
-        """Return the place of a step."""
-        return LEFT + (WIDTH - LEFT - RIGHT) * step / self.end
+    def x(self, step: float) -> str:
+        """Return the position of a step."""
+        return f"{LEFT + (WIDTH - LEFT - RIGHT) * step / self.last_step:.1f}"
 
-    def y(self, value: float) -> float:
-        """Return the place of a value: just beside the axis for all that lie beyond its ends."""
+    def y(self, value: float) -> str:
+        """Return the position of a value; values outside the range lie just outside the axis."""
         share = (value - self.low) / (self.high - self.low)
-        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - min(max(share, -0.03), 1.03))
+        return f"{TOP + (HEIGHT - TOP - BOTTOM) * (1 - min(max(share, -0.03), 1.03)):.1f}"
 
 
-def draw(chart: Chart) -> Element:
-    """Return a ``format_number``: title, legend with the last values, and the SVG."""
-    medians = {
-        name: smooth(points) for name, points in chart.curves.items() if chart.smoothed and len(points) >= SMOOTHED
-    }
+class Tick(NamedTuple):
+    """A round number on an axis: its position in pixels, and its text."""
+
+    at: str
+    label: str
+
+
+class Mark(NamedTuple):
+    """A vertical line where something happened: its position in pixels, what happened, and the text about it."""
+
+    at: str
+    event: str
+    label: str
+
+
+class Dot(NamedTuple):
+    """A point of a curve, in pixels, and the text that the browser shows for it."""
+
+    x: str
+    y: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve as ``chart.html`` draws it.
+
+    Args:
+        name: in full.
+        label: in the legend, empty for the only curve.
+        last: its last value.
+        colour: its CSS class.
+        path: through its points.
+        points: the numbers, as JSON, for the values under the mouse pointer.
+        median: the path of the running median; empty for none.
+        dots: of a short curve.
+        best: the point to mark.
+    """
+
+    name: str
+    label: str
+    last: str
+    colour: str
+    path: str
+    points: str
+    median: str
+    dots: list[Dot]
+    best: Dot | None
+
+
+def draw_chart(chart: Chart) -> Markup:
+    """Return a chart as an HTML ``figure``: title, legend with the last values, and the SVG."""
     values = [value for points in chart.curves.values() for _, value in points]
-    frame = Frame(chart.end or 1.0, *reach([*most_of(values), *([0.0] if chart.from_0 else [])]))
-    legend = node("span", {"class": "legend"})
-    for i, (name, points) in enumerate(chart.curves.items()):
-        last = node("output", {}, format_number(points[-1][1]))
-        said = f"{name.removeprefix(f'{chart.title}_')} " if len(chart.curves) > 1 else None
-        legend.append(node("span", {"class": f"c{i % COLOURS}", "title": name}, node("i"), said, last))
-    head = node("figcaption", {}, node("b", {}, chart.title), " ", node("span", {"class": "at"}), legend)
-    body = node(
-        "svg",
-        {
-            "viewBox": f"0 0 {WIDTH} {HEIGHT}",
-            "role": "img",
-            "aria-label": f"{chart.title}: " + "; ".join(_spoken(*one) for one in chart.curves.items()),
-            "data-axis": json.dumps([LEFT, WIDTH - RIGHT, frame.end]),
-        },
-        *_grid(frame),
-        *_marks(frame, chart.marks),
+    low, high = axis_range([*without_outliers(values), *([0.0] if chart.from_zero else [])])
+    axes = Axes(chart.last_step or 1.0, low, high)
+    return render(
+        "chart.html",
+        title=chart.title,
+        description=f"{chart.title}: " + "; ".join(_describe(*item) for item in chart.curves.items()),
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        top=TOP,
+        bottom=HEIGHT - BOTTOM,
+        axis=json.dumps([LEFT, WIDTH - RIGHT, axes.last_step]),
+        value_ticks=[Tick(axes.y(value), format_tick(value)) for value in ticks(axes.low, axes.high)],
+        step_ticks=[Tick(axes.x(step), format_tick(step)) for step in ticks(0, axes.last_step)],
+        marks=[
+            Mark(axes.x(step), event, f"{event}: step {step:g}")
+            for step, event in chart.marks.items()
+            if 0 <= step <= axes.last_step
+        ],
+        curves=[_curve(chart, axes, i, name) for i, name in enumerate(chart.curves)],
+        note=_outlier_note(values, axes),
     )
-    for i, (name, points) in enumerate(chart.curves.items()):
-        body.append(_curve(frame, points, f"c{i % COLOURS} {'raw' if name in medians else 'own'}"))
-        if name in medians:
-            body.append(node("path", {"class": f"c{i % COLOURS} smooth", "d": _path(frame, thin(medians[name]))}))
-        elif len(points) <= DOTS:
-            body.extend(_dots(frame, points, i % COLOURS))
-        if chart.best and chart.best[0] == name:
-            body.extend(_best(frame, points, chart.best[1]))
-    body.append(node("line", {"class": "cursor", "y1": TOP, "y2": HEIGHT - BOTTOM, "x1": -9, "x2": -9}))
-    return node("figure", {"class": "chart"}, head, body, _beyond(chart.curves, frame))
 
 
-def _spoken(name: str, points: Points) -> str:
+def _curve(chart: Chart, axes: Axes, index: int, name: str) -> Curve:
+    points = chart.curves[name]
+    drawn = downsample(points)
+    smoothed = chart.smoothed and len(points) >= MIN_SMOOTHED
+    numbers = [[step, float(f"{value:.6g}") if math.isfinite(value) else None] for step, value in drawn]
+    finite = [(step, value) for step, value in points if math.isfinite(value)]
+    few = not smoothed and len(points) <= MAX_DOTS
+    best = [
+        Dot(axes.x(step), axes.y(value), f"best: {format_number(value)} at step {step:g}")
+        for step, value in finite
+        if (name, step) == chart.best
+    ]
+    return Curve(
+        name=name,
+        label=f"{name.removeprefix(f'{chart.title}_')} " if len(chart.curves) > 1 else "",
+        last=format_number(points[-1][1]),
+        colour=f"c{index % COLOUR_COUNT}",
+        path=_path(axes, drawn),
+        points=json.dumps(numbers, separators=(",", ":")),
+        median=_path(axes, downsample(running_median(points))) if smoothed else "",
+        dots=[Dot(axes.x(step), axes.y(value)) for step, value in finite] if few else [],
+        best=best[0] if best else None,
+    )
+
+
+def _path(axes: Axes, points: Points) -> str:
+    """Return an SVG path through points; it breaks where a value is not finite."""
+    commands, command = [], "M"
+    for step, value in points:
+        if math.isfinite(value):
+            commands.append(f"{command}{axes.x(step)} {axes.y(value)}")
+            command = "L"
+        else:
+            command = "M"
+    return "".join(commands)
+
+
+def _describe(name: str, points: Points) -> str:
+    """Return the first and the last value of a curve, for readers who do not see the chart."""
     (first, value), (last, end) = points[0], points[-1]
     return f"{name} {format_number(value)} at step {first:g}, {format_number(end)} at step {last:g}"
 
 
-def _curve(frame: Frame, points: Points, classes: str) -> Element:
-    """Return a curve that carries its numbers, for whoever points at it."""
-    drawn = thin(points)
-    numbers = [[step, float(f"{value:.6g}") if math.isfinite(value) else None] for step, value in drawn]
-    return node(
-        "path",
-        {"class": classes, "d": _path(frame, drawn), "data-points": json.dumps(numbers, separators=(",", ":"))},
-    )
-
-
-def _path(frame: Frame, points: Points) -> str:
-    """Return a path through points; it breaks where a value is not finite."""
-    words, pen = [], "M"
-    for step, value in points:
-        if math.isfinite(value):
-            words.append(f"{pen}{frame.x(step):.1f} {frame.y(value):.1f}")
-            pen = "L"
-        else:
-            pen = "M"
-    return "".join(words)
-
-
-def _dots(frame: Frame, points: Points, colour: int) -> list[Element]:
-    return [
-        node("circle", {"class": f"c{colour}", "cx": f"{frame.x(step):.1f}", "cy": f"{frame.y(value):.1f}", "r": 2})
-        for step, value in points
-        if math.isfinite(value)
-    ]
-
-
-def _best(frame: Frame, points: Points, best: float) -> list[Element]:
-    for step, value in points:
-        if step == best and math.isfinite(value):
-            place = {"class": "best", "cx": f"{frame.x(step):.1f}", "cy": f"{frame.y(value):.1f}", "r": 5.5}
-            return [node("circle", place, node("title", {}, f"best: {format_number(value)} at step {step:g}"))]
-    return []
-
-
-def _grid(frame: Frame) -> list[Element]:
-    made = []
-    for value in ticks(frame.low, frame.high):
-        y = f"{frame.y(value):.1f}"
-        made.append(node("line", {"class": "grid", "x1": LEFT, "x2": WIDTH - RIGHT, "y1": y, "y2": y}))
-        made.append(node("text", {"x": LEFT - 6, "y": y, "dy": "0.32em", "text-anchor": "end"}, short(value)))
-    for step in ticks(0, frame.end):
-        x = f"{frame.x(step):.1f}"
-        made.append(node("text", {"x": x, "y": HEIGHT - 7, "text-anchor": "middle"}, short(step)))
-        made.append(node("line", {"class": "tick", "x1": x, "x2": x, "y1": HEIGHT - BOTTOM, "y2": HEIGHT - BOTTOM + 4}))
-    made.append(
-        node("line", {"class": "axis", "x1": LEFT, "x2": WIDTH - RIGHT, "y1": HEIGHT - BOTTOM, "y2": HEIGHT - BOTTOM})
-    )
-    return made
-
-
-def _marks(frame: Frame, marks: Mapping[float, str]) -> list[Element]:
-    made = []
-    for step, what in marks.items():
-        if 0 <= step <= frame.end:
-            x = f"{frame.x(step):.1f}"
-            said = node("title", {}, f"{what}: step {step:g}")
-            place = {"class": f"mark {what}", "x1": x, "x2": x, "y1": TOP, "y2": HEIGHT - BOTTOM}
-            made.append(node("line", place, said))
-    return made
-
-
-def _beyond(curves: Mapping[str, Points], frame: Frame) -> Element | None:
-    """Return what is said of values that the axis leaves out, and of those that are no numbers."""
-    values = [value for points in curves.values() for _, value in points]
+def _outlier_note(values: Sequence[float], axes: Axes) -> str:
+    """Return a remark about values outside the axis and values that are not finite; empty without any."""
     finite = [value for value in values if math.isfinite(value)]
-    out = [value for value in finite if not frame.low <= value <= frame.high]
-    said = [f"{len(out)} beyond the axis, from {format_number(min(out))} to {format_number(max(out))}"] if out else []
-    said += [f"{len(values) - len(finite)} not finite"] if len(finite) < len(values) else []
-    return node("small", {}, f"{len(values)} values: {', '.join(said)}") if said else None
+    outside = [value for value in finite if not axes.low <= value <= axes.high]
+    parts = []
+    if outside:
+        lowest, highest = format_number(min(outside)), format_number(max(outside))
+        parts.append(f"{len(outside)} beyond the axis, from {lowest} to {highest}")
+    if len(finite) < len(values):
+        parts.append(f"{len(values) - len(finite)} not finite")
+    return f"{len(values)} values: {', '.join(parts)}" if parts else ""
 
 
-def by_stem(names: Sequence[str]) -> dict[str, list[str]]:
-    """Group names that differ only in the domain or direction that they end in, under what they have in common.
+def group_by_stem(names: Sequence[str]) -> dict[str, list[str]]:
+    """Group names that differ only in the domain or direction at their end, under their common beginning.
 
-    >>> by_stem(["gan_AB", "cycle_A", "gan_BA", "total"])
+    >>> group_by_stem(["gan_AB", "cycle_A", "gan_BA", "total"])
     {'gan': ['gan_AB', 'gan_BA'], 'cycle_A': ['cycle_A'], 'total': ['total']}
     """
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name in names:
         stem, _, end = name.rpartition("_")
-        found.setdefault(stem if stem and end in ("A", "B", "AB", "BA", "AA") else name, []).append(name)
-    return {stem if len(group) > 1 else group[0]: group for stem, group in found.items()}
+        groups.setdefault(stem if stem and end in ("A", "B", "AB", "BA", "AA") else name, []).append(name)
+    return {stem if len(group) > 1 else group[0]: group for stem, group in groups.items()}
 
 
-HUGE = 1e100
-"""No axis goes further, and less than one over it counts as 0."""
+def tick_spacing(low: float, high: float, count: int = 5) -> float:
+    """Return the spacing of about ``count`` round numbers between two values: 1, 2 or 5 times a power of ten.
 
-
-def apart(low: float, high: float, count: int = 5) -> float:
-    """Return how far apart round numbers are, 1, 2 or 5 times a power of ten, of which about ``count`` fit in between.
-
-    >>> apart(0, 640), apart(0.13, 0.52)
+    >>> tick_spacing(0, 640), tick_spacing(0.13, 0.52)
     (200.0, 0.1)
     """
     rough = (high - low) / count
@@ -212,15 +236,15 @@ def ticks(low: float, high: float) -> list[float]:
     >>> ticks(0, 640), ticks(0.13, 0.52)
     ([0.0, 200.0, 400.0, 600.0], [0.2, 0.3, 0.4, 0.5])
     """
-    step = apart(low, high)
+    step = tick_spacing(low, high)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
-def short(value: float) -> str:
-    """Return a number for an axis, as short as can be.
+def format_tick(value: float) -> str:
+    """Return a number for an axis, as short as possible.
 
-    >>> [short(one) for one in (0.0, 0.25, 20000, 1500000, 2e-05)]
+    >>> [format_tick(value) for value in (0.0, 0.25, 20000, 1500000, 2e-05)]
     ['0', '0.25', '20k', '1.5M', '2e-5']
     """
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
@@ -233,64 +257,58 @@ def short(value: float) -> str:
 
 
 def format_number(value: float) -> str:
-    """Return a number of a table: four digits that count, as at the end of a run.
+    """Return a number for a table, with four significant digits, as at the end of a run.
 
     >>> format_number(0.24512), format_number(100), format_number(1230987264), format_number(float("nan"))
     ('0.2451', '100', '1.231G', 'not a number')
     """
     if math.isnan(value):
         return "not a number"
-    return short(float(f"{value:.4g}")) if 1e5 <= abs(value) < 1e15 else f"{value:.4g}"
+    return format_tick(float(f"{value:.4g}")) if 1e5 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
-def reach(values: Sequence[float]) -> tuple[float, float]:
-    """Return an axis's ends for finite values: round, from 0 where the least is not far above it, never the same.
+def axis_range(values: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of an axis for finite values: round, different, and from 0 where the lowest is near enough to it.
 
-    >>> reach([0.1, 0.39]), reach([0.31, 0.4]), reach([2.0, 2.0]), reach([])
+    >>> axis_range([0.1, 0.39]), axis_range([0.31, 0.4]), axis_range([2.0, 2.0]), axis_range([])
     ((0.0, 0.4), (0.3, 0.4), (0.0, 4.0), (0.0, 1.0))
     """
-    low, high = max(min(values, default=0.0), -HUGE), min(max(values, default=1.0), HUGE)
+    low, high = max(min(values, default=0.0), -MAX_AXIS), min(max(values, default=1.0), MAX_AXIS)
     size = max(abs(low), abs(high))
-    if size < 1 / HUGE:
+    if size < 1 / MAX_AXIS:
         return 0.0, 1.0
     if high - low <= 1e-9 * size:  # one value, or nearly
         low, high = min(0.0, 2 * low), max(0.0, 2 * high)
     elif 0 < low < high / 2:
         low = 0.0
-    step = apart(low, high)
+    step = tick_spacing(low, high)
     return float(f"{math.floor(low / step + 1e-9) * step:.12g}"), float(f"{math.ceil(high / step - 1e-9) * step:.12g}")
 
 
-DRAWN = 600
-"""Points of a curve that are drawn at most: about one for each pixel of a chart."""
-SMOOTHED = 12
-"""Points from which on a median is drawn over a curve."""
+def downsample(points: Points, most: int = MAX_POINTS) -> Points:
+    """Return at most about ``most`` of the points: the lowest and the highest of each interval, so that peaks stay.
 
-
-def thin(points: Points, most: int = DRAWN) -> Points:
-    """Return at most about ``most`` of the points: of each stretch the least and the greatest, so that peaks stay.
-
-    >>> thin([(step, abs(step - 3)) for step in range(8)], 4)
+    >>> downsample([(step, abs(step - 3)) for step in range(8)], 4)
     [(0, 3), (3, 0), (4, 1), (7, 4)]
     """
     if len(points) <= most:
         return points
-    kept: Points = []
-    stretches = max(1, most // 2)
-    for i in range(stretches):
-        part = points[i * len(points) // stretches : (i + 1) * len(points) // stretches]
+    selected: Points = []
+    intervals = max(1, most // 2)
+    for i in range(intervals):
+        part = points[i * len(points) // intervals : (i + 1) * len(points) // intervals]
         finite = [j for j, (_, value) in enumerate(part) if math.isfinite(value)]
-        chosen = {min(finite, key=lambda j: part[j][1]), max(finite, key=lambda j: part[j][1])} if finite else {0}
-        kept += [part[j] for j in sorted(chosen)]
-    return kept
+        extremes = {min(finite, key=lambda j: part[j][1]), max(finite, key=lambda j: part[j][1])} if finite else {0}
+        selected += [part[j] for j in sorted(extremes)]
+    return selected
 
 
-def smooth(points: Points) -> Points:
-    """Return the running median of a curve over a twentieth of its points, at least 3, as many on either side.
+def running_median(points: Points) -> Points:
+    """Return the running median of a curve over a twentieth of its points, at least 3, half of them on either side.
 
-    Points that are not finite are left out; near both ends the stretch is as short as it has to be.
+    Points that are not finite are left out; near both ends the window is shorter, so that it stays symmetric.
 
-    >>> smooth([(1, 4.0), (2, 9.0), (3, float("nan")), (4, 5.0), (5, 6.0)])
+    >>> running_median([(1, 4.0), (2, 9.0), (3, float("nan")), (4, 5.0), (5, 6.0)])
     [(1, 4.0), (2, 5.0), (4, 6.0), (5, 6.0)]
     """
     finite = [(step, value) for step, value in points if math.isfinite(value)]
@@ -298,22 +316,22 @@ def smooth(points: Points) -> Points:
     side = max(1, round(len(points) / 40))
     last = len(values) - 1
     nearest = ((i, min(i, last - i)) for i in range(last + 1))
-    found = [float(np.median(values[i - near : i + near + 1])) for i, near in nearest if near < side]
+    medians = [float(np.median(values[i - near : i + near + 1])) for i, near in nearest if near < side]
     if last >= 2 * side:
-        found[side:side] = np.median(sliding_window_view(values, 2 * side + 1), axis=1).tolist()
-    return [(step, value) for (step, _), value in zip(finite, found, strict=True)]
+        medians[side:side] = np.median(sliding_window_view(values, 2 * side + 1), axis=1).tolist()
+    return [(step, value) for (step, _), value in zip(finite, medians, strict=True)]
 
 
-def most_of(values: Iterable[float]) -> list[float]:
-    """Return the finite values that an axis has to hold, in order: all of them, but for a few that lie far outside.
+def without_outliers(values: Iterable[float]) -> list[float]:
+    """Return the finite values that an axis must show, sorted: all of them, except a few that lie far outside.
 
-    Those are left out where the 1 % at either end stretch over twice as much as all between them.
+    The outer 1 % at both ends are left out where they make the range more than three times as wide as the rest.
 
-    >>> most_of([*range(100), 500])[-1], most_of([*range(100), 150])[-1]
+    >>> without_outliers([*range(100), 500])[-1], without_outliers([*range(100), 150])[-1]
     (98, 150)
     """
-    found = sorted(value for value in values if math.isfinite(value))
-    cut = -(-len(found) // 100) if len(found) >= 50 else 0
-    middle = found[cut : len(found) - cut]
-    far = bool(middle) and found[-1] - found[0] > 3 * (middle[-1] - middle[0]) > 0
-    return middle if far else found
+    finite = sorted(value for value in values if math.isfinite(value))
+    cut = -(-len(finite) // 100) if len(finite) >= 50 else 0
+    middle = finite[cut : len(finite) - cut]
+    far = bool(middle) and finite[-1] - finite[0] > 3 * (middle[-1] - middle[0]) > 0
+    return middle if far else finite

@@ -1,90 +1,126 @@
-"""The sample grids over time: the last one large, those before it smaller, and what their columns are."""
+"""Collect the sample grids that the report shows: the last one large, earlier ones smaller, with their columns."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from xml.etree.ElementTree import Element
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ganzoo.report.markup import Child, node
-from ganzoo.report.run_log import Log
-from ganzoo.report.samples import LARGE, SMALL, Grid, chosen, ready
+from ganzoo.report.run_log import RunLog
+from ganzoo.report.samples import LARGE, SMALL, Grid, load_grid, select_grids
 
 MEANINGS = {
     r"real_(.)": "a held-out image of {0}",
     r"fake_(.)": "its translation into {0}",
     r"true_(.)": "its true pair in {0}",
-    r"rec_(.)": "of {0}, there and back again",
+    r"rec_(.)": "reconstruction of {0}: translated and translated back",
     r"idt_(.)": "of {0}, by the generator into {0}",
     r"given_mask_(.)": "the data set's mask of real_{0}",
-    r"mask_(.)": "the mask that is learnt of real_{0}",
+    r"mask_(.)": "the learned mask of real_{0}",
     r"(.*)_mask_(.*)": "the mask in the role {0}, of {1}",
 }
+"""Patterns of tensor names → what a column of that name shows."""
+PIXELATED_BELOW = 900
+"""Width, in pixels, below which the browser enlarges a grid without smoothing it."""
 
 
-def gallery(log: Log) -> list[Element]:
-    """Return the grids, or a line that says that there are none."""
+@dataclass(frozen=True)
+class Column:
+    """The name over a column of a grid.
+
+    Args:
+        name: of the tensor.
+        meaning: what it shows; empty for an unknown name.
+        left: where the column starts, as a CSS share of the grid's width.
+        width: likewise.
+    """
+
+    name: str
+    meaning: str
+    left: str
+    width: str
+
+
+@dataclass(frozen=True)
+class GridFigure:
+    """A grid with its caption.
+
+    Args:
+        step: at which it was drawn.
+        classes: of CSS.
+        grid: None where its file cannot be read.
+        columns: None where the file does not say what is where.
+    """
+
+    step: int
+    classes: str
+    grid: Grid | None
+    columns: list[Column] | None
+
+    @property
+    def description(self) -> str:
+        """The text that stands in for the image."""
+        return f"sample grid of step {self.step}: {', '.join(column.name for column in self.columns or [])}"
+
+    @property
+    def pixelated(self) -> bool:
+        """Whether the browser enlarges the grid without smoothing it."""
+        return self.grid is not None and self.grid.width < PIXELATED_BELOW
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The grids that the report shows.
+
+    Args:
+        last: the latest grid, large.
+        earlier: smaller ones, by step.
+        note: which grids are shown, and how.
+    """
+
+    last: GridFigure
+    earlier: list[GridFigure]
+    note: str
+
+
+def collect_gallery(log: RunLog) -> Gallery | None:
+    """Return the grids of a run, None where there are none."""
     if not log.samples:
-        return [node("p", {"class": "note"}, "None drawn yet.")]
-    shown = chosen(log.samples)
-    *before, (last, path) = shown
-    large = ready(path, LARGE)
-    made = [_figure(last, large, "grid last")]
-    if large and large.places:
-        columns = [node("li", {}, node("code", {}, name), f" {meaning(name)}") for name in large.places.columns]
-        summary = node("summary", {}, "What the columns are, left to right")
-        made.append(node("details", {}, summary, node("ol", {"class": "columns"}, *columns)))
-    small = [(step, ready(one, SMALL)) for step, one in before]
-    if small:
-        made.append(node("div", {"class": "grids"}, *(_figure(step, grid, "grid") for step, grid in small)))
-    return [*made, _note(log.samples, shown, [large, *(grid for _, grid in small)])]
+        return None
+    *before, (step, path) = select_grids(log.samples)
+    last = _figure(step, load_grid(path, LARGE), "grid last")
+    earlier = [_figure(step, load_grid(path, SMALL), "grid") for step, path in before]
+    return Gallery(last, earlier, _note(len(log.samples), [last, *earlier]))
 
 
-def meaning(name: str) -> str:
+def describe_column(name: str) -> str:
     """Return what a column shows.
 
-    >>> meaning("idt_B"), meaning("discriminator_mask_fake_B")
+    >>> describe_column("idt_B"), describe_column("discriminator_mask_fake_B")
     ('of B, by the generator into B', 'the mask in the role discriminator, of fake_B')
     """
-    for pattern, said in MEANINGS.items():
+    for pattern, meaning in MEANINGS.items():
         if match := re.fullmatch(pattern, name):
-            return said.format(*match.groups())
+            return meaning.format(*match.groups())
     return ""
 
 
-def _figure(step: int, grid: Grid | None, classes: str) -> Element:
-    if grid is None:
-        return node("figure", {"class": classes}, node("figcaption", {}, f"step {step}: the file cannot be read"))
-    names = list(grid.places.columns) if grid.places else []
-    image = node("img", {"src": grid.uri, "alt": f"sample grid of step {step}: {', '.join(names)}", "loading": "lazy"})
-    if grid.width < 900:
-        image.set("class", "pixels")
-    link = node("a", {"href": f"#step-{step}", "title": "larger"}, image)
-    away = node("a", {"href": "#samples", "class": "away"}, "close")
-    caption = node("figcaption", {}, f"step {step}", away)
-    return node("figure", {"id": f"step-{step}", "class": classes}, caption, _names(grid), link)
+def _figure(step: int, grid: Grid | None, classes: str) -> GridFigure:
+    if grid is None or grid.layout is None:
+        return GridFigure(step, classes, grid, None)
+    whole = grid.size[0]
+    columns = [
+        Column(name, describe_column(name), f"{left / whole:.4%}", f"{width / whole:.4%}")
+        for name, (left, width, _) in grid.layout.columns.items()
+    ]
+    return GridFigure(step, classes, grid, columns)
 
 
-def _names(grid: Grid) -> Element | None:
-    """Return the columns' names, each over its column; they may break after an underscore, not before the domain."""
-    if grid.places is None:
-        return None
-    row = node("div", {"class": "names"})
-    for name, (left, width, _) in grid.places.columns.items():
-        first, *others = name.split("_")
-        parts: list[Child] = [first]
-        for one in others:
-            parts += ["_", node("wbr") if len(one) > 1 else None, one]
-        place = f"left:{left / grid.size[0]:.4%};width:{width / grid.size[0]:.4%}"
-        row.append(node("span", {"style": place}, *parts))
-    return row
-
-
-def _note(all_: list[tuple[int, Path]], shown: list[tuple[int, Path]], grids: list[Grid | None]) -> Element:
-    said = []
-    if len(shown) < len(all_):
-        said.append(f"{len(shown)} of {len(all_)} grids are shown, evenly spaced, and the last.")
-    if any(grid and grid.width < grid.size[0] for grid in grids):
-        said.append("Grids are scaled down, so that this page stays small.")
-    said.append("All of them lie in samples/, as they were drawn.")
-    return node("p", {"class": "note"}, " ".join(said))
+def _note(count: int, figures: Sequence[GridFigure]) -> str:
+    sentences = []
+    if len(figures) < count:
+        sentences.append(f"{len(figures)} of {count} grids are shown, evenly spaced, and the last.")
+    if any(figure.grid and figure.grid.width < figure.grid.size[0] for figure in figures):
+        sentences.append("Grids are scaled down, so that this page stays small.")
+    sentences.append("The folder samples/ holds all of them in full size.")
+    return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""What the last sample grid itself shows of usual failures, measured on its pixels."""
+"""Detect common failures in the last sample grid, from its pixels; the report shows them as hints."""
 
 from __future__ import annotations
 
@@ -7,90 +7,90 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganzoo.report.samples import Places, places_of
+from ganzoo.report.samples import GridLayout, read_layout
 
-COPY, CHANGE, CHANGED = 0.05, 0.3, 0.01
-"""A translation counts as a copy where its mean difference, on [−1, 1], is at most the first, and no more than the
-third, a share, of its pixels differs by more than the second in any channel: a small thing may have changed."""
-ALIKE = 0.1
-"""Share of the sources' difference from one another below which translations count as all alike."""
+COPY_MEAN, CHANGE, COPY_SHARE = 0.05, 0.3, 0.01
+"""A translation counts as a copy when its mean difference, on [−1, 1], is at most the first, and at most the third, a
+share, of its pixels differ by more than the second in any channel: a small object may have changed."""
+COLLAPSE = 0.1
+"""Translations have collapsed when they differ from one another by less than this share of the sources' difference."""
 INVERTED = -0.5
 """Correlation of grey values below which light and dark count as swapped."""
-ENOUGH = 128
-"""Pixels of a side that are looked at."""
+MAX_SIDE = 128
+"""Most pixels of a side that are read."""
 
 
 def image_hints(path: Path, step: int) -> list[str]:
-    """Return a line for each failure that a grid shows, for each direction that it shows; none where it cannot be told.
+    """Return a hint for each failure that a grid shows, in each direction; none where the grid cannot be read.
 
-    Whether it is a failure depends on the domains, which the pixels do not tell: the lines say what was measured.
+    Whether it is a failure depends on the domains, which the pixels do not show: the hints say what was measured.
     """
     try:
         with Image.open(path) as image:
-            places = places_of(image)
+            layout = read_layout(image)
             pixels = np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return []
-    found = []
+    hints = []
     for source, target in ("AB", "BA"):
-        real, fake = (cells(pixels, places, name) for name in (f"real_{source}", f"fake_{target}"))
+        real, fake = (column_images(pixels, layout, name) for name in (f"real_{source}", f"fake_{target}"))
         if real is not None and fake is not None and real.shape == fake.shape:
-            said = (one(real, fake) for one in (copied, all_alike, inverted))
-            found += [f"{source} to {target}, in the grid of step {step}: {one}" for one in said if one]
-    return found
+            texts = (check(real, fake) for check in (copied, collapsed, inverted))
+            hints += [f"{source} to {target}, in the grid of step {step}: {text}" for text in texts if text]
+    return hints
 
 
-def cells(pixels: np.ndarray, places: Places | None, name: str) -> np.ndarray | None:
-    """Return the images of a column of a grid (H, W, 3) uint8, as (N, H', W', 3) in [−1, 1].
+def column_images(pixels: np.ndarray, layout: GridLayout | None, name: str) -> np.ndarray | None:
+    """Return the images of a column of a grid (H, W, 3) uint8, as (N, H', W', 3) in [−1, 1]; None without the column.
 
-    Of images larger than ``ENOUGH`` only every n-th row and column is read.
+    Of images larger than ``MAX_SIDE`` only every n-th row and column is read.
     """
-    if places is None or name not in places.columns:
+    if layout is None or name not in layout.columns:
         return None
-    left, width, height = places.columns[name]
-    apart = -(-max(width, height) // ENOUGH)
-    found = [pixels[top : top + height : apart, left : left + width : apart] for top in places.tops]
-    return np.stack(found).astype(np.float64) / 127.5 - 1
+    left, width, height = layout.columns[name]
+    stride = -(-max(width, height) // MAX_SIDE)
+    images = [pixels[top : top + height : stride, left : left + width : stride] for top in layout.tops]
+    return np.stack(images).astype(np.float64) / 127.5 - 1
 
 
 def copied(real: np.ndarray, fake: np.ndarray) -> str:
-    """Say so when translations are almost their sources; both (N, H, W, 3) in [−1, 1]."""
+    """Return a hint when translations are almost their sources; both (N, H, W, 3) in [−1, 1]."""
     difference = np.abs(fake - real)
     mean, share = float(difference.mean()), float((difference.max(3) > CHANGE).mean())
-    if mean > COPY or share > CHANGED:
+    if mean > COPY_MEAN or share > COPY_SHARE:
         return ""
     return (
         f"translations are almost copies: they differ from their sources by {mean:.3f} on [−1, 1] on average, and only "
-        f"{share:.1%} of their pixels by more than {CHANGE}. If the domains differ by more, train on, or lower the "
+        f"{share:.1%} of their pixels by more than {CHANGE}. If the domains differ by more, train longer, or lower the "
         "weights of the cycle and identity terms."
     )
 
 
-def all_alike(real: np.ndarray, fake: np.ndarray) -> str:
-    """Say so when translations resemble one another far more than their sources do."""
-    apart, sources = spread(fake), spread(real)
-    if len(real) < 3 or apart >= ALIKE * sources:
+def collapsed(real: np.ndarray, fake: np.ndarray) -> str:
+    """Return a hint when translations resemble one another far more than their sources do."""
+    translations, sources = spread(fake), spread(real)
+    if len(real) < 3 or translations >= COLLAPSE * sources:
         return ""
     return (
-        f"translations look all alike: they are {apart:.3f} from their mean on [−1, 1], their sources "
-        f"{sources:.3f}. The generator may have collapsed to one answer."
+        f"translations look all alike: their mean distance from their mean image is {translations:.3f} on [−1, 1], "
+        f"that of their sources {sources:.3f}. The generator may have collapsed to one output."
     )
 
 
 def inverted(real: np.ndarray, fake: np.ndarray) -> str:
-    """Say so when what is light in the sources is dark in the translations."""
+    """Return a hint when what is light in the sources is dark in the translations."""
     greys = (images.mean(3).reshape(len(images), -1) for images in (real, fake))
-    one, other = (grey - grey.mean(1, keepdims=True) for grey in greys)
-    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    told = norms > 1e-6
-    if not told.any():
+    source, translation = (grey - grey.mean(1, keepdims=True) for grey in greys)
+    norms = np.linalg.norm(source, axis=1) * np.linalg.norm(translation, axis=1)
+    defined = norms > 1e-6
+    if not defined.any():
         return ""
-    likeness = float(np.median((one * other).sum(1)[told] / norms[told]))
-    if likeness > INVERTED:
+    correlation = float(np.median((source * translation).sum(1)[defined] / norms[defined]))
+    if correlation > INVERTED:
         return ""
     return (
-        f"light and dark are swapped: grey values of translations and sources correlate by {likeness:.2f} (median). If "
-        "that is not what the domains ask for, begin anew with another train.seed or a heavier identity term."
+        f"light and dark are swapped: grey values of translations and sources correlate by {correlation:.2f} (median). "
+        "If the domains do not require that, train again with another train.seed or a higher identity weight."
     )
 
 

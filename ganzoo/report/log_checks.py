@@ -1,4 +1,4 @@
-"""What the log says of usual failures: each monitor has one line to say, or nothing."""
+"""Detect common problems in the log of a run; the report shows them as hints. Each check returns its hints, or none."""
 
 from __future__ import annotations
 
@@ -10,76 +10,78 @@ import numpy as np
 
 from ganzoo.report.charts import format_number
 from ganzoo.report.image_checks import image_hints
-from ganzoo.report.run_log import Log, Points, is_number
+from ganzoo.report.run_log import Points, RunLog, is_number
 
-ENOUGH = 12
-"""Lines of the log, or 4 evaluations, from which on anything is said of their course."""
-BEATEN, CERTAIN, TIMES = 0.03, 0.2, 20.0
-"""Where a discriminator has won, its loss is at most, the generator's at least this, and so many times as large."""
-WAITING = 0.3
-LOST = 0.1
-"""Share of all that a figure has moved, by which it has to be worse again."""
-
-
-def hints(log: Log) -> list[str]:
-    """Return what the monitors say of a run."""
-    found = [line for monitor in MONITORS for line in monitor(log)]
-    return found + [line for step, path in log.samples[-1:] for line in image_hints(path, step)]
+MIN_LINES = 12
+"""Fewest lines of the log for a hint about losses; a hint about a metric value needs 4 evaluations."""
+WON_MAX, LOST_MIN, LOST_FACTOR = 0.03, 0.2, 20.0
+"""A discriminator has won when its loss is at most the first, and the generator's loss is at least the second and this
+factor times as large."""
+MAX_WAIT = 0.3
+"""Largest share of the time spent waiting for images that needs no hint."""
+MAX_DECLINE = 0.1
+"""Largest decline of a metric value after its best, as a share of its whole range, that needs no hint."""
 
 
-def skipped_steps(log: Log) -> list[str]:
-    """Tell of steps that were skipped because something was not finite."""
-    bad = [one for one in log.events if one.get("event") == "not-finite" and is_number(one.get("step"))]
-    steps = sorted({one["step"] for one in bad})
+def collect_hints(log: RunLog) -> list[str]:
+    """Return the hints of all checks of the log, then those of the last sample grid."""
+    hints = [hint for check in CHECKS for hint in check(log)]
+    return hints + [hint for step, path in log.samples[-1:] for hint in image_hints(path, step)]
+
+
+def skipped_steps(log: RunLog) -> list[str]:
+    """Report steps that were skipped because a value was not finite."""
+    skipped = [event for event in log.events if event.get("event") == "not-finite" and is_number(event.get("step"))]
+    steps = sorted({event["step"] for event in skipped})
     if not steps:
         return []
-    terms = ", ".join(dict.fromkeys(str(one.get("term")) for one in bad))
-    many = f"{len(steps)} steps were" if len(steps) > 1 else "1 step was"
+    terms = ", ".join(dict.fromkeys(str(event.get("term")) for event in skipped))
+    count = f"{len(steps)} steps were" if len(steps) > 1 else "1 step was"
     where = f"from step {steps[0]} to {steps[-1]}" if len(steps) > 1 else f"step {steps[0]}"
     return [
-        f"{many} skipped, as a value was not finite: {where}, by {terms}. A few do no harm; if they go on, lower "
-        "train.lr, or train in fp32 if it is not."
+        f"{count} skipped, as a value was not finite: {where}, by {terms}. A few do no harm; if there are more and "
+        "more, lower train.lr, or train in fp32 if you do not yet."
     ]
 
 
-def waiting_for_data(log: Log) -> list[str]:
-    """Tell of a run that waits for its images; the first interval does not count, as it fills the cache."""
-    told = [one for one in log.lines if is_number(one.get("data_wait")) and is_number(one.get("seconds"))][1:]
-    total = sum(one["seconds"] for one in told)
-    if len(told) < 3 or not total > 0:
+def waiting_for_data(log: RunLog) -> list[str]:
+    """Report a data-loading bottleneck; the first interval does not count, as it fills the cache."""
+    lines = [line for line in log.lines if is_number(line.get("data_wait")) and is_number(line.get("seconds"))][1:]
+    total = sum(line["seconds"] for line in lines)
+    if len(lines) < 3 or not total > 0:
         return []
-    share = sum(one["data_wait"] * one["seconds"] for one in told) / total
-    if not share > WAITING:
+    share = sum(line["data_wait"] * line["seconds"] for line in lines) / total
+    if not share > MAX_WAIT:
         return []
     return [
         f"{share:.0%} of the time was spent waiting for images. More train.workers, a larger images.cache (MiB), or "
-        "images stored at the size that is trained on would make the run faster."
+        "images stored at the training size would make the run faster."
     ]
 
 
-def discriminator_won(log: Log) -> list[str]:
-    """Tell of discriminators that are always right, so that their generators learn little from them."""
-    found = []
-    for name, low in discriminators(log).items():
-        for rival, high in rivals(log, name).items():
-            last = min(len(low), len(high)) // 4
-            if len(low) < ENOUGH or len(high) < ENOUGH:
+def discriminator_won(log: RunLog) -> list[str]:
+    """Report discriminators that are always right, so that their generators learn little from them."""
+    hints = []
+    for name, discriminator in discriminator_losses(log).items():
+        for opponent, generator in opposing_losses(log, name).items():
+            if len(discriminator) < MIN_LINES or len(generator) < MIN_LINES:
                 continue
-            lows, highs = ([value for _, value in points[-last:]] for points in (low, high))
+            last = min(len(discriminator), len(generator)) // 4
+            lows, highs = ([value for _, value in points[-last:]] for points in (discriminator, generator))
             top, bottom = max(lows), min(highs)
-            beaten = all(0 <= value <= BEATEN for value in lows)  # below 0 it is no distance, as a Wasserstein critic's
-            if beaten and all(value >= max(CERTAIN, TIMES * top) for value in highs):
-                found.append(
+            won = all(0 <= value <= WON_MAX for value in lows)  # below 0 it is another loss, such as Wasserstein's
+            if won and all(value >= max(LOST_MIN, LOST_FACTOR * top) for value in highs):
+                hints.append(
                     f"The discriminator has won: in the last quarter of the log {name} stayed at "
-                    f"{format_number(top)} or less, {rival} at {format_number(bottom)} or more, so that the generator "
-                    "learns little from it. A weaker "
-                    "discriminator (fewer layers, less width) or a lower train.lr may hold the balance."
+                    f"{format_number(top)} or less, {opponent} at {format_number(bottom)} or more, so that the "
+                    "generator learns little from it. A weaker discriminator (fewer layers, less width) or a lower "
+                    "train.lr may restore the balance."
                 )
-    return found
+    return hints
 
 
-def discriminators(log: Log) -> dict[str, Points]:
-    """Return the losses of discriminators: terms that are called like a slot that holds one, or like its beginning."""
+def discriminator_losses(log: RunLog) -> dict[str, Points]:
+    """Return the losses of discriminators: terms named like the slot of a discriminator, or like its beginning."""
     networks = log.section("networks")
     slots = [slot for slot, part in networks.items() if isinstance(part, Mapping) and "discriminator" in part]
     terms = {name: name.rpartition("/")[2] for name in log.losses}
@@ -90,46 +92,45 @@ def discriminators(log: Log) -> dict[str, Points]:
     }
 
 
-def rivals(log: Log, critic: str) -> dict[str, Points]:
-    """Return the adversarial terms (``gan…``) against a discriminator's loss.
+def opposing_losses(log: RunLog, discriminator: str) -> dict[str, Points]:
+    """Return the adversarial losses of generators (``gan…``) that a discriminator's loss is compared with.
 
-    ``D_masked_B`` and ``gan_masked_AB`` belong together, as what lies between is the same and B is judged; a name
-    without a domain belongs to all.
+    ``D_masked_B`` and ``gan_masked_AB`` belong together: the words between are the same, and the generator's images
+    are of domain B. A name without a domain belongs to all.
     """
-    mine = re.fullmatch(r"D(?P<which>(_.*?)??)(_[AB]?(?P<domain>[AB]))?", critic.rpartition("/")[2])
-    found: dict[str, Points] = {}
+    own = re.fullmatch(r"D(?P<which>(_.*?)??)(_[AB]?(?P<domain>[AB]))?", discriminator.rpartition("/")[2])
+    losses: dict[str, Points] = {}
     for name, points in log.losses.items():
-        its = re.fullmatch(r"gan(?P<which>(_.*?)??)(_[AB]?(?P<domain>[AB]))?", name.rpartition("/")[2])
-        if mine and its and mine["which"] == its["which"]:
-            same = None in (mine["domain"], its["domain"]) or mine["domain"] == its["domain"]
-            found |= {name: points} if same else {}
-    return found
+        other = re.fullmatch(r"gan(?P<which>(_.*?)??)(_[AB]?(?P<domain>[AB]))?", name.rpartition("/")[2])
+        if own and other and own["which"] == other["which"]:
+            same = None in (own["domain"], other["domain"]) or own["domain"] == other["domain"]
+            losses |= {name: points} if same else {}
+    return losses
 
 
-def best_long_ago(log: Log) -> list[str]:
-    """Tell of a run whose figure of ``evaluate.best`` has got worse again since the first half of the run."""
+def best_long_ago(log: RunLog) -> list[str]:
+    """Report a run whose metric value of ``evaluate.best`` was best in its first half and is clearly worse now."""
     if not log.best:
         return []
-    way, _, name = str(log.best["best_of"]).partition(" ")
+    direction, _, name = str(log.best["best_of"]).partition(" ")
     course = [(step, value) for step, value in log.values.get(name, []) if math.isfinite(value)]
     trained = [(step, value) for step, value in course if step > 0]
-    there = [value for step, value in trained if step == log.best["step"]]
-    if len(trained) < 4 or not there or log.best["step"] > trained[-1][0] / 2:
+    at_best = [value for step, value in trained if step == log.best["step"]]
+    if len(trained) < 4 or not at_best or log.best["step"] > trained[-1][0] / 2:
         return []
     values = [value for _, value in course]
-    now = float(np.median([value for _, value in trained[-max(1, len(trained) // 4) :]]))
-    worse = (now - there[0]) * (1 if way == "min" else -1)
-    if worse <= LOST * (max(values) - min(values)):
+    recent = float(np.median([value for _, value in trained[-max(1, len(trained) // 4) :]]))
+    decline = (recent - at_best[0]) * (1 if direction == "min" else -1)
+    if decline <= MAX_DECLINE * (max(values) - min(values)):
         return []
     return [
-        f"{name} was best long ago: {format_number(there[0])} at step {log.best['step']}, "
-        f"{format_number(now)} of late (median of "
-        "the last quarter of the evaluations). The run may have been long enough by then; the checkpoint best is of "
-        "that step."
+        f"{name} was best long ago: {format_number(at_best[0])} at step {log.best['step']}, {format_number(recent)} "
+        "recently (median of the last quarter of the evaluations). More training may not help; the checkpoint best is "
+        "of that step."
     ]
 
 
-MONITORS: tuple[Callable[[Log], list[str]], ...] = (
+CHECKS: tuple[Callable[[RunLog], list[str]], ...] = (
     skipped_steps,
     discriminator_won,
     best_long_ago,

@@ -1,167 +1,169 @@
-"""The page: what a run's folder tells, in the order in which one asks."""
+"""Render the page of the report: collect what each section shows, and fill in the template ``page.html``."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
-from xml.etree.ElementTree import Element
 
-from ganzoo.report.charts import DRAWN, SMOOTHED, Chart, by_stem, draw
-from ganzoo.report.gallery import gallery
-from ganzoo.report.log_checks import hints
-from ganzoo.report.markup import document, node
-from ganzoo.report.results import results
-from ganzoo.report.run_log import Log, name_of
-from ganzoo.report.tables import environment, events, shown, when
+from markupsafe import Markup
+
+from ganzoo.report.charts import MAX_POINTS, MIN_SMOOTHED, Chart, draw_chart, group_by_stem
+from ganzoo.report.gallery import collect_gallery
+from ganzoo.report.log_checks import collect_hints
+from ganzoo.report.results import collect_results
+from ganzoo.report.run_log import RunLog, component_name
+from ganzoo.report.tables import environment_table, events_table, format_time, format_value
+from ganzoo.report.templates import read_asset, render
 from ganzoo.utils.formatting import format_clock
 
-COURSE = {
+PROGRESS_FIELDS = {
     "lr": "learning rate",
-    "images_per_s": "images a second",
+    "images_per_s": "images per second",
     "data_wait": "share of the time spent waiting for images",
-    "memory": "memory at the most, bytes",
+    "memory": "peak memory, bytes",
 }
-"""Fields of metrics.jsonl that are drawn besides losses and figures."""
+"""Fields of metrics.jsonl that are drawn besides losses and metric values, and the titles of their charts."""
 
 
-def page(log: Log) -> str:
-    """Return a run's report as one HTML document."""
-    style = (files("ganzoo.report") / "page.css").read_text(encoding="utf-8")
-    script = (files("ganzoo.report") / "page.js").read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class ChartGroup:
+    """Charts under one heading.
+
+    Args:
+        title: the heading; empty for none.
+        charts: drawn, as HTML.
+    """
+
+    title: str
+    charts: list[Markup]
+
+
+@dataclass(frozen=True)
+class ChartSection:
+    """A section of charts.
+
+    Args:
+        note: a remark above them; empty for none.
+        parts: groups of charts; empty when nothing is logged yet.
+    """
+
+    note: str
+    parts: list[ChartGroup]
+
+
+def render_page(log: RunLog) -> str:
+    """Return the report of a run as one HTML document."""
+    script = read_asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    sections = {
-        "results": ("Results", results(log)),
-        "samples": ("Samples", gallery(log)),
-        "evaluation": ("Evaluation while training", evaluation(log)),
-        "losses": ("Losses", losses(log)),
-        "speed": ("Learning rate, speed, memory", _charts(course(log))),
-        "recipe": ("Recipe", recipe(log)),
-        "environment": ("Environment", [environment(log)]),
-        "events": ("Events", events(log)),
-    }
-    links = [node("a", {"href": f"#{key}"}, title) for key, (title, _) in sections.items()]
-    body = node(
-        "body",
-        {},
-        node("header", {}, node("h1", {}, log.name), node("p", {"class": "status"}, log.status()), facts(log)),
-        _hints(log),
-        node("nav", {}, *links),
-        *(node("section", {"id": key}, node("h2", {}, title), *made) for key, (title, made) in sections.items()),
-        node("footer", {}, f"Written by ganzoo, {when(datetime.now(UTC).isoformat(timespec='seconds'))}, "
-             f"when step {log.last_step:g} was logged last."),
-        node("script", {}),
-    )  # fmt: skip
-    head = node(
-        "head",
-        {},
-        node("meta", {"charset": "utf-8"}),
-        node("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
-        node("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        node("title", {}, f"{log.name} · ganzoo"),
-        node("style", {}),
+    events, omitted = events_table(log)
+    return render(
+        "page.html",
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        style=read_asset("page.css"),
+        script=script,
+        name=log.name,
+        status=log.status(),
+        facts=run_facts(log),
+        hints=collect_hints(log),
+        results=collect_results(log),
+        gallery=collect_gallery(log),
+        evaluation=evaluation_section(log),
+        losses=losses_section(log),
+        speed=speed_section(log),
+        resolved_recipe=log.resolved_text,
+        original_recipe=log.recipe_text,
+        environment=environment_table(log),
+        events=events,
+        omitted_events=omitted,
+        written=format_time(datetime.now(UTC).isoformat(timespec="seconds")),
+        last_step=f"{log.last_step:g}",
     )
-    head[-1].text, body[-1].text = style, script  # ours, and written as they are
-    return document(node("html", {"lang": "en"}, head, body))
 
 
-def facts(log: Log) -> Element:
-    """Return the run in a few words."""
+def run_facts(log: RunLog) -> dict[str, str]:
+    """Return the run in a few words, by label; empty texts are left out of the page."""
     train = log.section("train")
-    maskers = ", ".join(f"{role} {name_of(one, 'masker')}" for role, one in log.section("maskers").items())
-    losses = ", ".join(f"{name} {name_of(one, 'loss')}" for name, one in log.section("losses").items())
+    maskers = ", ".join(f"{role} {component_name(part, 'masker')}" for role, part in log.section("maskers").items())
+    losses = ", ".join(f"{name} {component_name(part, 'loss')}" for name, part in log.section("losses").items())
     lengths = (f"{train[unit]} {unit}" for unit in ("epochs", "steps") if train.get(unit))
     images = log.environment.get("images")
-    data = name_of(log.recipe.get("data"), "dataset")
-    said = {
-        "method": name_of(log.recipe.get("method"), "method"),
+    data = component_name(log.recipe.get("data"), "dataset")
+    return {
+        "method": component_name(log.recipe.get("method"), "method"),
         "maskers": maskers,
         "losses": losses,
-        "data": data + (f", {shown(images)} to train on" if isinstance(images, Mapping) else ""),
+        "data": data + (f", {format_value(images)} to train on" if isinstance(images, Mapping) else ""),
         "length": f"{next(lengths, 'no steps')}, batch {train.get('batch', '?')}, seed {train.get('seed', '?')}",
-        "on": f"{shown(log.environment.get('device'))}, {train.get('precision', '?')}",
-        "begun": when(next((one.get("time") for one in log.events if one.get("event") == "started"), None)),
-        "time": format_clock(log.seconds()),
+        "device": f"{format_value(log.environment.get('device'))}, {train.get('precision', '?')}",
+        "started": format_time(
+            next((event.get("time") for event in log.events if event.get("event") == "started"), "")
+        ),
+        "training time": format_clock(log.seconds()),
     }
-    pairs = [node("div", {}, node("dt", {}, name), node("dd", {}, value)) for name, value in said.items() if value]
-    return node("dl", {"class": "facts"}, *pairs)
 
 
-def evaluation(log: Log) -> list[Element]:
-    """Return a chart for each figure, or for both directions of one; that of the best checkpoint is marked."""
-    best: Mapping[str, object] = log.best
+def evaluation_section(log: RunLog) -> ChartSection:
+    """Return a chart for each metric value, both directions in one; the best checkpoint is marked."""
+    best = log.best
     step = best.get("step")
-    named = str(best.get("best_of", "")).partition(" ")[2]
+    metric = str(best.get("best_of", "")).partition(" ")[2]
     marks = {float(step): "best"} if isinstance(step, int | float) else {}
-    made = [
+    charts = [
         Chart(
             title,
             {name: log.values[name] for name in names},
             log.last_step,
             marks=marks,
-            best=(named, next(iter(marks))) if marks and named in names else None,
+            best=(metric, next(iter(marks))) if marks and metric in names else None,
         )
-        for title, names in by_stem(list(log.values)).items()
+        for title, names in group_by_stem(list(log.values)).items()
     ]
-    splits = {str(one.get("split")): shown(one.get("images")) for one in log.lines if "values" in one}
-    said = " ".join(f"Measured on the {split} split ({images})." for split, images in splits.items())
+    splits = {str(line.get("split")): format_value(line.get("images")) for line in log.lines if "values" in line}
+    note = " ".join(f"Measured on the {split} split ({images})." for split, images in splits.items())
     if marks:
-        said += f" The ring and the line mark the checkpoint best: {best['best_of']}, of step {step}."
-    return [*([node("p", {"class": "note"}, said)] if made else []), *_charts(made)]
+        note += f" The ring and the line mark the checkpoint best: {best['best_of']}, of step {step}."
+    return ChartSection(note if charts else "", _groups({"": charts}))
 
 
-def losses(log: Log) -> list[Element]:
-    """Return the losses, a heading a phase, a chart for each term, or for both directions of one."""
+def losses_section(log: RunLog) -> ChartSection:
+    """Return the losses: a heading for each phase, a chart for each term, both directions in one."""
     phases: dict[str, list[str]] = {}
     for name in log.losses:
         phases.setdefault(name.partition("/")[0], []).append(name)
-    made: list[Element] = []
+    charts: dict[str, list[Chart]] = {}
     for phase, names in phases.items():
         terms = {name.partition("/")[2] or name: log.losses[name] for name in names}
-        charts = [
-            Chart(title, {name: terms[name] for name in group}, log.last_step, smoothed=True, marks=_sessions(log))
-            for title, group in by_stem(list(terms)).items()
+        charts[phase] = [
+            Chart(title, {name: terms[name] for name in group}, log.last_step, smoothed=True, marks=_resumed_at(log))
+            for title, group in group_by_stem(list(terms)).items()
         ]
-        made += [node("h3", {}, phase), *_charts(charts)]
     longest = max((len(points) for points in log.losses.values()), default=0)
-    said = "Means over the steps of each logging interval, weights included."
-    if longest >= SMOOTHED:
-        said += " Thin: as logged; thick: the running median over a twentieth of the log."
-    if longest > DRAWN:
-        said += f" Of {longest} points the least and the greatest of each stretch are drawn."
-    return [node("p", {"class": "note"}, said), *made] if made else _charts([])
+    note = "Means over the steps of each logging interval, weights included."
+    if longest >= MIN_SMOOTHED:
+        note += " Thin line: logged values; thick line: running median over a twentieth of the log."
+    if longest > MAX_POINTS:
+        note += f" Of {longest} points, the smallest and the largest of each interval are drawn."
+    return ChartSection(note if charts else "", _groups(charts))
 
 
-def recipe(log: Log) -> list[Element]:
-    """Return the recipe in full, and as it was given."""
-    given = node("details", {}, node("summary", {}, "As given (recipe.yaml)"), node("pre", {}, log.given))
-    return [node("pre", {}, log.resolved), *([given] if log.given else [])]
-
-
-def course(log: Log) -> list[Chart]:
-    """Return the charts of the learning rate, and of what the run took."""
-    columns = {name: log.column(name) for name in COURSE}
+def speed_section(log: RunLog) -> ChartSection:
+    """Return the charts of the learning rate, and of time and memory."""
+    columns = {name: log.column(name) for name in PROGRESS_FIELDS}
     columns["memory"] = [point for point in columns["memory"] if point[1]]  # 0: not known
-    return [
-        Chart(COURSE[name], {name: points}, log.last_step, marks=_sessions(log), from_0=True)
+    charts = [
+        Chart(PROGRESS_FIELDS[name], {name: points}, log.last_step, marks=_resumed_at(log), from_zero=True)
         for name, points in columns.items()
         if points
     ]
+    return ChartSection("", _groups({"": charts}))
 
 
-def _sessions(log: Log) -> dict[float, str]:
-    return {one["step"]: "resumed" for one in log.events if one.get("event") == "resumed" and "step" in one}
+def _resumed_at(log: RunLog) -> dict[float, str]:
+    return {event["step"]: "resumed" for event in log.events if event.get("event") == "resumed" and "step" in event}
 
 
-def _charts(charts: list[Chart]) -> list[Element]:
-    if not charts:
-        return [node("p", {"class": "note"}, "Nothing logged yet.")]
-    return [node("div", {"class": "charts"}, *(draw(chart) for chart in charts))]
-
-
-def _hints(log: Log) -> Element | None:
-    found = hints(log)
-    return node("ul", {"class": "hints", "id": "hints"}, *(node("li", {}, one) for one in found)) if found else None
+def _groups(charts: Mapping[str, list[Chart]]) -> list[ChartGroup]:
+    return [ChartGroup(title, [draw_chart(chart) for chart in group]) for title, group in charts.items() if group]

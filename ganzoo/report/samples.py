@@ -1,4 +1,4 @@
-"""Sample grids inside the report: thinned evenly, scaled down where they are large, with the names of their columns."""
+"""Read sample grids for the report: select some of them evenly, scale large ones down, read the layout of columns."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-SHOWN = 24
-"""Grids that are shown at most."""
+MAX_GRIDS = 24
+"""Most grids that are shown."""
 LARGE = (2400, 900_000)
+"""Limits of the last grid: longer side in pixels, and bytes."""
 SMALL = (1280, 190_000)
-"""Longer side, in pixels, and bytes, of the last grid and of the others: all together stay below 8 MB as text."""
+"""Limits of the other grids. All grids together stay below 8 MB as text."""
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where a grid shows what, in pixels of its file: see ``ganzoo.evaluation.sample_grid.places``.
+class GridLayout:
+    """What is where in a grid, in pixels of its file: see ``ganzoo.evaluation.sample_grid.grid_layout``.
 
     Args:
         columns: name → (left, width, height).
-        tops: of the samples.
+        tops: the upper edges of the samples.
     """
 
     columns: dict[str, tuple[int, int, int]]
@@ -42,70 +43,70 @@ class Grid:
 
     Args:
         uri: the image, as a ``data:`` address.
-        width: of the image in it, pixels.
-        size: width and height of the file.
-        places: None where the file does not tell.
+        width: of that image, pixels.
+        size: width and height of the file, pixels.
+        layout: None where the file does not hold it.
     """
 
     uri: str
     width: int
     size: tuple[int, int]
-    places: Places | None
+    layout: GridLayout | None
 
 
-def chosen(grids: Sequence[Item], most: int = SHOWN) -> list[Item]:
-    """Return every grid, every second, every fourth, … and the last, so that there are at most so many.
+def select_grids(grids: Sequence[Item], most: int = MAX_GRIDS) -> list[Item]:
+    """Return every grid, every second, every fourth, … and the last, so that there are at most ``most``.
 
-    As more are drawn, the choice only gets thinner, so that none has to be made ready twice.
+    When more grids are drawn, none is selected that was left out before, so that no file has to be read twice.
 
-    >>> chosen([10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 5)
+    >>> select_grids([10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 5)
     [20, 40, 60, 80, 100]
     """
     every = next(2**i for i in count() if len(grids) <= most * 2**i)
-    found = list(grids[every - 1 :: every])
-    return found if len(grids) % every == 0 else [*found, grids[-1]]
+    selected = list(grids[every - 1 :: every])
+    return selected if len(grids) % every == 0 else [*selected, grids[-1]]
 
 
-def ready(path: Path, limits: tuple[int, int]) -> Grid | None:
-    """Return a grid for the report, None where its file cannot be read."""
+def load_grid(path: Path, limits: tuple[int, int]) -> Grid | None:
+    """Return a grid within limits (pixels of the longer side, bytes), None where its file cannot be read."""
     try:
-        return _ready(path, path.stat().st_mtime_ns, *limits)
+        return _load_grid(path, path.stat().st_mtime_ns, *limits)
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
         return None
 
 
-@lru_cache(maxsize=2 * SHOWN)
-def _ready(path: Path, written: int, side: int, most: int) -> Grid:
-    """Make a grid ready; ``written`` tells a file that was written anew from the one before."""
+@lru_cache(maxsize=2 * MAX_GRIDS)
+def _load_grid(path: Path, modified: int, max_side: int, max_bytes: int) -> Grid:
+    """Load a grid; ``modified`` is a part of the cache's key, so that a changed file is read again."""
     with Image.open(path) as image:
         image.load()
-        places, size = places_of(image), image.size
-        if max(size) <= side and path.stat().st_size <= most:
-            return Grid(_uri("png", path.read_bytes()), size[0], size, places)
-        scale = min(1.0, side / max(size))
+        layout, size = read_layout(image), image.size
+        if max(size) <= max_side and path.stat().st_size <= max_bytes:
+            return Grid(_data_uri("png", path.read_bytes()), size[0], size, layout)
+        scale = min(1.0, max_side / max(size))
         colours = image.convert("RGB")
         while True:
             pixels = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-            written_to = io.BytesIO()
-            colours.resize(pixels, Image.Resampling.LANCZOS).save(written_to, format="WEBP", quality=82)
-            if written_to.tell() <= most or max(pixels) < 64:
-                return Grid(_uri("webp", written_to.getvalue()), pixels[0], size, places)
-            scale *= min(0.9, (most / written_to.tell()) ** 0.5)  # its bytes go with its pixels
+            buffer = io.BytesIO()
+            colours.resize(pixels, Image.Resampling.LANCZOS).save(buffer, format="WEBP", quality=82)
+            if buffer.tell() <= max_bytes or max(pixels) < 64:
+                return Grid(_data_uri("webp", buffer.getvalue()), pixels[0], size, layout)
+            scale *= min(0.9, (max_bytes / buffer.tell()) ** 0.5)  # bytes are about proportional to pixels
 
 
-def places_of(image: Image.Image) -> Places | None:
-    """Return where an opened grid shows what, None where it does not tell, or what it tells cannot be."""
+def read_layout(image: Image.Image) -> GridLayout | None:
+    """Return the layout that an opened grid holds, None where it holds none or one that does not fit the image."""
     width, height = image.size
     try:
-        told = json.loads(str(image.info["places"]))
-        columns = {str(name): (int(x), int(w), int(h)) for name, (x, w, h) in told["columns"].items()}
-        tops = [int(top) for top in told["tops"]]
+        layout = json.loads(str(image.info["places"]))
+        columns = {str(name): (int(x), int(w), int(h)) for name, (x, w, h) in layout["columns"].items()}
+        tops = [int(top) for top in layout["tops"]]
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     tallest = max((h for _, _, h in columns.values()), default=0)
     fits = all(x >= 0 and w > 0 and h > 0 and x + w <= width for x, w, h in columns.values())
-    return Places(columns, tops) if fits and tops and min(tops) >= 0 and max(tops) + tallest <= height else None
+    return GridLayout(columns, tops) if fits and tops and min(tops) >= 0 and max(tops) + tallest <= height else None
 
 
-def _uri(kind: str, data: bytes) -> str:
+def _data_uri(kind: str, data: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,35 +1,49 @@
-"""Tables of what files say, whatever fields they have."""
+"""Build the report's tables of what files hold, whatever fields they have, and format values for them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from xml.etree.ElementTree import Element
 
 from ganzoo.report.charts import format_number
-from ganzoo.report.markup import Child, node
-from ganzoo.report.run_log import Log, is_number
+from ganzoo.report.run_log import RunLog, is_number
 
-EVENTS = 200
-"""Events that are shown at most: the first quarter and the latest."""
-
-
-def table(head: Sequence[Child], rows: Sequence[Sequence[Child]]) -> Element:
-    """Return a table that scrolls by itself where it is too wide; a row's first cell is its heading."""
-    body = node("tbody", {})
-    for first, *others in rows:
-        body.append(node("tr", {}, node("th", {"scope": "row"}, first), *(node("td", {}, one) for one in others)))
-    made = node("table", {}, body)
-    if head:
-        made.insert(0, node("thead", {}, node("tr", {}, *(node("th", {"scope": "col"}, one) for one in head))))
-    return node("div", {"class": "wide"}, made)
+MAX_EVENTS = 200
+"""Most events in the table: the first quarter of it shows the first ones, the rest the latest."""
 
 
-def shown(value: object) -> str:
+@dataclass(frozen=True)
+class Heading:
+    """The heading of a column.
+
+    Args:
+        title: its text.
+        note: smaller text below the title.
+    """
+
+    title: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as ``table.html`` draws it.
+
+    Args:
+        head: the headings of the columns; empty for none.
+        rows: the cells; the first cell of a row is its heading.
+    """
+
+    head: Sequence[str | Heading]
+    rows: Sequence[Sequence[str]]
+
+
+def format_value(value: object) -> str:
     """Return any value of a JSON file as text.
 
-    >>> shown({"A": 3, "B": 4}), shown([0.123456, None]), shown(True)
+    >>> format_value({"A": 3, "B": 4}), format_value([0.123456, None]), format_value(True)
     ('A 3, B 4', '0.1235, –', 'yes')
     """
     if value is None or value in ("", [], {}):
@@ -38,51 +52,50 @@ def shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return format_number(value)
-    if isinstance(value, Mapping) and not any(isinstance(one, Mapping | list) for one in value.values()):
-        return ", ".join(f"{key} {shown(one)}" for key, one in value.items())
-    if isinstance(value, list) and not any(isinstance(one, Mapping | list) for one in value):
-        return ", ".join(shown(one) for one in value)
+    if isinstance(value, Mapping) and not any(isinstance(item, Mapping | list) for item in value.values()):
+        return ", ".join(f"{key} {format_value(item)}" for key, item in value.items())
+    if isinstance(value, list) and not any(isinstance(item, Mapping | list) for item in value):
+        return ", ".join(format_value(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def flat(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Return a nested mapping's values by their paths, lists left whole.
+def format_time(time: object) -> str:
+    """Return a time of a log, to the second, without the T after its date.
 
-    >>> flat({"a": {"b": 1, "c": {}}, "d": [2]})
-    {'a.b': 1, 'a.c': {}, 'd': [2]}
-    """
-    found: dict[str, Any] = {}
-    for key, one in value.items():
-        here = f"{path}.{key}" if path else str(key)
-        found |= flat(one, here) if isinstance(one, Mapping) and one else {here: one}
-    return found
-
-
-def environment(log: Log) -> Element:
-    """Return what the run ran on."""
-    return table([], [[str(key), shown(value)] for key, value in log.environment.items()])
-
-
-def events(log: Log) -> list[Element]:
-    """Return what happened, and when, in order."""
-    told = log.events
-    out = len(told) - EVENTS
-    if out > 0:
-        told = [*told[: EVENTS // 4], *told[EVENTS // 4 - EVENTS :]]
-    rows: list[list[Child]] = []
-    for one in told:
-        rest = {key: value for key, value in one.items() if key not in ("event", "step", "time")}
-        step = shown(one["step"]) if is_number(one.get("step")) else ""
-        said = "; ".join(f"{key}: {shown(value)}" for key, value in rest.items())
-        rows.append([when(one.get("time")), shown(one.get("event")), step, said])
-    note = [node("p", {"class": "note"}, f"{out} events in between are left out; events.jsonl has them.")]
-    return [table(["time", "event", "step", ""], rows), *(note if out > 0 else [])]
-
-
-def when(time: object) -> str:
-    """Return a time of a log, to the second, without its date's T.
-
-    >>> when("2026-01-02T03:04:05+00:00")
+    >>> format_time("2026-01-02T03:04:05+00:00")
     '2026-01-02 03:04:05 UTC'
     """
     return str(time).replace("T", " ", 1).replace("+00:00", " UTC") if isinstance(time, str) else ""
+
+
+def flatten(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Return the values of a nested mapping by their paths; lists stay whole.
+
+    >>> flatten({"a": {"b": 1, "c": {}}, "d": [2]})
+    {'a.b': 1, 'a.c': {}, 'd': [2]}
+    """
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        here = f"{path}.{key}" if path else str(key)
+        flat |= flatten(item, here) if isinstance(item, Mapping) and item else {here: item}
+    return flat
+
+
+def environment_table(log: RunLog) -> Table:
+    """Return the environment of the run, as env.json holds it."""
+    return Table([], [[str(key), format_value(value)] for key, value in log.environment.items()])
+
+
+def events_table(log: RunLog) -> tuple[Table, int]:
+    """Return the events in their order, and how many in the middle are left out."""
+    events = log.events
+    omitted = max(0, len(events) - MAX_EVENTS)
+    if omitted:
+        events = [*events[: MAX_EVENTS // 4], *events[MAX_EVENTS // 4 - MAX_EVENTS :]]
+    rows: list[list[str]] = []
+    for event in events:
+        details = {key: value for key, value in event.items() if key not in ("event", "step", "time")}
+        step = format_value(event["step"]) if is_number(event.get("step")) else ""
+        text = "; ".join(f"{key}: {format_value(value)}" for key, value in details.items())
+        rows.append([format_time(event.get("time")), format_value(event.get("event")), step, text])
+    return Table(["time", "event", "step", ""], rows), omitted

@@ -1,4 +1,4 @@
-"""Folders of runs that never ran, as their logs are to be; and reports, taken apart."""
+"""Write folders of runs without training, with any log; parse the HTML of reports."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ def write_run(
     recipe: Mapping[str, Any] = RECIPE,
     best: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a run's folder, but its weights; return it."""
+    """Write the folder of a run, without weights; return it."""
     (folder / "samples").mkdir(parents=True)
     (folder / "resolved.yaml").write_text(yaml.safe_dump(dict(recipe), allow_unicode=True))
-    (folder / "recipe.yaml").write_text("# as given\n")
+    (folder / "recipe.yaml").write_text("# as provided\n")
     (folder / "env.json").write_text(json.dumps({"ganzoo": "0", "device": "cpu", "images": {"A": 3, "B": 4}}))
-    for name, of in (("metrics", lines), ("events", events), ("results", results)):
-        write_lines(folder / f"{name}.jsonl", of)
+    for name, entries in (("metrics", lines), ("events", events), ("results", results)):
+        write_lines(folder / f"{name}.jsonl", entries)
     if best:
-        place = folder / "checkpoints" / "best"
-        place.mkdir(parents=True)
-        (place / "progress.json").write_text(json.dumps(best))
+        checkpoint = folder / "checkpoints" / "best"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "progress.json").write_text(json.dumps(best))
     return folder
 
 
 Course = Callable[[float], float]
-"""The share of a run that is done → a value."""
+"""The completed share of a run → a value."""
 
 
 def logged(
     count: int, terms: Mapping[str, Course] | None = None, *, every: int = 10, wait: float = 0.0
 ) -> list[dict[str, Any]]:
-    """Return lines of losses, ``phase/term`` each."""
+    """Return lines of metrics.jsonl with losses, each named ``phase/term``."""
     return [
         {
             "step": i * every,
@@ -79,7 +79,7 @@ def logged(
 
 @dataclass
 class Element:
-    """One element of a page."""
+    """An HTML element: its parents' tags in ``within``, all text inside it in ``text``."""
 
     tag: str
     attributes: dict[str, str]
@@ -89,7 +89,7 @@ class Element:
 
 @dataclass
 class Page(HTMLParser):
-    """A page taken apart; whatever is not balanced fails at once."""
+    """The elements of an HTML page; a tag that is not closed, or closed wrongly, fails at once."""
 
     source: str
     elements: list[Element] = field(default_factory=list)
@@ -99,36 +99,36 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.feed(self.source)
         self.close()
-        assert self.open == [], "elements that nobody closed"
+        assert self.open == [], "elements that are not closed"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), f"an attribute of <{tag}> is there twice"
-        made = Element(tag, {name: value or "" for name, value in attrs}, tuple(one.tag for one in self.open))
-        self.elements.append(made)
+        assert len({name for name, _ in attrs}) == len(attrs), f"<{tag}> has an attribute twice"
+        element = Element(tag, {name: value or "" for name, value in attrs}, tuple(parent.tag for parent in self.open))
+        self.elements.append(element)
         if tag not in VOID:
-            self.open.append(made)
+            self.open.append(element)
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open and self.open[-1].tag == tag, f"</{tag}> closes {self.open[-1:]}"
         self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        for one in self.open:
-            one.text += data
+        for element in self.open:
+            element.text += data
 
     def all(self, tag: str, **attributes: str) -> list[Element]:
-        """Return the elements of a tag whose attributes are these; ``class_`` needs to be among the classes."""
+        """Return the elements with a tag and these attributes; ``class_`` must be one of the classes."""
         wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
         classes = wanted.pop("class", None)
         return [
-            one
-            for one in self.elements
-            if one.tag == tag
-            and all(one.attributes.get(name) == value for name, value in wanted.items())
-            and (classes is None or classes in one.attributes.get("class", "").split())
+            element
+            for element in self.elements
+            if element.tag == tag
+            and all(element.attributes.get(name) == value for name, value in wanted.items())
+            and (classes is None or classes in element.attributes.get("class", "").split())
         ]
 
     def section(self, name: str) -> str:
         """Return the text of a section."""
-        (found,) = self.all("section", id=name)
-        return found.text
+        (section,) = self.all("section", id=name)
+        return section.text

@@ -1,4 +1,4 @@
-"""What a sample grid shows of copies, collapse and swapped light, on images of which the answer is known."""
+"""Checks of a sample grid for copies, collapse and swapped light, on images with a known answer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from ganzoo.data.image_io import write_image
-from ganzoo.report.image_checks import ENOUGH, cells, image_hints
-from ganzoo.report.samples import Places, places_of
+from ganzoo.report.image_checks import MAX_SIDE, column_images, image_hints
+from ganzoo.report.samples import GridLayout, read_layout
 
 SIZE, GAP = 16, 2
 
@@ -44,26 +44,25 @@ def shifted(images: np.ndarray, by: int) -> np.ndarray:
 @pytest.mark.parametrize("by", [0, 2, -5])
 def test_copies(tmp_path: Path, by: int) -> None:
     real = scenes()
-    (said,) = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, by)), 40)
-    assert said.startswith("A to B, in the grid of step 40: translations are almost copies: they differ from their so")
-    assert f"by {abs(by) / 127.5:.3f} on [−1, 1] on average, and only 0.0% of their pixels" in said
+    (hint,) = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, by)), 40)
+    assert hint.startswith("A to B, in the grid of step 40: translations are almost copies: they differ from their so")
+    assert f"by {abs(by) / 127.5:.3f} on [−1, 1] on average, and only 0.0% of their pixels" in hint
 
 
-def test_a_small_thing_that_changes_is_no_copy(tmp_path: Path) -> None:
+def test_a_small_object_that_changes_is_not_a_copy(tmp_path: Path) -> None:
     real = scenes()
     fake = real.copy()
     fake[:, :2, :4] = 255 - fake[:, :2, :4] // 2  # 8 of 256 pixels
     assert image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=fake), 1) == []
 
 
-def test_a_little_of_everything_that_changes_is_no_copy_either(tmp_path: Path) -> None:
+def test_a_small_change_of_everything_is_not_a_copy_either(tmp_path: Path) -> None:
     real = scenes()
-    assert (
-        image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, 20)), 1) == []
-    )  # 0.16, nowhere above 0.3
+    hints = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, 20)), 1)
+    assert hints == []  # 0.16, nowhere above 0.3
 
 
-def test_translations_that_differ_from_their_sources_are_fine(tmp_path: Path) -> None:
+def test_translations_that_differ_from_their_sources_have_no_hints(tmp_path: Path) -> None:
     real = scenes(10)
     assert image_hints(grid(tmp_path / "a.png", real_A=real[:5], fake_B=shifted(real[:5] // 2, 90)), 1) == []
     assert image_hints(grid(tmp_path / "b.png", real_B=real[:5], fake_A=real[5:]), 1) == []
@@ -73,24 +72,26 @@ def test_translations_that_are_all_alike(tmp_path: Path) -> None:
     real = scenes(6)
     fake = np.repeat(scenes(7)[6:], 6, axis=0)
     fake[0] = shifted(fake[0], 3)
-    (said,) = image_hints(grid(tmp_path / "a.png", real_B=real, fake_A=fake), 7)
-    assert said.startswith("B to A, in the grid of step 7: translations look all alike: they are 0.0")
-    assert image_hints(grid(tmp_path / "two.png", real_B=real[:2], fake_A=fake[:2]), 7) == []  # too few to tell
+    (hint,) = image_hints(grid(tmp_path / "a.png", real_B=real, fake_A=fake), 7)
+    assert hint.startswith(
+        "B to A, in the grid of step 7: translations look all alike: their mean distance from their mean image is 0.0"
+    )
+    assert image_hints(grid(tmp_path / "two.png", real_B=real[:2], fake_A=fake[:2]), 7) == []  # too few images
 
 
 def test_light_and_dark_that_are_swapped(tmp_path: Path) -> None:
     real = scenes()
-    (said,) = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=255 - real), 7)
-    assert "light and dark are swapped" in said and "by -1.00" in said
+    (hint,) = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=255 - real), 7)
+    assert "light and dark are swapped" in hint and "by -1.00" in hint
 
 
-def test_both_directions_are_looked_at(tmp_path: Path) -> None:
+def test_both_directions_are_checked(tmp_path: Path) -> None:
     real = scenes()
-    said = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=real, real_B=real, fake_A=255 - real), 7)
-    assert [one.partition(",")[0] for one in said] == ["A to B", "B to A"]
+    hints = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=real, real_B=real, fake_A=255 - real), 7)
+    assert [hint.partition(",")[0] for hint in hints] == ["A to B", "B to A"]
 
 
-def test_where_it_cannot_be_told_nothing_is(tmp_path: Path) -> None:
+def test_a_grid_that_cannot_be_checked_has_no_hints(tmp_path: Path) -> None:
     real = scenes()
     assert image_hints(grid(tmp_path / "silent.png", note=False, real_A=real, fake_B=real), 1) == []
     assert image_hints(grid(tmp_path / "alone.png", real_A=real, rec_A=real), 1) == []
@@ -99,20 +100,20 @@ def test_where_it_cannot_be_told_nothing_is(tmp_path: Path) -> None:
     assert image_hints(tmp_path / "gone.png", 1) == []
 
 
-def test_flat_images_have_no_light_to_swap(tmp_path: Path) -> None:
-    flat = np.full((4, SIZE, SIZE, 3), 40, np.uint8) + np.arange(4, dtype=np.uint8)[:, None, None, None] * 40
-    assert image_hints(grid(tmp_path / "a.png", real_A=flat, fake_B=255 - flat), 1) == []
+def test_constant_images_are_not_inverted(tmp_path: Path) -> None:
+    constant = np.full((4, SIZE, SIZE, 3), 40, np.uint8) + np.arange(4, dtype=np.uint8)[:, None, None, None] * 40
+    assert image_hints(grid(tmp_path / "a.png", real_A=constant, fake_B=255 - constant), 1) == []
 
 
 def test_large_images_are_read_at_every_nth_pixel() -> None:
     pixels = np.arange(300 * 300 * 3, dtype=np.uint32).astype(np.uint8).reshape(300, 300, 3)
-    found = cells(pixels, Places({"real_A": (20, 260, 260)}, [40]), "real_A")
-    assert found is not None and found.shape == (1, 87, 87, 3) and max(found.shape) <= ENOUGH
-    assert (found[0] == pixels[40:300:3, 20:280:3] / 127.5 - 1).all()
+    images = column_images(pixels, GridLayout({"real_A": (20, 260, 260)}, [40]), "real_A")
+    assert images is not None and images.shape == (1, 87, 87, 3) and max(images.shape) <= MAX_SIDE
+    assert (images[0] == pixels[40:300:3, 20:280:3] / 127.5 - 1).all()
 
 
 @pytest.mark.parametrize(
-    "told",
+    "text",
     [
         "", "{", "[]", '{"columns": {}}', '{"columns": {"a": [0, 9]}, "tops": [0]}',
         '{"columns": {"a": [0, 9, 9]}, "tops": []}', '{"columns": {"a": [12, 9, 9]}, "tops": [0]}',
@@ -120,9 +121,9 @@ def test_large_images_are_read_at_every_nth_pixel() -> None:
         '{"columns": {"a": [0, "x", 9]}, "tops": [0]}', '{"columns": [1], "tops": [0]}',
     ],
 )  # fmt: skip
-def test_places_that_cannot_be_are_none(told: str) -> None:
+def test_an_impossible_layout_is_ignored(text: str) -> None:
     image = Image.new("RGB", (20, 20))
-    image.info["places"] = told
-    assert places_of(image) is None
+    image.info["places"] = text
+    assert read_layout(image) is None
     image.info["places"] = '{"columns": {"a": [11, 9, 9]}, "tops": [0, 11]}'
-    assert places_of(image) == Places({"a": (11, 9, 9)}, [0, 11])
+    assert read_layout(image) == GridLayout({"a": (11, 9, 9)}, [0, 11])

@@ -1,4 +1,4 @@
-"""The report as a whole: well formed, complete, from its folder alone, and harmless whatever stands in the files."""
+"""The whole report: well formed, complete, written from the folder alone, and safe whatever the files hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from ganzoo.data.image_io import write_image
 from ganzoo.report import write_report
-from ganzoo.report.page import COURSE
+from ganzoo.report.page import PROGRESS_FIELDS
 from tests.support.run_logs import RECIPE, TIME, Page, logged, write_lines, write_run
 from tests.support.tiny_run import lines
 
@@ -24,7 +24,7 @@ EVIL = "\"'><img src=x onerror=alert(1)></script></style></title></pre><script>a
 
 
 def report(folder: Path) -> Page:
-    """Write a run's report, and hold it to what all of them must be."""
+    """Write the report of a run, and check what must hold for every report."""
     page = Page(write_report(folder).read_text(encoding="utf-8"))
     assert page.source.startswith('<!doctype html>\n<html lang="en">')
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", page.source)
@@ -53,9 +53,9 @@ def report(folder: Path) -> Page:
     return page
 
 
-def drawn(page: Page) -> dict[str, list[list[Any]]]:
-    """Return the numbers of every curve: its name in full, within its section, → its points."""
-    found: dict[str, list[list[Any]]] = {}
+def curves_of(page: Page) -> dict[str, list[list[Any]]]:
+    """Return the points of every curve, by its full name."""
+    all_curves: dict[str, list[list[Any]]] = {}
     for section in ("evaluation", "losses", "speed"):
         part = Page(re.search(rf'<section id="{section}">.*?</section>', page.source, re.S)[0])  # type: ignore[index]
         for figure in re.findall(r'<figure class="chart">.*?</figure>', part.source, re.S):
@@ -66,8 +66,8 @@ def drawn(page: Page) -> dict[str, list[list[Any]]]:
                 for one in chart.all("path")
                 if "data-points" in one.attributes
             ]
-            found |= dict(zip(names, curves, strict=True))
-    return found
+            all_curves |= dict(zip(names, curves, strict=True))
+    return all_curves
 
 
 def rounded(points: list[tuple[float, float]]) -> list[list[Any]]:
@@ -77,17 +77,17 @@ def rounded(points: list[tuple[float, float]]) -> list[list[Any]]:
 def test_the_report_of_a_run(whole: Path) -> None:
     page = report(whole)
     logs = lines(whole / "metrics.jsonl")
-    curves = drawn(page)
+    curves = curves_of(page)
     terms = {name for one in logs for name in one.get("losses", {})}
     values = {name for one in logs for name in one.get("values", {})}
     assert {"generator/cycle_A", "discriminator/D_B"} <= terms and "cycle_l1_AB" in values
-    assert set(curves) == {name.partition("/")[2] for name in terms} | values | set(COURSE)
+    assert set(curves) == {name.partition("/")[2] for name in terms} | values | set(PROGRESS_FIELDS)
     for name in terms:
         points = [(one["step"], one["losses"][name]) for one in logs if "losses" in one]
         assert curves[name.partition("/")[2]] == rounded(points)
     for name in values:
         assert curves[name] == rounded([(one["step"], one["values"][name]) for one in logs if "values" in one])
-    for name, title in COURSE.items():
+    for name, title in PROGRESS_FIELDS.items():
         assert title in page.section("speed")
         assert curves[name] == rounded([(one["step"], one[name]) for one in logs if name in one])
     for last in lines(whole / "results.jsonl"):
@@ -105,27 +105,27 @@ def test_the_report_of_a_run(whole: Path) -> None:
     assert [one.text for one in page.all("p", class_="status")] == ["finished at step 8"]
 
 
-def test_it_names_no_place_on_this_machine(whole: Path) -> None:
+def test_it_names_no_folder_of_this_machine(whole: Path) -> None:
     recipe = (whole / "resolved.yaml").read_text() + (whole / "recipe.yaml").read_text()
     text = report(whole).source
     assert text.count(str(whole.parents[2])) == recipe.count(str(whole.parents[2]))  # the data's, as the user gave it
 
 
-def test_a_run_of_which_nothing_is_logged(tmp_path: Path) -> None:
+def test_a_run_without_any_logged_line(tmp_path: Path) -> None:
     page = report(write_run(tmp_path / "run"))
-    assert [one.text for one in page.all("p", class_="status")] == ["begun, nothing logged yet"]
+    assert [one.text for one in page.all("p", class_="status")] == ["started, nothing logged yet"]
     for name in ("evaluation", "losses", "speed"):
         assert "Nothing logged yet." in page.section(name)
-    assert "None drawn yet." in page.section("samples")
+    assert "No sample grid yet." in page.section("samples")
     assert "None yet: they are measured at the end of the run." in page.section("results")
 
 
-def test_a_folder_that_holds_its_recipe_alone(tmp_path: Path) -> None:
+def test_a_folder_with_only_a_recipe(tmp_path: Path) -> None:
     (tmp_path / "resolved.yaml").write_text("method: {method: cyclegan}\n")
     assert "cyclegan" in report(tmp_path).section("recipe")
 
 
-def test_a_log_that_a_kill_cut_short(tmp_path: Path) -> None:
+def test_a_log_with_an_incomplete_line(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", logged(3, {"g/a": lambda done: done}))
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"step": 40, "losses": {"g/a": 0.')
@@ -133,32 +133,32 @@ def test_a_log_that_a_kill_cut_short(tmp_path: Path) -> None:
     assert [one.text for one in page.all("p", class_="status")] == [
         "in progress, or cut short: step 30 was logged last"
     ]
-    assert [step for step, _ in drawn(page)["a"]] == [10, 20, 30]
+    assert [step for step, _ in curves_of(page)["a"]] == [10, 20, 30]
 
 
 def test_values_that_are_not_finite(tmp_path: Path) -> None:
     values = [1.0, math.nan, math.inf, 0.5]
-    told = [{"step": i, "split": "validation", "values": {"kid": value}} for i, value in enumerate(values)]
-    logs = [*told, *logged(30, {"g/a": lambda done: math.nan if done > 0.5 else 1.0})]
+    evaluated = [{"step": i, "split": "validation", "values": {"kid": value}} for i, value in enumerate(values)]
+    logs = [*evaluated, *logged(30, {"g/a": lambda done: math.nan if done > 0.5 else 1.0})]
     results = [{"step": 4, "checkpoint": "last", "values": {"kid": math.nan}}]
     page = report(write_run(tmp_path / "run", logs, results=results))
-    assert drawn(page)["kid"] == [[0, 1], [1, None], [2, None], [3, 0.5]]
+    assert curves_of(page)["kid"] == [[0, 1], [1, None], [2, None], [3, 0.5]]
     assert "not a number" in page.section("results")
     assert "NaN" not in page.source and "nan" not in re.sub(r"[A-Za-z0-9+/]{200,}", "", page.source)
 
 
-def test_nothing_that_stands_in_a_file_becomes_markup(tmp_path: Path) -> None:
+def test_no_text_of_a_file_becomes_markup(tmp_path: Path) -> None:
     name = EVIL.replace("/", "∕").replace("\x00", "")
     recipe = {**RECIPE, "losses": {EVIL: {"loss": EVIL}}, "maskers": {EVIL: {"masker": EVIL}}}
     recipe |= {"train": {"steps": EVIL, "batch": EVIL}, "evaluate": {"best": f"min {name}"}, "method": {"method": EVIL}}
     term: dict[str, Any] = {f"{EVIL}/{EVIL}_A": lambda done: done, f"{EVIL}/{EVIL}_B": lambda done: done}
     evaluated = [{"step": step, "split": EVIL, "images": {EVIL: 1}, "values": {name: 1.0}} for step in (0, 20)]
-    strange = {"step": EVIL, "checkpoint": EVIL, "trained": EVIL, "split": EVIL, "images": {EVIL: EVIL}, EVIL: [EVIL]}
+    record = {"step": EVIL, "checkpoint": EVIL, "trained": EVIL, "split": EVIL, "images": {EVIL: EVIL}, EVIL: [EVIL]}
     folder = write_run(
         tmp_path / name[:80],
         [*logged(20, term), *evaluated],
         events=[{"event": EVIL, "step": 1, EVIL: EVIL}, {"event": "not-finite", "step": 2, "term": EVIL}],
-        results=[{**strange, "values": {EVIL: EVIL, name: 1.0}, "about": {EVIL: {EVIL: EVIL}}}],
+        results=[{**record, "values": {EVIL: EVIL, name: 1.0}, "about": {EVIL: {EVIL: EVIL}}}],
         recipe=recipe,
         best={"step": 20, "best": 1.0, "best_of": f"min {name}"},
     )  # fmt: skip
@@ -174,29 +174,29 @@ def test_nothing_that_stands_in_a_file_becomes_markup(tmp_path: Path) -> None:
     assert "{{7*7}}��[2J\n" in page.section("recipe")
 
 
-def test_halves_of_characters_are_written_as_what_they_are(tmp_path: Path) -> None:
+def test_halves_of_surrogate_pairs_are_replaced(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "events.jsonl").write_text(f'{{"event": "a\\ud800b", "time": "{TIME}"}}\n')
     assert "a�b" in report(folder).section("events")
 
 
-def test_a_resumed_run_shows_where_and_all_its_closing_results(tmp_path: Path) -> None:
-    told = ["started", "finished", "resumed", "started", "finished"]
-    events = [{"event": one, "step": step} for one, step in zip(told, (0, 40, 40, 40, 60), strict=True)]
+def test_a_resumed_run_shows_where_it_resumed_and_the_results_of_each_length(tmp_path: Path) -> None:
+    names = ["started", "finished", "resumed", "started", "finished"]
+    events = [{"event": name, "step": step} for name, step in zip(names, (0, 40, 40, 40, 60), strict=True)]
     results = [{"step": step, "checkpoint": "last", "trained": step, "values": {"kid": step / 7}} for step in (40, 60)]
     page = report(write_run(tmp_path / "run", logged(6, {"g/a": lambda done: done}), events=events, results=results))
     marks = page.all("line", class_="resumed")
-    assert len(marks) == 1 + len(COURSE)
+    assert len(marks) == 1 + len(PROGRESS_FIELDS)
     assert "When the run was 40 steps long" in page.section("results")
     assert f"{40 / 7:.4g}" in page.section("results") and f"{60 / 7:.4g}" in page.section("results")
     assert page.section("results").index(f"{60 / 7:.4g}") < page.section("results").index(f"{40 / 7:.4g}")
 
 
-def test_many_events_are_thinned_and_it_is_said(tmp_path: Path) -> None:
+def test_of_many_events_some_are_left_out_and_the_page_says_so(tmp_path: Path) -> None:
     events = [{"event": "odd", "step": 1000 + i} for i in range(1000)]
-    said = report(write_run(tmp_path / "run", events=events)).section("events")
-    assert "800 events in between are left out" in said
-    assert [f"{step}" in said for step in (1000, 1049, 1050, 1849, 1850, 1999)] == [
+    text = report(write_run(tmp_path / "run", events=events)).section("events")
+    assert "800 events in between are left out" in text
+    assert [f"{step}" in text for step in (1000, 1049, 1050, 1849, 1850, 1999)] == [
         True,
         True,
         False,
@@ -206,7 +206,7 @@ def test_many_events_are_thinned_and_it_is_said(tmp_path: Path) -> None:
     ]
 
 
-def test_hints_stand_at_the_top_only_where_there_are_any(tmp_path: Path) -> None:
+def test_hints_are_at_the_top_only_when_there_are_any(tmp_path: Path) -> None:
     (hint,) = report(write_run(tmp_path / "slow", logged(9, wait=0.6))).all("ul", id="hints")
     assert "60% of the time was spent waiting for images" in hint.text
     assert report(write_run(tmp_path / "fast", logged(9, wait=0.1))).all("ul", id="hints") == []
@@ -217,10 +217,10 @@ def test_a_long_log_makes_a_small_page(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", logged(3000, terms))
     page = report(folder)
     assert len(page.source) < 2.5e6
-    assert "Of 3000 points the least and the greatest of each stretch are drawn." in page.section("losses")
+    assert "Of 3000 points, the smallest and the largest of each interval are drawn." in page.section("losses")
 
 
-def test_the_page_is_replaced_whole(tmp_path: Path) -> None:
+def test_the_page_is_replaced_as_a_whole(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "report.html").write_text("old")
     report(folder)
@@ -230,15 +230,15 @@ def test_the_page_is_replaced_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["losses", "values", "lr"])
-def test_strange_fields_of_the_log_are_left_out(tmp_path: Path, field: str) -> None:
+def test_unexpected_fields_of_the_log_are_left_out(tmp_path: Path, field: str) -> None:
     for value in ("x", [1], {"a": "b"}, {"a": [1]}, None, True):
         folder = write_run(tmp_path / str(abs(hash(str(value)))), [{"step": 1, field: value}])
-        assert drawn(report(folder)) == {}
+        assert curves_of(report(folder)) == {}
 
 
-def test_memory_that_is_not_known_is_not_drawn(tmp_path: Path) -> None:
+def test_unknown_memory_is_not_drawn(tmp_path: Path) -> None:
     known, unknown = logged(3), [{**one, "memory": 0} for one in logged(3)]
     page = report(write_run(tmp_path / "known", known))
-    assert drawn(page)["memory"][0] == [10, 5.36871e9]
+    assert curves_of(page)["memory"][0] == [10, 5.36871e9]
     assert "5.369G" in page.section("speed")
-    assert "memory" not in drawn(report(write_run(tmp_path / "unknown", unknown)))
+    assert "memory" not in curves_of(report(write_run(tmp_path / "unknown", unknown)))

@@ -1,4 +1,4 @@
-"""Closing results: figures side by side, and every field that a record has, known or not."""
+"""Tables of results: metric values side by side, and every field of a record, known or not."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def tables(folder: Path) -> list[list[list[str]]]:
     """Return the tables of the results: rows of cells."""
     section = re.search(r'<section id="results">.*?</section>', write_report(folder).read_text(), re.S)
     assert section
-    found = []
+    parsed = []
     for table in re.findall(r"<table>.*?</table>", section[0], re.S):
         rows = re.findall(r"<tr>.*?</tr>", table, re.S)
-        found.append([[one.text for one in Page(row).elements if one.tag in ("th", "td")] for row in rows])
-    return found
+        parsed.append([[cell.text for cell in Page(row).elements if cell.tag in ("th", "td")] for row in rows])
+    return parsed
 
 
-def test_figures_stand_beside_those_of_the_untrained_network(tmp_path: Path) -> None:
+def test_values_are_beside_those_of_the_untrained_network(tmp_path: Path) -> None:
     first = {"step": 0, "split": "validation", "images": {"A": 5, "B": 5}, "values": {"kid": 0.5}}
     best = {**RECORD, "checkpoint": "best", "rule": "min kid", "trained": 300, "values": {"kid": 0.01}}
-    shown, fields = tables(write_run(tmp_path / "run", [first], results=[RECORD, best]))
-    assert shown == [
+    values, fields = tables(write_run(tmp_path / "run", [first], results=[RECORD, best]))
+    assert values == [
         [
             "",
             "untrainedvalidation split · 5 A, 5 B",
@@ -49,45 +49,45 @@ def test_figures_stand_beside_those_of_the_untrained_network(tmp_path: Path) -> 
     assert ["trained", "400", "300"] in fields and ["images.B", "59", "59"] in fields
 
 
-def test_without_an_untrained_figure_there_is_no_column_of_them(tmp_path: Path) -> None:
-    shown, _ = tables(write_run(tmp_path / "run", [{"step": 0, "values": {"other": 1.0}}], results=[RECORD]))
-    assert [len(row) for row in shown] == [2, 2, 2]
+def test_without_values_of_the_untrained_network_there_is_no_column_for_them(tmp_path: Path) -> None:
+    values, _ = tables(write_run(tmp_path / "run", [{"step": 0, "values": {"other": 1.0}}], results=[RECORD]))
+    assert [len(row) for row in values] == [2, 2, 2]
 
 
-def test_what_a_record_says_of_single_figures_stands_beside_them(tmp_path: Path) -> None:
+def test_details_of_single_values_are_beside_them(tmp_path: Path) -> None:
     about = {"kid": {"metric": "kid", "network": "inception", "n_real": 59, "n_fake": 60}, "read": {"metric": "digits"}}
-    shown, fields = tables(write_run(tmp_path / "run", results=[{**RECORD, "about": about, "unit": {"read": "%"}}]))
-    assert shown[0][2:] == ["metric", "network", "n_real", "n_fake", "unit"]
-    assert shown[1][2:] == ["kid", "inception", "59", "60", "–"]
-    assert shown[2][2:] == ["digits", "–", "–", "–", "%"]
+    values, fields = tables(write_run(tmp_path / "run", results=[{**RECORD, "about": about, "unit": {"read": "%"}}]))
+    assert values[0][2:] == ["metric", "network", "n_real", "n_fake", "unit"]
+    assert values[1][2:] == ["kid", "inception", "59", "60", "–"]
+    assert values[2][2:] == ["digits", "–", "–", "–", "%"]
     assert not [row for row in fields if row[0].startswith(("about", "unit"))]
 
 
-def test_records_that_say_different_things_of_a_figure_are_all_heard(tmp_path: Path) -> None:
-    told = [{**RECORD, "about": {"kid": {"n_real": n, "metric": "kid"}}} for n in (59, 12, 59)]
-    shown, _ = tables(write_run(tmp_path / "run", results=told))
-    assert shown[0][-2:] == ["n_real", "metric"]
-    assert shown[1][-2:] == ["59 / 12", "kid"]
+def test_different_details_of_a_value_are_all_shown(tmp_path: Path) -> None:
+    records = [{**RECORD, "about": {"kid": {"n_real": n, "metric": "kid"}}} for n in (59, 12, 59)]
+    values, _ = tables(write_run(tmp_path / "run", results=records))
+    assert values[0][-2:] == ["n_real", "metric"]
+    assert values[1][-2:] == ["59 / 12", "kid"]
 
 
-def test_fields_that_nobody_has_thought_of_are_shown(tmp_path: Path) -> None:
-    strange = {
+def test_unknown_fields_are_shown(tmp_path: Path) -> None:
+    unknown = {
         "schema": 2, "recipe": "sha256:12", "status": "ok", "peak": {"host": {"MiB": 12.5}},
         "failed": {"fid": "no weights"}, "many": [1, [2], {"x": None}], "none": None, "good": True, "empty": {},
     }  # fmt: skip
-    _, fields = tables(write_run(tmp_path / "run", results=[{**RECORD, **strange}]))
-    found = {row[0]: row[1] for row in fields[1:]}
-    assert {name: found[name] for name in ("schema", "recipe", "status", "peak.host.MiB", "failed.fid")} == {
+    _, fields = tables(write_run(tmp_path / "run", results=[{**RECORD, **unknown}]))
+    cells = {row[0]: row[1] for row in fields[1:]}
+    assert {name: cells[name] for name in ("schema", "recipe", "status", "peak.host.MiB", "failed.fid")} == {
         "schema": "2", "recipe": "sha256:12", "status": "ok", "peak.host.MiB": "12.5", "failed.fid": "no weights",
     }  # fmt: skip
-    assert [found[name] for name in ("many", "none", "good", "empty")] == ['[1, [2], {"x": null}]', "–", "yes", "–"]
-    assert found["metrics"] == '[{"metric": "kid"}]'
-    assert not [name for name in found if name.startswith("values")]
+    assert [cells[name] for name in ("many", "none", "good", "empty")] == ['[1, [2], {"x": null}]', "–", "yes", "–"]
+    assert cells["metrics"] == '[{"metric": "kid"}]'
+    assert not [name for name in cells if name.startswith("values")]
 
 
-def test_a_record_that_failed_is_shown_too(tmp_path: Path) -> None:
-    shown, fields = tables(
+def test_a_failed_record_is_shown_too(tmp_path: Path) -> None:
+    values, fields = tables(
         write_run(tmp_path / "run", results=[{"checkpoint": "last", "status": "failed", "values": []}])
     )
-    assert shown == [["", "lastfailed"]]
+    assert values == [["", "lastfailed"]]
     assert ["status", "failed"] in fields

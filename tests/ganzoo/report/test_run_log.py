@@ -1,4 +1,4 @@
-"""What is read of a run's folder: torn lines, numbers that are none, what the run is doing, how long it took."""
+"""Reading the log of a run: incomplete lines, values that are not numbers, status and duration of the run."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.report.run_log import Log, name_of, series
+from ganzoo.report.run_log import RunLog, component_name, series
 from tests.support.command_line import refusal
 from tests.support.run_logs import TIME, write_lines, write_run
 
 AT = "2026-01-02T03:{:02}:00+00:00"
 
 
-def test_another_folder_is_refused(tmp_path: Path) -> None:
-    said = refusal(Log, tmp_path)
-    assert said == f"{tmp_path}: not a run's folder; it would hold resolved.yaml and metrics.jsonl"
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
+    message = refusal(RunLog, tmp_path)
+    assert message == f"{tmp_path}: not a run's folder; it would hold resolved.yaml and metrics.jsonl"
 
 
-def test_a_recipe_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
-    log = Log(write_run(tmp_path / "x"))
+def test_a_recipe_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
+    log = RunLog(write_run(tmp_path / "x"))
     (tmp_path / "x/resolved.yaml").write_text("a: [")
-    assert "resolved.yaml: not YAML" in refusal(lambda: Log(tmp_path / "x").recipe)
+    assert "resolved.yaml: not YAML" in refusal(lambda: RunLog(tmp_path / "x").recipe)
     assert log.recipe["method"]["method"] == "cyclegan"
 
 
-def test_lines_that_a_kill_cut_short_and_strange_ones_are_left_out(tmp_path: Path) -> None:
+def test_incomplete_and_unexpected_lines_are_left_out(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "x", [{"step": 1, "losses": {"g/a": 1.0}}])
-    for name, torn in (("metrics", '{"step": 2, "losses": {"g/'), ("events", '{"event": "begränzt'), ("results", "{")):
+    for name, cut in (("metrics", '{"step": 2, "losses": {"g/'), ("events", '{"event": "begränzt'), ("results", "{")):
         with (folder / f"{name}.jsonl").open("ab") as file:
-            file.write(b'12\n[1]\n{"no": "step"}\n' + torn.encode()[:-1])
-    log = Log(folder)
+            file.write(b'12\n[1]\n{"no": "step"}\n' + cut.encode()[:-1])
+    log = RunLog(folder)
     assert log.losses == {"g/a": [(1, 1.0)]}
     assert [one.get("event") for one in log.events] == ["started", None]
     assert log.results == [{"no": "step"}]
 
 
-def test_a_line_may_hold_what_other_systems_take_for_the_end_of_one(tmp_path: Path) -> None:
+def test_a_line_may_hold_unicode_line_separators(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "x", events=[{"event": "odd", "error": "a\u2028b\x85c"}])
-    assert [one["error"] for one in Log(folder).events] == ["a\u2028b\x85c"]
+    assert [one["error"] for one in RunLog(folder).events] == ["a\u2028b\x85c"]
 
 
 def test_only_numbers_make_a_series() -> None:
@@ -49,19 +49,19 @@ def test_only_numbers_make_a_series() -> None:
         {"step": 3, "losses": [1]},
         {"step": 4, "values": {"a": 9}},
     ]
-    found = series(lines, "losses")
-    assert set(found) == {"a"}
-    assert found["a"][0] == (1, 1) and math.isnan(found["a"][1][1])
+    points = series(lines, "losses")
+    assert set(points) == {"a"}
+    assert points["a"][0] == (1, 1) and math.isnan(points["a"][1][1])
 
 
 def test_infinite_and_undefined_values_are_read(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "x", [{"step": 1, "losses": {"g/a": math.inf, "g/b": math.nan}}])
     assert "Infinity" in (folder / "metrics.jsonl").read_text()
-    assert Log(folder).losses["g/a"] == [(1, math.inf)]
+    assert RunLog(folder).losses["g/a"] == [(1, math.inf)]
 
 
 @pytest.mark.parametrize(
-    ("events", "said"),
+    ("events", "status"),
     [
         (["started"], "in progress, or cut short: step 7 was logged last"),
         (["started", "finished"], "finished at step 7"),
@@ -71,53 +71,53 @@ def test_infinite_and_undefined_values_are_read(tmp_path: Path) -> None:
         (["started", "ended-early", "finished", "resumed", "started", "finished"], "finished at step 7"),
     ],
 )
-def test_what_the_run_is_doing(tmp_path: Path, events: list[str], said: str) -> None:
-    told = [{"event": one, "step": 7, **({"signal": "SIGTERM"} if one == "stopped" else {})} for one in events]
-    assert Log(write_run(tmp_path / "x", [{"step": 7}], events=told)).status() == said
+def test_status(tmp_path: Path, events: list[str], status: str) -> None:
+    lines = [{"event": event, "step": 7, **({"signal": "SIGTERM"} if event == "stopped" else {})} for event in events]
+    assert RunLog(write_run(tmp_path / "x", [{"step": 7}], events=lines)).status() == status
 
 
-def test_a_run_of_which_nothing_is_logged(tmp_path: Path) -> None:
-    log = Log(write_run(tmp_path / "x"))
-    assert (log.status(), log.last_step, log.losses) == ("begun, nothing logged yet", 0, {})
+def test_a_run_without_any_logged_line(tmp_path: Path) -> None:
+    log = RunLog(write_run(tmp_path / "x"))
+    assert (log.status(), log.last_step, log.losses) == ("started, nothing logged yet", 0, {})
 
 
-def test_the_time_of_all_sessions_and_not_of_what_lies_between(tmp_path: Path) -> None:
+def test_the_time_of_all_sessions_without_the_time_between(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "x")
     events = [("started", 0), ("started", 30), ("finished", 33), ("measured", 50)]
     write_lines(folder / "events.jsonl", [{"event": name, "time": AT.format(minute)} for name, minute in events])
     write_lines(folder / "metrics.jsonl", [{"step": 2, "time": AT.format(4)}, {"step": 4, "time": AT.format(31)}])
-    assert Log(folder).seconds() == (4 + 3) * 60
+    assert RunLog(folder).seconds() == (4 + 3) * 60
 
 
 @pytest.mark.parametrize("events", [["started", "finished"], ["started"]])
-def test_what_is_measured_long_after_does_not_count(tmp_path: Path, events: list[str]) -> None:
+def test_results_measured_later_do_not_count(tmp_path: Path, events: list[str]) -> None:
     folder = write_run(tmp_path / "x")
     write_lines(folder / "events.jsonl", [{"event": one, "time": AT.format(5 * i)} for i, one in enumerate(events)])
     write_lines(folder / "metrics.jsonl", [{"step": 2, "time": AT.format(4)}])
     write_lines(folder / "results.jsonl", [{"step": 2, "time": AT.format(minute)} for minute in (5, 59)])
-    assert Log(folder).seconds() == (5 if "finished" in events else 4) * 60
+    assert RunLog(folder).seconds() == (5 if "finished" in events else 4) * 60
 
 
-def test_times_that_are_none_count_for_nothing(tmp_path: Path) -> None:
+def test_invalid_times_are_ignored(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "x")
     write_lines(folder / "events.jsonl", [{"event": "started", "time": "noon"}, {"event": "started", "time": TIME}])
-    assert Log(folder).seconds() == 0
+    assert RunLog(folder).seconds() == 0
 
 
-def test_the_best_checkpoint_is_that_of_the_present_rule(tmp_path: Path) -> None:
+def test_the_best_checkpoint_must_be_of_the_current_rule(tmp_path: Path) -> None:
     best = {"step": 20, "best": 0.1, "best_of": "min cycle_l1_AB"}
-    assert Log(write_run(tmp_path / "x", best=best)).best["step"] == 20
-    assert Log(write_run(tmp_path / "y", best={**best, "best_of": "max other"})).best == {}
-    assert Log(write_run(tmp_path / "z")).best == {}
+    assert RunLog(write_run(tmp_path / "x", best=best)).best["step"] == 20
+    assert RunLog(write_run(tmp_path / "y", best={**best, "best_of": "max other"})).best == {}
+    assert RunLog(write_run(tmp_path / "z")).best == {}
 
 
 def test_sample_grids_are_in_the_order_of_steps(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "x")
     for name in ("step-0000020.png", "step-0000003.png", "step-12345678.png", "step-x.png", ".step-1.png.3.part"):
         (folder / "samples" / name).touch()
-    assert [step for step, _ in Log(folder).samples] == [3, 20, 12345678]
+    assert [step for step, _ in RunLog(folder).samples] == [3, 20, 12345678]
 
 
-def test_the_name_of_a_part() -> None:
-    assert name_of({"width": 4, "masker": "learned"}, "masker") == "learned"
-    assert name_of(None, "masker") == name_of({"loss": "l1"}, "masker") == ""
+def test_the_name_of_a_component() -> None:
+    assert component_name({"width": 4, "masker": "learned"}, "masker") == "learned"
+    assert component_name(None, "masker") == component_name({"loss": "l1"}, "masker") == ""

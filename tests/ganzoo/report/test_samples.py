@@ -1,4 +1,4 @@
-"""Sample grids in the report: which are shown, how large, and with what names."""
+"""Sample grids in the report: which are shown, in what size, and with which names of columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganzoo.data.image_io import write_image
 from ganzoo.report import write_report
-from ganzoo.report.samples import LARGE, SHOWN, SMALL, chosen, ready
+from ganzoo.report.samples import LARGE, MAX_GRIDS, SMALL, load_grid, select_grids
 from tests.support.run_logs import Page, write_run
 
 
@@ -22,7 +22,7 @@ def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def opened(uri: str) -> Image.Image:
+def decode(uri: str) -> Image.Image:
     kind, _, data = uri.partition(";base64,")
     image = Image.open(io.BytesIO(base64.b64decode(data)))
     assert kind == f"data:image/{str(image.format).lower()}"
@@ -30,65 +30,64 @@ def opened(uri: str) -> Image.Image:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 23, 24, 25, 47, 48, 49, 50, 400, 1001])
-def test_few_are_chosen_evenly_and_the_last(count: int) -> None:
-    found = chosen(list(range(count)))
-    assert len(found) <= SHOWN and (count <= SHOWN) == (len(found) == count)
-    assert found[-1:] == list(range(count))[-1:]
-    gaps = {b - a for a, b in pairwise(found[:-1])}
+def test_few_grids_are_selected_evenly_and_the_last_one(count: int) -> None:
+    selected = select_grids(list(range(count)))
+    assert len(selected) <= MAX_GRIDS and (count <= MAX_GRIDS) == (len(selected) == count)
+    assert selected[-1:] == list(range(count))[-1:]
+    gaps = {b - a for a, b in pairwise(selected[:-1])}
     assert len(gaps) <= 1
 
 
-def test_a_choice_only_gets_thinner() -> None:
+def test_a_grid_that_was_left_out_is_not_selected_later() -> None:
     for count in range(2, 300):
-        before, now = chosen(list(range(count - 1))), chosen(list(range(count)))
-        assert set(now) - set(before) == {count - 1}
+        before, after = select_grids(list(range(count - 1))), select_grids(list(range(count)))
+        assert set(after) - set(before) == {count - 1}
 
 
-def test_a_small_grid_is_kept_as_it_is(tmp_path: Path) -> None:
+def test_a_small_grid_is_embedded_unchanged(tmp_path: Path) -> None:
     write_image(noise(200, 100), tmp_path / "a.png")
-    grid = ready(tmp_path / "a.png", SMALL)
+    grid = load_grid(tmp_path / "a.png", SMALL)
     assert grid and grid.width == 200 and grid.size == (200, 100)
     assert base64.b64decode(grid.uri.partition(",")[2]) == (tmp_path / "a.png").read_bytes()
 
 
 def test_a_wide_grid_is_scaled_down(tmp_path: Path) -> None:
     write_image(np.full((100, 3000, 3), 90, np.uint8), tmp_path / "a.png")
-    grid = ready(tmp_path / "a.png", SMALL)
+    grid = load_grid(tmp_path / "a.png", SMALL)
     assert grid and (grid.width, grid.size) == (1280, (3000, 100))
-    assert opened(grid.uri).size == (1280, 43)
+    assert decode(grid.uri).size == (1280, 43)
 
 
-def test_a_grid_that_does_not_compress_is_made_smaller_until_it_fits(tmp_path: Path) -> None:
+def test_a_grid_that_compresses_badly_is_scaled_down_until_it_fits(tmp_path: Path) -> None:
     write_image(noise(1200, 1200), tmp_path / "a.png")
     for limits in (SMALL, LARGE):
-        grid = ready(tmp_path / "a.png", limits)
+        grid = load_grid(tmp_path / "a.png", limits)
         assert grid and len(base64.b64decode(grid.uri.partition(",")[2])) <= limits[1]
-        assert opened(grid.uri).size[0] == grid.width <= limits[0]
+        assert decode(grid.uri).size[0] == grid.width <= limits[0]
 
 
-def test_a_grid_is_made_ready_once_and_again_when_it_is_drawn_anew(tmp_path: Path) -> None:
+def test_a_grid_is_loaded_once_and_again_when_its_file_changes(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     write_image(noise(20, 20), file)
-    first = ready(file, SMALL)
-    assert ready(file, SMALL) is first
+    first = load_grid(file, SMALL)
+    assert load_grid(file, SMALL) is first
     write_image(noise(30, 20), file)
-    again = ready(file, SMALL)
+    again = load_grid(file, SMALL)
     assert again and again.size == (30, 20)
 
 
 def test_a_long_run_with_large_grids_has_a_report_of_less_than_10_mb(tmp_path: Path) -> None:
-    """Of noise, which nothing compresses; the log is held to 2.5 MB in ``test_page``."""
-    assert (LARGE[1] + (SHOWN - 1) * SMALL[1]) * 4 / 3 + 2.5e6 < 10e6
+    """The grids are noise, which does not compress; ``test_page`` holds the log to 2.5 MB."""
+    assert (LARGE[1] + (MAX_GRIDS - 1) * SMALL[1]) * 4 / 3 + 2.5e6 < 10e6
     folder = write_run(tmp_path / "run")
-    for step in range(SHOWN + 1):
+    for step in range(MAX_GRIDS + 1):
         write_image(noise(480, 400, step), folder / f"samples/step-{step:07}.png")
     report = write_report(folder)
     page = Page(report.read_text())
-    shown = [one.attributes["src"] for one in page.all("img")]
-    assert len(shown) == 13 and max(map(len, shown[1:])) <= SMALL[1] * 4 / 3 + 100 < len(shown[0])
-    assert report.stat().st_size < sum(map(len, shown)) + 50_000
-    said = page.section("samples")
-    assert "13 of 25 grids are shown, evenly spaced, and the last." in said
+    images = [image.attributes["src"] for image in page.all("img")]
+    assert len(images) == 13 and max(map(len, images[1:])) <= SMALL[1] * 4 / 3 + 100 < len(images[0])
+    assert report.stat().st_size < sum(map(len, images)) + 50_000
+    assert "13 of 25 grids are shown, evenly spaced, and the last." in page.section("samples")
 
 
 def test_the_last_grid_comes_first_with_the_names_of_its_columns(tmp_path: Path) -> None:
@@ -106,19 +105,19 @@ def test_the_last_grid_comes_first_with_the_names_of_its_columns(tmp_path: Path)
     assert "scaled down" not in page.section("samples") and "are shown" not in page.section("samples")
 
 
-def test_the_names_keep_to_their_columns_when_a_grid_is_scaled_down(tmp_path: Path) -> None:
+def test_names_stay_over_their_columns_when_a_grid_is_scaled_down(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     note = {"places": json.dumps({"columns": {"real_A": [2000, 1000, 10]}, "tops": [0]})}
     write_image(np.full((10, 4000, 3), 90, np.uint8), folder / "samples/step-0000001.png", note)
     page = Page(write_report(folder).read_text())
-    assert opened(page.all("img")[0].attributes["src"]).size == (2400, 6)
+    assert decode(page.all("img")[0].attributes["src"]).size == (2400, 6)
     assert [one.attributes["style"] for one in page.all("span") if "style" in one.attributes] == [
         "left:50.0000%;width:25.0000%"
     ]
     assert "Grids are scaled down" in page.section("samples")
 
 
-def test_a_grid_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_grid_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "samples/step-0000005.png").write_bytes(b"\x89PNG\r\n\x1a\n????")
     write_image(noise(40, 10), folder / "samples/step-0000007.png")

@@ -1,0 +1,49 @@
+"""Render the templates of the report with Jinja2. Every value is escaped; control characters are replaced.
+
+The folder is a package so that the templates are installed with it.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+FORBIDDEN = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Control characters and halves of surrogate pairs, which HTML and XML do not allow."""
+
+_environment = Environment(
+    loader=PackageLoader(__name__, "."),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+def render(template: str, **values: Any) -> Markup:
+    """Render a template of this folder; return HTML that other templates insert as it is.
+
+    Args:
+        template: its file name, such as ``page.html``.
+        values: its variables. Text is escaped; only ``Markup`` is inserted as it is. A missing one is an error.
+    """
+    return Markup(clean(_environment.get_template(template).render(**values)))
+
+
+def clean(text: str) -> str:
+    """Replace the characters that no HTML or XML may hold, and Windows line ends.
+
+    >>> clean("a\\r\\nb\\x00")
+    'a\\nb\ufffd'
+    """
+    return FORBIDDEN.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+def read_asset(name: str) -> Markup:
+    """Return a file of this folder that is inserted as it is, such as ``page.css``."""
+    return Markup((files(__name__) / name).read_text(encoding="utf-8"))
