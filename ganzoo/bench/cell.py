@@ -9,16 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from ganzoo.bench import subprocesses
 from ganzoo.bench.spec import Bench, Cell, Places
-from ganzoo.bench.staleness import Seen, code_of, measured_alike, metrics_of, trained_alike
+from ganzoo.bench.staleness import Seen, measured_alike, metrics_of, trained_alike
 from ganzoo.engine.checkpoint import find_checkpoint, read_progress
 from ganzoo.errors import BusyError, GanzooError, SettingsChangedError
-from ganzoo.provenance.fingerprint import code_key, portable, recipe_key
-from ganzoo.provenance.record import Cost, Data, Record, Session
-from ganzoo.provenance.sessions import core_version
+from ganzoo.provenance.fingerprint import code_key, recipe_key
+from ganzoo.provenance.record import Record, Session, parse_record
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.jsonl import JsonLines
 
@@ -69,7 +66,11 @@ def made(
         found = _result([one for one in results if one not in before], checkpoint, recipe)
     where = {"spec": bench.file.stem, "scale": bench.scale, "row": cell.row, "data": cell.data}
     where |= {"prepared": bench.prepared} if bench.prepared else {}
-    return found.model_copy(update={"cell": where}) if found else _failure(recipe, cell, where, last_line(done))
+    return (
+        found.model_copy(update={"cell": where})
+        if found
+        else Record.of_failure(recipe, cell.name, last_line(done), where)
+    )
 
 
 def _sessions(folder: Path) -> list[Session] | None:
@@ -106,8 +107,8 @@ def _result(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: Recipe) ->
     found: dict[bool, Record] = {}
     for line in lines:
         try:
-            one = Record.model_validate(line)
-        except ValidationError:  # of another version of ganzoo: it is measured again
+            one = parse_record(line)
+        except ValueError:  # of another version of ganzoo: it is measured again
             continue
         asked = (checkpoint, recipe_key(recipe), recipe.train.seed, metrics_of(recipe))
         if (one.checkpoint, one.recipe_key, one.seed, one.metrics) == asked:
@@ -125,33 +126,3 @@ def placeless(record: Record, folder: Path, places: Places) -> Record:
 
     failed = {name: without(why) for name, why in record.failed.items()}
     return record.model_copy(update={"why": without(record.why), "failed": failed})
-
-
-def _failure(recipe: Recipe, cell: Cell, where: dict[str, str], why: str) -> Record:
-    return Record(
-        status="failed",
-        why=why,
-        recipe=recipe.name,
-        name=cell.name,
-        method=recipe.method.component.name,
-        recipe_key=recipe_key(recipe),
-        plugins=code_of(recipe, {}),
-        core=core_version(),
-        trained_by=[],
-        data=Data(dataset=recipe.data.component.name, keys={}, images={}),
-        seed=cell.seed,
-        step=0,
-        trained=0,
-        checkpoint="",
-        rule="",
-        weights="",
-        split="",
-        images={},
-        metrics=portable(recipe.resolved()["evaluate"]["metrics"]),
-        values={},
-        about={},
-        failed={},
-        cost=Cost(),
-        environment={},
-        cell=where,
-    )

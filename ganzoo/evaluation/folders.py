@@ -20,8 +20,7 @@ from ganzoo.interfaces import Dataset, Direction, Method, Output, Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import data_key, portable
-from ganzoo.provenance.record import Cost, Data, Record
-from ganzoo.provenance.sessions import core_version
+from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_metrics
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
@@ -109,33 +108,11 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) ->
         metric.prepare(0)
     found = Evaluator(engine, reader, metrics, seed=0, batch=1).measure("test")
     Console(quiet=not accelerator.is_main_process).say(format_evaluation(f"{folder} against {against}", found))
-    return Record(
-        status="failed" if found.failed else "ok",
-        why="; ".join(f"{name}: {why}" for name, why in found.failed.items()),
-        recipe="",
-        name=folder.name,
-        method="",
-        recipe_key="",
-        plugins={},
-        core=core_version(),
-        trained_by=[],
-        data=Data(
-            dataset=f"{folder.name} against {against.name}",
-            keys={"test": data_key(dataset, "test")},
-            images={"test": found.images},
-        ),
-        seed=0,
-        step=0,
-        trained=0,
-        checkpoint="",
-        rule="",
-        weights="",
-        split="test",
-        images=found.images,
-        metrics=[portable(part.resolved()) for part in parts],
-        values=found.values,
-        about=found.about,
-        failed=found.failed,
-        cost=Cost(),
-        environment=environment(accelerator),
-    ).fields()
+    record = Record.of_images(
+        folder.name,
+        f"{folder.name} against {against.name}",
+        data_key(dataset, "test"),
+        [portable(part.resolved()) for part in parts],
+        found,
+    )
+    return record.model_copy(update={"environment": environment(accelerator)}).fields()

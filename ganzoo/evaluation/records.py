@@ -8,18 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
-
-from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import find_checkpoint, load_weights, read_progress
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluation
-from ganzoo.interfaces import Dataset, Split
+from ganzoo.evaluation.evaluator import Evaluation, Evaluator
+from ganzoo.interfaces import Split
 from ganzoo.provenance.environment import environment
-from ganzoo.provenance.fingerprint import data_key, plugins_of, portable, recipe_key, weights_key
-from ganzoo.provenance.record import Code, Cost, Data, Record, Session
-from ganzoo.provenance.sessions import core_version
+from ganzoo.provenance.fingerprint import weights_key
+from ganzoo.provenance.record import Cost, Record
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.jsonl import JsonLines
 
@@ -69,58 +65,35 @@ def load_for_evaluation(folder: Path, name: str, engine: Engine) -> CheckpointIn
 
 
 def make_record(
+    evaluator: Evaluator,
     recipe: Recipe,
-    dataset: Dataset,
-    accelerator: Accelerator,
-    found: Evaluation,
-    *,
-    folder: Path,
-    taken: CheckpointInfo,
+    run: Path,
+    checkpoint: CheckpointInfo,
     step: int,
     split: Split,
+    result: Evaluation,
 ) -> Record:
-    """Return the record of what was found; nothing in it tells where one machine has its files.
+    """Return the record of an evaluated checkpoint; nothing in it tells where one machine has its files.
 
     Args:
+        evaluator: the evaluator.
         recipe: the run's.
-        dataset: whose images were measured.
-        accelerator: on which.
-        found: the evaluation.
-        folder: the run's.
-        taken: the checkpoint.
+        run: the run's folder.
+        checkpoint: the one that was measured.
         step: that the run had reached.
         split: on which it was evaluated.
+        result: of the evaluation.
     """
-    return Record(
-        status="failed" if found.failed else "ok",
-        why="; ".join(f"{name}: {why}" for name, why in found.failed.items()),
-        recipe=recipe.name,
-        name=folder.name,
-        method=recipe.method.component.name,
-        recipe_key=recipe_key(recipe),
-        plugins={name: Code(**code) for name, code in plugins_of(recipe).items()},
-        core=core_version(),
-        trained_by=[Session.model_validate(one) for one in taken.progress.get("sessions", [])],
-        data=Data(
-            dataset=recipe.data.component.name,
-            keys={split: data_key(dataset, split)},
-            images={one: image_counts(dataset, one) for one in dict.fromkeys(("train", split))},
-        ),
-        seed=recipe.train.seed,
-        step=step,
-        trained=int(taken.progress["step"]),
-        checkpoint=taken.name,
-        rule=taken.progress["best_of"] if taken.name == "best" else taken.name,
-        weights=taken.weights,
-        split=split,
-        images=found.images,
-        metrics=portable(recipe.resolved()["evaluate"]["metrics"]),
-        values=found.values,
-        about=found.about,
-        failed=found.failed,
-        cost=training_cost(folder),
-        environment=environment(accelerator),
-    )
+    record = Record.of_checkpoint(recipe, run.name, evaluator.reader.dataset, split, checkpoint.progress)
+    details = {
+        "step": step,
+        "checkpoint": checkpoint.name,
+        "rule": checkpoint.progress["best_of"] if checkpoint.name == "best" else checkpoint.name,
+        "weights": checkpoint.weights,
+        "cost": training_cost(run),
+        "environment": environment(evaluator.engine.accelerator),
+    }
+    return record.model_copy(update=details).measured(result)
 
 
 def training_cost(folder: Path) -> Cost:

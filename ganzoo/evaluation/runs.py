@@ -123,16 +123,7 @@ def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Se
         taken = load_for_evaluation(folder, name, evaluator.engine)
         found = evaluator.measure(chosen)
         trained = int(taken.progress["step"])
-        record = make_record(
-            recipe,
-            dataset,
-            accelerator,
-            found,
-            folder=folder,
-            taken=taken,
-            step=max(reached, trained),
-            split=chosen,
-        ).fields()
+        record = make_record(evaluator, recipe, folder, taken, max(reached, trained), chosen, found).fields()
         if accelerator.is_main_process:
             JsonLines(folder / "results.jsonl").append(**record)
         console.say(format_evaluation(f"{folder}, {name} of step {trained}, {chosen}", found))

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from ganzoo.interfaces import Dataset, Split
-from ganzoo.plugins import plugins
+from ganzoo.plugins import installed_version, plugins
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.settings import RESUMABLE
 
@@ -94,6 +94,11 @@ def core_key() -> str:
         tree = _parsed(file)
         digest.update(f"{file.relative_to(top).as_posix()} {_plain(tree)}\n".encode())
     return digest.hexdigest()[:LENGTH]
+
+
+def core_version() -> str:
+    """Return ganzoo's version, and the checksum of its code."""
+    return f"{installed_version()} {core_key()}"
 
 
 def _reached(modules: Iterable[str]) -> dict[str, ast.Module]:

@@ -1,4 +1,4 @@
-"""Records: one line of JSON for one evaluated checkpoint × data × seed, with where its figures came from.
+"""Records: one line of JSON for one evaluated checkpoint × data × seed, with where its values came from.
 
 docs/records.md explains every field.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ganzoo.data.sampler import image_counts
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Dataset, Split
+from ganzoo.provenance.fingerprint import core_version, data_key, plugins_of, portable, recipe_key
+from ganzoo.recipe.schema import Recipe
 
 
 class Code(BaseModel):
@@ -24,12 +28,12 @@ class Code(BaseModel):
 
 
 class Session(BaseModel):
-    """What a stretch of training ran with: from a step on, until the next one's.
+    """What one session of training ran with, from its step to the next session's.
 
     Args:
-        step: at which it began.
-        epochs: that the run was to have, or else ``steps``: schedules follow it.
-        steps: likewise.
+        step: at which it started.
+        epochs: the run's length in epochs, or 0 where it is in steps; schedules follow it.
+        steps: the run's length in steps, or 0.
         plugins: whose code shapes a step, or chooses the best checkpoint.
         core: ganzoo's version, and the checksum of its code.
         images: checksums of those of training and validation.
@@ -53,8 +57,8 @@ class Data(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     dataset: str
-    keys: dict[str, str]
-    images: dict[str, dict[str, int]]
+    keys: dict[str, str] = {}
+    images: dict[str, dict[str, int]] = {}
 
 
 class Cost(BaseModel):
@@ -66,43 +70,147 @@ class Cost(BaseModel):
     peak_memory: int | None = None
 
 
+class Values(Protocol):
+    """What an evaluation found; ``ganzoo.evaluation.evaluator.Evaluation`` has it."""
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Metric values by name."""
+
+    @property
+    def images(self) -> dict[str, int]:
+        """How many images of each domain were measured."""
+
+    @property
+    def about(self) -> dict[str, dict[str, Any]]:
+        """Metric value → what it is of."""
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Metric → why it has no values."""
+
+
 class Record(BaseModel):
-    """One record. Raises pydantic's ValidationError for what is no such record."""
+    """One record; what is not known stays empty. Raises pydantic's ValidationError for what is no such record."""
 
     model_config = ConfigDict(extra="forbid")
 
     record: Literal[2] = 2
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed"] = "ok"
     why: str = ""
-    recipe: str
-    name: str
-    method: str
-    recipe_key: str
-    plugins: dict[str, Code]
-    core: str
-    trained_by: list[Session]
+    recipe: str = ""
+    name: str = ""
+    method: str = ""
+    recipe_key: str = ""
+    plugins: dict[str, Code] = {}
+    core: str = ""
+    trained_by: list[Session] = []
     data: Data
-    seed: int
-    step: int
-    trained: int
-    checkpoint: str
-    rule: str
-    weights: str
-    split: str
-    images: dict[str, int]
-    metrics: list[dict[str, Any]]
-    values: dict[str, float]
-    about: dict[str, dict[str, Any]]
-    failed: dict[str, str]
-    cost: Cost
-    environment: dict[str, Any]
+    seed: int = 0
+    step: int = 0
+    trained: int = 0
+    checkpoint: str = ""
+    rule: str = ""
+    weights: str = ""
+    split: str = ""
+    images: dict[str, int] = {}
+    metrics: list[dict[str, Any]] = []
+    values: dict[str, float] = {}
+    about: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
+    cost: Cost = Cost()
+    environment: dict[str, Any] = {}
     cell: dict[str, str] = {}
     time: str = ""
 
+    def measured(self, result: Values) -> Record:
+        """Return the record with what an evaluation found; it failed where a metric did."""
+        found = {"values": result.values, "images": result.images, "about": result.about, "failed": result.failed}
+        why = "; ".join(f"{name}: {reason}" for name, reason in result.failed.items())
+        return self.model_copy(update={**found, "status": "failed" if result.failed else "ok", "why": why})
+
+    @classmethod
+    def of_recipe(cls, recipe: Recipe, name: str) -> Record:
+        """Return what a recipe says of a run's record: method, checksum, plugins, seed, metrics.
+
+        Args:
+            recipe: the run's.
+            name: the run's.
+        """
+        return cls(
+            recipe=recipe.name,
+            name=name,
+            method=recipe.method.component.name,
+            recipe_key=recipe_key(recipe),
+            plugins={plugin: Code(**code) for plugin, code in plugins_of(recipe).items()},
+            core=core_version(),
+            data=Data(dataset=recipe.data.component.name),
+            seed=recipe.train.seed,
+            metrics=portable(recipe.resolved()["evaluate"]["metrics"]),
+        )
+
+    @classmethod
+    def of_failure(cls, recipe: Recipe, name: str, why: str, cell: Mapping[str, str]) -> Record:
+        """Return the record of a run that failed before it could be measured.
+
+        Args:
+            recipe: the run's.
+            name: the run's.
+            why: one line.
+            cell: the cell of a table that the run is for.
+        """
+        return cls.of_recipe(recipe, name).model_copy(update={"status": "failed", "why": why, "cell": dict(cell)})
+
+    @classmethod
+    def of_checkpoint(
+        cls, recipe: Recipe, name: str, dataset: Dataset, split: Split, progress: Mapping[str, Any]
+    ) -> Record:
+        """Return what is known of a checkpoint before it is measured.
+
+        Args:
+            recipe: the run's.
+            name: the run's.
+            dataset: whose images are measured.
+            split: on which it is evaluated.
+            progress: what the checkpoint's progress.json says.
+        """
+        splits: list[Split] = list(dict.fromkeys(("train", split)))
+        images: dict[str, dict[str, int]] = {one: image_counts(dataset, one) for one in splits}
+        data = Data(dataset=recipe.data.component.name, keys={split: data_key(dataset, split)}, images=images)
+        sessions = [Session.model_validate(one) for one in progress.get("sessions", [])]
+        update = {"data": data, "split": split, "trained": int(progress["step"]), "trained_by": sessions}
+        return cls.of_recipe(recipe, name).model_copy(update=update)
+
+    @classmethod
+    def of_images(cls, name: str, dataset: str, key: str, metrics: list[dict[str, Any]], result: Values) -> Record:
+        """Return the record of images in a folder, which no run of ours is known to have generated.
+
+        Args:
+            name: the folder's.
+            dataset: what was compared with what.
+            key: checksum of the images.
+            metrics: as in a recipe, resolved.
+            result: of the evaluation.
+        """
+        data = Data(dataset=dataset, keys={"test": key}, images={"test": result.images})
+        return cls(name=name, core=core_version(), data=data, split="test", metrics=metrics).measured(result)
+
     def fields(self) -> dict[str, Any]:
         """Return it as plain data, the time only where it has been written already."""
-        found = self.model_dump()
-        return found if self.time else {name: value for name, value in found.items() if name != "time"}
+        fields = self.model_dump()
+        return fields if self.time else {name: value for name, value in fields.items() if name != "time"}
+
+
+REQUIRED = set(Record.model_fields) - {"cell", "time", "why"}
+"""Fields that every line of a file of records has."""
+
+
+def parse_record(fields: Mapping[str, Any]) -> Record:
+    """Return the record of a line. Raises ValueError where a field is missing, unknown or wrong."""
+    record = Record.model_validate(fields)
+    if missing := sorted(REQUIRED - set(fields)):
+        raise ValueError(f"{missing[0]}: Field required")
+    return record
 
 
 def read_records(file: Path) -> list[Record]:
@@ -122,11 +230,14 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 
 def _record(line: str, where: str) -> Record:
     try:
-        found: Mapping[str, Any] = json.loads(line)
-        return Record.model_validate(found)
+        fields: Mapping[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise GanzooError(f"{where}: no line of JSON: {error}") from None
+    try:
+        return parse_record(fields)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"]))
         raise GanzooError(f"{where}: no record of schema 2: {path}: {first['msg']}") from None
     except ValueError as error:
-        raise GanzooError(f"{where}: no line of JSON: {error}") from None
+        raise GanzooError(f"{where}: no record of schema 2: {error}") from None

@@ -1,4 +1,4 @@
-"""What a checkpoint was trained with: noted when training begins, as all of it may have changed when it is measured."""
+"""Training sessions: what each one ran with, recorded when it starts, for the records of its checkpoints."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from ganzoo.data.sampler import image_counts
 from ganzoo.interfaces import Dataset, Split
-from ganzoo.plugins import installed_version
-from ganzoo.provenance.fingerprint import core_key, data_key, plugins_of, portable
+from ganzoo.provenance.fingerprint import core_version, data_key, plugins_of, portable
 from ganzoo.provenance.record import Code, Session
 from ganzoo.recipe.schema import Recipe
 
@@ -17,13 +16,13 @@ TRAINED_ON: tuple[Split, ...] = ("train", "validation")
 
 
 def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], step: int) -> Session:
-    """Return what training goes on with from a step.
+    """Return what training runs with from a step on.
 
     Args:
         recipe: the run's.
         dataset: whose images it is trained on, and its best checkpoint chosen by.
-        sources: what its parts read besides (banks, frozen weights): their checksums.
-        step: at which it begins.
+        sources: checksums of what else its parts read: banks, frozen weights.
+        step: at which the session starts.
     """
     there = [split for split in TRAINED_ON if any(image_counts(dataset, split).values())]
     return Session(
@@ -39,26 +38,21 @@ def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], s
 
 
 def training_plugins(recipe: Recipe) -> dict[str, Code]:
-    """Return the plugins whose code counts for checkpoints; that of metrics does where they choose the best one."""
+    """Return the plugins whose code shapes checkpoints: those of metrics too where a metric chooses the best one."""
     found = plugins_of(recipe if recipe.evaluate.best else replace(recipe, metrics=[]))
     return {name: Code(**code) for name, code in found.items()}
 
 
 def selection_settings(recipe: Recipe) -> dict[str, Any]:
-    """Return what chooses the best checkpoint, and when to end for want of a better one; nothing without ``best``."""
+    """Return the settings that choose the best checkpoint and stop early; empty without ``best``."""
     settings = recipe.resolved()["evaluate"]
     names = ("best", "every", "limit", "patience", "metrics") if recipe.evaluate.best else ()
     chosen: dict[str, Any] = portable({name: settings[name] for name in names})
     return chosen
 
 
-def core_version() -> str:
-    """Return ganzoo's version, and the checksum of its code."""
-    return f"{installed_version()} {core_key()}"
-
-
 def append_session(before: list[dict[str, Any]], now: Session) -> list[dict[str, Any]]:
-    """Return the sessions of a run that goes on: one that is as the last but for its step is no new one."""
+    """Append a session unless it equals the previous one, apart from its step."""
     latest = now.model_dump()
     same = before and {**before[-1], "step": latest["step"]} == latest
     return before if same else [*before, latest]

@@ -84,15 +84,7 @@ def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> d
     found = run.evaluator.measure(split)
     if not run.accelerator.is_main_process:
         return {"values": found.values, "failed": found.failed}
-    record = make_record(
-        run.recipe,
-        run.dataset,
-        run.accelerator,
-        found,
-        folder=run.folder,
-        taken=read_checkpoint_info(run.folder, checkpoint),
-        step=step,
-        split=split,
-    ).fields()
+    info = read_checkpoint_info(run.folder, checkpoint)
+    record = make_record(run.evaluator, run.recipe, run.folder, info, step, split, found).fields()
     run.files.results.append(**record)
     return record

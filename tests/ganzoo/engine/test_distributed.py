@@ -89,7 +89,7 @@ def test_two_processes_resume_and_another_number_is_refused(tmp_path: Path) -> N
     assert longer.returncode == 0, longer.stderr
     assert "resumed from step 2" in longer.stdout
     alone = ganzoo("run", recipe, "train.steps=6", "--root", tmp_path)
-    assert alone.returncode == 2
+    assert alone.returncode == 3
     assert "processes: 2 → 1" in alone.stderr
 
 
