@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ganzoo import GanzooError
+from ganzoo.errors import GanzooError
 from ganzoo.randomness import Draws
 
 
