@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from ganzoo.interfaces import Direction, Method
+from ganzoo.interfaces.method import Direction, Method
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
