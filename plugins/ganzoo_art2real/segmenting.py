@@ -11,9 +11,7 @@ import numpy as np
 import torch
 
 from ganzoo import GanzooError, create_masker
-from ganzoo.interfaces import Draws, Masker, MaskTransform, Roles, Sample, keyed, to_float
-from ganzoo.utils.device import default_device
-from ganzoo.utils.jsonl import to_plain
+from ganzoo.interfaces import Draws, Masker, MaskTransform, Roles, Sample, default_device, keyed, to_float, to_plain
 
 
 class Segmenting(ABC):
