@@ -28,9 +28,9 @@ from ganzoo.bench.spec import flow
 from ganzoo.data.loader import Reader, make_step
 from ganzoo.data.sampler import Row
 from ganzoo.engine.checkpoint import load_weights
-from ganzoo.engine.distributed import default_device
 from ganzoo.evaluation.runs import open_run, run_recipe
 from ganzoo.settings import ImageSettings
+from ganzoo.utils.device import default_device
 
 PUBLISHED = "resnet152"
 FIELD, EDGE, LEGEND = (720, 560), 16, 34

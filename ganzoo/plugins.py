@@ -23,6 +23,7 @@ import pluggy
 from ganzoo import hookspecs
 from ganzoo.errors import GanzooError, one_line, suggest
 from ganzoo.registry import Registration, Registry
+from ganzoo.weights.store import use_listing
 
 if TYPE_CHECKING:
     from click import Command
@@ -240,3 +241,6 @@ def plugins() -> Plugins:
 def installed_version() -> str:
     """Return ganzoo's version: that of the checkout, or else of the installed package."""
     return str(checkout()["version"]) if checkout() else distribution(PACKAGE).version
+
+
+use_listing(lambda: plugins().registry)

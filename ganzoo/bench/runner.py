@@ -60,13 +60,9 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
     with suppress(OSError):  # where nothing can be written, nothing is locked
         locks.mkdir(parents=True, exist_ok=True)
     name = sha256(str(bench.records.resolve()).encode()).hexdigest()[:24]
-    lock = lock_file(locks / f"{name}.lock", f"{bench.file}: another process makes this table just now; wait for it")
-    try:
-        with subprocesses.ended_with_us():
-            return _run(bench, places, jobs=jobs, only=only)
-    finally:
-        if lock:
-            lock.close()
+    busy = f"{bench.file}: another process makes this table just now; wait for it"
+    with lock_file(locks / f"{name}.lock", busy), subprocesses.ended_with_us():
+        return _run(bench, places, jobs=jobs, only=only)
 
 
 def _run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str]) -> list[Record]:

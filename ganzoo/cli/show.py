@@ -38,8 +38,9 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     from dataclasses import fields
 
     from ganzoo.masks.postprocess import MaskTransform
-    from ganzoo.recipe.options import options_of, plain
+    from ganzoo.recipe.options import options_of
     from ganzoo.recipe.schema import LossAttachment
+    from ganzoo.utils.jsonl import to_plain
 
     component = plugins().registry.get(kind, name)
     target = component.load()
@@ -59,7 +60,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
                 "name": option.name,
                 "type": option.type_text,
                 "required": option.required,
-                "default": None if option.required else plain(option.default),
+                "default": None if option.required else to_plain(option.default),
             }
             for option in options_of(target).values()
         ],

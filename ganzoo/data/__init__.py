@@ -1,1 +1,1 @@
-"""Images: reading and writing them."""
+"""Read, write, transform and batch images, masks and label maps."""

@@ -1,4 +1,4 @@
-"""What a domain's images are, on their way into networks and out: of so many channels, or label maps."""
+"""Convert a domain's images or label maps to network tensors and back, outside of training."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from ganzoo.errors import GanzooError
 
 @dataclass(frozen=True)
 class DomainIO:
-    """A domain's images outside of training.
+    """Reads, resizes and converts the images of one domain.
 
     Args:
-        channels: of the tensors.
-        classes: 0, or how many classes label maps have; ``channels`` is then the same.
+        channels: of the network tensors.
+        classes: the number of classes if the images are label maps (``channels`` is then the same), else 0.
     """
 
     channels: int
     classes: int = 0
 
     def read(self, source: Path | Image.Image) -> np.ndarray:
-        """Read an image, (H, W, C) uint8; of a label map C is 1. Raises GanzooError for what is none of the domain."""
+        """Read an image as (H, W, C) uint8; C is 1 for a label map. Raises GanzooError if it does not fit."""
         path = source if isinstance(source, Path) else Path("image")
         if self.classes:
             labels = read_labels(source) if isinstance(source, Path) else labels_from_pil(source)
@@ -37,22 +37,26 @@ class DomainIO:
         return read_image(source, self.channels) if isinstance(source, Path) else from_pil(source, self.channels)
 
     def resized(self, pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Return what was read at another size; classes are not mixed."""
+        """Return pixels resized to ``shape``, (H, W): bicubic, or nearest neighbour for label maps."""
         return resize(pixels, shape, Image.Resampling.NEAREST if self.classes else Image.Resampling.BICUBIC)
 
     def batch(self, pixels: np.ndarray) -> Tensor:
-        """Return what was read as networks see it: (1, C, H, W) in [−1, 1], one-hot where there are classes."""
+        """Return pixels as a network tensor: (1, C, H, W) in [−1, 1], one-hot for label maps."""
         if self.classes:
             return one_hot(torch.from_numpy(pixels[None, :, :, 0].astype(np.int64)), self.classes)
         return to_float(pixels)[None]
 
-    def image(self, made: Tensor) -> Image.Image:
-        """Return what a network made, (C, H, W), as an image: of the likeliest class at each pixel, with a palette."""
+    def image(self, tensor: Tensor) -> Image.Image:
+        """Return a network's output, (C, H, W) in [−1, 1], as an image.
+
+        A label map becomes a palette image with the most likely class of each pixel. Raises GanzooError for a number of
+        channels that no image file has.
+        """
         if self.classes:
-            return palette_image(argmax_classes(made))
-        if len(made) not in (1, 3):
+            return palette_image(argmax_classes(tensor))
+        if len(tensor) not in (1, 3):
             raise GanzooError(
-                f"an image file has 1 or 3 channels, and this domain {len(made)}: translate tensors, in Python"
+                f"an image file has 1 or 3 channels, and this domain has {len(tensor)}; translate tensors in Python"
             )
-        pixels = to_uint8(made)
+        pixels = to_uint8(tensor)
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

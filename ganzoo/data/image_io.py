@@ -1,4 +1,4 @@
-"""Read and write images: every bit depth and mode comes in as uint8, every failure goes out as one line."""
+"""Read images of any mode and bit depth as uint8, write PNG files, and report each failure in one line."""
 
 from __future__ import annotations
 
@@ -24,41 +24,43 @@ _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
 def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
     """Return all images below a folder, sorted by their POSIX path relative to it.
 
-    Images are told by their suffix, in any case: see ``IMAGE_SUFFIXES``. Hidden files and folders are skipped,
-    links to folders are not followed. ``hint`` says what to do when there is no such folder.
+    A file counts as an image by its suffix, in upper or lower case: see ``IMAGE_SUFFIXES``. Hidden files and folders
+    are skipped, and links to folders are not followed. ``hint`` says what to do when the folder does not exist.
 
     Raises:
-        GanzooError: the folder, or one below it, is missing, is no folder or cannot be read.
+        MissingResourceError: the folder does not exist.
+        GanzooError: it is not a folder, or it or one below it cannot be read.
     """
 
     def fail(error: OSError) -> None:
         raise _unlistable(error, hint) from error
 
-    found: list[Path] = []
+    paths: list[Path] = []
     for parent, folders, files in os.walk(folder, onerror=fail):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
+        paths += [
             Path(parent, name)
             for name in files
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
         ]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def read_image(path: Path, channels: int) -> np.ndarray:
     """Read an image upright, as (H, W, C) uint8.
 
-    Colour becomes grey, and grey colour, as ``channels`` asks. Transparency is laid over white. Grey of 16
-    and 32 bits is scaled, not clipped: integers up to 65535 count as 16 bits, larger ones as 32; floats
-    must lie in [0, 1]. Of an animation the first frame is read.
+    Colour is converted to grey, or grey to colour, as ``channels`` requires. Transparent images get a white
+    background. Grey values of 16 and 32 bits are scaled, not clipped: integers up to 65535 count as 16 bits, larger
+    ones as 32; floats must be in [0, 1]. Of an animation the first frame is read.
 
     Args:
-        path: an image, or a ``.npy`` file that holds (H, W, C) uint8.
-        channels: C; 1 or 3, or any number for a ``.npy`` file, which must hold just as many.
+        path: an image file, or a ``.npy`` file with (H, W, C) uint8.
+        channels: C; 1 or 3 for an image file, any number for a ``.npy`` file, which must have as many.
 
     Raises:
-        GanzooError: the file is missing, unreadable, empty, truncated, no image, too large, or its channels
-            are others.
+        MissingResourceError: the file does not exist.
+        GanzooError: the file is unreadable, empty, truncated, not an image or too large, or has another number of
+            channels.
     """
     if path.suffix.lower() == ".npy":
         return read_array(path, channels)
@@ -72,25 +74,25 @@ def read_image(path: Path, channels: int) -> np.ndarray:
 
 
 def from_pil(image: Image.Image, channels: int, path: Path = Path("image")) -> np.ndarray:
-    """Return an opened image as ``read_image`` would: upright, opaque, (H, W, C) uint8, C 1 or 3.
+    """Convert an open image as ``read_image`` does: upright, opaque, (H, W, C) uint8, with C 1 or 3.
 
-    ``path`` names it in errors.
+    ``path`` is its name in errors.
     """
     pixels = np.array(_flattened(image, path).convert("RGB" if channels == 3 else "L"))
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def write_image(image: np.ndarray | Tensor | Image.Image, path: Path, note: Mapping[str, str] | None = None) -> None:
-    """Write an image as PNG, whole or not at all; folders on the way are made.
+    """Write an image as PNG atomically; create missing folders.
 
     Args:
         image: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3. Or a Pillow
-            image of any mode that PNG knows.
-        path: where to; it must end in ``.png``.
-        note: texts that the file carries besides, by keyword.
+            image of any mode that PNG supports.
+        path: the file; it must end in ``.png``.
+        note: texts to store in the file, by keyword.
 
     Raises:
-        GanzooError: the disk is full, the folder cannot be written, or PNG cannot hold these channels.
+        GanzooError: the disk is full, the folder cannot be written, or PNG does not support these channels.
     """
     if not isinstance(image, Image.Image):
         array = to_uint8(image) if isinstance(image, Tensor) else image
@@ -101,37 +103,37 @@ def write_image(image: np.ndarray | Tensor | Image.Image, path: Path, note: Mapp
         image = Image.fromarray(np.ascontiguousarray(array))
     if path.suffix.lower() != ".png":
         raise GanzooError(f"{path}: images are written as PNG; give a name that ends in .png")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             texts = PngInfo()
             for keyword, text in (note or {}).items():
                 texts.add_itxt(keyword, text)
-            image.save(aside, format="PNG", pnginfo=texts)
-            aside.replace(path)
+            image.save(temporary, format="PNG", pnginfo=texts)
+            temporary.replace(path)
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        what = "the disk is full" if full else f"it cannot be written ({error.strerror or error})"
-        todo = "free some space" if full else "check the folder's permissions or choose another one"
-        raise GanzooError(f"{path}: {what}; {todo}") from error
+        problem = "the disk is full" if full else f"it cannot be written ({error.strerror or error})"
+        advice = "free some space" if full else "check the folder's permissions or choose another one"
+        raise GanzooError(f"{path}: {problem}; {advice}") from error
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
-    """Turn (…, C, H, W) floats in [−1, 1] into (…, H, W, C) uint8: clamped, rounded to the nearest.
+    """Convert (…, C, H, W) floats in [−1, 1] to (…, H, W, C) uint8, clamped and rounded to the nearest value.
 
     >>> to_uint8(torch.tensor([-1.0, 0.0, 7.0]).reshape(3, 1, 1)).tolist()
     [[[0, 128, 255]]]
     """
     scaled = (image.detach().float().movedim(-3, -1) + 1) * 127.5
-    # the cast of a NaN is undefined; a diverged network's image is shown black on every machine
+    # casting NaN is undefined; a diverged network's image is black on every machine
     return scaled.nan_to_num(nan=0.0).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
 def to_float(image: np.ndarray) -> Tensor:
-    """Turn (…, H, W, C) uint8 into (…, C, H, W) float32 in [−1, 1]: x/127.5 − 1.
+    """Convert (…, H, W, C) uint8 to (…, C, H, W) float32 in [−1, 1]: x/127.5 − 1.
 
     >>> to_float(np.array([[[0, 255]]], dtype=np.uint8)).flatten().tolist()
     [-1.0, 1.0]
@@ -143,7 +145,7 @@ def to_float(image: np.ndarray) -> Tensor:
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image; turn whatever goes wrong while it is decoded into one line."""
+    """Open an image file; turn any error while it is decoded into a GanzooError of one line."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
@@ -167,7 +169,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
 
 
 def _flattened(image: Image.Image, path: Path) -> Image.Image:
-    """Return the image upright, of 8 bits and opaque."""
+    """Return the image upright, opaque and with 8 bits per channel."""
     unsigned = getattr(image, "tag_v2", {_SAMPLE_FORMAT: 2}).get(_SAMPLE_FORMAT, 1) in (1, (1,))
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I") or upright.mode == "F":
@@ -186,31 +188,31 @@ def _from_integers(values: np.ndarray, unsigned: bool, path: Path) -> np.ndarray
         values = values.view(np.uint32)
     if values.min() < 0:
         raise GanzooError(f"{path}: it holds negative values, down to {values.min()}; shift it to 0 … 65535")
-    # Pillow gives some 16-bit files as 32-bit integers, so the mode does not tell the range
+    # Pillow opens some 16-bit files as 32-bit integers, so the mode does not determine the range
     top = 2**16 - 1 if values.max() < 2**16 else np.iinfo(values.dtype).max
     return np.rint(values / (top / 255)).astype(np.uint8)
 
 
 def _from_floats(values: np.ndarray, path: Path) -> np.ndarray:
     low, high = values.min(), values.max()
-    if not (low >= 0 and high <= 1):  # so that NaN is refused as well
+    if not (low >= 0 and high <= 1):  # also true for NaN
         raise GanzooError(f"{path}: its float values go from {low:g} to {high:g}; scale them to lie in [0, 1]")
     return np.rint(values * 255).astype(np.uint8)
 
 
 def read_array(path: Path, channels: int) -> np.ndarray:
-    """Return the array of a ``.npy`` file, (H, W, channels) uint8. Raises GanzooError for any other."""
+    """Read a ``.npy`` file of shape (H, W, channels) and type uint8. Raises GanzooError for any other file."""
     try:
         with path.open("rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise _unreadable(path, error) from error
     except (ValueError, EOFError) as error:
-        raise GanzooError(f"{path}: no array that can be read ({error}); write it again with numpy.save") from error
+        raise GanzooError(f"{path}: not a readable array ({error}); write it again with numpy.save") from error
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != channels:
         raise GanzooError(
             f"{path}: it holds {array.dtype} of shape {array.shape}, not uint8 of (H, W, {channels}); "
-            "write it so, or set channels"
+            "write it in this form, or set channels"
         )
     return array
 
@@ -230,7 +232,7 @@ def _unreadable(path: Path, error: OSError) -> GanzooError:
 def _unlistable(error: OSError, hint: str) -> GanzooError:
     folder = Path(error.filename)
     if isinstance(error, FileNotFoundError):
-        return MissingResourceError(f"{folder}: no such folder; {hint}{_beside(folder)}")
+        return MissingResourceError(f"{folder}: no such folder; {hint}{_similar_folder(folder)}")
     if isinstance(error, NotADirectoryError):
         return GanzooError(f"{folder}: a file, not a folder; give the folder that holds the images")
     if isinstance(error, PermissionError):
@@ -238,9 +240,9 @@ def _unlistable(error: OSError, hint: str) -> GanzooError:
     return GanzooError(f"{folder}: it cannot be read ({error.strerror}); check the disk")
 
 
-def _beside(folder: Path) -> str:
+def _similar_folder(folder: Path) -> str:
     try:
-        names = [one.name for one in folder.parent.iterdir() if one.is_dir()]
+        names = [path.name for path in folder.parent.iterdir() if path.is_dir()]
     except OSError:
         return ""
     return suggest(folder.name, names) if 0 < len(names) <= 20 else ""

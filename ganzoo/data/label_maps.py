@@ -16,17 +16,18 @@ from ganzoo.data.image_io import from_pil, open_image, read_array
 from ganzoo.errors import GanzooError
 
 FAINTEST_MASK = 10
-"""A mask that is nowhere brighter, of 255, is taken for empty: some tools write 1 for foreground."""
+"""A mask without a brighter value (of 255) counts as empty: some tools write 1 for foreground."""
 
 
 def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray:
-    """Read a mask, (H, W) uint8, 0 … 255: grey as it is, black and white of one bit as 0 and 255.
+    """Read a mask as (H, W) uint8, 0 … 255: grey values unchanged, one-bit images as 0 and 255.
 
-    A palette image holds the class of each pixel, as PASCAL VOC's: those in ``foreground`` become 255, the rest 0.
-    Without ``foreground`` all but 0 are meant; a palette of greys alone then makes the file a grey image.
+    A palette image holds the class of each pixel, as in PASCAL VOC: the classes in ``foreground`` become 255, others 0.
+    Without ``foreground`` every class but 0 is foreground, and an image whose palette has only greys counts as grey.
 
     Raises:
-        GanzooError: as ``read_image``; or it has colours or transparency, or ``foreground`` but no palette.
+        GanzooError: as ``read_image``; or the file has colours or transparency; or ``foreground`` is set, but the file
+            has no palette.
     """
     if path.suffix.lower() == ".npy" and foreground is None:
         return read_array(path, 1)[:, :, 0]
@@ -35,7 +36,7 @@ def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray
 
 
 def mask_from_pil(image: Image.Image, path: Path = Path("mask"), foreground: Sequence[int] | None = None) -> np.ndarray:
-    """Return an opened image as ``read_mask`` would; ``path`` names it in errors."""
+    """Convert an open image as ``read_mask`` does; ``path`` is its name in errors."""
     if image.mode == "P" and (foreground is not None or not _shows_grey(image)):
         return np.uint8(255) * np.isin(np.asarray(ImageOps.exif_transpose(image)), foreground or range(1, 256))
     if foreground is not None:
@@ -46,10 +47,10 @@ def mask_from_pil(image: Image.Image, path: Path = Path("mask"), foreground: Seq
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """Read a label map as class indices, (H, W) uint8: a palette image's indices, a grey one's values.
+    """Read a label map as class indices, (H, W) uint8: the indices of a palette image, or the values of a grey one.
 
     Raises:
-        GanzooError: as ``read_image``; or it has colours, which name no class, or values above 255.
+        GanzooError: as ``read_image``; or the file has colours, which are not classes, or values above 255.
     """
     if path.suffix.lower() == ".npy":
         return read_array(path, 1)[:, :, 0]
@@ -58,7 +59,7 @@ def read_labels(path: Path) -> np.ndarray:
 
 
 def labels_from_pil(image: Image.Image, path: Path = Path("label map")) -> np.ndarray:
-    """Return an opened image as ``read_labels`` would; ``path`` names it in errors."""
+    """Convert an open image as ``read_labels`` does; ``path`` is its name in errors."""
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         raise GanzooError(
             f"{path}: a label map of mode {image.mode} holds colours, not classes; "
@@ -73,41 +74,41 @@ def labels_from_pil(image: Image.Image, path: Path = Path("label map")) -> np.nd
 
 
 def check_classes(labels: np.ndarray, classes: int, path: Path = Path("label map")) -> np.ndarray:
-    """Return a label map whose values are below ``classes``. Raises GanzooError for others."""
+    """Return the label map unchanged. Raises GanzooError if a value is not below ``classes``."""
     if int(labels.max(initial=0)) >= classes:
         raise GanzooError(f"{path}: it has the class {labels.max()}, and its domain the classes 0 … {classes - 1}")
     return labels
 
 
 def _shows_grey(image: Image.Image) -> bool:
-    """Return whether a palette is one of greys, with one for each class: Pillow saves class maps without any."""
+    """Return whether a palette has a grey for each class in use; class maps that Pillow saves have no palette."""
     palette = np.reshape(image.getpalette() or [], (-1, 3))
     return bool(np.asarray(image).max() < len(palette)) and not _tinted(palette)
 
 
 def _refuse_colours(image: Image.Image, path: Path) -> None:
     pixels = np.asarray(image.convert("RGBA"))
-    found = "colours" if _tinted(pixels[..., :3]) else "transparency" if pixels[..., 3].min() < 255 else None
-    if found:
+    problem = "colours" if _tinted(pixels[..., :3]) else "transparency" if pixels[..., 3].min() < 255 else None
+    if problem:
         raise GanzooError(
-            f"{path}: a mask with {found} (mode {image.mode}) does not say what the foreground is; "
+            f"{path}: a mask with {problem} (mode {image.mode}) does not say what the foreground is; "
             "save it as grey, white where the foreground is, or as a palette PNG of classes"
         )
 
 
 def _tinted(colours: np.ndarray) -> bool:
-    return bool(np.ptp(colours, axis=-1).max() > 8)  # JPEG may leave a grey's channels a little apart
+    return bool(np.ptp(colours, axis=-1).max() > 8)  # JPEG changes the channels of a grey slightly
 
 
 def class_colour(label: int) -> tuple[int, int, int]:
-    """Return a class's colour, 0 … 255 each: black for 0, then hues that stay far from one another.
+    """Return the RGB colour of a class, 0 … 255 each: black for class 0, clearly different hues for the others.
 
     >>> class_colour(0), class_colour(1)
     ((0, 0, 0), (230, 57, 57))
     """
     if label == 0:
         return (0, 0, 0)
-    hue = (label - 1) * 0.6180339887498949 % 1  # by the golden ratio each new hue falls into the largest gap
+    hue = (label - 1) * 0.6180339887498949 % 1  # golden ratio: each new hue lies in the largest gap
     strength, light = ((0.75, 0.9), (0.45, 0.7), (0.9, 0.55))[(label - 1) // 8 % 3]
     red, green, blue = colorsys.hsv_to_rgb(hue, strength, light)
     return (round(red * 255), round(green * 255), round(blue * 255))
@@ -117,23 +118,23 @@ PALETTE = [channel for label in range(256) for channel in class_colour(label)]
 
 
 def argmax_classes(planes: Tensor) -> np.ndarray:
-    """Return the class of each pixel, (H, W) uint8, of (K, H, W): the greatest of its channels."""
+    """Return the class of each pixel, (H, W) uint8: the largest channel of (K, H, W)."""
     return planes.argmax(0).to(torch.uint8).cpu().numpy()
 
 
 def palette_image(labels: np.ndarray) -> Image.Image:
-    """Return a label map (H, W) uint8 as a palette image: its values are the classes, its look their colours."""
+    """Return a label map, (H, W) uint8, as a palette image: pixel values are classes, shown in their colours."""
     image = Image.frombytes("P", (labels.shape[1], labels.shape[0]), np.ascontiguousarray(labels).tobytes())
     image.putpalette(PALETTE)
     return image
 
 
 def colour_classes(planes: Tensor) -> Tensor:
-    """Return one-hot or soft label maps (B, K, H, W) as images (B, 3, H, W) in [−1, 1]."""
+    """Return one-hot or soft label maps, (B, K, H, W), as colour images, (B, 3, H, W) in [−1, 1]."""
     colours = torch.tensor([class_colour(label) for label in range(planes.shape[1])], dtype=torch.float32) / 127.5 - 1
     return colours[planes.argmax(1)].movedim(-1, 1)
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """Return label maps (B, H, W) int64 as networks see them: (B, classes, H, W), 1 in a pixel's class, else −1."""
+    """Convert label maps, (B, H, W) int64, to one-hot tensors, (B, classes, H, W): 1 for a pixel's class, else −1."""
     return F.one_hot(labels, classes).movedim(-1, 1).float() * 2 - 1

@@ -1,4 +1,4 @@
-"""Read, scale and stack images on the CPU, ahead of the steps that need them."""
+"""Read, scale and batch images on the CPU, ahead of the steps that need them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,13 @@ NO_CLASSES: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Batch:
-    """Stacked samples: ``planes`` are uint8 (B, H, W[, C]) arrays by tensor name, ``values`` (B,) float32.
+    """Samples stacked into arrays.
 
-    ``classes`` says of which domains the images are label maps, and how many classes they have.
+    Args:
+        rows: which samples they are.
+        planes: uint8 arrays, (B, H, W) or (B, H, W, C), by tensor name.
+        values: float32 arrays, (B,), by tensor name.
+        classes: the number of classes of each domain whose images are label maps.
     """
 
     rows: Sequence[Row]
@@ -40,35 +44,34 @@ class Batch:
 
 
 class Reader:
-    """Reads samples scaled to the training size, and keeps them in memory as far as the budget goes."""
+    """Reads samples, scales them to the training size, and caches them in memory up to ``images.cache`` MiB."""
 
     def __init__(self, dataset: Dataset, images: ImageSettings, paired: bool = False) -> None:
         self.dataset = dataset
         self.paired = paired
         self.images = images
-        self._kept: dict[tuple[str, str, int, int], Sample] = {}
-        self._room = images.cache * 2**20
+        self._cache: dict[tuple[str, str, int, int], Sample] = {}
+        self._free_bytes = images.cache * 2**20
         self._lock = Lock()
 
     def read(self, split: Split, domain: str, index: int, size: int) -> Sample:
-        """Return one sample, its planes scaled to ``size`` as the settings say."""
+        """Return one sample, scaled to ``size`` as ``images.fit`` says."""
         key = (split, domain, index, size)
-        found = self._kept.get(key)
-        if found is None:
-            labelled = {"image": domain, "target": OTHER[domain]}
-            classes = [plane for plane, whose in labelled.items() if whose in self.dataset.classes]
-            found = scale(self.dataset.sample(split, domain, index), size, self.images.fit, classes)
-            need = sum(
-                plane.nbytes for plane in (found.image, found.target, found.mask, found.labels) if plane is not None
-            )
+        sample = self._cache.get(key)
+        if sample is None:
+            domains = {"image": domain, "target": OTHER[domain]}
+            classes = [plane for plane, shown in domains.items() if shown in self.dataset.classes]
+            sample = scale(self.dataset.sample(split, domain, index), size, self.images.fit, classes)
+            planes = (sample.image, sample.target, sample.mask, sample.labels)
+            size_in_bytes = sum(plane.nbytes for plane in planes if plane is not None)
             with self._lock:
-                if key not in self._kept and need <= self._room:
-                    self._kept[key] = found
-                    self._room -= need
-        return found
+                if key not in self._cache and size_in_bytes <= self._free_bytes:
+                    self._cache[key] = sample
+                    self._free_bytes -= size_in_bytes
+        return sample
 
     def training_batch(self, rows: Sequence[Row], step: int, seed: int) -> Batch:
-        """Read rows with their keyed random crops."""
+        """Read rows of the training split, each cropped at a random place that ``seed``, ``step`` and row determine."""
         size, load = self.images.size, self.images.scale_to
         samples: dict[str, list[Sample]] = {}
         for row in rows:
@@ -81,7 +84,7 @@ class Reader:
         return stack(rows, samples, self.dataset.classes)
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
-        """Read rows scaled to the size that the networks see, cropped in the middle, never varied."""
+        """Read rows scaled to the networks' input size and cropped at the center, without augmentation."""
         size = self.images.size
         samples: dict[str, list[Sample]] = {}
         for row in rows:
@@ -93,29 +96,29 @@ class Reader:
 
 
 def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mapping[str, int] = NO_CLASSES) -> Batch:
-    """Stack samples under the names of their tensors. Raises GanzooError when only some of them have a mask, say."""
+    """Stack the samples of each domain. Raises GanzooError when only some of them have a mask, labels or a target."""
     planes: dict[str, np.ndarray] = {}
     values: dict[str, np.ndarray] = {}
     for domain in samples:
         names = {"image": f"real_{domain}", "target": f"true_{OTHER[domain]}"}
         names |= {"mask": f"given_mask_{domain}", "labels": f"given_labels_{domain}"}
         for attribute, name in names.items():
-            found = [getattr(sample, attribute) for sample in samples[domain]]
-            if all(plane is None for plane in found):
+            arrays = [getattr(sample, attribute) for sample in samples[domain]]
+            if all(array is None for array in arrays):
                 continue
-            for sample, plane in zip(samples[domain], found, strict=True):
-                if plane is None:
+            for sample, array in zip(samples[domain], arrays, strict=True):
+                if array is None:
                     raise GanzooError(f"data: {sample.name} of domain {domain} has no {attribute}, but others have one")
-            planes[name] = np.stack(found)
+            planes[name] = np.stack(arrays)
         for key in samples[domain][0].values:
-            values[f"{key}_{domain}"] = np.array([one.values[key] for one in samples[domain]], dtype=np.float32)
+            values[f"{key}_{domain}"] = np.array([sample.values[key] for sample in samples[domain]], dtype=np.float32)
     return Batch(rows, planes, values, classes)
 
 
 def training_batches(
     reader: Reader, order: Sampler, start: int, stop: int, workers: int
 ) -> Iterator[tuple[int, list[Batch]]]:
-    """Yield (step, micro-batches) from ``start`` to before ``stop``, read ahead by ``workers`` threads."""
+    """Yield (step, micro-batches) for the steps ``start`` … ``stop`` − 1, read ahead by ``workers`` threads."""
 
     def read(step: int) -> list[Batch]:
         return [reader.training_batch(rows, step, order.seed) for rows in order.micro_batches(step)]
@@ -134,7 +137,10 @@ def training_batches(
 
 
 def evaluation_rows(counts: Mapping[str, int], limit: int = 0) -> list[Row]:
-    """Return rows that go through every domain once, a smaller one again and again beside the larger."""
+    """Return rows that go through the larger domain once, and through the smaller one as often as needed.
+
+    Returns at most ``limit`` rows if it is not 0, and no rows if a domain is empty.
+    """
     if not all(counts.values()):
         return []
     longest = min(max(counts.values()), limit or max(counts.values()))
@@ -142,38 +148,41 @@ def evaluation_rows(counts: Mapping[str, int], limit: int = 0) -> list[Row]:
 
 
 def micro_steps(
-    batches: Sequence[Batch], device: torch.device, images: ImageSettings, paired: bool, **about: Any
+    batches: Sequence[Batch], device: torch.device, images: ImageSettings, paired: bool, **fields: Any
 ) -> list[Step]:
-    """Return the steps of micro-batches, on the device and varied there; ``about`` tells their place in the run."""
-    micros = [make_step(batch, device, **about) for batch in batches]
+    """Return the steps of micro-batches on the device, augmented there; ``fields`` go to ``make_step``."""
+    micros = [make_step(batch, device, **fields) for batch in batches]
     for micro in micros:
         augment(micro, images, paired)
     return micros
 
 
-def make_step(batch: Batch, device: torch.device, **about: float | int | bool) -> Step:
-    """Return the step of a batch; ``about`` goes to Step (seed, index, progress, epoch, training)."""
+def make_step(batch: Batch, device: torch.device, **fields: float | int | bool) -> Step:
+    """Return the step of a batch; ``fields`` go to Step (seed, index, progress, epoch, training)."""
     samples: Sequence[int] = [row.sample for row in batch.rows]
     positions = [row.position for row in batch.rows]
-    planes = batch_tensors_on(batch, device)
-    return Step(planes, samples=samples, positions=positions, classes=batch.classes, **about)  # type: ignore[arg-type]
+    planes = batch_to_tensors(batch, device)
+    return Step(planes, samples=samples, positions=positions, classes=batch.classes, **fields)  # type: ignore[arg-type]
 
 
-def batch_tensors_on(batch: Batch, device: torch.device) -> dict[str, Tensor]:
-    """Return the batch on the device: images in [−1, 1], masks (B, 1, H, W) in [0, 1], labels (B, 1, H, W) int64."""
-    found: dict[str, Tensor] = {}
+def batch_to_tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
+    """Convert a batch to tensors on the device.
+
+    Returns images (B, C, H, W) in [−1, 1], masks (B, 1, H, W) in [0, 1], labels (B, 1, H, W) int64, values (B,).
+    """
+    tensors: dict[str, Tensor] = {}
     for name, array in batch.planes.items():
         plane = torch.from_numpy(array)
         if device.type == "cuda":
             plane = plane.pin_memory().to(device, non_blocking=True)
         if name.startswith("given_labels"):
-            found[name] = plane[:, None].long()
+            tensors[name] = plane[:, None].long()
         elif name.startswith("given_mask"):
-            found[name] = plane[:, None].float() / 255
+            tensors[name] = plane[:, None].float() / 255
         elif name[-1] in batch.classes:
-            found[name] = one_hot(plane[..., 0].long(), batch.classes[name[-1]])
+            tensors[name] = one_hot(plane[..., 0].long(), batch.classes[name[-1]])
         else:
-            found[name] = plane.permute(0, 3, 1, 2).float() / 127.5 - 1
+            tensors[name] = plane.permute(0, 3, 1, 2).float() / 127.5 - 1
     for name, array in batch.values.items():
-        found[name] = torch.from_numpy(array).to(device)
-    return found
+        tensors[name] = torch.from_numpy(array).to(device)
+    return tensors

@@ -1,4 +1,4 @@
-"""Which images make which step: a pure function of seed and step, so that nothing about it needs saving."""
+"""Choose the images of each training step: a pure function of seed and step, so no state needs saving."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from ganzoo.randomness import keyed
 
 
 def image_counts(dataset: Dataset, split: Split) -> dict[str, int]:
-    """Return how many images each domain has in a split."""
+    """Return the number of images of each domain in a split."""
     return {domain: dataset.count(split, domain) for domain in dataset.channels}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a batch: its index among all samples of the run, its place in the global batch, its images."""
+    """One row of a batch.
+
+    Args:
+        sample: its index among all samples of the run.
+        position: its index in the global batch.
+        indices: the index of its image, for each domain.
+    """
 
     sample: int
     position: int
@@ -29,11 +35,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Sampler:
-    """The order of a run's images, over processes and accumulation.
+    """The order of a run's images, for all processes and micro-batches.
 
-    Domain A runs through shuffled indices, again and again; the partner from B is drawn uniformly with replacement,
-    or, for paired data, is the one of the same index. An epoch takes max(|A|, |B|) samples, less the remainder of the
-    last batch (Zhu et al. 2017, as released). Raises GanzooError when a domain is smaller than the global batch.
+    Domain A goes through shuffled indices again and again. The image of B is drawn uniformly with replacement; for
+    paired data it has the index of A's image. An epoch has max(|A|, |B|) samples, rounded down to whole global batches
+    (Zhu et al. 2017, released code). Raises GanzooError when a domain has fewer images than a global batch.
     """
 
     counts: Mapping[str, int]
@@ -55,23 +61,23 @@ class Sampler:
 
     @property
     def global_batch(self) -> int:
-        """Samples of each domain in one step."""
+        """Number of samples of each domain in one step."""
         return self.batch * self.accumulate * self.processes
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in one pass over the larger domain."""
+        """Number of steps in one pass over the larger domain."""
         return max(self.counts.values()) // self.global_batch
 
     def micro_batches(self, step: int) -> list[list[Row]]:
-        """Return this process's rows of a step, one list a micro-batch."""
+        """Return the rows of a step for this process, one list for each micro-batch."""
         return [
             [self.row(step, (micro * self.processes + self.rank) * self.batch + place) for place in range(self.batch)]
             for micro in range(self.accumulate)
         ]
 
     def row(self, step: int, position: int) -> Row:
-        """Return the row at a place of the global batch of a step."""
+        """Return the row at a position of a step's global batch."""
         sample = step * self.global_batch + position
         epoch, within = divmod(step, self.steps_per_epoch)
         turn, place = divmod(within * self.global_batch + position, self.counts["A"])

@@ -1,4 +1,4 @@
-"""Scale, crop, flip, rotate and recolour images with their masks and label maps."""
+"""Scale, crop, flip, rotate and change the colours of images, together with their masks and label maps."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PLANES = {
     "target": Image.Resampling.BICUBIC,
     "mask": Image.Resampling.BILINEAR,
 }
-"""How each plane is resampled; Pillow widens the kernel when it shrinks, so nothing aliases. Labels: nearest."""
+"""How each array is resampled (labels: nearest). Pillow widens the kernel to shrink an image, so nothing aliases."""
 
 
 def scale(sample: Sample, size: int, fit: str, classes: Collection[str] = ()) -> Sample:
-    """Scale to ``size`` × ``size`` (``stretch``) or so that the shorter side is ``size`` (``cover``).
+    """Scale a sample to ``size`` × ``size`` (``stretch``), or its shorter side to ``size`` (``cover``).
 
-    ``classes`` names those of the planes ``image`` and ``target`` that hold classes, which are never mixed.
+    ``classes`` names which of ``image`` and ``target`` are label maps; those are resampled by nearest neighbour.
     """
     height, width = sample.image.shape[:2]
     if fit == "stretch":
@@ -36,9 +36,11 @@ def scale(sample: Sample, size: int, fit: str, classes: Collection[str] = ()) ->
         target = (max(size, round(height * factor)), max(size, round(width * factor)))
     if (height, width) == target:
         return sample
-    ways = PLANES | dict.fromkeys(classes, Image.Resampling.NEAREST)
+    resampling = PLANES | dict.fromkeys(classes, Image.Resampling.NEAREST)
     scaled: dict[str, Any] = {
-        name: resize(plane, target, how) for name, how in ways.items() if (plane := getattr(sample, name)) is not None
+        name: resize(plane, target, how)
+        for name, how in resampling.items()
+        if (plane := getattr(sample, name)) is not None
     }
     if sample.labels is not None:
         scaled["labels"] = resize(sample.labels, target, Image.Resampling.NEAREST)
@@ -46,14 +48,14 @@ def scale(sample: Sample, size: int, fit: str, classes: Collection[str] = ()) ->
 
 
 def crop(sample: Sample, top: int, left: int, size: int) -> Sample:
-    """Cut the square of side ``size`` at (top, left) out of every plane."""
+    """Crop every array of a sample to the square of side ``size`` at (top, left)."""
     window = np.s_[top : top + size, left : left + size]
     planes: dict[str, Any] = {name: getattr(sample, name) for name in ("image", "target", "mask", "labels")}
     return replace(sample, **{name: plane[window] for name, plane in planes.items() if plane is not None})
 
 
 def resize(plane: np.ndarray, shape: tuple[int, int], how: Image.Resampling) -> np.ndarray:
-    """Resize an (H, W) or (H, W, C) uint8 array, any C, to (shape[0], shape[1])."""
+    """Resize a uint8 array, (H, W) or (H, W, C) with any C, to the height and width in ``shape``."""
     if plane.ndim == 2:
         return np.asarray(Image.fromarray(plane).resize(shape[::-1], how))
     if plane.shape[2] == 3:
@@ -62,9 +64,9 @@ def resize(plane: np.ndarray, shape: tuple[int, int], how: Image.Resampling) -> 
 
 
 def augment(step: Step, images: ImageSettings, paired: bool) -> None:
-    """Flip, rotate and recolour the step's images in place; paired domains are treated alike.
+    """Flip, rotate and change the colours of a step's images in place; both images of a pair change alike.
 
-    An image's mask, label map and target take the same flip and rotation; colour changes only images.
+    An image's mask, label map and target get the same flip and rotation; colours change only in images.
     """
     for domain, other in OTHER.items():
         if f"real_{domain}" not in step:
@@ -79,26 +81,26 @@ def augment(step: Step, images: ImageSettings, paired: bool) -> None:
         if images.rotate:
             angles = step.rng(f"rotate{key}").uniform(low=-images.rotate, high=images.rotate)
             for name in planes:
-                step[name] = _rotate(step[name], angles, exactly=name[-1] in step.classes)
+                step[name] = _rotate(step[name], angles, nearest=name[-1] in step.classes)
         if images.color:
             factors = step.rng(f"color{key}").uniform(3, low=1 - images.color, high=1 + images.color)
             for name in planes[: 1 + (names[1] in step)]:
                 if name[-1] not in step.classes:
-                    step[name] = _recolour(step[name], factors)
+                    step[name] = _change_colours(step[name], factors)
 
 
-def _rotate(plane: Tensor, degrees: Tensor, *, exactly: bool = False) -> Tensor:
+def _rotate(plane: Tensor, degrees: Tensor, *, nearest: bool = False) -> Tensor:
     from kornia.geometry.transform import get_rotation_matrix2d, warp_affine  # takes seconds to import
 
     height, width = plane.shape[-2:]
     center = torch.tensor([[(width - 1) / 2, (height - 1) / 2]]).expand(len(plane), 2)
     matrix = get_rotation_matrix2d(center, degrees, torch.ones(len(plane), 2)).to(plane.device)
-    mode = "nearest" if exactly or not plane.is_floating_point() else "bilinear"
-    turned = warp_affine(plane.float(), matrix, (height, width), mode=mode, padding_mode="reflection")
-    return turned.to(plane.dtype)
+    mode = "nearest" if nearest or not plane.is_floating_point() else "bilinear"
+    rotated = warp_affine(plane.float(), matrix, (height, width), mode=mode, padding_mode="reflection")
+    return rotated.to(plane.dtype)
 
 
-def _recolour(image: Tensor, factors: Tensor) -> Tensor:
+def _change_colours(image: Tensor, factors: Tensor) -> Tensor:
     from kornia.enhance import adjust_brightness_accumulative, adjust_contrast, adjust_saturation
 
     brightness, contrast, saturation = factors.to(image.device).unbind(1)

@@ -1,4 +1,4 @@
-"""What a data set gives."""
+"""The interface of data sets: Dataset and Sample."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy as np
 
 Split = Literal["train", "validation", "test"]
 OTHER: Mapping[str, str] = MappingProxyType({"A": "B", "B": "A"})
-"""The other domain."""
+"""Maps each domain to the other one."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image as a data set holds it. Every plane has the image's height and width.
+    """One image of a data set. All arrays have the image's height and width.
 
     Args:
         image: (H, W, C) uint8.
-        name: unique within split and domain; for files the path below the domain's folder.
-        mask: (H, W) uint8, 0 … 255, the foreground that the data set gives.
-        labels: (H, W) uint8, class indices.
-        target: (H, W, C') uint8, the same scene in the other domain, where it is known.
-        values: numbers for metrics, such as the digit that is shown.
+        name: unique within split and domain; for files the path relative to the domain's folder.
+        mask: (H, W) uint8, 0 … 255, the foreground, if the data set knows it.
+        labels: (H, W) uint8, the class of each pixel.
+        target: (H, W, C') uint8, the same scene in the other domain, if it is known.
+        values: numbers for metrics, such as the digit that an image shows.
     """
 
     image: np.ndarray
@@ -37,7 +37,7 @@ class Sample:
 
 
 class Dataset(ABC):
-    """Images of two domains, or one, in up to three splits. It reads; scaling, cropping and order are ganzoo's.
+    """Images of one or two domains in up to three splits. It only reads them; ganzoo scales, crops and shuffles.
 
     >>> class Noise(Dataset):
     ...     def __init__(self, *, count: int = 4) -> None:
@@ -54,19 +54,19 @@ class Dataset(ABC):
     paired: bool = False
     """Whether image i of A and image i of B show the same scene."""
     channels: Mapping[str, int] = {"A": 3, "B": 3}
-    """Domain → channels of its images; supervised data may have A alone."""
+    """Maps each domain to the number of channels of its images; supervised data may have only A."""
     classes: Mapping[str, int] = MappingProxyType({})
-    """Domain → K, where its images are label maps: samples have them as (H, W, 1) of 0 … K − 1, networks one-hot, K
-    channels of −1 and 1. ``channels`` then says K, too."""
+    """Maps each domain of label maps to its number of classes K. Samples hold (H, W, 1) with values 0 … K − 1;
+    networks get K one-hot channels of −1 and 1. ``channels`` must be K as well."""
 
-    drawn: str = ""
-    """What its images follow from besides its code, where they are drawn and not read. Processors round differently,
-    so that pixels cannot tell whether they are the same images."""
+    version: str = ""
+    """Cache key for procedurally generated data: the options that the images depend on. Empty for data that is read;
+    its pixels are the key. Generated pixels are not, as processors round differently."""
 
     @abstractmethod
     def count(self, split: Split, domain: str) -> int:
-        """Return how many images there are; 0 when the split is not there."""
+        """Return the number of images of a domain; 0 if the split does not exist."""
 
     @abstractmethod
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image. Raises GanzooError with the file's path when it cannot be read."""
+        """Read one image. Raises GanzooError, with the file's path, when it cannot be read."""

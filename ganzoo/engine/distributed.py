@@ -106,9 +106,3 @@ def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.M
             "batch norm over several CPU processes is not supported by torch: use one process, or another norm"
         )
     return nn.SyncBatchNorm.convert_sync_batchnorm(network)
-
-
-def default_device() -> torch.device:
-    """Return the device for work outside a run: the accelerator if there is one, else the CPU."""
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found or torch.device("cpu")

@@ -15,12 +15,12 @@ from ganzoo.build import Experiment
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.label_maps import mask_from_pil, read_mask
 from ganzoo.engine.checkpoint import load_network, network_file, read_progress, select_checkpoint
-from ganzoo.engine.distributed import default_device
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
+from ganzoo.utils.device import default_device
 
 TRANSLATED = "translated"
 """The name of a translation in its step."""

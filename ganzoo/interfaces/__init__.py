@@ -13,7 +13,7 @@ from ganzoo.data.loader import Reader, evaluation_rows
 from ganzoo.data.sampler import Row
 from ganzoo.data.transforms import scale
 from ganzoo.data.types import OTHER, Dataset, Sample, Split
-from ganzoo.errors import GanzooError, one_line, suggest
+from ganzoo.errors import GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
 from ganzoo.interfaces.batching import forward_together
 from ganzoo.interfaces.callback import Callback, RunInfo
@@ -28,11 +28,12 @@ from ganzoo.masks.postprocess import MaskTransform, blurred
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.step import Step
-from ganzoo.utils.atomic import find_complete, flush_to_disk, replace_folder, sibling_path
+from ganzoo.utils.atomic import find_complete, flush_to_disk, lock_file, replace_folder, sibling_path
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
+from ganzoo.utils.device import default_device
 from ganzoo.utils.formatting import format_bytes
-from ganzoo.utils.jsonl import differences
+from ganzoo.utils.jsonl import differences, to_plain
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -52,6 +53,7 @@ __all__ = [
     "Method",
     "MethodWrapper",
     "Metric",
+    "MissingResourceError",
     "Optim",
     "Output",
     "Phase",
@@ -66,6 +68,7 @@ __all__ = [
     "Step",
     "blurred",
     "cache_folder",
+    "default_device",
     "differences",
     "discriminator_loss",
     "evaluation_rows",
@@ -79,6 +82,7 @@ __all__ = [
     "halvings",
     "keyed",
     "linear_decay",
+    "lock_file",
     "one_line",
     "read_image",
     "read_labels",
@@ -88,6 +92,7 @@ __all__ = [
     "sibling_path",
     "suggest",
     "to_float",
+    "to_plain",
     "to_uint8",
     "torch_seed",
     "write_image",

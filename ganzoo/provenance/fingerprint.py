@@ -162,8 +162,8 @@ def data_key(dataset: Dataset, split: Split) -> str:
 
     Of images that are drawn it is of what they follow from; their code has a checksum of its own, as a plugin.
     """
-    if dataset.drawn:
-        return _short(f"{dataset.drawn}, {split}")
+    if dataset.version:
+        return _short(f"{dataset.version}, {split}")
 
     def of(item: tuple[str, int]) -> str:
         sample = dataset.sample(split, *item)

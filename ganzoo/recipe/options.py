@@ -13,7 +13,6 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import to_jsonable_python
 from typing_extensions import is_typeddict
 
 from ganzoo.errors import GanzooError, one_line, suggest
@@ -127,11 +126,6 @@ def build(component: Component, *args: Any, **options: Any) -> Any:
     if problems:
         raise GanzooError("\n".join(f"{component.kind} {component.name!r}: {problem.message}" for problem in problems))
     return target(*args, **checked)
-
-
-def plain(value: Any) -> Any:
-    """Return a value as YAML and JSON can hold it: paths as texts, tuples as lists, settings as mappings."""
-    return to_jsonable_python(value, fallback=str)
 
 
 def _validate(hint: Any, value: Any) -> Any:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganzoo.recipe.options import plain
 from ganzoo.registry import Component
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
+from ganzoo.utils.jsonl import to_plain
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Part:
 
     def resolved(self) -> dict[str, Any]:
         """Return the part as plain data, with every option written out."""
-        return {self.component.kind: self.component.name, **plain(self.options), **plain(self.kind_options)}
+        return {self.component.kind: self.component.name, **to_plain(self.options), **to_plain(self.kind_options)}
 
 
 @dataclass(kw_only=True)
@@ -72,11 +72,13 @@ class Recipe:
             "maskers": {role: part.resolved() for role, part in self.maskers.items()},
             "losses": {name: part.resolved() for name, part in self.losses.items()},
             "data": self.data.resolved(),
-            "images": plain(asdict(self.images)),
-            "train": {key: value for key, value in plain(asdict(self.train)).items() if key not in _unset(self.train)},
+            "images": to_plain(asdict(self.images)),
+            "train": {
+                key: value for key, value in to_plain(asdict(self.train)).items() if key not in _unset(self.train)
+            },
             "evaluate": {
                 "metrics": [part.resolved() for part in self.metrics],
-                **plain(asdict(self.evaluate)),
+                **to_plain(asdict(self.evaluate)),
             },
         }
 

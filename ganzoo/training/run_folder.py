@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 from safetensors.torch import save_file
@@ -18,7 +19,7 @@ from ganzoo.engine.checkpoint import PROGRESS, read_progress, repair_checkpoint
 from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import RESUMABLE
-from ganzoo.utils.atomic import flush_to_disk, lock_file
+from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file
 from ganzoo.utils.jsonl import JsonLines, differences, write_text
 
 SHAPING = ("processes", "images", "weights", "sources")
@@ -41,7 +42,7 @@ class RunFolder:
         self.metrics = JsonLines(path / "metrics.jsonl")
         self.events = JsonLines(path / "events.jsonl")
         self.results = JsonLines(path / "results.jsonl")
-        self.lock: IO[str] | None = None
+        self.lock: ProcessLock | None = None
 
     def checkpoint(self, name: str) -> Path:
         """Return the folder of a checkpoint: ``last``, ``best`` or ``step-N``."""
@@ -54,14 +55,13 @@ class RunFolder:
 
     def set_aside(self) -> None:
         """Rename the folder of an earlier run. Raises BusyError while another process trains it."""
-        lock = self._locked()
-        try:
-            self.path.rename(_free_name(self.path))
-        except OSError as error:
-            raise GanzooError(f"{self.path}: cannot be renamed: {error.strerror}") from None
-        finally:
-            if lock:
-                lock.close()
+        with self._locked() as lock:
+            if sys.platform == "win32":  # there a folder with an open file cannot be renamed
+                lock.release()
+            try:
+                self.path.rename(_free_name(self.path))
+            except OSError as error:
+                raise GanzooError(f"{self.path}: cannot be renamed: {error.strerror}") from None
 
     def describe(
         self, recipe: Path, resolved: Mapping[str, Any], environment: Mapping[str, Any]
@@ -115,9 +115,9 @@ class RunFolder:
     def close(self) -> None:
         """Release the lock."""
         if self.lock:
-            self.lock.close()
+            self.lock.release()
 
-    def _locked(self) -> IO[str] | None:
+    def _locked(self) -> ProcessLock:
         busy = f"{self.path}: another process is training this run; wait for it, or give --name"
         return lock_file(self.path / ".lock", busy)
 

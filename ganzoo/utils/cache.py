@@ -1,4 +1,4 @@
-"""Where ganzoo keeps what it can make or fetch again."""
+"""Locate the folder for files that ganzoo can compute or download again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return the folder: ``GANZOO_CACHE``, or ``ganzoo`` in ``XDG_CACHE_HOME``, or ``~/.cache/ganzoo``."""
+    """Return ``GANZOO_CACHE`` if it is set, else the user's cache folder of the system.
+
+    On Linux that is ``XDG_CACHE_HOME/ganzoo``, or ``~/.cache/ganzoo``.
+    """
     own = os.environ.get("GANZOO_CACHE")
     if own:
         return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganzoo"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ganzoo", appauthor=False)

@@ -1,4 +1,4 @@
-"""What a run shows while it trains: a live line on a terminal, plain lines elsewhere, a panel at the end."""
+"""Print messages and training progress: a live line on a terminal, plain lines elsewhere. Used by all commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganzoo.utils.formatting import format_clock
 
 
 class Console:
-    """Prints for the main process; the others are quiet."""
+    """Prints to standard output; ``quiet`` prints nothing, for all processes but the main one."""
 
     def __init__(self, quiet: bool = False, file: IO[str] | None = None) -> None:
         self.rich = rich.console.Console(quiet=quiet, file=file or sys.stdout, highlight=False, soft_wrap=True)
@@ -25,19 +25,19 @@ class Console:
         self.rich.print(text, markup=False)
 
     def panel(self, title: str, lines: list[str]) -> None:
-        """Print lines in a frame."""
+        """Print lines in a titled frame; outside a terminal below a titled rule."""
         if self.rich.is_terminal:
             self.rich.print(Panel("\n".join(lines).replace("[", r"\["), title=title, expand=False))
         else:
             self.say("\n".join([f"— {title} —", *lines]))
 
     def progress(self, total: int, done: int) -> ProgressLine:
-        """Return the line that shows how training goes."""
+        """Return the progress line of a training run: ``done`` of ``total`` steps."""
         return ProgressLine(self, total, done)
 
 
 class ProgressLine:
-    """Steps, images/s, the share of time spent waiting for data, losses and time left."""
+    """Shows steps, images/s, the share of time spent waiting for data, losses and time left."""
 
     def __init__(self, console: Console, total: int, done: int) -> None:
         self.console = console
@@ -68,12 +68,20 @@ class ProgressLine:
             self.live.stop()
 
     def advance(self, step: int) -> None:
-        """Show that a step is done."""
+        """Show how many steps are done."""
         if self.live and self.task is not None:
             self.live.update(self.task, completed=step)
 
     def report(self, step: int, losses: Mapping[str, float], images_per_s: float, waiting: float, left: float) -> None:
-        """Show the figures of a logging interval: images a second, share of time waiting, seconds left."""
+        """Show the values of a logging interval.
+
+        Args:
+            step: steps done.
+            losses: mean losses, by ``phase/name``.
+            images_per_s: images per second.
+            waiting: share of the time spent waiting for data, from 0 to 1.
+            left: estimated seconds left.
+        """
         shown = " ".join(f"{name.rpartition('/')[2]} {value:.3g}" for name, value in losses.items())
         speed = f"{images_per_s:.1f} images/s, waiting for data {waiting:.0%}"
         if self.live and self.task is not None:

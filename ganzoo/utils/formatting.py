@@ -1,10 +1,10 @@
-"""Bytes and seconds, as a reader takes them in."""
+"""Format bytes and seconds for people."""
 
 from __future__ import annotations
 
 
 def format_bytes(count: float) -> str:
-    """Return bytes as a reader takes them in.
+    """Return a number of bytes with a binary unit.
 
     >>> format_bytes(471_000_000), format_bytes(64 * 2**30), format_bytes(900)
     ('449 MiB', '64 GiB', '0.9 KiB')
@@ -16,9 +16,9 @@ def format_bytes(count: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a time as a reader takes it in.
+    """Return a duration in its largest fitting unit.
 
-    >>> [format_duration(one) for one in (9, 130, 7300, 8_000_000)]
+    >>> [format_duration(seconds) for seconds in (9, 130, 7300, 8_000_000)]
     ['9 s', '2 min', '2 h', '93 days']
     """
     for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
@@ -28,7 +28,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_clock(seconds: float) -> str:
-    """Write a duration: 75 s is 1:15, 2 h is 2:00:00.
+    """Return a duration as a clock shows it: minutes:seconds, or hours:minutes:seconds.
 
     >>> format_clock(75), format_clock(7200)
     ('1:15', '2:00:00')

@@ -1,4 +1,4 @@
-"""A run's JSON lines: appended as things happen, cut back to the checkpoint when the run resumes."""
+"""Append to, read and truncate files of JSON lines; write text files; compare nested settings."""
 
 from __future__ import annotations
 
@@ -10,69 +10,85 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from ganzoo.errors import GanzooError
 
 
 class JsonLines:
-    """A file of one JSON object a line."""
+    """A file with one JSON object per line, such as a run's ``metrics.jsonl``."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
     def append(self, **fields: Any) -> None:
-        """Write one line, with the time. Raises GanzooError when the disk is full."""
+        """Append one line with these fields and the time (UTC). Raises GanzooError when the disk is full."""
         line = json.dumps({**fields, "time": datetime.now(UTC).isoformat(timespec="seconds")}, ensure_ascii=False)
         try:
             with self.file.open("ab+") as file:
                 if file.tell():
                     file.seek(-1, os.SEEK_END)
-                    line = line if file.read(1) == b"\n" else f"\n{line}"  # one that a kill cut short ends here
+                    line = line if file.read(1) == b"\n" else f"\n{line}"  # end a line that a kill cut short
                 file.write(f"{line}\n".encode(errors="replace"))
         except OSError as error:
             raise GanzooError(
-                f"{self.file}: cannot be written: {error.strerror}; make room, then give the same command again to go "
-                "on from the last checkpoint"
+                f"{self.file}: cannot be written: {error.strerror}; free some space, then run the same command again "
+                "to resume from the last checkpoint"
             ) from None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         if not self.file.is_file():
             return
-        for line in self.file.read_bytes().split(b"\n"):  # no other character ends a line: texts may hold U+2028
+        for line in self.file.read_bytes().split(b"\n"):  # only \n ends a line: texts may contain U+2028
             try:
                 yield json.loads(line)
-            except ValueError:  # a line cut short by a kill
+            except ValueError:  # a line that a kill cut short
                 continue
 
     def cut(self, step: int) -> None:
-        """Drop the lines past a step, and a broken last one: the resumed run writes them again."""
-        lines = [json.dumps(one, ensure_ascii=False) for one in self if one.get("step", 0) <= step]
+        """Remove the lines after a step, and broken lines: a resumed run writes them again."""
+        lines = [json.dumps(fields, ensure_ascii=False) for fields in self if fields.get("step", 0) <= step]
         write_text(self.file, "".join(line + "\n" for line in lines))
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a small file aside, then rename it into place; what is no character becomes ``?``. Raises GanzooError."""
-    aside = file.with_name(f".{file.name}.new")
+    """Write a text file atomically: first a temporary file, then a rename.
+
+    Characters that UTF-8 cannot encode become ``?``. Raises GanzooError when the file cannot be written.
+    """
+    temporary = file.with_name(f".{file.name}.new")
     try:
-        aside.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(aside, file)
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+        os.replace(temporary, file)
     except OSError as error:
         with suppress(OSError):
-            aside.unlink()
+            temporary.unlink()
         raise GanzooError(f"{file}: cannot be written: {error.strerror}") from None
 
 
+def to_plain(value: Any) -> Any:
+    """Return a value in the types of YAML and JSON: paths as texts, tuples as lists, settings as mappings.
+
+    >>> to_plain({"size": (64, 64), "root": Path("photos")})
+    {'size': [64, 64], 'root': 'photos'}
+    """
+    return to_jsonable_python(value, fallback=str)
+
+
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> list[tuple[str, Any, Any]]:
-    """Return (key path, before, now) for everything in which two nested mappings differ.
+    """Return (key path, value before, value now) for each leaf that differs between two nested mappings.
+
+    A key that one of them lacks counts as None there.
 
     >>> differences({"train": {"lr": 1}}, {"train": {"lr": 2}})
     [('train.lr', 1, 2)]
     """
-    found = []
+    changes = []
     for key in dict.fromkeys([*before, *now]):
-        here = f"{path}.{key}" if path else str(key)
+        key_path = f"{path}.{key}" if path else str(key)
         old, new = before.get(key), now.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += differences(old, new, here)
+            changes += differences(old, new, key_path)
         elif old != new:
-            found.append((here, old, new))
-    return found
+            changes.append((key_path, old, new))
+    return changes

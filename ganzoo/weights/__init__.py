@@ -1,12 +1,12 @@
-"""Weights that others trained: listed with their checksums, fetched once, checked whenever they are read.
+"""Pretrained weights: plugins list them with checksums; they are downloaded once and verified whenever they are read.
 
-``find("torchvision/alexnet")`` returns the file, wherever it lies. A plugin lists its own by
-``registry.add_weights(file)``; see ``manifest.py`` for what stands in such a file.
+``find("torchvision/alexnet")`` returns the local file. A plugin lists its own files with
+``registry.add_weights(file)``; ``manifest.py`` describes the format. ``listed()`` returns all listed files.
 """
 
 from __future__ import annotations
 
 from ganzoo.weights.manifest import WeightsFile
-from ganzoo.weights.store import find
+from ganzoo.weights.store import find, listed
 
-__all__ = ["WeightsFile", "find"]
+__all__ = ["WeightsFile", "find", "listed"]

@@ -1,4 +1,4 @@
-"""Fetch a file over HTTP: gone on with where it was cut off, tried again within limits, checked as it comes."""
+"""Download a file over HTTP, with resume, retries and checksum verification."""
 
 from __future__ import annotations
 
@@ -18,123 +18,128 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from ganzoo.errors import MissingResourceError
 from ganzoo.utils.atomic import flush_to_disk
 from ganzoo.utils.formatting import format_bytes
+from ganzoo.weights.manifest import WeightsFile
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-    from ganzoo.weights.manifest import WeightsFile
-
 TRIES = 4
-"""In a row that bring nothing new."""
+"""Consecutive tries without new bytes before the download fails."""
 PAUSE = 1.0
-"""Seconds before the second try; then twice as long each time."""
+"""Seconds before the second try; the pause doubles with each further try."""
 TIMEOUT = 30.0
-"""Seconds without a byte."""
+"""Seconds without a byte before a connection counts as broken."""
 CHUNK = 2**20
 
 
-Show = Callable[[int, int], None]
-"""Tells how many bytes are there, of how many; 0 where that is not known."""
+ShowProgress = Callable[[int, int], None]
+"""Takes the number of bytes received, and of all bytes; 0 where that is unknown."""
 
 
 def download(entry: WeightsFile, part: Path) -> str:
-    """Fetch a file into ``part``, going on with what is there; return its checksum.
+    """Download a file to ``part``, resuming from its present contents; return its sha256 in hex.
 
     Args:
-        entry: what is fetched.
-        part: where to, in a folder that is there. No other process may write it meanwhile. It stays when the
-            connection fails, and does not when the checksum is another.
+        entry: the file.
+        part: the path of the partial file, in an existing folder. No other process may write it at the same time. It
+            stays when the connection fails, and is deleted when the checksum is wrong.
 
     Raises:
-        GanzooError: it cannot be had, with the way out.
+        MissingResourceError: the download failed; the message says how to add the file without it.
         OSError: ``part`` cannot be written.
     """
     tries, furthest, transfer = 0, 0, Transfer(entry, part)
-    with showing(entry.name) as show:
+    with progress_bar(entry.name) as show:
         while True:
             try:
                 return transfer.attempt(show)
-            except _TransferError as cut:
-                reached = _length(part)
-                tries = 1 if reached > furthest else tries + 1
-                furthest = max(furthest, reached)
-                if cut.lasting or tries == TRIES:
+            except _TransferError as error:
+                received = _length(part)
+                tries = 1 if received > furthest else tries + 1
+                furthest = max(furthest, received)
+                if error.permanent or tries == TRIES:
                     raise MissingResourceError(
-                        f"{entry.name} cannot be fetched: {cut}; {way_out(entry, part.parent)}"
+                        f"{entry.name} cannot be fetched: {error}; {manual_instructions(entry, part.parent)}"
                     ) from None
                 time.sleep(PAUSE * 2 ** (tries - 1))
 
 
-def way_out(entry: WeightsFile, folder: Path) -> str:
-    """Say what a user does who has no connection here."""
-    known = [f"sha256 {entry.sha256}{'' if entry.whole else '…'}"] if entry.sha256 else ["no sha256 is published"]
-    known += [f"{entry.size:,} bytes"] if entry.size else []
+def manual_instructions(entry: WeightsFile, folder: Path) -> str:
+    """Return how to add the file without a connection: its address, checksum, size, name and folder."""
+    checksum = f"sha256 {entry.sha256}{'' if entry.checksum_is_complete else '…'}"
+    details = [checksum if entry.sha256 else "no sha256 is published"]
+    details += [f"{entry.size:,} bytes"] if entry.size else []
     return (
-        f"bring it yourself: {entry.address} ({', '.join(known)}), as {entry.file}, into {folder} or into the folder "
+        f"bring it yourself: {entry.address} ({', '.join(details)}), as {entry.file}, into {folder} or into the folder "
         "that GANZOO_WEIGHTS names"
     )
 
 
 class _TransferError(Exception):
-    """The connection failed, with what it is that failed; ``lasting`` where trying again would not help."""
+    """An attempt failed, for the reason in the message; ``permanent`` where another attempt would fail as well."""
 
-    def __init__(self, why: str, lasting: bool = False, status: int = 0) -> None:
-        super().__init__(why)
-        self.lasting = lasting
+    def __init__(self, message: str, permanent: bool = False, status: int = 0) -> None:
+        super().__init__(message)
+        self.permanent = permanent
         self.status = status
-        """What the server answered with; 0 where it is not that."""
+        """The HTTP status that was the reason; 0 for other reasons."""
 
 
-class Guarded(HTTPRedirectHandler):
-    """Is not led from https to http, where anybody could put another file in the place of one without checksum."""
+class SecureRedirects(HTTPRedirectHandler):
+    """Refuses redirects from https to http, where an attacker could replace a file without a known checksum."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
-        """Return the request for the next address. Raises _TransferError for one that is not safe."""
+        """Return the request for the next address. Raises _TransferError for one that is not secure."""
         if req.type == "https" and not newurl.lower().startswith("https:"):
             fp.close()
-            raise _TransferError(f"it leads from https to {newurl}, where anybody could change it", lasting=True)
+            raise _TransferError(f"it redirects from https to {newurl}, which is not secure", permanent=True)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-urlopen = build_opener(Guarded).open
+urlopen = build_opener(SecureRedirects).open
 
 
 class Transfer:
-    """One file that is on its way, over as many connections as it takes."""
+    """The download of one file, over one or more connections."""
 
     def __init__(self, entry: WeightsFile, part: Path) -> None:
         self.entry = entry
         self.part = part
         self.etag = ""
-        """What the server calls the version that the part is of, as far as this process knows."""
+        """The server's tag for the version that ``part`` holds; empty if this process does not know it."""
 
-    def attempt(self, show: Show) -> str:
-        """Connect, and take what comes; return the checksum. Raises _TransferError, or OSError where it writes."""
-        # What an earlier process left may be of another version, which only a checksum or the server's tag would tell.
-        here = _length(self.part) if self.entry.sha256 or self.etag else 0
+    def attempt(self, show: ShowProgress) -> str:
+        """Connect and receive the rest of the file; return its sha256.
+
+        Raises _TransferError when the connection fails or the checksum is wrong, OSError when writing fails.
+        """
+        # A part of an earlier process may be of another version; only a checksum or the server's tag can detect that.
+        start = _length(self.part) if self.entry.sha256 or self.etag else 0
         try:
-            answer = self.connect(here)
-        except _TransferError as refused:
-            if refused.status != 416:
+            response = self.connect(start)
+        except _TransferError as error:
+            if error.status != 416:
                 raise
-            return self.whole(refused)
-        with answer:
-            if here and not self.continues(answer, here):
-                here = 0
-            self.etag = _strong(answer.headers.get("ETag"))
-            length = answer.headers.get("Content-Length") or ""
-            coming = int(length) if length.isdecimal() else 0
-            total = here + coming if coming else self.entry.size
+            return self.verify_complete(error)
+        with response:
+            if start and not self.resumes(response, start):
+                start = 0
+            self.etag = _strong_etag(response.headers.get("ETag"))
+            length = response.headers.get("Content-Length") or ""
+            remaining = int(length) if length.isdecimal() else 0
+            total = start + remaining if remaining else self.entry.size
             if not (total or self.entry.sha256):
-                raise _TransferError("the server does not say how long it is, and nothing else is known", lasting=True)
-            digest = self.begun(here)
-            done = here
-            with self.part.open("r+b" if here else "wb", buffering=0) as file:
-                file.seek(here)
+                raise _TransferError(
+                    "the server does not report its length, and its checksum is unknown", permanent=True
+                )
+            digest = self.digest_of_part(start)
+            done = start
+            with self.part.open("r+b" if start else "wb", buffering=0) as file:
+                file.seek(start)
                 show(done, total)
-                for chunk in chunks(answer):
+                for chunk in chunks(response):
                     digest.update(chunk)
                     view = memoryview(chunk)
                     while view:
@@ -145,71 +150,80 @@ class Transfer:
             raise _TransferError(f"the connection ended after {format_bytes(done)} of {format_bytes(total)}")
         if not digest.hexdigest().startswith(self.entry.sha256):
             self.part.unlink()
-            wrong = f"what came has the sha256 {digest.hexdigest()}, not {self.entry.sha256}"
-            raise _TransferError(wrong, lasting=not here)  # what was gone on with may have been wrong before
+            message = f"the received file has the sha256 {digest.hexdigest()}, not {self.entry.sha256}"
+            raise _TransferError(message, permanent=not start)  # a resumed part may have been wrong before
         flush_to_disk(self.part)
         return digest.hexdigest()
 
-    def whole(self, refused: _TransferError) -> str:
-        """Return the checksum of a part from whose end on there is nothing: it is whole, or of something else."""
-        checksum = self.begun(_length(self.part)).hexdigest()
+    def verify_complete(self, error: _TransferError) -> str:
+        """Return the checksum of a part after which the server has no more bytes: it is complete, or another file.
+
+        Deletes another file and raises ``error``.
+        """
+        checksum = self.digest_of_part(_length(self.part)).hexdigest()
         if self.entry.sha256 and checksum.startswith(self.entry.sha256):
             flush_to_disk(self.part)
             return checksum
         self.part.unlink(missing_ok=True)
-        raise refused
+        raise error
 
-    def connect(self, here: int) -> HTTPResponse:
-        """Ask for the file, from the byte ``here`` on."""
+    def connect(self, start: int) -> HTTPResponse:
+        """Request the file from the byte ``start`` on. Raises _TransferError."""
         headers = {"User-Agent": "ganzoo", "Accept-Encoding": "identity"}
-        if here:
-            headers |= {"Range": f"bytes={here}-"} | ({"If-Range": self.etag} if self.etag else {})
+        if start:
+            headers |= {"Range": f"bytes={start}-"} | ({"If-Range": self.etag} if self.etag else {})
         try:
-            answer: HTTPResponse = urlopen(Request(self.entry.address, headers=headers), timeout=TIMEOUT)
+            response: HTTPResponse = urlopen(Request(self.entry.address, headers=headers), timeout=TIMEOUT)
         except HTTPError as error:
             with error:
-                lasting = error.code < 500 and error.code not in (408, 416, 425, 429)
-                raise _TransferError(f"the server says {error.code} {error.reason}", lasting, error.code) from None
+                permanent = error.code < 500 and error.code not in (408, 416, 425, 429)
+                raise _TransferError(f"the server says {error.code} {error.reason}", permanent, error.code) from None
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
-            lasting = isinstance(reason, socket.gaierror | ssl.SSLCertVerificationError)
-            raise _TransferError(f"no connection ({_plain(reason)})", lasting) from None
-        return answer
+            permanent = isinstance(reason, socket.gaierror | ssl.SSLCertVerificationError)
+            raise _TransferError(f"no connection ({_message(reason)})", permanent) from None
+        return response
 
-    def continues(self, answer: HTTPResponse, here: int) -> bool:
-        """Return whether an answer goes on at the byte ``here``, rather than sending all from the beginning."""
-        if answer.status != 206:
+    def resumes(self, response: HTTPResponse, start: int) -> bool:
+        """Return whether a response starts at the byte ``start`` rather than at the beginning of the file.
+
+        Raises _TransferError when it starts elsewhere, or is of another version of the file.
+        """
+        if response.status != 206:
             return False
-        if not str(answer.headers.get("Content-Range")).startswith(f"bytes {here}-"):
-            raise _TransferError("the server sends another part than it was asked for", lasting=True)
-        if not self.entry.sha256 and answer.headers.get("ETag") != self.etag:
+        if not str(response.headers.get("Content-Range")).startswith(f"bytes {start}-"):
+            raise _TransferError("the server sends another part than the requested one", permanent=True)
+        if not self.entry.sha256 and response.headers.get("ETag") != self.etag:
             self.etag = ""
-            raise _TransferError("it has changed meanwhile")
+            raise _TransferError("the file on the server has changed during the download")
         return True
 
-    def begun(self, here: int) -> _Hash:
-        """Return the checksum of what is there, to be gone on with."""
-        if not here:
+    def digest_of_part(self, start: int) -> _Hash:
+        """Return the sha256 state of the first ``start`` bytes: of the whole part, or of nothing for 0."""
+        if not start:
             return sha256()
         with self.part.open("rb") as file:
             return file_digest(file, "sha256")
 
 
-def chunks(answer: HTTPResponse) -> Iterator[bytes]:
-    """Yield what comes. Raises _TransferError when the connection fails; that it ended too early, the length tells."""
+def chunks(response: HTTPResponse) -> Iterator[bytes]:
+    """Yield the body of a response. Raises _TransferError when the connection fails.
+
+    A connection that ends too early raises nothing; the caller compares the length.
+    """
     while True:
         try:
-            chunk = answer.read1(CHUNK)
+            chunk = response.read1(CHUNK)
         except (OSError, HTTPException) as error:
-            raise _TransferError(f"the connection failed ({_plain(error)})") from None
+            raise _TransferError(f"the connection failed ({_message(error)})") from None
         if not chunk:
             return
         yield chunk
 
 
 @contextmanager
-def showing(name: str) -> Iterator[Show]:
-    """Show a bar on a terminal, on stderr, and nothing elsewhere."""
+def progress_bar(name: str) -> Iterator[ShowProgress]:
+    """Show a progress bar on stderr if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -226,10 +240,10 @@ def _length(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
 
 
-def _strong(etag: str | None) -> str:
-    """Return a tag that stands for the same bytes, or nothing: weak ones only stand for the same meaning."""
+def _strong_etag(etag: str | None) -> str:
+    """Return a strong tag, which identifies the bytes, or an empty text for a weak one, which does not."""
     return "" if etag is None or etag.startswith("W/") else etag
 
 
-def _plain(error: object) -> str:
+def _message(error: object) -> str:
     return " ".join(str(error).split()) or type(error).__name__

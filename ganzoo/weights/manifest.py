@@ -1,4 +1,4 @@
-"""What is known of a file of weights before it is here, and the TOML files in which plugins list them."""
+"""Describe a file of pretrained weights, and read the TOML files in which plugins list them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 from ganzoo.errors import GanzooError, suggest
 
-PUBLISHED = 8
-"""Hex digits of a checksum that are the least to be listed: so many stand in torchvision's file names."""
+SHORTEST_CHECKSUM = 8
+"""The fewest hex digits of a checksum that may be listed; torchvision's file names have as many."""
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of pretrained weights. What is not known is left empty.
+    """A file of pretrained weights. Unknown fields are empty.
 
     Args:
-        name: what recipes' parts and the command line call it: ``torchvision/alexnet``.
-        address: where it is fetched from, http or https.
-        file: its name in a folder of weights; by default the last part of the address.
-        sha256: its checksum in hex, or the digits that it begins with, eight or more.
-        size: bytes.
-        licence: SPDX.
+        name: its name in recipes and on the command line: ``torchvision/alexnet``.
+        address: its URL, http or https.
+        file: its file name in a folder of weights; by default the last part of the address.
+        sha256: its checksum in hex, or the first eight or more digits of it.
+        size: in bytes.
+        licence: SPDX identifier.
 
     >>> WeightsFile("torchvision/alexnet", "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth").file
     'alexnet-owt-7be5be79.pth'
@@ -40,38 +40,38 @@ class WeightsFile:
     def __post_init__(self) -> None:
         if not self.file:
             object.__setattr__(self, "file", self.address.rpartition("/")[2])
-        for one in fields(self):
-            if type(getattr(self, one.name)) is not (int if one.name == "size" else str):
-                raise GanzooError(f"weights {self.name!r}: {one.name} is {getattr(self, one.name)!r}")
+        for field in fields(self):
+            if type(getattr(self, field.name)) is not (int if field.name == "size" else str):
+                raise GanzooError(f"weights {self.name!r}: {field.name} is {getattr(self, field.name)!r}")
         rules = {"name": r"[\w.+-]+(/[\w.+-]+)*", "address": r"https?://\S+", "file": r"\w[\w.+-]*"}
-        rules["sha256"] = rf"([0-9a-f]{{{PUBLISHED},64}})?"
-        for field, rule in rules.items():
-            if not re.fullmatch(rule, getattr(self, field)):
-                raise GanzooError(f"weights {self.name!r}: {field} is {getattr(self, field)!r}")
+        rules["sha256"] = rf"([0-9a-f]{{{SHORTEST_CHECKSUM},64}})?"
+        for name, rule in rules.items():
+            if not re.fullmatch(rule, getattr(self, name)):
+                raise GanzooError(f"weights {self.name!r}: {name} is {getattr(self, name)!r}")
 
     @property
-    def whole(self) -> bool:
-        """Whether all of the checksum is known."""
+    def checksum_is_complete(self) -> bool:
+        """Whether all 64 digits of the checksum are known."""
         return len(self.sha256) == 64
 
 
 def read_manifest(file: Path) -> list[WeightsFile]:
-    """Read a plugin's list: a TOML file with a table for each file of weights, headed by its name.
+    """Read a plugin's list: a TOML file with one table for each file of weights, named after it.
 
-    Its keys are the fields of ``WeightsFile``; all but the address may be left out. Raises GanzooError.
+    The keys are the fields of ``WeightsFile``; only ``address`` is required. Raises GanzooError for an invalid list.
     """
     try:
         tables: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise GanzooError(f"{file}: cannot be read: {error}") from None
-    known = [one.name for one in fields(WeightsFile) if one.name != "name"]
-    found = []
+    known = [field.name for field in fields(WeightsFile) if field.name != "name"]
+    entries = []
     for name, table in tables.items():
         unknown = [key for key in table if key not in known] if isinstance(table, dict) else [name]
         if unknown:
             raise GanzooError(f"{file}: {name}: unknown key {unknown[0]!r}{suggest(unknown[0], known)}")
         try:
-            found.append(WeightsFile(name, **{"address": "", **table}))
+            entries.append(WeightsFile(name, **{"address": "", **table}))
         except GanzooError as error:
             raise GanzooError(f"{file}: {error}") from None
-    return found
+    return entries

@@ -1,17 +1,18 @@
-"""Where files of weights lie, and the one function by which parts get them.
+"""Find files of pretrained weights on this machine; download missing ones. Parts call ``find``.
 
-GANZOO_WEIGHTS   a folder that is looked in first, and never written
-GANZOO_CACHE     below it, in ``weights``, lies what was fetched
+GANZOO_WEIGHTS   a folder that is searched first and never written
+GANZOO_CACHE     its folder ``weights`` holds the downloads
 """
 
 from __future__ import annotations
 
 import json
 import os
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from hashlib import file_digest
 from pathlib import Path
+from typing import Protocol
 
 from ganzoo.errors import GanzooError
 from ganzoo.utils.atomic import wait_for_lock
@@ -19,117 +20,153 @@ from ganzoo.utils.cache import cache_folder
 from ganzoo.weights.manifest import WeightsFile
 
 
-def find(wanted: str | WeightsFile) -> Path:
-    """Return a file of weights, its checksum looked at; fetch it where it is not here yet.
+class Listing(Protocol):
+    """The files of weights that plugins list."""
 
-    A part calls it in its constructor, so that ``ganzoo check`` and ``ganzoo weights get RECIPE`` do.
+    @property
+    def weights(self) -> Mapping[str, WeightsFile]:
+        """The listed files by name."""
+
+    def weights_file(self, name: str) -> WeightsFile:
+        """Return the listed file of a name. Raises GanzooError, with the nearest name, for an unknown one."""
+
+
+_provider: Callable[[], Listing] | None = None
+
+
+def use_listing(provider: Callable[[], Listing]) -> None:
+    """Set the function that returns the listing. ``ganzoo.plugins`` calls this when it is imported."""
+    global _provider
+    _provider = provider
+
+
+def listed() -> Mapping[str, WeightsFile]:
+    """Return all files of weights that plugins list, by name."""
+    return _listing().weights
+
+
+def find(wanted: str | WeightsFile) -> Path:
+    """Return the path of a file of weights, its checksum verified; download the file if it is not on this machine.
+
+    Call it in a part's constructor: ``ganzoo check`` and ``ganzoo weights get RECIPE`` construct all parts, so they
+    download what is missing.
 
     Args:
-        wanted: a name that a plugin lists, or the entry itself, where what is needed is known only to the part.
+        wanted: a name that a plugin lists, or the entry itself, where the name depends on the part's options.
 
     Raises:
-        GanzooError: there is no such name, the file cannot be had, or it is another than the one that was published or
-            first fetched, also where that one came from another address under the same file name.
+        MissingResourceError: the file cannot be downloaded.
+        GanzooError: the name is unknown, or the file is not the published one: its checksum differs, or the file of
+            this name was downloaded from another address.
     """
     entry = lookup(wanted) if isinstance(wanted, str) else wanted
-    place = present(entry)
-    if place is None:
+    file = local_path(entry)
+    if file is None:
         return _fetch(entry)
-    _verify(entry, place)
-    return place
+    _verify(entry, file)
+    return file
 
 
 def lookup(name: str) -> WeightsFile:
-    """Return what is listed, or was fetched before, under a name. Raises GanzooError with the nearest name."""
-    from ganzoo.plugins import plugins
+    """Return the entry that is listed under a name, or was downloaded before.
 
-    registry = plugins().registry
-    fetched = {} if name in registry.weights else {one.name: one for one in recorded()}
-    return fetched[name] if name in fetched else registry.weights_file(name)
+    Raises GanzooError, with the nearest name, for an unknown one.
+    """
+    downloads = {} if name in listed() else {entry.name: entry for entry in recorded()}
+    return downloads[name] if name in downloads else _listing().weights_file(name)
 
 
-def present(entry: WeightsFile) -> Path | None:
-    """Return where a file of weights lies, unchecked, or None. Raises GanzooError when GANZOO_WEIGHTS is no folder."""
+def local_path(entry: WeightsFile) -> Path | None:
+    """Return the path of a file on this machine, not verified, or None.
+
+    Raises GanzooError when GANZOO_WEIGHTS is not a folder.
+    """
     own = os.environ.get("GANZOO_WEIGHTS")
     if own and not Path(own).is_dir():
-        raise GanzooError(f"GANZOO_WEIGHTS is {own!r}, which is no folder")
-    places = [*([Path(own)] if own else []), weights_folder()]
-    return next((place / entry.file for place in places if (place / entry.file).is_file()), None)
+        raise GanzooError(f"GANZOO_WEIGHTS is {own!r}, which is not a folder")
+    folders = [*([Path(own)] if own else []), weights_folder()]
+    return next((folder / entry.file for folder in folders if (folder / entry.file).is_file()), None)
 
 
 def recorded() -> list[WeightsFile]:
-    """Return what was fetched into the cache without a full checksum being listed, with the one that it had."""
-    found = []
+    """Return the downloads for which no full checksum is published, each with the checksum of its first download."""
+    entries = []
     for record in sorted(weights_folder().glob("*.json")):
         entry = _read(record)
         if entry and (record.parent / entry.file).is_file():
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries
 
 
 def weights_folder() -> Path:
-    """Return the folder for what is fetched."""
+    """Return the folder for downloads."""
     return cache_folder() / "weights"
 
 
-def _fetch(entry: WeightsFile) -> Path:
-    """Fetch a file into the cache, alone: another process that wants it waits, and then finds it."""
-    from ganzoo.weights.download import download  # no command but one that fetches needs all of HTTP
+def _listing() -> Listing:
+    if _provider is None:
+        raise RuntimeError("no listing of weights: import ganzoo.plugins first")
+    return _provider()
 
-    place = weights_folder() / entry.file
+
+def _fetch(entry: WeightsFile) -> Path:
+    """Download a file into the cache. Another process that wants the same file waits, then uses it."""
+    from ganzoo.weights.download import download  # imports HTTP, which only downloads need
+
+    file = weights_folder() / entry.file
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with wait_for_lock(place.with_name(f".{place.name}.lock")) or nullcontext() as lock:
-            if not place.is_file():
-                # Where no lock can be had, each process has a part of its own, which another run does not go on with.
-                part = place.with_name(f".{place.name}.part" if lock else f".{place.name}.{os.getpid()}.part")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with wait_for_lock(file.with_name(f".{file.name}.lock")) as lock:
+            if not file.is_file():
+                # Without a lock each process has a part of its own, which no later process resumes.
+                part = file.with_name(f".{file.name}.part" if lock.held else f".{file.name}.{os.getpid()}.part")
                 checksum = download(entry, part)
-                if not entry.whole:
-                    _record(replace(entry, sha256=checksum, size=part.stat().st_size), place)
-                part.replace(place)
+                if not entry.checksum_is_complete:
+                    _record(replace(entry, sha256=checksum, size=part.stat().st_size), file)
+                part.replace(file)
     except OSError as error:
         raise GanzooError(
-            f"{error.filename or place}: cannot be written: {error.strerror or error}; make room, or let GANZOO_CACHE "
-            "name another folder"
+            f"{error.filename or file}: cannot be written: {error.strerror or error}; free some space, or set "
+            "GANZOO_CACHE to another folder"
         ) from None
-    _verify(entry, place)
-    return place
+    _verify(entry, file)
+    return file
 
 
-def _verify(entry: WeightsFile, place: Path) -> None:
-    """Raise GanzooError unless a file has the checksum that is listed, or that it had when it was first fetched."""
-    record = None if entry.whole else _read(_beside(place))
+def _verify(entry: WeightsFile, file: Path) -> None:
+    """Raise GanzooError unless a file has the listed checksum, or the one that was recorded at its first download."""
+    record = None if entry.checksum_is_complete else _read(_record_path(file))
     if record and not entry.sha256 and record.address != entry.address:
         raise GanzooError(
-            f"{place}: it is {record.name}, from {record.address}, and not {entry.name}, from {entry.address}: take it "
-            "away with its .json, and the other is fetched; to have both, one needs another file name"
+            f"{file}: this is {record.name}, from {record.address}, not {entry.name}, from {entry.address}: delete it "
+            "and its .json to download the other one; to use both, list one of them with another file name"
         )
     expected = record.sha256 if record and record.sha256.startswith(entry.sha256) else entry.sha256
     try:
-        with place.open("rb") as file:
-            checksum = file_digest(file, "sha256").hexdigest()
+        with file.open("rb") as opened:
+            checksum = file_digest(opened, "sha256").hexdigest()
     except OSError as error:
-        raise GanzooError(f"{place}: cannot be read: {error.strerror}") from None
+        raise GanzooError(f"{file}: cannot be read: {error.strerror}") from None
     if not checksum.startswith(expected):
-        where = "listed" if expected == entry.sha256 else "noted when it was fetched"
+        source = "listed" if expected == entry.sha256 else "recorded at the first download"
         raise GanzooError(
-            f"{place}: its sha256 is {checksum}, and {expected} is {where} for {entry.name}: it is damaged or another "
-            "file; take it away, and it is fetched again"
+            f"{file}: its sha256 is {checksum}, but {expected} is {source} for {entry.name}: it is damaged or another "
+            "file; delete it to download it again"
         )
 
 
-def _beside(place: Path) -> Path:
-    return place.with_name(f"{place.name}.json")
+def _record_path(file: Path) -> Path:
+    return file.with_name(f"{file.name}.json")
 
 
-def _record(entry: WeightsFile, place: Path) -> None:
-    new = place.with_name(f".{place.name}.json.new")
-    new.write_text(json.dumps(asdict(entry), indent=1) + "\n", encoding="utf-8")
-    new.replace(_beside(place))
+def _record(entry: WeightsFile, file: Path) -> None:
+    temporary = file.with_name(f".{file.name}.json.new")
+    temporary.write_text(json.dumps(asdict(entry), indent=1) + "\n", encoding="utf-8")
+    temporary.replace(_record_path(file))
 
 
 def _read(record: Path) -> WeightsFile | None:
-    """Return what is noted beside a file; None where nothing is, or nothing sound."""
+    """Return the entry that is recorded beside a file; None if there is no valid record."""
     try:
         return WeightsFile(**json.loads(record.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, GanzooError):

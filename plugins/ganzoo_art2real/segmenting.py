@@ -11,9 +11,7 @@ import numpy as np
 import torch
 
 from ganzoo import GanzooError, create_masker
-from ganzoo.engine.distributed import default_device
-from ganzoo.interfaces import Draws, Masker, MaskTransform, Roles, Sample, keyed, to_float
-from ganzoo.recipe.options import plain
+from ganzoo.interfaces import Draws, Masker, MaskTransform, Roles, Sample, default_device, keyed, to_float, to_plain
 
 
 class Segmenting(ABC):
@@ -70,7 +68,7 @@ class ByMasker(Segmenting):
         # Weights count by what they hold, not by where they lie.
         kept = {name: one for name, one in options.items() if not isinstance(one, Path)}
         weights = Roles({"labels": self.masker}).checksums()
-        self.about = {"masker": name, **plain(kept), **plain(asdict(self.transform)), **weights}
+        self.about = {"masker": name, **to_plain(kept), **to_plain(asdict(self.transform)), **weights}
         self.device = default_device()
         self.masker.to(self.device)
 

@@ -65,7 +65,7 @@ class StripedDigits(Dataset):
         self.held_out = held_out
         self.backgrounds = backgrounds
         self.paired = pairs
-        self.drawn = f"{size} pixels, seed {seed}, held out {held_out}, backgrounds {backgrounds}, pairs {pairs}"
+        self.version = f"{size} pixels, seed {seed}, held out {held_out}, backgrounds {backgrounds}, pairs {pairs}"
         order = keyed("striped_digits", seed, "split").permutation(SCANS)
         test, validation, train = np.split(order, [held_out, held_out + VALIDATION])
         half = len(train) // 2

@@ -13,9 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import one_line
-from ganzoo.plugins import plugins
-from ganzoo.weights import WeightsFile, find
+from ganzoo.interfaces import MissingResourceError, one_line
+from ganzoo.weights import WeightsFile, find, listed
 
 Weights = dict[str, Tensor]
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
@@ -56,7 +55,7 @@ def fetched(published: str | WeightsFile) -> Path:
     try:
         return find(published)
     except GanzooError as error:
-        raise GanzooError(f"{error}; or name any file of such weights, weights: FILE") from None
+        raise type(error)(f"{error}; or name any file of such weights, weights: FILE") from None
 
 
 def of_timm(model: str) -> WeightsFile:
@@ -83,7 +82,7 @@ def of_torchvision(model: str) -> str | WeightsFile:
     from torchvision.models import get_model_weights  # type: ignore[import-untyped]  # takes seconds to import
 
     name = f"torchvision/{model}"
-    if name in plugins().registry.weights:
+    if name in listed():
         return name
     first = next(iter(get_model_weights(model)))  # later trainings of a classifier are others under the same name
     if first.name not in ("IMAGENET1K_V1", "COCO_V1"):
@@ -99,7 +98,7 @@ def read_weights(file: Path) -> Weights:
     layers become today's. Raises GanzooError.
     """
     if not file.is_file():
-        raise GanzooError(f"{file}: no weights file is there")
+        raise MissingResourceError(f"{file}: no weights file is there")
     try:
         read: Any
         if file.suffix == ".safetensors":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import BusyError, GanzooError
 from ganzoo_art2real.aside import written_aside
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.building import build
@@ -27,7 +27,7 @@ def test_a_folder_comes_whole_or_not_at_all(tmp_path: Path) -> None:
         (folder / "b").write_text("2")
         1 / 0  # noqa: B018
     assert [file.name for file in (tmp_path / "deep/one").iterdir()] == ["a"]
-    assert [one.name for one in (tmp_path / "deep").iterdir()] == ["one"]
+    assert sorted(one.name for one in (tmp_path / "deep").iterdir()) == [".one.lock", "one"]
 
 
 def test_it_replaces_and_throws_away_what_a_killed_one_left(tmp_path: Path) -> None:
@@ -38,14 +38,13 @@ def test_it_replaces_and_throws_away_what_a_killed_one_left(tmp_path: Path) -> N
         assert list(folder.iterdir()) == []
         (folder / "a").write_text("1")
     assert [file.name for file in (tmp_path / "one").iterdir()] == ["a"]
-    assert [one.name for one in tmp_path.iterdir()] == ["one"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".one.lock", "one"]
 
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
-    said = "one: another process is making it just now"
     with written_aside(tmp_path / "one") as folder:
         (folder / "a").write_text("1")
-        with pytest.raises(GanzooError, match=said), written_aside(tmp_path / "one"):
+        with pytest.raises(BusyError, match="one: another process"), written_aside(tmp_path / "one"):
             pytest.fail("two of them write")
     assert (tmp_path / "one/a").read_text() == "1"
 
@@ -89,4 +88,5 @@ def test_kill_9_leaves_nothing_half_made(tmp_path: Path) -> None:
     )
     assert made == replaced
     assert len(Bank.open(tmp_path / "new").photographs) == 250
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["new", "photographs", "replaced"]
+    names = [".new.lock", ".replaced.lock", "new", "photographs", "replaced"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == names

@@ -1,4 +1,4 @@
-"""A local HTTP server of one file, which can be slow, cut connections, ignore ranges or send something else."""
+"""Serve one file over local HTTP: slowly, with interrupted connections, without ranges, or with wrong bytes."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ PIECE = 4096
 
 @dataclass
 class FileServer:
-    """What it serves and how; ``asked`` are the headers of the requests that came."""
+    """What it serves and how; ``asked`` holds the headers of the received requests."""
 
     content: bytes
     address: str = ""
     ranges: bool = True
     shift: int = 0
-    """Bytes by which a later part is another than was asked for."""
+    """Bytes between the requested start of a part and the one that is sent."""
     length: bool = True
     etag: str = ""
     heeds: bool = True
-    """Whether it looks at If-Range."""
+    """Whether it respects If-Range."""
     pause: float = 0
     """Seconds before each piece of 4 KiB."""
     stall: int = 0
-    """Bytes after which it waits until ``go`` is set; 0: never."""
+    """Bytes after which it waits until ``go`` is set; 0 for never."""
     go: threading.Event = field(default_factory=threading.Event)
     cuts: list[int] = field(default_factory=list)
-    """Bytes after which the next answers break off."""
+    """Bytes after which the next responses are interrupted."""
     statuses: list[int] = field(default_factory=list)
-    """What the next requests are answered with, instead of the file."""
+    """HTTP statuses of the next responses, sent instead of the file."""
     asked: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def checksum(self) -> str:
-        """The sha256 of what it serves."""
+        """The sha256 of the served file."""
         return sha256(self.content).hexdigest()
 
     def entry(self, **changes: Any) -> WeightsFile:
-        """Return what a manifest would say of the file."""
-        said = {"name": "test/net", "address": self.address, "sha256": self.checksum, "size": len(self.content)}
-        return WeightsFile(**(said | changes))  # type: ignore[arg-type]
+        """Return the file's entry in a manifest, with changes."""
+        fields = {"name": "test/net", "address": self.address, "sha256": self.checksum, "size": len(self.content)}
+        return WeightsFile(**(fields | changes))  # type: ignore[arg-type]
 
     def begin(self, headers: dict[str, str]) -> int:
-        """Return the byte at which an answer to these headers begins."""
+        """Return the byte at which the response to these headers starts."""
         wanted = headers.get("Range", "")
         outdated = self.heeds and "If-Range" in headers and headers["If-Range"] != self.etag
         if not wanted or not self.ranges or outdated:
@@ -92,7 +92,7 @@ def serving(content: bytes, **how: Any) -> Iterator[FileServer]:
             pass
 
     class Server(ThreadingHTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:  # a client that went away
+        def handle_error(self, request: Any, client_address: Any) -> None:  # a client that disconnected
             pass
 
     listening = Server(("127.0.0.1", 0), Handler)

@@ -1,4 +1,4 @@
-"""Stand-ins for published weights: files in the folder that GANZOO_WEIGHTS names, listed under the real ones' names."""
+"""Replace published weights by small files in GANZOO_WEIGHTS, listed under the published names."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ganzoo.plugins import plugins
 
 
 class Published:
-    """Puts files where published weights are looked for. Whatever else is looked for finds no connection.
+    """Puts files where published weights are searched. Every download fails: there is no connection.
 
-    Nothing may come into the caches of torch and of Hugging Face's client, which lie in ``foreign``.
+    Nothing may be written to the caches of torch and of Hugging Face's client, which are in ``foreign``.
     """
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ class Published:
         self.foreign = folder / "foreign"
         self.own.mkdir()
         self.asked: list[str] = []
-        """Addresses that were asked for."""
+        """Requested addresses."""
         patch.setenv("GANZOO_CACHE", str(folder / "cache"))
         patch.setenv("GANZOO_WEIGHTS", str(self.own))
         for name in ("TORCH_HOME", "HF_HOME", "XDG_CACHE_HOME"):
@@ -38,12 +38,12 @@ class Published:
         raise URLError("no route")
 
     def put(self, file: Path, name: str) -> None:
-        """Let a file be the published one of a name that a plugin lists."""
+        """Use a file as the published weights of a listed name."""
         listed = plugins().registry.weights
         entry = replace(listed[name], sha256=sha256(file.read_bytes()).hexdigest())
         self.patch.setitem(listed, name, entry)
         shutil.copyfile(file, self.own / entry.file)
 
     def untouched(self) -> bool:
-        """Return whether nothing was written but into ganzoo's own cache, which has no weights either."""
+        """Return whether nothing was written outside of ganzoo's cache, and no weights into it."""
         return not self.foreign.exists() and not list(self.own.parent.glob("cache/weights/[!.]*"))

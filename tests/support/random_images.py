@@ -1,4 +1,4 @@
-"""Images of noise, and files of them, for the tests of reading and writing."""
+"""Random images and files of them, for tests of reading and writing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def save(path: Path, pixels: Any = None, **options: Any) -> Path:
-    """Write an image, a black one where no pixels are given; return its path."""
+    """Write an image, by default a black one; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(np.zeros((4, 6, 3), np.uint8) if pixels is None else pixels)
     image.save(path, **options)
@@ -18,5 +18,5 @@ def save(path: Path, pixels: Any = None, **options: Any) -> Path:
 
 
 def noise(*shape: int) -> np.ndarray:
-    """Return uint8 of a shape, the same each time."""
+    """Return random uint8 values of a shape, the same in each call."""
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

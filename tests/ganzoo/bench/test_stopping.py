@@ -33,7 +33,7 @@ def test_two_benches_of_a_table_do_not_write_over_each_other(
     runner.run(bench, Places(tmp_path / "runs"), jobs=1)
     (file,) = (tmp_path / "cache/benches").iterdir()
     del runs.names[:]
-    with lock_file(file, "") as _:  # type: ignore[union-attr]
+    with lock_file(file, ""):
         said = refusal(runner.run, bench, Places(tmp_path / "elsewhere"), jobs=1)
     assert "another process makes this table just now" in said
     assert not runs.names

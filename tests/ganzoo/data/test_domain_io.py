@@ -1,4 +1,4 @@
-"""Label maps as a domain: one-hot to networks and back; read, scaled, varied, drawn and written without mixing."""
+"""Label maps as a domain: one-hot tensors and back; reading, scaling, augmenting and writing never mix classes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganzoo_datasets.folders import Folders
 from tests.support.command_line import refusal
 
 CLASSES = 5
-FORM = DomainIO(CLASSES, CLASSES)
+LABEL_MAPS = DomainIO(CLASSES, CLASSES)
 
 
 def labels(height: int = 10, width: int = 14, seed: int = 0) -> np.ndarray:
@@ -49,27 +49,27 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_one_hot_is_one_in_a_pixels_class() -> None:
-    found = one_hot(torch.tensor([[[0, 2]]]), 3)
-    assert found.shape == (1, 3, 1, 2)
-    assert found[0, :, 0].T.tolist() == [[1, -1, -1], [-1, -1, 1]]
+    planes = one_hot(torch.tensor([[[0, 2]]]), 3)
+    assert planes.shape == (1, 3, 1, 2)
+    assert planes[0, :, 0].T.tolist() == [[1, -1, -1], [-1, -1, 1]]
 
 
-def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
-    planes = FORM.batch(labels()[:, :, None])[0]
-    write_image(FORM.image(planes), tmp_path / "map.png")
-    assert np.array_equal(FORM.read(tmp_path / "map.png")[:, :, 0], labels())
+def test_writing_and_reading_a_label_map_changes_nothing(tmp_path: Path) -> None:
+    planes = LABEL_MAPS.batch(labels()[:, :, None])[0]
+    write_image(LABEL_MAPS.image(planes), tmp_path / "map.png")
+    assert np.array_equal(LABEL_MAPS.read(tmp_path / "map.png")[:, :, 0], labels())
     with Image.open(tmp_path / "map.png") as written:
         assert written.mode == "P"
         assert np.array_equal(np.asarray(written.convert("RGB"))[0, 0], class_colour(int(labels()[0, 0])))
-        assert np.array_equal(FORM.read(written)[:, :, 0], labels())
+        assert np.array_equal(LABEL_MAPS.read(written)[:, :, 0], labels())
     soft = planes + torch.rand(planes.shape, generator=torch.Generator().manual_seed(0)) * 0.9
-    assert np.array_equal(np.asarray(FORM.image(soft)), labels())
+    assert np.array_equal(np.asarray(LABEL_MAPS.image(soft)), labels())
 
 
 def test_colours_are_fixed_and_far_apart() -> None:
     assert len(PALETTE) == 768
-    found = [np.array(class_colour(one), float) for one in range(24)]
-    assert min(np.abs(a - b).max() for a, b in combinations(found, 2)) >= 20
+    colours = [np.array(class_colour(label), float) for label in range(24)]
+    assert min(np.abs(a - b).max() for a, b in combinations(colours, 2)) >= 20
     shown = colour_classes(one_hot(torch.tensor([[[3]]]), 5))
     assert ((shown.flatten() + 1) * 127.5).round().tolist() == list(class_colour(3))
 
@@ -83,27 +83,27 @@ def test_classes_are_never_mixed(root: Path, fit: str) -> None:
     rows = [Row(i, i, {"A": i, "B": i}) for i in range(3)]
     step = make_step(Reader(data, images).training_batch(rows, 0, 0), torch.device("cpu"))
     assert step.classes == {"A": CLASSES} == step.inputs().classes == step.detached().classes
-    plain = {name: step[name].clone() for name in step}
+    before = {name: step[name].clone() for name in step}
     augment(step, images, paired=False)
-    for found in (plain["real_A"], step["real_A"]):
-        assert found.shape == (3, CLASSES, 7, 7)
-        assert set(found.unique().tolist()) == {-1.0, 1.0}
-        assert (found.sum(1) == 2 - CLASSES).all()
-    assert not torch.equal(step["real_B"], plain["real_B"])
+    for planes in (before["real_A"], step["real_A"]):
+        assert planes.shape == (3, CLASSES, 7, 7)
+        assert set(planes.unique().tolist()) == {-1.0, 1.0}
+        assert (planes.sum(1) == 2 - CLASSES).all()
+    assert not torch.equal(step["real_B"], before["real_B"])
 
 
-def test_a_grid_shows_their_colours(root: Path) -> None:
-    planes = FORM.batch(labels()[:, :, None])
+def test_a_sample_grid_shows_class_colours(root: Path) -> None:
+    planes = LABEL_MAPS.batch(labels()[:, :, None])
     assert torch.equal(as_image(planes, "A", {"A": CLASSES}), colour_classes(planes))
     assert as_image(planes[:, :1], "", {"A": CLASSES}).shape[1] == 3
     assert Step({"real_A": planes}, classes={"A": CLASSES}).classes == {"A": CLASSES}
 
 
-def test_other_classes_colours_and_options_are_refused(root: Path) -> None:
+def test_invalid_classes_colours_and_options_are_refused(root: Path) -> None:
     Image.fromarray(np.full((4, 4), 7, np.uint8)).save(root / "seven.png")
-    said = refusal(FORM.read, root / "seven.png")
-    assert said == f"{root}/seven.png: it has the class 7, and its domain the classes 0 … 4"
-    assert "holds colours, not classes" in refusal(FORM.read, root / "trainB/0.png")
+    message = refusal(LABEL_MAPS.read, root / "seven.png")
+    assert message == f"{root}/seven.png: it has the class 7, and its domain the classes 0 … 4"
+    assert "holds colours, not classes" in refusal(LABEL_MAPS.read, root / "trainB/0.png")
     few = Folders(root=root, classes={"A": 3}, validation=0)
     with pytest.raises(GanzooError, match=r"it has the class 4, and its domain the classes 0 … 2"):
         few.sample("train", "A", 0)

@@ -1,4 +1,4 @@
-"""Reading images: of every mode and depth, from arrays, and from files that are damaged or out of reach."""
+"""Reading images: all modes and bit depths, arrays, and damaged or unreadable files."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TestModes:
         assert red[0] > 200
         assert red[1:].max() < 60
 
-    def test_transparency_is_laid_over_white(self, tmp_path: Path) -> None:
+    def test_transparent_images_get_a_white_background(self, tmp_path: Path) -> None:
         pixels = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [0, 0, 0, 51]]], np.uint8)
         path = save(tmp_path / "t.png", pixels)
         assert read_image(path, 3)[0, :, 0].tolist() == [255, 0, 204]
@@ -145,11 +145,11 @@ class TestArrays:
 
     def test_pickled_array_is_refused(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
-        assert "no array that can be read" in refusal(read_image, tmp_path / "a.npy", 5)
+        assert "not a readable array" in refusal(read_image, tmp_path / "a.npy", 5)
 
     def test_empty_and_missing(self, tmp_path: Path) -> None:
         (tmp_path / "e.npy").touch()
-        assert "no array that can be read" in refusal(read_image, tmp_path / "e.npy", 5)
+        assert "not a readable array" in refusal(read_image, tmp_path / "e.npy", 5)
         assert "no such file" in refusal(read_image, tmp_path / "m.npy", 5)
 
     def test_other_channels_need_an_array(self, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ class TestBadFiles:
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
         assert refusal(read_image, tmp_path / name, 3).startswith(f"{tmp_path}/{name}: ")
 
-    def test_truncated_jpeg_is_called_so(self, tmp_path: Path) -> None:
+    def test_a_truncated_jpeg_is_reported_as_truncated(self, tmp_path: Path) -> None:
         whole = save(tmp_path / "a.jpg", noise(64, 64, 3)).read_bytes()
         (tmp_path / "a.jpg").write_bytes(whole[:-500])
         assert f"{tmp_path}/a.jpg: truncated (" in refusal(read_image, tmp_path / "a.jpg", 3)
@@ -182,7 +182,7 @@ class TestBadFiles:
         (tmp_path / "a.png").write_bytes(whole[:33] + b"\0\0\0\1gAMAx\0\0\0\0" + whole[33:])
         assert "damaged image (Truncated gAMA chunk)" in refusal(read_image, tmp_path / "a.png", 3)
 
-    def test_not_a_image(self, tmp_path: Path) -> None:
+    def test_not_an_image(self, tmp_path: Path) -> None:
         (tmp_path / "a.jpg").write_text("<html>404</html>")
         assert "not an image that Pillow can read" in refusal(read_image, tmp_path / "a.jpg", 3)
 

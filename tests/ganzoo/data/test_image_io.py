@@ -1,4 +1,4 @@
-"""Images: found in folders, written whole or not at all, turned into tensors and back."""
+"""Images: listing folders, writing atomically, and conversion to tensors and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.random_images import noise, save
 
 
 class TestFinding:
-    def test_finds_below_sorted_and_skips_the_rest(self, tmp_path: Path) -> None:
+    def test_images_are_listed_recursively_and_sorted(self, tmp_path: Path) -> None:
         for name in (
             "b.PNG",
             "a/z.jpg",
@@ -31,15 +31,15 @@ class TestFinding:
         ):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch()
-        found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
-        assert found == ["a b/ü.webp", "a.tif", "a/z.jpg", "b.PNG", "x.npy"]
+        names = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)]
+        assert names == ["a b/ü.webp", "a.tif", "a/z.jpg", "b.PNG", "x.npy"]
 
     def test_relative_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         save(tmp_path / "sub/a.png")
         monkeypatch.chdir(tmp_path)
         assert find_images(Path()) == [Path("sub/a.png")]
 
-    def test_missing_folder_names_its_like(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_suggests_a_similar_name(self, tmp_path: Path) -> None:
         (tmp_path / "trainB").mkdir()
         text = refusal(find_images, tmp_path / "trainA")
         assert text == f"{tmp_path}/trainA: no such folder; check the path (did you mean 'trainB'?)"
@@ -47,15 +47,15 @@ class TestFinding:
     def test_missing_parent(self, tmp_path: Path) -> None:
         assert "no such folder; look there" in refusal(find_images, tmp_path / "no/where", "look there")
 
-    def test_a_file_is_no_folder(self, tmp_path: Path) -> None:
+    def test_a_file_is_not_a_folder(self, tmp_path: Path) -> None:
         assert "a file, not a folder" in refusal(find_images, save(tmp_path / "a.png"))
 
     @pytest.mark.parametrize(
-        ("number", "said"),
+        ("number", "message"),
         [(errno.EACCES, "no permission to read this folder"), (errno.EIO, "cannot be read")],
     )
-    def test_unlistable_folder_below(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+    def test_a_subfolder_that_cannot_be_listed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str
     ) -> None:
         # root may list any folder, so the refusal comes from a stand-in for the system's call
         (tmp_path / "locked").mkdir()
@@ -69,11 +69,11 @@ class TestFinding:
         monkeypatch.setattr(os, "scandir", refuse)
         text = refusal(find_images, tmp_path)
         assert text.startswith(f"{tmp_path}/locked: ")
-        assert said in text
+        assert message in text
 
 
 class TestWriting:
-    def test_array_comes_back(self, tmp_path: Path) -> None:
+    def test_writing_and_reading_an_array_changes_nothing(self, tmp_path: Path) -> None:
         for shape in ((4, 5, 3), (4, 5, 1), (4, 5)):
             path = tmp_path / f"new folder/ü {len(shape)}{shape[-1]}.png"
             write_image(noise(*shape), path)

@@ -1,4 +1,4 @@
-"""Masks and label maps: palettes and greys as they are meant, and those that do not say what is meant."""
+"""Masks and label maps: palette images, grey images, and ambiguous files, which are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TestMasks:
         assert read_mask(path, (1, 3)).tolist() == [[0, 255, 0, 255]]
         assert read_mask(path, (0,)).tolist() == [[255, 0, 0, 0]]
 
-    def test_the_whole_palette_tells_not_the_colours_in_use(self, tmp_path: Path) -> None:
+    def test_the_whole_palette_decides_not_the_colours_in_use(self, tmp_path: Path) -> None:
         path = save_palette(tmp_path / "m.png", [0, 3], [*self.COLOURS])
         assert read_image(path, 1).ravel().tolist() == [0, 128]
         assert read_mask(path).tolist() == [[0, 255]]
@@ -53,7 +53,7 @@ class TestMasks:
         Image.frombytes("P", (3, 1), bytes([0, 1, 18])).save(tmp_path / "m.png")
         assert read_mask(tmp_path / "m.png").tolist() == [[0, 255, 255]]
 
-    def test_classes_upright(self, tmp_path: Path) -> None:
+    def test_class_maps_are_rotated_upright(self, tmp_path: Path) -> None:
         exif = Image.Exif()
         exif[274] = 6  # shown turned by 90° clockwise
         path = save_palette(tmp_path / "m.png", [0, 1, 0], [*self.COLOURS], exif=exif)
@@ -117,7 +117,7 @@ class TestLabels:
         np.save(tmp_path / "l.npy", noise(3, 4, 1))
         np.testing.assert_array_equal(read_labels(tmp_path / "l.npy"), noise(3, 4, 1)[..., 0])
 
-    def test_colours_name_no_class(self, tmp_path: Path) -> None:
+    def test_colours_are_not_classes(self, tmp_path: Path) -> None:
         assert "holds colours, not classes" in refusal(read_labels, save(tmp_path / "l.png"))
 
     def test_too_many_classes(self, tmp_path: Path) -> None:

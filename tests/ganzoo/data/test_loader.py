@@ -18,7 +18,7 @@ from tests.support.stand_in_methods import Noise
 
 
 def coordinates(height: int, width: int) -> Sample:
-    """Return a sample every plane of which tells where a pixel was: red is x, green is y."""
+    """Return a sample whose arrays encode each pixel's position: red is x, green is y."""
     y, x = np.mgrid[:height, :width].astype(np.uint8)
     return Sample(np.dstack([x, y, x * 0]), "c", mask=x.copy(), labels=y.copy(), target=np.dstack([y, x, y * 0]))
 
@@ -46,7 +46,7 @@ def test_labels_are_never_blended() -> None:
     assert scaled is not None and set(np.unique(scaled)) == {0, 200}
 
 
-def test_resizing_shrinks_without_aliasing_and_takes_any_channels() -> None:
+def test_resizing_does_not_alias_and_takes_any_number_of_channels() -> None:
     stripes = np.zeros((64, 64, 5), dtype=np.uint8)
     stripes[:, ::2] = 255
     small = resize(stripes, (16, 16), Image.Resampling.BICUBIC)
@@ -54,26 +54,26 @@ def test_resizing_shrinks_without_aliasing_and_takes_any_channels() -> None:
     assert np.abs(small[:, 2:-2].astype(int) - 128).max() < 20
 
 
-def test_a_training_batch_is_keyed_and_crops_domains_apart_or_pairs_together() -> None:
+def test_crops_are_keyed_independent_for_each_domain_and_equal_for_pairs() -> None:
     class Planes(Noise):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
             return coordinates(16, 16)
 
     images = ImageSettings(size=8, load=16)
-    some = [Row(i, i, {"A": 0, "B": 0}) for i in range(20)]
-    one, two = (Reader(Planes(), images).training_batch(some, 3, seed=1) for _ in range(2))
+    rows = [Row(i, i, {"A": 0, "B": 0}) for i in range(20)]
+    one, two = (Reader(Planes(), images).training_batch(rows, 3, seed=1) for _ in range(2))
     assert all(np.array_equal(one.planes[name], two.planes[name]) for name in one.planes)
     assert not np.array_equal(one.planes["real_A"], one.planes["real_B"])
     corners = {tuple(corner) for corner in one.planes["real_A"][:, 0, 0, :2].tolist()}
     assert len(corners) > 10
     assert max(max(corner) for corner in corners) <= 8
-    # the target of A's image is cut at A's place
+    # the target of A's image has the same crop as A's image
     assert np.array_equal(one.planes["true_B"][..., 0], one.planes["real_A"][..., 1])
-    together = Reader(Planes(), images, paired=True).training_batch(some, 3, seed=1)
+    together = Reader(Planes(), images, paired=True).training_batch(rows, 3, seed=1)
     assert np.array_equal(together.planes["real_A"], together.planes["real_B"])
 
 
-def test_the_cache_keeps_what_fits_and_no_more() -> None:
+def test_the_cache_holds_only_what_fits() -> None:
     class Counting(Noise):
         reads = 0
 
@@ -95,18 +95,18 @@ def test_the_cache_keeps_what_fits_and_no_more() -> None:
     assert dataset.reads == 3
 
 
-def test_reading_ahead_gives_the_same_batches_in_order() -> None:
+def test_reading_ahead_yields_the_same_batches_in_order() -> None:
     dataset = Noise(A=6, B=5, size=8)
     order = Sampler({"A": 6, "B": 5}, False, 2, accumulate=2)
     reader = Reader(dataset, ImageSettings(size=8))
     one, four = (list(training_batches(reader, order, 3, 9, workers)) for workers in (1, 4))
     assert [step for step, _ in one] == list(range(3, 9))
-    for (_, mine), (_, theirs) in zip(one, four, strict=True):
-        assert len(mine) == 2
-        assert all(np.array_equal(a.planes["real_B"], b.planes["real_B"]) for a, b in zip(mine, theirs, strict=True))
+    for (_, batches), (_, others) in zip(one, four, strict=True):
+        assert len(batches) == 2
+        assert all(np.array_equal(a.planes["real_B"], b.planes["real_B"]) for a, b in zip(batches, others, strict=True))
 
 
-def test_an_error_while_reading_ahead_reaches_the_loop_at_its_step() -> None:
+def test_an_error_while_reading_ahead_is_raised_at_its_step() -> None:
     class Broken(Noise):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
             if index == 3:
@@ -122,7 +122,7 @@ def test_an_error_while_reading_ahead_reaches_the_loop_at_its_step() -> None:
     assert step == broken - 1 or broken == 0
 
 
-def test_a_mask_that_only_some_images_have_is_named() -> None:
+def test_a_mask_that_only_some_images_have_is_an_error() -> None:
     with_mask = coordinates(4, 4)
     without = replace(with_mask, mask=None, name="bare.png")
     with pytest.raises(GanzooError, match=r"bare\.png of domain A has no mask"):
@@ -130,7 +130,7 @@ def test_a_mask_that_only_some_images_have_is_named() -> None:
 
 
 def test_evaluation_goes_through_both_domains_once() -> None:
-    found = evaluation_rows({"A": 3, "B": 5})
-    assert [(row.indices["A"], row.indices["B"]) for row in found] == [(0, 0), (1, 1), (2, 2), (0, 3), (1, 4)]
+    rows = evaluation_rows({"A": 3, "B": 5})
+    assert [(row.indices["A"], row.indices["B"]) for row in rows] == [(0, 0), (1, 1), (2, 2), (0, 3), (1, 4)]
     assert len(evaluation_rows({"A": 3, "B": 5}, limit=4)) == 4
     assert evaluation_rows({"A": 3, "B": 0}) == []

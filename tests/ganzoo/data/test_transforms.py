@@ -1,4 +1,4 @@
-"""Augmentation: masks and label maps follow their image; draws are keyed; pairs stay pairs."""
+"""Augmentation: masks and label maps change with their image; draws are keyed; pairs change alike."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def flipped(step: Step, name: str, original: Step) -> list[bool]:
     return mirrored
 
 
-def test_a_flip_takes_mask_labels_and_target_along() -> None:
+def test_a_flip_applies_to_mask_labels_and_target() -> None:
     step, original = planes(), planes()
     augment(step, ImageSettings(size=9), paired=False)
     of_a = flipped(step, "real_A", original)
@@ -57,7 +57,7 @@ def test_the_draws_do_not_depend_on_the_batch() -> None:
         torch.testing.assert_close(part[name].double(), whole[name][6:].double())
 
 
-def test_a_quarter_turn_is_exact_and_labels_stay_labels() -> None:
+def test_a_rotation_by_90_degrees_is_exact_and_labels_stay_labels() -> None:
     from ganzoo.data.transforms import _rotate
 
     labels = torch.arange(81).reshape(1, 1, 9, 9)
@@ -69,7 +69,7 @@ def test_a_quarter_turn_is_exact_and_labels_stay_labels() -> None:
     assert not torch.equal(step["real_A"], planes()["real_A"])
 
 
-def test_colour_changes_images_alone() -> None:
+def test_colour_changes_only_images() -> None:
     step, original = planes(), planes()
     augment(step, ImageSettings(size=9, color=0.4, flip=False), paired=False)
     changes: dict[str, Tensor] = {name: (step[name] - original[name]).abs().max() for name in step}

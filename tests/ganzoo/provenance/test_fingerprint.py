@@ -125,10 +125,10 @@ def test_data_is_its_pixels_in_any_order() -> None:
 def test_drawn_images_go_by_what_they_follow_from() -> None:
     """As their pixels are not the same on all processors."""
     drawn, pixel = Changed(size=8), Changed(size=8)
-    drawn.drawn = pixel.drawn = "8 pixels"
+    drawn.version = pixel.version = "8 pixels"
     pixel.pixel = True
     assert data_key(drawn, "train") == data_key(pixel, "train") != data_key(drawn, "test")
-    pixel.drawn = "16 pixels"
+    pixel.version = "16 pixels"
     assert data_key(drawn, "train") != data_key(pixel, "train")
     options = [{}, {"size": 16}, {"seed": 1}, {"held_out": 9}, {"backgrounds": "different"}, {"pairs": True}]
     assert len({data_key(StripedDigits(**one), "test") for one in options}) == len(options)  # type: ignore[arg-type]

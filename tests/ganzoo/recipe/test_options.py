@@ -12,7 +12,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ganzoo.errors import GanzooError
-from ganzoo.recipe.options import MISSING, build, check_options, options_of, plain
+from ganzoo.recipe.options import MISSING, build, check_options, options_of
 from ganzoo.registry import Component
 
 if TYPE_CHECKING:
@@ -203,11 +203,6 @@ def test_unresolvable_type_hints_are_an_error_of_the_author() -> None:
 def test_types_that_pydantic_cannot_check_are_an_error_of_the_author() -> None:
     with pytest.raises(GanzooError, match=r"'sizes' of .*OldTyped cannot be checked: .*typing_extensions.TypedDict"):
         check_options(OldTyped, {"sizes": {"A": 1}})
-
-
-def test_plain_returns_values_for_yaml_and_json() -> None:
-    assert plain({"a": (1, Path("x/y")), "b": {"c": None}}) == {"a": [1, "x/y"], "b": {"c": None}}
-    assert isinstance(plain(object()), str)
 
 
 def test_true_is_not_a_number() -> None:

@@ -1,14 +1,14 @@
-"""JSON lines: what a kill leaves of them, and what they may hold."""
+"""JSON lines after a kill, unencodable characters, and plain values."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ganzoo.utils.jsonl import JsonLines, write_text
+from ganzoo.utils.jsonl import JsonLines, to_plain, write_text
 from tests.support.command_line import refusal
 
 
-def test_a_line_that_was_cut_within_a_character_is_left_out(tmp_path: Path) -> None:
+def test_a_line_cut_within_a_character_is_skipped(tmp_path: Path) -> None:
     file = JsonLines(tmp_path / "a.jsonl")
     file.append(step=1, text="größer")
     file.append(step=2, text="größer")
@@ -21,7 +21,7 @@ def test_a_line_that_was_cut_within_a_character_is_left_out(tmp_path: Path) -> N
     assert [one["step"] for one in file] == [1, 3]
 
 
-def test_what_is_appended_after_a_torn_line_is_not_lost(tmp_path: Path) -> None:
+def test_a_line_appended_after_a_broken_line_is_not_lost(tmp_path: Path) -> None:
     file = JsonLines(tmp_path / "a.jsonl")
     file.append(step=1)
     with file.file.open("ab") as opened:
@@ -32,7 +32,7 @@ def test_what_is_appended_after_a_torn_line_is_not_lost(tmp_path: Path) -> None:
     assert len(file.file.read_bytes().splitlines()) == 4
 
 
-def test_what_is_no_character_costs_no_line_and_no_file(tmp_path: Path) -> None:
+def test_unencodable_characters_are_replaced(tmp_path: Path) -> None:
     file = JsonLines(tmp_path / "a.jsonl")
     file.append(why="no \udcff room")
     assert [one["why"] for one in file] == ["no ? room"]
@@ -40,7 +40,7 @@ def test_what_is_no_character_costs_no_line_and_no_file(tmp_path: Path) -> None:
     assert (tmp_path / "b.txt").read_text(encoding="utf-8") == "ä ?"
 
 
-def test_a_file_in_place_of_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_where_a_folder_is_expected_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     assert (
         refusal(write_text, tmp_path / "a/x.html", "") == f"{tmp_path / 'a/x.html'}: cannot be written: Not a directory"
@@ -51,3 +51,8 @@ def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
     file = JsonLines(tmp_path / "a.jsonl")
     file.append(step=1, text="a\u2028b\x85c\x1cd\re")
     assert [one["text"] for one in file] == ["a\u2028b\x85c\x1cd\re"]
+
+
+def test_plain_values_have_the_types_of_yaml_and_json() -> None:
+    assert to_plain({"a": (1, Path("x/y")), "b": {"c": None}}) == {"a": [1, "x/y"], "b": {"c": None}}
+    assert isinstance(to_plain(object()), str)

@@ -1,4 +1,4 @@
-"""A file that a local server has, and an empty cache."""
+"""Fixtures: a local file server and an empty cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.file_server import FileServer, serving
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder for fetched weights, which is not there yet. Between two tries nobody waits."""
+    """Return the folder for downloads, which does not exist yet. Retries do not pause."""
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("GANZOO_WEIGHTS", raising=False)
     monkeypatch.setattr("ganzoo.weights.download.PAUSE", 0)
@@ -22,6 +22,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(cache: Path) -> Iterator[FileServer]:
-    """A server of 200 kB of noise."""
+    """Serve a file of 200 kB of random bytes."""
     with serving(random.Random(0).randbytes(200_000)) as served:
         yield served

@@ -1,4 +1,4 @@
-"""Fetching from a local server: whole, cut off, wrong, refused, killed."""
+"""Downloads from a local server: complete, interrupted, wrong, refused, killed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from errno import ENOSYS
 from hashlib import sha256
 from http.client import HTTPMessage
 from io import BytesIO
@@ -43,45 +44,45 @@ def wait_for_part(cache: Path, entry: WeightsFile, least: int) -> None:
 
 
 def names(cache: Path) -> list[str]:
-    """Return the names of the files in the cache, but for locks."""
+    """Return the names of the files in the cache, without locks."""
     return sorted(one.name for one in cache.iterdir() if not one.name.endswith(".lock"))
 
 
-def test_a_file_is_fetched_once(server: FileServer, cache: Path) -> None:
-    found = [find(server.entry()) for _ in range(2)]
-    assert found == [cache / "net.pth"] * 2
-    assert found[0].read_bytes() == server.content
+def test_a_file_is_downloaded_once(server: FileServer, cache: Path) -> None:
+    files = [find(server.entry()) for _ in range(2)]
+    assert files == [cache / "net.pth"] * 2
+    assert files[0].read_bytes() == server.content
     assert names(cache) == ["net.pth"]
     assert ranges(server) == [""]
 
 
-def test_a_slow_server_is_waited_for(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_server_does_not_fail(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganzoo.weights.download.TIMEOUT", 1)
     server.pause = 0.03  # one and a half seconds in all, and never one without a byte
     assert find(server.entry()).read_bytes() == server.content
     assert len(server.asked) == 1
 
 
-def test_a_server_that_falls_silent_is_left(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stops_sending_fails(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganzoo.weights.download.TIMEOUT", 0.1)
     server.pause = 0.5
-    said = refusal(find, server.entry())
-    assert "the connection failed (timed out)" in said
+    message = refusal(find, server.entry())
+    assert "the connection failed (timed out)" in message
     assert len(server.asked) == TRIES
 
 
 @pytest.mark.parametrize("length", [True, False])
-def test_what_is_cut_off_is_gone_on_with(server: FileServer, cache: Path, length: bool) -> None:
+def test_an_interrupted_download_is_resumed(server: FileServer, cache: Path, length: bool) -> None:
     server.cuts, server.length = [50_000, 0, 0, 70_000], length
     assert find(server.entry()).read_bytes() == server.content
     assert ranges(server) == ["", "bytes=50000-", "bytes=50000-", "bytes=50000-", "bytes=120000-"]
     assert names(cache) == ["net.pth"]
 
 
-def test_a_later_call_goes_on_with_what_an_earlier_one_left(server: FileServer, cache: Path) -> None:
+def test_a_later_call_resumes_an_earlier_download(server: FileServer, cache: Path) -> None:
     server.cuts = [80_000, *[0] * TRIES]
-    said = refusal(find, server.entry())
-    assert "the connection ended after 78.1 KiB of 195.3 KiB" in said
+    message = refusal(find, server.entry())
+    assert "the connection ended after 78.1 KiB of 195.3 KiB" in message
     assert names(cache) == [".net.pth.part"]
     assert len(server.asked) == TRIES
     assert find(server.entry()).read_bytes() == server.content
@@ -94,28 +95,28 @@ def test_a_server_that_ignores_ranges_sends_all_again(server: FileServer) -> Non
     assert ranges(server) == ["", "bytes=50000-"]
 
 
-def test_another_range_than_was_asked_for_is_not_taken(server: FileServer, cache: Path) -> None:
+def test_a_wrong_range_is_refused(server: FileServer, cache: Path) -> None:
     server.cuts, server.shift = [50_000], 10
-    assert "the server sends another part than it was asked for" in refusal(find, server.entry())
+    assert "the server sends another part than the requested one" in refusal(find, server.entry())
     assert (cache / ".net.pth.part").read_bytes() == server.content[:50_000]
 
 
-def test_one_that_ignores_ranges_and_always_breaks_off_is_given_up(server: FileServer) -> None:
+def test_a_server_that_ignores_ranges_and_always_breaks_off_fails(server: FileServer) -> None:
     server.cuts, server.ranges = [50_000] * 20, False
     refusal(find, server.entry())
     assert len(server.asked) == TRIES
 
 
-def test_wrong_bytes_are_refused_and_not_kept(server: FileServer, cache: Path) -> None:
+def test_wrong_bytes_are_refused_and_deleted(server: FileServer, cache: Path) -> None:
     wrong = sha256(b"another").hexdigest()
-    said = refusal(find, server.entry(sha256=wrong))
-    assert f"what came has the sha256 {server.checksum}, not {wrong}" in said
+    message = refusal(find, server.entry(sha256=wrong))
+    assert f"the received file has the sha256 {server.checksum}, not {wrong}" in message
     assert names(cache) == []
     assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("left", [b"something else" * 1000, b"x" * 200_000])
-def test_what_was_left_of_another_file_is_fetched_anew(server: FileServer, cache: Path, left: bytes) -> None:
+def test_a_part_of_another_file_is_downloaded_again(server: FileServer, cache: Path, left: bytes) -> None:
     cache.mkdir(parents=True)
     (cache / ".net.pth.part").write_bytes(left)
     assert find(server.entry()).read_bytes() == server.content
@@ -123,9 +124,9 @@ def test_what_was_left_of_another_file_is_fetched_anew(server: FileServer, cache
 
 
 @pytest.mark.parametrize("digits", [64, 8])
-def test_a_part_that_is_whole_is_taken_and_not_fetched_again(server: FileServer, cache: Path, digits: int) -> None:
+def test_a_complete_part_is_used_and_not_downloaded_again(server: FileServer, cache: Path, digits: int) -> None:
     cache.mkdir(parents=True)
-    (cache / ".net.pth.part").write_bytes(server.content)  # killed before it was put in its place
+    (cache / ".net.pth.part").write_bytes(server.content)  # killed before it was renamed
     entry = server.entry(sha256=server.checksum[:digits])
     assert find(entry).read_bytes() == server.content
     assert ranges(server) == ["bytes=200000-"]
@@ -133,7 +134,7 @@ def test_a_part_that_is_whole_is_taken_and_not_fetched_again(server: FileServer,
 
 
 @pytest.mark.parametrize("length", ["many", "-3", ""])
-def test_a_length_that_is_no_number_is_no_length(
+def test_a_length_that_is_not_a_number_is_ignored(
     server: FileServer, monkeypatch: pytest.MonkeyPatch, length: str
 ) -> None:
     def altered(self: HTTPMessage, name: str, default: str | None = None) -> str | None:
@@ -142,33 +143,33 @@ def test_a_length_that_is_no_number_is_no_length(
     get = HTTPMessage.get
     monkeypatch.setattr(HTTPMessage, "get", altered)
     assert find(server.entry(name="other", file="other.pth")).read_bytes() == server.content
-    assert "does not say how long it is" in refusal(find, server.entry(sha256="", size=0))
+    assert "does not report its length" in refusal(find, server.entry(sha256="", size=0))
 
 
 @pytest.mark.parametrize("safe", [True, False])
-def test_an_https_address_does_not_lead_to_http(
+def test_a_redirect_from_https_to_http_is_refused(
     server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch, safe: bool
 ) -> None:
     def answer(self: HTTPSHandler, request: Request) -> addinfourl:
         headers = HTTPMessage()
         headers["Location"] = "https://b.invalid/net.pth" if "a." in request.full_url and safe else server.address
         headers["Content-Length"] = str(len(server.content))
-        found = "b." in request.full_url
-        said = addinfourl(BytesIO(server.content), headers, request.full_url, 200 if found else 302)
-        said.msg = "Found"  # type: ignore[attr-defined]
-        return said
+        redirected = "b." in request.full_url
+        response = addinfourl(BytesIO(server.content), headers, request.full_url, 200 if redirected else 302)
+        response.msg = "Found"  # type: ignore[attr-defined]
+        return response
 
     monkeypatch.setattr(HTTPSHandler, "https_open", answer)
     entry = server.entry(address="https://a.invalid/net.pth", sha256="", file="net.pth")
     if safe:
         assert find(entry).read_bytes() == server.content
     else:
-        said = refusal(find, entry)
-        assert f"it leads from https to {server.address}, where anybody could change it" in said
+        message = refusal(find, entry)
+        assert f"it redirects from https to {server.address}, which is not secure" in message
         assert names(cache) == [] and server.asked == []
 
 
-def test_without_a_checksum_a_part_of_another_version_is_not_gone_on_with(server: FileServer, cache: Path) -> None:
+def test_without_a_checksum_a_part_of_an_earlier_process_is_not_resumed(server: FileServer, cache: Path) -> None:
     cache.mkdir(parents=True)
     (cache / ".net.pth.part").write_bytes(b"of an earlier process")
     server.etag, server.cuts = '"one"', [50_000]
@@ -182,7 +183,7 @@ def test_without_a_checksum_a_part_of_another_version_is_not_gone_on_with(server
 def test_without_a_checksum_two_versions_are_never_mixed(
     server: FileServer, monkeypatch: pytest.MonkeyPatch, etag: str, then: str, heeds: bool
 ) -> None:
-    """The file changes between the first connection, which breaks off, and the second."""
+    """The file changes between the first connection, which is interrupted, and the second."""
     server.etag, server.heeds, server.cuts, changed = etag, heeds, [50_000], server.content[::-1]
 
     def change(seconds: float) -> None:
@@ -192,41 +193,41 @@ def test_without_a_checksum_two_versions_are_never_mixed(
     assert find(server.entry(sha256="")).read_bytes() == changed
 
 
-def test_without_checksum_and_length_nobody_knows_when_it_is_whole(server: FileServer, cache: Path) -> None:
+def test_without_checksum_and_length_a_download_fails(server: FileServer, cache: Path) -> None:
     server.length = False
-    assert "the server does not say how long it is" in refusal(find, server.entry(sha256="", size=0))
+    assert "the server does not report its length" in refusal(find, server.entry(sha256="", size=0))
     assert names(cache) == []
     server.cuts = [50_000]
     assert find(server.entry(sha256="")).read_bytes() == server.content
 
 
 @pytest.mark.parametrize(("statuses", "requests"), [([404], 1), ([403], 1), ([503] * 9, TRIES), ([429] * 9, TRIES)])
-def test_a_refusal_of_the_server_is_told_with_the_way_out(
+def test_an_http_error_says_how_to_add_the_file_manually(
     server: FileServer, cache: Path, statuses: list[int], requests: int
 ) -> None:
     server.statuses = statuses.copy()
-    said = refusal(find, server.entry())
-    assert said.startswith(f"test/net cannot be fetched: the server says {statuses[0]} ")
-    assert f"{server.address} (sha256 {server.checksum}, 200,000 bytes), as net.pth, into {cache} or " in said
+    message = refusal(find, server.entry())
+    assert message.startswith(f"test/net cannot be fetched: the server says {statuses[0]} ")
+    assert f"{server.address} (sha256 {server.checksum}, 200,000 bytes), as net.pth, into {cache} or " in message
     assert len(server.asked) == requests
     assert names(cache) == []
 
 
-def test_a_passing_refusal_is_tried_again(server: FileServer) -> None:
+def test_a_temporary_http_error_is_retried(server: FileServer) -> None:
     server.statuses = [503, 500]
     assert find(server.entry()).read_bytes() == server.content
 
 
-def test_no_connection_is_told_with_the_way_out(cache: Path) -> None:
+def test_no_connection_says_how_to_add_the_file_manually(cache: Path) -> None:
     with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # nobody listens there
+        closed.bind(("127.0.0.1", 0))  # no server listens there
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/net.pth"
-        said = refusal(find, WeightsFile("test/net", address, sha256="0123456789"))
-    assert said.startswith("test/net cannot be fetched: no connection (")
-    assert f"bring it yourself: {address} (sha256 0123456789…), as net.pth, into {cache} or into the folder" in said
+        message = refusal(find, WeightsFile("test/net", address, sha256="0123456789"))
+    assert message.startswith("test/net cannot be fetched: no connection (")
+    assert f"bring it yourself: {address} (sha256 0123456789…), as net.pth, into {cache} or into the folder" in message
 
 
-def test_a_host_that_has_no_address_is_asked_for_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_is_tried_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def unknown(request: object, timeout: float) -> None:
@@ -234,33 +235,34 @@ def test_a_host_that_has_no_address_is_asked_for_once(cache: Path, monkeypatch: 
         raise URLError(socket.gaierror(-2, "Name or service not known"))
 
     monkeypatch.setattr("ganzoo.weights.download.urlopen", unknown)
-    said = refusal(find, WeightsFile("test/net", "https://nowhere.invalid/net.pth"))
-    assert "no connection ([Errno -2] Name or service not known)" in said
-    assert "no sha256 is published" in said
+    message = refusal(find, WeightsFile("test/net", "https://nowhere.invalid/net.pth"))
+    assert "no connection ([Errno -2] Name or service not known)" in message
+    assert "no sha256 is published" in message
     assert len(asked) == 1
 
 
-def test_a_full_disk_is_told(server: FileServer, cache: Path) -> None:
+def test_a_full_disk_is_an_error(server: FileServer, cache: Path) -> None:
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
-        said = refusal(find, server.entry())
+        message = refusal(find, server.entry())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (
-        f"{cache / 'net.pth'}: cannot be written: File too large; make room, or let GANZOO_CACHE name another" in said
+        f"{cache / 'net.pth'}: cannot be written: File too large; free some space, or set GANZOO_CACHE to another"
+        in message
     )
-    assert find(server.entry()).read_bytes() == server.content  # goes on when there is room
+    assert find(server.entry()).read_bytes() == server.content  # resumes when there is space
     assert ranges(server) == ["", "bytes=100000-"]
 
 
-def test_a_cache_that_cannot_be_written_is_told(server: FileServer, cache: Path) -> None:
-    cache.parent.write_text("in the way")
+def test_a_cache_that_cannot_be_written_is_an_error(server: FileServer, cache: Path) -> None:
+    cache.parent.write_text("a file, not a folder")
     assert "cannot be written: " in refusal(find, server.entry())
 
 
-def test_kill_9_leaves_what_the_next_goes_on_with(server: FileServer, cache: Path) -> None:
+def test_a_download_resumes_after_kill_9(server: FileServer, cache: Path) -> None:
     server.stall = 40_000
     killed = process(server.entry())
     wait_for_part(cache, server.entry(), 20_000)
@@ -272,7 +274,7 @@ def test_kill_9_leaves_what_the_next_goes_on_with(server: FileServer, cache: Pat
     assert int(ranges(server)[0].strip("bytes=-")) >= 20_000
 
 
-def test_two_processes_at_once_fetch_it_once(server: FileServer, cache: Path) -> None:
+def test_two_processes_download_a_file_once(server: FileServer, cache: Path) -> None:
     server.stall = 40_000
     first = process(server.entry())
     wait_for_part(cache, server.entry(), 1)
@@ -281,8 +283,8 @@ def test_two_processes_at_once_fetch_it_once(server: FileServer, cache: Path) ->
         second.wait(1)
     server.go.set()
     for one in (first, second):
-        said, error = one.communicate(timeout=60)
-        assert (one.returncode, said, error) == (0, f"{cache / 'net.pth'}\n", "")
+        output, error = one.communicate(timeout=60)
+        assert (one.returncode, output, error) == (0, f"{cache / 'net.pth'}\n", "")
     assert (cache / "net.pth").read_bytes() == server.content
     assert ranges(server) == [""]
 
@@ -290,7 +292,10 @@ def test_two_processes_at_once_fetch_it_once(server: FileServer, cache: Path) ->
 def test_without_locks_two_processes_do_not_share_a_part(
     server: FileServer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganzoo.utils.atomic.fcntl", None)
+    def no_locks(file: int, operation: int) -> None:
+        raise OSError(ENOSYS, "locks are not supported")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
     parts: list[Path] = []
     monkeypatch.setattr("ganzoo.weights.download.flush_to_disk", parts.append)
     find(server.entry())
@@ -298,7 +303,7 @@ def test_without_locks_two_processes_do_not_share_a_part(
     assert names(cache) == ["net.pth"]
 
 
-def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(server: FileServer, cache: Path) -> None:
+def test_a_progress_bar_is_shown_only_on_a_terminal(server: FileServer, cache: Path) -> None:
     ours, theirs = pty.openpty()
     fetching = process(server.entry(), stderr=theirs)
     os.close(theirs)
@@ -306,12 +311,12 @@ def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(server: FileServer, cache
     while True:
         try:
             piece = os.read(ours, 1024)
-        except OSError:  # the terminal is closed
+        except OSError:  # the terminal was closed
             break
         if not piece:
             break
         shown += piece
     os.close(ours)
-    said, _ = fetching.communicate(timeout=60)
-    assert said == f"{cache / 'net.pth'}\n"
+    output, _ = fetching.communicate(timeout=60)
+    assert output == f"{cache / 'net.pth'}\n"
     assert b"test/net" in shown and b"200.0/200.0 kB" in shown

@@ -1,4 +1,4 @@
-"""What plugins list of weights, and that what the bundled ones list is true."""
+"""Plugins' lists of weights, and facts in the bundled lists."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.plugins import plugins
 from ganzoo.registry import Registration, Registry
-from ganzoo.weights import WeightsFile
+from ganzoo.weights import WeightsFile, listed
 from ganzoo.weights.manifest import read_manifest
 from tests.support.command_line import refusal
 
-LISTED = list(plugins().registry.weights.values())
+LISTED = list(listed().values())
 
 
 def registration(folder: Path, plugin: str, text: str) -> Registration:
     (folder / f"{plugin}.toml").write_text(text)
-    made = Registration(plugin)
-    made.add_weights(folder / f"{plugin}.toml")
-    return made
+    registration = Registration(plugin)
+    registration.add_weights(folder / f"{plugin}.toml")
+    return registration
 
 
 def table(name: str, address: str = "https://example.org/a.pth", **more: str) -> str:
@@ -27,7 +26,7 @@ def table(name: str, address: str = "https://example.org/a.pth", **more: str) ->
     return "\n".join(lines) + "\n"
 
 
-def test_what_a_plugin_lists_is_read(tmp_path: Path) -> None:
+def test_a_plugins_list_is_read(tmp_path: Path) -> None:
     (tmp_path / "w.toml").write_text(
         table("mine/a") + table("b", "http://example.org/b?raw=1", file="b.bin", sha256="0123abcd", licence="MIT")
         + "size = 12\n"
@@ -39,7 +38,7 @@ def test_what_a_plugin_lists_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (table("a", sha="00112233"), "unknown key 'sha' (did you mean 'sha256'?)"),
         (table("a", sha256="0123abc"), "weights 'a': sha256 is '0123abc'"),
@@ -54,14 +53,14 @@ def test_what_a_plugin_lists_is_read(tmp_path: Path) -> None:
         ("[a", "cannot be read"),
     ],
 )
-def test_a_mistake_in_a_list_is_told(tmp_path: Path, text: str, said: str) -> None:
-    found = refusal(registration, tmp_path, "mine", text)
-    assert found.startswith(f"{tmp_path / 'mine.toml'}: ")
-    assert said in found
+def test_a_mistake_in_a_list_is_an_error(tmp_path: Path, text: str, message: str) -> None:
+    error = refusal(registration, tmp_path, "mine", text)
+    assert error.startswith(f"{tmp_path / 'mine.toml'}: ")
+    assert message in error
     assert "gone.toml: cannot be read" in refusal(read_manifest, tmp_path / "gone.toml")
 
 
-def test_two_plugins_may_list_the_same_but_nothing_else_under_its_name_or_file(tmp_path: Path) -> None:
+def test_two_plugins_may_list_the_same_file_but_not_another_one_of_its_name(tmp_path: Path) -> None:
     registry, same = Registry(), table("a", sha256="00112233")
     registry.accept(registration(tmp_path, "first", same))
     registry.accept(registration(tmp_path, "second", same + table("b", "https://example.org/b.pth")))
@@ -69,25 +68,25 @@ def test_two_plugins_may_list_the_same_but_nothing_else_under_its_name_or_file(t
     for text in (table("a", sha256="00112234"), table("c", "https://elsewhere.org/a.pth")):
         third = registration(tmp_path, "third", text + table("d", "https://example.org/d.pth"))
         third.add("loss", "fine", "third:Fine")
-        said = refusal(registry.accept, third)
-        assert "of plugin 'third' are already listed, but differently: 'a', a.pth from https://example.org/a" in said
+        message = refusal(registry.accept, third)
+        assert "of plugin 'third' are already listed, but differently: 'a', a.pth from https://example.org/a" in message
         assert sorted(registry.weights) == ["a", "b"]
         assert registry.find() == []
 
 
 @pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry.name)
-def test_what_is_listed_agrees_with_what_its_publisher_says(entry: WeightsFile) -> None:
-    """File names carry eight digits of the checksum; torchvision tells sizes, too, in MiB to three places."""
+def test_listed_files_agree_with_their_publisher(entry: WeightsFile) -> None:
+    """File names contain eight digits of the checksum; torchvision also gives sizes in MiB, rounded to 0.001."""
     from torchvision.models import get_model_weights  # type: ignore[import-untyped]
 
     assert entry.file.rpartition("-")[2].partition(".")[0] == entry.sha256[:8]
     publisher, _, model = entry.name.partition("/")
     if publisher == "torchvision":
-        (said,) = [one for one in get_model_weights(model) if one.url == entry.address]
-        assert round(entry.size / 2**20, 3) == said.meta["_file_size"]
+        (published,) = [one for one in get_model_weights(model) if one.url == entry.address]
+        assert round(entry.size / 2**20, 3) == published.meta["_file_size"]
 
 
-def test_all_that_torchvision_segments_with_is_listed() -> None:
+def test_all_segmentation_models_of_torchvision_are_listed() -> None:
     from torchvision.models import get_model_weights, list_models, segmentation
 
     addresses = {entry.address for entry in LISTED}
