@@ -1,18 +1,13 @@
-"""Records as JSON lines, and the tables made of them between two markers of a page; shared by what lies beside this."""
+"""Write tables of JSON lines between two markers of a page, for benchmarks/retrieval.py, which no spec can express."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from ganzoo.provenance.fingerprint import portable
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,34 +44,3 @@ def settle(page: Path, name: str, records: Path, table: Callable[[list[dict[str,
         sys.exit(f"{page.name}: the {name} table is not what its records give: make it anew")
     if not check:
         page.write_text(before + made + after, encoding="utf-8")
-
-
-def train(recipe: str, seed: int, overrides: Sequence[str] = (), image: Path | None = None) -> dict[str, Any]:
-    """Run a recipe in a process of its own; return the record, and keep its last sample grid if asked.
-
-    ``before`` are the figures of the untrained networks.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
-        command = [sys.executable, "-m", "ganzoo", "run", f"recipes/{recipe}.yaml", f"train.seed={seed}", *overrides]
-        subprocess.run([*command, "--root", folder], cwd=ROOT, check=True)
-        seconds = time.perf_counter() - begun
-        run = Path(folder) / recipe / "default"
-        result = json.loads((run / "results.jsonl").read_text().splitlines()[-1])
-        before = next((one["values"] for one in read(run / "metrics.jsonl") if "values" in one), {})
-        environment = json.loads((run / "env.json").read_text())
-        if image:
-            enlarge(sorted((run / "samples").glob("*.png"))[-1], image)
-    kept = {name: environment[name] for name in ("ganzoo", "device", "cores", "threads", "packages")}
-    record = {**result, "seed": seed, "seconds": round(seconds), "environment": kept, "before": before}
-    return {name: portable(value) for name, value in record.items()}
-
-
-def enlarge(grid: Path, target: Path) -> None:
-    """Keep a sample grid, three times as large, for a page."""
-    from PIL import Image
-
-    with Image.open(grid) as image:
-        larger = image.resize((3 * image.width, 3 * image.height), Image.Resampling.NEAREST)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    larger.quantize(128).save(target, optimize=True)
