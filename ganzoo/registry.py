@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ganzoo.errors import GanzooError, one_line, suggest
+from ganzoo.errors import GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.weights.manifest import WeightsFile, read_manifest
 
 KINDS = ("method", "generator", "discriminator", "masker", "loss", "dataset", "metric")
@@ -31,7 +31,7 @@ class Component:
         try:
             loaded = getattr(importlib.import_module(module), attribute)
         except (Exception, SystemExit) as error:
-            raise GanzooError(
+            raise MissingResourceError(
                 f"{self.kind} {self.name!r} of plugin {self.plugin!r} cannot be imported from {self.target}: "
                 + one_line(error)
             ) from error
@@ -124,17 +124,21 @@ class Registry:
             raise GanzooError(f"unknown kind {kind!r}{suggest(kind, KINDS)}")
         component = self._components[kind].get(name)
         if component is None:
-            raise GanzooError(f"unknown {kind} {name!r}{suggest(name, self._components[kind])}{self._not_loaded()}")
+            raise self._unknown(f"unknown {kind} {name!r}{suggest(name, self._components[kind])}")
         return component
 
     def weights_file(self, name: str) -> WeightsFile:
         """Return the entry of a file of weights. Raises GanzooError as ``get`` does."""
         if name not in self.weights:
-            raise GanzooError(f"unknown weights {name!r}{suggest(name, self.weights)}{self._not_loaded()}")
+            raise self._unknown(f"unknown weights {name!r}{suggest(name, self.weights)}")
         return self.weights[name]
 
+    def _unknown(self, message: str) -> GanzooError:
+        """Return the error for an unknown name; it names the plugins that may have it but are not loaded."""
+        others = self._not_loaded()
+        return MissingResourceError(message + others) if others else GanzooError(message)
+
     def _not_loaded(self) -> str:
-        """Return the end of an error about an unknown name: the plugins that may have it but are not loaded."""
         text = ""
         if self.failures:
             text = f"; these plugins failed to load and may have it: {', '.join(sorted(self.failures))}"

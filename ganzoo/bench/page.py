@@ -13,14 +13,10 @@ from ganzoo.bench.runner import kept
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import Seen, sets_of, stale
 from ganzoo.bench.table import Table, matrix_of, table_of
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.utils.jsonl import write_text
-from ganzoo.weights.store import weights_folder
-
-MACHINE = ("GANZOO_", "failed to load", "cannot be imported")
-"""What errors say of weights and plugins that a machine lacks."""
 
 
 def current(bench: Bench, places: Places) -> Table:
@@ -39,30 +35,26 @@ def current(bench: Bench, places: Places) -> Table:
             recipe = read_recipe(bench.recipe(cell), changes)
             part = "sets"
             sets = sets_of(bench, recipe, known)
-        except GanzooError as error:
-            why = _lacking(bench, known, changes, str(error))
-            unchecked.setdefault(cell.row, why)
-            return [] if why else [part]
+        except MissingResourceError as error:
+            unchecked.setdefault(cell.row, _without_place(str(error).splitlines()[0], changes))
+            return []
+        except GanzooError:
+            return [part]
         if record.data.keys and not seen.of(recipe):
             unchecked.setdefault(cell.row, "its images are not here")
         return stale(bench, record, recipe, sets, seen)
 
     table = (matrix_of if bench.spec.matrix else table_of)(bench, kept(bench), outdated)
     for row, why in unchecked.items():
-        if why:
-            print(f"not checked: {row}: {why}", file=sys.stderr)
+        print(f"not checked: {row}: {why}", file=sys.stderr)
     return table
 
 
-def _lacking(bench: Bench, places: Places, changes: Sequence[str], said: str) -> str:
-    """Return the first line of an error without its place, where each line is of what this machine lacks; or ``""``."""
-    signs = [*MACHINE, *map(str, (places.data, places.root / bench.name, weights_folder()))]
-    lines = []
-    for line in said.splitlines():
-        for change in changes:
-            line = line.removeprefix(f"command line: {change}: ")
-        lines.append(re.sub(r"^.*?\.ya?ml(:\d+)?: ", "", line))
-    return lines[0] if all(any(sign in line for sign in signs) for line in lines) else ""
+def _without_place(line: str, changes: Sequence[str]) -> str:
+    """Return a line of an error without the place in a recipe, or the change of one, that it begins with."""
+    for change in changes:
+        line = line.removeprefix(f"command line: {change}: ")
+    return re.sub(r"^.*?\.ya?ml(:\d+)?: ", "", line)
 
 
 def image_of(bench: Bench) -> Path | None:

@@ -42,10 +42,14 @@ class Option:
 
 @dataclass(frozen=True)
 class Problem:
-    """A mistake at a path of keys; it is printed with the file and line of that path."""
+    """A mistake at a path of keys; it is printed with the file and line of that path.
+
+    ``missing``: all that is wrong is that this machine lacks something, such as weights.
+    """
 
     path: tuple[str | int, ...]
     message: str
+    missing: bool = False
 
 
 def options_of(target: Callable[..., Any]) -> dict[str, Option]:

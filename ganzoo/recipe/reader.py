@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ganzoo.errors import GanzooError, suggest
+from ganzoo.errors import GanzooError, MissingResourceError, suggest
 from ganzoo.interfaces import Masker, Method, Metric
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES, mask_name
@@ -41,7 +41,7 @@ def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collecti
             f"{document.place(problem.path)}: {'.'.join(map(str, problem.path)) or 'recipe'}: {problem.message}"
             for problem in reader.problems
         ]
-        raise GanzooError("\n".join(sorted(dict.fromkeys(lines), key=sort_key)))
+        raise _error(sorted(dict.fromkeys(lines), key=sort_key), reader.problems)
     return recipe
 
 
@@ -59,9 +59,9 @@ class RecipeReader:
         self.registry = plugins().registry
         self.problems: list[Problem] = []
 
-    def add_problem(self, path: KeyPath, message: str) -> None:
-        """Report a mistake."""
-        self.problems.append(Problem(path, message))
+    def add_problem(self, path: KeyPath, problem: str | GanzooError) -> None:
+        """Report a mistake, or the error that says what it is."""
+        self.problems.append(Problem(path, str(problem), isinstance(problem, MissingResourceError)))
 
     def read(self, file: Path) -> Recipe | None:
         """Return the whole recipe, or None if there are problems."""
@@ -146,7 +146,7 @@ class RecipeReader:
                 shared_checked, problems = check_options(kind_options, shared_values, path)
             checked, more_problems = check_options(component.load(), values, path, also_known=shared)
         except GanzooError as error:
-            self.add_problem((*path, kind), str(error))
+            self.add_problem((*path, kind), error)
             return None
         problems += more_problems
         self.problems += problems
@@ -174,7 +174,7 @@ class RecipeReader:
             component = self.registry.get(kind, name)
             component.load()
         except GanzooError as error:
-            self.add_problem((*path, kind), str(error))
+            self.add_problem((*path, kind), error)
             return None
         return component
 
@@ -185,7 +185,7 @@ class RecipeReader:
         try:
             return part.make()
         except GanzooError as error:
-            self.add_problem(path, str(error))
+            self.add_problem(path, error)
             return None
 
     def check_length(self, train: TrainSettings, method: Method | None) -> None:
@@ -221,7 +221,7 @@ class RecipeReader:
             already_reported = len(self.problems)
             part = self.read_part(value, ("networks", name), slot.kind)
             self.problems[already_reported:] = [  # at the key that set the value, which may be a group
-                Problem(origin.get(problem.path[2:3], ("networks", name))[:2] + problem.path[2:], problem.message)
+                replace(problem, path=origin.get(problem.path[2:3], ("networks", name))[:2] + problem.path[2:])
                 for problem in self.problems[already_reported:]
             ]
             if part is None:
@@ -382,9 +382,15 @@ def read_metrics(texts: Sequence[str], origin: str) -> list[Part]:
     reader = RecipeReader(Document({"evaluate": {"metrics": values}}, {}), ROLES)
     metrics = reader.read_metrics(None)
     if reader.problems:
-        raise _command_error([Problem(problem.path[3:], problem.message) for problem in reader.problems], origin)
+        raise _command_error([replace(problem, path=problem.path[3:]) for problem in reader.problems], origin)
     return metrics
 
 
-def _command_error(problems: Iterable[Problem], origin: str) -> GanzooError:
-    return GanzooError("\n".join(": ".join([origin, *map(str, one.path), one.message]) for one in problems))
+def _command_error(problems: Collection[Problem], origin: str) -> GanzooError:
+    return _error([": ".join([origin, *map(str, one.path), one.message]) for one in problems], problems)
+
+
+def _error(lines: Iterable[str], problems: Collection[Problem]) -> GanzooError:
+    """Return the error of some mistakes: MissingResourceError if this machine lacks something, and no more is wrong."""
+    kind = MissingResourceError if problems and all(one.missing for one in problems) else GanzooError
+    return kind("\n".join(lines))

@@ -17,7 +17,7 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Console, differences, find_complete
+from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete
 from ganzoo.interfaces import scale as scaled
 from ganzoo_art2real.aside import written_aside
 from ganzoo_art2real.bank import BACKGROUND, MANIFEST, VERSION, Bank, Scale, cut, numbers_file, windows_of
@@ -142,7 +142,7 @@ def gather(
         elif one.is_file():
             entries.append(Entry(one, one.name))
         else:
-            raise GanzooError(f"{one}: no such photograph or folder; check the path")
+            raise MissingResourceError(f"{one}: no such photograph or folder; check the path")
     if out is not None:
         entries = [entry for entry in entries if out.absolute() not in entry.path.absolute().parents]
     entries = entries[:limit]

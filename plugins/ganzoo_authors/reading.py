@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
+from ganzoo.interfaces import MissingResourceError
 
 State = dict[str, Tensor]
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -21,7 +22,7 @@ def read(file: Path) -> dict[str, State]:
     Raises GanzooError when it is missing, cut short, or holds anything but tensors.
     """
     if not file.is_file():
-        raise GanzooError(f"{file}: no such file")
+        raise MissingResourceError(f"{file}: no such file")
     try:
         found: Any = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePath
 
-from ganzoo.interfaces import Dataset, GanzooError, Sample, Split
+from ganzoo.interfaces import Dataset, GanzooError, MissingResourceError, Sample, Split
 from ganzoo_datasets.files import Channels, Entries, Entry, channels_of, hold_out_validation, read_sample
 from ganzoo_datasets.split import Share
 
@@ -64,7 +64,7 @@ def _read_list(file: Path | None) -> list[Entry]:
     try:
         lines = file.read_text("utf-8-sig").splitlines()
     except FileNotFoundError as error:
-        raise GanzooError(f"{file}: no such list; check the path") from error
+        raise MissingResourceError(f"{file}: no such list; check the path") from error
     except OSError as error:
         raise GanzooError(f"{file}: the list cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.interfaces import Dataset, GanzooError, Sample, Split, suggest
+from ganzoo.interfaces import Dataset, GanzooError, MissingResourceError, Sample, Split, suggest
 from ganzoo_datasets.files import Domain
 from ganzoo_datasets.split import Share, hold_out
 
@@ -149,7 +149,7 @@ def _opened(file: Path) -> Iterator[Mapping[str, np.ndarray]]:
         with archive:
             yield archive
     except FileNotFoundError as error:
-        raise GanzooError(f"{file}: no such file; check the path") from error
+        raise MissingResourceError(f"{file}: no such file; check the path") from error
     except PermissionError as error:
         raise GanzooError(f"{file}: no permission to read it; change its mode or owner (chmod, chown)") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError, find_network_file
-from ganzoo.interfaces import Draws, Masker
+from ganzoo.interfaces import Draws, Masker, MissingResourceError
 from ganzoo_maskers.pretrained import Weights, misfit, read_weights
 
 Count = Annotated[int, Field(ge=1)]
@@ -125,7 +125,9 @@ def _twice(entering: int, leaving: int) -> nn.Sequential:
 def _find(place: Path) -> tuple[Path, Weights]:
     """Return the file that holds the weights, and the weights. Raises GanzooError."""
     if not place.exists():
-        raise GanzooError(f"{place}: nothing is there; give a run's folder of the method segmenter, or a weights file")
+        raise MissingResourceError(
+            f"{place}: nothing is there; give a run's folder of the method segmenter, or a weights file"
+        )
     file = _trained(place) if place.is_dir() else place
     return file, read_weights(file)
 

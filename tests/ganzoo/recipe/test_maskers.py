@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.recipe.reader import read_recipe
 from tests.support.stand_in_components import COMPLETE, mistakes, mistakes_of_section, read
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
@@ -78,3 +81,17 @@ def test_maskers_that_cannot_serve(masker: str, message: str) -> None:
 def test_the_role_labels_takes_several_planes() -> None:
     lines = mistakes("method: picky\ndata: striped_digits\nmaskers: {labels: {masker: planes, planes: 3}}\n")
     assert [line for line in lines if "maskers" in line] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "error"), [("", MissingResourceError), ("images: {size: zero}\n", GanzooError)], ids=["missing", "wrong"]
+)
+def test_what_this_machine_lacks_is_told_by_the_class(tmp_path: Path, more: str, error: type[GanzooError]) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "method: cyclegan\ndata: striped_digits\ntrain: {steps: 1}\n"
+        f"maskers: {{discriminator: {{masker: unet, weights: {tmp_path}/absent}}}}\n{more}"
+    )
+    with pytest.raises(GanzooError, match="nothing is there") as caught:
+        read_recipe(recipe)
+    assert type(caught.value) is error
