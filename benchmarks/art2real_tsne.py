@@ -69,7 +69,7 @@ def features_of(place: Path, size: int, looking: Mapping[str, Any]) -> Tensor:
     """
     if is_run(place):
         measured = flow({"metric": "fd", **looking})
-        evaluator = open_run(run_recipe(place, [f"evaluate.metrics=[{measured}]"])).evaluator
+        evaluator = open_run(run_recipe(place, [f"evaluate.metrics=[{measured}]"]))
         load_weights(place / "checkpoints/last", evaluator.engine)
         collected = evaluator.collect("test")
         for why in collected.failed.values():

@@ -24,7 +24,7 @@ from torchvision.models import get_model  # type: ignore[import-untyped]
 
 import ganzoo
 from ganzoo.bench.page import settle
-from ganzoo.bench.spec import places_of, read_spec
+from ganzoo.bench.spec import read_spec, resolve_places
 from ganzoo.cli import cli
 from ganzoo.errors import GanzooError
 from ganzoo.masks.roles import ROLES
@@ -320,7 +320,7 @@ def test_an_edited_value_is_found(tmp_path: Path) -> None:
     (tmp_path / "quickstart.yaml").write_text(spec.replace("../recipes", f"{ROOT}/recipes"))
     shutil.copy(ROOT / "benchmarks/quickstart.jsonl", tmp_path)
     (tmp_path / "README.md").write_text(text)
-    places = places_of(tmp_path, None)
+    places = resolve_places(tmp_path, None)
     settle(read_spec(tmp_path / "quickstart.yaml"), places, check=True)
     edited = re.sub(r"(\d)\.(\d) ±", r"\1.9 ±", table, count=1)
     assert edited != table

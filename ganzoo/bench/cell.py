@@ -1,4 +1,4 @@
-"""Make the record of one cell: run it, run it anew or measure it again, whichever it takes."""
+"""Create the record of one cell: train it, resume it, train it again or only measure it again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from ganzoo.bench import subprocesses
 from ganzoo.bench.spec import Bench, Cell, Places
-from ganzoo.bench.staleness import Seen, measured_alike, metrics_of, trained_alike
+from ganzoo.bench.staleness import ImageChecksums, metrics_of, same_measurement, same_training
 from ganzoo.engine.checkpoint import find_checkpoint, read_progress
 from ganzoo.errors import BusyError, GanzooError, SettingsChangedError
 from ganzoo.provenance.fingerprint import code_key, recipe_key
@@ -28,42 +28,42 @@ def folder_of(bench: Bench, cell: Cell, recipe: Recipe, places: Places) -> Path:
     return places.root / bench.name / recipe.name / cell.name
 
 
-def made(
-    bench: Bench, cell: Cell, recipe: Recipe, places: Places, surrounding: Mapping[str, str], seen: Seen
+def record_cell(
+    bench: Bench, cell: Cell, recipe: Recipe, places: Places, variables: Mapping[str, str], checksums: ImageChecksums
 ) -> Record:
-    """Run a cell and return its record, be it of a failure.
+    """Run a cell and return its record, failures included.
 
-    A run that is there goes on where it was. Where it was trained otherwise than it would be now, it is put aside;
-    where it was only measured otherwise, it is measured again.
+    An existing run is resumed. One that was trained by other code, settings or images is trained again, beside the old
+    one; one that was only measured differently is measured again.
 
     Args:
         bench: the table.
-        cell: which.
+        cell: the one to run.
         recipe: the cell's.
-        places: where runs are kept, and the data lies.
-        surrounding: variables that it is given besides this process's own.
-        seen: reads images.
+        places: where the runs and the data lie.
+        variables: environment variables besides this process's own.
+        checksums: of the images of data sets.
 
-    Raises GanzooError where it was stopped by a signal: that is no record.
+    Raises GanzooError where a signal stopped it: that leaves no record.
     """
     folder, checkpoint = folder_of(bench, cell, recipe, places), bench.spec.checkpoint
     name = ["--name", cell.name, "--root", str(folder.parents[1])]
     words = ["run", str(bench.recipe(cell)), *bench.changes(cell, places), *name]
-    environment = {**os.environ, **surrounding}
+    environment = {**os.environ, **variables}
     code_key.cache_clear()  # a plugin may have been written anew while others were run
-    sessions = _sessions(folder)
-    alike = sessions is not None and trained_alike(sessions, recipe, seen, checkpoint)
+    sessions = _trained_sessions(folder)
+    alike = sessions is not None and same_training(sessions, recipe, checksums, checkpoint)
     results = JsonLines(folder / "results.jsonl")
     before = [*results]
-    done = _called(cell, words if alike else [*words, "--fresh"], environment)
+    done = _run_command(cell, words if alike else [*words, "--fresh"], environment)
     if done.returncode == SettingsChangedError.exit_code:
-        done = _called(cell, [*words, "--fresh"], environment)
-    found = _result(results, checkpoint, recipe)
-    if done.returncode == 0 and not (found and measured_alike(found, recipe, seen)):
-        done = _called(cell, ["evaluate", str(folder), "--checkpoint", checkpoint], environment)
-        found = _result(results, checkpoint, recipe)
+        done = _run_command(cell, [*words, "--fresh"], environment)
+    found = _matching_record(results, checkpoint, recipe)
+    if done.returncode == 0 and not (found and same_measurement(found, recipe, checksums)):
+        done = _run_command(cell, ["evaluate", str(folder), "--checkpoint", checkpoint], environment)
+        found = _matching_record(results, checkpoint, recipe)
     if done.returncode:  # what was measured before says nothing of why; what was measured now may be whole, or say it
-        found = _result([one for one in results if one not in before], checkpoint, recipe)
+        found = _matching_record([one for one in results if one not in before], checkpoint, recipe)
     where = {"spec": bench.file.stem, "scale": bench.scale, "row": cell.row, "data": cell.data}
     where |= {"prepared": bench.prepared} if bench.prepared else {}
     return (
@@ -73,8 +73,8 @@ def made(
     )
 
 
-def _sessions(folder: Path) -> list[Session] | None:
-    """Return what a run was trained with so far; None where that is not known of its beginning."""
+def _trained_sessions(folder: Path) -> list[Session] | None:
+    """Return the sessions of a run so far; None where its first one is not known."""
     place = find_checkpoint(folder / "checkpoints" / "last")
     if place is None:
         return []
@@ -85,25 +85,25 @@ def _sessions(folder: Path) -> list[Session] | None:
     return found if found and found[0].step == 0 else None
 
 
-def _called(cell: Cell, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    done = subprocesses.call(words, environment)
+def _run_command(cell: Cell, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    done = subprocesses.run_command(words, environment)
     if done.returncode in STOPPED:
-        raise GanzooError(f"{cell.name}: stopped by a signal; the same command goes on")
+        raise GanzooError(f"{cell.name}: stopped by a signal; the same command resumes it")
     if done.returncode == BusyError.exit_code:
         raise BusyError(last_line(done))
     return done
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last thing that a command said of what went wrong."""
+    """Return the last line that a command printed about its failure."""
     if done.returncode < 0:
         return f"it was ended by {signal.Signals(-done.returncode).name}"
     lines = [line.removeprefix("ganzoo: ") for line in done.stderr.splitlines() if line.strip()]
     return lines[-1] if lines else f"it ended with exit code {done.returncode}"
 
 
-def _result(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: Recipe) -> Record | None:
-    """Return the last of a run's records that is of this recipe: of test images, else of validation images."""
+def _matching_record(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: Recipe) -> Record | None:
+    """Return the last of a run's records that matches the recipe: on test images, else on validation images."""
     found: dict[bool, Record] = {}
     for line in lines:
         try:
@@ -116,8 +116,8 @@ def _result(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: Recipe) ->
     return found.get(True) or found.get(False)
 
 
-def placeless(record: Record, folder: Path, places: Places) -> Record:
-    """Return a record whose reasons do not say where one machine has things."""
+def strip_local_paths(record: Record, folder: Path, places: Places) -> Record:
+    """Return a record whose reasons hold no paths of this machine."""
 
     def without(text: str) -> str:
         for path in (f"{folder}: ", f"{folder.parents[1]}/", *([f"{places.data}/"] if places.data else [])):

@@ -1,4 +1,4 @@
-"""Measure a matrix on a run: the metric sees every set once, then compares each with each."""
+"""Measure a matrix on a run: the metric reads every set once, then compares each with each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from ganzoo.bench.matrix import Matrix, distance_name
-from ganzoo.bench.staleness import Source
+from ganzoo.bench.staleness import SetSource
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation, Evaluator
 from ganzoo.evaluation.records import load_for_evaluation
@@ -19,8 +19,8 @@ from ganzoo.masks.roles import mask_role
 from ganzoo.provenance.record import Record
 
 
-def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[str, Source]) -> Record:
-    """Return the record of a run with the figures of a matrix beside its own, or with why there are none."""
+def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[str, SetSource]) -> Record:
+    """Return the record of a run with the values of a matrix beside its own, or with the reason why there are none."""
     try:
         found = distances(folder, record.checkpoint, cast("Split", record.split), matrix, sets)
     except Exception as error:  # as below
@@ -36,14 +36,14 @@ def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[s
     )
 
 
-def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets: Mapping[str, Source]) -> Evaluation:
-    """Return the figures of a matrix, and why those that are missing could not be found.
+def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets: Mapping[str, SetSource]) -> Evaluation:
+    """Return the values of a matrix, and the reasons for missing ones.
 
     Args:
-        folder: a run's, whose only metric is the matrix's.
+        folder: of a run whose only metric is the matrix's.
         checkpoint: ``last`` or ``best``.
         split: whose images are translated.
-        matrix: what is to be found.
+        matrix: what to measure.
         sets: its sets.
 
     Raises GanzooError where the run cannot be opened.
@@ -77,8 +77,8 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
     return found
 
 
-def _rows(evaluator: Evaluator, source: Source, matrix: Matrix, split: Split) -> dict[str, Columns]:
-    """Return what the metric sees of a set: domain → rows. Raises GanzooError where there is nothing to see."""
+def _rows(evaluator: Evaluator, source: SetSource, matrix: Matrix, split: Split) -> dict[str, Columns]:
+    """Return the metric's rows of a set: domain → rows. Raises GanzooError where the set has no images."""
     ((name, metric),) = evaluator.metrics.items()
     if source.split:
         for domain in matrix.domains:

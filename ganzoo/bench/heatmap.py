@@ -1,4 +1,4 @@
-"""A matrix as a heat map: the farther two sets are from each other, the darker."""
+"""Draw a matrix as a heat map: the larger a distance, the darker its cell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LETTER = 6.5
 def heat_map(bench: Bench, records: Sequence[Record]) -> str:
     """Return the heat maps of a table's matrix, one for each row, data set and domain, as an SVG.
 
-    Colours mean the same in all of them. A figure that is missing is a dash in an empty cell.
+    All maps share one colour scale. A missing value is a dash in an empty cell.
     """
     matrix, drawn = of_bench(bench), list(panels(bench, records))
     values = [one.mean for panel in drawn for one in panel.found.values() if one.values]
@@ -83,7 +83,7 @@ def _colour(share: float) -> str:
 
 
 def _lines(text: str, most: int) -> list[str]:
-    """Break a text between words into lines of so many letters at the most, where words allow it.
+    """Break a text between words into lines of at most so many letters, where the words allow it.
 
     >>> _lines("translated at scale 0.5", 10)
     ['translated', 'at scale', '0.5']

@@ -1,4 +1,4 @@
-"""A matrix in place of columns: a distance between every two sets of images, real or translated with some masker."""
+"""A matrix in place of columns: the distance between every two sets of images, real or translated with a masker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Domain = Literal["A", "B"]
 
 
 class ImageSet(BaseModel):
-    """Real images of a split, or translations of those that the run is measured on, with a masker of its own.
+    """Real images of a split, or translations with a masker of its own.
 
     The masker takes the place of the run's in the role ``input`` or ``composite``, as with ``ganzoo translate``.
     """
@@ -34,13 +34,13 @@ class ImageSet(BaseModel):
 
 
 class Matrix(BaseModel):
-    """What is measured between which sets.
+    """Which metric is measured between which sets.
 
     Args:
-        metric: a single one, that compares translations with real images; the first figure that it gives.
+        metric: one metric that compares translations with real images; its first value counts.
         sets: by name, at least two.
-        domains: whose images: domain → what it is called.
-        digits: after the point.
+        domains: domain → its label.
+        digits: after the decimal point.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,7 +62,7 @@ class Matrix(BaseModel):
         yield from product(self.domains, self.sets, self.sets)
 
     def value_names(self) -> list[str]:
-        """Return the names of the figures in records."""
+        """Return the names of the matrix's values in records."""
         return [distance_name(*pair) for pair in self.pairs()]
 
 

@@ -1,4 +1,4 @@
-"""Tables on pages: between two markers, made anew or compared; the heat map of a matrix beside its page."""
+"""Write or check a table between two markers of a page, and the heat map of a matrix beside the page."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ganzoo.bench.heatmap import heat_map
 from ganzoo.bench.render import markdown
-from ganzoo.bench.runner import kept
+from ganzoo.bench.runner import read_bench_records
 from ganzoo.bench.spec import Bench, Cell, Places
-from ganzoo.bench.staleness import Seen, sets_of, stale
-from ganzoo.bench.table import Table, matrix_of, table_of
+from ganzoo.bench.staleness import ImageChecksums, read_sets, stale
+from ganzoo.bench.table import Table, build_matrix_table, build_table
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
@@ -20,12 +20,12 @@ from ganzoo.utils.jsonl import write_text
 
 
 def current(bench: Bench, places: Places) -> Table:
-    """Return a table as its records give it now.
+    """Return the table that the records give now.
 
-    A row is outdated where its recipe can no more be read. Where all that is wrong is that this machine lacks what it
-    needs (weights, a bank) or its images, the table says nothing of it; stderr says what was not checked.
+    A row is outdated where its recipe is no longer valid. Where this machine only lacks images, weights or a bank, the
+    row is not marked; stderr says what was not checked.
     """
-    seen = Seen()
+    checksums = ImageChecksums()
     known = Places(places.root, places.data or Path("/nowhere"))
     unchecked: dict[str, str] = {}
 
@@ -34,24 +34,24 @@ def current(bench: Bench, places: Places) -> Table:
         try:
             recipe = read_recipe(bench.recipe(cell), changes)
             part = "sets"
-            sets = sets_of(bench, recipe, known)
+            sets = read_sets(bench, recipe, known)
         except MissingResourceError as error:
             unchecked.setdefault(cell.row, _without_place(str(error).splitlines()[0], changes))
             return []
         except GanzooError:
             return [part]
-        if record.data.keys and not seen.of(recipe):
+        if record.data.keys and not checksums.of(recipe):
             unchecked.setdefault(cell.row, "its images are not here")
-        return stale(bench, record, recipe, sets, seen)
+        return stale(bench, record, recipe, sets, checksums)
 
-    table = (matrix_of if bench.spec.matrix else table_of)(bench, kept(bench), outdated)
+    table = (build_matrix_table if bench.spec.matrix else build_table)(bench, read_bench_records(bench), outdated)
     for row, why in unchecked.items():
         print(f"not checked: {row}: {why}", file=sys.stderr)
     return table
 
 
 def _without_place(line: str, changes: Sequence[str]) -> str:
-    """Return a line of an error without the place in a recipe, or the change of one, that it begins with."""
+    """Return a line of an error without the place in a recipe that it begins with."""
     for change in changes:
         line = line.removeprefix(f"command line: {change}: ")
     return re.sub(r"^.*?\.ya?ml(:\d+)?: ", "", line)
@@ -63,7 +63,7 @@ def image_of(bench: Bench) -> Path | None:
 
 
 def markers_of(bench: Bench) -> re.Match[str]:
-    """Return the text of a table's page: up to its first marker, between the two, and the rest.
+    """Return the text of a table's page: before the first marker, between the two, and after the second.
 
     Raises GanzooError where the spec names no page, and where the page or the markers are missing.
     """
@@ -89,10 +89,10 @@ def settle(bench: Bench, places: Places, *, check: bool) -> Table:
 
     Args:
         bench: the table, whose spec names a page.
-        places: where runs are kept, and the data lies.
-        check: whether to compare only.
+        places: where the runs and the data lie.
+        check: compare only.
 
-    Returns the table. Raises GanzooError where the markers are missing, and, to check, where another one stands there.
+    Returns the table. Raises GanzooError where the markers are missing, and with ``check`` where the page differs.
     """
     markers, page, table = markers_of(bench), bench.page, current(bench, places)
     assert page is not None
@@ -101,7 +101,7 @@ def settle(bench: Bench, places: Places, *, check: bool) -> Table:
     if check and markers[2] != made:
         raise GanzooError(f"{page}: the table {bench.name} is not what its records give; {again}")
     image = image_of(bench)
-    drawn = heat_map(bench, kept(bench)) if image else ""
+    drawn = heat_map(bench, read_bench_records(bench)) if image else ""
     if check and image and (not image.is_file() or image.read_text(encoding="utf-8") != drawn):
         raise GanzooError(f"{image}: it is not what the records of {bench.name} give; {again}")
     if not check:

@@ -1,4 +1,4 @@
-"""A table in Markdown, CSV, LaTeX and HTML."""
+"""Render a table as Markdown, CSV, LaTeX or HTML."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LATEX = {
 
 
 def markdown(table: Table) -> str:
-    """Return Markdown: the table, its footnotes, and how it was made, where backquotes stand around code."""
+    """Return Markdown: the table, how it was measured, and its footnotes."""
 
     def escaped(text: str) -> str:
         return "".join(MARKDOWN.get(one, one) for one in " ".join(text.split()))
@@ -56,7 +56,7 @@ def _numbers(text: Text) -> str:
 
 
 def comma_separated(table: Table) -> str:
-    """Return CSV: a line for each row, the numbers of footnotes in a column of their own; then nothing else."""
+    """Return CSV: a line for each row, the numbers of its footnotes in a column of their own."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*table.head, "notes"])
@@ -67,7 +67,7 @@ def comma_separated(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """Return a tabular for LaTeX with booktabs; below it how it was made, footnotes, and what it is about."""
+    """Return a LaTeX tabular (booktabs); below it how it was measured, footnotes, and the description."""
 
     def escaped(text: str) -> str:
         return "".join(LATEX.get(one, one) for one in " ".join(text.split()))
@@ -87,7 +87,7 @@ def latex(table: Table) -> str:
 
 
 def hypertext(table: Table) -> str:
-    """Return a page of HTML that stands by itself."""
+    """Return a self-contained HTML page."""
 
     def cell(text: Text, tag: str = "td") -> str:
         plain = html.escape(text.text)

@@ -1,4 +1,4 @@
-"""What a table is to show: a YAML file of rows, data, seeds and columns. docs/benchmarks.md explains it."""
+"""Read the spec of a table: a YAML file of rows, data, seeds and columns. docs/benchmarks.md explains it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 class Row(_Strict):
     """A row: a recipe with changes.
 
-    ``reference`` rows stand for what the others are compared with, and are never the best.
+    ``reference`` rows are there for comparison, and are never the best.
     """
 
     label: str
@@ -41,16 +41,16 @@ class Row(_Strict):
 
 
 class DataSet(_Strict):
-    """Data that every row is trained on, by changes of its recipe."""
+    """A data set that every row is trained on, as changes of its recipe."""
 
     label: str = ""
     set: list[str] = []
 
 
 class Column(_Strict):
-    """A figure of the records: its label, which way is better, the digits after the point, a factor.
+    """A metric value of the records: its label, which way is better, the digits after the point, a factor.
 
-    ``also`` is its name in records that have it under no direction: those of methods that go one way.
+    ``also`` is its name in records of methods with one direction, where names have no direction.
     """
 
     value: str
@@ -61,21 +61,21 @@ class Column(_Strict):
     factor: float = 1.0
 
     def name_in(self, values: Mapping[str, Any]) -> str:
-        """Return the name under which figures have it."""
+        """Return the name that some values have it under."""
         return self.also if self.also in values and self.value not in values else self.value
 
 
 class Preparation(_Strict):
-    """What recipes need that is made once: a command of ganzoo, without its first word, and what it makes."""
+    """A preparation that recipes need: a command of ganzoo, without its first word, and the path that it creates."""
 
     command: str
     makes: str
 
 
 class Paper(_Strict):
-    """The paper's figures: row → figure, or data where there is one column, → value; ``protocol`` says of what.
+    """The paper's values: row → column, or data set where there is one column, → value; ``protocol`` says of what.
 
-    Of several data sets they can be given for one column alone.
+    With several data sets they can be given for one column only.
     """
 
     protocol: str
@@ -83,7 +83,7 @@ class Paper(_Strict):
 
 
 class Spec(_Strict):
-    """A table, checked.
+    """A checked spec.
 
     Args:
         title: over the table.
@@ -92,13 +92,13 @@ class Spec(_Strict):
         seeds: of every row and data set, each once.
         checkpoint: ``last`` or ``best``.
         set: changes of all recipes, before the data's and the row's own.
-        prepare: what is made before, in this order, where it is not there yet: banks, masks' networks.
+        prepare: run first, in this order, where not done yet: banks, masks' networks.
         rows: by name.
         data: by name; without it every row has its recipe's own.
-        columns: the figures.
+        columns: the metric values to show.
         matrix: in place of columns, distances between every two sets of images.
         mean: whether the only column is followed by its mean over the data sets.
-        paper: the figures of the paper.
+        paper: the paper's values.
         scales: other sizes of the same table, by name: each replaces what it gives.
     """
 
@@ -134,7 +134,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a machine has things: runs below ``root``; ``data`` is what ``{data}`` stands for, if it is known."""
+    """Folders of this machine: runs lie below ``root``; ``data`` is what ``{data}`` stands for, if it is known."""
 
     root: Path
     data: Path | None = None
@@ -142,12 +142,12 @@ class Places:
 
 @dataclass(frozen=True)
 class Bench:
-    """A spec at a scale, and where its files are.
+    """A spec at a scale, with its files.
 
     Args:
         file: the spec's.
         scale: its name; empty for the spec as it stands.
-        spec: with the scale laid over it.
+        spec: with the scale's changes.
     """
 
     file: Path
@@ -171,7 +171,7 @@ class Bench:
 
     @property
     def prepared(self) -> str:
-        """A checksum of the commands that make what recipes need; empty where there are none."""
+        """A checksum of the preparations' commands; empty where there are none."""
         commands = {name: one.command for name, one in self.spec.prepare.items()}
         return sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()[:16] if commands else ""
 
@@ -195,7 +195,7 @@ class Bench:
         return [self.filled(one, places) for one in found] + [f"train.seed={cell.seed}"]
 
     def filled(self, text: str, places: Places) -> str:
-        """Return a text with folders in place of ``{data}``, ``{root}``, ``{here}``. Needs data for ``{data}``."""
+        """Return a text with the folders filled in for ``{data}``, ``{root}``, ``{here}``."""
         if "{data}" in text and places.data is None:
             raise GanzooError(
                 f"{self.file}: it reads images from the folder {{data}}: say where that is, --data FOLDER or the "
@@ -208,7 +208,7 @@ class Bench:
 
 
 def flow(value: object) -> str:
-    """Return plain data as YAML in a line, as changes of a recipe give it.
+    """Return plain data as YAML on one line, as changes of a recipe use it.
 
     >>> flow({"metric": "fd", "weights": "{data}/net.pth"})
     "{metric: fd, weights: '{data}/net.pth'}"
@@ -217,8 +217,8 @@ def flow(value: object) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def places_of(root: Path, data: Path | None) -> Places:
-    """Return absolute folders: that of the data is the one given, or GANZOO_DATA's."""
+def resolve_places(root: Path, data: Path | None) -> Places:
+    """Return absolute folders; the data folder is the argument, or else GANZOO_DATA."""
     named = data or (Path(os.environ["GANZOO_DATA"]) if os.environ.get("GANZOO_DATA") else None)
     return Places(root.absolute(), named.absolute() if named else None)
 
@@ -259,7 +259,7 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
     if len(set(spec.seeds)) < len(spec.seeds):
         yield ("seeds",), "a seed stands there twice; another run of it would be the same"
     if spec.paper and len(spec.data) > 1 and len(spec.columns) != 1:
-        yield ("paper",), "with several data sets the paper's figures can be given for a single column only"
+        yield ("paper",), "with several data sets the paper's values can be given for a single column only"
     for row, values in (spec.paper.values if spec.paper else {}).items():
         if row not in spec.rows:
             yield ("paper", "values", row), f"there is no row {row!r}{suggest(row, spec.rows)}"

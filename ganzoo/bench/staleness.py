@@ -1,4 +1,4 @@
-"""Whether what a record was made with is what there is now."""
+"""Whether a record still matches its recipe, code and data; ``ganzoo bench`` and ``ganzoo table`` use it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ganzoo.recipe.reader import read_masker
 from ganzoo.recipe.schema import Part, Recipe
 
 
-class Seen:
-    """The checksums of data sets' images, each read once."""
+class ImageChecksums:
+    """Checksums of data sets' images, each computed once."""
 
     def __init__(self) -> None:
         self._keys: dict[str, dict[str, str]] = {}
 
     def of(self, recipe: Recipe) -> dict[str, str]:
-        """Return split → checksum of a recipe's images; nothing where they are not on this machine."""
+        """Return split → checksum of a recipe's images; empty where they are not on this machine."""
         where = str(recipe.data.resolved())
         if where not in self._keys:
             try:
@@ -38,15 +38,17 @@ class Seen:
         return self._keys[where]
 
 
-def stale(bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, Source], seen: Seen) -> list[str]:
-    """Return what a record follows from and is no more what it was: ``recipe``, ``plugin NAME``, ``images``, ….
+def stale(
+    bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, SetSource], checksums: ImageChecksums
+) -> list[str]:
+    """Return what has changed since a record was written: ``recipe``, ``plugin NAME``, ``images``, ….
 
     Args:
         bench: the table.
         record: of one of its cells.
         recipe: the cell's, as it is now.
         sets: of the table's matrix.
-        seen: reads images.
+        checksums: of the images of data sets.
     """
     changed = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
     if record.cell.get("prepared", "") != bench.prepared:
@@ -54,42 +56,45 @@ def stale(bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, Sourc
     if record.status == "ok" and record.metrics != metrics_of(recipe):
         changed.append("metrics")
     changed += changed_sets(bench, record, sets)
-    now, trained = code_of(recipe, sets), training_plugins(recipe)
-    plugins = [name for one in record.trained_by for name in _others(one.plugins, trained)]
-    changed += [f"plugin {name}" for name in dict.fromkeys([*_others(record.plugins, now), *plugins])]
+    now, trained = plugin_code(recipe, sets), training_plugins(recipe)
+    plugins = [name for one in record.trained_by for name in _changed_plugins(one.plugins, trained)]
+    changed += [f"plugin {name}" for name in dict.fromkeys([*_changed_plugins(record.plugins, now), *plugins])]
     read = [record.data.keys, *(one.images for one in record.trained_by)]
-    return [*changed, *(["images"] if any(_other_images(one, seen.of(recipe)) for one in read) else [])]
+    return [*changed, *(["images"] if any(_images_changed(one, checksums.of(recipe)) for one in read) else [])]
 
 
-def trained_alike(sessions: Iterable[Session], recipe: Recipe, seen: Seen, checkpoint: str) -> bool:
-    """Return whether a run was trained as it would be now: by the same code, on the same images, to the same length.
+def same_training(sessions: Iterable[Session], recipe: Recipe, checksums: ImageChecksums, checkpoint: str) -> bool:
+    """Return whether a run was trained as it would be now: same code, same images, same length.
 
-    One that was stretched to its length is another: its learning rate went another way. Where the best checkpoint is
-    asked for, or its want ends the training, it has to have been chosen by the same.
+    A run that was made longer counts as different, as its learning rate took another course. Where the table shows the
+    best checkpoint, or early stopping uses it, the settings that choose it must be the same too.
     """
     length = (recipe.train.epochs, recipe.train.steps)
     chosen = checkpoint == "best" or recipe.evaluate.patience
     return not any(
         (one.epochs, one.steps) != length
-        or _others(one.plugins, training_plugins(recipe))
-        or _other_images(one.images, seen.of(recipe))
+        or _changed_plugins(one.plugins, training_plugins(recipe))
+        or _images_changed(one.images, checksums.of(recipe))
         or (chosen and one.chosen_by != selection_settings(recipe))
         for one in sessions
     )
 
 
-def measured_alike(record: Record, recipe: Recipe, seen: Seen) -> bool:
-    """Return whether a checkpoint was measured as it would be now, by the same code, on the same images."""
-    return not (_others(record.plugins, code_of(recipe, {})) or _other_images(record.data.keys, seen.of(recipe)))
+def same_measurement(record: Record, recipe: Recipe, checksums: ImageChecksums) -> bool:
+    """Return whether a checkpoint was measured as it would be now: same code, same images."""
+    return not (
+        _changed_plugins(record.plugins, plugin_code(recipe, {}))
+        or _images_changed(record.data.keys, checksums.of(recipe))
+    )
 
 
 def metrics_of(recipe: Recipe) -> object:
-    """Return a recipe's metrics as records have them."""
+    """Return a recipe's metrics as records store them."""
     return portable(recipe.resolved()["evaluate"]["metrics"])
 
 
-def _others(before: Mapping[str, Code], now: Mapping[str, Code]) -> list[str]:
-    """Return the plugins whose code differs, or of which one side knows nothing."""
+def _changed_plugins(before: Mapping[str, Code], now: Mapping[str, Code]) -> list[str]:
+    """Return the plugins whose code differs, or that only one side has."""
     return [
         name
         for name in sorted({*before, *now})
@@ -97,18 +102,18 @@ def _others(before: Mapping[str, Code], now: Mapping[str, Code]) -> list[str]:
     ]
 
 
-def _other_images(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+def _images_changed(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
     return any(now and now.get(split) != key for split, key in before.items())
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the images of a set come from.
+class SetSource:
+    """Where the images of a matrix's set come from.
 
     Args:
         split: whose real images; None for translations.
         masker: with which they are translated.
-        given: what the spec says, for records.
+        given: what the spec says, as records store it.
     """
 
     split: Split | None
@@ -119,11 +124,11 @@ class Source:
         assert (self.split is None) != (self.masker is None)
 
 
-def sets_of(bench: Bench, recipe: Recipe, places: Places) -> dict[str, Source]:
+def read_sets(bench: Bench, recipe: Recipe, places: Places) -> dict[str, SetSource]:
     """Return the sets of a table's matrix, by name; none where it has columns.
 
-    Raises GanzooError for a metric that looks at no real images, a domain into which the method does not translate,
-    and a masker that is wrong.
+    Raises GanzooError for a metric that reads no real images, a domain that the method does not translate into, and a
+    wrong masker.
     """
     matrix = bench.spec.matrix
     if matrix is None:
@@ -132,7 +137,7 @@ def sets_of(bench: Bench, recipe: Recipe, places: Places) -> dict[str, Source]:
     (measured,) = recipe.metrics
     if measured.component.load().reference_rows is Metric.reference_rows:  # type: ignore[attr-defined]
         name = measured.component.name
-        raise GanzooError(f"{where}.metric: {name!r} looks at no real images; take one that does, such as fid or swd")
+        raise GanzooError(f"{where}.metric: {name!r} reads no real images; take one that does, such as fid or swd")
     ways = recipe.method.make().directions
     for domain in matrix.domains:
         if domain not in {way[1] for way in ways}:
@@ -140,27 +145,27 @@ def sets_of(bench: Bench, recipe: Recipe, places: Places) -> dict[str, Source]:
     found = {}
     for name, one in matrix.sets.items():
         if one.real:
-            found[name] = Source(one.real, None, {"real": one.real})
+            found[name] = SetSource(one.real, None, {"real": one.real})
             continue
         text = bench.filled(flow(one.masker), places)
         part = read_masker(text, mask_role(recipe.maskers), f"{where}.sets.{name}")
-        found[name] = Source(None, part, {"masker": portable(yaml.safe_load(text))})
+        found[name] = SetSource(None, part, {"masker": portable(yaml.safe_load(text))})
     return found
 
 
-def code_of(recipe: Recipe, sets: Mapping[str, Source]) -> dict[str, Code]:
-    """Return the plugins that a recipe's parts and the sets' maskers come from, as a record has them."""
+def plugin_code(recipe: Recipe, sets: Mapping[str, SetSource]) -> dict[str, Code]:
+    """Return the plugins of a recipe's parts and of the sets' maskers, as records store them."""
     maskers = [one.masker for one in sets.values() if one.masker]
     return {name: Code(**code) for name, code in plugins_of(recipe, maskers).items()}
 
 
-def compared(bench: Bench, sets: Mapping[str, Source]) -> dict[str, list[dict[str, Any]]]:
-    """Return what each figure of a matrix compares: figure → its two sets, as a record has them."""
+def compared_sets(bench: Bench, sets: Mapping[str, SetSource]) -> dict[str, list[dict[str, Any]]]:
+    """Return what each value of a matrix compares: value's name → its two sets, as records store them."""
     pairs = bench.spec.matrix.pairs() if bench.spec.matrix else ()
     return {distance_name(domain, one, other): [sets[one].given, sets[other].given] for domain, one, other in pairs}
 
 
-def changed_sets(bench: Bench, record: Record, sets: Mapping[str, Source]) -> list[str]:
-    """Return ``["sets"]`` where a whole record compares others than the matrix asks for."""
-    wanted = compared(bench, sets) if record.status == "ok" else {}
+def changed_sets(bench: Bench, record: Record, sets: Mapping[str, SetSource]) -> list[str]:
+    """Return ``["sets"]`` where a complete record compares other sets than the matrix does."""
+    wanted = compared_sets(bench, sets) if record.status == "ok" else {}
     return ["sets"] if any(record.about.get(name, {}).get("sets") != pair for name, pair in wanted.items()) else []

@@ -1,4 +1,4 @@
-"""Commands of ganzoo, each in a process of its own, which end with this one."""
+"""Run ganzoo's commands in child processes that end with this process; runner and cell use it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _stopping = threading.Event()
 _mutex = threading.Lock()
 
 
-def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command, its output unread but for the errors. Raises GanzooError where all are asked to stop."""
+def run_command(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command and capture its errors. Raises GanzooError once all commands are asked to stop."""
     command = [sys.executable, "-m", "ganzoo", *words]
     with _mutex:
-        require_going()
+        check_running()
         child = subprocess.Popen(
             command,
             env=environment,
@@ -42,14 +42,14 @@ def call(words: list[str], environment: Mapping[str, str]) -> subprocess.Complet
     return subprocess.CompletedProcess(command, child.returncode, "", said)
 
 
-def require_going() -> None:
-    """Raise GanzooError where all are asked to stop."""
+def check_running() -> None:
+    """Raise GanzooError once all commands are asked to stop."""
     if _stopping.is_set():
-        raise GanzooError("stopped; the same command goes on")
+        raise GanzooError("stopped; the same command resumes it")
 
 
-def stop() -> None:
-    """Ask the commands that run to save and stop, and let no other begin."""
+def stop_all() -> None:
+    """Ask running commands to save and stop, and let no other start."""
     with _mutex:
         _stopping.set()
         for child in _running:
@@ -58,8 +58,8 @@ def stop() -> None:
 
 
 @contextmanager
-def ended_with_us() -> Iterator[None]:
-    """While it lasts, SIGTERM ends this process as Ctrl-C does."""
+def terminate_on_exit() -> Iterator[None]:
+    """Within the block, SIGTERM ends this process as Ctrl-C does."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

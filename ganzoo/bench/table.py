@@ -1,4 +1,4 @@
-"""Turn a table's records into rows of text: mean ± deviation over seeds, the best, the paper's figures, footnotes."""
+"""Turn records into a table of texts: mean ± deviation over seeds, the best, the paper's values, footnotes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ganzoo.bench.matrix import Domain, Matrix, distance_name
-from ganzoo.bench.runner import of
+from ganzoo.bench.runner import record_of
 from ganzoo.bench.spec import Bench, Cell, Column
 from ganzoo.provenance.record import Record
 from ganzoo.utils.formatting import format_duration
@@ -16,7 +16,7 @@ from ganzoo.utils.formatting import format_duration
 
 @dataclass(frozen=True)
 class Text:
-    """What stands in a cell: a text, bold or not, and the numbers of its footnotes."""
+    """The content of a cell: a text, bold or not, and the numbers of its footnotes."""
 
     text: str
     bold: bool = False
@@ -25,7 +25,7 @@ class Text:
 
 @dataclass
 class Table:
-    """A table as it will stand, in whatever format.
+    """A table, ready to be rendered in any format.
 
     Args:
         title: over it.
@@ -33,7 +33,7 @@ class Table:
         head: the first row.
         rows: the others.
         notes: footnotes, numbered from 1.
-        made: lines on how it was made.
+        made: lines on how it was measured.
     """
 
     title: str
@@ -52,7 +52,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Found:
-    """What the seeds of one cell gave for a figure, times the column's factor; ``lost`` says what of some failed."""
+    """The values of one cell over its seeds, times the column's factor; ``lost`` holds the reasons for missing ones."""
 
     values: tuple[float, ...]
     lost: tuple[str, ...] = ()
@@ -68,13 +68,13 @@ class Found:
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
-def table_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, Record], Sequence[str]]) -> Table:
+def build_table(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, Record], Sequence[str]]) -> Table:
     """Return the table of records.
 
     Args:
-        bench: what it is to show.
-        records: of its cells; those of other tables are left out.
-        outdated: what of a record's recipe, plugins and data has changed since.
+        bench: the table.
+        records: of its cells; others are ignored.
+        outdated: cell and its record → what has changed since it was written.
     """
     spec = bench.spec
     heads = [(data, column) for data in spec.data or [""] for column in spec.columns]
@@ -102,7 +102,11 @@ def table_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, 
         if spec.mean:
             cells.append(_mean([found[row][one] for one in heads], spec.columns[0]))
         table.rows.append(cells)
-    table.made = [seeds_of(bench) + _better(spec.columns) + ".", *_counts(bench, records), *making(bench, records)]
+    table.made = [
+        describe_seeds(bench) + _better(spec.columns) + ".",
+        *_counts(bench, records),
+        *describe_runs(bench, records),
+    ]
     if spec.paper and shown:
         table.made.append(f"In the paper: {spec.paper.protocol}")
     return table
@@ -118,15 +122,15 @@ def _label(bench: Bench, data: str, column: Column) -> str:
 
 
 def found_of(bench: Bench, records: Sequence[Record], row: str, data: str, column: Column) -> Found:
-    """Return what the seeds of a row on a data set gave for a column's figure."""
+    """Return the values of a column over the seeds of a row on a data set."""
     values, lost = [], []
     for seed in bench.spec.seeds:
-        record = of(records, Cell(row, data, seed))
+        record = record_of(records, Cell(row, data, seed))
         value = record.values.get(column.name_in(record.values)) if record else None
         if record is None:
             lost.append("not run")
         elif value is None:
-            lost.append(_why(record, column.value, records) or f"the record has no figure {column.value}")
+            lost.append(_why(record, column.value, records) or f"the record has no value {column.value}")
         elif not math.isfinite(value):
             lost.append(f"{column.value} is not finite")
         else:
@@ -135,9 +139,9 @@ def found_of(bench: Bench, records: Sequence[Record], row: str, data: str, colum
 
 
 def _why(record: Record, value: str, records: Sequence[Record]) -> str:
-    """Return why a record lacks a figure: why its metric failed, or all that went wrong where that cannot be told.
+    """Return why a record lacks a value: why its metric failed, or every failure where the metric is not known.
 
-    Which metric gives a figure is known from records that have it, or else by how the figure's name begins.
+    The metric of a value is known from records that have the value, or else by the beginning of its name.
     """
     metrics = {one.about[value]["metric"] for one in records if value in one.about}
     if not metrics:
@@ -160,7 +164,7 @@ def _best(rows: Mapping[str, Found], column: Column) -> str:
 
 
 def cell_of(table: Table, found: Found, column: Column, *, bold: bool = False) -> Text:
-    """Return what is shown of a figure; a dash where there is none. What failed goes to the table's footnotes."""
+    """Return the text of a value; a dash where there is none, with the reasons in the table's footnotes."""
     notes = tuple(table.note(why) for why in found.lost)
     if not found.values:
         return Text("—", notes=notes)
@@ -186,31 +190,31 @@ def _better(columns: Sequence[Column]) -> str:
 def changed_in(
     bench: Bench, records: Sequence[Record], row: str, outdated: Callable[[Cell, Record], Sequence[str]]
 ) -> list[str]:
-    """Return what of a row has changed since it was run."""
+    """Return what has changed since a row was run."""
     changed: dict[str, None] = {}
     for cell in bench.cells():
-        record = of(records, cell) if cell.row == row else None
+        record = record_of(records, cell) if cell.row == row else None
         if record is not None:
             changed |= dict.fromkeys(outdated(cell, record))
     return list(changed)
 
 
 def notes_of(bench: Bench, row: str, changed: Sequence[str]) -> list[str]:
-    """Return what is to be said of a row: its own note, and what has changed since it was run."""
+    """Return the notes of a row: its own, and what has changed since it was run."""
     notes = [bench.spec.rows[row].note] if bench.spec.rows[row].note else []
     return [*notes, *([f"outdated: changed since it was run: {', '.join(changed)}"] if changed else [])]
 
 
-def seeds_of(bench: Bench) -> str:
-    """Return what the figures are over."""
+def describe_seeds(bench: Bench) -> str:
+    """Return how many seeds the values are over."""
     count = len(bench.spec.seeds)
     return f"Mean ± standard deviation over {count} seeds" if count > 1 else "One seed"
 
 
 def _shown(bench: Bench, records: Sequence[Record]) -> list[Record]:
-    """Return the records that give a figure of the table, whatever else of theirs has failed."""
+    """Return the records with at least one value of the table."""
     columns = bench.spec.columns
-    mine = [one for one in (of(records, cell) for cell in bench.cells()) if one]
+    mine = [one for one in (record_of(records, cell) for cell in bench.cells()) if one]
 
     def keys(values: Mapping[str, float]) -> Iterable[str]:
         return bench.spec.matrix.value_names() if bench.spec.matrix else [one.name_in(values) for one in columns]
@@ -219,7 +223,7 @@ def _shown(bench: Bench, records: Sequence[Record]) -> list[Record]:
 
 
 def _counts(bench: Bench, records: Sequence[Record]) -> list[str]:
-    """Return lines on images and networks, as the records have them."""
+    """Return lines on the numbers of images and the networks, from the records."""
     labels: dict[str, dict[str, None]] = {}
     for one in _shown(bench, records):
         for column in bench.spec.columns:
@@ -232,8 +236,8 @@ def _counts(bench: Bench, records: Sequence[Record]) -> list[str]:
     return [f"{'; '.join(names)}: {counts}." for counts, names in labels.items()]
 
 
-def making(bench: Bench, records: Sequence[Record]) -> list[str]:
-    """Return lines on machine, time and command, as the records have them."""
+def describe_runs(bench: Bench, records: Sequence[Record]) -> list[str]:
+    """Return lines on machine, time and command, from the records."""
     mine, lines = _shown(bench, records), []
     machines = {f"{one.environment['device']}, {one.environment['cores']} cores" for one in mine if one.environment}
     times = [one.cost.seconds for one in mine if one.cost.seconds]
@@ -253,13 +257,13 @@ def making(bench: Bench, records: Sequence[Record]) -> list[str]:
 
 @dataclass(frozen=True)
 class Panel:
-    """One matrix of a table: what a row of it made on a data set, in a domain.
+    """One matrix of a table: of a row on a data set, in a domain.
 
     Args:
         row: of the spec.
         domain: whose images.
         label: of all three.
-        found: first set, second set → what was found.
+        found: first set, second set → the values.
         counts: set → how many images, where they are known.
     """
 
@@ -289,18 +293,18 @@ def panels(bench: Bench, records: Sequence[Record]) -> Iterator[Panel]:
 
 
 def of_bench(bench: Bench) -> Matrix:
-    """Return a table's matrix, which is there."""
+    """Return the matrix of a table that has one."""
     assert bench.spec.matrix is not None
     return bench.spec.matrix
 
 
 def _about(bench: Bench, records: Sequence[Record], row: str, data: str, key: str) -> dict[str, int]:
-    found = (of(records, Cell(row, data, seed)) for seed in bench.spec.seeds)
+    found = (record_of(records, Cell(row, data, seed)) for seed in bench.spec.seeds)
     return next((one.about[key] for one in found if one and key in one.about), {})
 
 
 def measured_with(bench: Bench, records: Sequence[Record]) -> str:
-    """Return the figure's name and its network, where records have them."""
+    """Return the value's name and its network, from the records."""
     keys = set(of_bench(bench).value_names())
     facts = [about for one in records for key, about in one.about.items() if key in keys]
     return " and ".join(dict.fromkeys(", ".join([one["value"], *_network(one)]) for one in facts))
@@ -310,8 +314,10 @@ def _network(about: dict[str, str]) -> list[str]:
     return [f"network {about['network']}"] if "network" in about else []
 
 
-def matrix_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, Record], Sequence[str]]) -> Table:
-    """Return the table of a matrix: a line for each set of each panel, a column for each set; as ``table_of``."""
+def build_matrix_table(
+    bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, Record], Sequence[str]]
+) -> Table:
+    """Return the table of a matrix: a line for each set of each panel, a column for each set; as ``build_table``."""
     spec, matrix = bench.spec, of_bench(bench)
     table = Table(spec.title, spec.about, ["", *matrix.sets], [])
     theirs = spec.paper.values if spec.paper else {}
@@ -339,5 +345,5 @@ def matrix_of(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell,
         if panel.counts:
             said = ", ".join(f"{panel.counts[name]} {name}" for name in matrix.sets if name in panel.counts)
             table.made.append(f"Images of {panel.label}: {said}.")
-    table.made += [f"{seeds_of(bench)}.", *making(bench, records)]
+    table.made += [f"{describe_seeds(bench)}.", *describe_runs(bench, records)]
     return table

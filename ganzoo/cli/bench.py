@@ -24,12 +24,12 @@ def bench_command(spec: Path, scale: str, data: Path | None, root: Path, jobs: i
     """
     from ganzoo.bench.page import current, markers_of, settle
     from ganzoo.bench.render import markdown
-    from ganzoo.bench.runner import refuse_unknown, run
-    from ganzoo.bench.spec import places_of, read_spec
+    from ganzoo.bench.runner import check_rows, run
+    from ganzoo.bench.spec import read_spec, resolve_places
     from ganzoo.errors import GanzooError
 
-    bench, places = read_spec(spec, scale), places_of(root, data)
-    refuse_unknown(bench, only)
+    bench, places = read_spec(spec, scale), resolve_places(root, data)
+    check_rows(bench, only)
     if bench.page:
         markers_of(bench)  # while nothing is lost by a page that lacks them
     records = run(bench, places, jobs=jobs, only=only)

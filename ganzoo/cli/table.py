@@ -28,13 +28,13 @@ def table_command(
     """Render the records of SPECS; nothing is run."""
     from ganzoo.bench.page import current, settle
     from ganzoo.bench.render import FORMATS
-    from ganzoo.bench.spec import places_of, read_spec
+    from ganzoo.bench.spec import read_spec, resolve_places
     from ganzoo.errors import GanzooError
 
     given = [name for name, value in (("--format", form), ("--write", write), ("--check", check)) if value]
     if len(given) > 1:
         raise GanzooError(f"{' and '.join(given)}: give one of them: what is printed, written or checked is one thing")
-    places = places_of(root, data)
+    places = resolve_places(root, data)
     for spec in specs:
         bench = read_spec(spec, scale)
         if write or check:

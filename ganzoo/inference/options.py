@@ -85,7 +85,7 @@ def with_masker(own: Roles, part: Part, role: str, seed: int, origin: str) -> Ro
     masker = build_masker(part, role, seed)
     if masker.trains:
         raise GanzooError(f"{origin}: {part.component.name!r} would have to be trained first; take another masker")
-    return Roles({**own.maskers, role: masker}, {**own.transforms, role: MaskTransform(**part.kind_options)})
+    return own.replaced(role, masker, MaskTransform(**part.kind_options))
 
 
 RANDOM = "random"

@@ -115,6 +115,12 @@ class Roles:
         """Take which real image each of a method's tensors comes from: tensor → domain, or None."""
         self.sources |= sources
 
+    def replaced(self, role: str, masker: MaskerProtocol, transform: Callable[[Tensor], Tensor]) -> Roles:
+        """Return a copy in which a role has another masker; the others are the same objects."""
+        copy = Roles({**self.maskers, role: masker}, {**self.transforms, role: transform})
+        copy.set_sources(self.sources)
+        return copy
+
     def __contains__(self, role: object) -> bool:
         return role in self.maskers
 

@@ -32,7 +32,7 @@ def bound(
 ) -> Any:
     """Return a metric that is ready to measure, CycleGAN on pairs of 12 pixels where nothing else is said."""
     metric, method = create("metric", name, **options), method or CycleGAN()
-    method.bind(getattr(method, "networks", {}), roles or Roles())
+    Method.bind(method, getattr(method, "networks", {}), roles or Roles())  # no networks are needed to measure
     metric.bind(method, reader or Reader(Pairs(), ImageSettings(size=12)))
     metric.prepare(0)
     return metric

@@ -12,5 +12,5 @@ from tests.support.bench_records import Runs
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Return the names of the runs that a bench makes."""
     found = Runs()
-    monkeypatch.setattr(subprocesses, "call", found)
+    monkeypatch.setattr(subprocesses, "run_command", found)
     return found

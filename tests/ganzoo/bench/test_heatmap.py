@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from ganzoo.bench.heatmap import heat_map
 from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.spec import Bench, read_spec
-from ganzoo.bench.table import matrix_of
+from ganzoo.bench.table import build_matrix_table
 from ganzoo.provenance.record import Record
 from tests.support.bench_records import record, write_spec
 
@@ -113,7 +113,7 @@ def test_every_text_lies_on_the_sheet(tmp_path: Path) -> None:
 
 def test_a_table_has_a_line_a_set_with_spreads_notes_and_the_papers_figure(tmp_path: Path) -> None:
     paper = {"protocol": "theirs", "values": {"one": {distance_name("B", "real", "made"): 84.83}}}
-    made = matrix_of(
+    made = build_matrix_table(
         bench(tmp_path, paper=paper),
         records(one_real_real=0.0, one_real_made=3.0, one_made_made=-0.001, two_made_real=2.0),
         lambda cell, one: ["sets"] if cell.row == "two" else [],

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganzoo.bench import runner, subprocesses
 from ganzoo.bench.matrix import distance_name
-from ganzoo.bench.runner import kept
+from ganzoo.bench.runner import read_bench_records
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.inference.files import translate_files
@@ -92,7 +92,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = make_bench(folder)
     saved(folder, "squeeze")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocesses, "call", Runs())
+        patch.setattr(subprocesses, "run_command", Runs())
         runner.run(bench, places(bench), jobs=1)
     return folder
 
@@ -104,7 +104,7 @@ def bench(made: Path, tmp_path: Path) -> Bench:
 
 
 def record_of(bench: Bench) -> Record:
-    (record,) = kept(bench)
+    (record,) = read_bench_records(bench)
     return record
 
 
@@ -159,8 +159,7 @@ def test_a_set_that_fails_is_a_dash_with_its_reason_and_costs_no_other(bench: Be
         record.failed[distance_name("A", "real test", "held out")] == "held out: there are no images of A in validation"
     )
     assert (
-        "given: maskers.input: it reads what the data set gives"
-        in record.failed[distance_name("A", "given", "real test")]
+        "given: maskers.input: it reads the data set's masks" in record.failed[distance_name("A", "given", "real test")]
     )
     assert str(tmp_path) not in bench.records.read_text()
     table = run("table", str(bench.file), "--data", str(tmp_path), "--format", "csv")[1].splitlines()
@@ -238,7 +237,7 @@ def test_the_heat_map_is_drawn_beside_the_page_and_edits_are_noticed(bench: Benc
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"matrix": {"metric": "cycle_l1"}}, "matrix.metric: 'cycle_l1' looks at no real images"),
+        ({"matrix": {"metric": "cycle_l1"}}, "matrix.metric: 'cycle_l1' reads no real images"),
         ({"matrix": {"metric": "swdd"}}, "unknown metric 'swdd'"),
         ({"matrix": {"sets": {**SETS, "all": {"masker": "ful"}}}}, "matrix.sets.all: masker: unknown masker 'ful'"),
         ({"matrix": {"sets": {**SETS, "all": {"masker": {"masker": "round", "scale": 9}}}}}, "matrix.sets.all: scale"),
@@ -269,7 +268,7 @@ def test_mistakes_are_told_before_anything_is_run(made: Path, runs: Runs, change
         ),
         (
             {"data": {"x": {}, "y": {}}, "paper": {"protocol": "x", "values": {"one": {"A: all | real test": 1.0}}}},
-            "paper: with several data sets the paper's figures can be given for a single column only",
+            "paper: with several data sets the paper's values can be given for a single column only",
         ),
         (
             {"paper": {"protocol": "x", "values": {"one": {"A: al | real test": 1.0}}}},

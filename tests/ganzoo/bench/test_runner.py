@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo.bench import runner, subprocesses
-from ganzoo.bench.runner import kept
+from ganzoo.bench.runner import read_bench_records
 from ganzoo.bench.spec import Places
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
@@ -73,7 +73,7 @@ def test_a_table_stands_on_its_page_and_edits_are_noticed(tmp_path: Path, runs: 
     page.write_text(written.replace(number, "0.001", 1))
     assert "is not what its records give" in run("table", file, "--check")[2]
     page.write_text(written)
-    records = kept(bench)
+    records = read_bench_records(bench)
     edited = records[0].model_copy(update={"values": {"cycle_l1_AB": 0.0}})
     bench.records.write_text("".join(json.dumps(one.fields()) + "\n" for one in [edited, *records[1:]]))
     assert "is not what its records give" in run("table", file, "--check")[2]
@@ -101,7 +101,7 @@ def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, mon
             return subprocess.CompletedProcess(words, code, "", "ganzoo: no images\n" if code else "")
         return subprocess.CompletedProcess(words, 2, "", "ganzoo: not run\n")
 
-    monkeypatch.setattr(subprocesses, "call", ganzoo_called)
+    monkeypatch.setattr(subprocesses, "run_command", ganzoo_called)
     prepare = {"bank": {"command": "bank build '{data}/x y' -o {root}/bank", "makes": "{root}/bank"}}
     bench = spec(tmp_path, seeds=[0], prepare=prepare)
     places = Places(tmp_path / "runs", tmp_path / "data")
@@ -142,7 +142,7 @@ def test_what_was_prepared_by_another_command_or_half_is_made_again(
         called.append(" ".join(words[:3]))
         return subprocess.CompletedProcess(words, 0, "", "")
 
-    monkeypatch.setattr(subprocesses, "call", call)
+    monkeypatch.setattr(subprocesses, "run_command", call)
     places = Places(tmp_path / "runs")
     (tmp_path / "runs/spec/bank").mkdir(parents=True)  # where one was killed at its work
     for size in (1, 1, 2):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ganzoo.bench.spec import Cell, Places, places_of, read_spec
+from ganzoo.bench.spec import Cell, Places, read_spec, resolve_places
 from tests.support.bench_records import write_spec
 from tests.support.command_line import refusal
 
@@ -30,10 +30,10 @@ def test_cells_are_rows_by_data_by_seeds(tmp_path: Path) -> None:
 
 def test_the_folder_of_data_is_given_or_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANZOO_DATA", "images")
-    assert places_of(Path("runs"), None) == Places(Path.cwd() / "runs", Path.cwd() / "images")
-    assert places_of(Path("/runs"), Path("/there")) == Places(Path("/runs"), Path("/there"))
+    assert resolve_places(Path("runs"), None) == Places(Path.cwd() / "runs", Path.cwd() / "images")
+    assert resolve_places(Path("/runs"), Path("/there")) == Places(Path("/runs"), Path("/there"))
     monkeypatch.delenv("GANZOO_DATA")
-    assert places_of(Path("/runs"), None) == Places(Path("/runs"), None)
+    assert resolve_places(Path("/runs"), None) == Places(Path("/runs"), None)
 
 
 def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
         ({"mean": True, "data": TWO_SETS, "columns": TWO_COLUMNS}, "two of them at least, and exactly one column"),
         (
             {"data": TWO_SETS, "columns": TWO_COLUMNS, "paper": {"protocol": "x", "values": {"two": {"fid": 1}}}},
-            "paper: with several data sets the paper's figures can be given for a single column only",
+            "paper: with several data sets the paper's values can be given for a single column only",
         ),
         ({"paper": {"protocol": "x", "values": {"tow": {}}}}, "there is no row 'tow' (did you mean 'two'?)"),
         ({"paper": {"protocol": "x", "values": {"two": {"fid": 1}}}}, "there is no column 'fid'"),

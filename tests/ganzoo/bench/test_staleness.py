@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ganzoo.bench import subprocesses
-from ganzoo.bench.runner import kept
+from ganzoo.bench.runner import read_bench_records
 from ganzoo.bench.spec import Bench
-from ganzoo.bench.staleness import Seen, stale
+from ganzoo.bench.staleness import ImageChecksums, stale
 from ganzoo.provenance.fingerprint import code_key
 from ganzoo.recipe.reader import read_recipe
 from tests.support.bench_records import Runs, make, spec
@@ -125,7 +125,7 @@ def test_another_way_to_prepare_marks_what_stands_on_it(tmp_path: Path, monkeypa
     def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(words, 0, "", "") if words[0] == "bank" else found(words, environment)
 
-    monkeypatch.setattr(subprocesses, "call", call)
+    monkeypatch.setattr(subprocesses, "run_command", call)
 
     def prepared(size: int) -> Bench:
         command = {"command": f"bank build {size} -o {{root}}", "makes": "{root}"}
@@ -135,9 +135,9 @@ def test_another_way_to_prepare_marks_what_stands_on_it(tmp_path: Path, monkeypa
     assert len(found.names) == 2
     make(prepared(1))
     assert len(found.names) == 2
-    (record, *_), bench = kept(prepared(1)), prepared(2)
+    (record, *_), bench = read_bench_records(prepared(1)), prepared(2)
     recipe = read_recipe(tmp_path / "tiny.yaml", ["train.steps=2"])
-    assert "what is prepared" in stale(bench, record, recipe, {}, Seen())
+    assert "what is prepared" in stale(bench, record, recipe, {}, ImageChecksums())
     make(bench)
     assert len(found.names) == 4
 

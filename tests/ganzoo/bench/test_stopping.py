@@ -35,7 +35,7 @@ def test_two_benches_of_a_table_do_not_write_over_each_other(
     del runs.names[:]
     with lock_file(file, ""):
         said = refusal(runner.run, bench, Places(tmp_path / "elsewhere"), jobs=1)
-    assert "another process makes this table just now" in said
+    assert "another process is running this table" in said
     assert not runs.names
 
 
@@ -43,17 +43,17 @@ def test_each_job_has_one_of_the_devices_that_this_process_sees_and_its_share_of
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def devices(jobs: int) -> list[str]:
-        return [one.get("CUDA_VISIBLE_DEVICES", "") for one in runner.surroundings(jobs)]
+        return [one.get("CUDA_VISIBLE_DEVICES", "") for one in runner.job_environments(jobs)]
 
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert [one.get("OMP_NUM_THREADS") for one in [*runner.surroundings(3), *runner.surroundings(1)]] == [
+    assert [one.get("OMP_NUM_THREADS") for one in [*runner.job_environments(3), *runner.job_environments(1)]] == [
         *"222",
         None,
     ]
-    assert runner.surroundings(9)[0]["OMP_NUM_THREADS"] == "1"
+    assert runner.job_environments(9)[0]["OMP_NUM_THREADS"] == "1"
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert "OMP_NUM_THREADS" not in runner.surroundings(3)[0]
+    assert "OMP_NUM_THREADS" not in runner.job_environments(3)[0]
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert devices(3) == ["0", "1", "0"]
@@ -71,7 +71,7 @@ def test_one_that_is_ended_by_itself_is_a_failure_and_ends_no_other(
     def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(words, codes.get(words[words.index("--name") + 1], 2), "", "")
 
-    monkeypatch.setattr(subprocesses, "call", call)
+    monkeypatch.setattr(subprocesses, "run_command", call)
     whys = [one.why for one in runner.run(spec(tmp_path), Places(tmp_path / "runs"), jobs=2)]
     assert whys[0] == "it was ended by SIGSEGV"
     assert whys[2] == "it was ended by SIGKILL"
@@ -81,7 +81,7 @@ def test_one_that_is_ended_by_itself_is_a_failure_and_ends_no_other(
     assert "stopped by a signal" in refusal(runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1)
     assert len(before.splitlines()) == 4
     busy = "ganzoo: runs/x: another process is training this run; wait for it, or give --name\n"
-    monkeypatch.setattr(subprocesses, "call", lambda *_: subprocess.CompletedProcess([], 4, "", busy))
+    monkeypatch.setattr(subprocesses, "run_command", lambda *_: subprocess.CompletedProcess([], 4, "", busy))
     assert "another process is training this run" in refusal(
         runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1
     )
@@ -96,11 +96,11 @@ def test_what_is_asked_to_stop_while_it_prepares_is_ended(tmp_path: Path, monkey
 
     monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        subprocesses.call(["plugins"], dict(os.environ))
+        subprocesses.run_command(["plugins"], dict(os.environ))
     assert started[0].returncode is not None
-    with subprocesses.ended_with_us():
-        subprocesses.stop()
-        assert "stopped" in refusal(subprocesses.call, ["plugins"], dict(os.environ))
+    with subprocesses.terminate_on_exit():
+        subprocesses.stop_all()
+        assert "stopped" in refusal(subprocesses.run_command, ["plugins"], dict(os.environ))
 
 
 def test_asked_to_stop_a_bench_stops_its_runs_and_begins_no_other(tmp_path: Path) -> None:

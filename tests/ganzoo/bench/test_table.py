@@ -13,7 +13,7 @@ import pytest
 
 from ganzoo.bench.render import FORMATS, comma_separated, hypertext, latex, markdown
 from ganzoo.bench.spec import Bench, read_spec
-from ganzoo.bench.table import Table, table_of
+from ganzoo.bench.table import Table, build_table
 from ganzoo.provenance.record import Record
 from tests.support.bench_records import record, write_spec
 
@@ -26,7 +26,7 @@ def records(values: dict[str, list[float]] = VALUES, **about: Any) -> list[Recor
 
 
 def made(bench: Bench, found: list[Record], outdated: Any = lambda cell, one: []) -> Table:
-    return table_of(bench, found, outdated)
+    return build_table(bench, found, outdated)
 
 
 def texts(table: Table) -> list[list[str]]:
@@ -76,7 +76,7 @@ def test_what_is_missing_is_said_and_never_a_number(tmp_path: Path) -> None:
     table = made(read_spec(write_spec(tmp_path)), found)
     assert texts(table) == [["One", "0.250 (n = 1)"], ["Two", "—"]]
     notes = [[table.notes[note - 1] for note in row[1].notes] for row in table.rows]
-    assert notes == [["it diverged"], ["cycle_l1_AB is not finite", "the record has no figure cycle_l1_AB"]]
+    assert notes == [["it diverged"], ["cycle_l1_AB is not finite", "the record has no value cycle_l1_AB"]]
     nothing = made(read_spec(write_spec(tmp_path)), [])
     assert texts(nothing) == [["One", "—"], ["Two", "—"]] and nothing.notes == ["not run"]
 
