@@ -167,7 +167,7 @@ def test_a_set_that_fails_is_a_dash_with_its_reason_and_costs_no_other(bench: Be
     assert [line.count("—") for line in table[1:]] == [2, 2, 2, 2, 6, 6] * 2
     lines = {line.split(",")[1].strip(' "'): line for line in table[1:7]}
     assert f",{record.values[distance_name('A', 'scale 0.5', 'real test')]:.2f}," in lines["dark ones: scale 0.5"]
-    assert "maskers.input: it reads what the data set gives" in lines["dark ones: real test"]
+    assert "maskers.input: it reads the data set's masks" in lines["dark ones: real test"]
 
 
 def test_a_distance_that_fails_is_a_dash_with_its_reason(
