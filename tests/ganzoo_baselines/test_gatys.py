@@ -216,7 +216,7 @@ def test_check_tells_what_a_image_takes(home: Path, run: Run) -> None:
     code, said, err = run("check", home / "tiny.yaml", "method.steps=1")
     assert (code, err) == (0, "")
     assert "\nnothing to train\n" in said and "s for an image of each domain\n" in said
-    assert f"method.weights: {(home / 'vgg19.safetensors').stat().st_size / 1024:.1f} KiB on the disk" in said
+    assert f"method.weights: {(home / 'vgg19.safetensors').stat().st_size / 1024:.1f} KiB on disk" in said
 
 
 def test_a_run_goes_on_with_the_same_weights_alone(home: Path, tmp_path: Path) -> None:
