@@ -97,7 +97,7 @@ def test_munit_in_a_given_style(run: Run, tmp_path: Path) -> None:
     said = imported(run, tmp_path / "run", "munit", save(tmp_path / "gen_00010000.pt", {"a": a, "b": b}))
     assert "G_B   generator munit: 5 → 5 channels, width 4, downs 2, blocks 4, style 8, hidden 12" in said
     loaded, style = ganzoo.load(tmp_path / "run"), torch.randn(1, 8)
-    made = loaded.step_of(random_image(), "AB", style=style)["translated"]
+    made = loaded.translate_step(random_image(), "AB", style=style)["translated"]
     torch.testing.assert_close(made, munit_translate(a, b, random_image(), style), rtol=1e-4, atol=1e-5)
     to_pixels = Image.fromarray(((random_image()[0].movedim(0, 2) + 1) * 127.5).round().to(torch.uint8).numpy())
     labels = loaded.translate(to_pixels, "AB")  # five channels are a label map

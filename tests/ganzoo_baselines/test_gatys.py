@@ -241,7 +241,7 @@ def test_a_style_can_be_given(home: Path, trained: Path, run: Run, tmp_path: Pat
     (given,) = translated(run, *words, "--style", look, out=tmp_path / "given").values()
     translator = ganzoo.load(trained)
     style = translator.method.style_of(to_float(read_image(look, 3))[None], "A")
-    made = translator.step_of(to_float(read_image(source, 3))[None], "BA", style=style)[TRANSLATED]
+    made = translator.translate_step(to_float(read_image(source, 3))[None], "BA", style=style)[TRANSLATED]
     assert np.abs(((made[0] + 1) * 127.5).permute(1, 2, 0).numpy() - given).max() <= 1
     several = translated(run, *words, "--style", look, "--style", "random", "--samples", 2, out=tmp_path / "several")
     assert list(several) == [f"1-{look.stem}/00.png", "2-random/00.png", "3-random/00.png"]

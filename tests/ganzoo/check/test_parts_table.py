@@ -220,7 +220,7 @@ def test_the_table_is_not_wrapped_where_there_is_no_terminal(
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         (["train.batch=6"], "data: domain A has 5 training images, fewer than the 6 of one step"),
         (["method=awkward", "networks=null"], "the method 'awkward' learns from pairs, and the data set 'squares' has"),
@@ -233,7 +233,7 @@ def test_the_table_is_not_wrapped_where_there_is_no_terminal(
         (["evaluate.metrics=[refuses]"], "evaluate.metrics: refuses: its weights are not here"),
     ],
 )
-def test_mistakes_that_show_only_when_the_parts_are_built(overrides: list[str], said: str) -> None:
+def test_mistakes_that_show_only_when_the_parts_are_built(overrides: list[str], message: str) -> None:
     with pytest.raises(GanzooError) as error:
         check(write(TINY), overrides)
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)

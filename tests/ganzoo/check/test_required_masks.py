@@ -38,10 +38,10 @@ def write_masks(folder: Path, size: tuple[int, int] = (20, 16), mode: str = "L")
 
 def test_masks_missing_in_the_data_set_are_reported_by_check_and_by_run(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    said = r"'file' reads the mask of each image, and the data set 'folders' gives none for domain A"
-    with pytest.raises(GanzooError, match=said):
+    message = r"'file' reads the mask of each image, and the data set 'folders' gives none for domain A"
+    with pytest.raises(GanzooError, match=message):
         check(recipe)
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         Run.prepare(recipe, root=tmp_path / "runs")
     write_masks(tmp_path / "images")
     check(recipe)
@@ -65,7 +65,7 @@ def test_masks_missing_in_the_test_split_are_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "said"),
+    ("metric", "message"),
     [
         ("mask_iou", "mask_iou: the recipe has no masker in the role 'discriminator'"),
         (
@@ -76,12 +76,12 @@ def test_masks_missing_in_the_test_split_are_reported(tmp_path: Path) -> None:
         ("digits", "the metric 'digits' measures the data set striped_digits alone"),
     ],
 )
-def test_a_metric_that_cannot_be_measured_is_refused_at_check(tmp_path: Path, metric: str, said: str) -> None:
+def test_a_metric_that_cannot_be_measured_is_refused_at_check(tmp_path: Path, metric: str, message: str) -> None:
     recipe = write_recipe(tmp_path)
     overrides = [f"evaluate.metrics=[{metric}]", "evaluate.best=null"]
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         check(recipe, overrides)
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         Run.prepare(recipe, overrides, root=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
