@@ -34,7 +34,7 @@ from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.weights.manifest import read_manifest
 from tests.support.tiny_run import make_images
-from tests.support.untrained_runs import untrained
+from tests.support.untrained_runs import write_untrained_run
 from tests.support.vgg_networks import write_vgg
 
 ROOT = Path(__file__).parents[1]
@@ -283,7 +283,7 @@ def test_the_list_of_weights_of_the_docs_is_sound(tmp_path: Path) -> None:
 
 
 def test_the_exported_file_of_the_docs_translates_as_the_run(tmp_path: Path) -> None:
-    run = untrained(
+    run = write_untrained_run(
         tmp_path / "run",
         {"method": "cyclegan", "networks": {"G": {"generator": "resnet", "width": 2, "blocks": 0}}},
     )

@@ -1,1 +1,1 @@
-"""Check a recipe before it runs: its parts, what it needs, its masks."""
+"""Check a recipe before it runs: print its parts, measure the cost of a run, preview its masks."""

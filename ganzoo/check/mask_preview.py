@@ -1,4 +1,4 @@
-"""``ganzoo masks``: what a recipe's maskers make of some training images, as one image."""
+"""Draw the masks of some training images as one preview image, for ``ganzoo masks``."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ from ganzoo.step import Step
 from ganzoo.utils.console import Console
 
 SHOWN = 8
+"""Maximum number of training images of each domain in the preview."""
 
 
 def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
-    """Write a PNG: a row an image of each domain; the image, then for each role its mask and what it lets through.
+    """Write a preview of a recipe's masks as PNG.
 
-    Raises GanzooError with every mistake of the recipe, or when it has no maskers.
+    Each training image has a row: the image, then for each role its mask and the image multiplied by the mask.
+
+    Raises:
+        GanzooError: the recipe has mistakes (all are listed), or it has no maskers.
     """
     recipe = read_recipe(file, overrides)
     if not recipe.maskers:
         raise GanzooError(
-            f"{file}: it has no maskers to show; maskers: {{discriminator: {{masker: NAME}}}} would be one"
+            f"{file}: the recipe has no maskers to show; add one, such as maskers: {{discriminator: {{masker: NAME}}}}"
         )
     experiment = Experiment(recipe)
     counts = image_counts(experiment.dataset, "train")
@@ -38,12 +42,15 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
     batch = Reader(experiment.dataset, recipe.images).training_batch(order.micro_batches(0)[0], 0, recipe.train.seed)
     step = make_step(batch, torch.device("cpu"), seed=recipe.train.seed)
     write_image(draw_masks(step, experiment.maskers), out)
-    said = ", ".join(f"{role}: {part.component.name}" for role, part in recipe.maskers.items())
-    Console().say(f"{out}: {', '.join(counts)} in rows; the image, then the mask and what it lets through ({said})")
+    maskers = ", ".join(f"{role}: {part.component.name}" for role, part in recipe.maskers.items())
+    Console().say(f"{out}: {', '.join(counts)} in rows; each row: the image, its mask, the masked image ({maskers})")
 
 
 def draw_masks(step: Step, masks: Roles) -> Tensor:
-    """Return the preview (3, H, W) in [−1, 1] of a step's real images; a K-class mask's planes stand side by side."""
+    """Return the preview of a step's real images, (3, H, W) in [−1, 1].
+
+    The planes of a mask with K classes are drawn side by side, each followed by the image that it masks.
+    """
     blocks = []
     for name in [name for name in ("real_A", "real_B") if name in step]:
         columns = [as_image(step[name], name[-1])]

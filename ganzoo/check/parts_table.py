@@ -1,4 +1,4 @@
-"""``ganzoo check``: a recipe in full, its parts with shapes and sizes, its data, what a run needs; nothing is kept."""
+"""Print a resolved recipe, a table of its parts, and the cost of a run, for ``ganzoo check``."""
 
 from __future__ import annotations
 
@@ -26,10 +26,18 @@ from ganzoo.step import Step
 
 
 def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> None:
-    """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs, by a few steps of it.
+    """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs.
 
-    Nothing is kept but what a run would learn once for all, such as the indexes of a bank. Raises GanzooError with
-    every mistake.
+    The needs are measured by training a few steps, which are discarded. Only files that every run of the recipe
+    shares may be written, such as the search indexes of a patch bank.
+
+    Args:
+        file: the recipe.
+        overrides: ``key.path=value`` settings that replace those of the file.
+        quick: skip the measurement.
+
+    Raises:
+        GanzooError: the recipe has mistakes; all are listed.
     """
     recipe = read_recipe(file, overrides)
     experiment = Experiment(recipe, training=True)
@@ -45,7 +53,7 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     click.echo(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
-        console.width = 1000  # a file or a pipe has no edge to wrap at
+        console.width = 1000  # do not wrap lines in a file or a pipe
     console.print(parts_table(recipe, method, experiment.dataset, shapes))
     if not method.phases:
         click.echo("nothing to train")
@@ -53,7 +61,7 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
             click.echo(line)
         return
     total = experiment.total_steps
-    click.echo(f"{total} steps of {sampler.global_batch} images a domain, {sampler.steps_per_epoch} to an epoch")
+    click.echo(f"{total} steps of {sampler.global_batch} images per domain, {sampler.steps_per_epoch} per epoch")
     if not quick:
         needs = measure_steps(experiment)
         stored = {**experiment.dataset.channels, **dict.fromkeys(experiment.dataset.classes, 1)}
@@ -63,7 +71,14 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
 
 
 def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[str, str]) -> rich.table.Table:
-    """Return the parts: networks with the shapes that went in and out and their parameters, data with its counts."""
+    """Return the table of parts: networks with shapes and parameter counts, maskers, losses, and image counts.
+
+    Args:
+        recipe: the recipe.
+        method: built from it.
+        dataset: likewise.
+        shapes: the input and output shape of each network, as ``trace_shapes`` returns them.
+    """
     table = rich.table.Table("part", "component", "in → out", "parameters", "phase", box=rich.box.SIMPLE)
     counted: set[int] = set()
     for name, network in method.networks.items():
@@ -92,10 +107,13 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
 
 
 def trace_shapes(method: Method, losses: Sequence[AttachedLoss], step: Step) -> dict[str, str]:
-    """Run the forward and every phase once, stepping no optimizer; return what shapes each network took and gave."""
+    """Return each network's input and output shape: name → ``3×16×16 → 1×6×6``, the batch axis left out.
+
+    Runs the forward and the losses of every phase once, without gradients in the forward and without optimizer steps.
+    """
     shapes: dict[str, str] = {}
 
-    def note(name: str, network: nn.Module) -> None:
+    def record(name: str, network: nn.Module) -> None:
         def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             if name not in shapes and inputs:
                 shapes[name] = f"{_shape(inputs[0])} → {_shape(output)}"
@@ -103,19 +121,19 @@ def trace_shapes(method: Method, losses: Sequence[AttachedLoss], step: Step) -> 
         network.register_forward_hook(hook)
 
     for name, network in method.networks.items():
-        note(name, network)
-    made = step.inputs()
+        record(name, network)
+    complete = step.inputs()
     with torch.no_grad():
-        method.forward(made)
+        method.forward(complete)
     for phase in method.phases:
-        view = made.detached() if phase.forward != "fresh" else step.inputs()
+        view = complete.detached() if phase.forward != "fresh" else step.inputs()
         view.phase = phase.name
         if phase.forward == "fresh":
             method.forward(view)
         terms = phase.losses(view)
-        for one in losses:
-            if one.phase == phase.name:
-                one.term(view, terms, method.masks)
+        for loss in losses:
+            if loss.phase == phase.name:
+                loss.term(view, terms, method.masks)
     return shapes
 
 

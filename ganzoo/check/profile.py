@@ -1,4 +1,4 @@
-"""What a run will need: time a step, memory, disk; measured by a few steps of it on this machine."""
+"""Measure what a run needs (time per step, memory, disk) with a few steps on this machine, for ``ganzoo check``."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ from ganzoo.utils.formatting import format_bytes, format_duration
 from ganzoo.utils.memory import peak_memory
 
 STEPS = 4
-"""That are taken at most: the first has indexes to learn and kernels to choose. More where steps take turns."""
+"""Steps to train; the first one is not timed, as it builds indexes and selects kernels.
+
+A method whose steps follow a cycle of n different kinds takes 1 + 3n steps."""
 LONG = 20.0
-"""Seconds after which no further one is begun, once there was one of each kind."""
+"""Seconds after which no further step starts, once each kind of step was timed."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Seconds and bytes.
+    """The measured cost of a run.
 
     Args:
-        seconds: a step, the fastest of those after the first; the mean of the kinds where steps take turns.
-        memory: at the most, of the accelerator, or of the process where there is none; 0 where that is not known.
-        checkpoint: one, after these steps; what the method keeps, such as image pools, may grow.
-        steps: that were taken.
-        device: on which it was measured.
+        seconds: time of a step: the fastest after the first; where steps differ in kind, the mean over the kinds.
+        memory: peak memory in bytes, of the accelerator if there is one, else of the process; 0 if unknown.
+        checkpoint: bytes of one checkpoint after these steps; the method's state, such as image pools, may grow.
+        steps: number of steps that were trained.
+        device: where they ran.
     """
 
     seconds: float
@@ -48,10 +50,13 @@ class Profile:
 
 
 def measure_steps(experiment: Experiment) -> Profile:
-    """Train a few steps of a recipe's full batch and discard them. Raises GanzooError when they do not fit.
+    """Train a few steps with the recipe's full batch, and return their cost.
 
     Args:
-        experiment: built for training; its networks are moved and changed.
+        experiment: built for training; its networks are moved to the device and their weights change.
+
+    Raises:
+        GanzooError: a step does not fit into the memory.
     """
     recipe, reader, sampler = experiment.recipe, experiment.reader, experiment.sampler
     train, times = recipe.train, []
@@ -68,76 +73,79 @@ def measure_steps(experiment: Experiment) -> Profile:
             times.append(time.perf_counter() - started)
             if index >= cycle and sum(times) > LONG:
                 break
-    kept = sum(one.numel() * one.element_size() for one in _kept(engine))
+    checkpoint = sum(tensor.numel() * tensor.element_size() for tensor in _checkpoint_tensors(engine))
     kinds = [min(times[1:][place::cycle]) for place in range(cycle)]
-    return Profile(sum(kinds) / cycle, peak_memory(engine.device), kept, len(times), engine.device)
+    return Profile(sum(kinds) / cycle, peak_memory(engine.device), checkpoint, len(times), engine.device)
 
 
-def _kept(engine: Engine) -> Iterator[Tensor]:
-    """Yield what a checkpoint holds."""
+def _checkpoint_tensors(engine: Engine) -> Iterator[Tensor]:
+    """Yield the tensors that a checkpoint contains."""
     for network in [*engine.networks.values(), *(engine.average.networks.values() if engine.average else ())]:
         yield from network.state_dict().values()
     for optimizer in engine.optimizers.values():
         for entries in optimizer.state.values():
-            yield from (one for one in entries.values() if isinstance(one, Tensor))
+            yield from (entry for entry in entries.values() if isinstance(entry, Tensor))
     yield from engine.method.state_dict().values()
 
 
 def format_profile(needs: Profile, recipe: Recipe, total: int, images: int, sources: Mapping[str, Source]) -> list[str]:
-    """Return what a user should know of it, a line each.
+    """Return the lines that report a profile to the user.
 
     Args:
-        needs: as measured.
-        recipe: the run's.
-        total: its steps.
+        needs: the measured profile.
+        recipe: the run's recipe.
+        total: number of steps of the whole run.
         images: bytes of all training images, decoded and scaled.
-        sources: what else it reads.
+        sources: other files that the run reads, by name.
     """
     kind = needs.device.type
     where = {"cpu": f"cpu, {torch.get_num_threads()} threads"}.get(kind, kind)
-    there = f", of {format_bytes(psutil.virtual_memory().total)}" if kind == "cpu" else ""
+    available = f", of {format_bytes(psutil.virtual_memory().total)}" if kind == "cpu" else ""
     if kind == "cuda":
-        where, there = torch.cuda.get_device_name(), f", of {format_bytes(torch.cuda.mem_get_info()[1])}"
-    said = [f"measured by {needs.steps} steps on {where}, {recipe.train.precision}:"]
-    said.append(
-        f"  time     {needs.seconds:.3g} s a step: {total:,} steps take {format_duration(needs.seconds * total)}"
+        where, available = torch.cuda.get_device_name(), f", of {format_bytes(torch.cuda.mem_get_info()[1])}"
+    lines = [f"measured with {needs.steps} steps on {where}, {recipe.train.precision}:"]
+    lines.append(
+        f"  time     {needs.seconds:.3g} s per step: {total:,} steps take {format_duration(needs.seconds * total)}"
     )
     if needs.memory:
-        said.append(f"  memory   {format_bytes(needs.memory)} at the most{there}")
-    said.append(
-        f"  images {format_bytes(min(images, recipe.images.cache << 20))} in the end, kept decoded (images.cache)"
+        lines.append(f"  memory   {format_bytes(needs.memory)} at peak{available}")
+    lines.append(
+        f"  images   {format_bytes(min(images, recipe.images.cache << 20))} of memory for decoded images (images.cache)"
     )
-    many = 2 + bool(recipe.evaluate.best) + (total // recipe.train.keep if recipe.train.keep else 0)
+    count = 2 + bool(recipe.evaluate.best) + (total // recipe.train.keep if recipe.train.keep else 0)
     free = shutil.disk_usage(Path.cwd()).free
-    said.append(
-        f"  disk     {format_bytes(many * needs.checkpoint)}: {many} checkpoints of "
-        f"{format_bytes(needs.checkpoint)}, one of them only while it is written; {format_bytes(free)} are free here"
+    lines.append(
+        f"  disk     {format_bytes(count * needs.checkpoint)}: {count} checkpoints of "
+        f"{format_bytes(needs.checkpoint)}, one of them temporary, while it is written; {format_bytes(free)} free here"
     )
-    return [*said, *format_sources(sources)]
+    return [*lines, *format_sources(sources)]
 
 
 def profile_forward(method: Method, step: Step) -> list[str]:
-    """Return what a run needs of a method that has nothing to train, a line each: its forward is all there is to time.
+    """Return the lines that report the time and memory of a forward, for a method that has nothing to train.
 
     Args:
-        method: its networks on the device.
-        step: an image of each domain.
+        method: its networks are on the device.
+        step: holds an image of each domain.
+
+    Raises:
+        GanzooError: one image does not fit into the memory.
     """
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with catch_out_of_memory("one image does not fit into the memory"), torch.no_grad():
         method.forward(step)
     device = next(iter(step.values())).device
     if device.type != "cpu":
         torch.accelerator.synchronize()
-    took = time.perf_counter() - begun
-    said = [f"measured by one forward on {device.type}:", f"  time     {took:.3g} s for an image of each domain"]
-    return said + ([f"  memory   {format_bytes(most)} at the most"] if (most := peak_memory(device)) else [])
+    seconds = time.perf_counter() - started
+    lines = [f"measured with one forward on {device.type}:", f"  time     {seconds:.3g} s for an image of each domain"]
+    return lines + ([f"  memory   {format_bytes(peak)} at peak"] if (peak := peak_memory(device)) else [])
 
 
 def format_sources(sources: Mapping[str, Source]) -> list[str]:
-    """Return how large each of what else is read is, a line each."""
-    said = []
+    """Return a line for each other source of the run: its name, its size on disk, its path."""
+    lines = []
     for name, source in sources.items():
-        held = sum(file.stat().st_size for file in [source.path, *source.path.rglob("*")] if file.is_file())
-        said.append(f"  {name}: {format_bytes(held)} on the disk, {source.path}")
-    return said
+        size = sum(file.stat().st_size for file in [source.path, *source.path.rglob("*")] if file.is_file())
+        lines.append(f"  {name}: {format_bytes(size)} on disk, {source.path}")
+    return lines

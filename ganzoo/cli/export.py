@@ -1,4 +1,4 @@
-"""ganzoo export."""
+"""The command ``ganzoo export``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from ganzoo.cli.arguments import PATH, Size
 @click.option(
     "--direction",
     type=click.Choice(["AB", "BA", "AA"]),
-    help="From which to which.  [default: the method's first]",
+    help="Source and target domain.  [default: the method's first direction]",
 )
 @click.option("--checkpoint", default="", help="last, best or step-N.  [default: best if there is one, else last]")
-@click.option("--size", type=Size(), help="The only height and width it is to take: 256, 256x320.  [default: any]")
-@click.option("--batch", type=click.IntRange(1), help="How many images it is to take at once.  [default: any]")
-@click.option("--check", multiple=True, type=PATH, help="An image or a folder to compare on too; again for more.")
+@click.option("--size", type=Size(), help="Fixed height and width of the images: 256, 256x320.  [default: any]")
+@click.option("--batch", type=click.IntRange(1), help="Fixed number of images per call.  [default: any]")
+@click.option(
+    "--check", multiple=True, type=PATH, help="An image or a folder to compare on, besides random images. Repeatable."
+)
 @click.option(
     "--tolerance",
     default=1e-3,
     show_default=True,
     type=click.FloatRange(0),
-    help="The largest difference from the run on [−1, 1].",
+    help="Largest accepted difference from the run, on [−1, 1].",
 )
 def export_command(
     run: Path,
@@ -38,13 +40,13 @@ def export_command(
     check: tuple[Path, ...],
     tolerance: float,
 ) -> None:
-    """Write what RUN translates in one direction to a file, for use without ganzoo.
+    """Export one direction of RUN to a file that works without ganzoo.
 
-    The file is read again and compared with the run, on random images and on those of --check.
+    The file is loaded and compared with the run, on random images and on those of --check.
     """
     import ganzoo
 
-    about = ganzoo.export(
+    metadata = ganzoo.export(
         run,
         out,
         direction=direction,
@@ -54,10 +56,10 @@ def export_command(
         check=check,
         tolerance=tolerance,
     )
-    entering, leaving = (
-        ", ".join(f"{name} {'×'.join(map(str, one['shape']))}" for name, one in about[side].items())
+    inputs, outputs = (
+        ", ".join(f"{name} {'×'.join(map(str, tensor['shape']))}" for name, tensor in metadata[side].items())
         for side in ("inputs", "outputs")
     )
-    compared = " and ".join(f"{count} {kind}" for kind, count in about["compared"].items() if count)
-    click.echo(f"{out}: {about['direction']}, {entering} → {leaving}")
-    click.echo(f"largest difference from the run, on {compared} images: {about['difference']:.2g} on [−1, 1]")
+    compared = " and ".join(f"{count} {kind}" for kind, count in metadata["compared"].items() if count)
+    click.echo(f"{out}: {metadata['direction']}, {inputs} → {outputs}")
+    click.echo(f"largest difference from the run, on {compared} images: {metadata['difference']:.2g} on [−1, 1]")

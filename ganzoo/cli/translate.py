@@ -1,4 +1,4 @@
-"""ganzoo translate."""
+"""The command ``ganzoo translate``."""
 
 from __future__ import annotations
 
@@ -16,35 +16,37 @@ from ganzoo.cli.arguments import PATH
 @click.option(
     "--direction",
     type=click.Choice(["AB", "BA", "AA"]),
-    help="From which to which.  [default: the method's first]",
+    help="Source and target domain.  [default: the method's first direction]",
 )
 @click.option("--checkpoint", default="", help="last, best or step-N.  [default: best if there is one, else last]")
-@click.option("--size", type=click.IntRange(1), help="Scale the shorter side to so many pixels first.")
+@click.option("--size", type=click.IntRange(1), help="Resize the shorter side to this many pixels first.")
 @click.option("--device", default="", help="A torch device.  [default: the accelerator if there is one]")
 @click.option(
     "--mask",
     "masks",
     multiple=True,
     type=PATH,
-    help="An image of the mask, or a folder that holds one for each image; again for one more translation.",
+    help="A mask image, or a folder with a mask for each image. Repeatable: one translation for each.",
 )
 @click.option(
     "--masker",
     "maskers",
     multiple=True,
-    help="A masker in place of the run's own: centered_square, '{masker: round, scale: 0.5}'; again for one more.",
+    help="A masker instead of the run's own: centered_square, '{masker: round, scale: 0.5}'. Repeatable.",
 )
 @click.option(
     "--style",
     multiple=True,
-    help="For methods with styles: random, an image whose style is taken, or numbers (0.3,-1,…); again for one more.",
+    help="For methods with styles: random, an image whose style to use, or numbers (0.3,-1,…). Repeatable.",
 )
-@click.option("--samples", default=1, show_default=True, type=click.IntRange(1), help="Draws of each random style.")
 @click.option(
-    "--interpolate", type=click.IntRange(2), help="So many styles on the line from the first --style to the second."
+    "--samples", default=1, show_default=True, type=click.IntRange(1), help="Number of draws of each random style."
 )
-@click.option("--seed", type=int, help="Of what is drawn.  [default: the run's]")
-@click.option("--save-masks", type=PATH, help="A folder for the masks that were used, one below it for each role.")
+@click.option(
+    "--interpolate", type=click.IntRange(2), help="Number of styles on the line from the first --style to the second."
+)
+@click.option("--seed", type=int, help="Seed of random draws.  [default: the run's]")
+@click.option("--save-masks", type=PATH, help="A folder for the masks used, with a subfolder for each role.")
 def translate_command(
     run: Path,
     inputs: tuple[Path, ...],
@@ -61,10 +63,11 @@ def translate_command(
     seed: int | None,
     save_masks: Path | None,
 ) -> None:
-    """Translate INPUTS, images and folders of them, with the generators of RUN.
+    """Translate INPUTS, images and folders of images, with the generators of RUN.
 
-    Every image is translated at its own size; names and folders are kept, as PNG. Images of one folder that differ
-    only in their ending keep it: a.jpg.png. With several masks or styles each has a folder of its own below OUT.
+    Every image is translated in its own size and saved as PNG under the same name and relative folder. Images of one
+    folder that differ only in their file extension keep it: a.jpg.png. With several masks or styles, OUT has a
+    subfolder for each.
     """
     from ganzoo.inference.files import translate_files
 

@@ -1,1 +1,1 @@
-"""Use trained runs: translate images and files, export."""
+"""Use trained runs: translate images and files, and export to other formats."""

@@ -1,4 +1,4 @@
-"""A run's translation in one direction as a function of tensors alone, traced for use without ganzoo."""
+"""Trace one direction of a run's translation with torch.export, as a function of tensors alone."""
 
 from __future__ import annotations
 
@@ -22,21 +22,23 @@ from ganzoo.randomness import Draws
 from ganzoo.step import Step
 
 MIN_SIZE = 8
-"""Pixels a side from which on a function of any size is traced."""
+"""Smallest height and width, in pixels, that a function with open sizes accepts."""
 AXES = {"images": ("batch", "", "height", "width"), "mask": ("batch", "", "height", "width"), "style": ("batch", "")}
+"""Axes of each input by name; an empty name is an axis of fixed size: channels, or the size of a style."""
 
 
 class TranslationFunction(nn.Module):
-    """One direction of a run: images, then a mask and styles where it takes them → images, all in [−1, 1].
+    """Maps images, and a mask and styles if the run uses them, to translated images in [−1, 1].
 
-    A mask is an input where the run draws masks or is given them, and wherever the generator is told one; a mask that
-    is made from the image is made within. Styles, (B, numbers), are an input of methods that have them.
+    The mask is an input if the generator reads it, or if the run's masker does not compute it from the image;
+    otherwise the function computes it. Styles, (B, size), are an input for methods with styles.
 
     Args:
-        translator: whose networks it holds; from then on only what this direction uses of them.
-        direction: one of the method's.
+        translator: provides the networks; ``remove_unused_weights`` changes them.
+        direction: one of the method's directions.
 
-    Raises GanzooError for a method that trains nothing.
+    Raises:
+        GanzooError: the method has nothing to train, so that there are no weights to export.
     """
 
     def __init__(self, translator: Translator, direction: Direction) -> None:
@@ -46,7 +48,7 @@ class TranslationFunction(nn.Module):
         method = translator.method
         names = [name for name, slot in method.slots.items() if slot.kind != "discriminator"]
         if not method.phases:
-            raise GanzooError("it trains nothing that a file could hold")
+            raise GanzooError("the method has no trained weights to export")
         self.networks = nn.ModuleList(
             [
                 *(method.networks[name] for name in names),
@@ -54,83 +56,86 @@ class TranslationFunction(nn.Module):
             ]
         )
         self.sizes = {"images": translator.channels[direction[0]]}
-        """Inputs by name, and the size of each one's second axis: channels, or numbers of a style."""
-        if _reads_mask(translator):
+        """Name of each input → size of its second axis: channels, or the size of a style."""
+        if _needs_mask_input(translator):
             self.sizes["mask"] = 1
         if style := method.style_size(direction[1]):
             self.sizes["style"] = style
 
     def forward(self, images: Tensor, mask: Tensor | None = None, style: Tensor | None = None) -> Tensor:
-        """Translate (B, C, H, W), with masks (B, 1, H, W) and styles (B, numbers) where ``sizes`` names them."""
-        return self.translator.translate_in(_Undrawn(), images, self.direction, mask, style)
+        """Translate (B, C, H, W), with masks (B, 1, H, W) and styles (B, size) if ``sizes`` has them."""
+        return self.translator.translate_tensors(_DeterministicStep(), images, self.direction, mask, style)
 
-    def draw(self, batch: int, height: int, width: int, key: int) -> dict[str, Tensor]:
-        """Return random inputs: images and styles of noise, masks of 0 and 1."""
+    def random_inputs(self, batch: int, height: int, width: int, key: int) -> dict[str, Tensor]:
+        """Return random inputs by name: images and styles of noise, masks of 0 and 1; ``key`` seeds them."""
         draws = Draws([np.random.default_rng([key, row]) for row in range(batch)])
-        found = {"images": draws.uniform(self.sizes["images"], height, width, low=-1, high=1)}
+        inputs = {"images": draws.uniform(self.sizes["images"], height, width, low=-1, high=1)}
         if "mask" in self.sizes:
-            found["mask"] = draws.uniform(1, height, width).round()
+            inputs["mask"] = draws.uniform(1, height, width).round()
         if "style" in self.sizes:
             with torch.no_grad():
-                found["style"] = self.translator.method.draw_style(self.direction[1], draws)
-        return found
+                inputs["style"] = self.translator.method.draw_style(self.direction[1], draws)
+        return inputs
 
-    def keep_used(self, example: Mapping[str, Tensor]) -> None:
-        """Take away the weights that an example's way through the networks does not touch.
+    def remove_unused_weights(self, example: Mapping[str, Tensor]) -> None:
+        """Remove the weights that a translation of ``example``, inputs by name, does not use.
 
-        Raises GanzooError where the way draws at random.
+        Raises:
+            GanzooError: the translation draws random numbers.
         """
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), _Touched() as touched:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), _TensorRecorder() as recorder:
             before = torch.get_rng_state()
             self(**example)
             if not torch.equal(before, torch.get_rng_state()):
-                raise GanzooError("it draws at random while it translates, and a file gives one answer")
+                raise GanzooError("the translation draws random numbers, and an exported file must be deterministic")
         for module in self.modules():
             for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
-                if id(tensor) not in touched.found:
+                if id(tensor) not in recorder.ids:
                     setattr(module, name, None)
 
 
 def trace(function: TranslationFunction, sizes: Mapping[str, int]) -> ExportedProgram:
-    """Return a function traced.
+    """Trace a translation.
 
     Args:
-        function: what is traced; it loses the weights that it does not use.
-        sizes: of those of the axes ``batch``, ``height`` and ``width`` that are to be fixed; the others stay open.
+        function: the translation; the weights that it does not use are removed from it.
+        sizes: sizes of the axes to fix, of ``batch``, ``height`` and ``width``; the other axes accept any size.
 
-    Raises GanzooError for what cannot be traced.
+    Raises:
+        GanzooError: the function cannot be traced.
     """
     example = {"batch": 2, "height": 9 * MIN_SIZE, "width": 11 * MIN_SIZE, **sizes}
-    inputs = function.draw(**example, key=0)
-    least = {"batch": 1, "height": MIN_SIZE, "width": MIN_SIZE}
-    dims = {name: Dim(name, min=least[name]) for name in example if name not in sizes}
+    inputs = function.random_inputs(**example, key=0)
+    smallest = {"batch": 1, "height": MIN_SIZE, "width": MIN_SIZE}
+    dims = {name: Dim(name, min=smallest[name]) for name in example if name not in sizes}
     shapes = {name: {i: dims[axis] for i, axis in enumerate(AXES[name]) if axis in dims} for name in function.sizes}
-    function.keep_used(inputs)
+    function.remove_unused_weights(inputs)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.export.export(function, (), inputs, dynamic_shapes=shapes, strict=False)
     except GanzooError:
         raise
-    except Exception as error:  # torch has no common class for what it cannot trace
-        advice = f" with {', '.join(dims)} left open: fix them with --size and --batch" if dims else ""
-        said = one_line(error).partition(" For more information")[0]
-        raise GanzooError(f"it cannot be traced{advice} ({said[:200]})") from None
-    program.example_inputs = None  # noise, which a file would hold as a pickle
+    except Exception as error:  # tracing errors of torch have no common class
+        advice = f" with {', '.join(dims)} of any size: fix them with --size and --batch" if dims else ""
+        reason = one_line(error).partition(" For more information")[0]
+        raise GanzooError(f"the translation cannot be traced{advice} ({reason[:200]})") from None
+    program.example_inputs = None  # else a file would store the noise as a pickle
     for module in program.graph_module.modules():
         for node in module.graph.nodes if isinstance(module, GraphModule) else ():
-            node.meta.pop("stack_trace", None)  # where this machine has its files
+            node.meta.pop("stack_trace", None)  # contains paths of this machine
     return program
 
 
 def input_shapes(function: TranslationFunction, sizes: Mapping[str, int]) -> dict[str, list[Any]]:
-    """Return the shape of each input, axes that stay open by their names."""
+    """Return the shape of each input; an axis of any size is given by its name."""
     return {
         name: [sizes.get(axis, axis) if axis else size for axis in AXES[name]] for name, size in function.sizes.items()
     }
 
 
-def _reads_mask(translator: Translator) -> bool:
+def _needs_mask_input(translator: Translator) -> bool:
+    """Return whether the mask is an input: the generator reads it, or the masker does not compute it from the image."""
     masks = translator.method.masks
     if "input" not in masks and "composite" not in masks:
         return False
@@ -138,45 +143,47 @@ def _reads_mask(translator: Translator) -> bool:
     return role == "input" or "image" not in masks.needs(role)
 
 
-class _Touched(TorchFunctionMode):
-    """Note which tensors torch's functions are given."""
+class _TensorRecorder(TorchFunctionMode):
+    """Records the ids of all tensors that are passed to torch's functions."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: set[int] = set()
+        self.ids: set[int] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Note the tensors and go on."""
-        self.found |= {id(one) for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
+        """Record the tensors, then call the function."""
+        self.ids |= {id(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         return func(*args, **(kwargs or {}))
 
 
-class _Undrawn(Step):
-    """A step in which nothing can be drawn, as what is drawn while a function is traced would stay in it for good."""
+class _DeterministicStep(Step):
+    """A step that refuses random draws: tracing would freeze a draw into a constant."""
 
     def __init__(self) -> None:
         super().__init__({}, training=False)
 
     def rng(self, purpose: str) -> Draws:
-        """Return draws that refuse to draw."""
-        return _NoDraws(purpose)
+        """Return draws that raise GanzooError when they are used."""
+        return _RefusingDraws(purpose)
 
     def common_rng(self, purpose: str) -> np.random.Generator:
-        """Refuse."""
-        raise _refusal(purpose)
+        """Raise GanzooError."""
+        raise _randomness_error(purpose)
 
     def torch_seeds(self, purpose: str) -> list[int]:
-        """Refuse."""
-        raise _refusal(purpose)
+        """Raise GanzooError."""
+        raise _randomness_error(purpose)
 
 
-class _NoDraws(Draws):
+class _RefusingDraws(Draws):
+    """Draws that raise GanzooError, naming the purpose, when they are used."""
+
     def __init__(self, purpose: str) -> None:
         self.purpose = purpose
 
     def __getattr__(self, name: str) -> Any:
-        raise _refusal(self.purpose)
+        raise _randomness_error(self.purpose)
 
 
-def _refusal(purpose: str) -> GanzooError:
-    return GanzooError(f"it draws at random ({purpose}) while it translates, and a file gives one answer")
+def _randomness_error(purpose: str) -> GanzooError:
+    return GanzooError(f"the translation draws random numbers ({purpose}), and an exported file must be deterministic")

@@ -1,4 +1,4 @@
-"""Write an exported translation to ONNX or PT2, read it again and compare it with the run."""
+"""Export a run's translation to an ONNX or PT2 file and verify the file against the run, for ``ganzoo export``."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.utils.atomic import flush_to_disk, sibling_path
 
 RANGES = {"images": "-1 to 1", "mask": "0 to 1", "style": "any"}
+"""Range of the values of each input, as the file's metadata states it."""
 
 Case = tuple[dict[str, Tensor], Tensor]
-"""Inputs by name, and what the run makes of them."""
+"""Inputs by name, and the run's translation of them."""
 
 
 def export(
@@ -43,105 +44,108 @@ def export(
     batch: int | None = None,
     check: Sequence[str | PathLike[str]] = (),
 ) -> dict[str, Any]:
-    """Write one direction of a run to a file, read it again, and compare; return what the file says of itself.
+    """Write one direction of a run to a file, load it, and compare it with the run; return the file's metadata.
 
     Args:
         run: the run's folder.
-        out: a file that ends in ``.onnx`` or ``.pt2``.
-        tolerance: the largest difference that is let through, on [−1, 1].
+        out: the file; its extension, ``.onnx`` or ``.pt2``, selects the format.
+        tolerance: the largest accepted difference from the run, on [−1, 1].
         direction: by default the method's first.
-        checkpoint: as ``Translator``'s.
-        size: height and width, if the file is to take no others.
-        batch: likewise how many images at once.
-        check: images and folders of them to compare on, beside random ones.
+        checkpoint: see ``Translator``.
+        size: fixed height and width; by default the file accepts any.
+        batch: fixed number of images per call; by default any.
+        check: images, and folders of them, to compare on in addition to random images.
 
-    Raises GanzooError, and leaves no file, for a run that cannot be exported and for a file that differs from it.
+    Raises:
+        GanzooError: the run cannot be exported, or the file differs from it; a previous file then stays as it was.
     """
     folder, out = Path(run), Path(out)
-    form = format_of(out)
+    file_format = find_format(out)
     if out.is_dir() or not out.parent.is_dir():
         raise GanzooError(f"{out}: {'it is a folder' if out.is_dir() else 'there is no such folder'}; name a file")
     translator = Translator(folder, checkpoint=checkpoint, device="cpu")
-    way = translator.way(direction)
-    where = f"{folder}: {translator.recipe.method.component.name}, {way}"
-    with _telling(where):
-        function = TranslationFunction(translator, way)
+    resolved = translator.resolve_direction(direction)
+    where = f"{folder}: {translator.recipe.method.component.name}, {resolved}"
+    with _prefix_errors(where):
+        function = TranslationFunction(translator, resolved)
     fixed = ({"height": size[0], "width": size[1]} if size else {}) | ({"batch": batch} if batch else {})
-    random, given = list(_random(function, fixed)), list(_given(function, list(map(Path, check)), fixed))
-    about = _about(folder, function, fixed, channels=random[0][1].shape[1])
-    with _telling(where):
-        converted = form.convert(trace(function, fixed), input_shapes(function, fixed))
-    with _aside(out) as new:
-        form.write(converted, new, json.dumps(about))
-        found = _difference(form.load(new), [*random, *given])
-        if not found <= tolerance:
+    random_cases = list(_random_cases(function, fixed))
+    image_cases = list(_image_cases(function, list(map(Path, check)), fixed))
+    metadata = _describe(folder, function, fixed, channels=random_cases[0][1].shape[1])
+    with _prefix_errors(where):
+        converted = file_format.convert(trace(function, fixed), input_shapes(function, fixed))
+    with _replace_file(out) as temporary:
+        file_format.write(converted, temporary, json.dumps(metadata))
+        difference = _largest_difference(file_format.load(temporary), [*random_cases, *image_cases])
+        if not difference <= tolerance:  # true for NaN, too
             raise GanzooError(
-                f"{out}: not written: it differs from the run by {found:.2g} on [−1, 1], and {tolerance:g} may be "
-                "(--tolerance)"
+                f"{out}: not written: it differs from the run by {difference:.2g} on [−1, 1]; the limit is "
+                f"{tolerance:g} (--tolerance)"
             )
-        about |= {"difference": found, "compared": {"random": len(random), "given": len(given)}}
-        form.write(converted, new, json.dumps(about))
-    return about
+        metadata |= {"difference": difference, "compared": {"random": len(random_cases), "given": len(image_cases)}}
+        file_format.write(converted, temporary, json.dumps(metadata))
+    return metadata
 
 
-def _about(folder: Path, function: TranslationFunction, fixed: Mapping[str, int], channels: int) -> dict[str, Any]:
-    """Return what a file says of itself."""
-    translator, place = function.translator, folder.resolve()
-    entering = input_shapes(function, fixed)
-    leaving = [entering["images"][0], channels, *entering["images"][2:]]
+def _describe(folder: Path, function: TranslationFunction, fixed: Mapping[str, int], channels: int) -> dict[str, Any]:
+    """Return a file's metadata: the run that it comes from, its inputs and its output."""
+    translator, run = function.translator, folder.resolve()
+    shapes = input_shapes(function, fixed)
+    output = [shapes["images"][0], channels, *shapes["images"][2:]]
     return {
         "ganzoo": installed_version(),
-        "recipe": place.parent.name,
-        "run": place.name,
+        "recipe": run.parent.name,
+        "run": run.name,
         "method": translator.recipe.method.component.name,
         "direction": function.direction,
         "checkpoint": translator.checkpoint.name,
         "step": translator.step,
         "weights": weights_key(translator.checkpoint),
-        "inputs": {name: {"shape": shape, "range": RANGES[name]} for name, shape in entering.items()},
-        "outputs": {TRANSLATED: {"shape": leaving, "range": RANGES["images"]}},
+        "inputs": {name: {"shape": shape, "range": RANGES[name]} for name, shape in shapes.items()},
+        "outputs": {TRANSLATED: {"shape": output, "range": RANGES["images"]}},
     }
 
 
-def _random(function: TranslationFunction, fixed: Mapping[str, int]) -> Iterator[Case]:
-    """Give random inputs, of two shapes where nothing is fixed."""
+def _random_cases(function: TranslationFunction, fixed: Mapping[str, int]) -> Iterator[Case]:
+    """Yield two cases of random inputs, of different shapes unless all sizes are fixed."""
     side = max(2 * MIN_SIZE, function.translator.recipe.images.size)
     for key, (batch, height, width) in enumerate(((1, side, side), (2, side // 2 + 1, side // 2 + 4))):
         shape = {"batch": batch, "height": height, "width": width, **fixed}
-        yield _case(function, function.draw(**shape, key=key))
+        yield _translate_case(function, function.random_inputs(**shape, key=key))
 
 
-def _given(function: TranslationFunction, paths: Sequence[Path], fixed: Mapping[str, int]) -> Iterator[Case]:
-    """Give a user's images, at their own size where that is not fixed."""
-    form = function.translator.forms[function.direction[0]]
-    for path in [file for one in paths for file in (find_images(one) if one.is_dir() else [one])]:
-        pixels = form.read(path)
+def _image_cases(function: TranslationFunction, paths: Sequence[Path], fixed: Mapping[str, int]) -> Iterator[Case]:
+    """Yield a case for each image of the user, in its own size unless the size is fixed."""
+    domain_io = function.translator.domain_io[function.direction[0]]
+    for file in [file for path in paths for file in (find_images(path) if path.is_dir() else [path])]:
+        pixels = domain_io.read(file)
         if "height" in fixed:
-            pixels = form.resized(pixels, (fixed["height"], fixed["width"]))
+            pixels = domain_io.resized(pixels, (fixed["height"], fixed["width"]))
         if min(pixels.shape[:2]) < MIN_SIZE and "height" not in fixed:
             raise GanzooError(
-                f"{path}: --check: a file for any size is for images from {MIN_SIZE}×{MIN_SIZE} pixels on"
+                f"{file}: --check: without --size, images must have at least {MIN_SIZE}×{MIN_SIZE} pixels"
             )
-        images = form.batch(pixels).repeat(fixed.get("batch", 1), 1, 1, 1)
+        images = domain_io.batch(pixels).repeat(fixed.get("batch", 1), 1, 1, 1)
         height, width = images.shape[2:]
-        yield _case(function, {**function.draw(len(images), height, width, key=0), "images": images})
+        yield _translate_case(function, {**function.random_inputs(len(images), height, width, key=0), "images": images})
 
 
-def _case(function: TranslationFunction, inputs: dict[str, Tensor]) -> Case:
+def _translate_case(function: TranslationFunction, inputs: dict[str, Tensor]) -> Case:
+    """Return the inputs with the run's translation of them."""
     mask, style = inputs.get("mask"), inputs.get("style")
-    step = function.translator.step_of(inputs["images"], function.direction, mask, style=style)
+    step = function.translator.translate_step(inputs["images"], function.direction, mask, style=style)
     return inputs, step[TRANSLATED]
 
 
-def _difference(made_by: Callable[..., Tensor], cases: Sequence[Case]) -> float:
-    """Return the largest one; what is not finite anywhere is not a number here either."""
+def _largest_difference(loaded: Callable[..., Tensor], cases: Sequence[Case]) -> float:
+    """Return the largest absolute difference over all cases; NaN if any value is NaN."""
     with torch.no_grad():
-        return float(torch.stack([(made_by(**inputs) - expected).abs().max() for inputs, expected in cases]).max())
+        return float(torch.stack([(loaded(**inputs) - expected).abs().max() for inputs, expected in cases]).max())
 
 
 @contextmanager
-def _telling(where: str) -> Iterator[None]:
-    """Say where, of what cannot be."""
+def _prefix_errors(where: str) -> Iterator[None]:
+    """Add ``where`` to the message of a GanzooError in the block."""
     try:
         yield
     except GanzooError as error:
@@ -149,8 +153,8 @@ def _telling(where: str) -> Iterator[None]:
 
 
 @contextmanager
-def _aside(out: Path) -> Iterator[Path]:
-    """Give a file to write, which is put in the place of another at the end of a block that raises nothing."""
+def _replace_file(out: Path) -> Iterator[Path]:
+    """Yield the path of a temporary file, which replaces ``out`` if the block raises no error."""
     folder = sibling_path(out.absolute(), "new")
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -165,20 +169,21 @@ def _aside(out: Path) -> Iterator[Path]:
 
 
 KEY = "ganzoo"
-"""Under which a file keeps what it says of itself, as JSON."""
+"""Name of a file's metadata (JSON) in the file."""
 
 Shapes = Mapping[str, Sequence[int | str]]
+"""Shape of each input by name; an axis of any size is given by its name."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a function is written and read.
+    """How to write and load a file format.
 
     Args:
-        packages: needed beside ganzoo's own dependencies.
-        convert: the traced function, and its inputs' shapes, open axes by name → what is written.
-        write: that, the file, and what the file says of itself.
-        load: the file → a function of its inputs by name.
+        packages: required packages besides ganzoo's own dependencies.
+        convert: (traced program, shapes of its inputs) → the object to write.
+        write: writes (that object, the file, the metadata as JSON).
+        load: the file → a function that takes the inputs by name.
     """
 
     packages: tuple[str, ...]
@@ -187,36 +192,36 @@ class Format:
     load: Callable[[Path], Callable[..., Tensor]]
 
 
-def format_of(out: Path) -> Format:
-    """Return the format that a file's ending names. Raises GanzooError for another, and for one that lacks packages."""
-    form = FORMATS.get(out.suffix)
-    if form is None:
-        raise GanzooError(f"{out}: its ending names no format{suggest(out.suffix, FORMATS)}")
-    missing = [name for name in form.packages if find_spec(name) is None]
+def find_format(out: Path) -> Format:
+    """Return the format of a file name. Raises GanzooError for an unknown extension or a missing package."""
+    file_format = FORMATS.get(out.suffix)
+    if file_format is None:
+        raise GanzooError(f"{out}: unknown file extension{suggest(out.suffix, FORMATS)}")
+    missing = [name for name in file_format.packages if find_spec(name) is None]
     if missing:
         raise GanzooError(
-            f"{out}: {out.suffix} takes {', '.join(missing)}: pip install 'ganzoo[export]'; .pt2 needs torch alone"
+            f"{out}: {out.suffix} needs {', '.join(missing)}: pip install 'ganzoo[export]'; .pt2 needs only torch"
         )
-    return form
+    return file_format
 
 
 def _to_onnx(program: ExportedProgram, shapes: Shapes) -> torch.onnx.ONNXProgram:
-    named = {name: {i: one for i, one in enumerate(shape) if isinstance(one, str)} for name, shape in shapes.items()}
+    named = {name: {i: axis for i, axis in enumerate(shape) if isinstance(axis, str)} for name, shape in shapes.items()}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            made = torch.onnx.export(
+            converted = torch.onnx.export(
                 program, output_names=[TRANSLATED], dynamic_shapes=named, dynamo=True, verbose=False
             )
-    except Exception as error:  # its errors have no common class, nor do those of the converter
-        raise GanzooError(f"it cannot be written as ONNX, .pt2 may serve: {one_line(error)[:300]}") from None
-    assert made is not None
-    return made
+    except Exception as error:  # errors of torch and of its converter have no common class
+        raise GanzooError(f"it cannot be written as ONNX; try .pt2: {one_line(error)[:300]}") from None
+    assert converted is not None
+    return converted
 
 
-def _write_onnx(made: torch.onnx.ONNXProgram, file: Path, about: str) -> None:
-    made.model.metadata_props[KEY] = about
-    made.save(file)
+def _write_onnx(program: torch.onnx.ONNXProgram, file: Path, metadata: str) -> None:
+    program.model.metadata_props[KEY] = metadata
+    program.save(file)
 
 
 def _load_onnx(file: Path) -> Callable[..., Tensor]:
@@ -225,14 +230,14 @@ def _load_onnx(file: Path) -> Callable[..., Tensor]:
     session = InferenceSession(file, providers=["CPUExecutionProvider"])
 
     def run(**inputs: Tensor) -> Tensor:
-        given = {name: one.numpy() for name, one in inputs.items()}
-        return torch.from_numpy(session.run([TRANSLATED], given)[0])
+        arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
+        return torch.from_numpy(session.run([TRANSLATED], arrays)[0])
 
     return run
 
 
-def _write_pt2(program: ExportedProgram, file: Path, about: str) -> None:
-    torch.export.save(program, file, extra_files={f"{KEY}.json": about})
+def _write_pt2(program: ExportedProgram, file: Path, metadata: str) -> None:
+    torch.export.save(program, file, extra_files={f"{KEY}.json": metadata})
 
 
 def _load_pt2(file: Path) -> Callable[..., Tensor]:

@@ -1,4 +1,4 @@
-"""Masks and styles that a user provides to translate with."""
+"""Read the masks and styles that a user provides for a translation (``--mask``, ``--masker``, ``--style``)."""
 
 from __future__ import annotations
 
@@ -24,71 +24,101 @@ from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.reader import read_masker
 from ganzoo.recipe.schema import Part
 
+RANDOM = "random"
+"""The word for a random style."""
+
 
 @dataclass(frozen=True)
 class MaskOption:
-    """One way to mask all images.
+    """Where the masks of all images come from, for one translation of each.
 
     Args:
-        label: names the folder of its translations, where there are several.
-        path: an image of the mask, or a folder that holds one for each image, by its relative path.
-        masks: the run's maskers, another one in the place of the run's own.
+        label: name of the subfolder for its translations; empty if this is the only option.
+        path: a mask image, or a folder with a mask for each image, found by the image's relative path.
+        masks: the maskers to use instead of the run's own.
     """
 
     label: str = ""
     path: Path | None = None
     masks: Roles | None = None
 
-    def mask_of(self, relative: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-        """Return the mask of an image, (H, W) uint8. Raises GanzooError when it is missing or of another size."""
+    def load_mask(self, relative: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+        """Return the user's mask for an image, (H, W) uint8; None if the maskers create it.
+
+        Args:
+            relative: the image's path relative to its input folder, without file extension.
+            shape: the image's shape; it starts with (H, W).
+
+        Raises:
+            GanzooError: the mask is missing, empty, or has another size than the image.
+        """
         if self.path is None:
             return None
         file = self.path
         if self.path.is_dir():
             stem = self.path / relative
-            there = stem.parent.iterdir() if stem.parent.is_dir() else ()
-            found = sorted(one for one in there if one.stem == stem.name and one.suffix.lower() in IMAGE_SUFFIXES)
-            if not found:
+            files = stem.parent.iterdir() if stem.parent.is_dir() else ()
+            matches = sorted(path for path in files if path.stem == stem.name and path.suffix.lower() in IMAGE_SUFFIXES)
+            if not matches:
                 raise GanzooError(f"{stem}.png: --mask: there is no mask for this image")
-            file = found[0]
+            file = matches[0]
         mask = read_mask(file)
         if int(mask.max()) < FAINTEST_MASK:
-            raise GanzooError(f"{file}: --mask: it is empty, nowhere above {mask.max()} of 255; foreground is 255")
+            raise GanzooError(
+                f"{file}: --mask: it is empty: its largest value is {mask.max()} of 255; foreground is 255"
+            )
         if mask.shape != shape[:2]:
             sizes = [f"{width}×{height}" for height, width in (mask.shape, shape[:2])]
-            raise GanzooError(f"{file}: --mask: it has {sizes[0]} pixels, its image {sizes[1]}; make them the same")
+            raise GanzooError(
+                f"{file}: --mask: it has {sizes[0]} pixels, its image {sizes[1]}; make them the same size"
+            )
         return mask
 
 
 def mask_options(method: Method, seed: int, paths: Sequence[Path], maskers: Sequence[str]) -> list[MaskOption]:
-    """Return what ``--mask`` and ``--masker`` ask for; one choice that changes nothing when they ask for nothing."""
+    """Return an option for each ``--mask`` and ``--masker``; without any, one option that keeps the run's masks.
+
+    Args:
+        method: the run's method, with its maskers.
+        seed: seed of the new maskers' random parts.
+        paths: mask images and folders of them.
+        maskers: maskers written as in a recipe: ``round``, ``{masker: round, scale: 0.5}``.
+
+    Raises:
+        GanzooError: a path is missing, a masker is wrong, or the run translates without masks.
+    """
     role = mask_role(method.masks) if paths or maskers else ""
-    found = []
+    options = []
     for path in paths:
         if not path.exists():
             raise GanzooError(f"{path}: --mask: there is no such image or folder")
-        found.append(MaskOption(path.stem, path=path))
+        options.append(MaskOption(path.stem, path=path))
     for text in maskers:
         part = read_masker(text, role, "--masker")
         masks = with_masker(method.masks, part, role, seed, "--masker")
-        found.append(MaskOption(part.component.name, masks=masks))
-    several = len(found) > 1
-    labelled = [replace(one, label=f"{i}-{one.label}" if several else "") for i, one in enumerate(found, 1)]
+        options.append(MaskOption(part.component.name, masks=masks))
+    several = len(options) > 1
+    labelled = [replace(option, label=f"{i}-{option.label}" if several else "") for i, option in enumerate(options, 1)]
     return labelled or [MaskOption()]
 
 
 def with_masker(own: Roles, part: Part, role: str, seed: int, origin: str) -> Roles:
-    """Return a run's maskers with another one in a role: the others stay, with the weights that the run has trained.
+    """Return a copy of a run's maskers in which one role has another masker; the others keep their trained weights.
 
-    Raises GanzooError, saying where the masker is named, for one that would have to learn first.
+    Args:
+        own: the run's maskers.
+        part: the new masker, as read from a recipe or an option.
+        role: the role that it takes.
+        seed: seed of its random parts.
+        origin: where the user named it, for errors: ``--masker``.
+
+    Raises:
+        GanzooError: the masker needs training.
     """
     masker = build_masker(part, role, seed)
     if masker.trains:
-        raise GanzooError(f"{origin}: {part.component.name!r} would have to be trained first; take another masker")
+        raise GanzooError(f"{origin}: {part.component.name!r} must be trained first; choose another masker")
     return own.replaced(role, masker, MaskTransform(**part.kind_options))
-
-
-RANDOM = "random"
 
 
 @dataclass(frozen=True)
@@ -96,13 +126,13 @@ class StyleOption:
     """One style for all images.
 
     Args:
-        label: names the folder of its translations, where there are several.
-        numbers: the style, (1, size); None: each image's own draw.
-        draw: which of an image's draws.
+        label: name of the subfolder for its translations; empty if this is the only option.
+        vector: the style, (1, size); None: a random style for each image.
+        draw: index of the random draw.
     """
 
     label: str = ""
-    numbers: Tensor | None = None
+    vector: Tensor | None = None
     draw: int = 0
 
 
@@ -115,70 +145,68 @@ def style_options(
     between: int = 0,
     seed: int = 0,
 ) -> list[StyleOption]:
-    """Return the styles that ``--style``, ``--samples`` and ``--interpolate`` ask for; one drawn style by default.
+    """Return the styles that ``--style``, ``--samples`` and ``--interpolate`` select; by default one random style.
 
     Args:
-        translator: whose method encodes images to styles.
-        direction: the styles are those of its target.
-        texts: ``random``, an image of the target domain, or numbers: ``0.3,-1,…``.
-        samples: how many draws of each ``random``.
-        between: how many styles on the straight line from the first of two to the second, both included; 0: none.
-        seed: of what is drawn.
+        translator: its method encodes images as styles.
+        direction: the styles belong to its target domain.
+        texts: each is ``random``, the path of an image in the target domain, or numbers: ``0.3,-1,…``.
+        samples: number of draws of each ``random``.
+        between: number of styles on the straight line between two styles, both included; 0: no interpolation.
+        seed: seed of the draws.
 
-    Raises GanzooError for what is no style, for two lines' worth of ends, and where the method has no styles.
+    Raises:
+        GanzooError: a text is not a style, the options contradict each other, or the method has no styles.
     """
     size = translator.method.style_size(direction[1])
     if not size:
         if texts or samples > 1 or between:
             name = translator.recipe.method.component.name
-            raise GanzooError(
-                f"--style: {name!r} makes one translation of each image; munit and drit make many, by style"
-            )
+            raise GanzooError(f"--style: the method {name!r} has no styles: it gives one translation of each image")
         return [StyleOption()]
     if between:
         if len(texts) != 2 or between < 2 or samples > 1:
             raise GanzooError(
-                "--interpolate: it takes two styles, 2 steps or more, and no --samples: --style A --style B"
+                "--interpolate: it needs two styles (--style A --style B), 2 or more steps, and no --samples"
             )
-        first, last = (_numbers(translator, direction, text, size, [seed, end]) for end, text in enumerate(texts))
+        first, last = (_read_style(translator, direction, text, size, [seed, end]) for end, text in enumerate(texts))
         shares = [i / (between - 1) for i in range(between)]
         return [StyleOption(f"{i}", torch.lerp(first, last, share)) for i, share in enumerate(shares, 1)]
     texts = texts or [RANDOM]
     if samples > 1 and RANDOM not in texts:
-        raise GanzooError("--samples: only random styles are drawn more than once: --style random")
-    found: list[StyleOption] = []
+        raise GanzooError("--samples: only random styles can be drawn several times: --style random")
+    options: list[StyleOption] = []
     draws = count()
     for text in texts:
         if text == RANDOM:
-            found += [StyleOption(RANDOM, draw=next(draws)) for _ in range(samples)]
+            options += [StyleOption(RANDOM, draw=next(draws)) for _ in range(samples)]
         else:
             label = Path(text).stem if _is_image(text) else "numbers"
-            found.append(StyleOption(label, _numbers(translator, direction, text, size, [seed])))
-    several = len(found) > 1
-    return [replace(one, label=f"{i}-{one.label}" if several else "") for i, one in enumerate(found, 1)]
+            options.append(StyleOption(label, _read_style(translator, direction, text, size, [seed])))
+    several = len(options) > 1
+    return [replace(option, label=f"{i}-{option.label}" if several else "") for i, option in enumerate(options, 1)]
 
 
 def _is_image(text: str) -> bool:
     return Path(text).suffix.lower() in IMAGE_SUFFIXES
 
 
-def _numbers(translator: Translator, direction: Direction, text: str, size: int, key: Sequence[int]) -> Tensor:
-    """Return the numbers of a style, (1, size)."""
+def _read_style(translator: Translator, direction: Direction, text: str, size: int, key: Sequence[int]) -> Tensor:
+    """Return the style that a text describes, (1, size); ``key`` is the key of a random one."""
     if text == RANDOM:
         with torch.no_grad():
             return translator.method.draw_style(direction[1], Draws([keyed(*key, "style")])).cpu()
     if _is_image(text):
-        form = translator.forms[direction[1]]
+        domain_io = translator.domain_io[direction[1]]
+        images = domain_io.batch(domain_io.read(Path(text))).to(translator.device)
         with torch.no_grad():
-            return translator.method.style_of(
-                form.batch(form.read(Path(text))).to(translator.device), direction[1]
-            ).cpu()
+            return translator.method.style_of(images, direction[1]).cpu()
     try:
-        numbers = [float(one) for one in text.split(",")]
+        numbers = [float(number) for number in text.split(",")]
     except ValueError:
         raise GanzooError(f"--style: {text!r} is not 'random', an image, or numbers: 0.3,-1,…") from None
     if not all(map(isfinite, numbers)):
-        raise GanzooError(f"--style: {text!r}: every number of a style is finite")
+        raise GanzooError(f"--style: {text!r}: every number of a style must be finite")
     if len(numbers) != size:
-        raise GanzooError(f"--style: {len(numbers)} numbers, and a style of domain {direction[1]} has {size}")
+        raise GanzooError(f"--style: {len(numbers)} numbers, but a style of domain {direction[1]} has {size}")
     return torch.tensor([numbers])

@@ -24,7 +24,7 @@ from ganzoo.interfaces.masker import Masker
 from ganzoo.interfaces.method import Direction, Method, Optim, Output, Phase, Slot, Source
 from ganzoo.interfaces.metric import Metric
 from ganzoo.interfaces.wrapper import MethodWrapper
-from ganzoo.masks.postprocess import MaskTransform, blurred
+from ganzoo.masks.postprocess import MaskTransform, blur
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.step import Step
@@ -66,7 +66,7 @@ __all__ = [
     "Source",
     "Split",
     "Step",
-    "blurred",
+    "blur",
     "cache_folder",
     "default_device",
     "differences",

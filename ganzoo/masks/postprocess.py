@@ -1,4 +1,4 @@
-"""What a recipe does to a mask between its masker and its role: which classes, how sharp, how wide."""
+"""Post-process masks as a recipe asks: select classes, threshold, invert, grow or shrink, soften the edges."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from pydantic import Field
 from torch import Tensor
 
 Pixels = Annotated[float, Field(ge=0)]
+"""A distance in pixels, 0 or more."""
 
 
 @dataclass(kw_only=True)
 class MaskTransform:
-    """How a recipe uses a masker's mask, in this order.
+    """Post-processing of a masker's masks; the steps are applied in the order of the arguments.
 
     Args:
-        foreground: the classes whose union is the one plane of a masker that makes several.
-        threshold: 1 where the mask is at least this, else 0: a soft mask made hard.
-        invert: 1 − mask: the background instead of the foreground.
-        grow: pixels by which the foreground is widened, negative: narrowed (dilation or erosion by a disc).
-        soften: the edges are blurred by a Gaussian of this standard deviation, pixels.
+        foreground: classes whose union becomes the only plane, for maskers with several planes.
+        threshold: make a soft mask hard: 1 where the mask is at least this value, else 0.
+        invert: use 1 − mask: the background instead of the foreground.
+        grow: radius in pixels of a dilation of the foreground by a disc; negative: of an erosion.
+        soften: standard deviation in pixels of a Gaussian blur.
     """
 
     foreground: tuple[int, ...] = ()
@@ -31,7 +32,7 @@ class MaskTransform:
     soften: Pixels = 0.0
 
     def __call__(self, mask: Tensor) -> Tensor:
-        """Return the mask as the role sees it, (B, 1 or K, H, W) in [0, 1]."""
+        """Return the post-processed mask, (B, 1 or K, H, W) in [0, 1], of a mask (B, K, H, W) in [0, 1]."""
         if self.foreground:
             mask = mask[:, sorted(set(self.foreground))].sum(1, keepdim=True).clamp(max=1)
         if self.threshold is not None:
@@ -39,25 +40,31 @@ class MaskTransform:
         if self.invert:
             mask = 1 - mask
         if self.grow:
-            mask = _widened(mask, self.grow)
+            mask = _grow(mask, self.grow)
         if self.soften:
-            mask = blurred(mask, self.soften)
+            mask = blur(mask, self.soften)
         return mask
 
 
-def _widened(mask: Tensor, pixels: int) -> Tensor:
+def _grow(mask: Tensor, pixels: int) -> Tensor:
+    """Dilate (``pixels`` > 0) or erode (< 0) masks by a disc of that radius."""
     from kornia.morphology import dilation, erosion  # takes seconds to import
 
-    reach = torch.arange(-abs(pixels), abs(pixels) + 1, device=mask.device)
-    disc = (reach[:, None] ** 2 + reach[None, :] ** 2 <= pixels**2).to(mask.dtype)
+    offsets = torch.arange(-abs(pixels), abs(pixels) + 1, device=mask.device)
+    disc = (offsets[:, None] ** 2 + offsets[None, :] ** 2 <= pixels**2).to(mask.dtype)
     return dilation(mask, disc) if pixels > 0 else erosion(mask, disc)
 
 
-def blurred(mask: Tensor, deviation: float) -> Tensor:
-    """Return planes in [0, 1] seen through a Gaussian of a standard deviation in pixels, reflected at the borders."""
+def blur(planes: Tensor, deviation: float) -> Tensor:
+    """Blur planes with a Gaussian; the borders are reflected.
+
+    Args:
+        planes: (B, C, H, W) in [0, 1].
+        deviation: standard deviation, in pixels.
+    """
     from kornia.filters import gaussian_blur2d
 
-    # Three deviations either way, as far as reflection at the borders goes.
-    sides = [2 * min(round(3 * deviation), side - 1) + 1 for side in mask.shape[-2:]]
-    with torch.autocast(mask.device.type, enabled=False):  # a kernel in half precision does not sum to 1
-        return gaussian_blur2d(mask, (sides[0], sides[1]), (deviation, deviation)).clamp(0, 1)
+    # The kernel reaches three deviations each way, or as far as the borders can be reflected.
+    sides = [2 * min(round(3 * deviation), side - 1) + 1 for side in planes.shape[-2:]]
+    with torch.autocast(planes.device.type, enabled=False):  # a kernel in half precision does not sum to 1
+        return gaussian_blur2d(planes, (sides[0], sides[1]), (deviation, deviation)).clamp(0, 1)

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Draws, Masker, blurred
+from ganzoo.interfaces import Draws, Masker, blur
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 
@@ -51,7 +51,7 @@ class Colours(Masker):
         with torch.autocast(image.device.type, enabled=False):  # classes are those that a bank was built with
             seen = (image.float().clamp(-1, 1) + 1) / 2
             if self.blur:
-                seen = blurred(seen, self.blur * min(image.shape[-2:]))
+                seen = blur(seen, self.blur * min(image.shape[-2:]))
             lab = rgb_to_lab(seen)
             distances = (lab[:, None] - self.lab[None, :, :, None, None]).square().sum(2).sqrt()
         mask = torch.zeros_like(distances).scatter_(1, distances.argmin(1, keepdim=True), 1)

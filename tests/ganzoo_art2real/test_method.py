@@ -188,7 +188,7 @@ def test_a_run_does_not_go_on_with_another_bank(
         ganzoo.run(recipe, *QUIET, "train.steps=2", root=tmp_path)
     check(recipe, [*QUIET, "train.steps=2"])
     held = format_bytes(sum(file.stat().st_size for file in bank.folder.iterdir()))
-    assert f"  {named}: {held} on the disk, {bank.folder}" in capsys.readouterr().out
+    assert f"  {named}: {held} on disk, {bank.folder}" in capsys.readouterr().out
 
 
 def test_refresh_without_sense_is_refused(bank: Bank) -> None:

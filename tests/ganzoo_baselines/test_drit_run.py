@@ -65,7 +65,7 @@ def test_check_tells_of_both_kinds_of_step(
     check(recipe, [*QUIET, "maskers.discriminator=round", "evaluate.metrics=[cycle_l1, style_recovery]"])
     said = capsys.readouterr().out
     assert traced == [2]  # a pair
-    assert "measured by 10 steps" in said
+    assert "measured with 10 steps" in said
     table = {line.split()[0]: line for line in said.splitlines() if line.startswith(" ") and line.strip()}
     assert {"G", "E", "D_content", *CRITICS} <= set(table)
     assert "generator, random" in table["G"]

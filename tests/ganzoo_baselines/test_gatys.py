@@ -216,7 +216,7 @@ def test_check_tells_what_a_image_takes(home: Path, run: Run) -> None:
     code, said, err = run("check", home / "tiny.yaml", "method.steps=1")
     assert (code, err) == (0, "")
     assert "\nnothing to train\n" in said and "s for an image of each domain\n" in said
-    assert f"method.weights: {(home / 'vgg19.safetensors').stat().st_size / 1024:.1f} KiB on the disk" in said
+    assert f"method.weights: {(home / 'vgg19.safetensors').stat().st_size / 1024:.1f} KiB on disk" in said
 
 
 def test_a_run_goes_on_with_the_same_weights_alone(home: Path, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_style_can_be_given(home: Path, trained: Path, run: Run, tmp_path: Pat
     (given,) = translated(run, *words, "--style", look, out=tmp_path / "given").values()
     translator = ganzoo.load(trained)
     style = translator.method.style_of(to_float(read_image(look, 3))[None], "A")
-    made = translator.step_of(to_float(read_image(source, 3))[None], "BA", style=style)[TRANSLATED]
+    made = translator.translate_step(to_float(read_image(source, 3))[None], "BA", style=style)[TRANSLATED]
     assert np.abs(((made[0] + 1) * 127.5).permute(1, 2, 0).numpy() - given).max() <= 1
     several = translated(run, *words, "--style", look, "--style", "random", "--samples", 2, out=tmp_path / "several")
     assert list(several) == [f"1-{look.stem}/00.png", "2-random/00.png", "3-random/00.png"]

@@ -49,7 +49,7 @@ def test_images_become_label_maps(run: Run, home: Path, tmp_path: Path) -> None:
             assert (made.getpalette() or [])[:18] == PALETTE[:18]
             pixels = torch.from_numpy(np.asarray(source).copy()).movedim(2, 0)[None].float() / 127.5 - 1
             numbered = int(file.stem)  # draws are keyed by the image's number
-            planes = loaded.step_of(pixels, "BA", sample=numbered)["translated"]
+            planes = loaded.translate_step(pixels, "BA", sample=numbered)["translated"]
             assert np.array_equal(np.asarray(made), planes[0].argmax(0).numpy())
 
 

@@ -44,15 +44,15 @@ def test_a_images_style_and_numbers(run: Run, munit_run: Path, image: Path, tmp_
     look = image.parent.parent / "testB/01.png"
     translator = ganzoo.load(munit_run)
     (style,) = style_options(translator, "AB", [str(look)])
-    assert style.numbers is not None and style.label == ""
-    numbers = ",".join(str(float(one)) for one in style.numbers[0])
+    assert style.vector is not None and style.label == ""
+    numbers = ",".join(str(float(one)) for one in style.vector[0])
     words = (munit_run, image, "--style", look, f"--style={numbers}", "--style", "random")
     made = translated(run, *words, out=tmp_path)
     assert list(made) == ["1-01/00.png", "2-numbers/00.png", "3-random/00.png"]
     by_image, by_numbers, drawn = made.values()
     assert np.array_equal(by_image, by_numbers) and not np.array_equal(by_image, drawn)
     pixels = torch.from_numpy(np.asarray(Image.open(look)).copy()).movedim(-1, 0)[None].float() / 127.5 - 1
-    torch.testing.assert_close(style.numbers, translator.method.style_of(pixels, "B").detach())
+    torch.testing.assert_close(style.vector, translator.method.style_of(pixels, "B").detach())
 
 
 def test_between_two_styles(run: Run, munit_run: Path, image: Path, tmp_path: Path) -> None:
@@ -62,20 +62,20 @@ def test_between_two_styles(run: Run, munit_run: Path, image: Path, tmp_path: Pa
     (middle,) = translated(run, munit_run, image, "--style=1,-1,0.5", out=tmp_path / "middle").values()
     assert np.array_equal(made["2/00.png"], middle)
     ends = style_options(ganzoo.load(munit_run), "BA", ["random", "random"], between=2, seed=3)
-    assert ends[0].numbers is not None and ends[1].numbers is not None
-    assert not torch.equal(ends[0].numbers, ends[1].numbers)
+    assert ends[0].vector is not None and ends[1].vector is not None
+    assert not torch.equal(ends[0].vector, ends[1].vector)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--style", "blue"], "--style: 'blue' is not 'random', an image, or numbers: 0.3,-1,…"),
-        (["--style=1,2"], "--style: 2 numbers, and a style of domain B has 3"),
+        (["--style=1,2"], "--style: 2 numbers, but a style of domain B has 3"),
         (["--style", "nowhere.png"], "nowhere.png: no such file"),
-        (["--interpolate", "4"], "--interpolate: it takes two styles, "),
-        (["--style=1,nan,0"], "--style: '1,nan,0': every number of a style is finite"),
-        (["--style=1,2,3", "--samples", "5"], "--samples: only random styles are drawn more than once"),
-        (["--style=1,2,3", "--style=0,0,0", "--interpolate", "3", "--samples", "2"], "--interpolate: it takes two"),
+        (["--interpolate", "4"], "--interpolate: it needs two styles "),
+        (["--style=1,nan,0"], "--style: '1,nan,0': every number of a style must be finite"),
+        (["--style=1,2,3", "--samples", "5"], "--samples: only random styles can be drawn several times"),
+        (["--style=1,2,3", "--style=0,0,0", "--interpolate", "3", "--samples", "2"], "--interpolate: it needs two"),
     ],
 )
 def test_mistakes(run: Run, munit_run: Path, image: Path, tmp_path: Path, words: list[str], said: str) -> None:

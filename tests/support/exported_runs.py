@@ -1,4 +1,4 @@
-"""Small runs of every method, and files of them held against the runs, for the tests of exporting."""
+"""Small runs of every method, and a comparison of exported files with them, for the export tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import ganzoo
-from tests.support.untrained_runs import untrained
+from tests.support.untrained_runs import write_untrained_run
 
 RESNET = {"generator": "resnet", "width": 2, "blocks": 0}
 UNET = {"generator": "unet", "width": 2, "levels": 2, "norm": "batch", "dropout": True}
@@ -38,49 +38,55 @@ PARTS: dict[str, dict[str, Any]] = {
     "fastcut": CUT,
     "segmenter": {"networks": {"S": {"masker": "unet", "width": 2, "depth": 1}}},
 }
-"""A small recipe of each method; a method that is new has to be named, here or below."""
+"""A small recipe of each method; a new method must be added here or to ``REFUSED``."""
 REFUSED = {"untranslated", "gatys"}
 """Methods that have no network to export."""
 FIXED = dict.fromkeys(("segmenter", "smcyclegan", "art2real", "fastcut"), (18, 22))
-"""Methods whose network cannot be traced for any size, and those that translate as others here, for speed."""
+"""Fixed sizes: for methods that cannot be traced for any size, and, to save time, for those that share a network."""
 
 
-def make(folder: Path, name: str = "cyclegan", /, **changes: Any) -> Path:
-    """Return the run of a method, with other sections of its recipe."""
+def create_run(folder: Path, name: str = "cyclegan", /, **changes: Any) -> Path:
+    """Write an untrained run of a method, with other sections of its recipe; return its folder."""
     parts = {**PARTS.get(name, {}), **changes}
-    return untrained(folder / "tiny/default", {**parts, "method": {"method": name, **parts.get("method", {})}})
+    return write_untrained_run(
+        folder / "tiny/default", {**parts, "method": {"method": name, **parts.get("method", {})}}
+    )
 
 
-def drawn(*shape: int, seed: int = 0) -> Tensor:
+def random_tensor(*shape: int, seed: int = 0) -> Tensor:
+    """Return uniform random values in [−1, 1]."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def inputs_of(about: dict[str, Any], batch: int, height: int, width: int) -> dict[str, Tensor]:
-    """Return inputs as a file says that it takes them."""
+def create_inputs(metadata: dict[str, Any], batch: int, height: int, width: int) -> dict[str, Tensor]:
+    """Return random inputs with the names and shapes that a file's metadata lists."""
     sizes = {"batch": batch, "height": height, "width": width}
-    shapes = {name: [sizes.get(one, one) for one in told["shape"]] for name, told in about["inputs"].items()}
-    found = {name: drawn(*shape, seed=len(name)) for name, shape in shapes.items()}
-    return {name: (one > 0).float() if name == "mask" else one for name, one in found.items()}
+    shapes = {name: [sizes.get(axis, axis) for axis in item["shape"]] for name, item in metadata["inputs"].items()}
+    inputs = {name: random_tensor(*shape, seed=len(name)) for name, shape in shapes.items()}
+    return {name: (tensor > 0).float() if name == "mask" else tensor for name, tensor in inputs.items()}
 
 
 def load(file: Path) -> Callable[..., Tensor]:
-    """Load a file with what is not ganzoo's."""
+    """Load an exported file without ganzoo."""
     if file.suffix == ".pt2":
         return torch.export.load(file).module()
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file)
-    return lambda **given: torch.from_numpy(session.run(None, {name: one.numpy() for name, one in given.items()})[0])
+    return lambda **inputs: torch.from_numpy(
+        session.run(None, {key: value.numpy() for key, value in inputs.items()})[0]
+    )
 
 
-def assert_translates(run: Path, file: Path, about: dict[str, Any]) -> None:
-    """Hold a file against the run, at sizes that nothing divides, with several images and with one."""
+def assert_translates(run: Path, file: Path, metadata: dict[str, Any]) -> None:
+    """Compare a file with the run, for sizes that are no multiples of a stride, and for several images and one."""
     loaded, translator = load(file), ganzoo.load(run, device="cpu")
-    shape = about["inputs"]["images"]["shape"]
+    shape = metadata["inputs"]["images"]["shape"]
     sizes = ((3, 17, 22), (1, 31, 9)) if shape[2] == "height" else ((2, *shape[2:]),)
     for batch, height, width in sizes:
-        given = inputs_of(about, batch, height, width)
-        step = translator.step_of(given["images"], about["direction"], given.get("mask"), style=given.get("style"))
-        made, expected = loaded(**given).detach(), step["translated"]
-        assert made.shape == expected.shape and made.std() > 1e-3
-        torch.testing.assert_close(made, expected, rtol=0, atol=1e-4)
+        inputs = create_inputs(metadata, batch, height, width)
+        images, mask, style = inputs["images"], inputs.get("mask"), inputs.get("style")
+        expected = translator.translate_step(images, metadata["direction"], mask, style=style)["translated"]
+        output = loaded(**inputs).detach()
+        assert output.shape == expected.shape and output.std() > 1e-3
+        torch.testing.assert_close(output, expected, rtol=0, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The preview of masks shows each image, its mask, and what the mask lets through."""
+"""The mask preview shows each image, its mask, and the masked image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Left(Masker):
         return torch.cat([left, 1 - left], dim=1)
 
 
-def test_each_plane_stands_beside_what_it_lets_through() -> None:
+def test_each_plane_is_followed_by_the_masked_image() -> None:
     step = Step({"real_A": torch.full((2, 3, 4, 4), 0.5), "real_B": torch.full((2, 3, 4, 4), -0.5)}, samples=range(2))
     drawn = draw_masks(step, Roles({"labels": Left()}))
     wide = 4 + GAP
@@ -51,6 +51,6 @@ def test_the_command_writes_the_image(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_recipe_without_maskers_is_told(tmp_path: Path) -> None:
+def test_a_recipe_without_maskers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="no maskers to show"):
         preview_masks(write_recipe(tmp_path), (), tmp_path / "m.png")

@@ -1,4 +1,4 @@
-"""``ganzoo check``: the recipe in full, the parts with shapes and sizes; nothing is trained, nothing written."""
+"""``ganzoo check`` prints the resolved recipe and the table of parts; it trains nothing and writes nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ train: {epochs: 3, batch: 2}
 
 
 class Squares(Dataset):
-    """Four channels in A, three in B where it is asked for; a mask, and no labels."""
+    """Images with masks and without labels; the number of channels in A is an option."""
 
     def __init__(self, *, count: int = 5, channels: int = 3, paired: bool = False) -> None:
         self.size = count
@@ -46,13 +46,13 @@ class Squares(Dataset):
 
 
 class FromFile(Masker):
-    """Serves the mask that the data set gives."""
+    """Returns the mask that the data set provides."""
 
     needs = ("given",)
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         if given is None:
-            raise GanzooError("the data set gives no mask")
+            raise GanzooError("the data set provides no mask")
         return given
 
 
@@ -78,18 +78,18 @@ class Codec(nn.Module):
 
 
 class Scales(nn.Module):
-    """Judges at two scales."""
+    """Discriminates at two scales."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.judge = nn.Conv2d(in_channels, 1, 1)
+        self.score = nn.Conv2d(in_channels, 1, 1)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        return [self.judge(image), self.judge(image[..., ::2, ::2])]
+        return [self.score(image), self.score(image[..., ::2, ::2])]
 
 
 class Awkward(Method):
-    """Needs pairs, calls its generator by name, draws anew in its phase, builds a network at setup."""
+    """Needs pairs, calls encode and decode of its generator, runs a fresh forward, builds a network at setup."""
 
     paired: ClassVar[bool] = True
 
@@ -115,12 +115,12 @@ class Awkward(Method):
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         assert self.drawn == ["", "only"]
-        judged = self.networks["D"](torch.cat([step["real_A"], step["fake_B"]], 1))
-        return {"adv": judged[0].mean(), "patch": self.networks["F"](step["fake_B"]).mean()}
+        scores = self.networks["D"](torch.cat([step["real_A"], step["fake_B"]], 1))
+        return {"adv": scores[0].mean(), "patch": self.networks["F"](step["fake_B"]).mean()}
 
 
 class Refuses(Metric):
-    """Is never content."""
+    """Cannot be built."""
 
     def __init__(self) -> None:
         raise GanzooError("its weights are not here")
@@ -131,16 +131,16 @@ class Refuses(Metric):
 
 @pytest.fixture(autouse=True)
 def _parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found, mine = Plugins(), Registration("testing")
-    found.load(find_entry_points())
-    for kind, name, made in [
+    known, mine = Plugins(), Registration("testing")
+    known.load(find_entry_points())
+    for kind, name, component in [
         ("dataset", "squares", Squares), ("masker", "from_file", FromFile), ("loss", "labelled", Labelled),
         ("generator", "codec", Codec), ("discriminator", "scales", Scales), ("method", "awkward", Awkward),
         ("metric", "refuses", Refuses),
     ]:  # fmt: skip
-        mine.add(kind, name, made)
-    found.registry.accept(mine)
-    monkeypatch.setattr("ganzoo.recipe.reader.plugins", lambda: found)
+        mine.add(kind, name, component)
+    known.registry.accept(mine)
+    monkeypatch.setattr("ganzoo.recipe.reader.plugins", lambda: known)
     monkeypatch.chdir(tmp_path)
 
 
@@ -149,8 +149,10 @@ def write(text: str) -> Path:
     return Path("r.yaml")
 
 
-def shown(capsys: pytest.CaptureFixture[str], text: str, *overrides: str) -> tuple[Any, dict[str, list[str]], str]:
-    """Return what was printed: the recipe, the table's cells by part, the last line."""
+def check_output(
+    capsys: pytest.CaptureFixture[str], text: str, *overrides: str
+) -> tuple[Any, dict[str, list[str]], str]:
+    """Return the printed recipe, the table's cells by part, and the last line."""
     check(write(text), overrides, quick=True)
     head, _, tail = capsys.readouterr().out.partition("\n\n")
     *table, last = tail.strip().splitlines()
@@ -160,7 +162,7 @@ def shown(capsys: pytest.CaptureFixture[str], text: str, *overrides: str) -> tup
 
 
 def test_it_prints_the_resolved_recipe_and_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    resolved, table, last = shown(capsys, TINY, "train.batch=1")
+    resolved, table, last = check_output(capsys, TINY, "train.batch=1")
     assert resolved == read_recipe("r.yaml", ["train.batch=1"]).resolved()
     assert resolved["networks"]["G_BA"]["norm"] == "instance"
     assert table == {
@@ -172,18 +174,18 @@ def test_it_prints_the_resolved_recipe_and_the_table(capsys: pytest.CaptureFixtu
         "data: validation": ["squares", "2 A, 2 B", "", ""],
         "data: test": ["squares", "2 A, 2 B", "", ""],
     }
-    assert last == "15 steps of 1 images a domain, 5 to an epoch"
+    assert last == "15 steps of 1 images per domain, 5 per epoch"
 
 
 def test_the_papers_networks_have_the_papers_sizes(capsys: pytest.CaptureFixture[str]) -> None:
-    _, table, _ = shown(capsys, TINY.replace("networks:", "#"), "images.size=32")
+    _, table, _ = check_output(capsys, TINY.replace("networks:", "#"), "images.size=32")
     assert table["G_AB"][2] == "11,378,179"
     assert table["D_A"][2] == "2,764,737"
 
 
 def test_channels_masks_and_losses_are_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     text = TINY + "maskers: {discriminator: from_file}\nlosses: {tv: {loss: total_variation, of: fake_A}}\n"
-    _, table, _ = shown(capsys, text, "data.channels=4", "method.identity=0")
+    _, table, _ = check_output(capsys, text, "data.channels=4", "method.identity=0")
     assert table["G_AB"][1] == "4×16×16 → 3×16×16"
     assert table["G_BA"][1] == "3×16×16 → 4×16×16"
     assert table["D_A"][1] == "4×16×16 → 1×6×6"
@@ -192,7 +194,7 @@ def test_channels_masks_and_losses_are_in_the_table(capsys: pytest.CaptureFixtur
 
 
 def test_awkward_methods_are_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
-    _, table, _ = shown(
+    _, table, _ = check_output(
         capsys, "method: awkward\ndata: {dataset: squares, paired: true}\nimages: {size: 16}\ntrain: {steps: 1}\n"
     )
     assert table["G"] == ["codec", "called by: encode, decode", "9", "only"]
@@ -203,9 +205,9 @@ def test_awkward_methods_are_shown_too(capsys: pytest.CaptureFixture[str]) -> No
 def test_it_trains_nothing_and_writes_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(torch.optim.Optimizer, "__init__", lambda *_: pytest.fail("an optimizer was made"))
+    monkeypatch.setattr(torch.optim.Optimizer, "__init__", lambda *_: pytest.fail("an optimizer was created"))
     monkeypatch.setattr(Tensor, "backward", lambda *_: pytest.fail("a gradient was computed"))
-    shown(capsys, TINY)
+    check_output(capsys, TINY)
     assert [path.name for path in tmp_path.iterdir()] == ["r.yaml"]
 
 
@@ -213,12 +215,12 @@ def test_the_table_is_not_wrapped_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    _, table, _ = shown(capsys, TINY)
+    _, table, _ = check_output(capsys, TINY)
     assert table["G_AB"][1] == "3×16×16 → 3×16×16"
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         (["train.batch=6"], "data: domain A has 5 training images, fewer than the 6 of one step"),
         (["method=awkward", "networks=null"], "the method 'awkward' learns from pairs, and the data set 'squares' has"),
@@ -231,7 +233,7 @@ def test_the_table_is_not_wrapped_where_there_is_no_terminal(
         (["evaluate.metrics=[refuses]"], "evaluate.metrics: refuses: its weights are not here"),
     ],
 )
-def test_what_only_shows_when_the_parts_meet(overrides: list[str], said: str) -> None:
+def test_mistakes_that_show_only_when_the_parts_are_built(overrides: list[str], message: str) -> None:
     with pytest.raises(GanzooError) as error:
         check(write(TINY), overrides)
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)

@@ -1,4 +1,4 @@
-"""What methods, maskers and metrics need of masks is known before a run begins."""
+"""Masks that methods, maskers and metrics need are checked before a run starts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.tiny_run import write_recipe
 FILE = {"discriminator": {"masker": "file"}}
 
 
-def give_masks(folder: Path, size: tuple[int, int] = (20, 16), mode: str = "L") -> None:
+def write_masks(folder: Path, size: tuple[int, int] = (20, 16), mode: str = "L") -> None:
     """Write a mask beside each training and test image of a folder, half of it foreground."""
     for file in list(folder.rglob("*.png")):
         target = folder / f"{file.parent.name}_masks" / file.name
@@ -36,36 +36,36 @@ def give_masks(folder: Path, size: tuple[int, int] = (20, 16), mode: str = "L") 
         half.convert(mode).save(target)
 
 
-def test_masks_that_the_data_set_lacks_are_missed_at_check_and_at_the_start(tmp_path: Path) -> None:
+def test_masks_missing_in_the_data_set_are_reported_by_check_and_by_run(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    said = r"'file' reads the mask of each image, and the data set 'folders' gives none for domain A"
-    with pytest.raises(GanzooError, match=said):
+    message = r"'file' reads the mask of each image, and the data set 'folders' gives none for domain A"
+    with pytest.raises(GanzooError, match=message):
         check(recipe)
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         Run.prepare(recipe, root=tmp_path / "runs")
-    give_masks(tmp_path / "images")
+    write_masks(tmp_path / "images")
     check(recipe)
 
 
 def test_labels_are_no_masks(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    give_masks(tmp_path / "images")
+    write_masks(tmp_path / "images")
     for folder in list((tmp_path / "images").glob("*_masks")):
         folder.rename(folder.with_name(folder.name.replace("masks", "labels")))
     with pytest.raises(GanzooError, match="gives none for domain A in train"):
         check(recipe)
 
 
-def test_masks_that_only_held_out_images_lack_are_missed_too(tmp_path: Path) -> None:
+def test_masks_missing_in_the_test_split_are_reported(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    give_masks(tmp_path / "images")
+    write_masks(tmp_path / "images")
     shutil.rmtree(tmp_path / "images/testB_masks")
     with pytest.raises(GanzooError, match=r"none for domain B in test; folders takes them from testB_masks"):
         check(recipe)
 
 
 @pytest.mark.parametrize(
-    ("metric", "said"),
+    ("metric", "message"),
     [
         ("mask_iou", "mask_iou: the recipe has no masker in the role 'discriminator'"),
         (
@@ -76,20 +76,20 @@ def test_masks_that_only_held_out_images_lack_are_missed_too(tmp_path: Path) -> 
         ("digits", "the metric 'digits' measures the data set striped_digits alone"),
     ],
 )
-def test_a_metric_that_cannot_be_measured_is_refused_at_check(tmp_path: Path, metric: str, said: str) -> None:
+def test_a_metric_that_cannot_be_measured_is_refused_at_check(tmp_path: Path, metric: str, message: str) -> None:
     recipe = write_recipe(tmp_path)
     overrides = [f"evaluate.metrics=[{metric}]", "evaluate.best=null"]
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         check(recipe, overrides)
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         Run.prepare(recipe, overrides, root=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("value", [0, 1])
-def test_masks_that_are_all_empty_are_missed(tmp_path: Path, value: int) -> None:
+def test_empty_masks_are_reported(tmp_path: Path, value: int) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    give_masks(tmp_path / "images")
+    write_masks(tmp_path / "images")
     files = sorted((tmp_path / "images/trainB_masks").iterdir())
     for file in files:
         Image.new("L", (20, 16), value).save(file)
@@ -97,7 +97,7 @@ def test_masks_that_are_all_empty_are_missed(tmp_path: Path, value: int) -> None
         GanzooError, match=rf"those of domain B are empty: the brightest value in 8 .* is {value} of 255"
     ):
         check(recipe)
-    Image.new("L", (20, 16), 255).save(files[1])  # one with a foreground will do: an empty one here and there is legal
+    Image.new("L", (20, 16), 255).save(files[1])  # one mask with a foreground is enough: some may be empty
     Image.new("L", (20, 16), 255).save(files[2])
     check(recipe)
 
@@ -116,7 +116,7 @@ def spoil(file: Path, how: str) -> None:
 @pytest.mark.parametrize("how", ["missing", "size", "mode", "damaged"])
 def test_a_bad_mask_is_one_line_that_names_it(tmp_path: Path, how: str) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
-    give_masks(tmp_path / "images")
+    write_masks(tmp_path / "images")
     for file in (tmp_path / "images/trainA_masks").iterdir():
         spoil(file, how)
     with pytest.raises(GanzooError) as problem:
@@ -130,7 +130,7 @@ def test_a_bad_mask_is_one_line_that_names_it(tmp_path: Path, how: str) -> None:
     [("smcyclegan", "discriminator"), ("mask_cyclegan", "input")],
     ids=["smcyclegan", "mask_cyclegan"],
 )
-def test_a_method_that_is_another_one_without_its_masker_asks_for_it(tmp_path: Path, method: str, role: str) -> None:
+def test_a_method_that_needs_a_masker_asks_for_it(tmp_path: Path, method: str, role: str) -> None:
     recipe = write_recipe(tmp_path, method={"method": method}, maskers={"composite": {"masker": "full"}})
     with pytest.raises(GanzooError, match=rf"maskers: the method needs a masker in the role '{role}'"):
         read_recipe(recipe)
@@ -143,7 +143,7 @@ def test_a_gradient_that_cannot_flow_is_refused(tmp_path: Path, masker: str) -> 
     unet = UNet(width=2, depth=1)
     unet.logits(torch.rand(2, 3, 8, 8))
     save_file(unet.state_dict(), tmp_path / "unet.safetensors")
-    give_masks(write_recipe(tmp_path).parent / "images")
+    write_masks(write_recipe(tmp_path).parent / "images")
     recipe = write_recipe(tmp_path, method={"method": "smcyclegan", "flow": True}, maskers=FILE)
     masker = masker.replace("U", str(tmp_path / "unet.safetensors"))
     with pytest.raises(GanzooError, match=r"method.flow: maskers.discriminator lets no gradient through"):
@@ -151,7 +151,7 @@ def test_a_gradient_that_cannot_flow_is_refused(tmp_path: Path, masker: str) -> 
     check(recipe, [f"maskers.discriminator={{masker: unet, weights: {tmp_path / 'unet.safetensors'}}}"])
 
 
-def test_a_maskers_option_may_not_bear_a_name_that_every_masker_takes() -> None:
+def test_an_option_of_a_masker_may_not_shadow_one_of_all_maskers() -> None:
     class Growing(Full):
         def __init__(self, *, grow: int = 1) -> None:
             super().__init__()
@@ -167,7 +167,7 @@ def test_a_maskers_option_may_not_bear_a_name_that_every_masker_takes() -> None:
 
 
 def test_a_raw_pool_cannot_take_the_data_sets_masks(tmp_path: Path) -> None:
-    give_masks(write_recipe(tmp_path).parent / "images")
+    write_masks(write_recipe(tmp_path).parent / "images")
     method = {"method": "smcyclegan", "pooled": "raw"}
     shared = {"composite": {"masker": "file"}, "discriminator": {"masker": "shared", "role": "composite"}}
     for maskers in (FILE, shared):

@@ -1,4 +1,4 @@
-"""Exporting: the file alone gives what the run gives, whatever the method; what cannot be exported is told plainly."""
+"""An exported file gives the same results as its run, for every method; a run that cannot be exported is refused."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.registry import Registration
 from ganzoo.step import Step
 from tests.support.command_line import refusal
-from tests.support.exported_runs import FIXED, PARTS, PATCH, REFUSED, assert_translates, drawn, make
+from tests.support.exported_runs import FIXED, PARTS, PATCH, REFUSED, assert_translates, create_run, random_tensor
 
 
-def test_every_method_is_tried() -> None:
-    assert {one.name for one in plugins().registry.find("method") if one.plugin != "example"} == REFUSED | set(PARTS)
+def test_every_method_is_covered() -> None:
+    assert {entry.name for entry in plugins().registry.find("method") if entry.plugin != "example"} == REFUSED | set(
+        PARTS
+    )
 
 
 Exported = Callable[[str, str], tuple[Path, Path, dict[str, Any]]]
@@ -34,31 +36,31 @@ Exported = Callable[[str, str], tuple[Path, Path, dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """Return the export of a method's run, made once: the run, the file, what it says of itself."""
+    """Return a function that exports a method's run once: → (run, file, metadata)."""
 
     @cache
     def export(method: str, suffix: str) -> tuple[Path, Path, dict[str, Any]]:
         folder = tmp_path_factory.mktemp(method)
-        run, file = make(folder, method), folder / f"x{suffix}"
-        way = "BA" if suffix == ".onnx" and method in ("mask_cyclegan", "munit") else None
-        return run, file, ganzoo.export(run, file, direction=way, size=FIXED.get(method))
+        run, file = create_run(folder, method), folder / f"x{suffix}"
+        direction = "BA" if suffix == ".onnx" and method in ("mask_cyclegan", "munit") else None
+        return run, file, ganzoo.export(run, file, direction=direction, size=FIXED.get(method))
 
     return export
 
 
 @pytest.mark.parametrize("method", PARTS)
 def test_a_method_exports(exported: Exported, method: str) -> None:
-    run, file, about = exported(method, ".pt2")
-    besides = {"mask_cyclegan": {"mask"}, "munit": {"style"}, "drit": {"style"}}.get(method, set())
-    assert set(about["inputs"]) == {"images"} | besides
-    assert_translates(run, file, about)
+    run, file, metadata = exported(method, ".pt2")
+    others = {"mask_cyclegan": {"mask"}, "munit": {"style"}, "drit": {"style"}}.get(method, set())
+    assert set(metadata["inputs"]) == {"images"} | others
+    assert_translates(run, file, metadata)
 
 
 @pytest.mark.parametrize("method", ["mask_cyclegan", pytest.param("munit", marks=pytest.mark.slow)])
 def test_the_other_direction_as_onnx(exported: Exported, method: str) -> None:
-    run, file, about = exported(method, ".onnx")
-    assert about["direction"] == "BA"
-    assert_translates(run, file, about)
+    run, file, metadata = exported(method, ".onnx")
+    assert metadata["direction"] == "BA"
+    assert_translates(run, file, metadata)
 
 
 @pytest.mark.slow
@@ -74,40 +76,51 @@ def test_a_method_exports_as_onnx(exported: Exported, method: str) -> None:
         ({"masker": "file", "threshold": 0.5, "invert": True}, {"images", "mask"}),
         ({"masker": "round"}, {"images", "mask"}),
     ],
-    ids=lambda one: one["masker"] if isinstance(one, dict) else None,
+    ids=lambda value: value["masker"] if isinstance(value, dict) else None,
 )
-def test_masks_of_the_image_are_made_within_and_others_are_given(
+def test_a_mask_is_an_input_unless_it_is_computed_from_the_image(
     tmp_path: Path, masker: dict[str, Any], inputs: set[str]
 ) -> None:
-    run, file = make(tmp_path, maskers={"composite": masker}), tmp_path / "x.pt2"
-    about = ganzoo.export(run, file, size=(18, 22))
-    assert set(about["inputs"]) == inputs
-    assert_translates(run, file, about)
+    run, file = create_run(tmp_path, maskers={"composite": masker}), tmp_path / "x.pt2"
+    metadata = ganzoo.export(run, file, size=(18, 22))
+    assert set(metadata["inputs"]) == inputs
+    assert_translates(run, file, metadata)
 
 
-def test_a_file_says_what_it_is(exported: Exported) -> None:
+def test_the_metadata_of_a_file(exported: Exported) -> None:
     import onnxruntime
 
-    run, file, about = exported("munit", ".pt2")
+    run, file, metadata = exported("munit", ".pt2")
     written = {"ganzoo.json": ""}
     torch.export.load(file, extra_files=written)
-    assert json.loads(written["ganzoo.json"]) == about
-    told = {"recipe": "tiny", "run": "default", "method": "munit", "direction": "AB", "checkpoint": "last", "step": 0}
-    assert about | told | {"ganzoo": ganzoo.__version__, "weights": weights_key(run / "checkpoints/last")} == about
-    run, file, about = exported("mask_cyclegan", ".onnx")
+    assert json.loads(written["ganzoo.json"]) == metadata
+    expected = {
+        "recipe": "tiny",
+        "run": "default",
+        "method": "munit",
+        "direction": "AB",
+        "checkpoint": "last",
+        "step": 0,
+    }
+    expected |= {"ganzoo": ganzoo.__version__, "weights": weights_key(run / "checkpoints/last")}
+    assert metadata | expected == metadata
+    run, file, metadata = exported("mask_cyclegan", ".onnx")
     session = onnxruntime.InferenceSession(file)
-    assert json.loads(session.get_modelmeta().custom_metadata_map["ganzoo"]) == about
-    assert 0 < about["difference"] < 1e-4 and about["compared"] == {"random": 2, "given": 0}
+    assert json.loads(session.get_modelmeta().custom_metadata_map["ganzoo"]) == metadata
+    assert 0 < metadata["difference"] < 1e-4 and metadata["compared"] == {"random": 2, "given": 0}
     images = {"shape": ["batch", 3, "height", "width"], "range": "-1 to 1"}
-    assert about["outputs"] == {"translated": images}
-    assert about["inputs"] == {"images": images, "mask": {"shape": ["batch", 1, "height", "width"], "range": "0 to 1"}}
+    assert metadata["outputs"] == {"translated": images}
+    assert metadata["inputs"] == {
+        "images": images,
+        "mask": {"shape": ["batch", 1, "height", "width"], "range": "0 to 1"},
+    }
     for side, named in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
-        assert {one.name: one.shape for one in named} == {name: one["shape"] for name, one in about[side].items()}
+        assert {value.name: value.shape for value in named} == {
+            name: value["shape"] for name, value in metadata[side].items()
+        }
 
 
-def test_a_file_does_not_say_where_this_machine_has_things(
-    exported: Exported,
-) -> None:
+def test_a_file_contains_no_paths_of_this_machine(exported: Exported) -> None:
     (run, file, _), (other, onnx, _) = exported("cyclegan", ".pt2"), exported("mask_cyclegan", ".onnx")
     with zipfile.ZipFile(file) as archive:
         parts = [archive.read(name) for name in archive.namelist()]
@@ -118,21 +131,21 @@ def test_a_file_does_not_say_where_this_machine_has_things(
             assert str(place).encode() not in part
 
 
-def test_a_file_holds_what_its_direction_uses_and_no_more(exported: Exported) -> None:
+def test_a_file_contains_only_the_weights_of_its_direction(exported: Exported) -> None:
     run, file, _ = exported("munit", ".pt2")
-    held = sum(one.numel() for one in torch.export.load(file).state_dict.values())
+    stored = sum(tensor.numel() for tensor in torch.export.load(file).state_dict.values())
     used = {"G_A": ("content.",), "G_B": ("blocks.", "up.", "perceptron.")}
     networks = ganzoo.load(run).method.networks
-    assert held == sum(
-        one.numel()
+    assert stored == sum(
+        tensor.numel()
         for slot, starts in used.items()
-        for name, one in networks[slot].named_parameters()
+        for name, tensor in networks[slot].named_parameters()
         if name.startswith(starts)
     )
 
 
-class Restless(nn.Conv2d):
-    """A generator that drops values even when it translates."""
+class Dropping(nn.Conv2d):
+    """A generator that uses dropout even in evaluation mode."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, 1)
@@ -141,23 +154,23 @@ class Restless(nn.Conv2d):
         return F.dropout(super().forward(images), 0.5, training=True)
 
 
-class Choosy(Restless):
-    """One whose way depends on the images' numbers."""
+class Branching(Dropping):
+    """A generator with a branch that depends on the images' values."""
 
     def forward(self, images: Tensor) -> Tensor:
         return self._conv_forward(images, -self.weight if images.mean() > 0 else self.weight, self.bias)
 
 
-class Halving(Restless):
-    """One that takes sides that are multiples of two, and goes another way for others."""
+class Halving(Dropping):
+    """A generator with another branch for images of odd height."""
 
     def forward(self, images: Tensor) -> Tensor:
-        made = self._conv_forward(images, self.weight, self.bias)
-        return made.flip(2) if images.shape[2] % 2 else made
+        output = self._conv_forward(images, self.weight, self.bias)
+        return output.flip(2) if images.shape[2] % 2 else output
 
 
-class Fickle(Method):
-    """Draws the same number for all images, whenever it translates."""
+class RandomBrightness(Method):
+    """Multiplies all images with one random number."""
 
     def __init__(self) -> None:
         self.slots, self.optims, self.phases, self.tensors = {}, {}, [Phase("idle", (), lambda step: {})], {}
@@ -169,73 +182,78 @@ class Fickle(Method):
         return images * float(step.common_rng("brightness").random())
 
 
-def test_a_style_that_is_not_given_is_not_drawn(exported: Exported) -> None:
+def test_a_missing_style_is_not_drawn_at_random(exported: Exported) -> None:
     translator = ganzoo.load(exported("munit", ".pt2")[0], device="cpu")
-    told = refusal(TranslationFunction(translator, "AB"), drawn(1, 3, 16, 16))
-    assert told == "it draws at random (style_B/) while it translates, and a file gives one answer"
+    message = refusal(TranslationFunction(translator, "AB"), random_tensor(1, 3, 16, 16))
+    assert message == "the translation draws random numbers (style_B/), and an exported file must be deterministic"
 
 
 @pytest.fixture
-def with_awkward_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, mine = Plugins(), Registration("testing")
-    found.load(find_entry_points())
-    for one in (Restless, Choosy, Halving):
-        mine.add("generator", one.__name__.lower(), one)
-    mine.add("method", "fickle", Fickle)
-    found.registry.accept(mine)
-    monkeypatch.setattr("ganzoo.recipe.reader.plugins", lambda: found)
+def with_awkward_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, mine = Plugins(), Registration("testing")
+    known.load(find_entry_points())
+    for generator in (Dropping, Branching, Halving):
+        mine.add("generator", generator.__name__.lower(), generator)
+    mine.add("method", "random_brightness", RandomBrightness)
+    known.registry.accept(mine)
+    monkeypatch.setattr("ganzoo.recipe.reader.plugins", lambda: known)
 
 
 AS_TRAINED = {"method": {"as_trained": True}}
 
 
 @pytest.mark.parametrize(
-    ("method", "changes", "size", "said"),
+    ("method", "changes", "size", "reason"),
     [
-        ("cyclegan", {"networks": {"G": {"generator": "restless"}, "D": PATCH}}, None, "it draws at random while it"),
         (
             "cyclegan",
-            {"networks": {"G": {"generator": "choosy"}, "D": PATCH}},
+            {"networks": {"G": {"generator": "dropping"}, "D": PATCH}},
+            None,
+            "the translation draws random numbers",
+        ),
+        (
+            "cyclegan",
+            {"networks": {"G": {"generator": "branching"}, "D": PATCH}},
             (16, 16),
-            "it cannot be traced with batch",
+            "the translation cannot be traced with batch of any size",
         ),
         (
             "cyclegan",
             {"networks": {"G": {"generator": "halving"}, "D": PATCH}},
             None,
-            "it cannot be traced with batch, he",
+            "the translation cannot be traced with batch, height",
         ),
         (
             "segmenter",
             {},
             None,
-            "it cannot be traced with batch, height, width left open: fix them with --size and --ba",
+            "the translation cannot be traced with batch, height, width of any size: fix them with --size and --batch",
         ),
         (
             "pix2pix",
             AS_TRAINED,
             (16, 16),
-            "it draws at random (dropout) while it translates, and a file gives one answer",
+            "the translation draws random numbers (dropout), and an exported file must be deterministic",
         ),
-        ("untranslated", {"train": {}}, None, "it trains nothing that a file could hold"),
-        ("fickle", {}, (16, 16), "it draws at random (brightness) while it translates, and a file gives one answer"),
+        ("untranslated", {"train": {}}, None, "the method has no trained weights to export"),
+        ("random_brightness", {}, (16, 16), "the translation draws random numbers (brightness), and an exported"),
     ],
-    ids=lambda one: one if isinstance(one, str) else None,
+    ids=lambda value: value if isinstance(value, str) else None,
 )
-@pytest.mark.usefixtures("with_awkward_parts")
-def test_what_cannot_be_exported(
-    tmp_path: Path, method: str, changes: dict[str, Any], size: tuple[int, int] | None, said: str
+@pytest.mark.usefixtures("with_awkward_components")
+def test_runs_that_cannot_be_exported(
+    tmp_path: Path, method: str, changes: dict[str, Any], size: tuple[int, int] | None, reason: str
 ) -> None:
-    run = make(tmp_path, method, **changes)
-    told = refusal(ganzoo.export, run, tmp_path / "x.pt2", size=size)
-    way = "AA" if method == "segmenter" else "AB"
-    assert told.startswith(f"{run}: {method}, {way}: {said}") and len(told) < 500
-    assert [one.name for one in tmp_path.iterdir()] == ["tiny"]
+    run = create_run(tmp_path, method, **changes)
+    message = refusal(ganzoo.export, run, tmp_path / "x.pt2", size=size)
+    direction = "AA" if method == "segmenter" else "AB"
+    assert message.startswith(f"{run}: {method}, {direction}: {reason}") and len(message) < 500
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 
 
-@pytest.mark.usefixtures("with_awkward_parts")
-def test_what_can_be_exported_for_one_size(tmp_path: Path) -> None:
-    run = make(tmp_path, networks={"G": {"generator": "halving"}, "D": PATCH})
+@pytest.mark.usefixtures("with_awkward_components")
+def test_a_run_that_can_be_exported_for_a_fixed_size_only(tmp_path: Path) -> None:
+    run = create_run(tmp_path, networks={"G": {"generator": "halving"}, "D": PATCH})
     for size in ((16, 16), (17, 16)):
-        about = ganzoo.export(run, tmp_path / "x.pt2", size=size)
-        assert_translates(run, tmp_path / "x.pt2", about)
+        metadata = ganzoo.export(run, tmp_path / "x.pt2", size=size)
+        assert_translates(run, tmp_path / "x.pt2", metadata)

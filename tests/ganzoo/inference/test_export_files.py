@@ -1,4 +1,4 @@
-"""Files of exported runs: put in place whole and right or not at all; mistakes are one line."""
+"""An exported file is verified before it is put in place; each mistake gives one line."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ import ganzoo
 from ganzoo.cli.export import export_command
 from ganzoo.inference.export_files import FORMATS
 from tests.support.command_line import Run
-from tests.support.exported_runs import drawn, load, make
+from tests.support.exported_runs import create_run, load, random_tensor
 
 
 @pytest.fixture(scope="module")
 def run_(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(tmp_path_factory.mktemp("export"))
+    return create_run(tmp_path_factory.mktemp("export"))
 
 
 @pytest.fixture(scope="module")
 def onnx(run_: Path) -> tuple[Path, dict[str, Any]]:
-    """A file for one shape alone, and what it says of itself."""
+    """Return an exported file with a fixed shape, and its metadata."""
     file = run_.parent / "x.onnx"
     return file, ganzoo.export(run_, file, size=(20, 26), batch=1)
 
 
-def test_another_size_is_refused_where_it_is_fixed(onnx: tuple[Path, dict[str, Any]]) -> None:
+def test_another_size_is_refused_if_the_size_is_fixed(onnx: tuple[Path, dict[str, Any]]) -> None:
     assert onnx[1]["inputs"]["images"]["shape"] == [1, 3, 20, 26]
-    assert load(onnx[0])(images=drawn(1, 3, 20, 26)).shape == (1, 3, 20, 26)
+    assert load(onnx[0])(images=random_tensor(1, 3, 20, 26)).shape == (1, 3, 20, 26)
     with pytest.raises(Exception, match="Got invalid dimensions for input: images"):
-        load(onnx[0])(images=drawn(1, 3, 20, 27))
+        load(onnx[0])(images=random_tensor(1, 3, 20, 27))
 
 
 def test_an_exported_run_needs_neither_ganzoo_nor_torch(onnx: tuple[Path, dict[str, Any]]) -> None:
     code = (
         "import sys, numpy as np, onnxruntime\n"
-        "made = onnxruntime.InferenceSession(sys.argv[1]).run(None, {'images': np.zeros((1, 3, 20, 26), np.float32)})\n"
-        "assert made[0].shape == (1, 3, 20, 26) and not {'ganzoo', 'torch'} & set(sys.modules)\n"
+        "session = onnxruntime.InferenceSession(sys.argv[1])\n"
+        "outputs = session.run(None, {'images': np.zeros((1, 3, 20, 26), np.float32)})\n"
+        "assert outputs[0].shape == (1, 3, 20, 26) and not {'ganzoo', 'torch'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-I", "-c", code, onnx[0]], check=True)
 
@@ -57,101 +58,100 @@ def random_image(file: Path, height: int, width: int) -> Path:
     return file
 
 
-def test_the_command_prints_the_difference_on_random_and_given_images(run: Run, run_: Path, tmp_path: Path) -> None:
+def test_the_command_prints_the_difference_on_random_and_provided_images(run: Run, run_: Path, tmp_path: Path) -> None:
     for i in range(3):
         random_image(tmp_path / f"in/{i}.png", 9 + i, 12)
     words = ["--check", tmp_path / "in", "--check", random_image(tmp_path / "y.png", 30, 8)]
-    code, said, err = run("export", run_, "-o", tmp_path / "x.pt2", "--direction", "BA", *words)
+    code, out, err = run("export", run_, "-o", tmp_path / "x.pt2", "--direction", "BA", *words)
     assert (code, err) == (0, "")
-    first, second = said.splitlines()
+    first, second = out.splitlines()
     assert first == f"{tmp_path}/x.pt2: BA, images batch×3×height×width → translated batch×3×height×width"
     assert second.startswith("largest difference from the run, on 2 random and 4 given images: ")
-    code, said, err = run(
+    code, out, err = run(
         "export", run_, "-o", tmp_path / "y.pt2", "--size", "20x26", "--batch", "2", "--check", tmp_path / "y.png"
     )
     assert (code, err) == (0, "")
-    assert said.startswith(f"{tmp_path}/y.pt2: AB, images 2×3×20×26 →") and "1 given" in said
+    assert out.startswith(f"{tmp_path}/y.pt2: AB, images 2×3×20×26 →") and "1 given" in out
 
 
-def off_by(amount: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let files give something else than what was written to them, in one place."""
-    right = FORMATS[".pt2"].load
+def change_loaded_outputs(amount: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add ``amount`` to one value that a loaded file returns."""
+    original = FORMATS[".pt2"].load
 
-    def wrong(file: Path) -> Callable[..., Tensor]:
-        loaded = right(file)
+    def load_changed(file: Path) -> Callable[..., Tensor]:
+        loaded = original(file)
 
         def run(images: Tensor) -> Tensor:
-            made = loaded(images=images).clone()
-            made[-1, 1, 2, 3] += amount * (len(images) == 2)
-            return made
+            output = loaded(images=images).clone()
+            output[-1, 1, 2, 3] += amount * (len(images) == 2)
+            return output
 
         return run
 
-    monkeypatch.setitem(FORMATS, ".pt2", replace(FORMATS[".pt2"], load=wrong))
+    monkeypatch.setitem(FORMATS, ".pt2", replace(FORMATS[".pt2"], load=load_changed))
 
 
-@pytest.mark.parametrize(("amount", "told"), [(0.002, "0.002"), (float("nan"), "nan")])
-def test_a_file_that_differs_is_not_left(
-    run: Run, run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, amount: float, told: str
+@pytest.mark.parametrize(("amount", "printed"), [(0.002, "0.002"), (float("nan"), "nan")])
+def test_a_file_that_differs_is_not_saved(
+    run: Run, run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, amount: float, printed: str
 ) -> None:
     (tmp_path / "x.pt2").write_text("earlier")
-    off_by(amount, monkeypatch)
-    code, said, err = run("export", run_, "-o", tmp_path / "x.pt2", "--size", "16")
-    assert (code, said) == (2, "")
-    why = f"differs from the run by {told} on [−1, 1], and 0.001 may be (--tolerance)"
+    change_loaded_outputs(amount, monkeypatch)
+    code, out, err = run("export", run_, "-o", tmp_path / "x.pt2", "--size", "16")
+    assert (code, out) == (2, "")
+    why = f"differs from the run by {printed} on [−1, 1]; the limit is 0.001 (--tolerance)"
     assert err == f"ganzoo: {tmp_path}/x.pt2: not written: it {why}\n"
-    assert [one.name for one in tmp_path.iterdir()] == ["x.pt2"] and (tmp_path / "x.pt2").read_text() == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pt2"] and (tmp_path / "x.pt2").read_text() == "earlier"
 
 
-def test_more_is_let_through_where_that_is_asked_for(
-    run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    off_by(0.002, monkeypatch)
+def test_a_larger_tolerance_accepts_the_difference(run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_loaded_outputs(0.002, monkeypatch)
     assert ganzoo.export(run_, tmp_path / "x.pt2", size=(16, 16), tolerance=0.01)["difference"] == pytest.approx(
         0.002, rel=1e-3
     )
-    assert [one.name for one in tmp_path.iterdir()] == ["x.pt2"]
-    default = next(one.default for one in export_command.params if one.name == "tolerance")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pt2"]
+    default = next(option.default for option in export_command.params if option.name == "tolerance")
     assert inspect.signature(ganzoo.export).parameters["tolerance"].default == default
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["-o", "x.bin"], "x.bin: its ending names no format (there are: .onnx, .pt2)"),
-        (["-o", "x.onxx"], "x.onxx: its ending names no format (did you mean '.onnx'?)"),
+        (["-o", "x.bin"], "x.bin: unknown file extension (there are: .onnx, .pt2)"),
+        (["-o", "x.onxx"], "x.onxx: unknown file extension (did you mean '.onnx'?)"),
         (["-o", "nowhere/x.pt2"], "nowhere/x.pt2: there is no such folder; name a file"),
         (["-o", "folder.pt2"], "folder.pt2: it is a folder; name a file"),
         (["-o", "x.pt2", "--direction", "AA"], "direction is 'AA'; the method has: AB, BA"),
         (["-o", "x.pt2", "--checkpoint", "best"], "there is no checkpoint best; there are: last"),
         (["-o", "x.pt2", "--check", "gone.png"], "gone.png: "),
-        (["-o", "x.pt2", "--check", "small.png"], "small.png: --check: a file for any size is for images from 8×8"),
+        (
+            ["-o", "x.pt2", "--check", "small.png"],
+            "small.png: --check: without --size, images must have at least 8×8 pixels",
+        ),
     ],
 )
 def test_mistakes_are_one_line(
-    run: Run, run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+    run: Run, run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.pt2").mkdir()
     random_image(tmp_path / "small.png", 7, 12)
     code, out, err = run("export", run_, *words)
-    assert (code, out) == (5 if said == "gone.png: " else 2, "")
-    assert said in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["folder.pt2", "small.png"]
+    assert (code, out) == (5 if message == "gone.png: " else 2, "")
+    assert message in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.pt2", "small.png"]
 
 
 @pytest.mark.parametrize("size", ["0", "16x", "16x0", "a", "1x2x3", "-4"])
-def test_what_is_no_size(run: Run, run_: Path, tmp_path: Path, size: str) -> None:
+def test_invalid_sizes(run: Run, run_: Path, tmp_path: Path, size: str) -> None:
     code, _, err = run("export", run_, "-o", tmp_path / "x.pt2", "--size", size)
     assert code == 2 and "is not a size such as 256 or 256x320" in err
 
 
-def test_without_the_extra_it_is_told_how_to_have_it(
-    run: Run, run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_extra_is_named(run: Run, run_: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = find_spec
     monkeypatch.setattr("ganzoo.inference.export_files.find_spec", lambda name: known(name) if name == "onnx" else None)
     code, _, err = run("export", run_, "-o", tmp_path / "x.onnx")
     assert code == 2
-    told = ".onnx takes onnxscript, onnxruntime: pip install 'ganzoo[export]'; .pt2 needs torch alone"
-    assert err == f"ganzoo: {tmp_path}/x.onnx: {told}\n"
+    message = ".onnx needs onnxscript, onnxruntime: pip install 'ganzoo[export]'; .pt2 needs only torch"
+    assert err == f"ganzoo: {tmp_path}/x.onnx: {message}\n"

@@ -1,4 +1,4 @@
-"""Masks that a user gives to translate with, and the masks that were used."""
+"""Masks and maskers that a user provides for a translation, and saving the masks used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.tiny_run import make_images, write_recipe
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("given")
+    return tmp_path_factory.mktemp("mask_options")
 
 
 def trained(home: Path, name: str, method: str, maskers: dict[str, object]) -> Path:
@@ -34,15 +34,15 @@ def masked(home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def judged(home: Path) -> Path:
-    return trained(home, "judged", "cyclegan", {"discriminator": {"masker": "round"}})
+def discriminator_masked(home: Path) -> Path:
+    return trained(home, "discriminator_masked", "cyclegan", {"discriminator": {"masker": "round"}})
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     folder = tmp_path / "in"
-    make_images(tmp_path / "made", train=1, test=3)
-    shutil.copytree(tmp_path / "made/testA", folder / "deep")
+    make_images(tmp_path / "source", train=1, test=3)
+    shutil.copytree(tmp_path / "source/testA", folder / "deep")
     return folder
 
 
@@ -61,24 +61,24 @@ def write_mask(file: Path, columns: int, size: tuple[int, int] = (16, 20)) -> Pa
 
 def test_several_masks_give_several_translations_and_are_saved(masked: Path, images: Path, tmp_path: Path) -> None:
     half, more = (write_mask(tmp_path / f"{name}.png", columns) for name, columns in (("half", 10), ("more", 15)))
-    out, kept = tmp_path / "out", tmp_path / "kept"
+    out, saved = tmp_path / "out", tmp_path / "saved"
     maskers = ["round", "{masker: multi_rectangle, count: [5, 5]}", "multi_rectangle"]
-    translate_files(masked, [images], out, masks=[half, more], maskers=maskers, save_masks=kept)
+    translate_files(masked, [images], out, masks=[half, more], maskers=maskers, save_masks=saved)
     folders = ["1-half", "2-more", "3-round", "4-multi_rectangle", "5-multi_rectangle"]
     assert sorted(path.name for path in out.iterdir()) == folders
     translations = [pixels(out / folder / "deep/01.png") for folder in folders]
     assert all(not np.array_equal(one, other) for i, one in enumerate(translations) for other in translations[:i])
-    assert np.array_equal(pixels(kept / "1-half/input/deep/01.png"), pixels(half))
-    drawn = [pixels(kept / f"5-multi_rectangle/input/deep/0{i}.png") for i in range(3)]
-    assert not np.array_equal(drawn[0], drawn[1])  # each image has a draw of its own
+    assert np.array_equal(pixels(saved / "1-half/input/deep/01.png"), pixels(half))
+    drawn = [pixels(saved / f"5-multi_rectangle/input/deep/0{i}.png") for i in range(3)]
+    assert not np.array_equal(drawn[0], drawn[1])  # each image has its own draw
 
 
-def test_a_folder_of_masks_goes_by_the_images_names(masked: Path, images: Path, tmp_path: Path) -> None:
+def test_a_folder_of_masks_is_matched_by_image_names(masked: Path, images: Path, tmp_path: Path) -> None:
     for i in range(3):
         write_mask(tmp_path / f"masks/deep/0{i}.png", 4 * i + 4)
-    translate_files(masked, [images], tmp_path / "out", masks=[tmp_path / "masks"], save_masks=tmp_path / "kept")
+    translate_files(masked, [images], tmp_path / "out", masks=[tmp_path / "masks"], save_masks=tmp_path / "saved")
     for i in range(3):
-        assert (pixels(tmp_path / f"kept/input/deep/0{i}.png") > 0).mean() == pytest.approx((4 * i + 4) / 20)
+        assert (pixels(tmp_path / f"saved/input/deep/0{i}.png") > 0).mean() == pytest.approx((4 * i + 4) / 20)
     (tmp_path / "masks/deep/01.png").unlink()
     with pytest.raises(GanzooError, match=r"masks/deep/01.png: --mask: there is no mask.*\n1 of 3 images were not"):
         translate_files(masked, [images], tmp_path / "out", masks=[tmp_path / "masks"])
@@ -86,9 +86,9 @@ def test_a_folder_of_masks_goes_by_the_images_names(masked: Path, images: Path, 
 
 def test_size_scales_the_mask_with_the_image(masked: Path, images: Path, tmp_path: Path) -> None:
     half = write_mask(tmp_path / "half.png", 10)
-    translate_files(masked, [images], tmp_path / "out", size=8, masks=[half], save_masks=tmp_path / "kept")
+    translate_files(masked, [images], tmp_path / "out", size=8, masks=[half], save_masks=tmp_path / "saved")
     assert pixels(tmp_path / "out/deep/00.png").shape == (8, 10, 3)
-    mask = pixels(tmp_path / "kept/input/deep/00.png")
+    mask = pixels(tmp_path / "saved/input/deep/00.png")
     assert mask.shape == (8, 10) and (mask[:, :4] == 255).all() and (mask[:, 6:] == 0).all()
 
 
@@ -97,53 +97,55 @@ def test_python_and_command_line_agree_on_a_mask(masked: Path, images: Path, tmp
     translate_files(masked, [images], tmp_path / "out", masks=[half])
     translator = ganzoo.load(masked)
     with Image.open(half) as mask:
-        made = translator.translate(images / "deep/00.png", mask=mask)
-    assert np.array_equal(np.array(made), pixels(tmp_path / "out/deep/00.png"))
+        translated = translator.translate(images / "deep/00.png", mask=mask)
+    assert np.array_equal(np.array(translated), pixels(tmp_path / "out/deep/00.png"))
     image = torch.zeros(2, 3, 8, 8)
     assert translator.translate(image, mask=torch.ones(1, 8, 8)).shape == image.shape
     with pytest.raises(GanzooError, match="mask is 9×8, the image 8×8"):
         translator.translate(image, mask=torch.ones(1, 8, 9))
 
 
-def test_what_the_recipe_does_to_masks_is_done_to_given_ones(home: Path, images: Path, tmp_path: Path) -> None:
+def test_the_recipes_mask_options_apply_to_provided_masks(home: Path, images: Path, tmp_path: Path) -> None:
     run = trained(home, "inverted", "cyclegan", {"composite": {"masker": "round", "invert": True}})
     half = write_mask(tmp_path / "half.png", 10)
-    translate_files(run, [images], tmp_path / "out", masks=[half], save_masks=tmp_path / "kept")
-    assert np.array_equal(pixels(tmp_path / "kept/composite/deep/00.png"), 255 - pixels(half))
+    translate_files(run, [images], tmp_path / "out", masks=[half], save_masks=tmp_path / "saved")
+    assert np.array_equal(pixels(tmp_path / "saved/composite/deep/00.png"), 255 - pixels(half))
 
 
-def test_a_given_mask_serves_every_role_that_reads_the_data_sets(home: Path, images: Path, tmp_path: Path) -> None:
-    give_masks(home)
+def test_a_provided_mask_serves_every_role_that_reads_the_data_sets_masks(
+    home: Path, images: Path, tmp_path: Path
+) -> None:
+    write_data_set_masks(home)
     run = trained(home, "both", "cyclegan", {"composite": {"masker": "file"}, "discriminator": {"masker": "file"}})
     half = write_mask(tmp_path / "half.png", 10)
-    translate_files(run, [images], tmp_path / "out", masks=[half], save_masks=tmp_path / "kept")
+    translate_files(run, [images], tmp_path / "out", masks=[half], save_masks=tmp_path / "saved")
     for role in ("composite", "discriminator", "discriminator_translated"):
-        assert np.array_equal(pixels(tmp_path / "kept" / role / "deep/00.png"), pixels(half))
-    with pytest.raises(GanzooError, match="in the role composite, discriminator come with its data set"):
-        translate_files(run, [images], tmp_path / "out", save_masks=tmp_path / "kept")
-    with pytest.raises(GanzooError, match=r"in the role composite come with its data set.*give them with --mask"):
+        assert np.array_equal(pixels(tmp_path / "saved" / role / "deep/00.png"), pixels(half))
+    with pytest.raises(GanzooError, match="in the role composite, discriminator come from its data set"):
+        translate_files(run, [images], tmp_path / "out", save_masks=tmp_path / "saved")
+    with pytest.raises(GanzooError, match=r"in the role composite come from its data set.*provide masks with --mask"):
         translate_files(run, [images], tmp_path / "out")
 
 
-def give_masks(home: Path) -> None:
+def write_data_set_masks(home: Path) -> None:
     for folder in list((home / "images").glob("*[AB]")):
         for file in folder.iterdir():
             write_mask(home / "images" / f"{folder.name}_masks" / file.name, 8)
 
 
-def test_another_masker_replaces_the_runs_own_whole_and_alone(home: Path, images: Path, tmp_path: Path) -> None:
+def test_another_masker_replaces_only_the_runs_masker_in_its_role(home: Path, images: Path, tmp_path: Path) -> None:
     maskers = {
         "input": {"masker": "multi_rectangle", "variant": "released", "grow": 2},
         "composite": {"masker": "learned"},
     }
     run = trained(home, "two", "mask_cyclegan", maskers)
-    translate_files(run, [images], tmp_path / "plain", save_masks=tmp_path / "kept")
+    translate_files(run, [images], tmp_path / "plain", save_masks=tmp_path / "saved")
     other = ["{masker: multi_rectangle, count: [5, 5]}"]
-    translate_files(run, [images], tmp_path / "other", maskers=other, save_masks=tmp_path / "kept2")
-    one, two = (pixels(tmp_path / kept / "composite/deep/00.png") for kept in ("kept", "kept2"))
-    assert np.array_equal(one, two)  # the learned one is still the run's
-    one, two = (pixels(tmp_path / kept / "input/deep/00.png") for kept in ("kept", "kept2"))
-    assert not np.array_equal(one, two)
+    translate_files(run, [images], tmp_path / "other", maskers=other, save_masks=tmp_path / "saved2")
+    first, second = (pixels(tmp_path / saved / "composite/deep/00.png") for saved in ("saved", "saved2"))
+    assert np.array_equal(first, second)  # the learned masker is still the run's
+    first, second = (pixels(tmp_path / saved / "input/deep/00.png") for saved in ("saved", "saved2"))
+    assert not np.array_equal(first, second)
     with pytest.raises(GanzooError, match="'learned' is trained with the generators"):
         translate_files(run, [images], tmp_path / "out", maskers=["learned"])
 
@@ -160,7 +162,7 @@ def test_a_run_with_a_raw_pool_translates(home: Path, images: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("mask", "said"),
+    ("mask", "reason"),
     [
         (torch.ones(2, 1, 8, 8), "shape"),
         (torch.ones(3, 8, 8), "shape"),
@@ -168,8 +170,8 @@ def test_a_run_with_a_raw_pool_translates(home: Path, images: Path, tmp_path: Pa
         (torch.full((1, 8, 8), 255.0), "floats in"),
     ],
 )
-def test_a_tensor_that_is_no_mask_is_told(masked: Path, mask: torch.Tensor, said: str) -> None:
-    with pytest.raises(GanzooError, match=f"mask .*{said}"):
+def test_an_invalid_mask_tensor_is_refused(masked: Path, mask: torch.Tensor, reason: str) -> None:
+    with pytest.raises(GanzooError, match=f"mask .*{reason}"):
         ganzoo.load(masked).translate(torch.zeros(3, 3, 8, 8), mask=mask)
 
 
@@ -184,15 +186,17 @@ def test_python_reads_a_mask_as_the_command_line_does(masked: Path, images: Path
         assert np.array_equal(np.array(translator.translate(images / "deep/00.png", mask=mask)), expected)
 
 
-def test_the_judges_masks_of_source_and_translation_are_saved(judged: Path, images: Path, tmp_path: Path) -> None:
-    translate_files(judged, [images], tmp_path / "out", save_masks=tmp_path / "kept")
-    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["discriminator", "discriminator_translated"]
-    assert 0 < (pixels(tmp_path / "kept/discriminator/deep/02.png") > 0).mean() < 1
+def test_discriminator_masks_of_source_and_translation_are_saved(
+    discriminator_masked: Path, images: Path, tmp_path: Path
+) -> None:
+    translate_files(discriminator_masked, [images], tmp_path / "out", save_masks=tmp_path / "saved")
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["discriminator", "discriminator_translated"]
+    assert 0 < (pixels(tmp_path / "saved/discriminator/deep/02.png") > 0).mean() < 1
 
 
-def test_a_masker_that_only_judges_is_not_needed_to_translate(judged: Path, tmp_path: Path) -> None:
+def test_a_masker_of_the_discriminators_is_not_needed_to_translate(discriminator_masked: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
-    shutil.copytree(judged, moved)
+    shutil.copytree(discriminator_masked, moved)
     text = (moved / "resolved.yaml").read_text()
     assert "masker: round" in text
     (moved / "resolved.yaml").write_text(text.replace("masker: round", "masker: gone"))
@@ -205,7 +209,7 @@ def test_a_masker_that_only_judges_is_not_needed_to_translate(judged: Path, tmp_
         ({"masks": ["gone.png"]}, "gone.png: --mask: there is no such image"),
         ({"maskers": ["square"]}, "^--masker: masker: unknown masker 'square'"),
         ({"maskers": ["{masker: round, scle: 1}"]}, r"unknown option 'scle' \(did you mean 'scale'"),
-        ({"masks": ["empty.png"]}, r"empty.png: --mask: it is empty, nowhere above 1 of 255"),
+        ({"masks": ["empty.png"]}, r"empty.png: --mask: it is empty: its largest value is 1 of 255"),
         ({"masks": ["small.png"]}, r"small.png: --mask: it has 5×4 pixels, its image 20×16"),
     ],
 )
@@ -220,13 +224,13 @@ def test_mistakes_are_one_line(
     monkeypatch.chdir(tmp_path)
     write_mask(tmp_path / "small.png", 2, (4, 5))
     Image.new("L", (20, 16), 1).save(tmp_path / "empty.png")
-    given = [Path(one) for one in options.get("masks", [])]
+    masks = [Path(name) for name in options.get("masks", [])]
     with pytest.raises(GanzooError, match=message):
-        translate_files(masked, [images], tmp_path / "out", masks=given, maskers=options.get("maskers", []))
+        translate_files(masked, [images], tmp_path / "out", masks=masks, maskers=options.get("maskers", []))
 
 
-def test_a_run_that_takes_no_mask_says_so(judged: Path, images: Path, tmp_path: Path) -> None:
+def test_a_run_without_masks_refuses_one(discriminator_masked: Path, images: Path, tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="translates without a mask"):
-        translate_files(judged, [images], tmp_path / "out", maskers=["full"])
+        translate_files(discriminator_masked, [images], tmp_path / "out", maskers=["full"])
     with pytest.raises(GanzooError, match="translates without a mask"):
-        ganzoo.load(judged).translate(torch.zeros(3, 8, 8), mask=torch.ones(1, 8, 8))
+        ganzoo.load(discriminator_masked).translate(torch.zeros(3, 8, 8), mask=torch.ones(1, 8, 8))

@@ -1,4 +1,4 @@
-"""Translation: all images, any size, names kept, the same pixels from command line and Python."""
+"""Translation of all images, in any size, under the same names; command line and Python give the same pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 import ganzoo as package
 from ganzoo.data.image_io import to_float
 from ganzoo.errors import GanzooError
-from ganzoo.inference.files import plan, translate_files
+from ganzoo.inference.files import plan_outputs, translate_files
 from ganzoo.inference.options import StyleOption, style_options
 from tests.support.command_line import refusal
 from tests.support.tiny_run import ganzoo, write_recipe
@@ -66,17 +66,17 @@ def test_directions_differ_and_the_averaged_generators_are_used(run: Path) -> No
     assert any(not torch.equal(plain[name], average[name]) for name in plain)
 
 
-def test_folders_keep_names_and_structure_and_nothing_is_left_out(run: Path, tmp_path: Path) -> None:
+def test_folders_keep_names_and_structure_and_every_image_is_translated(run: Path, tmp_path: Path) -> None:
     names = [f"deep/{i % 3}/image {i:03}.{'png' if i % 2 else 'bmp'}" for i in range(60)]
     for i, name in enumerate(names):
         noise(tmp_path / "in" / name, 8 + i % 5, 9)
     single = noise(tmp_path / "single.webp", 8, 8)
     translate_files(run, [tmp_path / "in", single], tmp_path / "out")
-    made = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.png")}
-    assert made == {str(Path(name).with_suffix(".png")) for name in names} | {"single.png"}
+    translated = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.png")}
+    assert translated == {str(Path(name).with_suffix(".png")) for name in names} | {"single.png"}
 
 
-def test_failures_are_listed_and_the_rest_is_done(run: Path, tmp_path: Path) -> None:
+def test_failures_are_listed_and_all_other_images_are_translated(run: Path, tmp_path: Path) -> None:
     noise(tmp_path / "in/good.png", 9, 9)
     (tmp_path / "in/empty.png").touch()
     whole = noise(tmp_path / "whole.jpg", 64, 64).read_bytes()
@@ -84,36 +84,36 @@ def test_failures_are_listed_and_the_rest_is_done(run: Path, tmp_path: Path) -> 
     done = ganzoo("translate", run, tmp_path / "in", tmp_path / "missing.png", "-o", tmp_path / "out")
     assert done.returncode == 2
     assert "1 of 4 images translated AB" in done.stdout
-    said = done.stderr.splitlines()
-    assert len(said) == 4 and "Traceback" not in done.stderr
-    for name, line in zip(("cut.jpg", "empty.png", "missing.png"), said, strict=False):
+    lines = done.stderr.splitlines()
+    assert len(lines) == 4 and "Traceback" not in done.stderr
+    for name, line in zip(("cut.jpg", "empty.png", "missing.png"), lines, strict=False):
         assert name in line
-    assert said[-1] == "ganzoo: 3 of 4 images were not translated"
+    assert lines[-1] == "ganzoo: 3 of 4 images were not translated"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
 
 
 def test_size_scales_the_shorter_side_first(run: Path, tmp_path: Path) -> None:
     translate_files(run, [noise(tmp_path / "p.png", 40, 60)], tmp_path / "out", size=16)
-    with Image.open(tmp_path / "out/p.png") as made:
-        assert made.size == (24, 16)
+    with Image.open(tmp_path / "out/p.png") as translated:
+        assert translated.size == (24, 16)
 
 
-def test_images_that_differ_only_in_their_ending_keep_it(tmp_path: Path) -> None:
+def test_images_that_differ_only_in_their_extension_keep_it(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.jpg"):
         noise(tmp_path / "in" / name, 8, 8)
-    made = [target.name for _, target in plan([tmp_path / "in"], Path("out"))]
-    assert made == ["a.jpg.png", "a.png.png", "b.png"]
+    names = [target.name for _, target in plan_outputs([tmp_path / "in"], Path("out"))]
+    assert names == ["a.jpg.png", "a.png.png", "b.png"]
 
 
-def test_two_that_would_share_a_name_and_writing_over_the_source_are_refused(tmp_path: Path) -> None:
-    one, two = noise(tmp_path / "x/a.png", 8, 8), noise(tmp_path / "y/a.png", 8, 8)
+def test_name_conflicts_and_overwriting_a_source_are_refused(tmp_path: Path) -> None:
+    first, second = noise(tmp_path / "x/a.png", 8, 8), noise(tmp_path / "y/a.png", 8, 8)
     with pytest.raises(GanzooError, match="would both become"):
-        plan([one, two], tmp_path / "out")
-    with pytest.raises(GanzooError, match="would be written over"):
-        plan([one], tmp_path / "x")
+        plan_outputs([first, second], tmp_path / "out")
+    with pytest.raises(GanzooError, match="would be overwritten"):
+        plan_outputs([first], tmp_path / "x")
 
 
-def test_what_is_no_run_or_has_no_checkpoint_is_told(run: Path, tmp_path: Path) -> None:
+def test_wrong_run_checkpoint_device_or_direction_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="not a run's folder"):
         package.load(tmp_path)
     with pytest.raises(GanzooError, match=r"no checkpoint best; there are: last"):
@@ -124,9 +124,9 @@ def test_what_is_no_run_or_has_no_checkpoint_is_told(run: Path, tmp_path: Path) 
         package.load(run).translate(torch.zeros(3, 8, 8), "AC")
 
 
-def test_an_empty_folder_is_told(run: Path, tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    with pytest.raises(GanzooError, match="there are no images in"):
+    with pytest.raises(GanzooError, match="no images found in"):
         translate_files(run, [tmp_path / "in"], tmp_path / "out")
 
 
@@ -142,12 +142,12 @@ def test_reading_a_run_never_renames_its_checkpoints(run: Path, tmp_path: Path) 
     assert not last.exists()
 
 
-def test_styles_are_for_methods_that_have_some(run: Path) -> None:
+def test_a_method_without_styles_refuses_them(run: Path) -> None:
     translator = package.load(run)
-    said = "--style: 'cyclegan' makes one translation of each image; munit and drit make many, by style"
+    message = "--style: the method 'cyclegan' has no styles: it gives one translation of each image"
     assert (
         refusal(style_options, translator, "AB", ["random"])
-        == said
+        == message
         == refusal(style_options, translator, "AB", samples=2)
     )
     assert style_options(translator, "AB") == [StyleOption()]

@@ -120,7 +120,7 @@ def test_check_tells_what_a_image_takes_unless_it_is_to_be_quick(
 ) -> None:
     code, said, err = run("check", recipe)
     assert (code, err) == (0, "")
-    assert "\nnothing to train\nmeasured by one forward on cpu:\n  time     " in said
+    assert "\nnothing to train\nmeasured with one forward on cpu:\n  time     " in said
     monkeypatch.delattr(plugins().registry.get("method", "negative").load(), "forward")
     code, said, err = run("check", recipe, "--quick")
     assert (code, err) == (0, "")
