@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import re
 import shlex
@@ -27,8 +29,9 @@ from ganzoo.bench.page import settle
 from ganzoo.bench.spec import places_of, read_spec
 from ganzoo.cli import cli
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Method
 from ganzoo.masks.roles import ROLES
-from ganzoo.plugins import Plugins, plugins
+from ganzoo.plugins import INTERFACE, Plugins, plugins
 from ganzoo.provenance.fingerprint import portable
 from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.reader import read_recipe
@@ -327,6 +330,29 @@ def test_an_edited_value_is_found(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(f"{head}<!-- quickstart table{edited}")
     with pytest.raises(GanzooError, match="not what its records give"):
         settle(read_spec(tmp_path / "quickstart.yaml"), places, check=True)
+
+
+def listed_names(section: str) -> list[str]:
+    """Return the names in the tables of one section of docs/interface.md, each the first cell of its row."""
+    page = (ROOT / "docs/interface.md").read_text()
+    (text,) = re.findall(rf"^## {re.escape(section)}\n(.*?)(?=^## )", page, re.DOTALL | re.MULTILINE)
+    return re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", ["ganzoo", "ganzoo.interfaces", "ganzoo.weights"])
+def test_the_page_of_the_interface_lists_every_public_name(module: str) -> None:
+    assert sorted(listed_names(module)) == sorted(importlib.import_module(module).__all__)
+
+
+def test_the_page_of_the_interface_lists_every_function_of_a_method() -> None:
+    section = (ROOT / "docs/interface.md").read_text().split("## A method's calls, in order")[1]
+    functions = [name for name, value in vars(Method).items() if inspect.isfunction(value)]
+    assert functions
+    assert [name for name in functions if not re.search(rf"`{name}[`(]", section)] == []
+
+
+def test_the_page_of_the_interface_names_its_version() -> None:
+    assert f"`GANZOO_INTERFACE = {INTERFACE}`" in (ROOT / "docs/interface.md").read_text()
 
 
 @pytest.mark.slow
