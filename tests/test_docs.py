@@ -355,6 +355,20 @@ def test_the_page_of_the_interface_names_its_version() -> None:
     assert f"`GANZOO_INTERFACE = {INTERFACE}`" in (ROOT / "docs/interface.md").read_text()
 
 
+def subclasses(error: type[GanzooError]) -> list[type[GanzooError]]:
+    """Return an error class and all classes derived from it."""
+    return [error, *(derived for direct in error.__subclasses__() for derived in subclasses(direct))]
+
+
+def test_the_page_of_errors_lists_every_class_with_its_exit_code() -> None:
+    page = (ROOT / "docs/errors.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, re.MULTILINE))
+    public = [error for error in subclasses(GanzooError) if error.__module__ == "ganzoo.errors"]
+    codes = {error.__name__: str(error.exit_code) for error in public}
+    assert listed == {**codes, "RunInterruptedError": "128 + signal"}
+    assert all(f"| {code} |" in page for code in (0, 1, 2, 130, 141))
+
+
 @pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (text,) = blocks(ROOT / "README.md", "python")
