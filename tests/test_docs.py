@@ -35,6 +35,7 @@ from ganzoo.plugins import INTERFACE, Plugins, plugins
 from ganzoo.provenance.fingerprint import portable
 from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.registry import KINDS
 from ganzoo.weights.manifest import read_manifest
 from tests.support.tiny_run import make_images
 from tests.support.untrained_runs import untrained
@@ -367,6 +368,13 @@ def test_the_page_of_errors_lists_every_class_with_its_exit_code() -> None:
     codes = {error.__name__: str(error.exit_code) for error in public}
     assert listed == {**codes, "RunInterruptedError": "128 + signal"}
     assert all(f"| {code} |" in page for code in (0, 1, 2, 130, 141))
+
+
+def test_the_glossary_has_every_kind_and_role() -> None:
+    page = (ROOT / "docs/glossary.md").read_text()
+    (kinds,) = re.findall(r"^\| kind \| (.*) \|$", page, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", kinds)) == sorted(KINDS)
+    assert all(f"| `{role}` |" in page for role in ROLES)
 
 
 @pytest.mark.slow
