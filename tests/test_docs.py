@@ -243,6 +243,17 @@ def test_the_losses_of_the_docs_attach(tmp_path: Path) -> None:
     assert recipe.losses["smooth"].kind_options["of"] == {"image": "fake_B"}
 
 
+def test_the_table_spec_of_the_docs_is_sound(tmp_path: Path) -> None:
+    table, matrix = blocks(ROOT / "docs/benchmarks.md", "yaml")
+    (tmp_path / "zebras.yaml").write_text(table.replace("../recipes", f"{ROOT}/recipes"))
+    bench = read_spec(tmp_path / "zebras.yaml")
+    assert [column.value for column in bench.spec.columns] == ["fid_AB"]
+    assert read_spec(tmp_path / "zebras.yaml", "small").spec.seeds == [0]
+    columns_and_paper = re.compile(r"columns:\n.*\npaper: .*\n")
+    (tmp_path / "matrix.yaml").write_text(columns_and_paper.sub(matrix, table).replace("../recipes", f"{ROOT}/recipes"))
+    assert read_spec(tmp_path / "matrix.yaml").spec.matrix
+
+
 def test_the_perceptual_term_of_the_docs_trains(tmp_path: Path) -> None:
     (text,) = [one for one in blocks(ROOT / "docs/munit.md", "yaml") if "perceptual" in one]
     weights = write_vgg(tmp_path / "vgg16.safetensors", 16)
