@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import re
 import shlex
@@ -27,11 +29,13 @@ from ganzoo.bench.page import settle
 from ganzoo.bench.spec import read_spec, resolve_places
 from ganzoo.cli import cli
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Method
 from ganzoo.masks.roles import ROLES
-from ganzoo.plugins import Plugins, plugins
+from ganzoo.plugins import INTERFACE, Plugins, plugins
 from ganzoo.provenance.fingerprint import portable
 from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.registry import KINDS
 from ganzoo.weights.manifest import read_manifest
 from tests.support.tiny_run import make_images
 from tests.support.untrained_runs import write_untrained_run
@@ -239,6 +243,17 @@ def test_the_losses_of_the_docs_attach(tmp_path: Path) -> None:
     assert recipe.losses["smooth"].kind_options["of"] == {"image": "fake_B"}
 
 
+def test_the_table_spec_of_the_docs_is_sound(tmp_path: Path) -> None:
+    table, matrix = blocks(ROOT / "docs/benchmarks.md", "yaml")
+    (tmp_path / "zebras.yaml").write_text(table.replace("../recipes", f"{ROOT}/recipes"))
+    bench = read_spec(tmp_path / "zebras.yaml")
+    assert [column.value for column in bench.spec.columns] == ["fid_AB"]
+    assert read_spec(tmp_path / "zebras.yaml", "small").spec.seeds == [0]
+    columns_and_paper = re.compile(r"columns:\n.*\npaper: .*\n")
+    (tmp_path / "matrix.yaml").write_text(columns_and_paper.sub(matrix, table).replace("../recipes", f"{ROOT}/recipes"))
+    assert read_spec(tmp_path / "matrix.yaml").spec.matrix
+
+
 def test_the_perceptual_term_of_the_docs_trains(tmp_path: Path) -> None:
     (text,) = [one for one in blocks(ROOT / "docs/munit.md", "yaml") if "perceptual" in one]
     weights = write_vgg(tmp_path / "vgg16.safetensors", 16)
@@ -327,6 +342,50 @@ def test_an_edited_value_is_found(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(f"{head}<!-- quickstart table{edited}")
     with pytest.raises(GanzooError, match="not what its records give"):
         settle(read_spec(tmp_path / "quickstart.yaml"), places, check=True)
+
+
+def listed_names(section: str) -> list[str]:
+    """Return the names in the tables of one section of docs/interface.md, each the first cell of its row."""
+    page = (ROOT / "docs/interface.md").read_text()
+    (text,) = re.findall(rf"^## {re.escape(section)}\n(.*?)(?=^## )", page, re.DOTALL | re.MULTILINE)
+    return re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", ["ganzoo", "ganzoo.interfaces", "ganzoo.weights"])
+def test_the_page_of_the_interface_lists_every_public_name(module: str) -> None:
+    assert sorted(listed_names(module)) == sorted(importlib.import_module(module).__all__)
+
+
+def test_the_page_of_the_interface_lists_every_function_of_a_method() -> None:
+    section = (ROOT / "docs/interface.md").read_text().split("## A method's calls, in order")[1]
+    functions = [name for name, value in vars(Method).items() if inspect.isfunction(value)]
+    assert functions
+    assert [name for name in functions if not re.search(rf"`{name}[`(]", section)] == []
+
+
+def test_the_page_of_the_interface_names_its_version() -> None:
+    assert f"`GANZOO_INTERFACE = {INTERFACE}`" in (ROOT / "docs/interface.md").read_text()
+
+
+def subclasses(error: type[GanzooError]) -> list[type[GanzooError]]:
+    """Return an error class and all classes derived from it."""
+    return [error, *(derived for direct in error.__subclasses__() for derived in subclasses(direct))]
+
+
+def test_the_page_of_errors_lists_every_class_with_its_exit_code() -> None:
+    page = (ROOT / "docs/errors.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, re.MULTILINE))
+    public = [error for error in subclasses(GanzooError) if error.__module__ == "ganzoo.errors"]
+    codes = {error.__name__: str(error.exit_code) for error in public}
+    assert listed == {**codes, "RunInterruptedError": "128 + signal"}
+    assert all(f"| {code} |" in page for code in (0, 1, 2, 130, 141))
+
+
+def test_the_glossary_has_every_kind_and_role() -> None:
+    page = (ROOT / "docs/glossary.md").read_text()
+    (kinds,) = re.findall(r"^\| kind \| (.*) \|$", page, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", kinds)) == sorted(KINDS)
+    assert all(f"| `{role}` |" in page for role in ROLES)
 
 
 @pytest.mark.slow
