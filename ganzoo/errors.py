@@ -67,6 +67,15 @@ def catch_out_of_memory(where: str) -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def prefix_errors(where: str) -> Iterator[None]:
+    """Put ``where`` before the message of a GanzooError that the block raises."""
+    try:
+        yield
+    except GanzooError as error:
+        raise GanzooError(f"{where}: {error}") from None
+
+
 def suggest(word: object, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the nearest known word, or else the list of the known ones.
 

@@ -81,8 +81,9 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
     """
     table = rich.table.Table("part", "component", "in → out", "parameters", "phase", box=rich.box.SIMPLE)
     counted: set[int] = set()
+    joint = method.masks.joint_slots()
     for name, network in method.networks.items():
-        part = recipe.networks.get(name) or recipe.maskers.get(name.removeprefix("masker_"))
+        part = recipe.networks.get(name) or recipe.maskers.get(joint.get(name, ""))
         component = part.component.name if part else "(the method's own)"
         trained = [
             phase.name for phase in method.phases if any(name in method.optims[optim].slots for optim in phase.steps)

@@ -51,9 +51,10 @@ def sides(step: Step, outputs: Mapping[str, Output]) -> list[list[str]]:
 
 
 def grid_layout(step: Step, outputs: Mapping[str, Output]) -> dict[str, Any]:
-    """Return where a step's grid shows what, in pixels: ``{"columns": {name: [left, width, height]}, "tops": …}``.
+    """Return where a step's grid shows what, in pixels, and which columns are translations of which.
 
-    A column's images begin at its left, a sample's at its top, and are as large as the column says.
+    ``{"columns": {name: [left, width, height]}, "tops": […], "translations": {"fake_B": "real_A"}}``: a column's images
+    begin at its left, a sample's at its top, and are as large as the column says.
     """
     positions: dict[str, list[int]] = {}
     left = 0
@@ -64,7 +65,16 @@ def grid_layout(step: Step, outputs: Mapping[str, Output]) -> dict[str, Any]:
             left += width + GAP
         left += 3 * GAP
     below = max(height for _, _, height in positions.values()) + GAP
-    return {"columns": positions, "tops": [below * i for i in range(len(step["real_A"]))]}
+    translations = {name: f"real_{outputs[name].source}" for name in positions if _translates(outputs.get(name))}
+    return {
+        "columns": positions,
+        "tops": [below * i for i in range(len(step["real_A"]))],
+        "translations": translations,
+    }
+
+
+def _translates(output: Output | None) -> bool:
+    return output is not None and output.is_translation
 
 
 def draw_grid(step: Step, outputs: Mapping[str, Output]) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from ganzoo.data.image_io import find_images
-from ganzoo.errors import GanzooError, one_line, suggest
+from ganzoo.errors import GanzooError, one_line, prefix_errors, suggest
 from ganzoo.inference.export import MIN_SIZE, TranslationFunction, input_shapes, trace
 from ganzoo.inference.translator import TRANSLATED, Translator
 from ganzoo.plugins import installed_version
@@ -66,13 +66,13 @@ def export(
     translator = Translator(folder, checkpoint=checkpoint, device="cpu")
     resolved = translator.resolve_direction(direction)
     where = f"{folder}: {translator.recipe.method.component.name}, {resolved}"
-    with _prefix_errors(where):
+    with prefix_errors(where):
         function = TranslationFunction(translator, resolved)
     fixed = ({"height": size[0], "width": size[1]} if size else {}) | ({"batch": batch} if batch else {})
     random_cases = list(_random_cases(function, fixed))
     image_cases = list(_image_cases(function, list(map(Path, check)), fixed))
     metadata = _describe(folder, function, fixed, channels=random_cases[0][1].shape[1])
-    with _prefix_errors(where):
+    with prefix_errors(where):
         converted = file_format.convert(trace(function, fixed), input_shapes(function, fixed))
     with _replace_file(out) as temporary:
         file_format.write(converted, temporary, json.dumps(metadata))
@@ -141,15 +141,6 @@ def _largest_difference(loaded: Callable[..., Tensor], cases: Sequence[Case]) ->
     """Return the largest absolute difference over all cases; NaN if any value is NaN."""
     with torch.no_grad():
         return float(torch.stack([(loaded(**inputs) - expected).abs().max() for inputs, expected in cases]).max())
-
-
-@contextmanager
-def _prefix_errors(where: str) -> Iterator[None]:
-    """Add ``where`` to the message of a GanzooError in the block."""
-    try:
-        yield
-    except GanzooError as error:
-        raise GanzooError(f"{where}: {error}") from None
 
 
 @contextmanager

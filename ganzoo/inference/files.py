@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganzoo.data.image_io import find_images, to_uint8, write_image
 from ganzoo.data.transforms import resize
-from ganzoo.errors import GanzooError, is_out_of_memory
+from ganzoo.errors import GanzooError, is_out_of_memory, prefix_errors
 from ganzoo.inference.options import mask_options, style_options
 from ganzoo.inference.translator import TRANSLATED, Translator
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
@@ -124,20 +124,23 @@ def translate_files(
                     shape = (round(pixels.shape[0] * factor), round(pixels.shape[1] * factor))
                     pixels = source_io.resized(pixels, shape)
                     mask = mask if mask is None else resize(mask, shape, Image.Resampling.BILINEAR)
-                step = translator.translate_step(
-                    source_io.batch(pixels),
-                    resolved,
-                    None if mask is None else torch.from_numpy(mask.copy())[None] / 255,
-                    sample=number,
-                    style=style_option.vector,
-                    seed=seed,
-                    draw=style_option.draw,
-                )
-                write_image(target_io.image(step[TRANSLATED][0]), out / variant / relative)
-                for role, planes in translator.compute_masks(step, resolved).items() if save_masks else ():
+                with prefix_errors(str(source)):  # the errors of reading and writing name their file themselves
+                    step = translator.translate_step(
+                        source_io.batch(pixels),
+                        resolved,
+                        None if mask is None else torch.from_numpy(mask.copy())[None] / 255,
+                        sample=number,
+                        style=style_option.vector,
+                        seed=seed,
+                        draw=style_option.draw,
+                    )
+                    translation = target_io.image(step[TRANSLATED][0])
+                    role_masks = translator.compute_masks(step, resolved) if save_masks else {}
+                write_image(translation, out / variant / relative)
+                for role, planes in role_masks.items():
                     write_mask(planes[0], Path(save_masks or "", variant, role, relative))
             except GanzooError as error:
-                failed.append(str(error) if str(source) in str(error) else f"{source}: {error}")
+                failed.append(str(error))
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise

@@ -32,8 +32,8 @@ def image_hints(path: Path, step: int) -> list[str]:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return []
     hints = []
-    for source, target in ("AB", "BA"):
-        real, fake = (column_images(pixels, layout, name) for name in (f"real_{source}", f"fake_{target}"))
+    for target, source in layout.translations.items() if layout else ():
+        real, fake = (column_images(pixels, layout, name) for name in (source, target))
         if real is not None and fake is not None and real.shape == fake.shape:
             texts = (check(real, fake) for check in (copied, collapsed, inverted))
             hints += [f"{source} to {target}, in the grid of step {step}: {text}" for text in texts if text]

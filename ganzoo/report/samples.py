@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -31,10 +31,12 @@ class GridLayout:
     Args:
         columns: name → (left, width, height).
         tops: the upper edges of the samples.
+        translations: column of translations → column of their sources.
     """
 
     columns: dict[str, tuple[int, int, int]]
     tops: list[int]
+    translations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,13 @@ def read_layout(image: Image.Image) -> GridLayout | None:
         layout = json.loads(str(image.info["places"]))
         columns = {str(name): (int(x), int(w), int(h)) for name, (x, w, h) in layout["columns"].items()}
         tops = [int(top) for top in layout["tops"]]
+        translations = {str(name): str(source) for name, source in layout.get("translations", {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     tallest = max((h for _, _, h in columns.values()), default=0)
     fits = all(x >= 0 and w > 0 and h > 0 and x + w <= width for x, w, h in columns.values())
-    return GridLayout(columns, tops) if fits and tops and min(tops) >= 0 and max(tops) + tallest <= height else None
+    fits = fits and bool(tops) and min(tops) >= 0 and max(tops) + tallest <= height
+    return GridLayout(columns, tops, translations) if fits else None
 
 
 def _data_uri(kind: str, data: bytes) -> str:

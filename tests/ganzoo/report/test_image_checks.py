@@ -29,11 +29,14 @@ def grid(path: Path, note: bool = True, **columns: np.ndarray) -> Path:
     count, size = next(iter(columns.values())).shape[:2]
     canvas = np.full((count * (size + GAP), len(columns) * (size + GAP), 3), 255, np.uint8)
     places = {name: [i * (size + GAP), size, size] for i, name in enumerate(columns)}
+    pairs = {fake: real for fake, real in {"fake_B": "real_A", "fake_A": "real_B"}.items() if fake in columns}
     tops = [i * (size + GAP) for i in range(count)]
     for name, images in columns.items():
         for top, image in zip(tops, images, strict=True):
             canvas[top : top + size, places[name][0] :][:, :size] = image
-    write_image(canvas, path, {"places": json.dumps({"columns": places, "tops": tops})} if note else None)
+    write_image(
+        canvas, path, {"places": json.dumps({"columns": places, "tops": tops, "translations": pairs})} if note else None
+    )
     return path
 
 
@@ -45,7 +48,7 @@ def shifted(images: np.ndarray, by: int) -> np.ndarray:
 def test_copies(tmp_path: Path, by: int) -> None:
     real = scenes()
     (hint,) = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, by)), 40)
-    assert hint.startswith("A to B, in the grid of step 40: translations are almost copies: they differ from their so")
+    assert hint.startswith("real_A to fake_B, in the grid of step 40: translations are almost copies: they differ from their so")
     assert f"by {abs(by) / 127.5:.3f} on [−1, 1] on average, and only 0.0% of their pixels" in hint
 
 
@@ -74,7 +77,7 @@ def test_translations_that_are_all_alike(tmp_path: Path) -> None:
     fake[0] = shifted(fake[0], 3)
     (hint,) = image_hints(grid(tmp_path / "a.png", real_B=real, fake_A=fake), 7)
     assert hint.startswith(
-        "B to A, in the grid of step 7: translations look all alike: their mean distance from their mean image is 0.0"
+        "real_B to fake_A, in the grid of step 7: translations look all alike: their mean distance from their mean image is 0.0"
     )
     assert image_hints(grid(tmp_path / "two.png", real_B=real[:2], fake_A=fake[:2]), 7) == []  # too few images
 
@@ -88,7 +91,7 @@ def test_light_and_dark_that_are_swapped(tmp_path: Path) -> None:
 def test_both_directions_are_checked(tmp_path: Path) -> None:
     real = scenes()
     hints = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=real, real_B=real, fake_A=255 - real), 7)
-    assert [hint.partition(",")[0] for hint in hints] == ["A to B", "B to A"]
+    assert [hint.partition(",")[0] for hint in hints] == ["real_A to fake_B", "real_B to fake_A"]
 
 
 def test_a_grid_that_cannot_be_checked_has_no_hints(tmp_path: Path) -> None:
