@@ -48,7 +48,7 @@ def shifted(images: np.ndarray, by: int) -> np.ndarray:
 def test_copies(tmp_path: Path, by: int) -> None:
     real = scenes()
     (hint,) = image_hints(grid(tmp_path / "a.png", real_A=real, fake_B=shifted(real, by)), 40)
-    assert hint.startswith("real_A to fake_B, in the grid of step 40: translations are almost copies: they differ from their so")
+    assert hint.startswith("real_A to fake_B, in the grid of step 40: translations are almost copies: they differ")
     assert f"by {abs(by) / 127.5:.3f} on [−1, 1] on average, and only 0.0% of their pixels" in hint
 
 
@@ -76,9 +76,7 @@ def test_translations_that_are_all_alike(tmp_path: Path) -> None:
     fake = np.repeat(scenes(7)[6:], 6, axis=0)
     fake[0] = shifted(fake[0], 3)
     (hint,) = image_hints(grid(tmp_path / "a.png", real_B=real, fake_A=fake), 7)
-    assert hint.startswith(
-        "real_B to fake_A, in the grid of step 7: translations look all alike: their mean distance from their mean image is 0.0"
-    )
+    assert hint.startswith("real_B to fake_A, in the grid of step 7: translations look all alike: their mean distance")
     assert image_hints(grid(tmp_path / "two.png", real_B=real[:2], fake_A=fake[:2]), 7) == []  # too few images
 
 
