@@ -1,4 +1,4 @@
-"""Which images are held out: drawn by name, so that the split stays as it is when files are added."""
+"""Choose held-out images by name, so that the split is stable when files are added."""
 
 from __future__ import annotations
 

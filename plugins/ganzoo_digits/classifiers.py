@@ -1,6 +1,6 @@
 """The two classifiers: A or B, and which digit. Small convolutional classifiers, trained on training scans alone.
 
-They are trained once and kept in the cache, under a key of everything that they depend on.
+They are trained once and cached, under a key of everything that they depend on.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _spoilt(images: np.ndarray) -> np.ndarray:
     """Return what random convolutions, a new pair of them for every ten images, make of images: (N, H, W, 3)."""
     made = []
     for start in range(0, len(images), 10):
-        draws = keyed("judge", "spoilt", start)
+        draws = keyed("judge", "spoilt", start)  # the key of the first draws: another would change every classifier
         width, contrast = int(draws.choice([1, 3, 5, 7])), draws.uniform(0.1, 2.0)
         kernels = [torch.from_numpy(draws.normal(size=shape)).float() for shape in ((8, 3, width, width), (3, 8, 3, 3))]
         inner = F.relu(F.instance_norm(F.conv2d(to_float(images[start : start + 10]), kernels[0], padding="same")))
@@ -104,7 +104,7 @@ def _trained(name: str, images: np.ndarray, classes: np.ndarray) -> Classifier:
     file = cache_folder() / "classifiers" / f"{name}-{key}.safetensors"
     try:
         classifier.load_state_dict(load_file(file))
-    except (OSError, SafetensorError, RuntimeError):  # not there, or damaged: made anew
+    except (OSError, SafetensorError, RuntimeError):  # not there, or damaged: trained again
         _train(classifier, name, to_float(images), torch.from_numpy(classes).long())
         _keep(file, classifier)
     return classifier.eval().requires_grad_(False)

@@ -31,7 +31,7 @@ class StripedDigits(Dataset):
 
     Nothing is downloaded. In training A and B show different scans. In test and validation B shows the scans of A over
     other clutter, as A's true pair is in ``Sample.target``: the same scan over the same clutter in the other domain.
-    ``mask`` is the glyph's coverage, ``values["digit"]`` what it reads. Images are drawn at first use and kept.
+    ``mask`` is the glyph's coverage, ``values["digit"]`` what it reads. Images are drawn at first use and cached.
 
     As horses stand in meadows and zebras in savannas, the clutter may differ as well: with ``backgrounds: different``
     A lies on upright boxes and bars in cool hues, B on ellipses and slanting bars in sandy ones, in every split. The

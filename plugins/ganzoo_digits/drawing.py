@@ -21,7 +21,7 @@ BOX, OVAL, BAR = range(3)
 
 @dataclass(frozen=True)
 class Landscape:
-    """What clutter is made of.
+    """The ingredients of clutter.
 
     Args:
         hues: from and to, on the wheel where 0 is red, 1/3 green and 2/3 blue.

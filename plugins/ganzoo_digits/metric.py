@@ -1,4 +1,4 @@
-"""How well dark digits become striped ones: measured, as everything about the drawn images is known."""
+"""Metrics of the striped digits: classification, reading, background and true pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganzoo_metrics.distances import frechet
 
 
 class DigitsMetric(Metric):
-    """Four figures of a translation A → B, and the first two for the untranslated images.
+    """Four values of a translation A → B, and the first two for the untranslated images.
 
     ``classified_B``: share that a classifier of A and B takes for B, %; by the glyph alone, where the data set's
     backgrounds differ. ``read``: share whose digit is read right by a classifier trained on B, %. ``background_l1``:

@@ -1,4 +1,4 @@
-"""What two images show, compared by a network that names things."""
+"""VGG perceptual loss on instance-normalized features (Huang et al. 2018, section 5.1)."""
 
 from __future__ import annotations
 

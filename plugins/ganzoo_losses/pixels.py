@@ -1,4 +1,4 @@
-"""Losses on pixels."""
+"""Losses on pixels: L1 and total variation."""
 
 from __future__ import annotations
 

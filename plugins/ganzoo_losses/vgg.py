@@ -1,4 +1,4 @@
-"""VGG-16 and VGG-19 (Simonyan and Zisserman 2015, table 1, D and E) without their classifier, read out at any layer."""
+"""VGG-16 and VGG-19 without their classifier, read at any layer (Simonyan and Zisserman 2015, table 1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maskers: drawn, given with the data, or made by networks."""
+"""Maskers: random shapes, masks of the data set, and networks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ GANZOO_INTERFACE = 1
 def ganzoo_register(registry: Registration) -> None:
     """Add the maskers, and list the weights that they take."""
     registry.add_weights(Path(__file__).with_name("weights.toml"))
-    registry.add("masker", "full", "ganzoo_maskers.plain:Full")
-    registry.add("masker", "round", "ganzoo_maskers.plain:Round")
-    registry.add("masker", "file", "ganzoo_maskers.plain:File")
-    registry.add("masker", "shared", "ganzoo_maskers.plain:Shared")
+    registry.add("masker", "full", "ganzoo_maskers.fixed:Full")
+    registry.add("masker", "round", "ganzoo_maskers.fixed:Round")
+    registry.add("masker", "file", "ganzoo_maskers.fixed:File")
+    registry.add("masker", "shared", "ganzoo_maskers.fixed:Shared")
     registry.add("masker", "centered_square", "ganzoo_maskers.square:CenteredSquare")
     registry.add("masker", "multi_rectangle", "ganzoo_maskers.rectangles:MultiRectangle")
     registry.add("masker", "colours", "ganzoo_maskers.colours:Colours")

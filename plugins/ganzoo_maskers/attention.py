@@ -1,4 +1,4 @@
-"""What a pretrained vision transformer attends to (Wang, Mask CycleGAN: attention masks)."""
+"""Masks from the attention of a pretrained vision transformer (Wang, Mask CycleGAN)."""
 
 from __future__ import annotations
 

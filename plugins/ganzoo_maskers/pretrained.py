@@ -1,4 +1,4 @@
-"""What the maskers made of foreign networks share: the input those were trained on, and their weights' files."""
+"""Input normalization and weights of pretrained networks, shared by maskers, metrics and losses."""
 
 from __future__ import annotations
 

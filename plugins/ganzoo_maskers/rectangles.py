@@ -1,4 +1,4 @@
-"""Several rectangles at random (Wang, Mask CycleGAN, Algorithm 1; and as in the released code)."""
+"""Random rectangles (Wang, Mask CycleGAN, Algorithm 1, and the released code)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class MultiRectangle(Masker):
-    """1 in the union of rectangles, drawn anew for each image.
+    """1 in the union of rectangles, drawn again for each image.
 
     ``algorithm`` (Algorithm 1, in whole pixels): rectangles are added until there are at least as many as drawn from
     {count…}, and their summed relative area, overlaps counted twice, reaches ``area``. ``area: 1`` means the full mask.

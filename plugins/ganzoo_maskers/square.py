@@ -1,4 +1,4 @@
-"""Centered squares (Wang, Mask CycleGAN)."""
+"""Centered squares of random size (Wang, Mask CycleGAN)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganzoo.interfaces import Draws, Masker
 
 
 class CenteredSquare(Masker):
-    """1 in a square in the image's middle, its scale drawn anew for each image.
+    """1 in a square in the image's middle, its scale drawn again for each image.
 
     Args:
         scales: shares of the side, one of which is drawn uniformly; a single one is always taken.

@@ -1,4 +1,4 @@
-"""The U-Net that the method ``segmenter`` trains, and what a run of it has learnt."""
+"""The U-Net that the method ``segmenter`` trains, as a masker."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class UNet(Masker):
         """
         if image.shape[1] != self.channels:
             told = f"channels: {image.shape[1]}" if self.trains else f"weights trained on {image.shape[1]}"
-            raise GanzooError(f"unet: it sees images of {self.channels} channels, not {image.shape[1]}: take {told}")
+            raise GanzooError(f"unet: it takes images of {self.channels} channels, not {image.shape[1]}: take {told}")
         height, width = image.shape[-2:]
         extra = (0, -width % self.stride, 0, -height % self.stride)
         maps = self.normalize(F.pad(image.to(self.head.weight.dtype), extra, mode="replicate"))

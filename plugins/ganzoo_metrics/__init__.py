@@ -1,4 +1,4 @@
-"""Figures of what a method does to images. Uses the package ganzoo_maskers, to read weights' files."""
+"""Metrics of translations. Uses the package ganzoo_maskers, to read weights' files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ GANZOO_INTERFACE = 1
 def ganzoo_register(registry: Registration) -> None:
     """Add the metrics, and list the weights that they take."""
     registry.add_weights(Path(__file__).with_name("weights.toml"))
-    registry.add("metric", "cycle_l1", "ganzoo_metrics.errors:CycleL1")
-    registry.add("metric", "identity_l1", "ganzoo_metrics.errors:IdentityL1")
+    registry.add("metric", "cycle_l1", "ganzoo_metrics.cycle_errors:CycleL1")
+    registry.add("metric", "identity_l1", "ganzoo_metrics.cycle_errors:IdentityL1")
     registry.add("metric", "pair_l1", "ganzoo_metrics.pairs:PairL1")
     registry.add("metric", "psnr", "ganzoo_metrics.pairs:PSNR")
     registry.add("metric", "ssim", "ganzoo_metrics.structure:SSIM")
-    registry.add("metric", "lpips", "ganzoo_metrics.likeness:LPIPS")
+    registry.add("metric", "lpips", "ganzoo_metrics.lpips:LPIPS")
     registry.add("metric", "swd", "ganzoo_metrics.sliced:SWD")
     registry.add("metric", "identity_distance", "ganzoo_metrics.identity:IdentityDistance")
     registry.add("metric", "entropy_classification", "ganzoo_metrics.entropy:EntropyClassification")
@@ -27,7 +27,7 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("metric", "miou", "ganzoo_metrics.miou:MeanIoU")
     registry.add("metric", "mask_iou", "ganzoo_metrics.iou:MaskIoU")
     registry.add("metric", "background_l1", "ganzoo_metrics.background:BackgroundL1")
-    registry.add("metric", "background_lpips", "ganzoo_metrics.perceptual:BackgroundLPIPS")
+    registry.add("metric", "background_lpips", "ganzoo_metrics.background_lpips:BackgroundLPIPS")
     registry.add("metric", "lpips_diversity", "ganzoo_metrics.styles:LPIPSDiversity")
     registry.add("metric", "style_share", "ganzoo_metrics.styles:StyleShare")
     registry.add("metric", "style_recovery", "ganzoo_metrics.styles:StyleRecovery")

@@ -1,4 +1,4 @@
-"""What a translation did to the background of its source, which most translations should leave as it was."""
+"""``background_l1``: how far a translation changed the background of its source."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class BackgroundL1(Metric):
 
     X is the direction's source, Y its target, m the mask of the source image, 1 where the foreground is: each pixel
     weighs 1 − m. Translations are cut to [−1, 1] as they are saved. An image whose background weighs less than one
-    pixel in all says nothing of backgrounds and is left out of the mean; where that is every image, the figure is not
+    pixel in all says nothing of backgrounds and is left out of the mean; where that is every image, the value is not
     a number.
 
     Args:

@@ -1,4 +1,4 @@
-"""Confusion matrices of label maps, and what they say (Long et al. 2015, section 5)."""
+"""Confusion matrices of label maps and their scores (Long et al. 2015, section 5); ``miou`` uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distances between two sets of feature vectors: Fréchet's between Gaussians, and the kernel distance."""
+"""Fréchet and kernel distances between two sets of feature vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the set of translations is from the set of real images: distances between their features."""
+"""FID, KID, ``fd`` and ``kd``: distances between the features of translations and of real images."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_maskers.pretrained import fetched, of_timm, of_torchvision, read_weights
+from ganzoo_metrics.classifier_features import Library, PooledFeatures, require_known
+from ganzoo_metrics.directions import accepted_directions
 from ganzoo_metrics.distances import frechet, kernel
 from ganzoo_metrics.inception import Inception
 from ganzoo_metrics.networks import source_of
-from ganzoo_metrics.pooled import Library, PooledFeatures, require_known
 from ganzoo_metrics.resizing import How, quantized, resize
-from ganzoo_metrics.seen import seen_ways
 
 Real = Literal["measured", "train"]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How images are looked at.
+class FeatureNetwork:
+    """A feature network and how images are resized for it.
 
     Args:
         network: (B, 3, side, side) in [0, 255] → (B, d).
@@ -42,20 +42,20 @@ class Look:
 
 
 Distance = Callable[[str, Tensor, Tensor, int], dict[str, float]]
-"""Name, features of translations (n, d) and of real images (m, d), seed → figures."""
+"""Name, features of translations (n, d) and of real images (m, d), seed → values."""
 
 
 class SetDistance(Metric):
     """A distance between the features of translations and those of real images of their domain.
 
     Args:
-        name: of the figure.
+        name: of the value.
         look: gives the features.
         distance: between them.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
-    def __init__(self, name: str, look: Look, distance: Distance, real: Real) -> None:
+    def __init__(self, name: str, look: FeatureNetwork, distance: Distance, real: Real) -> None:
         self.name, self.look, self.distance, self.reference, self.seed = name, look, distance, real, 0
         source = source_of(look.weights)
         self.cache_key = f"{look.label} {look.how} {look.side} {source.key}"
@@ -63,12 +63,12 @@ class SetDistance(Metric):
         self.about = {"network": look.label, "weights": source.key, "resizing": look.how}
 
     def prepare(self, seed: int) -> None:
-        """Take the seed of what is drawn."""
+        """Take the seed of the random draws."""
         self.seed = seed
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Keep the directions into images that the network can see. Raises GanzooError when there are none."""
-        self.directions = seen_ways(self.name, method, reader)
+        self.directions = accepted_directions(self.name, method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return the features of a direction's translations, (B, d)."""
@@ -93,16 +93,16 @@ class SetDistance(Metric):
         return step[key]
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the distance's figures. Raises GanzooError for fewer than two images of a side."""
+        """Return the distance's values. Raises GanzooError for fewer than two images of a side."""
         return self.distance(self.name, rows["features"], real["features"], self.seed)
 
 
-def frechet_figures(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:
+def frechet_values(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:
     """Return Fréchet's distance, under a name."""
     return {name: frechet(fake, real)}
 
 
-def kernel_figures(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:
+def kernel_values(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:
     """Return the kernel distance and its deviation over draws, under a name."""
     distance, deviation = kernel(fake, real, seed)
     return {name: distance, f"{name}_std": deviation}
@@ -112,18 +112,18 @@ INCEPTION = "pytorch-fid/inception"
 """The weights that stand in no option's place."""
 
 
-def inception(weights: Path | None, how: How) -> Look:
+def inception(weights: Path | None, how: How) -> FeatureNetwork:
     """Look with the Inception network, resizing in some way."""
     file = weights or fetched(INCEPTION)
     scaling: Literal["by_255", "by_128"] = "by_255" if how == "legacy_pytorch" else "by_128"
-    return Look(Inception(read_weights(file), scaling, file), 299, how, "inception-2015-12-05", file)
+    return FeatureNetwork(Inception(read_weights(file), scaling, file), 299, how, "inception-2015-12-05", file)
 
 
 class FID(SetDistance):
     """Fréchet Inception distance between translations and real images of their domain; less is nearer.
 
     Images are quantized, resized as clean-fid does, and seen by TensorFlow's Inception of 2015 (Heusel et al. 2017;
-    Parmar et al. 2022). It shrinks as images grow in number: figures of different ``n_fake`` and ``n_real`` do not
+    Parmar et al. 2022). It shrinks as images grow in number: values of different ``n_fake`` and ``n_real`` do not
     compare, nor do those of images that were scaled to another size.
 
     Args:
@@ -132,7 +132,7 @@ class FID(SetDistance):
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__("fid", inception(weights, "clean"), frechet_figures, real)
+        super().__init__("fid", inception(weights, "clean"), frechet_values, real)
 
 
 class FIDLegacyPyTorch(SetDistance):
@@ -144,7 +144,7 @@ class FIDLegacyPyTorch(SetDistance):
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__("fid_legacy_pytorch", inception(weights, "legacy_pytorch"), frechet_figures, real)
+        super().__init__("fid_legacy_pytorch", inception(weights, "legacy_pytorch"), frechet_values, real)
 
 
 class FIDLegacyTensorFlow(SetDistance):
@@ -156,7 +156,7 @@ class FIDLegacyTensorFlow(SetDistance):
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__("fid_legacy_tensorflow", inception(weights, "legacy_tensorflow"), frechet_figures, real)
+        super().__init__("fid_legacy_tensorflow", inception(weights, "legacy_tensorflow"), frechet_values, real)
 
 
 class KID(SetDistance):
@@ -170,19 +170,19 @@ class KID(SetDistance):
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__("kid", inception(weights, "clean"), kernel_figures, real)
+        super().__init__("kid", inception(weights, "clean"), kernel_values, real)
 
 
-def pooled(library: Library, network: str, weights: Path | None) -> Look:
+def pooled(library: Library, network: str, weights: Path | None) -> FeatureNetwork:
     """Look with a classifier."""
     require_known(library, network)
     file = weights or fetched((of_torchvision if library == "torchvision" else of_timm)(network))
     features = PooledFeatures(library, network, read_weights(file), file)
-    return Look(features, features.seen.side, "clean", f"{library}/{network}", file)
+    return FeatureNetwork(features, features.seen.side, "clean", f"{library}/{network}", file)
 
 
 class FD(SetDistance):
-    """Fréchet's distance on the features of any classifier, whose name the figure bears: ``fd_squeezenet1_1``.
+    """Fréchet's distance on the features of any classifier, whose name the value bears: ``fd_squeezenet1_1``.
 
     It is no FID, and compares with distances on the same network's features alone.
 
@@ -201,11 +201,11 @@ class FD(SetDistance):
         real: Real = "measured",
         weights: Path | None = None,
     ) -> None:
-        super().__init__(f"fd_{network}", pooled(library, network, weights), frechet_figures, real)
+        super().__init__(f"fd_{network}", pooled(library, network, weights), frechet_values, real)
 
 
 class KD(SetDistance):
-    """The kernel distance on the features of any classifier, whose name the figure bears: ``kd_squeezenet1_1``.
+    """The kernel distance on the features of any classifier, whose name the value bears: ``kd_squeezenet1_1``.
 
     Args:
         network: as of ``fd``.
@@ -222,4 +222,4 @@ class KD(SetDistance):
         real: Real = "measured",
         weights: Path | None = None,
     ) -> None:
-        super().__init__(f"kd_{network}", pooled(library, network, weights), kernel_figures, real)
+        super().__init__(f"kd_{network}", pooled(library, network, weights), kernel_values, real)

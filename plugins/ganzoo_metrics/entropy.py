@@ -1,4 +1,4 @@
-"""How sure networks are of what they see in translations (Tomei et al. 2019, table 3)."""
+"""Entropy of networks' predictions on translations (Tomei et al. 2019, table 3)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
-from ganzoo_metrics.boxes import box_logits
+from ganzoo_metrics.detection import box_logits
+from ganzoo_metrics.directions import accepted_directions, accepted_domains
 from ganzoo_metrics.networks import Task, pretrained
-from ganzoo_metrics.seen import seen_ways, visible
 
 Classes = Annotated[int, Field(ge=0)]
 Real = Literal["measured", "train"]
@@ -45,14 +45,14 @@ class Entropy(Metric):
         self.about = {"network": self.pretrained.label, "weights": source.key}
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep what can be seen. Raises GanzooError when the method translates into nothing that can."""
-        self.directions = seen_ways(self.name, method, reader)
-        self.visible = visible(reader)
+        """Keep the domains that the network accepts. Raises GanzooError where the method translates into none."""
+        self.directions = accepted_directions(self.name, method, reader)
+        self.visible = accepted_domains(reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return (B, 2), entropies and how many there are, of translations.
 
-        And of their sources, where those are known and can be seen.
+        And of their sources, where those are known and the network accepts them.
         """
         found, source = {"fake": self.of(step[f"fake_{direction[1]}"])}, f"real_{direction[0]}"
         seen = source in step and direction[0] in self.visible
@@ -116,7 +116,7 @@ class EntropyClassification(Entropy):
 
     def entropies(self, images: Tensor) -> Tensor:
         """Return one entropy for each image."""
-        return once(entropy(self.pretrained.network(self.pretrained.seen(images))))
+        return once(entropy(self.pretrained.network(self.pretrained.prepare(images))))
 
 
 class EntropySegmentation(Entropy):
@@ -143,7 +143,7 @@ class EntropySegmentation(Entropy):
 
     def entropies(self, images: Tensor) -> Tensor:
         """Return each image's mean over pixels."""
-        return once(entropy(self.pretrained.network(self.pretrained.seen(images))["out"]).mean((1, 2)))
+        return once(entropy(self.pretrained.network(self.pretrained.prepare(images))["out"]).mean((1, 2)))
 
 
 class EntropyDetection(Entropy):
@@ -179,7 +179,7 @@ class EntropyDetection(Entropy):
     def entropies(self, images: Tensor) -> Tensor:
         """Return each image's sum over boxes, and their number."""
         found = []
-        for image in self.pretrained.seen(images):
+        for image in self.pretrained.prepare(images):
             each = entropy(box_logits(self.pretrained.network, image, self.threshold))
             found.append(torch.stack([each.sum(), each.new_tensor(len(each))]))
         return torch.stack(found)

@@ -1,4 +1,4 @@
-"""How far a network's features of an image move when it is translated: whose face it is, to a network of faces."""
+"""``identity_distance``: cosine distance between a network's features of an image and of its translation."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_metrics.background import require_source
+from ganzoo_metrics.classifier_features import Library
+from ganzoo_metrics.directions import accepted_directions
 from ganzoo_metrics.distribution import pooled
 from ganzoo_metrics.networks import source_of
-from ganzoo_metrics.pooled import Library
 from ganzoo_metrics.resizing import quantized, resize
-from ganzoo_metrics.seen import seen_ways
 
 
 class IdentityDistance(Metric):
     """Cosine distance between a network's features of a source and of its translation, mean over images.
 
     1 − ⟨a, b⟩ / (‖a‖ ‖b‖): 0 where the features point the same way, 1 where they have nothing in common, at most 2.
-    Less means that more of what the network tells images apart by was kept. The figure bears the network's name,
+    Less means that more of what the network tells images apart by was kept. The value bears the network's name,
     ``identity_distance_resnet50``, as it speaks of a person's identity only as far as the network does: give it the
     weights of one that was trained to tell faces apart. Published ones, of ImageNet, know kinds of things, not persons.
 
@@ -43,8 +43,8 @@ class IdentityDistance(Metric):
         self.about = {"network": self.look.label, "weights": self.sources["weights"].key, "resizing": self.look.how}
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the directions between images that can be seen. Raises GanzooError when there is none."""
-        self.directions = seen_ways("identity_distance", method, reader, source=True)
+        """Keep the directions between images that the network accepts. Raises GanzooError when there is none."""
+        self.directions = accepted_directions("identity_distance", method, reader, source=True)
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""How well two masks agree: a learnt one with the given one, or a translation's with its source's."""
+"""``mask_iou``: how well two masks agree, learned and provided ones, or those of source and translation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MaskIoU(Metric):
             self.mean = mean_mask(self.reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return the images' figures, (B,) each."""
+        """Return the images' values, (B,) each."""
         source = direction[0]
         given = step.get(f"given_mask_{source}")
         if direction != "AA":

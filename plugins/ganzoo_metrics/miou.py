@@ -1,4 +1,4 @@
-"""Whether what a label map asks for is found in the image that it became, by a network that segments."""
+"""``miou``: whether a segmenter finds the classes of a label map in the image translated from it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Roles, Step
 from ganzoo_metrics.confusion import confusion, scores
+from ganzoo_metrics.directions import accepted_domains
 from ganzoo_metrics.networks import pretrained
-from ganzoo_metrics.seen import visible
 
 
 class MeanIoU(Metric):
@@ -28,7 +28,7 @@ class MeanIoU(Metric):
     before anything is divided.
 
     A translation *into* label maps is compared with the true pair, where the data knows it, and needs no segmenter.
-    What a segmenter misses in real images, too, bounds the figures: they compare for one segmenter only.
+    What a segmenter misses in real images, too, bounds the values: they compare for one segmenter only.
 
     Args:
         model: a segmenter of torchvision; without one the recipe's masker in the role ``labels`` looks.
@@ -71,7 +71,11 @@ class MeanIoU(Metric):
             if target in data.classes:
                 if first.target is not None:
                     self.classes[way] = data.classes[target]
-            elif self.known and target in visible(reader) and (source in data.classes or first.labels is not None):
+            elif (
+                self.known
+                and target in accepted_domains(reader)
+                and (source in data.classes or first.labels is not None)
+            ):
                 self.classes[way] = self.known
                 if data.classes.get(source, self.known) != self.known:
                     raise GanzooError(
@@ -120,13 +124,13 @@ class MeanIoU(Metric):
         else:
             network = self.network.network.to(step[name].device)
             with torch.autocast(step[name].device.type, enabled=False):
-                shares = network(self.network.seen(step[name]))["out"].softmax(1)
+                shares = network(self.network.prepare(step[name]))["out"].softmax(1)
                 planes = F.interpolate(shares, step[name].shape[-2:], mode="bilinear", antialias=True)
         most, found = planes.max(1)
         return torch.where(most > 0, found, planes.shape[1])
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the three figures. Raises GanzooError where no pixel counts."""
+        """Return the three values. Raises GanzooError where no pixel counts."""
         total = rows["confusion"].double().sum(0)
         if not total.any():
             raise GanzooError("miou: no pixel of the labels counts: look at ignore, and at the label maps")

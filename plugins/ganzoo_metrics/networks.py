@@ -1,4 +1,4 @@
-"""Networks of torchvision that look at images, by name, with published weights or those of a file."""
+"""Pretrained networks of torchvision by name, with published weights or those of a file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Pretrained:
     label: str
     source: Source
 
-    def seen(self, images: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensor:
         """Return images (B, 1 or 3, H, W) in [−1, 1] as the network was trained to see them."""
         return self.transforms(((images.float().clamp(-1, 1) + 1) / 2).expand(-1, 3, -1, -1))
 
@@ -82,6 +82,6 @@ def pretrained(metric: str, task: Task, model: str, weights: Path | None = None,
 
 
 def source_of(file: Path) -> Source:
-    """Return what a run is told of a file of weights."""
+    """Return the source entry of a file of weights."""
     with file.open("rb") as opened:
         return Source(file, file_digest(opened, "sha256").hexdigest()[:16])

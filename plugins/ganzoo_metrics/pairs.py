@@ -1,4 +1,4 @@
-"""How far a translation is from the true image of the same scene, where the data knows it."""
+"""``pair_l1`` and ``psnr``: the error of a translation against the true image of the same scene."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
-from ganzoo_metrics.seen import image_ways
+from ganzoo_metrics.directions import image_directions
 
 
 class TruePair:
@@ -26,7 +26,7 @@ class TruePair:
 
         Raises GanzooError when none is left.
         """
-        return self.known(image_ways(self.metric, method, reader), reader)
+        return self.known(image_directions(self.metric, method, reader), reader)
 
     def known(self, ways: Sequence[Direction], reader: Reader) -> tuple[Direction, ...]:
         """Return those directions whose true images the data knows. Raises GanzooError when there is none."""

@@ -1,4 +1,4 @@
-"""Images as feature networks want them: quantized as a file would hold them, then resized in one of three ways."""
+"""Quantize images to 8 bits and resize them for feature networks, in one of three ways."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Draws, Method, Metric, Reader, Step, keyed
+from ganzoo_metrics.directions import image_directions
 from ganzoo_metrics.laplacian import SMALLEST, patches, pyramid
 from ganzoo_metrics.resizing import rounded
-from ganzoo_metrics.seen import image_ways
 
 Count = Annotated[int, Field(ge=1)]
 FLAT = 1e-4
@@ -32,7 +32,7 @@ class SWD(Metric):
     finest details of images of 256 pixels, ``swd_16`` large shapes, ``swd`` is the mean over levels.
 
     It needs no network, only two images of each set. Sets may differ in size, but small ones lie further from
-    anything: only figures of equal numbers of images compare. Translations count as files hold them, in 256 levels.
+    anything: only values of equal numbers of images compare. Translations count as files hold them, in 256 levels.
 
     Patches take 74 KiB of memory for each level of an image in colours: those of translations while it is measured,
     those of real images from the first measurement to the end of the run.
@@ -52,7 +52,7 @@ class SWD(Metric):
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Keep the directions into images. Raises GanzooError when there are none, or images are too small."""
-        self.directions = image_ways("swd", method, reader)
+        self.directions = image_directions("swd", method, reader)
         _require_large(reader.images.size)
 
     def prepare(self, seed: int) -> None:

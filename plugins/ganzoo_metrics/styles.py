@@ -1,4 +1,4 @@
-"""What styles do to translations: how far apart they put one image, and how alike they make different ones."""
+"""Metrics of methods with styles: diversity, the share of the look that a style explains, style recovery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Draws, Method, Metric, Reader, Step, keyed
-from ganzoo_metrics.perceptual import Net, about, make_lpips, require_visible
+from ganzoo_metrics.background_lpips import Net, about, make_lpips, require_visible
 
 Many = Annotated[int, Field(ge=2)]
 
@@ -63,7 +63,7 @@ class LPIPSDiversity(Styled):
 
     Args:
         styles: for each image.
-        net: LPIPS's trunk; figures of different trunks do not compare.
+        net: LPIPS's trunk; values of different trunks do not compare.
         weights: a file with the trunk's weights, as background_lpips takes it.
     """
 

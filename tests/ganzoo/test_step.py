@@ -13,7 +13,7 @@ from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.step import Step
-from ganzoo_maskers.plain import Shared
+from ganzoo_maskers.fixed import Shared
 from tests.support.stand_in_methods import batch_step
 
 

@@ -106,7 +106,7 @@ def taught(digits: StripedDigits, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     return seen
 
 
-def test_the_judges_of_alike_learn_from_what_they_ever_did(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_classifiers_of_alike_learn_from_what_they_ever_did(monkeypatch: pytest.MonkeyPatch) -> None:
     digits = StripedDigits()
     seen = taught(digits, monkeypatch)
     both = np.concatenate([images(digits, "train", "A"), images(digits, "train", "B")])
@@ -115,7 +115,7 @@ def test_the_judges_of_alike_learn_from_what_they_ever_did(monkeypatch: pytest.M
     assert classes.tolist() == [0] * 550 + [1] * 550 + [0] * 1100
 
 
-def test_the_judges_of_different_see_both_glyphs_on_both_grounds(
+def test_the_classifiers_of_different_see_both_glyphs_on_both_grounds(
     different: StripedDigits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = taught(different, monkeypatch)
@@ -127,7 +127,7 @@ def test_the_judges_of_different_see_both_glyphs_on_both_grounds(
     np.testing.assert_array_equal(seen["digit"][0], np.concatenate(striped_on_both))
 
 
-def test_the_judge_of_different_goes_by_the_glyph(
+def test_the_classifiers_of_different_goes_by_the_glyph(
     different: StripedDigits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))

@@ -52,7 +52,7 @@ def step_of(digits: StripedDigits, fake: Tensor | None = None) -> Step:
     return Step(tensors | {"fake_B": tensors["true_B"] if fake is None else fake}, samples=range(len(samples)))
 
 
-def figures(metric: DigitsMetric, step: Step) -> dict[str, float]:
+def values_of(metric: DigitsMetric, step: Step) -> dict[str, float]:
     return metric.compute(metric.rows(step, "AB"), {})
 
 
@@ -103,7 +103,7 @@ def test_the_clutter_is_the_same_in_both_domains(digits: StripedDigits) -> None:
 
 
 def test_a_perfect_translation(digits: StripedDigits, metric: DigitsMetric) -> None:
-    found = figures(metric, step_of(digits))
+    found = values_of(metric, step_of(digits))
     assert found["classified_B"] == 100
     assert found["read"] > 96
     assert found["background_l1"] == 0
@@ -112,7 +112,7 @@ def test_a_perfect_translation(digits: StripedDigits, metric: DigitsMetric) -> N
 
 def test_no_translation(digits: StripedDigits, metric: DigitsMetric) -> None:
     step = step_of(digits)
-    found = figures(metric, step_of(digits, step["real_A"]))
+    found = values_of(metric, step_of(digits, step["real_A"]))
     assert found["classified_B"] == found["classified_B_untranslated"] == 0
     assert found["read"] == found["read_untranslated"]
     assert 60 < found["read"] < 95
@@ -124,7 +124,7 @@ def test_the_errors_by_their_formulas(digits: StripedDigits, metric: DigitsMetri
     step = step_of(digits)
     generator = torch.Generator().manual_seed(0)
     fake = torch.rand(step["real_A"].shape, generator=generator) * 2 - 1
-    found = figures(metric, step_of(digits, fake))
+    found = values_of(metric, step_of(digits, fake))
     errors = []
     for made, real, mask in zip(fake.numpy(), step["real_A"].numpy(), step["given_mask_A"].numpy(), strict=True):
         errors.append(np.abs(made - real)[:, mask[0] == 0].mean())
@@ -141,22 +141,22 @@ def test_what_untrained_generators_make_does_not_pass_for_b(digits: StripedDigit
         torch.manual_seed(seed)
         with torch.no_grad():
             made = ResNet(3, 3, width=24, blocks=3)(step["real_A"])
-        assert figures(metric, step_of(digits, made))["classified_B"] < 10
+        assert values_of(metric, step_of(digits, made))["classified_B"] < 10
 
 
-def test_a_flat_filling_passes_the_judge_and_only_the_pair_error_tells(
+def test_a_flat_filling_passes_the_classifiers_and_only_the_pair_error_tells(
     digits: StripedDigits, metric: DigitsMetric
 ) -> None:
     """The README says so: the A/B judge goes by colour."""
     step = step_of(digits)
     orange = torch.tensor([0.91, 0.45, 0.09]).view(1, 3, 1, 1) * 2 - 1  # the mean of the two stripes' colours
     filled = step["given_mask_A"] * orange + (1 - step["given_mask_A"]) * step["real_A"]
-    found = figures(metric, step_of(digits, filled))
+    found = values_of(metric, step_of(digits, filled))
     assert found["classified_B"] > 90
     assert found["pair_l1"] > 0.05
 
 
-def test_a_judge_is_kept_and_a_damaged_one_made_anew(digits: StripedDigits, metric: DigitsMetric) -> None:
+def test_a_classifiers_is_kept_and_a_damaged_one_made_anew(digits: StripedDigits, metric: DigitsMetric) -> None:
     (file,) = (cache_folder() / "classifiers").glob("domain-*.safetensors")
     whole, state = file.read_bytes(), torch.get_rng_state()
     file.write_bytes(whole[:100])
@@ -203,13 +203,13 @@ def test_pairs_are_the_true_ones_in_training_and_change_nothing_held_out(digits:
     assert other.target is not None and np.array_equal(other.target, same.image)
 
 
-def test_the_judges_are_the_same_for_pairs(digits: StripedDigits, metric: DigitsMetric) -> None:
+def test_the_classifiers_are_the_same_for_pairs(digits: StripedDigits, metric: DigitsMetric) -> None:
     for make, there in ((classifiers.domain_classifier, metric.domain), (classifiers.digit_classifier, metric.digit)):
         found = make(StripedDigits(pairs=True)).state_dict()
         assert all(torch.equal(one, there.state_dict()[name]) for name, one in found.items())
 
 
-def test_true_pairs_are_near_to_b_by_the_judges_features_and_originals_far(digits: StripedDigits) -> None:
+def test_true_pairs_are_near_to_b_by_the_classifiers_features_and_originals_far(digits: StripedDigits) -> None:
     made = DigitsDistance()
     made.bind(CycleGAN(), Reader(digits, ImageSettings(size=32)))
     made.prepare(0)
@@ -221,7 +221,7 @@ def test_true_pairs_are_near_to_b_by_the_judges_features_and_originals_far(digit
     assert 0 <= near < 0.1 * far
 
 
-def test_what_is_measured_has_the_size_that_the_judges_learn_from() -> None:
+def test_what_is_measured_has_the_size_that_the_classifiers_learn_from() -> None:
     data = StripedDigits(size=16)
     for metric in (DigitsMetric(), DigitsDistance()):
         metric.bind(CycleGAN(), Reader(data, ImageSettings(size=16)))
@@ -240,7 +240,7 @@ def test_what_is_measured_has_the_size_that_the_judges_learn_from() -> None:
         ([(20, 16)], "and these are not"),
     ],
 )
-def test_training_images_that_no_judge_can_learn_from_are_told(shapes: list[tuple[int, int]], said: str) -> None:
+def test_training_images_that_no_classifiers_can_learn_from_are_told(shapes: list[tuple[int, int]], said: str) -> None:
     class Shaped(Noise):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
             return Sample(np.zeros((*shapes[index], 3), np.uint8), f"{index}.png")

@@ -19,7 +19,7 @@ from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
 from ganzoo_mask_cyclegan.encoder import MaskEncoder
 from ganzoo_mask_cyclegan.method import MaskCycleGAN
-from ganzoo_maskers.plain import Full
+from ganzoo_maskers.fixed import Full
 from ganzoo_maskers.rectangles import MultiRectangle
 from ganzoo_maskers.square import CenteredSquare
 from tests.support.stand_in_methods import batch_step, gradients

@@ -114,7 +114,7 @@ def plain_unet(weights: dict[str, Tensor], image: Tensor, depth: int) -> Tensor:
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_the_logits_are_those_of_the_figure_of_the_paper(depth: int) -> None:
+def test_the_logits_are_those_of_the_values_of_the_paper(depth: int) -> None:
     masker = trained(depth=depth).double()
     image = random_images(2, 3, 16, 24).double()
     torch.testing.assert_close(masker.logits(image), plain_unet(masker.state_dict(), image, depth))
@@ -302,7 +302,7 @@ def test_weights_of_something_else_are_told(make: Callable[..., UNet], tmp_path:
 
 
 def test_images_of_other_channels_are_told(make: Callable[..., UNet], tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match=r"sees images of 3 channels, not 1: take channels: 1$"):
+    with pytest.raises(GanzooError, match=r"takes images of 3 channels, not 1: take channels: 1$"):
         UNet(width=2, depth=1).logits(random_images(2, 1, 8, 8))
     save_file(trained().state_dict(), tmp_path / "s.safetensors")
     with pytest.raises(GanzooError, match=r"not 1: take weights trained on 1$"):

@@ -20,7 +20,7 @@ from ganzoo.recipe.options import build
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
-from ganzoo_maskers.plain import File, Round
+from ganzoo_maskers.fixed import File, Round
 from ganzoo_maskers.square import CenteredSquare
 from ganzoo_metrics.background import BackgroundL1, Which
 from tests.support.command_line import refusal

@@ -23,9 +23,9 @@ from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_maskers.pretrained import read_weights
+from ganzoo_metrics.classifier_features import PooledFeatures, seen_in_training
 from ganzoo_metrics.distances import frechet, kernel
 from ganzoo_metrics.distribution import SetDistance
-from ganzoo_metrics.pooled import PooledFeatures, seen_in_training
 from ganzoo_metrics.resizing import quantized, resize
 from tests.support.command_line import refusal
 from tests.support.feature_networks import made, saved
@@ -79,7 +79,7 @@ def parts(count: int = 7, turned: bool = False) -> tuple[Any, Reader]:
     return engine_of(CycleGAN(), networks), Reader(data, ImageSettings(size=8))
 
 
-def test_figures_are_the_distances_of_the_features(weights: Callable[[str], Path]) -> None:
+def test_values_are_the_distances_of_the_features(weights: Callable[[str], Path]) -> None:
     engine, reader = parts()
     file = weights("squeezenet1_1")
     network = PooledFeatures("torchvision", "squeezenet1_1", read_weights(file))

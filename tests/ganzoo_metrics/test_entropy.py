@@ -17,7 +17,7 @@ from ganzoo.interfaces import Split
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_baselines.pix2pix import Pix2Pix
-from ganzoo_metrics.boxes import box_logits
+from ganzoo_metrics.detection import box_logits
 from ganzoo_metrics.entropy import Entropy, entropy
 from tests.support.command_line import refusal
 from tests.support.feature_networks import CLASSIFIER, DETECTOR, SEGMENTER, made, saved
@@ -160,7 +160,7 @@ def test_sources_that_are_not_known_are_left_out(folder: Path) -> None:
     assert set(metric(folder, "classification").rows(step, "AB")) == {"fake"}
 
 
-def test_what_real_figures_follow_from_is_their_key(folder: Path) -> None:
+def test_what_real_values_follow_from_is_their_key(folder: Path) -> None:
     keys = [
         metric(folder, "classification").cache_key,
         metric(folder, "segmentation").cache_key,

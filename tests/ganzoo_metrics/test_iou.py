@@ -19,7 +19,7 @@ from ganzoo.randomness import Draws
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
-from ganzoo_maskers.plain import File, Full, Shared
+from ganzoo_maskers.fixed import File, Full, Shared
 from ganzoo_maskers.square import CenteredSquare
 from ganzoo_metrics.iou import MaskIoU, iou
 from ganzoo_segmenter.method import Segmenter

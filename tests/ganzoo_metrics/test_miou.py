@@ -20,7 +20,7 @@ from ganzoo.randomness import Draws
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_baselines.pix2pix import Pix2Pix
-from ganzoo_maskers.plain import File
+from ganzoo_maskers.fixed import File
 from ganzoo_metrics.confusion import confusion, scores
 from ganzoo_metrics.miou import MeanIoU
 from ganzoo_segmenter.method import Segmenter

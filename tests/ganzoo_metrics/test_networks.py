@@ -46,8 +46,8 @@ def test_images_are_seen_as_in_training(channels: int, tmp_path: Path) -> None:
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     expected = (scaled - mean[:, None, None]) / std[:, None, None]
     network = pretrained("m", "classification", CLASSIFIER, saved(tmp_path, CLASSIFIER, 5), 5)
-    torch.testing.assert_close(network.seen(images), expected)
-    torch.testing.assert_close(network.seen(images.bfloat16()), expected, atol=0.05, rtol=0)
+    torch.testing.assert_close(network.prepare(images), expected)
+    torch.testing.assert_close(network.prepare(images.bfloat16()), expected, atol=0.05, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_without_a_file_torchvision_s_are_fetched(
     assert all(torch.equal(one, expected[name]) for name, one in found.network.state_dict().items())
     (wanted,) = asked
     assert (lookup(wanted) if isinstance(wanted, str) else wanted).address == address
-    assert found.seen(torch.zeros(1, 3, 24, 24)).shape[-1] == {1000: 224, 21: 520, 91: 24}[classes]
+    assert found.prepare(torch.zeros(1, 3, 24, 24)).shape[-1] == {1000: 224, 21: 520, 91: 24}[classes]
 
 
 def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:

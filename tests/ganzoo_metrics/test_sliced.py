@@ -84,7 +84,7 @@ def metric(size: int = SIZE, seed: int = 0, **options: Any) -> SWD:
     return made
 
 
-def test_the_figures() -> None:
+def test_the_values() -> None:
     """Of each level, ×10³, and their mean; places and directions as they are keyed."""
     measure = metric(seed=5, patches=3, projections=4)
     step = Step({name: drawn(2, 3, SIZE, SIZE, seed=i) for i, name in enumerate(("fake_B", "real_B"))}, samples=(4, 9))

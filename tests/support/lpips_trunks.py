@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ganzoo_metrics.perceptual import MODELS, Net
+from ganzoo_metrics.background_lpips import MODELS, Net
 
 DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
 PUBLISHED, PHOTOGRAPHS = DATA.parent / "weights/squeezenet1_1_fp16.pth", DATA / "horse2zebra/testA"

@@ -39,7 +39,7 @@ def test_where_only_what_measures_has_changed_a_run_is_measured_again(
 ) -> None:
     bench = spec(tmp_path, seeds=[0])
     first = make(bench)
-    keys = {"ganzoo_metrics.errors": "another"}
+    keys = {"ganzoo_metrics.cycle_errors": "another"}
     monkeypatch.setattr(
         "ganzoo.provenance.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules)
     )
@@ -59,7 +59,7 @@ def test_where_only_what_measures_has_changed_a_run_is_measured_again(
         set=["train.steps=2", "evaluate.best=min cycle_l1_AB", "evaluate.every=1"],
     )
     make(best)
-    keys["ganzoo_metrics.errors"] = "a third"  # another checkpoint might be the best by it
+    keys["ganzoo_metrics.cycle_errors"] = "a third"  # another checkpoint might be the best by it
     del runs.names[:]
     make(best)
     assert runs.names == ["one-seed0", "two-seed0"]

@@ -19,7 +19,7 @@ from ganzoo.recipe.reader import RecipeReader, read_recipe
 from ganzoo.recipe.yaml_document import Document
 from ganzoo.registry import Registration, Registry
 from ganzoo.training.run import Run
-from ganzoo_maskers.plain import Full
+from ganzoo_maskers.fixed import Full
 from ganzoo_maskers.unet import UNet
 from tests.support.tiny_run import write_recipe
 

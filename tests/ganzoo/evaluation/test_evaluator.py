@@ -18,7 +18,7 @@ from ganzoo.interfaces import Direction, Metric, Output, Split
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
-from ganzoo_metrics.errors import CycleL1, IdentityL1
+from ganzoo_metrics.cycle_errors import CycleL1, IdentityL1
 from tests.support.stand_in_methods import Noise, engine_of
 
 SHAPES = {"test": {"A": 5, "B": 3}}

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 import ganzoo
 from ganzoo import GanzooError
 from ganzoo.masks.roles import Roles
+from ganzoo_maskers.fixed import Full
 from ganzoo_maskers.learned import Learned
-from ganzoo_maskers.plain import Full
 from ganzoo_maskers.unet import UNet
 from tests.support.tiny_run import write_recipe
 

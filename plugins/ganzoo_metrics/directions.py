@@ -1,4 +1,4 @@
-"""Which directions of a method lead to images, and to such as a pretrained network can look at."""
+"""Directions of a method that lead to images, and to images that a pretrained network accepts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Reader
 
 
-def image_ways(metric: str, method: Method, reader: Reader) -> tuple[Direction, ...]:
+def image_directions(metric: str, method: Method, reader: Reader) -> tuple[Direction, ...]:
     """Return the method's directions into images, which label maps are not.
 
     Args:
@@ -26,7 +26,7 @@ def image_ways(metric: str, method: Method, reader: Reader) -> tuple[Direction, 
     return found
 
 
-def seen_ways(metric: str, method: Method, reader: Reader, *, source: bool = False) -> tuple[Direction, ...]:
+def accepted_directions(metric: str, method: Method, reader: Reader, *, source: bool = False) -> tuple[Direction, ...]:
     """Return the method's directions into images of 1 or 3 channels, which label maps are not.
 
     Args:
@@ -38,7 +38,7 @@ def seen_ways(metric: str, method: Method, reader: Reader, *, source: bool = Fal
     Raises:
         GanzooError: none is left.
     """
-    seen = visible(reader)
+    seen = accepted_domains(reader)
     into = [way for way in method.directions if way in ("AB", "BA") and way[1] in seen]
     found = tuple(way for way in into if not source or way[0] in seen)
     if not found:
@@ -50,7 +50,7 @@ def seen_ways(metric: str, method: Method, reader: Reader, *, source: bool = Fal
     return found
 
 
-def visible(reader: Reader) -> list[str]:
+def accepted_domains(reader: Reader) -> list[str]:
     """Return the domains whose images have 1 or 3 channels, and are no label maps."""
     data = reader.dataset
     return [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection.roi_heads import RoIHeads  # type: ignore[import-untyped]
 
-from ganzoo_metrics.boxes import box_logits
+from ganzoo_metrics.detection import box_logits
 from tests.support.feature_networks import DETECTOR, made
 
 

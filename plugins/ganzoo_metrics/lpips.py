@@ -1,4 +1,4 @@
-"""How unlike a translation is to its true pair, or to its source, as the eye sees it: LPIPS (Zhang et al. 2018)."""
+"""LPIPS between a translation and its true pair, or its source (Zhang et al. 2018)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from torch import Tensor
 
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_metrics.background import source_and_fake
+from ganzoo_metrics.background_lpips import Net, about, make_lpips, require_visible
+from ganzoo_metrics.directions import accepted_directions
 from ganzoo_metrics.pairs import TruePair
-from ganzoo_metrics.perceptual import Net, about, make_lpips, require_visible
-from ganzoo_metrics.seen import seen_ways
 
 
 class LPIPS(Metric):
     """LPIPS between a translation and the true pair of its source, or the source itself; mean over images.
 
-    0: they look the same. Against the true pair less is better, and data is needed that knows pairs; the figure is
+    0: they look the same. Against the true pair less is better, and data is needed that knows pairs; the value is
     ``lpips``. Against the source, ``lpips_source``, it says how much of what is seen was changed, which is neither good
     nor bad by itself.
 
     Version 0.1, with the linear heads that the package lpips carries, on translations cut to [−1, 1] as they are
-    saved. Images of one channel are seen as grey ones of three. Directions into label maps are left out.
+    saved. Images of one channel are repeated to three. Directions into label maps are left out.
 
     Args:
         of: ``pair``: against the true pair; ``source``: against the source.
-        net: the trunk. ``alex`` is what papers mostly report; figures of different trunks do not compare.
+        net: the trunk. ``alex`` is what papers mostly report; values of different trunks do not compare.
         weights: a file with the trunk's weights, as background_lpips takes it.
     """
 
@@ -41,7 +41,7 @@ class LPIPS(Metric):
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Keep the directions that can be measured. Raises GanzooError when none can, or images are too small."""
-        ways = seen_ways("lpips", method, reader, source=self.pair is None)
+        ways = accepted_directions("lpips", method, reader, source=self.pair is None)
         self.directions = self.pair.known(ways, reader) if self.pair else ways
         size = reader.images.size
         require_visible("lpips", self.net, torch.empty(0, 3, size, size))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ganzoo.randomness import Draws
-from ganzoo_maskers.plain import File, Full, Round
+from ganzoo_maskers.fixed import File, Full, Round
 
 NONE = Draws([])
 

@@ -1,4 +1,4 @@
-"""Maskers that draw nothing at random: all of the image, a disc in it, the data set's mask, another role's."""
+"""Maskers without random draws: the whole image, an ellipse, the data set's mask, another role's mask."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Round(Masker):
 
 
 class Shared(Masker):
-    """What the masker in another role makes of the image.
+    """The mask of the masker in another role.
 
     With ``learned`` in the role composite, ``discriminator: {masker: shared, role: composite}`` has the
-    discriminators see what
-    is attended to alone, so that backgrounds which differ between the domains cannot give a translation away (Mejjati
-    et al. 2018, section 3.2). The judge teaches that masker nothing: no gradient reaches it from here.
+    discriminators see only what
+    is attended to, so that backgrounds which differ between the domains cannot give a translation away (Mejjati
+    et al. 2018, section 3.2). The discriminators do not train that masker: no gradient reaches it from here.
 
     Args:
         role: the other role.
@@ -66,7 +66,7 @@ class Shared(Masker):
 
 
 class File(Masker):
-    """The mask that the data set gives with an image; a generated one is served its source's."""
+    """The data set's mask of an image; a generated image gets the mask of its source."""
 
     needs: ClassVar[tuple[str, ...]] = ("given",)
 

@@ -1,4 +1,4 @@
-"""Features of any classifier of torchvision or timm: what it pools before it decides."""
+"""Features of any classifier of torchvision or timm, pooled before its last layer."""
 
 from __future__ import annotations
 

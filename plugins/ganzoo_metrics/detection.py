@@ -1,4 +1,4 @@
-"""What a detector makes of the boxes that it reports."""
+"""Class logits of the boxes that a detector reports; ``entropy_detection`` uses them."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from ganzoo.recipe.options import build
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
-from ganzoo_maskers.plain import Round
-from ganzoo_metrics.perceptual import MODELS, SMALLEST, BackgroundLPIPS, Net, make_lpips
+from ganzoo_maskers.fixed import Round
+from ganzoo_metrics.background_lpips import MODELS, SMALLEST, BackgroundLPIPS, Net, make_lpips
 from tests.support.command_line import refusal
 from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED, features, package, saved
 from tests.support.published_weights import Published
@@ -107,7 +107,7 @@ def test_the_formula(file_of: Callable[[Net], Path], net: Net, direction: Direct
     reason=f"published weights and photographs are not here: {PUBLISHED}, {PHOTOGRAPHS} (set GANZOO_DATA)",
 )
 @pytest.mark.filterwarnings("ignore:The parameter 'pretrained'", "ignore:Arguments other than a weight enum")
-def test_published_weights_give_the_package_s_own_figure() -> None:
+def test_published_weights_give_the_package_s_own_values() -> None:
     reference = package("squeeze", torch.load(PUBLISHED, map_location="cpu", weights_only=True))
     files = sorted(PHOTOGRAPHS.iterdir())[:2]
     real = torch.cat([to_float(read_image(file, 3)[None]) for file in files])
@@ -144,7 +144,7 @@ def test_the_mask_may_be_a_masker_s(file_of: Callable[[Net], Path], squeeze: Bac
     assert torch.equal(found, squeeze.rows(step, "AB")["background_lpips"])
 
 
-def test_a_image_s_figure_is_its_own(squeeze: BackgroundLPIPS) -> None:
+def test_a_image_s_values_is_its_own(squeeze: BackgroundLPIPS) -> None:
     step = translated(3)
     together = squeeze.rows(step, "AB")["background_lpips"]
     for i in range(3):

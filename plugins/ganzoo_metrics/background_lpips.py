@@ -1,4 +1,4 @@
-"""What a translation did to the background as the eye sees it: LPIPS (Zhang et al. 2018)."""
+"""``background_lpips``: LPIPS between the background of a translation and that of its source."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class BackgroundLPIPS(Metric):
         mask: ``given``: m comes with the data; ``input``, ``discriminator``, ``composite``: the recipe's masker in that
             role
             makes it of the source image.
-        net: the trunk. ``alex`` is what papers mostly report; figures of different trunks do not compare.
+        net: the trunk. ``alex`` is what papers mostly report; values of different trunks do not compare.
         weights: a file with the trunk's weights as torchvision names them (alexnet, squeezenet1_1, vgg16), safetensors
             or a torch state dict; without it torchvision's own are fetched, once.
     """

@@ -20,8 +20,8 @@ from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_baselines.pix2pix import Pix2Pix
 from ganzoo_cyclegan.method import CycleGAN
-from ganzoo_metrics.likeness import LPIPS
-from ganzoo_metrics.perceptual import Net
+from ganzoo_metrics.background_lpips import Net
+from ganzoo_metrics.lpips import LPIPS
 from tests.support.command_line import refusal
 from tests.support.image_pairs import Pairs, bound, figures, paired_step
 from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED, package, saved
@@ -48,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LPIPS]:
     ("net", "of", "direction"),
     [("alex", "pair", "AB"), *(("squeeze", of, way) for of in ("pair", "source") for way in ("AB", "BA"))],
 )
-def test_it_is_the_package_s_own_figure(
+def test_it_is_the_package_s_own_values(
     made: Callable[..., LPIPS], tmp_path: Path, net: Net, direction: Direction, of: str
 ) -> None:
     step, (source, target) = paired_step(2, SIZE), direction
@@ -69,7 +69,7 @@ def test_it_is_the_package_s_own_figure(
     reason=f"published weights and photographs are not here: {PUBLISHED}, {PHOTOGRAPHS} (set GANZOO_DATA)",
 )
 @pytest.mark.filterwarnings("ignore:The parameter 'pretrained'", "ignore:Arguments other than a weight enum")
-def test_published_weights_give_the_package_s_own_figure() -> None:
+def test_published_weights_give_the_package_s_own_values() -> None:
     reference = package("squeeze", torch.load(PUBLISHED, map_location="cpu", weights_only=True))
     files = sorted(PHOTOGRAPHS.iterdir())[:4]
     one, other = (torch.cat([to_float(read_image(file, 3)[None]) for file in some]) for some in (files[:2], files[2:]))
