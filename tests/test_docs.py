@@ -1,4 +1,4 @@
-"""What the README, the docs and the shipped recipes promise."""
+"""Test that README, docs and shipped recipes are true: commands, recipes, lists of names, tables."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def commands(text: str) -> list[list[str]]:
     begins = ("# ganzoo", "# accelerate launch ganzoo")
     lines = (line.lstrip("# ") if line.startswith(begins) else line for line in text.splitlines())
     words = [shlex.split(line.split("   ")[0], comments=True) for line in lines if "ganzoo " in line]
-    return [one[one.index("ganzoo") + 1 :] for one in words if "ganzoo" in one]
+    return [line[line.index("ganzoo") + 1 :] for line in words if "ganzoo" in line]
 
 
 def assert_parses(words: list[str]) -> None:
     name, *arguments = words
-    command = cli.get_command(click.Context(cli), name)  # of a plugin, maybe
+    command = cli.get_command(click.Context(cli), name)  # maybe a plugin's
     assert command, f"there is no command {name}"
     context = command.make_context(name, arguments)
     recipe = context.params.get("recipe")
@@ -69,13 +69,13 @@ def assert_parses(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_on_a_page_is_one(page: Path) -> None:
+def test_every_command_on_a_page_parses(page: Path) -> None:
     for block in blocks(page, "sh"):
         for words in commands(block):
             assert_parses(words)
 
 
-def test_the_make_targets_of_the_readme_are_there() -> None:
+def test_the_make_targets_of_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
         match
@@ -87,7 +87,7 @@ def test_the_make_targets_of_the_readme_are_there() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
-def test_a_shipped_recipe_begins_with_its_command(recipe: Path) -> None:
+def test_a_shipped_recipe_starts_with_its_command(recipe: Path) -> None:
     first, *others = commands("\n".join(line for line in recipe.read_text().splitlines() if line.startswith("#")))
     assert recipe.read_text().startswith("# ganzoo run")
     assert first[:2] == ["run", f"recipes/{recipe.name}"]
@@ -96,7 +96,7 @@ def test_a_shipped_recipe_begins_with_its_command(recipe: Path) -> None:
 
 
 def narrow(recipe: Path, images: Path) -> list[str]:
-    """Return overrides that make a recipe small, and bring what its header asks for."""
+    """Return overrides that make a recipe small; prepare the files that its header asks for."""
     small = ["images.size=32", "images.load=0", "evaluate.every=0", "evaluate.best=null", "evaluate.patience=0"]
     if recipe.stem.startswith("segmenter"):
         folders = [f"data.A={images / 'trainA'}", f"data.test_A={images / 'testA'}", "data.masks=_masks"]
@@ -113,7 +113,7 @@ def narrow(recipe: Path, images: Path) -> list[str]:
         return [*small, "networks.G.levels=5", f"data.root={pair_up(images, maps='faces' in recipe.stem)}"]
     small.append("networks.G.blocks=1")
     if recipe.stem.startswith(("unit", "cut", "fastcut")):
-        small.append("data.validation=0.3")  # swd compares sets: one image is none
+        small.append("data.validation=0.3")  # swd compares sets of images, so it needs more than one
     if recipe.stem.startswith("munit_faces"):
         labels = [f"data.{which}A={label_maps(images / f'{split}A')}" for which, split in SPLITS.items()]
         return [*small, *labels, *(f"data.{which}B={images / f'{split}B'}" for which, split in SPLITS.items())]
@@ -138,7 +138,7 @@ def label_maps(images: Path) -> Path:
 
 
 def pair_up(images: Path, *, maps: bool) -> Path:
-    """Lay the images out as pairs, side by side or as label maps and what they show; return their folder."""
+    """Lay the images out as pairs, side by side or as label maps and their images; return their folder."""
     pairs = images.with_name("pairs")
     pairs.mkdir()
     for split in SPLITS.values():
@@ -156,24 +156,24 @@ def build_bank(recipe: Path, images: Path) -> list[str]:
     (words,) = [words for words in commands(comments) if words[0] == "bank"]
     bank, at = images.parent / "bank", words.index("--masker") + 1
     masker = yaml.safe_load(words[at])
-    lacking: dict[str, str] = {}
+    replaced: dict[str, str] = {}
     if masker["masker"] == "unet":
-        lacking = {"weights": str(write_unet(images.parent / "unet.safetensors"))}
+        replaced = {"weights": str(write_unet(images.parent / "unet.safetensors"))}
     elif masker["masker"] == "segmenter":
-        lacking = {"model": "lraspp_mobilenet_v3_large", "weights": str(images.parent / "lraspp.safetensors")}
-        network = get_model(lacking["model"], weights=None, weights_backbone=None, num_classes=21)
-        save_file(network.state_dict(), lacking["weights"])
-    words[at] = yaml.safe_dump({**masker, **lacking}, sort_keys=False)
+        replaced = {"model": "lraspp_mobilenet_v3_large", "weights": str(images.parent / "lraspp.safetensors")}
+        network = get_model(replaced["model"], weights=None, weights_backbone=None, num_classes=21)
+        save_file(network.state_dict(), replaced["weights"])
+    words[at] = yaml.safe_dump({**masker, **replaced}, sort_keys=False)
     words[words.index("-o") + 1] = str(bank)
     small = [word.replace("YOUR/FOLDER", str(images)) for word in words] + ["--size", "32"]
     cli.main(small, standalone_mode=False)
     metrics = f"evaluate.metrics=[{{metric: contextual, bank: {bank}}}]"
     place = "losses.realism" if recipe.stem.startswith("cut") else "method"
-    return [f"{place}.bank={bank}", metrics, *(f"maskers.labels.{key}={value}" for key, value in lacking.items())]
+    return [f"{place}.bank={bank}", metrics, *(f"maskers.labels.{key}={value}" for key, value in replaced.items())]
 
 
 def write_unet(file: Path) -> Path:
-    """Write weights such as recipes/segmenter.yaml leaves."""
+    """Write weights as a run of recipes/segmenter.yaml does."""
     unet = ganzoo.create("masker", "unet", width=2, depth=1)
     unet.logits(torch.rand(2, 3, 8, 8))
     save_file(unet.state_dict(), file)
@@ -182,7 +182,7 @@ def write_unet(file: Path) -> Path:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
 def test_a_shipped_recipe_runs(recipe: Path, tmp_path: Path) -> None:
-    """Two steps of each, its networks made narrow and its images small; its metrics too, but for the slow judges."""
+    """Run two steps of each, with narrow networks and small images, and its metrics but those of slow classifiers."""
     images = make_images(tmp_path / "images", masks=True)
     length = [] if recipe.stem.startswith("gatys") else ["train.steps=2"]
     overrides = [*narrow(recipe, images), *length]
@@ -193,7 +193,7 @@ def test_a_shipped_recipe_runs(recipe: Path, tmp_path: Path) -> None:
     assert (tmp_path / recipe.stem / "default/checkpoints/last/progress.json").is_file()
 
 
-def test_the_recipe_of_the_readme_is_sound(tmp_path: Path) -> None:
+def test_the_recipe_of_the_readme_is_valid(tmp_path: Path) -> None:
     *parts, masks = sorted(blocks(ROOT / "README.md", "yaml"), key=lambda text: text.startswith("maskers"))
     (tmp_path / "readme.yaml").write_text("".join(parts) + masks)
     recipe = read_recipe(tmp_path / "readme.yaml")
@@ -201,7 +201,7 @@ def test_the_recipe_of_the_readme_is_sound(tmp_path: Path) -> None:
     assert recipe.maskers["composite"].component.name == "learned"
 
 
-def test_the_masks_of_the_docs_are_sound(tmp_path: Path) -> None:
+def test_the_masks_of_the_docs_are_valid(tmp_path: Path) -> None:
     for text, name in zip(blocks(ROOT / "docs/masks.md", "yaml"), ("file", "learned"), strict=True):
         (tmp_path / "masks.yaml").write_text(text + f"base: {ROOT}/recipes/quickstart.yaml\n")
         assert read_recipe(tmp_path / "masks.yaml").maskers["composite"].component.name == name
@@ -220,13 +220,13 @@ def test_the_page_of_metrics_names_every_metric() -> None:
     assert sorted(named) == sorted(one.name for one in plugins().registry.find("metric") if one.plugin != "example")
 
 
-def test_the_metrics_of_the_docs_are_sound(tmp_path: Path) -> None:
+def test_the_metrics_of_the_docs_are_valid(tmp_path: Path) -> None:
     (text,) = blocks(ROOT / "docs/metrics.md", "yaml")
     (tmp_path / "metrics.yaml").write_text(text + f"base: {ROOT}/recipes/quickstart.yaml\n")
     assert len(read_recipe(tmp_path / "metrics.yaml").metrics) == 2
 
 
-def test_the_inheriting_recipe_of_the_docs_is_sound(tmp_path: Path) -> None:
+def test_the_inheriting_recipe_of_the_docs_is_valid(tmp_path: Path) -> None:
     (text,) = [one for one in blocks(ROOT / "docs/recipes.md", "yaml") if "base: " in one]
     (tmp_path / "over.yaml").write_text(text.replace("base: ", f"base: {ROOT}/recipes/"))
     recipe = read_recipe(tmp_path / "over.yaml")
@@ -243,7 +243,7 @@ def test_the_losses_of_the_docs_attach(tmp_path: Path) -> None:
     assert recipe.losses["smooth"].kind_options["of"] == {"image": "fake_B"}
 
 
-def test_the_table_spec_of_the_docs_is_sound(tmp_path: Path) -> None:
+def test_the_table_spec_of_the_docs_is_valid(tmp_path: Path) -> None:
     table, matrix = blocks(ROOT / "docs/benchmarks.md", "yaml")
     (tmp_path / "zebras.yaml").write_text(table.replace("../recipes", f"{ROOT}/recipes"))
     bench = read_spec(tmp_path / "zebras.yaml")
@@ -272,15 +272,15 @@ def test_the_plugin_of_the_docs_works(tmp_path: Path, monkeypatch: pytest.Monkey
         (tmp_path / name).write_text(text)
     declared = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]["entry-points"]["ganzoo"]
     monkeypatch.syspath_prepend(tmp_path)
-    found = Plugins()
-    found.load([EntryPoint(name, value, "ganzoo") for name, value in declared.items()])
-    masker = found.registry.get("masker", "left").load()(share=0.25)
+    loaded = Plugins()
+    loaded.load([EntryPoint(name, value, "ganzoo") for name, value in declared.items()])
+    masker = loaded.registry.get("masker", "left").load()(share=0.25)
     mask = masker(torch.zeros(1, 3, 4, 8), Draws([keyed(0)]))
     assert mask.shape == (1, 1, 4, 8)
     assert mask[0, 0, 0].tolist() == [1.0, 1.0] + [0.0] * 6
 
 
-def test_the_page_of_weights_lists_them_all() -> None:
+def test_the_page_of_weights_lists_all_weights() -> None:
     page = (ROOT / "docs/weights.md").read_text()
     table = re.search(r"<!-- weights table.*?-->\n(.*?)<!-- end", page, re.DOTALL)
     assert table
@@ -290,7 +290,7 @@ def test_the_page_of_weights_lists_them_all() -> None:
     assert all(len(one.sha256) == 64 for one in plugins().registry.weights.values())  # as the page says
 
 
-def test_the_list_of_weights_of_the_docs_is_sound(tmp_path: Path) -> None:
+def test_the_list_of_weights_of_the_docs_is_valid(tmp_path: Path) -> None:
     (text,) = blocks(ROOT / "docs/weights.md", "toml")
     (tmp_path / "weights.toml").write_text(text)
     (entry,) = read_manifest(tmp_path / "weights.toml")
@@ -309,15 +309,17 @@ def test_the_exported_file_of_the_docs_translates_as_the_run(tmp_path: Path) -> 
         "import sys\nassert about['recipe'] and not {'ganzoo', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, check=True)
-    with Image.open(tmp_path / "striped.png") as made:
+    with Image.open(tmp_path / "striped.png") as translated:
         expected = np.asarray(ganzoo.load(run).translate(tmp_path / "digit.png"), np.int16)
-        assert np.abs(np.asarray(made, np.int16) - expected).max() <= 1
+        assert np.abs(np.asarray(translated, np.int16) - expected).max() <= 1
     assert expected.std() > 5
 
 
-def test_the_tables_of_the_search_are_what_its_records_give() -> None:
-    done = subprocess.run([sys.executable, ROOT / "benchmarks/retrieval.py", "--check"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_the_tables_of_the_search_match_their_records() -> None:
+    result = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/retrieval.py", "--check"], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("records", sorted((ROOT / "benchmarks").glob("*.jsonl")), ids=lambda file: file.stem)
@@ -327,8 +329,8 @@ def test_records_hold_no_paths_of_a_machine(records: Path) -> None:
     assert portable([{"bank": str(records.resolve())}]) == [{"bank": records.name}]
 
 
-def test_an_edited_value_is_found(tmp_path: Path) -> None:
-    """Every table of records is compared by the same code; here the README's, with one digit changed."""
+def test_an_edited_value_is_detected(tmp_path: Path) -> None:
+    """Change one digit of the README's table; every table is checked by the same code."""
     text = (ROOT / "README.md").read_text()
     head, table = text.split("<!-- quickstart table", 1)
     spec = (ROOT / "benchmarks/quickstart.yaml").read_text().replace("../README.md", "README.md")

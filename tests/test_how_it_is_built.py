@@ -1,7 +1,8 @@
-"""docs/how_it_is_built.md: the layers are those of the code, and the two journeys name files that are run."""
+"""docs/how_it_is_built.md: its layers are those of the code, and its two journeys are the files that are run."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -14,40 +15,80 @@ from tests.ganzoo.test_layers import LAYERS
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs/how_it_is_built.md").read_text(encoding="utf-8")
 TRACE = """
-import sys, threading
+import inspect, sys, threading
 from pathlib import Path
+
+root, folder, files = Path(sys.argv[1]), Path(sys.argv[2]), set()
+
+def note(frame, event, argument):
+    code = frame.f_code  # neither the body of a module or class, nor a comprehension in it
+    if event == "call" and code.co_flags & inspect.CO_OPTIMIZED and not code.co_qualname.startswith("<"):
+        files.add(Path(code.co_filename))
+
+def print_files():
+    sys.setprofile(None), threading.setprofile(None)
+    print(*["ran " + file.relative_to(root).as_posix() for file in files if file.is_relative_to(root)], sep="\\n")
+"""
+TRAIN_ONE_STEP = """
 import ganzoo
+from ganzoo.cli import main
 from ganzoo.engine.engine import Engine
 
 class Trained(BaseException): pass
 
-files, root, step = {}, Path(sys.argv[1]), Engine.step
-
-def note(frame, event, argument):
-    if event == "call":
-        files.setdefault(frame.f_code.co_filename)
+step = Engine.step
 
 def stop(self, micros):
     step(self, micros)
     raise Trained
 
 Engine.step = stop
-sys.argv = ["ganzoo", "run", "recipes/quickstart.yaml", *sys.argv[2:]]
+sys.argv = ["ganzoo", "run", "recipes/quickstart.yaml", *sys.argv[3:], "--root", str(folder)]
 threading.setprofile(note), sys.setprofile(note)
 try:
-    from ganzoo.cli import main
     main()
 except Trained:
-    sys.setprofile(None), threading.setprofile(None)
-    inside = [Path(one) for one in files if Path(one).is_relative_to(root)]
-    print(*[one.relative_to(root).as_posix() for one in inside], sep="\\n")
+    print_files()
 """
+WRITE_A_TABLE = """
+import yaml
+from ganzoo.bench import page, runner, subprocesses
+from ganzoo.bench.spec import Places, read_spec
+from tests.support.bench_records import MARKERS, Runs
+
+rows = {"one": {"label": "One", "recipe": str(root / "recipes/quickstart.yaml")}}
+spec = {"title": "A table", "page": "page.md", "seeds": [0], "set": sys.argv[3:], "rows": rows}
+(folder / "spec.yaml").write_text(yaml.safe_dump({**spec, "columns": [{"value": "read", "label": "read"}]}))
+(folder / "page.md").write_text(MARKERS)
+subprocesses.run_command = Runs()
+threading.setprofile(note), sys.setprofile(note)
+bench, places = read_spec(folder / "spec.yaml"), Places(folder / "runs")
+runner.run(bench, places, jobs=1)
+page.settle(bench, places, check=False)
+assert "| One |" in (folder / "page.md").read_text()
+print_files()
+"""
+SMALL = ["networks.G.width=2", "networks.G.blocks=1", "networks.D.width=2", "train.batch=2"]
+SMALL += ["evaluate.every=0", "evaluate.best=null"]
+
+
+def section(kind: str, name: str) -> str:
+    match = re.search(rf"<!-- {kind}: {name} -->\n(.*?)<!-- end of {kind} -->", PAGE, re.DOTALL)
+    assert match
+    return match[1]
 
 
 def journey(name: str) -> list[str]:
-    found = re.search(rf"<!-- journey: {name} -->\n(.*?)<!-- end of journey -->", PAGE, re.DOTALL)
-    assert found
-    return re.findall(r"^\d+\. `([^`]+)`", found[1], re.MULTILINE)
+    return re.findall(r"^\d+\. `([^`]+)`", section("journey", name), re.MULTILINE)
+
+
+def trace(script: str, folder: Path, *changes: str) -> set[str]:
+    """Return the project's files of which a function was run."""
+    command = [sys.executable, "-c", TRACE + script, str(ROOT), str(folder), *SMALL, *changes]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"^ran (\S+)$", done.stdout, re.MULTILINE))
 
 
 def test_the_layers_of_the_page_are_those_of_the_test() -> None:
@@ -62,13 +103,16 @@ def test_the_layers_of_the_page_are_those_of_the_test() -> None:
 def test_the_files_of_a_journey_are_there_and_few(name: str, most: int) -> None:
     files = journey(name)
     assert 10 < len(files) == len(set(files)) <= most
-    assert [one for one in files if not (ROOT / one).is_file()] == []
+    assert [file for file in files if not (ROOT / file).is_file()] == []
 
 
-def test_every_file_to_a_trained_step_is_run(tmp_path: Path) -> None:
-    small = ["networks.G.width=2", "networks.D.width=2", "train.batch=2", "train.steps=2", "evaluate.every=0"]
-    words = [*small, "evaluate.metrics=[]", "evaluate.best=null", "--root", str(tmp_path)]
-    command = [sys.executable, "-c", TRACE, str(ROOT), *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert set(journey("trained step")) <= set(done.stdout.splitlines())
+def test_every_file_to_a_trained_step_is_run_and_no_other(tmp_path: Path) -> None:
+    listed = [*journey("trained step"), *re.findall(r"`([^`]+\.py)`", section("helpers", "trained step"))]
+    ran = trace(TRAIN_ONE_STEP, tmp_path, "train.steps=2", "evaluate.metrics=[]")
+    hooks = {file for file in ran if re.fullmatch(r"plugins/ganzoo_\w+/__init__\.py", file)}
+    assert sorted(listed) == sorted(ran - hooks)
+
+
+@pytest.mark.slow
+def test_every_file_from_a_value_to_a_table_is_run(tmp_path: Path) -> None:
+    assert set(journey("table")) <= trace(WRITE_A_TABLE, tmp_path, "train.steps=1", "evaluate.metrics=[digits]")
