@@ -25,7 +25,7 @@ from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
-from tests.support.stand_in_methods import Noise, batch_step, figures_of
+from tests.support.stand_in_methods import Noise, batch_step, values_of
 from tests.support.tiny_run import assert_same, everything, float64_run, lines, write_recipe
 
 LEARNED = {"composite": {"masker": "learned", "width": 2}}
@@ -75,7 +75,7 @@ def test_evaluation_takes_the_averaged_mask_and_training_the_mask_itself(tmp_pat
     torch.testing.assert_close(in_the_step()["composite_mask_real_A"], mine)
 
     reader = Reader(data, ImageSettings(size=12))
-    values = figures_of(engine, reader, Share(engine.method.masks))
+    values = values_of(engine, reader, Share(engine.method.masks))
     for role in ("composite", "discriminator"):
         assert values[f"{role}_AB"] == pytest.approx(float(averaged.mean()), rel=1e-6)
         assert values[f"{role}_AB"] != pytest.approx(float(mine.mean()), rel=1e-4)
