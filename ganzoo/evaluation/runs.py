@@ -16,7 +16,7 @@ from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
 from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.evaluation.records import load_for_evaluation, make_record
 from ganzoo.interfaces import Split
-from ganzoo.provenance.fingerprint import note_code
+from ganzoo.provenance.fingerprint import cache_code_checksums
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.console import Console
@@ -93,7 +93,7 @@ def open_run(recipe: Recipe) -> Evaluator:
 
     Raises GanzooError when a part of the recipe cannot be built.
     """
-    note_code(recipe)
+    cache_code_checksums(recipe)
     experiment = Experiment(recipe)
     metrics = experiment.metrics
     for metric in metrics.values():
