@@ -118,10 +118,10 @@ def test_the_same_command_again_changes_nothing(recipe: Path, tmp_path: Path) ->
 def test_check_reports_the_cost_of_an_image_unless_quick(
     recipe: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, said, err = run("check", recipe)
+    code, output, err = run("check", recipe)
     assert (code, err) == (0, "")
-    assert "\nnothing to train\nmeasured with one forward on cpu:\n  time     " in said
+    assert "\nnothing to train\nmeasured with one forward on cpu:\n  time     " in output
     monkeypatch.delattr(plugins().registry.get("method", "negative").load(), "forward")
-    code, said, err = run("check", recipe, "--quick")
+    code, output, err = run("check", recipe, "--quick")
     assert (code, err) == (0, "")
-    assert said.rstrip().endswith("nothing to train")
+    assert output.rstrip().endswith("nothing to train")
