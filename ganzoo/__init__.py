@@ -1,6 +1,6 @@
 """ganzoo: a plugin-based zoo of GANs that translate images between two domains.
 
-Importing it imports no torch; ``run``, ``load``, ``export`` and ``create`` do when they are called.
+Importing ganzoo does not import torch; its functions import torch when they are called.
 """
 
 from __future__ import annotations
@@ -43,7 +43,13 @@ def __getattr__(name: str) -> Any:
 
 
 def create(kind: str, name: str, *args: Any, **options: Any) -> Any:
-    """Make one component by name, its options checked: ``ganzoo.create("generator", "resnet", 3, 3, blocks=6)``.
+    """Build a component by name: ``ganzoo.create("generator", "resnet", 3, 3, blocks=6)``.
+
+    Args:
+        kind: such as ``generator``, ``masker`` or ``loss``.
+        name: of the component.
+        args: the constructor's positional arguments.
+        options: the component's options; their types are checked.
 
     Raises GanzooError for an unknown kind, name or option.
     """
@@ -54,13 +60,13 @@ def create(kind: str, name: str, *args: Any, **options: Any) -> Any:
 
 
 def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMasker:
-    """Build the masker that a command's user names as YAML: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
+    """Build the masker that ``text`` describes as YAML: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
 
     Args:
         text: YAML.
-        role: the role that it serves: ``input``, ``discriminator``, ``composite`` or ``labels``.
-        origin: where the text comes from, for errors: ``--masker``.
-        seed: keys its random parts.
+        role: the masker's role: ``input``, ``discriminator``, ``composite`` or ``labels``.
+        origin: source of the text, for error messages: ``--masker``.
+        seed: of random weights.
 
     Raises GanzooError with one line for each mistake.
     """
@@ -70,14 +76,14 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
 
 
 def find_network_file(run: str | PathLike[str], slot: str, *, checkpoint: str = "") -> Path:
-    """Return the file with the weights of one network of a trained run, averaged if the run averaged them.
+    """Return the file with the weights of a trained run's network; the averaged weights if the run averaged them.
 
     Args:
         run: the run's folder.
         slot: the network's name in the recipe.
-        checkpoint: as ``load``'s.
+        checkpoint: as in ``load``.
 
-    Raises GanzooError where there is no such checkpoint.
+    Raises GanzooError when there is no such checkpoint.
     """
     from pathlib import Path
 
@@ -92,15 +98,15 @@ def write_run(
     networks: Mapping[str, Mapping[str, Tensor]],
     progress: Mapping[str, Any],
 ) -> None:
-    """Write the folder of a run whose networks were trained elsewhere; ``load`` and the command line take it.
+    """Write the folder of a run whose networks were trained elsewhere; ``load`` and the command line can use it.
 
     Args:
-        folder: it is created.
-        recipe: as a recipe's YAML holds it.
+        folder: a new folder.
+        recipe: the content of a recipe file.
         networks: slot → state dict.
         progress: ``step``, and ``channels`` and ``classes`` by domain.
 
-    Raises GanzooError with every mistake of the recipe.
+    Raises GanzooError with each mistake in the recipe.
     """
     from pathlib import Path
 
@@ -114,8 +120,10 @@ def load(run: str | PathLike[str], *, checkpoint: str = "", device: str = "") ->
 
     Args:
         run: the run's folder.
-        checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if there is one, else ``last``.
-        device: a torch device; by default the accelerator, if there is one.
+        checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if it exists, else ``last``.
+        device: a torch device; by default the GPU or other accelerator, if there is one, else the CPU.
+
+    Raises GanzooError when the run or the checkpoint is missing.
     """
     from ganzoo.inference.translator import Translator
 
@@ -133,21 +141,21 @@ def export(
     check: Sequence[str | PathLike[str]] = (),
     tolerance: float = 1e-3,
 ) -> dict[str, Any]:
-    """Write one direction of a trained run to a file for use without ganzoo; return what the file says of itself.
+    """Write one direction of a trained run to a file for use without ganzoo; return the file's metadata.
 
-    The file is read again and compared with the run: ``difference`` is the largest one on [−1, 1].
+    The file is loaded again and compared with the run: ``difference`` is the largest difference of values in [−1, 1].
 
     Args:
         run: the run's folder.
         out: a file that ends in ``.onnx`` or ``.pt2`` (torch.export).
         direction: by default the method's first.
-        checkpoint: as ``load``'s.
-        size: height and width, if the file is to take no others.
-        batch: likewise how many images at once.
-        check: images and folders of them to compare on, beside random ones.
-        tolerance: the largest difference that is let through; by default an eighth of a step of 8-bit pixels.
+        checkpoint: as in ``load``.
+        size: the only height and width that the file accepts; by default any.
+        batch: the only batch size that the file accepts; by default any.
+        check: images, and folders of images, to compare on, in addition to random ones.
+        tolerance: the largest accepted difference; by default an eighth of the distance of two 8-bit pixel values.
 
-    Raises GanzooError, and leaves no file, for a run that cannot be exported and for a file that differs from it.
+    Raises GanzooError, and writes no file, when the run cannot be exported or the file differs from it.
     """
     from ganzoo.inference.export_files import export
 
@@ -176,8 +184,10 @@ def run(
         recipe: the YAML file.
         overrides: ``"key.path=value"``.
         name: the run's name; the same name resumes.
-        root: where runs are kept.
-        fresh: start again, putting an earlier run of this name aside.
+        root: folder of all runs.
+        fresh: rename the folder of an earlier run of this name and start again.
+
+    Raises GanzooError for mistakes in the recipe, and when training cannot start or continue.
     """
     from ganzoo.training.loop import train
     from ganzoo.training.run import Run

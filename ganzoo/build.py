@@ -1,4 +1,4 @@
-"""Build what a recipe describes: data, method, networks, maskers, losses, metrics, engine; every command uses it."""
+"""Build the parts of a recipe: data, method, networks, maskers, losses, metrics, engine; all commands use it."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ PROVIDED = {f"given_{plane}_{domain}": (plane, domain) for plane in ("mask", "la
 
 
 class Experiment:
-    """The objects that a recipe describes, each built when it is first asked for, after those that it needs.
+    """The parts of a recipe; each is built at first use, after the parts that it needs.
 
-    A command takes what it uses: ``translate`` the method, ``masks`` the maskers, ``evaluate`` the engine
-    and the metrics, ``check`` and ``run`` all of it.
+    A command uses the parts that it needs: ``translate`` the method, ``masks`` the maskers, ``evaluate`` the engine
+    and the metrics, ``check`` and ``run`` all parts.
 
     Args:
         recipe: a checked recipe.
         accelerator: of this process; only the engine, the losses and the sampler need it.
-        channels: channels of each domain's images, where there is no data set to ask.
-        training: also build what training alone needs: losses, and what the method prepares.
+        channels: domain → channels of its images; needed only without a data set.
+        training: also build the parts for training: the losses, after the method's ``prepare``.
 
-    Raises GanzooError, at the first use of a part, for what is missing or does not fit.
+    Raises GanzooError, at the first use of a part, when something is missing or does not fit.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Experiment:
 
     @property
     def accelerator(self) -> Accelerator:
-        """Accelerate's object of this process."""
+        """The ``Accelerator`` of this process."""
         if self._accelerator is None:
             self._accelerator = start_accelerator()
         return self._accelerator
@@ -77,7 +77,7 @@ class Experiment:
 
     @cached_property
     def method(self) -> Method:
-        """The method, with networks and maskers built and bound, and what it reads of the data set checked."""
+        """The method, bound to its networks and maskers, after a check that the data set has what it reads."""
         if self._channels is not None:
             return build_method(self.recipe, self._channels)
         method = build_method(self.recipe, self.dataset.channels)
@@ -92,12 +92,12 @@ class Experiment:
 
     @property
     def paired(self) -> bool:
-        """Whether images are read in pairs: for a method that learns from pairs, and for no other (none may leak)."""
+        """Whether images are read in pairs; only if the method learns from pairs, so that no other method sees them."""
         return self.method.paired
 
     @cached_property
     def reader(self) -> Reader:
-        """The reader of images, for a method that trains or measures."""
+        """The reader of images for training and evaluation."""
         return Reader(self.dataset, self.recipe.images, self.paired)
 
     @cached_property
@@ -116,13 +116,13 @@ class Experiment:
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole training."""
+        """The run's length in steps."""
         train = self.recipe.train
         return train.steps or train.epochs * self.sampler.steps_per_epoch
 
     @cached_property
     def losses(self) -> list[AttachedLoss]:
-        """The auxiliary losses, attached to the method, once the method is prepared; none unless ``training``."""
+        """The auxiliary losses, attached to the prepared method; empty unless ``training``."""
         if not self.training:
             return []
         self.method.prepare(self.reader)
@@ -143,38 +143,40 @@ class Experiment:
 
     @cached_property
     def sources(self) -> dict[str, Source]:
-        """What method, losses and metrics read besides recipe and data, by its place in the recipe."""
+        """Files that method, losses and metrics read besides recipe and data, by their place in the recipe."""
         return collect_sources(self.method, self.losses, self.metrics)
 
 
 def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
-    """Build the recipe's method, networks and maskers, initial weights keyed by seed and slot.
+    """Build the recipe's method, networks and maskers; initial weights depend on the seed and the slot.
 
     Args:
         recipe: a checked recipe.
-        channels: channels of each domain's images.
+        channels: domain → channels of its images.
+
+    Raises GanzooError when images of a domain are missing, or a network cannot be built.
     """
     method: Method = recipe.method.make()
     absent = {domain for slot in method.slots.values() for domain in (*slot.reads, slot.writes) if domain} - set(
         channels
     )
     if absent:
-        raise GanzooError(f"the method needs images of domain {min(absent)}, and the data set has none")
+        raise GanzooError(f"the method needs images of domain {min(absent)}, but the data set has none")
     networks: dict[str, nn.Module] = {}
     for name, part in recipe.networks.items():
         slot = method.slots[name]
-        entering = sum(channels[domain] for domain in slot.reads)
-        leaving = (channels[slot.writes],) if slot.kind == "generator" else ()
-        supplied = (entering, *leaving) if slot.kind != "masker" else ()
+        in_channels = sum(channels[domain] for domain in slot.reads)
+        out_channels = (channels[slot.writes],) if slot.kind == "generator" else ()
+        provided = (in_channels, *out_channels) if slot.kind != "masker" else ()
         with _seeded(recipe.train.seed, name):
             try:
-                networks[name] = part.make(*supplied)
+                networks[name] = part.make(*provided)
             except GanzooError as error:
                 raise GanzooError(f"networks.{name}: {error}") from None
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                raise GanzooError(f"networks.{name}: too large for the memory; make it narrower") from None
+                raise GanzooError(f"networks.{name}: too large for the memory; reduce its width") from None
     method.bind(networks, build_maskers(recipe))
     for joint, role in method.masks.joint_slots().items():
         networks[joint] = method.masks.maskers[role]
@@ -191,7 +193,7 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
 
 
 def build_maskers(recipe: Recipe) -> Roles:
-    """Make the recipe's maskers, frozen unless they learn; random parts of theirs are keyed by seed and role."""
+    """Build the recipe's maskers, frozen unless they are trained; random weights depend on the seed and the role."""
     maskers: dict[str, Masker] = {}
     for role, part in recipe.maskers.items():
         maskers[role] = build_masker(part, role, recipe.train.seed)
@@ -199,7 +201,7 @@ def build_maskers(recipe: Recipe) -> Roles:
 
 
 def build_masker(part: Part, role: str, seed: int) -> Masker:
-    """Make a masker for a role, frozen unless it learns; random parts of it are keyed by seed and role."""
+    """Build a masker for a role, frozen unless it is trained; random weights depend on the seed and the role."""
     with _seeded(seed, f"masker/{role}"):
         masker: Masker = part.make()
     return masker.eval().requires_grad_(bool(masker.trains))
@@ -207,13 +209,13 @@ def build_masker(part: Part, role: str, seed: int) -> Masker:
 
 @dataclass(frozen=True)
 class NamedMasker:
-    """A masker that a command names, as a recipe would.
+    """A masker that a user names on the command line, in the syntax of a recipe.
 
     Args:
         name: of the component.
         options: all of its options.
         masker: built and frozen.
-        transform: what is done to its masks.
+        transform: post-processing of its masks.
     """
 
     name: str
@@ -223,13 +225,13 @@ class NamedMasker:
 
 
 def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMasker:
-    """Build the masker that ``text`` names as YAML: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
+    """Build the masker that ``text`` describes as YAML: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
 
     Args:
         text: YAML.
-        role: which it serves.
-        origin: where the text comes from, for errors: ``--masker``.
-        seed: keys its random parts.
+        role: the masker's role.
+        origin: source of the text, for error messages: ``--masker``.
+        seed: of random weights.
 
     Raises GanzooError with one line for each mistake.
     """
@@ -240,11 +242,11 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
 
 
 def _train_jointly(method: Method, name: str) -> None:
-    """Give a learning masker a slot, and have the first phase that reaches the generators train it with them."""
-    turn = next((i for i, phase in enumerate(method.phases) if updates_generators(method, phase)), None)
-    if turn is None:
-        raise GanzooError(f"{name.replace('_', '.')}: it learns with the generators, and the method trains none")
-    phase = method.phases[turn]
+    """Add a slot for a jointly trained masker; the first phase that updates generators also trains the masker."""
+    index = next((i for i, phase in enumerate(method.phases) if updates_generators(method, phase)), None)
+    if index is None:
+        raise GanzooError(f"{name.replace('_', '.')}: it is trained with the generators, but the method trains none")
+    phase = method.phases[index]
     optim = replace(method.optims[phase.steps[0]], slots=(name,))
     method.slots = {**method.slots, name: Slot("masker")}
     method.optims = {**method.optims, name: optim}
@@ -253,11 +255,14 @@ def _train_jointly(method: Method, name: str) -> None:
         steps=(*phase.steps, name),
         losses=lambda step: {**phase.losses(step), **method.masks.joint_terms(step)},
     )
-    method.phases = [*method.phases[:turn], with_terms, *method.phases[turn + 1 :]]
+    method.phases = [*method.phases[:index], with_terms, *method.phases[index + 1 :]]
 
 
 def build_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, Metric]:
-    """Make the recipe's metrics, by name, and let each look at what it is to measure. Raises GanzooError."""
+    """Build the recipe's metrics, by name, bound to the method and the reader.
+
+    Raises GanzooError when a metric cannot be built or does not fit.
+    """
     metrics: list[Metric] = []
     for part in recipe.metrics:
         try:
@@ -269,54 +274,54 @@ def build_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, M
 
 
 def name_metrics(parts: Sequence[Part], metrics: Sequence[Metric]) -> dict[str, Metric]:
-    """Return metrics by their parts' names; a second one of a name is called ``name (2)``."""
-    found: dict[str, Metric] = {}
+    """Return metrics by their parts' names; a second metric of the same name is called ``name (2)``."""
+    named: dict[str, Metric] = {}
     for i, (part, metric) in enumerate(zip(parts, metrics, strict=True)):
         name = part.component.name
         before = sum(one.component.name == name for one in parts[:i])
-        found[f"{name} ({before + 1})" if before else name] = metric
-    return found
+        named[f"{name} ({before + 1})" if before else name] = metric
+    return named
 
 
 def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
-    """Look whether the data set gives what the method and the maskers read, and that not all of it is empty.
+    """Check in eight images per domain and split that the data set has the masks and labels that are read.
 
-    Eight images of each domain and split are looked at. Raises GanzooError.
+    Raises GanzooError when they are missing, or when all training masks of a domain are empty.
     """
     wanted = dict.fromkeys(method.reads, f"the method {recipe.method.component.name!r}")
     for role in method.masks.maskers:
         if "given" in method.masks.needs(role):
-            who = f"maskers.{role}: {recipe.maskers[role].component.name!r}"
-            wanted |= {f"given_{ROLES[role].provided}_{domain}": who for domain in dataset.channels}
-    for name, who in wanted.items():
+            component = f"maskers.{role}: {recipe.maskers[role].component.name!r}"
+            wanted |= {f"given_{ROLES[role].provided}_{domain}": component for domain in dataset.channels}
+    for name, component in wanted.items():
         plane, domain = PROVIDED[name]
-        looked_at = {split: _some(dataset, split, domain) for split in SPLITS}
-        for split, samples in looked_at.items():
+        samples_of = {split: _some_samples(dataset, split, domain) for split in SPLITS}
+        for split, samples in samples_of.items():
             if any(getattr(sample, plane) is None for sample in samples):
                 folder, suffix = f"{split.removesuffix('idation')}{domain}", "masks" if plane == "mask" else "labels"
                 raise GanzooError(
-                    f"{who} reads the {plane} of each image, and the data set {recipe.data.component.name!r} gives "
-                    f"none for domain {domain} in {split}; folders takes them from {folder}_{suffix} beside {folder}"
+                    f"{component} reads the {plane} of each image, but the data set {recipe.data.component.name!r} has "
+                    f"none for domain {domain} in {split}; folders reads them from {folder}_{suffix} beside {folder}"
                 )
-        planes = [getattr(sample, plane) for sample in looked_at["train"]]
+        planes = [getattr(sample, plane) for sample in samples_of["train"]]
         brightest = max(int(one.max()) for one in planes)
         if plane == "mask" and brightest < FAINTEST_MASK:
             raise GanzooError(
-                f"{who} reads masks, and those of domain {domain} are empty: the brightest value in {len(planes)} of "
-                f"them, {looked_at['train'][0].name} the first, is {brightest} of 255; foreground is 255, or any class "
-                "but 0 of a palette image"
+                f"{component} reads masks, but those of domain {domain} are empty: the largest value in {len(planes)} "
+                f"of them, from {samples_of['train'][0].name} on, is {brightest} of 255; foreground is 255, or any "
+                "class except 0 of a palette image"
             )
 
 
-def _some(dataset: Dataset, split: Split, domain: str) -> list[Sample]:
+def _some_samples(dataset: Dataset, split: Split, domain: str) -> list[Sample]:
     count = dataset.count(split, domain)
     return [dataset.sample(split, domain, i * count // min(8, count)) for i in range(min(8, count))]
 
 
 def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.device) -> list[AttachedLoss]:
-    """Make the recipe's auxiliary losses, frozen, on the device; random parts of theirs are keyed by seed and name.
+    """Build the recipe's auxiliary losses, frozen, on the device; random weights depend on the seed and the name.
 
-    Raises GanzooError for those that cannot be attached to the method.
+    Raises GanzooError for a loss that cannot be attached to the method.
     """
     attached = []
     for name, part in recipe.losses.items():
@@ -331,26 +336,26 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
 
 
 def collect_sources(method: Method, losses: Iterable[AttachedLoss], metrics: Mapping[str, Metric]) -> dict[str, Source]:
-    """Return what method, losses and metrics read besides recipe and data, by its place, or name, in the recipe."""
-    found = {f"method.{name}": one for name, one in method.sources.items()}
+    """Return the files that method, losses and metrics read besides recipe and data, by their place in the recipe."""
+    sources = {f"method.{name}": source for name, source in method.sources.items()}
     for attached in losses:
-        found |= {f"losses.{attached.name}.{name}": one for name, one in attached.loss.sources.items()}
+        sources |= {f"losses.{attached.name}.{name}": source for name, source in attached.loss.sources.items()}
     for label, metric in metrics.items():
-        found |= {f"{METRICS}.{label}.{name}": one for name, one in metric.sources.items()}
-    return found
+        sources |= {f"{METRICS}.{label}.{name}": source for name, source in metric.sources.items()}
+    return sources
 
 
 def check_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> None:
-    """Raise GanzooError when the method learns from pairs and the data set has none."""
+    """Raise GanzooError when the method learns from pairs but the data set has none."""
     if method.paired and not dataset.paired:
         raise GanzooError(
-            f"the method {recipe.method.component.name!r} learns from pairs, and the data set "
+            f"the method {recipe.method.component.name!r} learns from pairs, but the data set "
             f"{recipe.data.component.name!r} has none: use data: {{dataset: paired, …}}"
         )
 
 
 class _seeded:  # noqa: N801
-    """Seed torch for the time of a block, so that a network's weights depend on the seed and its name alone."""
+    """Seed torch inside a block, so that a network's weights depend on the seed and the network's name only."""
 
     def __init__(self, seed: int, name: str) -> None:
         self.seed = torch_seed(seed, "init", name)

@@ -1,4 +1,4 @@
-"""Errors that users meet: printed without a traceback; the class tells what can be done, and has an exit code."""
+"""Errors for users, printed without a traceback; each class has an exit code for callers that must react."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from difflib import get_close_matches
 class GanzooError(Exception):
     """An error that the user can fix: the text says where it is, what it is and what to do.
 
-    Several errors found together are joined by line breaks, one line each.
+    Several errors that are found together are joined by line breaks, one line each.
     """
 
     exit_code: int = 2
-    """What the command line exits with. docs/errors.md lists the codes."""
+    """Exit code of the command line; docs/errors.md lists the codes."""
 
 
 class SettingsChangedError(GanzooError):
-    """A run was started with other settings, so it cannot be resumed with these."""
+    """A run was started with other settings and cannot be resumed with the present ones."""
 
     exit_code = 3
 
 
 class BusyError(GanzooError):
-    """Another process is writing the same run, table, bank or download."""
+    """Another process writes the same run, table, bank or download."""
 
     exit_code = 4
 
 
 class MissingResourceError(GanzooError):
-    """Images, weights or a package are not on this machine; elsewhere the same command may work."""
+    """Images, weights or a package are missing on this machine; the same command may work on another."""
 
     exit_code = 5
 
@@ -42,7 +42,7 @@ class OutOfMemoryError(GanzooError):
 
 
 class RunInterruptedError(GanzooError):
-    """A run was asked to stop, by a signal, and saved its state: ``exit_code`` is 128 + the signal's number."""
+    """A run was stopped by a signal and saved its state; ``exit_code`` is 128 + the signal's number."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -50,13 +50,13 @@ class RunInterruptedError(GanzooError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error is torch's or Python's way of saying that there is no memory left."""
+    """Return whether an error of torch or Python means that there is not enough memory."""
     return "memory" in f"{type(error).__name__} {error}".lower()
 
 
 @contextmanager
 def catch_out_of_memory(where: str) -> Iterator[None]:
-    """Turn running out of memory within a block into a GanzooError that says where, and what helps."""
+    """Raise OutOfMemoryError, with advice, if a block runs out of memory; ``where`` starts its message."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -77,7 +77,7 @@ def prefix_errors(where: str) -> Iterator[None]:
 
 
 def suggest(word: object, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the nearest known word, or else the list of the known ones.
+    """Return `` (did you mean 'x'?)`` with the most similar known word, or else the list of known words.
 
     >>> suggest("resnt", ["resnet", "unet"])
     " (did you mean 'resnet'?)"
@@ -93,7 +93,7 @@ def suggest(word: object, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return a foreign exception as one line: its type and its text.
+    """Return an exception as one line: its type and its text.
 
     >>> one_line(KeyError("blocks"))
     "KeyError: 'blocks'"

@@ -1,4 +1,4 @@
-"""The hooks that plugins may implement."""
+"""The hooks that plugins can implement."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ hookimpl = pluggy.HookimplMarker("ganzoo")
 def ganzoo_register(registry: Registration) -> None:
     """Add components: ``registry.add("masker", "square", "my_package.square:Square")``.
 
-    Called once, when plugins are loaded. Import nothing heavy here: a ``module:name`` string is imported at first use.
+    Called once, when plugins are loaded. Do not import large packages here: a ``module:name`` string is imported at
+    first use.
     """
 
 
 @hookspec
 def ganzoo_callbacks(run: RunInfo) -> Callback | None:
-    """Return an observer of this run (start, step, evaluation, checkpoint, end), or None."""
+    """Return a callback that observes this run (start, step, evaluation, checkpoint, end), or None."""
 
 
 @hookspec
 def ganzoo_commands() -> Iterable[Command] | None:
-    """Return click commands for the command line; a ``click.Group`` holds several under one name.
+    """Return click commands for the command line; a ``click.Group`` combines several under one name.
 
-    Called when all commands are listed, or when a command is called that is not ganzoo's own. Import nothing heavy
-    here: let each command import what it needs when it runs.
+    Called when all commands are listed, or when a command is called that is not ganzoo's own. Do not import large
+    packages here: each command should import them when it runs.
     """

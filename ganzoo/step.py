@@ -1,4 +1,4 @@
-"""The named tensors of one training step, and its keyed draws."""
+"""The named tensors of one training step and its random draws; methods, losses and metrics read it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ganzoo.randomness import Draws, keyed, torch_seed
 
 
 class Step(dict[str, Tensor]):
-    """What one micro-batch brings in (``real_A``, ``given_mask_A``, …) and what the method makes of it (``fake_B``, …).
+    """The tensors of a micro-batch (``real_A``, ``given_mask_A``, …) and those that the method adds (``fake_B``, …).
 
     Args:
         tensors: the batch, images (B, C, H, W) in [−1, 1] on the device.
         seed: the run's seed.
         index: the global step, counted from 0.
-        samples: for each row, its index among all samples of the run; it keys the draws.
+        samples: for each row, its index among all samples of the run; random draws depend on it.
         positions: for each row, its place in the global batch (over processes and accumulation).
-        progress: the share of the run that is done, 0 … 1: what ramps read.
-        epoch: passes over the data that are done.
+        progress: the finished share of the run, 0 … 1, for settings that change during training.
+        epoch: number of finished passes over the data.
         training: False for sample grids, metrics and translation.
         classes: domain → number of classes, where images are one-hot label maps.
 
@@ -56,21 +56,21 @@ class Step(dict[str, Tensor]):
         self.training = training
         self.classes = dict(classes)
         self.phase = ""
-        """The phase whose losses are being computed: draws that differ between phases put it into their purpose."""
+        """The phase whose losses are computed; a purpose that contains it gives each phase other random draws."""
 
     def __missing__(self, name: str) -> Tensor:
         raise KeyError(f"no tensor {name!r} in this step{suggest(name, self)}")
 
     def rng(self, purpose: str) -> Draws:
-        """Return draws for each sample, keyed by seed, step, sample and purpose: ask twice, get the same."""
+        """Return draws for each sample, keyed by seed, step, sample and purpose; equal keys give equal draws."""
         return Draws([keyed(self.seed, self.index, sample, purpose) for sample in self.samples])
 
     def common_rng(self, purpose: str) -> np.random.Generator:
-        """Return one generator for the whole global batch, equal on every process."""
+        """Return one generator for the whole global batch, equal on all processes."""
         return keyed(self.seed, self.index, "all", purpose)
 
     def torch_seeds(self, purpose: str) -> list[int]:
-        """Return a seed for each sample, for modules that draw by themselves, such as dropout."""
+        """Return a seed for each sample, for modules that draw random numbers themselves, such as dropout."""
         return [torch_seed(self.seed, self.index, sample, purpose) for sample in self.samples]
 
     def _with(self, tensors: dict[str, Tensor]) -> Step:
@@ -89,17 +89,17 @@ class Step(dict[str, Tensor]):
         return copy
 
     def detached(self) -> Step:
-        """Return the same step without the graph: nothing read from it reaches the networks that made it."""
+        """Return the step with detached tensors: no gradient flows from them to the networks that computed them."""
         return self._with({name: tensor.detach() for name, tensor in self.items()})
 
     def inputs(self) -> Step:
-        """Return the step as it came from the data, without what a method made of it."""
+        """Return the step with the tensors of the data only, without those that a method added."""
         return self._with({name: self[name] for name in self.batch})
 
     def halve(self) -> Step:
-        """Keep the first of every two samples, and return a step of the second ones.
+        """Keep the first of every two samples in this step, and return a step with the second ones.
 
-        So each process splits its batch as one process would split them all, where the batch is an even number.
+        If the batch size is even, several processes split their batches as one process would split all of them.
         """
         others = self._with({name: tensor[1::2] for name, tensor in self.items()})
         self.update({name: tensor[::2] for name, tensor in self.items()})
@@ -115,5 +115,5 @@ def zeros_step(channels: dict[str, int], size: int, batch: int = 1) -> Step:
 
 
 def batch_tensors() -> list[str]:
-    """Return the names of the tensors that a batch may bring, whatever the method."""
+    """Return the names of all tensors that a batch may have, for any method."""
     return [f"{name}_{domain}" for name in ("real", "given_mask", "given_labels", "true") for domain in ("A", "B")]

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: one thread a process, no cache or configuration from the user's home."""
+"""Fixtures for all tests: one thread per process, no cache or configuration from the user's home folder."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.published_weights import Published
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
-    torch.set_num_threads(1)  # tiny tensors: more threads only wait for one another
+    torch.set_num_threads(1)  # tiny tensors: more threads would only wait for each other
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep judges and weights of a test session in a folder of its own."""
+    """Give the test session its own cache folder, for classifiers and weights."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANZOO_CACHE", str(folder))
@@ -32,19 +32,19 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
-    """Return where stand-ins for published weights are put; there is no connection."""
+    """Return a store for replacements of published weights; nothing is downloaded."""
     return Published(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return the command line, called in this process."""
+    """Return a function that calls the command line in this process: exit code, stdout, stderr."""
 
     def call(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, words)])
         with pytest.raises(SystemExit) as exit_:
             main()
-        said = capsys.readouterr()
-        return int(exit_.value.code or 0), said.out, said.err
+        output = capsys.readouterr()
+        return int(exit_.value.code or 0), output.out, output.err
 
     return call

@@ -1,4 +1,4 @@
-"""On a GPU (make test-gpu): every precision trains, resumes and translates; nowhere else can fp16 be shown."""
+"""Tests on a GPU (make test-gpu): each precision trains, resumes and translates; fp16 runs on no other device."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_a_run_trains_resumes_and_translates(tmp_path: Path, precision: Any) -> 
     values = ganzoo.run(recipe, f"train.precision={precision}", "train.steps=30", root=tmp_path)
     assert all(np.isfinite(value) for value in values.values())
     ganzoo.run(recipe, f"train.precision={precision}", "train.steps=40", root=tmp_path)
-    kept = everything(tmp_path / "tiny/default/checkpoints/last")
-    weights = [np.frombuffer(kept[name], np.float32) for name in kept if name.startswith("networks")]
+    saved = everything(tmp_path / "tiny/default/checkpoints/last")
+    weights = [np.frombuffer(saved[name], np.float32) for name in saved if name.startswith("networks")]
     assert all(np.isfinite(value).all() for value in weights)
     translator = ganzoo.load(tmp_path / "tiny/default")
     assert translator.device.type == "cuda"
@@ -34,8 +34,8 @@ def test_a_run_trains_resumes_and_translates(tmp_path: Path, precision: Any) -> 
         assert translator.translate(image).size == image.size
 
 
-def test_it_learns_what_the_cpu_learns(tmp_path: Path) -> None:
-    """The same draws on either device: after a few steps the weights agree but for rounding."""
+def test_training_on_the_gpu_equals_training_on_the_cpu(tmp_path: Path) -> None:
+    """Random draws are the same on both devices: after a few steps the weights differ by rounding alone."""
     from accelerate import Accelerator
     from torch import nn
 

@@ -127,7 +127,7 @@ def refusal(name: str, index: int, role: str, method: str) -> str:
     if name == "learned" and "threshold" in use:
         return "no gradient passes a threshold"
     if name == "learned" and role == "composite" and method in UNTRAINED:
-        return "it learns with the generators, and the method trains none"
+        return "it is trained with the generators, but the method trains none"
     if name == "learned" and role != "composite":
         return "'learned' is trained with the generators"
     if name == "shared" and use["role"] not in (role, *required_by(method)):

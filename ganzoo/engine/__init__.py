@@ -1,1 +1,1 @@
-"""Train steps: phases, gradients, precision, averages, processes, checkpoints."""
+"""Training steps: phases, gradients, precision, weight averages, processes, checkpoints."""

@@ -1,4 +1,4 @@
-"""An auxiliary loss as a recipe attaches it to a method; the engine adds it to its phase."""
+"""An auxiliary loss attached to a method by a recipe; the engine adds it to the losses of a phase."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from ganzoo.step import Step
 
 @dataclass(frozen=True)
 class AttachedLoss:
-    """An auxiliary loss with the tensors it reads, its weight and its phase."""
+    """An auxiliary loss with the tensors it reads, its weight and its phase.
+
+    Args:
+        name: of the term, in the recipe and in logs.
+        loss: frozen, on the engine's device.
+        of: argument of the loss → name of a tensor of the step.
+        weight: factor of the term.
+        phase: name of the phase that the term is added to.
+    """
 
     name: str
     loss: Loss
@@ -25,14 +33,22 @@ class AttachedLoss:
     phase: str
 
     def term(self, step: Step, others: Mapping[str, Tensor], masks: Roles) -> Tensor:
-        """Return the weighted term, in float32 whatever the autocast. Raises GanzooError when it cannot be formed."""
+        """Return the weighted term, a scalar computed in float32 even under autocast.
+
+        Args:
+            step: has the tensors.
+            others: the phase's other terms by name.
+            masks: compute a mask when the loss reads it.
+
+        Raises GanzooError for a term name that is in use, and for a tensor that the step does not have.
+        """
         if self.name in others:
             raise GanzooError(f"losses.{self.name}: the method has a term of this name; choose another")
         inputs = {}
         for key, name in self.of.items():
             tensor = masks.read(step, name)
             if tensor is None:
-                raise GanzooError(f"losses.{self.name}: there is no tensor {name!r} here{suggest(name, step)}")
+                raise GanzooError(f"losses.{self.name}: there is no tensor {name!r} in this step{suggest(name, step)}")
             inputs[key] = tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
         device = next(iter(inputs.values())).device if inputs else torch.device("cpu")
         with torch.autocast(device.type, enabled=False):

@@ -1,11 +1,11 @@
-"""Checkpoints: safetensors and JSON, written aside and renamed, so that a kill at any moment leaves the last one whole.
+"""Save and load checkpoints: a new one replaces the old one by a rename, so a killed process leaves a complete one.
 
 A checkpoint is a folder:
-    networks/<slot>.safetensors     one file a network
+    networks/<slot>.safetensors     one file per network
     average/<slot>.safetensors      the moving averages, if any
     optimizers.safetensors          <optim>/<parameter>/<key>
-    process-<rank>.safetensors      what the method keeps (pools, …) and the running sums of the log
-    progress.json                   step, best figure, loss scale
+    process-<rank>.safetensors      the method's state (image pools, …) and the running sums of the log
+    progress.json                   step, best metric value, loss scale
 """
 
 from __future__ import annotations
@@ -31,44 +31,51 @@ PROGRESS = "progress.json"
 
 
 def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
-    """Write a checkpoint to ``folder``, replacing the one that is there only once the new one is whole.
+    """Write a checkpoint to ``folder``; it replaces an existing one only when it is complete.
 
-    Every process calls this. Raises GanzooError when the disk is full or not writable; the old one then stands.
+    Every process must call this. Raises GanzooError when the disk is full or not writable; the old checkpoint is then
+    unchanged.
+
+    Args:
+        folder: of the checkpoint, such as ``RUN/checkpoints/last``.
+        engine: has the networks, the optimizers and the method.
+        progress: fields of progress.json.
+        sums: running sums of the log, by name.
     """
     accelerator = engine.accelerator
     new = sibling_path(folder, "new")
-    trouble = ""
+    problem = ""
     try:
         if accelerator.is_main_process:
             shutil.rmtree(new, ignore_errors=True)
             for part in ("networks", "average"):
                 (new / part).mkdir(parents=True)
     except OSError as error:
-        trouble = error.strerror or str(error)
-    accelerator.wait_for_everyone()  # whatever went wrong: the others wait here
+        problem = error.strerror or str(error)
+    accelerator.wait_for_everyone()  # also after a problem: the other processes wait here
     try:
-        kept = {f"method/{name}": tensor for name, tensor in engine.method.state_dict().items()}
-        kept |= {f"sums/{name}": tensor for name, tensor in sums.items()}
-        if not trouble:
-            _write(new / f"process-{accelerator.process_index}.safetensors", kept)
-        if accelerator.is_main_process and not trouble:
+        state = {f"method/{name}": tensor for name, tensor in engine.method.state_dict().items()}
+        state |= {f"sums/{name}": tensor for name, tensor in sums.items()}
+        if not problem:
+            _write(new / f"process-{accelerator.process_index}.safetensors", state)
+        if accelerator.is_main_process and not problem:
             _write_shared(new, engine, progress)
     except (OSError, SafetensorError) as error:
-        trouble = getattr(error, "strerror", None) or str(error)
-    failed = bool(trouble)
+        problem = getattr(error, "strerror", None) or str(error)
+    failed = bool(problem)
     if not any_process(accelerator, failed):
         try:
             if accelerator.is_main_process:
                 replace_folder(folder, PROGRESS)
         except OSError as error:
-            trouble = error.strerror or str(error)
-    if any_process(accelerator, bool(trouble)):
+            problem = error.strerror or str(error)
+    if any_process(accelerator, bool(problem)):
         if accelerator.is_main_process:
             shutil.rmtree(new, ignore_errors=True)
-        before = "the one before it is whole; " if find_checkpoint(folder) else ""
+        before = "the previous one is complete; " if find_checkpoint(folder) else ""
         raise GanzooError(
-            f"{folder}: the checkpoint cannot be written: {trouble or 'another process failed'}; {before}make room, "
-            "then give the same command again to go on"
+            f"{folder}: the checkpoint cannot be written: {problem or 'another process failed'}; {before}make room, "
+            "then run the same command again to resume"
         )
 
 
@@ -91,7 +98,10 @@ def _write_shared(new: Path, engine: Engine, progress: Mapping[str, Any]) -> Non
 
 
 def load_checkpoint(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Bring networks, optimizers, averages and the method's state back; return progress and the log's sums."""
+    """Load networks, optimizers, averages and the method's state; return progress and the running sums of the log.
+
+    Raises GanzooError when a file is missing, damaged or of another architecture.
+    """
     progress = read_progress(folder)
     load_weights(folder, engine)
     flat = _read(folder / "optimizers.safetensors")
@@ -103,9 +113,9 @@ def load_checkpoint(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[
                 state.setdefault(int(index), {})[entry] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     engine.scale.load_state_dict(progress["scale"])
-    kept = _read(folder / f"process-{engine.accelerator.process_index}.safetensors")
+    saved = _read(folder / f"process-{engine.accelerator.process_index}.safetensors")
     parts: dict[str, dict[str, Tensor]] = {"method": {}, "sums": {}}
-    for key, tensor in kept.items():
+    for key, tensor in saved.items():
         part, _, name = key.partition("/")
         parts[part][name] = tensor.to(engine.device)
     engine.method.load_state_dict(parts["method"])
@@ -113,7 +123,7 @@ def load_checkpoint(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[
 
 
 def load_weights(folder: Path, engine: Engine) -> None:
-    """Bring the networks and their averages back, and nothing else."""
+    """Load the weights of the networks and of their averages only."""
     for name, network in engine.networks.items():
         load_network(network, folder / "networks" / f"{name}.safetensors")
     if engine.average:
@@ -122,11 +132,11 @@ def load_weights(folder: Path, engine: Engine) -> None:
 
 
 def read_progress(folder: Path) -> dict[str, Any]:
-    """Return a checkpoint's progress.json. Raises GanzooError when the folder is none."""
+    """Return the fields of a checkpoint's progress.json. Raises GanzooError when the folder has no readable one."""
     try:
         return dict(json.loads((folder / PROGRESS).read_text()))
     except (OSError, ValueError):
-        raise GanzooError(f"{folder}: no checkpoint is there, or it is damaged") from None
+        raise GanzooError(f"{folder}: not a checkpoint, or a damaged one") from None
 
 
 def load_network(network: nn.Module, file: Path) -> None:
@@ -134,44 +144,44 @@ def load_network(network: nn.Module, file: Path) -> None:
     weights = _read(file)
     own = network.state_dict()
     for name in [*own, *weights]:
-        ours, theirs = own.get(name), weights.get(name)
-        if ours is None or theirs is None or ours.shape != theirs.shape:
+        expected, saved = own.get(name), weights.get(name)
+        if expected is None or saved is None or expected.shape != saved.shape:
             raise GanzooError(
-                f"{file}: weights of another architecture: {name} is {_shape(theirs)} there and {_shape(ours)} here; "
-                "use the recipe that they were trained with"
+                f"{file}: weights of another architecture: {name} is {_shape(saved)} in the file and "
+                f"{_shape(expected)} in the network; use the recipe that they were trained with"
             )
     network.load_state_dict(weights)
 
 
 def find_checkpoint(folder: Path) -> Path | None:
-    """Return the folder that holds a checkpoint just now, or None."""
+    """Return the folder that has the complete checkpoint at this moment, or None."""
     return find_complete(folder, PROGRESS)
 
 
 def select_checkpoint(run: Path, name: str = "") -> Path:
-    """Return the folder of a run's checkpoint: ``name``, or by default ``best`` if there is one, else ``last``.
+    """Return the folder of a run's checkpoint: ``name``, or by default ``best`` if it exists, else ``last``.
 
-    Raises GanzooError, with the checkpoints that there are, where it is missing.
+    Raises GanzooError, with the names of the available checkpoints, when it is missing.
     """
     folder = run / "checkpoints"
-    for one in [name] if name else ["best", "last"]:
-        found = find_checkpoint(folder / one)
-        if found:
-            return found
-    there = sorted(one.name for one in folder.glob("*") if (one / PROGRESS).is_file())
+    for candidate in [name] if name else ["best", "last"]:
+        checkpoint = find_checkpoint(folder / candidate)
+        if checkpoint:
+            return checkpoint
+    available = sorted(one.name for one in folder.glob("*") if (one / PROGRESS).is_file())
     raise GanzooError(
-        f"{folder}: there is no checkpoint {name or 'yet'}; there are: {', '.join(there) or 'none, train first'}"
+        f"{folder}: there is no checkpoint {name or 'yet'}; there are: {', '.join(available) or 'none, train first'}"
     )
 
 
 def network_file(checkpoint: Path, slot: str) -> Path:
-    """Return the file with a network's weights, the averaged ones where the run averaged them."""
+    """Return the file with a network's weights; the averaged weights if the run averaged them."""
     averaged = checkpoint / "average" / f"{slot}.safetensors"
     return averaged if averaged.is_file() else checkpoint / "networks" / f"{slot}.safetensors"
 
 
 def repair_checkpoint(folder: Path) -> Path | None:
-    """Undo a replacement that was cut short; return the checkpoint, or None. For the run that owns the folder."""
+    """Undo an interrupted replacement; return the checkpoint's folder, or None. Only the run that trains calls this."""
     return repair_replacement(folder, PROGRESS)
 
 

@@ -1,4 +1,4 @@
-"""Start Accelerate, and refuse the ways of launching that would quietly train something else."""
+"""Start Accelerate for a run; refuse launches that would silently train something else."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from ganzoo.errors import GanzooError
 def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelerator:
     """Return the Accelerator of this process.
 
-    Raises GanzooError when the launcher asked for several processes and Accelerate sees another number, and under
-    FSDP or DeepSpeed.
+    Args:
+        trackers: names of Accelerate's trackers, such as ``tensorboard``.
+        folder: where trackers write.
+
+    Raises GanzooError when the launcher and Accelerate have different numbers of processes, and for FSDP and
+    DeepSpeed.
     """
     _refuse_single_launch()
     with_gpu = torch.accelerator.is_available() and not _asked_for_cpu()
-    # Without cpu=True two processes on a machine without a GPU would both believe that they are alone.
+    # Without cpu=True two processes on a machine without a GPU would each run as if it were the only one.
     accelerator = Accelerator(cpu=not with_gpu, log_with=list(trackers) or None, project_dir=folder)
     if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") not in ("no", ""):
         raise GanzooError(
-            "accelerate launch --mixed_precision is not read: a recipe says its precision, train.precision=bf16 or fp16"
+            "accelerate launch --mixed_precision has no effect: set the recipe's train.precision to bf16 or fp16"
         )
     expected = int(os.environ.get("WORLD_SIZE", "1"))
     if expected != accelerator.num_processes:
@@ -41,13 +45,13 @@ def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None)
 
 
 def close_process_group() -> None:
-    """Close the connections to the other processes: left open, their threads can abort a process that exits."""
+    """Close the connections to the other processes: if they stay open, their threads can abort a process at exit."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
 def any_process(accelerator: Accelerator, flag: bool) -> bool:
-    """Return whether a flag is up on any process; every process must ask."""
+    """Return whether the flag is true on any process. Every process must call this."""
     if accelerator.num_processes == 1:
         return flag
     return bool(accelerator.reduce(torch.tensor([float(flag)], device=accelerator.device), "sum").item())
@@ -58,19 +62,19 @@ def _asked_for_cpu() -> bool:
 
 
 def _refuse_single_launch() -> None:
-    """Detect ``accelerate launch --cpu --num_processes 2``, which starts ONE process and says nothing."""
+    """Detect ``accelerate launch --cpu --num_processes 2``, which starts one process without a warning."""
     if "WORLD_SIZE" in os.environ:
         return
-    asked = launched_processes(_parent_command())
-    if asked > 1:
+    requested = launched_processes(_parent_command())
+    if requested > 1:
         raise GanzooError(
-            f"accelerate launch was asked for {asked} processes but started only this one, as it does on CPUs; "
-            f"type: torchrun --nproc_per_node {asked} -m ganzoo run …"
+            f"{requested} processes were requested, but accelerate launch started only this one, as it does on CPUs; "
+            f"type: torchrun --nproc_per_node {requested} -m ganzoo run …"
         )
 
 
 def launched_processes(command: list[str]) -> int:
-    """Return how many processes an ``accelerate launch`` command line asks for; 1 when it is none, or does not say.
+    """Return the number of processes that an ``accelerate launch`` command line requests; 1 for any other command.
 
     >>> launched_processes(["python", "/bin/accelerate", "launch", "--cpu", "--num_processes", "2", "ganzoo"])
     2
@@ -96,7 +100,10 @@ def _parent_command() -> list[str]:
 
 
 def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.Module:
-    """Make batch norms see the whole batch when it is spread over processes; on CPUs torch cannot, so refuse."""
+    """Return the network with batch norms that normalize over the batches of all processes together.
+
+    Raises GanzooError for several CPU processes, which torch does not support.
+    """
     if accelerator.num_processes == 1 or not any(
         isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()
     ):

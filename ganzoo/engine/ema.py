@@ -10,11 +10,11 @@ from torch import nn
 
 
 class Averaged:
-    """Averaged copies of networks: w̄ ← decay·w̄ + (1 − decay)·w after each step; buffers are copied as they are.
+    """Averaged copies of networks: w̄ ← decay·w̄ + (1 − decay)·w after each step; buffers are copied unchanged.
 
     Args:
         networks: name → the network that is trained.
-        decay: 0.999, say; 0 would copy the weights.
+        decay: 0 … 1, for example 0.999; 0 copies the weights.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
@@ -24,9 +24,9 @@ class Averaged:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take the sources' weights in."""
+        """Update the averages from the current weights."""
         for name, source in self.sources.items():
             average = self.networks[name]
             torch._foreach_lerp_(list(average.parameters()), list(source.parameters()), 1 - self.decay)
-            for kept, new in zip(average.buffers(), source.buffers(), strict=True):
-                kept.copy_(new)  # running means and counts are averages already
+            for averaged, current in zip(average.buffers(), source.buffers(), strict=True):
+                averaged.copy_(current)  # running means and counts are averages already

@@ -1,7 +1,7 @@
-"""One step: phases in their order, gradients averaged in one place, steps that are not finite skipped.
+"""The engine: run a training step phase by phase, average gradients over processes, skip steps that are not finite.
 
-Networks are placed but not wrapped: DDP does not see ``module.encode()``, and reduces only the first of two forwards.
-Instead each phase's gradients are averaged over processes in one flat reduction, whatever the method did.
+Networks are moved to the device but not wrapped: DDP does not see ``module.encode()``, and reduces only the first of
+two forwards. Instead each phase's gradients are averaged over processes in one flat reduction, for any method.
 """
 
 from __future__ import annotations
@@ -33,12 +33,14 @@ class Engine:
     """Runs a method's phases.
 
     Args:
-        method: bound, its networks on any device; they are moved.
+        method: bound to its networks, which are moved to the accelerator's device.
         accelerator: of this process.
         losses: the recipe's auxiliary losses, each added to its phase.
         lr: base learning rate.
         precision: ``fp32``, ``bf16`` or ``fp16``.
-        ema: decay of the moving average of all networks but discriminators, 0 for none.
+        ema: decay of the moving average of all networks except discriminators; 0 for none.
+
+    Raises GanzooError for fp16 without a GPU.
     """
 
     def __init__(
@@ -66,14 +68,14 @@ class Engine:
         for masker in method.masks.maskers.values():
             masker.to(self.device)
         self.attached: dict[str, list[AttachedLoss]] = {phase.name: [] for phase in method.phases}
-        for one in losses:
-            self.attached[one.phase].append(one)
+        for loss in losses:
+            self.attached[loss.phase].append(loss)
         self._share_initial_weights()
         self.optims = dict(method.optims)
         self.optimizers = {name: self._optimizer(optim) for name, optim in self.optims.items()}
         self.scale = LossScale(self.device, enabled=precision == "fp16")
-        kept = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}
-        self.average = Averaged(kept, ema) if ema else None
+        averaged = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}
+        self.average = Averaged(averaged, ema) if ema else None
 
     def _share_initial_weights(self) -> None:
         if self.accelerator.num_processes > 1:
@@ -82,12 +84,12 @@ class Engine:
                     tensor.data.copy_(broadcast(tensor.data))
 
     def _optimizer(self, optim: Optim) -> torch.optim.Optimizer:
-        # A parameter that two networks share is stepped once.
+        # A parameter that two networks share must be stepped once only.
         parameters = list(dict.fromkeys(p for slot in optim.slots for p in self.trainable[slot]))
         options: dict[str, Any] = {"lr": self.lr * optim.lr, **optim.options}
-        # Adam's fused forms skip a step on the device; SGD's leaves its momentum unset when that is the first one.
+        # Fused Adam can skip a step on the device. Fused SGD leaves its momentum unset if the first step is skipped.
         if optim.optimizer in (torch.optim.Adam, torch.optim.AdamW):
-            with suppress(RuntimeError):  # not on this device
+            with suppress(RuntimeError):  # no fused form for this device
                 return optim.optimizer(parameters, **{**options, "fused": True})
         return optim.optimizer(parameters, **options)
 
@@ -98,23 +100,23 @@ class Engine:
                 group["lr"] = self.lr * self.optims[name].lr * factor
 
     def autocast(self) -> torch.autocast:
-        """Return the context in which networks run."""
+        """Return the autocast context of the run's precision, in which networks run."""
         return torch.autocast(self.device.type, DTYPES.get(self.precision), enabled=self.precision in DTYPES)
 
     def step(self, micros: Sequence[Step]) -> tuple[dict[str, Tensor], Tensor]:
         """Run one training step over its micro-batches, phase by phase.
 
         Returns:
-            The terms' values, ``phase/term`` → scalar on the device, and for each phase that was due whether it was
-            not finite (float, 1 or 0), in the order of ``due(index)``. Nothing is read back to the host here.
+            The values of the loss terms, ``phase/term`` → scalar on the device; and a flag (1.0 or 0.0) for each phase
+            of ``due(index)``, in that order: 1 if the phase was not finite. Nothing is read back to the host here.
         """
         due = self.due(micros[0].index)
-        forwards = [_Forward(self, micro, i, alone=len(micros) == 1) for i, micro in enumerate(micros)]
+        forwards = [_Forward(self, micro, i, single=len(micros) == 1) for i, micro in enumerate(micros)]
         buffers = [b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()]
         before = [buffer.clone() for buffer in buffers]
         report: dict[str, Tensor] = {}
         flags: list[Tensor] = []
-        taken: list[Gradients] = []
+        pending: list[Gradients] = []
         for turn, phase in enumerate(due):
             graph_wanted = any(later.forward == "shared" for later in due[turn + 1 :])
             trained = {slot for name in phase.steps for slot in self.optims[name].slots}
@@ -127,27 +129,27 @@ class Engine:
                     terms = self._terms(phase, step)
                 values = torch.stack([term.float() for term in terms.values()])
                 total = values.sum() / len(forwards)
-                keep = graph_wanted and forward.alone
-                (total * self.scale.scale).backward(retain_graph=keep and phase.forward == "shared")
-                if not keep:
+                keep_graph = graph_wanted and forward.single
+                (total * self.scale.scale).backward(retain_graph=keep_graph and phase.forward == "shared")
+                if not keep_graph:
                     forward.drop_graph()
                 for name, value in zip(terms, values.detach(), strict=True):
                     key = f"{phase.name}/{name}"
                     report[key] = report.get(key, 0) + value / len(forwards)
-            gradients, flag = self._take(phase, report)
-            taken.append(gradients)
+            gradients, flag = self._collect_gradients(phase, report)
+            pending.append(gradients)
             flags.append(flag)
             if not phase.defer_step or phase is due[-1]:
-                for one in taken:
-                    one.step()
-                taken.clear()
+                for held in pending:
+                    held.step()
+                pending.clear()
         self._freeze_all_but(set(self.networks))
-        verdict = torch.stack(flags) if flags else torch.zeros(0, device=self.device)
+        not_finite = torch.stack(flags) if flags else torch.zeros(0, device=self.device)
         for buffer, old in zip(buffers, before, strict=True):  # a running mean never recovers from a NaN
-            buffer.copy_(torch.where(verdict.sum() > 0, old, buffer))
+            buffer.copy_(torch.where(not_finite.sum() > 0, old, buffer))
         if self.average:
             self.average.update()
-        return report, verdict
+        return report, not_finite
 
     def due(self, index: int) -> list[Phase]:
         """Return the phases that run in a step."""
@@ -155,70 +157,74 @@ class Engine:
 
     @property
     def cycle(self) -> int:
-        """Steps after which the phases that are due come round again."""
+        """Number of steps after which the sequence of due phases repeats."""
         return lcm(*(phase.every for phase in self.method.phases))
 
     def _terms(self, phase: Phase, step: Step) -> dict[str, Tensor]:
         terms = dict(phase.losses(step))
         if not terms and not self.attached[phase.name]:
-            raise GanzooError(f"the phase {phase.name!r} has no loss terms: every one is switched off")
-        for one in self.attached[phase.name]:
-            terms[one.name] = one.term(step, terms, self.method.masks)
+            raise GanzooError(f"the phase {phase.name!r} has no loss terms: all of them are switched off")
+        for attached in self.attached[phase.name]:
+            terms[attached.name] = attached.term(step, terms, self.method.masks)
         return terms
 
-    def _take(self, phase: Phase, report: Mapping[str, Tensor]) -> tuple[Gradients, Tensor]:
-        """Take the phase's gradients away: averaged, unscaled, clipped; and 1 when they were not finite, else 0."""
+    def _collect_gradients(self, phase: Phase, report: Mapping[str, Tensor]) -> tuple[Gradients, Tensor]:
+        """Remove a phase's gradients from its parameters, average, unscale and clip them.
+
+        Returns:
+            The gradients, and a scalar: 1 if they or a loss were not finite, else 0.
+        """
         optimizers = [(self.optims[name].clip, self.optimizers[name]) for name in phase.steps]
         loss = torch.stack([value for name, value in report.items() if name.startswith(f"{phase.name}/")]).sum()
         if self.accelerator.num_processes > 1:
-            loss = self._average([p for _, one in optimizers for p in parameters_of(one)], loss)
+            loss = self._average([p for _, optimizer in optimizers for p in parameters_of(optimizer)], loss)
         bad = (~torch.isfinite(loss)).float()
         overflow = torch.zeros_like(bad)
-        taken = []
+        collected = []
         for clip, optimizer in optimizers:
-            found = {p: p.grad for p in parameters_of(optimizer) if p.grad is not None}
-            if not found:
+            by_parameter = {p: p.grad for p in parameters_of(optimizer) if p.grad is not None}
+            if not by_parameter:
                 continue
-            gradients = list(found.values())
+            gradients = list(by_parameter.values())
             if self.scale.enabled:
                 torch._foreach_div_(gradients, self.scale.scale)
             norm = torch.nn.utils.get_total_norm(gradients)
             overflow = torch.maximum(overflow, (~torch.isfinite(norm)).float())
             if clip is not None:
-                torch.nn.utils.clip_grads_with_norm_(list(found), clip, norm)
+                torch.nn.utils.clip_grads_with_norm_(list(by_parameter), clip, norm)
             optimizer.zero_grad(set_to_none=True)
-            taken.append((optimizer, found))
-        return Gradients(taken, torch.maximum(bad, overflow)), torch.maximum(bad, self.scale.update(overflow))
+            collected.append((optimizer, by_parameter))
+        return Gradients(collected, torch.maximum(bad, overflow)), torch.maximum(bad, self.scale.update(overflow))
 
     def _average(self, parameters: list[nn.Parameter], loss: Tensor) -> Tensor:
-        """Average gradients and loss over the processes in one reduction, so that all come to one verdict.
+        """Average gradients and loss over the processes in one reduction, so that all processes decide the same.
 
-        A parameter may have a gradient on some processes only (a term that found nothing): elsewhere it counts as 0.
+        A parameter may have a gradient on some processes only (its term had no input on the others): there it counts as 0.
         """
         kind = {"dtype": parameters[0].dtype if parameters else loss.dtype, "device": self.device}
-        there = torch.tensor([float(p.grad is not None) for p in parameters], **kind)
+        available = torch.tensor([float(p.grad is not None) for p in parameters], **kind)
         flat = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        joined = torch.cat([*(one.reshape(-1) for one in flat), there, loss.reshape(1).to(there.dtype)])
+        joined = torch.cat([*(one.reshape(-1) for one in flat), available, loss.reshape(1).to(available.dtype)])
         joined = self.accelerator.reduce(joined, "mean")
-        *pieces, there, loss = joined.split([*(p.numel() for p in parameters), len(parameters), 1])
-        lacking = any(p.grad is None for p in parameters)
-        anywhere = (there > 0).tolist() if lacking else [True] * len(parameters)
-        for parameter, piece, wanted in zip(parameters, pieces, anywhere, strict=True):
-            parameter.grad = piece.view_as(parameter) if wanted else None
+        *pieces, available, loss = joined.split([*(p.numel() for p in parameters), len(parameters), 1])
+        some_missing = any(p.grad is None for p in parameters)
+        available_anywhere = (available > 0).tolist() if some_missing else [True] * len(parameters)
+        for parameter, piece, has_gradient in zip(parameters, pieces, available_anywhere, strict=True):
+            parameter.grad = piece.view_as(parameter) if has_gradient else None
         return loss.reshape(())
 
     def _freeze_all_but(self, names: set[str]) -> None:
-        for name in sorted(self.trainable, key=names.__contains__):  # what is shared with a trained network is trained
+        for name in sorted(self.trainable, key=names.__contains__):  # last, so that shared parameters are trained
             for parameter in self.trainable[name]:
                 parameter.requires_grad_(name in names)
 
     def _reseed(self, step: Step, purpose: str, micro: int) -> None:
-        """Seed the modules that draw by themselves (dropout)."""
+        """Seed torch for the modules that draw random numbers themselves (dropout)."""
         torch.manual_seed(torch_seed(step.seed, step.index, self.accelerator.process_index, micro, purpose))
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Put the averaged networks in the method's hands, if there are any, and all networks in eval mode."""
+        """Run a block with the averaged networks, if there are any, in eval mode and without gradients."""
         networks = {**self.networks, **(self.average.networks if self.average else {})}
         for network in networks.values():
             network.eval()
@@ -237,18 +243,18 @@ class Engine:
 
 
 class _Forward:
-    """The one forward of a micro-batch, run when a phase first needs it, and handed to each phase as it asks."""
+    """The forward pass of a micro-batch: run when a phase first needs it, then shared by the phases."""
 
-    def __init__(self, engine: Engine, step: Step, micro: int, alone: bool) -> None:
+    def __init__(self, engine: Engine, step: Step, micro: int, single: bool) -> None:
         self.engine = engine
         self.inputs = step
         self.micro = micro
-        self.alone = alone
-        self.made: Step | None = None
+        self.single = single
+        self.result: Step | None = None
         self.has_graph = False
 
     def view(self, phase: Phase, trained: set[str], graph_wanted_later: bool) -> Step:
-        """Return the step as the phase wants to read it."""
+        """Return the step in the form that the phase reads: ``shared``, ``detached`` or ``fresh``."""
         if phase.forward == "fresh":
             self.engine._freeze_all_but(trained)
             step = self.inputs.inputs()
@@ -256,19 +262,19 @@ class _Forward:
             self._run(step, phase.name)
             return step
         if phase.forward == "shared" and not self.has_graph:
-            self._make(graph=True)
-        elif self.made is None:
-            # With one micro-batch the graph can wait for the phase that needs it; more of them would fill the memory.
-            self._make(graph=graph_wanted_later and self.alone)
-        assert self.made is not None
-        return self.made if phase.forward == "shared" else self.made.detached()
+            self._run_shared(graph=True)
+        elif self.result is None:
+            # The graph of a single micro-batch is saved for the phase that needs it; several would fill the memory.
+            self._run_shared(graph=graph_wanted_later and self.single)
+        assert self.result is not None
+        return self.result if phase.forward == "shared" else self.result.detached()
 
-    def _make(self, graph: bool) -> None:
+    def _run_shared(self, graph: bool) -> None:
         step = self.inputs.inputs()
         self.engine._freeze_all_but(set(self.engine.networks))
         with torch.set_grad_enabled(graph):
             self._run(step, "forward")
-        self.made, self.has_graph = step, graph
+        self.result, self.has_graph = step, graph
 
     def _run(self, step: Step, purpose: str) -> None:
         self.engine._reseed(step, f"forward/{purpose}", self.micro)
@@ -276,7 +282,7 @@ class _Forward:
             self.engine.method.forward(step)
 
     def drop_graph(self) -> None:
-        """Free the graph once no later phase needs it."""
-        if self.made is not None and self.has_graph:
-            self.made = self.made.detached()
+        """Free the graph."""
+        if self.result is not None and self.has_graph:
+            self.result = self.result.detached()
             self.has_graph = False

@@ -1,4 +1,4 @@
-"""What a phase has for its optimizers, taken from the networks until they step."""
+"""Gradients of a phase, held until its optimizers step."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Gradients:
     """The gradients of a phase.
 
     Args:
-        taken: each optimizer with those of its parameters.
-        skip: 1 on the device where they are not finite, else 0.
+        gradients_by_optimizer: each optimizer with its parameters' gradients.
+        skip: scalar on the device: 1 if a gradient or a loss is not finite, else 0.
     """
 
-    taken: Sequence[tuple[torch.optim.Optimizer, Mapping[nn.Parameter, Tensor]]]
+    gradients_by_optimizer: Sequence[tuple[torch.optim.Optimizer, Mapping[nn.Parameter, Tensor]]]
     skip: Tensor
 
     def step(self) -> None:
-        """Give each optimizer its gradients, and step it unless they are to be skipped."""
-        for optimizer, gradients in self.taken:
+        """Assign each optimizer's gradients and step it, unless ``skip`` is 1."""
+        for optimizer, gradients in self.gradients_by_optimizer:
             for parameter, gradient in gradients.items():
                 parameter.grad = gradient
             _step_unless(self.skip, optimizer)
@@ -31,13 +31,13 @@ class Gradients:
 
 
 def parameters_of(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    """Return what an optimizer steps."""
+    """Return the parameters that an optimizer steps."""
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 def _step_unless(skip: Tensor, optimizer: torch.optim.Optimizer) -> None:
     if getattr(optimizer, "_step_supports_amp_scaling", False):
-        # Fused optimizers skip on the device by this flag (it is how GradScaler talks to them): no host read.
+        # Fused optimizers read this flag on the device, as GradScaler sets it: the host need not wait for its value.
         optimizer.grad_scale = None  # type: ignore[attr-defined]
         optimizer.found_inf = skip  # type: ignore[attr-defined]
         optimizer.step()

@@ -1,8 +1,8 @@
-"""The scale that keeps fp16 gradients from vanishing: grown while they fit, halved when they overflow.
+"""Loss scaling for fp16: the scale grows while gradients are finite and is halved when they overflow.
 
-torch's GradScaler does the same for one optimizer at a time; here one verdict serves a whole phase, is one for
-all processes, needs no read from the device, and tells an overflow of the scale, which is nothing wrong, from
-one of the gradient.
+The rule is that of torch's GradScaler, with these differences: one flag serves all optimizers of a phase and all
+processes, nothing is read from the device, and an overflow caused by the scale (harmless) is distinguished from a
+gradient that is not finite (an error).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ START, GROW_AFTER = 2.0**16, 2000
 
 
 class LossScale:
-    """A dynamic loss scale on the device; ``enabled=False`` keeps it at 1 for good."""
+    """A dynamic loss scale on the device; with ``enabled=False`` it is always 1."""
 
     def __init__(self, device: torch.device, *, enabled: bool) -> None:
         self.enabled = enabled
@@ -22,7 +22,11 @@ class LossScale:
         self.good = torch.zeros((), device=device)
 
     def update(self, overflow: Tensor) -> Tensor:
-        """Take the verdict of a phase (1: its gradients were not finite); return 1 where the scale is not to blame."""
+        """Update the scale after a phase; return 1 if the overflow is an error that the scale did not cause, else 0.
+
+        Args:
+            overflow: scalar: 1 if a gradient of the phase was not finite, else 0.
+        """
         fault = overflow * (self.scale <= 1)
         if self.enabled:
             self.good = torch.where(overflow > 0, 0.0, self.good + 1)
@@ -32,10 +36,10 @@ class LossScale:
         return fault
 
     def state_dict(self) -> dict[str, float]:
-        """Return the scale and the number of good phases since it changed."""
+        """Return the scale and the number of finite phases since it changed."""
         return {"scale": float(self.scale), "good": float(self.good)}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Take back what ``state_dict`` gave."""
+        """Restore the result of ``state_dict``."""
         self.scale.fill_(state["scale"])
         self.good.fill_(state["good"])

@@ -1,1 +1,1 @@
-"""Measure runs, checkpoints and folders of images; draw sample grids."""
+"""Evaluate runs, checkpoints and folders of images; draw sample grids."""

@@ -1,4 +1,4 @@
-"""Run metrics over a split; the same figures for any number of processes."""
+"""Compute metrics on a split; the values are the same for any number of processes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from ganzoo.evaluation.reference_features import Columns, ReferenceFeatures, fai
 from ganzoo.interfaces import Direction, Method, Metric, Split
 from ganzoo.step import Step
 
-Keyed = dict[tuple[str, Direction], dict[str, dict[int, np.ndarray]]]
+RowsBySample = dict[tuple[str, Direction], dict[str, dict[int, np.ndarray]]]
+"""(metric, direction) → column → sample → row."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Args:
-        figures: by name; of a metric that measured two directions they end in ``_AB`` or ``_BA``.
-        images: how many of each domain were measured.
-        about: figure → what it is of: the metric, its implementation and network where it has one, ``n_fake``, and
-            ``n_real`` where real images were compared with.
-        failed: metric → why it has no figures.
+        values: metric values by name; names end in ``_AB`` or ``_BA`` if the metric measured two directions.
+        images: domain → number of images measured.
+        about: name of a value → its origin: ``metric``, ``implementation`` and ``network`` if the metric states them,
+            ``n_fake``, and ``n_real`` if it was compared with real images.
+        failed: metric → the reason why it has no values.
     """
 
     values: dict[str, float] = field(default_factory=dict)
@@ -40,12 +41,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class CollectedRows:
-    """What metrics found of the translations of a split, image by image.
+    """Rows that metrics computed from the translations of a split, one per image.
 
     Args:
         rows: by metric and direction.
-        images: how many of each domain were translated.
-        failed: metric → why it has no rows.
+        images: domain → number of images translated.
+        failed: metric → the reason why it has no rows.
     """
 
     rows: Mapping[tuple[str, Direction], Columns]
@@ -54,14 +55,14 @@ class CollectedRows:
 
 
 class Evaluator:
-    """Measures a method as it stands, with metrics that are prepared.
+    """Measures a method with its current weights.
 
     Args:
-        engine: holds the method and its networks.
-        reader: gives the images.
-        metrics: by their names in the recipe.
-        seed: keys what methods draw.
-        batch: images at a time.
+        engine: has the method and its networks.
+        reader: reads the images.
+        metrics: prepared metrics by their names in the recipe.
+        seed: of the method's random draws.
+        batch: images per batch.
     """
 
     def __init__(
@@ -72,111 +73,113 @@ class Evaluator:
         self.references = ReferenceFeatures(engine, reader, batch)
 
     def measure(self, split: Split, limit: int = 0) -> Evaluation:
-        """Return what the metrics find on a split, of at most ``limit`` images a domain (0: all).
+        """Return the metric values of a split, from at most ``limit`` images per domain (0: all).
 
-        A metric that fails is named with its reason; the others go on. Raises GanzooError for a split without images.
+        A metric that fails is reported in ``failed``; the others continue. Raises GanzooError for a split without
+        images.
         """
         collected = self.collect(split, limit)
-        found = Evaluation(images=collected.images, failed=collected.failed)
+        result = Evaluation(images=collected.images, failed=collected.failed)
         for name, metric in self.metrics.items():
-            for direction in measured_directions(metric, self.engine.method, found.images):
-                if name not in found.failed:
-                    self._conclude(found, name, collected.rows.get((name, direction), {}), direction, split)
-        return found
+            for direction in measured_directions(metric, self.engine.method, result.images):
+                if name not in result.failed:
+                    self._compute(result, name, collected.rows.get((name, direction), {}), direction, split)
+        return result
 
     def collect(self, split: Split, limit: int = 0) -> CollectedRows:
-        """Return the metrics' rows of a split's translations, in the data's order, from all processes; as ``measure``.
+        """Return the metrics' rows of a split's translations, in the data's order, from all processes.
 
-        Raises GanzooError for a split without images.
+        Arguments and errors as for ``measure``.
         """
         counts = image_counts(self.reader.dataset, split)
         used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
         rows = evaluation_rows(counts, limit)
         if not rows:
             raise GanzooError(f"data: the split {split!r} has no images to evaluate on")
-        mine: Keyed = {}
+        by_sample: RowsBySample = {}
         failed: dict[str, str] = {}
         processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
         with self.engine.evaluating():
             for start in range(rank * self.batch, len(rows), processes * self.batch):
                 step = evaluation_step(self.engine, self.reader, split, rows[start : start + self.batch], self.seed)
-                self._collect(mine, step, used, failed)
-        self._gather(mine, failed)
-        together = {
+                self._collect(by_sample, step, used, failed)
+        self._gather(by_sample, failed)
+        stacked = {
             owner: {key: stack_rows(column) for key, column in columns.items()}
-            for owner, columns in mine.items()
+            for owner, columns in by_sample.items()
             if owner[0] not in failed
         }
-        return CollectedRows(together, used, failed)
+        return CollectedRows(stacked, used, failed)
 
-    def _collect(self, mine: Keyed, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
-        if broken := first_non_finite(step, self.engine.method.tensors):
+    def _collect(self, by_sample: RowsBySample, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
+        if tensor := first_non_finite(step, self.engine.method.tensors):
             for name in self.metrics:
-                failed.setdefault(name, f"{broken} is not finite: there is nothing to measure")
+                failed.setdefault(name, f"{tensor} is not finite, so it cannot be measured")
         for name, metric in self.metrics.items():
             for direction in measured_directions(metric, self.engine.method, used):
                 if name in failed or min(step.samples) >= used[direction[0]]:
                     continue
                 try:
                     rows = metric.rows(step, direction)
-                except Exception as error:  # a plugin's metric may do anything; the others' figures must not be lost
+                except Exception as error:  # a plugin's metric may raise anything; the other values must not be lost
                     failed[name] = _reason(name, error)
                     continue
                 for key, column in rows.items():
-                    kept = mine.setdefault((name, direction), {}).setdefault(key, {})
+                    column_rows = by_sample.setdefault((name, direction), {}).setdefault(key, {})
                     for sample, value in zip(step.samples, to_numpy(column), strict=True):
-                        if sample < used[direction[0]]:  # the smaller domain comes round again: count it once
-                            kept[sample] = value
+                        if sample < used[direction[0]]:  # images of the smaller domain repeat: count each once
+                            column_rows[sample] = value
 
-    def _gather(self, mine: Keyed, failed: dict[str, str]) -> None:
-        """Bring together what the processes have found."""
+    def _gather(self, by_sample: RowsBySample, failed: dict[str, str]) -> None:
+        """Add the rows and failures of the other processes."""
         if self.engine.accelerator.num_processes == 1:
             return
-        for rows, troubles in gather_object([(dict(mine), dict(failed))]):
-            failed.update(troubles)
+        for rows, failures in gather_object([(dict(by_sample), dict(failed))]):
+            failed.update(failures)
             for owner, columns in rows.items():
                 for key, column in columns.items():
-                    mine.setdefault(owner, {}).setdefault(key, {}).update(column)
+                    by_sample.setdefault(owner, {}).setdefault(key, {}).update(column)
 
-    def _conclude(self, found: Evaluation, name: str, columns: Columns, direction: Direction, split: Split) -> None:
+    def _compute(self, result: Evaluation, name: str, columns: Columns, direction: Direction, split: Split) -> None:
+        """Compute a metric's values for a direction from its rows, and add them to the result."""
         metric, target = self.metrics[name], direction[1]
-        suffix = f"_{direction}" if len(measured_directions(metric, self.engine.method, found.images)) > 1 else ""
-        about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": found.images[direction[0]]}
+        suffix = f"_{direction}" if len(measured_directions(metric, self.engine.method, result.images)) > 1 else ""
+        about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": result.images[direction[0]]}
         real: Columns = {}
         try:
             if metric.reference:
                 of_split = split if metric.reference == "measured" else metric.reference
-                limit = found.images[target] if metric.reference == "measured" else 0
+                limit = result.images[target] if metric.reference == "measured" else 0
                 real = self.references.of(metric, of_split, target, limit)
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
             values = metric.compute(columns, real)
         except Exception as error:  # as above
-            found.failed[name] = _reason(name, error)
+            result.failed[name] = _reason(name, error)
             return
-        for called, value in values.items():
-            key = f"{called}{suffix}"
-            if key in found.values:
-                raise GanzooError(f"evaluate.metrics: two metrics give the figure {key!r}; leave one of them out")
-            found.values[key], found.about[key] = value, about
+        for label, value in values.items():
+            key = f"{label}{suffix}"
+            if key in result.values:
+                raise GanzooError(f"evaluate.metrics: two metrics give the value {key!r}; remove one of them")
+            result.values[key], result.about[key] = value, about
 
 
 def _reason(name: str, error: Exception) -> str:
-    """Return why a metric failed, without its name, which is said beside it."""
+    """Return why a metric failed, without its name, which is reported beside it."""
     return failure_reason(error).removeprefix("evaluate.metrics: ").removeprefix(f"{name}: ")
 
 
-def format_evaluation(what: str, found: Evaluation) -> str:
-    """Return lines that say what was found, with the numbers of images."""
-    said = [f"{what} ({', '.join(f'{count} {domain}' for domain, count in found.images.items())}):"]
-    for name, value in found.values.items():
-        about = found.about[name]
+def format_evaluation(title: str, result: Evaluation) -> str:
+    """Return the values of an evaluation as lines of text, with the numbers of images."""
+    lines = [f"{title} ({', '.join(f'{count} {domain}' for domain, count in result.images.items())}):"]
+    for name, value in result.values.items():
+        about = result.about[name]
         real = f", {about['n_real']} real" if "n_real" in about else ""
-        said.append(f"  {name:<28} {value:<10.5g} {about['n_fake']} translated{real}")
-    return "\n".join(said)
+        lines.append(f"  {name:<28} {value:<10.5g} {about['n_fake']} translated{real}")
+    return "\n".join(lines)
 
 
 def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence[Row], seed: int) -> Step:
-    """Return the step of some rows of a split, run through the method, its draws keyed by image alone."""
+    """Return a step of rows of a split after the method's forward; its random draws depend on the image alone."""
     batch = reader.evaluation_batch(split, rows)
     step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
     with engine.autocast():
@@ -185,10 +188,10 @@ def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence
 
 
 def first_non_finite(step: Step, names: Iterable[str]) -> str:
-    """Return the first of some tensors of a step that is not finite, or ``""``: comparisons would make it a number."""
+    """Return the name of the first tensor that is not finite, or ``""``: a metric may hide it by a comparison."""
     return next((name for name in names if name in step and not bool(step[name].isfinite().all())), "")
 
 
 def measured_directions(metric: Metric, method: Method, domains: Mapping[str, int]) -> list[Direction]:
-    """Return the directions that the metric measures, the method goes, and the data has images for."""
+    """Return the directions that metric and method share and for which the data has images."""
     return [one for one in metric.directions if one in method.directions and one[0] in domains]

@@ -1,4 +1,4 @@
-"""Measure images that are there already, in folders, against real ones: no run is needed."""
+"""Evaluate a folder of generated images against a folder of real ones, without a run; for ``ganzoo evaluate``."""
 
 from __future__ import annotations
 
@@ -28,22 +28,24 @@ from ganzoo.utils.console import Console
 
 
 class ImageFolders(Dataset):
-    """Images that were made, as domain A, and real ones, as domain B.
+    """A data set of generated images, as domain A, and real images, as domain B; all in the test split.
 
     Args:
-        made: their folder.
-        real: theirs.
+        generated: folder of generated images.
+        real: folder of real images.
+
+    Raises GanzooError for a folder without images.
     """
 
-    def __init__(self, made: Path, real: Path) -> None:
-        self.files = {"A": find_images(made), "B": find_images(real)}
-        self.folders = {"A": made, "B": real}
+    def __init__(self, generated: Path, real: Path) -> None:
+        self.files = {"A": find_images(generated), "B": find_images(real)}
+        self.folders = {"A": generated, "B": real}
         for domain, folder in self.folders.items():
             if not self.files[domain]:
-                raise GanzooError(f"{folder}: no images in it or below: there is nothing to measure")
+                raise GanzooError(f"{folder}: no images in it or in its subfolders: there is nothing to measure")
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many there are; they are all of the test split."""
+        """Return the number of images of a domain in a split."""
         return len(self.files[domain]) if split == "test" else 0
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
@@ -53,10 +55,10 @@ class ImageFolders(Dataset):
 
 
 class UnscaledReader(Reader):
-    """Reads images neither scaled nor cropped, so that they must come one by one where their sizes differ."""
+    """Reads images without scaling or cropping them; images of different sizes need batches of one."""
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
-        """Read rows."""
+        """Return the images of some rows."""
         samples: dict[str, list[Sample]] = {}
         for row in rows:
             for domain, index in row.indices.items():
@@ -65,7 +67,7 @@ class UnscaledReader(Reader):
 
 
 class SavedTranslations(Method):
-    """Gives images of A as translations: they were made before."""
+    """A method whose translations are the images of A: they were generated before."""
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
 
@@ -74,28 +76,28 @@ class SavedTranslations(Method):
         self.tensors = {"fake_B": Output("A", "B")}
 
     def forward(self, step: Step) -> None:
-        """Take them as they are."""
-        step["fake_B"] = step.pop("real_A")  # what they were made of is not known: nothing compares them with it
+        """Use the images of A as translations."""
+        step["fake_B"] = step.pop("real_A")  # their source images are unknown, so no metric may compare with them
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Return the images."""
+        """Return the images unchanged."""
         return images
 
 
 def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) -> dict[str, Any]:
-    """Measure a folder's images at their own sizes against another's; print the figures, return the record.
+    """Measure a folder's images at their own sizes against real images; print the values, return the record.
 
     Args:
-        folder: of images that were made.
-        against: of real ones.
-        texts: metrics, as in a recipe; such as read no more than the two sets.
+        folder: generated images.
+        against: folder of real images.
+        texts: metrics, as in a recipe, that need the two sets of images only.
 
-    Raises GanzooError where one of them is missing, or without images.
+    Raises GanzooError when ``against`` or the metrics are missing, or a folder has no images.
     """
     if against is None:
-        raise GanzooError(f"{folder}: it holds images and no run; say what they are to be like: --against FOLDER")
+        raise GanzooError(f"{folder}: a folder of images, not a run; add the real images: --against FOLDER")
     if not texts:
-        raise GanzooError(f"{folder}: what is to be measured? --metric NAME, such as swd, fid or kid; again for more")
+        raise GanzooError(f"{folder}: no metrics; add --metric NAME, such as swd, fid or kid, once for each metric")
     accelerator = start_accelerator()
     dataset, method = ImageFolders(folder, against), SavedTranslations()
     reader = UnscaledReader(dataset, ImageSettings(cache=0))
@@ -106,13 +108,13 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) ->
     for metric in metrics.values():
         metric.bind(method, reader)
         metric.prepare(0)
-    found = Evaluator(engine, reader, metrics, seed=0, batch=1).measure("test")
-    Console(quiet=not accelerator.is_main_process).say(format_evaluation(f"{folder} against {against}", found))
+    result = Evaluator(engine, reader, metrics, seed=0, batch=1).measure("test")
+    Console(quiet=not accelerator.is_main_process).say(format_evaluation(f"{folder} against {against}", result))
     record = Record.of_images(
         folder.name,
         f"{folder.name} against {against.name}",
         data_key(dataset, "test"),
         [portable(part.resolved()) for part in parts],
-        found,
+        result,
     )
     return record.model_copy(update={"environment": environment(accelerator)}).fields()

@@ -1,4 +1,4 @@
-"""Make the record of an evaluated checkpoint of a run."""
+"""Create the record of an evaluated checkpoint; used at the end of training and by ``ganzoo evaluate``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from ganzoo.provenance.record import Cost, Record
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.jsonl import JsonLines
 
-TRIES = 5
+MAX_ATTEMPTS = 5
+"""Attempts to read a checkpoint that its run may replace at the same time."""
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """A checkpoint that is measured.
+    """A checkpoint to evaluate.
 
     Args:
         name: ``last``, ``best`` or ``step-N``.
-        place: where it lies.
-        progress: what its progress.json says.
+        place: its folder.
+        progress: the fields of its progress.json.
         weights: the checksum of its networks.
     """
 
@@ -40,28 +41,29 @@ class CheckpointInfo:
 
 
 def read_checkpoint_info(folder: Path, name: str) -> CheckpointInfo:
-    """Return what a run's checkpoint says of itself. Raises GanzooError where there is none."""
+    """Return the description of a run's checkpoint. Raises GanzooError when it does not exist."""
     place = find_checkpoint(folder / "checkpoints" / name)
     if place is None:
-        raise GanzooError(f"{folder}: there is no checkpoint {name!r} of it")
+        raise GanzooError(f"{folder}: the run has no checkpoint {name!r}")
     return CheckpointInfo(name, place, read_progress(place), weights_key(place))
 
 
 def load_for_evaluation(folder: Path, name: str, engine: Engine) -> CheckpointInfo:
-    """Load a checkpoint's weights, and say which they are. Raises GanzooError where it is not there.
+    """Load a checkpoint's weights into the engine; return its description.
 
-    A run that goes on may replace it meanwhile: then it is read again, so that it is of one step.
+    A run in progress may replace the checkpoint while it is read. It is then read again, so that all files are of the
+    same step. Raises GanzooError when the checkpoint does not exist, or is replaced at each attempt.
     """
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             before = read_checkpoint_info(folder, name)
             load_weights(before.place, engine)
             if read_checkpoint_info(folder, name) == before:
                 return before
         except (GanzooError, OSError):
-            if attempt == TRIES:
+            if attempt == MAX_ATTEMPTS:
                 raise
-    raise GanzooError(f"{folder}: the checkpoint {name!r} is replaced faster than it can be read: wait for the run")
+    raise GanzooError(f"{folder}: the run replaces checkpoint {name!r} faster than it can be read: wait for the run")
 
 
 def make_record(
@@ -73,15 +75,15 @@ def make_record(
     split: Split,
     result: Evaluation,
 ) -> Record:
-    """Return the record of an evaluated checkpoint; nothing in it tells where one machine has its files.
+    """Return the record of an evaluated checkpoint; it contains no paths of this machine.
 
     Args:
-        evaluator: the evaluator.
-        recipe: the run's.
+        evaluator: measured the checkpoint.
+        recipe: of the run.
         run: the run's folder.
-        checkpoint: the one that was measured.
-        step: that the run had reached.
-        split: on which it was evaluated.
+        checkpoint: the evaluated checkpoint.
+        step: step that the run has reached.
+        split: split that was measured.
         result: of the evaluation.
     """
     record = Record.of_checkpoint(recipe, run.name, evaluator.reader.dataset, split, checkpoint.progress)
@@ -97,7 +99,7 @@ def make_record(
 
 
 def training_cost(folder: Path) -> Cost:
-    """Return what the training of a run took, by its log."""
+    """Return the time, speed and memory of a run's training, from its metrics.jsonl."""
     lines = [one for one in JsonLines(folder / "metrics.jsonl") if "images_per_s" in one]
     if not lines:
         return Cost()

@@ -1,4 +1,4 @@
-"""What metrics read of real images: found once, by all processes together, and kept by the images' content."""
+"""Features of real images for metrics: computed once, by all processes together, and cached by image content."""
 
 from __future__ import annotations
 
@@ -28,57 +28,58 @@ class ReferenceFeatures:
     """Rows of real images, by metric, split and domain.
 
     Args:
-        engine: its processes share the work.
-        reader: gives the images, scaled and cropped as they are measured.
-        batch: images at a time.
+        engine: its processes divide the work.
+        reader: reads the images, scaled and cropped as for evaluation.
+        batch: images per batch.
     """
 
     def __init__(self, engine: Engine, reader: Reader, batch: int) -> None:
         self.accelerator, self.device, self.reader, self.batch = engine.accelerator, engine.device, reader, batch
         self._digests: dict[tuple[Split, str, int], str] = {}
-        self._kept: dict[tuple[int, Split, str, int], Columns] = {}
+        self._cached: dict[tuple[int, Split, str, int], Columns] = {}
 
     def of(self, metric: Metric, split: Split, domain: str, limit: int = 0) -> Columns:
-        """Return a metric's rows of the real images of a domain, in the data's order: the first ``limit``, or all.
+        """Return a metric's rows of the real images of a domain, in the data's order: the first ``limit``, or all (0).
 
-        Those of a metric with a ``cache_key`` are kept on disk under it, its code, and the images' content.
+        Rows of a metric with a ``cache_key`` are also saved on disk, by that key, the metric's code and the images'
+        content.
         """
         key = (id(metric), split, domain, limit)
-        if key not in self._kept:
-            self._kept[key] = self._find(metric, split, domain, limit)
-        return self._kept[key]
+        if key not in self._cached:
+            self._cached[key] = self._load_or_compute(metric, split, domain, limit)
+        return self._cached[key]
 
-    def _find(self, metric: Metric, split: Split, domain: str, limit: int) -> Columns:
+    def _load_or_compute(self, metric: Metric, split: Split, domain: str, limit: int) -> Columns:
         count = self.reader.dataset.count(split, domain)
         count = min(count, limit) if limit else count
         if not metric.cache_key:
-            return self._make(metric, split, domain, count)
-        made_by, content = code_key(type(metric).__module__), self.content(split, domain, count)
-        name = hashlib.sha256(f"{made_by} {metric.cache_key} {content}".encode()).hexdigest()
+            return self._compute(metric, split, domain, count)
+        code, content = code_key(type(metric).__module__), self.content(split, domain, count)
+        name = hashlib.sha256(f"{code} {metric.cache_key} {content}".encode()).hexdigest()
         file = cache_folder() / "real" / f"{name[:32]}.safetensors"
         try:
-            found: Columns | None = load_file(file) if file.is_file() else None
-        except (SafetensorError, OSError):  # it can be made again
-            found = None
-        missing = [found is None]
+            cached: Columns | None = load_file(file) if file.is_file() else None
+        except (SafetensorError, OSError):  # a damaged file: compute the rows again
+            cached = None
+        missing = [cached is None]
         if self.accelerator.num_processes > 1:
             missing = gather_object(missing)
-        if found is not None and not any(missing):
-            return found
-        made = self._make(metric, split, domain, count)
+        if cached is not None and not any(missing):
+            return cached
+        computed = self._compute(metric, split, domain, count)
         if self.accelerator.is_main_process:
             new = sibling_path(file, "new")
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                save_file({key: column.contiguous() for key, column in made.items()}, new)
+                save_file({key: column.contiguous() for key, column in computed.items()}, new)
                 new.replace(file)
-            except OSError:  # a full disk costs the next evaluation its time, not this one its figure
+            except OSError:  # with a full disk the next evaluation computes the rows again
                 new.unlink(missing_ok=True)
-        return made
+        return computed
 
-    def _make(self, metric: Metric, split: Split, domain: str, count: int) -> Columns:
-        mine: dict[str, dict[int, np.ndarray]] = {}
-        trouble = ""
+    def _compute(self, metric: Metric, split: Split, domain: str, count: int) -> Columns:
+        own_rows: dict[str, dict[int, np.ndarray]] = {}
+        problem = ""
         try:
             for batch in self._batches(split, domain, count):
                 step = make_step(batch, self.device, index=-1, training=False)
@@ -86,26 +87,31 @@ class ReferenceFeatures:
                     rows = metric.reference_rows(step, domain)
                 for key, column in rows.items():
                     for sample, value in zip(step.samples, to_numpy(column), strict=True):
-                        mine.setdefault(key, {})[sample] = value
-        except Exception as error:  # every process has to hear of it, or the others would wait for this one
-            trouble = failure_reason(error)
-        parts = gather_object([(trouble, mine)]) if self.accelerator.num_processes > 1 else [(trouble, mine)]
-        if troubles := [one for one, _ in parts if one]:
-            raise GanzooError(troubles[0])
+                        own_rows.setdefault(key, {})[sample] = value
+        except Exception as error:  # report it to every process, or the others would wait for this one
+            problem = failure_reason(error)
+        parts = [(problem, own_rows)]
+        if self.accelerator.num_processes > 1:
+            parts = gather_object(parts)
+        if problems := [one for one, _ in parts if one]:
+            raise GanzooError(problems[0])
         names = dict.fromkeys(key for _, part in parts for key in part)
         return {key: stack_rows({i: row for _, part in parts for i, row in part.get(key, {}).items()}) for key in names}
 
     def content(self, split: Split, domain: str, count: int) -> str:
-        """Return a checksum of the first images of a domain as they are measured, whatever their names and order."""
+        """Return a checksum of the first ``count`` images of a domain as they are measured.
+
+        It does not depend on their names and order.
+        """
         key = (split, domain, count)
         if key not in self._digests:
-            mine = [
+            own_digests = [
                 hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest()
                 for batch in self._batches(split, domain, count)
                 for image in batch.planes[f"real_{domain}"]
             ]
-            together = gather_object(mine) if self.accelerator.num_processes > 1 else mine
-            self._digests[key] = hashlib.sha256(" ".join(sorted(together)).encode()).hexdigest()
+            digests = gather_object(own_digests) if self.accelerator.num_processes > 1 else own_digests
+            self._digests[key] = hashlib.sha256(" ".join(sorted(digests)).encode()).hexdigest()
         return self._digests[key]
 
     def _batches(self, split: Split, domain: str, count: int) -> Iterator[Batch]:
@@ -116,15 +122,15 @@ class ReferenceFeatures:
 
 
 def failure_reason(error: Exception) -> str:
-    """Return, in one line, why a metric failed."""
+    """Return the reason of a metric's failure as one line."""
     return str(error) if isinstance(error, GanzooError) else one_line(error)
 
 
 def to_numpy(column: Tensor) -> np.ndarray:
-    """Return rows in the processor's memory, float32."""
+    """Return rows as a float32 array."""
     return column.detach().float().cpu().numpy()
 
 
 def stack_rows(column: Mapping[int, np.ndarray]) -> Tensor:
-    """Return rows, kept by sample, in the data's order."""
+    """Return rows by sample as one tensor, in the data's order."""
     return torch.from_numpy(np.stack([column[i] for i in sorted(column)]))

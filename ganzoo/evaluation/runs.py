@@ -1,4 +1,4 @@
-"""``ganzoo evaluate``: measure checkpoints of runs, or images in folders, beside any training."""
+"""Evaluate checkpoints of runs and folders of images after training; for ``ganzoo evaluate``."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
 from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.evaluation.records import load_for_evaluation, make_record
 from ganzoo.interfaces import Split
-from ganzoo.provenance.fingerprint import note_code
+from ganzoo.provenance.fingerprint import cache_code_checksums
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines
 
 RESOLVED = "resolved.yaml"
-MEASURED = ("data", "images", "evaluate")
-"""The sections of a recipe that may be other ones when a run is measured than when it was trained."""
+CHANGEABLE = ("data", "images", "evaluate")
+"""The sections of a run's recipe that may be changed for an evaluation."""
 
 
 def evaluate_targets(
@@ -37,18 +37,18 @@ def evaluate_targets(
     against: Path | None = None,
     out: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Measure each target, print its figures, append its records; return them.
+    """Evaluate each target, print its values, append its records to files; return the records.
 
     Args:
         targets: runs, checkpoints (``RUN/checkpoints/NAME``), or folders of images.
-        metrics: as in a recipe, in place of the run's own.
-        checkpoint: of runs; by default both ``last`` and ``best``, where there are.
-        split: by default ``test``, or ``validation`` where there is none.
+        metrics: as in a recipe; they replace the run's metrics.
+        checkpoint: name of the runs' checkpoint; by default ``last``, and ``best`` if it exists.
+        split: by default ``test``, or ``validation`` if ``test`` lacks images of a domain.
         changes: of the run's recipe, ``key.path=value``.
         against: the real images, for folders.
-        out: a file of records, besides the runs' own.
+        out: a further file for the records.
 
-    Raises GanzooError where a target is none of these, or a metric failed; what was found is recorded first.
+    Raises GanzooError when a target is of no such kind, or a metric failed; in that case after all values are recorded.
     """
     if metrics:
         changes = [*changes, f"evaluate.metrics=[{', '.join(metrics)}]"]
@@ -56,41 +56,44 @@ def evaluate_targets(
     for target in targets:
         run, name = _run_of(target)
         if run is None:
-            found = [evaluate_folder(target, against, metrics)]
+            results = [evaluate_folder(target, against, metrics)]
         elif against:
-            raise GanzooError(f"{target}: a run is measured on its own data; --against is for folders of images")
+            raise GanzooError(f"{target}: a run is evaluated on its own data; --against is for folders of images")
         else:
-            found = evaluate_run(run, name or checkpoint, split, changes)
-        for record in found:
+            results = evaluate_run(run, name or checkpoint, split, changes)
+        for record in results:
             failed += [f"{target}: {metric}: {why}" for metric, why in record["failed"].items()]
             if out and os.environ.get("RANK", "0") == "0":
                 JsonLines(out).append(**record)
-        records += found
+        records += results
     if failed:
         raise GanzooError("\n".join(failed))
     return records
 
 
 def _run_of(target: Path) -> tuple[Path | None, str]:
-    """Return the run of a target, and its checkpoint's name; None for a folder of images."""
+    """Return a target's run, or None for a folder of images, and the name of its checkpoint, if it is one."""
     if (target / RESOLVED).is_file():
         return target, ""
     if find_checkpoint(target) and (target.parent.parent / RESOLVED).is_file():
         return target.parent.parent, target.name
     if not target.is_dir():
-        raise GanzooError(f"{target}: no run, no checkpoint and no folder of images is there")
+        raise GanzooError(f"{target}: not a run, a checkpoint or a folder of images")
     return None, ""
 
 
 def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
-    """Return a run's recipe, under its own name. Raises GanzooError."""
+    """Return a run's recipe with its original name. Raises GanzooError when it cannot be read or changed."""
     recipe = read_recipe(folder / RESOLVED, changes)
     return replace(recipe, file=folder.parent.with_suffix(".yaml"))  # the recipe's name is that of the runs' folder
 
 
 def open_run(recipe: Recipe) -> Evaluator:
-    """Build what measures a run, its metrics prepared; the caller loads a checkpoint's weights. Raises GanzooError."""
-    note_code(recipe)
+    """Return a run's evaluator with prepared metrics; the caller loads the weights of a checkpoint.
+
+    Raises GanzooError when a part of the recipe cannot be built.
+    """
+    cache_code_checksums(recipe)
     experiment = Experiment(recipe)
     metrics = experiment.metrics
     for metric in metrics.values():
@@ -100,17 +103,23 @@ def open_run(recipe: Recipe) -> Evaluator:
 
 
 def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
-    """Measure checkpoints of a run, append the records to its results.jsonl, return them. Raises GanzooError."""
-    for one in changes:
-        if one.partition(".")[0] not in MEASURED:
-            raise GanzooError(f"{folder}: --set {one}: it was trained as it was; data, images and evaluate can be set")
+    """Evaluate checkpoints of a run, append the records to its results.jsonl and return them.
+
+    Arguments as for ``evaluate_targets``. Raises GanzooError for changes to the training, and when metrics or
+    checkpoints are missing.
+    """
+    for change in changes:
+        if change.partition(".")[0] not in CHANGEABLE:
+            raise GanzooError(
+                f"{folder}: --set {change}: the training cannot be changed; data, images and evaluate can be set"
+            )
     recipe = run_recipe(folder, changes)
     if not recipe.metrics:
-        raise GanzooError(f"{folder}: its recipe names no metrics; give some: --metric NAME")
+        raise GanzooError(f"{folder}: its recipe names no metrics; add --metric NAME")
     names = [checkpoint] if checkpoint else ["last", "best"]
     names = [name for name in names if find_checkpoint(folder / "checkpoints" / name)]
     if not names:
-        raise GanzooError(f"{folder}: there is no checkpoint {checkpoint or 'last'!r} of it")
+        raise GanzooError(f"{folder}: the run has no checkpoint {checkpoint or 'last'!r}")
     evaluator = open_run(recipe)
     dataset = evaluator.reader.dataset
     accelerator = evaluator.engine.accelerator
@@ -120,12 +129,12 @@ def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Se
     last = find_checkpoint(folder / "checkpoints/last")
     reached = int(read_progress(last)["step"]) if last else 0
     for name in names:
-        taken = load_for_evaluation(folder, name, evaluator.engine)
-        found = evaluator.measure(chosen)
-        trained = int(taken.progress["step"])
-        record = make_record(evaluator, recipe, folder, taken, max(reached, trained), chosen, found).fields()
+        info = load_for_evaluation(folder, name, evaluator.engine)
+        result = evaluator.measure(chosen)
+        trained = int(info.progress["step"])
+        record = make_record(evaluator, recipe, folder, info, max(reached, trained), chosen, result).fields()
         if accelerator.is_main_process:
             JsonLines(folder / "results.jsonl").append(**record)
-        console.say(format_evaluation(f"{folder}, {name} of step {trained}, {chosen}", found))
+        console.say(format_evaluation(f"{folder}, {name} of step {trained}, {chosen}", result))
         records.append(record)
     return records

@@ -1,4 +1,4 @@
-"""Draw sample grids: fixed held-out images, their translations, and every mask that was used."""
+"""Draw sample grids: held-out images, their translations and the masks, for a run's ``samples/``."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ REAL = tuple(f"real_{domain}" for domain in OTHER)
 def columns(step: Step, domain: str, outputs: Mapping[str, Output]) -> list[str]:
     """Return the tensors shown for a domain's images: real, masks, translated, true translation, reconstructed.
 
-    A mask that the method itself generates stands beside the data set's mask.
+    A mask that the method generates is shown beside the data set's mask.
 
     Args:
         step: whose tensors are shown.
         domain: of the source images.
         outputs: the method's tensors.
     """
-    mine = {name: one for name, one in outputs.items() if one.source == domain and one.in_grid and name in step}
-    masks = [name for name, one in mine.items() if not one.shows]
-    translations = [name for name, one in mine.items() if one.is_translation]
-    others = [name for name in mine if name not in masks and name not in translations]
+    shown = {name: output for name, output in outputs.items() if output.source == domain and output.in_grid}
+    shown = {name: output for name, output in shown.items() if name in step}
+    masks = [name for name, output in shown.items() if not output.shows]
+    translations = [name for name, output in shown.items() if output.is_translation]
+    others = [name for name in shown if name not in masks and name not in translations]
     real = f"real_{domain}"
-    wanted = [real, *([f"given_mask_{domain}", *masks] if masks else []), *_masks_of(real)]
+    names = [real, *([f"given_mask_{domain}", *masks] if masks else []), *_masks_of(real)]
     for name in translations:
-        wanted += [name, *_masks_of(name)]
-    wanted += [f"true_{OTHER[domain]}", *others]
-    return [name for name in wanted if name in step]
+        names += [name, *_masks_of(name)]
+    names += [f"true_{OTHER[domain]}", *others]
+    return [name for name in names if name in step]
 
 
 def _masks_of(image: str) -> list[str]:
@@ -46,15 +47,15 @@ def _masks_of(image: str) -> list[str]:
 
 
 def sides(step: Step, outputs: Mapping[str, Output]) -> list[list[str]]:
-    """Return the names of the columns, left to right: A's, then B's where there are images of B."""
+    """Return the names of the columns, left to right: those of A, then those of B if there are images of B."""
     return [columns(step, domain, outputs) for domain in OTHER if f"real_{domain}" in step]
 
 
 def grid_layout(step: Step, outputs: Mapping[str, Output]) -> dict[str, Any]:
-    """Return where a step's grid shows what, in pixels, and which columns are translations of which.
+    """Return the positions of a grid's images in pixels, and the translations with their source images.
 
-    ``{"columns": {name: [left, width, height]}, "tops": […], "translations": {"fake_B": "real_A"}}``: a column's images
-    begin at its left, a sample's at its top, and are as large as the column says.
+    ``{"columns": {name: [left, width, height]}, "tops": […], "translations": {"fake_B": "real_A"}}``: ``tops`` has the
+    top of each sample's row; a column has the left edge and the size of its images.
     """
     positions: dict[str, list[int]] = {}
     left = 0
@@ -78,7 +79,7 @@ def _translates(output: Output | None) -> bool:
 
 
 def draw_grid(step: Step, outputs: Mapping[str, Output]) -> Tensor:
-    """Return one image (3, H, W) in [−1, 1]: a row a sample, A's columns at the left, B's at the right."""
+    """Return a grid (3, H, W) in [−1, 1]: one row per sample, the columns of A at the left, those of B at the right."""
     domains = {name: output.shows for name, output in outputs.items()}
     domains |= {f"{kind}_{domain}": domain for kind in ("real", "true") for domain in OTHER}
     shown = [
@@ -98,13 +99,13 @@ def draw_grid(step: Step, outputs: Mapping[str, Output]) -> Tensor:
 
 
 def as_image(tensor: Tensor, domain: str, classes: Mapping[str, int] | None = None) -> Tensor:
-    """Return (B, 3, H, W) in [−1, 1] on the CPU: masks as grey, label maps in the colours of their classes.
+    """Return (B, 3, H, W) in [−1, 1] on the CPU: masks in grey, label maps in the colours of their classes.
 
-    One channel is repeated; of several the first three are shown.
+    A single channel is repeated; of more than three channels the first three are shown.
 
     Args:
         tensor: (B, C, H, W), an image in [−1, 1] or a mask in [0, 1].
-        domain: whose images it looks like; empty for a mask.
+        domain: domain whose images the tensor shows; empty for a mask.
         classes: domain → number of classes, where images are one-hot label maps.
     """
     tensor = tensor.detach().float().cpu()

@@ -1,7 +1,7 @@
-"""What a plugin implements. Every interface is small; its docstring holds a complete working example.
+"""The public interface for authors of plugins; the docstring of each interface has a complete working example.
 
-Options: the keyword-only parameters of a component's constructor are the options that recipes may set; those before
-the ``*`` are supplied by ganzoo (a generator gets ``in_channels, out_channels``, a discriminator ``in_channels``).
+The keyword-only parameters of a component's constructor are its options in recipes. ganzoo provides the parameters
+before the ``*``: a generator gets ``in_channels, out_channels``, a discriminator ``in_channels``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The interface of callbacks, which observe a run, and what a callback knows of the run."""
+"""The interface of callbacks, which observe a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 
 class RunInfo(Protocol):
-    """What a callback knows of the run that it observes."""
+    """The run that a callback observes."""
 
     @property
     def name(self) -> str:
@@ -22,25 +22,25 @@ class RunInfo(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The resolved recipe as plain data: ``run.settings["data"]["dataset"]``."""
+        """The resolved recipe as plain data, for example ``run.settings["data"]["dataset"]``."""
 
     @property
     def total(self) -> int:
-        """Steps of the whole training."""
+        """The run's length in steps."""
 
     @property
     def accelerator(self) -> Accelerator:
-        """Accelerate's object of this process."""
+        """The ``Accelerator`` of this process."""
 
     def say(self, text: str) -> None:
         """Print a line, on the main process."""
 
     def write_event(self, event: str, **fields: Any) -> None:
-        """Append a line to the run's events.jsonl, on the main process."""
+        """Append a line with these fields to the run's events.jsonl, on the main process."""
 
 
 class Callback:
-    """An observer of a run; a plugin returns one from ``ganzoo_callbacks(run)``. One that raises is switched off.
+    """An observer of a run; a plugin returns it from ``ganzoo_callbacks(run)``. If it raises, it is switched off.
 
     >>> class Counter(Callback):
     ...     steps = 0
@@ -51,17 +51,17 @@ class Callback:
     """
 
     def on_start(self, run: RunInfo) -> None:
-        """Before the first step."""
+        """Called before the first step."""
 
     def on_step(self, run: RunInfo, step: int, losses: Mapping[str, float]) -> None:
-        """At each logging interval, with the terms' means since the last one."""
+        """Called at each logging interval, with the means of the loss terms since the last one."""
 
     def on_evaluation(self, run: RunInfo, step: int, values: Mapping[str, float]) -> bool:
-        """After an evaluation; return True to end the training here."""
+        """Called after an evaluation, with the metric values; return True to end the training."""
         return False
 
     def on_checkpoint(self, run: RunInfo, step: int) -> None:
-        """After a checkpoint is written."""
+        """Called after a checkpoint is written."""
 
     def on_end(self, run: RunInfo) -> None:
-        """After the last step."""
+        """Called after the final evaluation, or when the run stops early."""

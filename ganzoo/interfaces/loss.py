@@ -1,4 +1,4 @@
-"""The interface of auxiliary losses, which attach to any method."""
+"""The interface of auxiliary losses, which a recipe can attach to any method."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Loss(nn.Module):
-    """An auxiliary term for any method. The parameters of ``forward`` are the names that a recipe's ``of`` fills.
+    """An auxiliary loss term for any method. A recipe's ``of`` names a tensor for each parameter of ``forward``.
 
-    It is frozen, in eval mode, and runs in float32 whatever the precision of the networks.
+    It is frozen, in eval mode, and runs in float32 at any precision of the networks.
 
     >>> import torch
     >>> class Brightness(Loss):
@@ -31,8 +31,14 @@ class Loss(nn.Module):
     """
 
     forward: Callable[..., Tensor]
-    """Named tensors → a scalar in float32, a mean over samples."""
+    """Named tensors → a float32 scalar, a mean over samples."""
     sources: Mapping[str, Source] = MappingProxyType({})
+    """Files that the loss reads, by name."""
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Take what it attaches to, and refuse at once what cannot be, as ``Metric.bind``."""
+        """Validate compatibility with the method and the data, by ``check`` and before a run; raise GanzooError.
+
+        Args:
+            method: the run's method.
+            reader: reads images, scaled and cropped; ``reader.dataset`` has them unchanged.
+        """

@@ -1,20 +1,19 @@
-"""The interface of maskers: image to mask."""
+"""The interface of maskers, which compute a mask of an image."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from ganzoo.randomness import Draws
 
-if TYPE_CHECKING:
-    pass
-
 
 class Masker(nn.Module, ABC):
-    """Image (B, C, H, W) in [−1, 1] → mask (B, K, H, W), float in [0, 1]; K = 1 foreground, K > 1 classes.
+    """A network or rule: image (B, C, H, W) in [−1, 1] → mask (B, K, H, W), float in [0, 1].
+
+    With K = 1 the plane is the foreground; with K > 1 there is one plane per class.
 
     >>> import torch
     >>> class Left(Masker):
@@ -27,21 +26,27 @@ class Masker(nn.Module, ABC):
     """
 
     planes: int = 1
-    """K, the number of planes it makes."""
+    """K, the number of planes of its masks."""
     classes: tuple[str, ...] = ()
-    """What the planes are called, where they have names."""
+    """Names of the planes, if they have names."""
     needs: ClassVar[tuple[str, ...]] = ("image",)
-    """``image``: it looks at the image; ``given``: it reads the mask that the data set gives with the source."""
+    """Its inputs. ``image``: the image. ``given``: the data set's mask of the image."""
     trains: Literal["", "separate", "joint"] = ""
-    """Whether it has yet to be trained: ``separate``, in the slot of a method that trains it; ``joint``, with the
-    generators, in the role composite."""
+    """How it is trained. ``separate``: in the slot of a method that trains it. ``joint``: with the generators, in the
+    role composite. Empty: it is not trained."""
     shared_role: str = ""
-    """The role whose mask it is given, in place of the data set's."""
+    """The role whose mask is its ``given`` mask, instead of the data set's."""
 
     @abstractmethod
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return the mask of each image; ``rng`` is keyed by sample, ``given`` the data set's own mask."""
+        """Return the masks (B, K, H, W) of images.
+
+        Args:
+            image: (B, C, H, W) in [−1, 1].
+            rng: random draws, keyed by sample.
+            given: the data set's masks (B, K, H, W), or those of ``shared_role``.
+        """
 
     def terms(self, mask: Tensor) -> dict[str, Tensor]:
-        """Return what a masker that learns ``joint`` adds to the generators' loss for a mask, means over samples."""
+        """Return the terms that a ``joint`` masker adds to the generators' loss for a mask, means over samples."""
         return {}

@@ -1,4 +1,4 @@
-"""What a training scheme is made of: slots for networks, optims, phases, and the method that has them."""
+"""The interface of methods (training schemes), with the slots, optims, phases and outputs that a method declares."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces.lr_schedule import linear_decay
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws
 from ganzoo.step import Step
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ganzoo.data.loader import Reader
 
 Direction = Literal["AB", "BA", "AA"]
-"""From which domain to which; AA is what a supervised method makes of the images of its one domain."""
+"""Source and target domain of a translation; AA is the output of a supervised method with one domain."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class Slot:
 
     Args:
         kind: ``generator``, ``discriminator`` or ``masker``; empty for a network that the method builds itself in
-            ``setup``. All but discriminators are averaged (``train.ema``) and used to translate.
-        reads: the domains whose channels enter, side by side (pix2pix's discriminator: ``("A", "B")``).
-        writes: the domain whose channels leave (generators).
-        calls: what the method calls on the network; a component that lacks one of these is refused.
-        default: the component and options used when the recipe names none.
-        own: the method builds it itself in ``setup``, though it has a kind.
+            ``setup``. All networks except discriminators are averaged (``train.ema``) and used to translate.
+        reads: domains whose channels, concatenated, are the input (pix2pix's discriminator: ``("A", "B")``).
+        writes: domain whose channels are the output (generators).
+        calls: methods that are called on the network; a component without one of them is refused.
+        default: component and options that are used when the recipe names none.
+        own: the method builds the network itself in ``setup``, although it has a kind.
     """
 
     kind: Literal["generator", "discriminator", "masker", ""]
@@ -48,9 +49,13 @@ class Slot:
 
 @dataclass(frozen=True)
 class Source:
-    """What a component reads besides recipe and data: where it lies, and a checksum of what it holds.
+    """A file or folder that a component reads besides recipe and data, such as weights or a bank of patches.
 
-    A run goes on only where the checksum is what it was; ``check`` says how large it is.
+    A run resumes only if the checksum is unchanged; ``ganzoo check`` shows the size.
+
+    Args:
+        path: of the file or folder.
+        key: checksum of its content.
     """
 
     path: Path
@@ -59,9 +64,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Optim:
-    """An optimizer over some slots. ``lr`` is a factor on the run's; ``clip`` bounds the gradient's norm.
+    """An optimizer of the networks in some slots. Parameters that two of its networks share are stepped once.
 
-    Parameters that two of its networks share are stepped once.
+    Args:
+        slots: names of slots.
+        optimizer: class of the optimizer.
+        options: arguments of the optimizer besides the learning rate.
+        lr: factor of the run's learning rate.
+        clip: largest norm of the gradient, or None for no limit.
     """
 
     slots: tuple[str, ...]
@@ -73,19 +83,19 @@ class Optim:
 
 @dataclass(frozen=True)
 class Phase:
-    """One turn within a step: the loss terms that it sums, and the optims that it then steps.
+    """One part of a training step: loss terms that are summed, and the optims that are stepped with their gradients.
 
-    Every network that the phase does not train is frozen meanwhile; gradients still pass through it.
+    Networks that the phase does not train are frozen during it; gradients still pass through them.
 
     Args:
-        name: shown in logs and named by a recipe's ``losses``.
+        name: shown in logs; a recipe's ``losses`` refers to it.
         steps: names of optims.
-        losses: step → {term: scalar, a mean over samples}; the terms are summed. Every process must name the same
-            terms: what found nothing is 0, not absent.
-        every: run in each n-th step only.
-        forward: ``shared`` reads the step's one forward, with its graph; ``detached`` reads the same tensors without
-            it; ``fresh`` has the method's forward run anew for this phase (so draws made by key stay the same unless
-            the method keys them by phase: ``step.phase``).
+        losses: step → {term: scalar, a mean over samples}; the terms are summed. All processes must return the same
+            terms: a term without input is 0, not missing.
+        every: run the phase in each n-th step only.
+        forward: ``shared`` reads the tensors of the step's forward pass, with gradients; ``detached`` reads the same
+            tensors without gradients; ``fresh`` runs the method's forward again for this phase. Keyed random draws
+            are then the same, unless their purpose contains ``step.phase``.
         defer_step: step the optims after the next phase's backward, so that both phases use the same weights.
     """
 
@@ -99,14 +109,14 @@ class Phase:
 
 @dataclass(frozen=True)
 class Output:
-    """What a tensor is that a method puts into the step.
+    """Description of a tensor that a method adds to the step.
 
     Args:
-        source: domain of the real image that it comes from, whose mask serves it: ``A`` for ``fake_B``. None: it comes
-            from no image of this step, as one from an image pool.
-        shows: domain whose images it looks like, with their channels and classes: ``B`` for ``fake_B``. Empty: it is a
+        source: domain of the real image that the tensor comes from and whose mask it gets: ``A`` for ``fake_B``.
+            None if it comes from no image of this step, for example from an image pool.
+        shows: domain whose images it resembles, with their channels and classes: ``B`` for ``fake_B``. Empty for a
             mask in [0, 1].
-        for_losses: it is there in every training step, so a recipe's losses may read it.
+        for_losses: it is in each training step, so a recipe's losses may read it.
         in_grid: sample grids show it.
     """
 
@@ -117,17 +127,17 @@ class Output:
 
     @property
     def is_translation(self) -> bool:
-        """Whether it shows an image of one domain in the look of the other."""
+        """Whether it is an image of one domain translated to the other."""
         return bool(self.source and self.shows and self.source != self.shows)
 
 
 class Method(ABC):
-    """A training scheme: networks it needs, tensors it makes, phases it runs.
+    """A training scheme: its networks, the tensors that it computes and the phases of a training step.
 
-    One without phases has nothing to train: its recipe gives no length; its run measures, draws samples, and is there
-    to translate with.
+    A method without phases has nothing to train: its recipe has no length, and its run measures metrics, draws samples
+    and can translate.
 
-    A complete one, an autoencoder with a critic:
+    A complete example, an autoencoder:
 
     >>> class Auto(Method):
     ...     def __init__(self, *, weight: float = 1.0) -> None:
@@ -146,83 +156,110 @@ class Method(ABC):
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB", "BA")
     accepts: ClassVar[tuple[str, ...]] = ()
-    """The mask roles that it can take: ``input``, ``discriminator``, ``composite``, ``labels``."""
+    """The mask roles that it supports: ``input``, ``discriminator``, ``composite``, ``labels``."""
     requires: ClassVar[tuple[str, ...]] = ()
-    """Those of them without which it is another method."""
+    """The mask roles for which the recipe must have a masker."""
     reads: ClassVar[tuple[str, ...]] = ()
-    """Tensors that the data set must give besides the images, such as ``given_mask_A``."""
+    """Tensors that the data set must provide besides the images, such as ``given_mask_A``."""
     paired: ClassVar[bool] = False
     """Whether it needs data in which A and B show the same scene."""
     group: ClassVar[int] = 1
-    """How many images of a domain it takes together: ``train.batch`` is a multiple of it."""
+    """Number of images of a domain that it processes together: ``train.batch`` must be a multiple."""
 
     slots: Mapping[str, Slot]
+    """Places for networks, by name."""
     optims: Mapping[str, Optim]
+    """Optimizers by name."""
     phases: Sequence[Phase]
+    """Phases of a training step, in order."""
     tensors: Mapping[str, Output]
+    """Tensors that ``forward`` adds to the step, by name."""
     networks: Mapping[str, nn.Module]
+    """Networks by slot, after ``bind``; during evaluation their averages."""
     masks: Roles
+    """The recipe's maskers, after ``bind``."""
     sources: Mapping[str, Source] = MappingProxyType({})
+    """Files that the method reads, by name."""
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Take the built networks and the recipe's maskers, before ``setup``; later ``networks`` may hold averages."""
+        """Store the built networks and the recipe's maskers; called before ``setup``."""
         self.networks = networks
         self.masks = masks
         masks.set_sources({name: output.source for name, output in self.tensors.items()})
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Build the networks of slots without a kind, after one look at an example (batch 1, without gradient)."""
+        """Build the networks that the method builds itself: slot → network; called once, without gradients.
+
+        Args:
+            example: blank images, batch 1, from which a dry forward gives the shapes.
+        """
         return {}
 
     def prepare(self, reader: Reader) -> None:
-        """Get ready to train, and refuse at once what cannot be: at ``check`` and before a run, not to translate.
+        """Prepare for training and validate the data; raise GanzooError. Called by ``check`` and before a run.
 
         Args:
-            reader: gives images scaled and cropped as they are trained on; ``reader.images`` says how.
+            reader: reads images, scaled and cropped as for training; ``reader.images`` has the settings.
         """
 
     @abstractmethod
     def forward(self, step: Step) -> None:
-        """Put into the step what the phases, grids and metrics read: ``fake_B``, ``rec_A``, …"""
+        """Add to the step the tensors that phases, sample grids and metrics read: ``fake_B``, ``rec_A``, …"""
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate (B, C, H, W) in [−1, 1], any H and W. ``step`` brings draws, given masks and a given ``style``."""
+        """Translate images (B, C, H, W) in [−1, 1] of any height and width.
+
+        Args:
+            images: of the source domain.
+            direction: for example ``AB``.
+            step: has the random draws, and optionally masks and a ``style`` tensor.
+
+        Raises GanzooError if the method cannot translate single images.
+        """
         raise GanzooError(f"the method {type(self).__name__} does not translate single images")
 
     def translated(self, direction: Direction) -> str:
-        """Return the name of the tensor that holds a direction's translations, such as ``fake_B`` for AB."""
+        """Return the name of the tensor with a direction's translations, such as ``fake_B`` for AB.
+
+        Raises GanzooError if ``tensors`` has none.
+        """
         for name, output in self.tensors.items():
             if (output.source, output.shows) == (direction[0], direction[1]):
                 return name
         raise GanzooError(f"the method {type(self).__name__} lists no tensor with translations {direction}")
 
     def style_size(self, domain: str) -> int:
-        """Return how many numbers tell a style of a domain; 0 where translations have none."""
+        """Return the length of a domain's style vector; 0 if translations have no style."""
         return 0
 
     def draw_style(self, domain: str, draws: Draws) -> Tensor:
-        """Return a style of a domain for each generator, (B, numbers): N(0, I), unless the method knows better."""
+        """Return random styles of a domain (B, length), one for each sample; by default from N(0, I)."""
         return draws.normal(self.style_size(domain))
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
-        """Return the styles (B, numbers) of a domain's images (B, C, H, W) in [−1, 1]."""
-        raise GanzooError(f"the method {type(self).__name__} knows no styles")
+        """Return the styles (B, length) of a domain's images (B, C, H, W) in [−1, 1].
+
+        Raises GanzooError if the method has no styles.
+        """
+        raise GanzooError(f"the method {type(self).__name__} has no styles")
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return the learning rate's factor after ``done`` of ``total`` epochs, or steps, as the run is given.
+        """Return the factor of the learning rate; by default ``linear_decay``.
 
-        ``step`` counts steps in any case. See ``schedule.py``.
+        Args:
+            done: epochs finished, or steps if the run's length is in steps.
+            total: length of the run in the same unit.
+            decay: share of the run, 0 … 1, in which the rate decreases.
+            step: steps finished.
         """
-        from ganzoo.interfaces.lr_schedule import linear_decay
-
         return linear_decay(done, total, decay)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what the method keeps between steps (pools, banks), so that a resumed run goes on the same."""
+        """Return the method's state between steps (image pools, banks), which checkpoints save for resuming."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what ``state_dict`` gave."""
+        """Restore the result of ``state_dict``."""
 
     def undo(self) -> None:
-        """Take back what this step put into the kept state; called when the step was not finite and is skipped."""
+        """Undo this step's change to the state; called when the step was not finite and is skipped."""

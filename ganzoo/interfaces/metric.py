@@ -1,4 +1,4 @@
-"""The interface of metrics."""
+"""The interface of metrics, which measure a method's translations in evaluations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Metric(ABC):
-    """A figure of an evaluation. Rows are collected a sample at a time, in the data's order, from all processes.
+    """A metric: rows are computed for each sample, collected in the data's order from all processes, and reduced.
 
     >>> import torch
     >>> class Brightness(Metric):
@@ -29,40 +29,42 @@ class Metric(ABC):
     """
 
     directions: tuple[Direction, ...] = ("AB", "BA")
+    """Directions that it measures."""
     sources: Mapping[str, Source] = MappingProxyType({})
+    """Files that the metric reads, by name."""
     reference: Literal["", "measured", "train"] = ""
-    """Whether ``compute`` also reads rows of real images of a direction's target, and of which split."""
+    """Split of the real images of the target domain that ``compute`` also reads: the measured one, or ``train``."""
     cache_key: str = ""
-    """What those follow from besides the images (network, its weights, resizing): with it, they are kept on disk."""
+    """Identifies network, weights and resizing of the reference features, which are then cached on disk."""
     about: Mapping[str, str] = MappingProxyType({})
-    """What a record says of it besides its name: ``implementation``, ``network``."""
+    """Fields of a record besides the metric's name: ``implementation``, ``network``."""
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Take what is measured, and refuse at once what cannot be: at ``check``, and before a run begins.
+        """Validate compatibility with the method and the data, by ``check`` and before a run; raise GanzooError.
 
         Args:
-            method: the run's own: its ``masks`` make the mask of any image of a step.
-            reader: gives images scaled and cropped as they are measured; ``reader.dataset`` as they are.
+            method: the run's method; its ``masks`` compute the mask of any image of a step.
+            reader: reads images, scaled and cropped as for evaluation; ``reader.dataset`` has them unchanged.
         """
 
     def prepare(self, seed: int) -> None:
-        """Get ready, once a run (train a judge, read reference features), the same on every process."""
+        """Prepare once per run (train a classifier, read features), with the same result on each process."""
 
     @abstractmethod
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return one row for each source image of the step, (B, …): what ``compute`` needs of it."""
+        """Return one row for each source image of the step, (B, …), with the inputs of ``compute``."""
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
         """Return one row for each real image of a domain in the step, (B, …), as ``rows`` does for translations."""
         raise GanzooError(f"the metric {type(self).__name__} reads no real images")
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Turn the rows of all images into figures; by default the mean of each, in float64.
+        """Return metric values from the rows of all images; by default the mean of each column, in float64.
 
         Args:
-            rows: of all translations of a direction.
-            real: of all real images of its target, in any order, where ``self.reference`` asks for them.
+            rows: of all translations of a direction, (N, …).
+            real: of all real images of the target domain, in any order, if ``self.reference`` is set.
 
-        Raises GanzooError where there are too few: never a number that means nothing.
+        Raises GanzooError when there are too few images for a meaningful value.
         """
         return {name: float(column.double().mean()) for name, column in rows.items()}

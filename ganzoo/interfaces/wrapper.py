@@ -1,4 +1,4 @@
-"""A method that is another one plus a named difference."""
+"""A base class for methods that change another method; it delegates everything else to that method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class MethodWrapper(Method):
-    """Hands everything to ``base``, which its author has made and changed: reading one shows the difference alone.
+    """Delegates to the method ``base``; a subclass contains only its differences from that method.
+
+    Args:
+        base: a method, which the subclass may have changed.
 
     >>> class Quiet(MethodWrapper):
     ...     def __init__(self, base: Method) -> None:
@@ -39,17 +42,17 @@ class MethodWrapper(Method):
         self.base.networks = networks
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Hand networks and maskers to the base."""
+        """Pass networks and maskers to the base."""
         self.base.bind(networks, masks)
         self.masks = masks
         masks.set_sources({name: output.source for name, output in self.tensors.items()})
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Let the base build what it builds itself."""
+        """Return the networks that the base builds itself."""
         return self.base.setup(example)
 
     def prepare(self, reader: Reader) -> None:
-        """Let the base get ready."""
+        """Prepare the base."""
         self.base.prepare(reader)
 
     def forward(self, step: Step) -> None:
@@ -61,7 +64,7 @@ class MethodWrapper(Method):
         return self.base.translate(images, direction, step)
 
     def style_size(self, domain: str) -> int:
-        """Return the base's size."""
+        """Return the length of the base's style vectors."""
         return self.base.style_size(domain)
 
     def draw_style(self, domain: str, draws: Draws) -> Tensor:
@@ -77,13 +80,13 @@ class MethodWrapper(Method):
         return self.base.lr_factor(done, total, decay, step)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what the base keeps."""
+        """Return the base's state."""
         return self.base.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Give the base back what it kept."""
+        """Restore the base's state."""
         self.base.load_state_dict(state)
 
     def undo(self) -> None:
-        """Let the base undo its step."""
+        """Undo this step's change to the base's state."""
         self.base.undo()

@@ -1,12 +1,12 @@
-"""The roles of masks: what a mask is used for, and the maskers of a recipe by role.
+"""The roles of masks, and the maskers of a recipe by role; methods and losses get all masks from here.
 
-input          the generator sees it beside the image (Mask CycleGAN)
-discriminator  what the discriminators see of an image, real or fake (SMCycleGAN)
+input          an input of the generator besides the image (Mask CycleGAN)
+discriminator  the part of an image, real or fake, that the discriminators see (SMCycleGAN)
 composite      translated = m·G(x) + (1 − m)·x
-labels         which class each pixel belongs to (Art2Real)
+labels         the class of each pixel (Art2Real)
 
-A method calls ``Roles`` wherever a mask can matter. Without a masker in the role each call returns its input
-unchanged, so a method is written once, with or without masks.
+A method calls ``Roles`` wherever a mask can be used. Without a masker in the role each call returns its input
+unchanged, so the same code of a method works with and without masks.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from ganzoo.step import Step
 
 @dataclass(frozen=True)
 class Role:
-    """What holds for the masks of a role.
+    """Properties of the masks of a role.
 
     Args:
-        one_plane: the mask has one plane; else it may have one plane a class.
-        provided: which plane of the data set a masker may read: ``mask`` or ``labels``.
-        changes_translation: the mask changes what is translated, so ``ganzoo translate`` takes ``--mask``.
+        one_plane: the mask has one plane; else it may have one plane per class.
+        provided: plane of the data set that a masker can read: ``mask`` or ``labels``.
+        changes_translation: the mask changes the translation, so ``ganzoo translate`` has the option ``--mask``.
         masks_generated: generated images are masked too.
         learnable: a masker in this role can be trained with the generators.
-        for_losses: the masker may be there for a loss alone, in any method.
+        for_losses: a recipe may have the masker for a loss alone, with any method.
     """
 
     one_plane: bool = True
@@ -57,7 +57,7 @@ TRANSLATION_ROLES = tuple(name for name, role in ROLES.items() if role.changes_t
 
 
 class MaskerProtocol(Protocol):
-    """What ``Roles`` needs of a masker; every ``ganzoo.interfaces.Masker`` has it."""
+    """The attributes of a masker that ``Roles`` uses; each ``ganzoo.interfaces.Masker`` has them."""
 
     @property
     def planes(self) -> int:
@@ -69,11 +69,11 @@ class MaskerProtocol(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What it reads: ``image``, ``given``."""
+        """Its inputs: ``image``, ``given``."""
 
     @property
     def trains(self) -> str:
-        """Whether it has yet to be trained: ``separate`` or ``joint``."""
+        """How it is trained: ``separate``, ``joint``, or not (empty)."""
 
     @property
     def shared_role(self) -> str:
@@ -109,10 +109,10 @@ class Roles:
         """Role → masker, each a ``MaskerProtocol`` and an ``nn.Module``."""
         self.transforms = dict(transforms or {})
         self.sources: dict[str, str | None] = {f"real_{domain}": domain for domain in "AB"}
-        """Tensor → domain of the real image that it comes from; None: of no image of the step."""
+        """Tensor → domain of the real image that it comes from; None if from no image of the step."""
 
     def set_sources(self, sources: Mapping[str, str | None]) -> None:
-        """Take which real image each of a method's tensors comes from: tensor → domain, or None."""
+        """Set the real image that each of a method's tensors comes from: tensor → domain, or None."""
         self.sources |= sources
 
     def replaced(self, role: str, masker: MaskerProtocol, transform: Callable[[Tensor], Tensor]) -> Roles:
@@ -125,11 +125,17 @@ class Roles:
         return role in self.maskers
 
     def mask(self, role: str, step: Step, name: str, *, gradient: bool = False) -> Tensor:
-        """Return a role's mask (B, K, H, W) of the image ``name`` of the step; with ``gradient`` traceable.
+        """Return a role's mask (B, K, H, W) of the image ``name`` of the step; compute it if the step has none yet.
 
-        It is stored in the step as ``{role}_mask_{name}``. A copy of the step gives the same mask, as its draws are
-        keyed: two phases must not see two random masks. One drawn mask serves both domains of a step.
-        A generated image gets the data set's mask of the image that it was generated from.
+        The mask is stored in the step as ``{role}_mask_{name}``. A copy of the step gives the same mask, as its random
+        draws are keyed, so all phases use the same random mask. Both domains of a step share the random draws.
+        A generated image gets the data set's mask of its source image.
+
+        Args:
+            role: of the masker.
+            step: has the image.
+            name: of the image's tensor.
+            gradient: let gradients flow from the mask to the image.
         """
         key = mask_name(role, name)
         if key not in step:
@@ -151,40 +157,44 @@ class Roles:
         kind = f"given_{ROLES[role].provided}_{domain}"
         given = step.get(kind) if domain else None
         if given is None and "given" in masker.needs:
-            what = f"there is no {kind!r} here" if domain else f"{name!r} comes from no image of this step"
+            problem = f"the step has no {kind!r}" if domain else f"{name!r} comes from no image of this step"
             raise GanzooError(
-                f"maskers.{role}: it reads the data set's masks, and {what}; the data set folders "
-                "takes masks from trainA_masks, trainB_masks and so on, and translate from --mask"
+                f"maskers.{role}: it reads the data set's masks, but {problem}; the data set folders "
+                "reads masks from trainA_masks, trainB_masks and so on, and translate from --mask"
             )
         return given
 
     def source_of(self, name: str) -> str | None:
-        """Return the domain of the real image behind a tensor: A for ``real_A``, and for ``fake_B`` made from it.
+        """Return the domain of a tensor's source image: A for ``real_A``, and for ``fake_B`` generated from it.
 
-        None: it comes from no image of the step, as one from an image pool. Raises GanzooError for an unknown tensor.
+        None if it comes from no image of the step, for example from an image pool. Raises GanzooError for an unknown
+        tensor.
         """
         if name not in self.sources:
             raise GanzooError(f"the method does not say in `tensors` which image {name!r} comes from")
         return self.sources[name]
 
     def needs(self, role: str) -> tuple[str, ...]:
-        """Return what a role's masker looks at: ``image``, ``given``, both or nothing."""
+        """Return the inputs of a role's masker: ``image``, ``given``, both or none."""
         return self.maskers[self.maskers[role].shared_role or role].needs
 
     def for_discriminator(self, step: Step, name: str, *, gradient: bool = False) -> Tensor:
-        """Return what a discriminator sees of the image ``name``: M ⊙ x (the rest is 0, mid-grey)."""
+        """Return the discriminator's input for the image ``name``: M ⊙ x (0, mid-grey, outside the mask)."""
         if "discriminator" not in self:
             return step[name]
         return step[name] * self.mask("discriminator", step, name, gradient=gradient)
 
     def composite(self, step: Step, name: str, translated: Tensor) -> Tensor:
-        """Return m·translated + (1 − m)·x, m and x those of the source image ``name``."""
+        """Return m·translated + (1 − m)·x, where x is the source image ``name`` and m its mask.
+
+        Raises GanzooError if the domains differ in their number of channels.
+        """
         if "composite" not in self:
             return translated
         if translated.shape[1] != step[name].shape[1]:
             raise GanzooError(
-                "maskers.composite: the domains differ in channels, so nothing of an image can stay in its "
-                "translation: remove this masker"
+                "maskers.composite: the domains differ in channels, so a translation cannot contain a part of its "
+                "source image: remove this masker"
             )
         mask = self.mask("composite", step, name)
         return mask * translated + (1 - mask) * step[name]
@@ -202,7 +212,7 @@ class Roles:
         return step.get(name)
 
     def mask_generated(self, step: Step, names: list[str]) -> None:
-        """Compute the masks of images, for the roles that mask generated images too; grids show them."""
+        """Compute the masks of the named images, in the roles that also mask generated images; for sample grids."""
         for role in [one for one in self.maskers if ROLES[one].masks_generated]:
             for name in names:
                 self.mask(role, step, name)
@@ -212,12 +222,12 @@ class Roles:
         return {f"masker_{role}": role for role in self.maskers if self.maskers[role].trains == "joint"}
 
     def set_networks(self, networks: Mapping[str, nn.Module]) -> None:
-        """Take the jointly trained maskers, or their averages, from a method's networks."""
+        """Set the jointly trained maskers, or their averages, from a method's networks."""
         for slot, role in self.joint_slots().items():
             self.maskers[role] = networks[slot]
 
     def joint_terms(self, step: Step) -> dict[str, Tensor]:
-        """Return what jointly trained maskers add to the generators' loss, for the masks of the real images."""
+        """Return the terms that jointly trained maskers add to the generators' loss, for masks of real images."""
         losses: dict[str, Tensor] = {}
         for slot, role in self.joint_slots().items():
             for domain in "AB":
@@ -228,7 +238,7 @@ class Roles:
         return losses
 
     def checksums(self) -> dict[str, str]:
-        """Return a checksum of the weights of each frozen masker that has some: no checkpoint holds them."""
+        """Return role → checksum of the weights of frozen maskers, which are not saved in checkpoints."""
         checksums = {}
         for role in self.maskers:
             weights = self.maskers[role].state_dict()
@@ -251,7 +261,7 @@ def mask_name(role: str, image: str) -> str:
 
 
 def mask_role(masks: Container[str]) -> str:
-    """Return the role in which a mask changes what a run translates. Raises GanzooError when there is none."""
+    """Return the role in which a run's mask changes its translations. Raises GanzooError when there is none."""
     for role in TRANSLATION_ROLES:
         if role in masks:
             return role

@@ -1,1 +1,1 @@
-"""Where metric values come from: checksums, training sessions, environments, records."""
+"""The origin of metric values: checksums, training sessions, environments, records."""

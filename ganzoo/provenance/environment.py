@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""Describe the environment of a run, for its env.json and its records."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ganzoo.plugins import INTERFACE, installed_version, plugins
 
 
 def environment(accelerator: Accelerator) -> dict[str, Any]:
-    """Return what the run ran on: versions, plugins, processor and device."""
-    wanted = {
+    """Return the environment of this process: versions of packages and plugins, processor and device."""
+    reported = {
         "accelerate",
         "clean-fid",
         "faiss-cpu",
@@ -29,7 +29,7 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
         "torch",
         "torchvision",
     }
-    versions = {one.name: one.version for one in distributions() if one.name.lower() in wanted}
+    versions = {one.name: one.version for one in distributions() if one.name.lower() in reported}
     device = accelerator.device
     return {
         "ganzoo": installed_version(),

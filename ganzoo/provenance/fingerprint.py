@@ -1,4 +1,4 @@
-"""Short checksums of what a figure follows from: a recipe, the code of plugins, the images, the weights."""
+"""Compute checksums of what metric values depend on: recipe, code, images and weights; for sessions and records."""
 
 from __future__ import annotations
 
@@ -19,34 +19,32 @@ from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.settings import RESUMABLE
 
 LENGTH = 16
-"""Hexadecimal digits that are kept."""
-SHAPES_FIGURES = {"train.epochs", "train.steps"}
-"""What may change when a run is resumed, and yet changes what comes out."""
-
-
+"""Hexadecimal digits of a checksum."""
+AFFECTS_VALUES = {"train.epochs", "train.steps"}
+"""Settings that may change when a run is resumed but affect metric values."""
+AFFECTS_BEST = {"evaluate.best", "evaluate.patience", "evaluate.every", "evaluate.limit"}
+"""Settings that affect which checkpoint is the best, and when training stops early."""
 _PARSING = Lock()
-"""Python 3.11 may fail where two threads make syntax trees at once (its issue 106905)."""
-CHOOSES = {"evaluate.best", "evaluate.patience", "evaluate.every", "evaluate.limit"}
-"""What counts for which checkpoint is the best, and for when a training that waits for a better one ends."""
+"""Python 3.11 may fail when two threads build syntax trees at the same time (CPython issue 106905)."""
 
 
 def recipe_key(recipe: Recipe) -> str:
-    """Return the checksum of all in a recipe that shapes figures: not its seed, nor what only logs and saves.
+    """Return the checksum of the settings that affect metric values, without the seed and settings of logs and files.
 
-    Of files and folders the names count, so that the same recipe has the same key on another machine.
+    Paths of files and folders count by their names only, so the same recipe has the same key on another machine.
     """
     resolved = portable(recipe.resolved())
-    left_out = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys} - SHAPES_FIGURES
+    ignored = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys} - AFFECTS_VALUES
     if recipe.evaluate.best:
-        left_out -= CHOOSES
-    for path in [*left_out, "train.seed"]:
+        ignored -= AFFECTS_BEST
+    for path in [*ignored, "train.seed"]:
         section, key = path.split(".")
         resolved[section].pop(key, None)
-    return _short(json.dumps(resolved, sort_keys=True))
+    return _checksum(json.dumps(resolved, sort_keys=True))
 
 
 def portable(value: Any) -> Any:
-    """Return plain data with the names of files and folders in place of where one machine has them.
+    """Return plain data in which absolute paths are replaced by the names of their files and folders.
 
     >>> portable({"weights": "/somewhere/net.pth", "styles": [8]})
     {'weights': 'net.pth', 'styles': [8]}
@@ -59,7 +57,7 @@ def portable(value: Any) -> Any:
 
 
 def plugins_of(recipe: Recipe, others: Iterable[Part] = ()) -> dict[str, dict[str, str]]:
-    """Return the plugins that a recipe's parts, and others, come from: name → version, and checksum of their code."""
+    """Return the plugins of a recipe's parts and of other parts: name → ``version``, and ``code``, a checksum."""
     parts: list[Part] = [recipe.method, recipe.data, *recipe.metrics, *others]
     for group in (recipe.networks, recipe.maskers, recipe.losses):
         parts += group.values()
@@ -70,60 +68,60 @@ def plugins_of(recipe: Recipe, others: Iterable[Part] = ()) -> dict[str, dict[st
     return {name: {"version": versions[name], "code": code_key(*sorted(modules[name]))} for name in sorted(modules)}
 
 
-def note_code(recipe: Recipe) -> None:
-    """Take the checksums of ganzoo's and a recipe's code now, when it is read, as files may change while it runs."""
+def cache_code_checksums(recipe: Recipe) -> None:
+    """Cache the checksums of ganzoo's and a recipe's code before training, as the files may change during it."""
     core_key()
     plugins_of(recipe)
 
 
 @cache
 def code_key(*modules: str) -> str:
-    """Return the checksum of modules and of all that they import of plugins, without comments and docstrings."""
+    """Return the checksum of modules and of the plugins' modules that they import, without comments and docstrings."""
     digest = hashlib.sha256()
-    for name, tree in sorted(_reached(modules).items()):
-        digest.update(f"{name} {_plain(tree)}\n".encode())
+    for name, tree in sorted(_with_imports(modules).items()):
+        digest.update(f"{name} {_syntax_text(tree)}\n".encode())
     return digest.hexdigest()[:LENGTH]
 
 
 @cache
 def core_key() -> str:
-    """Return the checksum of ganzoo's own code, likewise."""
-    top = Path(__file__).parent
+    """Return the checksum of ganzoo's own code, without comments and docstrings."""
+    top = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for file in sorted(top.rglob("*.py")):
-        tree = _parsed(file)
-        digest.update(f"{file.relative_to(top).as_posix()} {_plain(tree)}\n".encode())
+        tree = _parse(file)
+        digest.update(f"{file.relative_to(top).as_posix()} {_syntax_text(tree)}\n".encode())
     return digest.hexdigest()[:LENGTH]
 
 
 def core_version() -> str:
-    """Return ganzoo's version, and the checksum of its code."""
+    """Return ganzoo's version and the checksum of its code, separated by a space."""
     return f"{installed_version()} {core_key()}"
 
 
-def _reached(modules: Iterable[str]) -> dict[str, ast.Module]:
-    """Return some modules, and those that they import, directly or not, as far as they are plugins'."""
+def _with_imports(modules: Iterable[str]) -> dict[str, ast.Module]:
+    """Return modules and the plugins' modules that they import, directly or not: name → syntax tree."""
     packages = {one.target.partition(":")[0].partition(".")[0] for one in plugins().loaded}
-    found: dict[str, ast.Module] = {}
-    todo = list(modules)
-    while todo:
-        name = todo.pop()
-        file = None if name in found else _file_of(name)
+    trees: dict[str, ast.Module] = {}
+    pending = list(modules)
+    while pending:
+        name = pending.pop()
+        file = None if name in trees else _file_of(name)
         if file is None:
             continue
-        found[name] = tree = _parsed(file)
+        trees[name] = tree = _parse(file)
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        todo += [one for one in _imported(tree, package) if one.partition(".")[0] in packages]
-    return found
+        pending += [one for one in _import_names(tree, package) if one.partition(".")[0] in packages]
+    return trees
 
 
-def _parsed(file: Path) -> ast.Module:
+def _parse(file: Path) -> ast.Module:
     with _PARSING:
         return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _file_of(module: str) -> Path | None:
-    """Return the file of a module; None where the name is no module's, but of something in one."""
+    """Return the file of a module; None if the name is not a module but, for example, a class in one."""
     try:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
@@ -131,8 +129,8 @@ def _file_of(module: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
-def _imported(tree: ast.Module, package: str) -> Iterator[str]:
-    """Yield the names of modules that a module of a package may import."""
+def _import_names(tree: ast.Module, package: str) -> Iterator[str]:
+    """Yield all names in a module's imports that may be modules; ``package`` resolves relative imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (one.name for one in node.names)
@@ -143,29 +141,29 @@ def _imported(tree: ast.Module, package: str) -> Iterator[str]:
             yield from (f"{module}.{one.name}" for one in node.names)
 
 
-def _plain(node: Any) -> str:
-    """Return a syntax tree as text, the same under all versions of Python that parse it."""
+def _syntax_text(node: Any) -> str:
+    """Return a syntax tree without docstrings as text, the same in all versions of Python that can parse it."""
     if isinstance(node, ast.AST):
-        inner = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             ast.get_docstring(node) is not None
         ):
-            inner = [(name, value[1:] if name == "body" else value) for name, value in inner]
-        return f"{type(node).__name__}({', '.join(f'{name}={_plain(value)}' for name, value in inner)})"
+            fields = [(name, value[1:] if name == "body" else value) for name, value in fields]
+        return f"{type(node).__name__}({', '.join(f'{name}={_syntax_text(value)}' for name, value in fields)})"
     if isinstance(node, list):
-        return f"[{', '.join(map(_plain, node))}]"
+        return f"[{', '.join(map(_syntax_text, node))}]"
     return repr(node)
 
 
 def data_key(dataset: Dataset, split: Split) -> str:
-    """Return the checksum of a split's images, masks and labels, whatever their order and names.
+    """Return the checksum of a split's images, masks and labels; it does not depend on their order and names.
 
-    Of images that are drawn it is of what they follow from; their code has a checksum of its own, as a plugin.
+    For procedurally generated images it is a checksum of ``dataset.version``; their code has a checksum as a plugin.
     """
     if dataset.version:
-        return _short(f"{dataset.version}, {split}")
+        return _checksum(f"{dataset.version}, {split}")
 
-    def of(item: tuple[str, int]) -> str:
+    def digest_of(item: tuple[str, int]) -> str:
         sample = dataset.sample(split, *item)
         planes = (sample.image, sample.mask, sample.labels, sample.target)
         digest = hashlib.sha256(item[0].encode())
@@ -174,7 +172,7 @@ def data_key(dataset: Dataset, split: Split) -> str:
         return digest.hexdigest()
 
     with ThreadPoolExecutor() as pool:
-        return _short(" ".join(sorted(pool.map(of, _items(dataset, split)))))
+        return _checksum(" ".join(sorted(pool.map(digest_of, _items(dataset, split)))))
 
 
 def _items(dataset: Dataset, split: Split) -> Iterator[tuple[str, int]]:
@@ -184,7 +182,7 @@ def _items(dataset: Dataset, split: Split) -> Iterator[tuple[str, int]]:
 
 
 def weights_key(checkpoint: Path) -> str:
-    """Return the checksum of a checkpoint's networks and their averages."""
+    """Return the checksum of a checkpoint's networks and their moving averages."""
     digest = hashlib.sha256()
     for file in sorted([*checkpoint.glob("networks/*.safetensors"), *checkpoint.glob("average/*.safetensors")]):
         digest.update(file.relative_to(checkpoint).as_posix().encode())
@@ -194,5 +192,5 @@ def weights_key(checkpoint: Path) -> str:
     return digest.hexdigest()[:LENGTH]
 
 
-def _short(text: str) -> str:
+def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]

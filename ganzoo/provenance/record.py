@@ -1,6 +1,6 @@
-"""Records: one line of JSON for one evaluated checkpoint × data × seed, with where its values came from.
+"""Records of evaluations: metric values of a checkpoint on a data set, with their origin; one line of JSON each.
 
-docs/records.md explains every field.
+docs/records.md explains each field.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ganzoo.recipe.schema import Recipe
 
 
 class Code(BaseModel):
-    """A plugin as it was: its version, and the checksum of its code."""
+    """The version of a plugin and the checksum of its code."""
 
     model_config = ConfigDict(extra="forbid")
     version: str
@@ -28,17 +28,17 @@ class Code(BaseModel):
 
 
 class Session(BaseModel):
-    """What one session of training ran with, from its step to the next session's.
+    """A training session: the code, data and settings of training from one step to the next session.
 
     Args:
-        step: at which it started.
-        epochs: the run's length in epochs, or 0 where it is in steps; schedules follow it.
+        step: step at which the session started.
+        epochs: the run's length in epochs, which schedules depend on; 0 if it is in steps.
         steps: the run's length in steps, or 0.
-        plugins: whose code shapes a step, or chooses the best checkpoint.
-        core: ganzoo's version, and the checksum of its code.
-        images: checksums of those of training and validation.
-        sources: checksums of what parts read besides: banks, weights.
-        chosen_by: how the best checkpoint is chosen, where one is kept.
+        plugins: plugins whose code affects training or the choice of the best checkpoint.
+        core: ganzoo's version and the checksum of its code.
+        images: split → checksum of the images of training and validation.
+        sources: checksums of other files that parts read: banks, weights.
+        chosen_by: settings that choose the best checkpoint; empty without one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -53,7 +53,13 @@ class Session(BaseModel):
 
 
 class Data(BaseModel):
-    """Images measured: the data set's name, for each split its checksum and how many of each domain there are."""
+    """The data of an evaluation.
+
+    Args:
+        dataset: name of the data set.
+        keys: split → checksum of its images.
+        images: split → domain → number of images.
+    """
 
     model_config = ConfigDict(extra="forbid")
     dataset: str
@@ -62,7 +68,7 @@ class Data(BaseModel):
 
 
 class Cost(BaseModel):
-    """What the training took: seconds in all, images a second (median), and bytes at the most; None: not known."""
+    """The cost of training: total seconds, median images per second, peak memory in bytes; None if not known."""
 
     model_config = ConfigDict(extra="forbid")
     seconds: float | None = None
@@ -71,7 +77,7 @@ class Cost(BaseModel):
 
 
 class Values(Protocol):
-    """What an evaluation found; ``ganzoo.evaluation.evaluator.Evaluation`` has it."""
+    """The result of an evaluation; ``ganzoo.evaluation.evaluator.Evaluation`` implements it."""
 
     @property
     def values(self) -> dict[str, float]:
@@ -79,19 +85,19 @@ class Values(Protocol):
 
     @property
     def images(self) -> dict[str, int]:
-        """How many images of each domain were measured."""
+        """Domain → number of images measured."""
 
     @property
     def about(self) -> dict[str, dict[str, Any]]:
-        """Metric value → what it is of."""
+        """Name of a value → its metric, implementation, network and numbers of images."""
 
     @property
     def failed(self) -> dict[str, str]:
-        """Metric → why it has no values."""
+        """Metric → the reason why it has no values."""
 
 
 class Record(BaseModel):
-    """One record; what is not known stays empty. Raises pydantic's ValidationError for what is no such record."""
+    """The record of an evaluation; unknown fields are empty. Raises pydantic's ValidationError for wrong fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -124,18 +130,18 @@ class Record(BaseModel):
     time: str = ""
 
     def measured(self, result: Values) -> Record:
-        """Return the record with what an evaluation found; it failed where a metric did."""
-        found = {"values": result.values, "images": result.images, "about": result.about, "failed": result.failed}
+        """Return the record with the result of an evaluation; its status is ``failed`` if a metric failed."""
+        measured = {"values": result.values, "images": result.images, "about": result.about, "failed": result.failed}
         why = "; ".join(f"{name}: {reason}" for name, reason in result.failed.items())
-        return self.model_copy(update={**found, "status": "failed" if result.failed else "ok", "why": why})
+        return self.model_copy(update={**measured, "status": "failed" if result.failed else "ok", "why": why})
 
     @classmethod
     def of_recipe(cls, recipe: Recipe, name: str) -> Record:
-        """Return what a recipe says of a run's record: method, checksum, plugins, seed, metrics.
+        """Return a record with the fields that a recipe determines: method, checksum, plugins, seed, metrics.
 
         Args:
-            recipe: the run's.
-            name: the run's.
+            recipe: the run's recipe.
+            name: the run's name.
         """
         return cls(
             recipe=recipe.name,
@@ -154,10 +160,10 @@ class Record(BaseModel):
         """Return the record of a run that failed before it could be measured.
 
         Args:
-            recipe: the run's.
-            name: the run's.
-            why: one line.
-            cell: the cell of a table that the run is for.
+            recipe: the run's recipe.
+            name: the run's name.
+            why: the reason, in one line.
+            cell: the cell of the benchmark table that the run is for.
         """
         return cls.of_recipe(recipe, name).model_copy(update={"status": "failed", "why": why, "cell": dict(cell)})
 
@@ -165,14 +171,14 @@ class Record(BaseModel):
     def of_checkpoint(
         cls, recipe: Recipe, name: str, dataset: Dataset, split: Split, progress: Mapping[str, Any]
     ) -> Record:
-        """Return what is known of a checkpoint before it is measured.
+        """Return the record of a checkpoint that is not measured yet.
 
         Args:
-            recipe: the run's.
-            name: the run's.
-            dataset: whose images are measured.
-            split: on which it is evaluated.
-            progress: what the checkpoint's progress.json says.
+            recipe: the run's recipe.
+            name: the run's name.
+            dataset: data set of the evaluation.
+            split: split of the evaluation.
+            progress: fields of the checkpoint's progress.json.
         """
         splits: list[Split] = list(dict.fromkeys(("train", split)))
         images: dict[str, dict[str, int]] = {one: image_counts(dataset, one) for one in splits}
@@ -183,30 +189,30 @@ class Record(BaseModel):
 
     @classmethod
     def of_images(cls, name: str, dataset: str, key: str, metrics: list[dict[str, Any]], result: Values) -> Record:
-        """Return the record of images in a folder, which no run of ours is known to have generated.
+        """Return the record of images in a folder, of which no run is known.
 
         Args:
-            name: the folder's.
-            dataset: what was compared with what.
+            name: the folder's name.
+            dataset: names of the compared folders.
             key: checksum of the images.
-            metrics: as in a recipe, resolved.
+            metrics: as in a resolved recipe.
             result: of the evaluation.
         """
         data = Data(dataset=dataset, keys={"test": key}, images={"test": result.images})
         return cls(name=name, core=core_version(), data=data, split="test", metrics=metrics).measured(result)
 
     def fields(self) -> dict[str, Any]:
-        """Return it as plain data, the time only where it has been written already."""
+        """Return the record as plain data; ``time`` only if it is set, that is, once the record was written."""
         fields = self.model_dump()
         return fields if self.time else {name: value for name, value in fields.items() if name != "time"}
 
 
 REQUIRED = set(Record.model_fields) - {"cell", "time", "why"}
-"""Fields that every line of a file of records has."""
+"""Fields that each line of a file of records must have."""
 
 
 def parse_record(fields: Mapping[str, Any]) -> Record:
-    """Return the record of a line. Raises ValueError where a field is missing, unknown or wrong."""
+    """Return the record with these fields. Raises ValueError when one is missing, unknown or wrong."""
     record = Record.model_validate(fields)
     if missing := sorted(REQUIRED - set(fields)):
         raise ValueError(f"{missing[0]}: Field required")
@@ -214,7 +220,7 @@ def parse_record(fields: Mapping[str, Any]) -> Record:
 
 
 def read_records(file: Path) -> list[Record]:
-    """Return the records of a file of JSON lines. Raises GanzooError, with file and line, for what is none."""
+    """Return the records in a file of JSON lines. Raises GanzooError, with file and line, for an invalid line."""
     if not file.is_file():
         raise GanzooError(f"{file}: there are no records")
     return [_record(line, f"{file}:{number}") for number, line in _lines(file)]
@@ -222,7 +228,9 @@ def read_records(file: Path) -> list[Record]:
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     try:
-        lines = file.read_text(encoding="utf-8").split("\n")  # splitlines would also cut at what JSON leaves as it is
+        lines = file.read_text(encoding="utf-8").split(
+            "\n"
+        )  # splitlines would also split at characters that are valid in JSON
     except (OSError, UnicodeDecodeError) as error:
         raise GanzooError(f"{file}: cannot be read: {error}") from None
     yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
@@ -232,12 +240,12 @@ def _record(line: str, where: str) -> Record:
     try:
         fields: Mapping[str, Any] = json.loads(line)
     except ValueError as error:
-        raise GanzooError(f"{where}: no line of JSON: {error}") from None
+        raise GanzooError(f"{where}: not a line of JSON: {error}") from None
     try:
         return parse_record(fields)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"]))
-        raise GanzooError(f"{where}: no record of schema 2: {path}: {first['msg']}") from None
+        raise GanzooError(f"{where}: not a record of schema 2: {path}: {first['msg']}") from None
     except ValueError as error:
-        raise GanzooError(f"{where}: no record of schema 2: {error}") from None
+        raise GanzooError(f"{where}: not a record of schema 2: {error}") from None

@@ -1,4 +1,4 @@
-"""Training sessions: what each one ran with, recorded when it starts, for the records of its checkpoints."""
+"""Record the code, data and settings of each training session, for the records of the run's checkpoints."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ TRAINED_ON: tuple[Split, ...] = ("train", "validation")
 
 
 def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], step: int) -> Session:
-    """Return what training runs with from a step on.
+    """Return the description of a training session.
 
     Args:
-        recipe: the run's.
-        dataset: whose images it is trained on, and its best checkpoint chosen by.
-        sources: checksums of what else its parts read: banks, frozen weights.
-        step: at which the session starts.
+        recipe: the run's recipe.
+        dataset: has the images for training, and those that choose the best checkpoint.
+        sources: checksums of other files that parts read: banks, frozen weights.
+        step: step at which the session starts.
     """
-    there = [split for split in TRAINED_ON if any(image_counts(dataset, split).values())]
+    splits = [split for split in TRAINED_ON if any(image_counts(dataset, split).values())]
     return Session(
         step=step,
         epochs=recipe.train.epochs,
         steps=recipe.train.steps,
         plugins=training_plugins(recipe),
         core=core_version(),
-        images={split: data_key(dataset, split) for split in there},
+        images={split: data_key(dataset, split) for split in splits},
         sources=dict(sources),
         chosen_by=selection_settings(recipe),
     )
 
 
 def training_plugins(recipe: Recipe) -> dict[str, Code]:
-    """Return the plugins whose code shapes checkpoints: those of metrics too where a metric chooses the best one."""
-    found = plugins_of(recipe if recipe.evaluate.best else replace(recipe, metrics=[]))
-    return {name: Code(**code) for name, code in found.items()}
+    """Return the plugins whose code affects checkpoints; with ``evaluate.best`` also those of the metrics."""
+    plugins = plugins_of(recipe if recipe.evaluate.best else replace(recipe, metrics=[]))
+    return {name: Code(**code) for name, code in plugins.items()}
 
 
 def selection_settings(recipe: Recipe) -> dict[str, Any]:
@@ -53,6 +53,6 @@ def selection_settings(recipe: Recipe) -> dict[str, Any]:
 
 def append_session(before: list[dict[str, Any]], now: Session) -> list[dict[str, Any]]:
     """Append a session unless it equals the previous one, apart from its step."""
-    latest = now.model_dump()
-    same = before and {**before[-1], "step": latest["step"]} == latest
-    return before if same else [*before, latest]
+    fields = now.model_dump()
+    same = before and {**before[-1], "step": fields["step"]} == fields
+    return before if same else [*before, fields]

@@ -1,4 +1,4 @@
-"""Call the observers of a run: those of plugins, and Accelerate's trackers. One that raises is switched off."""
+"""Call a run's callbacks: those of plugins, and Accelerate's trackers. A callback that raises is switched off."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ganzoo.plugins import plugins
 
 
 class Callbacks:
-    """All observers of a run; one that fails is reported once, written to the events, and called no more."""
+    """All callbacks of a run. One that fails is reported once, written to events.jsonl, and not called again."""
 
     def __init__(self, run: RunInfo) -> None:
         self.run = run
         self.active: list[Callback] = []
 
     def gather(self, trackers: Sequence[str]) -> None:
-        """Ask the plugins for their observers, and add Accelerate's trackers.
+        """Collect the callbacks of plugins, and add Accelerate's trackers.
 
         Args:
-            trackers: the names that the recipe asks for.
+            trackers: names in the recipe, such as ``tensorboard``.
         """
         manager = plugins().manager
         for hook in manager.hook.ganzoo_callbacks.get_hookimpls():
@@ -39,14 +39,14 @@ class Callbacks:
             self.active.append(Trackers())
 
     def call(self, name: str, *args: Any) -> bool:
-        """Call ``on_<name>`` of each observer; return whether any asked to end the training."""
+        """Call ``on_<name>`` of each callback; return whether any of them ends the training."""
         stop = False
-        for one in list(self.active):
+        for callback in list(self.active):
             try:
-                stop = bool(getattr(one, f"on_{name}")(self.run, *args)) or stop
+                stop = bool(getattr(callback, f"on_{name}")(self.run, *args)) or stop
             except Exception as error:
-                self.active.remove(one)
-                self._report(f"{type(one).__module__}.{type(one).__name__}", f"on_{name}", error)
+                self.active.remove(callback)
+                self._report(f"{type(callback).__module__}.{type(callback).__name__}", f"on_{name}", error)
         return stop
 
     def _report(self, label: str, where: str, error: Exception) -> None:
@@ -55,7 +55,7 @@ class Callbacks:
 
 
 class Trackers(Callback):
-    """Hands losses and metric values to Accelerate's trackers."""
+    """Sends losses and metric values to Accelerate's trackers."""
 
     def on_start(self, run: RunInfo) -> None:
         """Open the trackers."""

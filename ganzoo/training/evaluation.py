@@ -1,4 +1,4 @@
-"""Measure a run: on validation images while it trains, on test images at its end."""
+"""Evaluate a run: on validation images during training, on test images at its end."""
 
 from __future__ import annotations
 
@@ -19,72 +19,76 @@ if TYPE_CHECKING:
 
 
 def is_complete(run: Run, split: Split) -> bool:
-    """Return whether a split has images of every domain."""
+    """Return whether a split has images of each domain."""
     return all(image_counts(run.dataset, split).values())
 
 
 def first_complete_split(run: Run, *splits: Split) -> Split | None:
-    """Return the first of some splits that has images of every domain, or None."""
+    """Return the first of the splits that has images of each domain, or None."""
     return next((split for split in splits if is_complete(run, split)), None)
 
 
 def evaluate_now(run: Run, step: int) -> Evaluation:
-    """Evaluate on validation images (or test ones, where there are none), write the figures, return what was found.
+    """Evaluate on validation images, or test images if there are none; write the values, return the result.
 
-    A metric that fails costs its own figures, no more; before the first step it is an error, a GanzooError.
+    A metric that fails during training loses its own values only. Raises GanzooError when one fails before step 1.
     """
     split = first_complete_split(run, "validation", "test")
     if split is None:
         return Evaluation()
-    found = run.evaluator.measure(split, run.recipe.evaluate.limit)
-    if found.failed and not step:
-        raise GanzooError("; ".join(f"evaluate.metrics: {name}: {why}" for name, why in found.failed.items()))
-    for name, why in found.failed.items():
+    result = run.evaluator.measure(split, run.recipe.evaluate.limit)
+    if result.failed and not step:
+        raise GanzooError("; ".join(f"evaluate.metrics: {name}: {why}" for name, why in result.failed.items()))
+    for name, why in result.failed.items():
         run.write_event("metric-failed", step=step, metric=name, why=why)
         run.say(f"step {step}: the metric {name} failed: {why}")
-    values = found.values
+    values = result.values
     if run.accelerator.is_main_process:
-        run.files.metrics.append(step=step, split=split, images=found.images, values=values)
+        run.files.metrics.append(step=step, split=split, images=result.images, values=values)
         run.say(f"step {step}, {split}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
-    return found
+    return result
 
 
 def final_evaluation(run: Run, step: int) -> dict[str, float]:
-    """Evaluate ``last`` and ``best`` on the test split (or validation, where there is none); say where things are."""
+    """Evaluate ``last`` and ``best`` on test images, or validation images if there are none; print the summary.
+
+    Results that an earlier session recorded are not measured again. Returns the values of ``last``. Raises GanzooError
+    when a metric failed; the other values are recorded first.
+    """
     split = first_complete_split(run, "test", "validation") if run.metrics else None
-    there: dict[str, Mapping[str, Any]] = {one["checkpoint"]: one for one in results_at(run, step, split)}
-    run.accelerator.wait_for_everyone()  # every process has read what there is before anything is added
-    if split and "last" not in there:
-        there["last"] = evaluate_checkpoint(run, "last", step, split)
-    if split and "best" not in there and find_checkpoint(run.files.checkpoint("best")):
+    results: dict[str, Mapping[str, Any]] = {one["checkpoint"]: one for one in results_at(run, step, split)}
+    run.accelerator.wait_for_everyone()  # every process reads the file before the main process adds to it
+    if split and "last" not in results:
+        results["last"] = evaluate_checkpoint(run, "last", step, split)
+    if split and "best" not in results and find_checkpoint(run.files.checkpoint("best")):
         load_weights(run.files.checkpoint("best"), run.engine)
-        there["best"] = evaluate_checkpoint(run, "best", step, split)
+        results["best"] = evaluate_checkpoint(run, "best", step, split)
         load_weights(run.files.checkpoint("last"), run.engine)
     run.write_event("finished", step=step)
     run.reporter.write()
     if run.accelerator.is_main_process:
         print_summary(run, step, results_at(run, step, split))
-    if failed := {name: why for one in there.values() for name, why in one["failed"].items()}:
+    if failed := {name: why for one in results.values() for name, why in one["failed"].items()}:
         raise GanzooError(
-            f"{run.folder}: trained to its end, but not all could be measured; what went wrong is recorded, and the "
-            f"same command measures again: {'; '.join(f'{name}: {why}' for name, why in failed.items())}"
+            f"{run.folder}: the training is complete, but some metrics failed; the failures are recorded, and the "
+            f"same command evaluates again: {'; '.join(f'{name}: {why}' for name, why in failed.items())}"
         )
-    return dict(there["last"]["values"]) if "last" in there else {}
+    return dict(results["last"]["values"]) if "last" in results else {}
 
 
 def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]:
-    """Return the closing records of a step, as far as they are whole and of the recipe as it is, metrics and data."""
+    """Return the final records of a step without failed metrics that match the present recipe."""
     metrics = portable(run.recipe.resolved()["evaluate"]["metrics"])
     wanted = {"step": step, "split": split, "status": "ok", "metrics": metrics, "recipe_key": recipe_key(run.recipe)}
     return [one for one in run.files.results if all(one[name] == value for name, value in wanted.items())]
 
 
 def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
-    """Evaluate the weights at hand on all images of a split, append the record, return it."""
-    found = run.evaluator.measure(split)
+    """Evaluate the loaded weights of a checkpoint on all images of a split; append the record and return it."""
+    result = run.evaluator.measure(split)
     if not run.accelerator.is_main_process:
-        return {"values": found.values, "failed": found.failed}
+        return {"values": result.values, "failed": result.failed}
     info = read_checkpoint_info(run.folder, checkpoint)
-    record = make_record(run.evaluator, run.recipe, run.folder, info, step, split, found).fields()
+    record = make_record(run.evaluator, run.recipe, run.folder, info, step, split, result).fields()
     run.files.results.append(**record)
     return record

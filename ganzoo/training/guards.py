@@ -1,4 +1,4 @@
-"""Guards of the training loop: steps that are not finite, and signals that ask for a stop."""
+"""Guards of the training loop: stop after repeated non-finite steps, and save and stop on signals."""
 
 from __future__ import annotations
 
@@ -20,28 +20,39 @@ if TYPE_CHECKING:
 
 
 class NonFiniteGuard:
-    """Counts steps that were not finite (the engine has skipped them), names the term, and ends a lost run."""
+    """Counts and reports steps that were not finite (the engine skips them); after too many in a row, ends the run.
+
+    ``skipped`` says whether the latest step was skipped; ``failure`` is the error message of a run that must end.
+    """
 
     def __init__(self, run: Run, progress: Progress) -> None:
         self.run = run
         self.progress = progress
         self.skipped = False
-        self.lost = ""
+        self.failure = ""
 
-    def watch(self, index: int, losses: Mapping[str, Tensor], flags: Tensor, stop: bool) -> bool:
-        """Look at a step's flags; return whether to stop. The step's one read from the device happens here."""
-        verdict = torch.cat([flags, torch.tensor([float(stop)], device=flags.device)])
-        verdict = self.run.accelerator.reduce(verdict, "sum")
-        *bad, asked = verdict.tolist()
+    def check(self, index: int, losses: Mapping[str, Tensor], flags: Tensor, stop: bool) -> bool:
+        """Check a step's flags; return whether any process received a stop signal.
+
+        This is the only read from the device in a step.
+
+        Args:
+            index: of the step, from 0.
+            losses: ``phase/term`` → value.
+            flags: for each phase of the step, 1 if it was not finite.
+            stop: whether this process received a stop signal.
+        """
+        flags = torch.cat([flags, torch.tensor([float(stop)], device=flags.device)])
+        *bad, stopped = self.run.accelerator.reduce(flags, "sum").tolist()
         self.skipped = any(bad)
         self.progress.bad = self.progress.bad + 1 if self.skipped else 0
         if self.skipped:
             self.run.engine.method.undo()
             phase = next(one for one, flag in zip(self.run.engine.due(index), bad, strict=True) if flag)
-            self._tell(index + 1, phase.name, losses)
-        return bool(asked)
+            self._report(index + 1, phase.name, losses)
+        return bool(stopped)
 
-    def _tell(self, step: int, phase: str, losses: Mapping[str, Tensor]) -> None:
+    def _report(self, step: int, phase: str, losses: Mapping[str, Tensor]) -> None:
         names = [name for name in losses if name.startswith(f"{phase}/")]
         values = self.run.accelerator.reduce(torch.stack([losses[name] for name in names]), "sum").tolist()
         terms = dict(zip(names, values, strict=True))
@@ -50,25 +61,28 @@ class NonFiniteGuard:
         self.run.say(f"step {step} skipped: {term} is not finite ({self.progress.bad} in a row)")
         if self.progress.bad >= self.run.recipe.train.patience:
             times = self.progress.bad
-            self.lost = (
-                f"{self.run.folder}: stopped at step {step}: {term} not finite {times} times running. The "
-                "weights from before are saved as checkpoint last; begin another run with a lower train.lr, or in fp32"
+            self.failure = (
+                f"{self.run.folder}: stopped at step {step}: {term} was not finite in {times} steps in a row. The "
+                "weights from before are saved as checkpoint last; start another run with a lower train.lr, or in fp32"
             )
 
 
 class StopSignal:
-    """While it lasts, SIGTERM and Ctrl-C ask for a stop after the step; a second Ctrl-C ends at once."""
+    """A context in which SIGTERM and Ctrl-C stop the training after the current step; a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self.name = ""
 
     @property
-    def asked(self) -> bool:
-        """Whether a signal came."""
+    def received(self) -> bool:
+        """Whether a signal was received."""
         return bool(self.name)
 
     def interruption(self, folder: Path, step: int) -> RunInterruptedError:
-        """Return the error that ends the command once the run is saved; exit code 0 where another process was asked."""
+        """Return the error that ends the command after the run is saved.
+
+        The exit code is 0 if another process received the signal.
+        """
         code = 128 + getattr(signal, self.name, 0) if self.name else 0
         return RunInterruptedError(f"{folder}: stopped at step {step} and saved; the same command resumes it", code)
 
@@ -77,7 +91,7 @@ class StopSignal:
         try:
             for one in self.before:
                 signal.signal(one, self._handle)
-        except ValueError:  # not in the main thread (a notebook's executor): then signals are not ours
+        except ValueError:  # outside the main thread (in some notebooks) handlers cannot be set
             self.before = {}
         return self
 

@@ -1,4 +1,4 @@
-"""The training loop: step, guard, log, evaluate, draw, save; stop when asked, and lose nothing."""
+"""The training loop of ``ganzoo run``: step, check, log, evaluate, draw samples, save; stop on a signal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ganzoo.utils.console import ProgressLine
 
 @dataclass
 class Training:
-    """What changes while a run trains: progress, the log's sums, and the guard against non-finite steps."""
+    """The state of a run while it trains: progress, running means of the losses, and the non-finite guard."""
 
     run: Run
     progress: Progress
@@ -36,7 +36,7 @@ class Training:
 def train(run: Run) -> dict[str, float]:
     """Train from the last checkpoint to the end; return the values of the final evaluation.
 
-    With nothing to train, that is one sample grid, one checkpoint, and the evaluation.
+    A method without phases is not trained: its run has one sample grid, one checkpoint and the evaluation.
     """
     try:
         values = _train(run)
@@ -58,7 +58,7 @@ def _train(run: Run) -> dict[str, float]:
             training.meters.batch_arrived()
             run.engine.set_lr(lr_factor(run, index))
             losses, flags = train_step(run, index, batches)
-            asked_to_stop = training.guard.watch(index, losses, flags, signal.asked)
+            stopped = training.guard.check(index, losses, flags, signal.received)
             training.meters.add(losses, skipped=training.guard.skipped)
             step = progress.step = index + 1
             line.advance(step)
@@ -67,8 +67,8 @@ def _train(run: Run) -> dict[str, float]:
             ended = is_due(run, step, run.recipe.evaluate.every) and evaluate(training)
             if ended or is_due(run, step, run.recipe.train.sample):
                 draw_samples(run, step)
-            save_due(training, at_once=asked_to_stop or ended or bool(training.guard.lost))
-            if training.guard.lost or (asked_to_stop and step != run.total):
+            save_due(training, at_once=stopped or ended or bool(training.guard.failure))
+            if training.guard.failure or (stopped and step != run.total):
                 end_early(training, signal)
             if ended:
                 run.write_event("ended-early", step=step)
@@ -78,7 +78,7 @@ def _train(run: Run) -> dict[str, float]:
 
 
 def start_session(training: Training) -> int:
-    """Report and record what is about to happen; return the step to train to."""
+    """Prepare callbacks and metrics, announce and record the session; return the step at which training ends."""
     run, progress = training.run, training.progress
     ended = progress.begin(run.total, run.recipe.evaluate.best, run.recipe.evaluate.patience)
     announce(run, progress.step, ended)
@@ -96,22 +96,25 @@ def start_session(training: Training) -> int:
 
 
 def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Tensor], Tensor]:
-    """Bring the micro-batches to the device, augment them there, and run the step; the engine's losses and flags."""
+    """Move the micro-batches to the device, augment them and run the step; return the engine's losses and flags.
+
+    Raises OutOfMemoryError when the step does not fit into the memory.
+    """
     with catch_out_of_memory(f"{run.folder}: out of memory at step {index + 1}"):
         device, images, paired = run.engine.device, run.recipe.images, run.reader.paired
         return run.engine.step(micro_steps(batches, device, images, paired, **place_in_run(run, index)))
 
 
 def is_due(run: Run, step: int, every: int) -> bool:
-    """Return whether something happens at a step: every so many steps (0: never), and at the end."""
+    """Return whether an action is due at a step: every ``every`` steps (0: never), and at the end."""
     return step == run.total or (bool(every) and step % every == 0)
 
 
 def log(training: Training, line: ProgressLine) -> None:
-    """Write and show the means since the last logging interval."""
+    """Write and print the means of the logging interval."""
     run, meters, step = training.run, training.meters, training.progress.step
     means = meters.write(step, lr_factor(run, step - 1))
-    line.report(step, means, meters.images_per_s, meters.waiting, meters.left(step))
+    line.report(step, means, meters.images_per_s, meters.wait_share, meters.seconds_left(step))
     run.callbacks.call("step", step, means)
 
 
@@ -123,18 +126,18 @@ def evaluate(training: Training) -> bool:
     result = evaluate_now(run, progress.step)
     ended = any_process(run.accelerator, run.callbacks.call("evaluation", progress.step, result.values))
     failed, measured = bool(result.failed), bool(result.values or result.failed)
-    if measured and progress.improve(settings.best, result.values, lacking=failed):
+    if measured and progress.improve(settings.best, result.values, metric_failed=failed):
         save(training, "best")
-    impatient = progress.impatient(settings.best, settings.patience)
-    if impatient:
+    out_of_patience = progress.out_of_patience(settings.best, settings.patience)
+    if out_of_patience:
         run.say(f"{settings.best} has not improved for {progress.stale} evaluations: the training ends here")
-    ended = ended or impatient
-    progress.ended, progress.waited = run.total if ended else 0, settings.patience if impatient else 0
+    ended = ended or out_of_patience
+    progress.ended, progress.waited = run.total if ended else 0, settings.patience if out_of_patience else 0
     return ended
 
 
 def save_due(training: Training, at_once: bool) -> None:
-    """Save the checkpoints that are due at this step; ``last`` also when it must be saved at once."""
+    """Save the checkpoints that are due at this step; with ``at_once`` save ``last`` in any case."""
     run, step, settings = training.run, training.progress.step, training.run.recipe.train
     if settings.keep and step % settings.keep == 0:
         save(training, f"step-{step}")
@@ -143,7 +146,7 @@ def save_due(training: Training, at_once: bool) -> None:
 
 
 def save(training: Training, name: str) -> None:
-    """Write a checkpoint."""
+    """Write the checkpoint ``name``: ``last``, ``best`` or ``step-N``."""
     run, progress = training.run, training.progress
     saved = {**asdict(progress), "channels": dict(run.dataset.channels), "classes": dict(run.dataset.classes)}
     saved["sessions"] = run.sessions
@@ -153,12 +156,12 @@ def save(training: Training, name: str) -> None:
 
 
 def end_early(training: Training, signal: StopSignal) -> None:
-    """Report that the run stops before its end, all saved; raise the error that says why."""
+    """Record that the run stops before its end; raise the error with the reason. The checkpoint is already saved."""
     run, step = training.run, training.progress.step
     run.write_event("stopped", step=step, signal=signal.name)
     run.reporter.write()
     run.callbacks.call("end")
-    raise GanzooError(training.guard.lost) if training.guard.lost else signal.interruption(run.folder, step)
+    raise GanzooError(training.guard.failure) if training.guard.failure else signal.interruption(run.folder, step)
 
 
 def finish(training: Training) -> dict[str, float]:
@@ -173,7 +176,7 @@ def finish(training: Training) -> dict[str, float]:
 
 
 def announce(run: Run, start: int, ended: bool) -> None:
-    """Print what is about to happen, and how many images a step takes."""
+    """Print the session's plan: device, precision, images per step, length and starting point."""
     train, sampler = run.recipe.train, run.sampler
     counts = ", ".join(f"{count} {domain}" for domain, count in sampler.counts.items())
     length = f"{run.total} steps" + (f" ({train.epochs} epochs)" if train.epochs else "")
@@ -188,12 +191,12 @@ def announce(run: Run, start: int, ended: bool) -> None:
         where = where if ended or start >= run.total else f"resumed from step {start}"
         run.say(f"{run.folder}: {where}")
     if run.metrics and first_complete_split(run, "validation", "test") is None:
-        run.say("no held-out images: nothing is measured; add test images, or raise data.validation")
+        run.say("no held-out images, so metrics are not measured; add test images, or raise data.validation")
     run.write_event("started", step=start, total=run.total)
 
 
 def place_in_run(run: Run, index: int) -> dict[str, int | float]:
-    """Return what a step knows of its place in the run."""
+    """Return the arguments of a step that describe its place in the run."""
     return {
         "seed": run.recipe.train.seed,
         "index": index,
@@ -203,7 +206,7 @@ def place_in_run(run: Run, index: int) -> dict[str, int | float]:
 
 
 def lr_factor(run: Run, index: int) -> float:
-    """Return the learning rate's factor at a step: by epochs where the run's length is in epochs, else by steps."""
+    """Return the learning rate's factor at a step: by epochs if the run's length is in epochs, else by steps."""
     train, method = run.recipe.train, run.engine.method
     if train.epochs:
         return method.lr_factor(index // run.sampler.steps_per_epoch, train.epochs, train.decay, index)
@@ -211,7 +214,7 @@ def lr_factor(run: Run, index: int) -> float:
 
 
 def draw_samples(run: Run, step: int) -> None:
-    """Write a grid of up to eight held-out images, evenly spaced over the split, with every mask that is used."""
+    """Write a sample grid of up to eight held-out images, evenly spaced over the split, with their masks."""
     outputs = run.engine.method.tensors
     if not run.accelerator.is_main_process or not outputs:
         return
@@ -221,6 +224,6 @@ def draw_samples(run: Run, step: int) -> None:
     with run.engine.evaluating():
         tensors = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)
         images = [name for name in tensors if name in REAL or (name in outputs and outputs[name].is_translation)]
-        run.engine.method.masks.mask_generated(tensors, images)  # losses compute these masks, and a grid has none
+        run.engine.method.masks.mask_generated(tensors, images)  # in training the losses compute these masks
     note = {"places": json.dumps(grid_layout(tensors, outputs))}
     write_image(draw_grid(tensors, outputs), run.folder / "samples" / f"step-{step:07}.png", note)

@@ -1,4 +1,4 @@
-"""How far a run has come: what a checkpoint's progress.json holds besides the weights."""
+"""Training progress, saved in a checkpoint's progress.json."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from ganzoo.errors import GanzooError
 
 @dataclass
 class Progress:
-    """The step reached, steps in a row that were not finite, the best figure so far, and whether it ended early.
+    """The progress of a run.
 
-    ``best_of`` is the recipe's ``evaluate.best`` to which ``best`` belongs, ``stale`` the number of evaluations since;
-    ``ended`` the length that the run had when it ended early, so that a longer run goes on; ``waited`` the patience
-    that it then had, 0 where an observer ended it.
+    Args:
+        step: steps finished.
+        bad: number of latest steps in a row that were not finite.
+        best: the best metric value so far.
+        best_of: the recipe's ``evaluate.best`` that ``best`` belongs to.
+        stale: evaluations since ``best`` improved.
+        ended: length of the run, in steps, when it ended early, else 0; a longer run continues.
+        waited: the recipe's patience if the run ended because of it, else 0.
     """
 
     step: int = 0
@@ -29,37 +34,47 @@ class Progress:
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Progress:
-        """Take the fields out of a progress.json."""
+        """Return the progress from the fields of a progress.json."""
         return cls(**{name: saved[name] for name in asdict(cls()) if name in saved})
 
-    def improve(self, wanted: str | None, values: Mapping[str, float], *, lacking: bool = False) -> bool:
-        """Take a better value of the figure that ``wanted`` (``min NAME`` or ``max NAME``) names; return whether.
+    def improve(self, criterion: str | None, values: Mapping[str, float], *, metric_failed: bool = False) -> bool:
+        """Update the best value after an evaluation; return whether it improved.
 
-        Where ``lacking``, as a metric has failed, a figure that is not there is not better. Raises GanzooError for one
-        that there never is.
+        Args:
+            criterion: the recipe's ``evaluate.best``: ``min NAME`` or ``max NAME``, or None.
+            values: metric values by name.
+            metric_failed: a metric failed, so a missing value is not an error; it counts as no improvement.
+
+        Raises GanzooError when no metric has a value of this name.
         """
-        if not wanted:
+        if not criterion:
             return False
-        way, name = wanted.split()
-        if name not in values and not lacking:
-            raise GanzooError(f"evaluate.best: there is no figure {name!r}; there are: {', '.join(values)}")
-        if self.best_of != wanted:
-            self.best, self.best_of, self.stale = None, wanted, 0
+        direction, name = criterion.split()
+        if name not in values and not metric_failed:
+            raise GanzooError(f"evaluate.best: there is no value {name!r}; there are: {', '.join(values)}")
+        if self.best_of != criterion:
+            self.best, self.best_of, self.stale = None, criterion, 0
         value, best = values.get(name, math.nan), self.best
-        better = math.isfinite(value) and (best is None or (value < best if way == "min" else value > best))
+        better = math.isfinite(value) and (best is None or (value < best if direction == "min" else value > best))
         self.stale = 0 if better else self.stale + 1
         if better:
             self.best = value
         return better
 
-    def begin(self, total: int, wanted: str | None, patience: int) -> bool:
-        """Begin a session of a run of a length; return whether it has ended early, and nothing has changed since."""
+    def begin(self, total: int, criterion: str | None, patience: int) -> bool:
+        """Start a session; return whether the run ended early before and must not continue.
+
+        Args:
+            total: the run's length in steps.
+            criterion: the recipe's ``evaluate.best``.
+            patience: the recipe's ``evaluate.patience``.
+        """
         if self.ended == total:
-            return not self.waited or self.impatient(wanted, patience)
+            return not self.waited or self.out_of_patience(criterion, patience)
         if self.waited:
             self.stale = 0
         return False
 
-    def impatient(self, wanted: str | None, patience: int) -> bool:
-        """Return whether the best figure that is wanted has not got better for so many evaluations; 0: never."""
-        return bool(patience) and self.best_of == wanted and self.stale >= patience
+    def out_of_patience(self, criterion: str | None, patience: int) -> bool:
+        """Return whether the best value has not improved for ``patience`` evaluations (0: no limit)."""
+        return bool(patience) and self.best_of == criterion and self.stale >= patience

@@ -1,4 +1,4 @@
-"""Write the report of a run while it trains: with each checkpoint, in a small share of the time."""
+"""Write a run's report during training: with checkpoints, in a small share of the training time."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ganzoo.interfaces import RunInfo
 from ganzoo.report import REPORT, write_report
 
 SHARE = 0.02
-"""Share of a run's time that reports may take."""
+"""Largest share of the training time spent on reports."""
 
 
 class Reporter:
-    """Writes a run's report, on its main process; a failure is reported, and the training continues."""
+    """Writes a run's report on the main process; if that fails, prints a warning and training continues."""
 
     def __init__(self, run: RunInfo) -> None:
         self.run = run
         self.due = 0.0
 
     def write_if_due(self) -> None:
-        """Write the report, unless that would take more than its share of the time since the last one."""
+        """Write the report, unless that would exceed its share of the time since the last one."""
         if time.monotonic() >= self.due:
             self.write()
 
@@ -33,9 +33,9 @@ class Reporter:
         try:
             write_report(self.run.folder)
         except Exception as error:
-            said = str(error) if isinstance(error, GanzooError) else one_line(error)
-            self.run.say(f"warning: {REPORT} is not written: {said}")
+            message = str(error) if isinstance(error, GanzooError) else one_line(error)
+            self.run.say(f"warning: {REPORT} is not written: {message}")
             with suppress(GanzooError):
-                self.run.write_event("report-failed", error=said)
+                self.run.write_event("report-failed", error=message)
         ended = time.monotonic()
         self.due = ended + (ended - started) / SHARE

@@ -1,4 +1,4 @@
-"""A run: a recipe that is trained in a folder, prepared from the start or resumed from its last checkpoint."""
+"""A run: a recipe trained in a folder, new or resumed from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganzoo.engine.distributed import start_accelerator
 from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.provenance.environment import environment
-from ganzoo.provenance.fingerprint import note_code
+from ganzoo.provenance.fingerprint import cache_code_checksums
 from ganzoo.provenance.sessions import append_session, make_session
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
@@ -29,9 +29,16 @@ from ganzoo.utils.console import Console
 
 
 class Run:
-    """A recipe being trained in a folder, ``<root>/<recipe>/<name>/``; callbacks know it as ``RunInfo``.
+    """A recipe that is trained in a folder, ``<root>/<recipe>/<name>/``; callbacks receive it as ``RunInfo``.
 
-    Create it with ``Run.prepare``; ``ganzoo.training.loop.train`` trains it from the last checkpoint, if there is one.
+    Create it with ``Run.prepare``; train it with ``ganzoo.training.loop.train``.
+
+    Args:
+        recipe: a checked recipe.
+        folder: the run's folder.
+        accelerator: of this process.
+
+    Raises GanzooError for what is missing or does not fit.
     """
 
     def __init__(self, recipe: Recipe, folder: Path, accelerator: Accelerator) -> None:
@@ -40,7 +47,7 @@ class Run:
         self.accelerator = accelerator
         self.files = RunFolder(folder, writes=accelerator.is_main_process)
         self.console = Console(quiet=not accelerator.is_main_process)
-        note_code(recipe)
+        cache_code_checksums(recipe)
         experiment = Experiment(recipe, accelerator, training=True)
         self.dataset, self.sampler, self.reader = experiment.dataset, experiment.sampler, experiment.reader
         self.engine, self.metrics, self.sources = experiment.engine, experiment.metrics, experiment.sources
@@ -53,8 +60,8 @@ class Run:
         self.sessions: list[dict[str, Any]] = []
         if recipe.evaluate.best and not all(image_counts(self.dataset, "validation").values()):
             raise GanzooError(
-                "evaluate.best: the data has no validation images, and the best is never chosen on test images: "
-                "add some (data.validation), or leave best out"
+                "evaluate.best: the data has no validation images, and the best checkpoint is never chosen on test "
+                "images: add some (data.validation), or remove best"
             )
 
     @classmethod
@@ -67,21 +74,31 @@ class Run:
         root: str | PathLike[str] = "runs",
         fresh: bool = False,
     ) -> Run:
-        """Check everything, build the parts, create or find the folder. Raises GanzooError before any change."""
+        """Check the recipe, build its parts, and create the run's folder or check that it is of the same run.
+
+        Args:
+            recipe: the YAML file.
+            overrides: ``key.path=value``.
+            name: the run's name; the same name resumes.
+            root: folder of all runs.
+            fresh: rename the folder of an earlier run and start again.
+
+        Raises GanzooError for each mistake, before any file is changed.
+        """
         checked = read_recipe(Path(recipe), overrides)
         if not name or Path(name).name != name or name.startswith("."):
-            raise GanzooError(f"--name is {name!r}; it is the name of one folder")
+            raise GanzooError(f"--name is {name!r}; it must be the name of one folder")
         folder = Path(root) / checked.name / name
         accelerator = start_accelerator(checked.train.trackers, str(folder))
         run = cls(checked, folder, accelerator)
-        where = [
+        options = [
             *(["--name", name] if name != "default" else []),
             *(["--root", str(root)] if str(root) != "runs" else []),
         ]
-        run.command = ["ganzoo", "run", str(recipe), *where, *overrides]
+        run.command = ["ganzoo", "run", str(recipe), *options, *overrides]
         if accelerator.is_main_process:
             if fresh and folder.exists():
-                run.files.set_aside()
+                run.files.rename_old()
             run.report_changes(run.files.describe(Path(recipe), run.settings, run.environment()))
         accelerator.wait_for_everyone()
         return run
@@ -105,7 +122,7 @@ class Run:
         self.files.write_event(event, **fields)
 
     def environment(self) -> dict[str, Any]:
-        """Return what env.json holds: versions, device, numbers of images, checksums of frozen weights and banks."""
+        """Return the content of env.json: versions, device, numbers of images, checksums of frozen weights and data."""
         return environment(self.accelerator) | {
             "images": dict(self.sampler.counts),
             "weights": self._masker_checksums(),
@@ -113,7 +130,7 @@ class Run:
         }
 
     def report_changes(self, changes: Sequence[tuple[str, Any, Any]]) -> None:
-        """Print what a resumed run changes."""
+        """Print the settings that a resumed run changes: (path, before, now)."""
         for path, before, now in changes:
             self.say(f"changed since the last session: {path}: {before} → {now}")
             if path in ("train.epochs", "train.steps"):
@@ -123,7 +140,7 @@ class Run:
         return {f"maskers.{role}": one for role, one in self.engine.method.masks.checksums().items()}
 
     def record_session(self, step: int) -> None:
-        """Record what the training continues with from a step, on the main process."""
+        """Record what this session trains with, from a step on; the main process keeps it for checkpoints."""
         if self.accelerator.is_main_process:
             checksums = self._masker_checksums() | {
                 name: one.key for name, one in self.sources.items() if not name.startswith(f"{METRICS}.")
@@ -132,9 +149,9 @@ class Run:
             self.sessions = append_session(self.sessions, session)
 
     def restore(self) -> tuple[Progress, dict[str, torch.Tensor]]:
-        """Return the progress and the log's sums, from the last checkpoint or from nothing.
+        """Load the last checkpoint, if there is one; return the progress and the running sums of the log.
 
-        Raises SettingsChangedError for a checkpoint that another version of ganzoo wrote.
+        Raises SettingsChangedError for a checkpoint of an earlier version of ganzoo.
         """
         if self.accelerator.is_main_process:
             self.files.cut_logs()
@@ -146,7 +163,7 @@ class Run:
         if "sessions" not in saved:
             raise SettingsChangedError(
                 f"{last}: an earlier version of ganzoo wrote this checkpoint, so training cannot be resumed from it; "
-                "--fresh starts the run again, --name starts another (translate and evaluate still take it)"
+                "--fresh starts the run again, --name starts another (translate and evaluate can still use it)"
             )
         self.sessions = saved["sessions"]
         progress = Progress.of(saved)

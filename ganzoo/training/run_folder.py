@@ -1,4 +1,4 @@
-"""The files of a run's folder: written for imported networks, locked and described for runs that train."""
+"""The files of a run's folder: create, lock and check it for training, and write it for imported networks."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ganzoo.settings import RESUMABLE
 from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file
 from ganzoo.utils.jsonl import JsonLines, differences, write_text
 
-SHAPING = ("processes", "images", "weights", "sources")
-"""Parts of env.json that shape the steps, as the recipe does: frozen maskers' weights and banks by their checksums."""
-OURS = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
-"""Files of a run that was killed before its folder was described."""
+TRAINING_KEYS = ("processes", "images", "weights", "sources")
+"""Keys of env.json that affect training as the recipe does; weights and banks of frozen parts are checksums."""
+UNFINISHED_FILES = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
+"""Files of a run that was killed before resolved.yaml was written."""
 
 
 class RunFolder:
@@ -33,7 +33,7 @@ class RunFolder:
 
     Args:
         path: the folder.
-        writes: whether this process writes; only the main process does.
+        writes: whether this process writes; true on the main process only.
     """
 
     def __init__(self, path: Path, writes: bool) -> None:
@@ -53,10 +53,10 @@ class RunFolder:
         if self.writes:
             self.events.append(event=event, **fields)
 
-    def set_aside(self) -> None:
-        """Rename the folder of an earlier run. Raises BusyError while another process trains it."""
+    def rename_old(self) -> None:
+        """Rename the folder of an earlier run to ``NAME.before-N``. Raises BusyError if another process trains it."""
         with self._locked() as lock:
-            if sys.platform == "win32":  # there a folder with an open file cannot be renamed
+            if sys.platform == "win32":  # Windows cannot rename a folder with an open file
                 lock.release()
             try:
                 self.path.rename(_free_name(self.path))
@@ -66,29 +66,34 @@ class RunFolder:
     def describe(
         self, recipe: Path, resolved: Mapping[str, Any], environment: Mapping[str, Any]
     ) -> list[tuple[str, Any, Any]]:
-        """Write what the run is, or check that the folder is of the same run; return (path, before, now) of changes.
+        """Write the files that describe the run, after a check that an existing folder is of the same run.
 
         Args:
-            recipe: the file as given.
-            resolved: the recipe in full.
-            environment: what goes into env.json.
+            recipe: the user's recipe file.
+            resolved: the resolved recipe.
+            environment: content of env.json.
+
+        Returns:
+            The changed settings as (path, before, now).
 
         Raises:
-            SettingsChangedError: the run was started with settings that cannot change.
-            BusyError: another process trains it.
+            SettingsChangedError: settings differ that cannot change.
+            BusyError: another process trains the run.
             GanzooError: the folder is not a run's, or cannot be written.
         """
-        described, environment_file = self.path / "resolved.yaml", self.path / "env.json"
+        resolved_file, environment_file = self.path / "resolved.yaml", self.path / "env.json"
         changes: list[tuple[str, Any, Any]] = []
         earlier: Mapping[str, Any] | None = None
-        if described.is_file():
-            before, now = yaml.safe_load(described.read_text(encoding="utf-8")), dict(resolved)
+        if resolved_file.is_file():
+            before, now = yaml.safe_load(resolved_file.read_text(encoding="utf-8")), dict(resolved)
             earlier = json.loads(environment_file.read_text(encoding="utf-8"))
             assert earlier is not None
-            for key in SHAPING:
+            for key in TRAINING_KEYS:
                 before[key], now[key] = earlier.get(key, {}), environment[key]
             changes = _allowed_changes(before, now, self.path)
-        elif self.path.exists() and {one.name for one in self.path.iterdir() if one.suffix != ".new"} - OURS:
+        elif (
+            self.path.exists() and {one.name for one in self.path.iterdir() if one.suffix != ".new"} - UNFINISHED_FILES
+        ):
             raise GanzooError(f"{self.path}: not empty, and not a run's folder; choose another --name")
         try:
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
@@ -99,18 +104,18 @@ class RunFolder:
             raise GanzooError(f"{self.path}: cannot be written: {error.strerror}") from None
         self.lock = self._locked()
         if earlier is not None:
-            changes += [one for one in differences(earlier, environment) if one[0].split(".")[0] not in SHAPING]
+            changes += [one for one in differences(earlier, environment) if one[0].split(".")[0] not in TRAINING_KEYS]
         write_text(environment_file, json.dumps(environment, indent=1))
-        write_text(described, yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True))
+        write_text(resolved_file, yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True))
         return changes
 
     def cut_logs(self) -> None:
-        """Repair the last checkpoint, and drop the log lines past its step: the resumed run writes them again."""
+        """Repair the last checkpoint, and remove log lines after its step: the resumed run writes them again."""
         last = self.checkpoint("last")
-        there = repair_checkpoint(last) is not None
-        step = int(read_progress(last)["step"]) if there else -1
-        for lines in (self.metrics, self.results):
-            lines.cut(step)
+        exists = repair_checkpoint(last) is not None
+        step = int(read_progress(last)["step"]) if exists else -1
+        for log in (self.metrics, self.results):
+            log.cut(step)
 
     def close(self) -> None:
         """Release the lock."""
@@ -118,16 +123,16 @@ class RunFolder:
             self.lock.release()
 
     def _locked(self) -> ProcessLock:
-        busy = f"{self.path}: another process is training this run; wait for it, or give --name"
+        busy = f"{self.path}: another process is training this run; wait for it, or set another --name"
         return lock_file(self.path / ".lock", busy)
 
 
 def _allowed_changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[tuple[str, Any, Any]]:
-    """Return what a resumed run changes. Raises SettingsChangedError for changes that make it another run."""
+    """Return the changes of a resumed run. Raises SettingsChangedError for changes that make it another run."""
     allowed = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
-    allowed |= {"images.A", "images.B"}  # a damaged image that was removed must not end a run
+    allowed |= {"images.A", "images.B"}  # a run must be able to resume after a damaged image was removed
     changes = differences(before, now)
-    measured = f"sources.{METRICS}."  # metrics may come and go, but not read something else under the same name
+    measured = f"sources.{METRICS}."  # metrics may be added or removed, but one of the same name must read the same
     refused = [
         f"{path}: {old} → {new}"
         for path, old, new in changes
@@ -136,7 +141,7 @@ def _allowed_changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
     if refused:
         raise SettingsChangedError(
             f"{folder}: this run was started with other settings, so it cannot be resumed with these: "
-            f"{'; '.join(refused)} (--name starts another run beside it, --fresh starts this one again)"
+            f"{'; '.join(refused)} (--name starts another run, --fresh starts this one again)"
         )
     return changes
 
@@ -151,15 +156,15 @@ def write_run(
     networks: Mapping[str, Mapping[str, Tensor]],
     progress: Mapping[str, Any],
 ) -> None:
-    """Write the folder of a run that was trained elsewhere: recipe, and one checkpoint ``last``.
+    """Write the folder of a run that was trained elsewhere: its recipe, and one checkpoint, ``last``.
 
     Args:
-        folder: it is created.
-        recipe: as a YAML file would hold it.
+        folder: a new folder.
+        recipe: the content of a recipe file.
         networks: slot → state dict.
         progress: ``step``, ``channels`` and ``classes`` of the domains, as in a checkpoint's progress.json.
 
-    Raises GanzooError with every mistake of the recipe.
+    Raises GanzooError with each mistake in the recipe.
     """
     weights = folder / "checkpoints/last/networks"
     weights.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The panel at the end of a run: its figures, where things are, what to do next."""
+"""Print the summary at the end of a run: metric values, files and the next commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
-    """Print the closing figures beside those of the untrained network, the places of things, the next commands."""
+    """Print the final values beside those of the untrained networks, the paths of files, and the next commands."""
     lines = []
     first: dict[str, Any] = next((one for one in run.files.metrics if one["step"] == 0), {})
     untrained = first.get("values", {})
@@ -37,5 +37,5 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
         f"  ganzoo translate {shlex.quote(str(run.folder))} IMAGES -o OUT",
     ]
     if run.engine.method.phases:
-        lines.append(f"  {shlex.join([*command, longer])}    (trains on, twice as long)")
+        lines.append(f"  {shlex.join([*command, longer])}    (trains for twice as long)")
     run.console.panel("done", lines)

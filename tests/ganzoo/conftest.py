@@ -1,4 +1,4 @@
-"""Recipes that name stand-in components, and a tiny run."""
+"""Fixtures for tests of the core: stand-in components that recipes can name, and a tiny run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.tiny_run import write_recipe
 
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Let recipes name the stand-ins of ``recipes`` beside all that is installed, and lie in a folder of the test."""
-    found, mine = Plugins(), Registration("testing")
-    found.load(find_entry_points())
-    for kind, name, made in PARTS:
-        mine.add(kind, name, made)
-    found.registry.accept(mine)
-    monkeypatch.setattr("ganzoo.recipe.reader.plugins", lambda: found)
+    """Register the stand-in components beside the installed ones, and change to the test's folder."""
+    loaded, additions = Plugins(), Registration("testing")
+    loaded.load(find_entry_points())
+    for kind, name, component in PARTS:
+        additions.add(kind, name, component)
+    loaded.registry.accept(additions)
+    monkeypatch.setattr("ganzoo.recipe.reader.plugins", lambda: loaded)
     monkeypatch.chdir(tmp_path)
 
 
@@ -35,6 +35,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whole(home: Path) -> Path:
-    """An uninterrupted run."""
+    """Return the folder of an uninterrupted run."""
     package.run(home / "tiny.yaml", root=home / "runs")
     return home / "runs" / "tiny" / "default"

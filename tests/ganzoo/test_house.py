@@ -1,4 +1,4 @@
-"""The house: what lies where, who imports whom, what is never done, and that all of it is documented."""
+"""Rules for the whole code base: names, imports between plugins, forbidden calls, and documentation."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def tree(file: Path) -> ast.Module:
 
 
 def imports(file: Path) -> set[str]:
-    """Return every module that a file imports, anywhere in it."""
-    found = set()
+    """Return all modules that a file imports, also inside functions."""
+    modules = set()
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.Import):
-            found |= {one.name for one in node.names}
+            modules |= {one.name for one in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: a relative import"
-            found.add(node.module or "")
-    return found
+            modules.add(node.module or "")
+    return modules
 
 
 def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
@@ -51,7 +51,7 @@ def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
             yield ast.unparse(node.func), node
 
 
-def test_no_name_in_the_core_is_one_of_the_standard_library() -> None:
+def test_no_module_of_the_core_is_named_like_a_standard_library_module() -> None:
     names = {one.stem for one in (ROOT / "ganzoo").iterdir() if not one.name.startswith("__")}
     assert len(names) > 20
     assert names & set(sys.stdlib_module_names) == set()
@@ -63,15 +63,17 @@ def test_the_core_imports_no_plugin() -> None:
     assert any(one.startswith("ganzoo.") for one in named)
 
 
-def test_plugins_import_only_the_others_that_they_name() -> None:
+def test_plugins_import_only_other_plugins_that_their_docstring_names() -> None:
     for file in PLUGINS:
         package = module_of(file).split(".")[0]
         others = {one.split(".")[0] for one in imports(file) if one.startswith("ganzoo_")} - {package}
-        said = ast.get_docstring(tree(ROOT / "plugins" / package / "__init__.py")) or ""
-        assert {one for one in others if one not in said} == set(), f"{file} uses packages that its own does not name"
+        text = ast.get_docstring(tree(ROOT / "plugins" / package / "__init__.py")) or ""
+        assert {one for one in others if one not in text} == set(), (
+            f"{file} imports packages that {package} does not name"
+        )
 
 
-def test_every_bundled_folder_is_declared_and_every_declared_one_is_there() -> None:
+def test_each_bundled_folder_is_declared_and_each_declared_folder_exists() -> None:
     assert sorted(DECLARED.values()) == FOLDERS
 
 
@@ -93,23 +95,23 @@ def test_nothing_is_unpickled_or_evaluated(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [*CORE, *PLUGINS], ids=lambda file: str(file.relative_to(ROOT)))
-def test_one_file_goes_to_the_network(file: Path) -> None:
-    """What a library fetches by itself, into a place of its own, is not checked as the rest is."""
+def test_only_the_download_module_uses_the_network(file: Path) -> None:
+    """Libraries must not download weights themselves, as such files would not be verified."""
     clients = {one for one in imports(file) if one.startswith(("urllib", "http", "requests", "huggingface_hub"))}
     assert not clients or file == ROOT / "ganzoo/weights/download.py"
     for name, call in calls(file):
         place, what = f"{file}:{call.lineno}: {name}", name.rpartition(".")[2]
-        given = {one.arg: ast.unparse(one.value) for one in call.keywords}
+        options = {one.arg: ast.unparse(one.value) for one in call.keywords}
         assert what not in ("get_state_dict", "load_state_dict_from_url", "download_url_to_file"), place
-        assert given.get("pretrained", "False") == "False", place
+        assert options.get("pretrained", "False") == "False", place
         if what == "get_model":  # torchvision's
-            assert given.get("weights") == "None" == given.get("weights_backbone", "None"), place
+            assert options.get("weights") == "None" == options.get("weights_backbone", "None"), place
         if what == "create_model":  # timm's; its second argument is pretrained, and the overlay has the weights
-            assert len(call.args) < 2 or given.get("pretrained_cfg_overlay") == "overlay", place
+            assert len(call.args) < 2 or options.get("pretrained_cfg_overlay") == "overlay", place
 
 
-def test_what_is_no_code_is_shipped_too() -> None:
-    """An editable installation has every file; a wheel only those that pyproject.toml names."""
+def test_data_files_are_in_the_wheel() -> None:
+    """An editable installation has all files; a wheel only those that pyproject.toml names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     shipped = project["tool"]["setuptools"]["package-data"]["*"]
     files = [one for part in ("ganzoo", "plugins") for one in (ROOT / part).rglob("*") if one.is_file()]
@@ -117,7 +119,7 @@ def test_what_is_no_code_is_shipped_too() -> None:
     assert data and data <= set(shipped)
 
 
-def test_the_rules_above_can_be_broken(tmp_path: Path) -> None:
+def test_violations_of_the_rules_above_are_detected(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     for line in (
         "import pickle",
@@ -142,19 +144,19 @@ def test_the_rules_above_can_be_broken(tmp_path: Path) -> None:
     ):
         bad.write_text(line)
         with pytest.raises(AssertionError):
-            test_one_file_goes_to_the_network(bad)
+            test_only_the_download_module_uses_the_network(bad)
 
 
-def test_every_hook_is_documented_and_takes_part_by_name() -> None:
+def test_each_hook_is_documented_and_has_a_specification() -> None:
     hooks = {name: one for name, one in vars(hookspecs).items() if name.startswith("ganzoo_")}
     assert set(hooks) == {"ganzoo_register", "ganzoo_callbacks", "ganzoo_commands"}
     for name, hook in hooks.items():
-        assert inspect.getdoc(hook), f"{name} has no text"
+        assert inspect.getdoc(hook), f"{name} has no docstring"
         assert hook.ganzoo_spec is not None
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_every_component_of_a_bundled_plugin_is_documented_and_can_be_shown(name: str) -> None:
+def test_each_component_of_a_bundled_plugin_is_documented_and_can_be_shown(name: str) -> None:
     known = next(plugin for plugin, module in DECLARED.items() if module == name)
     components = [one for one in plugins().registry.find() if one.plugin == known]
     module = importlib.import_module(name)
@@ -162,7 +164,7 @@ def test_every_component_of_a_bundled_plugin_is_documented_and_can_be_shown(name
     assert module.__doc__
     for one in components:
         about = describe(one.kind, one.name)
-        assert about["doc"], f"{one.kind} {one.name} has no text"
+        assert about["doc"], f"{one.kind} {one.name} has no docstring"
         assert Path(about["source"].rpartition(":")[0]).is_relative_to(ROOT / "plugins" / name)
         for option in about["options"]:
             assert option["type"] != "Any", f"{one.kind} {one.name}: {option['name']} has no type"
@@ -172,12 +174,12 @@ def test_every_component_of_a_bundled_plugin_is_documented_and_can_be_shown(name
 @pytest.mark.parametrize("file", [*CORE, *PLUGINS], ids=lambda file: str(file.relative_to(ROOT)))
 def test_examples_in_docstrings_run(file: Path) -> None:
     module = importlib.import_module(module_of(file))
-    assert module.__doc__, f"{file} has no text"
+    assert module.__doc__, f"{file} has no docstring"
     failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert failed == 0
 
 
-def test_every_interface_is_documented_by_an_example() -> None:
+def test_each_interface_has_an_example_in_its_docstring() -> None:
     from ganzoo import interfaces
 
     finder = doctest.DocTestFinder(recurse=False)

@@ -67,7 +67,7 @@ def test_it_measures_any_method_and_not_twice(bank: Bank, tmp_path: Path) -> Non
     values = ganzoo.run(recipe, "train.steps=1", "evaluate.best=min contextual", root=tmp_path)
     assert list(values) == ["contextual"] and values["contextual"] > 0
     twice = "evaluate.metrics=[{metric: contextual, bank: %s}, {metric: contextual, bank: %s}]" % ((bank.folder,) * 2)
-    with pytest.raises(GanzooError, match=r"evaluate\.metrics: two metrics give the figure 'contextual'"):
+    with pytest.raises(GanzooError, match=r"evaluate\.metrics: two metrics give the value 'contextual'"):
         ganzoo.run(recipe, "train.steps=1", "evaluate.best=null", twice, root=tmp_path / "again")
 
 

@@ -23,7 +23,7 @@ from ganzoo_baselines.pix2pix import Pix2Pix
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.unet import UNet
 from tests.support.command_line import Run
-from tests.support.stand_in_methods import Noise, batch_step, engine_of, figures_of
+from tests.support.stand_in_methods import Noise, batch_step, engine_of, values_of
 from tests.support.tiny_run import RECIPE
 
 
@@ -114,11 +114,11 @@ def test_figures_do_not_hang_on_the_batch_of_the_evaluation() -> None:
     engine = engine_of(Pix2Pix(as_trained=True), {"G_AB": generator(), "D_AB": Patch(6, width=2, layers=1)})
     reader = Reader(Noise(test=5, size=64), ImageSettings(size=64))
     before = deepcopy(engine.networks["G_AB"].state_dict())
-    found = [figures_of(engine, reader, Mean(), batch=batch) for batch in (1, 3)]
+    found = [values_of(engine, reader, Mean(), batch=batch) for batch in (1, 3)]
     assert found[0] == found[1]
     assert all(torch.equal(one, before[name]) for name, one in engine.networks["G_AB"].state_dict().items())
     plain = engine_of(Pix2Pix(), {"G_AB": generator(), "D_AB": Patch(6, width=2, layers=1)})
-    assert abs(figures_of(plain, reader, Mean())["mean"] - found[0]["mean"]) > 1e-3
+    assert abs(values_of(plain, reader, Mean())["mean"] - found[0]["mean"]) > 1e-3
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_it_wants_pairs(tmp_path: Path) -> None:
     recipe = {**RECIPE, "method": "pix2pix", "networks": {}, "evaluate": {}}
     recipe["data"] = {"dataset": "folders", "root": str(make_images(tmp_path / "images"))}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe))
-    with pytest.raises(GanzooError, match="the method 'pix2pix' learns from pairs, and the data set 'folders'"):
+    with pytest.raises(GanzooError, match="the method 'pix2pix' learns from pairs, but the data set 'folders'"):
         ganzoo.run(tmp_path / "r.yaml", root=tmp_path)
 
 

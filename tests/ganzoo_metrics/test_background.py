@@ -24,7 +24,7 @@ from ganzoo_maskers.fixed import File, Round
 from ganzoo_maskers.square import CenteredSquare
 from ganzoo_metrics.background import BackgroundL1, Which
 from tests.support.command_line import refusal
-from tests.support.stand_in_methods import Noise, batch_step, engine_of, figures_of
+from tests.support.stand_in_methods import Noise, batch_step, engine_of, values_of
 
 
 class Bright(Masker):
@@ -160,7 +160,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(options: dict[str, Any]) -
     method.bind({}, Roles({"discriminator": File()}))
     measure = metric(method.masks, **options)
     reader = Reader(Masked(size=8, test=5), ImageSettings(size=8))
-    found = [figures_of(engine, reader, measure, batch=batch) for batch in (1, 2, 16)]
+    found = [values_of(engine, reader, measure, batch=batch) for batch in (1, 2, 16)]
     assert set(found[0]) == {"background_l1_AB", "background_l1_BA"}
     for one in found[1:]:
         assert one == pytest.approx(found[0], rel=1e-6)

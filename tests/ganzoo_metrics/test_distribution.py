@@ -29,7 +29,7 @@ from ganzoo_metrics.distribution import SetDistance
 from ganzoo_metrics.resizing import quantized, resize
 from tests.support.command_line import refusal
 from tests.support.feature_networks import made, saved
-from tests.support.stand_in_methods import Noise, engine_of, figures_of
+from tests.support.stand_in_methods import Noise, engine_of, values_of
 
 DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
 PUBLISHED = DATA.parent / "weights/squeezenet1_1_fp16.pth"
@@ -87,7 +87,7 @@ def test_values_are_the_distances_of_the_features(weights: Callable[[str], Path]
     A, B = (to_float(np.stack(images[one])) for one in "AB")
     with torch.no_grad():
         fake, real = (network(resize(quantized(one), 224, "clean")) for one in (engine.networks["G_AB"](A), B))
-    found = figures_of(engine, reader, metric("fd", weights=file), metric("kd", weights=file))
+    found = values_of(engine, reader, metric("fd", weights=file), metric("kd", weights=file))
     assert found["fd_squeezenet1_1_AB"] == pytest.approx(frechet(fake, real), rel=1e-3)
     assert found["kd_squeezenet1_1_AB"] == pytest.approx(kernel(fake, real, 0)[0], rel=1e-3)
     assert {name.removesuffix("_AB").removesuffix("_BA") for name in found} == {
@@ -97,8 +97,8 @@ def test_values_are_the_distances_of_the_features(weights: Callable[[str], Path]
 
 def test_batches_and_order_count_for_nothing(weights: Callable[[str], Path]) -> None:
     metrics = [metric(name, weights=weights("squeezenet1_1")) for name in ("fd", "kd")]
-    found = [figures_of(*parts(), *metrics, batch=batch) for batch in (1, 3, 16)]
-    found.append(figures_of(*parts(turned=True), *metrics))
+    found = [values_of(*parts(), *metrics, batch=batch) for batch in (1, 3, 16)]
+    found.append(values_of(*parts(turned=True), *metrics))
     for one in found[1:]:
         assert one == pytest.approx(found[0], rel=1e-4)
 
@@ -113,13 +113,13 @@ def test_a_network_looks_once_for_two(weights: Callable[[str], Path], monkeypatc
 
     monkeypatch.setattr(PooledFeatures, "forward", counted)
     options = {"weights": weights("squeezenet1_1")}
-    figures_of(*parts(), metric("fd", **options), metric("kd", **options))
+    values_of(*parts(), metric("fd", **options), metric("kd", **options))
     assert sum(looked) == 4 * 7  # translations and real images of two domains, for both metrics together
 
 
 @pytest.mark.parametrize("name", ["fd", "kd"])
 def test_fewer_images_than_a_distance_needs_are_no_number(name: str, weights: Callable[[str], Path]) -> None:
-    said = refusal(figures_of, *parts(count=1), metric(name, weights=weights("squeezenet1_1")))
+    said = refusal(values_of, *parts(count=1), metric(name, weights=weights("squeezenet1_1")))
     assert "needs two translated images at least; there are 1" in said
 
 

@@ -22,7 +22,7 @@ from ganzoo_metrics.entropy import Entropy, entropy
 from tests.support.command_line import refusal
 from tests.support.feature_networks import CLASSIFIER, DETECTOR, SEGMENTER, made, saved
 from tests.support.image_pairs import bound, figures
-from tests.support.stand_in_methods import Noise, batch_step, engine_of, figures_of
+from tests.support.stand_in_methods import Noise, batch_step, engine_of, values_of
 
 MODELS = {"classification": CLASSIFIER, "segmentation": SEGMENTER, "detection": DETECTOR}
 OPTIONS: dict[str, dict[str, Any]] = {"classification": {}, "segmentation": {}, "detection": {"threshold": 0.2}}
@@ -132,7 +132,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(folder: Path, task: str) -
     method = Pix2Pix()
     engine = engine_of(method, {name: Scaled() for name in method.slots})
     reader = Reader(Uneven(size=24), ImageSettings(size=24))
-    found = [figures_of(engine, reader, metric(folder, task, reader), batch=batch) for batch in (1, 16)]
+    found = [values_of(engine, reader, metric(folder, task, reader), batch=batch) for batch in (1, 16)]
     assert found[1] == pytest.approx(found[0], rel=1e-4)
     boxes = "_boxes" if task == "detection" else None
     whiches = ("fake", "source", "real")

@@ -24,7 +24,7 @@ from tests.support.command_line import refusal
 from tests.support.feature_networks import CLASSIFIER, made, saved
 from tests.support.image_pairs import bound, figures
 from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED
-from tests.support.stand_in_methods import Noise, engine_of, figures_of
+from tests.support.stand_in_methods import Noise, engine_of, values_of
 
 SIZE = 24
 
@@ -108,7 +108,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(metric: Callable[..., Iden
     torch.manual_seed(0)
     networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
     engine, reader = engine_of(CycleGAN(), networks), Reader(Noise(size=SIZE, test=3), ImageSettings(size=SIZE))
-    found = [figures_of(engine, reader, metric(), batch=batch) for batch in (1, 16)]
+    found = [values_of(engine, reader, metric(), batch=batch) for batch in (1, 16)]
     assert set(found[0]) == {f"identity_distance_{CLASSIFIER}_{way}" for way in ("AB", "BA")}
     assert found[1] == pytest.approx(found[0], rel=1e-3)
 

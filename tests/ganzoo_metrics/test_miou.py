@@ -27,7 +27,7 @@ from ganzoo_segmenter.method import Segmenter
 from tests.support.command_line import refusal
 from tests.support.feature_networks import SEGMENTER, made, saved
 from tests.support.image_pairs import bound, figures
-from tests.support.stand_in_methods import Noise, engine_of, figures_of
+from tests.support.stand_in_methods import Noise, engine_of, values_of
 
 K, SIZE = 3, 12
 
@@ -170,7 +170,7 @@ def test_an_evaluation_does_not_depend_on_its_batches() -> None:
     found = []
     for batch in (1, 2, 16):
         measure: MeanIoU = bound("miou", method, reader=reader, roles=method.masks)
-        found.append(figures_of(engine, reader, measure, batch=batch))
+        found.append(values_of(engine, reader, measure, batch=batch))
     assert found[0] == found[1] == found[2]
     assert set(found[0]) == {"pixel_accuracy", "class_accuracy", "miou"}
     matrices = []

@@ -19,7 +19,7 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_segmenter.method import Segmenter
 from tests.support.command_line import refusal
 from tests.support.image_pairs import Pairs, bound, figures, paired_step
-from tests.support.stand_in_methods import Noise, engine_of, figures_of
+from tests.support.stand_in_methods import Noise, engine_of, values_of
 
 NAMES = ("pair_l1", "psnr", "ssim")
 
@@ -75,7 +75,7 @@ def test_an_evaluation_does_not_depend_on_its_batches() -> None:
     networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
     engine, reader = engine_of(CycleGAN(), networks), Reader(Pairs(size=16, test=5), ImageSettings(size=12))
     metrics = [bound(name, reader=reader) for name in NAMES]
-    found = [figures_of(engine, reader, *metrics, batch=batch) for batch in (1, 2, 16)]
+    found = [values_of(engine, reader, *metrics, batch=batch) for batch in (1, 2, 16)]
     assert set(found[0]) == {f"{name}_{way}" for name in NAMES for way in ("AB", "BA")}
     for one in found[1:]:
         assert one == pytest.approx(found[0], rel=1e-6)

@@ -21,7 +21,7 @@ from ganzoo_metrics.laplacian import patches, pyramid
 from ganzoo_metrics.sliced import SWD, descriptors, sliced, wasserstein
 from tests.support.command_line import refusal
 from tests.support.image_pairs import bound
-from tests.support.stand_in_methods import Noise, engine_of, figures_of
+from tests.support.stand_in_methods import Noise, engine_of, values_of
 
 SIZE = 32
 
@@ -144,7 +144,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(real: str) -> None:
     networks = {name: nn.Conv2d(3, 3, 3, padding=1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
     engine, reader = engine_of(CycleGAN(), networks), Reader(Uneven(size=SIZE), ImageSettings(size=SIZE))
     measure = bound("swd", reader=reader, patches=16, projections=32, real=real)
-    found = [figures_of(engine, reader, measure, batch=batch) for batch in (1, 2, 16)]
+    found = [values_of(engine, reader, measure, batch=batch) for batch in (1, 2, 16)]
     assert set(found[0]) == {f"{name}_{way}" for name in ("swd", "swd_32", "swd_16") for way in ("AB", "BA")}
     for one in found[1:]:
         assert one == pytest.approx(found[0], rel=1e-4)

@@ -1,7 +1,7 @@
-"""Train a recipe with networks and images in float64, so that what differs by rounding alone stays equal to 1e-9.
+"""Train a recipe with networks and images in float64, so that rounding differences stay below 1e-9.
 
-In float32 the L1 terms and instance norms of tiny untrained networks turn rounding into visible differences within
-a few steps; here a real difference between one process and two cannot hide behind that.
+In float32 the L1 terms and instance norms of tiny untrained networks enlarge rounding errors within a few steps.
+In float64 a real difference between one process and two is larger than any rounding error.
 """
 
 from __future__ import annotations

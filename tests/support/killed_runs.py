@@ -1,4 +1,4 @@
-"""Runs in processes of their own that are killed, kill −9, and begun again."""
+"""Run training in separate processes, kill them with SIGKILL, and start them again."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def wait_for(file: Path, text: str, process: subprocess.Popen[str]) -> None:
 
 
 def assert_kills_change_nothing(recipe: Path, root: Path, after: Sequence[int], end: int) -> None:
-    """Kill the tiny run at random moments after it has logged some steps, let it end, compare it with one left alone.
+    """Kill a run at random moments, let it finish, and compare it with a run that was not killed.
 
     Args:
         recipe: of a run of ``end`` steps that logs each of the steps in ``after``.
-        root: where both runs go.
-        after: steps, ascending.
+        root: folder of both runs.
+        after: steps, ascending; each kill comes a random time after one of them was logged.
         end: the last step.
     """
     folder, moments = root / "killed/tiny/default", random.Random(0)

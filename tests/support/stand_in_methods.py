@@ -1,4 +1,4 @@
-"""Small methods of awkward shapes, a data set and helpers, shared by the tests of the core."""
+"""Small methods with unusual structures, a data set and helpers, shared by the tests of the core."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Noise(Dataset):
 
 
 class Constant(Masker):
-    """The same value everywhere."""
+    """A mask with one value at all pixels."""
 
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -51,14 +51,14 @@ class Constant(Masker):
 
 
 def batch_step(batch: int = 2, size: int = 8, seed: int = 0, **about: Any) -> Step:
-    """Return a step of noise, deterministic."""
-    drawn = torch.Generator().manual_seed(seed)
-    tensors = {f"real_{domain}": torch.rand(batch, 3, size, size, generator=drawn) * 2 - 1 for domain in "AB"}
+    """Return a step of noise images (batch, 3, size, size), the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {f"real_{domain}": torch.rand(batch, 3, size, size, generator=generator) * 2 - 1 for domain in "AB"}
     return Step(tensors, samples=about.pop("samples", range(batch)), **about)
 
 
 def engine_of(method: Method, networks: Mapping[str, nn.Module] | None = None, **options: Any) -> Engine:
-    """Bind seeded one-convolution networks to a method and return its engine on the CPU."""
+    """Return an engine on the CPU for a method; by default each network is a seeded convolution."""
     if networks is None:
         torch.manual_seed(1)
         networks = {name: nn.Conv2d(3, 3, 1) for name in method.slots}
@@ -67,22 +67,22 @@ def engine_of(method: Method, networks: Mapping[str, nn.Module] | None = None, *
 
 
 def gradients(engine: Engine) -> list[dict[str, Tensor]]:
-    """Return a list that fills, at each step of an optimizer, with the gradients that it takes, by network and name."""
-    taken: list[dict[str, Tensor]] = []
+    """Return a list to which each optimizer step appends its gradients, by ``network.parameter``."""
+    recorded: list[dict[str, Tensor]] = []
 
-    def note(optimizer: torch.optim.Optimizer, *_: object) -> None:
-        mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        found = {
+    def record(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        stepped = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        step_gradients = {
             f"{name}.{key}": p.grad.clone()
             for name, network in engine.networks.items()
             for key, p in network.named_parameters()
-            if id(p) in mine and p.grad is not None
+            if id(p) in stepped and p.grad is not None
         }
-        taken.append(found)
+        recorded.append(step_gradients)
 
     for optimizer in engine.optimizers.values():
-        optimizer.register_step_pre_hook(note)
-    return taken
+        optimizer.register_step_pre_hook(record)
+    return recorded
 
 
 def weights(engine: Engine) -> dict[str, Tensor]:
@@ -95,12 +95,12 @@ def weights(engine: Engine) -> dict[str, Tensor]:
 
 
 def changed(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]:
-    """Return the networks of which some weight differs."""
+    """Return the names of the networks with a changed weight."""
     return {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
 
 
 class TwoPlayers(Method):
-    """A generator and a critic; the order and reading of their phases is the test's."""
+    """A generator and a critic; a test chooses the order and the intervals of their phases."""
 
     def __init__(self, *, critic_first: bool = False, critic_every: int = 1, generator_every: int = 1) -> None:
         self.slots = {"G": Slot("generator", ("A",), "B"), "D": Slot("discriminator", ("B",))}
@@ -110,24 +110,25 @@ class TwoPlayers(Method):
         self.phases = [critic, generator] if critic_first else [generator, critic]
         self.tensors = {"fake_B": Output("A", "B")}
         self.forwards = 0
-        self.seen: list[tuple[str, bool]] = []
+        self.calls: list[tuple[str, bool]] = []
+        """Phase, and whether it could compute gradients through the translated image."""
 
     def forward(self, step: Step) -> None:
         self.forwards += 1
         step["fake_B"] = self.networks["G"](step["real_A"])
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        self.seen.append(("generator", step["fake_B"].requires_grad))
+        self.calls.append(("generator", step["fake_B"].requires_grad))
         return {"adv": (self.networks["D"](step["fake_B"]) - 1).square().mean()}
 
     def critic_losses(self, step: Step) -> dict[str, Tensor]:
-        self.seen.append(("critic", step["fake_B"].requires_grad))
+        self.calls.append(("critic", step["fake_B"].requires_grad))
         fake, real = self.networks["D"](step["fake_B"]), self.networks["D"](step["real_B"])
         return {"fake": fake.square().mean(), "real": (real - 1).square().mean()}
 
 
 class Codec(nn.Module):
-    """Has encode and decode, and no forward: DDP would never reduce it."""
+    """A network with encode and decode but no forward: DDP would not average its gradients."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,7 +143,7 @@ class Codec(nn.Module):
 
 
 class EncodeDecode(Method):
-    """MUNIT's shape: networks called by name, styles drawn anew in each phase by a fresh forward."""
+    """Structured like MUNIT: encode and decode are called, and each phase draws its styles in a fresh forward."""
 
     def __init__(self) -> None:
         calls = ("encode", "decode")
@@ -176,7 +177,7 @@ class EncodeDecode(Method):
 
 
 class BuiltAtSetup(Method):
-    """CUT's shape: a network whose width is another's, known only after a look at an example."""
+    """Structured like CUT: the width of a network depends on another's output, so it is built in ``setup``."""
 
     def __init__(self) -> None:
         self.slots = {"G_AB": Slot("generator", ("A",), "B"), "F": Slot("")}
@@ -197,7 +198,7 @@ class BuiltAtSetup(Method):
 
 
 class Nothing(Method):
-    """Gatys' shape: no networks, no phases."""
+    """Structured like Gatys' method: no networks, no phases."""
 
     slots: Mapping[str, Slot] = {}
     optims: Mapping[str, Optim] = {}
@@ -205,11 +206,11 @@ class Nothing(Method):
     tensors: Mapping[str, Output] = {}
 
     def forward(self, step: Step) -> None:
-        """Make nothing."""
+        """Add no tensors."""
 
 
 class Toy(Method):
-    """One network and one loss, of the test's choosing."""
+    """One network and one loss that a test provides."""
 
     def __init__(self, loss: Callable[[Tensor], Tensor], *, clip: float | None = None) -> None:
         self.loss = loss
@@ -226,10 +227,10 @@ class Toy(Method):
         self.undone += 1
 
 
-def figures_of(engine: Engine, reader: Reader, *metrics: Metric, batch: int = 16) -> dict[str, float]:
-    """Return what metrics find on the test split. Raises GanzooError for the first that fails."""
+def values_of(engine: Engine, reader: Reader, *metrics: Metric, batch: int = 16) -> dict[str, float]:
+    """Return the values of metrics on the test split. Raises GanzooError for the first that fails."""
     named = {str(i): metric for i, metric in enumerate(metrics)}
-    found = Evaluator(engine, reader, named, seed=0, batch=batch).measure("test")
-    if found.failed:
-        raise GanzooError(next(iter(found.failed.values())))
-    return found.values
+    result = Evaluator(engine, reader, named, seed=0, batch=batch).measure("test")
+    if result.failed:
+        raise GanzooError(next(iter(result.failed.values())))
+    return result.values

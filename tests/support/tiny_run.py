@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 TIMES = ("time", "images_per_s", "data_wait", "seconds", "memory", "cost")
 """The fields of a line that differ between two equal runs."""
-CALLED = ("recipe", "name", "recipe_key", "trained_by")
-"""The fields of a record that tell which of two equal runs it is, and in what sessions it came to its end."""
+IDENTITY = ("recipe", "name", "recipe_key", "trained_by")
+"""The fields of a record that differ between two equal runs: their names, and the sessions that trained them."""
 
 RECIPE: dict[str, Any] = {
     "method": {"method": "cyclegan", "pool": 2},
@@ -35,7 +35,7 @@ RECIPE: dict[str, Any] = {
 
 
 def make_images(folder: Path, train: int = 12, test: int = 3, *, masks: bool = False) -> Path:
-    """Write small PNGs of noise into trainA, trainB, testA, testB; and their masks, the left half, beside them."""
+    """Write PNGs of noise, 20×16, into trainA, trainB, testA, testB; with ``masks`` also masks of their left half."""
     for split, count in (("train", train), ("test", test)):
         for domain in "AB":
             place = folder / f"{split}{domain}"
@@ -44,15 +44,15 @@ def make_images(folder: Path, train: int = 12, test: int = 3, *, masks: bool = F
                 pixels = np.random.default_rng([len(split), ord(domain), index]).integers(0, 256, (16, 20, 3), np.uint8)
                 Image.fromarray(pixels).save(place / f"{index:02}.png")
                 if masks:
-                    beside = folder / f"{place.name}_masks"
-                    beside.mkdir(exist_ok=True)
+                    mask_folder = folder / f"{place.name}_masks"
+                    mask_folder.mkdir(exist_ok=True)
                     half = np.repeat(np.where(np.arange(20) < 10, 255, 0)[None], 16, axis=0)
-                    Image.fromarray(half.astype(np.uint8)).save(beside / f"{index:02}.png")
+                    Image.fromarray(half.astype(np.uint8)).save(mask_folder / f"{index:02}.png")
     return folder
 
 
 def write_recipe(folder: Path, name: str = "tiny", **changes: Mapping[str, Any]) -> Path:
-    """Write the tiny recipe, its images beside it, with changed sections."""
+    """Write the tiny recipe with changed sections, and its images into a folder beside it."""
     if not (folder / "images").exists():
         make_images(folder / "images")
     recipe = {section: {**dict(value)} for section, value in RECIPE.items()}
@@ -65,7 +65,7 @@ def write_recipe(folder: Path, name: str = "tiny", **changes: Mapping[str, Any])
 
 
 def ganzoo(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Any:
-    """Run the command line in a process of its own."""
+    """Run the command line in a new process."""
     return subprocess.run(
         [sys.executable, "-m", "ganzoo", *map(str, words)],
         cwd=cwd,
@@ -77,7 +77,7 @@ def ganzoo(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] |
 
 
 def float64_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) -> Path:
-    """Train in float64, in so many processes; return the run's folder."""
+    """Train in float64 with one or more processes; return the run's folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -95,29 +95,29 @@ def float64_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) -
 
 
 def everything(checkpoint: Path) -> dict[str, bytes]:
-    """Return every tensor of a checkpoint as bytes, by file and name, and its progress but for the sessions."""
+    """Return every tensor of a checkpoint as bytes, by file and name, and its progress without the sessions."""
     progress = json.loads((checkpoint / "progress.json").read_bytes())
     del progress["sessions"]
-    found = {"progress": json.dumps(progress).encode()}
+    contents = {"progress": json.dumps(progress).encode()}
     for file in sorted(checkpoint.rglob("*.safetensors")):
         for name, tensor in load_file(file).items():
-            found[f"{file.relative_to(checkpoint)}:{name}"] = tensor.numpy().tobytes()
-    return found
+            contents[f"{file.relative_to(checkpoint)}:{name}"] = tensor.numpy().tobytes()
+    return contents
 
 
 def lines(file: Path, *without: str) -> list[dict[str, Any]]:
-    """Return the JSON lines of a file, without some fields."""
+    """Return the JSON lines of a file, without the named fields."""
     parsed = [json.loads(line) for line in file.read_text().splitlines()]
     return [{key: value for key, value in line.items() if key not in without} for line in parsed]
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Assert that two runs left the same weights, state, figures and images, bit for bit but for times."""
-    mine, theirs = everything(one / "checkpoints" / "last"), everything(other / "checkpoints" / "last")
-    assert mine.keys() == theirs.keys()
-    assert [name for name in mine if mine[name] != theirs[name]] == []
+    """Assert that two runs have the same weights, state, metric values and images, bit for bit, apart from times."""
+    first, second = everything(one / "checkpoints" / "last"), everything(other / "checkpoints" / "last")
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
     for name in ("metrics.jsonl", "results.jsonl"):
-        assert lines(one / name, *TIMES, *CALLED) == lines(other / name, *TIMES, *CALLED)
+        assert lines(one / name, *TIMES, *IDENTITY) == lines(other / name, *TIMES, *IDENTITY)
     grids = sorted(path.name for path in (one / "samples").iterdir())
     assert grids == sorted(path.name for path in (other / "samples").iterdir())
     for name in grids:

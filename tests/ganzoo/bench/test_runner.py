@@ -123,7 +123,7 @@ def test_the_record_is_of_the_run_and_not_of_what_was_tried_with_it(tmp_path: Pa
     evaluate_targets([folder], changes=["evaluate.metrics=[cycle_l1]"])
     assert make(bench) == first
     said = refusal(evaluate_targets, [folder], changes=["train.seed=9"])
-    assert "it was trained as it was; data, images and evaluate can be set" in said
+    assert "the training cannot be changed; data, images and evaluate can be set" in said
 
 
 def test_a_run_that_fails_is_not_measured_as_it_was(tmp_path: Path, runs: Runs) -> None:

@@ -223,7 +223,7 @@ def test_the_table_is_not_wrapped_where_there_is_no_terminal(
     ("overrides", "message"),
     [
         (["train.batch=6"], "data: domain A has 5 training images, fewer than the 6 of one step"),
-        (["method=awkward", "networks=null"], "the method 'awkward' learns from pairs, and the data set 'squares' has"),
+        (["method=awkward", "networks=null"], "the method 'awkward' learns from pairs, but the data set 'squares' has"),
         (["data.channels=4"], "method.identity: the domains differ in channels"),
         (
             ["losses.x={loss: labelled, of: {image: fake_B, labels: given_labels_A}}"],

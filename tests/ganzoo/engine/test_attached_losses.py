@@ -1,4 +1,4 @@
-"""Losses that a recipe attaches: to which phase, with what weight, mask and precision."""
+"""Attached losses: their phase, weight, masks and precision."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_an_attached_loss_joins_its_phase_with_its_weight() -> None:
     step = batch_step()
     losses, _ = engine.step([step])
     torch.manual_seed(1)
-    made = nn.Conv2d(3, 3, 1)(step["real_A"])
-    torch.testing.assert_close(losses["only/bright"], 3 * made.mean().detach())
+    reconstructed = nn.Conv2d(3, 3, 1)(step["real_A"])
+    torch.testing.assert_close(losses["only/bright"], 3 * reconstructed.mean().detach())
     plain = engine_of(Toy(lambda image: image.square().mean()))
     plain.step([batch_step()])
     assert changed(weights(plain), weights(engine)) == {"G"}
 
 
-def test_an_attached_loss_reads_masks_that_are_made_when_it_asks() -> None:
+def test_an_attached_loss_reads_masks_that_are_computed_on_demand() -> None:
     class Masked(Loss):
         def forward(self, image: Tensor, mask: Tensor) -> Tensor:
             return (image * mask).mean()
@@ -51,11 +51,11 @@ def test_an_attached_loss_reads_masks_that_are_made_when_it_asks() -> None:
     method.masks = Roles({"labels": Constant(0.25)})
     losses, _ = engine.step([step])
     torch.manual_seed(1)
-    made = nn.Conv2d(3, 3, 1)(step["real_A"])
-    torch.testing.assert_close(losses["only/masked"], 0.25 * made.mean().detach())
+    reconstructed = nn.Conv2d(3, 3, 1)(step["real_A"])
+    torch.testing.assert_close(losses["only/masked"], 0.25 * reconstructed.mean().detach())
 
 
-def test_an_attached_loss_may_not_take_the_name_of_a_term() -> None:
+def test_an_attached_loss_cannot_have_the_name_of_a_term() -> None:
     engine = engine_of(
         Toy(lambda image: image.mean()), losses=[AttachedLoss("loss", Mean(), {"image": "rec_A"}, 1, "only")]
     )
@@ -63,14 +63,14 @@ def test_an_attached_loss_may_not_take_the_name_of_a_term() -> None:
         engine.step([batch_step()])
 
 
-def test_an_attached_loss_runs_in_float32_whatever_the_precision() -> None:
-    seen = []
+def test_an_attached_loss_runs_in_float32_at_any_precision() -> None:
+    calls = []
 
-    class Looking(Loss):
+    class Spy(Loss):
         def forward(self, image: Tensor) -> Tensor:
-            seen.append((image.dtype, torch.is_autocast_enabled("cpu")))
+            calls.append((image.dtype, torch.is_autocast_enabled("cpu")))
             return image.mean()
 
-    attached = AttachedLoss("look", Looking(), {"image": "rec_A"}, 1.0, "only")
+    attached = AttachedLoss("look", Spy(), {"image": "rec_A"}, 1.0, "only")
     engine_of(Toy(lambda image: image.float().mean()), losses=[attached], precision="bf16").step([batch_step()])
-    assert seen == [(torch.float32, False)]
+    assert calls == [(torch.float32, False)]

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, exact, and plain about what is wrong."""
+"""Checkpoints are complete or absent, restore training exactly, and report what is wrong with a file."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_a_round_trip_is_exact(tmp_path: Path) -> None:
     assert torch.equal(restored["generator/adv"], sums["generator/adv"])
     for one in (engine, other):
         one.step([batch_step(index=2, seed=2)])
-    mine, theirs = weights(engine), weights(other)
-    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    expected, resumed = weights(engine), weights(other)
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
     assert engine.average is not None and other.average is not None
     assert torch.equal(*(next(one.average.networks["G"].parameters()) for one in (engine, other) if one.average))
 
@@ -45,7 +45,9 @@ def test_no_file_of_a_checkpoint_is_a_pickle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fails", ["write", "fsync"])
-def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+def test_a_full_disk_leaves_the_old_checkpoint_unchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
     engine = trained(1)
     save_checkpoint(tmp_path / "last", engine, {"step": 1}, {})
     before = {file: file.read_bytes() for file in (tmp_path / "last").rglob("*") if file.is_file()}
@@ -57,7 +59,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pyte
         monkeypatch.setattr("ganzoo.engine.checkpoint.save_file", full)
     else:
         monkeypatch.setattr("ganzoo.engine.checkpoint.os.fsync", full)
-    with pytest.raises(GanzooError, match=r"last: .*written: No space left .* before it is whole"):
+    with pytest.raises(GanzooError, match=r"last: .*written: No space left .* previous one is complete"):
         save_checkpoint(tmp_path / "last", engine, {"step": 2}, {})
     assert {file: file.read_bytes() for file in (tmp_path / "last").rglob("*") if file.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
@@ -82,28 +84,30 @@ def test_a_kill_between_the_renames_loses_nothing(
     with pytest.raises(SystemExit):
         save_checkpoint(tmp_path / "last", engine, {"step": 2}, {})
     monkeypatch.undo()
-    found = repair_checkpoint(tmp_path / "last")
-    assert found is not None
-    assert read_progress(found)["step"] == 1
+    repaired = repair_checkpoint(tmp_path / "last")
+    assert repaired is not None
+    assert read_progress(repaired)["step"] == 1
     save_checkpoint(tmp_path / "last", engine, {"step": 3}, {})
     assert read_progress(tmp_path / "last")["step"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
 
 
-def test_weights_of_another_architecture_are_named(tmp_path: Path) -> None:
+def test_weights_of_another_architecture_are_reported(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "last", trained(1), {"step": 1}, {})
     file = tmp_path / "last/networks/G.safetensors"
-    with pytest.raises(GanzooError, match=r"G\.safetensors: .*: weight is 3×3×1×1 there and 5×3×1×1 here"):
+    with pytest.raises(
+        GanzooError, match=r"G\.safetensors: .*: weight is 3×3×1×1 in the file and 5×3×1×1 in the network"
+    ):
         load_network(nn.Conv2d(3, 5, 1), file)
-    with pytest.raises(GanzooError, match="bias is 3 there and missing here"):
+    with pytest.raises(GanzooError, match="bias is 3 in the file and missing in the network"):
         load_network(nn.Conv2d(3, 3, 1, bias=False), file)
 
 
-def test_damaged_files_are_one_line(tmp_path: Path) -> None:
+def test_damaged_files_are_reported(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "last", trained(1), {"step": 1}, {})
     (tmp_path / "last/networks/G.safetensors").write_bytes(b"\x00" * 20)
     with pytest.raises(GanzooError, match=r"G\.safetensors: cannot be read"):
         load_checkpoint(tmp_path / "last", engine_of(TwoPlayers()))
     (tmp_path / "last/progress.json").write_text("{")
-    with pytest.raises(GanzooError, match="no checkpoint is there, or it is damaged"):
+    with pytest.raises(GanzooError, match="not a checkpoint, or a damaged one"):
         read_progress(tmp_path / "last")

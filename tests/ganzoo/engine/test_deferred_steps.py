@@ -1,4 +1,4 @@
-"""Phases that wait for the next one's gradients."""
+"""Phases that defer their optimizer step until the next phase has its gradients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.stand_in_methods import (
 
 
 class Twice(Method):
-    """Two phases that train one network from one forward; the first may wait for the second's gradients."""
+    """Two phases that train one network from one forward; the first may defer its step to the second's."""
 
     def __init__(self, *, defer_step: bool = True, second_every: int = 1) -> None:
         self.slots = {"G": Slot("generator", ("A",), "B")}
@@ -42,8 +42,8 @@ class Twice(Method):
 
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("parts", [1, 2])
-def test_a_phase_that_waits_steps_after_the_next_ones_gradients(parts: int, scaled: bool) -> None:
-    """Two steps of Adam by gradients of one set of weights, though a loss scale that changes lies between them."""
+def test_a_deferred_step_follows_the_gradients_of_the_next_phase(parts: int, scaled: bool) -> None:
+    """Adam steps twice with gradients of the same weights, even if the loss scale changes between the phases."""
     method = Twice()
     engine = engine_of(method, lr=0.01)
     if scaled:
@@ -66,14 +66,16 @@ def test_a_phase_that_waits_steps_after_the_next_ones_gradients(parts: int, scal
             for parameter, gradient in zip(G.parameters(), gradients, strict=True):
                 parameter.grad = gradient
             adam.step()
-        for ours, plain in zip(engine.networks["G"].parameters(), G.parameters(), strict=True):
-            torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-7)
+        for trained, plain in zip(engine.networks["G"].parameters(), G.parameters(), strict=True):
+            torch.testing.assert_close(trained, plain, rtol=1e-5, atol=1e-7)
     if scaled:
         assert float(engine.scale.scale) == 2 * START
-    assert method.forwards == 2 * (1 if parts == 1 else 4)  # several graphs would fill the memory: they are made again
+    assert method.forwards == 2 * (
+        1 if parts == 1 else 4
+    )  # several graphs would fill the memory: they are computed again
 
 
-def test_a_phase_waits_for_none_that_is_not_due() -> None:
+def test_a_step_is_not_deferred_to_a_phase_that_is_not_due() -> None:
     engine = engine_of(Twice(second_every=2))
     before = weights(engine)
     engine.step([batch_step()])
@@ -81,7 +83,7 @@ def test_a_phase_waits_for_none_that_is_not_due() -> None:
     assert engine.cycle == 2
 
 
-def test_of_two_phases_that_wait_only_the_bad_one_is_skipped() -> None:
+def test_with_a_deferred_step_only_the_phase_that_is_not_finite_is_skipped() -> None:
     def outcome(bad: bool) -> tuple[dict[str, Tensor], list[float]]:
         method = Twice()
         if bad:

@@ -1,4 +1,4 @@
-"""Several processes: two equal one with twice the batch; launchers that would train something else are refused."""
+"""Several processes: two equal one with twice the batch; launches that would train something else are refused."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def torchrun(count: int, *words: str | Path, cache: Path | None = None) -> Any:
 
 
 def biases_before_norm(names: list[str]) -> set[str]:
-    """Biases of convolutions right before an instance norm: true gradient zero, so Adam steps on rounding noise."""
+    """Return biases of convolutions before an instance norm: their gradient is 0, so Adam follows rounding errors."""
     resnet = {"model.1.bias", "model.4.bias", "model.7.bias", "model.11.bias", "model.14.bias"}
     resnet |= {"model.10.conv_block.1.bias", "model.10.conv_block.5.bias"}
     return {name for name in names if name in resnet or name == "model.2.bias"}
 
 
 def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
-    """Weights, averages, pools, losses and figures, crops and flips included, after 8 steps in float64."""
+    """Compare weights, averages, pools, losses and metric values after 8 steps in float64, with crops and flips."""
     train = {"steps": 8, "lr": 1e-3, "ema": 0.5, "log": 2, "sample": 4, "save": 4}
     recipe = write_recipe(tmp_path, train={**train, "batch": 2})
     two = torchrun(2, DOUBLE, recipe, tmp_path / "two")
@@ -57,16 +57,16 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path) -> None:
         [sys.executable, DOUBLE, recipe, tmp_path / "one", "train.batch=4"], capture_output=True, text=True
     )
     assert one.returncode == 0, one.stderr
-    mine, theirs = (tmp_path / which / "tiny/default/checkpoints/last" for which in ("one", "two"))
+    single, double = (tmp_path / which / "tiny/default/checkpoints/last" for which in ("one", "two"))
     compared = 0
-    for file in [*sorted(mine.glob("networks/*")), *sorted(mine.glob("average/*"))]:
-        a, b = load_file(file), load_file(theirs / file.relative_to(mine))
+    for file in [*sorted(single.glob("networks/*")), *sorted(single.glob("average/*"))]:
+        a, b = load_file(file), load_file(double / file.relative_to(single))
         for name in a.keys() - biases_before_norm(list(a)):
             torch.testing.assert_close(a[name], b[name], rtol=1e-7, atol=1e-9, msg=f"{file.name} {name}")
             compared += 1
     assert compared > 20
-    pools = load_file(mine / "process-0.safetensors")
-    shards = load_file(theirs / "process-0.safetensors") | load_file(theirs / "process-1.safetensors")
+    pools = load_file(single / "process-0.safetensors")
+    shards = load_file(double / "process-0.safetensors") | load_file(double / "process-1.safetensors")
     images = [name for name in pools if name.startswith("method/")]
     assert len(images) == 2 * 4 * 2  # two pools of two images at each of four positions
     for name in images:
@@ -93,17 +93,17 @@ def test_two_processes_resume_and_another_number_is_refused(tmp_path: Path) -> N
     assert "processes: 2 → 1" in alone.stderr
 
 
-def test_an_error_in_one_process_is_told_and_ends_all(tmp_path: Path) -> None:
+def test_an_error_in_one_process_is_reported_and_ends_all(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     (tmp_path / "images/trainA/00.png").write_bytes(b"")
     done = torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path)
     assert done.returncode != 0
     assert "00.png: the file is empty" in done.stderr
-    assert "ganzoo/" not in done.stderr.split("ChildFailedError")[0]  # no traceback of ours
+    assert "ganzoo/" not in done.stderr.split("ChildFailedError")[0]  # no traceback from ganzoo
 
 
 @pytest.mark.parametrize(
-    ("command", "asked"),
+    ("command", "requested"),
     [
         (["python", "/x/bin/accelerate", "launch", "--cpu", "--num_processes", "2", "ganzoo"], 2),
         (["python", "-m", "accelerate.commands.launch", "--cpu", "--num-processes=3", "-m", "ganzoo"], 3),
@@ -114,11 +114,11 @@ def test_an_error_in_one_process_is_told_and_ends_all(tmp_path: Path) -> None:
         ([], 1),
     ],
 )
-def test_the_number_that_a_launcher_was_asked_for(command: list[str], asked: int) -> None:
-    assert launched_processes(command) == asked
+def test_the_number_of_processes_in_a_launch_command(command: list[str], requested: int) -> None:
+    assert launched_processes(command) == requested
 
 
-def test_a_launch_of_two_that_started_one_is_refused(tmp_path: Path) -> None:
+def test_a_launch_of_two_processes_that_started_one_is_refused(tmp_path: Path) -> None:
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m"]
     recipe = write_recipe(tmp_path)
     done = subprocess.run(
@@ -146,13 +146,13 @@ def test_accelerate_launch_runs_the_folder_and_the_module(tmp_path: Path, where:
     assert json.loads((tmp_path / "runs/tiny/default/checkpoints/last/progress.json").read_text())["step"] == 1
 
 
-def test_a_world_of_another_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_number_of_processes_than_launched_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
 
-    class Alone:
+    class Single:
         num_processes = 1
 
-    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", lambda **_: Alone())
+    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", lambda **_: Single())
     with pytest.raises(GanzooError, match="the launcher started 2 processes, but Accelerate sees 1"):
         start_accelerator()
 
@@ -179,17 +179,17 @@ def test_batch_norm_over_cpu_processes_is_refused() -> None:
 
 
 def test_a_checkpoint_that_one_process_cannot_write_ends_both(tmp_path: Path) -> None:
-    """The main process fails at the folder, before the others have anything to do: they must not wait for ever."""
+    """The main process fails to create the folder, before the others start to write: they must not wait forever."""
     recipe = write_recipe(tmp_path, train={"save": 1}, evaluate={"metrics": [], "every": 0, "best": None})
     (tmp_path / "tiny/default/checkpoints").mkdir(parents=True)
-    (tmp_path / "tiny/default/checkpoints/.last.new").touch()  # a file where the folder shall be
+    (tmp_path / "tiny/default/checkpoints/.last.new").touch()  # a file in place of the folder
     done = torchrun(2, "-m", "ganzoo", "run", recipe, "--root", tmp_path)
     assert done.returncode != 0
     assert "the checkpoint cannot be written" in done.stderr
-    assert "ganzoo/loop.py" not in done.stderr  # no traceback of ours
+    assert "ganzoo/training/loop.py" not in done.stderr  # no traceback from ganzoo
 
 
-def test_an_observer_of_one_process_ends_all(tmp_path: Path) -> None:
+def test_a_callback_of_one_process_ends_all(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     driver = tmp_path / "driver.py"
     driver.write_text(
@@ -210,22 +210,22 @@ def test_an_observer_of_one_process_ends_all(tmp_path: Path) -> None:
     assert (progress["step"], progress["ended"]) == (4, 8)
 
 
-def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
-    """Distances of sets, features and patches of both sides shared out; the cache is made anew for each."""
+def test_two_processes_measure_the_same_values_as_one(tmp_path: Path) -> None:
+    """Distances between sets, with features and patches divided among processes; each run has an empty cache."""
     from torchvision.models import get_model  # type: ignore[import-untyped]
 
     torch.manual_seed(0)
     weights = tmp_path / "weights.safetensors"
     save_file(get_model("squeezenet1_1", weights=None).state_dict(), weights)
-    made, real = tmp_path / "made", tmp_path / "real"
-    for folder, count in ((made, 5), (real, 4)):
+    generated, real = tmp_path / "generated", tmp_path / "real"
+    for folder, count in ((generated, 5), (real, 4)):
         for index in range(count):
             save(folder / f"{index}.png", np.random.default_rng([count, index]).integers(0, 256, (32, 32, 3), np.uint8))
     options = ["--metric", f"{{metric: fd, weights: {weights}}}", "--metric", "swd", "--against", str(real)]
     values = {}
     for count in (1, 2):
         out = tmp_path / f"{count}.jsonl"
-        words = ["-m", "ganzoo", "evaluate", str(made), *options, "-o", str(out)]
+        words = ["-m", "ganzoo", "evaluate", str(generated), *options, "-o", str(out)]
         done = torchrun(count, *words, cache=tmp_path / f"cache{count}")
         assert done.returncode == 0, done.stderr
         (record,) = read_records(out)

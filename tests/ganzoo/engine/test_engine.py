@@ -1,4 +1,4 @@
-"""The engine: what each phase reads, trains and leaves alone."""
+"""The engine: what each phase reads, trains and freezes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def test_one_forward_serves_both_phases(critic_first: bool) -> None:
     engine = engine_of(method)
     engine.step([batch_step()])
     assert method.forwards == 1
-    assert dict(method.seen) == {"generator": True, "critic": False}
+    assert dict(method.calls) == {"generator": True, "critic": False}
 
 
 @pytest.mark.parametrize("critic_first", [False, True])
-def test_a_step_equals_the_plain_loop(critic_first: bool) -> None:
-    """Three steps against textbook code: two Adams, detached fakes, in either order of phases."""
+def test_a_step_equals_a_plain_training_loop(critic_first: bool) -> None:
+    """Compare three steps with textbook code: two Adams, detached fakes, in either order of phases."""
     method = TwoPlayers(critic_first=critic_first)
     engine = engine_of(method, lr=0.01)
     torch.manual_seed(1)
@@ -60,11 +60,11 @@ def test_a_step_equals_the_plain_loop(critic_first: bool) -> None:
         for turn in (critic, generator) if critic_first else (generator, critic):
             turn()
     for name, net in (("G", G), ("D", D)):
-        for ours, plain in zip(engine.networks[name].parameters(), net.parameters(), strict=True):
-            torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-7)
+        for trained, plain in zip(engine.networks[name].parameters(), net.parameters(), strict=True):
+            torch.testing.assert_close(trained, plain, rtol=1e-5, atol=1e-7)
 
 
-def test_two_optimizers_are_updated_unequally_often() -> None:
+def test_two_optimizers_can_step_at_different_intervals() -> None:
     method = TwoPlayers(critic_first=True, generator_every=3)
     engine = engine_of(method)
     history = []
@@ -90,7 +90,7 @@ def test_a_phase_trains_its_networks_and_freezes_the_others() -> None:
     assert all(p.requires_grad for net in engine.networks.values() for p in net.parameters())
 
 
-def test_what_two_networks_share_is_stepped_once_and_trained_with_either() -> None:
+def test_parameters_that_two_networks_share_are_stepped_once_and_trained_with_either() -> None:
     method = TwoPlayers()
     torch.manual_seed(0)
     shared, own = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
@@ -99,8 +99,8 @@ def test_what_two_networks_share_is_stepped_once_and_trained_with_either() -> No
     assert len(engine.optimizers["G"].param_groups[0]["params"]) == 4
     before, step = shared.weight.detach().clone(), batch_step()
     fake = F.conv2d(step["real_A"], weight := before.clone().requires_grad_(), shared.bias)
-    judged = F.conv2d(own(fake), weight, shared.bias)
-    (gradient,) = torch.autograd.grad((judged - 1).square().mean(), weight)
+    scores = F.conv2d(own(fake), weight, shared.bias)
+    (gradient,) = torch.autograd.grad((scores - 1).square().mean(), weight)
     engine.step([step])
     torch.testing.assert_close(shared.weight.detach(), before - 0.1 * gradient)
     engine._freeze_all_but({"G"})
@@ -109,7 +109,7 @@ def test_what_two_networks_share_is_stepped_once_and_trained_with_either() -> No
     assert shared.weight.requires_grad and own.weight.requires_grad
 
 
-def test_networks_without_forward_are_trained_and_styles_drawn_anew_in_each_phase() -> None:
+def test_networks_without_forward_are_trained_and_each_phase_draws_its_styles() -> None:
     from tests.support.stand_in_methods import Codec
 
     method = EncodeDecode()
@@ -172,9 +172,9 @@ def test_clipping_bounds_the_gradient_norm() -> None:
     assert step_length(None) > 10
 
 
-def test_dropout_is_reseeded_by_step_and_nothing_else() -> None:
+def test_dropout_depends_on_the_step_alone() -> None:
     def outcome(index: int) -> Tensor:
-        torch.manual_seed(torch.seed())  # whatever was drawn before must not matter
+        torch.manual_seed(torch.seed())  # earlier draws must not matter
         network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Dropout())
         nn.init.ones_(network[0].weight)  # type: ignore[arg-type]
         nn.init.zeros_(network[0].bias)  # type: ignore[arg-type]
@@ -185,7 +185,7 @@ def test_dropout_is_reseeded_by_step_and_nothing_else() -> None:
     assert not torch.equal(outcome(4), outcome(5))
 
 
-def test_the_average_follows_its_formula_and_serves_evaluation() -> None:
+def test_the_average_follows_its_formula_and_is_used_in_evaluation() -> None:
     method = Toy(lambda image: image.mean())
     engine = engine_of(method, lr=0.1, ema=0.75)
     expected = weights(engine)["G.weight"]
@@ -206,8 +206,8 @@ def test_averaged_buffers_are_copies_not_averages() -> None:
     engine = engine_of(Toy(lambda image: image.square().mean()), {"G": network}, ema=0.9)
     engine.step([batch_step()])
     assert engine.average is not None
-    for kept, source in zip(engine.average.networks["G"].buffers(), network.buffers(), strict=True):
-        assert torch.equal(kept, source)
+    for averaged, source in zip(engine.average.networks["G"].buffers(), network.buffers(), strict=True):
+        assert torch.equal(averaged, source)
 
 
 def test_learning_rates_are_base_times_optim_times_factor() -> None:
@@ -227,7 +227,7 @@ def test_a_phase_without_terms_is_an_error() -> None:
         Engine(method, Accelerator(cpu=True)).step([batch_step()])
 
 
-def test_what_an_author_froze_stays_frozen() -> None:
+def test_parameters_that_an_author_froze_stay_frozen() -> None:
     network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
     network[0].requires_grad_(False)
     engine = engine_of(Toy(lambda image: image.square().mean()), {"G": network})
@@ -239,29 +239,29 @@ def test_what_an_author_froze_stays_frozen() -> None:
 
 
 class TwoProcesses:
-    """Stands for an Accelerator of which the other process's tensors are known."""
+    """Replaces an Accelerator; the other process's tensors are known."""
 
     num_processes, process_index, device = 2, 0, torch.device("cpu")
 
     def __init__(self, other: Tensor) -> None:
         self.other = other
 
-    def reduce(self, mine: Tensor, how: str) -> Tensor:
+    def reduce(self, tensor: Tensor, how: str) -> Tensor:
         assert how == "mean"
-        return (mine + self.other) / 2
+        return (tensor + self.other) / 2
 
 
-def test_a_gradient_that_only_one_process_has_is_averaged_with_nothing() -> None:
-    """Three parameters: both have a gradient, only the other has one, nobody has one."""
+def test_a_gradient_that_only_one_process_has_is_averaged_with_zero() -> None:
+    """Three parameters: with a gradient on both processes, on the other process only, on none."""
     engine = engine_of(Toy(lambda image: image.mean()))
-    both, theirs, none = (nn.Parameter(torch.zeros(2)) for _ in range(3))
+    both, other_only, none = (nn.Parameter(torch.zeros(2)) for _ in range(3))
     both.grad = torch.tensor([2.0, 4.0])
     gradients = torch.tensor([4.0, 0.0, 6.0, 8.0, 0.0, 0.0])
     other = torch.cat([gradients, torch.tensor([1.0, 1.0, 0.0]), torch.tensor([3.0])])
     engine.accelerator = TwoProcesses(other)
-    loss = engine._average([both, theirs, none], torch.tensor(1.0))
+    loss = engine._average([both, other_only, none], torch.tensor(1.0))
     assert float(loss) == 2
     assert both.grad.tolist() == [3, 2]
-    assert theirs.grad is not None
-    assert theirs.grad.tolist() == [3, 4]
+    assert other_only.grad is not None
+    assert other_only.grad.tolist() == [3, 4]
     assert none.grad is None

@@ -1,4 +1,4 @@
-"""Steps that are not finite change nothing; bf16 and fp16."""
+"""Steps that are not finite change nothing; training in bf16 and fp16."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_flagged(fused: bool) -
     assert changed(before, weights(engine)) == {"G", "D"}
 
 
-def test_a_gradient_that_is_not_finite_is_flagged_though_the_loss_is_finite() -> None:
+def test_a_gradient_that_is_not_finite_is_flagged_even_if_the_loss_is_finite() -> None:
     engine = engine_of(Toy(lambda image: (image - image).abs().sqrt().mean()))  # its derivative at 0 is infinite
     before = weights(engine)
     losses, flags = engine.step([batch_step()])
@@ -50,16 +50,16 @@ def test_a_gradient_that_is_not_finite_is_flagged_though_the_loss_is_finite() ->
     assert changed(before, weights(engine)) == set()
 
 
-def test_bf16_runs_the_networks_and_keeps_weights_and_losses_in_fp32() -> None:
-    seen = []
+def test_bf16_is_used_in_networks_while_weights_and_losses_are_fp32() -> None:
+    dtypes = []
 
     def loss(image: Tensor) -> Tensor:
-        seen.append(image.dtype)
+        dtypes.append(image.dtype)
         return image.float().mean()
 
     engine = engine_of(Toy(loss), precision="bf16")
     losses, _ = engine.step([batch_step()])
-    assert seen == [torch.bfloat16]
+    assert dtypes == [torch.bfloat16]
     assert losses["only/loss"].dtype == torch.float32
     assert engine.networks["G"].weight.dtype == torch.float32
 
@@ -69,7 +69,7 @@ def test_fp16_without_a_gpu_is_refused() -> None:
         engine_of(Toy(lambda image: image.mean()), precision="fp16")
 
 
-def test_a_step_that_is_not_finite_leaves_running_means_alone() -> None:
+def test_a_step_that_is_not_finite_leaves_running_means_unchanged() -> None:
     network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
     engine = engine_of(Toy(lambda image: image.square().mean()), {"G": network}, ema=0.9)
     engine.step([batch_step()])

@@ -1,4 +1,4 @@
-"""The loss scale: what torch's GradScaler does, and a verdict on whose fault an overflow is."""
+"""The loss scale: equal to torch's GradScaler, and able to tell overflows of the scale from bad gradients."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ CPU = torch.device("cpu")
 
 
 def scaled_engine(start: float = START) -> Engine:
-    """Return an engine with a loss scale, as under fp16, on the CPU."""
+    """Return an engine on the CPU with the loss scale of fp16."""
     engine = engine_of(Toy(lambda image: image.float().square().mean()), lr=0.1)
     engine.scale = LossScale(CPU, enabled=True)
     engine.scale.scale.fill_(start)
     return engine
 
 
-def test_it_grows_while_gradients_fit_and_halves_when_they_do_not() -> None:
+def test_the_scale_grows_while_gradients_are_finite_and_is_halved_when_not() -> None:
     scale = LossScale(CPU, enabled=True)
     fine, overflow = torch.tensor(0.0), torch.tensor(1.0)
     for _ in range(GROW_AFTER - 1):
@@ -32,33 +32,33 @@ def test_it_grows_while_gradients_fit_and_halves_when_they_do_not() -> None:
     assert float(scale.scale) == START
     for _ in range(GROW_AFTER - 1):
         scale.update(fine)
-    assert float(scale.scale) == START  # the count began anew
+    assert float(scale.scale) == START  # the count started again
 
 
-def test_it_follows_torchs_gradscaler() -> None:
-    ours = LossScale(CPU, enabled=True)
-    theirs = torch.amp.GradScaler("cpu", init_scale=START, growth_interval=GROW_AFTER)
+def test_the_scale_equals_that_of_torchs_gradscaler() -> None:
+    scale = LossScale(CPU, enabled=True)
+    scaler = torch.amp.GradScaler("cpu", init_scale=START, growth_interval=GROW_AFTER)
     weight = torch.nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD([weight], lr=0.0)
     for turn in range(GROW_AFTER + 50):
         bad = turn in (3, 4, 20, GROW_AFTER + 30)
         weight.grad = torch.full((1,), float("inf") if bad else 1.0)
-        theirs.scale(torch.ones(1))
-        theirs.step(optimizer)
-        theirs.update()
-        ours.update(torch.tensor(float(bad)))
-        assert float(ours.scale) == theirs.get_scale(), turn
+        scaler.scale(torch.ones(1))
+        scaler.step(optimizer)
+        scaler.update()
+        scale.update(torch.tensor(float(bad)))
+        assert float(scale.scale) == scaler.get_scale(), turn
 
 
-def test_below_one_the_scale_is_not_to_blame() -> None:
+def test_at_scale_one_an_overflow_is_an_error_of_the_gradient() -> None:
     scale = LossScale(CPU, enabled=True)
     scale.scale.fill_(2.0)
-    verdicts = [float(scale.update(torch.tensor(1.0))) for _ in range(3)]
-    assert verdicts == [0, 1, 1]
+    errors = [float(scale.update(torch.tensor(1.0))) for _ in range(3)]
+    assert errors == [0, 1, 1]
     assert float(scale.scale) == 1
 
 
-def test_without_it_every_overflow_is_a_fault_and_the_scale_stays_one() -> None:
+def test_when_disabled_every_overflow_is_an_error_and_the_scale_is_one() -> None:
     scale = LossScale(CPU, enabled=False)
     assert float(scale.update(torch.tensor(1.0))) == 1
     assert float(scale.scale) == 1
@@ -70,12 +70,12 @@ def test_scaled_and_plain_steps_are_the_same() -> None:
         for engine in (scaled, plain):
             _, flags = engine.step([batch_step(index=index, seed=index)])
             assert flags.tolist() == [0]
-    mine, theirs = weights(scaled), weights(plain)
-    assert all(torch.equal(mine[name], theirs[name]) for name in mine)  # powers of two cost no digits
+    expected, with_scale = weights(plain), weights(scaled)
+    assert all(torch.equal(expected[name], with_scale[name]) for name in expected)  # powers of two are exact
 
 
 @pytest.mark.parametrize(("start", "flag"), [(2.0**126, 0.0), (1.0, 1.0)])
-def test_an_overflow_skips_the_step_and_is_a_fault_only_without_a_scale(start: float, flag: float) -> None:
+def test_an_overflow_skips_the_step_and_is_an_error_only_at_scale_one(start: float, flag: float) -> None:
     engine = scaled_engine(start)
     before = weights(engine)
     step = batch_step()
@@ -85,14 +85,14 @@ def test_an_overflow_skips_the_step_and_is_a_fault_only_without_a_scale(start: f
     assert changed(before, weights(engine)) == set()
 
 
-def test_a_gradient_that_is_never_finite_ends_as_a_fault() -> None:
+def test_a_gradient_that_is_never_finite_becomes_an_error() -> None:
     engine = engine_of(Toy(lambda image: (image - image).abs().sqrt().mean()))
     engine.scale = LossScale(CPU, enabled=True)
     flags = [engine.step([batch_step(index=index)])[1].item() for index in range(20)]
     assert flags == [0.0] * 16 + [1.0] * 4
 
 
-def test_the_state_is_kept() -> None:
+def test_the_state_can_be_saved_and_restored() -> None:
     one, other = LossScale(CPU, enabled=True), LossScale(CPU, enabled=True)
     one.update(torch.tensor(1.0))
     one.update(torch.tensor(0.0))

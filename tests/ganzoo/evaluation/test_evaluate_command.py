@@ -1,4 +1,4 @@
-"""ganzoo evaluate: runs, checkpoints and folders of images; each figure as the training would have found it."""
+"""ganzoo evaluate: runs, checkpoints and folders of images; the values equal those measured during training."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def run(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "tiny/default"))
 
 
-def test_a_run_is_measured_as_its_training_measured_it(run: Path) -> None:
+def test_a_run_has_the_values_measured_at_the_end_of_training(run: Path) -> None:
     before = read_records(run / "results.jsonl")
     evaluate_targets([run])
     last, best = read_records(run / "results.jsonl")[len(before) :]
-    for mine, theirs in zip((last, best), before, strict=True):
+    for evaluated, trained in zip((last, best), before, strict=True):
         same = ("checkpoint", "trained", "values", "recipe_key", "weights", "data", "recipe", "name", "rule")
-        assert [getattr(mine, name) for name in same] == [getattr(theirs, name) for name in same]
+        assert [getattr(evaluated, name) for name in same] == [getattr(trained, name) for name in same]
 
 
-def test_one_checkpoint_other_metrics_another_split(run: Path, tmp_path: Path) -> None:
+def test_checkpoint_metrics_and_split_can_be_chosen(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "records.jsonl"
     evaluate_targets([run / "checkpoints/step-2"], metrics=["cycle_l1"], split="validation", out=out)
     (record,) = read_records(out)
@@ -53,7 +53,7 @@ def test_one_checkpoint_other_metrics_another_split(run: Path, tmp_path: Path) -
     assert again.values == pytest.approx(logged["values"])
 
 
-def test_an_evaluation_on_another_split_does_not_pass_for_the_closing_one(run: Path, trained: Path) -> None:
+def test_an_evaluation_on_another_split_does_not_replace_the_final_one(run: Path, trained: Path) -> None:
     (run / "results.jsonl").unlink()
     evaluate_targets([run], split="train")
     package.run(trained.parents[1] / "tiny.yaml", root=run.parents[1])
@@ -75,8 +75,8 @@ from ganzoo.interfaces import Metric
 GANZOO_INTERFACE = 1
 class Lightness(Metric):
     reference = "measured"
-    def __init__(self, *, breaks_at: int = 0, figure: str = "gap"):
-        self.breaks_at, self.figure = breaks_at, figure
+    def __init__(self, *, breaks_at: int = 0, label: str = "gap"):
+        self.breaks_at, self.label = breaks_at, label
     def rows(self, step, direction):
         return {"mean": step[f"fake_{direction[1]}"].mean(dim=(1, 2, 3))}
     def reference_rows(self, step, domain):
@@ -84,7 +84,7 @@ class Lightness(Metric):
     def compute(self, rows, real):
         if len(rows["mean"]) == self.breaks_at:
             raise ZeroDivisionError("planted")
-        return {self.figure: float(rows["mean"].double().mean() - real["mean"].double().mean())}
+        return {self.label: float(rows["mean"].double().mean() - real["mean"].double().mean())}
 @hookimpl
 def ganzoo_register(registry):
     registry.add("metric", "lightness", Lightness)
@@ -104,14 +104,14 @@ def lightness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("lightness")
 def test_folders_are_measured_at_their_own_sizes(tmp_path: Path) -> None:
-    made, real = random_images(tmp_path / "made", 5, 100), random_images(tmp_path / "real", 3, 200)
+    generated, real = random_images(tmp_path / "generated", 5, 100), random_images(tmp_path / "real", 3, 200)
     out = tmp_path / "records.jsonl"
-    metrics = ("--metric", "lightness", "--metric", "{metric: lightness, figure: again}")
-    done = ganzoo("evaluate", made, "--against", real, *metrics, "-o", out)
+    metrics = ("--metric", "lightness", "--metric", "{metric: lightness, label: again}")
+    done = ganzoo("evaluate", generated, "--against", real, *metrics, "-o", out)
     assert done.returncode == 0, done.stderr
     (record,) = read_records(out)
     levels = []
-    for folder, count, level in ((made, 5, 100), (real, 3, 200)):
+    for folder, count, level in ((generated, 5, 100), (real, 3, 200)):
         rng = np.random.default_rng(level)
         levels.append([rng.integers(0, level, (6 + i, 9, 3), dtype=np.uint8).mean() / 127.5 for i in range(count)])
         assert folder.name in record.data.dataset
@@ -122,66 +122,66 @@ def test_folders_are_measured_at_their_own_sizes(tmp_path: Path) -> None:
     assert "5 translated, 3 real" in done.stdout
 
 
-def test_what_images_in_folders_were_made_of_is_not_known(tmp_path: Path) -> None:
-    made, out = random_images(tmp_path / "made", 2, 100), tmp_path / "records.jsonl"
+def test_the_source_images_of_images_in_folders_are_not_known(tmp_path: Path) -> None:
+    generated, out = random_images(tmp_path / "generated", 2, 100), tmp_path / "records.jsonl"
     weights = saved(tmp_path, CLASSIFIER, 5)
     entropy = f"{{metric: entropy_classification, model: {CLASSIFIER}, weights: {weights}, classes: 5}}"
-    evaluate_targets([made], against=made, metrics=[entropy], out=out)
+    evaluate_targets([generated], against=generated, metrics=[entropy], out=out)
     (record,) = read_records(out)
     assert set(record.values) == {"entropy_classification_fake", "entropy_classification_real"}
     identity = f"{{metric: identity_distance, network: {CLASSIFIER}, weights: {weights}}}"
-    told = refusal(evaluate_targets, [made], against=made, metrics=[identity])
-    assert "compares translations with their sources, which are not known here" in told
+    message = refusal(evaluate_targets, [generated], against=generated, metrics=[identity])
+    assert "compares translations with their sources, which are not known here" in message
 
 
-def test_mistakes_are_told_in_a_line_each(run: Path, tmp_path: Path) -> None:
-    made = random_images(tmp_path / "made", 2, 100)
+def test_each_mistake_is_reported_in_one_line(run: Path, tmp_path: Path) -> None:
+    generated = random_images(tmp_path / "generated", 2, 100)
     empty = tmp_path / "empty"
     empty.mkdir()
     cases: list[tuple[Path, dict[str, Any], str]] = [
-        (tmp_path / "nothing", {}, "no run, no checkpoint and no folder of images is there"),
-        (made, {}, "it holds images and no run; say what they are to be like: --against FOLDER"),
-        (made, {"against": made}, "what is to be measured? --metric NAME"),
-        (empty, {"against": made, "metrics": ["cycle_l1"]}, "no images in it or below"),
-        (made, {"against": empty, "metrics": ["cycle_l1"]}, "no images in it or below"),
+        (tmp_path / "nothing", {}, "not a run, a checkpoint or a folder of images"),
+        (generated, {}, "a folder of images, not a run; add the real images: --against FOLDER"),
+        (generated, {"against": generated}, "no metrics; add --metric NAME"),
+        (empty, {"against": generated, "metrics": ["cycle_l1"]}, "no images in it or in its subfolders"),
+        (generated, {"against": empty, "metrics": ["cycle_l1"]}, "no images in it or in its subfolders"),
         (
-            made,
-            {"against": made, "metrics": ["digits_distance"]},
+            generated,
+            {"against": generated, "metrics": ["digits_distance"]},
             "digits_distance: its classifiers learn from training",
         ),
-        (made, {"against": made, "metrics": ["cycle"]}, "--metric: metric: unknown metric 'cycle'"),
-        (made, {"against": made, "metrics": ["cycle_l1"]}, "made: cycle_l1: the metric reads 'rec_A'"),
-        (run, {"checkpoint": "step-9"}, "there is no checkpoint 'step-9' of it"),
-        (run, {"against": made}, "--against is for folders of images"),
+        (generated, {"against": generated, "metrics": ["cycle"]}, "--metric: metric: unknown metric 'cycle'"),
+        (generated, {"against": generated, "metrics": ["cycle_l1"]}, "generated: cycle_l1: the metric reads 'rec_A'"),
+        (run, {"checkpoint": "step-9"}, "the run has no checkpoint 'step-9'"),
+        (run, {"against": generated}, "--against is for folders of images"),
         (run, {"metrics": ["no_such"]}, "unknown metric 'no_such'"),
     ]
-    for target, options, said in cases:
-        told = refusal(evaluate_targets, [target], **options)
-        assert said in told and "\n" not in told
-    done = ganzoo("evaluate", empty, "--against", made, "--metric", "cycle_l1")
+    for target, options, expected in cases:
+        message = refusal(evaluate_targets, [target], **options)
+        assert expected in message and "\n" not in message
+    done = ganzoo("evaluate", empty, "--against", generated, "--metric", "cycle_l1")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 @pytest.mark.usefixtures("lightness")
-def test_a_metric_that_breaks_at_the_end_costs_its_figures_alone(tmp_path: Path) -> None:
-    """The run is whole, the record says what is missing, and the command measures again."""
+def test_a_metric_that_fails_at_the_end_loses_only_its_own_values(tmp_path: Path) -> None:
+    """The run is complete, the record names the failed metric, and the same command evaluates again."""
     settings = {"every": 2, "best": None, "metrics": ["cycle_l1", {"metric": "lightness", "breaks_at": 3}]}
     recipe, folder = write_recipe(tmp_path, train={"steps": 2}, evaluate=settings), tmp_path / "tiny/default"
     for records in (1, 2):
         done = ganzoo("run", recipe, "--root", tmp_path)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-        assert "not all could be measured" in done.stderr and "lightness: ZeroDivisionError: planted" in done.stderr
-        found = read_records(folder / "results.jsonl")
-        assert len(found) == records
-    assert (found[-1].status, found[-1].failed) == ("failed", {"lightness": "ZeroDivisionError: planted"})
-    assert set(found[-1].values) == {"cycle_l1_AB", "cycle_l1_BA"}
+        assert "some metrics failed" in done.stderr and "lightness: ZeroDivisionError: planted" in done.stderr
+        results = read_records(folder / "results.jsonl")
+        assert len(results) == records
+    assert (results[-1].status, results[-1].failed) == ("failed", {"lightness": "ZeroDivisionError: planted"})
+    assert set(results[-1].values) == {"cycle_l1_AB", "cycle_l1_BA"}
     repaired = ["evaluate.metrics=[cycle_l1, lightness]"]
     assert ganzoo("run", recipe, "--root", tmp_path, *repaired).returncode == 0
     assert read_records(folder / "results.jsonl")[-1].status == "ok"
 
 
 @pytest.mark.usefixtures("lightness")
-def test_a_metric_that_breaks_at_once_is_refused_before_the_training(tmp_path: Path) -> None:
+def test_a_metric_that_fails_before_training_ends_the_command(tmp_path: Path) -> None:
     settings = {"every": 2, "best": None, "metrics": [{"metric": "lightness", "breaks_at": 1}]}
     done = ganzoo("run", write_recipe(tmp_path, evaluate=settings), "--root", tmp_path)
     assert (done.returncode, "step 1" in done.stdout) == (2, False)

@@ -1,4 +1,4 @@
-"""Evaluation: every image once, in the data's order, whatever the batch; grids show what there is."""
+"""The evaluator measures each image once, in the data's order, for any batch size; grids show all tensors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Uneven(Noise):
 
 
 class Means(Metric):
-    """The mean of each source image, kept in order."""
+    """The mean of each source image, in order."""
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         return {"mean": step[f"real_{direction[0]}"].mean(dim=(1, 2, 3))}
@@ -47,11 +47,11 @@ def parts() -> tuple[Engine, Reader]:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 16])
-def test_each_image_counts_once_in_its_order(batch: int) -> None:
+def test_each_image_counts_once_in_the_datas_order(batch: int) -> None:
     engine, reader = parts()
-    found = Evaluator(engine, reader, {"means": Means()}, seed=0, batch=batch).measure("test")
-    values = found.values
-    assert found.images == {"A": 5, "B": 3}
+    result = Evaluator(engine, reader, {"means": Means()}, seed=0, batch=batch).measure("test")
+    values = result.values
+    assert result.images == {"A": 5, "B": 3}
     assert (values["n_AB"], values["n_BA"]) == (5, 3)
     for domain, way in (("A", "AB"), ("B", "BA")):
         for index in range(SHAPES["test"][domain]):
@@ -59,24 +59,24 @@ def test_each_image_counts_once_in_its_order(batch: int) -> None:
             assert values[f"mean{index}_{way}"] == pytest.approx(float(to_float(image).mean()), abs=1e-6)
 
 
-def test_why_a_metric_failed_does_not_begin_with_its_name() -> None:
+def test_the_reason_of_a_failure_does_not_start_with_the_metrics_name() -> None:
     class Failing(Metric):
         def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
             raise GanzooError("evaluate.metrics: swd: images are too small")
 
     engine, reader = parts()
-    found = Evaluator(engine, reader, {"swd": Failing(), "swd (2)": Failing()}, seed=0).measure("test")
-    assert found.failed == {"swd": "images are too small", "swd (2)": "swd: images are too small"}
+    result = Evaluator(engine, reader, {"swd": Failing(), "swd (2)": Failing()}, seed=0).measure("test")
+    assert result.failed == {"swd": "images are too small", "swd (2)": "swd: images are too small"}
 
 
-def test_a_limit_takes_the_first() -> None:
+def test_a_limit_selects_the_first_images() -> None:
     engine, reader = parts()
-    found = Evaluator(engine, reader, {"means": Means()}, seed=0).measure("test", limit=2)
-    assert found.images == {"A": 2, "B": 2}
-    assert found.values["n_AB"] == 2
+    result = Evaluator(engine, reader, {"means": Means()}, seed=0).measure("test", limit=2)
+    assert result.images == {"A": 2, "B": 2}
+    assert result.values["n_AB"] == 2
 
 
-def test_cycle_and_identity_errors_by_their_formulas() -> None:
+def test_cycle_and_identity_errors_follow_their_formulas() -> None:
     engine, reader = parts()
     metrics = {"cycle": CycleL1(), "identity": IdentityL1()}
     values = Evaluator(engine, reader, metrics, seed=0).measure("test").values
@@ -95,22 +95,22 @@ def test_an_empty_split_is_an_error() -> None:
 
 
 class Dark(Metric):
-    """How much is dark: a comparison, in which what is not a number is simply not so."""
+    """The share of dark pixels: a comparison, which is false for NaN."""
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         return {"dark": (step[f"fake_{direction[1]}"] < 0).float().mean(dim=(1, 2, 3))}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_not_finite_gives_no_figures(value: float) -> None:
+def test_translations_that_are_not_finite_give_no_values(value: float) -> None:
     engine, reader = parts()
     metrics = {"dark": Dark(), "means": Means()}
     assert not Evaluator(engine, reader, metrics, seed=0).measure("test").failed
     with torch.no_grad():
         engine.networks["G_BA"].get_parameter("bias")[1] = value
-    found = Evaluator(engine, reader, metrics, seed=0).measure("test")
-    assert found.values == {}
-    assert found.failed == dict.fromkeys(metrics, "fake_A is not finite: there is nothing to measure")
+    result = Evaluator(engine, reader, metrics, seed=0).measure("test")
+    assert result.values == {}
+    assert result.failed == dict.fromkeys(metrics, "fake_A is not finite, so it cannot be measured")
 
 
 OUTPUTS = {"fake_B": Output("A", "B"), "rec_A": Output("A", "A")}
@@ -125,6 +125,6 @@ def test_a_grid_shows_every_column_and_mask() -> None:
     grid = draw_grid(step, OUTPUTS)
     assert grid.shape[1] == 2 * 4 + 2
     row = grid[0, 1]
-    found = [float(row[6 * i]) for i in range(5)]
-    assert found == [-1.0, 1.0, 0.5, 0.0, 1.0]  # the mask's 1 is white; what is past 1 is cut for showing
+    shown = [float(row[6 * i]) for i in range(5)]
+    assert shown == [-1.0, 1.0, 0.5, 0.0, 1.0]  # 1 in a mask is white; image values above 1 are clamped
     assert float(row[-1]) == -1.0

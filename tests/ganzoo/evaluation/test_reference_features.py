@@ -1,4 +1,4 @@
-"""What metrics read of real images: each once, whatever the batch, kept by content; and metrics that fail."""
+"""Features of real images: computed once per image for any batch size, cached by content; and metrics that fail."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ COUNTS: dict[Split, dict[str, int]] = {"train": {"A": 4, "B": 6}, "test": {"A": 
 
 
 class Counted(Noise):
-    """Noise whose images may be renamed into another order."""
+    """Noise, optionally in reversed order."""
 
-    turned = False
+    reversed = False
 
     def count(self, split: Split, domain: str) -> int:
         return COUNTS[split].get(domain, 0)
 
     def sample(self, split: Split, domain: str, index: int):  # type: ignore[no-untyped-def]
-        return super().sample(split, domain, self.count(split, domain) - 1 - index if self.turned else index)
+        return super().sample(split, domain, self.count(split, domain) - 1 - index if self.reversed else index)
 
 
 class Gap(Metric):
-    """The sums of all images on both sides."""
+    """The sums of translated and of real images."""
 
-    looked: ClassVar[list[int]] = []
+    batches: ClassVar[list[int]] = []
+    """Numbers of real images in each call of ``reference_rows``."""
 
     def __init__(self, real: str = "measured", key: str = "") -> None:
         self.reference, self.cache_key = real, key  # type: ignore[assignment]
@@ -48,7 +49,7 @@ class Gap(Metric):
         return {"sum": step[f"real_{direction[0]}"].double().sum(dim=(1, 2, 3))}
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        Gap.looked.append(len(step[f"real_{domain}"]))
+        Gap.batches.append(len(step[f"real_{domain}"]))
         return {"sum": step[f"real_{domain}"].double().sum(dim=(1, 2, 3))}
 
     def compute(self, rows: dict[str, Tensor], real: dict[str, Tensor]) -> dict[str, float]:  # type: ignore[override]
@@ -58,7 +59,7 @@ class Gap(Metric):
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))
-    Gap.looked.clear()
+    Gap.batches.clear()
     return tmp_path
 
 
@@ -76,17 +77,17 @@ def total(reader: Reader, split: Split, domain: str, count: int) -> float:
 @pytest.mark.parametrize("batch", [1, 2, 16])
 def test_real_images_of_the_target_count_once_each(batch: int) -> None:
     engine, reader = parts()
-    found = Evaluator(engine, reader, {"gap": Gap()}, seed=0, batch=batch).measure("test")
-    assert {name: found.values[name] for name in ("fakes_AB", "reals_AB", "fakes_BA", "reals_BA")} == {
+    result = Evaluator(engine, reader, {"gap": Gap()}, seed=0, batch=batch).measure("test")
+    assert {name: result.values[name] for name in ("fakes_AB", "reals_AB", "fakes_BA", "reals_BA")} == {
         "fakes_AB": 5, "reals_AB": 3, "fakes_BA": 3, "reals_BA": 5,
     }  # fmt: skip
-    assert found.values["sum_AB"] == pytest.approx(total(reader, "test", "B", 3), rel=1e-4)
-    assert found.about["sum_AB"] == {
+    assert result.values["sum_AB"] == pytest.approx(total(reader, "test", "B", 3), rel=1e-4)
+    assert result.about["sum_AB"] == {
         "metric": "gap", "implementation": "plain sums", "n_fake": 5, "n_real": 3, "real": "B of test",
     }  # fmt: skip
 
 
-def test_training_images_can_be_the_real_ones_and_a_limit_holds_for_those_measured() -> None:
+def test_training_images_can_be_the_reference_and_a_limit_applies_to_measured_images_only() -> None:
     engine, reader = parts()
     metrics: dict[str, Metric] = {"measured": Gap(), "train": Renamed("train")}
     values = Evaluator(engine, reader, metrics, seed=0).measure("test", limit=2).values
@@ -99,37 +100,37 @@ class Renamed(Gap):
         return {f"train_{name}": value for name, value in super().compute(rows, real).items()}
 
 
-def test_they_are_found_once_and_kept_by_their_content(cache: Path) -> None:
+def test_features_are_computed_once_and_cached_by_content(cache: Path) -> None:
     engine, reader = parts()
     evaluator = Evaluator(engine, reader, {"gap": Gap(key="sums")}, seed=0)
     first = evaluator.measure("test").values
-    assert sum(Gap.looked) == 5 + 3
+    assert sum(Gap.batches) == 5 + 3
     assert evaluator.measure("test").values == first
-    assert sum(Gap.looked) == 5 + 3  # in memory
+    assert sum(Gap.batches) == 5 + 3  # in memory
     assert Evaluator(engine, reader, {"gap": Gap(key="sums")}, seed=0).measure("test").values == first
-    assert sum(Gap.looked) == 5 + 3  # on disk
-    turned = Counted(size=8)
-    turned.turned = True
-    other = Reader(turned, ImageSettings(size=8))
+    assert sum(Gap.batches) == 5 + 3  # on disk
+    reordered = Counted(size=8)
+    reordered.reversed = True
+    other = Reader(reordered, ImageSettings(size=8))
     assert Evaluator(engine, other, {"gap": Gap(key="sums")}, seed=0).measure("test").values == pytest.approx(first)
-    assert sum(Gap.looked) == 5 + 3  # in another order
+    assert sum(Gap.batches) == 5 + 3  # in another order
     smaller = parts()[0], Reader(Counted(size=8), ImageSettings(size=6))
     Evaluator(*smaller, {"gap": Gap(key="sums")}, seed=0).measure("test")
-    assert sum(Gap.looked) == 2 * (5 + 3)  # other images
+    assert sum(Gap.batches) == 2 * (5 + 3)  # other images
     Evaluator(engine, reader, {"gap": Gap(key="other")}, seed=0).measure("test")
-    assert sum(Gap.looked) == 3 * (5 + 3)  # another network, say
+    assert sum(Gap.batches) == 3 * (5 + 3)  # another network
     files = sorted((cache / "real").iterdir())
     assert len(files) == 6
     files[0].write_bytes(b"broken")
     assert Evaluator(engine, reader, {"gap": Gap(key="other")}, seed=0).measure("test").values == first
 
 
-def test_other_code_finds_them_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_are_computed_again_after_a_change_of_code(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, reader = parts()
-    for code, looked in (("as it was", 1), ("as it was", 1), ("changed", 2)):
+    for code, computed in (("unchanged", 1), ("unchanged", 1), ("changed", 2)):
         monkeypatch.setattr("ganzoo.evaluation.reference_features.code_key", {Gap.__module__: code}.__getitem__)
         assert not Evaluator(engine, reader, {"gap": Gap(key="sums")}, seed=0).measure("test").failed
-        assert sum(Gap.looked) == looked * (5 + 3)
+        assert sum(Gap.batches) == computed * (5 + 3)
 
 
 class Broken(Gap):
@@ -159,9 +160,9 @@ class Broken(Gap):
         ("compute", "KeyError: 'planted'"),
     ],
 )
-def test_a_broken_metric_is_named_and_costs_the_others_nothing(where: str, why: str) -> None:
+def test_a_failing_metric_is_reported_and_the_others_continue(where: str, why: str) -> None:
     engine, reader = parts()
     metrics: dict[str, Metric] = {"broken": Broken(where), "gap": Gap()}
-    found = Evaluator(engine, reader, metrics, seed=0).measure("test")
-    assert found.failed == {"broken": why}
-    assert {name.rpartition("_")[0] for name in found.values} == {"fakes", "reals", "sum"}
+    result = Evaluator(engine, reader, metrics, seed=0).measure("test")
+    assert result.failed == {"broken": why}
+    assert {name.rpartition("_")[0] for name in result.values} == {"fakes", "reals", "sum"}

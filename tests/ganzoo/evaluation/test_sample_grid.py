@@ -1,4 +1,4 @@
-"""The columns of a run's sample grid in the usual cases, the discriminators' masks among them."""
+"""The columns of a run's sample grid for methods, maskers and data sets of all kinds."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ Outputs = Mapping[str, Output]
 
 
 def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> tuple[Step, Tensor, Outputs]:
-    """Train a step; return the step of its sample grid, the grid as written, (H, W, 3), 0 … 255, and the outputs."""
-    seen: list[tuple[Step, Outputs]] = []
+    """Train one step; return the step that the sample grid shows, the grid (H, W, 3) in 0 … 255, and the outputs."""
+    calls: list[tuple[Step, Outputs]] = []
 
     def spy(step: Step, outputs: Outputs) -> Tensor:
-        seen.append((step, outputs))
+        calls.append((step, outputs))
         return draw_grid(step, outputs)
 
     monkeypatch.setattr(loop, "draw_grid", spy)
@@ -63,7 +63,7 @@ def drawn(folder: Path, monkeypatch: pytest.MonkeyPatch, **sections: Any) -> tup
     ganzoo.run(file, "train.steps=1", root=folder / "runs")
     with Image.open(folder / "runs/tiny/default/samples/step-0000001.png") as image:
         grid = torch.from_numpy(np.array(image))
-    ((step, outputs),) = seen
+    ((step, outputs),) = calls
     return step, grid, outputs
 
 
@@ -73,16 +73,18 @@ def names(kinds: str, domain: str) -> list[str]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_grid_tells_where_it_shows_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+def test_a_grid_file_records_the_positions_of_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
     sections, _ = CASES[case]
     step, grid, outputs = drawn(tmp_path, monkeypatch, **sections)
     with Image.open(tmp_path / "runs/tiny/default/samples/step-0000001.png") as image:
-        told = json.loads(image.info["places"])
-    assert list(told["columns"]) == [*columns(step, "A", outputs), *columns(step, "B", outputs)]
-    assert len(told["tops"]) == len(step["real_A"])
-    for name, (left, width, height) in told["columns"].items():
+        layout = json.loads(image.info["places"])
+    assert list(layout["columns"]) == [*columns(step, "A", outputs), *columns(step, "B", outputs)]
+    assert len(layout["tops"]) == len(step["real_A"])
+    for name, (left, width, height) in layout["columns"].items():
         wanted = to_uint8(as_image(step[name], "" if "mask" in name else name[-1]))
-        for top, image_of in zip(told["tops"], wanted, strict=True):
+        for top, image_of in zip(layout["tops"], wanted, strict=True):
             assert (grid[top : top + height, left : left + width].numpy() == image_of).all(), name
 
 
@@ -100,19 +102,19 @@ def test_the_columns_of_supervised_masks(tmp_path: Path, monkeypatch: pytest.Mon
     make_images(tmp_path / "images", masks=True)
     step, grid, outputs = drawn(tmp_path, monkeypatch, **SEGMENTER)
     assert columns(step, "A", outputs) == ["real_A", "given_mask_A", "mask_A"]
-    assert columns(step, "B", outputs) == ["real_B"]  # its masks are given, but nothing is learnt of them
+    assert columns(step, "B", outputs) == ["real_B"]  # the data set has its masks, but no network learns from them
     assert grid.shape[1] == 4 * (SIZE + GAP) + 2 * GAP
 
 
-def test_the_discriminators_masks_are_drawn_beside_what_they_mask(
+def test_the_discriminators_masks_are_drawn_beside_their_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """White at the left, where the given masks are; a translation has its source's."""
+    """The data set's masks are white at the left; a translation has the mask of its source."""
     make_images(tmp_path / "images", masks=True)
     step, grid, outputs = drawn(tmp_path, monkeypatch, maskers={"discriminator": "file"})
     shown = names(CASES["discriminator"][1], "A")
     assert columns(step, "A", outputs) == shown
     for place, name in enumerate(shown):
         cell = grid[:SIZE, place * (SIZE + GAP) :][:, :SIZE].float()
-        half = bool((cell[:, :4] > 250).all() and (cell[:, -4:] < 5).all())  # the edge between was scaled
+        half = bool((cell[:, :4] > 250).all() and (cell[:, -4:] < 5).all())  # scaling blurs the edge between
         assert half == ("mask" in name), name

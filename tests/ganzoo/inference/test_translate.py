@@ -151,5 +151,5 @@ def test_a_method_without_styles_refuses_them(run: Path) -> None:
         == refusal(style_options, translator, "AB", samples=2)
     )
     assert style_options(translator, "AB") == [StyleOption()]
-    with pytest.raises(GanzooError, match="CycleGAN knows no styles"):
+    with pytest.raises(GanzooError, match="CycleGAN has no styles"):
         translator.method.style_of(torch.zeros(1, 3, 8, 8), "A")

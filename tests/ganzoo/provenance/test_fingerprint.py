@@ -1,7 +1,8 @@
-"""Checksums change with what shapes figures, and with nothing else."""
+"""Checksums change with what affects metric values, and with nothing else."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 
 from ganzoo.interfaces import Sample, Split
 from ganzoo.provenance import fingerprint
-from ganzoo.provenance.fingerprint import code_key, data_key, plugins_of, recipe_key, weights_key
+from ganzoo.provenance.fingerprint import code_key, core_key, data_key, plugins_of, recipe_key, weights_key
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_digits.dataset import StripedDigits
 from tests.support.stand_in_methods import Noise
@@ -24,7 +25,7 @@ def key(folder: Path, *overrides: str) -> str:
     return recipe_key(read_recipe(write_recipe(folder), overrides))
 
 
-def test_a_recipe_key_is_of_what_shapes_figures(tmp_path: Path) -> None:
+def test_a_recipe_key_depends_on_the_settings_that_affect_values(tmp_path: Path) -> None:
     first = key(tmp_path)
     same = ["train.seed=5", "train.log=9", "train.workers=1", "train.save=7"]
     assert {key(tmp_path, one) for one in same} == {first}
@@ -32,7 +33,7 @@ def test_a_recipe_key_is_of_what_shapes_figures(tmp_path: Path) -> None:
     other += ["evaluate.every=3", "evaluate.best=max cycle_l1_AB", "evaluate.limit=2", "evaluate.patience=9"]
     assert len({key(tmp_path, one) for one in other} | {first}) == len(other) + 1
     none = [key(tmp_path, "evaluate.best=null", one) for one in ("evaluate.every=3", "evaluate.every=0")]
-    assert none[0] == none[1]  # nothing is chosen by it
+    assert none[0] == none[1]  # without best, evaluations during training choose nothing
 
 
 def test_a_recipe_key_is_the_same_on_another_machine(tmp_path: Path) -> None:
@@ -43,11 +44,11 @@ def test_a_recipe_key_is_the_same_on_another_machine(tmp_path: Path) -> None:
     assert recipe_key(moved) == recipe_key(again) != recipe_key(named)
 
 
-def test_plugins_are_those_of_the_parts(tmp_path: Path) -> None:
-    found = plugins_of(read_recipe(write_recipe(tmp_path)))
-    assert {"cyclegan", "metrics"} <= set(found)
-    assert "munit" not in found
-    assert all(one["version"] and len(one["code"]) == 16 for one in found.values())
+def test_the_plugins_of_a_recipe_are_those_of_its_parts(tmp_path: Path) -> None:
+    plugins = plugins_of(read_recipe(write_recipe(tmp_path)))
+    assert {"cyclegan", "metrics"} <= set(plugins)
+    assert "munit" not in plugins
+    assert all(one["version"] and len(one["code"]) == 16 for one in plugins.values())
 
 
 CODE = '"""A module."""\n\n\ndef double(one: int) -> int:\n    """Double."""\n    return 2 * one\n'
@@ -78,7 +79,7 @@ FILES = {
         ({"method": "from planted_package import inner\n"}, False),
     ],
 )
-def test_code_is_what_a_part_reaches_and_does(
+def test_a_code_key_depends_on_the_code_that_a_part_imports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], same: bool
 ) -> None:
     loaded = [SimpleNamespace(target="planted_package")]
@@ -100,14 +101,28 @@ def test_code_is_what_a_part_reaches_and_does(
     assert (keys[0] == keys[1]) == same
 
 
-class Changed(Noise):
-    """Noise in another order, or with one pixel changed."""
+@pytest.mark.parametrize("module", ["build.py", "engine/engine.py", "provenance/fingerprint.py"])
+def test_the_core_key_depends_on_the_code_of_all_packages(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    before, parse = core_key(), fingerprint._parse
 
-    turned, pixel = False, False
+    def parse_changed(file: Path) -> ast.Module:
+        tree = parse(file)
+        if file.as_posix().endswith(f"ganzoo/{module}"):
+            tree.body += ast.parse("changed = True").body
+        return tree
+
+    monkeypatch.setattr(fingerprint, "_parse", parse_changed)
+    assert core_key.__wrapped__() != before
+
+
+class Changed(Noise):
+    """Noise in reversed order, or with one pixel changed."""
+
+    reversed, pixel = False, False
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         count = self.count(split, domain)
-        sample = super().sample(split, domain, count - 1 - index if self.turned else index)
+        sample = super().sample(split, domain, count - 1 - index if self.reversed else index)
         if self.pixel and index == 0 and domain == "B":
             image = np.array(sample.image)
             image[0, 0, 0] ^= 1
@@ -115,15 +130,15 @@ class Changed(Noise):
         return sample
 
 
-def test_data_is_its_pixels_in_any_order() -> None:
-    plain, turned, pixel = Changed(size=6), Changed(size=6), Changed(size=6)
-    turned.turned, pixel.pixel = True, True
-    assert data_key(plain, "train") == data_key(turned, "train") != data_key(pixel, "train")
+def test_a_data_key_depends_on_pixels_but_not_on_order() -> None:
+    plain, reordered, pixel = Changed(size=6), Changed(size=6), Changed(size=6)
+    reordered.reversed, pixel.pixel = True, True
+    assert data_key(plain, "train") == data_key(reordered, "train") != data_key(pixel, "train")
     assert data_key(plain, "train") != data_key(plain, "test")
 
 
-def test_drawn_images_go_by_what_they_follow_from() -> None:
-    """As their pixels are not the same on all processors."""
+def test_the_key_of_generated_data_depends_on_its_version() -> None:
+    """The pixels of procedurally generated images differ between processors."""
     drawn, pixel = Changed(size=8), Changed(size=8)
     drawn.version = pixel.version = "8 pixels"
     pixel.pixel = True
@@ -134,7 +149,7 @@ def test_drawn_images_go_by_what_they_follow_from() -> None:
     assert len({data_key(StripedDigits(**one), "test") for one in options}) == len(options)  # type: ignore[arg-type]
 
 
-def test_weights_are_networks_and_averages(tmp_path: Path) -> None:
+def test_a_weights_key_depends_on_networks_and_averages(tmp_path: Path) -> None:
     for part in ("networks", "average"):
         (tmp_path / part).mkdir()
         (tmp_path / part / "G.safetensors").write_bytes(b"one")

@@ -1,4 +1,4 @@
-"""Records: what a run leaves of its evaluation, whole and valid; what is no record is told by file and line."""
+"""Records of a run's evaluation are complete and valid; errors in a file of records name the file and the line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "tiny/default"
 
 
-def test_a_record_says_where_its_figures_came_from(run: Path) -> None:
+def test_a_record_states_the_origin_of_its_values(run: Path) -> None:
     last, best = read_records(run / "results.jsonl")
     recipe = read_recipe(run / "recipe.yaml")
     assert (last.status, last.checkpoint, last.rule) == ("ok", "last", "last")
@@ -35,7 +35,7 @@ def test_a_record_says_where_its_figures_came_from(run: Path) -> None:
     assert set(last.data.keys) == {"test"}
     (session,) = last.trained_by
     assert (session.step, session.steps, session.epochs, session.core) == (0, 8, 0, last.core)
-    assert session.plugins == last.plugins  # metrics, too, as they choose the best checkpoint
+    assert session.plugins == last.plugins  # with those of metrics, as one of them chooses the best checkpoint
     assert set(session.images) == {"train", "validation"}
     assert last.data.images["test"] == last.images
     logged = [one for one in lines(run / "metrics.jsonl") if "images_per_s" in one]
@@ -47,12 +47,10 @@ def test_a_record_says_where_its_figures_came_from(run: Path) -> None:
     assert str(run.parent) not in json.dumps(last.fields())
 
 
-def test_a_record_tells_with_what_each_part_of_the_training_ran(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_describes_each_training_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = write_recipe(tmp_path)
     ganzoo.run(recipe, "train.steps=2", root=tmp_path)
-    ganzoo.run(recipe, "train.steps=2", root=tmp_path)  # at its end: nothing is trained
+    ganzoo.run(recipe, "train.steps=2", root=tmp_path)  # already at its end: no session
     keys = {"ganzoo_cyclegan.method": "another"}
     monkeypatch.setattr(
         "ganzoo.provenance.fingerprint.code_key", lambda *modules: keys.get(modules[0]) or code_key(*modules)
@@ -76,22 +74,22 @@ def test_every_field_is_explained(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        ({"record": 1}, "results.jsonl:1: no record of schema 2: record"),
+        ({"record": 1}, "results.jsonl:1: not a record of schema 2: record"),
         ({"values": {"fid": "good"}}, "values.fid"),
         ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
         ({"seed": None}, "seed"),
     ],
 )
-def test_what_is_no_record_is_told(run: Path, tmp_path: Path, change: dict[str, object], said: str) -> None:
+def test_an_invalid_record_is_reported(run: Path, tmp_path: Path, change: dict[str, object], message: str) -> None:
     file = tmp_path / "results.jsonl"
     file.write_text(json.dumps({**lines(run / "results.jsonl")[0], **change}) + "\n")
-    assert said in refusal(read_records, file)
+    assert message in refusal(read_records, file)
 
 
-def test_a_line_cut_short_and_a_missing_file_are_told(tmp_path: Path) -> None:
+def test_an_incomplete_line_and_a_missing_file_are_reported(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     assert "there are no records" in refusal(read_records, file)
     file.write_text('\n{"record": 2,')
-    assert "results.jsonl:2: no line of JSON" in refusal(read_records, file)
+    assert "results.jsonl:2: not a line of JSON" in refusal(read_records, file)

@@ -1,4 +1,4 @@
-"""Which checkpoint is kept as the best, and runs that end early."""
+"""The choice of the best checkpoint, and runs that end early."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganzoo.training.run import Run
 from tests.support.tiny_run import lines
 
 
-def test_the_best_checkpoint_is_the_best_evaluated(whole: Path) -> None:
+def test_the_best_checkpoint_has_the_best_evaluated_value(whole: Path) -> None:
     evaluated = {line["step"]: line["values"]["cycle_l1_AB"] for line in lines(whole / "metrics.jsonl")
                  if "values" in line and line["step"]}  # fmt: skip
     progress = read_progress(whole / "checkpoints/best")
@@ -26,12 +26,12 @@ def test_the_best_checkpoint_is_the_best_evaluated(whole: Path) -> None:
     assert progress["best"] == min(evaluated.values())
 
 
-def test_an_unknown_best_figure_names_those_there_are(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match=r"no figure 'fid'; there are: cycle_l1_AB"):
+def test_an_unknown_best_value_is_refused_with_the_available_names(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match=r"no value 'fid'; there are: cycle_l1_AB"):
         package.run(home / "tiny.yaml", "evaluate.best=min fid", root=tmp_path)
 
 
-def test_a_run_that_an_observer_ended_goes_on_when_it_is_made_longer(
+def test_a_run_that_a_callback_ended_resumes_with_a_longer_length(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ganzoo.training.callbacks import Callbacks
@@ -51,7 +51,7 @@ def test_a_run_that_an_observer_ended_goes_on_when_it_is_made_longer(
     assert read_progress(last)["step"] == 10
 
 
-def test_another_best_figure_is_not_compared_with_the_old_ones_value() -> None:
+def test_another_criterion_is_not_compared_with_the_old_best_value() -> None:
     progress = Progress(best=0.1, best_of="min a")
     assert not progress.improve("min a", {"a": 0.2})
     assert progress.improve("max b", {"b": 5.0})
@@ -66,41 +66,41 @@ def test_best_is_never_chosen_on_test_images(home: Path, tmp_path: Path) -> None
         package.run(home / "tiny.yaml", "data.validation=0", root=tmp_path)
 
 
-class Waiting:
-    """Figures as told, one for each evaluation, None where it failed; the training goes on from wherever it was."""
+class PlannedEvaluations:
+    """Replaces ``evaluate_now`` by evaluations with planned values; None stands for a failed metric."""
 
     def __init__(self, *values: float | None) -> None:
         self.values = iter(values)
 
     def __call__(self, run: Run, step: int) -> Evaluation:
-        figure = next(self.values)
-        if figure is None:
+        value = next(self.values)
+        if value is None:
             return Evaluation(failed={"cycle_l1": "planted"})
-        return Evaluation(dict.fromkeys(("cycle_l1_AB", "other"), figure))
+        return Evaluation(dict.fromkeys(("cycle_l1_AB", "other"), value))
 
 
 def steps_of(root: Path) -> int:
     return int(read_progress(root / "tiny/default/checkpoints/last")["step"])
 
 
-def test_a_run_ends_when_its_best_figure_does_not_get_better(
+def test_a_run_ends_when_its_best_value_does_not_improve(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("evaluate.every=1", "evaluate.patience=2", "train.sample=0")
     for count, best in ((3, 1), (5, 3)):  # of 8
-        told = [9.0, 1.0, 2.0, 3.0] if best == 1 else [9.0, 3.0, 4.0, 2.0, 2.0, 2.0]
-        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(*told))
+        planned = [9.0, 1.0, 2.0, 3.0] if best == 1 else [9.0, 3.0, 4.0, 2.0, 2.0, 2.0]
+        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", PlannedEvaluations(*planned))
         package.run(home / "tiny.yaml", *words, root=tmp_path / str(count))
         assert steps_of(tmp_path / str(count)) == count
         assert read_progress(tmp_path / str(count) / "tiny/default/checkpoints/best")["step"] == best
     assert "min cycle_l1_AB has not improved for 2 evaluations: the training ends here" in capsys.readouterr().out
 
 
-def test_how_long_it_has_waited_survives_a_kill_and_more_patience_goes_on(
+def test_evaluations_without_improvement_are_counted_across_sessions_and_more_patience_resumes(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(*words: str, values: Sequence[float]) -> int:
-        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(*values))
+        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", PlannedEvaluations(*values))
         package.run(home / "tiny.yaml", "evaluate.every=1", "train.sample=0", *words, root=tmp_path)
         return steps_of(tmp_path)
 
@@ -111,46 +111,46 @@ def test_how_long_it_has_waited_survives_a_kill_and_more_patience_goes_on(
     assert run("evaluate.patience=5", "train.steps=8", "evaluate.best=min other", values=[1.0, 2.0]) == 8
 
 
-def test_a_run_that_ended_early_goes_on_when_it_is_made_longer(
+def test_a_run_that_ended_early_resumes_with_a_longer_length(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(steps: int, *values: float) -> int:
-        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(*values))
+        monkeypatch.setattr("ganzoo.training.loop.evaluate_now", PlannedEvaluations(*values))
         words = ("evaluate.every=1", "train.sample=0", "evaluate.patience=2", f"train.steps={steps}")
         package.run(home / "tiny.yaml", *words, root=tmp_path)
         return steps_of(tmp_path)
 
     assert run(8, 9.0, 1.0, 2.0, 2.0) == 3
-    assert run(16, 2.0, 2.0) == 5  # it waits anew
+    assert run(16, 2.0, 2.0) == 5  # the count starts again
     assert run(16) == 5
 
 
-def test_a_figure_that_is_never_finite_runs_out_of_patience_too(
+def test_a_value_that_is_never_finite_runs_out_of_patience_too(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(9.0, float("nan"), float("inf")))
+    monkeypatch.setattr("ganzoo.training.loop.evaluate_now", PlannedEvaluations(9.0, float("nan"), float("inf")))
     package.run(home / "tiny.yaml", "evaluate.every=1", "evaluate.patience=2", root=tmp_path)
     assert steps_of(tmp_path) == 2
 
 
-def test_a_metric_that_fails_while_a_run_trains_does_not_end_it(
+def test_a_metric_that_fails_during_training_does_not_end_the_run(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganzoo.training.loop.evaluate_now", Waiting(9.0, None, 2.0, None))
+    monkeypatch.setattr("ganzoo.training.loop.evaluate_now", PlannedEvaluations(9.0, None, 2.0, None))
     package.run(home / "tiny.yaml", "evaluate.every=1", "train.steps=3", "train.sample=0", root=tmp_path)
     assert steps_of(tmp_path) == 3
     assert read_progress(tmp_path / "tiny/default/checkpoints/best")["step"] == 2
 
 
-def test_an_evaluation_without_its_figure_counts_as_one_that_is_no_better() -> None:
+def test_an_evaluation_without_the_best_value_counts_as_no_improvement() -> None:
     progress = Progress()
-    assert progress.improve("min a", {"a": 1.0}, lacking=True)
-    assert not progress.improve("min a", {"b": 0.5}, lacking=True)
+    assert progress.improve("min a", {"a": 1.0}, metric_failed=True)
+    assert not progress.improve("min a", {"b": 0.5}, metric_failed=True)
     assert (progress.best, progress.stale) == (1.0, 1)
-    with pytest.raises(GanzooError, match="there is no figure 'a'; there are: b"):
+    with pytest.raises(GanzooError, match="there is no value 'a'; there are: b"):
         progress.improve("min a", {"b": 0.5})
 
 
-def test_patience_without_a_best_figure_is_refused(home: Path, tmp_path: Path) -> None:
+def test_patience_without_a_best_value_is_refused(home: Path, tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="evaluate: patience needs 'best', the metric value to improve"):
         package.run(home / "tiny.yaml", "evaluate.patience=2", "evaluate.best=null", root=tmp_path)

@@ -1,4 +1,4 @@
-"""Masks that are trained with the generators, and pools of masked images, in runs: averaged, stopped, spread."""
+"""Maskers trained with the generators, and pools of masked images: averages, resuming, several processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
-from tests.support.stand_in_methods import Noise, batch_step, figures_of
+from tests.support.stand_in_methods import Noise, batch_step, values_of
 from tests.support.tiny_run import assert_same, everything, float64_run, lines, write_recipe
 
 LEARNED = {"composite": {"masker": "learned", "width": 2}}
@@ -46,7 +46,7 @@ class Share(Metric):
         return {role: float(shares.mean()) for role, shares in rows.items()}
 
 
-def test_evaluation_takes_the_averaged_mask_and_training_the_mask_itself(tmp_path: Path) -> None:
+def test_evaluation_uses_the_averaged_masker_and_training_the_masker_itself(tmp_path: Path) -> None:
     recipe = read_recipe(write_recipe(tmp_path, method={"method": "smcyclegan"}, maskers=SHARED))
     engine = Engine(build_method(recipe, {"A": 3, "B": 3}), Accelerator(cpu=True), lr=1e-2, ema=0.5)
     for index in range(3):
@@ -55,7 +55,7 @@ def test_evaluation_takes_the_averaged_mask_and_training_the_mask_itself(tmp_pat
     data = Noise(size=12)
     a, b = (to_float(np.stack([data.sample("test", domain, i).image for i in range(4)])) for domain in "AB")
 
-    def made(masker: Any) -> Tensor:
+    def mask_of(masker: Any) -> Tensor:
         with torch.no_grad():
             return torch.as_tensor(masker(a, Draws([])))
 
@@ -65,27 +65,27 @@ def test_evaluation_takes_the_averaged_mask_and_training_the_mask_itself(tmp_pat
         return step
 
     trained = engine.networks["masker_composite"]
-    mine, averaged = made(trained), made(engine.average.networks["masker_composite"])
-    assert not torch.allclose(mine, averaged, atol=1e-3)
+    current, averaged = mask_of(trained), mask_of(engine.average.networks["masker_composite"])
+    assert not torch.allclose(current, averaged, atol=1e-3)
     with engine.evaluating():
         step = in_the_step()
         torch.testing.assert_close(step["composite_mask_real_A"], averaged)
         generated = engine.average.networks["G_AB"](a)
         torch.testing.assert_close(step["fake_B"], averaged * generated + (1 - averaged) * a)
-    torch.testing.assert_close(in_the_step()["composite_mask_real_A"], mine)
+    torch.testing.assert_close(in_the_step()["composite_mask_real_A"], current)
 
     reader = Reader(data, ImageSettings(size=12))
-    values = figures_of(engine, reader, Share(engine.method.masks))
+    values = values_of(engine, reader, Share(engine.method.masks))
     for role in ("composite", "discriminator"):
         assert values[f"{role}_AB"] == pytest.approx(float(averaged.mean()), rel=1e-6)
-        assert values[f"{role}_AB"] != pytest.approx(float(mine.mean()), rel=1e-4)
+        assert values[f"{role}_AB"] != pytest.approx(float(current.mean()), rel=1e-4)
     before = [parameter.clone() for parameter in trained.parameters()]
     engine.step([batch_step(size=12, seed=3, index=3)])
     assert all(not torch.equal(old, new) for old, new in zip(before, trained.parameters(), strict=True))
 
 
 @pytest.mark.parametrize(
-    ("method", "maskers", "kept"),
+    ("method", "maskers", "saved_names"),
     [
         ("cyclegan", LEARNED, {"networks/masker_composite", "average/masker_composite", "optimizers:masker_composite"}),
         ("smcyclegan", SHARED, {"networks/masker_composite", "process-0:method/A.1.1"}),
@@ -93,8 +93,8 @@ def test_evaluation_takes_the_averaged_mask_and_training_the_mask_itself(tmp_pat
     ],
     ids=["learned", "learned and shared", "masked pools"],
 )
-def test_a_run_that_was_stopped_halfway_goes_on_to_the_same_end(
-    tmp_path: Path, method: str, maskers: Any, kept: set[str]
+def test_a_run_that_died_halfway_resumes_to_the_same_result(
+    tmp_path: Path, method: str, maskers: Any, saved_names: set[str]
 ) -> None:
     recipe = write_recipe(tmp_path, method={"method": method}, maskers=maskers)
     ganzoo.run(recipe, root=tmp_path / "whole")
@@ -114,25 +114,25 @@ def test_a_run_that_was_stopped_halfway_goes_on_to_the_same_end(
     assert [one["step"] for one in lines(halves / "events.jsonl") if one["event"] == "resumed"] == [4]
     assert_same(whole, halves)
     saved = [name.replace(".safetensors", "") for name in everything(halves / "checkpoints/last")]
-    assert {start for start in kept if not any(name.startswith(start) for name in saved)} == set()
+    assert {start for start in saved_names if not any(name.startswith(start) for name in saved)} == set()
 
 
-def test_a_mask_learned_by_two_processes_is_that_of_one_with_twice_the_batch(tmp_path: Path) -> None:
-    """Weights, averages, losses and figures after 6 steps in float64; the mask itself is float32, rounded alike."""
+def test_a_mask_learned_by_two_processes_equals_that_of_one_with_twice_the_batch(tmp_path: Path) -> None:
+    """Compare weights, averages, losses and metric values after 6 steps in float64; the mask itself is float32."""
     train = {"steps": 6, "log": 2, "sample": 0}
     recipe = write_recipe(tmp_path, method={"method": "smcyclegan"}, maskers=SHARED, train=train)
     two = float64_run(recipe, tmp_path / "two", processes=2)
     one = float64_run(recipe, tmp_path / "one", "train.batch=4")
     for kind in ("networks", "average"):
-        mine, theirs = (
+        single, double = (
             load_file(run / "checkpoints/last" / kind / "masker_composite.safetensors") for run in (one, two)
         )
-        assert mine.keys() == theirs.keys()
-        for name in mine:
-            torch.testing.assert_close(mine[name], theirs[name], rtol=1e-6, atol=1e-8, msg=f"{kind} {name}")
+        assert single.keys() == double.keys()
+        for name in single:
+            torch.testing.assert_close(single[name], double[name], rtol=1e-6, atol=1e-8, msg=f"{kind} {name}")
     losses = {name for line in lines(one / "metrics.jsonl") for name in line.get("losses", {})}
     assert "generator/masker_composite_sparsity_A" in losses
     for file in ("metrics.jsonl", "results.jsonl"):
-        for ours, others in zip(lines(one / file), lines(two / file), strict=True):
+        for single_line, double_line in zip(lines(one / file), lines(two / file), strict=True):
             for part in ("losses", "values"):
-                assert ours.get(part, {}) == pytest.approx(others.get(part, {}), rel=1e-5)
+                assert single_line.get(part, {}) == pytest.approx(double_line.get(part, {}), rel=1e-5)

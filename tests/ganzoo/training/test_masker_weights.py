@@ -1,4 +1,4 @@
-"""A frozen masker's weights are no part of a checkpoint: a run goes on with the same ones or not at all."""
+"""A frozen masker's weights are not in a checkpoint: a run resumes with the same weights only."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_weights_that_changed_between_two_sessions_are_refused(tmp_path: Path) -
         ganzoo.run(recipe, *quiet, "train.steps=3", root=tmp_path / "runs")
 
 
-def test_a_fingerprint_is_of_every_weight(tmp_path: Path) -> None:
+def test_a_checksum_depends_on_every_weight(tmp_path: Path) -> None:
     unet = UNet(weights=write_unet(tmp_path / "unet.safetensors", 0))
     roles = Roles({"discriminator": unet, "composite": Learned(width=1), "input": Full()})
     before = roles.checksums()

@@ -1,4 +1,4 @@
-"""The report of a run that trains: kept up to date, at a bounded cost, and never a reason to stop."""
+"""The report during training: up to date, in a small share of the time; its failures do not stop training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import ganzoo as package
 from ganzoo.errors import GanzooError
 from ganzoo.report import write_report
-from ganzoo.training import reporter as keeping
+from ganzoo.training import reporter as reporter_module
 from ganzoo.training.loop import train
 from ganzoo.training.reporter import SHARE, Reporter
 from ganzoo.training.run import Run
@@ -25,11 +25,13 @@ SHORT = ("train.steps=4", "evaluate.metrics=[]", "evaluate.every=0", "evaluate.b
 
 
 def status(folder: Path) -> str:
-    (found,) = Page((folder / "report.html").read_text()).all("p", class_="status")
-    return found.text
+    (paragraph,) = Page((folder / "report.html").read_text()).all("p", class_="status")
+    return paragraph.text
 
 
-def test_a_run_leaves_its_report_and_says_where(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_writes_its_report_and_prints_the_path(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     package.run(home / "tiny.yaml", *SHORT, root=tmp_path)
     file = tmp_path / "tiny/default/report.html"
     assert f"report       {file}\n" in capsys.readouterr().out
@@ -37,40 +39,40 @@ def test_a_run_leaves_its_report_and_says_where(home: Path, tmp_path: Path, caps
     assert not [one for one in lines(file.parent / "events.jsonl") if one["event"] == "report-failed"]
 
 
-def test_it_is_written_with_checkpoints_and_at_the_end(
+def test_the_report_is_written_with_checkpoints_and_at_the_end(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[int, str]] = []
+    reports: list[tuple[int, str]] = []
 
     def spy(folder: Path) -> Path:
         written = write_report(folder)
         steps = [one["step"] for one in lines(folder / "metrics.jsonl")]
-        seen.append((max(steps, default=0), status(folder)))
+        reports.append((max(steps, default=0), status(folder)))
         return written
 
-    monkeypatch.setattr(keeping, "write_report", spy)
-    monkeypatch.setattr(keeping, "SHARE", 1e9)
+    monkeypatch.setattr(reporter_module, "write_report", spy)
+    monkeypatch.setattr(reporter_module, "SHARE", 1e9)
     package.run(home / "tiny.yaml", *SHORT, "train.log=1", "train.save=2", root=tmp_path)
-    going = "in progress, or cut short: step {} was logged last"
-    assert seen == [(2, going.format(2)), (4, going.format(4)), (4, "finished at step 4")]
+    in_progress = "in progress, or cut short: step {} was logged last"
+    assert reports == [(2, in_progress.format(2)), (4, in_progress.format(4)), (4, "finished at step 4")]
 
 
-def test_a_report_that_fails_is_told_and_the_run_goes_on(
+def test_a_failed_report_is_announced_and_the_training_continues(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(folder: Path) -> Path:
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(keeping, "write_report", failing)
+    monkeypatch.setattr(reporter_module, "write_report", failing)
     package.run(home / "tiny.yaml", *SHORT, root=tmp_path)
-    said = capsys.readouterr().out
-    assert "warning: report.html is not written: RuntimeError: no ink" in said and "\nreport  " not in said
+    output = capsys.readouterr().out
+    assert "warning: report.html is not written: RuntimeError: no ink" in output and "\nreport  " not in output
     events = lines(tmp_path / "tiny/default/events.jsonl", "time")
     assert {"event": "report-failed", "error": "RuntimeError: no ink"} in events
     assert events[-2]["event"] == "finished"
 
 
-def test_a_disk_without_room_for_the_event_does_not_stop_it_either(
+def test_a_failed_report_on_a_full_disk_does_not_stop_the_training(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(folder: Path) -> Path:
@@ -83,13 +85,13 @@ def test_a_disk_without_room_for_the_event_does_not_stop_it_either(
             raise GanzooError("full")
         append(self, **fields)
 
-    monkeypatch.setattr(keeping, "write_report", full)
+    monkeypatch.setattr(reporter_module, "write_report", full)
     monkeypatch.setattr(JsonLines, "append", refusing)
     package.run(home / "tiny.yaml", *SHORT, root=tmp_path)
     assert lines(tmp_path / "tiny/default/events.jsonl")[-1]["event"] == "finished"
 
 
-def test_a_run_that_was_stopped_has_a_report_that_says_so(home: Path, tmp_path: Path) -> None:
+def test_the_report_of_a_stopped_run_says_so(home: Path, tmp_path: Path) -> None:
     run = Run.prepare(home / "tiny.yaml", root=tmp_path)
     inner = run.engine.step
 
@@ -104,7 +106,7 @@ def test_a_run_that_was_stopped_has_a_report_that_says_so(home: Path, tmp_path: 
     assert status(run.folder) == "stopped at step 3 by SIGTERM"
 
 
-def test_a_run_that_died_has_a_report_on_demand_and_one_that_went_on_shows_where(home: Path, tmp_path: Path) -> None:
+def test_the_report_of_a_run_that_died_says_so_and_shows_later_where_it_resumed(home: Path, tmp_path: Path) -> None:
     run = Run.prepare(home / "tiny.yaml", root=tmp_path)
     inner = run.engine.step
 
@@ -125,7 +127,7 @@ def test_a_run_that_died_has_a_report_on_demand_and_one_that_went_on_shows_where
 
 
 class Clock:
-    """A time that goes by as told."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -134,15 +136,15 @@ class Clock:
         return self.now
 
 
-def test_reports_take_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_use_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, written = Clock(), []
 
     def slow(folder: Path) -> None:
         clock.now += 2.0
         written.append(clock.now)
 
-    monkeypatch.setattr(keeping, "time", clock)
-    monkeypatch.setattr(keeping, "write_report", slow)
+    monkeypatch.setattr(reporter_module, "time", clock)
+    monkeypatch.setattr(reporter_module, "write_report", slow)
     run: Any = SimpleNamespace(folder=tmp_path, accelerator=SimpleNamespace(is_main_process=True))
     reporter = Reporter(run)
     for _ in range(1000):
@@ -151,11 +153,11 @@ def test_reports_take_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
     assert 1000 * SHARE / 2 - 1 <= len(written) <= 1000 * SHARE / 2 + 1
     reporter.write()
     reporter.write()
-    assert written[-1] - written[-2] == 2.0  # asked outright, it is written
+    assert written[-1] - written[-2] == 2.0  # a direct call always writes
 
 
-def test_only_one_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "write_report", lambda folder: pytest.fail("another process wrote"))
+def test_only_the_main_process_writes_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporter_module, "write_report", lambda folder: pytest.fail("another process wrote"))
     run: Any = SimpleNamespace(folder=tmp_path, accelerator=SimpleNamespace(is_main_process=False))
     Reporter(run).write_if_due()
     Reporter(run).write()

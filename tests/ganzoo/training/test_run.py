@@ -1,4 +1,4 @@
-"""Runs: their folder, resuming exactly, what may change, what stops them."""
+"""Runs: their folder, exact resuming, settings that may change, and reasons to stop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.tiny_run import assert_same, everything, ganzoo, lines, write
 
 
 def run_until(recipe: Path, step: int, root: Path, **options: Any) -> Path:
-    """Run, and die without a word after a step (before it is logged, drawn or saved)."""
+    """Train until the process dies in the step of index ``step``, before that step is logged, drawn or saved."""
     run = Run.prepare(recipe, root=root, **options)
     inner = run.engine.step
 
@@ -68,13 +68,13 @@ def test_the_resolved_recipe_reproduces_the_run(whole: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 7])
-def test_a_run_that_died_goes_on_to_the_same_end(whole: Path, home: Path, tmp_path: Path, step: int) -> None:
+def test_a_run_that_died_resumes_to_the_same_result(whole: Path, home: Path, tmp_path: Path, step: int) -> None:
     folder = run_until(home / "tiny.yaml", step, tmp_path)
     package.run(home / "tiny.yaml", root=tmp_path)
     assert_same(whole, folder)
 
 
-def test_a_finished_run_is_not_run_again(whole: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finished_run_is_not_trained_again(whole: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = everything(whole / "checkpoints/last"), (whole / "metrics.jsonl").read_bytes()
     values = package.run(home / "tiny.yaml", root=home / "runs")
     assert "already at its end" in capsys.readouterr().out
@@ -82,31 +82,31 @@ def test_a_finished_run_is_not_run_again(whole: Path, home: Path, capsys: pytest
     assert values == lines(whole / "results.jsonl")[0]["values"]
 
 
-def test_one_seed_twice_is_the_same_and_another_is_not(whole: Path, home: Path, tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_runs_and_other_seeds_do_not(whole: Path, home: Path, tmp_path: Path) -> None:
     package.run(home / "tiny.yaml", root=tmp_path, name="again")
     assert_same(whole, tmp_path / "tiny" / "again")
     package.run(home / "tiny.yaml", "train.seed=1", root=tmp_path, name="other")
-    mine, theirs = (everything(path / "checkpoints/last") for path in (whole, tmp_path / "tiny" / "other"))
-    weights = [name for name in mine if name.startswith("networks") and name.endswith("weight")]
-    assert weights and all(mine[name] != theirs[name] for name in weights)
+    first, second = (everything(path / "checkpoints/last") for path in (whole, tmp_path / "tiny" / "other"))
+    weights = [name for name in first if name.startswith("networks") and name.endswith("weight")]
+    assert weights and all(first[name] != second[name] for name in weights)
 
 
-def test_accumulation_threads_and_cache_do_not_change_the_data(whole: Path, home: Path, tmp_path: Path) -> None:
+def test_workers_and_cache_do_not_change_the_data(whole: Path, home: Path, tmp_path: Path) -> None:
     package.run(home / "tiny.yaml", "train.workers=5", "images.cache=0", root=tmp_path)
     assert_same(whole, tmp_path / "tiny" / "default")
 
 
-def test_a_longer_run_goes_on_and_says_so(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_longer_run_resumes_and_says_so(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     package.run(home / "tiny.yaml", "train.steps=4", root=tmp_path)
     package.run(home / "tiny.yaml", "train.steps=6", "train.log=2", root=tmp_path)
-    said = capsys.readouterr().out
-    assert "changed since the last session: train.steps: 4 → 6" in said
-    assert "the learning rate's schedule is stretched to the new length" in said
-    assert "resumed from step 4" in said
+    output = capsys.readouterr().out
+    assert "changed since the last session: train.steps: 4 → 6" in output
+    assert "the learning rate's schedule is stretched to the new length" in output
+    assert "resumed from step 4" in output
     assert [one["step"] for one in lines(tmp_path / "tiny/default/results.jsonl")] == [4, 4, 6, 6]
 
 
-def test_other_changes_are_refused_with_their_difference(whole: Path, home: Path) -> None:
+def test_other_changes_are_refused_and_listed(whole: Path, home: Path) -> None:
     with pytest.raises(GanzooError) as caught:
         package.run(home / "tiny.yaml", "train.lr=0.1", "networks.G.width=3", root=home / "runs")
     text = str(caught.value)
@@ -115,7 +115,7 @@ def test_other_changes_are_refused_with_their_difference(whole: Path, home: Path
     assert "--fresh" in text and "\n" not in text
 
 
-def test_fresh_puts_the_old_run_aside(home: Path, tmp_path: Path) -> None:
+def test_fresh_renames_the_old_run(home: Path, tmp_path: Path) -> None:
     short = ("train.steps=1", "evaluate.every=0", "evaluate.best=null", "evaluate.metrics=[]")
     for _ in range(3):
         package.run(home / "tiny.yaml", *short, root=tmp_path, fresh=True)
@@ -130,14 +130,14 @@ def test_a_name_must_be_one_folder(home: Path) -> None:
             Run.prepare(home / "tiny.yaml", name=name)
 
 
-def test_a_strange_folder_is_not_written_into(home: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_runs_is_not_changed(home: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny/default").mkdir(parents=True)
     (tmp_path / "tiny/default/thesis.tex").write_text("precious")
     with pytest.raises(GanzooError, match="not empty, and not a run's folder"):
         package.run(home / "tiny.yaml", root=tmp_path)
 
 
-def test_steps_that_stay_bad_end_the_run_and_name_the_term(
+def test_repeated_non_finite_steps_end_the_run_and_name_the_term(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ganzoo_cyclegan.method import CycleGAN
@@ -151,49 +151,49 @@ def test_steps_that_stay_bad_end_the_run_and_name_the_term(
         return losses
 
     monkeypatch.setattr(CycleGAN, "generator_losses", broken)
-    with pytest.raises(GanzooError, match=r"generator/cycle_A not finite 3 times running"):
+    with pytest.raises(GanzooError, match=r"generator/cycle_A was not finite in 3 steps in a row"):
         package.run(home / "tiny.yaml", "train.patience=3", root=tmp_path)
     folder = tmp_path / "tiny/default"
     events = [one for one in lines(folder / "events.jsonl") if one["event"] == "not-finite"]
     assert [(one["step"], one["term"], one["in_a_row"]) for one in events] == [
         (4, "generator/cycle_A", 1), (5, "generator/cycle_A", 2), (6, "generator/cycle_A", 3)
     ]  # fmt: skip
-    kept = everything(folder / "checkpoints/last")
+    saved = everything(folder / "checkpoints/last")
     assert read_progress(folder / "checkpoints/last")["step"] == 6
     import numpy as np
 
-    values = [np.frombuffer(kept[name], np.float32) for name in kept if name.startswith(("networks", "process"))]
+    values = [np.frombuffer(saved[name], np.float32) for name in saved if name.startswith(("networks", "process"))]
     assert all(np.isfinite(value).all() for value in values)
 
 
-def test_callbacks_see_the_run_one_may_end_it_and_a_broken_one_is_switched_off(
+def test_callbacks_observe_the_run_can_end_it_and_are_switched_off_when_they_fail(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from ganzoo.training.callbacks import Callbacks
 
-    seen: list[str] = []
+    calls: list[str] = []
 
-    class Watching(Callback):
+    class Recording(Callback):
         def on_start(self, run: RunInfo) -> None:
-            seen.append("start")
+            calls.append("start")
 
         def on_checkpoint(self, run: RunInfo, step: int) -> None:
-            seen.append(f"checkpoint {step}")
+            calls.append(f"checkpoint {step}")
 
         def on_evaluation(self, run: RunInfo, step: int, values: Any) -> bool:
-            seen.append(f"evaluation {step} {sorted(values)[0]}")
+            calls.append(f"evaluation {step} {sorted(values)[0]}")
             return step == 4
 
         def on_end(self, run: RunInfo) -> None:
-            seen.append("end")
+            calls.append("end")
 
     class Broken(Callback):
         def on_step(self, run: RunInfo, step: int, losses: Any) -> None:
-            raise OSError("tracker is away")
+            raise OSError("no connection")
 
-    monkeypatch.setattr(Callbacks, "gather", lambda self, trackers: self.active.extend([Watching(), Broken()]))
+    monkeypatch.setattr(Callbacks, "gather", lambda self, trackers: self.active.extend([Recording(), Broken()]))
     package.run(home / "tiny.yaml", root=tmp_path)
-    assert seen == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "checkpoint 4", "end"]
+    assert calls == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "checkpoint 4", "end"]
     folder = tmp_path / "tiny/default"
     assert [(one["checkpoint"], one["trained"]) for one in lines(folder / "results.jsonl")] == [
         ("last", 4),
@@ -202,11 +202,11 @@ def test_callbacks_see_the_run_one_may_end_it_and_a_broken_one_is_switched_off(
     before = everything(folder / "checkpoints/last")
     package.run(home / "tiny.yaml", root=tmp_path)
     assert everything(folder / "checkpoints/last") == before
-    assert "Broken failed in on_step and is switched off: tracker is away" in capsys.readouterr().out
+    assert "Broken failed in on_step and is switched off: no connection" in capsys.readouterr().out
     assert read_progress(tmp_path / "tiny/default/checkpoints/last")["step"] == 4
 
 
-def test_a_run_killed_before_its_folder_was_described_begins_again(home: Path, tmp_path: Path) -> None:
+def test_a_run_killed_before_its_settings_were_written_starts_again(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "tiny/default"
     (folder / "samples").mkdir(parents=True)
     (folder / "recipe.yaml").write_text("half")
@@ -215,7 +215,7 @@ def test_a_run_killed_before_its_folder_was_described_begins_again(home: Path, t
     assert read_progress(folder / "checkpoints/last")["step"] == 1
 
 
-def test_a_image_taken_out_is_told_and_the_run_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_removed_image_is_reported_and_the_run_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = write_recipe(tmp_path, train={"steps": 2}, evaluate={"metrics": [], "every": 0, "best": None})
     package.run(recipe, root=tmp_path)
     (tmp_path / "images/trainA/03.png").unlink()
@@ -223,7 +223,7 @@ def test_a_image_taken_out_is_told_and_the_run_goes_on(tmp_path: Path, capsys: p
     assert "changed since the last session: images.A: 11 → 10" in capsys.readouterr().out
 
 
-def test_a_tracker_that_is_not_installed_is_told_and_stops_nothing(
+def test_a_tracker_that_is_not_installed_is_reported_and_training_continues(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     short = ("train.steps=1", "evaluate.metrics=[]", "evaluate.best=null", "train.trackers=[dvclive]")
@@ -233,7 +233,7 @@ def test_a_tracker_that_is_not_installed_is_told_and_stops_nothing(
         package.run(home / "tiny.yaml", "train.trackers=[tensorbord]", root=tmp_path)
 
 
-def test_a_kill_between_the_closing_results_loses_neither(whole: Path, home: Path, tmp_path: Path) -> None:
+def test_a_kill_between_the_two_final_records_loses_neither(whole: Path, home: Path, tmp_path: Path) -> None:
     package.run(home / "tiny.yaml", root=tmp_path)
     results = tmp_path / "tiny/default/results.jsonl"
     results.write_text(results.read_text().splitlines()[0] + "\n")
@@ -241,7 +241,7 @@ def test_a_kill_between_the_closing_results_loses_neither(whole: Path, home: Pat
     assert_same(whole, tmp_path / "tiny/default")
 
 
-def test_a_finished_run_is_measured_anew_when_its_metrics_change(home: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_evaluated_again_when_its_metrics_change(home: Path, tmp_path: Path) -> None:
     package.run(home / "tiny.yaml", root=tmp_path)
     values = package.run(home / "tiny.yaml", "evaluate.metrics=[identity_l1]", "evaluate.best=null", root=tmp_path)
     assert set(values) == {"identity_l1_AB", "identity_l1_BA"}
@@ -251,12 +251,12 @@ def test_a_second_process_does_not_train_the_same_run(home: Path, tmp_path: Path
     first = Run.prepare(home / "tiny.yaml", root=tmp_path)
     done = ganzoo("run", home / "tiny.yaml", "--root", tmp_path)
     assert done.returncode == 4
-    assert done.stderr.strip().endswith("another process is training this run; wait for it, or give --name")
+    assert done.stderr.strip().endswith("another process is training this run; wait for it, or set another --name")
     train(first)
     assert ganzoo("run", home / "tiny.yaml", "--root", tmp_path).returncode == 0
 
 
-def test_pairs_do_not_leak_to_a_method_that_learns_without_them(tmp_path: Path) -> None:
+def test_pairs_are_not_revealed_to_a_method_that_learns_without_them(tmp_path: Path) -> None:
     for index in range(8):
         (tmp_path / "pairs/train").mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (32, 16), (index * 20, 0, 0)).save(tmp_path / f"pairs/train/{index}.png")
@@ -272,7 +272,7 @@ def test_pairs_do_not_leak_to_a_method_that_learns_without_them(tmp_path: Path) 
     assert not (batch.planes["real_A"] == batch.planes["true_A"]).all()
 
 
-def test_running_out_of_memory_is_one_line(home: Path, tmp_path: Path) -> None:
+def test_running_out_of_memory_is_reported_in_one_line(home: Path, tmp_path: Path) -> None:
     run = Run.prepare(home / "tiny.yaml", root=tmp_path)
 
     def full(micros: Any) -> Any:
@@ -283,18 +283,18 @@ def test_running_out_of_memory_is_one_line(home: Path, tmp_path: Path) -> None:
         train(run)
 
 
-def test_the_panel_gives_the_command_that_goes_on(
+def test_the_summary_shows_the_command_that_trains_longer(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     short = ("train.steps=1", "evaluate.metrics=[]", "evaluate.best=null")
     package.run(home / "tiny.yaml", *short, root=tmp_path, name="mine")
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     command = f"ganzoo run {home / 'tiny.yaml'} --name mine --root {tmp_path}"
-    assert command in said
-    assert f"{tmp_path} evaluate.metrics=[] evaluate.best=null" in said.replace("'", "")
+    assert command in output
+    assert f"{tmp_path} evaluate.metrics=[] evaluate.best=null" in output.replace("'", "")
 
 
-def test_without_held_out_images_a_run_trains_and_says_that_nothing_is_measured(
+def test_without_held_out_images_a_run_trains_and_reports_that_metrics_are_not_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = write_recipe(tmp_path, train={"steps": 2}, data={"validation": 0}, evaluate={"best": None})
@@ -303,16 +303,14 @@ def test_without_held_out_images_a_run_trains_and_says_that_nothing_is_measured(
             image.unlink()
         (tmp_path / f"images/test{domain}").rmdir()
     assert package.run(recipe, root=tmp_path) == {}
-    assert "no held-out images: nothing is measured" in capsys.readouterr().out
+    assert "no held-out images, so metrics are not measured" in capsys.readouterr().out
     assert (tmp_path / "tiny/default/samples/step-0000002.png").is_file()
 
 
-def test_a_run_that_is_beyond_its_length_says_so(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_beyond_its_length_says_so(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     short = ("evaluate.metrics=[]", "evaluate.best=null")
     package.run(home / "tiny.yaml", *short, "train.steps=4", root=tmp_path)
     package.run(home / "tiny.yaml", *short, "train.steps=2", root=tmp_path)
-    said = capsys.readouterr().out
-    assert "already at step 4, beyond 2" in said
-    assert said.count("train.steps=8    (trains on") == 2
+    output = capsys.readouterr().out
+    assert "already at step 4, beyond 2" in output
+    assert output.count("train.steps=8    (trains for twice as long)") == 2

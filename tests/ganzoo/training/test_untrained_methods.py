@@ -1,4 +1,4 @@
-"""Methods without phases: no length, nothing trained; figures, samples, and a run to translate with."""
+"""Methods without phases: no length and no training, but metric values, samples and translation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.command_line import Run, refusal
 from tests.support.tiny_run import lines, make_images
 
 PLUGIN = '''
-"""One method, which has nothing to learn."""
+"""One method without phases."""
 import ganzoo
 from ganzoo.interfaces import Method, Output
 
@@ -50,7 +50,7 @@ def ganzoo_register(registry):
 
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Install the method; return a recipe of it."""
+    """Install the method; return a recipe that uses it."""
     (tmp_path / "negative_plugin.py").write_text(PLUGIN)
     info = tmp_path / "negative-1.0.dist-info"
     info.mkdir()
@@ -71,20 +71,20 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("negative_plugin", None)
 
 
-def test_it_has_no_length(recipe: Path) -> None:
+def test_a_method_without_phases_has_no_length(recipe: Path) -> None:
     assert read_recipe(recipe).resolved()["train"]["steps"] == 0
     assert read_recipe(recipe, ["train.epochs=0"]).train.epochs == 0
     for override in ("train.steps=5", "train.epochs=5"):
-        said = refusal(read_recipe, recipe, [override])
+        message = refusal(read_recipe, recipe, [override])
         place = f"command line: {override}: train"
-        assert said == f"{place}: the method has nothing to train: remove 'epochs' and 'steps', or set them to 0"
+        assert message == f"{place}: the method has nothing to train: remove 'epochs' and 'steps', or set them to 0"
 
 
-def test_its_run_measures_draws_and_translates(recipe: Path, run: Run, tmp_path: Path) -> None:
-    code, said, err = run("run", recipe, "--root", tmp_path / "runs")
+def test_its_run_measures_draws_samples_and_translates(recipe: Path, run: Run, tmp_path: Path) -> None:
+    code, output, err = run("run", recipe, "--root", tmp_path / "runs")
     assert (code, err) == (0, "")
-    assert "negative on cpu, fp32: nothing to train; 2 A, 2 B\n" in said
-    assert "ganzoo translate" in said and "trains on" not in said
+    assert "negative on cpu, fp32: nothing to train; 2 A, 2 B\n" in output
+    assert "ganzoo translate" in output and "twice as long" not in output
     folder = tmp_path / "runs/still/default"
     (result,) = lines(folder / "results.jsonl")
     assert result["images"] == {"A": 3, "B": 3} and result["split"] == "test" and result["step"] == 0
@@ -93,7 +93,7 @@ def test_its_run_measures_draws_and_translates(recipe: Path, run: Run, tmp_path:
     expected = float(np.mean([np.abs(2 * (one / 127.5 - 1)).mean() for one in pixels]))
     assert result["values"]["cycle_l1_AB"] == pytest.approx(expected, rel=0.02)
     assert [one.name for one in (folder / "samples").iterdir()] == ["step-0000000.png"]
-    assert not (folder / "metrics.jsonl").read_text()  # nothing is measured twice, before and after nothing
+    assert not (folder / "metrics.jsonl").read_text()  # without training it is evaluated once only, at the end
     assert json.loads((folder / "checkpoints/last/progress.json").read_text())["step"] == 0
     assert list((folder / "checkpoints/last/networks").iterdir()) == []
 
@@ -108,20 +108,20 @@ def test_its_run_measures_draws_and_translates(recipe: Path, run: Run, tmp_path:
 def test_the_same_command_again_changes_nothing(recipe: Path, tmp_path: Path) -> None:
     folder = tmp_path / "runs/still/default"
     values = ganzoo.run(recipe, root=tmp_path / "runs")
-    kept = [folder / "results.jsonl", *sorted((folder / "samples").iterdir())]
-    kept += [one for one in sorted((folder / "checkpoints").rglob("*")) if one.is_file()]
-    before = [(one.read_bytes(), one.stat().st_mtime_ns if one.suffix != ".jsonl" else 0) for one in kept]
+    files = [folder / "results.jsonl", *sorted((folder / "samples").iterdir())]
+    files += [one for one in sorted((folder / "checkpoints").rglob("*")) if one.is_file()]
+    before = [(one.read_bytes(), one.stat().st_mtime_ns if one.suffix != ".jsonl" else 0) for one in files]
     assert ganzoo.run(recipe, root=tmp_path / "runs") == values
-    assert [(one.read_bytes(), one.stat().st_mtime_ns if one.suffix != ".jsonl" else 0) for one in kept] == before
+    assert [(one.read_bytes(), one.stat().st_mtime_ns if one.suffix != ".jsonl" else 0) for one in files] == before
 
 
-def test_check_tells_what_a_image_takes_unless_it_is_to_be_quick(
+def test_check_reports_the_cost_of_an_image_unless_quick(
     recipe: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, said, err = run("check", recipe)
+    code, output, err = run("check", recipe)
     assert (code, err) == (0, "")
-    assert "\nnothing to train\nmeasured with one forward on cpu:\n  time     " in said
+    assert "\nnothing to train\nmeasured with one forward on cpu:\n  time     " in output
     monkeypatch.delattr(plugins().registry.get("method", "negative").load(), "forward")
-    code, said, err = run("check", recipe, "--quick")
+    code, output, err = run("check", recipe, "--quick")
     assert (code, err) == (0, "")
-    assert said.rstrip().endswith("nothing to train")
+    assert output.rstrip().endswith("nothing to train")
