@@ -199,7 +199,7 @@ class Engine:
     def _average(self, parameters: list[nn.Parameter], loss: Tensor) -> Tensor:
         """Average gradients and loss over the processes in one reduction, so that all processes decide the same.
 
-        A parameter may have a gradient on some processes only (its term had no input on the others): there it counts as 0.
+        A parameter may have a gradient on some processes only (its term had no input on others): there it counts as 0.
         """
         kind = {"dtype": parameters[0].dtype if parameters else loss.dtype, "device": self.device}
         available = torch.tensor([float(p.grad is not None) for p in parameters], **kind)
