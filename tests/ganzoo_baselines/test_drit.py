@@ -216,23 +216,23 @@ def test_discriminators_see_each_image_with_its_own_mask() -> None:
     step.batch = tuple(step)
     method.forward(step)
     torch.testing.assert_close(step["second_A"], real[1::2] * torch.tensor([2.0, 4.0]).view(2, 1, 1, 1))
-    losses = method.critic_losses(step.detached())
+    losses = method.discriminator_losses(step.detached())
     seen = {
         "D_A": (real[::2] * torch.tensor([1.0, 3.0]).view(2, 1, 1, 1), ["fake_guided_A"]),
         "D_A2": (step["second_A"], ["fake_A", "fake_again_A"]),
     }
     from_b = torch.tensor([10.0, 30.0]).view(2, 1, 1, 1)
     for name, (shown, fakes) in seen.items():
-        critic = method.networks[name]
-        wanted = sum(summed(critic(shown), 1) + summed(critic(step[fake] * from_b), 0) for fake in fakes)
-        torch.testing.assert_close(losses[name].double(), wanted, rtol=1e-5, atol=1e-6)
+        D = method.networks[name]
+        expected = sum(summed(D(shown), 1) + summed(D(step[fake] * from_b), 0) for fake in fakes)
+        torch.testing.assert_close(losses[name].double(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_images_that_are_too_small_to_judge_their_contents_are_refused_at_once() -> None:
+def test_images_that_are_too_small_for_the_discriminator_of_contents_are_refused_at_setup() -> None:
     method = DRIT(content_layers=1)
     engine_of(method, networks)
     said = refusal(method.setup, double_step())
-    assert said.startswith("method.content_layers: contents of 4×4 are too small to tell whose they are with that many")
+    assert said.startswith("method.content_layers: contents of 4×4 are too small for that many layers")
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(0, 1), (600, 1), (601, 600 / 601), (1199, 2 / 601)])

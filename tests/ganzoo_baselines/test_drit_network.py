@@ -135,11 +135,11 @@ def test_whose_contents() -> None:
 
 
 @pytest.mark.parametrize(("layers", "least"), [(0, 4), (1, 11), (2, 25), (3, 53)])
-def test_contents_that_are_too_small_to_judge_are_refused(layers: int, least: int) -> None:
+def test_contents_that_are_too_small_are_refused(layers: int, least: int) -> None:
     made = ContentDiscriminator(2, layers)
     assert made(torch.zeros(1, 2, least, least)).shape == (1, 1, 1, 1)
     said = refusal(made, torch.zeros(1, 2, least, least - 1))
-    assert said.endswith(f"these need images from {4 * least}×{4 * least} pixels on")
+    assert said.endswith(f"which need images of at least {4 * least}×{4 * least} pixels")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 33), (216, 20)])

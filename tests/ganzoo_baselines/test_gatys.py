@@ -201,7 +201,7 @@ def test_what_it_cannot_do(home: Path) -> None:
     assert said == "VGG-19 has no layer 'relu6_1' (did you mean 'relu5_1'?)"
     made = Gatys(weights=weights)
     for channels in ({"A": 3, "B": 1}, {"A": 4, "B": 4}):
-        assert refusal(made.setup, zeros_step(channels, SIZE)).startswith("gatys: images of both domains have 1 cha")
+        assert refusal(made.setup, zeros_step(channels, SIZE)).startswith("gatys: images of both domains must have 1")
     assert refusal(made.prepare, Reader(Labels(), ImageSettings(size=SIZE))).startswith("gatys: label maps have no")
 
 

@@ -30,7 +30,7 @@ def networks() -> dict[str, nn.Module]:
 
 def test_networks_that_do_not_fit_are_refused() -> None:
     said = refusal(engine_of, UNIT(share=3), networks)
-    assert said.startswith("method.share is 3, and the generators have 2 and 2 residual blocks, of 8 and 8 channels")
+    assert said.startswith("method.share is 3, but the generators have 2 and 2 residual blocks, of 8 and 8 channels")
     wide = {**networks(), "G_B": UNITGenerator(3, 3, width=3, blocks=2)}
     assert "of 8 and 12 channels" in refusal(engine_of, UNIT(share=1), lambda: wide)
 

@@ -77,7 +77,7 @@ NARROW = "{G: {generator: smooth_resnet, width: 2, blocks: 0}, D: {discriminator
     ("overrides", "said"),
     [
         (["maskers.composite=round"], "maskers.composite: the domains differ in channels"),
-        (["method=cut", f"networks={NARROW}", "method.layers=[0]"], "the domains differ in channels, and CUT looks"),
+        (["method=cut", f"networks={NARROW}", "method.layers=[0]"], "the domains differ in channels, but CUT uses"),
         (["method=cyclegan", f"networks={NARROW}"], "method.identity: the domains differ in channels"),
     ],
 )
@@ -95,7 +95,7 @@ def test_a_softmax_for_label_maps_alone(home: Path, tmp_path: Path) -> None:
     assert loaded.translate(torch.rand(1, 6, 16, 16) * 2 - 1, "AB").sum(1).std() > 0.01
     assert loaded.translate(home / "images/testB/00.png", "BA").mode == "P"
     said = refusal(check, home / "maps.yaml", ["networks.G.head=softmax"], quick=True)
-    assert said.startswith("networks.G_B: head: softmax makes label maps, and the images of B are none")
+    assert said.startswith("networks.G_B: head: softmax makes label maps, but domain B has no label maps")
 
 
 def test_cyclegan_takes_label_maps_too(home: Path, tmp_path: Path) -> None:

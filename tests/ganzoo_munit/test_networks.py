@@ -115,5 +115,5 @@ def test_images_that_are_too_small_to_judge_are_refused() -> None:
     made = create("discriminator", "multiscale", 3, width=2)
     assert len(made(torch.rand(1, 3, 64, 64))) == 3
     said = refusal(made, torch.rand(1, 3, 63, 80))
-    assert said.startswith("multiscale judges images from 64×64 pixels on with these scales and layers, not 63×80")
+    assert said.startswith("multiscale with these scales and layers needs images of at least 64×64 pixels, not 63×80")
     assert len(create("discriminator", "multiscale", 3, width=2, layers=2, scales=2)(torch.rand(1, 3, 8, 8))) == 2

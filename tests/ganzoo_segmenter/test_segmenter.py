@@ -135,9 +135,9 @@ class Fixed(Masker):
 
 
 def test_a_masker_that_cannot_be_trained_is_refused() -> None:
-    with pytest.raises(GanzooError, match=r"networks\.S: this masker has no weights that could learn"):
+    with pytest.raises(GanzooError, match=r"networks\.S: this masker has no trainable weights"):
         engine_of(Segmenter(), masker=Fixed())
-    with pytest.raises(GanzooError, match=r"networks\.S: this masker makes 2 planes"):
+    with pytest.raises(GanzooError, match=r"networks\.S: this masker has 2 planes"):
         engine_of(Segmenter(), masker=Fixed(planes=2))
 
 
