@@ -21,7 +21,7 @@ from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import plugins
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
-from ganzoo_art2real.building import build
+from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_maskers.unet import UNet
 from tests.support.photographs import SMALL, write_photographs
 from tests.support.stand_in_methods import Noise, batch_step
@@ -109,7 +109,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its images
     save_file(unet.state_dict(), folder / "unet.safetensors")
     write_vgg(folder / "vgg19.safetensors", 19)
-    build([write_photographs(folder / "photographs")], folder / "bank", SMALL)
+    build_bank([write_photographs(folder / "photographs")], folder / "bank", SMALL)
     return folder
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from ganzoo import GanzooError, create
 from ganzoo.masks.roles import Roles
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
-from ganzoo_art2real.building import build
+from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.loss import Contextual
-from ganzoo_art2real.segmenting import ByMasker
+from ganzoo_art2real.pixel_classes import MaskerClasses
 from tests.support.photographs import SMALL
 
 
@@ -31,7 +31,7 @@ def label_planes(batch: int = 2, size: int = 12, classes: int = 3) -> Tensor:
     return planes
 
 
-def by_hand(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale], k: int = 5) -> Tensor:
+def plain_loss(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale], k: int = 5) -> Tensor:
     """METHODS 4, window by window, neighbours by brute force in float64."""
     total = torch.zeros((), dtype=torch.float64)
     for one, masks in zip(image, planes if planes is not None else [None] * len(image), strict=True):
@@ -66,12 +66,12 @@ def by_hand(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale
 
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("scales", ["first", "all"])
-def test_loss_and_gradient_by_hand(bank: Bank, labelled: bool, scales: str) -> None:
+def test_loss_and_gradient_equal_the_plain_loops(bank: Bank, labelled: bool, scales: str) -> None:
     planes = label_planes() if labelled else None
     used = list(bank.scales[:1] if scales == "first" else bank.scales)
     mine, theirs = images().requires_grad_(), images().double().requires_grad_()
     loss = create("loss", "contextual", bank=bank.folder, scales=scales)(mine, planes)
-    expected = by_hand(bank, theirs, planes, used)
+    expected = plain_loss(bank, theirs, planes, used)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-4, atol=1e-5)
     gradients = [torch.autograd.grad(one, at)[0].double() for one, at in ((loss, mine), (expected, theirs))]
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-2, atol=1e-5)
@@ -113,13 +113,13 @@ def test_half_precision_is_brought_to_float32(bank: Bank) -> None:
 @pytest.mark.parametrize(
     ("options", "shape", "said"),
     [
-        ({}, (1, 3, 3, 9), "windows of 4×4 in three colours, and images of 3×3×9"),
-        ({}, (1, 1, 9, 9), "windows of 4×4 in three colours, and images of 1×9×9"),
+        ({}, (1, 3, 3, 9), "windows of 4×4 with 3 channels do not fit images of 3×3×9"),
+        ({}, (1, 1, 9, 9), "windows of 4×4 with 3 channels do not fit images of 1×9×9"),
         ({"scales": ((16, 6),)}, None, r"no scale \(16, 6\)"),
-        ({"bank": "gone"}, None, "gone: no bank is there"),
+        ({"bank": "gone"}, None, "gone: no bank found"),
     ],
 )
-def test_mistakes_are_told(bank: Bank, options: dict[str, object], shape: tuple[int, ...] | None, said: str) -> None:
+def test_mistakes_are_errors(bank: Bank, options: dict[str, object], shape: tuple[int, ...] | None, said: str) -> None:
     given = {"bank": Path(bank.folder), **options}
     with pytest.raises(GanzooError, match=said):
         create("loss", "contextual", **given)(torch.zeros(shape or (1, 3, 9, 9)))
@@ -130,10 +130,10 @@ def test_mistakes_are_told(bank: Bank, options: dict[str, object], shape: tuple[
     [
         (
             "{light: [230, 230, 230], dark: [20, 20, 20]}",
-            "classes dark, light, .* tells apart light, dark; build",
+            "classes dark, light, .* has light, dark; build",
         ),
-        ("{dark: [20, 20, 20], light: [230, 230, 230], red: [250, 0, 0]}", "tells apart dark, light, red; build"),
-        ("{dark: [20, 20, 20], light: [230, 230, 230]}, foreground: [1]", "tells apart foreground; build it anew: "),
+        ("{dark: [20, 20, 20], light: [230, 230, 230], red: [250, 0, 0]}", "has dark, light, red; build"),
+        ("{dark: [20, 20, 20], light: [230, 230, 230]}, foreground: [1]", "has foreground; build it again: "),
         ("{dark: [25, 20, 20], light: [230, 230, 230]}", ""),
     ],
 )
@@ -141,24 +141,24 @@ def test_a_masker_of_other_classes_than_the_banks_is_refused(
     photographs: Path, tmp_path: Path, classes: str, said: str
 ) -> None:
     text = "{masker: colours, classes: {dark: [20, 20, 20], light: [230, 230, 230]}}"
-    made = build([photographs], tmp_path / "by_colour", SMALL, segmenting=ByMasker(text))
-    other = ByMasker(f"{{masker: colours, classes: {classes}}}")
+    built = build_bank([photographs], tmp_path / "by_colour", SMALL, pixel_classes=MaskerClasses(text))
+    other = MaskerClasses(f"{{masker: colours, classes: {classes}}}")
     roles = Roles({"labels": other.masker}, {"labels": other.transform})
     if not said:
-        Contextual(bank=made.folder).fit(roles, 24)
+        Contextual(bank=built.folder).require_fit(roles, 24)
         return
     with pytest.raises(GanzooError, match=said):
-        Contextual(bank=made.folder).fit(roles, 24)
+        Contextual(bank=built.folder).require_fit(roles, 24)
 
 
 def test_label_maps_and_a_bank_of_label_maps_are_taken_as_they_are(bank: Bank) -> None:
-    Contextual(bank=bank.folder).fit(Roles({"labels": create("masker", "round")}), 24)
-    Contextual(bank=bank.folder).fit(Roles({"labels": create("masker", "file")}), 24)
+    Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "round")}), 24)
+    Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "file")}), 24)
 
 
-def test_without_labels_a_bank_without_background_has_nothing_to_say(photographs: Path, tmp_path: Path) -> None:
+def test_without_labels_a_bank_without_background_is_refused(photographs: Path, tmp_path: Path) -> None:
     text = "{masker: colours, classes: {dark: [20, 20, 20], light: [230, 230, 230]}}"
-    made = build([photographs], tmp_path / "by_colour", SMALL, segmenting=ByMasker(text))
-    with pytest.raises(GanzooError, match=r"all its patches are of some class, .*: give maskers: \{labels: …\}"):
-        Contextual(bank=made.folder)(images())
-    assert Contextual(bank=made.folder)(images(), label_planes()[:, :2]) > 0
+    built = build_bank([photographs], tmp_path / "by_colour", SMALL, pixel_classes=MaskerClasses(text))
+    with pytest.raises(GanzooError, match=r"no background patches, .*: set maskers: \{labels: …\}"):
+        Contextual(bank=built.folder)(images())
+    assert Contextual(bank=built.folder)(images(), label_planes()[:, :2]) > 0

@@ -25,7 +25,7 @@ from ganzoo.randomness import Draws
 from ganzoo.settings import ImageSettings
 from ganzoo.utils.formatting import format_bytes
 from ganzoo_art2real.bank import Bank
-from ganzoo_art2real.building import build
+from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_art2real.loss import Contextual
 from ganzoo_art2real.method import Art2Real
 from ganzoo_cyclegan.method import CycleGAN
@@ -182,7 +182,7 @@ def test_a_run_does_not_go_on_with_another_bank(
     method = {"pool": 1} if by_loss else {"method": "art2real", "bank": str(bank.folder), "pool": 1}
     recipe = write_recipe(tmp_path, method=method, losses=losses, images=SIDES)
     ganzoo.run(recipe, *QUIET, "train.steps=1", root=tmp_path)
-    build([photographs], bank.folder, SMALL, limit=4, fresh=True)
+    build_bank([photographs], bank.folder, SMALL, limit=4, fresh=True)
     named = "losses.real.bank" if by_loss else "method.bank"
     with pytest.raises(GanzooError, match=rf"started with other settings.*: sources\.{named}: {bank.key} → "):
         ganzoo.run(recipe, *QUIET, "train.steps=2", root=tmp_path)
@@ -217,11 +217,13 @@ def test_a_run_translates_without_its_bank(bank: Bank, tmp_path: Path) -> None:
     shutil.rmtree(bank.folder)
     made = ganzoo.load(tmp_path / "tiny/default").translate(torch.zeros(3, 20, 20))
     assert made.shape == (3, 20, 20)
-    with pytest.raises(GanzooError, match=r"method: .*bank: no bank is there; make one: ganzoo bank build"):
+    with pytest.raises(GanzooError, match=r"method: .*bank: no bank found; build one: ganzoo bank build"):
         check(recipe, QUIET)
 
 
 def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, method={"method": "art2real", "bank": str(bank.folder)}, images=SIDES)
-    with pytest.raises(GanzooError, match=r"photographs of 24 pixels a side, and images of 30, .* --fresh --size 30"):
+    with pytest.raises(
+        GanzooError, match=r"photographs have 24 pixels a side, but the images have 30, .* --fresh --size 30"
+    ):
         check(recipe, [*QUIET, "images.load=30"])

@@ -15,7 +15,7 @@ from ganzoo.masks.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_art2real.bank import Bank
-from ganzoo_art2real.building import build
+from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_art2real.loss import Contextual
 from ganzoo_art2real.metric import ContextualDistance
 from ganzoo_cyclegan.method import CycleGAN
@@ -79,7 +79,7 @@ def test_a_run_is_not_measured_with_another_bank_of_the_same_place(
     ganzoo.run(recipe, *QUIET, "train.steps=1", root=tmp_path)
     with_bank = f"evaluate.metrics=[{{metric: contextual, bank: {bank.folder}}}]"
     assert list(ganzoo.run(recipe, *QUIET, with_bank, "train.steps=1", root=tmp_path)) == ["contextual"]
-    build([photographs], bank.folder, SMALL, limit=4, fresh=True)
+    build_bank([photographs], bank.folder, SMALL, limit=4, fresh=True)
     with pytest.raises(GanzooError, match=rf"sources\.evaluate\.metrics\.contextual\.bank: {bank.key} → "):
         ganzoo.run(recipe, *QUIET, with_bank, "train.steps=1", root=tmp_path)
     ganzoo.run(recipe, *QUIET, "evaluate.metrics=[cycle_l1]", "train.steps=1", root=tmp_path)
@@ -87,5 +87,5 @@ def test_a_run_is_not_measured_with_another_bank_of_the_same_place(
 
 def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images={"size": 20, "load": 24})
-    with pytest.raises(GanzooError, match="photographs of 24 pixels a side, and images of 20, so that"):
+    with pytest.raises(GanzooError, match="photographs have 24 pixels a side, but the images have 20, so"):
         check(recipe, QUIET)
