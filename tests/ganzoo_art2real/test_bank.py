@@ -28,7 +28,7 @@ def label_map(bank: Bank, index: int) -> np.ndarray:
 
 
 def owned(bank: Bank, label: int, scale: Scale) -> list[int]:
-    """Return a class's windows by a plain loop over images and windows (METHODS 4, the 20 % rule)."""
+    """Return a class's windows by a plain loop over images and windows (the paper's 20 % rule)."""
     found, number = [], 0
     patch, stride = scale
     for index in range(len(bank.photographs)):

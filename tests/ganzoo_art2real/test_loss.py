@@ -32,7 +32,7 @@ def label_planes(batch: int = 2, size: int = 12, classes: int = 3) -> Tensor:
 
 
 def plain_loss(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale], k: int = 5) -> Tensor:
-    """METHODS 4, window by window, neighbours by brute force in float64."""
+    """Return the loss window by window, with neighbours by brute force in float64."""
     total = torch.zeros((), dtype=torch.float64)
     for one, masks in zip(image, planes if planes is not None else [None] * len(image), strict=True):
         for scale in scales:

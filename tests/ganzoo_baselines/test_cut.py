@@ -61,7 +61,7 @@ def test_features_are_the_outputs_of_layers() -> None:
 
 
 def plain_nce(q: Tensor, k: Tensor, tau: float) -> Tensor:
-    """METHODS 6, place by place: the diagonal of the negatives set to −10 before the division."""
+    """The released code's loss, position by position: the diagonal of the negatives set to −10 before the division."""
     terms = []
     for queries, keys in zip(q, k, strict=True):
         for i in range(len(queries)):

@@ -47,7 +47,7 @@ def summed(maps: list[Tensor], target: float) -> Any:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
-    """Return the terms of a phase by METHODS 6: each image and each pass by itself."""
+    """Return the terms of a phase by the formulas: each image and each pass by itself."""
     G, E, D_content = (method.networks[name] for name in ("G", "E", "D_content"))
     pairs = len(step.samples) // 2
     sums: dict[str, Tensor] = {}

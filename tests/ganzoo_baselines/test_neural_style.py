@@ -36,7 +36,7 @@ def plainly(
     means: Mapping[str, Tensor] | None = None,
     average: bool = True,
 ) -> Tensor:
-    """METHODS 6 and eq. 1 to 7: sums over values and pairs of maps, Gram matrices as they are, over 4N²M²."""
+    """Eq. 1 to 7: sums over values and pairs of maps, unscaled Gram matrices, divided by 4N²M²."""
     found, content, style = (
         vgg_plainly(drawn_vgg(19), one, average=average, **CAFFE) for one in (image, shown, painted)
     )

@@ -28,7 +28,7 @@ def networks() -> dict[str, nn.Module]:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
-    """Return the terms of a phase by METHODS 6."""
+    """Return the terms of a phase by the formulas."""
     G, D = method.networks["G_AB"], method.networks["D_AB"]
     x, y = step["real_A"], step["real_B"]
     real, fake = D(torch.cat([x, y], 1)), D(torch.cat([x, G(x).detach() if phase == "discriminator" else G(x)], 1))

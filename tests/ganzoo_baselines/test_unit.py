@@ -23,7 +23,7 @@ def networks(blocks: int = 1) -> dict[str, nn.Module]:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
-    """Return the terms of a phase by METHODS 6: each pass by itself."""
+    """Return the terms of a phase by the formulas: each pass by itself."""
     (G_A, G_B), (D_A, D_B) = ([method.networks[f"{kind}_{one}"] for one in "AB"] for kind in "GD")
     x_a, x_b = step["real_A"], step["real_B"]
 

@@ -1,4 +1,4 @@
-"""CycleGAN's losses and weights against a plain transcription of METHODS' formulas, in float64."""
+"""CycleGAN's losses and weights against a plain transcription of the formulas, in float64."""
 
 from __future__ import annotations
 

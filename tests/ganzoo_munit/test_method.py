@@ -33,7 +33,7 @@ def bound(method: MUNIT, **maskers: Masker) -> Engine:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
-    """Return the terms of a phase by METHODS 5: each pass by itself."""
+    """Return the terms of a phase by the formulas: each pass by itself."""
     G_A, G_B = method.generator("A"), method.generator("B")
     D_A, D_B = (method.networks[f"D_{one}"] for one in "AB")
     x_a, x_b = step["real_A"], step["real_B"]
@@ -41,10 +41,10 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
     (c_a, own_a), (c_b, own_b) = G_A.encode(x_a), G_B.encode(x_b)
     x_ab, x_ba = G_B.decode(c_a, s_b), G_A.decode(c_b, s_a)
     if phase == "discriminator":
-        critics = {"D_A": (D_A, x_a, x_ba), "D_B": (D_B, x_b, x_ab)}
+        discriminators = {"D_A": (D_A, x_a, x_ba), "D_B": (D_B, x_b, x_ab)}
         return {
             name: sum(((r - 1) ** 2).mean() for r in D(real)) + sum((f**2).mean() for f in D(fake.detach()))
-            for name, (D, real, fake) in critics.items()
+            for name, (D, real, fake) in discriminators.items()
         }
     (c_ab, s_ab), (c_ba, s_ba) = G_B.encode(x_ab), G_A.encode(x_ba)
     return {

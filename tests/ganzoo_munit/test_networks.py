@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import create
-from ganzoo_authors.networks import Found, munit
-from ganzoo_authors.networks import munit_discriminator as read_classifier
-from ganzoo_authors.reading import clean
+from ganzoo_authors.networks import ImportedNetwork, munit
+from ganzoo_authors.networks import munit_discriminator as recognize_discriminator
+from ganzoo_authors.state_dicts import clean
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.layers import LayerNorm, adaptive_instance_norm, instance_norm
 from ganzoo_munit.multiscale import MultiScale
-from tests.support.author_checkpoints import judge, munit_domain
+from tests.support.author_checkpoints import multiscale, munit_domain
 from tests.support.author_networks import munit_content, munit_decode, munit_discriminator, munit_style
 from tests.support.command_line import refusal
 
@@ -38,13 +38,13 @@ def image() -> Tensor:
     return torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
 
 
-def filled(state: dict[str, Tensor], found: Found | None) -> nn.Module:
-    """Return the network that an authors' state dict is read as, in float64."""
-    assert found is not None
-    sides = (found.entering, found.leaving) if found.leaving else (found.entering,)
-    made: nn.Module = create(found.kind, found.name, *sides, **found.options).double()
-    made.load_state_dict(found.state)
-    return made
+def loaded(imported: ImportedNetwork | None) -> nn.Module:
+    """Return the network of an authors' state dict, in float64."""
+    assert imported is not None
+    channels = [count for count in (imported.in_channels, imported.out_channels) if count]
+    network: nn.Module = create(imported.kind, imported.name, *channels, **imported.options).double()
+    network.load_state_dict(imported.state)
+    return network
 
 
 def double(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -53,7 +53,7 @@ def double(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def test_the_autoencoder_is_the_authors(image: Tensor) -> None:
     state = double(munit_domain(0))
-    made: Any = filled(state, munit(state))
+    made: Any = loaded(munit(state))
     content, style = made.encode(image)
     torch.testing.assert_close(content, munit_content(state, image))
     torch.testing.assert_close(style, munit_style(state, image))
@@ -64,10 +64,10 @@ def test_the_autoencoder_is_the_authors(image: Tensor) -> None:
 
 def test_the_discriminator_is_the_authors() -> None:
     image = torch.rand(2, 3, 70, 66, dtype=torch.float64)
-    state = double(judge())
+    state = double(multiscale())
     expected = munit_discriminator(state, image)
     assert len(expected) == 3
-    for mine, theirs in zip(filled(state, read_classifier(state))(image), expected, strict=True):
+    for mine, theirs in zip(loaded(recognize_discriminator(state))(image), expected, strict=True):
         torch.testing.assert_close(mine, theirs)
 
 
@@ -111,7 +111,7 @@ def test_any_size_comes_back(size: tuple[int, int]) -> None:
     assert made.encode_style(image).shape == (1, 8)
 
 
-def test_images_that_are_too_small_to_judge_are_refused() -> None:
+def test_images_that_are_too_small_are_refused() -> None:
     made = create("discriminator", "multiscale", 3, width=2)
     assert len(made(torch.rand(1, 3, 64, 64))) == 3
     said = refusal(made, torch.rand(1, 3, 63, 80))

@@ -1,4 +1,4 @@
-"""Photographs for the tests of banks: smooth fields of colour with edges, and label maps beside them."""
+"""Synthetic photographs for tests of banks: smooth fields of colour with edges, and their label maps."""
 
 from __future__ import annotations
 
