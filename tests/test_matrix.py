@@ -1,4 +1,4 @@
-"""Every masker in every role of every method: one step that is sound, or a refusal before any work is done."""
+"""Every masker in every role of every method: one finite step, or a refusal before any work is done."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_every_masker_is_tried() -> None:
 
 
 def refusal(name: str, index: int, role: str, method: str) -> str:
-    """Return what is said of a pair that makes no sense, by the rules as docs/masks.md tells them; "" for others."""
+    """Return what is message of a pair that makes no sense, by the rules as docs/masks.md tells them; "" for others."""
     use = OPTIONS[name][index]
     if role not in method_of(method).accepts:
         return f"the method takes no mask in the role '{role}'"
@@ -165,10 +165,10 @@ def test_a_pair_works_or_is_refused(
 ) -> None:
     monkeypatch.chdir(home)
     file = recipe_of(home, name, index, role, method)
-    if said := refusal(name, index, role, method):
+    if message := refusal(name, index, role, method):
         with pytest.raises(GanzooError) as problem:
             build_method(read_recipe(file), {"A": 3, "B": 3})
-        assert said in str(problem.value)
+        assert message in str(problem.value)
         return
     built = build_method(read_recipe(file), {"A": 3, "B": 3})
     built.prepare(Reader(Noise(), ImageSettings(size=16, load=24)))

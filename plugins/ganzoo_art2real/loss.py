@@ -56,8 +56,8 @@ class Contextual(Loss):
         self.bank = Bank.open(bank)
         self.sources = {"bank": Source(bank, self.bank.key)}
         named = {"first": self.bank.scales[:1], "all": self.bank.scales}
-        wanted = named[scales] if isinstance(scales, str) else scales
-        self.scales = [self.bank.scale(scale) for scale in wanted]
+        selected = named[scales] if isinstance(scales, str) else scales
+        self.scales = [self.bank.scale(scale) for scale in selected]
         self.neighbours = neighbours
         self.share = share
         self.bandwidth = bandwidth

@@ -147,7 +147,7 @@ class DRIT(Method):
                 step[f"second_{one}"] = self.masks.for_discriminator(seconds, f"real_{one}")
         fakes = self.fakes if step.training else ["fake"]
         for fake in fakes:
-            step[f"drawn_{fake}"] = self.drawn(step, fake).to(step["mean_real_A"])
+            step[f"drawn_{fake}"] = self.random_attributes(step, fake).to(step["mean_real_A"])
         for source, target in ("AB", "BA"):
             content, attributes = f"content_real_{source}", f"attributes_real_{target}"
             guided = {f"fake_guided_{target}": (content, attributes)}
@@ -182,15 +182,15 @@ class DRIT(Method):
             mean = mean + (log_variance / 2).exp() * step.rng(f"spread/{name}").normal(mean.shape[1]).to(mean)
         step[f"attributes_{name}"] = mean
 
-    def put_decoded(self, step: Step, domain: str, wanted: Mapping[str, tuple[str, str]]) -> None:
+    def put_decoded(self, step: Step, domain: str, outputs: Mapping[str, tuple[str, str]]) -> None:
         """Put decoded images of a domain into the step, in one call: name → names of its content and attributes."""
         contents, attributes = (
-            torch.cat([step[name] for name in names]) for names in zip(*wanted.values(), strict=True)
+            torch.cat([step[name] for name in names]) for names in zip(*outputs.values(), strict=True)
         )
         images = crop_to(self.generator.decode(contents, attributes, domain), step[f"real_{domain}"])
-        step.update(zip(wanted, images.chunk(len(wanted)), strict=True))
+        step.update(zip(outputs, images.chunk(len(outputs)), strict=True))
 
-    def drawn(self, step: Step, fake: str = "fake") -> Tensor:
+    def random_attributes(self, step: Step, fake: str = "fake") -> Tensor:
         """Return random attributes N(0, I), (B, attributes), the same for both domains."""
         return step.rng(f"attributes/{fake}").normal(self.generator.attributes)
 
@@ -263,7 +263,7 @@ class DRIT(Method):
         source, target = direction
         content = self.generator.encode(images, source)
         style = step.get("style")
-        attributes = self.drawn(step).to(images) if style is None else style
+        attributes = self.random_attributes(step).to(images) if style is None else style
         return crop_to(self.generator.decode(content, attributes, target), images)
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:

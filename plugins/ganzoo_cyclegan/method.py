@@ -136,24 +136,24 @@ class CycleGAN(Method):
 
         Raises GanzooError for an identity term between domains that differ in channels.
         """
-        wanted = {name for name, output in self.tensors.items() if output.for_losses or not step.training}
+        needed = {name for name, output in self.tensors.items() if output.for_losses or not step.training}
         if step["real_A"].shape[1] != step["real_B"].shape[1]:
             if any(self.tensors[name].for_losses for name in ("idt_A", "idt_B")):
                 raise GanzooError(
                     "method.identity: the domains differ in channels, so the identity term is undefined: set it to 0"
                 )
-            wanted -= {"idt_A", "idt_B"}
+            needed -= {"idt_A", "idt_B"}
         for direction in self.directions:
             source, target = direction[0], direction[1]
             real, same = f"real_{source}", f"real_{target}"
-            names = [real] + ([same] if f"idt_{target}" in wanted else [])
+            names = [real] + ([same] if f"idt_{target}" in needed else [])
             fake, *identity = self.generate(step, direction, names)
             step[f"fake_{target}"] = self.masks.composite(step, real, fake)
             for image in identity:
                 step[f"idt_{target}"] = self.masks.composite(step, same, image)
         for direction in self.directions:
             target, source = direction[0], direction[1]
-            if f"rec_{source}" in wanted:
+            if f"rec_{source}" in needed:
                 (reconstruction,) = self.generate(step, direction, [f"fake_{target}"])
                 step[f"rec_{source}"] = self.masks.composite(step, f"fake_{target}", reconstruction)
 

@@ -87,7 +87,7 @@ class MUNIT(Method):
             step[f"content_{one}"] = self.generator(one).encode_content(step[f"real_{one}"])
             if not discriminator_only:
                 step[f"style_{one}"] = self.generator(one).encode_style(step[f"real_{one}"])
-            step[f"drawn_{one}"] = self.drawn(step, one)
+            step[f"drawn_{one}"] = self.random_style(step, one)
         for source, target in ("AB", "BA"):
             pairs = [(f"content_{source}", f"drawn_{target}")]
             pairs += [] if discriminator_only else [(f"content_{target}", f"style_{target}")]
@@ -108,7 +108,7 @@ class MUNIT(Method):
         """Return a domain's autoencoder."""
         return self.networks[f"G_{domain}"]  # type: ignore[return-value]
 
-    def drawn(self, step: Step, domain: str, like: Tensor | None = None) -> Tensor:
+    def random_style(self, step: Step, domain: str, like: Tensor | None = None) -> Tensor:
         """Return random styles N(0, I), (B, style): new ones in each phase, unless phases share them."""
         phase = "" if self.share_styles else step.phase
         styles = step.rng(f"style_{domain}/{phase}").normal(self.generator(domain).style)
@@ -153,7 +153,7 @@ class MUNIT(Method):
         content = self.generator(source).encode_content(images)
         style = step.get("style")
         if style is None:
-            style = self.drawn(step, target, like=images)
+            style = self.random_style(step, target, like=images)
         translated = crop_to(self.generator(target).decode(content, style), images)
         return self.masks.composite(step, name, translated)
 

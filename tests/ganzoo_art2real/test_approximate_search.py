@@ -43,7 +43,7 @@ def recall(found: Tensor, exact: Tensor) -> float:
 
 
 @pytest.mark.parametrize("scale", SCALES, ids=str)
-def test_it_finds_what_is_near(many: Bank, scale: Scale) -> None:
+def test_it_finds_near_patches(many: Bank, scale: Scale) -> None:
     queries = near(many, scale)
     found = ApproximateSearch(many, 0, scale).search(queries, 5)
     assert (found.dtype, found.shape) == (torch.int64, (200, 5))

@@ -51,8 +51,8 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    said = "file/one: cannot be written: Not a directory; make room, or choose another place$"
-    with pytest.raises(GanzooError, match=said), atomic_folder(tmp_path / "file/one"):
+    message = "file/one: cannot be written: Not a directory; make room, or choose another place$"
+    with pytest.raises(GanzooError, match=message), atomic_folder(tmp_path / "file/one"):
         pytest.fail("it cannot be there")
 
 

@@ -48,7 +48,7 @@ def test_the_windows_of_the_paper() -> None:
     assert windows_of(7, 7, 3) == 1
 
 
-def test_a_class_owns_the_windows_that_a_plain_loop_gives_it(bank: Bank) -> None:
+def test_windows_of_a_class_equal_a_plain_loop(bank: Bank) -> None:
     assert bank.classes == (BACKGROUND, 1, 3, 7)
     assert bank.names == {0: "background", 1: "class 1", 3: "class 3", 7: "class 7"}
     shared = 0
@@ -124,13 +124,13 @@ def cut_short(file: Path, by: int = 1) -> None:
 
 
 def test_a_missing_bank_is_an_error(tmp_path: Path) -> None:
-    said = r"none: no bank found; build one: ganzoo bank build PHOTOS -o .*none$"
-    with pytest.raises(GanzooError, match=said):
+    message = r"none: no bank found; build one: ganzoo bank build PHOTOS -o .*none$"
+    with pytest.raises(GanzooError, match=message):
         Bank.open(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (lambda bank: (bank.folder / "manifest.json").write_text("{"), "manifest.json: Expecting"),
         (lambda bank: (bank.folder / "manifest.json").write_bytes(b"\xff\xfe"), "manifest.json: 'utf-8'"),
@@ -150,11 +150,11 @@ def test_a_missing_bank_is_an_error(tmp_path: Path) -> None:
         (lambda bank: np.save(bank.folder / "means-4-4.npy", np.zeros((1, 2))), "the means do not have the shape"),
     ],
 )
-def test_a_damaged_bank_is_one_line(bank: Bank, harm: object, said: str) -> None:
+def test_a_damaged_bank_is_one_line(bank: Bank, harm: object, message: str) -> None:
     assert callable(harm)
     harm(bank)
     with pytest.raises(
-        GanzooError, match=rf"bank: a damaged bank \(.*({said}).*\); build it again: .* --fresh$"
+        GanzooError, match=rf"bank: a damaged bank \(.*({message}).*\); build it again: .* --fresh$"
     ) as caught:
         Bank.open(bank.folder)
     assert "\n" not in str(caught.value)

@@ -100,7 +100,7 @@ def test_palette_maps_give_their_indices(tmp_path: Path, photographs: Path, labe
     )
 
 
-def test_files_and_folders_in_the_order_given_and_a_limit(tmp_path: Path, photographs: Path) -> None:
+def test_order_of_files_and_folders_and_a_limit(tmp_path: Path, photographs: Path) -> None:
     deeper = write_photographs(tmp_path / "more/deeper", 2, first=7)
     bank = build_bank([photographs / "003.png", tmp_path / "more", photographs], tmp_path / "bank", SMALL, limit=5)
     assert bank.photographs == ["003.png", "deeper/007.png", "deeper/008.png", "000.png", "001.png"]
@@ -136,8 +136,8 @@ def test_equal_photographs_give_equal_banks(tmp_path: Path, photographs: Path, l
 def test_a_stale_bank_is_refused_by_name(tmp_path: Path, photographs: Path, labels: Path, bank: Bank) -> None:
     before = files(bank.folder)
 
-    def refused(said: str, settings: Settings = SMALL, maps: Path | None = labels) -> None:
-        with pytest.raises(GanzooError, match=f"bank: a stale bank: {said}; --fresh replaces it$"):
+    def refused(message: str, settings: Settings = SMALL, maps: Path | None = labels) -> None:
+        with pytest.raises(GanzooError, match=f"bank: a stale bank: {message}; --fresh replaces it$"):
             build_bank([photographs], bank.folder, settings, labels=maps)
 
     refused("size was 24, is 20", Settings(size=20, scales=SMALL.scales))
@@ -154,12 +154,12 @@ def test_a_stale_bank_is_refused_by_name(tmp_path: Path, photographs: Path, labe
     assert files(bank.folder) != before
 
 
-def test_a_bank_among_its_photographs_is_no_photograph(photographs: Path) -> None:
+def test_a_bank_in_the_folder_of_its_photographs_is_not_read(photographs: Path) -> None:
     first = build_bank([photographs], photographs / "bank", SMALL)
     assert build_bank([photographs], photographs / "bank", SMALL).key == first.key
 
 
-def test_a_folder_that_is_no_bank_is_never_replaced(tmp_path: Path, photographs: Path) -> None:
+def test_a_folder_that_is_not_a_bank_is_never_replaced(tmp_path: Path, photographs: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "empty").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("years")
@@ -185,7 +185,7 @@ def test_an_unreadable_photograph_ends_the_build_and_leaves_no_bank(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "message"),
     [
         (
             lambda folder: write_labels(folder, 4),
@@ -196,13 +196,13 @@ def test_an_unreadable_photograph_ends_the_build_and_leaves_no_bank(tmp_path: Pa
         (lambda folder: folder.rename(folder.with_name("gone")), "labels: no such folder; it should hold the labels"),
     ],
 )
-def test_label_maps_that_do_not_fit(tmp_path: Path, photographs: Path, labels: object, said: str) -> None:
+def test_label_maps_that_do_not_fit(tmp_path: Path, photographs: Path, labels: object, message: str) -> None:
     folder = write_labels(tmp_path / "labels", 5)
-    if said.startswith("004"):
+    if message.startswith("004"):
         (folder / "004.png").unlink()
     assert callable(labels)
     labels(folder)
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         build_bank([photographs], tmp_path / "bank", SMALL, labels=folder)
 
 
@@ -230,7 +230,7 @@ def test_more_windows_than_int32_can_number_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"share": 0.0}, "--share is 0.0"),
         ({"share": 1.5}, "--share is 1.5"),
@@ -240,8 +240,8 @@ def test_more_windows_than_int32_can_number_are_refused() -> None:
         ({"scales": ()}, "give one or more"),
     ],
 )
-def test_settings_that_make_no_sense(fields: dict[str, object], said: str) -> None:
-    with pytest.raises(GanzooError, match=said):
+def test_invalid_settings(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(GanzooError, match=message):
         Settings(**fields)  # type: ignore[arg-type]
 
 

@@ -34,11 +34,11 @@ def test_a_bank_is_built_and_shown(run: Run, tmp_path: Path, photographs: Path, 
     assert run("bank", "show", tmp_path / "made")[1] == out
 
 
-def test_the_size_that_is_said_is_the_disks(run: Run, bank: Bank) -> None:
+def test_the_reported_size_is_the_size_on_disk(run: Run, bank: Bank) -> None:
     (bank.folder / "index-4-4-0-x.faiss").write_bytes(bytes(3_000_000))
     total = sum(file.stat().st_size for file in bank.folder.iterdir())
-    said = run("bank", "show", bank.folder)[1].splitlines()[1]
-    assert said.startswith(f"{total / 2**20:.3g} MiB on the disk, 2.86 MiB of it indexes for approximate search; ")
+    message = run("bank", "show", bank.folder)[1].splitlines()[1]
+    assert message.startswith(f"{total / 2**20:.3g} MiB on the disk, 2.86 MiB of it indexes for approximate search; ")
 
 
 def test_each_class_and_scale_has_a_row_of_its_patches(bank: Bank) -> None:
@@ -64,7 +64,7 @@ def test_few_patches_are_each_drawn_once_and_none_leave_white(bank: Bank) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("build", "nowhere", "-o", "x"), "nowhere: no such photograph or folder; check the path"),
         (
@@ -85,17 +85,17 @@ def test_few_patches_are_each_drawn_once_and_none_leave_white(bank: Bank) -> Non
     ],
 )
 def test_a_mistake_is_one_line(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = run("bank", *words)
     assert (code, out) == (2, "")
-    assert err.startswith(f"ganzoo: {said}")
+    assert err.startswith(f"ganzoo: {message}")
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stale_bank_is_one_line_until_it_is_to_be_replaced(run: Run, tmp_path: Path, photographs: Path) -> None:
+def test_a_stale_bank_is_refused_in_one_line_unless_fresh(run: Run, tmp_path: Path, photographs: Path) -> None:
     words = ("bank", "build", photographs, "-o", tmp_path / "made", *SMALL)
     assert run(*words)[0] == 0
     assert run(*words, "--limit", 2) == (

@@ -56,7 +56,7 @@ def test_the_same_as_brute_force_in_any_memory(bank: Bank, label: int, memory: i
 
 
 @pytest.mark.usefixtures("_either_way")
-def test_of_equally_near_ones_those_of_lower_number(tmp_path: Path) -> None:
+def test_equal_distances_sort_by_number(tmp_path: Path) -> None:
     """Images of a few flat colours: every patch has hundreds of twins."""
     for i in range(6):
         flat = np.full((24, 24, 3), 40 * (i % 3), np.uint8)
@@ -76,12 +76,12 @@ def test_of_equally_near_ones_those_of_lower_number(tmp_path: Path) -> None:
     )
 
 
-def test_a_patch_of_the_bank_finds_itself(bank: Bank) -> None:
+def test_the_nearest_patch_of_a_bank_patch_is_itself(bank: Bank) -> None:
     numbers = torch.tensor(bank.numbers(1, (6, 5))).long()
     assert torch.equal(ExactSearch(bank, 1, (6, 5)).search(bank.patches((6, 5), numbers), 1)[:, 0], numbers)
 
 
-def test_more_than_there_are_gives_all(bank: Bank) -> None:
+def test_k_above_the_number_of_patches_gives_all(bank: Bank) -> None:
     few, queries = bank.count(7, (4, 4)), near(bank, (4, 4))
     found = ExactSearch(bank, 7, (4, 4)).search(queries, few + 3)
     assert torch.equal(found, plain(bank, 7, (4, 4), queries, few))
@@ -99,7 +99,7 @@ def test_queries_of_another_scale_are_an_error(bank: Bank) -> None:
         ExactSearch(bank, 1, (6, 5)).search(near(bank, (4, 4)), 5)
 
 
-def test_it_takes_no_gradient_and_minds_no_autocast(bank: Bank) -> None:
+def test_search_has_no_gradient_and_ignores_autocast(bank: Bank) -> None:
     queries = near(bank, (6, 5)).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         found = ExactSearch(bank, 0, (6, 5)).search(queries, 5)

@@ -1,4 +1,4 @@
-"""The loss over classes and scales: which windows belong where, what they are compared with, how terms add up."""
+"""The loss over classes and scales: classes of windows, their neighbours, and the sum of the terms."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_loss_and_gradient_equal_the_plain_loops(bank: Bank, labelled: bool, sca
     assert gradients[0].abs().max() > 1e-4
 
 
-def test_a_class_that_the_bank_lacks_takes_the_background(bank: Bank) -> None:
+def test_a_class_missing_in_the_bank_uses_the_background(bank: Bank) -> None:
     loss = Contextual(bank=bank.folder)
     everything = torch.ones(2, 1, 12, 12)
     unknown = torch.cat([torch.zeros(2, 1, 12, 12), everything], dim=1)  # class 2, which no photograph shows
@@ -87,7 +87,7 @@ def test_a_class_that_the_bank_lacks_takes_the_background(bank: Bank) -> None:
     assert not torch.isclose(loss(images(), everything), loss(images()))
 
 
-def test_label_maps_serve_as_planes_do(bank: Bank) -> None:
+def test_label_maps_equal_planes(bank: Bank) -> None:
     loss, planes = Contextual(bank=bank.folder), torch.zeros(2, 3, 12, 12)
     planes[:, 0, :, :6], planes[:, 2, :, 6:] = 1, 1
     labels = torch.where(torch.arange(12) < 6, 1, 3).expand(2, 1, 12, 12)
@@ -106,12 +106,12 @@ def test_the_banks_own_photographs_cost_less_than_noise(bank: Bank) -> None:
     assert float(loss(photograph)) < 0.5 * float(loss(images(1, photograph.shape[-1])))
 
 
-def test_half_precision_is_brought_to_float32(bank: Bank) -> None:
+def test_half_precision_is_converted_to_float32(bank: Bank) -> None:
     assert Contextual(bank=bank.folder)(images().bfloat16()).dtype == torch.float32
 
 
 @pytest.mark.parametrize(
-    ("options", "shape", "said"),
+    ("options", "shape", "message"),
     [
         ({}, (1, 3, 3, 9), "windows of 4×4 with 3 channels do not fit images of 3×3×9"),
         ({}, (1, 1, 9, 9), "windows of 4×4 with 3 channels do not fit images of 1×9×9"),
@@ -119,14 +119,16 @@ def test_half_precision_is_brought_to_float32(bank: Bank) -> None:
         ({"bank": "gone"}, None, "gone: no bank found"),
     ],
 )
-def test_mistakes_are_errors(bank: Bank, options: dict[str, object], shape: tuple[int, ...] | None, said: str) -> None:
+def test_mistakes_are_errors(
+    bank: Bank, options: dict[str, object], shape: tuple[int, ...] | None, message: str
+) -> None:
     given = {"bank": Path(bank.folder), **options}
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         create("loss", "contextual", **given)(torch.zeros(shape or (1, 3, 9, 9)))
 
 
 @pytest.mark.parametrize(
-    ("classes", "said"),
+    ("classes", "message"),
     [
         (
             "{light: [230, 230, 230], dark: [20, 20, 20]}",
@@ -138,20 +140,20 @@ def test_mistakes_are_errors(bank: Bank, options: dict[str, object], shape: tupl
     ],
 )
 def test_a_masker_of_other_classes_than_the_banks_is_refused(
-    photographs: Path, tmp_path: Path, classes: str, said: str
+    photographs: Path, tmp_path: Path, classes: str, message: str
 ) -> None:
     text = "{masker: colours, classes: {dark: [20, 20, 20], light: [230, 230, 230]}}"
     built = build_bank([photographs], tmp_path / "by_colour", SMALL, pixel_classes=MaskerClasses(text))
     other = MaskerClasses(f"{{masker: colours, classes: {classes}}}")
     roles = Roles({"labels": other.masker}, {"labels": other.transform})
-    if not said:
+    if not message:
         Contextual(bank=built.folder).require_fit(roles, 24)
         return
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         Contextual(bank=built.folder).require_fit(roles, 24)
 
 
-def test_label_maps_and_a_bank_of_label_maps_are_taken_as_they_are(bank: Bank) -> None:
+def test_label_maps_and_a_bank_of_label_maps_are_accepted(bank: Bank) -> None:
     Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "round")}), 24)
     Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "file")}), 24)
 

@@ -1,4 +1,4 @@
-"""The metric ``contextual``: the loss of each image by itself, with the classes of its source."""
+"""The metric ``contextual``: the loss of each image, with the classes of its source."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_classes_are_those_of_the_source(bank: Bank) -> None:
     assert not torch.isclose(rows.mean(), metric(bank).rows(translated(), "AB")["contextual"].mean())
 
 
-def test_it_measures_any_method_and_not_twice(bank: Bank, tmp_path: Path) -> None:
+def test_it_measures_any_method_once(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images=SIDES)
     values = ganzoo.run(recipe, "train.steps=1", "evaluate.best=min contextual", root=tmp_path)
     assert list(values) == ["contextual"] and values["contextual"] > 0
@@ -71,7 +71,7 @@ def test_it_measures_any_method_and_not_twice(bank: Bank, tmp_path: Path) -> Non
         ganzoo.run(recipe, "train.steps=1", "evaluate.best=null", twice, root=tmp_path / "again")
 
 
-def test_a_run_is_not_measured_with_another_bank_of_the_same_place(
+def test_a_run_is_not_evaluated_with_another_bank_in_the_same_folder(
     bank: Bank, photographs: Path, tmp_path: Path
 ) -> None:
     """Figures of two banks do not compare; a metric that is new, or left out, changes nothing."""

@@ -89,7 +89,7 @@ def test_a_bank_by_a_masker(tmp_path: Path, photographs: Path) -> None:
     }  # fmt: skip
 
 
-def test_classes_that_no_photograph_shows_are_there_all_the_same(tmp_path: Path, photographs: Path) -> None:
+def test_classes_in_no_photograph_are_in_the_bank_too(tmp_path: Path, photographs: Path) -> None:
     bank = build_bank(
         [photographs], tmp_path / "bank", SMALL, pixel_classes=MaskerClasses("{masker: shades, slope: 0, threshold: 1}")
     )
@@ -98,7 +98,7 @@ def test_classes_that_no_photograph_shows_are_there_all_the_same(tmp_path: Path,
     assert bank.resolve(1, bank.scales[0]) == 0
 
 
-def test_edges_and_one_plane_of_several(photographs: Path) -> None:
+def test_post_processing_and_one_plane_of_several(photographs: Path) -> None:
     one = sample(photographs)
     both = MaskerClasses("shades").classes(one, 0)
     union = MaskerClasses("{masker: shades, foreground: [1], invert: true}")
@@ -108,7 +108,7 @@ def test_edges_and_one_plane_of_several(photographs: Path) -> None:
     assert both[1].shape == (24, 24)
 
 
-def test_what_a_masker_draws_is_the_same_each_time_and_another_for_each_photograph(photographs: Path) -> None:
+def test_random_masks_are_reproducible_and_differ_between_photographs(photographs: Path) -> None:
     first, second = (MaskerClasses("drawn").classes(sample(photographs), 4) for _ in range(2))
     assert np.array_equal(first[1], second[1])
     assert not np.array_equal(first[1], MaskerClasses("drawn").classes(sample(photographs), 5)[1])
@@ -131,7 +131,7 @@ def test_weights_are_described_by_their_checksum(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("unett", r"unknown masker 'unett' \(did you mean 'unet'\?\)"),
         ("[unet]", r"--masker: it is \['unet'\]; a masker must be a mapping: \{masker: NAME, option: value, …\}"),
@@ -148,6 +148,6 @@ def test_weights_are_described_by_their_checksum(tmp_path: Path) -> None:
         ("{masker: shared, role: input}", "'shared' reuses another role's mask; name the masker that makes it"),
     ],
 )
-def test_maskers_that_cannot_define_classes(text: str, said: str) -> None:
-    with pytest.raises(GanzooError, match=said):
+def test_maskers_that_cannot_define_classes(text: str, message: str) -> None:
+    with pytest.raises(GanzooError, match=message):
         MaskerClasses(text)

@@ -41,9 +41,9 @@ def random_image(height: int = 32, width: int = 40, channels: int = 3) -> Tensor
 
 
 def imported(run: Run, out: Path, layout: str, *files: Path) -> str:
-    code, said, err = run("import", *files, "--from", layout, "-o", out)
+    code, message, err = run("import", *files, "--from", layout, "-o", out)
     assert (code, err) == (0, ""), err
-    return said
+    return message
 
 
 def test_cyclegan_and_its_legacy_keys(run: Run, tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_cyclegan_and_its_legacy_keys(run: Run, tmp_path: Path) -> None:
     back = {name: -one for name, one in resnet(blocks=3).items()}
     files = [save(tmp_path / "latest_net_G_A.pth", old), save(tmp_path / "latest_net_G_B.pth", back)]
     files += [save(tmp_path / "latest_net_D_A.pth", patch()), save(tmp_path / "7_net_D_B.pth", patch(width=6))]
-    said = imported(run, tmp_path / "run", "cyclegan", *files)
-    assert "G_AB  generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in said
-    assert "D_B   discriminator patch: 3 channels, width 4, layers 3, norm instance" in said  # there D_A sees B
+    message = imported(run, tmp_path / "run", "cyclegan", *files)
+    assert "G_AB  generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in message
+    assert "D_B   discriminator patch: 3 channels, width 4, layers 3, norm instance" in message  # there D_A sees B
     loaded = ganzoo.load(tmp_path / "run")
     torch.testing.assert_close(
         loaded.translate(random_image()), resnet_forward(there, random_image()), rtol=1e-4, atol=1e-5
@@ -78,24 +78,24 @@ def test_one_generator_translates_one_way(run: Run, tmp_path: Path, layout: str)
 def test_pix2pix(run: Run, tmp_path: Path) -> None:
     state = unet()
     files = [save(tmp_path / "latest_net_G.pth", state), save(tmp_path / "latest_net_D.pth", patch(in_channels=6))]
-    said = imported(run, tmp_path / "run", "pix2pix", *files)
-    assert "G_AB  generator unet: 3 → 3 channels, width 4, levels 3, norm batch" in said
+    message = imported(run, tmp_path / "run", "pix2pix", *files)
+    assert "G_AB  generator unet: 3 → 3 channels, width 4, levels 3, norm batch" in message
     made = ganzoo.load(tmp_path / "run").translate(random_image())
     torch.testing.assert_close(made, unet_forward(state, random_image()), rtol=1e-4, atol=1e-5)
 
 
 def test_cut(run: Run, tmp_path: Path) -> None:
     state = smooth_resnet()
-    said = imported(run, tmp_path / "run", "cut", save(tmp_path / "latest_net_G.pth", state))
-    assert "G_AB  generator smooth_resnet: 3 → 3 channels, width 4, blocks 9" in said
+    message = imported(run, tmp_path / "run", "cut", save(tmp_path / "latest_net_G.pth", state))
+    assert "G_AB  generator smooth_resnet: 3 → 3 channels, width 4, blocks 9" in message
     made = ganzoo.load(tmp_path / "run").translate(random_image())
     torch.testing.assert_close(made, smooth_resnet_forward(state, random_image()), rtol=1e-4, atol=5e-5)
 
 
 def test_munit_with_a_style(run: Run, tmp_path: Path) -> None:
     a, b = munit_domain(0), munit_domain(1, channels=5)
-    said = imported(run, tmp_path / "run", "munit", save(tmp_path / "gen_00010000.pt", {"a": a, "b": b}))
-    assert "G_B   generator munit: 5 → 5 channels, width 4, downs 2, blocks 4, style 8, hidden 12" in said
+    message = imported(run, tmp_path / "run", "munit", save(tmp_path / "gen_00010000.pt", {"a": a, "b": b}))
+    assert "G_B   generator munit: 5 → 5 channels, width 4, downs 2, blocks 4, style 8, hidden 12" in message
     loaded, style = ganzoo.load(tmp_path / "run"), torch.randn(1, 8)
     made = loaded.translate_step(random_image(), "AB", style=style)["translated"]
     torch.testing.assert_close(made, munit_translate(a, b, random_image(), style), rtol=1e-4, atol=1e-5)
@@ -113,8 +113,8 @@ def test_discriminators_are_imported_too(run: Run, tmp_path: Path) -> None:
     """Translating does not need them."""
     domains = {"a": munit_domain(0), "b": munit_domain(1)}
     files = [save(tmp_path / "gen.pt", domains), save(tmp_path / "dis.pt", {"a": multiscale(), "b": multiscale()})]
-    said = imported(run, tmp_path / "run", "munit", *files)
-    assert "D_A   discriminator multiscale: 3 channels, width 4, layers 4, scales 3" in said
+    message = imported(run, tmp_path / "run", "munit", *files)
+    assert "D_A   discriminator multiscale: 3 channels, width 4, layers 4, scales 3" in message
     made = create("discriminator", "multiscale", 3, width=4)
     load_network(made, tmp_path / "run/checkpoints/last/networks/D_A.safetensors")
     for mine, theirs in zip(
@@ -124,18 +124,18 @@ def test_discriminators_are_imported_too(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "layout", "said"),
+    ("state", "layout", "message"),
     [
         (lacking(patch(), "model.5.bias"), "cyclegan", "its shapes do not fit a patch: model.5.bias is missing"),
         (patch(in_channels=4), "cyclegan", "4 input channels, but 3 according to the other files"),
         (patch(), "pix2pix", "3 input channels, but 6 according to the other files"),
     ],
 )
-def test_discriminators_that_do_not_fit(run: Run, tmp_path: Path, state: State, layout: str, said: str) -> None:
+def test_discriminators_that_do_not_fit(run: Run, tmp_path: Path, state: State, layout: str, message: str) -> None:
     generator = save(tmp_path / "latest_net_G.pth", resnet())
     discriminator_file = save(tmp_path / "latest_net_D.pth", state)
     code, _, err = run("import", generator, discriminator_file, "--from", layout, "-o", tmp_path / "run")
-    assert code == 2 and err.startswith(f"ganzoo: {discriminator_file}: {said}")
+    assert code == 2 and err.startswith(f"ganzoo: {discriminator_file}: {message}")
     other = save(tmp_path / "latest_net_D_B.pth", patch())
     assert "a discriminator without its generator" in run("import", generator, other, "--from", "cut", "-o", "x")[2]
 
@@ -169,7 +169,7 @@ class Strange:
 
 
 @pytest.mark.parametrize(
-    ("name", "made", "layout", "said"),
+    ("name", "made", "layout", "message"),
     [
         ("latest_net_G_A.pth", None, "cyclegan", "latest_net_G_A.pth: no such file"),
         (
@@ -237,11 +237,11 @@ class Strange:
         ("latest_net_G.pth", lacking(resnet(), "model.4.bias"), "cut", "model.4.bias is missing, expected (8,)"),
     ],
 )
-def test_wrong_files_are_one_line(run: Run, tmp_path: Path, name: str, made: Any, layout: str, said: str) -> None:
+def test_wrong_files_are_one_line(run: Run, tmp_path: Path, name: str, made: Any, layout: str, message: str) -> None:
     file = tmp_path / name if made is None else save(tmp_path / name, made)
     code, _, err = run("import", file, "--from", layout, "-o", tmp_path / "run")
-    assert code == (5 if "no such file" in said else 2)
-    assert said in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
+    assert code == (5 if "no such file" in message else 2)
+    assert message in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
     assert not (tmp_path / "run").exists() and not (tmp_path / ".run.new").exists()
 
 

@@ -31,12 +31,12 @@ MASK = (torch.rand(1, 1, 32, 40, generator=DRAWN) > 0.5).float()
 DISCRIMINATORS = {"netD_A": patch(), "netD_B": patch(6), "netD_Am": small_patch(), "netD_Bm": small_patch(5)}
 
 
-def folder_of(place: Path, states: dict[str, State], told: str = "") -> Path:
+def folder_of(place: Path, states: dict[str, State], text: str = "") -> Path:
     place.mkdir()
     for name, state in states.items():
         torch.save(state, place / f"{name}.pth")
-    if told:
-        (place / "state.json").write_text(told)
+    if text:
+        (place / "state.json").write_text(text)
     return place
 
 
@@ -46,9 +46,9 @@ def both(**options: Any) -> dict[str, State]:
 
 
 def imported(run: Run, out: Path, *files: Path) -> str:
-    code, said, err = run("import", *files, "--from", "mask_cgan", "-o", out)
+    code, message, err = run("import", *files, "--from", "mask_cgan", "-o", out)
     assert (code, err) == (0, ""), err
-    return said
+    return message
 
 
 def assert_translates(out: Path, states: dict[str, State], level: str = "") -> None:
@@ -63,13 +63,13 @@ def assert_translates(out: Path, states: dict[str, State], level: str = "") -> N
 
 def test_a_run_folder(run: Run, tmp_path: Path) -> None:
     states = both() | DISCRIMINATORS
-    told = json.dumps({"mask_scales": "0.5, 0.25", "epoch": 3, "use_mask": True})
-    said = imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", states, told))
-    assert "G_AB       generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in said
-    assert "E_BA       mask encoder: 3 → 3 channels\n" in said
-    assert "D_B        discriminator patch: 3 channels, width 6, layers 3" in said  # there D_B sees B
-    assert "D_masked_B discriminator patch: 3 channels, width 5, layers 2" in said
-    assert "input      masker centered_square, scales [0.5, 0.25]\n" in said
+    text = json.dumps({"mask_scales": "0.5, 0.25", "epoch": 3, "use_mask": True})
+    message = imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", states, text))
+    assert "G_AB       generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in message
+    assert "E_BA       mask encoder: 3 → 3 channels\n" in message
+    assert "D_B        discriminator patch: 3 channels, width 6, layers 3" in message  # there D_B sees B
+    assert "D_masked_B discriminator patch: 3 channels, width 5, layers 2" in message
+    assert "input      masker centered_square, scales [0.5, 0.25]\n" in message
     assert_translates(tmp_path / "run", states)
 
 
@@ -123,7 +123,7 @@ SQUARES = {"masker": "centered_square", "scales": [0.5, 0.8, 1.0]}
 
 
 @pytest.mark.parametrize(
-    ("told", "masker"),
+    ("text", "masker"),
     [
         ('{"mask_scales": "0.3"}', {"masker": "centered_square", "scales": [0.3]}),
         ('{"mask_scales": ""}', {"masker": "multi_rectangle", "variant": "released"}),
@@ -139,8 +139,8 @@ SQUARES = {"masker": "centered_square", "scales": [0.5, 0.8, 1.0]}
     ],
     ids=lambda one: one[:24] if isinstance(one, str) else None,
 )
-def test_the_masker_comes_from_the_state(run: Run, tmp_path: Path, told: str, masker: dict[str, Any]) -> None:
-    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both(), told))
+def test_the_masker_comes_from_the_state(run: Run, tmp_path: Path, text: str, masker: dict[str, Any]) -> None:
+    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both(), text))
     found = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["maskers"]["input"]
     assert found | masker == found
 
@@ -150,7 +150,7 @@ def lacking(state: State, *starts: str) -> State:
 
 
 @pytest.mark.parametrize(
-    ("states", "said"),
+    ("states", "message"),
     [
         ({}, "not a run's folder of mask_cgan, with netG_A2B.pth and netG_B2A.pth"),
         ({"latest_net_G_A": resnet()}, "not a run's folder of mask_cgan"),
@@ -197,11 +197,11 @@ def lacking(state: State, *starts: str) -> State:
         ),
     ],
 )
-def test_wrong_folders_are_one_line(run: Run, tmp_path: Path, states: dict[str, State], said: str) -> None:
+def test_wrong_folders_are_one_line(run: Run, tmp_path: Path, states: dict[str, State], message: str) -> None:
     folder = folder_of(tmp_path / "theirs", states)
     code, _, err = run("import", folder, "--from", "mask_cgan", "-o", tmp_path / "run")
     assert code == 2
-    assert said in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
+    assert message in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
     assert not (tmp_path / "run").exists() and not (tmp_path / ".run.new").exists()
 
 

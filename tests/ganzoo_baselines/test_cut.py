@@ -79,7 +79,7 @@ def test_the_contrast_is_the_formula() -> None:
     assert patch_nce(k, k, 0.07) < patch_nce(q, k, 0.07)
 
 
-def test_the_contrast_keeps_its_digits_under_autocast() -> None:
+def test_the_contrast_is_precise_under_autocast() -> None:
     q, k = (F.normalize(torch.randn(1, 9, 8, generator=torch.Generator().manual_seed(i)), dim=2) for i in (0, 1))
     with torch.autocast("cpu", torch.bfloat16):
         inside = patch_nce(q, k, 0.07)

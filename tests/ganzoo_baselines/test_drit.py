@@ -1,4 +1,4 @@
-"""DRIT's steps, against their formulas written out in float64; who learns when, from which images."""
+"""DRIT's steps, against their formulas written out in float64; which phase trains which networks, on which images."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_of_three_steps_two_train_the_contents_discriminator_alone() -> None:
     assert engine.optims["content"].clip == 5
 
 
-def test_what_is_translated_is_without_noise_and_in_the_asked_attributes() -> None:
+def test_translations_have_no_noise_and_the_requested_attributes() -> None:
     method = DRIT(content_layers=0)
     engine_of(method, networks)
     step, image = double_step(training=False), double_step()["real_A"]
@@ -174,7 +174,7 @@ def test_what_is_translated_is_without_noise_and_in_the_asked_attributes() -> No
     ],
 )
 def test_terms_can_be_left_out(options: dict[str, float], lacking: set[str]) -> None:
-    """Nothing else changes but what leaving them out brings with it; without judged contents every step trains all."""
+    """Only the terms that depend on them change; without the discriminator of contents every step trains all."""
     method = DRIT(content_layers=0, **options)  # type: ignore[arg-type]
     made = networks()
     engine_of(method, lambda: {name: made[name] for name in method.slots})
@@ -231,8 +231,8 @@ def test_discriminators_see_each_image_with_its_own_mask() -> None:
 def test_images_that_are_too_small_for_the_discriminator_of_contents_are_refused_at_setup() -> None:
     method = DRIT(content_layers=1)
     engine_of(method, networks)
-    said = refusal(method.setup, double_step())
-    assert said.startswith("method.content_layers: contents of 4×4 are too small for that many layers")
+    message = refusal(method.setup, double_step())
+    assert message.startswith("method.content_layers: contents of 4×4 are too small for that many layers")
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(0, 1), (600, 1), (601, 600 / 601), (1199, 2 / 601)])

@@ -67,7 +67,7 @@ def test_widths_are_capped() -> None:
     assert widths == [2, 4, 8, 16, 16, 16, 1]
 
 
-def test_too_small_a_image_is_said_plainly() -> None:
+def test_too_small_images_are_refused_plainly() -> None:
     with pytest.raises(GanzooError, match=r"layers: 3 needs images of at least 24×24 pixels, not 23×40"):
         Patch(3, width=1)(torch.zeros(1, 3, 23, 40))
 

@@ -195,7 +195,7 @@ def test_several_masks_give_several_outputs_of_one_image() -> None:
     assert not torch.allclose(*outputs)
 
 
-def test_a_masked_pool_keeps_images_with_the_mask_that_they_had_and_comes_back() -> None:
+def test_a_masked_pool_stores_masked_images_and_is_restored() -> None:
     method = bound(MaskCycleGAN(pool=1), CenteredSquare(scales=(0.5,)))
     engine = Engine(method, Accelerator(cpu=True))
     engine.step([batch_step(size=16)])

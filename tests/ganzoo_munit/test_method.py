@@ -1,4 +1,4 @@
-"""MUNIT's step, against its formulas written out in float64; which styles are drawn when."""
+"""MUNIT's step, against its formulas written out in float64; when styles are drawn."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_two_steps_are_the_formulas() -> None:
     assert_trains_plainly(MUNIT(cycle=7), MUNIT(cycle=7), networks, plainly, **options)
 
 
-def test_phases_draw_styles_of_their_own_unless_they_share() -> None:
+def test_phases_draw_their_own_styles_unless_they_share() -> None:
     step = double_step()
     own, shared = MUNIT(), MUNIT(share_styles=True)
     for method in (own, shared):
@@ -75,9 +75,9 @@ def test_phases_draw_styles_of_their_own_unless_they_share() -> None:
         found = []
         for phase in ("discriminator", "generator"):
             step.phase = phase
-            found.append(method.drawn(step, "A"))
+            found.append(method.random_style(step, "A"))
         assert torch.equal(*found) == (method is shared)
-        assert not torch.equal(method.drawn(step, "A"), method.drawn(step, "B"))
+        assert not torch.equal(method.random_style(step, "A"), method.random_style(step, "B"))
     forwards = []
     engine = bound(shared)
     shared.forward = lambda step: forwards.append(1) or MUNIT.forward(shared, step)  # type: ignore[method-assign, func-returns-value]
@@ -94,24 +94,24 @@ def test_content_is_not_detached() -> None:
     assert any(p.grad is not None and p.grad.any() for p in method.generator("A").content.parameters())
 
 
-def test_masks_show_and_compose() -> None:
+def test_masks_reach_the_discriminators_and_composite() -> None:
     method = MUNIT()
     bound(method, composite=Constant(0.0))
     step = double_step()
     method.forward(step)
     assert torch.equal(step["fake_B"], step["real_A"])
     assert torch.equal(step["idt_B"], step["real_B"])
-    judged = MUNIT()
-    bound(judged, discriminator=Constant(0.0))
+    masked = MUNIT()
+    bound(masked, discriminator=Constant(0.0))
     step = double_step()
-    judged.forward(step)
-    losses = judged.generator_losses(step)
+    masked.forward(step)
+    losses = masked.generator_losses(step)
     assert torch.isclose(
-        losses["gan_AB"], sum(((m - 1) ** 2).mean() for m in judged.networks["D_B"](0 * step["fake_B"]))
+        losses["gan_AB"], sum(((m - 1) ** 2).mean() for m in masked.networks["D_B"](0 * step["fake_B"]))
     )
 
 
-def test_a_style_can_be_given() -> None:
+def test_a_style_can_be_passed() -> None:
     method = MUNIT()
     bound(method)
     image, step = double_step()["real_A"], double_step()

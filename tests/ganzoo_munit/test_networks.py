@@ -78,7 +78,7 @@ def test_scale_one_and_shift_zero_are_instance_norm(image: Tensor) -> None:
     torch.testing.assert_close(moved.mean((2, 3)), torch.full((2, 3), 3.0, dtype=torch.float64))
 
 
-def test_a_softmax_makes_shares_of_classes(image: Tensor) -> None:
+def test_softmax_gives_shares_of_classes(image: Tensor) -> None:
     """The weights are those of the network that ends in tanh; so is the likeliest class of each pixel."""
     label_maps = torch.cat([image, -image], 1)
     plain, made = (MUNITGenerator(6, 6, width=4, hidden=4, head=head).double() for head in ("tanh", "softmax"))
@@ -92,7 +92,7 @@ def test_a_softmax_makes_shares_of_classes(image: Tensor) -> None:
     assert torch.equal(shares.argmax(1), scores.argmax(1))
 
 
-def test_layer_norm_takes_the_unbiased_deviation() -> None:
+def test_layer_norm_uses_the_unbiased_deviation() -> None:
     maps = torch.randn(2, 3, 2, 2, dtype=torch.float64)
     layer = LayerNorm(3).double()
     assert bool((layer.gamma >= 0).all() and (layer.gamma <= 1).all()) and not layer.beta.any()
@@ -114,6 +114,8 @@ def test_any_size_comes_back(size: tuple[int, int]) -> None:
 def test_images_that_are_too_small_are_refused() -> None:
     made = create("discriminator", "multiscale", 3, width=2)
     assert len(made(torch.rand(1, 3, 64, 64))) == 3
-    said = refusal(made, torch.rand(1, 3, 63, 80))
-    assert said.startswith("multiscale with these scales and layers needs images of at least 64×64 pixels, not 63×80")
+    message = refusal(made, torch.rand(1, 3, 63, 80))
+    assert message.startswith(
+        "multiscale with these scales and layers needs images of at least 64×64 pixels, not 63×80"
+    )
     assert len(create("discriminator", "multiscale", 3, width=2, layers=2, scales=2)(torch.rand(1, 3, 8, 8))) == 2

@@ -1,4 +1,4 @@
-"""SMCycleGAN's reductions to CycleGAN, exact, and its own difference."""
+"""SMCycleGAN's exact reductions to CycleGAN, and its difference."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_the_released_stairs() -> None:
     assert {epoch: probability(stairs, epoch=epoch) for epoch in wanted} == wanted
 
 
-def test_masks_are_drawn_as_often_as_the_probability_says() -> None:
+def test_masks_are_drawn_with_the_probability() -> None:
     method = SMCycleGAN(mask_probability=0.3)
     draws = [float(Step({}, index=i).common_rng("mask-out").random()) < probability(method) for i in range(2000)]
     assert sum(draws) / 2000 == pytest.approx(0.3, abs=0.04)
@@ -174,6 +174,6 @@ def test_a_raw_pool_stores_whole_images_and_a_shown_one_masked_ones() -> None:
 @pytest.mark.parametrize(
     "given", [{"start": 0.1}, [], [[1, 0.5]], [[0, 0.1], [0, 0.2]]], ids=["no end", "empty", "not from 0", "twice"]
 )
-def test_a_probability_without_sense_is_refused(given: Any) -> None:
+def test_an_invalid_probability_is_refused(given: Any) -> None:
     with pytest.raises(GanzooError, match="mask_probability"):
         create("method", "smcyclegan", mask_probability=given)
