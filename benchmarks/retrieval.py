@@ -35,8 +35,8 @@ from ganzoo.plugins import plugins
 plugins()  # puts a checkout's plugins on the path
 
 from ganzoo_art2real.bank import Bank, Scale  # noqa: E402
-from ganzoo_art2real.building import Settings, build  # noqa: E402
-from ganzoo_art2real.retrieval import searcher  # noqa: E402
+from ganzoo_art2real.bank_builder import Settings, build_bank  # noqa: E402
+from ganzoo_art2real.retrieval import create_searcher  # noqa: E402
 
 DATA = Path(os.environ.get("GANZOO_DATA", ROOT.parent / "shared/data"))
 CORES = os.cpu_count() or 1
@@ -58,7 +58,7 @@ K = 5
 
 def queries_of(folder: Path, scale: Scale) -> torch.Tensor:
     """Return all windows of one held-out photograph, as a generator might have made them: with a little noise."""
-    bank = build([DATA / HELD_OUT], folder / f"held-out-{scale.patch}", Settings(scales=(scale,)), limit=1)
+    bank = build_bank([DATA / HELD_OUT], folder / f"held-out-{scale.patch}", Settings(scales=(scale,)), limit=1)
     patches = bank.patches(scale, bank.numbers(0, scale))
     noise = torch.randn(patches.shape, generator=torch.Generator().manual_seed(0))
     return (patches + 0.04 * noise).clamp(-1, 1)
@@ -69,14 +69,14 @@ def compare(size: int, scale: Scale, folder: Path) -> dict[str, Any]:
     cut = Settings(scales=(DENSE if scale.patch == 4 and size > 2_000_000 else scale,))
     photographs = max(1, round(size / ((256 - cut.scales[0].patch) // cut.scales[0].stride + 1) ** 2))
     out = folder / f"bank-{size}-{scale.patch}"
-    bank = build([DATA / one for one in FOLDERS], out, cut, limit=photographs)
+    bank = build_bank([DATA / one for one in FOLDERS], out, cut, limit=photographs)
     queries, (own,) = queries_of(folder, scale), bank.scales
     found: dict[str, Any] = {}
     record: dict[str, Any] = {"kind": "search", "scale": f"{own}, every {own.stride}"}
     record |= {"patches": bank.count(0, own), "queries": len(queries)}
     for way in ("exact", "approximate"):
         begun = time.perf_counter()
-        searching = searcher(bank, 0, own, way=way)  # type: ignore[arg-type]
+        searching = create_searcher(bank, 0, own, kind=way)  # type: ignore[arg-type]
         learnt = time.perf_counter()
         found[way] = searching.search(queries, K)
         asked = time.perf_counter()
@@ -136,7 +136,7 @@ def ask(folder: Path) -> None:
         queries = bank.patches(scale, torch.arange(bank.windows(scale)))
         queries = (queries + 0.04 * torch.randn(queries.shape, generator=rng)).clamp(-1, 1)
         begun = time.perf_counter()
-        searching = searcher(bank, 0, scale)
+        searching = create_searcher(bank, 0, scale)
         learnt = time.perf_counter()
         searching.search(queries, K)
         asked = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Every masker in every role of every method: one step that is sound, or a refusal before any work is done."""
+"""Every masker in every role of every method: one finite step, or a refusal before any work is done."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import plugins
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
-from ganzoo_art2real.building import build
+from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_maskers.unet import UNet
 from tests.support.photographs import SMALL, write_photographs
 from tests.support.stand_in_methods import Noise, batch_step
@@ -109,7 +109,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its images
     save_file(unet.state_dict(), folder / "unet.safetensors")
     write_vgg(folder / "vgg19.safetensors", 19)
-    build([write_photographs(folder / "photographs")], folder / "bank", SMALL)
+    build_bank([write_photographs(folder / "photographs")], folder / "bank", SMALL)
     return folder
 
 
@@ -118,7 +118,7 @@ def test_every_masker_is_tried() -> None:
 
 
 def refusal(name: str, index: int, role: str, method: str) -> str:
-    """Return what is said of a pair that makes no sense, by the rules as docs/masks.md tells them; "" for others."""
+    """Return what is message of a pair that makes no sense, by the rules as docs/masks.md tells them; "" for others."""
     use = OPTIONS[name][index]
     if role not in method_of(method).accepts:
         return f"the method takes no mask in the role '{role}'"
@@ -165,10 +165,10 @@ def test_a_pair_works_or_is_refused(
 ) -> None:
     monkeypatch.chdir(home)
     file = recipe_of(home, name, index, role, method)
-    if said := refusal(name, index, role, method):
+    if message := refusal(name, index, role, method):
         with pytest.raises(GanzooError) as problem:
             build_method(read_recipe(file), {"A": 3, "B": 3})
-        assert said in str(problem.value)
+        assert message in str(problem.value)
         return
     built = build_method(read_recipe(file), {"A": 3, "B": 3})
     built.prepare(Reader(Noise(), ImageSettings(size=16, load=24)))

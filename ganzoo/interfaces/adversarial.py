@@ -1,7 +1,7 @@
-"""The adversarial losses: least squares, vanilla, hinge and Wasserstein with a gradient penalty.
+"""The adversarial losses that methods use: least squares, vanilla, hinge, Wasserstein with gradient penalty.
 
-Each is a mean over the batch and the map of logits, in float32 (or float64, if the logits are). Of a discriminator that
-judges at several scales, and returns a map of each, the terms are summed.
+Each is a mean over the batch and the map of logits, in float32 (float64 for float64 logits). For a discriminator that
+returns several maps, one for each scale, the terms are summed.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ Logits = Tensor | Sequence[Tensor]
 def discriminator_loss(kind: Adversarial, real_logits: Logits, fake_logits: Logits) -> tuple[Tensor, Tensor]:
     """Return the real and the fake term of a discriminator's loss, two scalars.
 
-    The CycleGAN family takes half their sum, MUNIT, UNIT and DRIT the sum. ``wgan-gp`` needs
-    ``gradient_penalty`` beside them.
+    The CycleGAN family minimizes half their sum, MUNIT, UNIT and DRIT the sum. ``wgan-gp`` also needs
+    ``gradient_penalty``.
 
     Args:
         kind: ``lsgan`` (Mao et al. 2017, eq. 9 with targets 1 and 0, not halved), ``vanilla`` (Goodfellow et
             al. 2014, eq. 1: cross-entropy), ``hinge`` (Lim and Ye 2017) or ``wgan-gp`` (Gulrajani et al.
             2017, eq. 3).
-        real_logits: of real images, any shape.
-        fake_logits: of generated ones, made from detached images.
+        real_logits: logits of real images, of any shape, or a list of maps.
+        fake_logits: logits of detached generated images.
     """
     pairs = zip(maps_of(real_logits), maps_of(fake_logits), strict=True)
-    terms = [_terms(kind, _precise(real), _precise(fake)) for real, fake in pairs]
+    terms = [_discriminator_terms(kind, _precise(real), _precise(fake)) for real, fake in pairs]
     return torch.stack([real for real, _ in terms]).sum(), torch.stack([fake for _, fake in terms]).sum()
 
 
 def generator_loss(kind: Adversarial, fake_logits: Logits) -> Tensor:
-    """Return a generator's loss, a scalar; the vanilla one is the form that does not saturate.
+    """Return a generator's loss, a scalar; ``vanilla`` is the non-saturating form.
 
     Args:
-        kind: as in ``discriminator_loss``.
-        fake_logits: of generated images, any shape.
+        kind: as for ``discriminator_loss``.
+        fake_logits: logits of generated images, of any shape, or a list of maps.
     """
-    return torch.stack([_wish(kind, _precise(fake)) for fake in maps_of(fake_logits)]).sum()
+    return torch.stack([_generator_term(kind, _precise(fake)) for fake in maps_of(fake_logits)]).sum()
 
 
 def gradient_penalty(
@@ -50,15 +50,15 @@ def gradient_penalty(
 ) -> Tensor:
     """Return weight · mean((‖∇D(x̂)‖₂ − 1)²), x̂ = mix·real + (1 − mix)·fake (Gulrajani et al. 2017, eq. 3).
 
-    D of an image is the mean of its logits, as in the Wasserstein terms. The result can be differentiated
-    for the critic's parameters; no gradient reaches the images.
+    D of an image is the mean of its logits, as in the Wasserstein terms. Gradients reach the critic's parameters, but
+    not the images.
 
     Args:
         critic: images (B, C, H, W) → logits (B, …).
         real: (B, C, H, W).
         fake: (B, C, H, W).
-        mix: (B,), one draw from U[0, 1) for each image.
-        weight: 10 in the paper.
+        mix: (B,), a random number from U[0, 1) for each image.
+        weight: weight of the penalty; 10 in the paper.
     """
     real, fake = _precise(real.detach()), _precise(fake.detach())
     share = mix.to(real).view(-1, 1, 1, 1)
@@ -69,11 +69,11 @@ def gradient_penalty(
 
 
 def maps_of(logits: Logits) -> list[Tensor]:
-    """Return the maps of logits that a discriminator gave, one for each of its scales."""
+    """Return the maps of logits of a discriminator as a list, one for each scale."""
     return [logits] if isinstance(logits, Tensor) else list(logits)
 
 
-def _terms(kind: Adversarial, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _discriminator_terms(kind: Adversarial, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     if kind == "lsgan":
         return (real - 1).square().mean(), fake.square().mean()
     if kind == "vanilla":
@@ -83,7 +83,7 @@ def _terms(kind: Adversarial, real: Tensor, fake: Tensor) -> tuple[Tensor, Tenso
     return -real.mean(), fake.mean()
 
 
-def _wish(kind: Adversarial, fake: Tensor) -> Tensor:
+def _generator_term(kind: Adversarial, fake: Tensor) -> Tensor:
     if kind == "lsgan":
         return (fake - 1).square().mean()
     if kind == "vanilla":

@@ -9,14 +9,15 @@ from torch import Tensor, nn
 
 
 def forward_together(network: nn.Module, inputs: list[Tensor]) -> list[Any]:
-    """Run a network over several batches in one call; one by one where batch norm would mix their statistics.
+    """Return a network's output for each of several batches (B, C, H, W), computed in one call.
 
-    What it gives for each, a tensor, or a list of them from a discriminator of several scales, is given back apart.
+    Networks with batch norm are called once for each batch, because their statistics would mix. An output is a tensor,
+    or a sequence of tensors for a network that returns several.
     """
     if len(inputs) == 1 or any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
-        return [network(one) for one in inputs]
-    sizes = [len(one) for one in inputs]
-    made = network(torch.cat(inputs))
-    if isinstance(made, Tensor):
-        return list(made.split(sizes))
-    return list(zip(*(one.split(sizes) for one in made), strict=True))
+        return [network(batch) for batch in inputs]
+    sizes = [len(batch) for batch in inputs]
+    outputs = network(torch.cat(inputs))
+    if isinstance(outputs, Tensor):
+        return list(outputs.split(sizes))
+    return list(zip(*(output.split(sizes) for output in outputs), strict=True))

@@ -1,4 +1,4 @@
-"""The image pool: a discriminator also sees what the generator made earlier (Shrivastava et al. 2017)."""
+"""The image pool: discriminators also see images that were generated earlier (Shrivastava et al. 2017)."""
 
 from __future__ import annotations
 
@@ -12,52 +12,53 @@ from ganzoo.randomness import Draws
 
 
 class ImagePool:
-    """Keep a history of images for each position in the global batch: the same on any number of processes.
+    """Stores earlier images for each position in the global batch, so that the number of processes does not matter.
 
-    Image by image: while its position's history is not full, it is stored and returned; then, with
-    probability ½, a random stored one is returned and the new one takes its place, else the new one is
-    returned (Zhu et al. 2017, section 4: 50 images).
+    Image by image: while the position's history is not full, the new image is stored and returned. Then, with
+    probability ½, a random stored image is returned and the new one replaces it, else the new one is returned (Zhu et
+    al. 2017, section 4: 50 images).
 
     Args:
-        size: images of each position's history; 0 returns what comes in.
+        size: number of images in each position's history; 0 returns the new images.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._stored: dict[int, list[Tensor]] = {}
         self._before: dict[int, list[Tensor]] = {}
-        """The histories of the latest step's positions, as they were before it."""
+        """Histories of the latest step's positions before that step, for ``undo``."""
 
     def query(self, images: Tensor, positions: Sequence[int], rng: Draws) -> Tensor:
-        """Return new or stored images for new ones, (B, C, H, W) both, without gradient.
+        """Return a new or stored image for each new one, (B, C, H, W), without gradient.
 
         Args:
-            images: generated ones.
-            positions: each image's place in the global batch (``step.positions``), all different.
-            rng: two uniform draws an image are taken, whether they are needed or not.
+            images: new generated images, (B, C, H, W).
+            positions: each image's position in the global batch (``step.positions``), all different.
+            rng: always used for two uniform draws an image.
 
-        Raises GanzooError when new and stored images of different sizes would have to share a batch.
+        Raises GanzooError when new and stored images of different sizes would share a batch.
         """
         images = images.detach()
-        # A position that comes again begins a new step; until then the queries are micro-batches of one.
+        # A repeated position starts a new step; queries with other positions are micro-batches of the same step.
         if not self._before.keys().isdisjoint(positions):
             self._before.clear()
         chosen = [
-            self._exchange(image, position, coin, place)
-            for image, position, (coin, place) in zip(images.split(1), positions, rng.uniform(2).tolist(), strict=True)
+            self._exchange(image, position, coin, choice)
+            for image, position, (coin, choice) in zip(images.split(1), positions, rng.uniform(2).tolist(), strict=True)
         ]
         sizes = {tuple(image.shape[1:]) for image in chosen}
         if len(sizes) > 1:
             raise GanzooError(
                 f"the image pool holds images of several sizes ({', '.join(map(_size, sorted(sizes)))}), "
-                "which cannot share a batch: give all images one size, or take batch: 1 or pool: 0"
+                "which cannot share a batch: give all images one size, or set batch: 1 or pool: 0"
             )
-        # In the layout that came in, so that a compiled network sees one layout only.
+        # Keep the memory format of the input, so that a compiled network always sees the same one.
         last = images.is_contiguous(memory_format=torch.channels_last)
         layout = torch.channels_last if last else torch.contiguous_format
         return torch.cat(chosen).contiguous(memory_format=layout)
 
-    def _exchange(self, image: Tensor, position: int, coin: float, place: float) -> Tensor:
+    def _exchange(self, image: Tensor, position: int, coin: float, choice: float) -> Tensor:
+        """Return the new image or a stored one: ``coin`` decides whether, and ``choice`` which (both from U[0, 1))."""
         history = self._stored.setdefault(position, [])
         self._before[position] = list(history)
         if len(history) < self.size:
@@ -65,17 +66,17 @@ class ImagePool:
             return image
         if self.size == 0 or coin >= 0.5:
             return image
-        slot = int(place * self.size)
+        slot = int(choice * self.size)
         old, history[slot] = history[slot], _copy(image)
         return old.to(image)
 
     def undo(self) -> None:
-        """Take back what the queries of the latest step stored; calling it again changes nothing."""
+        """Remove what the queries of the latest step stored; calling it again changes nothing."""
         self._stored.update(self._before)
         self._before.clear()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all stored images (1, C, H, W) under ``"position.slot"``: no two processes share a key."""
+        """Return all stored images (1, C, H, W) with keys ``"position.slot"``, which differ between processes."""
         return {
             f"{position}.{slot}": image
             for position, history in self._stored.items()
@@ -83,9 +84,9 @@ class ImagePool:
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what ``state_dict`` gave, of one process or of several together.
+        """Restore the state of one process, or the merged states of several.
 
-        Raises GanzooError when a history is longer than this pool's.
+        Raises GanzooError when a history is longer than this pool's size.
         """
         numbers = sorted(tuple(map(int, key.split("."))) for key in state)
         longest = max((slot + 1 for _, slot in numbers), default=0)
@@ -98,7 +99,7 @@ class ImagePool:
 
 
 def _copy(image: Tensor) -> Tensor:
-    # A slice would keep its whole batch alive; the layout is the one that a saved file gives back.
+    # A slice would keep its whole batch in memory; loaded checkpoints have the contiguous format too.
     return image.clone(memory_format=torch.contiguous_format)
 
 

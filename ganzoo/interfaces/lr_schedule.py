@@ -1,13 +1,13 @@
-"""Learning-rate factors over a run."""
+"""Learning-rate schedules that methods use: linear decay and repeated halving."""
 
 from __future__ import annotations
 
 
 def linear_decay(done: int, total: int, decay: float) -> float:
-    """Return the factor after ``done`` of ``total`` epochs: 1, then linear over the last ``decay`` of the run.
+    """Return the factor after ``done`` of ``total`` epochs: 1, then a linear decay over the last share ``decay``.
 
-    With n constant and m decaying epochs, and e counted from 1: 1 − max(0, e − n)/(m + 1), as released with CycleGAN
-    (Zhu et al. 2017, section 4), where n = m = 100; the last epoch still has 1/(m + 1).
+    With n constant and m decaying epochs, and e counted from 1: 1 − max(0, e − n)/(m + 1), as in CycleGAN's released
+    code (Zhu et al. 2017, section 4), where n = m = 100. The factor of the last epoch is 1/(m + 1).
 
     >>> [linear_decay(done, 4, 0.5) for done in range(4)]
     [1.0, 1.0, 0.6666666666666667, 0.33333333333333337]
@@ -17,7 +17,7 @@ def linear_decay(done: int, total: int, decay: float) -> float:
 
 
 def halvings(step: int, every: int) -> float:
-    """Return ½ to the number of times that so many steps have gone by (Huang et al. 2018, appendix A).
+    """Return ½ to the power of ⌊step / every⌋ (Huang et al. 2018, appendix A).
 
     >>> [halvings(step, 100) for step in (0, 99, 100, 250)]
     [1.0, 1.0, 0.5, 0.25]

@@ -1,6 +1,6 @@
-"""Art2Real (Tomei et al. 2019): banks of patches of photographs, retrieval, the contextual loss, the method.
+"""Art2Real (Tomei et al. 2019): the method, its contextual loss and metric, and banks of photographs' patches.
 
-Uses the packages ganzoo_cyclegan, and ganzoo_datasets, which finds and reads photographs and their label maps.
+Uses the packages ganzoo_cyclegan, and ganzoo_datasets to find and read photographs and their label maps.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A bank of patches, read: the photographs once, and for each class and scale the numbers of its windows.
+"""Read a bank of patches: a folder with the photographs, and the window numbers of each class and scale.
 
-A bank is a folder. No patch is kept as such (Tomei et al. 2019, section 3.1, keep them all): any is cut when asked for.
-    manifest.json                 version, key, settings, names of the photographs and classes, counts
-    images.npy                  (N, size, size, 3) uint8
+The bank stores no patches (Tomei et al. 2019, section 3.1, store all of them); they are cut on demand.
+    manifest.json                           version, key, settings, names of the photographs and classes, counts
+    images.npy                              (N, size, size, 3) uint8
     numbers-<patch>-<stride>-<class>.i32    windows of a class, ascending, little-endian int32
-    means-<patch>-<stride>.npy    (classes, 3·patch²) float32, the mean patch of each class
-    index-….faiss                 what approximate search has learnt; it can be made again
+    means-<patch>-<stride>.npy              (classes, 3·patch²) float32, the mean patch of each class
+    index-….faiss                           an index of approximate search; it is rebuilt when it is missing
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganzoo.interfaces import find_complete
 VERSION = 1
 MANIFEST = "manifest.json"
 BACKGROUND = 0
-"""The class of what belongs to no class. Class c > 0 is the value c of label maps, or a masker's plane c − 1."""
+"""The class of pixels without a class. Class c > 0 is the value c of label maps, or a masker's plane c − 1."""
 
 
 class Scale(NamedTuple):
@@ -39,7 +39,7 @@ class Scale(NamedTuple):
 
 
 def windows_of(size: int, patch: int, stride: int) -> int:
-    """Return how many windows stand along a side of ``size`` pixels.
+    """Return the number of windows along a side of ``size`` pixels.
 
     >>> [windows_of(256, patch, stride) for patch, stride in ((4, 4), (8, 5), (16, 6))]
     [64, 50, 41]
@@ -52,12 +52,12 @@ def cut(images: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
 
     Args:
         images: (N, size, size, 3) uint8.
-        scale: of the windows.
-        numbers: (M,) whole numbers on the same device: image · windows an image + window, the windows counted by
-            rows as ``torch.nn.functional.unfold`` counts its columns.
+        scale: patch and stride of the windows.
+        numbers: (M,) integers on the same device: image · windows an image + window. Windows are numbered by rows, as
+            the columns of ``torch.nn.functional.unfold`` are.
 
     Returns:
-        (M, 3·patch²) uint8, each laid out as (3, patch, patch), as unfold's columns are.
+        (M, 3·patch²) uint8, each row a flattened (3, patch, patch), as in unfold's columns.
     """
     count, size = images.shape[:2]
     patch, stride = scale
@@ -73,37 +73,37 @@ def cut(images: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
 
 
 class Bank:
-    """A bank on disk; ``Bank.open(folder)`` checks that it is whole. Images and numbers are mapped, not read.
+    """A bank on disk; ``Bank.open(folder)`` checks it. Images and numbers are memory-mapped.
 
     Args:
-        folder: the bank's.
-        manifest: what its manifest.json holds.
+        folder: the bank's folder.
+        manifest: the content of its manifest.json.
     """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         self.folder = folder
         self.key = str(manifest["key"])
-        """A checksum of photographs, classes and settings: equal keys, equal banks."""
+        """Checksum of photographs, classes and settings: banks with equal keys are equal."""
         self.settings: dict[str, Any] = dict(manifest["settings"])
         self.photographs = [str(name) for name in manifest["photographs"]]
         self.digests = [str(digest) for digest in manifest["digests"]]
         self.size = int(self.settings["size"])
         self.scales = tuple(Scale(int(patch), int(stride)) for patch, stride in self.settings["scales"])
         self.names = {int(label): str(name) for label, name in manifest["classes"].items()}
-        """Class → its name."""
+        """Class → name."""
         self.classes = tuple(sorted(self.names))
-        """All classes, ``BACKGROUND`` the first."""
+        """All classes; ``BACKGROUND`` is the first."""
         self._counts = {
             scale: dict(zip(self.classes, map(int, counts), strict=True))
             for scale, counts in zip(self.scales, manifest["counts"], strict=True)
         }
-        images = np.load(folder / "images.npy", mmap_mode="c")  # torch takes no array that is read-only
+        images = np.load(folder / "images.npy", mmap_mode="c")  # torch does not accept read-only arrays
         if images.dtype != np.uint8 or images.shape != (len(self.photographs), self.size, self.size, 3):
-            raise ValueError("images.npy is of another shape than the manifest says")
+            raise ValueError("images.npy does not have the shape that the manifest says")
         self._images = {torch.device("cpu"): torch.from_numpy(images)}
         self._means = {scale: np.load(folder / f"means-{scale.patch}-{scale.stride}.npy") for scale in self.scales}
         if any(self._means[scale].shape != (len(self.classes), 3 * scale.patch**2) for scale in self.scales):
-            raise ValueError("the means are of another shape than the manifest says")
+            raise ValueError("the means do not have the shape that the manifest says")
         self._numbers = {
             (label, scale): _map_numbers(numbers_file(folder, label, scale), self._counts[scale][label])
             for label in self.classes
@@ -115,19 +115,19 @@ class Bank:
 
     @classmethod
     def open(cls, folder: str | Path) -> Bank:
-        """Open a bank. Raises GanzooError when there is none, or it is damaged or of another version."""
+        """Open a bank. Raises GanzooError when it is missing, damaged or of another version."""
         folder = Path(folder)
         folder = find_complete(folder, MANIFEST) or folder
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise GanzooError(f"{folder}: no bank is there; make one: ganzoo bank build PHOTOS -o {folder}") from None
+            raise GanzooError(f"{folder}: no bank found; build one: ganzoo bank build PHOTOS -o {folder}") from None
         except (OSError, ValueError) as error:
             raise _damaged(folder, f"{MANIFEST}: {error}") from None
         version = manifest.get("bank") if isinstance(manifest, dict) else None
         if isinstance(version, int) and version != VERSION:
             raise GanzooError(
-                f"{folder}: a bank of version {version}, and this is a ganzoo for version {VERSION}; build it anew: "
+                f"{folder}: the bank has version {version}, but this ganzoo needs version {VERSION}; build it again: "
                 f"ganzoo bank build PHOTOS -o {folder} --fresh"
             )
         try:
@@ -136,28 +136,28 @@ class Bank:
             raise _damaged(folder, error) from None
 
     def windows(self, scale: tuple[int, int]) -> int:
-        """Return how many windows an image has. Raises GanzooError for a scale that the bank has not."""
+        """Return the number of windows of an image. Raises GanzooError for a scale that the bank does not have."""
         return windows_of(self.size, *self.scale(scale)) ** 2
 
     def scale(self, scale: tuple[int, int]) -> Scale:
-        """Return (patch, stride) as a ``Scale``. Raises GanzooError for one that the bank has not."""
+        """Return (patch, stride) as a ``Scale``. Raises GanzooError for a scale that the bank does not have."""
         if tuple(scale) not in self.scales:
-            there = ", ".join(f"({patch}, {stride})" for patch, stride in self.scales)
-            raise GanzooError(f"{self.folder}: no scale {tuple(scale)} (patch, stride); there are: {there}")
+            available = ", ".join(f"({patch}, {stride})" for patch, stride in self.scales)
+            raise GanzooError(f"{self.folder}: no scale {tuple(scale)} (patch, stride); there are: {available}")
         return Scale(*scale)
 
     def count(self, label: int, scale: tuple[int, int]) -> int:
-        """Return how many patches a class has at a scale; 0 for a class that the bank does not know."""
+        """Return the number of patches of a class at a scale; 0 for an unknown class."""
         return self._counts[self.scale(scale)].get(label, 0)
 
     def mean(self, label: int, scale: tuple[int, int]) -> Tensor:
-        """Return the mean of all patches of a class, (3·patch²,) float32 in [−1, 1]. GanzooError where it has none."""
+        """Return the mean patch of a class, (3·patch²,) float32 in [−1, 1]. Raises GanzooError without patches."""
         if not self.count(label, scale):
-            raise GanzooError(f"{self.folder}: class {label} has no patches of {self.scale(scale)}, so no mean either")
+            raise GanzooError(f"{self.folder}: class {label} has no patches of {self.scale(scale)}, so it has no mean")
         return torch.from_numpy(self._means[self.scale(scale)][self.classes.index(label)].copy())
 
     def numbers(self, label: int, scale: tuple[int, int]) -> np.ndarray:
-        """Return the windows of a class, ascending (n,) int32, mapped from the disk; none for an unknown class."""
+        """Return the window numbers of a class, ascending (n,) int32, memory-mapped; empty for an unknown class."""
         return self._numbers.get((label, self.scale(scale)), np.empty(0, "<i4"))
 
     def resolve(self, label: int, scale: tuple[int, int]) -> int:
@@ -169,24 +169,24 @@ class Bank:
 
         Args:
             scale: (patch, stride), one of ``scales``.
-            numbers: (N,) of windows. On another device than the CPU, where the images are then kept too.
+            numbers: (N,) window numbers. The images are copied to the numbers' device, once.
 
         Returns:
-            (N, 3·patch²) float32 in [−1, 1], laid out as the columns of ``unfold``.
+            (N, 3·patch²) float32 in [−1, 1], in the order of ``unfold``'s columns.
         """
         if not isinstance(numbers, Tensor):
             numbers = torch.from_numpy(numbers)
         return cut(self.images(numbers.device), self.scale(scale), numbers).float().div_(127.5).sub_(1)
 
     def images(self, device: torch.device) -> Tensor:
-        """Return the photographs (N, size, size, 3) uint8 on a device; they stay there."""
+        """Return the photographs (N, size, size, 3) uint8 on a device; the copy is cached."""
         if device not in self._images:
             self._images[device] = self._images[torch.device("cpu")].to(device)
         return self._images[device]
 
 
 def numbers_file(folder: Path, label: int, scale: Scale) -> Path:
-    """Return the file that holds the windows of a class at a scale."""
+    """Return the file with the window numbers of a class at a scale."""
     return folder / f"numbers-{scale.patch}-{scale.stride}-{label}.i32"
 
 
@@ -194,12 +194,12 @@ def _map_numbers(file: Path, count: int) -> np.ndarray:
     if not count:
         return np.empty(0, "<i4")
     if file.stat().st_size != 4 * count:
-        raise ValueError(f"{file.name} is not as long as the manifest says")
-    return np.memmap(file, "<i4", mode="c")  # torch takes no array that is read-only
+        raise ValueError(f"{file.name} does not have the length that the manifest says")
+    return np.memmap(file, "<i4", mode="c")  # torch does not accept read-only arrays
 
 
-def _damaged(folder: Path, why: object) -> GanzooError:
-    said = " ".join(str(why).split()) or type(why).__name__
+def _damaged(folder: Path, reason: object) -> GanzooError:
+    message = " ".join(str(reason).split()) or type(reason).__name__
     return GanzooError(
-        f"{folder}: a damaged bank ({said}); build it anew: ganzoo bank build PHOTOS -o {folder} --fresh"
+        f"{folder}: a damaged bank ({message}); build it again: ganzoo bank build PHOTOS -o {folder} --fresh"
     )

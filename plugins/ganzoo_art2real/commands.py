@@ -1,4 +1,4 @@
-"""ganzoo bank build, show."""
+"""The commands ``ganzoo bank build`` and ``ganzoo bank show``."""
 
 from __future__ import annotations
 
@@ -11,23 +11,32 @@ PATH = click.Path(path_type=Path)
 
 @click.group("bank")
 def bank() -> None:
-    """Build and look at banks of patches of photographs, for Art2Real."""
+    """Build and inspect banks of photographs' patches, for Art2Real."""
 
 
 @bank.command("build")
 @click.argument("photographs", nargs=-1, required=True, type=PATH)
 @click.option("-o", "--out", required=True, type=PATH, help="The bank's folder.")
-@click.option("--size", default=256, show_default=True, type=click.IntRange(1), help="Scale to so many pixels a side.")
 @click.option(
-    "--scales", default="[[4,4],[8,5],[16,6]]", show_default=True, help="Side of the windows and their stride, pixels."
+    "--size",
+    default=256,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Side of the scaled photographs, pixels.",
 )
 @click.option(
-    "--share", default=0.2, show_default=True, help="A class owns the windows of which it has so much, or more."
+    "--scales", default="[[4,4],[8,5],[16,6]]", show_default=True, help="Patch size and stride of the windows, pixels."
 )
-@click.option("--masker", help="Says the classes: segmenter, '{masker: unet, weights: FOLDER}', …")
-@click.option("--labels", type=PATH, help="A folder of label maps, one for each photograph; 0 is no class.")
-@click.option("--limit", type=click.IntRange(1), help="Take the first so many photographs only.")
-@click.option("--fresh", is_flag=True, help="Replace a bank that is there.")
+@click.option(
+    "--share",
+    default=0.2,
+    show_default=True,
+    help="Share of a window's pixels with which it belongs to a class.",
+)
+@click.option("--masker", help="Masker whose planes are the classes: segmenter, '{masker: unet, weights: FOLDER}', …")
+@click.option("--labels", type=PATH, help="Folder of label maps, one for each photograph; 0 is no class.")
+@click.option("--limit", type=click.IntRange(1), help="Use only this many photographs, the first ones.")
+@click.option("--fresh", is_flag=True, help="Replace an existing bank.")
 def build_command(
     photographs: tuple[Path, ...],
     out: Path,
@@ -41,39 +50,39 @@ def build_command(
 ) -> None:
     """Build a bank of PHOTOGRAPHS, files and folders of them.
 
-    Without --masker and --labels every window is background. The same command again finds the bank there and does
-    nothing; a bank of other photographs or settings is refused.
+    Without --masker and --labels every window is background. If the bank exists already, the command does nothing; a
+    bank of other photographs or settings is refused.
     """
     from ganzoo import GanzooError
-    from ganzoo_art2real.building import Settings, build, read_scales
-    from ganzoo_art2real.segmenting import ByMasker
-    from ganzoo_art2real.showing import summary
+    from ganzoo_art2real.bank_builder import Settings, build_bank, read_scales
+    from ganzoo_art2real.pixel_classes import MaskerClasses
+    from ganzoo_art2real.summary import describe_bank
 
     if masker and labels:
-        raise GanzooError("--masker and --labels both say the classes; give one of them")
-    made = build(
+        raise GanzooError("--masker and --labels both define the classes; use one of them")
+    built = build_bank(
         photographs,
         out,
         Settings(size=size, scales=read_scales(scales), share=share),
-        segmenting=ByMasker(masker) if masker else None,
+        pixel_classes=MaskerClasses(masker) if masker else None,
         labels=labels,
         limit=limit,
         fresh=fresh,
     )
-    click.echo(summary(made))
+    click.echo(describe_bank(built))
 
 
 @bank.command("show")
 @click.argument("folder", metavar="BANK", type=PATH)
-@click.option("-o", "--out", type=PATH, help="A PNG to draw patches of each class into.")
+@click.option("-o", "--out", type=PATH, help="PNG file for the drawn patches.")
 def show_command(folder: Path, out: Path | None) -> None:
-    """Say what BANK holds, and draw patches of each class: a row a class and scale, in the order of the table."""
+    """Describe BANK and draw its patches: one row for each class and scale, in the order of the table."""
     from ganzoo.interfaces import write_image
     from ganzoo_art2real.bank import Bank
-    from ganzoo_art2real.showing import draw, summary
+    from ganzoo_art2real.summary import describe_bank, draw_patches
 
     opened = Bank.open(folder)
-    click.echo(summary(opened))
+    click.echo(describe_bank(opened))
     if out:
-        write_image(draw(opened), out)
-        click.echo(f"{out}: a row a class and scale, in the order above")
+        write_image(draw_patches(opened), out)
+        click.echo(f"{out}: one row for each class and scale, in the order above")

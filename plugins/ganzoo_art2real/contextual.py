@@ -1,4 +1,4 @@
-"""The contextual loss (Mechrez et al. 2018) as Art2Real has it (Tomei et al. 2019, eq. 4 to 6)."""
+"""The contextual loss of patches (Mechrez et al. 2018) in Art2Real's form (Tomei et al. 2019, eq. 4 to 6)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from torch.utils.checkpoint import checkpoint
 from ganzoo_art2real.precision import full_precision
 
 EPSILON = 1e-5
-"""Keeps the division by a row's least distance finite."""
+"""Added to a row's least distance before the division by it."""
 FLOOR = 1e-12
-"""The least norm of a centred patch."""
+"""Minimum norm of a centred patch."""
 
 
 def contextual_loss(patches: Tensor, bank: Tensor, mean: Tensor, *, bandwidth: float = 1.0, rows: int = 1024) -> Tensor:
     """Return −log(mean_i max_j A_ij), a scalar, for the patches of one image, class and scale.
 
     With μ the mean of the whole bank, d_ij = 1 − cos(k_i − μ, b_j − μ), at least 0; d̃_ij = d_ij / (min_l d_il + 1e-5);
-    A_ij = softmax_j((1 − d̃_ij) / h). The greatest entry of a row belongs to its least distance, so that of each row
-    only −logsumexp_j((d̃_min − d̃_ij) / h) is kept. The gradient goes into ``patches`` alone, also through the row's
-    minimum; nothing of the size of the whole affinity is kept for it: it is made again, row by row, on the way back.
+    A_ij = softmax_j((1 − d̃_ij) / h). A row's largest entry belongs to its least distance, so only
+    −logsumexp_j((d̃_min − d̃_ij) / h) is stored for each row. The gradient flows into ``patches`` only, also through the
+    row's minimum. The affinity is never stored as a whole: backward computes it again, some rows at a time.
 
     Args:
-        patches: (N, d), of the generated image, in [−1, 1].
-        bank: (M, d), the retrieved patches, the union over all of ``patches``; without gradient.
-        mean: (d,), of the whole bank.
+        patches: (N, d), patches of the generated image, in [−1, 1].
+        bank: (M, d), the retrieved patches, the union over all of ``patches``; it gets no gradient.
+        mean: (d,), the mean of the whole bank.
         bandwidth: h.
-        rows: of the affinity that exist at a time.
+        rows: rows of the affinity in memory at a time.
 
     Computed in float32 (in float64 if the patches are): in bf16 small distances become 0, and dividing by their
     minimum explodes.
@@ -45,9 +45,9 @@ def contextual_loss(patches: Tensor, bank: Tensor, mean: Tensor, *, bandwidth: f
 
 
 def _best(centred: Tensor, targets: Tensor, bandwidth: float) -> Tensor:
-    """Return log(max_j A_ij) of some rows, (n,)."""
+    """Return log(max_j A_ij) for some rows, (n,)."""
     directions = centred / centred.norm(dim=1, keepdim=True).clamp(min=FLOOR)
-    with full_precision(centred.device):  # here as well: on the way back this runs again, by itself
+    with full_precision(centred.device):  # here too: backward runs this function again, outside the block above
         distances = (1 - directions @ targets.T).clamp(min=0)
     relative = distances / (distances.amin(1, keepdim=True) + EPSILON)
     return -((relative.amin(1, keepdim=True) - relative) / bandwidth).logsumexp(1)

@@ -1,4 +1,4 @@
-"""Art2Real: CycleGAN whose photographs are pulled, patch by patch, towards real ones of the same class."""
+"""The method ``art2real``: CycleGAN plus a loss that pulls each generated patch towards real ones of its class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganzoo import GanzooError
 from ganzoo.interfaces import Adversarial, MethodWrapper, Reader, Step
 from ganzoo_art2real.loss import Contextual, Count, Scales
-from ganzoo_art2real.retrieval import Way
+from ganzoo_art2real.retrieval import SearchKind
 from ganzoo_cyclegan.method import CycleGAN, Weight
 
 Refresh = dict[Literal["after", "every"], Count]
@@ -27,22 +27,22 @@ SNAPSHOT, TAKEN = "snapshot.", "taken"
 class Art2Real(MethodWrapper):
     """Paintings (A) to photographs (B) by memory banks (Tomei et al., CVPR 2019, eq. 7): CycleGAN + λ · L_CXMS(fake_B).
 
-    The loss is ``contextual``; which class a place of fake_B belongs to says the masker in the role ``labels``: of the
-    painting at first, later of what the generator makes of it, by a copy of the generator that is renewed now and then,
-    so that the classes hold still in between. Without the masker everything is background.
+    The loss is ``contextual``. The masker in the role ``labels`` gives the class of each pixel of fake_B: at first from
+    the painting, later from the image that a snapshot of the generator makes of it. The snapshot is renewed every few
+    epochs, so the classes do not change in between. Without the masker every pixel is background.
 
     Args:
-        bank: the folder that ``ganzoo bank build`` made.
+        bank: folder of the bank, from ``ganzoo bank build``.
         contextual: λ; 0 leaves the term out, and the method is CycleGAN.
-        scales: as the loss's: ``first``, ``all`` (the paper's three), or [[patch, stride], …].
-        neighbours: as the loss's.
-        search: as the loss's.
-        refresh: the epoch ``after`` which classes come from generated images, and ``every`` how many epochs the copy
-            is renewed; null: always from the paintings, as in the released code.
+        scales: as for the loss: ``first``, ``all`` (the paper's three), or [[patch, stride], …].
+        neighbours: as for the loss.
+        search: as for the loss.
+        refresh: ``after`` this epoch classes come from generated images, and ``every`` so many epochs the snapshot is
+            renewed; null: always from the paintings, as in the released code.
         gan: the adversarial loss.
         cycle: λ of the cycle terms.
         identity: in units of that (the released code: 0.5).
-        pool: earlier images that a discriminator may be shown.
+        pool: size of the image pool of each discriminator.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("labels", "discriminator", "composite")
@@ -54,7 +54,7 @@ class Art2Real(MethodWrapper):
         contextual: Weight = 0.1,
         scales: Scales = "first",
         neighbours: Count = 5,
-        search: Way = "auto",
+        search: SearchKind = "auto",
         refresh: Refresh | None = REFRESH,
         gan: Adversarial = "lsgan",
         cycle: Weight = 10.0,
@@ -71,12 +71,12 @@ class Art2Real(MethodWrapper):
         self.loss: Contextual | None = None
         self.snapshot: nn.Module | None = None
         self.taken = 0
-        """The epoch for which the snapshot was taken."""
+        """The epoch of the snapshot."""
         losses = {"generator": self.generator_losses}
         self.phases = [replace(phase, losses=losses.get(phase.name, phase.losses)) for phase in self.phases]
 
     def prepare(self, reader: Reader) -> None:
-        """Open the bank, which translating does not need."""
+        """Open the bank; translating does not need it. Raises GanzooError for a bank that does not fit."""
         if self.weight:
             try:
                 self.loss = Contextual(**self.options)
@@ -95,22 +95,22 @@ class Art2Real(MethodWrapper):
         return losses
 
     def labels(self, step: Step) -> Tensor | None:
-        """Return the classes of fake_B's places, (B, K, H, W), or None without a masker."""
+        """Return the classes of fake_B's pixels, (B, K, H, W), or None without a masker."""
         if "labels" not in self.masks:
             return None
-        wanted = self.snapshot_epoch(step.epoch)
-        if not wanted:
+        epoch = self.snapshot_epoch(step.epoch)
+        if not epoch:
             return self.masks.labels(step, "real_A")
-        if self.taken != wanted or self.snapshot is None:
+        if self.taken != epoch or self.snapshot is None:
             self.snapshot = deepcopy(self.networks["G_AB"]).eval().requires_grad_(False)
-            self.taken = wanted
-        seen = step.inputs()
+            self.taken = epoch
+        other = step.inputs()
         with torch.no_grad():
-            seen["fake_B"] = self.masks.composite(seen, "real_A", self.snapshot(step["real_A"]))
-        return self.masks.labels(seen, "fake_B")
+            other["fake_B"] = self.masks.composite(other, "real_A", self.snapshot(step["real_A"]))
+        return self.masks.labels(other, "fake_B")
 
     def snapshot_epoch(self, epoch: int) -> int:
-        """Return the epoch whose generator makes the classes in an epoch, counted from 0; 0: the paintings do.
+        """Return the epoch of the snapshot that an epoch (from 0) takes its classes from; 0: from the paintings.
 
         >>> method = Art2Real.__new__(Art2Real)
         >>> method.refresh = {"after": 40, "every": 20}
@@ -123,19 +123,19 @@ class Art2Real(MethodWrapper):
         return after + (epoch - after) // every * every
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the pools, and the generator's copy with its epoch."""
-        kept = super().state_dict()
+        """Return the pools, and the snapshot with its epoch."""
+        state = super().state_dict()
         if self.snapshot is not None:
-            kept |= {SNAPSHOT + name: tensor for name, tensor in self.snapshot.state_dict().items()}
-            kept[TAKEN] = torch.tensor(self.taken)
-        return kept
+            state |= {SNAPSHOT + name: tensor for name, tensor in self.snapshot.state_dict().items()}
+            state[TAKEN] = torch.tensor(self.taken)
+        return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what ``state_dict`` gave."""
-        ours = {name for name in state if name == TAKEN or name.startswith(SNAPSHOT)}
-        super().load_state_dict({name: one for name, one in state.items() if name not in ours})
+        """Restore the pools and the snapshot."""
+        own = {name for name in state if name == TAKEN or name.startswith(SNAPSHOT)}
+        super().load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
         if TAKEN in state:
             self.taken = int(state[TAKEN])
             self.snapshot = deepcopy(self.networks["G_AB"]).eval().requires_grad_(False)
-            weights = {name: one for name, one in state.items() if name.startswith(SNAPSHOT)}
-            self.snapshot.load_state_dict({name.removeprefix(SNAPSHOT): one for name, one in weights.items()})
+            weights = {name: tensor for name, tensor in state.items() if name.startswith(SNAPSHOT)}
+            self.snapshot.load_state_dict({name.removeprefix(SNAPSHOT): tensor for name, tensor in weights.items()})

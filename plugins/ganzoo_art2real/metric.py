@@ -1,4 +1,4 @@
-"""The metric ``contextual``: how far generated patches are from real ones of their class."""
+"""The metric ``contextual``: the contextual loss between generated patches and real ones of their class."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from torch import Tensor
 
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_art2real.loss import Contextual, Count, Scales
-from ganzoo_art2real.retrieval import Way
+from ganzoo_art2real.retrieval import SearchKind
 
 
 class ContextualDistance(Metric):
-    """The loss ``contextual`` of each translated image (Tomei et al. 2019, eq. 4 to 7), mean over images.
+    """The loss ``contextual`` of each translated image (Tomei et al. 2019, eq. 4 to 7), a mean over images.
 
-    With a bank of photographs that the training did not see it says whether generated patches are nearer to real ones,
-    whatever the method; it is what Art2Real lowers. Classes are those of the source image, by the masker in the role
-    ``labels``; without one everything is background.
+    It measures, for any method, how near generated patches are to real ones; use a bank of photographs that are not in
+    the training data. Art2Real minimizes it. Classes are those of the source image, by the masker in the role
+    ``labels``; without one every pixel is background.
 
     Args:
-        bank: the folder that ``ganzoo bank build`` made.
-        scales: as the loss's.
-        neighbours: as the loss's.
-        share: as the loss's.
-        bandwidth: as the loss's.
-        search: as the loss's.
+        bank: folder of the bank, from ``ganzoo bank build``.
+        scales: as for the loss.
+        neighbours: as for the loss.
+        share: as for the loss.
+        bandwidth: as for the loss.
+        search: as for the loss.
     """
 
     directions: tuple[Direction, ...] = ("AB",)
@@ -40,7 +40,7 @@ class ContextualDistance(Metric):
         neighbours: Count = 5,
         share: Annotated[float, Field(gt=0, le=1)] = 0.5,
         bandwidth: Annotated[float, Field(gt=0)] = 1.0,
-        search: Way = "auto",
+        search: SearchKind = "auto",
     ) -> None:
         self.loss = Contextual(
             bank=bank, scales=scales, neighbours=neighbours, share=share, bandwidth=bandwidth, search=search
@@ -48,13 +48,13 @@ class ContextualDistance(Metric):
         self.sources = self.loss.sources
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep where classes come from. Raises GanzooError for a bank of other classes or another scale."""
+        """Store the maskers. Raises GanzooError for a bank of other classes or another scale."""
         self.masks = method.masks
-        self.loss.fit(self.masks, reader.images.size)
+        self.loss.require_fit(self.masks, reader.images.size)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each image's distance, (B,)."""
+        """Return the loss of each image, (B,)."""
         labels = self.masks.labels(step, f"real_{direction[0]}")
-        each = step[f"fake_{direction[1]}"].float().split(1)
-        classes = [None] * len(each) if labels is None else labels.split(1)
-        return {"contextual": torch.stack([self.loss(*one) for one in zip(each, classes, strict=True)])}
+        images = step[f"fake_{direction[1]}"].float().split(1)
+        classes = [None] * len(images) if labels is None else labels.split(1)
+        return {"contextual": torch.stack([self.loss(*pair) for pair in zip(images, classes, strict=True)])}

@@ -1,4 +1,4 @@
-"""Products of matrices in float32, whatever the run allows elsewhere."""
+"""Compute matrix products in full float32, also in runs with lower precision; search and loss use it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import torch
 
 BACKENDS: list[Any] = [
-    one
-    for one in (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None))
-    if hasattr(one, "fp32_precision")
+    backend
+    for backend in (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None))
+    if hasattr(backend, "fp32_precision")
 ]
-"""Whose products have a precision of their own; none before torch 2.9."""
+"""Backends whose matrix products have their own precision setting; none before torch 2.9."""
 
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Keep autocast, TF32 and bfloat16 out of the products of float32 for the time of a block."""
+    """Disable autocast, TF32 and bfloat16 for matrix products of float32 within a block."""
     with torch.autocast(device.type, enabled=False):
         if not BACKENDS:
             allowed = torch.get_float32_matmul_precision()
@@ -28,11 +28,11 @@ def full_precision(device: torch.device) -> Iterator[None]:
             finally:
                 torch.set_float32_matmul_precision(allowed)
             return
-        before = [one.fp32_precision for one in BACKENDS]
+        before = [backend.fp32_precision for backend in BACKENDS]
         try:
-            for one in BACKENDS:
-                one.fp32_precision = "ieee"
+            for backend in BACKENDS:
+                backend.fp32_precision = "ieee"
             yield
         finally:
-            for one, value in zip(BACKENDS, before, strict=True):
-                one.fp32_precision = value
+            for backend, value in zip(BACKENDS, before, strict=True):
+                backend.fp32_precision = value

@@ -1,6 +1,6 @@
-"""The authors' checkpoints: ``ganzoo import`` makes runs of them.
+"""The command ``ganzoo import``, which converts the authors' checkpoints to runs.
 
-Uses the packages ganzoo_cyclegan, ganzoo_mask_cyclegan, ganzoo_munit and ganzoo_baselines, whose networks they fill.
+Uses the package ganzoo_mask_cyclegan, and the networks of ganzoo_cyclegan, ganzoo_munit and ganzoo_baselines.
 """
 
 from __future__ import annotations

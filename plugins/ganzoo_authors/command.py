@@ -1,4 +1,4 @@
-"""ganzoo import."""
+"""The command ``ganzoo import``."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ PATH = click.Path(path_type=Path)
     "layout",
     required=True,
     type=click.Choice(["cyclegan", "pix2pix", "cut", "art2real", "mask_cgan", "munit", "unit"]),
-    help="Whose files they are.",
+    help="The code that wrote the files.",
 )
 @click.option("-o", "--out", required=True, type=PATH, help="The run's folder.")
 def import_command(files: tuple[Path, ...], layout: str, out: Path) -> None:
-    """Make a run of checkpoints that the authors of a method, or their users, trained with the authors' code.
+    """Convert checkpoints of the authors' code to a run.
 
     FILES are latest_net_G_A.pth and the like, for munit and unit gen_….pt, for mask_cgan the run's folder. Widths,
-    blocks and options are read off their shapes. Only tensors are read: nothing in a file is executed.
+    blocks and options are inferred from the tensors' shapes. Only tensors are read: no code in a file is executed.
     """
-    from ganzoo_authors.making import make_run
+    from ganzoo_authors.import_run import import_run
 
-    slots, maskers = make_run(files, layout, out)  # type: ignore[arg-type]
+    slots, maskers = import_run(files, layout, out)  # type: ignore[arg-type]
     width = max(5, *map(len, slots))
-    for slot, found in sorted(slots.items()):
-        ways = f"{found.entering} → {found.leaving} channels" if found.leaving else f"{found.entering} channels"
-        about = ", ".join([ways, *(f"{name} {value}" for name, value in found.options.items())])
-        click.echo(f"{slot:{width}} {f'{found.kind} {found.name}'.strip()}: {about}")
+    for slot, network in sorted(slots.items()):
+        channels = " → ".join(str(count) for count in (network.in_channels, network.out_channels) if count)
+        options = "".join(f", {name} {value}" for name, value in network.options.items())
+        click.echo(f"{slot:{width}} {f'{network.kind} {network.name}'.strip()}: {channels} channels{options}")
     for role, masker in maskers.items():
         options = "".join(f", {name} {value}" for name, value in masker.items() if name != "masker")
         click.echo(f"{role:{width}} masker {masker['masker']}{options}")

@@ -1,4 +1,4 @@
-"""Which network a state dict is of, and with which options: told by its keys and shapes."""
+"""Recognize the network of a state dict and its options, from keys and shapes."""
 
 from __future__ import annotations
 
@@ -7,38 +7,43 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ganzoo_authors.reading import State
+from ganzoo_authors.state_dicts import State
 
 
 @dataclass(frozen=True)
-class Found:
-    """A network of ganzoo, its options, and its weights under ganzoo's names.
+class ImportedNetwork:
+    """A network of ganzoo: component, options, and weights under ganzoo's names.
 
     Args:
-        kind: ``generator`` or ``discriminator``; empty for what a method builds itself.
-        name: the component's.
-        options: of it.
-        state: its weights.
-        entering: channels.
-        leaving: channels; 0 for discriminators.
+        kind: ``generator`` or ``discriminator``; empty for a network that a method builds itself.
+        name: name of the component.
+        options: options of the component.
+        state: the weights.
+        in_channels: input channels.
+        out_channels: output channels; 0 for discriminators.
     """
 
     kind: str
     name: str
     options: dict[str, Any]
     state: State = field(repr=False)
-    entering: int
-    leaving: int = 0
+    in_channels: int
+    out_channels: int = 0
 
 
-def recognize(state: State) -> Found | None:
-    """Return what a state dict of the CycleGAN family is, or None."""
+def describe(network: ImportedNetwork | None) -> str:
+    """Return a network's kind and name for a message."""
+    return f"the {network.kind} {network.name}" if network else "an unknown network"
+
+
+def recognize(state: State) -> ImportedNetwork | None:
+    """Return the network of a state dict of the CycleGAN family, or None."""
     if "model.model.0.weight" in state:
         return _unet(state)
     if "net.0.weight" in state:
         norm = "batch" if "net.3.weight" in state else "instance"
         first = state["net.0.weight"]
-        return Found("discriminator", "pixel", {"width": len(first), "norm": norm}, state, first.shape[1])
+        return ImportedNetwork("discriminator", "pixel", {"width": len(first), "norm": norm}, state, first.shape[1])
     if "model.1.weight" in state and state["model.1.weight"].dim() == 4:
         return _resnet(state)
     if "model.0.weight" in state and state["model.0.weight"].dim() == 4:
@@ -46,7 +51,7 @@ def recognize(state: State) -> Found | None:
     return None
 
 
-def _resnet(state: State) -> Found:
+def _resnet(state: State) -> ImportedNetwork:
     first = state["model.1.weight"]
     blocks = sum(name.endswith(".conv_block.1.weight") for name in state)
     last = max(int(match[1]) for name in state if (match := re.match(r"model\.(\d+)\.weight", name)))
@@ -56,10 +61,10 @@ def _resnet(state: State) -> Found:
         options["norm"] = "batch" if "model.2.weight" in state else "instance"
         options["dropout"] = any(name.endswith("conv_block.6.weight") and one.dim() == 4 for name, one in state.items())
     name = "smooth_resnet" if smooth else "resnet"
-    return Found("generator", name, options, state, first.shape[1], len(state[f"model.{last}.weight"]))
+    return ImportedNetwork("generator", name, options, state, first.shape[1], len(state[f"model.{last}.weight"]))
 
 
-def _unet(state: State) -> Found:
+def _unet(state: State) -> ImportedNetwork:
     first, levels = state["model.model.0.weight"], 1
     name = "model.model.1"
     while f"{name}.model.1.weight" in state:
@@ -67,10 +72,10 @@ def _unet(state: State) -> Found:
         name += ".model.3"
     norm = "batch" if any(name.endswith(".running_mean") for name in state) else "instance"
     options = {"width": len(first), "levels": levels, "norm": norm}
-    return Found("generator", "unet", options, state, first.shape[1], state["model.model.3.weight"].shape[1])
+    return ImportedNetwork("generator", "unet", options, state, first.shape[1], state["model.model.3.weight"].shape[1])
 
 
-def _patch(state: State) -> Found:
+def _patch(state: State) -> ImportedNetwork:
     first = state["model.0.weight"]
     weights = [name for name, one in state.items() if name.endswith(".weight") and one.dim() == 4]
     convs = sorted(int(name.split(".")[1]) for name in weights)
@@ -78,11 +83,11 @@ def _patch(state: State) -> Found:
     smooth = convs[1] == 3
     if not smooth:
         options["norm"] = "batch" if "model.3.weight" in state else "instance"
-    return Found("discriminator", "smooth_patch" if smooth else "patch", options, state, first.shape[1])
+    return ImportedNetwork("discriminator", "smooth_patch" if smooth else "patch", options, state, first.shape[1])
 
 
-def munit(state: State) -> Found | None:
-    """Return what the state dict of one domain of MUNIT or UNIT is, or None."""
+def munit(state: State) -> ImportedNetwork | None:
+    """Return the autoencoder of a state dict of one domain of MUNIT or UNIT, or None."""
     styled = "enc_style.model.0.conv.weight" in state
     start = "enc_content" if styled else "enc"
     if f"{start}.model.0.conv.weight" not in state:
@@ -93,13 +98,13 @@ def munit(state: State) -> Found | None:
     options: dict[str, Any] = {"width": len(first), "downs": downs, "blocks": blocks}
     if styled:
         options |= {"style": len(state["enc_style.model.6.weight"]), "hidden": len(state["mlp.model.0.fc.weight"])}
-    renamed = {_ours(name, downs, blocks, styled): one for name, one in state.items()}
-    leaving = len(state[f"dec.model.{2 * downs + 1}.conv.weight"])
-    return Found("generator", "munit" if styled else "unit", options, renamed, first.shape[1], leaving)
+    renamed = {_rename(name, downs, blocks, styled): tensor for name, tensor in state.items()}
+    out_channels = len(state[f"dec.model.{2 * downs + 1}.conv.weight"])
+    return ImportedNetwork("generator", "munit" if styled else "unit", options, renamed, first.shape[1], out_channels)
 
 
-def munit_discriminator(state: State) -> Found | None:
-    """Return what the state dict of one discriminator of MUNIT or UNIT is, or None."""
+def munit_discriminator(state: State) -> ImportedNetwork | None:
+    """Return the discriminator of a state dict of one domain of MUNIT or UNIT, or None."""
     if "cnns.0.0.conv.weight" not in state:
         return None
     first = state["cnns.0.0.conv.weight"]
@@ -110,32 +115,33 @@ def munit_discriminator(state: State) -> Found | None:
     }
     renamed = {re.sub(r"^cnns\.", "discriminators.", name): one for name, one in renamed.items()}
     options = {"width": len(first), "layers": layers, "scales": scales}
-    return Found("discriminator", "multiscale", options, renamed, first.shape[1])
+    return ImportedNetwork("discriminator", "multiscale", options, renamed, first.shape[1])
 
 
 HALVES = {"0": "first", "1": "second"}
+"""Number of a convolution in the authors' residual blocks → its name in ganzoo's."""
 
 
-def _ours(name: str, downs: int, blocks: int, styled: bool) -> str:
+def _rename(name: str, downs: int, blocks: int, styled: bool) -> str:
     """Return ganzoo's name of a tensor of MUNIT or UNIT."""
     start, content = ("enc_content", "content") if styled else ("enc", "encoder")
     block, up, shift = ("blocks", "up", 0) if styled else ("decoder", "decoder", blocks)
     inner, last = downs + 1, 2 * downs + 1
     rules: list[tuple[str, Callable[[re.Match[str]], str]]] = [
         (rf"{start}\.model\.{inner}\.model\.(\d+)\.model\.([01])\.conv",
-         lambda found: f"{content}.{inner + int(found[1])}.{HALVES[found[2]]}.1"),
-        (rf"{start}\.model\.(\d+)\.conv", lambda found: f"{content}.{found[1]}.1"),
-        (r"enc_style\.model\.(\d+)\.conv", lambda found: f"look.{found[1]}.1"),
-        (r"enc_style\.model\.(\d+)", lambda found: f"look.{found[1]}"),
-        (r"mlp\.model\.(\d+)\.fc", lambda found: f"perceptron.{2 * int(found[1])}"),
+         lambda match: f"{content}.{inner + int(match[1])}.{HALVES[match[2]]}.1"),
+        (rf"{start}\.model\.(\d+)\.conv", lambda match: f"{content}.{match[1]}.1"),
+        (r"enc_style\.model\.(\d+)\.conv", lambda match: f"look.{match[1]}.1"),
+        (r"enc_style\.model\.(\d+)", lambda match: f"look.{match[1]}"),
+        (r"mlp\.model\.(\d+)\.fc", lambda match: f"perceptron.{2 * int(match[1])}"),
         (r"dec\.model\.0\.model\.(\d+)\.model\.([01])\.conv",
-         lambda found: f"{block}.{found[1]}.{HALVES[found[2]]}.1"),
-        (rf"dec\.model\.{last}\.conv", lambda found: f"{up}.{shift + downs}.1"),
-        (r"dec\.model\.(\d+)\.conv", lambda found: f"{up}.{shift + int(found[1]) // 2 - 1}.1.1"),
-        (r"dec\.model\.(\d+)\.norm", lambda found: f"{up}.{shift + int(found[1]) // 2 - 1}.1.2"),
+         lambda match: f"{block}.{match[1]}.{HALVES[match[2]]}.1"),
+        (rf"dec\.model\.{last}\.conv", lambda match: f"{up}.{shift + downs}.1"),
+        (r"dec\.model\.(\d+)\.conv", lambda match: f"{up}.{shift + int(match[1]) // 2 - 1}.1.1"),
+        (r"dec\.model\.(\d+)\.norm", lambda match: f"{up}.{shift + int(match[1]) // 2 - 1}.1.2"),
     ]  # fmt: skip
     layer, _, what = name.rpartition(".")
-    for pattern, ours in rules:
-        if found := re.fullmatch(pattern, layer):
-            return f"{ours(found)}.{what}"
+    for pattern, renamed in rules:
+        if match := re.fullmatch(pattern, layer):
+            return f"{renamed(match)}.{what}"
     return name

@@ -1,6 +1,6 @@
-"""What the papers compare with: pix2pix, UNIT, DRIT++, CUT and FastCUT, Gatys.
+"""Baselines that the papers compare with: pix2pix, UNIT, DRIT++, CUT, FastCUT and Gatys, and their networks.
 
-Uses the packages ganzoo_cyclegan (networks, adversarial losses), ganzoo_munit (encoder, decoder), ganzoo_losses (VGG).
+Uses the packages ganzoo_cyclegan (networks), ganzoo_munit (encoder, decoder), ganzoo_losses (VGG).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CUT's networks: CycleGAN's, resampled through low-pass filters (Zhang 2019), so that shifts stay shifts."""
+"""CUT's generator ``smooth_resnet`` and discriminator ``smooth_patch``: anti-aliased resampling (Zhang 2019)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganzoo_cyclegan.resnet import ResidualBlock
 
 
 class BlurDown(nn.Module):
-    """Halve maps (B, C, H, W) through [1, 2, 1] ⊗ [1, 2, 1] / 16, reflected at the borders."""
+    """Blur maps (B, C, H, W) with [1, 2, 1] ⊗ [1, 2, 1] / 16, reflected at the borders, and halve their size."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps (B, C, ⌈H/2⌉, ⌈W/2⌉)."""
@@ -25,33 +25,33 @@ class BlurDown(nn.Module):
 
 
 class BlurUp(nn.Module):
-    """Double maps (B, C, H, W) through 4 · [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64, their border repeated."""
+    """Double the size of maps (B, C, H, W) with 4 · [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64, their border repeated."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps (B, C, 2H, 2W)."""
         channels = maps.shape[1]
         kernel = 4 * _kernel([1, 3, 3, 1], maps).expand(channels, 1, 4, 4)
-        wide = F.conv_transpose2d(F.pad(maps, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=channels)
-        return wide[..., 3:-3, 3:-3]
+        doubled = F.conv_transpose2d(F.pad(maps, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=channels)
+        return doubled[..., 3:-3, 3:-3]
 
 
 def _kernel(row: list[float], like: Tensor) -> Tensor:
     """Return the normalized outer product of a row with itself, (1, 1, n, n)."""
-    one = torch.tensor(row, dtype=like.dtype, device=like.device)
-    return (one[:, None] * one / one.sum() ** 2)[None, None]
+    weights = torch.tensor(row, dtype=like.dtype, device=like.device)
+    return (weights[:, None] * weights / weights.sum() ** 2)[None, None]
 
 
 class SmoothResNet(nn.Module):
-    """CycleGAN's ResNet with filtered resampling: convolutions of stride 1, then a blur that halves or doubles.
+    """CycleGAN's ResNet with anti-aliased resampling: ``BlurDown`` after, ``BlurUp`` before convolutions of stride 1.
 
-    With width 64, 9 blocks and three channels it has 11,378,179 parameters, as the other has (Park et al. 2020,
+    With width 64, 9 blocks and three channels it has 11,378,179 parameters, as many as CycleGAN's (Park et al. 2020,
     appendix C.1).
 
     Args:
-        in_channels: of the images that enter.
-        out_channels: of those that leave.
+        in_channels: channels of the input images.
+        out_channels: channels of the output images.
         width: channels at full size; four times as many in the blocks.
-        blocks: residual blocks.
+        blocks: number of residual blocks.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SmoothResNet(nn.Module):
         def normed(conv: nn.Module) -> list[nn.Module]:
             return [conv, InstanceNorm(), nn.ReLU()]
 
-        # One flat sequence: a layer's number is its number in the authors' checkpoints.
+        # One flat sequence: a layer has the same number in the authors' checkpoints.
         self.model = nn.Sequential(
             nn.ReflectionPad2d(3),
             *normed(nn.Conv2d(in_channels, width, 7)),
@@ -83,37 +83,37 @@ class SmoothResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Translate (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1]."""
-        return crop_to(self.model(pad_to_stride(images, 4, least=8)), images)
+        return crop_to(self.model(pad_to_stride(images, 4, min_size=8)), images)
 
     def features(self, images: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
-        """Return the outputs of layers, by their numbers in the sequence, (B, C, h, w) each.
+        """Return the outputs of layers, given by their numbers in the sequence, (B, C, h, w) each.
 
-        Raises GanzooError for a number that the sequence has not.
+        Raises GanzooError for a number that is not in the sequence.
         """
         if not layers or not 0 <= min(layers) <= max(layers) < len(self.model):
-            raise GanzooError(f"smooth_resnet: its layers are 0 … {len(self.model) - 1}, not {list(layers)}")
-        found, maps = {}, pad_to_stride(images, 4, least=8)
+            raise GanzooError(f"smooth_resnet has the layers 0 … {len(self.model) - 1}, not {list(layers)}")
+        outputs, maps = {}, pad_to_stride(images, 4, min_size=8)
         for number, layer in enumerate(self.model[: max(layers) + 1]):
             maps = layer(maps)
             if number in layers:
-                found[number] = maps
-        return [found[number] for number in layers]
+                outputs[number] = maps
+        return [outputs[number] for number in layers]
 
 
 class SmoothPatch(nn.Module):
-    """The PatchGAN discriminator with filtered resampling: 4×4 convolutions of stride 1, then a blur that halves.
+    """The PatchGAN discriminator with anti-aliased resampling: 4×4 convolutions of stride 1, then ``BlurDown``.
 
-    With three layers and width 64 it has 2,764,737 parameters at three channels.
+    With three layers, width 64 and three channels it has 2,764,737 parameters.
 
     Args:
-        in_channels: of the images.
-        width: channels of the first layer; they double at each layer up to eight times as many.
-        layers: halvings.
+        in_channels: channels of the images.
+        width: channels of the first layer; they double at each layer, up to eight times as many.
+        layers: number of halvings.
     """
 
     def __init__(self, in_channels: int, *, width: Width = 64, layers: Annotated[int, Field(ge=1, le=8)] = 3) -> None:
         super().__init__()
-        self.least = 4 * 2**layers
+        self.min_size = 4 * 2**layers
         widths = [width * min(2**layer, 8) for layer in range(layers + 1)]
         stack: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, padding=1), nn.LeakyReLU(0.2), BlurDown()]
         for layer in range(1, layers + 1):
@@ -126,17 +126,17 @@ class SmoothPatch(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (B, 1, h, w). Raises GanzooError for images that are too small."""
-        if min(images.shape[-2:]) < self.least:
+        if min(images.shape[-2:]) < self.min_size:
             raise GanzooError(
-                f"smooth_patch judges images from {self.least}×{self.least} pixels on with so many layers, not "
-                f"{images.shape[-2]}×{images.shape[-1]}: take fewer layers, or larger images"
+                f"smooth_patch with that many layers needs images of at least {self.min_size}×{self.min_size} pixels, "
+                f"not {images.shape[-2]}×{images.shape[-1]}: use fewer layers, or larger images"
             )
         logits: Tensor = self.model(images)
         return logits
 
 
 def init_xavier(network: nn.Module) -> None:
-    """Draw weights of convolutions and linear layers as Glorot and Bengio (2010), with a gain of 0.02; biases are 0."""
+    """Initialize convolutions and linear layers as Glorot and Bengio (2010), with a gain of 0.02; biases are 0."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_normal_(layer.weight, gain=0.02)

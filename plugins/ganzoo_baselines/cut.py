@@ -1,4 +1,4 @@
-"""CUT and FastCUT: translation held to its source by patches that have to recognize one another."""
+"""The methods ``cut`` and ``fastcut``: one-way translation with a contrastive loss between patches."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ganzoo.interfaces import (
     Adversarial,
     Direction,
     Method,
+    MethodWrapper,
     Optim,
     Output,
     Phase,
@@ -23,17 +24,17 @@ from ganzoo.interfaces import (
     generator_loss,
 )
 from ganzoo_baselines.antialiased import init_xavier
-from ganzoo_cyclegan.method import Weight, verdicts
+from ganzoo_cyclegan.method import Weight, discriminator_terms
 
 Layers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
 class Projections(nn.Module):
-    """For each of several layers two linear ones, which turn its features at a place into a vector of length 1.
+    """Project features of several layers to vectors of norm 1, each layer with a perceptron of two layers.
 
     Args:
-        channels: of each layer's maps.
-        size: of the vectors.
+        channels: channels of each layer's maps.
+        size: length of the vectors.
     """
 
     def __init__(self, channels: list[int], size: int) -> None:
@@ -43,31 +44,31 @@ class Projections(nn.Module):
         )
         init_xavier(self)
 
-    def forward(self, features: list[Tensor], places: list[Tensor]) -> list[Tensor]:
-        """Return (B, n, size) for maps (B, C, h, w) at places (n,), numbered by rows, for each layer."""
-        found = []
-        for head, maps, chosen in zip(self.heads, features, places, strict=True):
+    def forward(self, features: list[Tensor], positions: list[Tensor]) -> list[Tensor]:
+        """Return (B, n, size) for maps (B, C, h, w) at positions (n,), numbered by rows, for each layer."""
+        projected = []
+        for head, maps, chosen in zip(self.heads, features, positions, strict=True):
             vectors = head(maps.flatten(2)[:, :, chosen].transpose(1, 2))
-            found.append(F.normalize(vectors.float() if vectors.dtype != torch.float64 else vectors, dim=2))
-        return found
+            projected.append(F.normalize(vectors.float() if vectors.dtype != torch.float64 else vectors, dim=2))
+        return projected
 
 
 class CUT(Method):
-    """Unpaired translation one way, without a way back (Park et al., ECCV 2020, eq. 2 to 5).
+    """Unpaired one-way translation without a cycle (Park et al., ECCV 2020, eq. 2 to 5).
 
-    The generator minimizes adv(D_B(fake_B)) + λ · ½(NCE(real_A, fake_B) + NCE(real_B, idt_B)): at each of some places a
-    feature of the translation, a query, has to tell the source's feature at the same place, its key, from those at the
-    other places of the same image; features are those of the generator's own way down. The discriminator, before it,
-    ½(real + fake); no pool.
+    The generator minimizes adv(D_B(fake_B)) + λ · ½(NCE(real_A, fake_B) + NCE(real_B, idt_B)). NCE: at random
+    positions, the translation's feature (the query) has to match the source's feature at the same position (the key),
+    and not those at the image's other positions. Features come from the generator's encoder. The discriminator is
+    trained first and minimizes ½(real + fake); there is no image pool.
 
     Args:
         gan: the adversarial loss.
         nce: λ.
-        identity: whether the second NCE term is there; without it the first counts alone.
-        layers: of the generator's sequence, whose outputs are compared.
-        patches: places of each layer.
-        temperature: τ, by which similarities are divided.
-        size: of the vectors that are compared.
+        identity: include the second NCE term; without it the first has the whole weight.
+        layers: layers of the generator's sequence whose outputs are compared.
+        patches: number of positions of each layer.
+        temperature: τ, divides the similarities.
+        size: length of the compared vectors.
         flip: with probability ½ translate the mirrored image, and compare mirrored features (FastCUT).
     """
 
@@ -97,34 +98,32 @@ class CUT(Method):
         }
         self.optims = {"D": Optim(("D_B",)), "G": Optim(("G_AB",)), **({"F": Optim(("F",))} if nce else {})}
         self.phases = [
-            Phase("discriminator", ("D",), self.critic_losses, forward="detached"),
+            Phase("discriminator", ("D",), self.discriminator_losses, forward="detached"),
             Phase("generator", ("G", "F") if nce else ("G",), self.generator_losses),
         ]
         self.tensors = {"fake_B": Output("A", "B")} | ({"idt_B": Output("B", "B")} if self.identity else {})
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Build the projections, from the widths of the generator's layers."""
+        """Build the projections for the channels of the generator's layers."""
         if not self.nce:
             return {}
         features = self.networks["G_AB"].features(example["real_A"], self.layers)  # type: ignore[operator]
         return {"F": Projections([maps.shape[1] for maps in features], self.size)}
 
     def forward(self, step: Step) -> None:
-        """Translate A, and B to itself where that is compared; mirrored in some steps, for FastCUT."""
-        alike = step["real_A"].shape[1] == step["real_B"].shape[1]
-        if self.nce and not alike:
-            raise GanzooError(
-                "the domains differ in channels, and CUT looks at both with one network: take another method"
-            )
-        names = ["real_A", *(["real_B"] if alike and (self.identity or not step.training) else [])]
-        turned = self.turned(step)
-        seen = [step[name].flip(-1) if turned else step[name] for name in names]
-        made = forward_together(self.networks["G_AB"], seen)
-        for target, name, image in zip(("fake_B", "idt_B"), names, made, strict=False):
-            step[target] = self.masks.composite(step, name, image.flip(-1) if turned else image)
+        """Translate A to B, and B to itself where NCE compares it; FastCUT mirrors the images of some steps."""
+        same_channels = step["real_A"].shape[1] == step["real_B"].shape[1]
+        if self.nce and not same_channels:
+            raise GanzooError("the domains differ in channels, but CUT uses one network for both: use another method")
+        names = ["real_A", *(["real_B"] if same_channels and (self.identity or not step.training) else [])]
+        mirrored = self.is_mirrored(step)
+        inputs = [step[name].flip(-1) if mirrored else step[name] for name in names]
+        outputs = forward_together(self.networks["G_AB"], inputs)
+        for target, name, image in zip(("fake_B", "idt_B"), names, outputs, strict=False):
+            step[target] = self.masks.composite(step, name, image.flip(-1) if mirrored else image)
 
-    def turned(self, step: Step) -> bool:
-        """Return whether a step's images are translated mirrored."""
+    def is_mirrored(self, step: Step) -> bool:
+        """Return whether a step translates mirrored images."""
         return self.flip and step.training and bool(step.common_rng("flip").random() < 0.5)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
@@ -138,28 +137,28 @@ class CUT(Method):
         return losses
 
     def contrast(self, step: Step, query: str, key: str) -> Tensor:
-        """Return the NCE of a translation and its source: a mean over places, images and layers."""
+        """Return the NCE of a translation and its source, a mean over positions, images and layers."""
         generator, heads = self.networks["G_AB"], self.networks["F"]
         keys = generator.features(step[key], self.layers)  # type: ignore[operator]
-        if self.turned(step):
-            turned = generator.features(step[query].flip(-1), self.layers)  # type: ignore[operator]
-            queries = [maps.flip(-1) for maps in turned]
+        if self.is_mirrored(step):
+            mirrored = generator.features(step[query].flip(-1), self.layers)  # type: ignore[operator]
+            queries = [maps.flip(-1) for maps in mirrored]
         else:
             queries = generator.features(step[query], self.layers)  # type: ignore[operator]
-        places = [self.places(step, maps, layer) for layer, maps in zip(self.layers, keys, strict=True)]
-        pairs = zip(heads(queries, places), heads(keys, places), strict=True)
-        return torch.stack([patch_nce(one, other.detach(), self.temperature) for one, other in pairs]).mean()
+        positions = [self.positions(step, maps, layer) for layer, maps in zip(self.layers, keys, strict=True)]
+        pairs = zip(heads(queries, positions), heads(keys, positions), strict=True)
+        return torch.stack([patch_nce(ours, theirs.detach(), self.temperature) for ours, theirs in pairs]).mean()
 
-    def places(self, step: Step, maps: Tensor, layer: int) -> Tensor:
-        """Return the places of a layer that are compared, (n,), the same on every process."""
+    def positions(self, step: Step, maps: Tensor, layer: int) -> Tensor:
+        """Return the compared positions of a layer, (n,), the same on every process."""
         order = step.common_rng(f"places/{layer}").permutation(maps.shape[2] * maps.shape[3])
         return torch.from_numpy(order[: self.patches]).to(maps.device)
 
-    def critic_losses(self, step: Step) -> dict[str, Tensor]:
+    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the discriminator's loss."""
         real, fake = (self.masks.for_discriminator(step, name) for name in ("real_B", "fake_B"))
-        on_real, on_fake = verdicts(self.gan, self.networks["D_B"], real, fake)
-        return {"D": (on_real + on_fake) / 2}
+        real_term, fake_term = discriminator_terms(self.gan, self.networks["D_B"], real, fake)
+        return {"D": (real_term + fake_term) / 2}
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Translate images of A."""
@@ -167,17 +166,20 @@ class CUT(Method):
         return self.masks.composite(step, "real_A", self.networks["G_AB"](images))
 
 
-class FastCUT(CUT):
+class FastCUT(MethodWrapper):
     """CUT without the identity term, NCE × 10, and mirrored images (Park et al. 2020, section 4.1).
 
     Args:
-        gan: as CUT's.
-        nce: as CUT's.
-        layers: as CUT's.
-        patches: as CUT's.
-        temperature: as CUT's.
-        size: as CUT's.
+        gan: as for ``cut``.
+        nce: as for ``cut``.
+        layers: as for ``cut``.
+        patches: as for ``cut``.
+        temperature: as for ``cut``.
+        size: as for ``cut``.
     """
+
+    directions: ClassVar[tuple[Direction, ...]] = CUT.directions
+    accepts: ClassVar[tuple[str, ...]] = CUT.accepts
 
     def __init__(
         self,
@@ -189,19 +191,28 @@ class FastCUT(CUT):
         temperature: Annotated[float, Field(gt=0)] = 0.07,
         size: Annotated[int, Field(ge=1)] = 256,
     ) -> None:
-        alike = {"layers": layers, "patches": patches, "temperature": temperature, "size": size}
-        super().__init__(gan=gan, nce=nce, identity=False, flip=True, **alike)  # type: ignore[arg-type]
+        self.cut = CUT(
+            gan=gan,
+            nce=nce,
+            identity=False,
+            layers=layers,
+            patches=patches,
+            temperature=temperature,
+            size=size,
+            flip=True,
+        )
+        super().__init__(self.cut)
 
 
 def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """Return the mean of −log(exp(q·k₊/τ) / (exp(q·k₊/τ) + Σ exp(q·k₋/τ))), k₋ the keys at an image's other places.
+    """Return the mean of −log(exp(q·k₊/τ) / (exp(q·k₊/τ) + Σ exp(q·k₋/τ))); k₋ are the image's other keys.
 
     Args:
-        queries: (B, n, d), of length 1.
+        queries: (B, n, d), vectors of norm 1.
         keys: (B, n, d); the i-th belongs to the i-th query.
         temperature: τ.
     """
-    with torch.autocast(queries.device.type, enabled=False):  # near 1/τ a half's digits are too few
-        likeness = queries @ keys.transpose(1, 2) / temperature
-    right = torch.arange(likeness.shape[1], device=likeness.device).expand(len(likeness), -1)
-    return F.cross_entropy(likeness.flatten(0, 1), right.flatten())
+    with torch.autocast(queries.device.type, enabled=False):  # near 1/τ half precision has too few digits
+        similarity = queries @ keys.transpose(1, 2) / temperature
+    matching = torch.arange(similarity.shape[1], device=similarity.device).expand(len(similarity), -1)
+    return F.cross_entropy(similarity.flatten(0, 1), matching.flatten())

@@ -1,4 +1,4 @@
-"""DRIT++: one space of contents for both domains, and attributes that say how an image looks."""
+"""The method ``drit`` (DRIT++): translation with a content shared by both domains and attributes of each domain."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ from ganzoo.interfaces import (
 )
 from ganzoo_baselines.drit_network import AttributeEncoders, ContentDiscriminator, DRITGenerator
 from ganzoo_cyclegan.layers import crop_to
-from ganzoo_cyclegan.method import Weight, l1, verdicts
+from ganzoo_cyclegan.method import Weight, discriminator_terms, l1
 from ganzoo_munit.training import ADAM
 
 
 class DRIT(Method):
-    """Many translations by content and attributes (Lee et al., ECCV 2018, section 3; as released with DRIT++).
+    """Multimodal translation by content and attributes (Lee et al., ECCV 2018, section 3; as released with DRIT++).
 
-    An image's content c is for both domains to share, so that a discriminator cannot tell c_A from c_B; its attributes
-    a ~ N(μ, σ²) are its domain's. ``fake_B`` = G_B(c_A, z), z ~ N(0, I), ``fake_guided_B`` = G_B(c_A, a_B), ``idt_A`` =
-    G_A(c_A, a_A), and ``rec_A`` = G_A(c(fake_guided_B), a(fake_guided_A)), both exchanged twice. From A, and likewise
-    from B, the encoders and decoders minimize adv(D_B(fake_guided_B)) + λ_content·adv(D_content(c_A)) +
-    λ_image‖idt_A − real_A‖₁ + λ_cycle‖rec_A − real_A‖₁ + λ_kl(KL(a_A, N(0, I)) + mean(c_A²)). By a second step, whose
-    gradients are those of the same weights, contents' encoders and decoders minimize, with another draw z′,
-    adv(D_B2(G_B(c_A, z))) + adv(D_B2(G_B(c_A, z′))) + λ_latent‖μ(fake_B) − z‖₁ +
-    λ_seek / (|G_B(c_A, z) − G_B(c_A, z′)| / |z − z′| + 1e-5). In training noise N(0, I) is added to every content.
+    An image has a content c, whose space both domains share (a discriminator cannot tell c_A from c_B), and attributes
+    a ~ N(μ, σ²) of its domain. ``fake_B`` = G_B(c_A, z) with z ~ N(0, I); ``fake_guided_B`` = G_B(c_A, a_B);
+    ``idt_A`` = G_A(c_A, a_A); ``rec_A`` = G_A(c(fake_guided_B), a(fake_guided_A)), after two exchanges of attributes.
+    For A and in the same way for B, the encoders and decoders minimize adv(D_B(fake_guided_B)) +
+    λ_content·adv(D_content(c_A)) + λ_image‖idt_A − real_A‖₁ + λ_cycle‖rec_A − real_A‖₁ +
+    λ_kl(KL(a_A, N(0, I)) + mean(c_A²)). A second optimizer step, with gradients at the same weights, trains the content
+    encoders and decoders: with another draw z′ they minimize adv(D_B2(G_B(c_A, z))) + adv(D_B2(G_B(c_A, z′))) +
+    λ_latent‖μ(fake_B) − z‖₁ + λ_seek / (|G_B(c_A, z) − G_B(c_A, z′)| / |z − z′| + 1e-5). In training noise N(0, I) is
+    added to every content.
 
-    Images are taken in pairs: the first is translated, the second is what D_A2 and D_B2 know as real. The networks
-    that are not slots of a recipe, E (the attributes' encoders, as wide as G) and D_content, are the method's own.
+    Images come in pairs: the first is translated, the second is a real image for D_A2 and D_B2. The method builds two
+    networks itself: E, the attribute encoders, of G's width, and D_content. They are no slots of a recipe.
 
     Args:
         gan: the adversarial loss of the images.
-        image: λ of the images' reconstruction.
-        cycle: λ of the reconstruction through two exchanges.
-        kl: λ of the attributes' divergence and the contents' size.
-        latent: λ of the drawn attributes' recovery.
-        seek: λ of mode seeking; 0: there is no second draw.
-        content: λ of the contents' adversarial loss; 0: contents are not judged.
-        content_layers: convolutions of stride 2 by which contents are judged; three need images from 212×212 on.
-        every: only one of so many steps trains all, the others, before it, the contents' discriminator alone; 1 where
-            contents are not judged.
+        image: λ of the image reconstruction.
+        cycle: λ of the reconstruction after two exchanges.
+        kl: λ of the attributes' divergence and the contents' mean square.
+        latent: λ of the recovery of the random attributes.
+        seek: λ of mode seeking; 0: no second draw.
+        content: λ of the contents' adversarial loss; 0: no discriminator of contents.
+        content_layers: number of convolutions of stride 2 in D_content; three need images of at least 212×212 pixels.
+        every: one of so many steps trains all networks, the others only D_content; 1 without D_content.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("discriminator",)
@@ -78,22 +78,22 @@ class DRIT(Method):
         self.gan: Adversarial = gan
         self.weights = {"image": image, "cycle": cycle, "kl": kl, "latent": latent, "seek": seek, "content": content}
         self.content_layers = content_layers
-        critics = ("D_A", "D_B", "D_A2", "D_B2")
+        discriminators = ("D_A", "D_B", "D_A2", "D_B2")
         self.slots = {
             "G": Slot("generator", ("A",), "B", ("encode", "decode"), {"generator": "drit"}),
             "E": Slot(""),
             **{
                 name: Slot("discriminator", (name[2],), default={"discriminator": "multiscale", "slope": 0.01})
-                for name in critics
+                for name in discriminators
             },
         }
-        trained = {"D": critics, "G": ("G",), "E": ("E",)}
+        trained = {"D": discriminators, "G": ("G",), "E": ("E",)}
         self.optims = {name: Optim(slots, options=ADAM) for name, slots in trained.items()}
-        turn = every if content else 1
+        interval = every if content else 1
         self.phases = [
-            Phase("discriminator", ("D",), self.critic_losses, turn, "detached"),
-            Phase("generator", ("G", "E"), self.generator_losses, turn, defer_step=True),
-            Phase("random", ("G",), self.random_losses, turn),
+            Phase("discriminator", ("D",), self.discriminator_losses, interval, "detached"),
+            Phase("generator", ("G", "E"), self.generator_losses, interval, defer_step=True),
+            Phase("random", ("G",), self.random_losses, interval),
         ]
         if content:
             self.slots["D_content"] = Slot("discriminator", own=True)
@@ -109,32 +109,32 @@ class DRIT(Method):
         }
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Build the attributes' encoders, and the contents' discriminator from what G makes of an example."""
+        """Build the attribute encoders, and the discriminator of contents for the content of an example."""
         generator = self.generator
         channels = [example[f"real_{one}"].shape[1] for one in "AB"]
         encoders = AttributeEncoders(channels[0], channels[1], generator.width, generator.attributes)
         if not self.weights["content"]:
             return {"E": encoders}
         contents = generator.encode(example["real_A"], "A")
-        critic = ContentDiscriminator(contents.shape[1], self.content_layers)
-        critic(contents)  # which says when they are too small
-        return {"E": encoders, "D_content": critic}
+        discriminator = ContentDiscriminator(contents.shape[1], self.content_layers)
+        discriminator(contents)  # raises GanzooError for contents that are too small
+        return {"E": encoders, "D_content": discriminator}
 
     @property
     def generator(self) -> DRITGenerator:
         """Both domains' content encoders and decoders."""
         return self.networks["G"]  # type: ignore[return-value]
 
-    def looks(self, images: Tensor, domain: str) -> tuple[Tensor, Tensor]:
+    def encode_attributes(self, images: Tensor, domain: str) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of the attributes of a domain's images, (B, attributes) each."""
-        found: tuple[Tensor, Tensor] = self.networks["E"](images, domain)
-        return found
+        distribution: tuple[Tensor, Tensor] = self.networks["E"](images, domain)
+        return distribution
 
     def forward(self, step: Step) -> None:
-        """Encode, translate in drawn attributes and in those of the other domain's image, and exchange once more.
+        """Encode, translate with random attributes and with those of the other domain's image, and exchange again.
 
-        For the contents' discriminator, that is contents alone. In training what is left in the step is of the first
-        image of each pair; ``second_A`` is what a discriminator sees of the second.
+        For the discriminator of contents only contents are computed. In training the step then holds the first image of
+        each pair; ``second_A`` is what a discriminator sees of the second.
         """
         seconds = step.halve() if step.training else None
         for one in "AB":
@@ -147,12 +147,12 @@ class DRIT(Method):
                 step[f"second_{one}"] = self.masks.for_discriminator(seconds, f"real_{one}")
         fakes = self.fakes if step.training else ["fake"]
         for fake in fakes:
-            step[f"drawn_{fake}"] = self.drawn(step, fake).to(step["mean_real_A"])
+            step[f"drawn_{fake}"] = self.random_attributes(step, fake).to(step["mean_real_A"])
         for source, target in ("AB", "BA"):
-            content, same, looks = f"content_real_{source}", f"content_real_{target}", f"attributes_real_{target}"
-            guided = {f"fake_guided_{target}": (content, looks)}
+            content, attributes = f"content_real_{source}", f"attributes_real_{target}"
+            guided = {f"fake_guided_{target}": (content, attributes)}
             if self.wants("image", step):
-                guided[f"idt_{target}"] = (same, looks)
+                guided[f"idt_{target}"] = (f"content_real_{target}", attributes)
             self.put_decoded(step, target, guided)
             self.put_decoded(step, target, {f"{fake}_{target}": (content, f"drawn_{fake}") for fake in fakes})
         if self.wants("cycle", step):
@@ -164,109 +164,116 @@ class DRIT(Method):
                 self.put_decoded(step, source, {f"rec_{source}": exchanged})
 
     def wants(self, term: str, step: Step) -> bool:
-        """Return whether a step needs what a term reads; grids and metrics see all of it."""
+        """Return whether a step needs the tensors that a term reads; outside training it needs all."""
         return self.weights[term] > 0 or not step.training
 
     def put_content(self, step: Step, name: str, domain: str) -> None:
-        """Put the content of an image of the step into it, in training with noise."""
+        """Put the content of an image of the step into the step, in training with noise."""
         content = self.generator.encode(step[name], domain)
         if step.training:
             content = content + step.rng(f"noise/{name}").normal(*content.shape[1:]).to(content)
         step[f"content_{name}"] = content
 
     def put_attributes(self, step: Step, name: str, domain: str) -> None:
-        """Put the attributes of an image of the step into it: in training drawn about their mean, else that."""
-        mean, log_variance = self.looks(step[name], domain)
+        """Put the attributes of an image of the step into the step: in training a random sample, else the mean."""
+        mean, log_variance = self.encode_attributes(step[name], domain)
         step[f"mean_{name}"], step[f"log_variance_{name}"] = mean, log_variance
         if step.training:
             mean = mean + (log_variance / 2).exp() * step.rng(f"spread/{name}").normal(mean.shape[1]).to(mean)
         step[f"attributes_{name}"] = mean
 
-    def put_decoded(self, step: Step, domain: str, wanted: Mapping[str, tuple[str, str]]) -> None:
-        """Put images of a domain into the step, each by the names of its content and attributes, in one call."""
+    def put_decoded(self, step: Step, domain: str, outputs: Mapping[str, tuple[str, str]]) -> None:
+        """Put decoded images of a domain into the step, in one call: name → names of its content and attributes."""
         contents, attributes = (
-            torch.cat([step[name] for name in names]) for names in zip(*wanted.values(), strict=True)
+            torch.cat([step[name] for name in names]) for names in zip(*outputs.values(), strict=True)
         )
-        made = crop_to(self.generator.decode(contents, attributes, domain), step[f"real_{domain}"])
-        step.update(zip(wanted, made.chunk(len(wanted)), strict=True))
+        images = crop_to(self.generator.decode(contents, attributes, domain), step[f"real_{domain}"])
+        step.update(zip(outputs, images.chunk(len(outputs)), strict=True))
 
-    def drawn(self, step: Step, fake: str = "fake") -> Tensor:
-        """Return attributes of N(0, I) for each sample, (B, attributes), the same for both domains."""
+    def random_attributes(self, step: Step, fake: str = "fake") -> Tensor:
+        """Return random attributes N(0, I), (B, attributes), the same for both domains."""
         return step.rng(f"attributes/{fake}").normal(self.generator.attributes)
 
-    def critic_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss; a second one is shown each of the drawn translations beside the real."""
+    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
+        """Return each discriminator's loss; D_A2 and D_B2 see the translations with random attributes."""
         losses = {}
         for one in "AB":
             real, guided, *fakes = (
                 self.masks.for_discriminator(step, f"{kind}_{one}") for kind in ("real", "fake_guided", *self.fakes)
             )
-            losses[f"D_{one}"] = torch.stack(verdicts(self.gan, self.networks[f"D_{one}"], real, guided)).sum()
-            seen = [step[f"second_{one}"], *(fake.to(real.dtype) for fake in fakes)]
-            on_real, *on_fakes = forward_together(self.networks[f"D_{one}2"], seen)
-            terms = [term for on_fake in on_fakes for term in discriminator_loss(self.gan, on_real, on_fake)]
+            terms = [*discriminator_terms(self.gan, self.networks[f"D_{one}"], real, guided)]
+            losses[f"D_{one}"] = torch.stack(terms).sum()
+            inputs = [step[f"second_{one}"], *(fake.to(real.dtype) for fake in fakes)]
+            real_logits, *all_fake_logits = forward_together(self.networks[f"D_{one}2"], inputs)
+            terms = [
+                term
+                for fake_logits in all_fake_logits
+                for term in discriminator_loss(self.gan, real_logits, fake_logits)
+            ]
             losses[f"D_{one}2"] = torch.stack(terms).sum()
         return losses
 
     def content_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the loss of the contents' discriminator, to which A is 0 and B is 1."""
+        """Return the loss of the discriminator of contents; A is 0 and B is 1."""
         of_a, of_b = forward_together(self.networks["D_content"], [step["content_real_A"], step["content_real_B"]])
         return {"D": F.softplus(of_a.float()).mean() + F.softplus(-of_b.float()).mean()}
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the terms of the first step; a letter tells whose image it is."""
+        """Return the terms of the first optimizer step; the last letter is the image's domain."""
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, f"fake_guided_{target}"))
             losses[f"gan_{source}{target}"] = generator_loss(self.gan, logits)
             if self.weights["content"]:
-                verdict = self.networks["D_content"](step[f"content_real_{source}"]).float()
-                undecided = (F.softplus(verdict) - verdict / 2).mean()  # cross-entropy to ½
-                losses[f"content_{source}"] = self.weights["content"] * undecided
-            for term, made in (("image", "idt"), ("cycle", "rec")):
+                logits = self.networks["D_content"](step[f"content_real_{source}"]).float()
+                cross_entropy = (F.softplus(logits) - logits / 2).mean()  # with the target ½
+                losses[f"content_{source}"] = self.weights["content"] * cross_entropy
+            for term, kind in (("image", "idt"), ("cycle", "rec")):
                 if self.weights[term]:
-                    losses[f"{term}_{source}"] = self.weights[term] * l1(step, f"{made}_{source}", source)
+                    losses[f"{term}_{source}"] = self.weights[term] * l1(step, f"{kind}_{source}", source)
             if self.weights["kl"]:
                 mean, log_variance = step[f"mean_real_{source}"], step[f"log_variance_real_{source}"]
                 divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(1) / 2
-                size = step[f"content_real_{source}"].float().square()
+                squares = step[f"content_real_{source}"].float().square()
                 losses[f"kl_attributes_{source}"] = self.weights["kl"] * divergence.mean()
-                losses[f"kl_content_{source}"] = self.weights["kl"] * size.mean()
+                losses[f"kl_content_{source}"] = self.weights["kl"] * squares.mean()
         return losses
 
     def random_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the terms of the second step, of translations in drawn attributes."""
+        """Return the terms of the second optimizer step, for translations with random attributes."""
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             fakes = [step[f"{fake}_{target}"].float() for fake in self.fakes]
-            shown = [self.masks.for_discriminator(step, f"{fake}_{target}") for fake in self.fakes]
-            verdicts = forward_together(self.networks[f"D_{target}2"], shown)
-            losses[f"gan_{source}{target}"] = torch.stack([generator_loss(self.gan, one) for one in verdicts]).sum()
+            inputs = [self.masks.for_discriminator(step, f"{fake}_{target}") for fake in self.fakes]
+            terms = [
+                generator_loss(self.gan, logits) for logits in forward_together(self.networks[f"D_{target}2"], inputs)
+            ]
+            losses[f"gan_{source}{target}"] = torch.stack(terms).sum()
             if self.weights["latent"]:
-                found, _ = self.looks(step[f"fake_{target}"], target)
-                losses[f"latent_{target}"] = self.weights["latent"] * (found - step["drawn_fake"]).abs().mean()
+                recovered, _ = self.encode_attributes(step[f"fake_{target}"], target)
+                losses[f"latent_{target}"] = self.weights["latent"] * (recovered - step["drawn_fake"]).abs().mean()
             if self.weights["seek"]:
-                moved = (fakes[0] - fakes[1]).abs().mean((1, 2, 3))
-                apart = (step["drawn_fake"] - step["drawn_fake_again"]).abs().mean(1)
-                losses[f"seek_{target}"] = self.weights["seek"] * (1 / (moved / apart + 1e-5)).mean()
+                images = (fakes[0] - fakes[1]).abs().mean((1, 2, 3))
+                attributes = (step["drawn_fake"] - step["drawn_fake_again"]).abs().mean(1)
+                losses[f"seek_{target}"] = self.weights["seek"] * (1 / (images / attributes + 1e-5)).mean()
         return losses
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images in the attributes ``style`` of the step, (B, attributes), or in drawn ones."""
+        """Translate images with the attributes ``style`` (B, attributes) of the step, or else with random ones."""
         source, target = direction
         content = self.generator.encode(images, source)
         style = step.get("style")
-        attributes = self.drawn(step).to(images) if style is None else style
+        attributes = self.random_attributes(step).to(images) if style is None else style
         return crop_to(self.generator.decode(content, attributes, target), images)
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
         """Return the mean attributes of a domain's images, (B, attributes)."""
-        return self.looks(images, domain)[0]
+        return self.encode_attributes(images, domain)[0]
 
     def style_size(self, domain: str) -> int:
-        """Return how many attributes there are."""
+        """Return the number of attributes."""
         return self.generator.attributes
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return 1 − max(0, e − n)/(m + 1), as CycleGAN's, but with e counted from 0."""
+        """Return 1 − max(0, e − n)/(m + 1), as CycleGAN does, but with e counted from 0."""
         return linear_decay(done - 1, total, decay)

@@ -1,4 +1,4 @@
-"""DRIT's networks: what images of two domains show, how they look, both put together; whose contents are."""
+"""DRIT's networks: the generator ``drit``, the attribute encoders and the discriminator of contents."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ganzoo_munit.layers import Residual, conv
 
 STRIDE = 4
 SLOPE = 0.01
-"""Of the leaky ReLUs, but for the attribute encoder's."""
+"""Slope of the leaky ReLUs below 0, except in the attribute encoder."""
 
 
 class DRITGenerator(nn.Module):
-    """Encode images of two domains to contents that both share, and decode those with attributes (Lee et al. 2018).
+    """Encode images of two domains to a shared content space, and decode contents with attributes (Lee et al. 2018).
 
-    As released with DRIT++, the generator that concatenates. Each domain's encoder is a 7×7 convolution without norm,
-    two 3×3 ones of stride 2 and residual blocks with instance norm; a last block is one for both domains. So is a first
-    block of the decoders; then come, for each domain, residual blocks, two transposed convolutions with layer norm and
-    a 1×1 one, and the attributes enter beside the maps before the blocks and before each layer after them. With its
-    defaults and three channels it has 9,018,112 parameters in the encoders and 9,564,710 in the decoders.
+    The concatenating generator as released with DRIT++. Encoder of a domain: a 7×7 convolution without norm, two 3×3
+    ones of stride 2 and residual blocks with instance norm; both domains share the last block. Decoder: both domains
+    share the first block, then each has residual blocks, two transposed convolutions with layer norm and a 1×1 one.
+    The attributes are concatenated to the input of the blocks and of each layer after them. With the defaults and three
+    channels it has 9,018,112 parameters in the encoders and 9,564,710 in the decoders.
 
     Args:
-        in_channels: of A's images.
-        out_channels: of B's images.
+        in_channels: channels of A's images.
+        out_channels: channels of B's images.
         width: channels at full size; four times as many in the content.
-        blocks: residual blocks of each domain, in the encoder and in the decoder.
-        attributes: numbers that tell how an image looks.
+        blocks: number of residual blocks of each domain, in the encoder and in the decoder.
+        attributes: number of attributes of an image.
     """
 
     def __init__(
@@ -56,22 +56,22 @@ class DRITGenerator(nn.Module):
     def encode(self, images: Tensor, domain: str) -> Tensor:
         """Return the contents (B, 4·width, H/4, W/4) of a domain's images (B, C, H, W) in [−1, 1].
 
-        Heights and widths that are no multiple of 4 are padded; ``decode`` gives the padded size back.
+        Images whose sides are no multiples of 4 are padded; ``decode`` then returns the padded size.
         """
-        contents: Tensor = self.encoded(self.encoders[domain](pad_to_stride(images, STRIDE, least=4 * STRIDE)))
+        contents: Tensor = self.encoded(self.encoders[domain](pad_to_stride(images, STRIDE, min_size=4 * STRIDE)))
         return contents
 
     def decode(self, contents: Tensor, attributes: Tensor, domain: str) -> Tensor:
-        """Return a domain's images (B, C, H, W) in [−1, 1] that show contents and look as attributes (B, n) say."""
+        """Return a domain's images (B, C, H, W) in [−1, 1] with contents and attributes (B, n)."""
         maps: Tensor = self.decoded(contents)
-        told = attributes.to(maps.dtype)[:, :, None, None]
+        planes = attributes.to(maps.dtype)[:, :, None, None]
         for layer in self.decoders[domain].children():
-            maps = layer(torch.cat([maps, told.expand(-1, -1, *maps.shape[2:])], 1))
+            maps = layer(torch.cat([maps, planes.expand(-1, -1, *maps.shape[2:])], 1))
         return maps
 
 
 def encoder(channels: int, width: int, blocks: int) -> nn.Sequential:
-    """Return the part of a content encoder that is a domain's own."""
+    """Return the layers of a content encoder that the domains do not share."""
     return nn.Sequential(
         conv(channels, width, 7, slope=SLOPE),
         conv(width, 2 * width, 3, 2, norm="instance"),
@@ -81,51 +81,53 @@ def encoder(channels: int, width: int, blocks: int) -> nn.Sequential:
 
 
 def decoder(channels: int, inner: int, blocks: int, attributes: int) -> nn.Sequential:
-    """Return the layers of a domain's decoder, before each of which the attributes enter."""
-    entering = inner + attributes
-    layers: list[nn.Module] = [nn.Sequential(*(Residual(entering, "instance") for _ in range(blocks)))]
+    """Return the layers of a decoder that the domains do not share; each has the attributes in its input."""
+    in_channels = inner + attributes
+    layers: list[nn.Module] = [nn.Sequential(*(Residual(in_channels, "instance") for _ in range(blocks)))]
     for _ in range(2):
-        entering += attributes
-        leaving = entering // 2
-        up = nn.ConvTranspose2d(entering, leaving, 3, 2, 1, output_padding=1)
-        layers.append(nn.Sequential(up, nn.GroupNorm(1, leaving), nn.ReLU()))  # one group: over all channels
-        entering = leaving
-    return nn.Sequential(*layers, nn.Sequential(nn.Conv2d(entering + attributes, channels, 1), nn.Tanh()))
+        in_channels += attributes
+        out_channels = in_channels // 2
+        up = nn.ConvTranspose2d(in_channels, out_channels, 3, 2, 1, output_padding=1)
+        layers.append(nn.Sequential(up, nn.GroupNorm(1, out_channels), nn.ReLU()))  # one group: layer norm
+        in_channels = out_channels
+    return nn.Sequential(*layers, nn.Sequential(nn.Conv2d(in_channels + attributes, channels, 1), nn.Tanh()))
 
 
-class Halving(nn.Module):
-    """Two 3×3 convolutions, each after a leaky ReLU, and a 1×1 one past them, both then pooled to half the size."""
+class HalvingBlock(nn.Module):
+    """A pre-activation residual block that halves the size: two 3×3 convolutions, and a 1×1 one as the shortcut."""
 
-    def __init__(self, entering: int, leaving: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.convs = nn.Sequential(
-            nn.LeakyReLU(0.2), conv(entering, entering, 3, slope=0.2), conv(entering, leaving, 3, slope=None)
+            nn.LeakyReLU(0.2),
+            conv(in_channels, in_channels, 3, slope=0.2),
+            conv(in_channels, out_channels, 3, slope=None),
         )
-        self.short = nn.Conv2d(entering, leaving, 1)
+        self.short = nn.Conv2d(in_channels, out_channels, 1)
         self.pool = nn.AvgPool2d(2)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return (B, leaving, H/2, W/2) of maps (B, entering, H, W)."""
+        """Return (B, out_channels, H/2, W/2) for maps (B, in_channels, H, W)."""
         halved: Tensor = self.pool(self.convs(maps)) + self.short(self.pool(maps))
         return halved
 
 
 class AttributeEncoder(nn.Module):
-    """Tell how images of a domain look: a normal distribution of attributes (Lee et al. 2018, as released).
+    """Encode a domain's images to a normal distribution of attributes (Lee et al. 2018, as released).
 
-    A 4×4 convolution of stride 2, three blocks that halve, without norms, pooled to a vector, and two linear layers.
+    A 4×4 convolution of stride 2, three ``HalvingBlock``, no norms, global average pooling, and two linear layers.
 
     Args:
-        channels: of the images.
+        channels: channels of the images.
         width: channels of the first layer; two, three and four times as many in the blocks.
-        attributes: how many.
+        attributes: number of attributes.
     """
 
     def __init__(self, channels: int, width: int, attributes: int) -> None:
         super().__init__()
         self.look = nn.Sequential(
             conv(channels, width, 4, 2, slope=None),
-            *(Halving(level * width, (level + 1) * width) for level in (1, 2, 3)),
+            *(HalvingBlock(level * width, (level + 1) * width) for level in (1, 2, 3)),
             nn.LeakyReLU(0.2),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
@@ -136,20 +138,20 @@ class AttributeEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance, (B, attributes) each, of images (B, C, H, W) in [−1, 1], of any size."""
-        look = self.look(pad_to_stride(images, 2, least=16))
+        look = self.look(pad_to_stride(images, 2, min_size=16))
         mean, log_variance = self.mean(look), self.log_variance(look)
         precise = torch.promote_types(mean.dtype, torch.float32)
         return mean.to(precise), log_variance.to(precise)
 
 
 class AttributeEncoders(nn.Module):
-    """An ``AttributeEncoder`` of each domain; with width 64, 8 attributes and three channels 2,688,160 parameters.
+    """One ``AttributeEncoder`` a domain; 2,688,160 parameters with width 64, 8 attributes and three channels.
 
     Args:
-        in_channels: of A's images.
-        out_channels: of B's images.
-        width: as ``AttributeEncoder``'s.
-        attributes: likewise.
+        in_channels: channels of A's images.
+        out_channels: channels of B's images.
+        width: as for ``AttributeEncoder``.
+        attributes: as for ``AttributeEncoder``.
     """
 
     def __init__(self, in_channels: int, out_channels: int, width: int, attributes: int) -> None:
@@ -161,26 +163,26 @@ class AttributeEncoders(nn.Module):
 
     def forward(self, images: Tensor, domain: str) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of the attributes of a domain's images."""
-        found: tuple[Tensor, Tensor] = self.encoders[domain](images)
-        return found
+        distribution: tuple[Tensor, Tensor] = self.encoders[domain](images)
+        return distribution
 
 
 class ContentDiscriminator(nn.Module):
-    """Tell contents of A (0) from those of B (1) (Lee et al. 2018, section 3.1; as released, so without norms).
+    """Discriminate contents of A (0) from those of B (1) (Lee et al. 2018, section 3.1; as released, without norms).
 
-    7×7 convolutions of stride 2, padded by 1, a 4×4 one and a 1×1 one, leaky. Three of the first kind
-    leave one number of contents of 54×54 (images of 216×216); with 256 channels it then has 10,683,649 parameters.
+    7×7 convolutions of stride 2, padded by 1, then a 4×4 and a 1×1 convolution, with leaky ReLU. With three layers, a
+    content of 54×54 (from images of 216×216) gives one logit; with 256 channels there are then 10,683,649 parameters.
 
     Args:
-        channels: of the contents.
-        layers: convolutions of stride 2.
+        channels: channels of the contents.
+        layers: number of convolutions of stride 2.
     """
 
     def __init__(self, channels: int, layers: int) -> None:
         super().__init__()
-        self.least = 4
+        self.min_size = 4
         for _ in range(layers):
-            self.least = 2 * self.least + 3
+            self.min_size = 2 * self.min_size + 3
         downs = (
             layer
             for _ in range(layers)
@@ -193,10 +195,10 @@ class ContentDiscriminator(nn.Module):
     def forward(self, contents: Tensor) -> Tensor:
         """Return logits (B, 1, h, w) of contents (B, C, H, W). Raises GanzooError for contents that are too small."""
         height, width = contents.shape[-2:]
-        if min(height, width) < self.least:
+        if min(height, width) < self.min_size:
             raise GanzooError(
-                f"method.content_layers: contents of {height}×{width} are too small to tell whose they are with that "
-                f"many layers: these need images from {STRIDE * self.least}×{STRIDE * self.least} pixels on"
+                f"method.content_layers: contents of {height}×{width} are too small for that many layers, which need "
+                f"images of at least {STRIDE * self.min_size}×{STRIDE * self.min_size} pixels"
             )
         logits: Tensor = self.layers(contents)
         return logits

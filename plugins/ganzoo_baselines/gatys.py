@@ -1,4 +1,4 @@
-"""Gatys: an image painted like another, by optimizing its pixels. There is nothing to train."""
+"""The method ``gatys``: neural style transfer by optimizing an image's pixels; it trains nothing."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ganzoo_losses.vgg import VGG, Input, Pool, read_vgg, require_layers, source
 
 CONTENT = {"relu4_2": 1.0}
 STYLE = {f"relu{block}_1": 0.2 for block in range(1, 6)}
-LOOKED_AT = 16
-"""Paintings of a domain over which features are averaged, at the most."""
+MAX_AVERAGED = 16
+"""Maximum number of a domain's paintings over which features are averaged."""
 Positive = Annotated[int, Field(ge=1)]
 Layers = Annotated[dict[str, Weight], Field(min_length=1)]
 
 
 class Paintings(nn.Module):
-    """Images of a domain to draw styles from; they are kept with the run, as networks are.
+    """Images of a domain whose styles are drawn at random; saved with the run, as a network is.
 
     Args:
-        count: how many.
-        channels: theirs.
-        size: of their sides.
+        count: number of images.
+        channels: channels of the images.
+        size: side of the images, pixels.
     """
 
     images: Tensor
@@ -45,11 +45,11 @@ class Paintings(nn.Module):
 
 
 class Means(nn.Module):
-    """What the features of layers are divided by, kept with the run: a buffer (N,) for each layer.
+    """Divisors of the layers' features, saved with the run: a buffer (N,) for each layer.
 
     Args:
-        network: whose layers they are.
-        layers: which.
+        network: the network with these layers.
+        layers: names of the layers.
     """
 
     def __init__(self, network: VGG, layers: Iterable[str]) -> None:
@@ -59,29 +59,29 @@ class Means(nn.Module):
 
 
 class Gatys(Method):
-    """Neural style transfer (Gatys et al., CVPR 2016): VGG-19's features of an image, Gram matrices of a painting.
+    """Neural style transfer (Gatys et al., CVPR 2016): VGG-19 features of an image, Gram matrices of a painting.
 
-    For each image by itself, L-BFGS minimizes α·Σ w/2·Σ (F − P)² + β·Σ w·E, F and P the features of the result and
-    the image, E = 1/(4N²M²)·Σ (G − A)² with the Gram matrices of the result and the painting (eq. 1 to 7). A style is
-    a painting's Gram matrices: of a random training image of the target domain, or of any image that is given
-    (``ganzoo translate --style``). So that a run has its paintings at hand, it keeps some of them, evenly spaced.
+    For each image, L-BFGS minimizes α·Σ w/2·Σ (F − P)² + β·Σ w·E, with F and P the features of the result and the
+    image, E = 1/(4N²M²)·Σ (G − A)² and G, A the Gram matrices of the result and the painting (eq. 1 to 7). A style is a
+    painting's Gram matrices: of a random training image of the target domain, or of any image
+    (``ganzoo translate --style``). A run saves some of the paintings, evenly spaced, to translate without the data set.
 
     Args:
-        weights: a file with VGG-19's weights, safetensors or a torch state dict, named as torchvision does,
-            ``features.0.weight``, or by layer, ``conv1_1.weight``; without it torchvision's own are fetched, once.
-        input: what images the weights were trained on: ``torchvision``'s, or ``caffe``'s, those of the paper.
+        weights: a file with VGG-19's weights, safetensors or a torch state dict, with torchvision's names,
+            ``features.0.weight``, or by layer, ``conv1_1.weight``; by default torchvision's weights are downloaded.
+        input: normalization of the images for which the weights were trained: ``torchvision``, or ``caffe`` (paper).
         content: α.
-        style: β. The paper tells ratios α/β of 5e-4 to 5e-3; the terms of the code that its author released later come
-            to a β/α of about 1e5 at 256 pixels a side, and grow with their number (docs/gatys.md).
+        style: β. The paper reports ratios α/β of 5e-4 to 5e-3; the terms of the code that its author released later
+            correspond to a β/α of about 1e5 at 256 pixels a side, and grow with the number of pixels (docs/gatys.md).
         content_layers: layer → w.
         style_layers: layer → w.
-        pool: ``avg`` in the paper, in place of VGG's own ``max``.
+        pool: ``avg`` as in the paper, or VGG's own ``max``.
         normalize: divide each feature by its mean over some of the paintings. The paper scales its network so that
             each filter's mean activation is 1; α and β then mean the same with any weights.
-        start: from the image itself, or from noise.
-        steps: of L-BFGS.
-        paintings: of each target domain, from which styles are drawn.
-        direction: which way, or ``both``.
+        start: start from the image itself, or from noise.
+        steps: number of L-BFGS steps.
+        paintings: number of paintings of each target domain from which styles are drawn.
+        direction: the direction to translate, or ``both``.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("composite",)
@@ -103,7 +103,7 @@ class Gatys(Method):
         direction: Literal["AB", "BA", "both"] = "both",
     ) -> None:
         if not content and not style:
-            raise GanzooError("gatys: content and style are both 0: nothing would be optimized")
+            raise GanzooError("gatys: content and style are both 0: there is nothing to optimize")
         require_layers(19, [*content_layers, *style_layers])
         self.network = read_vgg(19, weights, input, pool=pool)
         self.weights, self.layers = (content, style), (content_layers, style_layers)
@@ -119,71 +119,72 @@ class Gatys(Method):
         self.tensors = {f"fake_{target}": Output(OTHER[target], target) for target in targets}
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Make room for the paintings. Raises GanzooError for domains that VGG does not see, or that differ."""
+        """Allocate the paintings. Raises GanzooError unless both domains have the same size and 1 or 3 channels."""
         shapes = [tuple(example[f"real_{domain}"].shape[1:]) for domain in "AB"]
         if shapes[0] != shapes[1] or shapes[0][0] not in (1, 3):
-            said = " and ".join(str(channels) for channels, _, _ in shapes)
-            raise GanzooError(f"gatys: images of both domains have 1 channel, or 3; these have {said}")
+            counts = " and ".join(str(channels) for channels, _, _ in shapes)
+            raise GanzooError(f"gatys: images of both domains must have 1 channel, or 3; these have {counts}")
         channels, size, _ = shapes[0]
-        made: dict[str, nn.Module] = {}
+        built: dict[str, nn.Module] = {}
         for name in self.slots:
-            made[name] = Means(self.network, self.used) if name == "means" else Paintings(self.count, channels, size)
-        return made
+            means = name == "means"
+            built[name] = Means(self.network, self.used) if means else Paintings(self.count, channels, size)
+        return built
 
     def prepare(self, reader: Reader) -> None:
-        """Take the paintings out of the training images. Raises GanzooError for label maps."""
+        """Copy the paintings from the training images. Raises GanzooError for label maps."""
         if reader.dataset.classes:
-            raise GanzooError("gatys: label maps have no style; take another method")
-        looked_at = []
+            raise GanzooError("gatys: label maps have no style; use another method")
+        averaged = []
         for _, domain in self.directions:
-            many = reader.dataset.count("train", domain)
-            rows = [Row(i, i, {domain: i * many // self.count}) for i in range(self.count)]
+            total = reader.dataset.count("train", domain)
+            rows = [Row(i, i, {domain: i * total // self.count}) for i in range(self.count)]
             planes = reader.evaluation_batch("train", rows).planes[f"real_{domain}"]
-            kept: Paintings = self.networks[f"paintings_{domain}"]  # type: ignore[assignment]
-            kept.images.copy_(torch.from_numpy(planes).permute(0, 3, 1, 2))
-            few = min(self.count, LOOKED_AT)
-            looked_at.append(kept(torch.arange(few) * self.count // few))
+            paintings: Paintings = self.networks[f"paintings_{domain}"]  # type: ignore[assignment]
+            paintings.images.copy_(torch.from_numpy(planes).permute(0, 3, 1, 2))
+            few = min(self.count, MAX_AVERAGED)
+            averaged.append(paintings(torch.arange(few) * self.count // few))
         if "means" in self.slots:
-            found = mean_activations(self.network, torch.cat(looked_at), self.used)
-            self.networks["means"].load_state_dict(found)
+            means = mean_activations(self.network, torch.cat(averaged), self.used)
+            self.networks["means"].load_state_dict(means)
 
     @property
     def used(self) -> list[str]:
-        """The layers that are looked at."""
+        """Names of all layers of content and style, sorted."""
         return sorted({layer for layers in self.layers for layer in layers})
 
     def objective(self, device: torch.device) -> Objective:
-        """Return what is minimized, on a device."""
+        """Return the objective, on a device."""
         means = dict(self.networks["means"].named_buffers()) if "means" in self.slots else {}
         return Objective(self.network.to(device), *self.weights, *self.layers, means)
 
     def forward(self, step: Step) -> None:
-        """Translate what the step has, each image in the style of a painting that is drawn for it."""
+        """Translate the step's images, each with the style of a random painting."""
         for direction in self.directions:
             source, target = direction
             step[f"fake_{target}"] = self.translate(step[f"real_{source}"], direction, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Paint images in the styles ``style`` of the step, (B, numbers), or of drawn paintings, one by one."""
+        """Translate images one by one with the styles ``style`` (B, numbers) of the step, or of random paintings."""
         source, target = direction
         name = f"real_{source}"
         step[name] = images
         styles = step.get("style")
         if styles is None:
             styles = self.draw_style(target, step.rng(f"style_{target}"))
-        begin = images
+        start = images
         if self.start == "noise":
-            begin = step.rng(f"noise_{direction}").uniform(*images.shape[1:], low=-1.0, high=1.0).to(images)
+            start = step.rng(f"noise_{direction}").uniform(*images.shape[1:], low=-1.0, high=1.0).to(images)
         objective = self.objective(images.device)
         with torch.autocast(images.device.type, enabled=False):
-            made = [
-                objective.minimize(begin[i : i + 1], images[i : i + 1], styles[i : i + 1], self.steps)
+            results = [
+                objective.minimize(start[i : i + 1], images[i : i + 1], styles[i : i + 1], self.steps)
                 for i in range(len(images))
             ]
-        return self.masks.composite(step, name, torch.cat(made).to(images))
+        return self.masks.composite(step, name, torch.cat(results).to(images))
 
     def style_size(self, domain: str) -> int:
-        """Return how many numbers tell a style: those of all Gram matrices."""
+        """Return the length of a style: the number of values of all its Gram matrices."""
         return self.objective(self.network.mean.device).style_size
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:

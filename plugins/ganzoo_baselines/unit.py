@@ -1,4 +1,4 @@
-"""UNIT: two autoencoders whose codes mean the same."""
+"""The method ``unit``: translation through a latent code that both domains share."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from ganzoo.interfaces import Adversarial, Direction, Method, Output, Phase, Rol
 from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_cyclegan.layers import crop_to
 from ganzoo_cyclegan.method import Count, Weight
-from ganzoo_munit.training import critic_losses, optims, slots
+from ganzoo_munit.training import discriminator_losses, optims, slots
 
 
 class UNIT(Method):
-    """Unpaired translation through a shared code (Liu et al., NeurIPS 2017; the released code's terms and weights).
+    """Unpaired translation through a shared code (Liu et al., NeurIPS 2017; terms and weights of the released code).
 
-    With codes h_A = E_A(real_A), and noise n ~ N(0, I) added wherever a code is decoded in training: fake_B =
-    G_B(h_A + n), idt_A = G_A(h_A + n), rec_A = G_A(E_B(fake_B) + n′). The generators minimize, from A and likewise from
-    B, adv(D_B(fake_B)) + λ_image‖idt_A − real_A‖₁ + λ_kl·mean(h_A²) + λ_cycle‖rec_A − real_A‖₁ +
-    λ_cycle_kl·mean(E_B(fake_B)²); the discriminators real + fake, before them.
+    Codes are h_A = E_A(real_A); in training noise n ~ N(0, I) is added to each code before it is decoded: fake_B =
+    G_B(h_A + n), idt_A = G_A(h_A + n), rec_A = G_A(E_B(fake_B) + n′). The generators minimize, for A and in the same
+    way for B, adv(D_B(fake_B)) + λ_image‖idt_A − real_A‖₁ + λ_kl·mean(h_A²) + λ_cycle‖rec_A − real_A‖₁ +
+    λ_cycle_kl·mean(E_B(fake_B)²). The discriminators are trained first and minimize real + fake.
 
     Args:
         gan: the adversarial loss.
-        image: λ of the images' reconstruction.
-        kl: λ of the codes' size.
+        image: λ of the image reconstruction.
+        kl: λ of the codes' mean square.
         cycle: λ of the reconstruction through the other domain.
-        cycle_kl: λ of the size of the translations' codes.
-        share: residual blocks on either side of the code, the encoders' last and the decoders' first, that are one for
-            both domains: 1 or more in the paper (section 3), 0 in the released code.
-        halve: steps after which the learning rate is halved, again and again; 0: it falls linearly, by ``train.decay``.
+        cycle_kl: λ of the mean square of the translations' codes.
+        share: number of residual blocks that both domains share, the encoders' last and the decoders' first: 1 or more
+            in the paper (section 3), 0 in the released code.
+        halve: halve the learning rate after every so many steps; 0: linear decay by ``train.decay``.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
@@ -54,7 +54,7 @@ class UNIT(Method):
         calls = ("encode", "decode", *(["share"] if share else []))
         self.slots, self.optims = slots("unit", calls), optims()
         self.phases = [
-            Phase("discriminator", ("D",), self.critic_losses, forward="detached"),
+            Phase("discriminator", ("D",), self.discriminator_losses, forward="detached"),
             Phase("generator", ("G",), self.generator_losses),
         ]
         self.tensors = {
@@ -64,38 +64,38 @@ class UNIT(Method):
         }
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Take the networks, and let them share what is to be shared."""
+        """Receive the networks, and let the generators share residual blocks."""
         super().bind(networks, masks)
         if self.share:
             self.generator("B").share(self.generator("A"), self.share)
 
     def forward(self, step: Step) -> None:
-        """Encode, decode in both domains, encode and decode what was translated."""
+        """Encode, decode in both domains, then encode and decode the translations."""
         for one in "AB":
             step[f"code_{one}"] = self.generator(one).encode(step[f"real_{one}"])
         for source, target in ("AB", "BA"):
-            codes = torch.cat([self.noised(step, f"code_{source}"), self.noised(step, f"code_{target}")])
+            codes = torch.cat([self.noisy_code(step, f"code_{source}"), self.noisy_code(step, f"code_{target}")])
             decoded = crop_to(self.generator(target).decode(codes), step[f"real_{target}"])
-            made, same = decoded.chunk(2)
-            step[f"fake_{target}"] = self.masks.composite(step, f"real_{source}", made)
-            step[f"idt_{target}"] = self.masks.composite(step, f"real_{target}", same)
+            translation, identity = decoded.chunk(2)
+            step[f"fake_{target}"] = self.masks.composite(step, f"real_{source}", translation)
+            step[f"idt_{target}"] = self.masks.composite(step, f"real_{target}", identity)
         for source, target in ("AB", "BA"):
             fake = f"fake_{target}"
             step[f"code_{fake}"] = self.generator(target).encode(step[fake])
-            back = self.generator(source).decode(self.noised(step, f"code_{fake}"))
-            step[f"rec_{source}"] = self.masks.composite(step, fake, crop_to(back, step[f"real_{source}"]))
+            decoded = self.generator(source).decode(self.noisy_code(step, f"code_{fake}"))
+            step[f"rec_{source}"] = self.masks.composite(step, fake, crop_to(decoded, step[f"real_{source}"]))
 
     def generator(self, domain: str) -> UNITGenerator:
         """Return a domain's autoencoder."""
         return self.networks[f"G_{domain}"]  # type: ignore[return-value]
 
-    def noised(self, step: Step, name: str) -> Tensor:
-        """Return a code of the step, with noise of its own in training."""
+    def noisy_code(self, step: Step, name: str) -> Tensor:
+        """Return a code of the step, in training with noise added."""
         codes = step[name]
         return codes + step.rng(f"noise/{name}").normal(*codes.shape[1:]).to(codes) if step.training else codes
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the generators' terms; a letter tells whose image or code it is."""
+        """Return the generators' terms; the last letter is the domain of the image or code."""
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, f"fake_{target}"))
@@ -112,18 +112,18 @@ class UNIT(Method):
                     losses[f"{name}_{source}"] = self.weights[name] * error.mean()
         return losses
 
-    def critic_losses(self, step: Step) -> dict[str, Tensor]:
+    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return each discriminator's loss."""
-        return critic_losses(self, self.gan, step)
+        return discriminator_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Translate images of one domain, without noise."""
         source, target = direction
         name = f"real_{source}"
         step[name] = images
-        made = self.generator(target).decode(self.generator(source).encode(images))
-        return self.masks.composite(step, name, crop_to(made, images))
+        translated = self.generator(target).decode(self.generator(source).encode(images))
+        return self.masks.composite(step, name, crop_to(translated, images))
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return ½ to the number of halvings, whatever the length of the run."""
+        """Return ½ to the power of the number of halvings so far; it does not depend on the run's length."""
         return halvings(step, self.halve) if self.halve else super().lr_factor(done, total, decay, step)

@@ -1,4 +1,4 @@
-"""UNIT's autoencoder of one domain, as released: MUNIT's content encoder and a decoder without styles."""
+"""The generator ``unit``: an autoencoder of one domain, with MUNIT's content encoder and a decoder without styles."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ganzoo_munit.layers import Residual, decoder_end, encoder_start, init_kaimi
 
 
 class UNITGenerator(nn.Module):
-    """Encode images of a domain to codes that both domains share, and decode such (Liu et al. 2017, as released).
+    """Encode images of a domain to the shared code, and decode codes to that domain (Liu et al. 2017, as released).
 
-    A 7×7 convolution, ``downs`` 4×4 ones of stride 2 and residual blocks, all with instance norm; residual blocks with
-    instance norm, ``downs`` times nearest ×2 and a 5×5 convolution with layer norm, a 7×7 one and tanh. With its
-    defaults and three channels it has 11,140,483 parameters.
+    Encoder: a 7×7 convolution, ``downs`` 4×4 convolutions of stride 2, residual blocks, all with instance norm.
+    Decoder: residual blocks with instance norm, ``downs`` × (nearest ×2, 5×5 convolution, layer norm), a 7×7
+    convolution, tanh. With the defaults and three channels it has 11,140,483 parameters.
 
     Args:
-        in_channels: of the domain's images.
-        out_channels: likewise; a domain is decoded to itself.
+        in_channels: channels of the domain's images.
+        out_channels: the same number; a domain is decoded to itself.
         width: channels at full size.
-        downs: convolutions of stride 2.
-        blocks: residual blocks, in the encoder and in the decoder.
+        downs: number of convolutions of stride 2.
+        blocks: number of residual blocks, in the encoder and in the decoder.
     """
 
     def __init__(
@@ -50,27 +50,29 @@ class UNITGenerator(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """Return codes (B, 4·width, H/4, W/4) of images (B, C, H, W) in [−1, 1], padded to the stride."""
-        codes: Tensor = self.encoder(pad_to_stride(images, self.stride, least=4 * self.stride))
+        codes: Tensor = self.encoder(pad_to_stride(images, self.stride, min_size=4 * self.stride))
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the images (B, C, H, W) in [−1, 1] of codes."""
+        """Return images (B, C, H, W) in [−1, 1] for codes."""
         images: Tensor = self.decoder(codes)
         return images
 
     def share(self, other: UNITGenerator, blocks: int) -> None:
-        """Take over another's last residual blocks of the encoder and first ones of the decoder, so many each.
+        """Use another's residual blocks as one's own: the last ``blocks`` of the encoder, the first of the decoder.
 
-        They are then one for both: what one is trained, the other is. Raises GanzooError where they do not fit.
+        Both autoencoders then hold the same modules and train them together.
+
+        Raises GanzooError where there are too few blocks, or their channels differ.
         """
         if blocks > min(self.blocks, other.blocks) or self.inner != other.inner:
             raise GanzooError(
-                f"method.share is {blocks}, and the generators have {other.blocks} and {self.blocks} residual blocks, "
-                f"of {other.inner} and {self.inner} channels: those that they share have to be there, and alike"
+                f"method.share is {blocks}, but the generators have {other.blocks} and {self.blocks} residual blocks, "
+                f"of {other.inner} and {self.inner} channels: shared blocks must exist in both and have equal channels"
             )
         for i in range(blocks):
             self.encoder[-1 - i], self.decoder[i] = other.encoder[-1 - i], other.decoder[i]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return images decoded from their codes, of the same size."""
+        """Return the reconstructions of images, of the same size."""
         return crop_to(self.decode(self.encode(images)), images)

@@ -1,4 +1,4 @@
-"""The row of tables that does nothing."""
+"""The method ``untranslated``: returns images unchanged, the baseline row of tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganzoo.interfaces import Direction, Method, Output, Step
 
 
 class Untranslated(Method):
-    """Leaves every image as it is: what tables call the originals. It trains nothing."""
+    """Return every image unchanged: the originals in tables. Trains nothing."""
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB", "BA")
 
@@ -20,9 +20,11 @@ class Untranslated(Method):
         self.tensors = {"fake_A": Output("B", "A"), "fake_B": Output("A", "B")}
 
     def forward(self, step: Step) -> None:
-        """Take the images of each domain as those of the other. Raises GanzooError where their channels differ."""
+        """Use the images of each domain as those of the other. Raises GanzooError if the domains' channels differ."""
         if step["real_A"].shape[1] != step["real_B"].shape[1]:
-            raise GanzooError("untranslated: the domains differ in channels: images of one are none of the other")
+            raise GanzooError(
+                "untranslated: the domains differ in channels, so an image of one cannot stand for one of the other"
+            )
         step["fake_B"], step["fake_A"] = step["real_A"], step["real_B"]
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:

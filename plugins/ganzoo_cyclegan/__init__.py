@@ -1,4 +1,4 @@
-"""CycleGAN (Zhu et al., ICCV 2017): its method, its networks, and the pieces that its kin share."""
+"""CycleGAN (Zhu et al., ICCV 2017): the method, its networks, and layers that related methods use."""
 
 from __future__ import annotations
 

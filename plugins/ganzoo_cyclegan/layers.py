@@ -1,6 +1,6 @@
-"""What the CycleGAN family's networks share: norm, padding and upsampling by name, and the initialization.
+"""Layers of the CycleGAN family's networks: norm, padding and upsampling by name, and weight initialization.
 
-The annotated names are the types of the networks' options, against which a recipe's values are checked.
+``Norm``, ``Padding``, ``Upsample`` and ``Width`` are types of the networks' options; recipes are checked against them.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _PADS: dict[str, type[nn.Module]] = {
 
 
 class InstanceNorm(nn.Module):
-    """Normalize each plane of each image (Ulyanov et al. 2016), without affine or running statistics.
+    """Normalize each plane of each image (Ulyanov et al. 2016), without affine parameters or running statistics.
 
-    (B, C, H, W) → the same shape and memory format; eps is 1e-5. A flat plane becomes 0, also one of 1×1.
+    (B, C, H, W) → the same shape and memory format; eps is 1e-5. A constant plane becomes 0, also one of 1×1.
     """
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (x − mean) / sqrt(variance + eps) of every plane (B, C, H, W)."""
-        # One group a channel is instance norm, and unlike nn.InstanceNorm2d it keeps channels_last. The
-        # functional wrapper would refuse one 1×1 image.
+        # Group norm with one group a channel is instance norm, and unlike nn.InstanceNorm2d it keeps channels_last.
+        # torch.nn.functional.group_norm would refuse one 1×1 image.
         return torch.group_norm(images, images.shape[1], None, None, 1e-5)
 
 
 def make_norm(norm: Norm, channels: int) -> nn.Module:
     """Return a norm for (B, channels, H, W).
 
-    ``batch`` has an affine and running statistics, ``none`` does nothing.
+    ``batch`` has affine parameters and running statistics, ``none`` does nothing.
     """
     if norm == "instance":
         return InstanceNorm()
@@ -53,27 +53,27 @@ def make_padding(padding: Padding, size: int) -> nn.Module:
 
 
 def padding_mode(padding: Padding) -> Literal["zeros", "reflect", "replicate"]:
-    """Return what a convolution that pads by itself calls it."""
+    """Return the ``padding_mode`` of a convolution for a padding."""
     return "zeros" if padding == "zero" else padding
 
 
-def resampled(upsample: Upsample, inner: int, outer: int, padding: Padding, *, bias: bool) -> nn.Module:
-    """Return a layer that doubles height and width without a transposed convolution, inner → outer channels.
+def upsampling(upsample: Upsample, in_channels: int, out_channels: int, padding: Padding, *, bias: bool) -> nn.Module:
+    """Return a layer that doubles height and width without a transposed convolution.
 
     ``resize`` is nearest ×2 and a 3×3 convolution (Odena et al. 2016), ``pixelshuffle`` a 3×3 convolution to
     four times the channels, rearranged (Shi et al. 2016).
     """
     if upsample == "resize":
-        conv = nn.Conv2d(inner, outer, 3, bias=bias)
+        conv = nn.Conv2d(in_channels, out_channels, 3, bias=bias)
         return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), make_padding(padding, 1), conv)
-    conv = nn.Conv2d(inner, 4 * outer, 3, bias=bias)
+    conv = nn.Conv2d(in_channels, 4 * out_channels, 3, bias=bias)
     return nn.Sequential(make_padding(padding, 1), conv, nn.PixelShuffle(2))
 
 
 def init_weights(network: nn.Module) -> None:
-    """Draw weights as CycleGAN does (Zhu et al. 2017, appendix): N(0, 0.02) for convolutions, bias 0.
+    """Initialize weights as CycleGAN does (Zhu et al. 2017, appendix): N(0, 0.02) for convolutions, bias 0.
 
-    A norm's scale, where there is one, is drawn from N(1, 0.02). Draws from torch's global generator.
+    The scale of a batch norm is drawn from N(1, 0.02). Uses torch's global random generator.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -86,18 +86,18 @@ def init_weights(network: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def pad_to_stride(images: Tensor, stride: int, least: int = 1) -> Tensor:
-    """Pad (B, C, H, W) below and at the right: H and W become multiples of the stride, ``least`` or more.
+def pad_to_stride(images: Tensor, stride: int, min_size: int = 1) -> Tensor:
+    """Pad (B, C, H, W) at the bottom and right, so that H and W are multiples of the stride, at least ``min_size``.
 
-    The image is reflected where it is large enough for that, else its border is repeated. Crop with
-    ``crop_to(result, images)``. An image that fits is returned as it is.
+    Padding is by reflection where the image is large enough, else the border is repeated. Crop the result with
+    ``crop_to(result, images)``. An image that fits already is returned unchanged.
     """
     for side in (-1, -2):
         size = images.shape[side]
         if not isinstance(size, int):  # traced for any size
-            images = images.index_select(side, _padded_places(size, stride, least, images.device))
+            images = images.index_select(side, _padded_positions(size, stride, min_size, images.device))
             continue
-        extra = -(-max(size, least) // stride) * stride - size
+        extra = -(-max(size, min_size) // stride) * stride - size
         if extra:
             pads = (0, extra, 0, 0) if side == -1 else (0, 0, 0, extra)
             images = F.pad(images, pads, mode="reflect" if extra < size else "replicate")
@@ -105,7 +105,7 @@ def pad_to_stride(images: Tensor, stride: int, least: int = 1) -> Tensor:
 
 
 def crop_to(images: Tensor, like: Tensor) -> Tensor:
-    """Return the top left part of ``images`` (B, C, H', W') that is as high and wide as ``like``."""
+    """Return the top left part of ``images`` (B, C, H', W') with the height and width of ``like``."""
     height, width = like.shape[-2:]
     if isinstance(height, int) and isinstance(width, int):
         return images[..., :height, :width]
@@ -114,14 +114,14 @@ def crop_to(images: Tensor, like: Tensor) -> Tensor:
     return images
 
 
-def _padded_places(size: int, stride: int, least: int, device: torch.device) -> Tensor:
-    """Return which place of a side is seen at each place of the padded side, for a size that a trace leaves open.
+def _padded_positions(size: int, stride: int, min_size: int, device: torch.device) -> Tensor:
+    """Return the source position of each position of a padded side, where a trace leaves ``size`` open.
 
-    All that follows is traced for a multiple of the stride whatever the size, and asks nothing of it.
+    After this padding the trace knows that the size is a multiple of the stride, and needs no other condition.
     """
-    strides = ((torch.scalar_tensor(size, dtype=torch.int64).clamp(min=least) + stride - 1) // stride).item()
-    torch._check(strides >= -(-least // stride))
-    places = torch.arange(strides * stride, device=device)
-    mirrored = 2 * (size - 1) - places
+    strides = ((torch.scalar_tensor(size, dtype=torch.int64).clamp(min=min_size) + stride - 1) // stride).item()
+    torch._check(strides >= -(-min_size // stride))
+    positions = torch.arange(strides * stride, device=device)
+    mirrored = 2 * (size - 1) - positions
     beyond = torch.where(mirrored[-1:] >= 0, mirrored, size - 1)
-    return torch.where(places < size, places, beyond)
+    return torch.where(positions < size, positions, beyond)

@@ -1,8 +1,9 @@
-"""CycleGAN: two generators, two discriminators, and the demand that there and back again changes nothing."""
+"""The method ``cyclegan``: unpaired translation with two generators, two discriminators and cycle consistency."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -32,25 +33,56 @@ Term = Literal["gan_AB", "gan_BA", "cycle_A", "cycle_B", "identity_A", "identity
 TERMS: tuple[Term, ...] = ("gan_AB", "gan_BA", "cycle_A", "cycle_B", "identity_A", "identity_B")
 
 
+@dataclass(frozen=True)
+class Extensions:
+    """The places where a method that builds on CycleGAN computes something else; None: as CycleGAN does.
+
+    >>> def black(step: Step, name: str) -> Tensor:
+    ...     return -torch.ones_like(step[name])
+    >>> CycleGAN(Extensions(discriminator_input=black), pool=0).discriminator_input(
+    ...     Step({"real_A": torch.zeros(1, 3, 1, 1)}), "real_A"
+    ... ).flatten().tolist()
+    [-1.0, -1.0, -1.0]
+
+    Args:
+        generate: step, direction, names of images in the step → the images that the direction's generator makes of
+            them, (B, C, H, W) in [−1, 1] each.
+        discriminator_input: step, name of an image in it → what a discriminator sees of the image, (B, C, H, W).
+        pooled_fakes: step, domain → the generated images that the domain's discriminator sees in its own phase,
+            (B, C, H, W).
+        cycle_error: step, domain → the difference of the domain's images and their reconstructions, a scalar.
+    """
+
+    generate: Callable[[Step, Direction, list[str]], list[Tensor]] | None = None
+    discriminator_input: Callable[[Step, str], Tensor] | None = None
+    pooled_fakes: Callable[[Step, str], Tensor] | None = None
+    cycle_error: Callable[[Step, str], Tensor] | None = None
+
+
+NO_EXTENSIONS = Extensions()
+
+
 class CycleGAN(Method):
     """Unpaired translation with cycle consistency (Zhu et al. 2017, eq. 1 to 3, section 5.2 for the identity term).
 
     The generators minimize adv(D_B(fake_B)) + adv(D_A(fake_A)) + λ_A‖rec_A − real_A‖₁ + λ_B‖rec_B − real_B‖₁ +
-    λ_idt(λ_A‖G_BA(real_A) − real_A‖₁ + λ_B‖G_AB(real_B) − real_B‖₁); each discriminator ½(real + fake), the fake drawn
-    from a pool of earlier ones. With ``wgan-gp`` it is the whole sum and the gradient penalty.
+    λ_idt(λ_A‖G_BA(real_A) − real_A‖₁ + λ_B‖G_AB(real_B) − real_B‖₁). Each discriminator minimizes ½(real + fake), with
+    fakes from an image pool; with ``wgan-gp`` it is real + fake + the gradient penalty.
 
     Args:
+        extensions: what a derived method computes in its own way.
         gan: the adversarial loss.
         cycle: λ, for both domains or ``{A: …, B: …}``.
-        identity: λ_idt, in units of λ; 0 leaves the identity passes out.
-        pool: earlier images that a discriminator may be shown instead of the newest; 0 for none.
-        without: terms to leave out, for ablations; a discriminator whose term is out is not made.
+        identity: λ_idt, in units of λ; 0 skips the identity passes.
+        pool: size of the image pool of each discriminator; 0: no pool.
+        without: terms to leave out, for ablations; a discriminator whose term is left out is not built.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
 
     def __init__(
         self,
+        extensions: Extensions = NO_EXTENSIONS,
         *,
         gan: Adversarial = "lsgan",
         cycle: Weight | dict[Literal["A", "B"], Weight] = 10.0,
@@ -58,6 +90,7 @@ class CycleGAN(Method):
         pool: Count = 50,
         without: tuple[Term, ...] = (),
     ) -> None:
+        self.extensions = extensions
         self.gan = gan
         self.cycle = dict(cycle) if isinstance(cycle, dict) else {"A": cycle, "B": cycle}
         if set(self.cycle) != {"A", "B"}:
@@ -65,20 +98,11 @@ class CycleGAN(Method):
         self.identity = identity
         self.terms = [term for term in TERMS if term not in without and self._weight(term)]
         if not self.terms:
-            raise GanzooError("every term is left out: nothing is to be learnt")
+            raise GanzooError("every term is left out: there is nothing to train")
         self.discriminator_domains = [
             domain for domain, term in (("A", "gan_BA"), ("B", "gan_AB")) if term in self.terms
         ]
         self.pools = {domain: ImagePool(pool) for domain in self.discriminator_domains}
-        # Its kin put their own in these four places.
-        self.generate: Callable[[Step, Direction, list[str]], list[Tensor]] = self.generate_from_images
-        """What the generator of a direction makes of images of the step."""
-        self.show: Callable[[Step, str], Tensor] = lambda step, name: self.masks.for_discriminator(step, name)
-        """What a discriminator sees of an image of the step."""
-        self.pooled: Callable[[Step, str], Tensor] = self.pooled_as_shown
-        """The fakes that a domain's discriminator is shown in its own phase."""
-        self.cycle_error: Callable[[Step, str], Tensor] = lambda step, domain: l1(step, f"rec_{domain}", domain)
-        """How far a domain's images are from their reconstructions, a scalar."""
         self.slots = {
             "G_AB": Slot("generator", ("A",), "B", default={"generator": "resnet"}),
             "G_BA": Slot("generator", ("B",), "A", default={"generator": "resnet"}),
@@ -106,34 +130,60 @@ class CycleGAN(Method):
         return weight * self.identity if kind == "identity" else weight
 
     def forward(self, step: Step) -> None:
-        """Translate, map to itself and reconstruct; grids and metrics see all of it, training what it needs.
+        """Compute translations, identity images and reconstructions.
 
-        Passes through one network share a batch.
+        In training only those that a loss term needs; for grids and metrics all. A network's passes share one batch.
+
+        Raises GanzooError for an identity term between domains that differ in channels.
         """
-        wanted = {name for name, output in self.tensors.items() if output.for_losses or not step.training}
+        needed = {name for name, output in self.tensors.items() if output.for_losses or not step.training}
         if step["real_A"].shape[1] != step["real_B"].shape[1]:
             if any(self.tensors[name].for_losses for name in ("idt_A", "idt_B")):
                 raise GanzooError(
-                    "method.identity: the domains differ in channels, so this term has no meaning: set it to 0"
+                    "method.identity: the domains differ in channels, so the identity term is undefined: set it to 0"
                 )
-            wanted -= {"idt_A", "idt_B"}
+            needed -= {"idt_A", "idt_B"}
         for direction in self.directions:
             source, target = direction[0], direction[1]
             real, same = f"real_{source}", f"real_{target}"
-            names = [real] + ([same] if f"idt_{target}" in wanted else [])
+            names = [real] + ([same] if f"idt_{target}" in needed else [])
             fake, *identity = self.generate(step, direction, names)
             step[f"fake_{target}"] = self.masks.composite(step, real, fake)
             for image in identity:
                 step[f"idt_{target}"] = self.masks.composite(step, same, image)
         for direction in self.directions:
             target, source = direction[0], direction[1]
-            if f"rec_{source}" in wanted:
-                (back,) = self.generate(step, direction, [f"fake_{target}"])
-                step[f"rec_{source}"] = self.masks.composite(step, f"fake_{target}", back)
+            if f"rec_{source}" in needed:
+                (reconstruction,) = self.generate(step, direction, [f"fake_{target}"])
+                step[f"rec_{source}"] = self.masks.composite(step, f"fake_{target}", reconstruction)
 
-    def generate_from_images(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
-        """Return what a generator makes of images of the step, in one call."""
+    def generate(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
+        """Return the images that a direction's generator makes of images of the step, in one call."""
+        if self.extensions.generate is not None:
+            return self.extensions.generate(step, direction, names)
         return forward_together(self.networks[f"G_{direction}"], [step[name] for name in names])
+
+    def discriminator_input(self, step: Step, name: str) -> Tensor:
+        """Return what a discriminator sees of an image of the step."""
+        if self.extensions.discriminator_input is not None:
+            return self.extensions.discriminator_input(step, name)
+        return self.masks.for_discriminator(step, name)
+
+    def pooled_fakes(self, step: Step, domain: str) -> Tensor:
+        """Return the fakes for a domain's discriminator, from a pool that stores them as the discriminator saw them."""
+        if self.extensions.pooled_fakes is not None:
+            return self.extensions.pooled_fakes(step, domain)
+        return self.query_pool(step, domain, self.discriminator_input(step, f"fake_{domain}"))
+
+    def query_pool(self, step: Step, domain: str, fakes: Tensor) -> Tensor:
+        """Return new or stored fakes (B, C, H, W) of a domain's pool for new ones."""
+        return self.pools[domain].query(fakes, step.positions, step.rng(f"pool_{domain}"))
+
+    def cycle_error(self, step: Step, domain: str) -> Tensor:
+        """Return the mean absolute difference of a domain's images and their reconstructions."""
+        if self.extensions.cycle_error is not None:
+            return self.extensions.cycle_error(step, domain)
+        return l1(step, f"rec_{domain}", domain)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generators' terms, each named as in ``without``."""
@@ -142,7 +192,7 @@ class CycleGAN(Method):
             kind, _, domain = term.partition("_")
             if kind == "gan":
                 target = domain[1]
-                logits = self.networks[f"D_{target}"](self.show(step, f"fake_{target}"))
+                logits = self.networks[f"D_{target}"](self.discriminator_input(step, f"fake_{target}"))
                 losses[term] = generator_loss(self.gan, logits)
             else:
                 error = self.cycle_error(step, domain) if kind == "cycle" else l1(step, f"idt_{domain}", domain)
@@ -151,60 +201,54 @@ class CycleGAN(Method):
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return each discriminator's loss on real images and on pooled fakes."""
-        shown = {
-            f"D_{domain}": (self.show(step, f"real_{domain}"), self.pooled(step, domain))
+        inputs = {
+            f"D_{domain}": (self.discriminator_input(step, f"real_{domain}"), self.pooled_fakes(step, domain))
             for domain in self.discriminator_domains
         }
-        return {name: self.critic_loss(step, name, real, fake) for name, (real, fake) in shown.items()}
+        return {name: self.loss_of_discriminator(step, name, real, fake) for name, (real, fake) in inputs.items()}
 
-    def critic_loss(self, step: Step, name: str, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the loss of the discriminator ``name`` on real images and on fakes."""
-        critic, fake = self.networks[name], fake.to(real.dtype)
-        on_real, on_fake = verdicts(self.gan, critic, real, fake)
+    def loss_of_discriminator(self, step: Step, name: str, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the loss of the discriminator ``name`` on real images and on fakes, (B, C, H, W) both."""
+        network, fake = self.networks[name], fake.to(real.dtype)
+        real_term, fake_term = discriminator_terms(self.gan, network, real, fake)
         if self.gan != "wgan-gp":
-            return (on_real + on_fake) / 2
+            return (real_term + fake_term) / 2
         mix = step.rng(f"mix_{name}").uniform()
-        with torch.autocast(real.device.type, enabled=False):  # a double backward wants its digits
-            return on_real + on_fake + gradient_penalty(critic, real, fake, mix)
-
-    def pooled_as_shown(self, step: Step, domain: str) -> Tensor:
-        """Return fakes from the pool, which holds them as they were shown."""
-        return self.query(step, domain, self.show(step, f"fake_{domain}"))
-
-    def query(self, step: Step, domain: str, fake: Tensor) -> Tensor:
-        """Exchange fakes with a domain's pool."""
-        return self.pools[domain].query(fake, step.positions, step.rng(f"pool_{domain}"))
+        with torch.autocast(real.device.type, enabled=False):  # the second backward needs float32
+            return real_term + fake_term + gradient_penalty(network, real, fake, mix)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Translate images of one domain with its generator."""
         name = f"real_{direction[0]}"
         step[name] = images
-        (made,) = self.generate(step, direction, [name])
-        return self.masks.composite(step, name, made)
+        (translated,) = self.generate(step, direction, [name])
+        return self.masks.composite(step, name, translated)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the pools."""
+        """Return the images of all pools."""
         return {
             f"{domain}.{key}": image for domain, pool in self.pools.items() for key, image in pool.state_dict().items()
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Fill the pools."""
+        """Restore the pools."""
         for domain, pool in self.pools.items():
-            mine = {key.partition(".")[2]: image for key, image in state.items() if key.startswith(f"{domain}.")}
-            pool.load_state_dict(mine)
+            prefix = f"{domain}."
+            pool.load_state_dict(
+                {key.removeprefix(prefix): image for key, image in state.items() if key.startswith(prefix)}
+            )
 
     def undo(self) -> None:
-        """Take the step's fakes out of the pools again."""
+        """Remove this step's fakes from the pools."""
         for pool in self.pools.values():
             pool.undo()
 
 
 def l1(step: Step, name: str, domain: str) -> Tensor:
-    """Return the mean absolute difference, in float32, of a tensor of the step and a domain's images."""
+    """Return the mean absolute difference of a tensor of the step and a domain's images, in float32."""
     return (step[name].float() - step[f"real_{domain}"]).abs().mean()
 
 
-def verdicts(gan: Adversarial, critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the real and the fake term of a discriminator's loss, both seen in one call."""
-    return discriminator_loss(gan, *forward_together(critic, [real, fake.to(real.dtype)]))
+def discriminator_terms(gan: Adversarial, network: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the real and the fake term of a discriminator's loss; both batches pass in one call."""
+    return discriminator_loss(gan, *forward_together(network, [real, fake.to(real.dtype)]))

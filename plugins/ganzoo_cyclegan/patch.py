@@ -1,4 +1,4 @@
-"""The PatchGAN discriminator (Isola et al. 2017, section 3.2.2; CycleGAN's appendix 7.2)."""
+"""The discriminator ``patch``: PatchGAN (Isola et al. 2017, section 3.2.2; CycleGAN's appendix 7.2)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ganzoo_cyclegan.layers import Norm, Padding, Width, init_weights, make_norm
 
 
 class Patch(nn.Module):
-    """Judge the patches of images (B, in_channels, H, W): a map of logits (B, 1, h, w), one for each patch.
+    """Discriminate the patches of images (B, in_channels, H, W): a map of logits (B, 1, h, w), one for each patch.
 
-    Each layer is a 4×4 convolution of stride 2; one more of stride 1 and the one that makes the logit follow.
-    Three layers see patches of 70×70 pixels and have 2,764,737 parameters with width 64 and 3 channels. Along
-    each side, h = ⌊H / 2**layers⌋ − 2; − 1 without the extra layer.
+    ``layers`` 4×4 convolutions of stride 2, one of stride 1, and one that computes the logit. With three layers a logit
+    sees 70×70 pixels; with width 64 and 3 channels there are then 2,764,737 parameters. h = ⌊H / 2**layers⌋ − 2, or
+    − 1 without the extra layer.
 
     Args:
-        in_channels: of the images, or of the images side by side.
-        width: channels of the first layer; they double at each layer up to eight times as many.
-        layers: convolutions of stride 2.
-        norm: between the first convolution and the last: ``instance``, ``batch`` or ``none``.
+        in_channels: channels of the images, or of several images side by side.
+        width: channels of the first layer; they double at each layer, up to eight times as many.
+        layers: number of convolutions of stride 2.
+        norm: after all convolutions but the first and the last: ``instance``, ``batch`` or ``none``.
         padding: at the borders of every map: ``zero``, as published, ``reflect`` or ``replicate``.
-        extra_layer: whether the one of stride 1 is there; Mask CycleGAN's small discriminator, of two layers and
-            136,385 parameters, has none.
-        average_logits: return the mean of the map, (B, 1, 1, 1), so that an image is judged as a whole.
+        extra_layer: include the convolution of stride 1; Mask CycleGAN's small discriminator (2 layers, 136,385
+            parameters) has none.
+        average_logits: return the mean of the map, (B, 1, 1, 1): one logit for the whole image.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Patch(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = layers
-        self.least = (3 if extra_layer else 2) * 2**layers
+        self.min_size = (3 if extra_layer else 2) * 2**layers
         self.average_logits = average_logits
         mode = padding_mode(padding)
         widths = [width * min(2**layer, 8) for layer in range(layers + extra_layer)]
@@ -60,12 +60,12 @@ class Patch(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (B, 1, h, w), or their mean. Raises GanzooError where the map would be empty."""
+        """Return logits (B, 1, h, w), or their mean. Raises GanzooError for images that are too small."""
         height, width = images.shape[-2:]
-        if min(height, width) < self.least:
+        if min(height, width) < self.min_size:
             raise GanzooError(
-                f"patch with layers: {self.layers} judges images from {self.least}×{self.least} pixels on, "
-                f"not {height}×{width}: take fewer layers, larger images or the discriminator pixel"
+                f"patch with layers: {self.layers} needs images of at least {self.min_size}×{self.min_size} pixels, "
+                f"not {height}×{width}: use fewer layers, larger images or the discriminator pixel"
             )
         logits: Tensor = self.model(images)
         return logits.mean(dim=(2, 3), keepdim=True) if self.average_logits else logits

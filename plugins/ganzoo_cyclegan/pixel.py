@@ -1,4 +1,4 @@
-"""The discriminator that judges every pixel by its colour alone (Isola et al. 2017, section 4.4)."""
+"""The discriminator ``pixel``: it sees only the colour of each pixel (Isola et al. 2017, section 4.4)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from ganzoo_cyclegan.layers import Norm, Width, init_weights, make_norm
 
 
 class Pixel(nn.Module):
-    """Judge the pixels of images (B, in_channels, H, W): logits (B, 1, H, W) from three 1×1 convolutions.
+    """Discriminate the pixels of images (B, in_channels, H, W): logits (B, 1, H, W) from three 1×1 convolutions.
 
     With width 64 and 3 channels it has 8,576 parameters with instance norm.
 
     Args:
-        in_channels: of the images, or of the images side by side.
+        in_channels: channels of the images, or of several images side by side.
         width: channels after the first convolution; twice as many after the second.
         norm: after the second convolution: ``instance``, ``batch`` or ``none``.
     """
 
     def __init__(self, in_channels: int, *, width: Width = 64, norm: Norm = "instance") -> None:
         super().__init__()
-        # The released code leaves the second and third bias out with instance norm, and only then.
+        # As in the released code, the second and third convolutions have no bias with instance norm.
         bias = norm != "instance"
         self.net = nn.Sequential(
             nn.Conv2d(in_channels, width, 1),

@@ -1,4 +1,4 @@
-"""The ResNet generator of CycleGAN (Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016)."""
+"""The generator ``resnet`` of CycleGAN (Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016)."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from ganzoo_cyclegan.layers import (
     make_norm,
     make_padding,
     pad_to_stride,
-    resampled,
+    upsampling,
 )
 
 
 class ResNet(nn.Module):
     """Translate images (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
 
-    A 7×7 convolution, two of stride 2, residual blocks at a quarter of the size, two steps up, a 7×7
-    convolution and tanh. With width 64 and 3 channels it has 11,378,179 parameters at 9 blocks and 7,837,699
-    at 6.
+    A 7×7 convolution, two of stride 2, residual blocks at a quarter of the size, two upsampling layers, a 7×7
+    convolution and tanh. With width 64 and 3 channels it has 11,378,179 parameters with 9 blocks and 7,837,699 with 6.
 
     Args:
-        in_channels: of the images that enter.
-        out_channels: of those that leave.
+        in_channels: channels of the input images.
+        out_channels: channels of the output images.
         width: channels at full size; four times as many in the blocks.
-        blocks: residual blocks; the paper takes 6 at 128 pixels and 9 at 256 or more.
+        blocks: number of residual blocks; the paper uses 6 at 128 pixels and 9 at 256 or more.
         norm: after every convolution but the last: ``instance``, ``batch`` or ``none``.
         padding: of the 7×7 convolutions and the blocks: ``reflect``, ``replicate`` or ``zero``.
-        upsample: ``deconv`` is the paper's; ``resize`` and ``pixelshuffle`` avoid its checkerboard.
-        dropout: whether each block drops half of its hidden values in training.
+        upsample: ``deconv`` as in the paper; ``resize`` and ``pixelshuffle`` avoid its checkerboard artifacts.
+        dropout: dropout of 0.5 inside each block, in training.
     """
 
     def __init__(
@@ -57,12 +56,12 @@ class ResNet(nn.Module):
         def normed(conv: nn.Module, channels: int) -> list[nn.Module]:
             return [conv, make_norm(norm, channels), nn.ReLU(inplace=True)]
 
-        def up(inner: int, outer: int) -> nn.Module:
+        def up(before: int, after: int) -> nn.Module:
             if upsample == "deconv":
-                return nn.ConvTranspose2d(inner, outer, 3, 2, padding=1, output_padding=1, bias=bias)
-            return resampled(upsample, inner, outer, padding, bias=bias)
+                return nn.ConvTranspose2d(before, after, 3, 2, padding=1, output_padding=1, bias=bias)
+            return upsampling(upsample, before, after, padding, bias=bias)
 
-        # One flat sequence: a layer's number is its number in the authors' checkpoints.
+        # One flat sequence: a layer has the same number in the authors' checkpoints.
         self.model = nn.Sequential(
             make_padding(padding, 3),
             *normed(nn.Conv2d(in_channels, width, 7, bias=bias), width),
@@ -79,12 +78,12 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Translate (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1]."""
-        # Below 8 pixels the blocks would see 1×1 maps: too small to reflect, and instance norm makes them 0.
-        return crop_to(self.model(pad_to_stride(images, 4, least=8)), images)
+        # Below 8 pixels the blocks would see 1×1 maps: too small for reflection, and instance norm makes them 0.
+        return crop_to(self.model(pad_to_stride(images, 4, min_size=8)), images)
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(ReLU(conv(x))), each 3×3 convolution normalized, nothing after the sum (He et al. 2016)."""
+    """x + conv(ReLU(conv(x))): two normalized 3×3 convolutions, no activation after the sum (He et al. 2016)."""
 
     def __init__(self, channels: int, norm: Norm, padding: Padding, dropout: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The U-Net generator of pix2pix (Isola et al. 2017, appendix 6.1), as CycleGAN's authors offer it."""
+"""The generator ``unet`` of pix2pix (Isola et al. 2017, appendix 6.1), as CycleGAN's authors released it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from ganzoo_cyclegan.layers import (
     make_norm,
     pad_to_stride,
     padding_mode,
-    resampled,
+    upsampling,
 )
 
 
 class UNet(nn.Module):
     """Translate images (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
 
-    Convolutions of stride 2 down to the innermost map, steps up again, and at each size the map from the way
-    down beside the one from the way up. With width 64, 3 channels and 8 levels it has 54,409,603 parameters
-    with instance norm and 54,413,955 with batch norm; with 7 levels 41,825,667 and 41,828,995.
+    Convolutions of stride 2 down to the innermost map, then upsampling layers, with a skip connection by concatenation
+    at each size. With width 64, 3 channels and 8 levels it has 54,409,603 parameters with instance norm and 54,413,955
+    with batch norm; with 7 levels 41,825,667 and 41,828,995.
 
     Args:
-        in_channels: of the images that enter.
-        out_channels: of those that leave.
-        levels: halvings; the image is padded to multiples of 2**levels. 8 for 256 pixels, 7 for 128.
-        width: channels of the outermost level; they double at each level up to eight times as many.
-        norm: ``instance``, ``batch`` or ``none``; none at the outermost level and on the innermost way down.
-        padding: at the borders of every map on the way down: ``zero``, as published, ``reflect`` or ``replicate``; on
-            the way up too unless ``upsample`` is ``deconv``, which pads nothing.
-        upsample: ``deconv`` is the paper's; ``resize`` and ``pixelshuffle`` avoid its checkerboard.
-        dropout: whether the levels between maps of 8 · width channels, but the innermost, drop half of their
-            values in training: pix2pix's noise. There are ``levels − 5`` of them.
+        in_channels: channels of the input images.
+        out_channels: channels of the output images.
+        levels: number of halvings; the image is padded to multiples of 2**levels. 8 for 256 pixels, 7 for 128.
+        width: channels of the outermost level; they double at each level, up to eight times as many.
+        norm: ``instance``, ``batch`` or ``none``; no norm at the outermost level and after the innermost downsampling.
+        padding: at the borders of every map before downsampling: ``zero``, as published, ``reflect`` or ``replicate``;
+            also before upsampling, unless ``upsample`` is ``deconv``, which pads nothing.
+        upsample: ``deconv`` as in the paper; ``resize`` and ``pixelshuffle`` avoid its checkerboard artifacts.
+        dropout: dropout of 0.5 in training, pix2pix's noise, in the ``levels − 5`` levels between maps of 8 · width
+            channels, without the innermost.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class UNet(nn.Module):
 
 
 class Outermost(nn.Module):
-    """The first step down and the last one up: neither is normalized; tanh at the end."""
+    """The first downsampling and the last upsampling layer, without norms, and tanh."""
 
     def __init__(
         self,
@@ -100,9 +100,9 @@ class Outermost(nn.Module):
 
 
 class Level(nn.Module):
-    """One halving and its doubling around the levels below: (B, C, H, W) → (B, 2C, H, W), the input first.
+    """Downsampling, the nested levels, upsampling and the skip connection: (B, C, H, W) → (B, 2C, H, W), input first.
 
-    The innermost one, around nothing, has no norm on its way down: instance norm would make 1×1 maps 0.
+    The innermost level nests nothing and has no norm after its downsampling: instance norm would make 1×1 maps 0.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Level(nn.Module):
         super().__init__()
         bias = norm != "batch"
         below: list[nn.Module] = [] if nested is None else [make_norm(norm, inner), nested]
-        # In the order of the authors' modules: a layer's number is its number in their checkpoints.
+        # In the order of the authors' modules: a layer has the same number in their checkpoints.
         self.model = nn.Sequential(
             nn.LeakyReLU(0.2),
             nn.Conv2d(outer, inner, 4, 2, 1, bias=bias, padding_mode=padding_mode(padding)),
@@ -130,11 +130,11 @@ class Level(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return the maps and what the levels below made of them, side by side."""
+        """Return the input maps and the output of the nested levels, side by side."""
         return torch.cat([maps, self.model(maps)], dim=1)
 
 
-def _up(upsample: Upsample, inner: int, outer: int, padding: Padding, *, bias: bool) -> nn.Module:
+def _up(upsample: Upsample, in_channels: int, out_channels: int, padding: Padding, *, bias: bool) -> nn.Module:
     if upsample == "deconv":
-        return nn.ConvTranspose2d(inner, outer, 4, 2, padding=1, bias=bias)
-    return resampled(upsample, inner, outer, padding, bias=bias)
+        return nn.ConvTranspose2d(in_channels, out_channels, 4, 2, padding=1, bias=bias)
+    return upsampling(upsample, in_channels, out_channels, padding, bias=bias)

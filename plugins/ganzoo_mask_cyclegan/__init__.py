@@ -1,4 +1,4 @@
-"""Mask CycleGAN (Wang): CycleGAN whose generators are told what to keep. Uses the package ganzoo_cyclegan."""
+"""Mask CycleGAN (Wang): CycleGAN whose generators see a mask. Uses the package ganzoo_cyclegan."""
 
 from __future__ import annotations
 

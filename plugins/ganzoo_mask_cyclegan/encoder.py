@@ -1,4 +1,4 @@
-"""The mask encoder: what of an image enters the generator, and what goes around it."""
+"""Mask CycleGAN's mask encoder: splits an image into what enters the generator and what bypasses it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ganzoo_cyclegan.layers import init_weights
 class MaskEncoder(nn.Module):
     """Two 1×1 convolutions beside a generator G: output = G(E_m([x⊙m, m])) + E_c([x⊙(1 − m), 1 − m]).
 
-    The mask, one plane, is repeated to the image's channels. Neither has an activation, so that the sum is not
-    confined to [−1, 1] (Wang, Mask CycleGAN, Fig. 3, and the released code).
+    The mask, one plane, is repeated to the image's channels. Neither convolution has an activation, so the sum may
+    leave [−1, 1] (Wang, Mask CycleGAN, Fig. 3, and the released code).
 
     Args:
-        in_channels: of the image.
-        out_channels: of the translation.
+        in_channels: channels of the image.
+        out_channels: channels of the translation.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -26,9 +26,10 @@ class MaskEncoder(nn.Module):
         init_weights(self)
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the generator is to see, (B, C, H, W), and what is to be added to what it makes of it."""
-        return self.masked(_beside(image, mask)), self.context(_beside(image, 1 - mask))
+        """Return the generator's input and what is added to its output, of an image (B, C, H, W) and its mask."""
+        return self.masked(_masked_with_mask(image, mask)), self.context(_masked_with_mask(image, 1 - mask))
 
 
-def _beside(image: Tensor, mask: Tensor) -> Tensor:
+def _masked_with_mask(image: Tensor, mask: Tensor) -> Tensor:
+    """Return the masked image and its mask, side by side: (B, 2C, H, W)."""
     return torch.cat([image * mask, mask.to(image.dtype).expand_as(image)], dim=1)

@@ -1,6 +1,6 @@
-"""MUNIT (Huang et al., ECCV 2018): content and style apart, its networks and its method.
+"""MUNIT (Huang et al., ECCV 2018): the method and its networks, which separate content and style.
 
-Uses the package ganzoo_cyclegan: adversarial losses, norms, padding.
+Uses the package ganzoo_cyclegan: norms, padding, discriminator terms.
 """
 
 from __future__ import annotations

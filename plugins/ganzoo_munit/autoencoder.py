@@ -1,4 +1,4 @@
-"""MUNIT's autoencoder of one domain: what is shown (content), how it looks (style), and both together again."""
+"""The generator ``munit``: an autoencoder of one domain that separates content and style."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Count = Annotated[int, Field(ge=1)]
 class MUNITGenerator(nn.Module):
     """Encode images of a domain to content and style, and decode such pairs (Huang et al. 2018, appendix B).
 
-    Content: a 7×7 convolution, ``downs`` 4×4 ones of stride 2, residual blocks, all with instance norm. Style: a 7×7
-    convolution, four of stride 2, without norms, pooled to a vector of ``style`` numbers. The decoder's residual blocks
-    take shift and scale from the style by a perceptron of three layers. With its defaults and three channels it has
-    15,026,187 parameters.
+    Content encoder: a 7×7 convolution, ``downs`` 4×4 convolutions of stride 2, residual blocks, all with instance norm.
+    Style encoder: a 7×7 convolution and four of stride 2, without norms, pooled to a vector of length ``style``. A
+    perceptron of three layers computes shift and scale of the decoder's residual blocks from the style. With the
+    defaults and three channels it has 15,026,187 parameters.
 
     Args:
-        in_channels: of the domain's images.
-        out_channels: likewise; a domain is decoded to itself.
+        in_channels: channels of the domain's images.
+        out_channels: the same number; a domain is decoded to itself.
         width: channels at full size; four times as many in the blocks.
-        downs: convolutions of stride 2 to the content.
-        blocks: residual blocks, in the encoder and in the decoder.
-        style: numbers of a style.
-        hidden: units of the perceptron's layers.
-        head: what the decoder ends in: ``tanh``, as published, or, where images are label maps, ``softmax`` over the
-            classes, scaled to [−1, 1], so that what a pixel has of one class it lacks of the others.
+        downs: number of convolutions of stride 2 before the content.
+        blocks: number of residual blocks, in the encoder and in the decoder.
+        style: length of a style vector.
+        hidden: units of the perceptron's hidden layers.
+        head: the decoder's last layer: ``tanh``, as published, or, for label maps, ``softmax`` over the classes, scaled
+            to [−1, 1], so that the classes of a pixel exclude one another.
     """
 
     def __init__(
@@ -74,29 +74,29 @@ class MUNITGenerator(nn.Module):
         init_kaiming(self)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return content and style of images, as ``encode_content`` and ``encode_style`` do."""
+        """Return content and style of images: ``encode_content`` and ``encode_style``."""
         return self.encode_content(images), self.encode_style(images)
 
     def encode_content(self, images: Tensor) -> Tensor:
         """Return the contents (B, 4·width, H/4, W/4) of images (B, C, H, W) in [−1, 1].
 
-        Heights and widths that are no multiple of the stride are padded; ``decode`` gives the padded size back.
+        Images whose sides are no multiples of the stride are padded; ``decode`` then returns the padded size.
         """
-        content: Tensor = self.content(pad_to_stride(images, self.stride, least=4 * self.stride))
+        content: Tensor = self.content(pad_to_stride(images, self.stride, min_size=4 * self.stride))
         return content
 
     def encode_style(self, images: Tensor) -> Tensor:
         """Return the styles (B, style) of images (B, C, H, W), of any size."""
-        look: Tensor = self.look(pad_to_stride(images, self.stride, least=32)).flatten(1)
+        look: Tensor = self.look(pad_to_stride(images, self.stride, min_size=32)).flatten(1)
         return look.to(torch.promote_types(look.dtype, torch.float32))
 
     def decode(self, content: Tensor, style: Tensor) -> Tensor:
-        """Return the images (B, C, H, W) in [−1, 1] that show a content in a style."""
+        """Return images (B, C, H, W) in [−1, 1] with the given contents and styles (B, style)."""
         for block, numbers in zip(self.blocks, self.perceptron(style).split(4 * self.inner, dim=1), strict=False):
             content = block(content, numbers)
         decoded: Tensor = self.up(content)
         return decoded
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return images decoded from what they were encoded to, of the same size."""
+        """Return the reconstructions of images, of the same size."""
         return crop_to(self.decode(*self.encode(images)), images)

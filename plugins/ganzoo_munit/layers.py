@@ -1,4 +1,4 @@
-"""What MUNIT, UNIT and their kin build of: padded convolutions, norms, blocks, and the initial draw."""
+"""Layers of MUNIT, UNIT and DRIT: padded convolutions, norms, residual blocks, and weight initialization."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Head = Literal["tanh", "softmax"]
 
 
 def adaptive_instance_norm(maps: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Return scale · IN(x) + shift (Huang and Belongie 2017, eq. 8), maps (B, C, H, W), the others (B, C) each."""
-    wide = (one[:, :, None, None].to(maps.dtype) for one in (shift, scale))
-    return torch.addcmul(next(wide), instance_norm(maps), next(wide))
+    """Return scale · IN(x) + shift (Huang and Belongie 2017, eq. 8) of maps (B, C, H, W); shift, scale: (B, C)."""
+    shift, scale = (values[:, :, None, None].to(maps.dtype) for values in (shift, scale))
+    return torch.addcmul(shift, instance_norm(maps), scale)
 
 
 class LayerNorm(nn.Module):
-    """Normalize each sample over channels and places, with a gain and a bias for each channel, as MUNIT's code does.
+    """Normalize each sample over channels and pixels, with a gain and a bias for each channel, as MUNIT's code does.
 
-    (x − mean) / (std + 1e-5), the deviation unbiased; gains drawn from U(0, 1), biases 0.
+    (x − mean) / (std + 1e-5), with the unbiased standard deviation. Gains start from U(0, 1), biases from 0.
     """
 
     def __init__(self, channels: int) -> None:
@@ -44,37 +44,39 @@ class LayerNorm(nn.Module):
 
 
 def conv(
-    entering: int,
-    leaving: int,
+    in_channels: int,
+    out_channels: int,
     size: int,
     stride: int = 1,
     *,
     norm: Norm = "none",
     slope: float | None = 0.0,
 ) -> nn.Sequential:
-    """Return a convolution that pads by reflection, with a bias, its norm, and ReLU.
+    """Return reflection padding, a convolution with bias, a norm, and a (leaky) ReLU.
 
     Args:
-        entering: channels.
-        leaving: channels.
-        size: of the kernel; the map is padded by (size − 1) // 2 at each side.
-        stride: of the convolution.
-        norm: after it.
-        slope: of the ReLU below 0; None: no activation.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        size: side of the kernel; the map is padded by (size − 1) // 2 at each side.
+        stride: stride of the convolution.
+        norm: norm after the convolution.
+        slope: slope of the ReLU below 0; None: no activation.
     """
     norms: dict[Norm, list[nn.Module]] = {
         "instance": [InstanceNorm()],
-        "layer": [LayerNorm(leaving)],
+        "layer": [LayerNorm(out_channels)],
         "none": [],
     }
     after: list[nn.Module] = norms[norm]
     if slope is not None:
         after.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
-    return nn.Sequential(nn.ReflectionPad2d((size - 1) // 2), nn.Conv2d(entering, leaving, size, stride), *after)
+    return nn.Sequential(
+        nn.ReflectionPad2d((size - 1) // 2), nn.Conv2d(in_channels, out_channels, size, stride), *after
+    )
 
 
 class Residual(nn.Module):
-    """x + conv(ReLU(conv(x))), 3×3 each with its norm, nothing after the sum."""
+    """x + conv(ReLU(conv(x))): two 3×3 convolutions, each with a norm, and no activation after the sum."""
 
     def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__()
@@ -83,12 +85,12 @@ class Residual(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps of the same shape (B, C, H, W)."""
-        added: Tensor = maps + self.second(self.first(maps))
-        return added
+        output: Tensor = maps + self.second(self.first(maps))
+        return output
 
 
 class AdaptiveResidual(nn.Module):
-    """As ``Residual``, with adaptive instance norms, whose shifts and scales come from outside."""
+    """``Residual`` with adaptive instance norms: their shifts and scales are an input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -96,14 +98,14 @@ class AdaptiveResidual(nn.Module):
         self.second = conv(channels, channels, 3, slope=None)
 
     def forward(self, maps: Tensor, style: Tensor) -> Tensor:
-        """Return maps of the same shape; the style (B, 4·C) holds shift and scale, in this order, of each norm."""
+        """Return maps of the same shape; ``style`` (B, 4·C) is shift, scale of the first norm, then of the second."""
         shift, scale, second_shift, second_scale = style.chunk(4, dim=1)
         hidden = adaptive_instance_norm(self.first(maps), shift, scale).relu()
         return maps + adaptive_instance_norm(self.second(hidden), second_shift, second_scale)
 
 
 class Double(nn.Module):
-    """Nearest ×2: (B, C, H, W) → (B, C, 2H, 2W)."""
+    """Nearest-neighbour upsampling: (B, C, H, W) → (B, C, 2H, 2W)."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps of twice the height and width."""
@@ -111,28 +113,28 @@ class Double(nn.Module):
 
 
 class Shares(nn.Module):
-    """What a pixel has of each class, as label maps are seen: a softmax over channels, scaled to [−1, 1]."""
+    """Softmax over classes, scaled to [−1, 1]: how much of each class a pixel has."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return 2 · softmax(maps) − 1, (B, K, H, W): −1 and 1 where a pixel is sure of its class."""
+        """Return 2 · softmax(maps) − 1, (B, K, H, W)."""
         return 2 * maps.softmax(1) - 1
 
 
 def encoder_start(channels: int, width: int, downs: int, norm: Norm = "instance") -> list[nn.Module]:
-    """Return the way down of an encoder: a 7×7 convolution to ``width`` channels, 4×4 ones that halve the sides."""
+    """Return an encoder's first layers: a 7×7 convolution to ``width`` channels, ``downs`` 4×4 ones of stride 2."""
     widths = [width * 2**level for level in range(downs + 1)]
     return [conv(channels, width, 7, norm=norm), *(conv(a, b, 4, 2, norm=norm) for a, b in pairwise(widths))]
 
 
 def decoder_end(channels: int, width: int, downs: int, head: Head = "tanh") -> list[nn.Module]:
-    """Return the way up of a decoder: nearest ×2 and 5×5 convolutions with layer norm, a 7×7 one and its head."""
+    """Return a decoder's last layers: ``downs`` × (nearest ×2, 5×5 convolution, layer norm), a 7×7 one, the head."""
     widths = [width * 2**level for level in reversed(range(downs + 1))]
     ups = [nn.Sequential(Double(), conv(a, b, 5, norm="layer")) for a, b in pairwise(widths)]
     return [*ups, conv(width, channels, 7, slope=None), Shares() if head == "softmax" else nn.Tanh()]
 
 
 def init_kaiming(network: nn.Module) -> None:
-    """Draw weights of convolutions and linear layers as He et al. (2015) for ReLU, by the fan-in; biases are 0."""
+    """Initialize convolutions and linear layers as He et al. (2015) for ReLU, by fan-in; biases are 0."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, a=0, mode="fan_in")

@@ -1,4 +1,4 @@
-"""MUNIT: what an image shows and how it looks, apart; any content of one domain in any style of the other."""
+"""The method ``munit``: translation that combines the content of one domain with any style of the other."""
 
 from __future__ import annotations
 
@@ -12,32 +12,30 @@ from ganzoo.interfaces import Adversarial, Direction, Method, Output, Phase, Ste
 from ganzoo_cyclegan.layers import crop_to
 from ganzoo_cyclegan.method import Count, Weight
 from ganzoo_munit.autoencoder import MUNITGenerator
-from ganzoo_munit.training import critic_losses, optims, slots
+from ganzoo_munit.training import discriminator_losses, optims, slots
 
 if TYPE_CHECKING:
     from ganzoo.interfaces import Reader
-
-Plain = Literal["lsgan", "vanilla", "hinge"]
 
 
 class MUNIT(Method):
     """Multimodal unpaired translation (Huang et al., ECCV 2018, section 3, eq. 2 to 5; the released code's weights).
 
     Each domain's generator encodes its images to content c and style s, and decodes pairs of them:
-    fake_B = G_B(c_A, s), s ~ N(0, I). The generators minimize, from A and likewise from B,
+    fake_B = G_B(c_A, s), s ~ N(0, I). The generators minimize, for A and in the same way for B,
     adv(D_B(fake_B)) + λ_image‖G_A(c_A, s_A) − real_A‖₁ + λ_content‖c(fake_B) − c_A‖₁ + λ_style‖s(fake_B) − s‖₁ +
-    λ_cycle‖G_A(c(fake_B), s_A) − real_A‖₁; the discriminators real + fake, before them, on the same images in styles
-    of another draw. ``idt_A`` is the image decoded from its own content and style, ``rec_A`` from the translation's
-    content and its own style.
+    λ_cycle‖G_A(c(fake_B), s_A) − real_A‖₁. The discriminators are trained first and minimize real + fake; their fakes
+    are the same images in other random styles. ``idt_A`` is decoded from the image's own content and style, ``rec_A``
+    from the translation's content and the image's own style.
 
     Args:
         gan: the adversarial loss.
-        image: λ of the images' reconstruction.
-        content: λ of the contents'.
-        style: λ of the styles'.
+        image: λ of the image reconstruction.
+        content: λ of the content reconstruction.
+        style: λ of the style reconstruction.
         cycle: λ of the reconstruction through the other domain; 0 in the paper, 10 in some of its configurations.
-        share_styles: show the discriminators the images of the generators' own turn, which saves a forward.
-        halve: steps after which the learning rate is halved, again and again; 0: it falls linearly, by ``train.decay``.
+        share_styles: train discriminators and generators on the same fakes, which saves a forward pass.
+        halve: halve the learning rate after every so many steps; 0: linear decay by ``train.decay``.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
@@ -45,7 +43,7 @@ class MUNIT(Method):
     def __init__(
         self,
         *,
-        gan: Plain = "lsgan",
+        gan: Literal["lsgan", "vanilla", "hinge"] = "lsgan",
         image: Weight = 10.0,
         content: Weight = 1.0,
         style: Weight = 1.0,
@@ -60,7 +58,7 @@ class MUNIT(Method):
         calls = ("encode", "encode_content", "encode_style", "decode")
         self.slots, self.optims = slots("munit", calls), optims()
         self.phases = [
-            Phase("discriminator", ("D",), self.critic_losses, forward="detached" if share_styles else "fresh"),
+            Phase("discriminator", ("D",), self.discriminator_losses, forward="detached" if share_styles else "fresh"),
             Phase("generator", ("G",), self.generator_losses, forward="shared" if share_styles else "fresh"),
         ]
         self.tensors = {
@@ -71,61 +69,61 @@ class MUNIT(Method):
         }
 
     def prepare(self, reader: Reader) -> None:
-        """Raise GanzooError for a generator that makes classes of images that have none."""
+        """Raise GanzooError for a generator with ``head: softmax`` in a domain without classes."""
         for one in "AB":
             if getattr(self.generator(one), "head", "") == "softmax" and one not in reader.dataset.classes:
                 raise GanzooError(
-                    f"networks.G_{one}: head: softmax makes label maps, and the images of {one} are none: set "
+                    f"networks.G_{one}: head: softmax makes label maps, but domain {one} has no label maps: set "
                     f"data.classes.{one}, or head: tanh"
                 )
 
     def forward(self, step: Step) -> None:
-        """Encode, translate in drawn styles, decode again, and encode what was translated.
+        """Encode, translate with random styles, reconstruct, and encode the translations.
 
-        For the discriminators, that is translations alone. Passes through one network share a batch.
+        For the discriminators only the translations are computed. A network's passes share one batch.
         """
         discriminator_only = step.phase == "discriminator" and not self.share_styles
         for one in "AB":
             step[f"content_{one}"] = self.generator(one).encode_content(step[f"real_{one}"])
             if not discriminator_only:
                 step[f"style_{one}"] = self.generator(one).encode_style(step[f"real_{one}"])
-            step[f"drawn_{one}"] = self.drawn(step, one)
+            step[f"drawn_{one}"] = self.random_style(step, one)
         for source, target in ("AB", "BA"):
             pairs = [(f"content_{source}", f"drawn_{target}")]
             pairs += [] if discriminator_only else [(f"content_{target}", f"style_{target}")]
-            made = self.decode(step, target, pairs)
-            step[f"fake_{target}"] = self.masks.composite(step, f"real_{source}", made[0])
-            for image in made[1:]:
+            fake, *identity = self.decode(step, target, pairs)
+            step[f"fake_{target}"] = self.masks.composite(step, f"real_{source}", fake)
+            for image in identity:
                 step[f"idt_{target}"] = self.masks.composite(step, f"real_{target}", image)
         if discriminator_only:
             return
         for source, target in ("AB", "BA"):
-            seen = self.generator(target).encode(step[f"fake_{target}"])
-            step[f"content_fake_{target}"], step[f"style_fake_{target}"] = seen
+            encoded = self.generator(target).encode(step[f"fake_{target}"])
+            step[f"content_fake_{target}"], step[f"style_fake_{target}"] = encoded
             if self.weights["cycle"] or not step.training:
-                (back,) = self.decode(step, source, [(f"content_fake_{target}", f"style_{source}")])
-                step[f"rec_{source}"] = self.masks.composite(step, f"fake_{target}", back)
+                (reconstruction,) = self.decode(step, source, [(f"content_fake_{target}", f"style_{source}")])
+                step[f"rec_{source}"] = self.masks.composite(step, f"fake_{target}", reconstruction)
 
     def generator(self, domain: str) -> MUNITGenerator:
         """Return a domain's autoencoder."""
         return self.networks[f"G_{domain}"]  # type: ignore[return-value]
 
-    def drawn(self, step: Step, domain: str, like: Tensor | None = None) -> Tensor:
-        """Return a style of N(0, I) for each sample, (B, style), another one in each phase unless they are shared."""
+    def random_style(self, step: Step, domain: str, like: Tensor | None = None) -> Tensor:
+        """Return random styles N(0, I), (B, style): new ones in each phase, unless phases share them."""
         phase = "" if self.share_styles else step.phase
         styles = step.rng(f"style_{domain}/{phase}").normal(self.generator(domain).style)
         return styles.to(step[f"real_{domain}"] if like is None else like)
 
     def decode(self, step: Step, domain: str, pairs: list[tuple[str, str]]) -> list[Tensor]:
-        """Return what contents and styles of the step look like in a domain, in one call."""
+        """Return a domain's images for pairs of names of contents and styles in the step, in one call."""
         contents, styles = zip(*pairs, strict=True)
-        made = self.generator(domain).decode(
+        images = self.generator(domain).decode(
             torch.cat([step[name] for name in contents]), torch.cat([step[name] for name in styles])
         )
-        return list(crop_to(made, step[f"real_{domain}"]).chunk(len(pairs)))
+        return list(crop_to(images, step[f"real_{domain}"]).chunk(len(pairs)))
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the generators' terms; a letter tells whose image, content or style it is."""
+        """Return the generators' terms; the last letter is the domain of the image, content or style."""
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             fake = f"fake_{target}"
@@ -143,29 +141,30 @@ class MUNIT(Method):
                     losses[name] = weight * (step[one].float() - step[other].float()).abs().mean()
         return losses
 
-    def critic_losses(self, step: Step) -> dict[str, Tensor]:
+    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return each discriminator's loss."""
-        return critic_losses(self, self.gan, step)
+        return discriminator_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images in the styles ``style`` of the step, (B, style), or in drawn ones."""
+        """Translate images with the styles ``style`` (B, style) of the step, or else with random ones."""
         source, target = direction
         name = f"real_{source}"
         step[name] = images
         content = self.generator(source).encode_content(images)
         style = step.get("style")
-        drawn = self.drawn(step, target, like=images) if style is None else style
-        made = crop_to(self.generator(target).decode(content, drawn), images)
-        return self.masks.composite(step, name, made)
+        if style is None:
+            style = self.random_style(step, target, like=images)
+        translated = crop_to(self.generator(target).decode(content, style), images)
+        return self.masks.composite(step, name, translated)
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
         """Return the styles of a domain's images, (B, style)."""
         return self.generator(domain).encode_style(images)
 
     def style_size(self, domain: str) -> int:
-        """Return how many numbers a style of a domain has."""
+        """Return the length of a style vector of a domain."""
         return self.generator(domain).style
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return ½ to the number of halvings, whatever the length of the run."""
+        """Return ½ to the power of the number of halvings so far; it does not depend on the run's length."""
         return halvings(step, self.halve) if self.halve else super().lr_factor(done, total, decay, step)

@@ -1,4 +1,4 @@
-"""MUNIT's discriminator: the same judge at several sizes of the image."""
+"""The discriminator ``multiscale``: one PatchGAN for each of several image sizes (MUNIT, UNIT, DRIT)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ganzoo_munit.layers import conv
 
 
 class MultiScale(nn.Module):
-    """Judge images at full size, half, a quarter, … (Wang et al. 2018; Huang et al. 2018, appendix B).
+    """Discriminate images at full size, half, a quarter, … (Wang et al. 2018; Huang et al. 2018, appendix B).
 
-    At each scale 4×4 convolutions of stride 2, reflect-padded, leaky and without norms, and a 1×1 convolution; between
-    the scales a mean over 3×3 pixels of stride 2. The adversarial losses sum over the maps that it returns. With
-    three scales of four layers it has 8,271,171 parameters at width 64 and three channels.
+    Each scale has 4×4 convolutions of stride 2 with reflection padding and leaky ReLU, without norms, then a 1×1
+    convolution. A 3×3 average pooling of stride 2 leads to the next scale. The adversarial losses sum over the returned
+    maps. With three scales of four layers it has 8,271,171 parameters at width 64 and three channels.
 
     Args:
-        in_channels: of the images, or of the images side by side.
+        in_channels: channels of the images, or of several images side by side.
         width: channels of the first layer; they double at each layer.
-        layers: convolutions of stride 2.
-        scales: judges.
-        slope: of the leaky ReLU.
+        layers: number of convolutions of stride 2.
+        scales: number of image sizes.
+        slope: slope of the leaky ReLU below 0.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class MultiScale(nn.Module):
         slope: Annotated[float, Field(ge=0, lt=1)] = 0.2,
     ) -> None:
         super().__init__()
-        # Reflection wants maps of two pixels at least, before each convolution and at the coarsest scale.
-        self.least = 2**layers * 2 ** (scales - 1)
+        # Reflection padding needs maps of at least two pixels a side, at every layer and scale.
+        self.min_size = 2**layers * 2 ** (scales - 1)
         widths = [in_channels, *(width * 2**layer for layer in range(layers))]
         self.discriminators = nn.ModuleList(
             nn.Sequential(
@@ -53,14 +53,14 @@ class MultiScale(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return a map of logits (B, 1, h, w) for each scale. Raises GanzooError for images that are too small."""
-        if min(images.shape[-2:]) < self.least:
+        if min(images.shape[-2:]) < self.min_size:
             raise GanzooError(
-                f"multiscale judges images from {self.least}×{self.least} pixels on with these scales and layers, "
-                f"not {images.shape[-2]}×{images.shape[-1]}: take fewer of them, or larger images"
+                f"multiscale with these scales and layers needs images of at least {self.min_size}×{self.min_size} "
+                f"pixels, not {images.shape[-2]}×{images.shape[-1]}: use fewer scales or layers, or larger images"
             )
-        found = []
+        logits = []
         for i, discriminator in enumerate(self.discriminators):
             if i:
                 images = F.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
-            found.append(discriminator(images))
-        return found
+            logits.append(discriminator(images))
+        return logits

@@ -1,4 +1,4 @@
-"""The method that trains a masker from images and their masks."""
+"""The method ``segmenter``, which trains a masker from images and their masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Supervised segmentation: a masker learns from images whose masks are given."""
+"""The method ``segmenter``: supervised training of a masker from images and their masks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
 
 
 class Segmenter(Method):
-    """Train the masker that SMCycleGAN judges with (Yin 2023; loss and weight decay from its released code).
+    """Train the masker of SMCycleGAN's discriminators (Yin 2023; loss and weight decay from its released code).
 
-    The loss is the binary cross entropy of the masker's logits and the given masks, a mean over pixels, plus ``dice``
-    times 1 − (2Σpg + 1) / (Σp + Σg + 1), p the probabilities and g the mask of an image, a mean over images. Given
-    masks may be soft. Only domain A is read. A run's folder is what the masker ``unet`` takes as ``weights``.
+    The loss is the binary cross entropy of the masker's logits and the data set's masks, a mean over pixels, plus
+    ``dice`` times 1 − (2Σpg + 1) / (Σp + Σg + 1), with p the probabilities and g the mask of an image, a mean over
+    images. Masks may be soft. Only domain A is read. The masker ``unet`` takes the run's folder as ``weights``.
 
     Args:
-        dice: the weight of the Dice term, which counts a small foreground as much as a large one; 0 leaves it out.
+        dice: weight of the Dice term, which weighs small and large foregrounds alike; 0 leaves it out.
         optimizer: Adagrad as in the paper, Adam (0.9, 0.999), or SGD with momentum 0.9.
         weight_decay: L2, on every weight.
     """
@@ -53,12 +53,12 @@ class Segmenter(Method):
         self.tensors = {"mask_A": Output("A", "")}
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Take the masker. Raises GanzooError for one that has nothing to learn, or makes several planes."""
+        """Receive the masker. Raises GanzooError if it has nothing to train, or several planes."""
         super().bind(networks, masks)
         masker = cast(Masker, networks["S"])
-        if masker.planes != 1 or not any(one.requires_grad for one in masker.parameters()):
-            why = f"makes {masker.planes} planes" if masker.planes != 1 else "has no weights that could learn"
-            raise GanzooError(f"networks.S: this masker {why}: take one that learns one plane, such as unet")
+        if masker.planes != 1 or not any(parameter.requires_grad for parameter in masker.parameters()):
+            why = f"has {masker.planes} planes" if masker.planes != 1 else "has no trainable weights"
+            raise GanzooError(f"networks.S: this masker {why}: use a trainable one with one plane, such as unet")
 
     def forward(self, step: Step) -> None:
         """Put the logits and the probabilities of the foreground into the step, both (B, 1, H, W)."""
@@ -67,25 +67,25 @@ class Segmenter(Method):
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         """Return the terms, in float32."""
-        logits, given = step["logits_A"].float(), step["given_mask_A"]
-        terms = {"bce": F.binary_cross_entropy_with_logits(logits, given)}
+        logits, target = step["logits_A"].float(), step["given_mask_A"]
+        terms = {"bce": F.binary_cross_entropy_with_logits(logits, target)}
         if self.dice:
-            terms["dice"] = self.dice * dice_loss(logits.sigmoid(), given)
+            terms["dice"] = self.dice * dice_loss(logits.sigmoid(), target)
         return terms
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Return the masks as images, (B, 1, H, W) in [−1, 1]: white where the foreground is."""
+        """Return the masks as images, (B, 1, H, W) in [−1, 1]: white is foreground."""
         mask: Tensor = self.networks["S"](images, step.rng("mask"))
         return mask * 2 - 1
 
 
-def dice_loss(mask: Tensor, given: Tensor) -> Tensor:
+def dice_loss(mask: Tensor, target: Tensor) -> Tensor:
     """Return 1 − (2Σpg + 1) / (Σp + Σg + 1), sums over the pixels of (B, 1, H, W), a mean over images.
 
-    The 1 is a pixel: with it an empty mask that is met costs 0, not 0 / 0.
+    The added 1 makes the loss of two empty masks 0, not 0 / 0.
 
     >>> float(dice_loss(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)))
     0.0
     """
-    both, either = (one.sum(dim=(1, 2, 3)) for one in (mask * given, mask + given))
-    return (1 - (2 * both + 1) / (either + 1)).mean()
+    overlap, total = (values.sum(dim=(1, 2, 3)) for values in (mask * target, mask + target))
+    return (1 - (2 * overlap + 1) / (total + 1)).mean()

@@ -1,4 +1,4 @@
-"""SMCycleGAN (Yin 2023): CycleGAN whose discriminators see segmented images. Uses the package ganzoo_cyclegan."""
+"""SMCycleGAN (Yin 2023): CycleGAN whose discriminators see masked images. Uses the package ganzoo_cyclegan."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo_art2real.bank import Bank
-from ganzoo_art2real.building import build
+from ganzoo_art2real.bank_builder import build_bank
 from tests.support.photographs import SMALL, write_labels, write_photographs
 
 
@@ -24,4 +24,4 @@ def labels(tmp_path: Path) -> Path:
 @pytest.fixture
 def bank(tmp_path: Path, photographs: Path, labels: Path) -> Bank:
     """Return a bank of five photographs with label maps, at two scales."""
-    return build([photographs], tmp_path / "bank", SMALL, labels=labels)
+    return build_bank([photographs], tmp_path / "bank", SMALL, labels=labels)

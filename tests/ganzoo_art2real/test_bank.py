@@ -1,4 +1,4 @@
-"""A bank, read: windows, patches, counts and means against plain loops and unfold; what is said of a damaged one."""
+"""Reading a bank: windows, patches, counts and means against plain loops and unfold; errors for a damaged bank."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def label_map(bank: Bank, index: int) -> np.ndarray:
 
 
 def owned(bank: Bank, label: int, scale: Scale) -> list[int]:
-    """Return a class's windows by a plain loop over images and windows (METHODS 4, the 20 % rule)."""
+    """Return a class's windows by a plain loop over images and windows (the paper's 20 % rule)."""
     found, number = [], 0
     patch, stride = scale
     for index in range(len(bank.photographs)):
@@ -48,7 +48,7 @@ def test_the_windows_of_the_paper() -> None:
     assert windows_of(7, 7, 3) == 1
 
 
-def test_a_class_owns_the_windows_that_a_plain_loop_gives_it(bank: Bank) -> None:
+def test_windows_of_a_class_equal_a_plain_loop(bank: Bank) -> None:
     assert bank.classes == (BACKGROUND, 1, 3, 7)
     assert bank.names == {0: "background", 1: "class 1", 3: "class 3", 7: "class 7"}
     shared = 0
@@ -76,7 +76,7 @@ def test_patches_are_the_columns_of_unfold(bank: Bank, scale: Scale) -> None:
     assert torch.equal(bank.patches(scale, bank.numbers(1, scale)), columns[bank.numbers(1, scale).astype(int)])
 
 
-def test_patches_of_images_that_lie_otherwise() -> None:
+def test_patches_of_images_with_other_strides() -> None:
     images = torch.randint(0, 256, (2, 3, 9, 9), dtype=torch.uint8).permute(0, 2, 3, 1)
     numbers = torch.arange(2 * windows_of(9, 3, 2) ** 2)
     assert torch.equal(cut(images, Scale(3, 2), numbers), cut(images.contiguous(), Scale(3, 2), numbers))
@@ -102,7 +102,7 @@ def test_a_class_without_patches_falls_back_to_the_background(bank: Bank) -> Non
         bank.mean(7, (6, 5))
 
 
-def test_a_scale_that_is_not_there_is_told(bank: Bank) -> None:
+def test_an_unknown_scale_is_an_error(bank: Bank) -> None:
     with pytest.raises(GanzooError, match=r"no scale \(8, 5\) \(patch, stride\); there are: \(4, 4\), \(6, 5\)$"):
         bank.count(0, (8, 5))
 
@@ -123,14 +123,14 @@ def cut_short(file: Path, by: int = 1) -> None:
     file.write_bytes(file.read_bytes()[:-by])
 
 
-def test_no_bank_is_told(tmp_path: Path) -> None:
-    said = r"none: no bank is there; make one: ganzoo bank build PHOTOS -o .*none$"
-    with pytest.raises(GanzooError, match=said):
+def test_a_missing_bank_is_an_error(tmp_path: Path) -> None:
+    message = r"none: no bank found; build one: ganzoo bank build PHOTOS -o .*none$"
+    with pytest.raises(GanzooError, match=message):
         Bank.open(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (lambda bank: (bank.folder / "manifest.json").write_text("{"), "manifest.json: Expecting"),
         (lambda bank: (bank.folder / "manifest.json").write_bytes(b"\xff\xfe"), "manifest.json: 'utf-8'"),
@@ -138,29 +138,29 @@ def test_no_bank_is_told(tmp_path: Path) -> None:
         (lambda bank: edit(bank, counts=[[1]]), "zip"),
         (lambda bank: edit(bank, settings={}), "size"),
         (lambda bank: cut_short(bank.folder / "images.npy", 1000), "mmap length"),
-        (lambda bank: edit(bank, photographs=["one.png"]), "images.npy is of another shape"),
+        (lambda bank: edit(bank, photographs=["one.png"]), "images.npy does not have the shape"),
         (lambda bank: (bank.folder / "images.npy").unlink(), "images.npy"),
-        (lambda bank: cut_short(bank.folder / "numbers-4-4-1.i32", 4), "numbers-4-4-1.i32 is not as long"),
+        (lambda bank: cut_short(bank.folder / "numbers-4-4-1.i32", 4), "numbers-4-4-1.i32 does not have the length"),
         (lambda bank: (bank.folder / "numbers-6-5-3.i32").unlink(), "numbers-6-5-3.i32"),
         (
             lambda bank: np.full(bank.count(7, (4, 4)), 9999, "<i4").tofile(bank.folder / "numbers-4-4-7.i32"),
             "point outside",
         ),
         (lambda bank: (bank.folder / "means-4-4.npy").write_bytes(b""), "No data left|EOF"),
-        (lambda bank: np.save(bank.folder / "means-4-4.npy", np.zeros((1, 2))), "the means are of another shape"),
+        (lambda bank: np.save(bank.folder / "means-4-4.npy", np.zeros((1, 2))), "the means do not have the shape"),
     ],
 )
-def test_a_damaged_bank_is_one_line(bank: Bank, harm: object, said: str) -> None:
+def test_a_damaged_bank_is_one_line(bank: Bank, harm: object, message: str) -> None:
     assert callable(harm)
     harm(bank)
     with pytest.raises(
-        GanzooError, match=rf"bank: a damaged bank \(.*({said}).*\); build it anew: .* --fresh$"
-    ) as told:
+        GanzooError, match=rf"bank: a damaged bank \(.*({message}).*\); build it again: .* --fresh$"
+    ) as caught:
         Bank.open(bank.folder)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_bank_of_another_version_is_told(bank: Bank) -> None:
+def test_a_bank_of_another_version_is_an_error(bank: Bank) -> None:
     edit(bank, bank=2)
-    with pytest.raises(GanzooError, match="a bank of version 2, and this is a ganzoo for version 1; build it anew"):
+    with pytest.raises(GanzooError, match="the bank has version 2, but this ganzoo needs version 1; build it again"):
         Bank.open(bank.folder)

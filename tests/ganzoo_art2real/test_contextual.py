@@ -16,7 +16,7 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 
 
 def transcription(patches: Tensor, bank: Tensor, mean: Tensor, h: float = 1.0) -> Tensor:
-    """METHODS 4, entry by entry."""
+    """The loss by its formulas, entry by entry."""
     greatest = []
     for k in patches:
         row = []

@@ -1,4 +1,4 @@
-"""The loss over classes and scales: which windows belong where, what they are compared with, how terms add up."""
+"""The loss over classes and scales: classes of windows, their neighbours, and the sum of the terms."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from ganzoo import GanzooError, create
 from ganzoo.masks.roles import Roles
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
-from ganzoo_art2real.building import build
+from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.loss import Contextual
-from ganzoo_art2real.segmenting import ByMasker
+from ganzoo_art2real.pixel_classes import MaskerClasses
 from tests.support.photographs import SMALL
 
 
@@ -31,8 +31,8 @@ def label_planes(batch: int = 2, size: int = 12, classes: int = 3) -> Tensor:
     return planes
 
 
-def by_hand(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale], k: int = 5) -> Tensor:
-    """METHODS 4, window by window, neighbours by brute force in float64."""
+def plain_loss(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale], k: int = 5) -> Tensor:
+    """Return the loss window by window, with neighbours by brute force in float64."""
     total = torch.zeros((), dtype=torch.float64)
     for one, masks in zip(image, planes if planes is not None else [None] * len(image), strict=True):
         for scale in scales:
@@ -66,19 +66,19 @@ def by_hand(bank: Bank, image: Tensor, planes: Tensor | None, scales: list[Scale
 
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("scales", ["first", "all"])
-def test_loss_and_gradient_by_hand(bank: Bank, labelled: bool, scales: str) -> None:
+def test_loss_and_gradient_equal_the_plain_loops(bank: Bank, labelled: bool, scales: str) -> None:
     planes = label_planes() if labelled else None
     used = list(bank.scales[:1] if scales == "first" else bank.scales)
     mine, theirs = images().requires_grad_(), images().double().requires_grad_()
     loss = create("loss", "contextual", bank=bank.folder, scales=scales)(mine, planes)
-    expected = by_hand(bank, theirs, planes, used)
+    expected = plain_loss(bank, theirs, planes, used)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-4, atol=1e-5)
     gradients = [torch.autograd.grad(one, at)[0].double() for one, at in ((loss, mine), (expected, theirs))]
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-2, atol=1e-5)
     assert gradients[0].abs().max() > 1e-4
 
 
-def test_a_class_that_the_bank_lacks_takes_the_background(bank: Bank) -> None:
+def test_a_class_missing_in_the_bank_uses_the_background(bank: Bank) -> None:
     loss = Contextual(bank=bank.folder)
     everything = torch.ones(2, 1, 12, 12)
     unknown = torch.cat([torch.zeros(2, 1, 12, 12), everything], dim=1)  # class 2, which no photograph shows
@@ -87,7 +87,7 @@ def test_a_class_that_the_bank_lacks_takes_the_background(bank: Bank) -> None:
     assert not torch.isclose(loss(images(), everything), loss(images()))
 
 
-def test_label_maps_serve_as_planes_do(bank: Bank) -> None:
+def test_label_maps_equal_planes(bank: Bank) -> None:
     loss, planes = Contextual(bank=bank.folder), torch.zeros(2, 3, 12, 12)
     planes[:, 0, :, :6], planes[:, 2, :, 6:] = 1, 1
     labels = torch.where(torch.arange(12) < 6, 1, 3).expand(2, 1, 12, 12)
@@ -106,59 +106,61 @@ def test_the_banks_own_photographs_cost_less_than_noise(bank: Bank) -> None:
     assert float(loss(photograph)) < 0.5 * float(loss(images(1, photograph.shape[-1])))
 
 
-def test_half_precision_is_brought_to_float32(bank: Bank) -> None:
+def test_half_precision_is_converted_to_float32(bank: Bank) -> None:
     assert Contextual(bank=bank.folder)(images().bfloat16()).dtype == torch.float32
 
 
 @pytest.mark.parametrize(
-    ("options", "shape", "said"),
+    ("options", "shape", "message"),
     [
-        ({}, (1, 3, 3, 9), "windows of 4×4 in three colours, and images of 3×3×9"),
-        ({}, (1, 1, 9, 9), "windows of 4×4 in three colours, and images of 1×9×9"),
+        ({}, (1, 3, 3, 9), "windows of 4×4 with 3 channels do not fit images of 3×3×9"),
+        ({}, (1, 1, 9, 9), "windows of 4×4 with 3 channels do not fit images of 1×9×9"),
         ({"scales": ((16, 6),)}, None, r"no scale \(16, 6\)"),
-        ({"bank": "gone"}, None, "gone: no bank is there"),
+        ({"bank": "gone"}, None, "gone: no bank found"),
     ],
 )
-def test_mistakes_are_told(bank: Bank, options: dict[str, object], shape: tuple[int, ...] | None, said: str) -> None:
+def test_mistakes_are_errors(
+    bank: Bank, options: dict[str, object], shape: tuple[int, ...] | None, message: str
+) -> None:
     given = {"bank": Path(bank.folder), **options}
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         create("loss", "contextual", **given)(torch.zeros(shape or (1, 3, 9, 9)))
 
 
 @pytest.mark.parametrize(
-    ("classes", "said"),
+    ("classes", "message"),
     [
         (
             "{light: [230, 230, 230], dark: [20, 20, 20]}",
-            "classes dark, light, .* tells apart light, dark; build",
+            "classes dark, light, .* has light, dark; build",
         ),
-        ("{dark: [20, 20, 20], light: [230, 230, 230], red: [250, 0, 0]}", "tells apart dark, light, red; build"),
-        ("{dark: [20, 20, 20], light: [230, 230, 230]}, foreground: [1]", "tells apart foreground; build it anew: "),
+        ("{dark: [20, 20, 20], light: [230, 230, 230], red: [250, 0, 0]}", "has dark, light, red; build"),
+        ("{dark: [20, 20, 20], light: [230, 230, 230]}, foreground: [1]", "has foreground; build it again: "),
         ("{dark: [25, 20, 20], light: [230, 230, 230]}", ""),
     ],
 )
 def test_a_masker_of_other_classes_than_the_banks_is_refused(
-    photographs: Path, tmp_path: Path, classes: str, said: str
+    photographs: Path, tmp_path: Path, classes: str, message: str
 ) -> None:
     text = "{masker: colours, classes: {dark: [20, 20, 20], light: [230, 230, 230]}}"
-    made = build([photographs], tmp_path / "by_colour", SMALL, segmenting=ByMasker(text))
-    other = ByMasker(f"{{masker: colours, classes: {classes}}}")
+    built = build_bank([photographs], tmp_path / "by_colour", SMALL, pixel_classes=MaskerClasses(text))
+    other = MaskerClasses(f"{{masker: colours, classes: {classes}}}")
     roles = Roles({"labels": other.masker}, {"labels": other.transform})
-    if not said:
-        Contextual(bank=made.folder).fit(roles, 24)
+    if not message:
+        Contextual(bank=built.folder).require_fit(roles, 24)
         return
-    with pytest.raises(GanzooError, match=said):
-        Contextual(bank=made.folder).fit(roles, 24)
+    with pytest.raises(GanzooError, match=message):
+        Contextual(bank=built.folder).require_fit(roles, 24)
 
 
-def test_label_maps_and_a_bank_of_label_maps_are_taken_as_they_are(bank: Bank) -> None:
-    Contextual(bank=bank.folder).fit(Roles({"labels": create("masker", "round")}), 24)
-    Contextual(bank=bank.folder).fit(Roles({"labels": create("masker", "file")}), 24)
+def test_label_maps_and_a_bank_of_label_maps_are_accepted(bank: Bank) -> None:
+    Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "round")}), 24)
+    Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "file")}), 24)
 
 
-def test_without_labels_a_bank_without_background_has_nothing_to_say(photographs: Path, tmp_path: Path) -> None:
+def test_without_labels_a_bank_without_background_is_refused(photographs: Path, tmp_path: Path) -> None:
     text = "{masker: colours, classes: {dark: [20, 20, 20], light: [230, 230, 230]}}"
-    made = build([photographs], tmp_path / "by_colour", SMALL, segmenting=ByMasker(text))
-    with pytest.raises(GanzooError, match=r"all its patches are of some class, .*: give maskers: \{labels: …\}"):
-        Contextual(bank=made.folder)(images())
-    assert Contextual(bank=made.folder)(images(), label_planes()[:, :2]) > 0
+    built = build_bank([photographs], tmp_path / "by_colour", SMALL, pixel_classes=MaskerClasses(text))
+    with pytest.raises(GanzooError, match=r"no background patches, .*: set maskers: \{labels: …\}"):
+        Contextual(bank=built.folder)(images())
+    assert Contextual(bank=built.folder)(images(), label_planes()[:, :2]) > 0

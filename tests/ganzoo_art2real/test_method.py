@@ -1,4 +1,4 @@
-"""Art2Real: CycleGAN exactly without its term; where classes come from, and that this survives a resume."""
+"""Art2Real: exactly CycleGAN without its term; the source of classes, also in a resumed run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ganzoo.randomness import Draws
 from ganzoo.settings import ImageSettings
 from ganzoo.utils.formatting import format_bytes
 from ganzoo_art2real.bank import Bank
-from ganzoo_art2real.building import build
+from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_art2real.loss import Contextual
 from ganzoo_art2real.method import Art2Real
 from ganzoo_cyclegan.method import CycleGAN
@@ -97,7 +97,7 @@ def test_the_term_is_the_loss_of_the_generated_photograph(bank: Bank) -> None:
     torch.testing.assert_close(method.generator_losses(step)["contextual"], expected)
 
 
-def test_it_moves_the_generator_into_photographs_alone(bank: Bank) -> None:
+def test_only_the_generator_of_photographs_gets_a_gradient(bank: Bank) -> None:
     method = Art2Real(bank=bank.folder)
     engine_of(method)
     step = batch_step(size=16)
@@ -107,7 +107,7 @@ def test_it_moves_the_generator_into_photographs_alone(bank: Bank) -> None:
     assert all(p.grad is None for p in method.networks["G_BA"].parameters())
 
 
-def test_classes_come_from_the_painting_first_and_then_from_a_copy_that_holds_still(bank: Bank) -> None:
+def test_classes_come_from_the_painting_first_and_then_from_a_snapshot(bank: Bank) -> None:
     method = Art2Real(bank=bank.folder, refresh={"after": 2, "every": 3})
     engine = engine_of(method, labels=Bright())
 
@@ -131,7 +131,7 @@ def test_classes_come_from_the_painting_first_and_then_from_a_copy_that_holds_st
     assert method.taken == 5
 
 
-def test_classes_of_what_is_generated_are_of_what_is_shown(bank: Bank) -> None:
+def test_classes_of_generated_images_are_those_of_the_composite(bank: Bank) -> None:
     """With a composite the translation is put into the painting first."""
     method = Art2Real(bank=bank.folder, refresh={"after": 0, "every": 1})
     engine_of(method, labels=Bright(), composite=Constant(0.0))
@@ -147,7 +147,7 @@ def test_always_from_the_paintings_as_released(bank: Bank) -> None:
     assert method.snapshot is None
 
 
-def test_a_run_that_was_stopped_between_renewals_goes_on_to_the_same_end(bank: Bank, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_between_snapshots_is_resumed_to_the_same_end(bank: Bank, tmp_path: Path) -> None:
     """Stopped after the copy was taken and before it is renewed: it has to come out of the checkpoint."""
     method = {"method": "art2real", "bank": str(bank.folder), "refresh": {"after": 1, "every": 9}, "pool": 1}
     recipe = write_recipe(tmp_path, method=method, maskers={"labels": LABELS}, images=SIDES, train={"batch": 4})
@@ -161,7 +161,7 @@ def test_a_run_that_was_stopped_between_renewals_goes_on_to_the_same_end(bank: B
     assert_same(whole, halved)
 
 
-def test_kill_9_past_renewals_of_the_copy_changes_nothing(bank: Bank, tmp_path: Path) -> None:
+def test_kill_9_across_snapshots_changes_nothing(bank: Bank, tmp_path: Path) -> None:
     """Classes come from copies of the generator taken at the epochs 2, 5, …, of five steps each."""
     refresh = {"after": 2, "every": 3}
     method = {"method": "art2real", "bank": str(bank.folder), "refresh": refresh, "pool": 2, "contextual": 1.0}
@@ -175,14 +175,14 @@ def test_kill_9_past_renewals_of_the_copy_changes_nothing(bank: Bank, tmp_path: 
 
 
 @pytest.mark.parametrize("by_loss", [False, True])
-def test_a_run_does_not_go_on_with_another_bank(
+def test_a_run_is_not_resumed_with_another_bank(
     bank: Bank, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], by_loss: bool
 ) -> None:
     losses = {"real": {"loss": "contextual", "bank": str(bank.folder), "of": "fake_B"}} if by_loss else {}
     method = {"pool": 1} if by_loss else {"method": "art2real", "bank": str(bank.folder), "pool": 1}
     recipe = write_recipe(tmp_path, method=method, losses=losses, images=SIDES)
     ganzoo.run(recipe, *QUIET, "train.steps=1", root=tmp_path)
-    build([photographs], bank.folder, SMALL, limit=4, fresh=True)
+    build_bank([photographs], bank.folder, SMALL, limit=4, fresh=True)
     named = "losses.real.bank" if by_loss else "method.bank"
     with pytest.raises(GanzooError, match=rf"started with other settings.*: sources\.{named}: {bank.key} → "):
         ganzoo.run(recipe, *QUIET, "train.steps=2", root=tmp_path)
@@ -191,7 +191,7 @@ def test_a_run_does_not_go_on_with_another_bank(
     assert f"  {named}: {held} on disk, {bank.folder}" in capsys.readouterr().out
 
 
-def test_refresh_without_sense_is_refused(bank: Bank) -> None:
+def test_an_invalid_refresh_is_refused(bank: Bank) -> None:
     with pytest.raises(GanzooError, match=r"refresh is \{after: 40, every: 20\}"):
         create("method", "art2real", bank=bank.folder, refresh={"after": 3})
 
@@ -217,11 +217,13 @@ def test_a_run_translates_without_its_bank(bank: Bank, tmp_path: Path) -> None:
     shutil.rmtree(bank.folder)
     made = ganzoo.load(tmp_path / "tiny/default").translate(torch.zeros(3, 20, 20))
     assert made.shape == (3, 20, 20)
-    with pytest.raises(GanzooError, match=r"method: .*bank: no bank is there; make one: ganzoo bank build"):
+    with pytest.raises(GanzooError, match=r"method: .*bank: no bank found; build one: ganzoo bank build"):
         check(recipe, QUIET)
 
 
 def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, method={"method": "art2real", "bank": str(bank.folder)}, images=SIDES)
-    with pytest.raises(GanzooError, match=r"photographs of 24 pixels a side, and images of 30, .* --fresh --size 30"):
+    with pytest.raises(
+        GanzooError, match=r"photographs have 24 pixels a side, but the images have 30, .* --fresh --size 30"
+    ):
         check(recipe, [*QUIET, "images.load=30"])

@@ -1,4 +1,4 @@
-"""The metric ``contextual``: the loss of each image by itself, with the classes of its source."""
+"""The metric ``contextual``: the loss of each image, with the classes of its source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganzoo.masks.roles import Roles
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_art2real.bank import Bank
-from ganzoo_art2real.building import build
+from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_art2real.loss import Contextual
 from ganzoo_art2real.metric import ContextualDistance
 from ganzoo_cyclegan.method import CycleGAN
@@ -62,7 +62,7 @@ def test_classes_are_those_of_the_source(bank: Bank) -> None:
     assert not torch.isclose(rows.mean(), metric(bank).rows(translated(), "AB")["contextual"].mean())
 
 
-def test_it_measures_any_method_and_not_twice(bank: Bank, tmp_path: Path) -> None:
+def test_it_measures_any_method_once(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images=SIDES)
     values = ganzoo.run(recipe, "train.steps=1", "evaluate.best=min contextual", root=tmp_path)
     assert list(values) == ["contextual"] and values["contextual"] > 0
@@ -71,7 +71,7 @@ def test_it_measures_any_method_and_not_twice(bank: Bank, tmp_path: Path) -> Non
         ganzoo.run(recipe, "train.steps=1", "evaluate.best=null", twice, root=tmp_path / "again")
 
 
-def test_a_run_is_not_measured_with_another_bank_of_the_same_place(
+def test_a_run_is_not_evaluated_with_another_bank_in_the_same_folder(
     bank: Bank, photographs: Path, tmp_path: Path
 ) -> None:
     """Figures of two banks do not compare; a metric that is new, or left out, changes nothing."""
@@ -79,7 +79,7 @@ def test_a_run_is_not_measured_with_another_bank_of_the_same_place(
     ganzoo.run(recipe, *QUIET, "train.steps=1", root=tmp_path)
     with_bank = f"evaluate.metrics=[{{metric: contextual, bank: {bank.folder}}}]"
     assert list(ganzoo.run(recipe, *QUIET, with_bank, "train.steps=1", root=tmp_path)) == ["contextual"]
-    build([photographs], bank.folder, SMALL, limit=4, fresh=True)
+    build_bank([photographs], bank.folder, SMALL, limit=4, fresh=True)
     with pytest.raises(GanzooError, match=rf"sources\.evaluate\.metrics\.contextual\.bank: {bank.key} → "):
         ganzoo.run(recipe, *QUIET, with_bank, "train.steps=1", root=tmp_path)
     ganzoo.run(recipe, *QUIET, "evaluate.metrics=[cycle_l1]", "train.steps=1", root=tmp_path)
@@ -87,5 +87,5 @@ def test_a_run_is_not_measured_with_another_bank_of_the_same_place(
 
 def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images={"size": 20, "load": 24})
-    with pytest.raises(GanzooError, match="photographs of 24 pixels a side, and images of 20, so that"):
+    with pytest.raises(GanzooError, match="photographs have 24 pixels a side, but the images have 20, so"):
         check(recipe, QUIET)

@@ -1,4 +1,4 @@
-"""Float32 is kept whole inside, and what others allow is left as it was."""
+"""Matrix products are in full float32 inside the block, and the settings are restored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def now() -> list[str]:
 
 
 @pytest.mark.parametrize("allowed", ["highest", "high", "medium"])
-def test_what_others_allow_is_left_as_it_was(allowed: str) -> None:
+def test_the_precision_settings_are_restored(allowed: str) -> None:
     torch.set_float32_matmul_precision(allowed)
     before = now()
     with pytest.raises(ZeroDivisionError), full_precision(CPU):

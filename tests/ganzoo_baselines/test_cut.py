@@ -57,11 +57,11 @@ def test_features_are_the_outputs_of_layers() -> None:
     torch.testing.assert_close(found[1], network.model[4](norm.relu()))
     assert [maps.shape[1] for maps in found] == [3, 4, 8, 8]
     torch.testing.assert_close(network.features(image, (len(network.model) - 1,))[0], network(image))
-    assert "its layers are 0 … " in refusal(network.features, image, (99,))
+    assert "smooth_resnet has the layers 0 … " in refusal(network.features, image, (99,))
 
 
 def plain_nce(q: Tensor, k: Tensor, tau: float) -> Tensor:
-    """METHODS 6, place by place: the diagonal of the negatives set to −10 before the division."""
+    """The released code's loss, position by position: the diagonal of the negatives set to −10 before the division."""
     terms = []
     for queries, keys in zip(q, k, strict=True):
         for i in range(len(queries)):
@@ -79,7 +79,7 @@ def test_the_contrast_is_the_formula() -> None:
     assert patch_nce(k, k, 0.07) < patch_nce(q, k, 0.07)
 
 
-def test_the_contrast_keeps_its_digits_under_autocast() -> None:
+def test_the_contrast_is_precise_under_autocast() -> None:
     q, k = (F.normalize(torch.randn(1, 9, 8, generator=torch.Generator().manual_seed(i)), dim=2) for i in (0, 1))
     with torch.autocast("cpu", torch.bfloat16):
         inside = patch_nce(q, k, 0.07)
@@ -99,16 +99,19 @@ def networks() -> dict[str, nn.Module]:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
+    method = method.cut if isinstance(method, FastCUT) else method
     G, D, heads = (method.networks[name] for name in ("G_AB", "D_B", "F"))
     x, y = step["real_A"], step["real_B"]
-    turned = method.flip and step.common_rng("flip").random() < 0.5
-    fake = G(x.flip(-1)).flip(-1) if turned else G(x)
+    mirrored = method.flip and step.common_rng("flip").random() < 0.5
+    fake = G(x.flip(-1)).flip(-1) if mirrored else G(x)
     if phase == "discriminator":
         return {"D": (((D(y) - 1) ** 2).mean() + (D(fake.detach()) ** 2).mean()) / 2}
 
-    def nce(source: Tensor, made: Tensor) -> Tensor:
+    def nce(source: Tensor, image: Tensor) -> Tensor:
         keys = G.features(source, LAYERS)
-        queries = [one.flip(-1) for one in G.features(made.flip(-1), LAYERS)] if turned else G.features(made, LAYERS)
+        queries = (
+            [one.flip(-1) for one in G.features(image.flip(-1), LAYERS)] if mirrored else G.features(image, LAYERS)
+        )
         terms = []
         for layer, head, q, k in zip(LAYERS, heads.heads, queries, keys, strict=True):
             order = step.common_rng(f"places/{layer}").permutation(q.shape[2] * q.shape[3])[:20]
@@ -116,8 +119,8 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
             terms.append(plain_nce(vectors[0], vectors[1].detach(), 0.07))
         return torch.stack(terms).mean()
 
-    found = {"gan": ((D(fake) - 1) ** 2).mean(), "nce": method.nce * nce(x, fake) * (0.5 if method.identity else 1)}
-    return found | ({"nce_identity": 0.5 * method.nce * nce(y, G(y))} if method.identity else {})
+    losses = {"gan": ((D(fake) - 1) ** 2).mean(), "nce": method.nce * nce(x, fake) * (0.5 if method.identity else 1)}
+    return losses | ({"nce_identity": 0.5 * method.nce * nce(y, G(y))} if method.identity else {})
 
 
 @pytest.mark.parametrize("made", [lambda: CUT(**SMALL), lambda: FastCUT(**SMALL)], ids=["cut", "fastcut"])
@@ -125,12 +128,12 @@ def test_two_steps_are_the_formulas(made: Any) -> None:
     assert_trains_plainly(made(), made(), networks, plainly, betas=(0.5, 0.999))
 
 
-def test_fastcut_turns_some_steps() -> None:
-    method = FastCUT(**SMALL)
-    turned = {method.turned(double_step(index=index)) for index in range(20)}
-    assert turned == {True, False}
-    assert not any(method.turned(double_step(index=index, training=False)) for index in range(20))
-    assert not CUT(**SMALL).turned(double_step())
+def test_fastcut_mirrors_the_images_of_some_steps() -> None:
+    cut = FastCUT(**SMALL).cut
+    mirrored = {cut.is_mirrored(double_step(index=index)) for index in range(20)}
+    assert mirrored == {True, False}
+    assert not any(cut.is_mirrored(double_step(index=index, training=False)) for index in range(20))
+    assert not CUT(**SMALL).is_mirrored(double_step())
 
 
 def test_the_heads_are_built_at_setup_and_left_out_without_the_term() -> None:
@@ -143,16 +146,16 @@ def test_the_heads_are_built_at_setup_and_left_out_without_the_term() -> None:
     assert "F" not in plain.slots and list(plain.tensors) == ["fake_B"]
 
 
-def test_masks_show_and_compose() -> None:
-    kept, judged = CUT(**SMALL), CUT(**SMALL)
-    engine_of(kept, networks, composite=Constant(0.0))
-    engine_of(judged, networks, discriminator=Constant(0.0))
-    steps = {method: double_step() for method in (kept, judged)}
+def test_masks_reach_the_discriminator_and_composite() -> None:
+    composited, masked = CUT(**SMALL), CUT(**SMALL)
+    engine_of(composited, networks, composite=Constant(0.0))
+    engine_of(masked, networks, discriminator=Constant(0.0))
+    steps = {method: double_step() for method in (composited, masked)}
     for method, step in steps.items():
         method.forward(step)
-    assert torch.equal(steps[kept]["fake_B"], steps[kept]["real_A"])
-    assert torch.equal(steps[kept]["idt_B"], steps[kept]["real_B"])
-    D, blank = judged.networks["D_B"], torch.zeros_like(steps[judged]["real_B"])
-    torch.testing.assert_close(judged.generator_losses(steps[judged])["gan"], ((D(blank) - 1) ** 2).mean())
+    assert torch.equal(steps[composited]["fake_B"], steps[composited]["real_A"])
+    assert torch.equal(steps[composited]["idt_B"], steps[composited]["real_B"])
+    D, blank = masked.networks["D_B"], torch.zeros_like(steps[masked]["real_B"])
+    torch.testing.assert_close(masked.generator_losses(steps[masked])["gan"], ((D(blank) - 1) ** 2).mean())
     expected = (((D(blank) - 1) ** 2).mean() + (D(blank) ** 2).mean()) / 2
-    torch.testing.assert_close(judged.critic_losses(steps[judged])["D"], expected)
+    torch.testing.assert_close(masked.discriminator_losses(steps[masked])["D"], expected)

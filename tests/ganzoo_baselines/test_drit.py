@@ -1,4 +1,4 @@
-"""DRIT's steps, against their formulas written out in float64; who learns when, from which images."""
+"""DRIT's steps, against their formulas written out in float64; which phase trains which networks, on which images."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def summed(maps: list[Tensor], target: float) -> Any:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
-    """Return the terms of a phase by METHODS 6: each image and each pass by itself."""
+    """Return the terms of a phase by the formulas: each image and each pass by itself."""
     G, E, D_content = (method.networks[name] for name in ("G", "E", "D_content"))
     pairs = len(step.samples) // 2
     sums: dict[str, Tensor] = {}
@@ -142,7 +142,7 @@ def test_of_three_steps_two_train_the_contents_discriminator_alone() -> None:
     assert engine.optims["content"].clip == 5
 
 
-def test_what_is_translated_is_without_noise_and_in_the_asked_attributes() -> None:
+def test_translations_have_no_noise_and_the_requested_attributes() -> None:
     method = DRIT(content_layers=0)
     engine_of(method, networks)
     step, image = double_step(training=False), double_step()["real_A"]
@@ -174,7 +174,7 @@ def test_what_is_translated_is_without_noise_and_in_the_asked_attributes() -> No
     ],
 )
 def test_terms_can_be_left_out(options: dict[str, float], lacking: set[str]) -> None:
-    """Nothing else changes but what leaving them out brings with it; without judged contents every step trains all."""
+    """Only the terms that depend on them change; without the discriminator of contents every step trains all."""
     method = DRIT(content_layers=0, **options)  # type: ignore[arg-type]
     made = networks()
     engine_of(method, lambda: {name: made[name] for name in method.slots})
@@ -216,23 +216,23 @@ def test_discriminators_see_each_image_with_its_own_mask() -> None:
     step.batch = tuple(step)
     method.forward(step)
     torch.testing.assert_close(step["second_A"], real[1::2] * torch.tensor([2.0, 4.0]).view(2, 1, 1, 1))
-    losses = method.critic_losses(step.detached())
+    losses = method.discriminator_losses(step.detached())
     seen = {
         "D_A": (real[::2] * torch.tensor([1.0, 3.0]).view(2, 1, 1, 1), ["fake_guided_A"]),
         "D_A2": (step["second_A"], ["fake_A", "fake_again_A"]),
     }
     from_b = torch.tensor([10.0, 30.0]).view(2, 1, 1, 1)
     for name, (shown, fakes) in seen.items():
-        critic = method.networks[name]
-        wanted = sum(summed(critic(shown), 1) + summed(critic(step[fake] * from_b), 0) for fake in fakes)
-        torch.testing.assert_close(losses[name].double(), wanted, rtol=1e-5, atol=1e-6)
+        D = method.networks[name]
+        expected = sum(summed(D(shown), 1) + summed(D(step[fake] * from_b), 0) for fake in fakes)
+        torch.testing.assert_close(losses[name].double(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_images_that_are_too_small_to_judge_their_contents_are_refused_at_once() -> None:
+def test_images_that_are_too_small_for_the_discriminator_of_contents_are_refused_at_setup() -> None:
     method = DRIT(content_layers=1)
     engine_of(method, networks)
-    said = refusal(method.setup, double_step())
-    assert said.startswith("method.content_layers: contents of 4×4 are too small to tell whose they are with that many")
+    message = refusal(method.setup, double_step())
+    assert message.startswith("method.content_layers: contents of 4×4 are too small for that many layers")
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(0, 1), (600, 1), (601, 600 / 601), (1199, 2 / 601)])

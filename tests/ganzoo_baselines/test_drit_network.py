@@ -86,22 +86,22 @@ def test_contents_and_images(image: Tensor, domain: str, channels: int) -> None:
 
     attributes = torch.randn(2, 3, dtype=torch.float64)
 
-    def told(maps: Tensor) -> Tensor:
+    def with_planes(maps: Tensor) -> Tensor:
         return torch.cat([maps, attributes[:, :, None, None].expand(2, 3, *maps.shape[2:])], 1)
 
-    maps = told(plain.block(contents, "decoded"))
+    maps = with_planes(plain.block(contents, "decoded"))
     for block in range(2):
         maps = plain.block(maps, f"decoders.{domain}.0.{block}")
     for layer, leaving in ((1, 11), (2, 7)):  # (16 + 3 + 3) // 2, (11 + 3) // 2
         name = f"decoders.{domain}.{layer}"
         weight, bias = plain.state[f"{name}.0.weight"], plain.state[f"{name}.0.bias"]
-        maps = F.conv_transpose2d(told(maps), weight, bias, stride=2, padding=1, output_padding=1)
+        maps = F.conv_transpose2d(with_planes(maps), weight, bias, stride=2, padding=1, output_padding=1)
         gain, shift = (
             plain.state[f"{name}.1.{key}"][:, None, None].expand(maps.shape[1:]) for key in ("weight", "bias")
         )
         maps = F.relu(F.layer_norm(maps, maps.shape[1:], gain, shift))
         assert maps.shape[1] == leaving
-    maps = torch.tanh(plain.conv(told(maps), f"decoders.{domain}.3.0"))
+    maps = torch.tanh(plain.conv(with_planes(maps), f"decoders.{domain}.3.0"))
     torch.testing.assert_close(made.decode(contents, attributes, domain), maps)
     assert maps.shape == images.shape
 
@@ -122,7 +122,7 @@ def test_attributes(image: Tensor) -> None:
         assert found.shape == (2, 5)
 
 
-def test_whose_contents() -> None:
+def test_the_discriminator_of_contents() -> None:
     made = ContentDiscriminator(4, 2)
     filled(made)
     contents = torch.randn(2, 4, 31, 26, dtype=torch.float64)
@@ -135,11 +135,11 @@ def test_whose_contents() -> None:
 
 
 @pytest.mark.parametrize(("layers", "least"), [(0, 4), (1, 11), (2, 25), (3, 53)])
-def test_contents_that_are_too_small_to_judge_are_refused(layers: int, least: int) -> None:
+def test_contents_that_are_too_small_are_refused(layers: int, least: int) -> None:
     made = ContentDiscriminator(2, layers)
     assert made(torch.zeros(1, 2, least, least)).shape == (1, 1, 1, 1)
-    said = refusal(made, torch.zeros(1, 2, least, least - 1))
-    assert said.endswith(f"these need images from {4 * least}×{4 * least} pixels on")
+    message = refusal(made, torch.zeros(1, 2, least, least - 1))
+    assert message.endswith(f"which need images of at least {4 * least}×{4 * least} pixels")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 33), (216, 20)])

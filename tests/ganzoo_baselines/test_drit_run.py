@@ -1,4 +1,4 @@
-"""Runs of DRIT: what is refused, measured and resumed; two processes train as one."""
+"""Runs of DRIT: refusals, evaluation and resuming; two processes train as one."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 QUIET = ["train.decay=0", "train.sample=0", "evaluate.every=0", "evaluate.best=null"]
 
 
-def test_a_batch_that_is_odd_is_refused_where_it_stands(recipe: Path) -> None:
+def test_an_odd_batch_is_refused_with_its_line(recipe: Path) -> None:
     odd = recipe.with_name("odd.yaml")
     odd.write_text(recipe.read_text().replace("batch: 2", "batch: 3"))
     with pytest.raises(GanzooError) as caught:
         ganzoo.run(odd, "images.size=x")
-    said = sorted(str(caught.value).splitlines())
-    assert len(said) == 2 and "images.size: size is 'x'" in said[1]
+    lines = sorted(str(caught.value).splitlines())
+    assert len(lines) == 2 and "images.size: size is 'x'" in lines[1]
     number = next(i for i, line in enumerate(odd.read_text().splitlines(), 1) if "batch: 3" in line)
     message = "batch is 3, but the method processes images in groups of 2: use a multiple of 2"
-    assert said[0] == f"{odd}:{number}: train.batch: {message}"
+    assert lines[0] == f"{odd}:{number}: train.batch: {message}"
 
 
-def test_check_tells_of_both_kinds_of_step(
+def test_check_reports_both_kinds_of_step(
     recipe: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traced = []
@@ -63,10 +63,10 @@ def test_check_tells_of_both_kinds_of_step(
 
     monkeypatch.setattr("ganzoo.check.parts_table.trace_shapes", trace)
     check(recipe, [*QUIET, "maskers.discriminator=round", "evaluate.metrics=[cycle_l1, style_recovery]"])
-    said = capsys.readouterr().out
+    message = capsys.readouterr().out
     assert traced == [2]  # a pair
-    assert "measured with 10 steps" in said
-    table = {line.split()[0]: line for line in said.splitlines() if line.startswith(" ") and line.strip()}
+    assert "measured with 10 steps" in message
+    table = {line.split()[0]: line for line in message.splitlines() if line.startswith(" ") and line.strip()}
     assert {"G", "E", "D_content", *CRITICS} <= set(table)
     assert "generator, random" in table["G"]
     assert "3×16×16 → 3, 3" in table["E"] and table["E"].split()[-1] == "generator"

@@ -1,4 +1,4 @@
-"""The method gatys: its runs, the paintings that they keep, and styles that are drawn or given."""
+"""The method gatys: its runs, the paintings that they save, and random or provided styles."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def seen(file: Path) -> Tensor:
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
 
 
-def test_a_run_keeps_paintings_of_both_domains_and_what_features_are_divided_by(home: Path, trained: Path) -> None:
+def test_a_run_saves_paintings_of_both_domains_and_the_divisors_of_features(home: Path, trained: Path) -> None:
     kept = {one.stem: load_file(one) for one in files(trained / "checkpoints/last/networks")}
     assert kept.keys() == {"paintings_A", "paintings_B", "means"}
     images = []
@@ -95,7 +95,7 @@ def test_a_run_keeps_paintings_of_both_domains_and_what_features_are_divided_by(
     assert len(kept["means"]) == 6
 
 
-def test_a_run_measures_and_draws(trained: Path) -> None:
+def test_a_run_evaluates_and_writes_samples(trained: Path) -> None:
     (result,) = lines(trained / "results.jsonl")
     assert set(result["values"]) == {"style_r2_AB", "style_r2_BA"} and result["images"] == {"A": 3, "B": 3}
     assert [one.name for one in files(trained / "samples")] == ["step-0000000.png"]
@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_run_and_another_another(home: Path, traine
 
 
 @pytest.mark.parametrize("start", ["content", "noise"])
-def test_each_image_is_painted_by_itself(home: Path, start: str) -> None:
+def test_each_image_is_translated_by_itself(home: Path, start: str) -> None:
     made = method(home, start=start)
     step = batch_step(3, SIZE, samples=[4, 9, 2], index=-1, training=False)
     with torch.no_grad():
@@ -136,7 +136,7 @@ def test_each_image_is_painted_by_itself(home: Path, start: str) -> None:
     assert list(made.tensors) == ["fake_B", "fake_A"]
 
 
-def test_the_style_is_that_of_a_drawn_painting(home: Path) -> None:
+def test_the_style_is_that_of_a_random_painting(home: Path) -> None:
     """Drawn by seed, step and sample, of the target's paintings; all of them in time."""
     made, images = method(home), batch_step(1, SIZE)["real_A"]
     kept = made.networks["paintings_B"]
@@ -169,7 +169,7 @@ def test_one_direction_alone(home: Path) -> None:
     assert Gatys.directions == ("AB", "BA")
 
 
-def test_outside_of_a_mask_a_image_stays(home: Path) -> None:
+def test_outside_of_a_mask_an_image_is_unchanged(home: Path) -> None:
     class Half(Constant):
         def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
             mask = super().forward(image, rng, given)
@@ -194,48 +194,48 @@ class Labels(Noise):
     classes = {"A": 3}  # noqa: RUF012
 
 
-def test_what_it_cannot_do(home: Path) -> None:
+def test_what_it_refuses(home: Path) -> None:
     weights = home / "vgg19.safetensors"
     assert refusal(Gatys, weights=weights, content=0.0, style=0.0).startswith("gatys: content and style are both 0")
-    said = refusal(Gatys, weights=weights, style_layers={"relu6_1": 1.0})
-    assert said == "VGG-19 has no layer 'relu6_1' (did you mean 'relu5_1'?)"
+    message = refusal(Gatys, weights=weights, style_layers={"relu6_1": 1.0})
+    assert message == "VGG-19 has no layer 'relu6_1' (did you mean 'relu5_1'?)"
     made = Gatys(weights=weights)
     for channels in ({"A": 3, "B": 1}, {"A": 4, "B": 4}):
-        assert refusal(made.setup, zeros_step(channels, SIZE)).startswith("gatys: images of both domains have 1 cha")
+        assert refusal(made.setup, zeros_step(channels, SIZE)).startswith("gatys: images of both domains must have 1")
     assert refusal(made.prepare, Reader(Labels(), ImageSettings(size=SIZE))).startswith("gatys: label maps have no")
 
 
-def test_a_recipe_s_mistakes_are_told_with_their_line(home: Path, run: Run) -> None:
+def test_mistakes_in_a_recipe_are_reported_with_their_line(home: Path, run: Run) -> None:
     code, _, err = run("check", home / "tiny.yaml", "method.style_layers={relu1_9: 1}")
     assert code == 2 and "method: VGG-19 has no layer 'relu1_9'" in err
     code, _, err = run("check", home / "tiny.yaml", "method.weights=no.pth")
     assert code == 2 and "method: no.pth: no weights file is there" in err
 
 
-def test_check_tells_what_a_image_takes(home: Path, run: Run) -> None:
-    code, said, err = run("check", home / "tiny.yaml", "method.steps=1")
+def test_check_reports_the_time_for_an_image(home: Path, run: Run) -> None:
+    code, message, err = run("check", home / "tiny.yaml", "method.steps=1")
     assert (code, err) == (0, "")
-    assert "\nnothing to train\n" in said and "s for an image of each domain\n" in said
-    assert f"method.weights: {(home / 'vgg19.safetensors').stat().st_size / 1024:.1f} KiB on disk" in said
+    assert "\nnothing to train\n" in message and "s for an image of each domain\n" in message
+    assert f"method.weights: {(home / 'vgg19.safetensors').stat().st_size / 1024:.1f} KiB on disk" in message
 
 
-def test_a_run_goes_on_with_the_same_weights_alone(home: Path, tmp_path: Path) -> None:
+def test_a_run_is_resumed_only_with_the_same_weights(home: Path, tmp_path: Path) -> None:
     mine = tmp_path / "vgg.safetensors"
     mine.write_bytes((home / "vgg19.safetensors").read_bytes())
     ganzoo.run(home / "tiny.yaml", f"method.weights={mine}", "evaluate.metrics=[]", root=tmp_path)
     write_vgg(mine, 19, seed=1)
-    said = refusal(ganzoo.run, home / "tiny.yaml", f"method.weights={mine}", "evaluate.metrics=[]", root=tmp_path)
-    assert "sources.method.weights: " in said
+    message = refusal(ganzoo.run, home / "tiny.yaml", f"method.weights={mine}", "evaluate.metrics=[]", root=tmp_path)
+    assert "sources.method.weights: " in message
 
 
 def translated(run: Run, *words: object, out: Path) -> dict[str, np.ndarray]:
     """Run translate; return the images that it wrote, by their place."""
-    code, said, err = run("translate", *words, "-o", out)
-    assert (code, err) == (0, ""), said
+    code, message, err = run("translate", *words, "-o", out)
+    assert (code, err) == (0, ""), message
     return {str(one.relative_to(out)): np.asarray(Image.open(one)) for one in sorted(out.rglob("*.png"))}
 
 
-def test_a_style_can_be_given(home: Path, trained: Path, run: Run, tmp_path: Path) -> None:
+def test_a_style_can_be_passed(home: Path, trained: Path, run: Run, tmp_path: Path) -> None:
     source, look = files(home / "images/testB")[0], files(home / "images/testA")[1]
     words = (trained, source, "--direction", "BA")
     (given,) = translated(run, *words, "--style", look, out=tmp_path / "given").values()
@@ -260,7 +260,7 @@ class Shades(Noise):
         return Sample((drawn.image // 4 + 15 * index).astype(np.uint8), drawn.name)
 
 
-def test_the_style_that_is_asked_for_is_found(home: Path) -> None:
+def test_the_style_of_a_translation_is_the_requested_one(home: Path) -> None:
     """The metric's R²: near 1 after many steps for style alone, far below after one."""
     made = method(home, content=0.0, start="noise", steps=100)
     made.prepare(Reader(Shades(), ImageSettings(size=SIZE)))

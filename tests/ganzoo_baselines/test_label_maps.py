@@ -51,9 +51,9 @@ def test_networks_have_the_sizes_of_munits_table() -> None:
 
 
 def test_check_shows_their_planes(run: Run, home: Path) -> None:
-    code, said, err = run("check", home / "maps.yaml", "--quick")
+    code, message, err = run("check", home / "maps.yaml", "--quick")
     assert (code, err) == (0, "")
-    rows = {line.split()[0]: line for line in said.splitlines() if line.strip().startswith(("G_AB  ", "D_AB  "))}
+    rows = {line.split()[0]: line for line in message.splitlines() if line.strip().startswith(("G_AB  ", "D_AB  "))}
     assert "19×12×12 → 3×12×12" in rows["G_AB"]
     assert "22×12×12 → 1×" in rows["D_AB"]
 
@@ -72,7 +72,7 @@ def test_label_maps_become_images(run: Run, home: Path, tmp_path: Path) -> None:
         assert np.array_equal(pixels, ((expected + 1) * 127.5).round().to(torch.uint8).numpy())
 
 
-def test_what_is_no_label_map_names_its_file(run: Run, home: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_label_map_is_named(run: Run, home: Path, tmp_path: Path) -> None:
     few = run("run", home / "maps.yaml", "data.classes.A=7", "--root", tmp_path)
     assert few[0] == 2 and "it has the class" in few[2] and "and its domain the classes 0 … 6" in few[2]
     assert str(home / "images/trainA") in few[2]

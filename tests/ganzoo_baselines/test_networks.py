@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganzoo_authors.networks import munit
-from ganzoo_authors.reading import clean
+from ganzoo_authors.state_dicts import clean
 from ganzoo_baselines.unit_network import UNITGenerator
 from tests.support.author_checkpoints import munit_domain
 from tests.support.author_networks import unit_decode, unit_encode

@@ -1,4 +1,4 @@
-"""Gatys' objective against a plain transcription, and what minimizing it does."""
+"""Gatys' objective against a plain transcription, and its minimization."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plainly(
     means: Mapping[str, Tensor] | None = None,
     average: bool = True,
 ) -> Tensor:
-    """METHODS 6 and eq. 1 to 7: sums over values and pairs of maps, Gram matrices as they are, over 4N²M²."""
+    """Eq. 1 to 7: sums over values and pairs of maps, unscaled Gram matrices, divided by 4N²M²."""
     found, content, style = (
         vgg_plainly(drawn_vgg(19), one, average=average, **CAFFE) for one in (image, shown, painted)
     )
@@ -78,7 +78,7 @@ def test_objective_and_gradient_are_the_formula(alpha: float, beta: float, scale
     assert largest > 1e-6
 
 
-def test_the_terms_of_the_released_code_can_be_had() -> None:
+def test_the_terms_of_the_released_code_are_available() -> None:
     """Means in place of sums, Gram matrices over M alone, 1000/N² a layer: the weights that docs/gatys.md tells."""
     found, content, style = (vgg_plainly(drawn_vgg(19), random_image(i), average=True, **CAFFE) for i in range(3))
     released = (found["relu4_2"] - content["relu4_2"]).pow(2).mean()
@@ -138,7 +138,7 @@ def test_minimizing_lowers_the_objective_step_by_step() -> None:
     assert all(one.grad is None for one in objective.network.parameters())
 
 
-def test_without_style_noise_becomes_what_the_image_shows() -> None:
+def test_without_style_weight_noise_becomes_the_content() -> None:
     objective = Objective(network(), 1.0, 0.0, {"conv1_1": 1.0}, STYLE)
     made, found, begun = minimized(objective, random_image(0), 100)
     assert found < 1e-3 * begun
@@ -150,7 +150,7 @@ def test_without_style_noise_becomes_what_the_image_shows() -> None:
     assert torch.equal(stays, random_image(1))  # nothing is left to do where it starts from the image itself
 
 
-def test_without_content_the_style_is_all() -> None:
+def test_without_content_weight_only_the_style_counts() -> None:
     objective = Objective(network(), 0.0, 1.0, CONTENT, STYLE)
     made, found, begun = minimized(objective, random_image(1), 100)
     assert found < 0.1 * begun
@@ -167,15 +167,15 @@ def test_a_style_is_its_gram_matrices() -> None:
         torch.testing.assert_close(one, gram(maps[layer]))
 
 
-def test_pixels_may_lie_as_they_lie() -> None:
+def test_pixels_of_any_memory_format() -> None:
     objective = Objective(network(), 1.0, 1e3, CONTENT, STYLE)
     plain, *_ = minimized(objective, random_image(1), 3)
     turned, *_ = minimized(objective, random_image(1).contiguous(memory_format=torch.channels_last), 3)
     torch.testing.assert_close(turned, plain)
 
 
-def test_what_is_not_finite_is_told() -> None:
+def test_a_result_that_is_not_finite_is_an_error() -> None:
     objective = Objective(network(), 1e308, 1e308, CONTENT, STYLE)
     style = objective.style_of(random_image(2))
-    said = refusal(objective.minimize, random_image(0), random_image(1), style, 3)
-    assert said == "gatys: the objective is not finite: lower the weights 'content' and 'style'"
+    message = refusal(objective.minimize, random_image(0), random_image(1), style, 3)
+    assert message == "gatys: the objective is not finite: lower the weights 'content' and 'style'"

@@ -1,4 +1,4 @@
-"""UNIT, DRIT, CUT and FastCUT overfit a handful of images, and what they make of them hangs on their terms."""
+"""UNIT, DRIT, CUT and FastCUT overfit a few images, and the result depends on their terms."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def unit_whole() -> Step:
     return unit()
 
 
-def test_there_and_back_is_learnt_by_units_cycle(unit_whole: Step) -> None:
+def test_units_cycle_term_trains_reconstructions(unit_whole: Step) -> None:
     assert error(unit_whole, "rec") < 0.12 < 0.18 < error(unit(cycle=0), "rec")
 
 
-def test_a_image_is_its_code_by_units_reconstruction(unit_whole: Step) -> None:
+def test_units_reconstruction_term_makes_codes_describe_images(unit_whole: Step) -> None:
     assert error(unit_whole, "idt") < 0.08 < 0.12 < error(unit(image=0), "idt")
 
 
@@ -66,7 +66,7 @@ def drit(**weights: float) -> Step:
     return trained(method, networks, images, steps=80, lr=2e-3, batch=8, seed=SEED)
 
 
-def test_two_exchanges_give_a_image_back_by_drits_cycle() -> None:
+def test_drits_cycle_term_reconstructs_images_after_two_exchanges() -> None:
     assert error(drit(), "rec") < 0.35 < 0.5 < error(drit(cycle=0), "rec")
 
 
@@ -92,7 +92,7 @@ def mirroring() -> SmoothResNet:
 
 
 @pytest.mark.parametrize("made", [CUT, FastCUT])
-def test_the_contrast_turns_mirrored_images_back(made: type[CUT] | type[FastCUT]) -> None:
+def test_the_contrast_mirrors_mirrored_images_back(made: type[CUT] | type[FastCUT]) -> None:
     def likeness_after(**nce: float) -> float:
         method = made(layers=(0, 8, 12), patches=32, size=16, **nce)  # type: ignore[arg-type]
         networks: dict[str, Any] = {"G_AB": mirroring(), "D_B": SmoothPatch(3, width=8, layers=1)}

@@ -1,4 +1,4 @@
-"""pix2pix's step, against its formulas in float64; what it wants of data; that it learns by its L1 term."""
+"""pix2pix's step, against its formulas in float64; what data it needs; the effect of its L1 term."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def networks() -> dict[str, nn.Module]:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
-    """Return the terms of a phase by METHODS 6."""
+    """Return the terms of a phase by the formulas."""
     G, D = method.networks["G_AB"], method.networks["D_AB"]
     x, y = step["real_A"], step["real_B"]
     real, fake = D(torch.cat([x, y], 1)), D(torch.cat([x, G(x).detach() if phase == "discriminator" else G(x)], 1))
@@ -52,7 +52,7 @@ def test_its_networks_are_the_papers() -> None:
     assert slots["G_AB"].default == {"generator": "unet", "norm": "batch", "dropout": True}
 
 
-def test_it_wants_pairs(tmp_path: Path) -> None:
+def test_it_needs_pairs(tmp_path: Path) -> None:
     recipe = {**RECIPE, "method": "pix2pix", "networks": {}, "evaluate": {}}
     recipe["data"] = {"dataset": "folders", "root": str(make_images(tmp_path / "images"))}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe))
@@ -97,7 +97,7 @@ def overfit(pairs: Path, weight: float) -> float:
     return float(np.mean(errors))
 
 
-def test_it_overfits_a_handful_and_not_without_its_term(pairs: Path) -> None:
+def test_it_overfits_a_few_images_only_with_its_term(pairs: Path) -> None:
     with_term, without = overfit(pairs, 100.0), overfit(pairs, 0.0)
     assert with_term < 0.06 < 0.12 < without
 

@@ -1,4 +1,4 @@
-"""UNIT's step, against its formulas written out in float64; noise in training alone."""
+"""UNIT's step, against its formulas written out in float64; noise only in training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def networks(blocks: int = 1) -> dict[str, nn.Module]:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
-    """Return the terms of a phase by METHODS 6: each pass by itself."""
+    """Return the terms of a phase by the formulas: each pass by itself."""
     (G_A, G_B), (D_A, D_B) = ([method.networks[f"{kind}_{one}"] for one in "AB"] for kind in "GD")
     x_a, x_b = step["real_A"], step["real_B"]
 
@@ -57,7 +57,7 @@ def test_two_steps_are_the_formulas() -> None:
     assert_trains_plainly(UNIT(), UNIT(), networks, plainly, betas=(0.5, 0.999), weight_decay=1e-4)
 
 
-def test_two_steps_of_shared_blocks_are_those_of_blocks_kept_equal_by_hand() -> None:
+def test_two_steps_of_shared_blocks_equal_those_of_tied_blocks() -> None:
     """The plain loop has both domains' blocks: it starts them alike, and gives each the sum of both gradients."""
     mirror, twice = UNIT(), partial(networks, blocks=2)
     engine, plain = engine_of(UNIT(share=1), twice), engine_of(mirror, twice)
@@ -93,7 +93,7 @@ def test_two_steps_of_shared_blocks_are_those_of_blocks_kept_equal_by_hand() -> 
     assert compared > 20
 
 
-def test_what_is_shared_is_there_once() -> None:
+def test_shared_blocks_exist_once() -> None:
     engine = engine_of(UNIT(share=2), partial(networks, blocks=2))
     a, b = (dict(engine.networks[f"G_{one}"].named_parameters()) for one in "AB")
     same = {name for name in a if a[name] is b[name]}
@@ -102,7 +102,7 @@ def test_what_is_shared_is_there_once() -> None:
     assert len(stepped) == len(set(stepped)) == len(a) + len(b) - len(same)
 
 
-def test_noise_is_for_training() -> None:
+def test_noise_is_added_only_in_training() -> None:
     method = UNIT()
     engine_of(method, networks)
     trained, shown = double_step(), double_step(training=False)
@@ -114,7 +114,7 @@ def test_noise_is_for_training() -> None:
     assert torch.equal(method.translate(shown["real_A"], "AB", double_step(index=5)), plain)
 
 
-def test_terms_are_left_out_and_masks_compose() -> None:
+def test_terms_are_left_out_and_masks_composite() -> None:
     method = UNIT(kl=0, cycle_kl=0)
     engine_of(method, networks, composite=Constant(0.0))
     step = double_step()

@@ -1,4 +1,4 @@
-"""UNIT with layers that both domains share: what fits, averages, resuming, what check says, two processes."""
+"""UNIT with layers that both domains share: which networks fit, averages, resuming, check's output, two processes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def networks() -> dict[str, nn.Module]:
 
 
 def test_networks_that_do_not_fit_are_refused() -> None:
-    said = refusal(engine_of, UNIT(share=3), networks)
-    assert said.startswith("method.share is 3, and the generators have 2 and 2 residual blocks, of 8 and 8 channels")
+    message = refusal(engine_of, UNIT(share=3), networks)
+    assert message.startswith("method.share is 3, but the generators have 2 and 2 residual blocks, of 8 and 8 channels")
     wide = {**networks(), "G_B": UNITGenerator(3, 3, width=3, blocks=2)}
     assert "of 8 and 12 channels" in refusal(engine_of, UNIT(share=1), lambda: wide)
 
@@ -78,10 +78,10 @@ def assert_same_but_for_the_stop(one: Path, other: Path) -> None:
     assert_same(one, other)
 
 
-def test_check_counts_it_once(run: Run, recipe: Path) -> None:
-    code, said, err = run("check", recipe, "--quick")
+def test_check_counts_shared_parameters_once(run: Run, recipe: Path) -> None:
+    code, message, err = run("check", recipe, "--quick")
     assert (code, err) == (0, "")
-    rows = [line for line in said.splitlines() if line.strip().startswith(("G_A ", "G_B "))]
+    rows = [line for line in message.splitlines() if line.strip().startswith(("G_A ", "G_B "))]
     sizes = {name: one.numel() for name, one in UNITGenerator(3, 3, width=2, blocks=2).named_parameters()}
     total, shared = sum(sizes.values()), sum(size for name, size in sizes.items() if name.startswith(SHARED))
     assert f" {total:,} " in rows[0] and f" {total - shared:,} + {shared:,} shared " in rows[1]

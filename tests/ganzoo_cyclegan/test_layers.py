@@ -12,7 +12,7 @@ from ganzoo_cyclegan.layers import (
     make_norm,
     make_padding,
     pad_to_stride,
-    resampled,
+    upsampling,
 )
 
 PADDINGS: tuple[Padding, ...] = ("reflect", "replicate", "zero")
@@ -71,15 +71,15 @@ def test_padding_by_name() -> None:
 
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("upsample", RESAMPLERS)
-def test_resampled_doubles(upsample: Upsample, padding: Padding) -> None:
-    layer = resampled(upsample, 4, 2, padding, bias=False)
+def test_upsampling_doubles(upsample: Upsample, padding: Padding) -> None:
+    layer = upsampling(upsample, 4, 2, padding, bias=False)
     assert layer(torch.randn(2, 4, 3, 5)).shape == (2, 2, 6, 10)
     assert all(name.endswith("weight") for name, _ in layer.named_parameters())
-    assert any(name.endswith("bias") for name, _ in resampled(upsample, 4, 2, padding, bias=True).named_parameters())
+    assert any(name.endswith("bias") for name, _ in upsampling(upsample, 4, 2, padding, bias=True).named_parameters())
 
 
 def test_resize_is_nearest_and_a_convolution() -> None:
-    layer = resampled("resize", 2, 3, "replicate", bias=True)
+    layer = upsampling("resize", 2, 3, "replicate", bias=True)
     weight, bias = layer.parameters()
     images = torch.randn(1, 2, 3, 3)
     large = images.repeat_interleave(2, 2).repeat_interleave(2, 3)
@@ -87,7 +87,7 @@ def test_resize_is_nearest_and_a_convolution() -> None:
 
 
 def test_pixelshuffle_interleaves_four_convolutions() -> None:
-    layer = resampled("pixelshuffle", 2, 1, "zero", bias=False)
+    layer = upsampling("pixelshuffle", 2, 1, "zero", bias=False)
     (weight,) = layer.parameters()
     images = torch.randn(1, 2, 3, 3)
     four = F.conv2d(images, weight, padding=1)
@@ -123,7 +123,7 @@ def test_init_statistics() -> None:
 )
 def test_pad_to_stride_and_back(height: int, width: int, padded: tuple[int, int]) -> None:
     images = torch.randn(2, 3, height, width)
-    result = pad_to_stride(images, 4, least=8)
+    result = pad_to_stride(images, 4, min_size=8)
     assert result.shape[-2:] == padded
     assert crop_to(result, images).equal(images)
 
@@ -138,7 +138,7 @@ class PaddedAndBack(nn.Module):
     """Shows its padded image beside a cropped one."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        padded = pad_to_stride(images, 4, least=8)
+        padded = pad_to_stride(images, 4, min_size=8)
         return padded, crop_to(padded * 2, images)
 
 
@@ -154,4 +154,4 @@ def test_padding_is_traced_for_any_size() -> None:
 
 def test_what_fits_is_not_copied() -> None:
     images = torch.randn(1, 1, 8, 8)
-    assert pad_to_stride(images, 4, least=8) is images
+    assert pad_to_stride(images, 4, min_size=8) is images

@@ -1,4 +1,4 @@
-"""CycleGAN's losses and weights against a plain transcription of METHODS' formulas, in float64."""
+"""CycleGAN's losses and weights against a plain transcription of the formulas, in float64."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Plain:
     def __init__(self, nets: dict[str, nn.Module], lr: float, pool: int, lam: float = 10.0, idt: float = 0.5) -> None:
         self.nets, self.pool, self.lam, self.idt = nets, pool, lam, idt
         generators = [*nets["G_AB"].parameters(), *nets["G_BA"].parameters()]
-        critics = [*nets["D_A"].parameters(), *nets["D_B"].parameters()]
+        discriminators = [*nets["D_A"].parameters(), *nets["D_B"].parameters()]
         self.g = torch.optim.Adam(generators, lr=lr, betas=(0.5, 0.999))
-        self.d = torch.optim.Adam(critics, lr=lr, betas=(0.5, 0.999))
+        self.d = torch.optim.Adam(discriminators, lr=lr, betas=(0.5, 0.999))
         self.stored: dict[tuple[str, int], list[Tensor]] = {}
 
     def query(self, step: Step, domain: str, fake: Tensor) -> Tensor:
@@ -82,9 +82,9 @@ class Plain:
         torch.stack(list(terms.values())).sum().backward()
         self.g.step()
         self.d.zero_grad()
-        for domain, critic, real, fake in (("A", DA, a, fake_a), ("B", DB, b, fake_b)):
+        for domain, D, real, fake in (("A", DA, a, fake_a), ("B", DB, b, fake_b)):
             pooled = self.query(step, domain, fake.detach())
-            terms[f"discriminator/D_{domain}"] = 0.5 * (((critic(real) - 1) ** 2).mean() + (critic(pooled) ** 2).mean())
+            terms[f"discriminator/D_{domain}"] = 0.5 * (((D(real) - 1) ** 2).mean() + (D(pooled) ** 2).mean())
         (terms["discriminator/D_A"] + terms["discriminator/D_B"]).backward()
         self.d.step()
         return {name: float(value.detach()) for name, value in terms.items()}
@@ -142,14 +142,14 @@ def test_each_term_can_be_left_out_alone(term: Any) -> None:
         torch.testing.assert_close(rest[name], full[name], rtol=1e-6, atol=0)
 
 
-def test_without_a_gan_term_its_discriminator_is_not_made() -> None:
+def test_without_a_gan_term_its_discriminator_is_not_built() -> None:
     assert set(CycleGAN(without=("gan_AB",)).slots) == {"G_AB", "G_BA", "D_A"}
     alone = CycleGAN(without=("gan_AB", "gan_BA"))
     assert set(alone.slots) == {"G_AB", "G_BA"}
     assert [phase.name for phase in alone.phases] == ["generator"]
 
 
-def test_nothing_left_is_refused() -> None:
+def test_leaving_out_every_term_is_refused() -> None:
     with pytest.raises(GanzooError, match="every term is left out"):
         CycleGAN(without=TERMS)
 
@@ -178,21 +178,21 @@ def test_the_other_adversarial_losses_by_their_formulas(gan: Any) -> None:
         fake = nets["G_AB"](step["real_A"])
         on_real, on_fake = nets["D_B"](step["real_B"]), nets["D_B"](fake)
     if gan == "vanilla":
-        critic = 0.5 * (-torch.sigmoid(on_real).log().mean() - (1 - torch.sigmoid(on_fake)).log().mean())
+        discriminator = 0.5 * (-torch.sigmoid(on_real).log().mean() - (1 - torch.sigmoid(on_fake)).log().mean())
         generator = -torch.sigmoid(on_fake).log().mean()
     elif gan == "hinge":
-        critic = 0.5 * ((1 - on_real).clamp(min=0).mean() + (1 + on_fake).clamp(min=0).mean())
+        discriminator = 0.5 * ((1 - on_real).clamp(min=0).mean() + (1 + on_fake).clamp(min=0).mean())
         generator = -on_fake.mean()
     else:
         mix = step.rng("mix_D_B").uniform().double().view(-1, 1, 1, 1)
         mixed = (mix * step["real_B"] + (1 - mix) * fake).requires_grad_()
         rows = nets["D_B"](mixed).flatten(1).mean(1)
         slope = torch.autograd.grad(rows.sum(), mixed)[0].flatten(1).norm(dim=1)
-        critic = on_fake.mean() - on_real.mean() + 10 * ((slope - 1) ** 2).mean()
+        discriminator = on_fake.mean() - on_real.mean() + 10 * ((slope - 1) ** 2).mean()
         generator = -on_fake.mean()
-    # the critic is judged before the generators step: with learning rate 0 nothing moves between the phases
+    # with a learning rate near 0 the generators do not change before the discriminators' phase
     losses, _ = engine_for(CycleGAN(gan=gan, pool=0), nets, lr=1e-30).step([step])
-    assert float(losses["discriminator/D_B"]) == pytest.approx(float(critic), rel=1e-5)
+    assert float(losses["discriminator/D_B"]) == pytest.approx(float(discriminator), rel=1e-5)
     assert float(losses["generator/gan_AB"]) == pytest.approx(float(generator), rel=1e-5)
 
 
@@ -288,7 +288,7 @@ def test_composite_leaves_the_outside_alone() -> None:
     torch.testing.assert_close(whole, step["fake_B"])
 
 
-def test_judge_hides_the_outside_from_the_discriminators_real_and_fake() -> None:
+def test_discriminators_do_not_see_outside_the_mask_in_real_and_fake_images() -> None:
     nets = networks()
     method = CycleGAN(pool=0)
     method.bind(nets, Roles({"discriminator": LeftHalf()}))

@@ -1,4 +1,4 @@
-"""CycleGAN overfits a handful of images, and what it makes of them hangs on its terms."""
+"""CycleGAN overfits a few images, and the result depends on its terms."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def whole() -> Step:
     return trained_so()
 
 
-def test_there_and_back_is_learnt_by_the_cycle(whole: Step) -> None:
+def test_the_cycle_term_trains_reconstructions(whole: Step) -> None:
     assert error(whole, "rec") < 0.1 < 0.15 < error(trained_so(without=("cycle_A", "cycle_B")), "rec")
 
 
-def test_nothing_to_do_is_learnt_by_the_identity(whole: Step) -> None:
+def test_the_identity_term_trains_the_identity(whole: Step) -> None:
     assert error(whole, "idt") < 0.1 < 0.15 < error(trained_so(identity=0), "idt")

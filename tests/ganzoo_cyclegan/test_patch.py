@@ -56,7 +56,7 @@ def test_map_of_odd_sizes(size: tuple[int, int]) -> None:
 def test_map_without_the_extra_layer(size: tuple[int, int]) -> None:
     network = Patch(2, width=2, layers=2, extra_layer=False)
     assert network(torch.randn(3, 2, *size)).shape == (3, 1, size[0] // 4 - 1, size[1] // 4 - 1)
-    with pytest.raises(GanzooError, match=r"layers: 2 judges images from 8×8 pixels on, not 7×8"):
+    with pytest.raises(GanzooError, match=r"layers: 2 needs images of at least 8×8 pixels, not 7×8"):
         network(torch.zeros(1, 2, 7, 8))
 
 
@@ -67,8 +67,8 @@ def test_widths_are_capped() -> None:
     assert widths == [2, 4, 8, 16, 16, 16, 1]
 
 
-def test_too_small_a_image_is_said_plainly() -> None:
-    with pytest.raises(GanzooError, match=r"layers: 3 judges images from 24×24 pixels on, not 23×40"):
+def test_too_small_images_are_refused_plainly() -> None:
+    with pytest.raises(GanzooError, match=r"layers: 3 needs images of at least 24×24 pixels, not 23×40"):
         Patch(3, width=1)(torch.zeros(1, 3, 23, 40))
 
 

@@ -34,7 +34,7 @@ def test_forward_is_the_layer_list() -> None:
     torch.testing.assert_close(logits, F.conv2d(F.leaky_relu(maps, 0.2), third), rtol=1e-9, atol=1e-9)
 
 
-def test_a_pixel_is_judged_by_itself() -> None:
+def test_each_pixel_is_discriminated_by_itself() -> None:
     network = Pixel(3, width=4, norm="none")
     images = torch.randn(1, 3, 4, 4, requires_grad=True)
     (gradient,) = torch.autograd.grad(network(images)[0, 0, 1, 2], images)

@@ -86,7 +86,7 @@ def test_any_size(size: tuple[int, int]) -> None:
     assert result.abs().max() <= 1
 
 
-def test_a_image_of_four_pixels_still_counts() -> None:
+def test_an_image_of_four_pixels_works() -> None:
     network = ResNet(1, 1, width=2, blocks=1)
     first, second = (network(torch.randn(1, 1, 4, 4)) for _ in range(2))
     assert not first.equal(second)

@@ -155,14 +155,14 @@ def test_every_term_and_gradient_by_the_formulas(masker: Masker) -> None:
     for mine, theirs in zip(*pairs, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-7)
 
-    critics = method.discriminator_losses(step.detached())
+    terms = method.discriminator_losses(step.detached())
     for domain, real, m_real, fake, m_fake in (("A", a, m_a, fake_a, m_b), ("B", b, m_b, fake_b, m_a)):
         full, partial = nets[f"D_{domain}"], nets[f"D_masked_{domain}"]
         whole = ((full(real) - 1) ** 2).mean() + (full(fake) ** 2).mean()
         region = ((partial(real * m_real) - 1) ** 2).mean() + (partial(fake * m_fake) ** 2).mean()
-        torch.testing.assert_close(critics[f"D_{domain}"].double(), (1 - share) * whole / 2, rtol=2e-6, atol=0)
-        torch.testing.assert_close(critics[f"D_masked_{domain}"].double(), share * region / 2, rtol=2e-6, atol=0)
-    assert len(critics) == 4
+        torch.testing.assert_close(terms[f"D_{domain}"].double(), (1 - share) * whole / 2, rtol=2e-6, atol=0)
+        torch.testing.assert_close(terms[f"D_masked_{domain}"].double(), share * region / 2, rtol=2e-6, atol=0)
+    assert len(terms) == 4
 
 
 def test_parameters_of_the_published_size() -> None:
@@ -195,7 +195,7 @@ def test_several_masks_give_several_outputs_of_one_image() -> None:
     assert not torch.allclose(*outputs)
 
 
-def test_a_masked_pool_keeps_images_with_the_mask_that_they_had_and_comes_back() -> None:
+def test_a_masked_pool_stores_masked_images_and_is_restored() -> None:
     method = bound(MaskCycleGAN(pool=1), CenteredSquare(scales=(0.5,)))
     engine = Engine(method, Accelerator(cpu=True))
     engine.step([batch_step(size=16)])

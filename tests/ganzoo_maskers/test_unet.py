@@ -261,7 +261,7 @@ def test_the_gradient_flows_through_it_into_the_image_where_that_is_asked_for() 
         method.bind({}, Roles({"discriminator": trained()}))
         step = batch_step(size=16)
         step["fake_B"] = step["real_A"].clone().requires_grad_()
-        (found,) = torch.autograd.grad(method.show(step, "fake_B").sum(), step["fake_B"])
+        (found,) = torch.autograd.grad(method.discriminator_input(step, "fake_B").sum(), step["fake_B"])
         return found
 
     image = batch_step(size=16)["real_A"]

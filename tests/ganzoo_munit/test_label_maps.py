@@ -64,7 +64,7 @@ def test_label_maps_become_images(run: Run, home: Path, tmp_path: Path) -> None:
         assert loaded.translate(source).size == source.size
 
 
-def test_a_image_is_no_label_map(run: Run, home: Path, tmp_path: Path) -> None:
+def test_an_image_is_not_a_label_map(run: Run, home: Path, tmp_path: Path) -> None:
     code, _, err = run("translate", home / "runs/maps/default", home / "images/testB/00.png", "-o", tmp_path)
     assert code == 2
     assert "a label map of mode RGB holds colours, not classes" in err
@@ -74,28 +74,28 @@ NARROW = "{G: {generator: smooth_resnet, width: 2, blocks: 0}, D: {discriminator
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         (["maskers.composite=round"], "maskers.composite: the domains differ in channels"),
-        (["method=cut", f"networks={NARROW}", "method.layers=[0]"], "the domains differ in channels, and CUT looks"),
+        (["method=cut", f"networks={NARROW}", "method.layers=[0]"], "the domains differ in channels, but CUT uses"),
         (["method=cyclegan", f"networks={NARROW}"], "method.identity: the domains differ in channels"),
     ],
 )
-def test_what_makes_no_sense_between_label_maps_and_images(home: Path, overrides: list[str], said: str) -> None:
+def test_options_invalid_between_label_maps_and_images(home: Path, overrides: list[str], message: str) -> None:
     quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null"]
-    with pytest.raises(GanzooError, match=said):
+    with pytest.raises(GanzooError, match=message):
         check(home / "maps.yaml", [*quiet, *overrides])
 
 
-def test_a_softmax_for_label_maps_alone(home: Path, tmp_path: Path) -> None:
+def test_softmax_is_for_label_maps_only(home: Path, tmp_path: Path) -> None:
     ganzoo.run(home / "maps.yaml", "networks.G_A={head: softmax}", "train.steps=2", root=tmp_path)
     loaded = ganzoo.load(tmp_path / "maps/default")
     made = loaded.translate(torch.rand(1, 3, 16, 16) * 2 - 1, "BA")
     torch.testing.assert_close(made.sum(1), torch.full((1, 16, 16), 2.0 - 6))
     assert loaded.translate(torch.rand(1, 6, 16, 16) * 2 - 1, "AB").sum(1).std() > 0.01
     assert loaded.translate(home / "images/testB/00.png", "BA").mode == "P"
-    said = refusal(check, home / "maps.yaml", ["networks.G.head=softmax"], quick=True)
-    assert said.startswith("networks.G_B: head: softmax makes label maps, and the images of B are none")
+    message = refusal(check, home / "maps.yaml", ["networks.G.head=softmax"], quick=True)
+    assert message.startswith("networks.G_B: head: softmax makes label maps, but domain B has no label maps")
 
 
 def test_cyclegan_takes_label_maps_too(home: Path, tmp_path: Path) -> None:

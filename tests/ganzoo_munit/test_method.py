@@ -1,4 +1,4 @@
-"""MUNIT's step, against its formulas written out in float64; which styles are drawn when."""
+"""MUNIT's step, against its formulas written out in float64; when styles are drawn."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bound(method: MUNIT, **maskers: Masker) -> Engine:
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
-    """Return the terms of a phase by METHODS 5: each pass by itself."""
+    """Return the terms of a phase by the formulas: each pass by itself."""
     G_A, G_B = method.generator("A"), method.generator("B")
     D_A, D_B = (method.networks[f"D_{one}"] for one in "AB")
     x_a, x_b = step["real_A"], step["real_B"]
@@ -41,10 +41,10 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
     (c_a, own_a), (c_b, own_b) = G_A.encode(x_a), G_B.encode(x_b)
     x_ab, x_ba = G_B.decode(c_a, s_b), G_A.decode(c_b, s_a)
     if phase == "discriminator":
-        critics = {"D_A": (D_A, x_a, x_ba), "D_B": (D_B, x_b, x_ab)}
+        discriminators = {"D_A": (D_A, x_a, x_ba), "D_B": (D_B, x_b, x_ab)}
         return {
             name: sum(((r - 1) ** 2).mean() for r in D(real)) + sum((f**2).mean() for f in D(fake.detach()))
-            for name, (D, real, fake) in critics.items()
+            for name, (D, real, fake) in discriminators.items()
         }
     (c_ab, s_ab), (c_ba, s_ba) = G_B.encode(x_ab), G_A.encode(x_ba)
     return {
@@ -67,7 +67,7 @@ def test_two_steps_are_the_formulas() -> None:
     assert_trains_plainly(MUNIT(cycle=7), MUNIT(cycle=7), networks, plainly, **options)
 
 
-def test_phases_draw_styles_of_their_own_unless_they_share() -> None:
+def test_phases_draw_their_own_styles_unless_they_share() -> None:
     step = double_step()
     own, shared = MUNIT(), MUNIT(share_styles=True)
     for method in (own, shared):
@@ -75,9 +75,9 @@ def test_phases_draw_styles_of_their_own_unless_they_share() -> None:
         found = []
         for phase in ("discriminator", "generator"):
             step.phase = phase
-            found.append(method.drawn(step, "A"))
+            found.append(method.random_style(step, "A"))
         assert torch.equal(*found) == (method is shared)
-        assert not torch.equal(method.drawn(step, "A"), method.drawn(step, "B"))
+        assert not torch.equal(method.random_style(step, "A"), method.random_style(step, "B"))
     forwards = []
     engine = bound(shared)
     shared.forward = lambda step: forwards.append(1) or MUNIT.forward(shared, step)  # type: ignore[method-assign, func-returns-value]
@@ -94,24 +94,24 @@ def test_content_is_not_detached() -> None:
     assert any(p.grad is not None and p.grad.any() for p in method.generator("A").content.parameters())
 
 
-def test_masks_show_and_compose() -> None:
+def test_masks_reach_the_discriminators_and_composite() -> None:
     method = MUNIT()
     bound(method, composite=Constant(0.0))
     step = double_step()
     method.forward(step)
     assert torch.equal(step["fake_B"], step["real_A"])
     assert torch.equal(step["idt_B"], step["real_B"])
-    judged = MUNIT()
-    bound(judged, discriminator=Constant(0.0))
+    masked = MUNIT()
+    bound(masked, discriminator=Constant(0.0))
     step = double_step()
-    judged.forward(step)
-    losses = judged.generator_losses(step)
+    masked.forward(step)
+    losses = masked.generator_losses(step)
     assert torch.isclose(
-        losses["gan_AB"], sum(((m - 1) ** 2).mean() for m in judged.networks["D_B"](0 * step["fake_B"]))
+        losses["gan_AB"], sum(((m - 1) ** 2).mean() for m in masked.networks["D_B"](0 * step["fake_B"]))
     )
 
 
-def test_a_style_can_be_given() -> None:
+def test_a_style_can_be_passed() -> None:
     method = MUNIT()
     bound(method)
     image, step = double_step()["real_A"], double_step()

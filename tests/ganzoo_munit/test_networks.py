@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import create
-from ganzoo_authors.networks import Found, munit
-from ganzoo_authors.networks import munit_discriminator as read_classifier
-from ganzoo_authors.reading import clean
+from ganzoo_authors.networks import ImportedNetwork, munit
+from ganzoo_authors.networks import munit_discriminator as recognize_discriminator
+from ganzoo_authors.state_dicts import clean
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.layers import LayerNorm, adaptive_instance_norm, instance_norm
 from ganzoo_munit.multiscale import MultiScale
-from tests.support.author_checkpoints import judge, munit_domain
+from tests.support.author_checkpoints import multiscale, munit_domain
 from tests.support.author_networks import munit_content, munit_decode, munit_discriminator, munit_style
 from tests.support.command_line import refusal
 
@@ -38,13 +38,13 @@ def image() -> Tensor:
     return torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
 
 
-def filled(state: dict[str, Tensor], found: Found | None) -> nn.Module:
-    """Return the network that an authors' state dict is read as, in float64."""
-    assert found is not None
-    sides = (found.entering, found.leaving) if found.leaving else (found.entering,)
-    made: nn.Module = create(found.kind, found.name, *sides, **found.options).double()
-    made.load_state_dict(found.state)
-    return made
+def loaded(imported: ImportedNetwork | None) -> nn.Module:
+    """Return the network of an authors' state dict, in float64."""
+    assert imported is not None
+    channels = [count for count in (imported.in_channels, imported.out_channels) if count]
+    network: nn.Module = create(imported.kind, imported.name, *channels, **imported.options).double()
+    network.load_state_dict(imported.state)
+    return network
 
 
 def double(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -53,7 +53,7 @@ def double(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def test_the_autoencoder_is_the_authors(image: Tensor) -> None:
     state = double(munit_domain(0))
-    made: Any = filled(state, munit(state))
+    made: Any = loaded(munit(state))
     content, style = made.encode(image)
     torch.testing.assert_close(content, munit_content(state, image))
     torch.testing.assert_close(style, munit_style(state, image))
@@ -64,10 +64,10 @@ def test_the_autoencoder_is_the_authors(image: Tensor) -> None:
 
 def test_the_discriminator_is_the_authors() -> None:
     image = torch.rand(2, 3, 70, 66, dtype=torch.float64)
-    state = double(judge())
+    state = double(multiscale())
     expected = munit_discriminator(state, image)
     assert len(expected) == 3
-    for mine, theirs in zip(filled(state, read_classifier(state))(image), expected, strict=True):
+    for mine, theirs in zip(loaded(recognize_discriminator(state))(image), expected, strict=True):
         torch.testing.assert_close(mine, theirs)
 
 
@@ -78,7 +78,7 @@ def test_scale_one_and_shift_zero_are_instance_norm(image: Tensor) -> None:
     torch.testing.assert_close(moved.mean((2, 3)), torch.full((2, 3), 3.0, dtype=torch.float64))
 
 
-def test_a_softmax_makes_shares_of_classes(image: Tensor) -> None:
+def test_softmax_gives_shares_of_classes(image: Tensor) -> None:
     """The weights are those of the network that ends in tanh; so is the likeliest class of each pixel."""
     label_maps = torch.cat([image, -image], 1)
     plain, made = (MUNITGenerator(6, 6, width=4, hidden=4, head=head).double() for head in ("tanh", "softmax"))
@@ -92,7 +92,7 @@ def test_a_softmax_makes_shares_of_classes(image: Tensor) -> None:
     assert torch.equal(shares.argmax(1), scores.argmax(1))
 
 
-def test_layer_norm_takes_the_unbiased_deviation() -> None:
+def test_layer_norm_uses_the_unbiased_deviation() -> None:
     maps = torch.randn(2, 3, 2, 2, dtype=torch.float64)
     layer = LayerNorm(3).double()
     assert bool((layer.gamma >= 0).all() and (layer.gamma <= 1).all()) and not layer.beta.any()
@@ -111,9 +111,11 @@ def test_any_size_comes_back(size: tuple[int, int]) -> None:
     assert made.encode_style(image).shape == (1, 8)
 
 
-def test_images_that_are_too_small_to_judge_are_refused() -> None:
+def test_images_that_are_too_small_are_refused() -> None:
     made = create("discriminator", "multiscale", 3, width=2)
     assert len(made(torch.rand(1, 3, 64, 64))) == 3
-    said = refusal(made, torch.rand(1, 3, 63, 80))
-    assert said.startswith("multiscale judges images from 64×64 pixels on with these scales and layers, not 63×80")
+    message = refusal(made, torch.rand(1, 3, 63, 80))
+    assert message.startswith(
+        "multiscale with these scales and layers needs images of at least 64×64 pixels, not 63×80"
+    )
     assert len(create("discriminator", "multiscale", 3, width=2, layers=2, scales=2)(torch.rand(1, 3, 8, 8))) == 2

@@ -1,4 +1,4 @@
-"""MUNIT overfits a handful of images: each of its reconstructions holds what it is to hold, and nothing else does."""
+"""MUNIT overfits a few images, and each of its terms has its own effect."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def whole() -> Trained:
     return Trained()
 
 
-def test_the_style_of_a_translation_is_the_one_that_was_asked_for_by_its_term(whole: Trained) -> None:
+def test_the_style_term_gives_translations_the_requested_style(whole: Trained) -> None:
     assert both(whole.of_style) > 0.6 > 0.2 > both(Trained(style=0).of_style)
 
 
-def test_the_content_of_a_translation_is_its_sources_by_its_term(whole: Trained) -> None:
+def test_the_content_term_keeps_the_content_of_the_source(whole: Trained) -> None:
     assert both(whole.of_content) < 0.75 < 1.1 < both(Trained(content=0).of_content)
 
 
-def test_a_image_is_its_content_and_style_by_its_term(whole: Trained) -> None:
+def test_the_image_term_makes_content_and_style_describe_images(whole: Trained) -> None:
     assert error(whole.step, "idt") < 0.15 < 0.2 < error(Trained(image=0).step, "idt")

@@ -1,4 +1,4 @@
-"""Styles given to translate with, by the command line, with a tiny MUNIT."""
+"""Styles for ``ganzoo translate``, with a tiny MUNIT."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def image(munit_run: Path) -> Path:
 
 def translated(run: Run, *words: object, out: Path) -> dict[str, np.ndarray]:
     """Run translate; return the images that it wrote, by their place."""
-    code, said, err = run("translate", *words, "-o", out)
-    assert (code, err) == (0, ""), said
+    code, message, err = run("translate", *words, "-o", out)
+    assert (code, err) == (0, ""), message
     return {str(one.relative_to(out)): np.asarray(Image.open(one)) for one in sorted(out.rglob("*.png"))}
 
 
-def test_draws_are_keyed_by_seed_and_many_are_had(run: Run, munit_run: Path, image: Path, tmp_path: Path) -> None:
+def test_draws_are_keyed_by_seed_and_vary(run: Run, munit_run: Path, image: Path, tmp_path: Path) -> None:
     (one,) = translated(run, munit_run, image, out=tmp_path / "one").values()
     (other,) = translated(run, munit_run, image, "--seed", 5, out=tmp_path / "other").values()
     many = translated(run, munit_run, image, "--samples", 3, out=tmp_path / "many")
@@ -40,7 +40,7 @@ def test_draws_are_keyed_by_seed_and_many_are_had(run: Run, munit_run: Path, ima
     ] * 2
 
 
-def test_a_images_style_and_numbers(run: Run, munit_run: Path, image: Path, tmp_path: Path) -> None:
+def test_the_style_of_an_image_and_its_numbers(run: Run, munit_run: Path, image: Path, tmp_path: Path) -> None:
     look = image.parent.parent / "testB/01.png"
     translator = ganzoo.load(munit_run)
     (style,) = style_options(translator, "AB", [str(look)])
@@ -67,7 +67,7 @@ def test_between_two_styles(run: Run, munit_run: Path, image: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--style", "blue"], "--style: 'blue' is not 'random', an image, or numbers: 0.3,-1,…"),
         (["--style=1,2"], "--style: 2 numbers, but a style of domain B has 3"),
@@ -78,7 +78,7 @@ def test_between_two_styles(run: Run, munit_run: Path, image: Path, tmp_path: Pa
         (["--style=1,2,3", "--style=0,0,0", "--interpolate", "3", "--samples", "2"], "--interpolate: it needs two"),
     ],
 )
-def test_mistakes(run: Run, munit_run: Path, image: Path, tmp_path: Path, words: list[str], said: str) -> None:
+def test_mistakes(run: Run, munit_run: Path, image: Path, tmp_path: Path, words: list[str], message: str) -> None:
     code, _, err = run("translate", munit_run, image, "-o", tmp_path, *words)
-    assert code == (5 if "no such file" in said else 2)
-    assert err.startswith(f"ganzoo: {said}")
+    assert code == (5 if "no such file" in message else 2)
+    assert err.startswith(f"ganzoo: {message}")

@@ -1,4 +1,4 @@
-"""The loss by its formulas, what is refused, and runs: learnt, gone on with, translated, shown."""
+"""The segmenter's loss by its formulas, refusals, and runs: training, resuming, translating, sample grids."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_terms_are_of_float32_under_autocast() -> None:
         ("sgd", torch.optim.SGD, {"momentum": 0.9, "fused": None}),
     ],
 )
-def test_a_step_that_is_not_finite_leaves_no_trace(
+def test_a_step_that_is_not_finite_changes_nothing(
     optimizer: Any, kind: type[torch.optim.Optimizer], options: dict[str, Any]
 ) -> None:
     broken = batch()
@@ -135,13 +135,13 @@ class Fixed(Masker):
 
 
 def test_a_masker_that_cannot_be_trained_is_refused() -> None:
-    with pytest.raises(GanzooError, match=r"networks\.S: this masker has no weights that could learn"):
+    with pytest.raises(GanzooError, match=r"networks\.S: this masker has no trainable weights"):
         engine_of(Segmenter(), masker=Fixed())
-    with pytest.raises(GanzooError, match=r"networks\.S: this masker makes 2 planes"):
+    with pytest.raises(GanzooError, match=r"networks\.S: this masker has 2 planes"):
         engine_of(Segmenter(), masker=Fixed(planes=2))
 
 
-def test_recipes_that_make_no_sense_are_refused(write: Write, discs: Path) -> None:
+def test_invalid_recipes_are_refused(write: Write, discs: Path) -> None:
     with pytest.raises(GanzooError, match=r"'full' cannot serve as S: it has no logits\(\)"):
         check(write(networks={"S": {"masker": "full"}}))
     with pytest.raises(GanzooError, match="method 'segmenter' reads the mask of each image, and the data set"):
@@ -165,7 +165,7 @@ def test_check_shows_the_masker_and_how_it_is_called(write: Write, capsys: pytes
     [({"optimizer": "adagrad", "dice": 1.0}, 0.05), ({"optimizer": "adam"}, 0.02), ({"optimizer": "sgd"}, 0.1)],
     ids=["adagrad and dice", "adam", "sgd"],
 )
-def test_a_handful_of_images_is_learnt(write: Write, tmp_path: Path, options: dict[str, Any], lr: float) -> None:
+def test_it_overfits_a_few_images(write: Write, tmp_path: Path, options: dict[str, Any], lr: float) -> None:
     file = write(method=options, train={"steps": 80, "lr": lr, "ema": 0, "sample": 0, "save": 80})
     values = package.run(file, root=tmp_path)
     assert values["mask_iou"] > 0.9
@@ -176,7 +176,7 @@ def test_a_handful_of_images_is_learnt(write: Write, tmp_path: Path, options: di
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "sgd"])
-def test_a_run_that_died_goes_on_to_the_same_end(
+def test_a_killed_run_is_resumed_to_the_same_end(
     write: Write, tmp_path: Path, optimizer: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write(method={"optimizer": optimizer}, train={"precision": precision})
@@ -226,7 +226,7 @@ def test_translating_gives_the_masks(trained: Path, discs: Path, tmp_path: Path)
     torch.testing.assert_close(package.load(trained).translate(image), 2 * mask[0] - 1)
 
 
-def test_what_was_learnt_serves_in_a_role(trained: Path, discs: Path) -> None:
+def test_a_trained_masker_works_in_a_role(trained: Path, discs: Path) -> None:
     masker = UNet(weights=trained).eval().requires_grad_(False)
     with Image.open(discs / "test/100.png") as source, Image.open(discs / "test_masks/100.png") as given:
         image, mask = (torch.from_numpy(np.array(one)) / 127.5 - 1 for one in (source, given))
@@ -234,7 +234,7 @@ def test_what_was_learnt_serves_in_a_role(trained: Path, discs: Path) -> None:
     assert float((made & (mask > 0)).sum() / (made | (mask > 0)).sum()) > 0.8
 
 
-def test_a_grid_shows_image_given_mask_and_made_mask(trained: Path) -> None:
+def test_a_grid_shows_image_data_mask_and_predicted_mask(trained: Path) -> None:
     step = Step({"real_A": torch.zeros(1, 3, 4, 4), "given_mask_A": torch.ones(1, 1, 4, 4)})
     assert columns(step, "A", {"mask_A": Output("A", "")}) == ["real_A"]
     step["mask_A"] = step["logits_A"] = torch.zeros(1, 1, 4, 4)
@@ -247,7 +247,7 @@ def test_a_grid_shows_image_given_mask_and_made_mask(trained: Path) -> None:
     assert np.corrcoef(given.ravel(), made.ravel())[0, 1] > 0.8
 
 
-def test_spread_over_processes_it_keeps_the_names_of_its_weights() -> None:
+def test_sharded_over_processes_it_keeps_the_names_of_its_weights() -> None:
     masker = UNet(width=2, depth=1)
     names = list(masker.state_dict())
     spread = nn.SyncBatchNorm.convert_sync_batchnorm(masker)

@@ -1,4 +1,4 @@
-"""SMCycleGAN's reductions to CycleGAN, exact, and its own difference."""
+"""SMCycleGAN's exact reductions to CycleGAN, and its difference."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ def test_real_and_fake_are_masked_by_their_own_mask_in_both_phases_and_direction
         return image * (image.mean(1, keepdim=True) * 3).sigmoid()
 
     for domain in "AB":
-        for_generator, for_critic = seen[f"D_{domain}"]
-        torch.testing.assert_close(for_generator, masked(fakes[domain]))
-        torch.testing.assert_close(for_critic, torch.cat([masked(step[f"real_{domain}"]), masked(fakes[domain])]))
+        in_generator_phase, in_own_phase = seen[f"D_{domain}"]
+        torch.testing.assert_close(in_generator_phase, masked(fakes[domain]))
+        torch.testing.assert_close(in_own_phase, torch.cat([masked(step[f"real_{domain}"]), masked(fakes[domain])]))
 
 
 @pytest.mark.parametrize("pooled", ["shown", "raw"])
@@ -114,10 +114,10 @@ def test_one_draw_a_step_serves_all(pooled: Any) -> None:
         seen = shown(SMCycleGAN(mask_probability=0.5, pool=0, pooled=pooled), batch_step(size=16, index=index))
         whole = set()
         for domain in "AB":
-            for_generator, for_critic = seen[f"D_{domain}"]
+            in_generator_phase, in_own_phase = seen[f"D_{domain}"]
             real, fake = example[f"real_{domain}"], example[f"fake_{domain}"]
-            pairs = ((for_generator, fake), (for_critic[:2], real), (for_critic[2:], fake))
-            whole |= {torch.equal(judged, image) for judged, image in pairs}
+            pairs = ((in_generator_phase, fake), (in_own_phase[:2], real), (in_own_phase[2:], fake))
+            whole |= {torch.equal(given, image) for given, image in pairs}
         assert len(whole) == 1, f"step {index}: some are masked, some are not"
         outcomes += whole
     assert set(outcomes) == {True, False}
@@ -140,7 +140,7 @@ def test_the_released_stairs() -> None:
     assert {epoch: probability(stairs, epoch=epoch) for epoch in wanted} == wanted
 
 
-def test_masks_are_drawn_as_often_as_the_probability_says() -> None:
+def test_masks_are_drawn_with_the_probability() -> None:
     method = SMCycleGAN(mask_probability=0.3)
     draws = [float(Step({}, index=i).common_rng("mask-out").random()) < probability(method) for i in range(2000)]
     assert sum(draws) / 2000 == pytest.approx(0.3, abs=0.04)
@@ -152,7 +152,7 @@ def test_the_gradient_flows_through_the_masker_only_when_asked() -> None:
         engine_of(method, Bright())
         step = batch_step(size=16)
         step["fake_B"] = step["real_A"].clone().requires_grad_()
-        (found,) = torch.autograd.grad(method.show(step, "fake_B").sum(), step["fake_B"])
+        (found,) = torch.autograd.grad(method.discriminator_input(step, "fake_B").sum(), step["fake_B"])
         return found
 
     image = batch_step(size=16)["real_A"]
@@ -162,7 +162,7 @@ def test_the_gradient_flows_through_the_masker_only_when_asked() -> None:
     torch.testing.assert_close(gradient(True), through.expand_as(image))
 
 
-def test_a_raw_pool_holds_whole_images_and_a_judged_one_masked_ones() -> None:
+def test_a_raw_pool_stores_whole_images_and_a_shown_one_masked_ones() -> None:
     for pooled in ("shown", "raw"):
         method = SMCycleGAN(mask_probability=1.0, pool=1, pooled=pooled)
         engine = engine_of(method, Constant(0.0))
@@ -174,6 +174,6 @@ def test_a_raw_pool_holds_whole_images_and_a_judged_one_masked_ones() -> None:
 @pytest.mark.parametrize(
     "given", [{"start": 0.1}, [], [[1, 0.5]], [[0, 0.1], [0, 0.2]]], ids=["no end", "empty", "not from 0", "twice"]
 )
-def test_a_probability_without_sense_is_refused(given: Any) -> None:
+def test_an_invalid_probability_is_refused(given: Any) -> None:
     with pytest.raises(GanzooError, match="mask_probability"):
         create("method", "smcyclegan", mask_probability=given)

@@ -1,4 +1,4 @@
-"""State dicts in the authors' layouts, made by hand from METHODS' layer lists, and plain forwards through them."""
+"""Random state dicts in the layouts of the authors' checkpoints, and plain forward passes through them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def drawn(convs: Mapping[str, tuple[int, ...]], seed: int = 0) -> State:
 
 
 def transposed(state: State, *names: str) -> State:
-    """Return the state with the biases of transposed convolutions, whose first side is what enters."""
+    """Return the state with the biases of transposed convolutions, whose weights are (in, out, h, w)."""
     return {**state, **{f"{name}.bias": torch.randn(state[f"{name}.weight"].shape[1]) * 0.1 for name in names}}
 
 
@@ -150,14 +150,14 @@ def unet_forward(state: State, x: Tensor) -> Tensor:
     return F.conv_transpose2d(x.relu(), state["model.model.3.weight"], state["model.model.3.bias"], 2, 1).tanh()
 
 
-def patch(width: int = 4, entering: int = 3) -> State:
+def patch(width: int = 4, in_channels: int = 3) -> State:
     """PatchGAN with instance norm: model.0, 2, 5, 8, 11."""
-    sides = [entering, width, 2 * width, 4 * width, 8 * width, 1]
+    sides = [in_channels, width, 2 * width, 4 * width, 8 * width, 1]
     return drawn({f"model.{at}": (sides[i + 1], sides[i], 4, 4) for i, at in enumerate((0, 2, 5, 8, 11))})
 
 
 def munit_domain(seed: int, width: int = 4, channels: int = 3, *, styled: bool = True) -> State:
-    """MUNIT's, or UNIT's, of one domain, with the statistics that old files carry."""
+    """MUNIT's or UNIT's autoencoder of one domain, with the statistics that old files have."""
     w, start = width, "enc_content" if styled else "enc"
     convs: dict[str, tuple[int, ...]] = {f"{start}.model.0.conv": (w, channels, 7, 7)}
     convs |= {f"{start}.model.{i}.conv": (w * 2**i, w * 2 ** (i - 1), 4, 4) for i in (1, 2)}
@@ -187,9 +187,9 @@ def masked_resnet(width: int = 4, blocks: int = 2, channels: int = 3, level: str
 
 def masked_forward(state: State, x: Tensor, mask: Tensor, blocks: int = 2, level: str = "") -> Tensor:
     mask = torch.cat([mask] * x.shape[1], 1)
-    entering = conv(state, f"mask_model{level}", torch.cat([x * mask, mask], 1), 0)
+    inside = conv(state, f"mask_model{level}", torch.cat([x * mask, mask], 1), 0)
     around = conv(state, f"context_model{level}", torch.cat([x * (1 - mask), 1 - mask], 1), 0)
-    return resnet_forward(state, entering, blocks) + around
+    return resnet_forward(state, inside, blocks) + around
 
 
 def small_patch(width: int = 4) -> State:
@@ -205,9 +205,9 @@ def patch_forward(state: State, x: Tensor, convs: tuple[int, ...], strides: tupl
     return conv(state, f"model.{convs[-1]}", x, 1)
 
 
-def judge(entering: int = 3) -> State:
+def multiscale(in_channels: int = 3) -> State:
     """MUNIT's discriminator of one domain, three scales of four layers."""
-    sides = [entering, 4, 8, 16, 32]
+    sides = [in_channels, 4, 8, 16, 32]
     convs = {f"cnns.{s}.{i}.conv": (sides[i + 1], sides[i], 4, 4) for s in range(3) for i in range(4)}
     return drawn({**convs, **{f"cnns.{s}.4": (1, 32, 1, 1) for s in range(3)}})
 

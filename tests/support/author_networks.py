@@ -1,4 +1,4 @@
-"""Networks as METHODS-style layer lists say, in plain functional torch over state dicts in the authors' layouts."""
+"""MUNIT and UNIT in plain functional torch, over state dicts in the authors' layouts: the reference of tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A handful of patterns, grey in A and tinted in B, and training on them: what comes of it hangs on terms."""
+"""Train a method on a few patterns, grey in A and tinted in B, to test the effect of its terms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZE = 16
 
 
 def patterns(count: int, seed: int) -> Tensor:
-    """Return smooth patterns (count, 1, SIZE, SIZE), between −0.9 and 0.9; none is like another, or like its mirror."""
+    """Return smooth patterns (count, 1, SIZE, SIZE), between −0.9 and 0.9, all different, also from mirrored ones."""
     drawn = torch.randn(count, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
     smooth = F.interpolate(drawn, size=(SIZE, SIZE), mode="bicubic")
     return 0.9 * smooth / smooth.abs().amax((1, 2, 3), keepdim=True)
@@ -42,7 +42,7 @@ def trained(
     batch: int = 4,
     seed: int = 0,
 ) -> Step:
-    """Train a method on some images of A and of B, drawn apart; return what it then makes of all of them."""
+    """Train a method on images of A and B, drawn independently; return a step with its outputs for all images."""
     engine = engine_of(method, networks, lr=lr)
     drawn = torch.Generator().manual_seed(seed)
     for index in range(steps):
@@ -57,12 +57,12 @@ def trained(
 
 
 def error(step: Step, kind: str) -> float:
-    """Return the mean difference of a step's images and what became of them, ``rec`` or ``idt``, in both domains."""
+    """Return the mean difference of a step's images and their ``rec`` or ``idt``, over both domains."""
     return sum(float((step[f"{kind}_{one}"] - step[f"real_{one}"]).abs().mean()) for one in "AB") / 2
 
 
 @torch.no_grad()
 def likeness(one: Tensor, other: Tensor) -> float:
-    """Return the mean correlation of images' first channels."""
+    """Return the mean correlation of the images' first channels."""
     a, b = (rows - rows.mean(1, keepdim=True) for rows in (one[:, 0].flatten(1), other[:, 0].flatten(1)))
     return float(F.cosine_similarity(a, b).mean())

@@ -1,4 +1,4 @@
-"""Photographs for the tests of banks: smooth fields of colour with edges, and label maps beside them."""
+"""Synthetic photographs for tests of banks: smooth fields of colour with edges, and their label maps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ganzoo_art2real.bank import Scale
-from ganzoo_art2real.building import Settings
+from ganzoo_art2real.bank_builder import Settings
 
 SMALL = Settings(size=24, scales=(Scale(4, 4), Scale(6, 5)))
 

@@ -1,4 +1,4 @@
-"""Training steps, against a plain loop over terms that a test writes out."""
+"""Compare training steps of a method with a plain training loop over terms that the test writes out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def double_step(*, batch: int = 2, **about: Any) -> Step:
 
 
 def engine_of(method: Method, networks: Callable[[], Mapping[str, nn.Module]], **maskers: Any) -> Engine:
-    """Return an engine whose networks are in float64, the same each time."""
+    """Return an engine with networks in float64, seeded."""
     torch.manual_seed(2)
     method.bind({name: network.double() for name, network in networks().items()}, Roles(maskers))
     return Engine(method, Accelerator(cpu=True), lr=1e-3)
@@ -42,16 +42,16 @@ def assert_trains_plainly(
     batch: int = 2,
     **adam: Any,
 ) -> None:
-    """Assert that steps give the terms, gradients and weights of a plain loop: phase by phase, an Adam an optim.
+    """Assert that steps give the terms, gradients and weights of a plain loop, with one Adam for each optim.
 
     Args:
-        method: what is tested.
-        mirror: another one of the same options, for the plain loop's networks.
-        networks: makes them.
-        terms: the terms of a phase, each pass by itself.
-        steps: how many.
-        batch: images of each domain.
-        adam: its options but for the learning rate.
+        method: the tested method.
+        mirror: another one with the same options, for the plain loop's networks.
+        networks: returns new networks.
+        terms: returns the terms of a phase, with a separate forward pass for each use.
+        steps: number of steps.
+        batch: number of images of each domain.
+        adam: Adam's options except for the learning rate.
     """
     engine, plain = engine_of(method, networks), engine_of(mirror, networks)
     taken = gradients(engine)
@@ -69,13 +69,13 @@ def assert_trains_plainly(
         for phase in [one for one in method.phases if (index + 1) % one.every == 0]:
             expected = terms(mirror, double_step(batch=batch, seed=index, index=index), phase.name)
             trained = {key: p for name in phase.steps for key, p in weights[name].items()}
-            found = {key.partition("/")[2]: one for key, one in losses.items() if key.startswith(f"{phase.name}/")}
-            assert found.keys() == expected.keys()
+            ours = {key.partition("/")[2]: value for key, value in losses.items() if key.startswith(f"{phase.name}/")}
+            assert ours.keys() == expected.keys()
             for key, value in expected.items():
-                torch.testing.assert_close(found[key].double(), value.detach(), rtol=1e-5, atol=1e-6)
+                torch.testing.assert_close(ours[key].double(), value.detach(), rtol=1e-5, atol=1e-6)
             total = torch.stack(list(expected.values())).sum()
-            wanted = dict(zip(trained, torch.autograd.grad(total, list(trained.values())), strict=True))
-            waiting += [(name, {key: wanted[key] for key in weights[name]}) for name in phase.steps]
+            plain_gradients = dict(zip(trained, torch.autograd.grad(total, list(trained.values())), strict=True))
+            waiting += [(name, {key: plain_gradients[key] for key in weights[name]}) for name in phase.steps]
             if phase.defer_step:
                 continue
             for name, mine in waiting:
@@ -93,7 +93,7 @@ def assert_trains_plainly(
     assert taken == []
     for name, network in engine.networks.items():
         for (key, a), b in zip(network.named_parameters(), plain.networks[name].parameters(), strict=True):
-            if not key.endswith("bias"):  # before a norm their gradient is rounding alone, which Adam makes large
+            if not key.endswith("bias"):  # before a norm their gradient is only rounding, which Adam amplifies
                 torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Small networks, as recipes name them."""
+"""Small networks, as in a recipe's ``networks``."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_losses(kind: Adversarial) -> None:
 
 
 @pytest.mark.parametrize("kind", ["lsgan", "vanilla", "hinge", "wgan-gp"])
-def test_losses_are_taken_in_float32(kind: Adversarial) -> None:
+def test_losses_are_computed_in_float32(kind: Adversarial) -> None:
     real, fake = torch.tensor(REAL).bfloat16() * 1.37, torch.tensor(FAKE).bfloat16() * 1.37
     for term, exact in zip(
         (*discriminator_loss(kind, real, fake), generator_loss(kind, fake)),

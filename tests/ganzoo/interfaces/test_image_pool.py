@@ -14,7 +14,7 @@ def draws(step: int, samples: Sequence[int]) -> Draws:
 
 
 def numbered(*numbers: float) -> Tensor:
-    """Images that are told apart by their value."""
+    """Images that differ by their value."""
     return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 3, 2, 2)
 
 
@@ -41,7 +41,7 @@ def test_exact_rule() -> None:
         assert ask(pool, step, (0, 1)) == expected
 
 
-def test_returns_the_new_one_about_half_the_time_and_every_slot_alike() -> None:
+def test_returns_the_new_image_half_the_time_and_every_slot_equally_often() -> None:
     pool, new = ImagePool(4), 0
     for step in range(4):
         assert ask(pool, step) == [10 * step]
@@ -57,7 +57,7 @@ def test_returns_the_new_one_about_half_the_time_and_every_slot_alike() -> None:
     assert all(150 < count < 250 for count in replaced)
 
 
-def test_full_or_not_takes_the_same_draws() -> None:
+def test_a_full_pool_uses_as_many_draws() -> None:
     for size in (0, 1, 5):
         pool, rng = ImagePool(size), draws(0, (0,))
         for step in range(3):
@@ -135,7 +135,7 @@ def test_undo_while_filling_and_while_swapping() -> None:
     assert changed > 10
 
 
-def test_undo_takes_back_all_micro_batches_of_a_step_and_no_more() -> None:
+def test_undo_removes_all_micro_batches_of_a_step_and_no_more() -> None:
     pool = ImagePool(2)
     for step in range(30):
         before = values(pool)
@@ -147,7 +147,7 @@ def test_undo_takes_back_all_micro_batches_of_a_step_and_no_more() -> None:
         ask(pool, step, (1,))
 
 
-def test_undo_leaves_positions_that_the_latest_step_lacks() -> None:
+def test_undo_leaves_positions_that_are_not_in_the_latest_step() -> None:
     pool = ImagePool(2)
     ask(pool, 0, (0, 1))
     ask(pool, 1, (0,))
@@ -155,7 +155,7 @@ def test_undo_leaves_positions_that_the_latest_step_lacks() -> None:
     assert values(pool) == {"0.0": 0.0, "1.0": 1.0}
 
 
-def test_undo_is_forgotten_at_a_load() -> None:
+def test_loading_a_state_clears_undo() -> None:
     pool, other = ImagePool(2), ImagePool(2)
     ask(other, 5)
     ask(pool, 0)
@@ -164,7 +164,7 @@ def test_undo_is_forgotten_at_a_load() -> None:
     assert values(pool) == {"0.0": 50.0}
 
 
-def test_layout_stays_that_of_the_images() -> None:
+def test_the_memory_format_is_that_of_the_images() -> None:
     for layout in (torch.channels_last, torch.contiguous_format):
         pool, stored = ImagePool(1), 0
         for step in range(12):

@@ -1,4 +1,4 @@
-"""Classes by a masker: its planes at ½, by its own names, known by its weights; what cannot say classes is refused."""
+"""Classes from a masker: its planes at ½, its names, the checksum of its weights; unsuitable maskers are refused."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ganzoo.interfaces import Masker, Sample
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
 from ganzoo.registry import Registration
-from ganzoo_art2real.building import build
-from ganzoo_art2real.segmenting import ByMasker
+from ganzoo_art2real.bank_builder import build_bank
+from ganzoo_art2real.pixel_classes import MaskerClasses
 from ganzoo_datasets.files import entries_in, read_sample
 from tests.support.photographs import SMALL
 
@@ -71,7 +71,7 @@ def write_unet(file: Path, seed: int = 0) -> Path:
 
 def test_planes_at_a_half_are_classes_that_may_overlap(photographs: Path) -> None:
     one = sample(photographs)
-    found = ByMasker("shades").classes(one, 0)
+    found = MaskerClasses("shades").classes(one, 0)
     grey = (one.image.astype(np.float64) / 127.5 - 1).mean(2)
     assert np.array_equal(found[1], grey <= 0.1)
     assert np.array_equal(found[2], grey >= -0.1)
@@ -79,7 +79,7 @@ def test_planes_at_a_half_are_classes_that_may_overlap(photographs: Path) -> Non
 
 
 def test_a_bank_by_a_masker(tmp_path: Path, photographs: Path) -> None:
-    bank = build([photographs], tmp_path / "bank", SMALL, segmenting=ByMasker("shades"))
+    bank = build_bank([photographs], tmp_path / "bank", SMALL, pixel_classes=MaskerClasses("shades"))
     assert bank.names == {0: "background", 1: "dark", 2: "light"}
     assert bank.count(0, (4, 4)) == 0
     assert bank.count(1, (4, 4)) + bank.count(2, (4, 4)) > 5 * 36
@@ -89,49 +89,49 @@ def test_a_bank_by_a_masker(tmp_path: Path, photographs: Path) -> None:
     }  # fmt: skip
 
 
-def test_classes_that_no_photograph_shows_are_there_all_the_same(tmp_path: Path, photographs: Path) -> None:
-    bank = build(
-        [photographs], tmp_path / "bank", SMALL, segmenting=ByMasker("{masker: shades, slope: 0, threshold: 1}")
+def test_classes_in_no_photograph_are_in_the_bank_too(tmp_path: Path, photographs: Path) -> None:
+    bank = build_bank(
+        [photographs], tmp_path / "bank", SMALL, pixel_classes=MaskerClasses("{masker: shades, slope: 0, threshold: 1}")
     )
     assert bank.classes == (0, 1, 2)
     assert bank.count(1, (6, 5)) == 0
     assert bank.resolve(1, bank.scales[0]) == 0
 
 
-def test_edges_and_one_plane_of_several(photographs: Path) -> None:
+def test_post_processing_and_one_plane_of_several(photographs: Path) -> None:
     one = sample(photographs)
-    both = ByMasker("shades").classes(one, 0)
-    union = ByMasker("{masker: shades, foreground: [1], invert: true}")
+    both = MaskerClasses("shades").classes(one, 0)
+    union = MaskerClasses("{masker: shades, foreground: [1], invert: true}")
     assert union.names() == {1: "foreground"}
     assert list(union.classes(one, 0)) == [1]
     assert np.array_equal(union.classes(one, 0)[1], (1 - (0.6 + (one.image / 127.5 - 1).mean(2))) >= 0.5 - 1e-7)
     assert both[1].shape == (24, 24)
 
 
-def test_what_a_masker_draws_is_the_same_each_time_and_another_for_each_photograph(photographs: Path) -> None:
-    first, second = (ByMasker("drawn").classes(sample(photographs), 4) for _ in range(2))
+def test_random_masks_are_reproducible_and_differ_between_photographs(photographs: Path) -> None:
+    first, second = (MaskerClasses("drawn").classes(sample(photographs), 4) for _ in range(2))
     assert np.array_equal(first[1], second[1])
-    assert not np.array_equal(first[1], ByMasker("drawn").classes(sample(photographs), 5)[1])
+    assert not np.array_equal(first[1], MaskerClasses("drawn").classes(sample(photographs), 5)[1])
 
 
 def test_colours_name_their_classes() -> None:
     text = "{masker: colours, classes: {sky: [120, 170, 220], earth: [140, 110, 80]}}"
-    assert ByMasker(text).names() == {1: "sky", 2: "earth"}
+    assert MaskerClasses(text).names() == {1: "sky", 2: "earth"}
 
 
-def test_weights_count_by_what_they_hold(tmp_path: Path) -> None:
-    def about(file: Path) -> str:
-        return json.dumps(ByMasker(f"{{masker: unet, weights: {file}}}").about, sort_keys=True)
+def test_weights_are_described_by_their_checksum(tmp_path: Path) -> None:
+    def description(file: Path) -> str:
+        return json.dumps(MaskerClasses(f"{{masker: unet, weights: {file}}}").description, sort_keys=True)
 
     here, there, other = (
         write_unet(tmp_path / name / "unet.safetensors", seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))
     )
-    assert about(here) == about(there) != about(other)
-    assert str(tmp_path) not in about(here)
+    assert description(here) == description(there) != description(other)
+    assert str(tmp_path) not in description(here)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("unett", r"unknown masker 'unett' \(did you mean 'unet'\?\)"),
         ("[unet]", r"--masker: it is \['unet'\]; a masker must be a mapping: \{masker: NAME, option: value, …\}"),
@@ -142,12 +142,12 @@ def test_weights_count_by_what_they_hold(tmp_path: Path) -> None:
         ("{masker: shades, slop: 2}", r"--masker: slop: unknown option 'slop' \(did you mean 'slope'\?\)"),
         ("{masker: shades, threshold: 2, slope: steep}", "(?s)--masker: threshold.*\n--masker: slope"),
         ("{masker: shades, foreground: [2]}", "foreground: there is no class 2; the masker makes 2 planes"),
-        ("file", "'file' reads what comes with the images; for label maps there is --labels"),
+        ("file", "'file' reads masks of the data set; use --labels for label maps"),
         ("unet", "'unet' is untrained: give it weights"),
         ("learned", "'learned' is trained with the generators, which works only in the role 'composite'"),
         ("{masker: shared, role: input}", "'shared' reuses another role's mask; name the masker that makes it"),
     ],
 )
-def test_maskers_that_cannot_say_classes(text: str, said: str) -> None:
-    with pytest.raises(GanzooError, match=said):
-        ByMasker(text)
+def test_maskers_that_cannot_define_classes(text: str, message: str) -> None:
+    with pytest.raises(GanzooError, match=message):
+        MaskerClasses(text)

@@ -1,4 +1,4 @@
-"""Building a bank: who owns a window, what makes it another bank, and what is said of mistakes."""
+"""Building a bank: the classes of a window, what makes another bank, and messages for mistakes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from ganzoo.errors import GanzooError
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
-from ganzoo_art2real.building import Settings, build, covered, read_scales, refuse_too_many
+from ganzoo_art2real.bank_builder import Settings, build_bank, count_pixels, read_scales, refuse_too_many
 from tests.support.photographs import SMALL, scene, write_labels, write_photographs
 
 ONE = Settings(size=10, scales=(Scale(5, 5),))
@@ -33,7 +33,7 @@ def test_pixels_in_a_window_are_counted_right(scale: Scale) -> None:
     patch, stride = scale
     starts = range(0, 22 - patch + 1, stride)
     plain = [[where[top : top + patch, left : left + patch].sum() for left in starts] for top in starts]
-    assert covered(where, scale).tolist() == plain
+    assert count_pixels(where, scale).tolist() == plain
 
 
 def test_a_fifth_of_a_window_is_enough_and_less_is_not(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_fifth_of_a_window_is_enough_and_less_is_not(tmp_path: Path) -> None:
     labels[9, 5:] = 0  # 5 of the fourth's are no class
     photograph = save(tmp_path / "photographs/a.png", scene(0, 10, 10))
     save(tmp_path / "labels/a.png", labels)
-    bank = build([photograph], tmp_path / "bank", ONE, labels=tmp_path / "labels")
+    bank = build_bank([photograph], tmp_path / "bank", ONE, labels=tmp_path / "labels")
     assert {label: bank.numbers(label, (5, 5)).tolist() for label in bank.classes} == {
         BACKGROUND: [0, 3],
         1: [0, 2],
@@ -59,7 +59,7 @@ def test_a_fifth_of_a_window_is_enough_and_less_is_not(tmp_path: Path) -> None:
 
 def test_the_share_decides(tmp_path: Path, photographs: Path, labels: Path) -> None:
     counts = [
-        build(
+        build_bank(
             [photographs], tmp_path / str(share), Settings(size=24, scales=SMALL.scales, share=share), labels=labels
         ).count(1, (6, 5))
         for share in (1e-6, 0.2, 0.5, 1.0)
@@ -69,7 +69,7 @@ def test_the_share_decides(tmp_path: Path, photographs: Path, labels: Path) -> N
 
 
 def test_without_classes_everything_is_background(tmp_path: Path, photographs: Path) -> None:
-    bank = build([photographs], tmp_path / "bank", SMALL)
+    bank = build_bank([photographs], tmp_path / "bank", SMALL)
     assert bank.classes == (BACKGROUND,)
     for scale in bank.scales:
         assert bank.numbers(BACKGROUND, scale).tolist() == list(range(5 * bank.windows(scale)))
@@ -78,7 +78,7 @@ def test_without_classes_everything_is_background(tmp_path: Path, photographs: P
 def test_a_background_may_be_empty(tmp_path: Path, photographs: Path) -> None:
     for file in photographs.iterdir():
         save(tmp_path / "labels" / file.name, np.full((30, 36), 2, np.uint8))
-    bank = build([photographs], tmp_path / "bank", SMALL, labels=tmp_path / "labels")
+    bank = build_bank([photographs], tmp_path / "bank", SMALL, labels=tmp_path / "labels")
     assert [bank.count(label, (4, 4)) for label in (0, 2)] == [0, 5 * 36]
     assert bank.resolve(5, bank.scales[0]) == BACKGROUND
 
@@ -91,7 +91,7 @@ def test_palette_maps_give_their_indices(tmp_path: Path, photographs: Path, labe
             indexed.putpalette([7 * i % 256 for i in range(768)])
             (tmp_path / "palette").mkdir(exist_ok=True)
             indexed.save(tmp_path / "palette" / file.name)
-    other = build([photographs], tmp_path / "other", SMALL, labels=tmp_path / "palette")
+    other = build_bank([photographs], tmp_path / "other", SMALL, labels=tmp_path / "palette")
     assert other.names == bank.names
     assert all(
         np.array_equal(other.numbers(label, scale), bank.numbers(label, scale))
@@ -100,92 +100,92 @@ def test_palette_maps_give_their_indices(tmp_path: Path, photographs: Path, labe
     )
 
 
-def test_files_and_folders_in_the_order_given_and_a_limit(tmp_path: Path, photographs: Path) -> None:
+def test_order_of_files_and_folders_and_a_limit(tmp_path: Path, photographs: Path) -> None:
     deeper = write_photographs(tmp_path / "more/deeper", 2, first=7)
-    bank = build([photographs / "003.png", tmp_path / "more", photographs], tmp_path / "bank", SMALL, limit=5)
+    bank = build_bank([photographs / "003.png", tmp_path / "more", photographs], tmp_path / "bank", SMALL, limit=5)
     assert bank.photographs == ["003.png", "deeper/007.png", "deeper/008.png", "000.png", "001.png"]
     assert torch.equal(
         bank.images(torch.device("cpu"))[1],
-        build([deeper / "007.png"], tmp_path / "one", SMALL).images(torch.device("cpu"))[0],
+        build_bank([deeper / "007.png"], tmp_path / "one", SMALL).images(torch.device("cpu"))[0],
     )
 
 
-def test_grey_photographs_are_taken(tmp_path: Path) -> None:
+def test_grey_photographs_become_rgb(tmp_path: Path) -> None:
     grey = save(tmp_path / "grey.png", scene(0)[:, :, 0])
-    pixels = build([grey], tmp_path / "bank", SMALL).images(torch.device("cpu"))
+    pixels = build_bank([grey], tmp_path / "bank", SMALL).images(torch.device("cpu"))
     assert torch.equal(pixels[..., 0], pixels[..., 2])
 
 
-def test_the_same_again_does_nothing(
+def test_building_the_same_bank_again_does_nothing(
     tmp_path: Path, photographs: Path, labels: Path, bank: Bank, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {file: file.stat().st_mtime_ns for file in bank.folder.iterdir()}
-    again = build([photographs], bank.folder, SMALL, labels=labels)
+    again = build_bank([photographs], bank.folder, SMALL, labels=labels)
     assert again.key == bank.key
     assert {file: file.stat().st_mtime_ns for file in bank.folder.iterdir()} == before
-    assert f"bank: this very bank is there already (key {bank.key[:12]}); nothing to do" in capsys.readouterr().out
+    assert f"bank: this bank exists already (key {bank.key[:12]}); nothing to do" in capsys.readouterr().out
     moved = write_photographs(tmp_path / "elsewhere")
-    assert build([moved], bank.folder, SMALL, labels=labels).key == bank.key
+    assert build_bank([moved], bank.folder, SMALL, labels=labels).key == bank.key
 
 
 def test_equal_photographs_give_equal_banks(tmp_path: Path, photographs: Path, labels: Path, bank: Bank) -> None:
-    other = build([photographs], tmp_path / "other", SMALL, labels=labels)
+    other = build_bank([photographs], tmp_path / "other", SMALL, labels=labels)
     assert files(other.folder) == files(bank.folder)
 
 
 def test_a_stale_bank_is_refused_by_name(tmp_path: Path, photographs: Path, labels: Path, bank: Bank) -> None:
     before = files(bank.folder)
 
-    def refused(said: str, settings: Settings = SMALL, maps: Path | None = labels) -> None:
-        with pytest.raises(GanzooError, match=f"bank: a stale bank: {said}; --fresh replaces it$"):
-            build([photographs], bank.folder, settings, labels=maps)
+    def refused(message: str, settings: Settings = SMALL, maps: Path | None = labels) -> None:
+        with pytest.raises(GanzooError, match=f"bank: a stale bank: {message}; --fresh replaces it$"):
+            build_bank([photographs], bank.folder, settings, labels=maps)
 
     refused("size was 24, is 20", Settings(size=20, scales=SMALL.scales))
     refused(r"scales was \[\[4, 4\], \[6, 5\]\], is \[\[4, 4\]\]", Settings(size=24, scales=SMALL.scales[:1]))
     refused("share was 0.2, is 0.3", Settings(size=24, scales=SMALL.scales, share=0.3))
-    refused("classes was label maps, is none; of 5 photographs 5 are new or changed, and 5 of .* are gone", maps=None)
+    refused("classes was label maps, is none; of 5 photographs 5 are new or changed, 5 of .* are missing", maps=None)
     save(labels / "002.png", np.zeros((30, 36), np.uint8))
-    refused("of 5 photographs 1 are new or changed, and 1 of the bank's are gone")
+    refused("of 5 photographs 1 are new or changed, 1 of the bank's are missing")
     write_labels(labels)
     save(photographs / "004.png", scene(99))
-    refused("of 5 photographs 1 are new or changed, and 1 of the bank's are gone")
+    refused("of 5 photographs 1 are new or changed, 1 of the bank's are missing")
     assert files(bank.folder) == before
-    assert build([photographs], bank.folder, SMALL, labels=labels, fresh=True).key != bank.key
+    assert build_bank([photographs], bank.folder, SMALL, labels=labels, fresh=True).key != bank.key
     assert files(bank.folder) != before
 
 
-def test_a_bank_among_its_photographs_is_no_photograph(photographs: Path) -> None:
-    first = build([photographs], photographs / "bank", SMALL)
-    assert build([photographs], photographs / "bank", SMALL).key == first.key
+def test_a_bank_in_the_folder_of_its_photographs_is_not_read(photographs: Path) -> None:
+    first = build_bank([photographs], photographs / "bank", SMALL)
+    assert build_bank([photographs], photographs / "bank", SMALL).key == first.key
 
 
-def test_a_folder_that_is_no_bank_is_never_replaced(tmp_path: Path, photographs: Path) -> None:
+def test_a_folder_that_is_not_a_bank_is_never_replaced(tmp_path: Path, photographs: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "empty").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("years")
     for fresh in (False, True):
-        with pytest.raises(GanzooError, match="mine: it is there, and no bank; choose another place for -o"):
-            build([photographs], tmp_path / "mine", SMALL, fresh=fresh)
+        with pytest.raises(GanzooError, match="mine: it exists and is not a bank; choose another folder for -o"):
+            build_bank([photographs], tmp_path / "mine", SMALL, fresh=fresh)
     assert (tmp_path / "mine/thesis.txt").read_text() == "years"
-    assert len(build([photographs], tmp_path / "empty", SMALL).photographs) == 5
+    assert len(build_bank([photographs], tmp_path / "empty", SMALL).photographs) == 5
 
 
 def test_a_damaged_bank_is_replaced_only_when_asked(photographs: Path, labels: Path, bank: Bank) -> None:
     (bank.folder / "images.npy").write_bytes(b"")
     with pytest.raises(GanzooError, match="a damaged bank"):
-        build([photographs], bank.folder, SMALL, labels=labels)
-    assert build([photographs], bank.folder, SMALL, labels=labels, fresh=True).key == bank.key
+        build_bank([photographs], bank.folder, SMALL, labels=labels)
+    assert build_bank([photographs], bank.folder, SMALL, labels=labels, fresh=True).key == bank.key
 
 
 def test_an_unreadable_photograph_ends_the_build_and_leaves_no_bank(tmp_path: Path, photographs: Path) -> None:
     (photographs / "002.png").write_bytes((photographs / "002.png").read_bytes()[:-50])
     with pytest.raises(GanzooError, match=r"002\.png: truncated"):
-        build([photographs], tmp_path / "bank", SMALL)
+        build_bank([photographs], tmp_path / "bank", SMALL)
     assert sorted(one.name for one in tmp_path.iterdir()) == [".bank.lock", "photographs"]
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "message"),
     [
         (
             lambda folder: write_labels(folder, 4),
@@ -196,41 +196,41 @@ def test_an_unreadable_photograph_ends_the_build_and_leaves_no_bank(tmp_path: Pa
         (lambda folder: folder.rename(folder.with_name("gone")), "labels: no such folder; it should hold the labels"),
     ],
 )
-def test_label_maps_that_do_not_fit(tmp_path: Path, photographs: Path, labels: object, said: str) -> None:
+def test_label_maps_that_do_not_fit(tmp_path: Path, photographs: Path, labels: object, message: str) -> None:
     folder = write_labels(tmp_path / "labels", 5)
-    if said.startswith("004"):
+    if message.startswith("004"):
         (folder / "004.png").unlink()
     assert callable(labels)
     labels(folder)
-    with pytest.raises(GanzooError, match=said):
-        build([photographs], tmp_path / "bank", SMALL, labels=folder)
+    with pytest.raises(GanzooError, match=message):
+        build_bank([photographs], tmp_path / "bank", SMALL, labels=folder)
 
 
-def test_label_maps_of_photographs_of_one_name_cannot_be_told(tmp_path: Path, photographs: Path, labels: Path) -> None:
+def test_label_maps_of_photographs_with_one_name_are_refused(tmp_path: Path, photographs: Path, labels: Path) -> None:
     other = write_photographs(tmp_path / "other", 1)
     with pytest.raises(GanzooError, match=r"labels: '000\.png' names several photographs"):
-        build([photographs, other], tmp_path / "bank", SMALL, labels=labels)
+        build_bank([photographs, other], tmp_path / "bank", SMALL, labels=labels)
 
 
-def test_no_photographs_are_told(tmp_path: Path) -> None:
+def test_missing_photographs_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(GanzooError, match="none: no images in it or below"):
-        build([tmp_path / "none"], tmp_path / "bank", SMALL)
+        build_bank([tmp_path / "none"], tmp_path / "bank", SMALL)
     with pytest.raises(GanzooError, match="nowhere: no such photograph or folder; check the path"):
-        build([tmp_path / "nowhere"], tmp_path / "bank", SMALL)
+        build_bank([tmp_path / "nowhere"], tmp_path / "bank", SMALL)
 
 
 def test_more_windows_than_int32_can_number_are_refused() -> None:
     dense = Settings(size=256, scales=(Scale(16, 6), Scale(4, 1)))
     refuse_too_many(33_549, dense)
     with pytest.raises(
-        GanzooError, match=r"33,550 photographs have 2,147,501,950 windows of 4×4, more than the 2,147,"
+        GanzooError, match=r"33,550 photographs have 2,147,501,950 windows of 4×4, more than the maximum of 2,147,"
     ):
         refuse_too_many(33_550, dense)
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"share": 0.0}, "--share is 0.0"),
         ({"share": 1.5}, "--share is 1.5"),
@@ -240,8 +240,8 @@ def test_more_windows_than_int32_can_number_are_refused() -> None:
         ({"scales": ()}, "give one or more"),
     ],
 )
-def test_settings_that_make_no_sense(fields: dict[str, object], said: str) -> None:
-    with pytest.raises(GanzooError, match=said):
+def test_invalid_settings(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(GanzooError, match=message):
         Settings(**fields)  # type: ignore[arg-type]
 
 
@@ -249,5 +249,5 @@ def test_settings_that_make_no_sense(fields: dict[str, object], said: str) -> No
     "text", ["4,4", "[4,4]", "[[4]]", "[[4,4,4]]", "[[4,'a']]", "[[4,4.5]]", "[[4,4", "{}: x", "[[true,4]]"]
 )
 def test_scales_that_cannot_be_read(text: str) -> None:
-    with pytest.raises(GanzooError, match="is no list of"):
+    with pytest.raises(GanzooError, match="is not a list of"):
         read_scales(text)

@@ -28,15 +28,15 @@ from tests.support.command_line import Run
 DRAWN = torch.Generator().manual_seed(3)
 IMAGE = torch.rand(1, 3, 32, 40, generator=DRAWN) * 2 - 1
 MASK = (torch.rand(1, 1, 32, 40, generator=DRAWN) > 0.5).float()
-CRITICS = {"netD_A": patch(), "netD_B": patch(6), "netD_Am": small_patch(), "netD_Bm": small_patch(5)}
+DISCRIMINATORS = {"netD_A": patch(), "netD_B": patch(6), "netD_Am": small_patch(), "netD_Bm": small_patch(5)}
 
 
-def folder_of(place: Path, states: dict[str, State], told: str = "") -> Path:
+def folder_of(place: Path, states: dict[str, State], text: str = "") -> Path:
     place.mkdir()
     for name, state in states.items():
         torch.save(state, place / f"{name}.pth")
-    if told:
-        (place / "state.json").write_text(told)
+    if text:
+        (place / "state.json").write_text(text)
     return place
 
 
@@ -46,9 +46,9 @@ def both(**options: Any) -> dict[str, State]:
 
 
 def imported(run: Run, out: Path, *files: Path) -> str:
-    code, said, err = run("import", *files, "--from", "mask_cgan", "-o", out)
+    code, message, err = run("import", *files, "--from", "mask_cgan", "-o", out)
     assert (code, err) == (0, ""), err
-    return said
+    return message
 
 
 def assert_translates(out: Path, states: dict[str, State], level: str = "") -> None:
@@ -62,18 +62,18 @@ def assert_translates(out: Path, states: dict[str, State], level: str = "") -> N
 
 
 def test_a_run_folder(run: Run, tmp_path: Path) -> None:
-    states = both() | CRITICS
-    told = json.dumps({"mask_scales": "0.5, 0.25", "epoch": 3, "use_mask": True})
-    said = imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", states, told))
-    assert "G_AB       generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in said
-    assert "E_BA       mask encoder: 3 → 3 channels\n" in said
-    assert "D_B        discriminator patch: 3 channels, width 6, layers 3" in said  # there D_B judges B
-    assert "D_masked_B discriminator patch: 3 channels, width 5, layers 2" in said
-    assert "input      masker centered_square, scales [0.5, 0.25]\n" in said
+    states = both() | DISCRIMINATORS
+    text = json.dumps({"mask_scales": "0.5, 0.25", "epoch": 3, "use_mask": True})
+    message = imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", states, text))
+    assert "G_AB       generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in message
+    assert "E_BA       mask encoder: 3 → 3 channels\n" in message
+    assert "D_B        discriminator patch: 3 channels, width 6, layers 3" in message  # there D_B sees B
+    assert "D_masked_B discriminator patch: 3 channels, width 5, layers 2" in message
+    assert "input      masker centered_square, scales [0.5, 0.25]\n" in message
     assert_translates(tmp_path / "run", states)
 
 
-def test_translate_takes_the_masks_of_a_user(run: Run, tmp_path: Path) -> None:
+def test_translate_uses_a_mask_of_the_user(run: Run, tmp_path: Path) -> None:
     states = both()
     imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", states))
     image, mask = ((one[0].movedim(0, 2) * 255).round().to(torch.uint8) for one in (IMAGE / 2 + 0.5, MASK))
@@ -100,30 +100,30 @@ def test_single_files_in_any_order_and_one_level_more(run: Run, tmp_path: Path) 
     ("name", "slot", "convs", "strides"),
     [("netD_A", "D_A", (0, 2, 5, 8, 11), (2, 2, 2, 1)), ("netD_Bm", "D_masked_B", (0, 2, 5), (2, 2))],
 )
-def test_discriminators_judge_whole_images(
+def test_discriminators_return_one_logit_an_image(
     run: Run, tmp_path: Path, name: str, slot: str, convs: tuple[int, ...], strides: tuple[int, ...]
 ) -> None:
-    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both() | CRITICS))
+    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both() | DISCRIMINATORS))
     part = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["networks"][slot]
-    critic = create("discriminator", part.pop("discriminator"), 3, **part)
-    load_network(critic, tmp_path / f"run/checkpoints/last/networks/{slot}.safetensors")
-    plain = patch_forward(CRITICS[name], IMAGE, convs, strides)
-    torch.testing.assert_close(critic(IMAGE).flatten(), plain.mean((1, 2, 3)))
+    network = create("discriminator", part.pop("discriminator"), 3, **part)
+    load_network(network, tmp_path / f"run/checkpoints/last/networks/{slot}.safetensors")
+    plain = patch_forward(DISCRIMINATORS[name], IMAGE, convs, strides)
+    torch.testing.assert_close(network(IMAGE).flatten(), plain.mean((1, 2, 3)))
     assert plain.shape[-1] > 1
 
 
 def test_the_small_discriminator_has_the_published_size(run: Run, tmp_path: Path) -> None:
     imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", {**both(), "netD_Am": small_patch(64)}))
     part = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["networks"]["D_masked_A"]
-    critic = create("discriminator", part.pop("discriminator"), 3, **part)
-    assert sum(one.numel() for one in critic.parameters()) == 136_385
+    network = create("discriminator", part.pop("discriminator"), 3, **part)
+    assert sum(one.numel() for one in network.parameters()) == 136_385
 
 
 SQUARES = {"masker": "centered_square", "scales": [0.5, 0.8, 1.0]}
 
 
 @pytest.mark.parametrize(
-    ("told", "masker"),
+    ("text", "masker"),
     [
         ('{"mask_scales": "0.3"}', {"masker": "centered_square", "scales": [0.3]}),
         ('{"mask_scales": ""}', {"masker": "multi_rectangle", "variant": "released"}),
@@ -139,8 +139,8 @@ SQUARES = {"masker": "centered_square", "scales": [0.5, 0.8, 1.0]}
     ],
     ids=lambda one: one[:24] if isinstance(one, str) else None,
 )
-def test_the_state_is_a_hint_of_the_masks(run: Run, tmp_path: Path, told: str, masker: dict[str, Any]) -> None:
-    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both(), told))
+def test_the_masker_comes_from_the_state(run: Run, tmp_path: Path, text: str, masker: dict[str, Any]) -> None:
+    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both(), text))
     found = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["maskers"]["input"]
     assert found | masker == found
 
@@ -150,68 +150,86 @@ def lacking(state: State, *starts: str) -> State:
 
 
 @pytest.mark.parametrize(
-    ("states", "said"),
+    ("states", "message"),
     [
-        ({}, "no run's folder of mask_cgan; it would hold netG_A2B.pth and netG_B2A.pth"),
-        ({"latest_net_G_A": resnet()}, "no run's folder of mask_cgan"),
-        (CRITICS, "no generator is among them; it is what translates"),
-        ({"netG_A2B": masked_resnet()}, "the generators of both directions are needed; there is no netG_B2A.pth"),
-        ({"netG_B2A": masked_resnet()}, "the generators of both directions are needed; there is no netG_A2B.pth"),
-        ({**both(), "netG_A2B": resnet()}, "netG_A2B.pth: it has no mask_model and context_model: trained without"),
-        ({**both(), "netG_A2B": patch()}, "by its name a generator of mask_cgan, and in it is the discriminator patch"),
-        ({**both(), "netG_A2B": {}}, "netG_A2B.pth: no state dict, which holds named tensors and nothing else"),
+        ({}, "not a run's folder of mask_cgan, with netG_A2B.pth and netG_B2A.pth"),
+        ({"latest_net_G_A": resnet()}, "not a run's folder of mask_cgan"),
+        (DISCRIMINATORS, "no generator among these files; translating needs one"),
+        ({"netG_A2B": masked_resnet()}, "the generators of both directions are needed, but netG_B2A.pth is missing"),
+        ({"netG_B2A": masked_resnet()}, "the generators of both directions are needed, but netG_A2B.pth is missing"),
+        (
+            {**both(), "netG_A2B": resnet()},
+            "netG_A2B.pth: no mask_model and context_model: a generator",
+        ),
+        (
+            {**both(), "netG_A2B": patch()},
+            "a generator of mask_cgan, but it contains the discriminator patch",
+        ),
+        ({**both(), "netG_A2B": {}}, "netG_A2B.pth: not a state dict, which contains named tensors and nothing else"),
         (
             {**both(), "netG_A2B": lacking(masked_resnet(), "model.4.bias")},
-            "netG_A2B.pth: no resnet as its shapes tell: model.4.bias is missing, and would be (8,)",
+            "netG_A2B.pth: its shapes do not fit a resnet: model.4.bias is missing, expected (8,)",
         ),
         (
             {**both(), "netG_B2A": lacking(masked_resnet(), "context_model.bias")},
-            "netG_B2A.pth: no mask encoder as its shapes tell: context.bias is missing, and would be (3,)",
+            "netG_B2A.pth: its shapes do not fit a mask encoder: context.bias is missing, expected (3,)",
         ),
         (
             {**both(), "netG_B2A": {**masked_resnet(), "mask_model.weight": torch.ones(3, 4, 1, 1)}},
-            "no mask encoder as its shapes tell: masked.weight is (3, 4, 1, 1), and would be (3, 6, 1, 1)",
+            "its shapes do not fit a mask encoder: masked.weight is (3, 4, 1, 1), expected (3, 6, 1, 1)",
         ),
-        ({**both(), "netG_B2A": masked_resnet(channels=1)}, "netG_B2A.pth: it sees 1 channels; by the other files it"),
-        ({**both(), "netD_A": masked_resnet()}, "has 5 convolutions or 3, and in it is the generator resnet"),
-        ({**both(), "netD_A": lacking(patch(), "model.8")}, "has 5 convolutions or 3, and in it is the discriminator"),
-        ({**both(), "netD_A": lacking(patch(), "model.8.bias")}, "netD_A.pth: no patch as its shapes tell: model.8.bi"),
-        ({**both(), "netD_Am": patch(entering=4)}, "netD_Am.pth: it sees 4 channels; by the other files it is 3"),
+        (
+            {**both(), "netG_B2A": masked_resnet(channels=1)},
+            "netG_B2A.pth: 1 input channels, but 3 according",
+        ),
+        ({**both(), "netD_A": masked_resnet()}, "with 5 convolutions or 3, but it contains the generator resnet"),
+        (
+            {**both(), "netD_A": lacking(patch(), "model.8")},
+            "convolutions or 3, but it contains the discriminator",
+        ),
+        (
+            {**both(), "netD_A": lacking(patch(), "model.8.bias")},
+            "its shapes do not fit a patch: model.8.bias",
+        ),
+        (
+            {**both(), "netD_Am": patch(in_channels=4)},
+            "netD_Am.pth: 4 input channels, but 3 according",
+        ),
     ],
 )
-def test_wrong_folders_are_one_line(run: Run, tmp_path: Path, states: dict[str, State], said: str) -> None:
+def test_wrong_folders_are_one_line(run: Run, tmp_path: Path, states: dict[str, State], message: str) -> None:
     folder = folder_of(tmp_path / "theirs", states)
     code, _, err = run("import", folder, "--from", "mask_cgan", "-o", tmp_path / "run")
     assert code == 2
-    assert said in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
+    assert message in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
     assert not (tmp_path / "run").exists() and not (tmp_path / ".run.new").exists()
 
 
-def refused(run: Run, *words: object) -> str:
+def refused(run: Run, *words: object, expected_code: int = 2) -> str:
     code, _, err = run("import", *words)
-    assert code == 2 and len(err.splitlines()) == 1
+    assert code == expected_code and len(err.splitlines()) == 1
     return err
 
 
 def test_wrong_files_are_one_line(run: Run, tmp_path: Path) -> None:
     folder, to = folder_of(tmp_path / "theirs", both()), ("-o", tmp_path / "run")
     there, back = folder / "netG_A2B.pth", folder / "netG_B2A.pth"
-    assert "the name does not say which network it holds; mask_cgan writes netG_A2B, netG_B2A, netD_A" in refused(
+    assert "the name does not say which network the file contains; rename it as mask_cgan does: netG_A2B" in refused(
         run, folder / "netG.pth", "--from", "mask_cgan", *to
     )
-    assert "it holds what" in refused(run, there, folder, "--from", "mask_cgan", *to)
+    assert "the same network as in" in refused(run, there, folder, "--from", "mask_cgan", *to)
     assert "mask_cgan" not in refused(run, there, back, "--from", "cyclegan", *to)
     there.write_bytes(there.read_bytes()[:1000])
-    assert "netG_A2B.pth: no state dict of tensors alone: it is cut short" in refused(
+    assert "netG_A2B.pth: not a state dict of tensors only: the file is truncated" in refused(
         run, folder, "--from", "mask_cgan", *to
     )
     there.unlink()
-    assert "netG_A2B.pth: no such file" in refused(run, there, back, "--from", "mask_cgan", *to)
+    assert "netG_A2B.pth: no such file" in refused(run, there, back, "--from", "mask_cgan", *to, expected_code=5)
 
 
-def test_channels_that_leave_have_to_fit(run: Run, tmp_path: Path) -> None:
+def test_output_channels_must_fit(run: Run, tmp_path: Path) -> None:
     files = [tmp_path / "latest_net_G_A.pth", tmp_path / "latest_net_G_B.pth"]
     for file, channels in zip(files, ((3, 1), (1, 1)), strict=True):
         torch.save(resnet(channels=channels), file)
     err = refused(run, *files, "--from", "cyclegan", "-o", tmp_path / "run")
-    assert "latest_net_G_B.pth: it makes 1 channels; by the other files it is 3" in err
+    assert "latest_net_G_B.pth: 1 output channels, but 3 according to the other files" in err

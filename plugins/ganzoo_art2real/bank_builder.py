@@ -1,4 +1,4 @@
-"""Build a bank: one pass over the photographs, written aside and renamed, known by what it was made of."""
+"""Build a bank of patches in one pass over the photographs (``ganzoo bank build``)."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete
-from ganzoo.interfaces import scale as scaled
-from ganzoo_art2real.aside import written_aside
+from ganzoo.interfaces import scale as scale_sample
+from ganzoo_art2real.atomic_folder import atomic_folder
 from ganzoo_art2real.bank import BACKGROUND, MANIFEST, VERSION, Bank, Scale, cut, numbers_file, windows_of
-from ganzoo_art2real.segmenting import LabelMaps, Nothing, Segmenting
+from ganzoo_art2real.pixel_classes import LabelMapClasses, NoClasses, PixelClasses
 from ganzoo_datasets.files import Entry, entries_in, read_sample, with_planes
 
 SCALES = (Scale(4, 4), Scale(8, 5), Scale(16, 6))
-"""Of the paper (section 3.1; strides by the released code)."""
-MOST = 2**31
-"""Windows of one scale that int32 can number."""
+"""Scales of the paper (section 3.1; strides of the released code)."""
+MAX_WINDOWS = 2**31
+"""Number of windows of one scale that int32 can number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a bank is cut.
+    """Settings of a bank.
 
     Args:
-        size: side that photographs are scaled to, pixels, whatever their aspect.
-        scales: the windows.
-        share: of a window's pixels, (0, 1]: a class that has at least as much owns the window; several may.
+        size: side to which photographs are scaled, pixels; their aspect ratio is not kept.
+        scales: patch and stride of the windows.
+        share: a window belongs to each class that has at least this share of its pixels, (0, 1].
     """
 
     size: int = 256
@@ -56,27 +56,27 @@ class Settings:
                 )
 
 
-def build(
+def build_bank(
     photographs: Sequence[Path],
     out: Path,
     settings: Settings,
     *,
-    segmenting: Segmenting | None = None,
+    pixel_classes: PixelClasses | None = None,
     labels: Path | None = None,
     limit: int | None = None,
     fresh: bool = False,
     console: Console | None = None,
 ) -> Bank:
-    """Build a bank, or open the one that is there already and was made of the same.
+    """Build a bank, or open the existing one if it has the same photographs, classes and settings.
 
     Args:
-        photographs: files and folders of them.
+        photographs: files and folders of photographs.
         out: the bank's folder.
-        settings: how it is cut.
-        segmenting: says the classes; without it and ``labels`` everything is background.
-        labels: a folder of label maps, one for each photograph, under the same relative name but for the ending.
-        limit: take the first so many photographs only.
-        fresh: replace a bank that is there.
+        settings: the bank's settings.
+        pixel_classes: returns the class of each pixel; without it and ``labels`` every pixel is background.
+        labels: folder of label maps, one for each photograph, with the same relative name except for the suffix.
+        limit: use only this many photographs, the first ones.
+        fresh: replace an existing bank.
         console: where progress is shown.
 
     Raises GanzooError for photographs or label maps that cannot be read, too many windows, or another bank in ``out``.
@@ -84,32 +84,37 @@ def build(
     console = console or Console()
     entries = gather(photographs, labels, limit, out)
     refuse_too_many(len(entries), settings)
-    segmenting = segmenting or (LabelMaps() if labels else Nothing())
-    said = {
+    pixel_classes = pixel_classes or (LabelMapClasses() if labels else NoClasses())
+    description = {
         "size": settings.size,
         "scales": [list(scale) for scale in settings.scales],
         "share": settings.share,
-        "classes": segmenting.about,
+        "classes": pixel_classes.description,
     }
     digests = [_digest(entry) for entry in entries]
-    key = sha256(json.dumps([VERSION, said, digests], sort_keys=True).encode()).hexdigest()
-    there = find_complete(out, MANIFEST)
-    if out.exists() and not there and not (out.is_dir() and not any(out.iterdir())):
-        raise GanzooError(f"{out}: it is there, and no bank; choose another place for -o")
-    if there and not fresh:
+    key = sha256(json.dumps([VERSION, description, digests], sort_keys=True).encode()).hexdigest()
+    existing = find_complete(out, MANIFEST)
+    if out.exists() and not existing and not (out.is_dir() and not any(out.iterdir())):
+        raise GanzooError(f"{out}: it exists and is not a bank; choose another folder for -o")
+    if existing and not fresh:
         bank = Bank.open(out)
         if bank.key != key:
-            raise GanzooError(f"{out}: a stale bank: {_difference(bank, said, digests)}; --fresh replaces it")
-        console.say(f"{out}: this very bank is there already (key {key[:12]}); nothing to do")
+            raise GanzooError(f"{out}: a stale bank: {_difference(bank, description, digests)}; --fresh replaces it")
+        console.say(f"{out}: this bank exists already (key {key[:12]}); nothing to do")
         return bank
-    with written_aside(out) as folder:
-        manifest = {"bank": VERSION, "key": key, "settings": said, "photographs": [entry.name for entry in entries]}
-        writer = _Writer(folder, settings, len(entries), segmenting)
-        with _progress(console, len(entries)) as line:
-            for entry in line.track(entries):
+    with atomic_folder(out) as folder:
+        manifest = {
+            "bank": VERSION,
+            "key": key,
+            "settings": description,
+            "photographs": [entry.name for entry in entries],
+        }
+        writer = _Writer(folder, settings, len(entries), pixel_classes)
+        with _progress(console) as progress:
+            for entry in progress.track(entries):
                 writer.add(entry)
-        made = {**manifest, "digests": digests, **writer.finish()}
-        (folder / MANIFEST).write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+        manifest |= {"digests": digests, **writer.finish()}
+        (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
     return Bank.open(out)
 
 
@@ -125,32 +130,33 @@ def read_scales(text: str) -> tuple[Scale, ...]:
             return tuple(Scale(*pair) for pair in pairs)
     except (yaml.YAMLError, TypeError):
         pass
-    raise GanzooError(f"--scales: {text!r} is no list of [patch, stride] in pixels, such as '[[4,4],[8,5],[16,6]]'")
+    raise GanzooError(f"--scales: {text!r} is not a list of [patch, stride] in pixels, such as '[[4,4],[8,5],[16,6]]'")
 
 
 def gather(
     photographs: Sequence[Path], labels: Path | None = None, limit: int | None = None, out: Path | None = None
 ) -> list[Entry]:
-    """Return the photographs of files and folders, the first ``limit``, with their label maps.
+    """Return the first ``limit`` photographs in files and folders, with their label maps.
 
-    A bank ``out`` that lies in such a folder is none. Raises GanzooError when there are none, or one lacks its map.
+    Images of a bank ``out`` in such a folder do not count. Raises GanzooError without photographs, or without the label
+    map of one.
     """
     entries: list[Entry] = []
-    for one in photographs:
-        if one.is_dir():
-            entries += entries_in(one)
-        elif one.is_file():
-            entries.append(Entry(one, one.name))
+    for path in photographs:
+        if path.is_dir():
+            entries += entries_in(path)
+        elif path.is_file():
+            entries.append(Entry(path, path.name))
         else:
-            raise MissingResourceError(f"{one}: no such photograph or folder; check the path")
+            raise MissingResourceError(f"{path}: no such photograph or folder; check the path")
     if out is not None:
         entries = [entry for entry in entries if out.absolute() not in entry.path.absolute().parents]
     entries = entries[:limit]
     if labels is None:
         return entries
-    twice = [name for name, uses in Counter(entry.name for entry in entries).items() if uses > 1]
-    if twice:
-        raise GanzooError(f"{labels}: {twice[0]!r} names several photographs, so that their label maps cannot be told")
+    repeated = [name for name, uses in Counter(entry.name for entry in entries).items() if uses > 1]
+    if repeated:
+        raise GanzooError(f"{labels}: {repeated[0]!r} names several photographs, so their label maps are ambiguous")
     return with_planes(entries, photographs[0], "labels", labels)
 
 
@@ -158,27 +164,27 @@ def refuse_too_many(photographs: int, settings: Settings) -> None:
     """Raise GanzooError when a scale has more windows than int32 can number."""
     for scale in settings.scales:
         windows = photographs * windows_of(settings.size, *scale) ** 2
-        if windows > MOST:
+        if windows > MAX_WINDOWS:
             raise GanzooError(
-                f"{photographs:,} photographs have {windows:,} windows of {scale}, more than the {MOST:,} that can be "
-                "numbered; take fewer with --limit, or larger strides"
+                f"{photographs:,} photographs have {windows:,} windows of {scale}, more than the maximum of "
+                f"{MAX_WINDOWS:,}; use fewer photographs with --limit, or larger strides"
             )
 
 
-def covered(where: np.ndarray, scale: Scale) -> np.ndarray:
+def count_pixels(region: np.ndarray, scale: Scale) -> np.ndarray:
     """Return how many pixels of each window are in a region.
 
     Args:
-        where: (size, size) bool.
-        scale: of the windows.
+        region: (size, size) bool.
+        scale: patch and stride of the windows.
 
     Returns:
-        (side, side) int32, from sums over all that lies left and above (an integral image).
+        (side, side) int32, computed with an integral image.
     """
     patch, stride = scale
-    sums = np.zeros((where.shape[0] + 1, where.shape[1] + 1), np.int32)
-    np.cumsum(np.cumsum(where, 0, dtype=np.int32), 1, out=sums[1:, 1:])
-    first = np.arange(windows_of(where.shape[0], patch, stride)) * stride
+    sums = np.zeros((region.shape[0] + 1, region.shape[1] + 1), np.int32)
+    np.cumsum(np.cumsum(region, 0, dtype=np.int32), 1, out=sums[1:, 1:])
+    first = np.arange(windows_of(region.shape[0], patch, stride)) * stride
     last = first + patch
     return np.asarray(
         sums[np.ix_(last, last)] - sums[np.ix_(first, last)] - sums[np.ix_(last, first)] + sums[np.ix_(first, first)]
@@ -186,14 +192,14 @@ def covered(where: np.ndarray, scale: Scale) -> np.ndarray:
 
 
 class _Writer:
-    """Takes a photograph at a time: its pixels, the numbers of its windows by class, and their sums for the means."""
+    """Writes pixels and window numbers of one photograph at a time, and sums its patches for the means."""
 
-    def __init__(self, folder: Path, settings: Settings, count: int, segmenting: Segmenting) -> None:
+    def __init__(self, folder: Path, settings: Settings, count: int, pixel_classes: PixelClasses) -> None:
         self.folder = folder
         self.settings = settings
-        self.segmenting = segmenting
+        self.pixel_classes = pixel_classes
         self.done = 0
-        self.names = {BACKGROUND: "background", **segmenting.names()}
+        self.names = {BACKGROUND: "background", **pixel_classes.names()}
         self.counts: Counter[tuple[int, Scale]] = Counter()
         self.sums: dict[tuple[int, Scale], torch.Tensor] = {}
         shape = (count, settings.size, settings.size, 3)
@@ -201,15 +207,15 @@ class _Writer:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
     def add(self, entry: Entry) -> None:
-        sample = scaled(read_sample(entry, 3), self.settings.size, "stretch")
-        classes = self.segmenting.classes(sample, self.done)
+        sample = scale_sample(read_sample(entry, 3), self.settings.size, "stretch")
+        classes = self.pixel_classes.classes(sample, self.done)
         background = ~np.any(list(classes.values()), axis=0) if classes else np.ones(sample.image.shape[:2], bool)
         image = torch.tensor(sample.image)[None]
         for scale in self.settings.scales:
-            least = ceil(self.settings.share * scale.patch**2 - 1e-9)
+            min_pixels = ceil(self.settings.share * scale.patch**2 - 1e-9)
             owned = {
-                label: np.flatnonzero(covered(where, scale) >= least)
-                for label, where in {BACKGROUND: background, **classes}.items()
+                label: np.flatnonzero(count_pixels(region, scale) >= min_pixels)
+                for label, region in {BACKGROUND: background, **classes}.items()
             }
             self.write(image, scale, {label: windows for label, windows in owned.items() if len(windows)})
         with (self.folder / "images.npy").open("ab") as file:
@@ -217,7 +223,7 @@ class _Writer:
         self.done += 1
 
     def write(self, image: torch.Tensor, scale: Scale, owned: dict[int, np.ndarray]) -> None:
-        """Append the windows that each class owns, and add up their patches: whole numbers, so without rounding."""
+        """Append each class's window numbers, and add up their patches as integers, without rounding."""
         windows = windows_of(self.settings.size, *scale) ** 2
         patches = cut(image, scale, torch.arange(windows)).double()
         for label, numbers in owned.items():
@@ -230,7 +236,7 @@ class _Writer:
             self.names.setdefault(label, f"class {label}")
 
     def finish(self) -> dict[str, Any]:
-        """Write the means; return what the manifest says of classes."""
+        """Write the means; return the classes and their counts for the manifest."""
         labels = sorted(self.names)
         for scale in self.settings.scales:
             means = np.zeros((len(labels), 3 * scale.patch**2), np.float32)
@@ -243,27 +249,27 @@ class _Writer:
 
 
 def _digest(entry: Entry) -> str:
-    """Return a checksum of a photograph and its label map, as they lie on the disk."""
-    found = sha256()
+    """Return a checksum of the files of a photograph and its label map."""
+    digest = sha256()
     for path in [path for path in (entry.path, entry.labels) if path]:
         try:
-            found.update(sha256(path.read_bytes()).digest())
+            digest.update(sha256(path.read_bytes()).digest())
         except OSError as error:
-            raise GanzooError(f"{path}: it cannot be read ({error.strerror}); copy it again or remove it") from None
-    return found.hexdigest()[:32]
+            raise GanzooError(f"{path}: cannot be read ({error.strerror}); copy it again or remove it") from None
+    return digest.hexdigest()[:32]
 
 
-def _difference(bank: Bank, said: dict[str, Any], digests: list[str]) -> str:
-    """Say in what a bank is another than the one that is wanted."""
-    found = [f"{name} was {before}, is {now}" for name, before, now in differences(bank.settings, said)]
+def _difference(bank: Bank, description: dict[str, Any], digests: list[str]) -> str:
+    """Describe how a bank differs from the requested one."""
+    changes = [f"{name} was {before}, is {now}" for name, before, now in differences(bank.settings, description)]
     old, new = Counter(bank.digests), Counter(digests)
-    more, less = sum((new - old).values()), sum((old - new).values())
-    if more or less:
-        found.append(f"of {len(digests)} photographs {more} are new or changed, and {less} of the bank's are gone")
-    return "; ".join(found or ["the photographs stand in another order"])
+    added, removed = sum((new - old).values()), sum((old - new).values())
+    if added or removed:
+        changes.append(f"of {len(digests)} photographs {added} are new or changed, {removed} of the bank's are missing")
+    return "; ".join(changes or ["the photographs have another order"])
 
 
-def _progress(console: Console, total: int) -> Progress:
+def _progress(console: Console) -> Progress:
     live = console.rich.is_terminal and not console.rich.quiet
     columns = (TextColumn("photographs"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console.rich, transient=True, disable=not live)

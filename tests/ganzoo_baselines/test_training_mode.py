@@ -1,4 +1,4 @@
-"""pix2pix's batch norm and dropout as in training when it translates: numbers, draws, and what must stay as it was."""
+"""pix2pix's translation with batch norm and dropout in training mode: numbers, draws, and what must not change."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ganzoo.interfaces import Direction, Metric
 from ganzoo.randomness import torch_seed
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
-from ganzoo_baselines.as_trained import as_trained
 from ganzoo_baselines.pix2pix import Pix2Pix
+from ganzoo_baselines.training_mode import forward_in_training_mode
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.unet import UNet
 from tests.support.command_line import Run
@@ -47,18 +47,18 @@ def plainly(network: nn.Module, image: Tensor, seed: int) -> Tensor:
 
 def test_it_is_training_mode_image_by_image() -> None:
     network, step = generator(), batch_step(3, size=64, seed=5, samples=[4, 7, 2], index=-1, training=False)
-    made = as_trained(network, step["real_A"], step)
+    made = forward_in_training_mode(network, step["real_A"], step)
     for image, sample, one in zip(step["real_A"], (4, 7, 2), made, strict=True):
         expected = plainly(network, image[None], torch_seed(0, -1, sample, "dropout"))
         torch.testing.assert_close(one[None], expected)
     assert not torch.allclose(made, network(step["real_A"]), atol=0.01)
 
 
-def test_a_image_does_not_depend_on_its_batch_and_draws_are_its_own() -> None:
+def test_an_image_does_not_depend_on_its_batch_and_has_its_own_draws() -> None:
     network, image = generator(), batch_step(1, size=64)["real_A"]
     together = batch_step(2, size=64, samples=[3, 8], training=False)
-    both = as_trained(network, torch.cat([image, image]), together)
-    alone = as_trained(network, image, batch_step(1, size=64, samples=[8], training=False))
+    both = forward_in_training_mode(network, torch.cat([image, image]), together)
+    alone = forward_in_training_mode(network, image, batch_step(1, size=64, samples=[8], training=False))
     assert torch.equal(both[1:], alone)
     assert not torch.allclose(both[0], both[1], atol=0.01)
 
@@ -67,25 +67,26 @@ def test_the_network_and_torchs_generator_are_left_as_they_were() -> None:
     network, step = generator(), batch_step(2, size=64, training=False)
     before, drawn = deepcopy(network.state_dict()), torch.get_rng_state()
     evaluated = network(step["real_A"])
-    as_trained(network, step["real_A"], step)
+    forward_in_training_mode(network, step["real_A"], step)
     assert torch.equal(torch.get_rng_state(), drawn)
     assert not any(layer.training for layer in network.modules())
     assert all(torch.equal(one, before[name]) for name, one in network.state_dict().items())
     assert torch.equal(network(step["real_A"]), evaluated)
     with pytest.raises(RuntimeError):
-        as_trained(network, step["real_A"][:, :1], step)
+        forward_in_training_mode(network, step["real_A"][:, :1], step)
     assert torch.equal(network(step["real_A"]), evaluated)
 
 
-def test_a_synchronized_norm_takes_the_statistics_of_its_own_process() -> None:
+def test_a_synchronized_norm_uses_the_statistics_of_its_own_process() -> None:
     """In training mode it would wait for the others, who may have fewer images; on a CPU it would raise."""
     network = nn.SyncBatchNorm.convert_sync_batchnorm(generator())
     step = batch_step(1, size=64, training=False)
-    torch.testing.assert_close(as_trained(network, step["real_A"], step), as_trained(generator(), step["real_A"], step))
+    ours, plain = (forward_in_training_mode(one, step["real_A"], step) for one in (network, generator()))
+    torch.testing.assert_close(ours, plain)
 
 
 @pytest.mark.parametrize("option", [False, True])
-def test_the_method_does_so_where_it_does_not_train(option: bool) -> None:
+def test_the_method_uses_it_outside_training_alone(option: bool) -> None:
     method = Pix2Pix(as_trained=option)
     engine = engine_of(method, {"G_AB": generator(), "D_AB": Patch(6, width=2, layers=1)})
     step = batch_step(2, size=64, training=False)
@@ -93,7 +94,8 @@ def test_the_method_does_so_where_it_does_not_train(option: bool) -> None:
     with engine.evaluating():
         method.forward(step)
         evaluated = network(step["real_A"])
-        assert torch.equal(step["fake_B"], as_trained(network, step["real_A"], step) if option else evaluated)
+        expected = forward_in_training_mode(network, step["real_A"], step) if option else evaluated
+        assert torch.equal(step["fake_B"], expected)
         assert torch.equal(method.translate(step["real_A"], "AB", step), step["fake_B"])
     training = batch_step(2, size=64)
     copy = deepcopy(network)
@@ -110,7 +112,7 @@ class Mean(Metric):
         return {"mean": step["fake_B"].mean(dim=(1, 2, 3))}
 
 
-def test_figures_do_not_hang_on_the_batch_of_the_evaluation() -> None:
+def test_metric_values_do_not_depend_on_the_batch_of_the_evaluation() -> None:
     engine = engine_of(Pix2Pix(as_trained=True), {"G_AB": generator(), "D_AB": Patch(6, width=2, layers=1)})
     reader = Reader(Noise(test=5, size=64), ImageSettings(size=64))
     before = deepcopy(engine.networks["G_AB"].state_dict())

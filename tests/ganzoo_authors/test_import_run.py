@@ -16,7 +16,7 @@ from ganzoo import create
 from ganzoo.engine.checkpoint import load_network
 from tests.support.author_checkpoints import (
     State,
-    judge,
+    multiscale,
     munit_domain,
     munit_translate,
     patch,
@@ -41,9 +41,9 @@ def random_image(height: int = 32, width: int = 40, channels: int = 3) -> Tensor
 
 
 def imported(run: Run, out: Path, layout: str, *files: Path) -> str:
-    code, said, err = run("import", *files, "--from", layout, "-o", out)
+    code, message, err = run("import", *files, "--from", layout, "-o", out)
     assert (code, err) == (0, ""), err
-    return said
+    return message
 
 
 def test_cyclegan_and_its_legacy_keys(run: Run, tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_cyclegan_and_its_legacy_keys(run: Run, tmp_path: Path) -> None:
     back = {name: -one for name, one in resnet(blocks=3).items()}
     files = [save(tmp_path / "latest_net_G_A.pth", old), save(tmp_path / "latest_net_G_B.pth", back)]
     files += [save(tmp_path / "latest_net_D_A.pth", patch()), save(tmp_path / "7_net_D_B.pth", patch(width=6))]
-    said = imported(run, tmp_path / "run", "cyclegan", *files)
-    assert "G_AB  generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in said
-    assert "D_B   discriminator patch: 3 channels, width 4, layers 3, norm instance" in said  # there D_A judges B
+    message = imported(run, tmp_path / "run", "cyclegan", *files)
+    assert "G_AB  generator resnet: 3 → 3 channels, width 4, blocks 2, norm instance, dropout False" in message
+    assert "D_B   discriminator patch: 3 channels, width 4, layers 3, norm instance" in message  # there D_A sees B
     loaded = ganzoo.load(tmp_path / "run")
     torch.testing.assert_close(
         loaded.translate(random_image()), resnet_forward(there, random_image()), rtol=1e-4, atol=1e-5
@@ -77,25 +77,25 @@ def test_one_generator_translates_one_way(run: Run, tmp_path: Path, layout: str)
 
 def test_pix2pix(run: Run, tmp_path: Path) -> None:
     state = unet()
-    files = [save(tmp_path / "latest_net_G.pth", state), save(tmp_path / "latest_net_D.pth", patch(entering=6))]
-    said = imported(run, tmp_path / "run", "pix2pix", *files)
-    assert "G_AB  generator unet: 3 → 3 channels, width 4, levels 3, norm batch" in said
+    files = [save(tmp_path / "latest_net_G.pth", state), save(tmp_path / "latest_net_D.pth", patch(in_channels=6))]
+    message = imported(run, tmp_path / "run", "pix2pix", *files)
+    assert "G_AB  generator unet: 3 → 3 channels, width 4, levels 3, norm batch" in message
     made = ganzoo.load(tmp_path / "run").translate(random_image())
     torch.testing.assert_close(made, unet_forward(state, random_image()), rtol=1e-4, atol=1e-5)
 
 
 def test_cut(run: Run, tmp_path: Path) -> None:
     state = smooth_resnet()
-    said = imported(run, tmp_path / "run", "cut", save(tmp_path / "latest_net_G.pth", state))
-    assert "G_AB  generator smooth_resnet: 3 → 3 channels, width 4, blocks 9" in said
+    message = imported(run, tmp_path / "run", "cut", save(tmp_path / "latest_net_G.pth", state))
+    assert "G_AB  generator smooth_resnet: 3 → 3 channels, width 4, blocks 9" in message
     made = ganzoo.load(tmp_path / "run").translate(random_image())
     torch.testing.assert_close(made, smooth_resnet_forward(state, random_image()), rtol=1e-4, atol=5e-5)
 
 
-def test_munit_in_a_given_style(run: Run, tmp_path: Path) -> None:
+def test_munit_with_a_style(run: Run, tmp_path: Path) -> None:
     a, b = munit_domain(0), munit_domain(1, channels=5)
-    said = imported(run, tmp_path / "run", "munit", save(tmp_path / "gen_00010000.pt", {"a": a, "b": b}))
-    assert "G_B   generator munit: 5 → 5 channels, width 4, downs 2, blocks 4, style 8, hidden 12" in said
+    message = imported(run, tmp_path / "run", "munit", save(tmp_path / "gen_00010000.pt", {"a": a, "b": b}))
+    assert "G_B   generator munit: 5 → 5 channels, width 4, downs 2, blocks 4, style 8, hidden 12" in message
     loaded, style = ganzoo.load(tmp_path / "run"), torch.randn(1, 8)
     made = loaded.translate_step(random_image(), "AB", style=style)["translated"]
     torch.testing.assert_close(made, munit_translate(a, b, random_image(), style), rtol=1e-4, atol=1e-5)
@@ -109,37 +109,35 @@ def lacking(state: State, *starts: str) -> State:
     return {name: one for name, one in state.items() if not name.startswith(starts)}
 
 
-def test_discriminators_come_along(run: Run, tmp_path: Path) -> None:
-    """They are no use to translate; their weights are the authors'."""
+def test_discriminators_are_imported_too(run: Run, tmp_path: Path) -> None:
+    """Translating does not need them."""
     domains = {"a": munit_domain(0), "b": munit_domain(1)}
-    files = [save(tmp_path / "gen.pt", domains), save(tmp_path / "dis.pt", {"a": judge(), "b": judge()})]
-    said = imported(run, tmp_path / "run", "munit", *files)
-    assert "D_A   discriminator multiscale: 3 channels, width 4, layers 4, scales 3" in said
+    files = [save(tmp_path / "gen.pt", domains), save(tmp_path / "dis.pt", {"a": multiscale(), "b": multiscale()})]
+    message = imported(run, tmp_path / "run", "munit", *files)
+    assert "D_A   discriminator multiscale: 3 channels, width 4, layers 4, scales 3" in message
     made = create("discriminator", "multiscale", 3, width=4)
     load_network(made, tmp_path / "run/checkpoints/last/networks/D_A.safetensors")
     for mine, theirs in zip(
-        made(random_image(64, 64)), munit_discriminator(judge(), random_image(64, 64)), strict=True
+        made(random_image(64, 64)), munit_discriminator(multiscale(), random_image(64, 64)), strict=True
     ):
         torch.testing.assert_close(mine, theirs)
 
 
 @pytest.mark.parametrize(
-    ("state", "layout", "said"),
+    ("state", "layout", "message"),
     [
-        (lacking(patch(), "model.5.bias"), "cyclegan", "no patch as its shapes tell: model.5.bias is missing"),
-        (patch(entering=4), "cyclegan", "it sees 4 channels; by the other files it is 3"),
-        (patch(), "pix2pix", "it sees 3 channels; by the other files it is 6"),
+        (lacking(patch(), "model.5.bias"), "cyclegan", "its shapes do not fit a patch: model.5.bias is missing"),
+        (patch(in_channels=4), "cyclegan", "4 input channels, but 3 according to the other files"),
+        (patch(), "pix2pix", "3 input channels, but 6 according to the other files"),
     ],
 )
-def test_discriminators_that_do_not_fit(run: Run, tmp_path: Path, state: State, layout: str, said: str) -> None:
+def test_discriminators_that_do_not_fit(run: Run, tmp_path: Path, state: State, layout: str, message: str) -> None:
     generator = save(tmp_path / "latest_net_G.pth", resnet())
-    classifier_file = save(tmp_path / "latest_net_D.pth", state)
-    code, _, err = run("import", generator, classifier_file, "--from", layout, "-o", tmp_path / "run")
-    assert code == 2 and err.startswith(f"ganzoo: {classifier_file}: {said}")
+    discriminator_file = save(tmp_path / "latest_net_D.pth", state)
+    code, _, err = run("import", generator, discriminator_file, "--from", layout, "-o", tmp_path / "run")
+    assert code == 2 and err.startswith(f"ganzoo: {discriminator_file}: {message}")
     other = save(tmp_path / "latest_net_D_B.pth", patch())
-    assert (
-        "it judges what none of the other files makes" in run("import", generator, other, "--from", "cut", "-o", "x")[2]
-    )
+    assert "a discriminator without its generator" in run("import", generator, other, "--from", "cut", "-o", "x")[2]
 
 
 @pytest.mark.parametrize("options", [{"norm": "batch", "dropout": True}, {"blocks": 6}])
@@ -171,21 +169,31 @@ class Strange:
 
 
 @pytest.mark.parametrize(
-    ("name", "made", "layout", "said"),
+    ("name", "made", "layout", "message"),
     [
         ("latest_net_G_A.pth", None, "cyclegan", "latest_net_G_A.pth: no such file"),
-        ("latest_net_G_A.pth", Strange(), "cyclegan", "no state dict of tensors alone: it is cut short, no checkpoint"),
-        ("latest_net_G_A.pth", {"x": 1}, "cyclegan", "no state dict, which holds named tensors and nothing else"),
+        (
+            "latest_net_G_A.pth",
+            Strange(),
+            "cyclegan",
+            "not a state dict of tensors only: the file is truncated",
+        ),
+        ("latest_net_G_A.pth", {"x": 1}, "cyclegan", "not a state dict, which contains named tensors and nothing else"),
         (
             "latest_net_G_A.pth",
             {0: torch.ones(1)},
             "cyclegan",
-            "no state dict, which holds named tensors and nothing else",
+            "not a state dict, which contains named tensors and nothing else",
         ),
-        ("latest_net_G_A.pth", {"x": torch.eye(2).to_sparse()}, "cut", "no state dict, which holds named tensors"),
-        ("latest_net_G_A.pth", patch(), "cyclegan", "a generator of cyclegan, and in it is the discriminator patch"),
-        ("latest_net_G_A.pth", {"a": torch.ones(1)}, "cut", "and in it is no network that is known"),
-        ("latest_net_G_A.pth", smooth_resnet(blocks=1), "art2real", "and in it is the generator smooth_resnet"),
+        (
+            "latest_net_G_A.pth",
+            {"x": torch.eye(2).to_sparse()},
+            "cut",
+            "not a state dict, which contains named tensors",
+        ),
+        ("latest_net_G_A.pth", patch(), "cyclegan", "a generator of cyclegan, but it contains the discriminator patch"),
+        ("latest_net_G_A.pth", {"a": torch.ones(1)}, "cut", "but it contains an unknown network"),
+        ("latest_net_G_A.pth", smooth_resnet(blocks=1), "art2real", "but it contains the generator smooth_resnet"),
         ("latest_net_F.pth", patch(), "cut", "is not needed to translate; leave this file out"),
         ("latest_net_G.pth", lacking(unet(), "model.model.3.weight"), "pix2pix", "a damaged checkpoint of pix2pix"),
         (
@@ -200,29 +208,49 @@ class Strange:
             "munit",
             "a damaged checkpoint",
         ),
-        ("weights.pth", resnet(), "cyclegan", "the name does not say which network it holds; cyclegan writes latest_"),
-        ("latest_net_D_A.pth", patch(), "cyclegan", "no generator is among them; it is what translates"),
-        ("latest_net_G_B.pth", resnet(), "cyclegan", "G_B alone, from B to A: rename it to latest_net_G_A.pth"),
-        ("gen.pt", {"a": munit_domain(0)}, "munit", "munit: the generators of both domains are needed; there is only"),
-        ("gen.pt", {"a": munit_domain(0), "b": resnet()}, "munit", "munit has {'a': …, 'b': …} there"),
-        ("gen.pt", {"a": munit_domain(0), "b": munit_domain(1)}, "unit", "unit has {'a': …, 'b': …} there"),
-        ("latest_net_G.pth", lacking(resnet(), "model.4.bias"), "cut", "model.4.bias is missing, and would be (8,)"),
+        (
+            "weights.pth",
+            resnet(),
+            "cyclegan",
+            "the name does not say which network the file contains",
+        ),
+        ("latest_net_D_A.pth", patch(), "cyclegan", "no generator among these files; translating needs one"),
+        ("latest_net_G_B.pth", resnet(), "cyclegan", "only G_B, from B to A: rename its file to latest_net_G_A.pth"),
+        (
+            "gen.pt",
+            {"a": munit_domain(0)},
+            "munit",
+            "munit: the generators of both domains are needed",
+        ),
+        (
+            "gen.pt",
+            {"a": munit_domain(0), "b": resnet()},
+            "munit",
+            "state dicts of networks, as munit writes",
+        ),
+        (
+            "gen.pt",
+            {"a": munit_domain(0), "b": munit_domain(1)},
+            "unit",
+            "state dicts of networks, as unit writes",
+        ),
+        ("latest_net_G.pth", lacking(resnet(), "model.4.bias"), "cut", "model.4.bias is missing, expected (8,)"),
     ],
 )
-def test_wrong_files_are_one_line(run: Run, tmp_path: Path, name: str, made: Any, layout: str, said: str) -> None:
+def test_wrong_files_are_one_line(run: Run, tmp_path: Path, name: str, made: Any, layout: str, message: str) -> None:
     file = tmp_path / name if made is None else save(tmp_path / name, made)
     code, _, err = run("import", file, "--from", layout, "-o", tmp_path / "run")
-    assert code == (5 if "no such file" in said else 2)
-    assert said in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
+    assert code == (5 if "no such file" in message else 2)
+    assert message in err and err.startswith("ganzoo: ") and len(err.splitlines()) == 1
     assert not (tmp_path / "run").exists() and not (tmp_path / ".run.new").exists()
 
 
-def test_a_file_that_is_cut_short_and_a_folder_that_is_there(run: Run, tmp_path: Path) -> None:
+def test_a_truncated_file_and_an_existing_folder(run: Run, tmp_path: Path) -> None:
     file = save(tmp_path / "latest_net_G.pth", resnet())
     imported(run, tmp_path / "run", "cyclegan", file)
     assert (
-        "it is there already; choose another place with -o"
+        "it exists already; choose another folder with -o"
         in run("import", file, "--from", "cut", "-o", tmp_path / "run")[2]
     )
     file.write_bytes(file.read_bytes()[:1000])
-    assert "it is cut short" in run("import", file, "--from", "cyclegan", "-o", tmp_path / "other")[2]
+    assert "the file is truncated" in run("import", file, "--from", "cyclegan", "-o", tmp_path / "other")[2]

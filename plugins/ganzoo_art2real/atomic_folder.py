@@ -1,4 +1,4 @@
-"""Write a bank's folder to a temporary place and rename it when it is complete: a kill leaves no partial bank."""
+"""Write a bank's folder to a temporary folder and rename it when it is complete: a kill leaves no partial bank."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganzoo_art2real.bank import MANIFEST
 
 
 @contextmanager
-def written_aside(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``target``; it replaces ``target`` when the block ends, and is deleted if it fails.
 
     What a killed process left there is deleted first. The hidden lock file beside ``target``, ``.NAME.lock``, stays.
