@@ -22,7 +22,7 @@ from torch import Tensor
 from ganzoo import GanzooError
 from ganzoo.interfaces import find_complete
 
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 BACKGROUND = 0
 """The class of pixels without a class. Class c > 0 is the value c of label maps, or a masker's plane c − 1."""
