@@ -118,8 +118,11 @@ class CycleGAN(Method):
         self.tensors = {
             "fake_B": Output("A", "B"),
             "fake_A": Output("B", "A"),
-            **{f"rec_{domain}": Output(domain, domain, f"cycle_{domain}" in self.terms) for domain in "AB"},
-            **{f"idt_{domain}": Output(domain, domain, f"identity_{domain}" in self.terms) for domain in "AB"},
+            **{f"rec_{domain}": Output(domain, domain, for_losses=f"cycle_{domain}" in self.terms) for domain in "AB"},
+            **{
+                f"idt_{domain}": Output(domain, domain, for_losses=f"identity_{domain}" in self.terms)
+                for domain in "AB"
+            },
         }
 
     def _weight(self, term: str) -> float:

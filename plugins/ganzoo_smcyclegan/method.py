@@ -60,8 +60,10 @@ class SMCycleGAN(MethodWrapper):
         self.cyclegan = CycleGAN(extensions, gan=gan, cycle=cycle, identity=identity, pool=pool)
         super().__init__(self.cyclegan)
         if pooled == "raw":
-            pooled_images = {f"pooled_{domain}": Output(None, domain, False, False) for domain in "AB"}
-            self.tensors = {**self.tensors, **pooled_images}
+            self.tensors = {
+                **self.tensors,
+                **{f"pooled_{domain}": Output(None, domain, for_losses=False, in_grid=False) for domain in "AB"},
+            }
         self.probability = mask_probability
         self.flow = flow
         self.pooled = pooled
