@@ -1,4 +1,4 @@
-"""Test that README, docs and shipped recipes are true: commands, recipes, lists of names, tables."""
+"""Test that the README and docs are true: commands, recipes, lists of names, tables."""
 
 from __future__ import annotations
 
@@ -6,28 +6,21 @@ import importlib
 import inspect
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import EntryPoint
-from math import isfinite
 from pathlib import Path
 
-import click
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
-from safetensors.torch import save_file
-from torchvision.models import get_model  # type: ignore[import-untyped]
 
 import ganzoo
 from ganzoo.bench.page import settle
 from ganzoo.bench.spec import read_spec, resolve_places
-from ganzoo.cli import cli
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
 from ganzoo.masks.roles import ROLES
@@ -37,35 +30,9 @@ from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.registry import KINDS
 from ganzoo.weights.manifest import read_manifest
-from tests.support.tiny_run import make_images
+from tests.support.pages import PAGES, ROOT, assert_parses, blocks, commands
 from tests.support.untrained_runs import write_untrained_run
 from tests.support.vgg_networks import write_vgg
-
-ROOT = Path(__file__).parents[1]
-RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
-
-
-def commands(text: str) -> list[list[str]]:
-    """Return the words of every ganzoo command in a text, comments left out."""
-    begins = ("# ganzoo", "# accelerate launch ganzoo")
-    lines = (line.lstrip("# ") if line.startswith(begins) else line for line in text.splitlines())
-    words = [shlex.split(line.split("   ")[0], comments=True) for line in lines if "ganzoo " in line]
-    return [line[line.index("ganzoo") + 1 :] for line in words if "ganzoo" in line]
-
-
-def assert_parses(words: list[str]) -> None:
-    name, *arguments = words
-    command = cli.get_command(click.Context(cli), name)  # maybe a plugin's
-    assert command, f"there is no command {name}"
-    context = command.make_context(name, arguments)
-    recipe = context.params.get("recipe")
-    if recipe is not None and "recipes" in recipe.parts:
-        assert (ROOT / recipe).is_file()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -103,113 +70,6 @@ def test_the_make_targets_of_the_readme_exist() -> None:
     }
     assert {"quickstart", "test", "test-slow", "test-gpu"} <= named | targets
     assert named <= targets
-
-
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
-def test_a_shipped_recipe_starts_with_its_command(recipe: Path) -> None:
-    first, *others = commands("\n".join(line for line in recipe.read_text().splitlines() if line.startswith("#")))
-    assert recipe.read_text().startswith("# ganzoo run")
-    assert first[:2] == ["run", f"recipes/{recipe.name}"]
-    for words in [first, *others]:
-        assert_parses(words)
-
-
-def narrow(recipe: Path, images: Path) -> list[str]:
-    """Return overrides that make a recipe small; prepare the files that its header asks for."""
-    small = ["images.size=32", "images.load=0", "evaluate.every=0", "evaluate.best=null", "evaluate.patience=0"]
-    if recipe.stem.startswith("segmenter"):
-        folders = [f"data.A={images / 'trainA'}", f"data.test_A={images / 'testA'}", "data.masks=_masks"]
-        return [*small, *folders, "networks.S.width=2", "networks.S.depth=1", "train.batch=2"]
-    if recipe.stem.startswith(("art2real", "cut_contextual")):
-        small += build_bank(recipe, images)
-    if recipe.stem.startswith("gatys"):
-        weights = write_vgg(images.parent / "vgg19.safetensors", 19)
-        metrics = "evaluate.metrics=[{metric: style_recovery, styles: 2}]"
-        options = [f"method.{one}" for one in (f"weights={weights}", "steps=2", "paintings=4")]
-        return [*small, *options, metrics, f"data.root={images}"]
-    small += ["networks.G.width=2", "networks.D.width=2", "networks.D.layers=1"]
-    if recipe.stem.startswith("pix2pix"):
-        return [*small, "networks.G.levels=5", f"data.root={pair_up(images, maps='faces' in recipe.stem)}"]
-    small.append("networks.G.blocks=1")
-    if recipe.stem.startswith(("unit", "cut", "fastcut")):
-        small.append("data.validation=0.3")  # swd compares sets of images, so it needs more than one
-    if recipe.stem.startswith("munit_faces"):
-        labels = [f"data.{which}A={label_maps(images / f'{split}A')}" for which, split in SPLITS.items()]
-        return [*small, *labels, *(f"data.{which}B={images / f'{split}B'}" for which, split in SPLITS.items())]
-    if recipe.stem.startswith("drit"):
-        small += ["method.content_layers=0", "method.every=2"]
-    if recipe.stem in ("sm", "sm_small"):
-        small.append(f"maskers.discriminator.weights={write_unet(images.parent / 'unet.safetensors')}")
-    return small if recipe.stem.endswith("digits") or recipe.stem == "quickstart" else [*small, f"data.root={images}"]
-
-
-SPLITS = {"": "train", "test_": "test"}
-
-
-def label_maps(images: Path) -> Path:
-    """Write a label map of 19 classes beside each image; return their folder."""
-    folder = images.with_name(f"{images.name}_maps")
-    folder.mkdir()
-    for image in images.iterdir():
-        with Image.open(image) as opened:
-            Image.fromarray(np.asarray(opened)[:, :, 0] % 19).save(folder / image.name)
-    return folder
-
-
-def pair_up(images: Path, *, maps: bool) -> Path:
-    """Lay the images out as pairs, side by side or as label maps and their images; return their folder."""
-    pairs = images.with_name("pairs")
-    pairs.mkdir()
-    for split in SPLITS.values():
-        shown = images / f"{split}A"
-        if maps:
-            (pairs / split).mkdir()
-            label_maps(shown).rename(pairs / split / "masks")
-        shown.rename(pairs / split / "images" if maps else pairs / split)
-    return pairs
-
-
-def build_bank(recipe: Path, images: Path) -> list[str]:
-    """Build the bank of a recipe's header by its command, but small; return overrides that name it and its masker."""
-    comments = "\n".join(line for line in recipe.read_text().splitlines() if line.startswith("#"))
-    (words,) = [words for words in commands(comments) if words[0] == "bank"]
-    bank, at = images.parent / "bank", words.index("--masker") + 1
-    masker = yaml.safe_load(words[at])
-    replaced: dict[str, str] = {}
-    if masker["masker"] == "unet":
-        replaced = {"weights": str(write_unet(images.parent / "unet.safetensors"))}
-    elif masker["masker"] == "segmenter":
-        replaced = {"model": "lraspp_mobilenet_v3_large", "weights": str(images.parent / "lraspp.safetensors")}
-        network = get_model(replaced["model"], weights=None, weights_backbone=None, num_classes=21)
-        save_file(network.state_dict(), replaced["weights"])
-    words[at] = yaml.safe_dump({**masker, **replaced}, sort_keys=False)
-    words[words.index("-o") + 1] = str(bank)
-    small = [word.replace("YOUR/FOLDER", str(images)) for word in words] + ["--size", "32"]
-    cli.main(small, standalone_mode=False)
-    metrics = f"evaluate.metrics=[{{metric: contextual, bank: {bank}}}]"
-    place = "losses.realism" if recipe.stem.startswith("cut") else "method"
-    return [f"{place}.bank={bank}", metrics, *(f"maskers.labels.{key}={value}" for key, value in replaced.items())]
-
-
-def write_unet(file: Path) -> Path:
-    """Write weights as a run of recipes/segmenter.yaml does."""
-    unet = ganzoo.create("masker", "unet", width=2, depth=1)
-    unet.logits(torch.rand(2, 3, 8, 8))
-    save_file(unet.state_dict(), file)
-    return file
-
-
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
-def test_a_shipped_recipe_runs(recipe: Path, tmp_path: Path) -> None:
-    """Run two steps of each, with narrow networks and small images, and its metrics but those of slow classifiers."""
-    images = make_images(tmp_path / "images", masks=True)
-    length = [] if recipe.stem.startswith("gatys") else ["train.steps=2"]
-    overrides = [*narrow(recipe, images), *length]
-    if "digits" in recipe.stem or recipe.stem == "quickstart":
-        overrides.append("evaluate.metrics=[cycle_l1]")
-    values = ganzoo.run(recipe, *overrides, root=tmp_path)
-    assert values and all(isfinite(value) for value in values.values())
-    assert (tmp_path / recipe.stem / "default/checkpoints/last/progress.json").is_file()
 
 
 def test_the_recipe_of_the_readme_is_valid(tmp_path: Path) -> None:
