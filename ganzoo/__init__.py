@@ -47,7 +47,7 @@ def create(kind: str, name: str, *args: Any, **options: Any) -> Any:
 
     Args:
         kind: such as ``generator``, ``masker`` or ``loss``.
-        name: of the component.
+        name: the component's name.
         args: the constructor's positional arguments.
         options: the component's options; their types are checked.
 
@@ -66,7 +66,7 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
         text: YAML.
         role: the masker's role: ``input``, ``discriminator``, ``composite`` or ``labels``.
         origin: source of the text, for error messages: ``--masker``.
-        seed: of random weights.
+        seed: seed of random weights.
 
     Raises GanzooError with one line for each mistake.
     """

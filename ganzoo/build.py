@@ -42,7 +42,7 @@ class Experiment:
 
     Args:
         recipe: a checked recipe.
-        accelerator: of this process; only the engine, the losses and the sampler need it.
+        accelerator: this process's accelerator; only the engine, the losses and the sampler need it.
         channels: domain → channels of its images; needed only without a data set.
         training: also build the parts for training: the losses, after the method's ``prepare``.
 
@@ -212,7 +212,7 @@ class NamedMasker:
     """A masker that a user names on the command line, in the syntax of a recipe.
 
     Args:
-        name: of the component.
+        name: the component's name.
         options: all of its options.
         masker: built and frozen.
         transform: post-processing of its masks.
@@ -231,7 +231,7 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
         text: YAML.
         role: the masker's role.
         origin: source of the text, for error messages: ``--masker``.
-        seed: of random weights.
+        seed: seed of random weights.
 
     Raises GanzooError with one line for each mistake.
     """

@@ -75,8 +75,8 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
 
     Args:
         recipe: the recipe.
-        method: built from it.
-        dataset: likewise.
+        method: the method built from the recipe.
+        dataset: the data set built from the recipe.
         shapes: the input and output shape of each network, as ``trace_shapes`` returns them.
     """
     table = rich.table.Table("part", "component", "in → out", "parameters", "phase", box=rich.box.SIMPLE)

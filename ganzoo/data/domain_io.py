@@ -21,7 +21,7 @@ class DomainIO:
     """Reads, resizes and converts the images of one domain.
 
     Args:
-        channels: of the network tensors.
+        channels: number of channels of the network tensors.
         classes: the number of classes if the images are label maps (``channels`` is then the same), else 0.
     """
 

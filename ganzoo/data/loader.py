@@ -31,7 +31,7 @@ class Batch:
     """Samples stacked into arrays.
 
     Args:
-        rows: which samples they are.
+        rows: indices of the samples.
         planes: uint8 arrays, (B, H, W) or (B, H, W, C), by tensor name.
         values: float32 arrays, (B,), by tensor name.
         classes: the number of classes of each domain whose images are label maps.

@@ -19,7 +19,7 @@ class AttachedLoss:
     """An auxiliary loss with the tensors it reads, its weight and its phase.
 
     Args:
-        name: of the term, in the recipe and in logs.
+        name: the term's name, in the recipe and in logs.
         loss: frozen, on the engine's device.
         of: argument of the loss → name of a tensor of the step.
         weight: factor of the term.

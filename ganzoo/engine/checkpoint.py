@@ -37,7 +37,7 @@ def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], s
     unchanged.
 
     Args:
-        folder: of the checkpoint, such as ``RUN/checkpoints/last``.
+        folder: the checkpoint's folder, such as ``RUN/checkpoints/last``.
         engine: has the networks, the optimizers and the method.
         progress: fields of progress.json.
         sums: running sums of the log, by name.

@@ -34,7 +34,7 @@ class Engine:
 
     Args:
         method: bound to its networks, which are moved to the accelerator's device.
-        accelerator: of this process.
+        accelerator: this process's accelerator.
         losses: the recipe's auxiliary losses, each added to its phase.
         lr: base learning rate.
         precision: ``fp32``, ``bf16`` or ``fp16``.

@@ -61,7 +61,7 @@ class Evaluator:
         engine: has the method and its networks.
         reader: reads the images.
         metrics: prepared metrics by their names in the recipe.
-        seed: of the method's random draws.
+        seed: seed of the method's random draws.
         batch: images per batch.
     """
 

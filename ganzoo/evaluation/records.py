@@ -79,12 +79,12 @@ def make_record(
 
     Args:
         evaluator: measured the checkpoint.
-        recipe: of the run.
+        recipe: the run's recipe.
         run: the run's folder.
         checkpoint: the evaluated checkpoint.
         step: step that the run has reached.
         split: split that was measured.
-        result: of the evaluation.
+        result: result of the evaluation.
     """
     record = Record.of_checkpoint(recipe, run.name, evaluator.reader.dataset, split, checkpoint.progress)
     details = {

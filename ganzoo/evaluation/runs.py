@@ -44,7 +44,7 @@ def evaluate_targets(
         metrics: as in a recipe; they replace the run's metrics.
         checkpoint: name of the runs' checkpoint; by default ``last``, and ``best`` if it exists.
         split: by default ``test``, or ``validation`` if ``test`` lacks images of a domain.
-        changes: of the run's recipe, ``key.path=value``.
+        changes: overrides of the run's recipe, ``key.path=value``.
         against: the real images, for folders.
         out: a further file for the records.
 

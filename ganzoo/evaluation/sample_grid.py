@@ -25,8 +25,8 @@ def columns(step: Step, domain: str, outputs: Mapping[str, Output]) -> list[str]
     A mask that the method generates is shown beside the data set's mask.
 
     Args:
-        step: whose tensors are shown.
-        domain: of the source images.
+        step: the step with the tensors to show.
+        domain: domain of the source images.
         outputs: the method's tensors.
     """
     shown = {name: output for name, output in outputs.items() if output.source == domain and output.in_grid}

@@ -54,7 +54,7 @@ class Source:
     A run resumes only if the checksum is unchanged; ``ganzoo check`` shows the size.
 
     Args:
-        path: of the file or folder.
+        path: path of the file or folder.
         key: checksum of its content.
     """
 

@@ -104,10 +104,10 @@ class Curve:
         label: in the legend, empty for the only curve.
         last: its last value.
         colour: its CSS class.
-        path: through its points.
+        path: SVG path through its points.
         points: the numbers, as JSON, for the values under the mouse pointer.
         median: the path of the running median; empty for none.
-        dots: of a short curve.
+        dots: the points of a short curve, drawn as dots.
         best: the point to mark.
     """
 

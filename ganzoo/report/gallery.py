@@ -29,10 +29,10 @@ class Column:
     """The name over a column of a grid.
 
     Args:
-        name: of the tensor.
+        name: the tensor's name.
         meaning: what it shows; empty for an unknown name.
         left: where the column starts, as a CSS share of the grid's width.
-        width: likewise.
+        width: the column's width, as the same share.
     """
 
     name: str
@@ -46,8 +46,8 @@ class GridFigure:
     """A grid with its caption.
 
     Args:
-        step: at which it was drawn.
-        classes: of CSS.
+        step: the step at which the grid was drawn.
+        classes: the CSS classes of the grid's element.
         grid: None where its file cannot be read.
         columns: None where the file does not say what is where.
     """

@@ -45,7 +45,7 @@ class Grid:
 
     Args:
         uri: the image, as a ``data:`` address.
-        width: of that image, pixels.
+        width: width of that image, pixels.
         size: width and height of the file, pixels.
         layout: None where the file does not hold it.
     """

@@ -36,7 +36,7 @@ class Run:
     Args:
         recipe: a checked recipe.
         folder: the run's folder.
-        accelerator: of this process.
+        accelerator: this process's accelerator.
 
     Raises GanzooError for what is missing or does not fit.
     """
