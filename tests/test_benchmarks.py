@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.bench.page import settle
+from ganzoo.bench.page import update_page
 from ganzoo.bench.spec import Places, read_spec, resolve_places
 from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
@@ -39,4 +39,4 @@ def test_a_table_on_a_page_is_what_its_records_give(file: Path, scale: str) -> N
     bench = read_spec(file, scale)
     if not bench.records.is_file():
         pytest.skip(f"{bench.name} has not been run yet: there are no records")
-    settle(bench, resolve_places(Path("runs/bench"), None), check=True)
+    update_page(bench, resolve_places(Path("runs/bench"), None), check=True)

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 import ganzoo
-from ganzoo.bench.page import settle
+from ganzoo.bench.page import update_page
 from ganzoo.bench.spec import read_spec, resolve_places
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
@@ -217,12 +217,12 @@ def test_an_edited_value_is_detected(tmp_path: Path) -> None:
     shutil.copy(ROOT / "benchmarks/quickstart.jsonl", tmp_path)
     (tmp_path / "README.md").write_text(text)
     places = resolve_places(tmp_path, None)
-    settle(read_spec(tmp_path / "quickstart.yaml"), places, check=True)
+    update_page(read_spec(tmp_path / "quickstart.yaml"), places, check=True)
     edited = re.sub(r"(\d)\.(\d) ±", r"\1.9 ±", table, count=1)
     assert edited != table
     (tmp_path / "README.md").write_text(f"{head}<!-- quickstart table{edited}")
     with pytest.raises(GanzooError, match="not what its records give"):
-        settle(read_spec(tmp_path / "quickstart.yaml"), places, check=True)
+        update_page(read_spec(tmp_path / "quickstart.yaml"), places, check=True)
 
 
 def listed_names(section: str) -> list[str]:

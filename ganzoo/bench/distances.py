@@ -1,4 +1,4 @@
-"""Measure a matrix on a run: the metric reads every set once, then compares each with each."""
+"""Measure a matrix on a run: the metric reads every set once, then compares each with each; the runner uses it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from ganzoo.provenance.record import Record
 def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[str, SetSource]) -> Record:
     """Return the record of a run with the values of a matrix beside its own, or with the reason why there are none."""
     try:
-        found = distances(folder, record.checkpoint, cast("Split", record.split), matrix, sets)
-    except Exception as error:  # as below
+        result = distances(folder, record.checkpoint, cast("Split", record.split), matrix, sets)
+    except Exception as error:  # a plugin may raise anything; the other cells must not be lost
         return record.model_copy(update={"status": "failed", "why": failure_reason(error)})
     return record.model_copy(
         update={
-            "status": "failed" if found.failed else "ok",
-            "why": "; ".join(dict.fromkeys(found.failed.values())),
-            "values": {**record.values, **found.values},
-            "about": {**record.about, **found.about},
-            "failed": found.failed,
+            "status": "failed" if result.failed else "ok",
+            "why": "; ".join(dict.fromkeys(result.failed.values())),
+            "values": {**record.values, **result.values},
+            "about": {**record.about, **result.about},
+            "failed": result.failed,
         }
     )
 
@@ -51,30 +51,31 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
     evaluator = open_run(run_recipe(folder))
     load_for_evaluation(folder, checkpoint, evaluator.engine)
     ((name, metric),) = evaluator.metrics.items()
-    found = Evaluation()
-    seen: dict[str, dict[str, Columns]] = {}
-    lost: dict[str, str] = {}
+    result = Evaluation()
+    rows: dict[str, dict[str, Columns]] = {}
+    failures: dict[str, str] = {}
     for label, source in sets.items():
         try:
-            seen[label] = _rows(evaluator, source, matrix, split)
-        except Exception as error:  # a plugin's masker or metric may do anything; the other sets must not be lost
-            lost[label] = f"{label}: {failure_reason(error)}"
+            rows[label] = _rows(evaluator, source, matrix, split)
+        except Exception as error:  # a plugin's masker or metric may raise anything; the other sets must not be lost
+            failures[label] = f"{label}: {failure_reason(error)}"
     for domain, first, second in matrix.pairs():
         key = distance_name(domain, first, second)
-        if why := [lost[one] for one in dict.fromkeys((first, second)) if one in lost]:
-            found.failed[key] = "; ".join(why)
+        if reasons := [failures[one] for one in dict.fromkeys((first, second)) if one in failures]:
+            result.failed[key] = "; ".join(reasons)
             continue
-        fakes, real = seen[first][domain], seen[second][domain]
+        fakes, real = rows[first][domain], rows[second][domain]
         try:
-            (called, value), *_ = metric.compute(fakes, real).items()
+            (value_name, value), *_ = metric.compute(fakes, real).items()
         except Exception as error:  # as above
-            found.failed[key] = failure_reason(error)
+            result.failed[key] = failure_reason(error)
             continue
         counts = [len(next(iter(columns.values()))) for columns in (fakes, real)]
-        found.values[key] = value
-        found.about[key] = {"metric": name, "value": called, **metric.about}
-        found.about[key] |= {"n_fake": counts[0], "n_real": counts[1], "sets": [sets[first].given, sets[second].given]}
-    return found
+        compared = [sets[first].described, sets[second].described]
+        result.values[key] = value
+        result.about[key] = {"metric": name, "value": value_name, **metric.about}
+        result.about[key] |= {"n_fake": counts[0], "n_real": counts[1], "sets": compared}
+    return result
 
 
 def _rows(evaluator: Evaluator, source: SetSource, matrix: Matrix, split: Split) -> dict[str, Columns]:
@@ -87,16 +88,16 @@ def _rows(evaluator: Evaluator, source: SetSource, matrix: Matrix, split: Split)
         return {domain: evaluator.references.of(metric, source.split, domain) for domain in matrix.domains}
     assert source.masker is not None
     method = evaluator.engine.method
-    own = method.masks
-    masks = with_masker(own, source.masker, mask_role(own), evaluator.seed, source.masker.component.name)
+    own_masks = method.masks
+    masks = with_masker(own_masks, source.masker, mask_role(own_masks), evaluator.seed, source.masker.component.name)
     for masker in masks.maskers.values():
         masker.to(evaluator.engine.device)
     method.masks = masks
     try:
         collected = evaluator.collect(split)
     finally:
-        method.masks = own
+        method.masks = own_masks
     if name in collected.failed:
         raise GanzooError(collected.failed[name])
-    ways = {way[1]: way for way in method.directions}
-    return {domain: collected.rows[name, ways[domain]] for domain in matrix.domains}
+    into = {direction[1]: direction for direction in method.directions}
+    return {domain: collected.rows[name, into[domain]] for domain in matrix.domains}

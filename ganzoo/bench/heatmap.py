@@ -1,4 +1,7 @@
-"""Draw a matrix as a heat map: the larger a distance, the darker its cell."""
+"""Draw a matrix as a heat map in SVG: the larger a distance, the darker its cell.
+
+``ganzoo.bench.page`` writes it beside the page. ``sheet`` and ``node`` at the end draw any figure in this style.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,20 @@ from xml.etree.ElementTree import Element, indent, tostring
 
 from ganzoo.bench.matrix import Matrix
 from ganzoo.bench.spec import Bench
-from ganzoo.bench.table import Panel, measured_with, of_bench, panels
+from ganzoo.bench.table import Panel, describe_metric, matrix_of, panels
 from ganzoo.provenance.record import Record
 from ganzoo.report.templates import clean
 
 LIGHTEST, DARKEST = (0xE9, 0xF1, 0xFA), (0x0B, 0x3C, 0x70)
-"""One hue: of the least and the greatest figure."""
+"""Colours of the smallest and the greatest value, of one hue."""
 DARK_FROM = 0.66
-"""Where on the scale white becomes easier to read than black."""
+"""Where on the scale white text becomes easier to read than black."""
 CELL, LINE = 66, 44
 """Width and height of a cell, in pixels."""
 LEFT, TOP, GAP = 112, 62, 34
-"""Room for the names of the rows, for those of the columns with the panel's title, and between panels."""
+"""Space for the rows' names, for the columns' names below the panel's title, and between panels, in pixels."""
 LETTER = 6.5
-"""Pixels that a letter takes, about."""
+"""Average width of a letter, in pixels."""
 
 
 def heat_map(bench: Bench, records: Sequence[Record]) -> str:
@@ -28,8 +31,8 @@ def heat_map(bench: Bench, records: Sequence[Record]) -> str:
 
     All maps share one colour scale. A missing value is a dash in an empty cell.
     """
-    matrix, drawn = of_bench(bench), list(panels(bench, records))
-    values = [one.mean for panel in drawn for one in panel.found.values() if one.values]
+    matrix, drawn = matrix_of(bench), list(panels(bench, records))
+    values = [one.mean for panel in drawn for one in panel.values.values() if one.values]
     low, high = min([0.0, *values]), max(values, default=0.0)
     width, height = LEFT + CELL * len(matrix.sets), TOP + LINE * len(matrix.sets)
     across = min(2, len(drawn))
@@ -38,13 +41,14 @@ def heat_map(bench: Bench, records: Sequence[Record]) -> str:
         left, top = 16 + i % across * (width + GAP), 62 + i // across * (height + GAP)
         body.append(_panel(panel, matrix, low, high, f"translate({left} {top})"))
     down = -(-len(drawn) // across)
-    about = f"{measured_with(bench, records) or 'not measured yet'}; row: taken as translations, column: as real"
+    about = f"{describe_metric(bench, records) or 'not measured yet'}; row: taken as translations, column: as real"
     return sheet(
         32 + across * width + (across - 1) * GAP, 78 + down * height + (down - 1) * GAP, bench.spec.title, about, body
     )
 
 
-def _panel(panel: Panel, matrix: Matrix, low: float, high: float, where: str) -> Element:
+def _panel(panel: Panel, matrix: Matrix, low: float, high: float, transform: str) -> Element:
+    """Return the group of a panel: its title, the names of the sets, a cell for each pair."""
     parts = [node("text", {"class": "head", "x": 0, "y": 14}, panel.label)]
     for i, name in enumerate(matrix.sets):
         count = [f"n = {panel.counts[name]}"] if name in panel.counts else []
@@ -56,34 +60,35 @@ def _panel(panel: Panel, matrix: Matrix, low: float, high: float, where: str) ->
         for j, line in enumerate(beside):
             down = TOP + LINE * (i + 0.5) + 4 + 13 * (j - (len(beside) - 1) / 2)
             parts.append(node("text", {"class": "small", "x": LEFT - 8, "y": down, "text-anchor": "end"}, line))
-    for (first, second), found in panel.found.items():
+    for (first, second), cell in panel.values.items():
         row, column = (list(matrix.sets).index(name) for name in (first, second))
         x, y = LEFT + CELL * column, TOP + LINE * row
         box = {"x": x + 1, "y": y + 1, "width": CELL - 2, "height": LINE - 2, "rx": 3}
         text = {"x": x + CELL // 2, "y": y + LINE // 2 + 4, "text-anchor": "middle"}
-        if not found.values:
+        if not cell.values:
             parts += [node("rect", {"class": "empty", **box}), node("text", text, "—")]
             continue
-        share = (found.mean - low) / (high - low) if high > low else 0.0
-        said = node("title", {}, f"{first} | {second}: {found.mean:z.{matrix.digits}f}")
-        parts.append(node("rect", {"fill": _colour(share), **box}, said))
+        share = (cell.mean - low) / (high - low) if high > low else 0.0
+        value = f"{cell.mean:z.{matrix.digits}f}"
+        tooltip = node("title", {}, f"{first} | {second}: {value}")
+        parts.append(node("rect", {"fill": _colour(share), **box}, tooltip))
         ink = f"fill: {'#ffffff' if share > DARK_FROM else '#000000'}"
-        parts.append(node("text", {"style": ink, **text}, f"{found.mean:z.{matrix.digits}f}"))
-    return node("g", {"transform": where}, *parts)
+        parts.append(node("text", {"style": ink, **text}, value))
+    return node("g", {"transform": transform}, *parts)
 
 
 def _colour(share: float) -> str:
-    """Return the colour at a share of the scale.
+    """Return the colour at a share, 0 to 1, of the scale.
 
     >>> _colour(0.0), _colour(1.0)
     ('#e9f1fa', '#0b3c70')
     """
     mixed = (round(a + (b - a) * share) for a, b in zip(LIGHTEST, DARKEST, strict=True))
-    return "#" + "".join(f"{one:02x}" for one in mixed)
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
-def _lines(text: str, most: int) -> list[str]:
-    """Break a text between words into lines of at most so many letters, where the words allow it.
+def _lines(text: str, length: int) -> list[str]:
+    """Break a text between words into lines of at most ``length`` letters; a longer word has a line of its own.
 
     >>> _lines("translated at scale 0.5", 10)
     ['translated', 'at scale', '0.5']
@@ -91,7 +96,7 @@ def _lines(text: str, most: int) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and len(longer) > most:
+        if lines[-1] and len(longer) > length:
             lines.append(word)
         else:
             lines[-1] = longer
@@ -100,8 +105,9 @@ def _lines(text: str, most: int) -> list[str]:
 
 COLOURS = ("#0067a5", "#c14a00", "#00795a", "#a0407e", "#6b5c00", "#4d4d9e")
 DARK = ("#62b5e8", "#f0925a", "#43c39e", "#d98bbd", "#cdbb45", "#a3a3f0")
-"""Of categories, on light paper and on dark."""
+"""Colours of categories, on a light and on a dark background; their classes are c0, c1, …."""
 
+SVG = "http://www.w3.org/2000/svg"
 STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; fill: #1d2125; }
 text.title { font-size: 15px; font-weight: 600; }
@@ -118,7 +124,7 @@ text.small { fill: #9aa4ae; }
 
 
 def node(tag: str, attributes: Mapping[str, object] | None = None, *children: Element | str) -> Element:
-    """Return an SVG element that holds a text or elements; it is escaped when it is written."""
+    """Return an SVG element with a text or elements in it; texts are escaped when it is written."""
     element = Element(tag, {name: clean(str(value)) for name, value in (attributes or {}).items()})
     for child in children:
         if isinstance(child, Element):
@@ -129,25 +135,19 @@ def node(tag: str, attributes: Mapping[str, object] | None = None, *children: El
 
 
 def sheet(width: int, height: int, title: str, about: str, body: Sequence[Element]) -> str:
-    """Return a figure as a file holds it.
+    """Return a figure as the text of an SVG file, for light and dark pages.
 
     Args:
         width: in pixels.
         height: likewise.
-        title: of the figure, above it at 24 pixels.
+        title: of the figure, at its top.
         about: a line below the title.
-        body: the rest, from about 60 pixels on.
+        body: the drawing; the first 60 pixels from the top belong to title and line.
     """
     style = f"{STYLE}@media (prefers-color-scheme: dark) {{{NIGHT}}}\n"
     root = node(
         "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {width} {height}",
-            "width": width,
-            "height": height,
-            "role": "img",
-        },
+        {"xmlns": SVG, "viewBox": f"0 0 {width} {height}", "width": width, "height": height, "role": "img"},
         node("title", {}, f"{title}. {about}"),
         node("style", {}, style),
         node("rect", {"class": "paper", "width": width, "height": height}),

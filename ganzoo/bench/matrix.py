@@ -1,4 +1,7 @@
-"""A matrix in place of columns: the distance between every two sets of images, real or translated with a masker."""
+"""The matrix of a spec, in place of columns: the distance between every two sets of images.
+
+``ganzoo.bench.spec`` reads it; a set has real images, or translations with a masker.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ class ImageSet(BaseModel):
 
 
 class Matrix(BaseModel):
-    """Which metric is measured between which sets.
+    """A metric, and the sets that it compares.
 
     Args:
         metric: one metric that compares translations with real images; its first value counts.

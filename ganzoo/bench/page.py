@@ -1,4 +1,7 @@
-"""Write or check a table between two markers of a page, and the heat map of a matrix beside the page."""
+"""Write or check a table between two markers of a page, and the heat map of a matrix beside the page.
+
+``ganzoo bench`` and ``ganzoo table`` use it.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ from ganzoo.recipe.reader import read_recipe
 from ganzoo.utils.jsonl import write_text
 
 
-def current(bench: Bench, places: Places) -> Table:
+def current_table(bench: Bench, places: Places) -> Table:
     """Return the table that the records give now.
 
     A row is outdated where its recipe is no longer valid. Where this machine only lacks images, weights or a bank, the
     row is not marked; stderr says what was not checked.
     """
     checksums = ImageChecksums()
-    known = Places(places.root, places.data or Path("/nowhere"))
+    known = Places(places.root, places.data or Path("/nowhere"))  # recipes are checked without the data folder too
     unchecked: dict[str, str] = {}
 
     def outdated(cell: Cell, record: Record) -> list[str]:
@@ -41,7 +44,7 @@ def current(bench: Bench, places: Places) -> Table:
         except GanzooError:
             return [part]
         if record.data.keys and not checksums.of(recipe):
-            unchecked.setdefault(cell.row, "its images are not here")
+            unchecked.setdefault(cell.row, "its images are not on this machine")
         return stale(bench, record, recipe, sets, checksums)
 
     table = (build_matrix_table if bench.spec.matrix else build_table)(bench, read_bench_records(bench), outdated)
@@ -57,32 +60,7 @@ def _without_place(line: str, changes: Sequence[str]) -> str:
     return re.sub(r"^.*?\.ya?ml(:\d+)?: ", "", line)
 
 
-def image_of(bench: Bench) -> Path | None:
-    """Return the file of a matrix's heat map, beside the page; None for a table of columns."""
-    return bench.page.with_name(f"{bench.name}.svg") if bench.page and bench.spec.matrix else None
-
-
-def markers_of(bench: Bench) -> re.Match[str]:
-    """Return the text of a table's page: before the first marker, between the two, and after the second.
-
-    Raises GanzooError where the spec names no page, and where the page or the markers are missing.
-    """
-    page, name = bench.page, re.escape(bench.name)
-    if page is None:
-        raise GanzooError(f"{bench.file}: it names no page on which the table stands; page: FILE")
-    try:
-        text = page.read_text(encoding="utf-8")
-    except OSError as error:
-        raise GanzooError(f"{page}: cannot be read: {error.strerror}") from None
-    found = re.match(rf"(?s)(.*<!-- {name} table[^\n]*-->)(.*)(<!-- end of {name} table -->.*)", text)
-    if not found:
-        raise GanzooError(
-            f"{page}: the markers <!-- {bench.name} table --> and <!-- end of {bench.name} table --> are missing"
-        )
-    return found
-
-
-def settle(bench: Bench, places: Places, *, check: bool) -> Table:
+def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
     """Put a table between its markers on its page, ``<!-- NAME table … -->`` and ``<!-- end of NAME table -->``.
 
     A matrix is also drawn, as NAME.svg beside the page.
@@ -94,18 +72,55 @@ def settle(bench: Bench, places: Places, *, check: bool) -> Table:
 
     Returns the table. Raises GanzooError where the markers are missing, and with ``check`` where the page differs.
     """
-    markers, page, table = markers_of(bench), bench.page, current(bench, places)
-    assert page is not None
-    made = f"\n{markdown(table)}\n"
-    again = f"ganzoo table {bench.file}{f' --scale {bench.scale}' if bench.scale else ''} --write writes it"
-    if check and markers[2] != made:
-        raise GanzooError(f"{page}: the table {bench.name} is not what its records give; {again}")
-    image = image_of(bench)
-    drawn = heat_map(bench, read_bench_records(bench)) if image else ""
-    if check and image and (not image.is_file() or image.read_text(encoding="utf-8") != drawn):
-        raise GanzooError(f"{image}: it is not what the records of {bench.name} give; {again}")
-    if not check:
-        write_text(page, markers[1] + made + markers[3])
-        if image:
-            write_text(image, drawn)
+    page = page_of(bench)
+    split_page(page, bench.name)
+    table = current_table(bench, places)
+    command = f"ganzoo table {bench.file}{f' --scale {bench.scale}' if bench.scale else ''} --write"
+    replace_table(page, bench.name, markdown(table), command=command, check=check)
+    if bench.spec.matrix:
+        file, drawing = page.with_name(f"{bench.name}.svg"), heat_map(bench, read_bench_records(bench))
+        if not check:
+            write_text(file, drawing)
+        elif not file.is_file() or file.read_text(encoding="utf-8") != drawing:
+            raise GanzooError(f"{file}: it is not what the records of {bench.name} give; {command} writes it")
     return table
+
+
+def page_of(bench: Bench) -> Path:
+    """Return the page of a table. Raises GanzooError where the spec names none."""
+    if bench.page is None:
+        raise GanzooError(f"{bench.file}: it names no page for the table; page: FILE")
+    return bench.page
+
+
+def split_page(page: Path, name: str) -> re.Match[str]:
+    """Return a page's text in three groups: up to a table's first marker, between the two, from the second marker on.
+
+    Raises GanzooError where the page cannot be read or lacks the markers.
+    """
+    try:
+        text = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise GanzooError(f"{page}: cannot be read: {error.strerror}") from None
+    pattern = re.escape(name)
+    parts = re.match(rf"(?s)(.*<!-- {pattern} table[^\n]*-->)(.*)(<!-- end of {pattern} table -->.*)", text)
+    if not parts:
+        raise GanzooError(f"{page}: the markers <!-- {name} table --> and <!-- end of {name} table --> are missing")
+    return parts
+
+
+def replace_table(page: Path, name: str, table: str, *, command: str, check: bool) -> None:
+    """Write a table between its markers; or, to check, raise GanzooError if another table is there.
+
+    Args:
+        page: in Markdown.
+        name: of the table, in its markers.
+        table: in Markdown.
+        command: that writes it, for the error.
+        check: compare only.
+    """
+    parts, text = split_page(page, name), f"\n{table}\n"
+    if not check:
+        write_text(page, parts[1] + text + parts[3])
+    elif parts[2] != text:
+        raise GanzooError(f"{page}: the table {name} is not what its records give; {command} writes it")

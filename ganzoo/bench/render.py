@@ -1,4 +1,4 @@
-"""Render a table as Markdown, CSV, LaTeX or HTML."""
+"""Render a table as Markdown, CSV, LaTeX or HTML; ``FORMATS`` has the functions by name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LATEX = {
 
 
 def markdown(table: Table) -> str:
-    """Return Markdown: the table, how it was measured, and its footnotes."""
+    """Return Markdown: the table, its details, footnotes and description."""
 
     def escaped(text: str) -> str:
         return "".join(MARKDOWN.get(one, one) for one in " ".join(text.split()))
@@ -44,7 +44,7 @@ def markdown(table: Table) -> str:
 
     lines = [f"| {' | '.join(map(escaped, table.head))} |", f"| --- |{' ---: |' * (len(table.head) - 1)}"]
     lines += [f"| {' | '.join(map(cell, row))} |" for row in table.rows]
-    lines += ["", escaped(" ".join(table.made)).replace("\\`", "`")]
+    lines += ["", escaped(" ".join(table.details)).replace("\\`", "`")]
     lines += [f"<br><sup>{number}</sup> {escaped(note)}" for number, note in enumerate(table.notes, 1)]
     if table.about:
         lines += ["", escaped(table.about)]
@@ -56,7 +56,7 @@ def _numbers(text: Text) -> str:
 
 
 def comma_separated(table: Table) -> str:
-    """Return CSV: a line for each row, the numbers of its footnotes in a column of their own."""
+    """Return CSV: a line for each row, with the texts of its footnotes in the last column."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*table.head, "notes"])
@@ -67,7 +67,7 @@ def comma_separated(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """Return a LaTeX tabular (booktabs); below it how it was measured, footnotes, and the description."""
+    """Return a LaTeX tabular (booktabs); below it details, footnotes and description."""
 
     def escaped(text: str) -> str:
         return "".join(LATEX.get(one, one) for one in " ".join(text.split()))
@@ -80,7 +80,7 @@ def latex(table: Table) -> str:
     lines += [" & ".join(map(escaped, table.head)) + r" \\", r"\midrule"]
     lines += [" & ".join(map(cell, row)) + r" \\" for row in table.rows]
     lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par\footnotesize {escaped(' '.join(table.made))}"]
+    lines += [rf"\par\footnotesize {escaped(' '.join(table.details))}"]
     lines += [rf"\par\footnotesize $^{{{number}}}$ {escaped(note)}" for number, note in enumerate(table.notes, 1)]
     lines += [rf"\par\footnotesize {escaped(table.about)}"] if table.about else []
     return "\n".join(lines)
@@ -106,8 +106,9 @@ def hypertext(table: Table) -> str:
     about = f"<p>{html.escape(table.about)}</p>\n" if table.about else ""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(table.title)}</title>'
-        f"<style>{style}</style></head>\n<body><h1>{html.escape(table.title)}</h1>\n{about}<table><thead><tr>{head}</tr>"
-        f"</thead><tbody>\n{rows}\n</tbody></table>\n<p>{html.escape(' '.join(table.made))}</p>\n{notes}</body></html>"
+        f"<style>{style}</style></head>\n<body><h1>{html.escape(table.title)}</h1>\n{about}<table><thead>"
+        f"<tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
+        f"<p>{html.escape(' '.join(table.details))}</p>\n{notes}</body></html>"
     )
 
 

@@ -1,20 +1,27 @@
-"""Run a table's cells, each in a process of its own, and keep a record of each, failures included."""
+"""Run the cells that a table lacks, each in a child process, and save a record of each, failures included.
+
+``ganzoo bench`` uses it. What happens in one cell is in ``ganzoo.bench.cell``.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock
+from types import FrameType
 
-from ganzoo.bench import subprocesses
-from ganzoo.bench.cell import folder_of, last_line, record_cell, strip_local_paths
+from ganzoo.bench.cell import RunCommand, folder_of, last_line, record_cell, strip_local_paths
 from ganzoo.bench.distances import with_distances
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import ImageChecksums, SetSource, plugin_code, read_sets, stale
@@ -35,10 +42,15 @@ def read_bench_records(bench: Bench) -> list[Record]:
 
 def record_of(records: Iterable[Record], cell: Cell) -> Record | None:
     """Return the record of a cell, or None."""
-    wanted = {"row": cell.row, "data": cell.data}
-    return next(
-        (one for one in records if one.seed == cell.seed and {key: one.cell.get(key) for key in wanted} == wanted), None
-    )
+    wanted = (cell.row, cell.data, cell.seed)
+    return next((one for one in records if (one.cell.get("row"), one.cell.get("data"), one.seed) == wanted), None)
+
+
+def check_rows(bench: Bench, only: Sequence[str]) -> None:
+    """Raise GanzooError for a row that the table lacks."""
+    for row in only:
+        if row not in bench.spec.rows:
+            raise GanzooError(f"{bench.file}: there is no row {row!r}; there are: {', '.join(bench.spec.rows)}")
 
 
 def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) -> list[Record]:
@@ -61,66 +73,109 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
         locks.mkdir(parents=True, exist_ok=True)
     name = sha256(str(bench.records.resolve()).encode()).hexdigest()[:24]
     busy = f"{bench.file}: another process is running this table; wait for it"
-    with lock_file(locks / f"{name}.lock", busy), subprocesses.terminate_on_exit():
-        return _run(bench, places, jobs=jobs, only=only)
+    with lock_file(locks / f"{name}.lock", busy), _interrupt_on_sigterm():
+        return _Runner(bench, places).run(jobs, only)
 
 
-def _run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str]) -> list[Record]:
-    console, records, lock, measuring, checksums = (
-        Console(),
-        read_bench_records(bench),
-        Lock(),
-        Lock(),
-        ImageChecksums(),
-    )
-    prepare(bench, places, console)
-    todo: list[tuple[Cell, Recipe, dict[str, SetSource]]] = []
-    for cell in bench.cells():
-        if only and cell.row not in only:
-            continue
-        recipe = read_recipe(bench.recipe(cell), bench.changes(cell, places))
-        sets = read_sets(bench, recipe, places)
-        found = record_of(records, cell)
-        if found is None or found.status == "failed" or stale(bench, found, recipe, sets, checksums):
-            todo.append((cell, recipe, sets))
-    todo.sort(key=lambda one: bench.spec.seeds.index(one[0].seed))  # a whole round of rows before the next seed
-    console.say(f"{bench.name}: {len(todo)} of {len(list(bench.cells()))} runs to make")
-    free: SimpleQueue[dict[str, str]] = SimpleQueue()
-    for one in job_environments(jobs):
-        free.put(one)
+@dataclass(frozen=True)
+class _Task:
+    """A cell to run: its recipe, and the sets of the table's matrix."""
 
-    def make(item: tuple[Cell, Recipe, dict[str, SetSource]]) -> None:
-        cell, recipe, sets = item
+    cell: Cell
+    recipe: Recipe
+    sets: dict[str, SetSource]
+
+
+class _Runner:
+    """One call of ``run``: the table's records so far, and what its threads share."""
+
+    def __init__(self, bench: Bench, places: Places) -> None:
+        self.bench, self.places = bench, places
+        self.records = read_bench_records(bench)
+        self.console, self.children, self.checksums = Console(), ChildProcesses(), ImageChecksums()
+        self.saving, self.measuring = threading.Lock(), threading.Lock()
+
+    def run(self, jobs: int, only: Sequence[str]) -> list[Record]:
+        """Prepare, then run the cells, several at a time; return the records."""
+        prepare(self.bench, self.places, self.children.run, self.console)
+        tasks = self._tasks(only)
+        self.console.say(f"{self.bench.name}: {len(tasks)} of {len(list(self.bench.cells()))} runs to make")
+        free: SimpleQueue[dict[str, str]] = SimpleQueue()
+        for variables in job_environments(jobs):
+            free.put(variables)
+        pool = ThreadPoolExecutor(jobs)
+        try:
+            for future in as_completed([pool.submit(self._run_task, task, free) for task in tasks]):
+                future.result()
+        except BaseException:
+            self.children.stop_all()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)  # after a stop, wait until the running cells have saved
+        return self.records
+
+    def _tasks(self, only: Sequence[str]) -> list[_Task]:
+        """Return the cells without a complete and current record: all rows of a seed before the next seed."""
+        tasks = []
+        for cell in self.bench.cells():
+            if only and cell.row not in only:
+                continue
+            recipe = read_recipe(self.bench.recipe(cell), self.bench.changes(cell, self.places))
+            sets = read_sets(self.bench, recipe, self.places)
+            record = record_of(self.records, cell)
+            if record is None or record.status == "failed" or stale(self.bench, record, recipe, sets, self.checksums):
+                tasks.append(_Task(cell, recipe, sets))
+        return sorted(tasks, key=lambda task: self.bench.spec.seeds.index(task.cell.seed))
+
+    def _run_task(self, task: _Task, free: SimpleQueue[dict[str, str]]) -> None:
+        bench, cell, recipe, matrix = self.bench, task.cell, task.recipe, self.bench.spec.matrix
+        folder = folder_of(bench, cell, recipe, self.places)
         variables = free.get()
         try:
-            record = record_cell(bench, cell, recipe, places, variables, checksums)
+            record = record_cell(
+                bench, cell, recipe, self.places, self.checksums, run_command=self.children.run, variables=variables
+            )
         finally:
             free.put(variables)
-        if bench.spec.matrix and record.status == "ok":
-            with measuring:  # in this process, one at a time
-                record = with_distances(record, folder_of(bench, cell, recipe, places), bench.spec.matrix, sets)
-        if bench.spec.matrix:
-            record = record.model_copy(update={"plugins": plugin_code(recipe, sets)})
-        record = strip_local_paths(record, folder_of(bench, cell, recipe, places), places)
-        subprocesses.check_running()
-        with lock:
-            others = [one for one in records if record_of([one], cell) is None]
-            records[:] = _sorted(bench, [*others, record])
-            write_text(bench.records, "".join(json.dumps(one.fields(), ensure_ascii=False) + "\n" for one in records))
-        own = {name: value for name, value in record.values.items() if "sets" not in record.about.get(name, {})}
-        what = "  ".join(f"{name} {value:.4g}" for name, value in own.items())
-        console.say(f"{cell.name}: {what if record.status == 'ok' else f'failed: {record.why}'}")
+        if matrix and record.status == "ok":
+            with self.measuring:  # in this process, one at a time
+                record = with_distances(record, folder, matrix, task.sets)
+        if matrix:
+            record = record.model_copy(update={"plugins": plugin_code(recipe, task.sets)})
+        record = strip_local_paths(record, folder, self.places)
+        self.children.check_running()
+        self._save(record, cell)
+        values = {name: value for name, value in record.values.items() if "sets" not in record.about.get(name, {})}
+        line = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self.console.say(f"{cell.name}: {line if record.status == 'ok' else f'failed: {record.why}'}")
 
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        for done in as_completed([pool.submit(make, item) for item in todo]):
-            done.result()
-    except BaseException:
-        subprocesses.stop_all()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)  # after a stop, until what runs has saved
-    return records
+    def _save(self, record: Record, cell: Cell) -> None:
+        """Write the records with a new one, in the table's order; leave out those of cells that the table lacks now."""
+        order = {cell: i for i, cell in enumerate(self.bench.cells())}
+
+        def place(record: Record) -> int:
+            return order.get(Cell(record.cell["row"], record.cell["data"], record.seed), -1)
+
+        with self.saving:
+            others = [one for one in self.records if record_of([one], cell) is None]
+            self.records[:] = sorted((one for one in [*others, record] if place(one) >= 0), key=place)
+            lines = [json.dumps(one.fields(), ensure_ascii=False) + "\n" for one in self.records]
+            write_text(self.bench.records, "".join(lines))
+
+
+def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Console) -> None:
+    """Run the preparations that have not been run by the same command yet. Raises GanzooError with their last line."""
+    for name, one in bench.spec.prepare.items():
+        command = bench.filled(one.command, places)
+        note = places.root / bench.name / f".{name}.made"  # written at the end: an interrupted preparation runs again
+        if Path(bench.filled(one.makes, places)).exists() and note.is_file() and note.read_text() == command:
+            continue
+        console.say(f"{bench.name}: preparing {name}")
+        done = run_command(shlex.split(command), dict(os.environ))
+        if done.returncode:
+            raise GanzooError(f"{bench.file}: prepare.{name}: {last_line(done)}")
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_text(note, command)
 
 
 def job_environments(jobs: int) -> list[dict[str, str]]:
@@ -129,36 +184,70 @@ def job_environments(jobs: int) -> list[dict[str, str]]:
 
     count = torch.cuda.device_count()
     named = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
-    seen = (named or [str(i) for i in range(count)])[:count]
+    visible = (named or [str(i) for i in range(count)])[:count]
     share = max(1, (os.cpu_count() or 1) // jobs)
     threads = {"OMP_NUM_THREADS": str(share)} if jobs > 1 and "OMP_NUM_THREADS" not in os.environ else {}
-    return [({"CUDA_VISIBLE_DEVICES": seen[i % count]} if count else {}) | threads for i in range(jobs)]
+    return [({"CUDA_VISIBLE_DEVICES": visible[i % count]} if count else {}) | threads for i in range(jobs)]
 
 
-def prepare(bench: Bench, places: Places, console: Console) -> None:
-    """Run the preparations that have not been run by the same command yet. Raises GanzooError with their last line."""
-    for name, one in bench.spec.prepare.items():
-        command = bench.filled(one.command, places)
-        note = places.root / bench.name / f".{name}.made"  # what is half made lies there, too
-        if Path(bench.filled(one.makes, places)).exists() and note.is_file() and note.read_text() == command:
-            continue
-        console.say(f"{bench.name}: preparing {name}")
-        done = subprocesses.run_command(shlex.split(command), dict(os.environ))
-        if done.returncode:
-            raise GanzooError(f"{bench.file}: prepare.{name}: {last_line(done)}")
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_text(note, command)
+class ChildProcesses:
+    """Runs ganzoo's commands in child processes, from several threads, until all are asked to stop."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopping = threading.Event()
+        self._starting = threading.Lock()
+
+    def run(self, words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run a command and capture its errors. Raises GanzooError once all commands are asked to stop."""
+        command = [sys.executable, "-m", "ganzoo", *words]
+        with self._starting:
+            self.check_running()
+            child = subprocess.Popen(
+                command,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+            )
+            self._running.add(child)
+        try:
+            errors = child.communicate()[1]
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+        finally:
+            self._running.discard(child)
+        return subprocess.CompletedProcess(command, child.returncode, "", errors)
+
+    def check_running(self) -> None:
+        """Raise GanzooError once all commands are asked to stop."""
+        if self._stopping.is_set():
+            raise GanzooError("stopped; the same command resumes it")
+
+    def stop_all(self) -> None:
+        """Ask the running commands to save and stop, and let no other start."""
+        with self._starting:
+            self._stopping.set()
+            for child in [*self._running]:
+                with suppress(OSError):
+                    child.terminate()
 
 
-def _sorted(bench: Bench, records: list[Record]) -> list[Record]:
-    order = {cell: i for i, cell in enumerate(bench.cells())}
-    places = [order.get(Cell(one.cell["row"], one.cell["data"], one.seed), len(order)) for one in records]
-    kept = sorted(zip(places, range(len(records)), strict=True))
-    return [records[i] for place, i in kept if place < len(order)]
+@contextmanager
+def _interrupt_on_sigterm() -> Iterator[None]:
+    """Within the block, SIGTERM ends this process as Ctrl-C does."""
 
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
 
-def check_rows(bench: Bench, only: Sequence[str]) -> None:
-    """Raise GanzooError for a row that the table lacks."""
-    for row in only:
-        if row not in bench.spec.rows:
-            raise GanzooError(f"{bench.file}: there is no row {row!r}; there are: {', '.join(bench.spec.rows)}")
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganzoo.bench.matrix import Matrix
-from ganzoo.errors import GanzooError, suggest
+from ganzoo.errors import GanzooError, MissingResourceError, suggest
 from ganzoo.recipe.yaml_document import Document, KeyPath, read_yaml, sort_key
 
 NAME = r"[\w-]+"
@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 class Row(_Strict):
     """A row: a recipe with changes.
 
-    ``reference`` rows are there for comparison, and are never the best.
+    ``reference`` rows are for comparison, and never the best.
     """
 
     label: str
@@ -61,7 +61,7 @@ class Column(_Strict):
     factor: float = 1.0
 
     def name_in(self, values: Mapping[str, Any]) -> str:
-        """Return the name that some values have it under."""
+        """Return the column's name in these values."""
         return self.also if self.also in values and self.value not in values else self.value
 
 
@@ -88,7 +88,7 @@ class Spec(_Strict):
     Args:
         title: over the table.
         about: a paragraph below it.
-        page: the page on whose markers the table stands, relative to the spec; none: it is only printed.
+        page: the page with the table's markers, relative to the spec; without it the table is only printed.
         seeds: of every row and data set, each once.
         checkpoint: ``last`` or ``best``.
         set: changes of all recipes, before the data's and the row's own.
@@ -166,7 +166,7 @@ class Bench:
 
     @property
     def page(self) -> Path | None:
-        """The page that the table stands on."""
+        """The page with the table."""
         return self.file.parent / self.spec.page if self.spec.page else None
 
     @property
@@ -187,17 +187,20 @@ class Bench:
         return self.file.parent / self.spec.rows[cell.row].recipe
 
     def changes(self, cell: Cell, places: Places) -> list[str]:
-        """Return the changes of a cell's recipe. Raises GanzooError as ``filled``."""
+        """Return the changes of a cell's recipe. Raises MissingResourceError as ``filled``."""
         spec = self.spec
-        found = [*spec.set, *(spec.data[cell.data].set if cell.data else []), *spec.rows[cell.row].set]
-        if spec.matrix:  # so that a run is refused at once where it could not be measured at its end
-            found.append(f"evaluate.metrics=[{flow(spec.matrix.metric)}]")
-        return [self.filled(one, places) for one in found] + [f"train.seed={cell.seed}"]
+        changes = [*spec.set, *(spec.data[cell.data].set if cell.data else []), *spec.rows[cell.row].set]
+        if spec.matrix:  # so that a run that cannot be measured at its end is refused at its start
+            changes.append(f"evaluate.metrics=[{flow(spec.matrix.metric)}]")
+        return [self.filled(one, places) for one in changes] + [f"train.seed={cell.seed}"]
 
     def filled(self, text: str, places: Places) -> str:
-        """Return a text with the folders filled in for ``{data}``, ``{root}``, ``{here}``."""
+        """Return a text with the folders filled in for ``{data}``, ``{root}``, ``{here}``.
+
+        Raises MissingResourceError for ``{data}`` where no such folder is known.
+        """
         if "{data}" in text and places.data is None:
-            raise GanzooError(
+            raise MissingResourceError(
                 f"{self.file}: it reads images from the folder {{data}}: say where that is, --data FOLDER or the "
                 "variable GANZOO_DATA"
             )
@@ -219,8 +222,8 @@ def flow(value: object) -> str:
 
 def resolve_places(root: Path, data: Path | None) -> Places:
     """Return absolute folders; the data folder is the argument, or else GANZOO_DATA."""
-    named = data or (Path(os.environ["GANZOO_DATA"]) if os.environ.get("GANZOO_DATA") else None)
-    return Places(root.absolute(), named.absolute() if named else None)
+    folder = data or (Path(os.environ["GANZOO_DATA"]) if os.environ.get("GANZOO_DATA") else None)
+    return Places(root.absolute(), folder.absolute() if folder else None)
 
 
 def read_spec(file: Path, scale: str = "") -> Bench:
@@ -230,10 +233,10 @@ def read_spec(file: Path, scale: str = "") -> Bench:
     if scale:
         if scale not in spec.scales:
             raise GanzooError(f"{file}: it has no scale {scale!r}{suggest(scale, spec.scales)}")
-        under: KeyPath = ("scales", scale)
-        places = document.places | {key[2:]: place for key, place in document.places.items() if key[:2] == under}
-        laid = {**document.data, **spec.scales[scale], "scales": {}}
-        spec = _checked(laid, Document(laid, {**places, (): document.place(under)}))
+        prefix: KeyPath = ("scales", scale)
+        places = document.places | {key[2:]: place for key, place in document.places.items() if key[:2] == prefix}
+        scaled = {**document.data, **spec.scales[scale], "scales": {}}
+        spec = _checked(scaled, Document(scaled, {**places, (): document.place(prefix)}))
     return Bench(file, scale, spec)
 
 
@@ -257,7 +260,7 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
     if bool(spec.columns) == bool(spec.matrix):
         yield (), "a table has columns, or a matrix: give one of them"
     if len(set(spec.seeds)) < len(spec.seeds):
-        yield ("seeds",), "a seed stands there twice; another run of it would be the same"
+        yield ("seeds",), "a seed is listed twice; its second run would be the same"
     if spec.paper and len(spec.data) > 1 and len(spec.columns) != 1:
         yield ("paper",), "with several data sets the paper's values can be given for a single column only"
     for row, values in (spec.paper.values if spec.paper else {}).items():
@@ -278,7 +281,7 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
             if not re.match(r"[\w.]+=", one):
                 yield (*path, i), f"{one!r} is not of the form key.path=value"
             elif one.startswith("train.seed="):
-                yield (*path, i), "seeds are the table's own: seeds: [0, 1, 2]"
+                yield (*path, i), "the table sets the seeds: seeds: [0, 1, 2]"
     for name, scale in spec.scales.items():
         for key in scale:
             if key not in Spec.model_fields or key == "scales":

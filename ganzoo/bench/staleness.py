@@ -1,4 +1,7 @@
-"""Whether a record still matches its recipe, code and data; ``ganzoo bench`` and ``ganzoo table`` use it."""
+"""Decide whether a record is outdated: its recipe, plugins, images or sets have changed since it was written.
+
+``ganzoo bench`` runs outdated cells again, ``ganzoo table`` marks them. The second half compares the sets of a matrix.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class ImageChecksums:
             try:
                 dataset = recipe.data.make()
                 self._keys[where] = {split: data_key(dataset, split) for split in ("train", "validation", "test")}
-            except Exception:  # a plugin's data set may do anything; not to be read is not to be here
+            except Exception:  # a plugin's data set may raise anything; unreadable images count as missing
                 self._keys[where] = {}
         return self._keys[where]
 
@@ -50,32 +53,33 @@ def stale(
         sets: of the table's matrix.
         checksums: of the images of data sets.
     """
-    changed = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
+    changes = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
     if record.cell.get("prepared", "") != bench.prepared:
-        changed.append("what is prepared")
+        changes.append("preparation")
     if record.status == "ok" and record.metrics != metrics_of(recipe):
-        changed.append("metrics")
-    changed += changed_sets(bench, record, sets)
+        changes.append("metrics")
+    changes += changed_sets(bench, record, sets)
     now, trained = plugin_code(recipe, sets), training_plugins(recipe)
     plugins = [name for one in record.trained_by for name in _changed_plugins(one.plugins, trained)]
-    changed += [f"plugin {name}" for name in dict.fromkeys([*_changed_plugins(record.plugins, now), *plugins])]
-    read = [record.data.keys, *(one.images for one in record.trained_by)]
-    return [*changed, *(["images"] if any(_images_changed(one, checksums.of(recipe)) for one in read) else [])]
+    changes += [f"plugin {name}" for name in dict.fromkeys([*_changed_plugins(record.plugins, now), *plugins])]
+    images = [record.data.keys, *(one.images for one in record.trained_by)]
+    changes += ["images"] if any(_images_changed(one, checksums.of(recipe)) for one in images) else []
+    return changes
 
 
 def same_training(sessions: Iterable[Session], recipe: Recipe, checksums: ImageChecksums, checkpoint: str) -> bool:
     """Return whether a run was trained as it would be now: same code, same images, same length.
 
-    A run that was made longer counts as different, as its learning rate took another course. Where the table shows the
-    best checkpoint, or early stopping uses it, the settings that choose it must be the same too.
+    A run that was trained longer counts as different, as its learning rate followed another schedule. Where the table
+    shows the best checkpoint, or early stopping uses it, the settings that choose it must be the same too.
     """
     length = (recipe.train.epochs, recipe.train.steps)
-    chosen = checkpoint == "best" or recipe.evaluate.patience
+    selects = checkpoint == "best" or recipe.evaluate.patience
     return not any(
         (one.epochs, one.steps) != length
         or _changed_plugins(one.plugins, training_plugins(recipe))
         or _images_changed(one.images, checksums.of(recipe))
-        or (chosen and one.chosen_by != selection_settings(recipe))
+        or (selects and one.chosen_by != selection_settings(recipe))
         for one in sessions
     )
 
@@ -94,7 +98,7 @@ def metrics_of(recipe: Recipe) -> object:
 
 
 def _changed_plugins(before: Mapping[str, Code], now: Mapping[str, Code]) -> list[str]:
-    """Return the plugins whose code differs, or that only one side has."""
+    """Return the plugins whose code differs, or that only one of the two has."""
     return [
         name
         for name in sorted({*before, *now})
@@ -103,6 +107,7 @@ def _changed_plugins(before: Mapping[str, Code], now: Mapping[str, Code]) -> lis
 
 
 def _images_changed(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Return whether the checksum of a split differs; False where the images are not on this machine."""
     return any(now and now.get(split) != key for split, key in before.items())
 
 
@@ -113,12 +118,12 @@ class SetSource:
     Args:
         split: whose real images; None for translations.
         masker: with which they are translated.
-        given: what the spec says, as records store it.
+        described: the set as the spec describes it and records store it.
     """
 
     split: Split | None
     masker: Part | None
-    given: dict[str, Any]
+    described: dict[str, Any]
 
     def __post_init__(self) -> None:
         assert (self.split is None) != (self.masker is None)
@@ -134,23 +139,23 @@ def read_sets(bench: Bench, recipe: Recipe, places: Places) -> dict[str, SetSour
     if matrix is None:
         return {}
     where = f"{bench.file}: matrix"
-    (measured,) = recipe.metrics
-    if measured.component.load().reference_rows is Metric.reference_rows:  # type: ignore[attr-defined]
-        name = measured.component.name
+    (metric,) = recipe.metrics
+    if metric.component.load().reference_rows is Metric.reference_rows:  # type: ignore[attr-defined]
+        name = metric.component.name
         raise GanzooError(f"{where}.metric: {name!r} reads no real images; take one that does, such as fid or swd")
-    ways = recipe.method.make().directions
+    directions = recipe.method.make().directions
     for domain in matrix.domains:
-        if domain not in {way[1] for way in ways}:
-            raise GanzooError(f"{where}.domains: the method translates {', '.join(ways)}, so nothing into {domain}")
-    found = {}
+        if domain not in {direction[1] for direction in directions}:
+            raise GanzooError(f"{where}.domains: the method translates {', '.join(directions)}, not into {domain}")
+    sources = {}
     for name, one in matrix.sets.items():
         if one.real:
-            found[name] = SetSource(one.real, None, {"real": one.real})
+            sources[name] = SetSource(one.real, None, {"real": one.real})
             continue
         text = bench.filled(flow(one.masker), places)
         part = read_masker(text, mask_role(recipe.maskers), f"{where}.sets.{name}")
-        found[name] = SetSource(None, part, {"masker": portable(yaml.safe_load(text))})
-    return found
+        sources[name] = SetSource(None, part, {"masker": portable(yaml.safe_load(text))})
+    return sources
 
 
 def plugin_code(recipe: Recipe, sets: Mapping[str, SetSource]) -> dict[str, Code]:
@@ -162,7 +167,9 @@ def plugin_code(recipe: Recipe, sets: Mapping[str, SetSource]) -> dict[str, Code
 def compared_sets(bench: Bench, sets: Mapping[str, SetSource]) -> dict[str, list[dict[str, Any]]]:
     """Return what each value of a matrix compares: value's name → its two sets, as records store them."""
     pairs = bench.spec.matrix.pairs() if bench.spec.matrix else ()
-    return {distance_name(domain, one, other): [sets[one].given, sets[other].given] for domain, one, other in pairs}
+    return {
+        distance_name(domain, one, other): [sets[one].described, sets[other].described] for domain, one, other in pairs
+    }
 
 
 def changed_sets(bench: Bench, record: Record, sets: Mapping[str, SetSource]) -> list[str]:

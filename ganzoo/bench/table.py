@@ -1,4 +1,8 @@
-"""Turn records into a table of texts: mean ± deviation over seeds, the best, the paper's values, footnotes."""
+"""Turn records into a table of texts: mean ± deviation over seeds, the best in bold, the paper's values, footnotes.
+
+``ganzoo.bench.page`` builds a table, ``ganzoo.bench.render`` renders it. A spec has columns (``build_table``) or a
+matrix (``build_matrix_table``); both take the values of a cell from ``seed_values``.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,16 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ganzoo.bench.matrix import Domain, Matrix, distance_name
 from ganzoo.bench.runner import record_of
 from ganzoo.bench.spec import Bench, Cell, Column
 from ganzoo.provenance.record import Record
 from ganzoo.utils.formatting import format_duration
+
+Outdated = Callable[[Cell, Record], Sequence[str]]
+"""Cell and its record → what has changed since the record was written."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Table:
         head: the first row.
         rows: the others.
         notes: footnotes, numbered from 1.
-        made: lines on how it was measured.
+        details: sentences on seeds, images, networks, machine, time and command.
     """
 
     title: str
@@ -41,21 +49,21 @@ class Table:
     head: list[str]
     rows: list[list[Text]]
     notes: list[str] = field(default_factory=list)
-    made: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> int:
-        """Return the number of a footnote, which is added where it is new."""
+        """Return the number of a footnote; add it if it is new."""
         if text not in self.notes:
             self.notes.append(text)
         return self.notes.index(text) + 1
 
 
 @dataclass(frozen=True)
-class Found:
-    """The values of one cell over its seeds, times the column's factor; ``lost`` holds the reasons for missing ones."""
+class SeedValues:
+    """The values of one cell over its seeds, times the column's factor, and the reasons for missing ones."""
 
     values: tuple[float, ...]
-    lost: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -63,56 +71,58 @@ class Found:
         return statistics.mean(self.values)
 
     @property
-    def spread(self) -> float | None:
+    def deviation(self) -> float | None:
         """The standard deviation over the seeds; None for a single one."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
-def build_table(bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, Record], Sequence[str]]) -> Table:
-    """Return the table of records.
+# A table of columns
+
+
+def build_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> Table:
+    """Return the table of a spec with columns.
 
     Args:
         bench: the table.
         records: of its cells; others are ignored.
-        outdated: cell and its record → what has changed since it was written.
+        outdated: what has changed since a record was written.
     """
     spec = bench.spec
     heads = [(data, column) for data in spec.data or [""] for column in spec.columns]
-    table = Table(spec.title, spec.about, [""], [])
     papers = spec.paper.values if spec.paper else {}
-    shown = [key for key in (_key(bench, *one) for one in heads) if any(key in values for values in papers.values())]
-    for data, column in heads:
-        table.head.append(_label(bench, data, column))
-        if _key(bench, data, column) in shown:
-            table.head.append(f"{_label(bench, data, column)}, in the paper")
+    keys = {head: _paper_key(bench, *head) for head in heads}
+    shown = {key for key in keys.values() if any(key in values for values in papers.values())}
+    table = Table(spec.title, spec.about, [""], [])
+    for head in heads:
+        label = _label(bench, *head)
+        table.head += [label, f"{label}, in the paper"] if keys[head] in shown else [label]
     if spec.mean:
         table.head.append("mean")
-    found = {row: {one: found_of(bench, records, row, *one) for one in heads} for row in spec.rows}
-    changed = {row: changed_in(bench, records, row, outdated) for row in spec.rows}
+    values = {row: {head: seed_values(bench, records, row, *head) for head in heads} for row in spec.rows}
+    changed = {row: _changes_since(bench, records, row, outdated) for row in spec.rows}
     competing = [row for row, about in spec.rows.items() if not about.reference]
-    best = {one: _best({row: found[row][one] for row in competing}, one[1]) for one in heads}
+    best = {head: _best({row: values[row][head] for row in competing}, head[1]) for head in heads}
     for row, about in spec.rows.items():
-        label = Text(about.label, notes=tuple(table.note(one) for one in notes_of(bench, row, changed[row])))
-        cells = [label]
-        for one in heads:
-            cells.append(cell_of(table, found[row][one], one[1], bold=best[one] == row and not changed[row]))
-            if _key(bench, *one) in shown:
-                theirs = papers.get(row, {}).get(_key(bench, *one))
-                cells.append(Text("" if theirs is None else f"{theirs:g}"))
+        cells = [Text(about.label, notes=_row_notes(table, bench, row, changed[row]))]
+        for head in heads:
+            cells.append(_format_cell(table, values[row][head], head[1], bold=best[head] == row and not changed[row]))
+            if keys[head] in shown:
+                paper_value = papers.get(row, {}).get(keys[head])
+                cells.append(Text("" if paper_value is None else f"{paper_value:g}"))
         if spec.mean:
-            cells.append(_mean([found[row][one] for one in heads], spec.columns[0]))
+            cells.append(_format_mean([values[row][head] for head in heads], spec.columns[0]))
         table.rows.append(cells)
-    table.made = [
-        describe_seeds(bench) + _better(spec.columns) + ".",
-        *_counts(bench, records),
-        *describe_runs(bench, records),
+    table.details = [
+        f"{_describe_seeds(bench)}{_describe_best(spec.columns)}.",
+        *_describe_images(bench, records),
+        *_describe_runs(bench, records),
     ]
     if spec.paper and shown:
-        table.made.append(f"In the paper: {spec.paper.protocol}")
+        table.details.append(f"In the paper: {spec.paper.protocol}")
     return table
 
 
-def _key(bench: Bench, data: str, column: Column) -> str:
+def _paper_key(bench: Bench, data: str, column: Column) -> str:
     return data if data and len(bench.spec.columns) == 1 else column.value
 
 
@@ -121,138 +131,76 @@ def _label(bench: Bench, data: str, column: Column) -> str:
     return ": ".join([*names, *([column.label] if len(bench.spec.columns) > 1 or not names else [])])
 
 
-def found_of(bench: Bench, records: Sequence[Record], row: str, data: str, column: Column) -> Found:
-    """Return the values of a column over the seeds of a row on a data set."""
-    values, lost = [], []
-    for seed in bench.spec.seeds:
-        record = record_of(records, Cell(row, data, seed))
-        value = record.values.get(column.name_in(record.values)) if record else None
-        if record is None:
-            lost.append("not run")
-        elif value is None:
-            lost.append(_why(record, column.value, records) or f"the record has no value {column.value}")
-        elif not math.isfinite(value):
-            lost.append(f"{column.value} is not finite")
-        else:
-            values.append(value * column.factor)
-    return Found(tuple(values), tuple(dict.fromkeys(lost)))
-
-
-def _why(record: Record, value: str, records: Sequence[Record]) -> str:
-    """Return why a record lacks a value: why its metric failed, or every failure where the metric is not known.
-
-    The metric of a value is known from records that have the value, or else by the beginning of its name.
-    """
-    metrics = {one.about[value]["metric"] for one in records if value in one.about}
-    if not metrics:
-        begins = {name: name.partition(" (")[0] for name in record.failed}  # a second one is called "name (2)"
-        begins = {name: begin for name, begin in begins.items() if f"{value}_".startswith(f"{begin}_")}
-        metrics = {name for name, begin in begins.items() if begin == max(begins.values(), key=len)}
-    found = [why for name, why in record.failed.items() if name == value or name in metrics]
-    return found[0] if len(found) == 1 else record.why
-
-
-def _best(rows: Mapping[str, Found], column: Column) -> str:
-    """Return the row that is better than every other beyond the spread: the ranges mean ± deviation do not meet."""
+def _best(rows: Mapping[str, SeedValues], column: Column) -> str:
+    """Return the row whose range, mean ± deviation, is better than that of every other row; "" if there is none."""
     sign = -1 if column.better == "more" else 1
-    there = [(sign * one.mean, one.spread, row) for row, one in rows.items() if one.values]
-    if not column.better or len(there) < 2 or any(spread is None for _, spread, _ in there):
+    candidates = [(sign * one.mean, one.deviation, row) for row, one in rows.items() if one.values]
+    if not column.better or len(candidates) < 2 or any(deviation is None for _, deviation, _ in candidates):
         return ""
-    (first, spread, row), *others = sorted(there)
-    clear = all(first + (spread or 0) < other - (wide or 0) for other, wide, _ in others)
+    (mean, deviation, row), *others = sorted(candidates)
+    clear = all(mean + (deviation or 0) < other - (wide or 0) for other, wide, _ in others)
     return row if clear else ""
 
 
-def cell_of(table: Table, found: Found, column: Column, *, bold: bool = False) -> Text:
-    """Return the text of a value; a dash where there is none, with the reasons in the table's footnotes."""
-    notes = tuple(table.note(why) for why in found.lost)
-    if not found.values:
-        return Text("—", notes=notes)
-    text = f"{found.mean:z.{column.digits}f}"
-    if found.spread is not None:
-        text += f" ± {found.spread:.{column.digits}f}"
-    if found.lost:
-        text += f" (n = {len(found.values)})"
-    return Text(text, bold, notes)
-
-
-def _mean(found: Sequence[Found], column: Column) -> Text:
-    if not all(one.values for one in found):
+def _format_mean(cells: Sequence[SeedValues], column: Column) -> Text:
+    if not all(one.values for one in cells):
         return Text("—")
-    return Text(f"{statistics.mean(one.mean for one in found):.{column.digits}f}")
+    return Text(f"{statistics.mean(one.mean for one in cells):.{column.digits}f}")
 
 
-def _better(columns: Sequence[Column]) -> str:
+def _describe_best(columns: Sequence[Column]) -> str:
     arrows = [f"{one.label} {'↑' if one.better == 'more' else '↓'}" for one in columns if one.better]
-    return f"; better: {', '.join(arrows)}; bold where the best's range meets no other" if arrows else ""
+    return f"; better: {', '.join(arrows)}; bold: the best, if its range overlaps no other row's" if arrows else ""
 
 
-def changed_in(
-    bench: Bench, records: Sequence[Record], row: str, outdated: Callable[[Cell, Record], Sequence[str]]
-) -> list[str]:
-    """Return what has changed since a row was run."""
-    changed: dict[str, None] = {}
-    for cell in bench.cells():
-        record = record_of(records, cell) if cell.row == row else None
-        if record is not None:
-            changed |= dict.fromkeys(outdated(cell, record))
-    return list(changed)
-
-
-def notes_of(bench: Bench, row: str, changed: Sequence[str]) -> list[str]:
-    """Return the notes of a row: its own, and what has changed since it was run."""
-    notes = [bench.spec.rows[row].note] if bench.spec.rows[row].note else []
-    return [*notes, *([f"outdated: changed since it was run: {', '.join(changed)}"] if changed else [])]
-
-
-def describe_seeds(bench: Bench) -> str:
-    """Return how many seeds the values are over."""
-    count = len(bench.spec.seeds)
-    return f"Mean ± standard deviation over {count} seeds" if count > 1 else "One seed"
-
-
-def _shown(bench: Bench, records: Sequence[Record]) -> list[Record]:
-    """Return the records with at least one value of the table."""
-    columns = bench.spec.columns
-    mine = [one for one in (record_of(records, cell) for cell in bench.cells()) if one]
-
-    def keys(values: Mapping[str, float]) -> Iterable[str]:
-        return bench.spec.matrix.value_names() if bench.spec.matrix else [one.name_in(values) for one in columns]
-
-    return [one for one in mine if any(math.isfinite(one.values.get(key, math.nan)) for key in keys(one.values))]
-
-
-def _counts(bench: Bench, records: Sequence[Record]) -> list[str]:
-    """Return lines on the numbers of images and the networks, from the records."""
+def _describe_images(bench: Bench, records: Sequence[Record]) -> list[str]:
+    """Return sentences on the numbers of images and the networks, from the records."""
     labels: dict[str, dict[str, None]] = {}
-    for one in _shown(bench, records):
+    for record in _shown_records(bench, records):
         for column in bench.spec.columns:
-            about = one.about.get(column.name_in(one.about), {})
+            about = record.about.get(column.name_in(record.about), {})
             counts = f"{about['n_fake']} translated" if "n_fake" in about else ""
             counts += f", {about['n_real']} real ({about['real']})" if "n_real" in about else ""
-            network = f", seen by {about['network']}" if "network" in about else ""
+            network = f", network {about['network']}" if "network" in about else ""
             if counts:
                 labels.setdefault(f"{counts} images{network}", {})[column.label] = None
     return [f"{'; '.join(names)}: {counts}." for counts, names in labels.items()]
 
 
-def describe_runs(bench: Bench, records: Sequence[Record]) -> list[str]:
-    """Return lines on machine, time and command, from the records."""
-    mine, lines = _shown(bench, records), []
-    machines = {f"{one.environment['device']}, {one.environment['cores']} cores" for one in mine if one.environment}
-    times = [one.cost.seconds for one in mine if one.cost.seconds]
-    if machines and times:
-        steps = sorted({one.step for one in mine})
-        span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
-        many = f"One run of {span} steps, {format_duration(times[0])}"
-        if len(mine) > 1:
-            shortest, longest, total = (format_duration(one) for one in (min(times), max(times), sum(times)))
-            each = f"{shortest} to {longest} each, {total} in all"
-            many = f"{len(mine)} runs of {span} steps, {each}"
-        lines.append(f"{many} of training on {' and '.join(sorted(machines))}.")
-    scale = f" --scale {bench.scale}" if bench.scale else ""
-    lines.append(f"Made by `ganzoo bench {bench.file.name}{scale}`; records in `{bench.records.name}`.")
-    return lines
+# A table of a matrix
+
+
+def build_matrix_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> Table:
+    """Return the table of a matrix: a line for each set of each panel, a column for each set; as ``build_table``."""
+    spec, matrix = bench.spec, matrix_of(bench)
+    table = Table(spec.title, spec.about, ["", *matrix.sets], [])
+    papers = spec.paper.values if spec.paper else {}
+    noted: set[str] = set()
+    for panel in panels(bench, records):
+        for first in matrix.sets:
+            notes: tuple[int, ...] = ()
+            if panel.row not in noted:
+                notes = _row_notes(table, bench, panel.row, _changes_since(bench, records, panel.row, outdated))
+                noted.add(panel.row)
+            line = [Text(f"{panel.label}: {first}", notes=notes)]
+            for second in matrix.sets:
+                key = distance_name(panel.domain, first, second)
+                column = Column(value=key, label=key, digits=matrix.digits)
+                cell = _format_cell(table, panel.values[first, second], column)
+                paper_value = papers.get(panel.row, {}).get(key)
+                if paper_value is not None and spec.paper:
+                    note = table.note(f"in the paper {paper_value:g}: {spec.paper.protocol}")
+                    cell = Text(cell.text, cell.bold, (*cell.notes, note))
+                line.append(cell)
+            table.rows.append(line)
+    if metric := describe_metric(bench, records):
+        table.details.append(f"{metric}, of each line's set, taken as translations, from each column's, taken as real.")
+    for panel in panels(bench, records):
+        if panel.counts:
+            counts = ", ".join(f"{panel.counts[name]} {name}" for name in matrix.sets if name in panel.counts)
+            table.details.append(f"Images of {panel.label}: {counts}.")
+    table.details += [f"{_describe_seeds(bench)}.", *_describe_runs(bench, records)]
+    return table
 
 
 @dataclass(frozen=True)
@@ -263,87 +211,151 @@ class Panel:
         row: of the spec.
         domain: whose images.
         label: of all three.
-        found: first set, second set → the values.
+        values: first set, second set → the values.
         counts: set → how many images, where they are known.
     """
 
     row: str
     domain: Domain
     label: str
-    found: dict[tuple[str, str], Found]
+    values: dict[tuple[str, str], SeedValues]
     counts: dict[str, int]
 
 
 def panels(bench: Bench, records: Sequence[Record]) -> Iterator[Panel]:
-    """Yield the matrices of a table, in its order."""
-    spec, matrix = bench.spec, of_bench(bench)
+    """Yield the matrices of a table, in its order; the heat map draws them too."""
+    spec, matrix = bench.spec, matrix_of(bench)
     for row, about in spec.rows.items():
         for data in spec.data or [""]:
-            for domain, called in matrix.domains.items():
-                names = [about.label, *([spec.data[data].label or data] if data else []), called]
-                found: dict[tuple[str, str], Found] = {}
+            for domain, domain_label in matrix.domains.items():
+                names = [about.label, *([spec.data[data].label or data] if data else []), domain_label]
+                values: dict[tuple[str, str], SeedValues] = {}
                 counts: dict[str, int] = {}
                 for first in matrix.sets:
                     for second in matrix.sets:
                         key = distance_name(domain, first, second)
-                        found[first, second] = found_of(bench, records, row, data, Column(value=key, label=key))
-                        if facts := _about(bench, records, row, data, key):
+                        values[first, second] = seed_values(bench, records, row, data, Column(value=key, label=key))
+                        if facts := _about_value(bench, records, row, data, key):
                             counts |= {first: facts["n_fake"], second: facts["n_real"]}
-                yield Panel(row, domain, ", ".join(names), found, counts)
+                yield Panel(row, domain, ", ".join(names), values, counts)
 
 
-def of_bench(bench: Bench) -> Matrix:
+def matrix_of(bench: Bench) -> Matrix:
     """Return the matrix of a table that has one."""
     assert bench.spec.matrix is not None
     return bench.spec.matrix
 
 
-def _about(bench: Bench, records: Sequence[Record], row: str, data: str, key: str) -> dict[str, int]:
-    found = (record_of(records, Cell(row, data, seed)) for seed in bench.spec.seeds)
-    return next((one.about[key] for one in found if one and key in one.about), {})
+def _about_value(bench: Bench, records: Sequence[Record], row: str, data: str, key: str) -> dict[str, Any]:
+    of_seeds = (record_of(records, Cell(row, data, seed)) for seed in bench.spec.seeds)
+    return next((record.about[key] for record in of_seeds if record and key in record.about), {})
 
 
-def measured_with(bench: Bench, records: Sequence[Record]) -> str:
-    """Return the value's name and its network, from the records."""
-    keys = set(of_bench(bench).value_names())
-    facts = [about for one in records for key, about in one.about.items() if key in keys]
-    return " and ".join(dict.fromkeys(", ".join([one["value"], *_network(one)]) for one in facts))
+def describe_metric(bench: Bench, records: Sequence[Record]) -> str:
+    """Return the name of a matrix's value and its network, from the records."""
+    keys = set(matrix_of(bench).value_names())
+    facts = [about for record in records for key, about in record.about.items() if key in keys]
+    names = [[one["value"], *([f"network {one['network']}"] if "network" in one else [])] for one in facts]
+    return " and ".join(dict.fromkeys(", ".join(one) for one in names))
 
 
-def _network(about: dict[str, str]) -> list[str]:
-    return [f"network {about['network']}"] if "network" in about else []
+# What both kinds of tables use
 
 
-def build_matrix_table(
-    bench: Bench, records: Sequence[Record], outdated: Callable[[Cell, Record], Sequence[str]]
-) -> Table:
-    """Return the table of a matrix: a line for each set of each panel, a column for each set; as ``build_table``."""
-    spec, matrix = bench.spec, of_bench(bench)
-    table = Table(spec.title, spec.about, ["", *matrix.sets], [])
-    theirs = spec.paper.values if spec.paper else {}
-    noted: set[str] = set()
-    for panel in panels(bench, records):
-        for first in matrix.sets:
-            notes: list[str] = []
-            if panel.row not in noted:
-                notes = notes_of(bench, panel.row, changed_in(bench, records, panel.row, outdated))
-                noted.add(panel.row)
-            line = [Text(f"{panel.label}: {first}", notes=tuple(table.note(one) for one in notes))]
-            for second in matrix.sets:
-                key = distance_name(panel.domain, first, second)
-                shown = Column(value=key, label=key, digits=matrix.digits)
-                cell = cell_of(table, panel.found[first, second], shown)
-                paper = theirs.get(panel.row, {}).get(key)
-                if paper is not None and spec.paper:
-                    note = table.note(f"in the paper {paper:g}: {spec.paper.protocol}")
-                    cell = Text(cell.text, cell.bold, (*cell.notes, note))
-                line.append(cell)
-            table.rows.append(line)
-    if measured := measured_with(bench, records):
-        table.made.append(f"{measured}, of each line's set, taken as translations, from each column's, taken as real.")
-    for panel in panels(bench, records):
-        if panel.counts:
-            said = ", ".join(f"{panel.counts[name]} {name}" for name in matrix.sets if name in panel.counts)
-            table.made.append(f"Images of {panel.label}: {said}.")
-    table.made += [f"{describe_seeds(bench)}.", *describe_runs(bench, records)]
-    return table
+def seed_values(bench: Bench, records: Sequence[Record], row: str, data: str, column: Column) -> SeedValues:
+    """Return the values of a column over the seeds of a row on a data set."""
+    values, missing = [], []
+    for seed in bench.spec.seeds:
+        record = record_of(records, Cell(row, data, seed))
+        value = record.values.get(column.name_in(record.values)) if record else None
+        if record is None:
+            missing.append("not run")
+        elif value is None:
+            missing.append(_reason(record, column.value, records) or f"the record has no value {column.value}")
+        elif not math.isfinite(value):
+            missing.append(f"{column.value} is not finite")
+        else:
+            values.append(value * column.factor)
+    return SeedValues(tuple(values), tuple(dict.fromkeys(missing)))
+
+
+def _reason(record: Record, value: str, records: Sequence[Record]) -> str:
+    """Return why a record lacks a value: why its metric failed, or every failure where the metric is not known.
+
+    The metric of a value is known from records that have the value, or else by the beginning of its name.
+    """
+    metrics = {one.about[value]["metric"] for one in records if value in one.about}
+    if not metrics:
+        begins = {name: name.partition(" (")[0] for name in record.failed}  # a second one is called "name (2)"
+        begins = {name: begin for name, begin in begins.items() if f"{value}_".startswith(f"{begin}_")}
+        metrics = {name for name, begin in begins.items() if begin == max(begins.values(), key=len)}
+    reasons = [why for name, why in record.failed.items() if name == value or name in metrics]
+    return reasons[0] if len(reasons) == 1 else record.why
+
+
+def _format_cell(table: Table, cell: SeedValues, column: Column, *, bold: bool = False) -> Text:
+    """Return the text of a value; a dash where there is none. The reasons for missing ones become footnotes."""
+    notes = tuple(table.note(why) for why in cell.missing)
+    if not cell.values:
+        return Text("—", notes=notes)
+    text = f"{cell.mean:z.{column.digits}f}"
+    if cell.deviation is not None:
+        text += f" ± {cell.deviation:.{column.digits}f}"
+    if cell.missing:
+        text += f" (n = {len(cell.values)})"
+    return Text(text, bold, notes)
+
+
+def _changes_since(bench: Bench, records: Sequence[Record], row: str, outdated: Outdated) -> list[str]:
+    """Return what has changed since a row was run."""
+    changes: dict[str, None] = {}
+    for cell in bench.cells():
+        record = record_of(records, cell) if cell.row == row else None
+        if record is not None:
+            changes |= dict.fromkeys(outdated(cell, record))
+    return list(changes)
+
+
+def _row_notes(table: Table, bench: Bench, row: str, changes: Sequence[str]) -> tuple[int, ...]:
+    """Return the footnotes of a row: its own, and what has changed since it was run."""
+    notes = [bench.spec.rows[row].note] if bench.spec.rows[row].note else []
+    notes += [f"outdated: changed since it was run: {', '.join(changes)}"] if changes else []
+    return tuple(table.note(one) for one in notes)
+
+
+def _describe_seeds(bench: Bench) -> str:
+    count = len(bench.spec.seeds)
+    return f"Mean ± standard deviation over {count} seeds" if count > 1 else "One seed"
+
+
+def _shown_records(bench: Bench, records: Sequence[Record]) -> list[Record]:
+    """Return the records with at least one value of the table."""
+
+    def names(values: Mapping[str, float]) -> Iterable[str]:
+        spec = bench.spec
+        return spec.matrix.value_names() if spec.matrix else [column.name_in(values) for column in spec.columns]
+
+    of_cells = [record for record in (record_of(records, cell) for cell in bench.cells()) if record]
+    return [
+        record
+        for record in of_cells
+        if any(math.isfinite(record.values.get(name, math.nan)) for name in names(record.values))
+    ]
+
+
+def _describe_runs(bench: Bench, records: Sequence[Record]) -> list[str]:
+    """Return sentences on machine, time and command, from the records."""
+    shown, lines = _shown_records(bench, records), []
+    machines = {f"{one.environment['device']}, {one.environment['cores']} cores" for one in shown if one.environment}
+    times = [one.cost.seconds for one in shown if one.cost.seconds]
+    if machines and times:
+        steps = sorted({one.step for one in shown})
+        span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
+        runs = f"One run of {span} steps, {format_duration(times[0])}"
+        if len(shown) > 1:
+            shortest, longest, total = (format_duration(one) for one in (min(times), max(times), sum(times)))
+            runs = f"{len(shown)} runs of {span} steps, {shortest} to {longest} each, {total} in all"
+        lines.append(f"{runs} of training on {' and '.join(sorted(machines))}.")
+    scale = f" --scale {bench.scale}" if bench.scale else ""
+    lines.append(f"Made by `ganzoo bench {bench.file.name}{scale}`; records in `{bench.records.name}`.")
+    return lines

@@ -1,4 +1,4 @@
-"""ganzoo table."""
+"""``ganzoo table``: print, write or check tables from their records."""
 
 from __future__ import annotations
 
@@ -13,31 +13,37 @@ from ganzoo.cli.arguments import PATH
 @click.argument("specs", nargs=-1, required=True, type=PATH)
 @click.option("--scale", default="", help="Another size of the tables, by its name in the specs.")
 @click.option("--data", type=PATH, help="The folder that {data} stands for.  [default: GANZOO_DATA]")
-@click.option("--root", type=PATH, default=Path("runs/bench"), show_default=True, help="Where their runs are kept.")
+@click.option("--root", type=PATH, default=Path("runs/bench"), show_default=True, help="The folder of their runs.")
 @click.option(
     "--format",
-    "form",
+    "output_format",
     type=click.Choice(["markdown", "csv", "latex", "html"]),
-    help="Of what is printed.  [default: markdown]",
+    help="The format to print.  [default: markdown]",
 )
-@click.option("--write", is_flag=True, help="Put it on the page that SPEC names.")
-@click.option("--check", is_flag=True, help="Fail when the page's table is not what the records give.")
+@click.option("--write", is_flag=True, help="Write the table on the page that SPEC names.")
+@click.option("--check", is_flag=True, help="Fail if the table on the page is not what the records give.")
 def table_command(
-    specs: tuple[Path, ...], scale: str, data: Path | None, root: Path, form: str | None, write: bool, check: bool
+    specs: tuple[Path, ...],
+    scale: str,
+    data: Path | None,
+    root: Path,
+    output_format: str | None,
+    write: bool,
+    check: bool,
 ) -> None:
-    """Render the records of SPECS; nothing is run."""
-    from ganzoo.bench.page import current, settle
+    """Print the tables of SPECS from their records; nothing is run."""
+    from ganzoo.bench.page import current_table, update_page
     from ganzoo.bench.render import FORMATS
     from ganzoo.bench.spec import read_spec, resolve_places
     from ganzoo.errors import GanzooError
 
-    given = [name for name, value in (("--format", form), ("--write", write), ("--check", check)) if value]
-    if len(given) > 1:
-        raise GanzooError(f"{' and '.join(given)}: give one of them: what is printed, written or checked is one thing")
+    options = [name for name, value in (("--format", output_format), ("--write", write), ("--check", check)) if value]
+    if len(options) > 1:
+        raise GanzooError(f"{' and '.join(options)}: give one of them: a table is printed, written or checked")
     places = resolve_places(root, data)
     for spec in specs:
         bench = read_spec(spec, scale)
         if write or check:
-            settle(bench, places, check=check)
+            update_page(bench, places, check=check)
         else:
-            click.echo(FORMATS[form or "markdown"](current(bench, places)))
+            click.echo(FORMATS[output_format or "markdown"](current_table(bench, places)))

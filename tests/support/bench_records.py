@@ -1,15 +1,18 @@
-"""Specs, their commands called in this process, and records of cells that were never run, for the tests of tables."""
+"""Specs, runs of their cells in this process, and invented records, for the tests of ganzoo bench and ganzoo table."""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 import ganzoo
 from ganzoo.bench import runner
+from ganzoo.bench.cell import RunCommand
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
@@ -26,12 +29,12 @@ SPEC: dict[str, Any] = {
 
 
 class Runs:
-    """Runs the commands of a bench in this process, and keeps their names."""
+    """Runs the commands of a bench in this process, and lists their names."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def __call__(self, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def __call__(self, words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         if words[0] == "evaluate":
             self.names.append(f"evaluate {Path(words[1]).name}")
             evaluate_targets([Path(words[1])], checkpoint=words[words.index("--checkpoint") + 1])
@@ -44,6 +47,11 @@ class Runs:
         except GanzooError as error:
             return subprocess.CompletedProcess(words, 2, "", f"ganzoo: {error}\n")
         return subprocess.CompletedProcess(words, 0, "", "")
+
+
+def replace_run_command(patch: pytest.MonkeyPatch, run_command: RunCommand) -> None:
+    """Let a bench call a function where it would run a command of ganzoo in a child process."""
+    patch.setattr(runner.ChildProcesses, "run", staticmethod(run_command))
 
 
 def write_spec(folder: Path, **changes: Any) -> Path:
@@ -64,27 +72,20 @@ def record(
     about: dict[str, Any] | None = None,
     failed: dict[str, str] | None = None,
 ) -> Record:
-    """Return a record of a cell with some figures."""
+    """Return a record of a cell with some values."""
     return Record(
         status=status,
         why=why,
         recipe="tiny",
         name=f"{row}-{seed}",
         method="cyclegan",
-        recipe_key="",
-        plugins={},
-        trained_by=[],
-        core="",
-        data=Data(dataset="noise", keys={}, images={}),
+        data=Data(dataset="noise"),
         seed=seed,
         step=100,
         trained=100,
         checkpoint="last",
         rule="last",
-        weights="",
         split="test",
-        images={},
-        metrics=[],
         values=values,
         about={name: about or {"metric": "x", "n_fake": 3} for name in values},
         failed=failed or {},
@@ -110,6 +111,6 @@ def spec(folder: Path, **changes: Any) -> Bench:
 
 
 def make(bench: Bench) -> list[dict[str, Any]]:
-    """Run what a bench lacks; return its records but for times."""
+    """Run what a bench lacks; return its records without their times."""
     runner.run(bench, Places(bench.file.parent / "runs"), jobs=1)
     return lines(bench.records, "time", "cost")

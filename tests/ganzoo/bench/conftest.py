@@ -1,16 +1,15 @@
-"""Benches that run in this process."""
+"""Fixtures for the tests of ganzoo bench."""
 
 from __future__ import annotations
 
 import pytest
 
-from ganzoo.bench import subprocesses
-from tests.support.bench_records import Runs
+from tests.support.bench_records import Runs, replace_run_command
 
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
-    """Return the names of the runs that a bench makes."""
-    found = Runs()
-    monkeypatch.setattr(subprocesses, "run_command", found)
-    return found
+    """Run a bench's commands in this process; return the list of their names."""
+    runs = Runs()
+    replace_run_command(monkeypatch, runs)
+    return runs

@@ -133,8 +133,8 @@ def test_a_table_has_a_line_a_set_with_spreads_notes_and_the_papers_figure(tmp_p
     assert notes(1, 1) == ["it broke"]
     assert notes(2, 0) == ["outdated: changed since it was run: sets"]
     assert (
-        made.made[0]
+        made.details[0]
         == "fid, network net, of each line's set, taken as translations, from each column's, taken as real."
     )
-    assert made.made[1] == f"Images of {AWKWARD}, zebras: 7 real, 7 made."
-    assert "Mean ± standard deviation over 2 seeds." in made.made
+    assert made.details[1] == f"Images of {AWKWARD}, zebras: 7 real, 7 made."
+    assert "Mean ± standard deviation over 2 seeds." in made.details

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from ganzoo.bench import runner, subprocesses
+from ganzoo.bench import runner
 from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.runner import read_bench_records
 from ganzoo.bench.spec import Bench, Places, read_spec
@@ -22,7 +22,7 @@ from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.inference.files import translate_files
 from ganzoo.provenance.record import Record
 from ganzoo_metrics.distribution import FD
-from tests.support.bench_records import Runs, write_spec
+from tests.support.bench_records import Runs, replace_run_command, write_spec
 from tests.support.command_line import Run, refusal
 from tests.support.lpips_trunks import saved
 from tests.support.random_images import save
@@ -92,7 +92,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = make_bench(folder)
     saved(folder, "squeeze")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocesses, "run_command", Runs())
+        replace_run_command(patch, Runs())
         runner.run(bench, places(bench), jobs=1)
     return folder
 
@@ -242,7 +242,7 @@ def test_the_heat_map_is_drawn_beside_the_page_and_edits_are_noticed(bench: Benc
         ({"matrix": {"sets": {**SETS, "all": {"masker": "ful"}}}}, "matrix.sets.all: masker: unknown masker 'ful'"),
         ({"matrix": {"sets": {**SETS, "all": {"masker": {"masker": "round", "scale": 9}}}}}, "matrix.sets.all: scale"),
         ({"set": ["method=cyclegan", "maskers=null"]}, "it has no masker in the roles input and composite"),
-        ({"set": ["method=cut", "networks=null", "maskers=null"]}, "translates AB, so nothing into A"),
+        ({"set": ["method=cut", "networks=null", "maskers=null"]}, "translates AB, not into A"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_run(made: Path, runs: Runs, changes: dict[str, Any], said: str) -> None:

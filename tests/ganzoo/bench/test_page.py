@@ -77,7 +77,7 @@ def test_images_that_are_not_here_are_told(tmp_path: Path, run: Run) -> None:
     assert f"{OUTDATED}: images" in run("table", bench.file)[1]
     (tmp_path / "images").rename(tmp_path / "elsewhere")
     _, out, said = run("table", bench.file)
-    assert OUTDATED not in out and said == "not checked: one: its images are not here\n"
+    assert OUTDATED not in out and said == "not checked: one: its images are not on this machine\n"
 
 
 def test_runs_may_lie_elsewhere(tmp_path: Path, run: Run) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from ganzoo.bench import runner, subprocesses
+from ganzoo.bench import runner
 from ganzoo.bench.runner import read_bench_records
 from ganzoo.bench.spec import Places
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.utils.console import Console
-from tests.support.bench_records import Runs, make, spec
+from tests.support.bench_records import Runs, make, replace_run_command, spec
 from tests.support.command_line import Run, refusal
 
 
@@ -92,7 +93,7 @@ def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, mon
     commands: list[list[str]] = []
     status = [2, 0]
 
-    def ganzoo_called(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def ganzoo_called(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         commands.append(words)
         if words[0] == "bank":
             code = status.pop(0)
@@ -101,7 +102,7 @@ def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, mon
             return subprocess.CompletedProcess(words, code, "", "ganzoo: no images\n" if code else "")
         return subprocess.CompletedProcess(words, 2, "", "ganzoo: not run\n")
 
-    monkeypatch.setattr(subprocesses, "run_command", ganzoo_called)
+    replace_run_command(monkeypatch, ganzoo_called)
     prepare = {"bank": {"command": "bank build '{data}/x y' -o {root}/bank", "makes": "{root}/bank"}}
     bench = spec(tmp_path, seeds=[0], prepare=prepare)
     places = Places(tmp_path / "runs", tmp_path / "data")
@@ -133,19 +134,16 @@ def test_a_run_that_fails_is_not_measured_as_it_was(tmp_path: Path, runs: Runs) 
     assert "smaller than its lowest level" in found[0]["why"]
 
 
-def test_what_was_prepared_by_another_command_or_half_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_prepared_by_another_command_or_half_is_made_again(tmp_path: Path) -> None:
     called: list[str] = []
 
-    def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         called.append(" ".join(words[:3]))
         return subprocess.CompletedProcess(words, 0, "", "")
 
-    monkeypatch.setattr(subprocesses, "run_command", call)
     places = Places(tmp_path / "runs")
     (tmp_path / "runs/spec/bank").mkdir(parents=True)  # where one was killed at its work
     for size in (1, 1, 2):
         prepare = {"bank": {"command": f"bank build {size}", "makes": "{root}/bank"}}
-        runner.prepare(spec(tmp_path, prepare=prepare), places, Console(quiet=True))
+        runner.prepare(spec(tmp_path, prepare=prepare), places, call, Console(quiet=True))
     assert called == ["bank build 1", "bank build 2"]

@@ -53,11 +53,11 @@ def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
     [
         ({"titel": "x"}, "titel: Extra inputs are not permitted"),
         ({"seeds": []}, "seeds: List should have at least 1 item"),
-        ({"seeds": [0, 1, 0]}, "seeds: a seed stands there twice"),
+        ({"seeds": [0, 1, 0]}, "seeds: a seed is listed twice"),
         ({"columns": [{"value": "x"}]}, "columns.0.label: Field required"),
         ({"columns": [{"value": "x", "label": "x", "better": "most"}]}, "columns.0.better"),
         ({"set": ["train.steps"]}, "set.0: 'train.steps' is not of the form key.path=value"),
-        ({"set": ["train.seed=3"]}, "set.0: seeds are the table's own"),
+        ({"set": ["train.seed=3"]}, "set.0: the table sets the seeds"),
         ({"mean": True}, "mean: the mean over data sets needs two of them at least"),
         ({"mean": True, "data": TWO_SETS, "columns": TWO_COLUMNS}, "two of them at least, and exactly one column"),
         (

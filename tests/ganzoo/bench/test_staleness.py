@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from ganzoo.bench import subprocesses
 from ganzoo.bench.runner import read_bench_records
 from ganzoo.bench.spec import Bench
 from ganzoo.bench.staleness import ImageChecksums, stale
 from ganzoo.provenance.fingerprint import code_key
 from ganzoo.recipe.reader import read_recipe
-from tests.support.bench_records import Runs, make, spec
+from tests.support.bench_records import Runs, make, replace_run_command, spec
 from tests.support.command_line import Run
 
 
@@ -122,10 +122,10 @@ def test_a_run_of_which_it_is_not_known_what_trained_it_is_put_aside(tmp_path: P
 def test_another_way_to_prepare_marks_what_stands_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Runs()
 
-    def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(words, 0, "", "") if words[0] == "bank" else found(words, environment)
 
-    monkeypatch.setattr(subprocesses, "run_command", call)
+    replace_run_command(monkeypatch, call)
 
     def prepared(size: int) -> Bench:
         command = {"command": f"bank build {size} -o {{root}}", "makes": "{root}"}
@@ -137,7 +137,7 @@ def test_another_way_to_prepare_marks_what_stands_on_it(tmp_path: Path, monkeypa
     assert len(found.names) == 2
     (record, *_), bench = read_bench_records(prepared(1)), prepared(2)
     recipe = read_recipe(tmp_path / "tiny.yaml", ["train.steps=2"])
-    assert "what is prepared" in stale(bench, record, recipe, {}, ImageChecksums())
+    assert "preparation" in stale(bench, record, recipe, {}, ImageChecksums())
     make(bench)
     assert len(found.names) == 4
 

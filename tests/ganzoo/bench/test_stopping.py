@@ -7,15 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from ganzoo.bench import runner, subprocesses
+from ganzoo.bench import runner
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.utils.atomic import lock_file
 from ganzoo.utils.jsonl import JsonLines
-from tests.support.bench_records import Runs, write_spec
+from tests.support.bench_records import Runs, replace_run_command, write_spec
 from tests.support.command_line import refusal
 from tests.support.tiny_run import write_recipe
 
@@ -68,10 +69,10 @@ def test_one_that_is_ended_by_itself_is_a_failure_and_ends_no_other(
 ) -> None:
     codes = {"one-seed0": -signal.SIGSEGV, "two-seed0": -signal.SIGKILL}
 
-    def call(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(words, codes.get(words[words.index("--name") + 1], 2), "", "")
 
-    monkeypatch.setattr(subprocesses, "run_command", call)
+    replace_run_command(monkeypatch, call)
     whys = [one.why for one in runner.run(spec(tmp_path), Places(tmp_path / "runs"), jobs=2)]
     assert whys[0] == "it was ended by SIGSEGV"
     assert whys[2] == "it was ended by SIGKILL"
@@ -81,7 +82,7 @@ def test_one_that_is_ended_by_itself_is_a_failure_and_ends_no_other(
     assert "stopped by a signal" in refusal(runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1)
     assert len(before.splitlines()) == 4
     busy = "ganzoo: runs/x: another process is training this run; wait for it, or give --name\n"
-    monkeypatch.setattr(subprocesses, "run_command", lambda *_: subprocess.CompletedProcess([], 4, "", busy))
+    replace_run_command(monkeypatch, lambda *_: subprocess.CompletedProcess([], 4, "", busy))
     assert "another process is training this run" in refusal(
         runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1
     )
@@ -95,12 +96,13 @@ def test_what_is_asked_to_stop_while_it_prepares_is_ended(tmp_path: Path, monkey
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    children = runner.ChildProcesses()
     with pytest.raises(KeyboardInterrupt):
-        subprocesses.run_command(["plugins"], dict(os.environ))
+        children.run(["plugins"], dict(os.environ))
     assert started[0].returncode is not None
-    with subprocesses.terminate_on_exit():
-        subprocesses.stop_all()
-        assert "stopped" in refusal(subprocesses.run_command, ["plugins"], dict(os.environ))
+    children.stop_all()
+    assert "stopped" in refusal(children.run, ["plugins"], dict(os.environ))
+    assert len(started) == 1
 
 
 def test_asked_to_stop_a_bench_stops_its_runs_and_begins_no_other(tmp_path: Path) -> None:

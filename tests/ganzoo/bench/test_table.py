@@ -37,7 +37,7 @@ def test_a_cell_is_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
     table = made(read_spec(write_spec(tmp_path)), records())
     spread = [statistics.stdev(one) for one in VALUES.values()]
     assert texts(table) == [["One", f"0.150 ± {spread[0]:.3f}"], ["Two", f"0.600 ± {spread[1]:.3f}"]]
-    assert "over 2 seeds" in table.made[0] and "cycle ↓" in table.made[0]
+    assert "over 2 seeds" in table.details[0] and "cycle ↓" in table.details[0]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_the_papers_figures_stand_in_columns_of_their_own(tmp_path: Path) -> Non
     table = made(read_spec(write_spec(tmp_path, paper=paper)), records())
     assert table.head == ["", "cycle", "cycle, in the paper"]
     assert [row[2].text for row in table.rows] == ["", "12.5"]
-    assert table.made[-1] == "In the paper: 3,000 images"
+    assert table.details[-1] == "In the paper: 3,000 images"
 
 
 def test_data_sets_stand_side_by_side_with_their_mean(tmp_path: Path) -> None:
@@ -148,15 +148,15 @@ def test_a_record_counts_that_gives_a_figure_whatever_else_of_it_failed(tmp_path
         record("one", 0, {"cycle_l1_AB": 0.5}, status="failed", why="kid: no room", failed={"kid": "no room"}),
         record("two", 0, {}, status="failed", why="it diverged"),
     ]
-    said = " ".join(made(bench, found).made)
+    said = " ".join(made(bench, found).details)
     assert "cycle: 3 translated images." in said
     assert "One run of 100 steps, 60 s of training on a machine, 2 cores." in said
-    assert "a machine" not in " ".join(made(bench, found[1:]).made)
+    assert "a machine" not in " ".join(made(bench, found[1:]).details)
 
 
 def test_the_steps_are_those_of_the_runs_and_not_of_their_best_checkpoints(tmp_path: Path) -> None:
     found = [one.model_copy(update={"trained": 40, "checkpoint": "best"}) for one in records()]
-    assert "4 runs of 100 steps" in " ".join(made(read_spec(write_spec(tmp_path)), found).made)
+    assert "4 runs of 100 steps" in " ".join(made(read_spec(write_spec(tmp_path)), found).details)
 
 
 def test_a_method_that_goes_one_way_names_its_figures_without_a_direction(tmp_path: Path) -> None:
@@ -168,12 +168,12 @@ def test_a_method_that_goes_one_way_names_its_figures_without_a_direction(tmp_pa
     assert texts(table) == [["One", "1.5 ± 0.7"], ["Two", "4.5 ± 0.7"]]
     assert table.rows[0][1].bold
     assert not table.notes
-    assert "SWD: 7 translated, 5 real (B of test) images." in table.made
+    assert "SWD: 7 translated, 5 real (B of test) images." in table.details
 
 
 def test_a_label_may_hold_a_colon(tmp_path: Path) -> None:
     columns = [{"value": "cycle_l1_AB", "label": one} for one in ("A: first", "A: second")]
-    said = made(read_spec(write_spec(tmp_path, columns=columns)), records()).made
+    said = made(read_spec(write_spec(tmp_path, columns=columns)), records()).details
     assert "A: first; A: second: 3 translated images." in said
 
 
@@ -186,8 +186,8 @@ def test_a_factor_and_digits_are_heeded(tmp_path: Path) -> None:
 def test_counts_network_machine_and_time_are_told(tmp_path: Path) -> None:
     about = {"metric": "fd", "n_fake": 60, "n_real": 59, "real": "B of test", "network": "torchvision/x"}
     table = made(read_spec(write_spec(tmp_path)), records(about=about))
-    said = " ".join(table.made)
-    assert "cycle: 60 translated, 59 real (B of test) images, seen by torchvision/x." in said
+    said = " ".join(table.details)
+    assert "cycle: 60 translated, 59 real (B of test) images, network torchvision/x." in said
     assert "4 runs of 100 steps" in said and "a machine, 2 cores" in said
     assert "Made by `ganzoo bench spec.yaml`; records in `spec.jsonl`." in said
 
