@@ -27,7 +27,8 @@ def note(frame, event, argument):
 
 def print_files():
     sys.setprofile(None), threading.setprofile(None)
-    print(*["ran " + file.relative_to(root).as_posix() for file in files if file.is_relative_to(root)], sep="\\n")
+    inside = [file.relative_to(root) for file in files if file.is_relative_to(root)]
+    print(*["ran " + file.as_posix() for file in inside if file.parts[0] in ("ganzoo", "plugins")], sep="\\n")
 """
 TRAIN_ONE_STEP = """
 import ganzoo
@@ -52,7 +53,7 @@ except Trained:
 """
 WRITE_A_TABLE = """
 import yaml
-from ganzoo.bench import page, runner, subprocesses
+from ganzoo.bench import page, runner
 from ganzoo.bench.spec import Places, read_spec
 from tests.support.bench_records import MARKERS, Runs
 
@@ -60,7 +61,7 @@ rows = {"one": {"label": "One", "recipe": str(root / "recipes/quickstart.yaml")}
 spec = {"title": "A table", "page": "page.md", "seeds": [0], "set": sys.argv[3:], "rows": rows}
 (folder / "spec.yaml").write_text(yaml.safe_dump({**spec, "columns": [{"value": "read", "label": "read"}]}))
 (folder / "page.md").write_text(MARKERS)
-subprocesses.run_command = Runs()
+runner.ChildProcesses.run = staticmethod(Runs())
 threading.setprofile(note), sys.setprofile(note)
 bench, places = read_spec(folder / "spec.yaml"), Places(folder / "runs")
 runner.run(bench, places, jobs=1)
