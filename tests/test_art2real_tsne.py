@@ -15,7 +15,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.inference.files import translate_files
-from tests.support.lpips_trunks import saved
+from tests.support.lpips_trunks import save_trunk
 from tests.support.random_images import save
 from tests.support.tiny_run import write_recipe
 
@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(COUNTS[name]):
             pixels = np.random.default_rng([low, i]).integers(low, high, (12, 12, 3), np.uint8)
             save(folder / f"{name}/{i}.png", pixels)
-    saved(folder, "squeeze")
+    save_trunk(folder, "squeeze")
     ganzoo.run(write_recipe(folder, train={"steps": 2, "ema": 0.0}, evaluate={"every": 0, "best": None}), root=folder)
     return folder
 

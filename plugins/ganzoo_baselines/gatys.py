@@ -14,7 +14,7 @@ from ganzoo import GanzooError
 from ganzoo.interfaces import OTHER, Direction, Draws, Method, Optim, Output, Reader, Row, Slot, Step
 from ganzoo_baselines.neural_style import Objective, mean_activations
 from ganzoo_cyclegan.method import Weight
-from ganzoo_losses.vgg import VGG, Input, Pool, read_vgg, require_layers, sources_of
+from ganzoo_losses.vgg import VGG, Input, Pool, read_vgg, require_layers, weights_sources
 
 CONTENT = {"relu4_2": 1.0}
 STYLE = {f"relu{block}_1": 0.2 for block in range(1, 6)}
@@ -107,7 +107,7 @@ class Gatys(Method):
         require_layers(19, [*content_layers, *style_layers])
         self.network = read_vgg(19, weights, input, pool=pool)
         self.weights, self.layers = (content, style), (content_layers, style_layers)
-        self.sources = sources_of(weights)
+        self.sources = weights_sources(weights)
         self.start, self.steps, self.count = start, steps, paintings
         if direction != "both":
             self.directions = (direction,)  # type: ignore[misc]

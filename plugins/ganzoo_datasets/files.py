@@ -1,4 +1,4 @@
-"""Images in files, with the masks and label maps that lie beside them."""
+"""Find and read image files with their masks and label maps; the data sets use it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOMAINS: tuple[Domain, Domain] = ("A", "B")
 
 @dataclass(frozen=True)
 class Entry:
-    """One image: where it is, what it is called, and the planes that belong to it."""
+    """One image: its path, its name, and the paths of its mask and label map."""
 
     path: Path
     name: str
@@ -35,7 +35,7 @@ Entries = dict[tuple[str, str], list[Entry]]
 
 
 def channels_of(option: Channels | None) -> dict[str, int]:
-    """Return the channels of both domains, 3 where the option does not say. Raises GanzooError below 1."""
+    """Return the channels of both domains, 3 by default. Raises GanzooError below 1."""
     for domain, number in (option or {}).items():
         if number < 1:
             raise GanzooError(f"channels.{domain} is {number}; give 1 or more")
@@ -43,34 +43,36 @@ def channels_of(option: Channels | None) -> dict[str, int]:
 
 
 def classes_of(option: Channels | None, channels: Channels | None) -> dict[str, int]:
-    """Return the classes of domains that are label maps. Raises GanzooError where there are none, or channels too."""
+    """Return the classes of domains that are label maps. Raises GanzooError for wrong numbers, or channels too."""
     for domain, number in (option or {}).items():
         if not 2 <= number <= 256:
             raise GanzooError(f"classes.{domain} is {number}; a label map has 2 … 256 classes")
         if domain in (channels or {}):
-            raise GanzooError(f"channels.{domain} and classes.{domain} are given; label maps have no channels")
+            raise GanzooError(
+                f"channels.{domain} and classes.{domain} are both set; label maps have no channels: remove one"
+            )
     return dict((option or {}).items())
 
 
 def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
-    """Return the images below a folder. Raises GanzooError when there is no such folder, or none in it."""
+    """Return the images below a folder. Raises GanzooError for a missing folder or one without images."""
     entries = [Entry(path, path.relative_to(folder).as_posix()) for path in find_images(folder, hint)]
     if not entries:
-        raise GanzooError(f"{folder}: no images in it or below; put some there (looked for {' '.join(IMAGE_SUFFIXES)})")
+        raise GanzooError(f"{folder}: no images in it or below; add some (looked for {' '.join(IMAGE_SUFFIXES)})")
     return entries
 
 
 def by_stem(folder: Path, hint: str = "check the path") -> dict[str, Entry]:
-    """Return path without suffix → image. Raises GanzooError when two differ by their suffix only."""
-    found: dict[str, Entry] = {}
+    """Return path without suffix → image. Raises GanzooError when two differ only by their suffix."""
+    entries: dict[str, Entry] = {}
     for entry in entries_in(folder, hint):
         stem = stem_of(entry.name)
-        if stem in found:
+        if stem in entries:
             raise GanzooError(
-                f"{entry.path}: {found[stem].path.name} beside it has the same stem; remove one of the two"
+                f"{entry.path}: {entries[stem].path.name} has the same name without suffix; remove one of them"
             )
-        found[stem] = entry
-    return found
+        entries[stem] = entry
+    return entries
 
 
 def stem_of(name: str) -> str:
@@ -83,35 +85,35 @@ def stem_of(name: str) -> str:
 
 
 def with_planes(entries: Sequence[Entry], images: Path, plane: Plane, folder: Path) -> list[Entry]:
-    """Give each image its mask or label map: the file of the same stem below another folder.
+    """Add to each image its mask or label map: the file with the same stem below another folder.
 
-    Raises GanzooError, naming both places, when one lacks it.
+    Raises GanzooError, naming both places, for an image without one.
     """
     planes = by_stem(folder, f"it should hold the {plane} of each image in {images}")
-    refuse_lonely([entry for entry in entries if stem_of(entry.name) not in planes], plane, folder)
-    found = [planes[stem_of(entry.name)].path for entry in entries]
+    require_partners([entry for entry in entries if stem_of(entry.name) not in planes], plane, folder)
+    paths = [planes[stem_of(entry.name)].path for entry in entries]
     if plane == "mask":
-        return [replace(entry, mask=path) for entry, path in zip(entries, found, strict=True)]
-    return [replace(entry, labels=path) for entry, path in zip(entries, found, strict=True)]
+        return [replace(entry, mask=path) for entry, path in zip(entries, paths, strict=True)]
+    return [replace(entry, labels=path) for entry, path in zip(entries, paths, strict=True)]
 
 
-def refuse_lonely(entries: Sequence[Entry], what: str, folder: Path) -> None:
+def require_partners(entries: Sequence[Entry], what: str, folder: Path) -> None:
     """Raise GanzooError when there are images that have no file of their stem in a folder."""
     if entries:
         first, rest = entries[0], len(entries) - 1
-        more = f" (and {rest} more lack theirs)" if rest else ""
+        more = f" (and {rest} more are missing)" if rest else ""
         raise GanzooError(
             f"{folder / stem_of(first.name)}.*: no {what} for the image {first.path}{more}; add it, or remove the image"
         )
 
 
 def hold_out_validation(entries: Entries, share: float) -> None:
-    """Move a share of the training images to validation, in each domain that has no images there."""
+    """Move a share of the training images to validation, in each domain without validation images."""
     for domain in DOMAINS:
         if not entries.get(("validation", domain)):
             train = entries["train", domain]
-            kept, held = hold_out([entry.name for entry in train], share)
-            entries["train", domain] = [train[i] for i in kept]
+            remaining, held = hold_out([entry.name for entry in train], share)
+            entries["train", domain] = [train[i] for i in remaining]
             entries["validation", domain] = [train[i] for i in held]
 
 
@@ -121,7 +123,7 @@ def read_sample(
     """Read an image and its planes. Raises GanzooError, naming both files, when their sizes differ.
 
     ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0. With ``classes``
-    the image is a label map of so many classes as there are ``channels``.
+    the image is a label map with ``channels`` classes.
     """
     image = DomainIO(channels, channels if classes else 0).read(entry.path)
     return Sample(
@@ -133,7 +135,7 @@ def read_sample(
 
 
 def size_of(image: np.ndarray) -> str:
-    """Return an (H, W, …) array's size as people write it.
+    """Return an (H, W, …) array's size as width×height.
 
     >>> size_of(np.zeros((2, 3, 1)))
     '3×2'

@@ -1,4 +1,4 @@
-"""The data set ``folders``: two folders of images, or one."""
+"""The data set ``folders``: one or two folders of images, with optional masks and label maps."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ from ganzoo_datasets.split import Share
 
 PREFIXES: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
 CONVENTIONS: dict[Plane, str] = {"mask": "_masks", "labels": "_labels"}
-HINT = "folders looks for trainA and trainB below root, and for testA testB valA valB if they are there"
+HINT = "folders needs trainA and trainB below root; testA testB valA valB are optional"
 
 
 class Folders(Dataset):
-    """Two folders of images, searched with all folders below them; masks and label maps may lie beside.
+    """Two folders of images, searched recursively; masks and label maps are optional.
 
-    Either ``root`` holds ``trainA trainB`` and, if there are any, ``testA testB valA valB``; or ``A`` and
-    ``B`` (and ``test_A``, ``test_B``) are any folders. ``A`` without ``B`` makes data of one domain, for
+    Either ``root`` contains ``trainA trainB`` and optionally ``testA testB valA valB``; or ``A`` and
+    ``B`` (and ``test_A``, ``test_B``) are any folders. ``A`` without ``B`` is data of one domain, for
     supervised methods. The mask of ``trainA/x/y.jpg`` is ``trainA_masks/x/y.png``: same folder, same stem,
-    same size, for every image. Masks are grey, white where the foreground is, or palette images of classes.
+    same size, for every image. Masks are grey images, white in the foreground, or palette images of classes.
 
     Args:
-        root: the folder that holds ``trainA`` and the others.
+        root: the folder that contains ``trainA`` and the others.
         A: a folder of training images, instead of ``root``.
-        B: the same of the other domain, if there is one.
-        test_A: test images of A, beside ``A``.
-        test_B: test images of B, beside ``B``.
-        masks: what is appended to an image folder's path to give that of its masks, for both domains or
+        B: the same for the other domain, if there is one.
+        test_A: a folder of test images of A, with ``A``.
+        test_B: a folder of test images of B, with ``B``.
+        masks: the suffix of an image folder's path that gives the folder of its masks, for both domains or
             for each: ``{A: _masks_pseudo, B: _masks}``; ``/../masks`` is the folder ``masks`` next to it.
-            Domains left out of a mapping have none. By default ``_masks``, where such a folder is there.
-        foreground: the classes, 0 … 255, that are the foreground of masks that are palette images; by
-            default all but 0. Every mask must then be such an image.
-        labels: the same for label maps; by default ``_labels``, where such a folder is there.
-        channels: 1 or 3, or any number for images in ``.npy`` files; 3 where it is not given.
+            Domains missing from a mapping have no masks. By default ``_masks``, if that folder exists.
+        foreground: the classes, 0 … 255, that are the foreground in palette masks; by default all but 0.
+            If it is set, every mask must be a palette image.
+        labels: the same as ``masks`` for label maps; by default ``_labels``, if that folder exists.
+        channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
         classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
             networks see them one-hot, as 19 channels.
-        validation: the share of the training images held out for validation, in a domain without a folder
-            for it.
+        validation: the share of the training images held out for validation, in a domain without a
+            validation folder.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Folders(Dataset):
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return len(self.entries[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
@@ -103,7 +103,7 @@ class Folders(Dataset):
 def _places(
     root: Path | None, train: Mapping[Domain, Path | None], test: Mapping[Domain, Path | None]
 ) -> dict[tuple[Split, Domain], Path]:
-    """Return the folder of each split and domain; those for training whether they are there or not."""
+    """Return the folder of each split and domain; those for training even if they do not exist."""
     places: dict[tuple[Split, Domain], Path] = {}
     if root is None:
         for domain in DOMAINS:
@@ -112,7 +112,7 @@ def _places(
                 if domain == "B" and held is None:
                     continue
                 raise GanzooError(
-                    f"folders: the option {domain} is missing; give root, which holds trainA and trainB, "
+                    f"folders: the option {domain} is missing; set root, a folder with trainA and trainB, "
                     "or both A and B, or A alone"
                 )
             places["train", domain] = Path(folder)
@@ -120,7 +120,7 @@ def _places(
                 places["test", domain] = Path(held)
         return places
     if any([*train.values(), *test.values()]):
-        raise GanzooError("folders: root and A, B, test_A, test_B exclude one another; give root or the others")
+        raise GanzooError("folders: root excludes A, B, test_A and test_B; set root or the others")
     for split, prefix in PREFIXES.items():
         for domain in DOMAINS:
             folder = Path(root) / f"{prefix}{domain}"
@@ -130,7 +130,7 @@ def _places(
 
 
 def _beside(folder: Path, domain: Domain, option: str | Mapping[Domain, str] | None, convention: str) -> Path | None:
-    """Return the folder of an image folder's masks or label maps, or None when it shall have none."""
+    """Return the folder of an image folder's masks or label maps, or None without one."""
     if option is None:
         usual = Path(f"{folder}{convention}")
         return usual if usual.is_dir() else None
@@ -138,22 +138,22 @@ def _beside(folder: Path, domain: Domain, option: str | Mapping[Domain, str] | N
     if suffix is None:
         return None
     place = folder if folder.name else folder.absolute()
-    # not left to the file system, where ``images/..`` of a linked folder is what holds the link's target
+    # normalized here, because the file system resolves ``images/..`` of a linked folder to the parent of its target
     return place.parent / os.path.normpath(f"{place.name}{suffix}")
 
 
 def _refuse_b(options: Mapping[str, str | Mapping[Domain, str] | Mapping[Domain, int] | None]) -> None:
-    """Raise GanzooError for an option that speaks of B where there are no images of B."""
+    """Raise GanzooError for an option for B when there are no images of B."""
     for name, option in options.items():
         if isinstance(option, Mapping) and "B" in option:
-            raise GanzooError(f"folders: {name}.B is given, but no images of B are; remove it, or give B")
+            raise GanzooError(f"folders: {name}.B is set, but there are no images of B; remove it, or set B")
 
 
 def _check_foreground(classes: tuple[int, ...], entries: Entries) -> None:
-    """Raise GanzooError for classes that cannot be, or that no mask would be asked for."""
+    """Raise GanzooError for classes out of range, or without any mask."""
     if not classes or not all(0 <= one <= 255 for one in classes):
         raise GanzooError(
             f"folders: foreground is {list(classes)}; name one class or more, 0 … 255, or leave it out for all but 0"
         )
-    if not any(entry.mask for found in entries.values() for entry in found):
+    if not any(entry.mask for images in entries.values() for entry in images):
         raise GanzooError("folders: foreground names classes of masks, but there are none; set masks, or remove it")

@@ -15,14 +15,14 @@ class Lists(Dataset):
 
     Args:
         train_A: the list of the training images of A.
-        train_B: the same of B.
+        train_B: the same for B.
         test_A: the list of A's test images.
-        test_B: the same of B.
+        test_B: the same for B.
         validation_A: the list of A's validation images.
-        validation_B: the same of B.
-        channels: 1 or 3, or any number for images in ``.npy`` files; 3 where it is not given.
-        validation: the share of the training images held out for validation, in a domain without a list
-            for it.
+        validation_B: the same for B.
+        channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
+        validation: the share of the training images held out for validation, in a domain without a
+            validation list.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Lists(Dataset):
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return len(self.entries[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
@@ -68,7 +68,7 @@ def _read_list(file: Path | None) -> list[Entry]:
     except OSError as error:
         raise GanzooError(f"{file}: the list cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
-        raise GanzooError(f"{file}: not a text in UTF-8 ({error.reason}); save the list as UTF-8") from error
+        raise GanzooError(f"{file}: not UTF-8 text ({error.reason}); save the list as UTF-8") from error
     entries: list[Entry] = []
     lines_of: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
@@ -77,9 +77,9 @@ def _read_list(file: Path | None) -> list[Entry]:
             continue
         path, name = file.parent / text, _name(text)
         if not path.is_file():
-            raise GanzooError(f"{file}:{number}: no such image: {path}; mend the path or remove the line")
+            raise GanzooError(f"{file}:{number}: no such image: {path}; correct the path or remove the line")
         if name in lines_of:
-            raise GanzooError(f"{file}:{number}: {name} stands in line {lines_of[name]} too; remove one of them")
+            raise GanzooError(f"{file}:{number}: {name} is also in line {lines_of[name]}; remove one of them")
         lines_of[name] = number
         entries.append(Entry(path, name))
     if not entries:
@@ -88,6 +88,6 @@ def _read_list(file: Path | None) -> list[Entry]:
 
 
 def _name(text: str) -> str:
-    """Return a path without ``..`` and root, so that a name never leads out of a folder of results."""
+    """Return a path without ``..`` and root, so that a name never leads out of an output folder."""
     path = PurePath(os.path.normpath(text))
     return PurePath(*[part for part in path.parts if part not in ("..", path.anchor)]).as_posix()

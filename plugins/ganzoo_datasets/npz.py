@@ -19,35 +19,35 @@ from ganzoo_datasets.split import Share, hold_out
 
 @dataclass(frozen=True)
 class _Part:
-    """Some of an array's images (N, H, W, C): ``index`` says which; ``labels`` has N numbers."""
+    """Some of an array's images (N, H, W, C), by ``index``; ``labels`` has N numbers."""
 
     images: np.ndarray
     labels: np.ndarray | None
     index: list[int]
 
     def divide(self, share: float, purpose: str) -> tuple[_Part, _Part]:
-        """Return (the rest, those held out)."""
-        kept, held = hold_out([_name(place) for place in self.index], share, purpose)
-        first, second = [self.index[i] for i in kept], [self.index[i] for i in held]
+        """Return (the rest, the held-out part)."""
+        remaining, held = hold_out([_name(place) for place in self.index], share, purpose)
+        first, second = [self.index[i] for i in remaining], [self.index[i] for i in held]
         return replace(self, index=first), replace(self, index=second)
 
 
 class Npz(Dataset):
-    """Arrays of images, uint8 of (N, H, W) or (N, H, W, C), in .npz files, kept in memory.
+    """Arrays of images, uint8 of (N, H, W) or (N, H, W, C), in .npz files, loaded into memory.
 
-    A key stands for ``train_<key>`` or ``test_<key>`` where a file has these, else for itself. Test
-    images come from ``test_A``; else from the ``test_<key>`` of ``A``; else they are a share of ``A``.
+    A key means ``train_<key>`` or ``test_<key>`` if the file has these, else the key itself. Test images
+    come from ``test_A``; else from the ``test_<key>`` of ``A``; else they are a share of ``A``.
 
     Args:
         A: the file with the training images of A.
-        B: the same of B.
+        B: the same for B.
         test_A: a file with test images of A.
-        test_B: the same of B.
+        test_B: the same for B.
         image_key: the images' key, for both domains or for each.
-        label_key: the key of one number an image, for both domains or for each; by default ``labels``,
-            where the file has it.
-        label: what that number is called in ``Sample.values``.
-        grey: whether images of one channel ``keep`` it or become ``rgb``.
+        label_key: the key of one number for each image, for both domains or for each; by default ``labels``,
+            if the file has it.
+        label: the name of that number in ``Sample.values``.
+        grey: ``keep`` the single channel of grey images, or convert them to ``rgb``.
         validation: the share of the training images held out for validation.
         test: the share of the images held out for test, in a domain without test images of its own.
     """
@@ -77,16 +77,16 @@ class Npz(Dataset):
             train, validated = train.divide(validation, "validation")
             for split, part in (("train", train), ("validation", validated), ("test", held)):
                 self.parts[split, domain] = part
-            made = train.images.shape[3]
-            channels[domain] = 3 if self.rgb and made == 1 else made
+            count = train.images.shape[3]
+            channels[domain] = 3 if self.rgb and count == 1 else count
         self.channels = channels
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return len(self.parts[split, domain].index)
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Return one image; its name is its place in the array."""
+        """Return one image; its name is its index in the array."""
         part = self.parts[split, domain]
         place = part.index[index]
         image = part.images[place]
@@ -116,23 +116,23 @@ def _read_split(
 
 def _read(file: Path, split: str, image_key: str, label_key: str | None) -> _Part:
     with _opened(file) as archive:
-        found = _find(archive, split, image_key)
-        if found is None:
-            raise GanzooError(f"{file}: it has no {image_key!r}; set image_key{suggest(image_key, archive)}")
-        images = archive[found]
-        usual = _find(archive, split, label_key or "labels")
-        if label_key and not usual:
-            raise GanzooError(f"{file}: it has no {label_key!r}; set label_key{suggest(label_key, archive)}")
-        labels = archive[usual] if usual else None
+        key = _find(archive, split, image_key)
+        if key is None:
+            raise GanzooError(f"{file}: it has no key {image_key!r}; set image_key{suggest(image_key, archive)}")
+        images = archive[key]
+        labels_key = _find(archive, split, label_key or "labels")
+        if label_key and not labels_key:
+            raise GanzooError(f"{file}: it has no key {label_key!r}; set label_key{suggest(label_key, archive)}")
+        labels = archive[labels_key] if labels_key else None
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
         raise GanzooError(
-            f"{file}: {found!r} is {images.dtype} of shape {images.shape}, not uint8 of (N, H, W) "
-            "or (N, H, W, C) with N > 0; write it so, or set image_key"
+            f"{file}: {key!r} is {images.dtype} of shape {images.shape}, not uint8 of (N, H, W) "
+            "or (N, H, W, C) with N > 0; save it so, or set image_key"
         )
     if labels is not None and (labels.shape != images.shape[:1] or labels.dtype.kind not in "buif"):
         raise GanzooError(
-            f"{file}: {usual!r} is {labels.dtype} of shape {labels.shape}, not one number for each of the "
-            f"{len(images)} images; write it so, or set label_key"
+            f"{file}: {labels_key!r} is {labels.dtype} of shape {labels.shape}, not one number for each of the "
+            f"{len(images)} images; save it so, or set label_key"
         )
     if images.ndim == 3:
         images = images[..., np.newaxis]
@@ -141,11 +141,11 @@ def _read(file: Path, split: str, image_key: str, label_key: str | None) -> _Par
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    """Open an archive; turn whatever goes wrong while it is read into one line."""
+    """Open an archive; turn reading errors into GanzooError with one line."""
     try:
         archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise GanzooError(f"{file}: a single array, not an .npz file; write it with numpy.savez(…, images=…)")
+            raise GanzooError(f"{file}: a single array, not an .npz file; save it with numpy.savez(…, images=…)")
         with archive:
             yield archive
     except FileNotFoundError as error:
@@ -154,7 +154,7 @@ def _opened(file: Path) -> Iterator[Mapping[str, np.ndarray]]:
         raise GanzooError(f"{file}: no permission to read it; change its mode or owner (chmod, chown)") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise GanzooError(
-            f"{file}: not an .npz file that can be read ({error}); write it again with numpy.savez_compressed"
+            f"{file}: not a readable .npz file ({error}); save it again with numpy.savez_compressed"
         ) from error
 
 

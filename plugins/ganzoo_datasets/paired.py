@@ -1,4 +1,4 @@
-"""The data set ``paired``: each image of A has its own of B, in the same file or in a second folder."""
+"""The data set ``paired``: images of A and B in pairs, side by side in one file or in two folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ganzoo_datasets.files import (
     channels_of,
     classes_of,
     entries_in,
-    refuse_lonely,
+    require_partners,
     size_of,
     stem_of,
 )
@@ -38,17 +38,17 @@ class Paired(Dataset):
     """Images that show the same scene in A and B; ``Sample.target`` is the partner.
 
     Args:
-        root: the folder that holds everything.
-        layout: ``side_by_side``: ``root`` holds ``train`` and, if they are there, ``val`` and ``test``,
-            whose images have A and B in their halves. ``folders``: partners lie in two folders, under the
-            same name but for the suffix.
+        root: the folder that contains all images.
+        layout: ``side_by_side``: ``root`` contains ``train`` and optionally ``val`` and ``test``, whose
+            images have A and B in their halves. ``folders``: partners are in two folders, with the same
+            name except for the suffix.
         A: the half that shows A; only for ``side_by_side``, where it is ``left`` by default.
-        folders: the two folders below root, ``{split}`` standing for ``train``, ``val`` and ``test``; only
-            for ``folders``, where it is ``{A: "{split}A", B: "{split}B"}`` by default.
-        channels: 1 or 3, or any number for images in ``.npy`` files; 3 where it is not given.
+        folders: the two folders below root; ``{split}`` is replaced by ``train``, ``val`` and ``test``; only
+            for the layout ``folders``, where it is ``{A: "{split}A", B: "{split}B"}`` by default.
+        channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
         classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
             networks see them one-hot, as 19 channels. Only for ``folders``.
-        validation: the share of the training pairs held out for validation, where there is no ``val``.
+        validation: the share of the training pairs held out for validation, if there is no ``val``.
     """
 
     paired = True
@@ -72,8 +72,8 @@ class Paired(Dataset):
             raise GanzooError("paired: the layout side_by_side does not read folders; set layout: folders")
         if self.halves and self.classes:
             raise GanzooError(
-                "paired: classes is given, and one file cannot hold a label map beside an image; put the two into "
-                "folders of their own and set layout: folders"
+                "paired: classes is set, but one file cannot contain a label map and an image; put them into "
+                "separate folders and set layout: folders"
             )
         if not self.halves and A is not None:
             raise GanzooError(
@@ -89,16 +89,16 @@ class Paired(Dataset):
                 self.pairs[split] = _matched(places, optional=split != "train")
         if not self.pairs["validation"]:
             train = self.pairs["train"]
-            kept, held = hold_out([stem_of(pair.A.name) for pair in train], validation)
-            self.pairs["train"] = [train[i] for i in kept]
+            remaining, held = hold_out([stem_of(pair.A.name) for pair in train], validation)
+            self.pairs["train"] = [train[i] for i in remaining]
             self.pairs["validation"] = [train[i] for i in held]
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many pairs there are, the same for both domains."""
+        """Return the number of pairs, the same for both domains."""
         return len(self.pairs[split])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image and its partner. Raises GanzooError when they cannot be one another's."""
+        """Read one image and its partner. Raises GanzooError if their sizes do not match."""
         pair = self.pairs[split][index]
         images = self._halves(pair.A.path) if self.halves else self._two(pair)
         own, other = (pair.A, "B") if domain == "A" else (pair.B, "A")
@@ -143,15 +143,15 @@ def _patterns(folders: Mapping[Domain, str] | None) -> dict[Domain, str]:
 def _whole(folder: Path, *, optional: bool) -> list[_Pair]:
     if optional and not folder.exists():
         return []
-    hint = "paired looks for train below root, and for val and test if they are there"
+    hint = "paired needs train below root; val and test are optional"
     return [_Pair(entry, entry) for entry in entries_in(folder, hint)]
 
 
 def _matched(places: Mapping[Domain, Path], *, optional: bool) -> list[_Pair]:
     if optional and not any(place.exists() for place in places.values()):
         return []
-    hint = "paired looks for both folders of a split"
+    hint = "paired needs both folders of a split"
     first, second = by_stem(places["A"], hint), by_stem(places["B"], hint)
-    refuse_lonely([one for stem, one in first.items() if stem not in second], "partner", places["B"])
-    refuse_lonely([one for stem, one in second.items() if stem not in first], "partner", places["A"])
+    require_partners([one for stem, one in first.items() if stem not in second], "partner", places["B"])
+    require_partners([one for stem, one in second.items() if stem not in first], "partner", places["A"])
     return [_Pair(one, second[stem]) for stem, one in first.items()]

@@ -1,4 +1,4 @@
-"""Choose held-out images by name, so that the split is stable when files are added."""
+"""Split off held-out images by name, so that the split is stable when files are added."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 def hold_out(names: Sequence[str], share: float, purpose: str = "validation") -> tuple[list[int], list[int]]:
-    """Return the indices (kept, held out), each in order.
+    """Return the indices (remaining, held out), each in order.
 
     Each name is held out with probability ``share``, whatever the other names are. Of 10 or more at least
     one is held out, and never all of them. A share of 0 holds out none.
 
-    >>> kept, held = hold_out([f"{i}.png" for i in range(10)], 0.2)
-    >>> sorted(kept + held) == list(range(10)), bool(held)
+    >>> remaining, held = hold_out([f"{i}.png" for i in range(10)], 0.2)
+    >>> sorted(remaining + held) == list(range(10)), bool(held)
     (True, True)
     """
     if share == 0 or len(names) < 2:

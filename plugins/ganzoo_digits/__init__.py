@@ -1,6 +1,6 @@
-"""The data set ``striped_digits``, horse → zebra in miniature, and the metrics that measure success.
+"""The data set ``striped_digits``, a small horse → zebra task, and its metrics.
 
-Uses the package ganzoo_metrics, for a distance of sets.
+Uses the package ganzoo_metrics for the Fréchet distance.
 """
 
 from __future__ import annotations

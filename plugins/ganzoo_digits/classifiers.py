@@ -1,6 +1,6 @@
-"""The two classifiers: A or B, and which digit. Small convolutional classifiers, trained on training scans alone.
+"""Train and cache two small classifiers for the digits' metrics: the domain (A or B), and the digit.
 
-They are trained once and cached, under a key of everything that they depend on.
+They learn from training images only. The cache key covers everything that they depend on.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ BATCH = 32
 SHIFT = 2
 RATE = 2e-3
 VERSION = 1
-"""Raised when something changes that the key does not hold, such as the network."""
+"""Part of the cache key: raise it when something outside the other parts changes, such as the network."""
 
 
 class Classifier(nn.Sequential):
-    """Three strided convolutions with batch norm, global maximum and average, one linear layer.
+    """Three strided convolutions with batch norm, 4×4 average pooling, one linear layer.
 
     Images (B, 3, H, W) in [−1, 1] → logits (B, classes).
     """
@@ -45,30 +45,30 @@ class Classifier(nn.Sequential):
 
 
 def domain_classifier(dataset: Dataset) -> Classifier:
-    """Return the classifier that tells B (class 1) from the rest (class 0): A, and what random networks make of either.
+    """Return the classifier of B (class 1) against A and images distorted by random networks (class 0).
 
-    Without the latter, what an untrained generator makes, which is like neither, would often pass for B. Where the
-    backgrounds differ, it learns from the true pairs as well, so that the glyph alone decides: striped on A's ground
-    is B, dark on B's ground is not.
+    Without the distorted images, outputs of an untrained generator, which are like neither domain, would often be
+    classified as B. If the backgrounds differ, it also learns from the true pairs, so that only the glyph decides:
+    striped on A's background is B, dark on B's background is not.
     """
     samples = {domain: _training(dataset, domain) for domain in ("A", "B")}
-    a, b = (np.stack([sample.image for sample in found]) for found in samples.values())
-    spoilt = _spoilt(np.concatenate([a, b]))
-    parts = [(a, 0), (b, 1), (spoilt, 0)]
+    a, b = (np.stack([sample.image for sample in part]) for part in samples.values())
+    distorted = _distort(np.concatenate([a, b]))
+    parts = [(a, 0), (b, 1), (distorted, 0)]
     if isinstance(dataset, StripedDigits) and dataset.backgrounds == "different":
         parts += [(_targets(samples["A"]), 1), (_targets(samples["B"]), 0)]
     images = np.concatenate([part for part, _ in parts])
-    return _trained("domain", images, np.repeat([kind for _, kind in parts], [len(part) for part, _ in parts]))
+    return _load_or_train("domain", images, np.repeat([kind for _, kind in parts], [len(part) for part, _ in parts]))
 
 
 def digit_classifier(dataset: Dataset) -> Classifier:
-    """Return the reader of digits in B: trained on B's images, and on A's training scans as they look in B.
+    """Return the digit classifier for B: trained on B's images and on the true pairs of A's training images.
 
-    The latter keep A's ground, so that it reads on both.
+    The pairs have A's background, so that it works on both backgrounds.
     """
     a, b = _training(dataset, "A"), _training(dataset, "B")
     images = np.concatenate([_targets(a), np.stack([sample.image for sample in b])])
-    return _trained("digit", images, np.array([int(sample.values["digit"]) for sample in a + b]))
+    return _load_or_train("digit", images, np.array([int(sample.values["digit"]) for sample in a + b]))
 
 
 def _training(dataset: Dataset, domain: str) -> list[Sample]:
@@ -80,38 +80,38 @@ def _targets(samples: Sequence[Sample]) -> np.ndarray:
     return np.stack([sample.target for sample in samples if sample.target is not None])
 
 
-def _spoilt(images: np.ndarray) -> np.ndarray:
-    """Return what random convolutions, a new pair of them for every ten images, make of images: (N, H, W, 3)."""
-    made = []
+def _distort(images: np.ndarray) -> np.ndarray:
+    """Return images (N, H, W, 3) distorted by random convolutions, a new pair for every ten images."""
+    batches = []
     for start in range(0, len(images), 10):
-        draws = keyed("judge", "spoilt", start)  # the key of the first draws: another would change every classifier
+        draws = keyed("judge", "spoilt", start)  # "judge" and "spoilt" are keys of random draws: do not rename
         width, contrast = int(draws.choice([1, 3, 5, 7])), draws.uniform(0.1, 2.0)
         kernels = [torch.from_numpy(draws.normal(size=shape)).float() for shape in ((8, 3, width, width), (3, 8, 3, 3))]
         inner = F.relu(F.instance_norm(F.conv2d(to_float(images[start : start + 10]), kernels[0], padding="same")))
         outer = F.instance_norm(F.conv2d(inner, kernels[1], padding="same"))
         tone = torch.from_numpy(draws.uniform(-1, 1, (1, 3, 1, 1))).float()
-        made.append(to_uint8(torch.tanh(tone + contrast * outer)))
-    return np.concatenate(made)
+        batches.append(to_uint8(torch.tanh(tone + contrast * outer)))
+    return np.concatenate(batches)
 
 
-def _trained(name: str, images: np.ndarray, classes: np.ndarray) -> Classifier:
-    """Return a classifier from the cache, or train it and keep it there."""
+def _load_or_train(name: str, images: np.ndarray, classes: np.ndarray) -> Classifier:
+    """Return a classifier from the cache, or train and cache it."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed("judge", name))
+        torch.manual_seed(torch_seed("judge", name))  # a key of random draws: do not rename
         classifier = Classifier(int(classes.max()) + 1)
     settings = repr((VERSION, name, EPOCHS[name], BATCH, SHIFT, RATE, images.shape, torch.__version__))
     key = sha256(settings.encode() + images.tobytes() + classes.tobytes()).hexdigest()[:24]
     file = cache_folder() / "classifiers" / f"{name}-{key}.safetensors"
     try:
         classifier.load_state_dict(load_file(file))
-    except (OSError, SafetensorError, RuntimeError):  # not there, or damaged: trained again
+    except (OSError, SafetensorError, RuntimeError):  # missing or damaged: train it again
         _train(classifier, name, to_float(images), torch.from_numpy(classes).long())
-        _keep(file, classifier)
+        _save(file, classifier)
     return classifier.eval().requires_grad_(False)
 
 
 def _train(classifier: Classifier, name: str, images: Tensor, classes: Tensor) -> None:
-    """Adam over shuffled batches, each image shifted by up to SHIFT pixels."""
+    """Train with Adam on random batches, each image shifted by up to SHIFT pixels."""
     optimizer = torch.optim.Adam(classifier.parameters(), lr=RATE)
     total = round(EPOCHS[name] * len(images) / BATCH)
     padded = F.pad(images, (SHIFT,) * 4, mode="replicate")
@@ -134,13 +134,13 @@ def _windows(images: Tensor, corners: Sequence[Sequence[int]], size: int) -> Ten
     return torch.stack([image[:, y : y + size, x : x + size] for image, (y, x) in zip(images, corners, strict=True)])
 
 
-def _keep(file: Path, classifier: Classifier) -> None:
-    """Write aside and rename; a cache that cannot be written is only slower."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
+def _save(file: Path, classifier: Classifier) -> None:
+    """Write a temporary file and rename it; ignore a cache that cannot be written."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(classifier.state_dict(), aside)
-        os.replace(aside, file)
+        save_file(classifier.state_dict(), temporary)
+        os.replace(temporary, file)
     except (OSError, SafetensorError):
         with suppress(OSError):
-            aside.unlink()
+            temporary.unlink()

@@ -1,4 +1,4 @@
-"""The data set ``striped_digits``: plain dark digits (A), digits striped in yellow and red (B), both on clutter."""
+"""The data set ``striped_digits``: dark digits (A) and yellow-red striped digits (B) on random clutter."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ class _Scans:
 
 
 class StripedDigits(Dataset):
-    """Draw horse → zebra in miniature from the 1,797 scanned digits that scikit-learn carries.
+    """A small horse → zebra task, drawn from the 1,797 scanned digits in scikit-learn; nothing is downloaded.
 
-    Nothing is downloaded. In training A and B show different scans. In test and validation B shows the scans of A over
-    other clutter, as A's true pair is in ``Sample.target``: the same scan over the same clutter in the other domain.
-    ``mask`` is the glyph's coverage, ``values["digit"]`` what it reads. Images are drawn at first use and cached.
+    In training, A and B show different scans. In test and validation, B shows the scans of A over other clutter.
+    ``Sample.target`` is the true pair: the same scan over the same clutter in the other domain. ``mask`` is the glyph's
+    coverage, ``values["digit"]`` the digit. Images are drawn at first use and cached.
 
-    As horses stand in meadows and zebras in savannas, the clutter may differ as well: with ``backgrounds: different``
-    A lies on upright boxes and bars in cool hues, B on ellipses and slanting bars in sandy ones, in every split. The
-    true pair keeps its image's clutter still, so to repaint it is wrong, though the images of B would suggest it.
+    The clutter can differ too, as horses and zebras live in different landscapes: with ``backgrounds: different``, A
+    has upright boxes and bars in cool hues, B ellipses and slanting bars in sandy hues, in every split. The true pair
+    keeps the clutter of its image, so a translation that repaints the background is wrong, although B's images
+    suggest it.
 
     Args:
         size: the images' side in pixels, at least 16.
-        seed: draws the clutter, the shades and the splits; the run's own seed leaves them as they are.
+        seed: of the clutter, the shades and the splits; they do not depend on the run's seed.
         held_out: the number of test scans, 1 … 1,698; 97 more are for validation, the rest for training.
-        backgrounds: whether the clutter of A and B is drawn ``alike`` or is ``different``.
-        pairs: whether image i of B is in training the true pair of image i of A, for methods that learn from pairs;
-            B's own scans are then left out. What is held out stays as it is.
+        backgrounds: whether the clutter of A and B is ``alike`` or ``different``.
+        pairs: make image i of B the true pair of image i of A in training, for methods that learn from pairs; B's own
+            scans are then unused. Test and validation do not change.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class StripedDigits(Dataset):
         pairs: bool = False,
     ) -> None:
         if size < 16:
-            raise GanzooError(f"striped_digits: size is {size}, but a digit needs at least 16 pixels")
+            raise GanzooError(f"striped_digits: size is {size}, but a digit needs at least 16 pixels: increase size")
         most = SCANS - VALIDATION - 2
         if not 1 <= held_out <= most:
             raise GanzooError(f"striped_digits: held_out is {held_out}, but must be from 1 to {most}")
@@ -80,17 +81,17 @@ class StripedDigits(Dataset):
         self._drawn: dict[tuple[str, str], list[Sample]] = {}
 
     def unpaired(self) -> StripedDigits:
-        """Return the same data without pairs: what the classifiers learn from."""
+        """Return the same data without pairs; the classifiers learn from it."""
         if not self.paired:
             return self
         return StripedDigits(size=self.size, seed=self.seed, held_out=self.held_out, backgrounds=self.backgrounds)
 
     def count(self, split: Split, domain: str) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return len(self._scans_of[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Return one image, (size, size, 3), named by its scan's place among scikit-learn's: ``train_A_00012``."""
+        """Return one image, (size, size, 3), named by the index of its scan in scikit-learn: ``train_A_00012``."""
         place = (split, domain)
         if place not in self._drawn:
             self._drawn[place] = [self._draw(split, domain, int(scan)) for scan in self._scans_of[place]]
@@ -104,8 +105,8 @@ class StripedDigits(Dataset):
         return _Scans(bunch.images, bunch.target)
 
     def _draw(self, split: Split, domain: str, scan: int) -> Sample:
-        alone = split == "train" or domain == "A"
-        kind = "clutter" if alone else "other clutter"
+        own = split == "train" or domain == "A"
+        kind = "clutter" if own else "other clutter"
         landscape = LANDSCAPES[self.backgrounds]["A" if self.paired and split == "train" else domain]
         ground = drawing.clutter(keyed("striped_digits", self.seed, kind, scan), self.size, landscape)
         shade = drawing.dark(keyed("striped_digits", self.seed, "shade", scan), self.size)

@@ -1,6 +1,6 @@
-"""Draw the images: glyph coverage from a scan, colour clutter, dark paint (A) and striped paint (B).
+"""Draw the images of ``striped_digits``: glyphs from scans, colour clutter, dark paint (A) and striped paint (B).
 
-All lengths follow from the image's size, so that 16, 32 or 128 px show the same scene.
+All lengths are relative to the image's size, so that 16, 32 or 128 px show the same scene.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Landscape:
     """The ingredients of clutter.
 
     Args:
-        hues: from and to, on the wheel where 0 is red, 1/3 green and 2/3 blue.
+        hues: range of the hue; 0 is red, 1/3 green and 2/3 blue.
         shapes: some of BOX, OVAL and BAR.
-        turns: how shapes may lie, as shares of a half turn; at any angle when empty.
+        turns: allowed angles of shapes, as fractions of a half turn; any angle when empty.
     """
 
     hues: tuple[float, float] = (0.0, 1.0)
@@ -42,7 +42,7 @@ SAVANNA = Landscape(hues=(0.03, 0.13), shapes=(OVAL, BAR), turns=(0.25, 0.75))
 def coverage(scan: NDArray[np.floating], size: int) -> NDArray[np.uint8]:
     """Enlarge a scan (8, 8), 0 … 16, to the glyph's antialiased coverage (size, size), 0 … 255.
 
-    The glyph takes the middle seven eighths; what is faint in the scan stays outside it.
+    The glyph fills the middle seven eighths; faint strokes of the scan are left out.
     """
     inner = round(size * 7 / 8)
     scaled = Image.fromarray((scan / 16).astype(np.float32))
@@ -58,7 +58,7 @@ def coverage(scan: NDArray[np.floating], size: int) -> NDArray[np.uint8]:
 def clutter(rng: np.random.Generator, size: int, landscape: Landscape = ANYWHERE) -> Plane:
     """Draw rectangles, ellipses and bars in pale colours over a pale ground: (size, size, 3), 0 … 1.
 
-    Colours are kept light, so that dark and striped glyphs stand out, and unsaturated, so that none is a stripe's.
+    Colours are light, so that dark and striped glyphs stand out, and unsaturated, unlike the stripes.
     """
     colours = _pale_colours(rng, SHAPES + 1, landscape.hues)
     centres = rng.random((SHAPES, 2, 1, 1), np.float32)
@@ -102,7 +102,7 @@ def dark(rng: np.random.Generator, size: int) -> Plane:
 
 def striped(size: int) -> Plane:
     """Return B's paint, diagonal yellow and red stripes fixed to the image's grid: (size, size, 3), 0 … 1."""
-    # A period that is a multiple of 4 lies still on the grid of a network that halves the image twice.
+    # With a period that is a multiple of 4, stripes stay aligned in a network that halves the image twice.
     period = 4 * max(1, size // 32)
     axis = np.arange(size)
     yellow = (axis[:, None] + axis) % period < period // 2
@@ -110,6 +110,6 @@ def striped(size: int) -> Plane:
 
 
 def paint(ground: Plane, colour: Plane, cover: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay a glyph of some colour over a ground, (H, W, 3) each, as uint8; where cover is 0 the ground stays."""
+    """Blend a colour over a background by a glyph's coverage, (H, W, 3), uint8; coverage 0 leaves the background."""
     share = (cover / np.float32(255))[..., None]
     return np.rint(255 * (ground + share * (colour - ground))).astype(np.uint8)

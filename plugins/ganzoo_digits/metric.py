@@ -1,4 +1,4 @@
-"""Metrics of the striped digits: classification, reading, background and true pairs."""
+"""The metrics ``digits`` (classification, background and pair errors) and ``digits_distance`` (Fréchet)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ganzoo_metrics.distances import frechet
 
 
 class DigitsMetric(Metric):
-    """Four values of a translation A → B, and the first two for the untranslated images.
+    """Four values of translations A → B, and the first two for the untranslated images.
 
-    ``classified_B``: share that a classifier of A and B takes for B, %; by the glyph alone, where the data set's
-    backgrounds differ. ``read``: share whose digit is read right by a classifier trained on B, %. ``background_l1``:
-    mean |fake_B − real_A| where no glyph covers the pixel, and ``pair_l1``: mean |fake_B − true pair| everywhere, both
-    of an image, on the scale [−1, 1]. Translations are cut to it as they are saved.
+    ``classified_B``: share of images that a classifier of A and B classifies as B, %; by the glyph alone if the data
+    set's backgrounds differ. ``read``: share of images whose digit a classifier trained on B reads correctly, %.
+    ``background_l1``: mean |fake_B − real_A| over the pixels without any glyph. ``pair_l1``: mean |fake_B − true pair|
+    over all pixels. Both errors are on the scale [−1, 1], to which translations are clamped, as when they are saved.
 
-    The metric ``background_l1`` weighs each pixel by 1 − mask, so that the rims of the glyph, which it covers in part,
-    count in part; here they do not count at all.
+    The metric ``background_l1`` weights each pixel by 1 − mask, so that the edges of the glyph count in part; here they
+    do not count.
     """
 
     directions = ("AB",)
@@ -38,15 +38,15 @@ class DigitsMetric(Metric):
         self.dataset = reader.dataset
         first = self.dataset.sample("train", "A", 0)
         if first.target is None or first.mask is None or "digit" not in first.values:
-            raise GanzooError("the metric 'digits' measures the data set striped_digits alone: take another metric")
+            raise GanzooError("the metric 'digits' measures the data set striped_digits alone: choose another metric")
         require_size("digits", reader)
 
     def prepare(self, seed: int) -> None:
-        """Train the classifiers, or take them from the cache."""
+        """Train the classifiers, or load them from the cache."""
         self.domain, self.digit = domain_classifier(self.dataset), digit_classifier(self.dataset)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return a row an image: hits in percent, errors."""
+        """Return hits in percent and errors, (B,) each."""
         device = step["fake_B"].device
         self.domain.to(device)
         self.digit.to(device)
@@ -70,10 +70,10 @@ def _percent(hits: Tensor) -> Tensor:
 
 
 class DigitsDistance(Metric):
-    """Fréchet's distance between translations A → B and B's images, on the features of the classifier of A and B.
+    """Fréchet distance between translations A → B and B's images, on the features of the classifier of A and B.
 
-    The value is ``fd_classifier``. It needs no weights from elsewhere, and compares with nothing but itself: the
-    features are the 1,536 numbers before the classifier's decision, on the images as they are.
+    The value is ``fd_classifier``; compare it only with itself. It needs no downloaded weights: the features are the
+    1,536 inputs of the classifier's last layer, on images without resizing.
     """
 
     directions = ("AB",)
@@ -83,18 +83,18 @@ class DigitsDistance(Metric):
     domain: Classifier
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Take the data.
+        """Store the data set.
 
-        Raises GanzooError for images that are not of three channels, and where none are there for training, or of
-        another size than is measured.
+        Raises GanzooError for images without three channels, without training images, and if their size differs from
+        that of the measured images.
         """
         self.dataset = reader.dataset
         if any(count != 3 for count in self.dataset.channels.values()):
-            raise GanzooError("the metric 'digits_distance' sees images of three channels: take another metric")
+            raise GanzooError("the metric 'digits_distance' needs images of three channels: choose another metric")
         require_size("digits_distance", reader)
 
     def prepare(self, seed: int) -> None:
-        """Train the classifier, or take it from the cache."""
+        """Train the classifier, or load it from the cache."""
         self.domain = domain_classifier(self.dataset)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
@@ -102,25 +102,25 @@ class DigitsDistance(Metric):
         return {"features": self.features(step["fake_B"].clamp(-1, 1))}
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the features of real images, likewise."""
+        """Return the features of real images, (B, 1536)."""
         return {"features": self.features(step[f"real_{domain}"])}
 
     def features(self, images: Tensor) -> Tensor:
-        """Return what the classifier knows of images (B, 3, H, W) in [−1, 1] before it decides."""
+        """Return the inputs of the classifier's last layer, (B, 1536), for images (B, 3, H, W) in [−1, 1]."""
         with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            found: Tensor = nn.Sequential(*list(self.domain.to(images.device))[:-1])(images.float())
-        return found
+            features: Tensor = nn.Sequential(*list(self.domain.to(images.device))[:-1])(images.float())
+        return features
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the distance. Raises GanzooError for fewer than two images of a side."""
+        """Return the distance. Raises GanzooError when a set has fewer than two images."""
         return {"fd_classifier": frechet(rows["features"], real["features"])}
 
 
 def require_size(metric: str, reader: Reader) -> None:
-    """Raise GanzooError unless the training images, which classifiers learn from, are of the one size that is measured.
+    """Raise GanzooError unless all training images have the size of the measured images.
 
     Args:
-        metric: whose classifiers they are, for the error.
+        metric: name of the metric, for the error message.
         reader: of the data.
     """
     data, side = reader.dataset, reader.images.size
@@ -131,16 +131,15 @@ def require_size(metric: str, reader: Reader) -> None:
         shapes = {sample.image.shape[:2] for sample in samples}
     sides = {shape[0] if shape[0] == shape[1] else 0 for shape in shapes}
     if len(sides) != 1 or 0 in sides:
-        there = "these are not" if sides else "there are none"
+        problem = "these are not" if sides else "there are none"
         raise GanzooError(
             f"evaluate.metrics: {metric}: its classifiers learn from training images, squares of one size, "
-            f"and {there}: "
-            "take another metric"
+            f"and {problem}: choose another metric"
         )
-    if (learnt := sides.pop()) != side:
+    if (trained_size := sides.pop()) != side:
         other = f" or data.size={side}" if isinstance(data, StripedDigits) else ""
         raise GanzooError(
             f"evaluate.metrics: {metric}: its classifiers learn from the data set's images as they are, "
-            f"{learnt} pixels a "
-            f"side, and those that are measured have {side}: set images.size={learnt}{other}"
+            f"{trained_size} pixels a "
+            f"side, and the measured images have {side}: set images.size={trained_size}{other}"
         )

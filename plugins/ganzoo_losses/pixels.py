@@ -10,7 +10,7 @@ from ganzoo.interfaces import Loss
 class L1(Loss):
     """The mean absolute difference of two images.
 
-    ``losses: {colour: {loss: l1, of: {image: fake_B, target: real_A}, weight: 2}}`` keeps a result near its source.
+    ``losses: {colour: {loss: l1, of: {image: fake_B, target: real_A}, weight: 2}}`` keeps colours near the source.
     """
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:

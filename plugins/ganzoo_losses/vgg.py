@@ -1,4 +1,4 @@
-"""VGG-16 and VGG-19 without their classifier, read at any layer (Simonyan and Zisserman 2015, table 1)."""
+"""VGG-16 and VGG-19 features at any layer, for losses (Simonyan and Zisserman 2015, table 1)."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from torch.nn import functional as F
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Source, suggest
-from ganzoo_maskers.pretrained import Weights, fetched, misfit, read_weights, without
+from ganzoo_maskers.pretrained import Weights, drop_parts, fetch_weights, mismatch_error, read_weights
 
 Depth = Literal[16, 19]
 Input = Literal["torchvision", "caffe"]
 Pool = Literal["max", "avg"]
 
 BLOCKS: dict[Depth, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
-"""Convolutions in each block; a pool stands before each block but the first."""
+"""Number of convolutions in each block; there is a pool before each block except the first."""
 COLOURS: dict[Input, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "caffe": ((123.680 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
 }
-"""Mean and deviation of red, green and blue in [0, 1] that weights were trained with; Caffe's then read blue first."""
+"""Mean and deviation of red, green and blue in [0, 1] for each kind of weights; Caffe's order is blue first."""
 
 
 class VGG(nn.Module):
-    """Images to the maps of its layers, ``conv1_1``, ``relu1_1``, ``conv1_2``, …; frozen, widths as its weights have.
+    """Compute the maps of named layers, ``conv1_1``, ``relu1_1``, ``conv1_2``, …; frozen, widths follow the weights.
 
     Args:
         depth: 16 or 19.
-        weights: a state dict, named as torchvision does, ``features.0.weight``, or by layer, ``conv1_1.weight``. What
-            it has of the classifier is left out.
-        input: the range of images that the weights were trained on.
-        pool: of 2×2.
-        unpooled: blocks before which there is no pool.
-        origin: where the weights are from, for errors.
+        weights: a state dict with torchvision's names, ``features.0.weight``, or layer names, ``conv1_1.weight``.
+            Weights of the classifier are ignored.
+        input: the input range that the weights were trained with.
+        pool: kind of the 2×2 pools.
+        unpooled: blocks without a pool before them.
+        origin: the weights file, for error messages.
 
     Raises:
-        GanzooError: the weights are another network's.
+        GanzooError: the weights belong to another network.
     """
 
     mean: Tensor
@@ -65,8 +65,8 @@ class VGG(nn.Module):
         self.pool = F.max_pool2d if pool == "max" else F.avg_pool2d
         self.pooled = {f"{block}_1" for block in range(2, 6)} - {f"{block}_1" for block in unpooled}
         named = _by_layer(depth, weights)
-        if wrong := _misfit(depth, named):
-            raise misfit(origin, f"VGG-{depth}", ValueError(wrong))
+        if wrong := _first_mismatch(depth, named):
+            raise mismatch_error(origin, f"VGG-{depth}", ValueError(wrong))
         self.convs = nn.ModuleDict()
         for place in places(depth):
             filled = {part: named[f"conv{place}.{part}"].float() for part in ("weight", "bias")}
@@ -78,38 +78,40 @@ class VGG(nn.Module):
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Return layer → maps (B, N, H', W') of images (B, 1 or 3, H, W) in [−1, 1].
 
-        Raises GanzooError for images of other channels, or smaller than one value of the last of the layers.
+        Raises GanzooError for other numbers of channels, and for images too small for the last of the layers.
         """
         wanted = set(layers)
-        found: dict[str, Tensor] = {}
-        maps = self.seen(image)
+        maps_of: dict[str, Tensor] = {}
+        maps = self.normalize(image)
         for name, conv in self.convs.items():
-            if len(found) == len(wanted):
+            if len(maps_of) == len(wanted):
                 break
             if name in self.pooled:
                 if min(maps.shape[-2:]) < 2:
                     size = "×".join(map(str, reversed(image.shape[-2:])))
-                    raise GanzooError(f"images of {size} pixels are too small for VGG's {', '.join(sorted(wanted))}")
+                    raise GanzooError(
+                        f"images of {size} pixels are too small for VGG's {', '.join(sorted(wanted))}: use larger ones"
+                    )
                 maps = self.pool(maps, 2)
             maps = conv(maps)
-            made = {f"conv{name}": maps, f"relu{name}": (maps := maps.relu())}
-            found |= {layer: one for layer, one in made.items() if layer in wanted}
-        return found
+            outputs = {f"conv{name}": maps, f"relu{name}": (maps := maps.relu())}
+            maps_of |= {layer: one for layer, one in outputs.items() if layer in wanted}
+        return maps_of
 
-    def seen(self, image: Tensor) -> Tensor:
-        """Return images in the range of the weights, in their precision, (B, 3, H, W)."""
+    def normalize(self, image: Tensor) -> Tensor:
+        """Return images in the input range and precision of the weights, (B, 3, H, W)."""
         if image.shape[1] not in (1, 3):
-            raise GanzooError(f"VGG sees images of 1 or 3 channels; these have {image.shape[1]}")
+            raise GanzooError(f"VGG accepts images of 1 or 3 channels; these have {image.shape[1]}")
         image = ((image.to(self.mean.dtype) + 1) / 2 - self.mean) / self.std
         return image.flip(1) if self.blue_first else image
 
     def width(self, layer: str) -> int:
-        """Return how many maps a layer has."""
+        """Return the number of maps of a layer."""
         return int(self.convs[layer[-3:]].out_channels)  # type: ignore[arg-type]
 
 
 def places(depth: Depth) -> list[str]:
-    """Return the places of the convolutions.
+    """Return the names of the convolutions, block_index.
 
     >>> places(16)[:3], len(places(19))
     (['1_1', '1_2', '2_1'], 16)
@@ -118,7 +120,7 @@ def places(depth: Depth) -> list[str]:
 
 
 def require_layers(depth: Depth, layers: Iterable[str]) -> None:
-    """Raise GanzooError for a layer that there is none of."""
+    """Raise GanzooError for an unknown layer."""
     known = [f"{kind}{place}" for place in places(depth) for kind in ("conv", "relu")]
     for layer in layers:
         if layer not in known:
@@ -128,15 +130,15 @@ def require_layers(depth: Depth, layers: Iterable[str]) -> None:
 def read_vgg(
     depth: Depth, weights: Path | None, input: Input, *, pool: Pool = "max", unpooled: Iterable[int] = ()
 ) -> VGG:
-    """Return a VGG with the weights of a file, or torchvision's. Raises GanzooError."""
+    """Return a VGG with the weights of a file, by default torchvision's. Raises GanzooError."""
     if weights is None and input == "caffe":
-        raise GanzooError("input: caffe needs weights: FILE, Caffe's; torchvision has its own: input: torchvision")
-    file = weights or fetched(f"torchvision/vgg{depth}")
+        raise GanzooError("input: caffe needs a file of Caffe weights, weights: FILE; or set input: torchvision")
+    file = weights or fetch_weights(f"torchvision/vgg{depth}")
     return VGG(depth, read_weights(file), input=input, pool=pool, unpooled=unpooled, origin=file)
 
 
-def sources_of(weights: Path | None) -> dict[str, Source]:
-    """Return the source that a file of weights is; torchvision's own need none, they are always the same."""
+def weights_sources(weights: Path | None) -> dict[str, Source]:
+    """Return the source entry of a weights file; none for torchvision's weights, which never change."""
     if weights is None:
         return {}
     with weights.open("rb") as file:
@@ -144,23 +146,23 @@ def sources_of(weights: Path | None) -> dict[str, Source]:
 
 
 def _by_layer(depth: Depth, weights: Weights) -> Weights:
-    """Return the convolutions' weights by layer, whichever way they are named; leave the classifier out."""
+    """Return the convolutions' weights with layer names, without the classifier's."""
     numbers: dict[int, str] = {}
     number = 0
     for count in BLOCKS[depth]:
         for i in range(count):
-            numbers[number + 2 * i] = places(depth)[len(numbers)]  # a rectifier follows each
+            numbers[number + 2 * i] = places(depth)[len(numbers)]  # a ReLU follows each
         number += 2 * count + 1
     names = {f"features.{number}": f"conv{place}" for number, place in numbers.items()}
-    found = {}
-    for key, one in without(weights, ["classifier", "fc6", "fc7", "fc8"]).items():
+    named = {}
+    for key, one in drop_parts(weights, ["classifier", "fc6", "fc7", "fc8"]).items():
         layer, _, part = key.rpartition(".")
-        found[f"{names.get(layer, layer)}.{part}"] = one
-    return found
+        named[f"{names.get(layer, layer)}.{part}"] = one
+    return named
 
 
-def _misfit(depth: Depth, named: Weights) -> str:
-    """Return what first tells that weights, by layer, are another network's; "" where nothing does."""
+def _first_mismatch(depth: Depth, named: Weights) -> str:
+    """Return the first difference between weights, by layer, and the network's; "" without one."""
     wanted = [f"conv{place}.{part}" for place in places(depth) for part in ("weight", "bias")]
     if odd := [key for key in wanted if key not in named]:
         return f"{odd[0]} is not in it"

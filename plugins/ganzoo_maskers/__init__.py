@@ -11,7 +11,7 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the maskers, and list the weights that they take."""
+    """Add the maskers, and list the weights that they use."""
     registry.add_weights(Path(__file__).with_name("weights.toml"))
     registry.add("masker", "full", "ganzoo_maskers.fixed:Full")
     registry.add("masker", "round", "ganzoo_maskers.fixed:Round")

@@ -13,23 +13,23 @@ from torch.nn import functional as F
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Draws, Masker
-from ganzoo_maskers.pretrained import Normalize, fetched, misfit, of_timm, read_weights, without
+from ganzoo_maskers.pretrained import Normalize, drop_parts, fetch_weights, mismatch_error, read_weights, timm_weights
 
 
 class Attention(Masker):
-    """Where a timm vision transformer's class token attends: softmax(q·kᵀ/√d), its row for the class token.
+    """Attention of the class token of a timm vision transformer: the class token's row of softmax(q·kᵀ/√d).
 
-    The map is the mean over heads (Caron et al. 2021, DINO), bilinearly enlarged to the image and scaled to [0, 1]
-    for each image by its least and greatest value (a flat map becomes 0). It is made binary by ``quantile``, or by
-    the ``threshold`` that any masker takes. Networks trained without labels see objects best: try
+    The map is the mean over heads (Caron et al. 2021, DINO), bilinearly resized to the image and scaled to [0, 1] by
+    the minimum and maximum of each image (a constant map becomes 0). ``quantile`` makes it binary, and so does the
+    option ``threshold`` of every masker. Networks trained without labels locate objects best: try
     ``vit_small_patch16_224.dino``.
 
     Args:
         model: a timm name, with or without a tag of weights; it needs a class token.
-        weights: a safetensors file or a torch state dict; without it those that timm names are fetched, once.
-        quantile: 1 in the 1 − quantile of the image's pixels where the map is greatest, 0 elsewhere.
-        block: which block's attention, counted from 0, or from the end by −1, −2, ….
-        size: side of the square that images are scaled to, pixels; 0: the model's own. Larger is finer and slower.
+        weights: a safetensors file or a torch state dict; by default timm's weights are downloaded once.
+        quantile: 1 for the fraction 1 − quantile of an image's pixels with the highest attention, 0 for the others.
+        block: index of the attention block, from 0, or from the end with −1, −2, ….
+        size: side of the square that images are scaled to, in pixels; 0: the model's. Larger is finer and slower.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class Attention(Masker):
         super().__init__()
         self.quantile = quantile
         self.network = _make(model, weights, size)
-        self._keep_up_to(block, model)
+        self._truncate(block, model)
         config = self.network.pretrained_cfg
         self.normalize = Normalize(config["mean"], config["std"])
 
-    def _keep_up_to(self, block: int, model: str) -> None:
-        """Cut off the blocks behind the chosen one, and have that one compute its softmax openly."""
+    def _truncate(self, block: int, model: str) -> None:
+        """Remove the blocks after the chosen one, and turn off fused attention in it, to read its softmax."""
         depth = len(self.network.blocks)
         if not -depth <= block < depth:
             raise GanzooError(f"attention: there is no block {block}; {model} has {depth}, 0 to {depth - 1}")
@@ -65,7 +65,7 @@ class Attention(Masker):
         """Return (B, 1, H, W) in [0, 1]. Raises GanzooError for images of other than 1 or 3 channels."""
         maps = F.interpolate(self.attention(image), image.shape[-2:], mode="bilinear").flatten(1)
         low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
-        # Enlarging a flat map leaves rounding, far below this share of its height, which is not to be spread to [0, 1].
+        # Resizing a constant map leaves rounding errors, far below this share of its value: not scaled to [0, 1].
         maps = torch.where(high - low > 1e-5 * high, (maps - low) / (high - low), 0)
         if self.quantile is not None:
             level = maps.kthvalue(int(self.quantile * maps.shape[1]) + 1, dim=1, keepdim=True).values
@@ -75,17 +75,17 @@ class Attention(Masker):
     @torch.no_grad()
     def attention(self, image: Tensor) -> Tensor:
         """Return the class token's attention to each patch, mean over heads: (B, 1, rows, columns), float32."""
-        found: list[Tensor] = []
+        captured: list[Tensor] = []
         drop = self.network.blocks[-1].attn.attn_drop
-        hook = drop.register_forward_pre_hook(lambda _, entering: found.append(entering[0]))
+        hook = drop.register_forward_pre_hook(lambda _, entering: captured.append(entering[0]))
         try:
             with torch.autocast(image.device.type, enabled=False):
                 side = self.network.patch_embed.img_size
-                seen = F.interpolate(self.normalize(image), side, mode="bilinear", antialias=True)
-                self.network.forward_features(seen)
+                resized = F.interpolate(self.normalize(image), side, mode="bilinear", antialias=True)
+                self.network.forward_features(resized)
         finally:
             hook.remove()
-        (softmax,) = found
+        (softmax,) = captured
         row = softmax[:, :, 0, self.network.num_prefix_tokens :].mean(1)
         return row.reshape(-1, 1, *self.network.patch_embed.grid_size)
 
@@ -98,37 +98,39 @@ def _make(model: str, weights: Path | None, size: int) -> Any:
     known = [*timm.list_models(), *timm.list_models(include_tags=True)]
     if model not in known:
         near = get_close_matches(model, known, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else "; timm.list_models() names all"
+        hint = f" (did you mean {near[0]!r}?)" if near else "; timm.list_models() lists all"
         raise GanzooError(f"attention: timm has no model {model!r}{hint}")
     sized: dict[str, Any] = {"img_size": size} if size else {}
-    # Without weights first: whether the model serves is known before anything is read or downloaded.
+    # First without weights: check the model before anything is read or downloaded.
     try:
         network: Any = timm.create_model(model, num_classes=0, **sized)
     except TypeError:
         if not sized:
             raise
-        raise GanzooError(f"attention: {model} takes no size: it is no vision transformer") from None
+        raise GanzooError(f"attention: {model} takes no size: it is not a vision transformer; remove size") from None
     _check_kind(network, model)
     (patch, _) = network.patch_embed.patch_size
     if size % patch:
-        raise GanzooError(f"attention: size is {size}; {model} sees patches of {patch} pixels: take a multiple of it")
-    file = weights or fetched(of_timm(model))
+        raise GanzooError(
+            f"attention: size is {size}; {model} uses patches of {patch} pixels: choose a multiple of {patch}"
+        )
+    file = weights or fetch_weights(timm_weights(model))
     config = get_pretrained_cfg(model)
     classifiers = config.classifier if config else ()
-    read = without(read_weights(file), [classifiers] if isinstance(classifiers, str) else classifiers or ())
-    # num_classes as the network's: with another number, timm loads what fits and is silent about the rest.
-    overlay: dict[str, Any] = {"state_dict": read, "num_classes": 0}
+    state = drop_parts(read_weights(file), [classifiers] if isinstance(classifiers, str) else classifiers or ())
+    # num_classes must equal the network's: otherwise timm loads the weights that fit and ignores the rest silently.
+    overlay: dict[str, Any] = {"state_dict": state, "num_classes": 0}
     try:
         network = timm.create_model(model, True, pretrained_cfg_overlay=overlay, num_classes=0, **sized)
     except Exception as error:  # timm converts known layouts first, which fails in many ways
-        raise misfit(file, model, error) from None
+        raise mismatch_error(file, model, error) from None
     return network.requires_grad_(False).eval()
 
 
 def _check_kind(network: Any, model: str) -> None:
     if getattr(network, "cls_token", None) is None or not getattr(network, "num_prefix_tokens", 0):
-        raise GanzooError(f"attention: {model} has no class token; take a vision transformer, such as deit or dino")
+        raise GanzooError(f"attention: {model} has no class token; choose a vision transformer, such as deit or dino")
     blocks = getattr(network, "blocks", None) or []
     softmax = ("fused_attn", "attn_drop")
     if not blocks or not all(hasattr(getattr(one, "attn", None), name) for one in blocks for name in softmax):
-        raise GanzooError(f"attention: {model} does not show its attention; take a vision transformer")
+        raise GanzooError(f"attention: {model} does not expose its attention; choose another vision transformer")

@@ -16,15 +16,16 @@ Channel = Annotated[int, Field(ge=0, le=255)]
 
 
 class Colours(Masker):
-    """A plane for each of some colours, 1 where it is the nearest of them; distances are those of CIE 1976 (ΔE*ab).
+    """One plane for each colour, 1 where this colour is the nearest; the distance is CIE 1976 (ΔE*ab).
 
-    It needs no weights: a green screen by its green; sky, plants and earth of a landscape well enough to seek patches.
+    It needs no weights. Use it for a green screen, or to separate sky, plants and ground of a landscape roughly.
 
     Args:
         classes: name → red, green, blue, 0 … 255 each (sRGB), in the order of the planes.
-        blur: deviation of a Gaussian that the image goes through first, as a share of its shorter side, so that
-            classes come in patches; 0: none.
-        within: ΔE beyond which a pixel is of no class (2 is just seen, black and white are 100 apart); 0: none is.
+        blur: deviation of a Gaussian blur of the image, as a fraction of its shorter side, so that classes form
+            connected regions; 0: no blur.
+        within: maximum ΔE of a class; pixels farther away have no class (2 is barely visible, black to white is 100);
+            0: no maximum.
     """
 
     def __init__(
@@ -47,12 +48,16 @@ class Colours(Masker):
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return (B, K, H, W) of 0 and 1. Raises GanzooError for images of other than three channels."""
         if image.shape[1] != 3:
-            raise GanzooError(f"colours: it sees red, green and blue, not {image.shape[1]} channels")
-        with torch.autocast(image.device.type, enabled=False):  # classes are those that a bank was built with
-            seen = (image.float().clamp(-1, 1) + 1) / 2
+            raise GanzooError(
+                f"colours: images need 3 channels (red, green, blue); these have {image.shape[1]}: use another"
+            )
+        with torch.autocast(
+            image.device.type, enabled=False
+        ):  # float32, so that classes equal those a bank was built with
+            rgb = (image.float().clamp(-1, 1) + 1) / 2
             if self.blur:
-                seen = blur(seen, self.blur * min(image.shape[-2:]))
-            lab = rgb_to_lab(seen)
+                rgb = blur(rgb, self.blur * min(image.shape[-2:]))
+            lab = rgb_to_lab(rgb)
             distances = (lab[:, None] - self.lab[None, :, :, None, None]).square().sum(2).sqrt()
         mask = torch.zeros_like(distances).scatter_(1, distances.argmin(1, keepdim=True), 1)
         if self.within:

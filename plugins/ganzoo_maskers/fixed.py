@@ -12,7 +12,7 @@ from ganzoo.interfaces import Draws, Masker
 
 
 class Full(Masker):
-    """1 everywhere: a method with this mask is the method without one."""
+    """1 everywhere: a method with this mask equals the method without a mask."""
 
     needs: ClassVar[tuple[str, ...]] = ()
 
@@ -22,10 +22,10 @@ class Full(Masker):
 
 
 class Round(Masker):
-    """1 in the ellipse in the image's middle.
+    """1 inside an ellipse in the centre of the image, 0 outside.
 
     Args:
-        scale: its axes, as shares of the image's height and width.
+        scale: its axes, as fractions of the image's height and width.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -35,7 +35,7 @@ class Round(Masker):
         self.scale = scale
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) of 0 and 1; a pixel belongs to the ellipse when its centre does."""
+        """Return (B, 1, H, W) of 0 and 1; a pixel is inside if its centre is."""
         height, width = image.shape[-2:]
         y = (torch.arange(height, device=image.device) + 0.5) * 2 / height - 1
         x = (torch.arange(width, device=image.device) + 0.5) * 2 / width - 1
@@ -46,10 +46,9 @@ class Round(Masker):
 class Shared(Masker):
     """The mask of the masker in another role.
 
-    With ``learned`` in the role composite, ``discriminator: {masker: shared, role: composite}`` has the
-    discriminators see only what
-    is attended to, so that backgrounds which differ between the domains cannot give a translation away (Mejjati
-    et al. 2018, section 3.2). The discriminators do not train that masker: no gradient reaches it from here.
+    With ``learned`` in the role composite, ``discriminator: {masker: shared, role: composite}`` limits the
+    discriminators to the attended region, so that they cannot recognize a translation by its background (Mejjati et al.
+    2018, section 3.2). The discriminators do not train that masker: no gradient reaches it from here.
 
     Args:
         role: the other role.
@@ -61,7 +60,7 @@ class Shared(Masker):
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return the other role's mask, (B, K, H, W)."""
-        assert given is not None, "roles hand it over"
+        assert given is not None, "class Roles passes it"
         return given
 
 
@@ -71,6 +70,6 @@ class File(Masker):
     needs: ClassVar[tuple[str, ...]] = ("given",)
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return the given mask, (B, 1, H, W) in [0, 1]; in the role ``labels`` the label map, whole numbers."""
-        assert given is not None, "roles refuse data without masks"
+        """Return the data set's mask, (B, 1, H, W) in [0, 1]; in the role ``labels`` the label map, whole numbers."""
+        assert given is not None, "class Roles refuses data without masks"
         return given.to(image.dtype) if given.is_floating_point() else given

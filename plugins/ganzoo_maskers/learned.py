@@ -1,4 +1,4 @@
-"""Attention that is trained with the generators (after Mejjati et al. 2018 and Pumarola et al. 2018)."""
+"""Attention masks trained with the generators (after Mejjati et al. 2018 and Pumarola et al. 2018)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Weight = Annotated[float, Field(ge=0)]
 class Learned(Masker):
     """Where the generators should change an image: a small network trained with them, in the role composite.
 
-    Its only teachers are the method's losses, through m·G(x) + (1 − m)·x, and they let it collapse both ways: to 1,
-    where it is no mask (Pumarola et al. 2018, GANimation, eq. 4, for which the sparsity is), and, as the cycles of
-    young generators are poor, to 0, where nothing is translated and nothing learnt. So three terms hold it, a the
+    It learns from the method's losses alone, through m·G(x) + (1 − m)·x. These let the mask collapse in two ways: to
+    1, which masks nothing (``sparsity`` prevents it; Pumarola et al. 2018, GANimation, eq. 4), and to 0, because
+    cycles are poor early in training, so that nothing is translated or learned. Three terms prevent this; a is the
     mask's mean over an image: ``sparsity`` · a; ``opening`` · max(0, least − a); ``smoothness`` · its total
-    variation, against specks. One network serves both domains.
+    variation. One network serves both domains.
 
     A 7×7 convolution to ``width``, one of 3×3 and stride 2 to twice that, a residual block, nearest ×2 and a 3×3
     convolution back, each with instance norm and ReLU; a 7×7 convolution to one plane, sigmoid.
@@ -30,8 +30,8 @@ class Learned(Masker):
         width: channels of the first layer.
         channels: of the images of both domains.
         sparsity: weight of the mask's mean.
-        least: the share of an image below which the mask is opened again.
-        opening: weight of what is missing to it; it has to outdo the cycle terms.
+        least: the mean of the mask below which ``opening`` acts.
+        opening: weight of the term that raises the mean to ``least``; it must outweigh the cycle terms.
         smoothness: weight of the mask's total variation, a mean over neighbours.
     """
 
@@ -65,11 +65,11 @@ class Learned(Masker):
         """Return (B, 1, H, W) in (0, 1), float32. Raises GanzooError for images of other channels."""
         if image.shape[1] != self.channels:
             raise GanzooError(
-                f"learned: made for images of {self.channels} channels, and these have {image.shape[1]}; "
-                "both domains need the same, set by channels"
+                f"learned: created for images of {self.channels} channels, and these have {image.shape[1]}; "
+                "both domains need the same number: set channels"
             )
-        # Instance norm needs more than one place at half size.
-        image, height, width = _enlarged(image), *image.shape[-2:]
+        # Instance norm needs more than one position at half size.
+        image, height, width = _pad_small(image), *image.shape[-2:]
         inner = self.down(image)
         inner = F.relu(inner + self.block(inner))
         logits = self.last(self.up(F.interpolate(inner, image.shape[-2:], mode="nearest")))
@@ -86,7 +86,7 @@ class Learned(Masker):
         }
 
 
-def _enlarged(image: Tensor) -> Tensor:
+def _pad_small(image: Tensor) -> Tensor:
     rows, columns = (max(0, 3 - side) for side in image.shape[-2:])
     return F.pad(image, (0, columns, 0, rows), mode="replicate") if rows or columns else image
 

@@ -1,4 +1,4 @@
-"""Input normalization and weights of pretrained networks, shared by maskers, metrics and losses."""
+"""Normalize inputs and read weights of pretrained networks, for maskers, metrics and losses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganzoo.weights import WeightsFile, find, listed
 
 Weights = dict[str, Tensor]
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
-"""Names in torchvision's published DenseNets, which are older than its code: ``norm.1.weight`` for ``norm1.weight``."""
+"""Old names in torchvision's published DenseNet weights: ``norm.1.weight`` for ``norm1.weight``."""
 
 
 class Normalize(nn.Module):
@@ -46,20 +46,22 @@ class Normalize(nn.Module):
         Raises GanzooError for images of another number of channels.
         """
         if image.shape[1] not in (1, 3):
-            raise GanzooError(f"a pretrained masker sees images of 1 or 3 channels; these have {image.shape[1]}")
+            raise GanzooError(
+                f"the network accepts images of 1 or 3 channels; these have {image.shape[1]}: choose another masker"
+            )
         return ((image.float() + 1) / 2 - self.mean) / self.std
 
 
-def fetched(published: str | WeightsFile) -> Path:
-    """Return the file of published weights, for a part whose option ``weights`` names none. Raises GanzooError."""
+def fetch_weights(published: str | WeightsFile) -> Path:
+    """Return the file of published weights; use it when the option ``weights`` is not set. Raises GanzooError."""
     try:
         return find(published)
     except GanzooError as error:
         raise type(error)(f"{error}; or name any file of such weights, weights: FILE") from None
 
 
-def of_timm(model: str) -> WeightsFile:
-    """Return where a model's weights lie, as timm knows it; it knows no checksums. Raises GanzooError."""
+def timm_weights(model: str) -> WeightsFile:
+    """Return where timm publishes a model's weights; timm has no checksums. Raises GanzooError."""
     from timm.models import get_pretrained_cfg
 
     config: Any = get_pretrained_cfg(model)
@@ -67,24 +69,25 @@ def of_timm(model: str) -> WeightsFile:
     if config and config.hf_hub_id:
         name = config.hf_hub_filename or "model.safetensors"
         address = f"https://huggingface.co/{config.hf_hub_id}/resolve/main/{name}"
-        file = f"{config.hf_hub_id.replace('/', '-')}{Path(name).suffix}"  # the address of each ends the same
+        file = f"{config.hf_hub_id.replace('/', '-')}{Path(name).suffix}"  # every address ends with the same name
         return WeightsFile(config.hf_hub_id, address, file, licence=licence)
     if config and config.url:
         return WeightsFile(f"timm/{model}", config.url, licence=licence)
-    raise GanzooError(f"timm knows no weights for {model}: name a file, weights: FILE")
+    raise GanzooError(f"timm has no weights for {model}: name a file, weights: FILE")
 
 
-def of_torchvision(model: str) -> str | WeightsFile:
-    """Return where a classifier's ImageNet weights lie, or a detector's of COCO: as listed, or as torchvision knows.
+def torchvision_weights(model: str) -> str | WeightsFile:
+    """Return where a classifier's ImageNet weights or a detector's COCO weights are published.
 
-    Of the checksum it knows the digits in the file's name. Raises GanzooError for a model without weights.
+    Listed weights come first, then torchvision's, whose checksum is the digits in the file's name. Raises GanzooError
+    for a model without weights.
     """
-    from torchvision.models import get_model_weights  # type: ignore[import-untyped]  # takes seconds to import
+    from torchvision.models import get_model_weights  # type: ignore[import-untyped]  # slow import: takes seconds
 
     name = f"torchvision/{model}"
     if name in listed():
         return name
-    first = next(iter(get_model_weights(model)))  # later trainings of a classifier are others under the same name
+    first = next(iter(get_model_weights(model)))  # later ones are other weights under the same name
     if first.name not in ("IMAGENET1K_V1", "COCO_V1"):
         raise GanzooError(f"torchvision has no ImageNet weights for {model}: name a file, weights: FILE")
     digits = re.search(r"-([0-9a-f]{8,64})\.pth$", first.url)
@@ -92,42 +95,42 @@ def of_torchvision(model: str) -> str | WeightsFile:
 
 
 def read_weights(file: Path) -> Weights:
-    """Read a state dict: ``*.safetensors``, or any other name for what ``torch.save`` wrote, tensors alone.
+    """Read a state dict: ``*.safetensors``, else a file of ``torch.save`` with nothing but tensors.
 
-    Training scripts wrap it as ``{"model": …}`` or ``{"state_dict": …}``: both are unwrapped. Old names of DenseNet's
-    layers become today's. Raises GanzooError.
+    Unwraps ``{"model": …}`` and ``{"state_dict": …}``, as training scripts write them, and updates old DenseNet layer
+    names. Raises GanzooError.
     """
     if not file.is_file():
-        raise MissingResourceError(f"{file}: no weights file is there")
+        raise MissingResourceError(f"{file}: no such weights file; check the path")
     try:
-        read: Any
+        state: Any
         if file.suffix == ".safetensors":
-            read = load_file(file)
+            state = load_file(file)
         else:
-            read = torch.load(file, map_location="cpu", weights_only=True)
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError) as error:
-        raise GanzooError(f"{file}: the weights cannot be read: {one_line(error)}") from None
-    except Exception:  # what torch raises depends on where a file is broken; its text speaks of unpickling anyway
-        raise GanzooError(f"{file}: no state dict of tensors alone; save it again as safetensors") from None
+        raise GanzooError(f"{file}: the weights cannot be read: {one_line(error)}; get the file again") from None
+    except Exception:  # torch raises many classes for damaged files; its texts are about unpickling
+        raise GanzooError(f"{file}: not a state dict of tensors only; save it again as safetensors") from None
     for wrapping in ("model", "state_dict"):
-        if isinstance(read, Mapping) and isinstance(read.get(wrapping), Mapping):
-            read = read[wrapping]
-    if not isinstance(read, Mapping) or not read or not all(isinstance(one, Tensor) for one in read.values()):
-        raise GanzooError(f"{file}: no state dict, which holds named tensors and nothing else")
-    return {OLD_DENSENET.sub(r"\1\2", name): one for name, one in read.items()}
+        if isinstance(state, Mapping) and isinstance(state.get(wrapping), Mapping):
+            state = state[wrapping]
+    if not isinstance(state, Mapping) or not state or not all(isinstance(one, Tensor) for one in state.values()):
+        raise GanzooError(f"{file}: not a state dict, which holds only named tensors; save the network's state_dict()")
+    return {OLD_DENSENET.sub(r"\1\2", name): one for name, one in state.items()}
 
 
-def without(weights: Weights, parts: Sequence[str]) -> Weights:
-    """Leave out the parts of a network that a masker does not use, by their names.
+def drop_parts(weights: Weights, parts: Sequence[str]) -> Weights:
+    """Return the weights without the named parts of the network.
 
-    >>> list(without({"head.bias": torch.ones(1), "norm.bias": torch.ones(1)}, ["head"]))
+    >>> list(drop_parts({"head.bias": torch.ones(1), "norm.bias": torch.ones(1)}, ["head"]))
     ['norm.bias']
     """
     return {name: one for name, one in weights.items() if not name.startswith(tuple(f"{part}." for part in parts))}
 
 
-def misfit(file: Path, model: str, error: Exception) -> GanzooError:
-    """Tell, in one line, why a file's weights do not fit a model: the first difference that was found."""
+def mismatch_error(file: Path, model: str, error: Exception) -> GanzooError:
+    """Return the error for weights that do not fit a model; it names the first difference, in one line."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     first = (lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else lines[0]).strip()
     first = first if len(first) <= 160 else f"{first[:160]}…"

@@ -17,19 +17,20 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class MultiRectangle(Masker):
-    """1 in the union of rectangles, drawn again for each image.
+    """1 in a union of random rectangles, drawn again for each image.
 
-    ``algorithm`` (Algorithm 1, in whole pixels): rectangles are added until there are at least as many as drawn from
-    {count…}, and their summed relative area, overlaps counted twice, reaches ``area``. ``area: 1`` means the full mask.
+    ``algorithm`` (Algorithm 1, in whole pixels): rectangles are added until their number reaches a
+    number drawn from ``count``, and their summed relative area, overlaps counted twice, reaches ``area``. ``area: 1``
+    is the full mask.
     ``released``: with probability 0.2 the full mask; else 1 to 4 rectangles whose corners lie in the first 85 % of a
-    side, until their summed relative area reaches 0.2; the other options are not read then, and may not be given.
+    side, until their summed relative area reaches 0.2; the other options must not be set.
 
     Args:
         variant: ``algorithm`` or ``released``.
-        count: the least number of rectangles is drawn from {count[0], …, count[1]}.
-        area: the least summed relative area.
-        smallest: the least side, pixels; 0: a tenth of the image's.
-        largest: the side stays below it, pixels (but never below ``smallest``); 0: the image's.
+        count: the minimum number of rectangles is drawn from {count[0], …, count[1]}.
+        area: the minimum summed relative area.
+        smallest: the minimum side, in pixels; 0: a tenth of the image's.
+        largest: exclusive upper bound of the side, in pixels (at least ``smallest``); 0: the image's.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -45,9 +46,9 @@ class MultiRectangle(Masker):
     ) -> None:
         super().__init__()
         if count[0] > count[1]:
-            raise GanzooError(f"multi_rectangle: count is {list(count)}; the first is the least")
+            raise GanzooError(f"multi_rectangle: count is {list(count)}; the first number must not be the larger")
         if variant == "released" and (count, area, smallest, largest) != ((1, 5), 0.15, 0, 0):
-            raise GanzooError("multi_rectangle: the variant 'released' has numbers of its own; leave the others out")
+            raise GanzooError("multi_rectangle: the variant 'released' has fixed numbers; remove the other options")
         self.variant = variant
         self.count = count
         self.area = area

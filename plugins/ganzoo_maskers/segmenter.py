@@ -1,4 +1,4 @@
-"""Semantic segmentation by name, with torchvision's networks (21 classes of Pascal VOC)."""
+"""Masks from torchvision's segmentation networks, by class name (21 classes of Pascal VOC)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch.nn import functional as F
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Draws, Masker, suggest
-from ganzoo_maskers.pretrained import Normalize, fetched, misfit, read_weights, without
+from ganzoo_maskers.pretrained import Normalize, drop_parts, fetch_weights, mismatch_error, read_weights
 
 
 class Segmenter(Masker):
-    """The probability of one class or several at each pixel, by a pretrained network of torchvision.
+    """Probability of one or more classes at each pixel, from a pretrained torchvision network.
 
     Args:
         model: a name of torchvision.models.segmentation.
-        weights: a safetensors file or a torch state dict; without it torchvision's own are fetched, once.
-        classes: their names; ``all``: every class in a plane of its own, for the role ``labels``.
-        planes: ``union``: one plane for all that are named; ``per_class``: one for each, in the order of ``classes``.
-        soft: probabilities (softmax); otherwise 1 where a class is the likeliest of all, else 0.
-        size: the shorter side is scaled to it before, pixels; 0: images as they are. The networks were trained at
-            520, and small images are served better by 256 or more.
+        weights: a safetensors file or a torch state dict; by default torchvision's weights are downloaded once.
+        classes: their names; ``all``: one plane for every class, for the role ``labels``.
+        planes: ``union``: one plane for all named classes; ``per_class``: one for each, in the order of ``classes``.
+        soft: probabilities (softmax); otherwise 1 where a class is the most likely of all, else 0.
+        size: scale the shorter side to so many pixels first; 0: do not scale. The networks were trained at 520; set 256
+            or more for small images.
     """
 
     def __init__(
@@ -69,16 +69,16 @@ class Segmenter(Masker):
     def logits(self, image: Tensor) -> Tensor:
         """Return the network's output for all classes at the image's size: (B, 21, H, W), float32."""
         sides = image.shape[-2:]
-        seen = self.normalize(image)
+        inputs = self.normalize(image)
         if self.size:
             scaled = [max(1, round(side * self.size / min(sides))) for side in sides]
-            seen = F.interpolate(seen, scaled, mode="bilinear", antialias=True)
-        logits: Tensor = self.network(seen)["out"]
+            inputs = F.interpolate(inputs, scaled, mode="bilinear", antialias=True)
+        logits: Tensor = self.network(inputs)["out"]
         return F.interpolate(logits, sides, mode="bilinear") if self.size else logits
 
 
 def _weights_of(model: str) -> Any:
-    """Return torchvision's entry for a model's pretrained weights: where they lie, their classes and transforms."""
+    """Return torchvision's entry for a model's pretrained weights: their address, classes and transforms."""
     from torchvision.models import get_model_weights, list_models, segmentation  # type: ignore[import-untyped]
 
     known = list_models(segmentation)
@@ -92,20 +92,20 @@ def _indices(classes: str | tuple[str, ...], known: list[str]) -> list[int]:
         return list(range(len(known)))
     for place, name in enumerate(classes):
         if name not in known:
-            raise GanzooError(f"segmenter: there is no class {name!r}{suggest(name, known)}")
+            raise GanzooError(f"segmenter: unknown class {name!r}{suggest(name, known)}")
         if name in classes[:place]:
-            raise GanzooError(f"segmenter: the class {name!r} is named twice")
+            raise GanzooError(f"segmenter: the class {name!r} is named twice; remove one")
     return [known.index(name) for name in classes]
 
 
 def _make(model: str, weights: Path | None, count: int) -> nn.Module:
-    """Return the network, frozen, without the auxiliary classifier, which serves training alone."""
+    """Return the network, frozen, without the auxiliary classifier, which is for training only."""
     from torchvision.models import get_model
 
     network: nn.Module = get_model(model, weights=None, weights_backbone=None, num_classes=count)
-    file = weights or fetched(f"torchvision/{model}")
+    file = weights or fetch_weights(f"torchvision/{model}")
     try:
-        network.load_state_dict(without(read_weights(file), ["aux_classifier"]))
+        network.load_state_dict(drop_parts(read_weights(file), ["aux_classifier"]))
     except RuntimeError as error:
-        raise misfit(file, model, error) from None
+        raise mismatch_error(file, model, error) from None
     return network.requires_grad_(False).eval()

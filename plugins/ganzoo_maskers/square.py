@@ -12,10 +12,10 @@ from ganzoo.interfaces import Draws, Masker
 
 
 class CenteredSquare(Masker):
-    """1 in a square in the image's middle, its scale drawn again for each image.
+    """1 inside a square in the centre of the image, its scale drawn for each image.
 
     Args:
-        scales: shares of the side, one of which is drawn uniformly; a single one is always taken.
+        scales: fractions of the side; one is drawn uniformly.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -29,7 +29,7 @@ class CenteredSquare(Masker):
         self.scales = scales
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) of 0 and 1: with h = side // 2 and scale s, [int(h − h·s), int(h + h·s)) is 1."""
+        """Return (B, 1, H, W) of 0 and 1: the square is [int(h − h·s), int(h + h·s)) with h = side // 2, scale s."""
         mask = torch.zeros_like(image[:, :1])
         for plane, choice in zip(mask, rng.integers(0, len(self.scales)).tolist(), strict=True):
             rows, columns = (_middle(side, self.scales[choice]) for side in image.shape[-2:])

@@ -1,4 +1,4 @@
-"""Metrics of translations. Uses the package ganzoo_maskers, to read weights' files."""
+"""Metrics of translations. Uses the package ganzoo_maskers to read weights files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the metrics, and list the weights that they take."""
+    """Add the metrics, and list the weights that they use."""
     registry.add_weights(Path(__file__).with_name("weights.toml"))
     registry.add("metric", "cycle_l1", "ganzoo_metrics.cycle_errors:CycleL1")
     registry.add("metric", "identity_l1", "ganzoo_metrics.cycle_errors:IdentityL1")

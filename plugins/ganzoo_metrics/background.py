@@ -14,11 +14,11 @@ Which = Literal["given", "input", "discriminator", "composite"]
 
 
 class SourceMask:
-    """The mask of a direction's source image: the data set's own, or the one that a masker of the recipe makes.
+    """Provide the mask of a direction's source image: from the data set or from a masker of the recipe.
 
     Args:
-        metric: whose it is, for the errors.
-        which: ``given``, or the masker's role.
+        metric: name of the metric, for error messages.
+        which: ``given`` for the data set's mask, or the role of a masker.
     """
 
     method: Method
@@ -28,7 +28,7 @@ class SourceMask:
         self.which = which
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Take the run's method, whose maskers are meant. Raises GanzooError when they, or the data, give no masks."""
+        """Store the method. Raises GanzooError when the method or the data provides no such masks."""
         if self.which != "given" and self.which not in method.masks:
             raise GanzooError(
                 f"evaluate.metrics: {self.metric}: the recipe has no masker in the role {self.which!r}; name one under "
@@ -36,7 +36,7 @@ class SourceMask:
             )
         for domain in reader.dataset.channels if self.which == "given" else ():
             if reader.dataset.sample("train", domain, 0).mask is None:
-                raise self.lacking(domain)
+                raise self.missing_masks(domain)
         self.method = method
 
     def of(self, step: Step, domain: str) -> Tensor:
@@ -44,13 +44,13 @@ class SourceMask:
         if self.which != "given":
             return self.method.masks.mask(self.which, step, f"real_{domain}").float()
         if f"given_mask_{domain}" not in step:
-            raise self.lacking(domain)
+            raise self.missing_masks(domain)
         return step[f"given_mask_{domain}"].float()
 
-    def lacking(self, domain: str) -> GanzooError:
-        """Return what is said where the data set gives no masks."""
+    def missing_masks(self, domain: str) -> GanzooError:
+        """Return the error for a data set without masks."""
         return GanzooError(
-            f"evaluate.metrics: {self.metric}: the data set gives no masks of {domain}; the data set folders takes "
+            f"evaluate.metrics: {self.metric}: the data set has no masks of {domain}; the data set folders reads "
             f"them from train{domain}_masks, test{domain}_masks; or set mask to a role for which the recipe has a "
             "masker: input, discriminator or composite"
         )
@@ -59,26 +59,24 @@ class SourceMask:
 class BackgroundL1(Metric):
     """Mean |fake_Y − real_X| over an image's background, on the scale [−1, 1]; then the mean over images.
 
-    X is the direction's source, Y its target, m the mask of the source image, 1 where the foreground is: each pixel
-    weighs 1 − m. Translations are cut to [−1, 1] as they are saved. An image whose background weighs less than one
-    pixel in all says nothing of backgrounds and is left out of the mean; where that is every image, the value is not
-    a number.
+    X is the direction's source, Y its target, and m the mask of the source image, 1 in the foreground. Each pixel has
+    the weight 1 − m. Translations are clamped to [−1, 1], as when they are saved. An image whose background weights sum
+    to less than one pixel is left out of the mean; if that is every image, the value is NaN.
 
     Args:
-        mask: ``given``: m comes with the data; ``input``, ``discriminator``, ``composite``: the recipe's masker in that
-            role
-            makes it of the source image.
+        mask: ``given``: the data set's mask; ``input``, ``discriminator``, ``composite``: the mask that the recipe's
+            masker in that role computes from the source image.
     """
 
     def __init__(self, *, mask: Which = "given") -> None:
         self.mask = SourceMask("background_l1", mask)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Take the run's maskers. Raises GanzooError when they, or the data, give no masks."""
+        """Store the run's maskers. Raises GanzooError when neither they nor the data provide masks."""
         self.mask.bind(method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) errors, and the weight of the background that each is the mean over, in pixels.
+        """Return errors (B,) and the summed background weights that each is averaged over, in pixels, (B,).
 
         Raises GanzooError without a mask or a source, and for domains with different numbers of channels.
         """
@@ -94,22 +92,24 @@ class BackgroundL1(Metric):
 
 
 def source_and_fake(metric: str, step: Step, direction: Direction) -> tuple[Tensor, Tensor]:
-    """Return a direction's source images and their translations, cut to [−1, 1] as they are saved, float32.
+    """Return a direction's source images and their translations, clamped to [−1, 1] as when saved, float32.
 
-    Raises GanzooError where sources are not known, and for domains with different numbers of channels.
+    Raises GanzooError when the sources are unknown, and for domains with different numbers of channels.
     """
     source, target = direction
     require_source(metric, step, source)
     real, fake = step[f"real_{source}"].float(), step[f"fake_{target}"].float().clamp(-1, 1)
     if real.shape[1] != fake.shape[1]:
         raise GanzooError(
-            f"evaluate.metrics: {metric} compares the images of {source} with their translations, and {source} has "
-            f"{real.shape[1]} channels, {target} {fake.shape[1]}: take the metric out"
+            f"evaluate.metrics: {metric} compares the images of {source} with their translations, but {source} has "
+            f"{real.shape[1]} channels and {target} has {fake.shape[1]}: remove the metric"
         )
     return real, fake
 
 
 def require_source(metric: str, step: Step, domain: str) -> None:
-    """Raise GanzooError where it is not known of which images translations were made."""
+    """Raise GanzooError when the source images of the translations are unknown."""
     if f"real_{domain}" not in step:
-        raise GanzooError(f"{metric} compares translations with their sources, which are not known here")
+        raise GanzooError(
+            f"{metric} compares translations with their sources, which are not known here: remove the metric"
+        )

@@ -11,45 +11,44 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Source, Step
-from ganzoo_maskers.pretrained import fetched, misfit, read_weights, without
+from ganzoo_maskers.pretrained import drop_parts, fetch_weights, mismatch_error, read_weights
 from ganzoo_metrics.background import SourceMask, Which, source_and_fake
-from ganzoo_metrics.networks import source_of
+from ganzoo_metrics.networks import weights_source
 
 Net = Literal["alex", "squeeze", "vgg"]
 
 MODELS: dict[Net, str] = {"alex": "alexnet", "squeeze": "squeezenet1_1", "vgg": "vgg16"}
 """LPIPS's names for its trunks → torchvision's."""
 SMALLEST: dict[Net, int] = {"alex": 31, "squeeze": 17, "vgg": 16}
-"""The side, in pixels, below which a trunk's last layers have nothing left to see."""
+"""The side, in pixels, below which a trunk's last layers have no values left."""
 
 
 class BackgroundLPIPS(Metric):
-    """LPIPS between real_X and m·real_X + (1 − m)·fake_Y: how far off the background looks, the foreground put back.
+    """LPIPS between real_X and m·real_X + (1 − m)·fake_Y: the change of the background, with the foreground restored.
 
-    X is the direction's source, Y its target, m the mask of the source image, 1 where the foreground is; translations
-    are cut to [−1, 1] as they are saved. Then the mean over images. 0: nothing outside the mask has changed, as in a
-    image that is all foreground. Unlike background_l1, it grows with the background's share of the image.
+    X is the direction's source, Y its target, and m the mask of the source image, 1 in the foreground. Translations
+    are clamped to [−1, 1], as when they are saved. The value is the mean over images. It is 0 when nothing outside the
+    mask changed, and for an image that is all foreground. Unlike ``background_l1``, it grows with the background.
 
-    LPIPS is version 0.1, with the linear heads that the package lpips carries. Images of one channel are seen as
-    grey ones of three.
+    LPIPS is version 0.1, with the linear heads of the package lpips. Images of one channel are
+    repeated to three.
 
     Args:
-        mask: ``given``: m comes with the data; ``input``, ``discriminator``, ``composite``: the recipe's masker in that
-            role
-            makes it of the source image.
-        net: the trunk. ``alex`` is what papers mostly report; values of different trunks do not compare.
+        mask: ``given``: the data set's mask; ``input``, ``discriminator``, ``composite``: the mask that the recipe's
+            masker in that role computes from the source image.
+        net: the trunk. Most papers report ``alex``; values of different trunks are not comparable.
         weights: a file with the trunk's weights as torchvision names them (alexnet, squeezenet1_1, vgg16), safetensors
-            or a torch state dict; without it torchvision's own are fetched, once.
+            or a torch state dict; without it, torchvision's weights are downloaded once.
     """
 
     def __init__(self, *, mask: Which = "given", net: Net = "alex", weights: Path | None = None) -> None:
         self.mask = SourceMask("background_lpips", mask)
         self.net: Net = net
         self.distance, source = make_lpips(net, weights)
-        self.sources, self.about = {"weights": source}, about(net, source)
+        self.sources, self.about = {"weights": source}, describe_trunk(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Take the run's maskers. Raises GanzooError when they, or the data, give no masks."""
+        """Store the run's maskers. Raises GanzooError when neither they nor the data provide masks."""
         self.mask.bind(method, reader)
 
     @torch.no_grad()
@@ -60,20 +59,20 @@ class BackgroundLPIPS(Metric):
         other than 1 or 3 channels, and for images that are too small for the trunk.
         """
         real, fake = source_and_fake("background_lpips", step, direction)
-        require_visible("background_lpips", self.net, real)
+        require_accepted("background_lpips", self.net, real)
         mask = self.mask.of(step, direction[0])
-        put_back = mask * real + (1 - mask) * fake
+        restored = mask * real + (1 - mask) * fake
         with torch.autocast(real.device.type, enabled=False):
-            seen, changed = (one.expand(-1, 3, -1, -1) for one in (real, put_back))
-            return {"background_lpips": self.distance.to(real.device)(seen, changed).flatten()}
+            original, changed = (one.expand(-1, 3, -1, -1) for one in (real, restored))
+            return {"background_lpips": self.distance.to(real.device)(original, changed).flatten()}
 
 
-def require_visible(metric: str, net: Net, image: Tensor) -> None:
-    """Raise GanzooError for images (B, C, H, W) that a trunk cannot see."""
+def require_accepted(metric: str, net: Net, image: Tensor) -> None:
+    """Raise GanzooError for images (B, C, H, W) that a trunk does not accept."""
     channels, height, width = image.shape[1:]
     if channels not in (1, 3):
         raise GanzooError(
-            f"evaluate.metrics: {metric} sees images of 1 or 3 channels; these have {channels}: take the metric out"
+            f"evaluate.metrics: {metric} accepts images of 1 or 3 channels; these have {channels}: remove the metric"
         )
     if min(height, width) < SMALLEST[net]:
         raise GanzooError(
@@ -82,36 +81,36 @@ def require_visible(metric: str, net: Net, image: Tensor) -> None:
         )
 
 
-def about(net: Net, source: Source) -> dict[str, str]:
-    """Return what records say of a trunk and the file of its weights."""
+def describe_trunk(net: Net, source: Source) -> dict[str, str]:
+    """Return the entries of a record that name the trunk and its weights."""
     return {"network": f"lpips/{net}", "weights": source.key}
 
 
 def make_lpips(net: Net, weights: Path | None) -> tuple[nn.Module, Source]:
-    """Return LPIPS, frozen, in eval mode: two times (B, 3, H, W) in [−1, 1] → (B, 1, 1, 1), float32; and its file.
+    """Return LPIPS, frozen, in eval mode: two batches (B, 3, H, W) in [−1, 1] → (B, 1, 1, 1), float32; and its weights.
 
     Args:
         net: the trunk.
         weights: the trunk's weights, see ``BackgroundLPIPS``.
 
     Raises:
-        GanzooError: the weights cannot be had, or are another network's.
+        GanzooError: the weights are missing, or belong to another network.
     """
-    import lpips  # type: ignore[import-untyped]  # takes seconds, as torchvision does
+    import lpips  # type: ignore[import-untyped]  # slow import: takes seconds, like torchvision
 
-    file = weights or fetched(f"torchvision/{MODELS[net]}")  # those that LPIPS's heads were trained on
+    file = weights or fetch_weights(f"torchvision/{MODELS[net]}")  # the LPIPS heads were trained on these weights
     trunk = read_weights(file)
-    # Made without any weights, as lpips would load its heads without weights_only; it draws random ones meanwhile, and
-    # calls torchvision in a way that this warns of.
+    # Create it without weights, because lpips would load its heads without weights_only. Meanwhile lpips draws random
+    # weights, and calls torchvision in a way that raises warnings.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore", category=UserWarning):
         model: Any = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     heads = read_weights(Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth")
     model.lins.load_state_dict({name.removeprefix("lin"): one for name, one in heads.items()})
-    # lpips cuts the trunk into slices whose layers keep torchvision's numbers: together again, they fit its names.
+    # lpips cuts the trunk into slices whose layers keep torchvision's numbers; merge them to get its names.
     layers = {number: layer for part in model.net.children() for number, layer in part.named_children()}
     try:
-        nn.ModuleDict({"features": nn.ModuleDict(layers)}).load_state_dict(without(trunk, ["classifier"]))
+        nn.ModuleDict({"features": nn.ModuleDict(layers)}).load_state_dict(drop_parts(trunk, ["classifier"]))
     except RuntimeError as error:
-        raise misfit(file, MODELS[net], error) from None
-    made: nn.Module = model.eval().requires_grad_(False)
-    return made, source_of(file)
+        raise mismatch_error(file, MODELS[net], error) from None
+    frozen: nn.Module = model.eval().requires_grad_(False)
+    return frozen, weights_source(file)

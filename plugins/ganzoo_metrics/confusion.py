@@ -9,11 +9,11 @@ from torch import Tensor
 
 
 def confusion(truth: Tensor, predicted: Tensor, classes: int) -> Tensor:
-    """Return how many pixels of each class were taken for which: (B, K, K + 1), rows the truth, float32.
+    """Count the pixels of each true class by predicted class: (B, K, K + 1), rows are the truth, float32.
 
     Args:
         truth: (B, H, W) int64, 0 … K − 1, or −1 where a pixel does not count.
-        predicted: (B, H, W) int64, 0 … K − 1, or K where a pixel was taken for nothing.
+        predicted: (B, H, W) int64, 0 … K − 1, or K where a pixel was assigned no class.
         classes: K.
 
     >>> confusion(torch.tensor([[[0, 0, 1, -1]]]), torch.tensor([[[0, 1, 2, 0]]]), 2)
@@ -26,21 +26,21 @@ def confusion(truth: Tensor, predicted: Tensor, classes: int) -> Tensor:
 
 
 def scores(matrix: Tensor, left_out: Collection[int] = ()) -> dict[str, float]:
-    """Return the accuracy over pixels, and over classes, and the mean intersection over union.
+    """Return the pixel accuracy, the mean class accuracy and the mean intersection over union.
 
-    The second is a mean over the classes of the truth, the third over those of truth or prediction.
+    The class accuracy is a mean over the classes in the truth; the last over the classes in truth or prediction.
 
     Args:
-        matrix: (K, K + 1) of all images, of which some pixel counts.
-        left_out: classes that no mean is taken over; no pixel counts whose truth they are.
+        matrix: (K, K + 1), summed over all images; at least one pixel must count.
+        left_out: classes excluded from the mean intersection over union; none of the counted pixels has them as truth.
     """
     matrix = matrix.double()
     right, truth, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)[:-1]
     either = truth + predicted - right
-    kept = torch.tensor([one not in left_out for one in range(len(matrix))])
+    included = torch.tensor([one not in left_out for one in range(len(matrix))])
     accuracy, overlap = (right / one for one in (truth, either))
     return {
         "pixel_accuracy": float(right.sum() / truth.sum()),
         "class_accuracy": float(accuracy[truth > 0].mean()),
-        "miou": float(overlap[kept & (either > 0)].mean()),
+        "miou": float(overlap[included & (either > 0)].mean()),
     }

@@ -1,4 +1,4 @@
-"""``cycle_l1`` and ``identity_l1``: the error after there and back, and of the identity mapping."""
+"""``cycle_l1`` and ``identity_l1``: the error of the cycle and of the identity mapping."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CycleL1(Metric):
 class IdentityL1(Metric):
     """Mean |idt_X − real_X| of an image, on the scale [−1, 1]; X is the direction's source.
 
-    ``idt_A`` is what the generator *into* A makes of an image that is of A already.
+    ``idt_A`` is the output of the generator *into* A for an image that is already of A.
     """
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
@@ -30,6 +30,6 @@ class IdentityL1(Metric):
 def _error(step: Step, name: str, domain: str) -> Tensor:
     if name not in step:
         raise GanzooError(
-            f"the metric reads {name!r}, and the method does not make it: take it out of evaluate.metrics"
+            f"the metric needs {name!r}, which the method does not produce: remove it from evaluate.metrics"
         )
     return (step[name].float() - step[f"real_{domain}"]).abs().mean(dim=(1, 2, 3))

@@ -10,23 +10,23 @@ from torch import Tensor
 def box_logits(detector: Any, image: Tensor, threshold: float) -> Tensor:
     """Return the class logits of the boxes that a Faster R-CNN of torchvision reports for an image: (boxes, K).
 
-    torchvision reports boxes with one class and its probability each; those are looked up among the proposals that
-    they were made of.
+    torchvision reports boxes with one class and its probability each; this function looks them up among the proposals
+    that they come from.
 
     Args:
         detector: the network.
         image: (3, H, W) in [0, 1].
         threshold: probability of a class above which a box is reported.
     """
-    from torchvision.ops import clip_boxes_to_image  # type: ignore[import-untyped]  # takes seconds
+    from torchvision.ops import clip_boxes_to_image  # type: ignore[import-untyped]  # slow import: takes seconds
 
     heads = detector.roi_heads
     heads.score_thresh = threshold
-    seen, _ = detector.transform([image])
-    features = detector.backbone(seen.tensors)
-    proposals, _ = detector.rpn(seen, features)
-    logits, deltas = heads.box_predictor(heads.box_head(heads.box_roi_pool(features, proposals, seen.image_sizes)))
-    (boxes,), (scores,), (labels,) = heads.postprocess_detections(logits, deltas, proposals, seen.image_sizes)
-    moved = clip_boxes_to_image(heads.box_coder.decode(deltas, proposals), seen.image_sizes[0])
+    batch, _ = detector.transform([image])
+    features = detector.backbone(batch.tensors)
+    proposals, _ = detector.rpn(batch, features)
+    logits, deltas = heads.box_predictor(heads.box_head(heads.box_roi_pool(features, proposals, batch.image_sizes)))
+    (boxes,), (scores,), (labels,) = heads.postprocess_detections(logits, deltas, proposals, batch.image_sizes)
+    moved = clip_boxes_to_image(heads.box_coder.decode(deltas, proposals), batch.image_sizes[0])
     origins = (logits.softmax(1)[:, labels] == scores) & (moved[:, labels] == boxes).all(2)
     return logits[origins.any(1)]

@@ -1,4 +1,4 @@
-"""Directions of a method that lead to images, and to images that a pretrained network accepts."""
+"""Select the directions that a metric can measure: those into images that its network accepts."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ from ganzoo.interfaces import Direction, Method, Reader
 
 
 def image_directions(metric: str, method: Method, reader: Reader) -> tuple[Direction, ...]:
-    """Return the method's directions into images, which label maps are not.
+    """Return the method's directions into images; label maps do not count as images.
 
     Args:
-        metric: which asks, for the error.
-        method: the run's.
-        reader: of its data.
+        metric: name of the metric, for the error message.
+        method: of the run.
+        reader: of the run's data.
 
     Raises:
         GanzooError: there is none.
     """
     images = [one for one in reader.dataset.channels if one not in reader.dataset.classes]
-    found = tuple(way for way in method.directions if way in ("AB", "BA") and way[1] in images)
-    if not found:
+    directions = tuple(way for way in method.directions if way in ("AB", "BA") and way[1] in images)
+    if not directions:
         raise GanzooError(
-            f"evaluate.metrics: {metric} measures translated images, and the method makes none: take it out"
+            f"evaluate.metrics: {metric} measures translated images, but the method makes none: remove it"
         )
-    return found
+    return directions
 
 
 def accepted_directions(metric: str, method: Method, reader: Reader, *, source: bool = False) -> tuple[Direction, ...]:
-    """Return the method's directions into images of 1 or 3 channels, which label maps are not.
+    """Return the method's directions into images of 1 or 3 channels; label maps do not count as images.
 
     Args:
-        metric: which asks, for the error.
-        method: the run's.
-        reader: of its data.
-        source: the source's images must be such, too.
+        metric: name of the metric, for the error message.
+        method: of the run.
+        reader: of the run's data.
+        source: require the same of the source's images.
 
     Raises:
         GanzooError: none is left.
     """
-    seen = accepted_domains(reader)
-    into = [way for way in method.directions if way in ("AB", "BA") and way[1] in seen]
-    found = tuple(way for way in into if not source or way[0] in seen)
-    if not found:
-        both = " of such images" if source else ""
+    domains = accepted_domains(reader)
+    into = [way for way in method.directions if way in ("AB", "BA") and way[1] in domains]
+    directions = tuple(way for way in into if not source or way[0] in domains)
+    if not directions:
+        both = " from such images" if source else ""
         raise GanzooError(
-            f"evaluate.metrics: {metric} looks at images of 1 or 3 channels that are no label maps, and the method "
-            f"makes no translations into them{both}: take it out"
+            f"evaluate.metrics: {metric} needs images of 1 or 3 channels that are not label maps, but the method "
+            f"makes no translations into such images{both}: remove it"
         )
-    return found
+    return directions
 
 
 def accepted_domains(reader: Reader) -> list[str]:
-    """Return the domains whose images have 1 or 3 channels, and are no label maps."""
+    """Return the domains whose images have 1 or 3 channels, and are not label maps."""
     data = reader.dataset
     return [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]

@@ -10,18 +10,18 @@ from ganzoo import GanzooError
 from ganzoo.interfaces import keyed
 
 SUBSETS = 100
-"""Draws of the kernel distance (clean-fid's default)."""
+"""Number of random subsets for the kernel distance (clean-fid's default)."""
 LARGEST = 1000
-"""Vectors of each side in a draw, at the most (likewise)."""
+"""Maximum number of vectors of each set in a subset (clean-fid's default)."""
 
 
 def frechet(fake: Tensor, real: Tensor) -> float:
     """Return |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 √(C₁C₂)) of vectors (n, d) and (m, d), in float64 (Heusel et al. 2017, eq. 6).
 
     With A the centred vectors over √(n − 1), C = AᵀA, and tr √(C₁C₂) is the sum of the square roots of the eigenvalues
-    of C₁C₂, which are the singular values of A₁A₂ᵀ: no matrix root is taken, and nothing is added to a diagonal.
+    of C₁C₂, which are the singular values of A₁A₂ᵀ: this needs no matrix root, and adds nothing to a diagonal.
 
-    Raises GanzooError where a side has fewer than two vectors, or one that is not finite.
+    Raises GanzooError when a set has fewer than two vectors, or a vector is not finite.
     """
     _require(fake, real)
     (one, spread), (other, spread_real) = _factor(fake), _factor(real)
@@ -43,22 +43,22 @@ def kernel(fake: Tensor, real: Tensor, seed: int) -> tuple[float, float]:
 
     The unbiased estimate of the squared maximum mean discrepancy under the kernel (⟨x, y⟩/d + 1)³, as a mean over 100
     draws of min(n, m, 1000) vectors of each side without replacement (Bińkowski et al. 2018, section 4; clean-fid). The
-    draws follow from the seed alone, whatever the order of the vectors. The deviation is 0 where every draw takes all.
+    draws depend only on the seed, not on the order of the vectors. The deviation is 0 when every draw takes all.
 
     Raises GanzooError as ``frechet``.
     """
     _require(fake, real)
     one, other = _ordered(fake.double()), _ordered(real.double())
     size = min(len(one), len(other), LARGEST)
-    found = []
+    distances = []
     for draw in range(SUBSETS):
         rng = keyed(seed, "kernel distance", draw)
         x, y = (side[torch.from_numpy(rng.permutation(len(side))[:size])] for side in (other, one))
-        found.append(_mmd(x, y))
+        distances.append(_mmd(x, y))
         if len(one) == len(other) == size:
             break  # every draw takes all
-    together = torch.tensor(found, dtype=torch.float64)
-    return float(together.mean()), float(together.std()) if len(found) > 1 else 0.0
+    values = torch.tensor(distances, dtype=torch.float64)
+    return float(values.mean()), float(values.std()) if len(distances) > 1 else 0.0
 
 
 def _mmd(x: Tensor, y: Tensor) -> float:
@@ -69,7 +69,7 @@ def _mmd(x: Tensor, y: Tensor) -> float:
 
 
 def _ordered(vectors: Tensor) -> Tensor:
-    """Return vectors in an order of their own, by their numbers from the first on.
+    """Return vectors in lexicographic order.
 
     >>> _ordered(torch.tensor([[0.0, 2.0], [1.0, 0.0], [0.0, 1.0]])).tolist()
     [[0.0, 1.0], [0.0, 2.0], [1.0, 0.0]]
@@ -80,6 +80,6 @@ def _ordered(vectors: Tensor) -> Tensor:
 def _require(fake: Tensor, real: Tensor) -> None:
     for side, vectors in (("translated", fake), ("real", real)):
         if len(vectors) < 2:
-            raise GanzooError(f"a distance of sets needs two {side} images at least; there are {len(vectors)}")
+            raise GanzooError(f"a distance between sets needs at least two {side} images; there are {len(vectors)}")
         if not bool(torch.isfinite(vectors).all()):
-            raise GanzooError(f"features of {side} images are not finite: look at the images, they may be broken")
+            raise GanzooError(f"features of {side} images are not finite: check the images, they may be damaged")

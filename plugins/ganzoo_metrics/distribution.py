@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
-from ganzoo_maskers.pretrained import fetched, of_timm, of_torchvision, read_weights
+from ganzoo_maskers.pretrained import fetch_weights, read_weights, timm_weights, torchvision_weights
 from ganzoo_metrics.classifier_features import Library, PooledFeatures, require_known
 from ganzoo_metrics.directions import accepted_directions
 from ganzoo_metrics.distances import frechet, kernel
 from ganzoo_metrics.inception import Inception
-from ganzoo_metrics.networks import source_of
+from ganzoo_metrics.networks import weights_source
 from ganzoo_metrics.resizing import How, quantized, resize
 
 Real = Literal["measured", "train"]
@@ -27,11 +27,11 @@ class FeatureNetwork:
     """A feature network and how images are resized for it.
 
     Args:
-        network: (B, 3, side, side) in [0, 255] → (B, d).
-        side: in pixels.
-        how: images are resized to it.
-        label: of the network, for records.
-        weights: the file that it was read from.
+        network: (B, 3, side, side) in [0, 255] → features (B, d).
+        side: of the input, in pixels.
+        how: the resizing method.
+        label: its name in records.
+        weights: the weights file.
     """
 
     network: nn.Module
@@ -50,24 +50,24 @@ class SetDistance(Metric):
 
     Args:
         name: of the value.
-        look: gives the features.
-        distance: between them.
+        network: computes the features.
+        distance: computes the values from the features.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
-    def __init__(self, name: str, look: FeatureNetwork, distance: Distance, real: Real) -> None:
-        self.name, self.look, self.distance, self.reference, self.seed = name, look, distance, real, 0
-        source = source_of(look.weights)
-        self.cache_key = f"{look.label} {look.how} {look.side} {source.key}"
+    def __init__(self, name: str, network: FeatureNetwork, distance: Distance, real: Real) -> None:
+        self.name, self.network, self.distance, self.reference, self.seed = name, network, distance, real, 0
+        source = weights_source(network.weights)
+        self.cache_key = f"{network.label} {network.how} {network.side} {source.key}"
         self.sources = {"weights": source}
-        self.about = {"network": look.label, "weights": source.key, "resizing": look.how}
+        self.about = {"network": network.label, "weights": source.key, "resizing": network.how}
 
     def prepare(self, seed: int) -> None:
         """Take the seed of the random draws."""
         self.seed = seed
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the directions into images that the network can see. Raises GanzooError when there are none."""
+        """Select the directions into images that the network accepts. Raises GanzooError when there are none."""
         self.directions = accepted_directions(self.name, method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
@@ -80,25 +80,25 @@ class SetDistance(Metric):
 
     @torch.no_grad()
     def features(self, step: Step, name: str) -> Tensor:
-        """Return the features (B, d), float32, of a step's images as files would hold them.
+        """Return the features (B, d), float32, of a step's images, quantized as in image files.
 
-        They are left in the step, for the next metric that looks in the same way.
+        They are cached in the step, for other metrics with the same network.
         """
         key = f"features of {name}: {self.cache_key}"
         if key not in step:
             images = step[name]
             with torch.autocast(images.device.type, enabled=False):
-                seen = resize(quantized(images), self.look.side, self.look.how)
-                step[key] = self.look.network.to(images.device)(seen)
+                resized = resize(quantized(images), self.network.side, self.network.how)
+                step[key] = self.network.network.to(images.device)(resized)
         return step[key]
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the distance's values. Raises GanzooError for fewer than two images of a side."""
+        """Return the distance's values. Raises GanzooError when a set has fewer than two images."""
         return self.distance(self.name, rows["features"], real["features"], self.seed)
 
 
 def frechet_values(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:
-    """Return Fréchet's distance, under a name."""
+    """Return the Fréchet distance, under a name."""
     return {name: frechet(fake, real)}
 
 
@@ -109,88 +109,88 @@ def kernel_values(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str,
 
 
 INCEPTION = "pytorch-fid/inception"
-"""The weights that stand in no option's place."""
+"""Name of the weights that are used when the option ``weights`` is not set."""
 
 
-def inception(weights: Path | None, how: How) -> FeatureNetwork:
-    """Look with the Inception network, resizing in some way."""
-    file = weights or fetched(INCEPTION)
+def inception_network(weights: Path | None, how: How) -> FeatureNetwork:
+    """Return the Inception network with a resizing method. Raises GanzooError when the weights are missing or wrong."""
+    file = weights or fetch_weights(INCEPTION)
     scaling: Literal["by_255", "by_128"] = "by_255" if how == "legacy_pytorch" else "by_128"
     return FeatureNetwork(Inception(read_weights(file), scaling, file), 299, how, "inception-2015-12-05", file)
 
 
 class FID(SetDistance):
-    """Fréchet Inception distance between translations and real images of their domain; less is nearer.
+    """Fréchet Inception distance between translations and real images of their domain; lower is better.
 
-    Images are quantized, resized as clean-fid does, and seen by TensorFlow's Inception of 2015 (Heusel et al. 2017;
-    Parmar et al. 2022). It shrinks as images grow in number: values of different ``n_fake`` and ``n_real`` do not
-    compare, nor do those of images that were scaled to another size.
+    Images are quantized, resized as clean-fid does, and passed through TensorFlow's Inception of 2015 (Heusel et al.
+    2017; Parmar et al. 2022). The value falls as the number of images grows: compare only values with equal ``n_fake``,
+    ``n_real`` and image size.
 
     Args:
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
-        weights: pytorch-fid's state dict; by default the one that ``ganzoo weights get pytorch-fid/inception`` fetches.
+        weights: pytorch-fid's state dict; by default the file of ``ganzoo weights get pytorch-fid/inception``.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__("fid", inception(weights, "clean"), frechet_values, real)
+        super().__init__("fid", inception_network(weights, "clean"), frechet_values, real)
 
 
 class FIDLegacyPyTorch(SetDistance):
-    """``fid`` as pytorch-fid has it: bilinear resizing that aliases, and images scaled by 255.
+    """``fid`` as pytorch-fid computes it: bilinear resizing with aliasing, and images scaled by 255.
 
     Args:
-        real: as of ``fid``.
-        weights: as of ``fid``.
+        real: as for ``fid``.
+        weights: as for ``fid``.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__("fid_legacy_pytorch", inception(weights, "legacy_pytorch"), frechet_values, real)
+        super().__init__("fid_legacy_pytorch", inception_network(weights, "legacy_pytorch"), frechet_values, real)
 
 
 class FIDLegacyTensorFlow(SetDistance):
-    """``fid`` as the TensorFlow code of 2017 has it: bilinear resizing that aliases and is off by part of a pixel.
+    """``fid`` as the TensorFlow code of 2017 computes it: bilinear resizing with aliasing and a subpixel shift.
 
     Args:
-        real: as of ``fid``.
-        weights: as of ``fid``.
+        real: as for ``fid``.
+        weights: as for ``fid``.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__("fid_legacy_tensorflow", inception(weights, "legacy_tensorflow"), frechet_values, real)
+        super().__init__("fid_legacy_tensorflow", inception_network(weights, "legacy_tensorflow"), frechet_values, real)
 
 
 class KID(SetDistance):
-    """Kernel Inception distance (Bińkowski et al. 2018), as clean-fid computes it; less is nearer.
+    """Kernel Inception distance (Bińkowski et al. 2018), as clean-fid computes it; lower is better.
 
-    Its mean does not depend on how many images there are; ``kid_std`` is its deviation over 100 draws of up to 1,000.
+    Its mean does not depend on the number of images; ``kid_std`` is its deviation over 100 draws of up to 1,000.
 
     Args:
-        real: as of ``fid``.
-        weights: as of ``fid``.
+        real: as for ``fid``.
+        weights: as for ``fid``.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
-        super().__init__("kid", inception(weights, "clean"), kernel_values, real)
+        super().__init__("kid", inception_network(weights, "clean"), kernel_values, real)
 
 
-def pooled(library: Library, network: str, weights: Path | None) -> FeatureNetwork:
-    """Look with a classifier."""
+def classifier_network(library: Library, network: str, weights: Path | None) -> FeatureNetwork:
+    """Return a classifier as feature network. Raises GanzooError for an unknown one, and without its weights."""
     require_known(library, network)
-    file = weights or fetched((of_torchvision if library == "torchvision" else of_timm)(network))
+    file = weights or fetch_weights((torchvision_weights if library == "torchvision" else timm_weights)(network))
     features = PooledFeatures(library, network, read_weights(file), file)
-    return FeatureNetwork(features, features.seen.side, "clean", f"{library}/{network}", file)
+    return FeatureNetwork(features, features.input_format.side, "clean", f"{library}/{network}", file)
 
 
 class FD(SetDistance):
-    """Fréchet's distance on the features of any classifier, whose name the value bears: ``fd_squeezenet1_1``.
+    """Fréchet distance on the features of any classifier; the value includes its name: ``fd_squeezenet1_1``.
 
-    It is no FID, and compares with distances on the same network's features alone.
+    It is not FID. Compare it only with distances on the features of the same network.
 
     Args:
-        network: the classifier.
-        library: whose it is.
-        real: as of ``fid``.
-        weights: a file with its weights; by default those that ``ganzoo weights get LIBRARY/NETWORK`` fetches.
+        network: name of the classifier.
+        library: ``torchvision`` or ``timm``.
+        real: as for ``fid``.
+        weights: a file with its weights; by default the file that ``ganzoo weights get LIBRARY/NETWORK`` downloads.
     """
 
     def __init__(
@@ -201,17 +201,17 @@ class FD(SetDistance):
         real: Real = "measured",
         weights: Path | None = None,
     ) -> None:
-        super().__init__(f"fd_{network}", pooled(library, network, weights), frechet_values, real)
+        super().__init__(f"fd_{network}", classifier_network(library, network, weights), frechet_values, real)
 
 
 class KD(SetDistance):
-    """The kernel distance on the features of any classifier, whose name the value bears: ``kd_squeezenet1_1``.
+    """Kernel distance on the features of any classifier; the value includes its name: ``kd_squeezenet1_1``.
 
     Args:
-        network: as of ``fd``.
-        library: as of ``fd``.
-        real: as of ``fid``.
-        weights: as of ``fd``.
+        network: as for ``fd``.
+        library: as for ``fd``.
+        real: as for ``fid``.
+        weights: as for ``fd``.
     """
 
     def __init__(
@@ -222,4 +222,4 @@ class KD(SetDistance):
         real: Real = "measured",
         weights: Path | None = None,
     ) -> None:
-        super().__init__(f"kd_{network}", pooled(library, network, weights), kernel_values, real)
+        super().__init__(f"kd_{network}", classifier_network(library, network, weights), kernel_values, real)

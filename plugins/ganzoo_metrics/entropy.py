@@ -22,18 +22,18 @@ Real = Literal["measured", "train"]
 
 
 class Entropy(Metric):
-    """The mean entropy of what a network makes of translations, of their sources, and of real images.
+    """The mean entropy of a network's predictions on translations, on their sources and on real images.
 
     Args:
-        task: what the network does.
+        task: of the network.
         model: its name in torchvision.
-        weights: a file with its weights, or torchvision's own.
-        classes: that the weights know; 0: as many as torchvision's own.
-        real: where real images come from.
+        weights: a file with its weights; None: torchvision's weights.
+        classes: number of classes of the weights; 0: as many as torchvision's.
+        real: ``measured`` or ``train``: the split that real images come from.
     """
 
     unit: ClassVar[str] = ""
-    """What is counted, where it is not one an image."""
+    """Name of what is averaged over, if it is not images."""
 
     def __init__(self, task: Task, model: str, weights: Path | None, classes: int, real: Real) -> None:
         self.name = f"entropy_{task}"
@@ -45,62 +45,66 @@ class Entropy(Metric):
         self.about = {"network": self.pretrained.label, "weights": source.key}
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the domains that the network accepts. Raises GanzooError where the method translates into none."""
+        """Select the domains that the network accepts. Raises GanzooError when the method translates into none."""
         self.directions = accepted_directions(self.name, method, reader)
-        self.visible = accepted_domains(reader)
+        self.accepted = accepted_domains(reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B, 2), entropies and how many there are, of translations.
+        """Return sums of entropies and their counts, (B, 2), of translations.
 
-        And of their sources, where those are known and the network accepts them.
+        Includes the sources if they are known and the network accepts them.
         """
-        found, source = {"fake": self.of(step[f"fake_{direction[1]}"])}, f"real_{direction[0]}"
-        seen = source in step and direction[0] in self.visible
-        return found | ({"source": self.of(step[source])} if seen else {})
+        rows, source = {"fake": self.measure(step[f"fake_{direction[1]}"])}, f"real_{direction[0]}"
+        if source in step and direction[0] in self.accepted:
+            rows["source"] = self.measure(step[source])
+        return rows
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the same of real images."""
-        return {"real": self.of(step[f"real_{domain}"])}
+        """Return the same for real images."""
+        return {"real": self.measure(step[f"real_{domain}"])}
 
     @torch.no_grad()
-    def of(self, images: Tensor) -> Tensor:
-        """Return the sum of each image's entropies, and how many there are, (B, 2)."""
+    def measure(self, images: Tensor) -> Tensor:
+        """Return the sum of each image's entropies and their count, (B, 2), float32."""
         self.pretrained.network.to(images.device)
         with torch.autocast(images.device.type, enabled=False):
             return self.entropies(images)
 
     @abstractmethod
     def entropies(self, images: Tensor) -> Tensor:
-        """Return (B, 2) of images (B, 1 or 3, H, W) in [−1, 1], as ``of``."""
+        """Return the same as ``measure``, with autocast off, for images (B, 1 or 3, H, W) in [−1, 1]."""
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the means. Raises GanzooError where there is nothing to take the mean of."""
-        found = {}
+        """Return the means. Raises GanzooError when there is nothing to average."""
+        values = {}
         for which, column in {**rows, **real}.items():
             total, count = column.double().sum(0).tolist()
             if not count:
-                raise GanzooError(f"{self.name}: of {len(column)} images ({which}), none has {self.unit}")
-            found[f"{self.name}_{which}"] = total / count
+                raise GanzooError(
+                    f"{self.name}: of {len(column)} images ({which}), none has {self.unit}: "
+                    "lower the threshold, or remove the metric"
+                )
+            values[f"{self.name}_{which}"] = total / count
             if self.unit:
-                found[f"{self.name}_{which}_{self.unit}"] = count / len(column)
-        return found
+                values[f"{self.name}_{which}_{self.unit}"] = count / len(column)
+        return values
 
 
 class EntropyClassification(Entropy):
-    """Mean entropy of a classifier's softmax, in nats: 0 where it is sure, ln K where all K classes are as likely.
+    """Mean entropy of a classifier's softmax, in nats: 0 when certain, ln K when all K classes are equally likely.
 
-    Less is nearer to what the classifier was trained on, photographs, which Tomei et al. (2019, table 3, with
-    ResNet-152) take for realism: ``entropy_classification_fake`` of translations is to be read between that of their
-    sources, ``_source``, and that of real images of their domain, ``_real``. By itself it is no quality: nothing is
-    as sure as an image that fools the network.
+    A lower value means that images are closer to the classifier's training data, photographs; Tomei et al. (2019,
+    table 3, with ResNet-152) use it as a measure of realism. Compare ``entropy_classification_fake``, of translations,
+    with ``_source``, of their sources, and ``_real``, of real images of the target domain. By itself it does not
+    measure quality: an image that fools the network has a low entropy too.
 
-    Images are scaled and cropped as torchvision does for the model's weights; those are of its first training, as the
-    later ones are less sure by design.
+    Images are scaled and cropped as torchvision does for the model's weights. The default is the first published
+    weights, because later ones are less certain by design.
 
     Args:
         model: a classifier of torchvision.
-        weights: a file with its weights; without it torchvision's own are fetched.
-        classes: that the weights know; 0: as many as torchvision's own.
+        weights: a file with its weights; by default torchvision's weights are downloaded.
+        classes: number of classes of the weights; 0: as many as torchvision's.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
@@ -116,18 +120,18 @@ class EntropyClassification(Entropy):
 
     def entropies(self, images: Tensor) -> Tensor:
         """Return one entropy for each image."""
-        return once(entropy(self.pretrained.network(self.pretrained.prepare(images))))
+        return with_counts(entropy(self.pretrained.network(self.pretrained.prepare(images))))
 
 
 class EntropySegmentation(Entropy):
     """Mean entropy of a segmenter's softmax over pixels and images, in nats; as ``entropy_classification``.
 
-    Tomei et al. (2019, table 3) have another segmenter: compare within a table, not with theirs.
+    Tomei et al. (2019, table 3) use another segmenter: do not compare with the values in that table.
 
     Args:
-        model: a segmenter of torchvision, which sees images scaled to 520 pixels.
-        weights: a file with its weights; without it torchvision's own are fetched.
-        classes: that the weights know; 0: as many as torchvision's own.
+        model: a segmenter of torchvision; images are scaled to 520 pixels.
+        weights: a file with its weights; by default torchvision's weights are downloaded.
+        classes: number of classes of the weights; 0: as many as torchvision's.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
@@ -143,20 +147,20 @@ class EntropySegmentation(Entropy):
 
     def entropies(self, images: Tensor) -> Tensor:
         """Return each image's mean over pixels."""
-        return once(entropy(self.pretrained.network(self.pretrained.prepare(images))["out"]).mean((1, 2)))
+        return with_counts(entropy(self.pretrained.network(self.pretrained.prepare(images))["out"]).mean((1, 2)))
 
 
 class EntropyDetection(Entropy):
-    """Mean entropy over boxes of a detector's softmax of a box, in nats; as ``entropy_classification``.
+    """Mean entropy of a detector's class softmax over all boxes, in nats; as ``entropy_classification``.
 
-    Boxes are those that the detector reports, each once, for however many classes it is reported; ``no object`` counts
-    as a class. ``entropy_detection_fake_boxes`` is their number an image. Tomei et al. (2019, table 3) have a detector
-    trained on Visual Genome, with many more classes than torchvision's own, of COCO.
+    A box that the detector reports for several classes counts once; ``no object`` counts as a class.
+    ``entropy_detection_fake_boxes`` is the number of boxes per image. Tomei et al. (2019, table 3) use a detector
+    trained on Visual Genome, which has many more classes than torchvision's COCO weights.
 
     Args:
         model: a Faster R-CNN of torchvision.
-        weights: a file with its weights; without it torchvision's own are fetched.
-        classes: that the weights know, with ``no object``; 0: as many as torchvision's own.
+        weights: a file with its weights; by default torchvision's weights are downloaded.
+        classes: number of classes of the weights, including ``no object``; 0: as many as torchvision's.
         threshold: probability of a class above which a box is reported.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
@@ -178,11 +182,11 @@ class EntropyDetection(Entropy):
 
     def entropies(self, images: Tensor) -> Tensor:
         """Return each image's sum over boxes, and their number."""
-        found = []
+        rows = []
         for image in self.pretrained.prepare(images):
             each = entropy(box_logits(self.pretrained.network, image, self.threshold))
-            found.append(torch.stack([each.sum(), each.new_tensor(len(each))]))
-        return torch.stack(found)
+            rows.append(torch.stack([each.sum(), each.new_tensor(len(each))]))
+        return torch.stack(rows)
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -194,6 +198,6 @@ def entropy(logits: Tensor) -> Tensor:
     return torch.special.entr(logits.softmax(1)).sum(1)
 
 
-def once(values: Tensor) -> Tensor:
-    """Return values (B,) beside ones, (B, 2)."""
+def with_counts(values: Tensor) -> Tensor:
+    """Return values (B,) with the count 1 each: (B, 2)."""
     return torch.stack([values, torch.ones_like(values)], 1)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo_maskers.pretrained import Weights, misfit
+from ganzoo_maskers.pretrained import Weights, mismatch_error
 
 Scaling = Literal["by_128", "by_255"]
 
@@ -18,27 +18,27 @@ Scaling = Literal["by_128", "by_255"]
 class Inception(nn.Module):
     """Images (B, 3, 299, 299) in [0, 255] → the 2,048 features before the classifier, (B, 2048) float32.
 
-    It is torchvision's Inception v3 with the pools of TensorFlow's graph: averages leave the padding out, and the last
-    block takes the largest where it should average.
+    It is torchvision's Inception v3 with the pools of TensorFlow's graph: average pools ignore the padding, and the
+    last block uses a max pool instead of an average pool.
 
     Args:
         weights: pytorch-fid's state dict.
-        scaling: what the network sees: ``by_128``, (x − 128) / 128, as the TorchScript port that clean-fid runs; or
-            ``by_255``, 2x / 255 − 1, as pytorch-fid.
-        origin: the weights' file, for errors.
+        scaling: of the input: ``by_128``, (x − 128) / 128, as in clean-fid's TorchScript port; or ``by_255``,
+            2x / 255 − 1, as in pytorch-fid.
+        origin: the weights file, for error messages.
 
     Raises GanzooError for the weights of another network.
     """
 
     def __init__(self, weights: Weights, scaling: Scaling = "by_128", origin: Path = Path("weights")) -> None:
         super().__init__()
-        from torchvision.models import inception_v3  # type: ignore[import-untyped]  # takes seconds to import
+        from torchvision.models import inception_v3  # type: ignore[import-untyped]  # slow import: takes seconds
 
         network: Any = inception_v3(weights=None, aux_logits=False, num_classes=1008, init_weights=False)
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
-            raise misfit(origin, "the Fréchet distance's Inception", error) from None
+            raise mismatch_error(origin, "the Fréchet distance's Inception", error) from None
         for name, block in network.named_children():
             if name.startswith("Mixed_") and "branch_pool" in dict(block.named_children()):
                 setattr(network, name, Pooled(block, _largest if name == "Mixed_7c" else _average))
@@ -49,15 +49,15 @@ class Inception(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the features."""
         scaled = (images - 128) / 128 if self.scaling == "by_128" else 2 * images / 255 - 1
-        found: Tensor = self.network(scaled)
-        return found
+        features: Tensor = self.network(scaled)
+        return features
 
 
 class Pooled(nn.Module):
     """A block of Inception with another pool in its last branch.
 
     Args:
-        block: torchvision's, whose branches but the last stay.
+        block: of torchvision; only its last branch changes.
         pool: maps (B, C, H, W) → (B, C, H, W).
     """
 
@@ -66,7 +66,7 @@ class Pooled(nn.Module):
         self.block, self.pool = block, pool
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return the branches side by side."""
+        """Return the concatenated branches."""
         *branches, _ = self.block._forward(maps)
         return torch.cat([*branches, self.block.branch_pool(self.pool(maps))], 1)
 

@@ -1,4 +1,4 @@
-"""``miou``: whether a segmenter finds the classes of a label map in the image translated from it."""
+"""``miou``: compare a segmenter's classes in a translated image with the labels of its source."""
 
 from __future__ import annotations
 
@@ -19,22 +19,21 @@ from ganzoo_metrics.networks import pretrained
 
 
 class MeanIoU(Metric):
-    """The FCN score (Isola et al. 2017; Zhu et al. 2017) of translations: more is better, 1 the most.
+    """The FCN score (Isola et al. 2017; Zhu et al. 2017) of translations: higher is better, at most 1.
 
-    A segmenter looks at the translation, and what it finds is compared with the labels of the source: those that the
-    source is made of, or those that the data set gives beside its images. ``pixel_accuracy`` is the share of pixels
-    whose class is found; ``class_accuracy`` its mean over the classes that the labels have; ``miou`` the mean, over the
-    classes that the labels or the segmenter have, of intersection over union. Pixels are counted over all images
-    before anything is divided.
+    A segmenter predicts the classes of the translation, which are compared with the labels of the source: the source
+    itself if it is a label map, else the data set's labels for it. ``pixel_accuracy`` is the share of pixels whose
+    class is predicted correctly; ``class_accuracy`` its mean over the classes in the labels; ``miou`` the mean
+    intersection over union over the classes in labels or predictions. Pixels are summed over all images first.
 
-    A translation *into* label maps is compared with the true pair, where the data knows it, and needs no segmenter.
-    What a segmenter misses in real images, too, bounds the values: they compare for one segmenter only.
+    A translation *into* label maps is compared with its true pair, if the data has one, and needs no segmenter. The
+    segmenter's errors on real images limit the values: compare values of the same segmenter only.
 
     Args:
-        model: a segmenter of torchvision; without one the recipe's masker in the role ``labels`` looks.
-        weights: a file with the model's weights; without it torchvision's own are fetched.
-        classes: that the weights know, those of the labels; 0: as many as torchvision's own, 21.
-        ignore: classes of the labels that do not count, such as 255 where it stands for no class.
+        model: a segmenter of torchvision; by default the recipe's masker in the role ``labels``.
+        weights: a file with the model's weights; by default torchvision's weights are downloaded.
+        classes: number of classes of the weights, the same as of the labels; 0: as many as torchvision's, 21.
+        ignore: classes of the labels that do not count, such as 255 if it means no class.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class MeanIoU(Metric):
     ) -> None:
         if model is None and (weights or classes):
             raise GanzooError(
-                "miou: weights and classes are a model's, and none is named; give model, or leave them out"
+                "miou: weights and classes belong to a model, but model is not set: set model, or remove them"
             )
         self.network = pretrained("miou", "segmentation", model, weights, classes) if model else None
         self.known = 0
@@ -58,10 +57,10 @@ class MeanIoU(Metric):
         self.ignore = ignore
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the directions that can be measured. Raises GanzooError when none can, or classes differ in number."""
+        """Select the directions that can be measured. Raises GanzooError without any, or when class counts differ."""
         self.masks, data = method.masks, reader.dataset
         if not self.network:
-            self.known = planes_that_look(method.masks)
+            self.known = count_label_planes(method.masks)
         self.classes: dict[Direction, int] = {}
         for way in method.directions:
             if way == "AA":
@@ -79,46 +78,50 @@ class MeanIoU(Metric):
                 self.classes[way] = self.known
                 if data.classes.get(source, self.known) != self.known:
                     raise GanzooError(
-                        f"evaluate.metrics: miou: the label maps of {source} have {data.classes[source]} classes, and "
-                        f"the segmenter knows {self.known}: it has to be one for these labels"
+                        f"evaluate.metrics: miou: the label maps of {source} have {data.classes[source]} classes, but "
+                        f"the segmenter has {self.known}: choose a segmenter for these labels"
                     )
         self.directions = tuple(self.classes)
         if not self.directions:
             raise GanzooError(
-                "evaluate.metrics: miou measures images whose sources have labels, by a model or a masker of several "
-                "classes under maskers.labels; or label maps against their true pair; here is neither: take it out"
+                "evaluate.metrics: miou needs sources with labels and a segmenter (model, or a masker of several "
+                "classes under maskers.labels), or label maps with true pairs; this run has neither: remove it"
             )
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each image's confusion matrix, (B, K, K + 1). Raises GanzooError for labels that are not known."""
+        """Return each image's confusion matrix, (B, K, K + 1). Raises GanzooError for missing or unknown labels."""
         source, target = direction
         known = self.classes[direction]
         if target in step.classes:
             if f"true_{target}" not in step:
-                raise GanzooError(f"miou: the data set gives no true pair of the images of {source} that are measured")
-            labels, found = step[f"true_{target}"].argmax(1), step[f"fake_{target}"].argmax(1)
+                raise GanzooError(
+                    f"miou: the data set has no true pair for the measured images of {source}: remove the metric"
+                )
+            labels, predicted = step[f"true_{target}"].argmax(1), step[f"fake_{target}"].argmax(1)
         else:
-            labels, found = self.labels(step, source), self.found(step, f"fake_{target}")
+            labels, predicted = self.labels(step, source), self.predict(step, f"fake_{target}")
         for one in self.ignore:
             labels = torch.where(labels == one, -1, labels)
         if int(labels.max()) >= known:
             raise GanzooError(
-                f"miou: the labels of {source} have the class {int(labels.max())}, and the segmenter knows 0 … "
-                f"{known - 1}; where it stands for no class, say ignore: [{int(labels.max())}]"
+                f"miou: the labels of {source} have the class {int(labels.max())}, but the segmenter has 0 … "
+                f"{known - 1}; if it means no class, set ignore: [{int(labels.max())}]"
             )
-        return {"confusion": confusion(labels, found, known)}
+        return {"confusion": confusion(labels, predicted, known)}
 
     def labels(self, step: Step, source: str) -> Tensor:
-        """Return the labels of source images, (B, H, W). Raises GanzooError where there are none."""
+        """Return the labels of source images, (B, H, W). Raises GanzooError when there are none."""
         if source in step.classes:
             return step[f"real_{source}"].argmax(1)
         if f"given_labels_{source}" not in step:
-            raise GanzooError(f"miou: the data set gives no labels of the images of {source} that are measured")
+            raise GanzooError(
+                f"miou: the data set has no labels for the measured images of {source}: remove the metric"
+            )
         return step[f"given_labels_{source}"][:, 0]
 
-    def found(self, step: Step, name: str) -> Tensor:
-        """Return the classes that the segmenter finds, (B, H, W); K where it finds none."""
+    def predict(self, step: Step, name: str) -> Tensor:
+        """Return the predicted classes, (B, H, W); K for pixels without a class."""
         if not self.network:
             planes = self.masks.mask("labels", step, name)
         else:
@@ -126,28 +129,28 @@ class MeanIoU(Metric):
             with torch.autocast(step[name].device.type, enabled=False):
                 shares = network(self.network.prepare(step[name]))["out"].softmax(1)
                 planes = F.interpolate(shares, step[name].shape[-2:], mode="bilinear", antialias=True)
-        most, found = planes.max(1)
-        return torch.where(most > 0, found, planes.shape[1])
+        most, predicted = planes.max(1)
+        return torch.where(most > 0, predicted, planes.shape[1])
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the three values. Raises GanzooError where no pixel counts."""
+        """Return the three values. Raises GanzooError when no pixel counts."""
         total = rows["confusion"].double().sum(0)
         if not total.any():
-            raise GanzooError("miou: no pixel of the labels counts: look at ignore, and at the label maps")
+            raise GanzooError("miou: no pixel of the labels counts: check ignore and the label maps")
         return scores(total, self.ignore)
 
 
-def planes_that_look(masks: Roles) -> int:
-    """Return how many classes the recipe's masker of labels tells apart; 0 where there is none, or it makes one plane.
+def count_label_planes(masks: Roles) -> int:
+    """Return the number of classes of the masker in the role ``labels``; 0 without one, or if it makes one plane.
 
-    Raises GanzooError for one that does not look at images.
+    Raises GanzooError for a masker that does not use the image.
     """
     if "labels" not in masks:
         return 0
     if "image" not in masks.needs("labels"):
         raise GanzooError(
-            "evaluate.metrics: miou: maskers.labels does not look at the image, so that it would find in any "
-            "translation what its source has: name a model"
+            "evaluate.metrics: miou: maskers.labels does not use the image, so its classes would be the same for "
+            "source and translation: set model"
         )
     planes = torch.zeros(1, masks.maskers["labels"].planes, 8, 8)
     planes = masks.transforms["labels"](planes) if "labels" in masks.transforms else planes

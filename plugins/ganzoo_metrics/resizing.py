@@ -16,22 +16,24 @@ How = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]
 
 
 def quantized(images: Tensor) -> Tensor:
-    """Return images (B, 1 or 3, H, W) in [−1, 1] as files hold them: (B, 3, H, W), whole numbers 0 … 255, float32.
+    """Return images (B, 1 or 3, H, W) in [−1, 1] as files store them: (B, 3, H, W), whole numbers 0 … 255, float32.
 
     Raises GanzooError for another number of channels, and for images that are not finite.
     """
     if images.shape[1] not in (1, 3):
-        raise GanzooError(f"feature networks see images of 1 or 3 channels; these have {images.shape[1]}")
+        raise GanzooError(
+            f"feature networks accept images of 1 or 3 channels; these have {images.shape[1]}: remove the metric"
+        )
     return rounded(images).expand(-1, 3, -1, -1)
 
 
 def rounded(images: Tensor) -> Tensor:
-    """Return images (B, C, H, W) in [−1, 1] as files hold them: whole numbers 0 … 255, float32.
+    """Return images (B, C, H, W) in [−1, 1] as image files store them: whole numbers 0 … 255, float32.
 
     Raises GanzooError for images that are not finite.
     """
     if not bool(torch.isfinite(images).all()):
-        raise GanzooError("an image is not finite: there is nothing to measure")
+        raise GanzooError("an image is not finite and cannot be measured: check the generator and its training")
     return ((images.float().clamp(-1, 1) + 1) * 127.5).round()
 
 
@@ -42,10 +44,10 @@ def resize(images: Tensor, side: int, how: How) -> Tensor:
         images: (B, 3, H, W).
         side: in pixels.
         how: ``clean``: bicubic, with a kernel that widens when it shrinks, in floats, as clean-fid does through Pillow
-            (Parmar et al. 2022); ``legacy_pytorch``: bilinear, from four pixels whatever the sizes; and
-            ``legacy_tensorflow``: likewise, with pixel i taken from i · H / side, as TensorFlow 1 did. Both alias.
+            (Parmar et al. 2022); ``legacy_pytorch``: bilinear, from four pixels at any size;
+            ``legacy_tensorflow``: the same, with pixel i taken from i · H / side, as TensorFlow 1 did. Both alias.
     """
-    return WAYS[how](images, side)
+    return RESIZERS[how](images, side)
 
 
 def _clean(images: Tensor, side: int) -> Tensor:
@@ -62,11 +64,11 @@ def _pytorch(images: Tensor, side: int) -> Tensor:
 
 def _tensorflow(images: Tensor, side: int) -> Tensor:
     for dim in (2, 3):
-        images = _stretched(images, dim, side)
+        images = _resize_axis(images, dim, side)
     return images
 
 
-def _stretched(images: Tensor, dim: int, side: int) -> Tensor:
+def _resize_axis(images: Tensor, dim: int, side: int) -> Tensor:
     length = images.shape[dim]
     places = torch.arange(side, device=images.device, dtype=torch.float32) * (length / side)
     low = places.floor().long().clamp(max=length - 1)
@@ -75,7 +77,7 @@ def _stretched(images: Tensor, dim: int, side: int) -> Tensor:
     return images.index_select(dim, low) * (1 - part) + images.index_select(dim, high) * part
 
 
-WAYS: dict[How, Callable[[Tensor, int], Tensor]] = {
+RESIZERS: dict[How, Callable[[Tensor, int], Tensor]] = {
     "clean": _clean,
     "legacy_pytorch": _pytorch,
     "legacy_tensorflow": _tensorflow,

@@ -18,28 +18,28 @@ from ganzoo_metrics.resizing import rounded
 
 Count = Annotated[int, Field(ge=1)]
 FLAT = 1e-4
-"""A deviation below it, far less than a grey level of 255, counts as so much: rounding must not be made large."""
+"""Lower bound of the deviation, far below one of 255 grey levels, so that rounding errors are not amplified."""
 AT_ONCE = 128
-"""Projections, for the sake of memory."""
+"""Number of projections computed at once, to limit memory."""
 
 
 class SWD(Metric):
-    """Sliced Wasserstein distance between translations and real images of the target, ×10³; less is better.
+    """Sliced Wasserstein distance between translations and real images of the target, ×10³; lower is better.
 
-    Karras et al. 2018 (progressive growing, section 5): of each level of an image's Laplacian pyramid, down to 16
-    pixels, some patches of 7×7 are drawn; each channel of the patches of a set is brought to mean 0 and deviation 1;
-    then the mean over random directions of the distance between the two sets' projections. ``swd_256`` compares the
+    Karras et al. 2018 (progressive growing, section 5): draw 7×7 patches from each level of an image's Laplacian
+    pyramid, down to 16 pixels; normalize each channel of a set's patches to mean 0 and deviation 1; project both sets
+    on random directions, and take the mean Wasserstein distance of the projections. ``swd_256`` compares the
     finest details of images of 256 pixels, ``swd_16`` large shapes, ``swd`` is the mean over levels.
 
-    It needs no network, only two images of each set. Sets may differ in size, but small ones lie further from
-    anything: only values of equal numbers of images compare. Translations count as files hold them, in 256 levels.
+    It needs no network, and at least two images of each set. Sets may differ in size, but small sets give larger
+    values: compare values of equal numbers of images. Translations are quantized to 256 levels, as in image files.
 
-    Patches take 74 KiB of memory for each level of an image in colours: those of translations while it is measured,
-    those of real images from the first measurement to the end of the run.
+    Patches take 74 KiB of memory for each level of a colour image: those of translations during the measurement, those
+    of real images from the first measurement to the end of the run.
 
     Args:
-        patches: of each level of an image.
-        projections: directions that patches are projected on.
+        patches: number of patches of each level of an image.
+        projections: number of random directions.
         real: ``measured``: real images are those of the split that is measured; ``train``: the training images.
     """
 
@@ -51,52 +51,52 @@ class SWD(Metric):
         self.reference = real
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the directions into images. Raises GanzooError when there are none, or images are too small."""
+        """Select the directions into images. Raises GanzooError when there are none, or images are too small."""
         self.directions = image_directions("swd", method, reader)
         _require_large(reader.images.size)
 
     def prepare(self, seed: int) -> None:
-        """Keep what keys places and directions."""
+        """Store the seed of the patch positions and directions."""
         self.seed = seed
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return patches of each translation, (B, patches, C, 7, 7) of each level, by its side."""
-        return self.drawn(rounded(step[f"fake_{direction[1]}"]) / 127.5 - 1, step, f"fake/{direction}")
+        """Return patches of each translation, (B, patches, C, 7, 7) for each level, by its side."""
+        return self.draw_patches(rounded(step[f"fake_{direction[1]}"]) / 127.5 - 1, step, f"fake/{direction}")
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the same of real images."""
-        return self.drawn(step[f"real_{domain}"], step, f"real/{domain}")
+        """Return the same for real images."""
+        return self.draw_patches(step[f"real_{domain}"], step, f"real/{domain}")
 
-    def drawn(self, images: Tensor, step: Step, purpose: str) -> dict[str, Tensor]:
-        """Return patches of images, at places that are keyed by image, purpose and level."""
+    def draw_patches(self, images: Tensor, step: Step, purpose: str) -> dict[str, Tensor]:
+        """Return patches of images, at random positions keyed by image, purpose and level."""
         _require_large(min(images.shape[-2:]))
-        found = {}
+        drawn = {}
         with torch.autocast(images.device.type, enabled=False):
             for level in pyramid(images):
                 side = str(min(level.shape[-2:]))
                 keys = (keyed(self.seed, sample, f"swd/{purpose}/{side}") for sample in step.samples)
-                found[side] = patches(level, Draws([*keys]), self.patches)
-        return found
+                drawn[side] = patches(level, Draws([*keys]), self.patches)
+        return drawn
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the distance of each level, and their mean.
 
-        Raises GanzooError for fewer than two images of a set, and for images of different sizes.
+        Raises GanzooError when a set has fewer than two images, and for images of different sizes.
         """
         if rows.keys() != real.keys() or any(len({len(one) for one in some.values()}) > 1 for some in (rows, real)):
-            raise GanzooError("swd: it compares levels of equal sizes, and images are of several: scale them alike")
-        found = {}
+            raise GanzooError("swd: images differ in size, so their levels cannot be compared: scale them to one size")
+        values = {}
         for side, fakes in rows.items():
             fewest = min(len(fakes), len(real[side]))
             if fewest < 2:
-                raise GanzooError(f"swd: it compares sets of images, and one of them has {fewest}: it needs two")
+                raise GanzooError(f"swd: each set needs at least two images, and one has {fewest}: measure more images")
             directions = keyed(self.seed, f"swd/directions/{side}").standard_normal(
                 (self.projections, fakes[0, 0].numel()), dtype=np.float32
             )
-            found[f"swd_{side}"] = 1000 * sliced(
+            values[f"swd_{side}"] = 1000 * sliced(
                 descriptors(fakes), descriptors(real[side]), torch.from_numpy(directions)
             )
-        return {"swd": sum(found.values()) / len(found), **found}
+        return {"swd": sum(values.values()) / len(values), **values}
 
 
 def descriptors(drawn: Tensor) -> Tensor:
@@ -130,12 +130,12 @@ def wasserstein(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _sorted(lines: Tensor) -> Tensor:
-    return torch.from_numpy(np.sort(lines.numpy(), axis=1))  # many times as fast as torch's
+    return torch.from_numpy(np.sort(lines.numpy(), axis=1))  # many times faster than torch.sort
 
 
 def _require_large(side: int) -> None:
     if side < SMALLEST:
         raise GanzooError(
             f"evaluate.metrics: swd: images of {side} pixels a side are smaller than its lowest level, {SMALLEST}: "
-            "make images.size larger, or take the metric out"
+            "increase images.size, or remove the metric"
         )

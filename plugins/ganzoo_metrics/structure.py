@@ -11,27 +11,27 @@ from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_metrics.pairs import TruePair
 
 WINDOW, DEVIATION = 11, 1.5
-"""Of the Gaussian window, pixels."""
+"""Side and deviation of the Gaussian window, in pixels."""
 
 
 class SSIM(Metric):
-    """Structural similarity of a translation and the true pair of its source: 1 where they are equal, at least −1.
+    """Structural similarity of a translation and the true pair of its source: 1 when they are equal, at least −1.
 
-    Wang et al. 2004, eq. 13, with K₁ = 0.01, K₂ = 0.03 and a Gaussian window of 11×11 pixels and deviation 1.5, of each
-    channel by itself, of images in [0, 1]: the mean over the places at which the window fits into the image and
-    over channels, then over images. Needs data that knows pairs, and images of 11 pixels a side.
+    Wang et al. 2004, eq. 13, with K₁ = 0.01, K₂ = 0.03 and a Gaussian window of 11×11 pixels and deviation 1.5, for
+    each channel, of images in [0, 1]: the mean over all window positions inside the image and over channels, then over
+    images. Needs data with true pairs, and images of at least 11×11 pixels.
     """
 
     def __init__(self) -> None:
         self.pair = TruePair("ssim")
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the directions that can be measured. Raises GanzooError when none can, or the window does not fit."""
-        self.directions = self.pair.ways(method, reader)
+        """Select the directions that can be measured. Raises GanzooError without any, or for too small images."""
+        self.directions = self.pair.directions(method, reader)
         if reader.images.size < WINDOW:
             raise GanzooError(
                 f"evaluate.metrics: ssim: images of {reader.images.size} pixels a side are smaller than its window, "
-                f"{WINDOW}: make images.size larger, or take the metric out"
+                f"{WINDOW}: increase images.size, or remove the metric"
             )
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
@@ -45,15 +45,15 @@ def ssim(one: Tensor, other: Tensor) -> Tensor:
     >>> ssim(torch.zeros(1, 1, 11, 11), torch.ones(1, 1, 11, 11))
     tensor([9.9990e-05])
     """
-    if one.device.type == "mps":  # which has no float64
+    if one.device.type == "mps":  # mps has no float64
         one, other = one.cpu(), other.cpu()
-    x, y = one.double(), other.double()  # as variances are differences of squares
+    x, y = one.double(), other.double()  # float64, because variances are differences of squares
     x_mean, y_mean, x_square, y_square, product = (_windowed(maps) for maps in (x, y, x * x, y * y, x * y))
     x_variance, y_variance = x_square - x_mean**2, y_square - y_mean**2
     c1, c2 = 0.01**2, 0.03**2
     alike = (2 * x_mean * y_mean + c1) * (2 * (product - x_mean * y_mean) + c2)
-    found = alike / ((x_mean**2 + y_mean**2 + c1) * (x_variance + y_variance + c2))
-    return found.mean((1, 2, 3)).float()
+    similarity = alike / ((x_mean**2 + y_mean**2 + c1) * (x_variance + y_variance + c2))
+    return similarity.mean((1, 2, 3)).float()
 
 
 def _windowed(maps: Tensor) -> Tensor:

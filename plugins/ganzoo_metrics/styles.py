@@ -1,4 +1,4 @@
-"""Metrics of methods with styles: diversity, the share of the look that a style explains, style recovery."""
+"""Metrics of methods with styles: LPIPS diversity, style share and style recovery."""
 
 from __future__ import annotations
 
@@ -13,137 +13,141 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Draws, Method, Metric, Reader, Step, keyed
-from ganzoo_metrics.background_lpips import Net, about, make_lpips, require_visible
+from ganzoo_metrics.background_lpips import Net, describe_trunk, make_lpips, require_accepted
 
-Many = Annotated[int, Field(ge=2)]
+StyleCount = Annotated[int, Field(ge=2)]
 
 
-class Styled(Metric):
-    """Translates each image in several styles, drawn once for all images, so that styles and images form a grid.
+class StyleMetric(Metric):
+    """Base class: translate each image in several styles, the same styles for all images.
 
     Args:
-        styles: how many.
+        styles: number of styles.
     """
 
-    def __init__(self, *, styles: Many = 8) -> None:
+    def __init__(self, *, styles: StyleCount = 8) -> None:
         self.count = styles
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Keep the method. Raises GanzooError when its translations have no styles."""
+        """Store the method. Raises GanzooError when its translations have no styles."""
         self.method = method
         if not any(method.style_size(direction[1]) for direction in method.directions):
-            raise GanzooError("evaluate.metrics: the method makes one translation of each image: it has no styles")
+            raise GanzooError(
+                "evaluate.metrics: the method makes one translation of each image: it has no styles; remove it"
+            )
 
     def prepare(self, seed: int) -> None:
-        """Keep what keys the styles."""
+        """Store the seed of the styles."""
         self.seed = seed
 
     def translations(self, step: Step, direction: Direction) -> list[Tensor]:
-        """Return the images of the step in each style, (B, C, H, W), float32."""
+        """Return the translations of a step's images, one batch (B, C, H, W) for each style, float32."""
         source = step[f"real_{direction[0]}"]
-        given = {name: step[name] for name in step.batch if name.startswith("given_")}
-        found = []
-        for style in self.drawn(direction):
-            one = Step(given, seed=step.seed, index=-1, samples=step.samples, training=False, classes=step.classes)
-            one["style"] = style.to(source).expand(len(source), -1)
-            found.append(self.method.translate(source, direction, one).float().clamp(-1, 1))
-        return found
+        masks = {name: step[name] for name in step.batch if name.startswith("given_")}
+        translations = []
+        for style in self.draw_styles(direction):
+            styled = Step(masks, seed=step.seed, index=-1, samples=step.samples, training=False, classes=step.classes)
+            styled["style"] = style.to(source).expand(len(source), -1)
+            translations.append(self.method.translate(source, direction, styled).float().clamp(-1, 1))
+        return translations
 
-    def drawn(self, direction: Direction) -> Tensor:
+    def draw_styles(self, direction: Direction) -> Tensor:
         """Return the styles, (styles, numbers)."""
         draws = Draws([keyed(self.seed, number, "style") for number in range(self.count)])
         return self.method.draw_style(direction[1], draws)
 
 
-class LPIPSDiversity(Styled):
+class LPIPSDiversity(StyleMetric):
     """LPIPS between translations of one image in different styles (Huang et al. 2018, section 5.2).
 
-    The mean over all pairs of styles, then over images; 0 where styles change nothing. What is translated into
-    images of other than 1 or 3 channels, such as label maps, is left out.
+    The mean over all pairs of styles, then over images; 0 when styles change nothing. Directions into
+    label maps, and into images of other than 1 or 3 channels, are left out.
 
     Args:
-        styles: for each image.
-        net: LPIPS's trunk; values of different trunks do not compare.
-        weights: a file with the trunk's weights, as background_lpips takes it.
+        styles: number of styles for each image.
+        net: LPIPS's trunk; values of different trunks are not comparable.
+        weights: a file with the trunk's weights, as for ``background_lpips``.
     """
 
-    def __init__(self, *, styles: Many = 5, net: Net = "alex", weights: Path | None = None) -> None:
+    def __init__(self, *, styles: StyleCount = 5, net: Net = "alex", weights: Path | None = None) -> None:
         super().__init__(styles=styles)
         self.net: Net = net
         self.distance, source = make_lpips(net, weights)
-        self.sources, self.about = {"weights": source}, about(net, source)
+        self.sources, self.about = {"weights": source}, describe_trunk(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Leave directions into label maps out. Raises GanzooError when none is left, or the method has no styles."""
+        """Leave out directions into label maps. Raises GanzooError when none is left, or the method has no styles."""
         super().bind(method, reader)
         data = reader.dataset
         images = [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]
         self.directions = tuple(way for way in self.directions if way[1] in images)
         if not self.directions:
-            raise GanzooError("lpips_diversity: no domain has images of 1 or 3 channels, which LPIPS sees; take it out")
+            raise GanzooError(
+                "lpips_diversity: no domain has images of 1 or 3 channels, which LPIPS accepts; remove it"
+            )
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) distances. Raises GanzooError for images that the trunk cannot see."""
-        made = self.translations(step, direction)
-        require_visible("lpips_diversity", self.net, made[0])
-        seen = [one.expand(-1, 3, -1, -1) for one in made]
-        distance = self.distance.to(seen[0].device)
-        with torch.autocast(seen[0].device.type, enabled=False):
-            pairs = [distance(one, other).flatten() for one, other in combinations(seen, 2)]
+        """Return (B,) distances. Raises GanzooError for images that the trunk does not accept."""
+        translations = self.translations(step, direction)
+        require_accepted("lpips_diversity", self.net, translations[0])
+        images = [one.expand(-1, 3, -1, -1) for one in translations]
+        distance = self.distance.to(images[0].device)
+        with torch.autocast(images[0].device.type, enabled=False):
+            pairs = [distance(one, other).flatten() for one, other in combinations(images, 2)]
         return {"lpips_diversity": torch.stack(pairs).mean(0)}
 
 
-class StyleShare(Styled):
-    """How much of what translations look like is the style's and how much the image's, as shares of the variance.
+class StyleShare(StyleMetric):
+    """Shares of the translations' variance that the style and the image explain.
 
-    Looks are the mean and the deviation of each channel. Over all images in all of the styles, ``style_share`` is
-    the share of their variance that the style explains (η² of a two-way table, summed over the looks), and
-    ``content_share`` the image's: with styles that hold, one style over two contents agrees, and two styles differ.
+    The variance is that of each channel's mean and deviation, over all images in all styles. ``style_share`` is the
+    share that the style explains (η² of a two-way table, summed over these statistics), ``content_share`` the share
+    that the image explains. ``style_share`` is high when one style gives different images the same colours.
 
     Args:
-        styles: drawn once for all images.
+        styles: number of styles, the same for all images.
     """
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each image's looks in each style, (B, styles, 2C)."""
-        made = torch.stack(self.translations(step, direction), 1)
-        return {"looks": torch.cat([made.mean((3, 4)), made.std((3, 4))], 2)}
+        """Return each image's channel means and deviations in each style, (B, styles, 2C)."""
+        images = torch.stack(self.translations(step, direction), 1)
+        return {"statistics": torch.cat([images.mean((3, 4)), images.std((3, 4))], 2)}
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return both shares; 0 where nothing varies."""
-        looks = rows["looks"].double()
-        middle = looks.mean((0, 1), keepdim=True)
-        total = float((looks - middle).square().sum())
-        by_style = float((looks.mean(0, keepdim=True) - middle).square().sum()) * len(looks)
-        by_content = float((looks.mean(1, keepdim=True) - middle).square().sum()) * looks.shape[1]
+        """Return both shares; 0 when nothing varies."""
+        statistics = rows["statistics"].double()
+        middle = statistics.mean((0, 1), keepdim=True)
+        total = float((statistics - middle).square().sum())
+        by_style = float((statistics.mean(0, keepdim=True) - middle).square().sum()) * len(statistics)
+        by_content = float((statistics.mean(1, keepdim=True) - middle).square().sum()) * statistics.shape[1]
         shares = {"style_share": by_style, "content_share": by_content}
         return {name: part / total if total else 0.0 for name, part in shares.items()}
 
 
-class StyleRecovery(Styled):
-    """Whether a translation has the style that it was asked for: R² of the style that the method finds in it.
+class StyleRecovery(StyleMetric):
+    """Whether a translation has the requested style: R² between the requested and the recovered style.
 
-    1 − Σ(found − asked)² / Σ(asked − mean asked)², over all images, styles and numbers of a style: 1 when one style
-    over two contents is found to be that style each time, 0 when what is found tells nothing, below when it misleads.
-    It is the method's own encoder that looks (Huang et al. 2018, eq. 4 trains it to).
+    1 − Σ(recovered − requested)² / Σ(requested − mean requested)², over all images, styles and numbers of a style: 1
+    when each style is recovered exactly, 0 when the recovered styles are no better than their mean, negative if worse.
+    The method's own encoder recovers the style (Huang et al. 2018, eq. 4, trains it for that).
 
     Args:
-        styles: drawn once for all images.
+        styles: number of styles, the same for all images.
     """
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each image's errors, squared and summed, (B,), and what the asked styles vary by."""
-        asked, domain = self.drawn(direction), direction[1]
-        made = self.translations(step, direction)
+        """Return each image's summed squared errors, (B,), and the variation of the requested styles, (B,)."""
+        requested, domain = self.draw_styles(direction), direction[1]
+        images = self.translations(step, direction)
         errors = [
             (self.method.style_of(one, domain).float() - style.to(one)).square().sum(1)
-            for one, style in zip(made, asked, strict=True)
+            for one, style in zip(images, requested, strict=True)
         ]
-        spread = (asked - asked.mean(0)).square().sum().to(made[0])
-        return {"error": torch.stack(errors).sum(0), "spread": spread.expand(len(made[0]))}
+        spread = (requested - requested.mean(0)).square().sum().to(images[0])
+        return {"error": torch.stack(errors).sum(0), "spread": spread.expand(len(images[0]))}
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return R²."""

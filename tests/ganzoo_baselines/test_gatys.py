@@ -26,7 +26,7 @@ from ganzoo_baselines.gatys import Gatys
 from tests.support.command_line import Run, refusal
 from tests.support.stand_in_methods import Constant, Noise, batch_step
 from tests.support.tiny_run import float64_run, lines, make_images
-from tests.support.vgg_networks import drawn_vgg, vgg_plainly, write_vgg
+from tests.support.vgg_networks import random_vgg, reference_vgg, write_vgg
 
 SIZE = 16
 CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blue_first": True}
@@ -87,7 +87,7 @@ def test_a_run_saves_paintings_of_both_domains_and_the_divisors_of_features(home
         distances = (paintings[:, None].int() - candidates[None]).abs().flatten(2).amax(2)
         assert (distances.amin(1) <= 1).all() and len(set(distances.argmin(1).tolist())) == 4 <= 6 - validation
         images.append(paintings.float() / 127.5 - 1)
-    maps = vgg_plainly(drawn_vgg(19), torch.cat([images[1], images[0]]), average=True, **CAFFE)
+    maps = reference_vgg(random_vgg(19), torch.cat([images[1], images[0]]), average=True, **CAFFE)
     for layer in ("relu4_2", "relu1_1", "relu5_1"):
         mean = maps[layer].mean((0, 2, 3))
         expected = mean.clamp(min=0.01 * float(mean.mean()))
@@ -209,7 +209,7 @@ def test_mistakes_in_a_recipe_are_reported_with_their_line(home: Path, run: Run)
     code, _, err = run("check", home / "tiny.yaml", "method.style_layers={relu1_9: 1}")
     assert code == 2 and "method: VGG-19 has no layer 'relu1_9'" in err
     code, _, err = run("check", home / "tiny.yaml", "method.weights=no.pth")
-    assert code == 2 and "method: no.pth: no weights file is there" in err
+    assert code == 2 and "method: no.pth: no such weights file" in err
 
 
 def test_check_reports_the_time_for_an_image(home: Path, run: Run) -> None:

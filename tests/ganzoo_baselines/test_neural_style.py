@@ -12,7 +12,7 @@ from torch import Tensor
 from ganzoo_baselines.neural_style import Objective, gram, mean_activations
 from ganzoo_losses.vgg import VGG
 from tests.support.command_line import refusal
-from tests.support.vgg_networks import WIDTHS, drawn_vgg, vgg_plainly
+from tests.support.vgg_networks import WIDTHS, random_vgg, reference_vgg
 
 CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blue_first": True}
 CONTENT = {"relu4_2": 1.0, "conv3_2": 0.5}
@@ -20,7 +20,7 @@ STYLE = {"relu1_1": 0.2, "relu2_1": 0.3, "relu3_1": 0.1, "relu5_1": 0.4}
 
 
 def network(pool: Any = "avg") -> VGG:
-    return VGG(19, drawn_vgg(19), input="caffe", pool=pool).double()
+    return VGG(19, random_vgg(19), input="caffe", pool=pool).double()
 
 
 def random_image(seed: int, size: int = 32) -> Tensor:
@@ -38,7 +38,7 @@ def plainly(
 ) -> Tensor:
     """Eq. 1 to 7: sums over values and pairs of maps, unscaled Gram matrices, divided by 4N²M²."""
     found, content, style = (
-        vgg_plainly(drawn_vgg(19), one, average=average, **CAFFE) for one in (image, shown, painted)
+        reference_vgg(random_vgg(19), one, average=average, **CAFFE) for one in (image, shown, painted)
     )
 
     def scaled(maps: Mapping[str, Tensor], layer: str) -> Tensor:
@@ -80,7 +80,7 @@ def test_objective_and_gradient_are_the_formula(alpha: float, beta: float, scale
 
 def test_the_terms_of_the_released_code_are_available() -> None:
     """Means in place of sums, Gram matrices over M alone, 1000/N² a layer: the weights that docs/gatys.md tells."""
-    found, content, style = (vgg_plainly(drawn_vgg(19), random_image(i), average=True, **CAFFE) for i in range(3))
+    found, content, style = (reference_vgg(random_vgg(19), random_image(i), average=True, **CAFFE) for i in range(3))
     released = (found["relu4_2"] - content["relu4_2"]).pow(2).mean()
     layers = {}
     for layer in STYLE:
@@ -105,15 +105,15 @@ def test_gram_matrices_of_images_of_any_size_compare() -> None:
 
 def test_the_mean_activations() -> None:
     images = torch.cat([random_image(i) for i in range(3)])
-    maps = vgg_plainly(drawn_vgg(19), images, average=True, **CAFFE)
-    silent = drawn_vgg(19)
+    maps = reference_vgg(random_vgg(19), images, average=True, **CAFFE)
+    silent = random_vgg(19)
     silent["features.0.weight"][1], silent["features.0.bias"][1] = 0, -1  # a map that never fires
     found = mean_activations(network(), images, ["relu4_2", "conv3_2"])
     for layer, rectified in (("relu4_2", "relu4_2"), ("conv3_2", "relu3_2")):
         expected = maps[rectified].mean((0, 2, 3))
         torch.testing.assert_close(found[layer], expected.clamp(min=0.01 * float(expected.mean())), rtol=1e-6, atol=0)
     rare = mean_activations(VGG(19, silent, input="caffe", pool="avg").double(), images, ["relu1_1"])["relu1_1"]
-    whole = vgg_plainly(silent, images, average=True, **CAFFE)["relu1_1"].mean((0, 2, 3))
+    whole = reference_vgg(silent, images, average=True, **CAFFE)["relu1_1"].mean((0, 2, 3))
     assert whole[1] == 0 and rare[1] == pytest.approx(0.01 * float(whole.mean()))
     torch.testing.assert_close(rare[[0, 2, 3]], whole[[0, 2, 3]], rtol=1e-6, atol=0)
 

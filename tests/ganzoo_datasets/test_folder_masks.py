@@ -79,7 +79,7 @@ class TestPlanes:
         assert text.startswith(f"{root}/trainA_masks/deep/er/c.*: no mask for the image")
         assert f"{root}/trainA/deep/er/c.png; add it" in text
         (root / "trainA_masks/a.bmp").unlink()
-        assert "a.png (and 1 more lack theirs)" in refusal(Folders, root=root)
+        assert "a.png (and 1 more are missing)" in refusal(Folders, root=root)
 
     @pytest.mark.parametrize("plane", ["mask", "labels"])
     def test_mask_of_another_size(self, root: Path, plane: str) -> None:
@@ -96,7 +96,7 @@ class TestPlanes:
     def test_two_masks_of_one_stem(self, root: Path) -> None:
         self.mask_all(root, "trainB", "_masks")
         save(root / "trainB_masks/x.png", mode="L")
-        assert "x.png: x.bmp beside it has the same stem" in refusal(Folders, root=root)
+        assert "x.png: x.bmp has the same name without suffix" in refusal(Folders, root=root)
 
     def test_folder_next_to_a_linked_one(self, root: Path) -> None:
         save(root / "here/masks/t.png", 50)

@@ -53,7 +53,7 @@ class TestRoot:
     def test_missing_folder(self, root: Path) -> None:
         (root / "trainA").rename(root / "trianA")
         text = refusal(Folders, root=root)
-        assert text.startswith(f"{root}/trainA: no such folder; folders looks for trainA and trainB below root")
+        assert text.startswith(f"{root}/trainA: no such folder; folders needs trainA and trainB below root")
         assert text.endswith("(did you mean 'trianA'?)")
 
     def test_missing_root(self, tmp_path: Path) -> None:
@@ -115,16 +115,16 @@ class TestAnyFolders:
 
     def test_a_is_never_missing(self, root: Path) -> None:
         for options in ({}, {"B": root / "trainB"}, {"test_A": root / "testA"}):
-            assert "the option A is missing; give root" in refusal(Folders, **options)
+            assert "the option A is missing; set root" in refusal(Folders, **options)
 
     def test_b_is_missing_beside_its_test_images(self, root: Path) -> None:
         text = refusal(Folders, A=root / "trainA", test_B=root / "testB")
-        assert text.startswith("folders: the option B is missing; give root")
+        assert text.startswith("folders: the option B is missing; set root")
         assert text.endswith("or both A and B, or A alone")
 
     def test_root_wants_both(self, root: Path) -> None:
         (root / "trainB").rename(root / "b")
-        assert refusal(Folders, root=root).startswith(f"{root}/trainB: no such folder; folders looks for trainA and")
+        assert refusal(Folders, root=root).startswith(f"{root}/trainB: no such folder; folders needs trainA and")
 
     @pytest.mark.parametrize(
         ("options", "name"),
@@ -132,10 +132,10 @@ class TestAnyFolders:
     )
     def test_nothing_is_said_of_b_beside_a_alone(self, root: Path, options: dict[str, Any], name: str) -> None:
         text = refusal(Folders, A=root / "trainA", **options)
-        assert text == f"folders: {name}.B is given, but no images of B are; remove it, or give B"
+        assert text == f"folders: {name}.B is set, but there are no images of B; remove it, or set B"
 
     def test_root_and_others_exclude_one_another(self, root: Path) -> None:
-        assert "exclude one another" in refusal(Folders, root=root, test_B=root / "testB")
+        assert "root excludes A, B" in refusal(Folders, root=root, test_B=root / "testB")
 
     def test_missing_test_folder(self, root: Path) -> None:
         text = refusal(Folders, A=root / "trainA", B=root / "trainB", test_A=root / "no")

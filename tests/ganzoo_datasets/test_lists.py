@@ -75,7 +75,7 @@ def test_missing_image_names_list_and_line(home: Path) -> None:
 def test_image_named_twice(home: Path) -> None:
     (home / "a.txt").write_text("pics/a b.png\n./pics/a b.png\n")
     text = complaint(train_A=home / "a.txt", train_B=home / "b.txt")
-    assert text.startswith(f"{home}/a.txt:2: pics/a b.png stands in line 1 too")
+    assert text.startswith(f"{home}/a.txt:2: pics/a b.png is also in line 1")
 
 
 def test_empty_list(home: Path) -> None:

@@ -101,8 +101,8 @@ def test_keys(A: Path, B: Path, tmp_path: Path) -> None:
 
 def test_missing_keys(A: Path, B: Path) -> None:
     text = complaint(A=A, B=B, image_key={"A": "image"})
-    assert text == f"{A}: it has no 'image'; set image_key (did you mean 'images'?)"
-    assert "it has no 'digits'; set label_key" in complaint(A=A, B=B, label_key={"A": "digits"})
+    assert text == f"{A}: it has no key 'image'; set image_key (did you mean 'images'?)"
+    assert "it has no key 'digits'; set label_key" in complaint(A=A, B=B, label_key={"A": "digits"})
 
 
 @pytest.mark.parametrize("images", [np.zeros((3, 4, 5)), np.zeros((3, 4), np.uint8), np.zeros((0, 4, 4), np.uint8)])
@@ -126,7 +126,7 @@ def test_bad_files(B: Path, tmp_path: Path) -> None:
     whole = B.read_bytes()
     for content in (b"", b"no archive", whole[:200], whole[: len(whole) // 2]):
         (tmp_path / "x.npz").write_bytes(content)
-        assert "not an .npz file that can be read" in complaint(A=tmp_path / "x.npz", B=B)
+        assert "not a readable .npz file" in complaint(A=tmp_path / "x.npz", B=B)
 
 
 def test_pickles_are_refused(B: Path, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class TestSideBySide:
         assert text.startswith(f"{path}: its width, 7 pixels, is odd")
 
     def test_missing_and_empty(self, root: Path) -> None:
-        assert f"{root}/no/train: no such folder; paired looks for train" in complaint(Paired, root=root / "no")
+        assert f"{root}/no/train: no such folder; paired needs train" in complaint(Paired, root=root / "no")
         (root / "test/t.png").unlink()
         assert complaint(Paired, root=root).startswith(f"{root}/test: no images")
 
@@ -151,7 +151,7 @@ class TestTwoFolders:
     def test_one_folder_of_a_split(self, two: Path) -> None:
         save(two / "testA/t.png", 1)
         text = complaint(Paired, root=two, layout="folders")
-        assert text.startswith(f"{two}/testB: no such folder; paired looks for both folders of a split")
+        assert text.startswith(f"{two}/testB: no such folder; paired needs both folders of a split")
 
     def test_other_size(self, two: Path) -> None:
         save(two / "trainB/sub ü/00.bmp", 1, size=(4, 5))
@@ -162,7 +162,7 @@ class TestTwoFolders:
 
     def test_two_of_one_stem(self, two: Path) -> None:
         save(two / "trainA/sub ü/00.jpg", 1)
-        assert "has the same stem" in complaint(Paired, root=two, layout="folders")
+        assert "has the same name without suffix" in complaint(Paired, root=two, layout="folders")
 
 
 class TestLabelMaps:
@@ -214,9 +214,9 @@ class TestLabelMaps:
 
     def test_what_makes_no_sense(self, root: Path, maps: Path) -> None:
         text = complaint(Paired, root=root, classes={"A": 4})
-        assert text.startswith("paired: classes is given, and one file cannot hold a label map beside an image")
+        assert text.startswith("paired: classes is set, but one file cannot contain a label map and an image")
         text = complaint(Paired, root=maps, layout="folders", classes={"A": 4}, channels={"A": 3})
-        assert text.startswith("channels.A and classes.A are given")
+        assert text.startswith("channels.A and classes.A are both set")
         save(maps / "trainA/sub ü/00.png", 1)
         data = Paired(root=maps, layout="folders", classes={"A": 4}, validation=0)
         text = complaint(data.sample, split="train", domain="A", index=0)

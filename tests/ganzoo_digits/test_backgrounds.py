@@ -100,7 +100,7 @@ def taught(digits: StripedDigits, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     def note(name: str, images: np.ndarray, classes: np.ndarray) -> None:
         seen[name] = (images, classes)
 
-    monkeypatch.setattr(classifiers, "_trained", note)
+    monkeypatch.setattr(classifiers, "_load_or_train", note)
     classifiers.domain_classifier(digits)
     classifiers.digit_classifier(digits)
     return seen
@@ -111,7 +111,7 @@ def test_the_classifiers_of_alike_learn_from_what_they_ever_did(monkeypatch: pyt
     seen = taught(digits, monkeypatch)
     both = np.concatenate([images(digits, "train", "A"), images(digits, "train", "B")])
     shown, classes = seen["domain"]
-    np.testing.assert_array_equal(shown, np.concatenate([both, classifiers._spoilt(both)]))
+    np.testing.assert_array_equal(shown, np.concatenate([both, classifiers._distort(both)]))
     assert classes.tolist() == [0] * 550 + [1] * 550 + [0] * 1100
 
 

@@ -41,7 +41,7 @@ def metric(digits: StripedDigits) -> DigitsMetric:
 
 
 def step_of(digits: StripedDigits, fake: Tensor | None = None) -> Step:
-    """Return all test images of A as a step, translated by the true pair unless told otherwise."""
+    """Return all test images of A as a step, translated by the true pair unless stated otherwise."""
     samples = [digits.sample("test", "A", i) for i in range(digits.count("test", "A"))]
     tensors = {
         "real_A": to_float(np.stack([one.image for one in samples])),
@@ -181,9 +181,9 @@ def test_other_data_is_refused() -> None:
         DigitsMetric().bind(CycleGAN(), Reader(Noise(), ImageSettings(size=8)))
 
 
-@pytest.mark.parametrize(("options", "said"), [({"size": 8}, "at least 16"), ({"held_out": 1790}, "from 1 to 1698")])
-def test_bad_options(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(GanzooError, match=said):
+@pytest.mark.parametrize(("options", "message"), [({"size": 8}, "at least 16"), ({"held_out": 1790}, "from 1 to 1698")])
+def test_bad_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanzooError, match=message):
         StripedDigits(**options)
 
 
@@ -225,29 +225,31 @@ def test_what_is_measured_has_the_size_that_the_classifiers_learn_from() -> None
     data = StripedDigits(size=16)
     for metric in (DigitsMetric(), DigitsDistance()):
         metric.bind(CycleGAN(), Reader(data, ImageSettings(size=16)))
-        said = refusal(metric.bind, CycleGAN(), Reader(data, ImageSettings(size=20)))
-        assert "its classifiers learn from the data set's images as they are, 16 pixels a side" in said
-        assert said.endswith("those that are measured have 20: set images.size=16 or data.size=20")
-    said = refusal(DigitsDistance().bind, CycleGAN(), Reader(Noise(size=16), ImageSettings(size=20)))
-    assert said.endswith("set images.size=16")
+        message = refusal(metric.bind, CycleGAN(), Reader(data, ImageSettings(size=20)))
+        assert "its classifiers learn from the data set's images as they are, 16 pixels a side" in message
+        assert message.endswith("the measured images have 20: set images.size=16 or data.size=20")
+    message = refusal(DigitsDistance().bind, CycleGAN(), Reader(Noise(size=16), ImageSettings(size=20)))
+    assert message.endswith("set images.size=16")
 
 
 @pytest.mark.parametrize(
-    ("shapes", "said"),
+    ("shapes", "message"),
     [
         ([], "and there are none"),
         ([(20, 20), (20, 20), (16, 16)], "and these are not"),
         ([(20, 16)], "and these are not"),
     ],
 )
-def test_training_images_that_no_classifiers_can_learn_from_are_told(shapes: list[tuple[int, int]], said: str) -> None:
+def test_training_images_that_no_classifiers_can_learn_from_are_reported(
+    shapes: list[tuple[int, int]], message: str
+) -> None:
     class Shaped(Noise):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
             return Sample(np.zeros((*shapes[index], 3), np.uint8), f"{index}.png")
 
     reader = Reader(Shaped(A=len(shapes), B=len(shapes)), ImageSettings(size=20))
-    told = refusal(DigitsDistance().bind, CycleGAN(), reader)
-    assert f"digits_distance: its classifiers learn from training images, squares of one size, {said}" in told
+    error = refusal(DigitsDistance().bind, CycleGAN(), reader)
+    assert f"digits_distance: its classifiers learn from training images, squares of one size, {message}" in error
 
 
 def test_translations_are_cut_as_they_are_saved(digits: StripedDigits, metric: DigitsMetric) -> None:

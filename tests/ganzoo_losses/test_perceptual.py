@@ -17,7 +17,7 @@ from ganzoo_losses.perceptual import Perceptual
 from tests.support.command_line import refusal
 from tests.support.stand_in_methods import batch_step
 from tests.support.tiny_run import RECIPE, write_recipe
-from tests.support.vgg_networks import drawn_vgg, vgg_plainly, write_vgg
+from tests.support.vgg_networks import random_vgg, reference_vgg, write_vgg
 
 CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blue_first": True}
 
@@ -42,7 +42,7 @@ def normalized(maps: Tensor) -> Tensor:
 
 def plainly(image: Tensor, target: Tensor, layer: str = "relu5_3", **how: Any) -> Tensor:
     """METHODS 5: the mean square of what instance-normalized features differ by, in float64."""
-    one, other = (normalized(vgg_plainly(drawn_vgg(16), x, **how)[layer]) for x in (image, target))
+    one, other = (normalized(reference_vgg(random_vgg(16), x, **how)[layer]) for x in (image, target))
     return (one - other).square().mean()
 
 
@@ -83,10 +83,8 @@ def test_it_runs_in_float32(file: Path) -> None:
 def test_what_cannot_be_compared(file: Path) -> None:
     loss = Perceptual(weights=file)
     small, maps = torch.zeros(1, 3, 15, 12), torch.zeros(1, 19, 32, 32)
-    assert refusal(loss, small, small) == (
-        "perceptual: relu5_3 has a single value for 12×15 pixels: take larger images"
-    )
-    assert refusal(loss, maps, maps) == "perceptual: VGG sees images of 1 or 3 channels; these have 19"
+    assert refusal(loss, small, small) == ("perceptual: relu5_3 has a single value for 12×15 pixels: use larger images")
+    assert refusal(loss, maps, maps) == "perceptual: VGG accepts images of 1 or 3 channels; these have 19"
     assert refusal(Perceptual, weights=file, layer="relu5_4") == (
         "VGG-16 has no layer 'relu5_4' (did you mean 'relu5_3'?)"
     )

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganzoo_losses.vgg import VGG, Depth, Input, read_vgg, sources_of
+from ganzoo_losses.vgg import VGG, Depth, Input, read_vgg, weights_sources
 from tests.support.command_line import refusal
 from tests.support.published_weights import Published
-from tests.support.vgg_networks import NAMES, NUMBERS, drawn_vgg, vgg_plainly, write_vgg
+from tests.support.vgg_networks import NAMES, NUMBERS, random_vgg, reference_vgg, write_vgg
 
 PLAINLY: dict[Input, dict[str, Any]] = {
     "caffe": {"mean": (103.939, 116.779, 123.680), "scale": 1.0, "blue_first": True},
@@ -33,8 +33,8 @@ def random_images(size: int = 32) -> Tensor:
 @pytest.mark.parametrize("input", ["caffe", "torchvision"])
 @pytest.mark.parametrize("average", [True, False])
 def test_every_layer_is_the_transcription(depth: Depth, input: Input, average: bool) -> None:
-    weights = drawn_vgg(depth)
-    expected = vgg_plainly(weights, random_images(), average=average, **PLAINLY[input])
+    weights = random_vgg(depth)
+    expected = reference_vgg(weights, random_images(), average=average, **PLAINLY[input])
     network = VGG(depth, weights, input=input, pool="avg" if average else "max").double()
     found = network(random_images(), expected)
     assert found.keys() == expected.keys()
@@ -66,7 +66,7 @@ def test_it_takes_what_torchvision_has(depth: Depth, count: int) -> None:
 
 
 def test_layers_may_be_named_as_the_authors_files_do(tmp_path: Path) -> None:
-    weights = drawn_vgg(16)
+    weights = random_vgg(16)
     by_layer = {
         f"conv{name}.{part}": weights[f"features.{number}.{part}"]
         for number, name in zip(NUMBERS[16], NAMES[16], strict=True)
@@ -99,10 +99,10 @@ def test_it_is_frozen_and_stops_at_the_last_layer(tmp_path: Path) -> None:
 def test_what_it_does_not_see(tmp_path: Path) -> None:
     network = read_vgg(16, write_vgg(tmp_path / "vgg.safetensors", 16), "caffe", unpooled=(5,))
     network(torch.zeros(1, 3, 9, 8), ["relu5_3"])
-    said = refusal(network, torch.zeros(1, 3, 9, 7), ["relu5_3"])
-    assert said == "images of 7×9 pixels are too small for VGG's relu5_3"
-    said = refusal(network, torch.zeros(1, 19, 32, 32), ["relu1_1"])
-    assert said == "VGG sees images of 1 or 3 channels; these have 19"
+    message = refusal(network, torch.zeros(1, 3, 9, 7), ["relu5_3"])
+    assert message == "images of 7×9 pixels are too small for VGG's relu5_3: use larger ones"
+    message = refusal(network, torch.zeros(1, 19, 32, 32), ["relu1_1"])
+    assert message == "VGG accepts images of 1 or 3 channels; these have 19"
 
 
 def without_one(weights: dict[str, Tensor]) -> None:
@@ -122,7 +122,7 @@ def of_other_bias(weights: dict[str, Tensor]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (without_one, "conv5_3.bias is not in it"),
         (with_one_more, "features.1.running_mean is in it"),
@@ -130,11 +130,11 @@ def of_other_bias(weights: dict[str, Tensor]) -> None:
         (of_other_bias, "conv1_1 is of (4, 3, 3, 3) and (3,), after 3 maps"),
     ],
 )
-def test_weights_of_another_network(tmp_path: Path, change: Callable[[dict[str, Tensor]], None], said: str) -> None:
-    weights, file = drawn_vgg(16), tmp_path / "vgg.safetensors"
+def test_weights_of_another_network(tmp_path: Path, change: Callable[[dict[str, Tensor]], None], message: str) -> None:
+    weights, file = random_vgg(16), tmp_path / "vgg.safetensors"
     change(weights)
     save_file(weights, file)
-    assert refusal(read_vgg, 16, file, "caffe") == f"{file}: weights of another architecture than VGG-16: {said}"
+    assert refusal(read_vgg, 16, file, "caffe") == f"{file}: weights of another architecture than VGG-16: {message}"
 
 
 def test_the_other_depth_is_another_network(tmp_path: Path) -> None:
@@ -143,25 +143,30 @@ def test_the_other_depth_is_another_network(tmp_path: Path) -> None:
 
 
 def test_weights_that_cannot_be_had(tmp_path: Path, published: Published) -> None:
-    assert refusal(read_vgg, 16, tmp_path / "no.pth", "caffe") == f"{tmp_path / 'no.pth'}: no weights file is there"
-    assert refusal(read_vgg, 16, None, "caffe").startswith("input: caffe needs weights: FILE")
-    said = refusal(read_vgg, 19, None, "torchvision")
-    assert said.startswith("torchvision/vgg19 cannot be fetched: no connection (no route); bring it yourself: https://")
-    assert said.endswith("; or name any file of such weights, weights: FILE")
+    assert (
+        refusal(read_vgg, 16, tmp_path / "no.pth", "caffe")
+        == f"{tmp_path / 'no.pth'}: no such weights file; check the path"
+    )
+    assert refusal(read_vgg, 16, None, "caffe").startswith("input: caffe needs a file of Caffe weights, weights: FILE")
+    message = refusal(read_vgg, 19, None, "torchvision")
+    assert message.startswith(
+        "torchvision/vgg19 cannot be fetched: no connection (no route); bring it yourself: https://"
+    )
+    assert message.endswith("; or name any file of such weights, weights: FILE")
     assert published.untouched()
 
 
 def test_the_published_weights_are_used(tmp_path: Path, published: Published) -> None:
-    torch.save(drawn_vgg(16), tmp_path / "vgg.pth")
+    torch.save(random_vgg(16), tmp_path / "vgg.pth")
     published.put(tmp_path / "vgg.pth", "torchvision/vgg16")
     network = read_vgg(16, None, "torchvision")
-    assert torch.equal(network.state_dict()["convs.5_3.bias"], drawn_vgg(16)["features.28.bias"])
+    assert torch.equal(network.state_dict()["convs.5_3.bias"], random_vgg(16)["features.28.bias"])
     assert published.untouched() and published.asked == []
 
 
 def test_a_file_counts_by_what_it_holds(tmp_path: Path) -> None:
     first, second = (write_vgg(tmp_path / name, 16) for name in ("a.safetensors", "b.safetensors"))
     other = write_vgg(tmp_path / "c.safetensors", 16, seed=1)
-    keys = [sources_of(file)["weights"].key for file in (first, second, other)]
+    keys = [weights_sources(file)["weights"].key for file in (first, second, other)]
     assert keys[0] == keys[1] != keys[2]
-    assert sources_of(first)["weights"].path == first and sources_of(None) == {}
+    assert weights_sources(first)["weights"].path == first and weights_sources(None) == {}

@@ -18,7 +18,7 @@ from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
 from ganzoo.recipe.options import build
 from ganzoo_maskers.attention import Attention
-from ganzoo_maskers.pretrained import of_timm as published_by_timm
+from ganzoo_maskers.pretrained import timm_weights as published_by_timm
 from tests.support.command_line import refusal
 from tests.support.published_weights import Published
 
@@ -187,7 +187,7 @@ def test_the_mask_is_of_the_images_type(make: Callable[..., Attention], dtype: t
     assert make()(random_images(1, 3, 16, 16).to(dtype), NONE).dtype == dtype
 
 
-def test_grey_images_are_seen_as_coloured_ones(make: Callable[..., Attention]) -> None:
+def test_grey_images_are_treated_as_coloured_ones(make: Callable[..., Attention]) -> None:
     masker, grey = make(), random_images(1, 1, 48, 48)
     torch.testing.assert_close(masker.attention(grey), masker.attention(grey.expand(-1, 3, -1, -1)))
     with pytest.raises(GanzooError, match="these have 19"):
@@ -208,22 +208,22 @@ def test_a_torch_file_serves_as_well(make: Callable[..., Attention], weights: Pa
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"model": "vit_smal_patch16_224"}, "did you mean 'vit_small_patch16_224'"),
         ({"model": "vit_small_patch16_224.din"}, "did you mean 'vit_small_patch16_224.dino'"),
-        ({"model": "qqqqqqqq"}, "timm.list_models() names all"),
+        ({"model": "qqqqqqqq"}, "timm.list_models() lists all"),
         ({"model": "test_vit3", "size": 0}, "test_vit3 has no class token"),
         ({"model": "test_resnet", "size": 0}, "test_resnet has no class token"),
         ({"model": "test_resnet"}, "test_resnet takes no size"),
-        ({"size": 50}, "sees patches of 16 pixels"),
+        ({"size": 50}, "uses patches of 16 pixels"),
         ({"block": 6}, "there is no block 6; test_vit has 6"),
-        ({"weights": Path("nowhere.pt")}, "nowhere.pt: no weights file"),
+        ({"weights": Path("nowhere.pt")}, "nowhere.pt: no such weights file"),
         ({"quantile": 1.0}, "quantile is 1.0"),
     ],
 )
-def test_mistakes_are_told_in_a_line(make: Callable[..., Attention], options: dict[str, Any], told: str) -> None:
-    assert told in refusal(make, **options)
+def test_mistakes_are_reported(make: Callable[..., Attention], options: dict[str, Any], message: str) -> None:
+    assert message in refusal(make, **options)
 
 
 def test_weights_of_another_architecture(make: Callable[..., Attention], weights: Path, tmp_path: Path) -> None:
@@ -238,28 +238,32 @@ def test_weights_of_another_architecture(make: Callable[..., Attention], weights
     }
     for name, changed in cases.items():
         save_file(changed, tmp_path / f"{name}.safetensors")
-        said = refusal(make, weights=tmp_path / f"{name}.safetensors")
-        assert f"{name}.safetensors: weights of another architecture than test_vit" in said
-        assert len(said) < 400
+        message = refusal(make, weights=tmp_path / f"{name}.safetensors")
+        assert f"{name}.safetensors: weights of another architecture than test_vit" in message
+        assert len(message) < 400
 
 
 def test_files_that_are_no_weights(make: Callable[..., Attention], tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("nothing")
     assert "cannot be read" in refusal(make, weights=tmp_path / "text.safetensors")
     (tmp_path / "text.pt").write_text("nothing")
-    assert "no state dict of tensors alone" in refusal(make, weights=tmp_path / "text.pt")
+    assert "not a state dict of tensors only" in refusal(make, weights=tmp_path / "text.pt")
     torch.save({"here": Path("x")}, tmp_path / "objects.pt")
-    assert "no state dict of tensors alone" in refusal(make, weights=tmp_path / "objects.pt")
+    assert "not a state dict of tensors only" in refusal(make, weights=tmp_path / "objects.pt")
     torch.save([torch.ones(1)], tmp_path / "list.pt")
-    assert "no state dict, which" in refusal(make, weights=tmp_path / "list.pt")
+    assert "not a state dict, which" in refusal(make, weights=tmp_path / "list.pt")
 
 
-def test_without_a_network_the_way_out_is_told(make: Callable[..., Attention], published: Published) -> None:
-    said = refusal(make, weights=None)
-    assert said.startswith("timm/test_vit.r160_in1k cannot be fetched: no connection (no route); bring it yourself: ")
-    assert "https://huggingface.co/timm/test_vit.r160_in1k/resolve/main/model.safetensors (no sha256 is" in said
-    assert ", as timm-test_vit.r160_in1k.safetensors, into " in said
-    assert said.endswith("; or name any file of such weights, weights: FILE")
+def test_without_a_network_the_error_names_the_alternatives(
+    make: Callable[..., Attention], published: Published
+) -> None:
+    message = refusal(make, weights=None)
+    assert message.startswith(
+        "timm/test_vit.r160_in1k cannot be fetched: no connection (no route); bring it yourself: "
+    )
+    assert "https://huggingface.co/timm/test_vit.r160_in1k/resolve/main/model.safetensors (no sha256 is" in message
+    assert ", as timm-test_vit.r160_in1k.safetensors, into " in message
+    assert message.endswith("; or name any file of such weights, weights: FILE")
     assert published.untouched()
 
 
@@ -308,4 +312,4 @@ def test_every_transformer_s_weights_have_a_place_of_their_own() -> None:
 
 
 def test_a_model_without_weights() -> None:
-    assert "timm knows no weights for test_vit4: name a file" in refusal(published_by_timm, "test_vit4")
+    assert "timm has no weights for test_vit4: name a file" in refusal(published_by_timm, "test_vit4")

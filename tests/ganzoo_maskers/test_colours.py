@@ -70,15 +70,17 @@ def test_types_and_devices_follow_the_image() -> None:
     assert not make().state_dict()
 
 
-def test_mistakes_are_told() -> None:
-    assert refusal(make(), noise()[:, :1], NONE) == "colours: it sees red, green and blue, not 1 channels"
-    for options, said in (
+def test_mistakes_are_reported() -> None:
+    assert "colours: images need 3 channels (red, green, blue); these have 1" in refusal(make(), noise()[:, :1], NONE)
+    for options, message in (
         ({"classes": {}}, "classes is {}"),
         ({"classes": {"a": [0, 0]}}, "classes.a"),
         ({"classes": {"a": [0, 0, 256]}}, "classes.a"),
         ({"classes": {"a": [0, 0, 0]}, "blur": 0.6}, "blur is 0.6"),
     ):
         _, problems = check_options(Colours, options)
-        assert len(problems) >= 1 and said in f"{'.'.join(map(str, problems[0].path))}: {problems[0].message}", problems
+        assert len(problems) >= 1 and message in f"{'.'.join(map(str, problems[0].path))}: {problems[0].message}", (
+            problems
+        )
     with pytest.raises(GanzooError):
         create("masker", "colours")

@@ -213,16 +213,16 @@ def test_the_mask_is_of_the_images_type(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"count": [3, 2]}, "the first is the least"),
+        ({"count": [3, 2]}, "the first number must not be the larger"),
         ({"count": [0, 2]}, "count"),
         ({"area": 1.5}, "area"),
         ({"smallest": -1}, "smallest"),
         ({"variant": "relesed"}, "did you mean 'released'"),
-        ({"variant": "released", "area": 0.3}, "numbers of its own"),
+        ({"variant": "released", "area": 0.3}, "fixed numbers"),
     ],
 )
-def test_nonsense_is_refused(options: dict[str, object], told: str) -> None:
-    with pytest.raises(GanzooError, match=told):
+def test_invalid_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(GanzooError, match=message):
         build(plugins().registry.get("masker", "multi_rectangle"), **options)

@@ -151,7 +151,7 @@ def test_the_mask_is_of_the_images_type(make: Callable[..., Segmenter], dtype: t
     assert make()(random_images(1, 3, 16, 16).to(dtype), NONE).dtype == dtype
 
 
-def test_grey_images_are_seen_as_coloured_ones(make: Callable[..., Segmenter]) -> None:
+def test_grey_images_are_treated_as_coloured_ones(make: Callable[..., Segmenter]) -> None:
     masker, grey = make(), random_images(1, 1, 32, 32)
     torch.testing.assert_close(masker(grey, NONE), masker(grey.expand(-1, 3, -1, -1), NONE))
 
@@ -164,7 +164,7 @@ def test_the_auxiliary_classifier_of_a_file_is_left_out(make: Callable[..., Segm
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"model": "deeplabv3_mobilenet_v3"}, "did you mean 'deeplabv3_mobilenet_v3_large'"),
         ({"model": "resnet18"}, "no segmentation model 'resnet18'"),
@@ -172,26 +172,30 @@ def test_the_auxiliary_classifier_of_a_file_is_left_out(make: Callable[..., Segm
         ({"classes": ["cat", "cat"]}, "'cat' is named twice"),
         ({"classes": []}, "classes is"),
         ({"planes": "each"}, "planes is 'each'"),
-        ({"weights": Path("nowhere.pt")}, "nowhere.pt: no weights file"),
+        ({"weights": Path("nowhere.pt")}, "nowhere.pt: no such weights file"),
         ({"model": "fcn_resnet50"}, "weights of another architecture than fcn_resnet50"),
     ],
 )
-def test_mistakes_are_told_in_a_line(make: Callable[..., Segmenter], options: dict[str, Any], told: str) -> None:
-    assert told in refusal(make, **options)
+def test_mistakes_are_reported(make: Callable[..., Segmenter], options: dict[str, Any], message: str) -> None:
+    assert message in refusal(make, **options)
 
 
 def test_weights_for_other_classes_are_refused(make: Callable[..., Segmenter], tmp_path: Path) -> None:
     save_file(bare(count=3).state_dict(), tmp_path / "three.safetensors")
-    said = refusal(make, weights=tmp_path / "three.safetensors")
-    assert f"three.safetensors: weights of another architecture than {SMALLEST}" in said
-    assert "size mismatch" in said
+    message = refusal(make, weights=tmp_path / "three.safetensors")
+    assert f"three.safetensors: weights of another architecture than {SMALLEST}" in message
+    assert "size mismatch" in message
 
 
-def test_without_a_network_the_way_out_is_told(make: Callable[..., Segmenter], published: Published) -> None:
-    said = refusal(make, weights=None)
-    assert said.startswith(f"torchvision/{SMALLEST} cannot be fetched: no connection (no route); bring it yourself: ")
-    assert "https://download.pytorch.org/models/" in said
-    assert said.endswith("; or name any file of such weights, weights: FILE")
+def test_without_a_network_the_error_names_the_alternatives(
+    make: Callable[..., Segmenter], published: Published
+) -> None:
+    message = refusal(make, weights=None)
+    assert message.startswith(
+        f"torchvision/{SMALLEST} cannot be fetched: no connection (no route); bring it yourself: "
+    )
+    assert "https://download.pytorch.org/models/" in message
+    assert message.endswith("; or name any file of such weights, weights: FILE")
     assert published.untouched()
 
 

@@ -63,6 +63,6 @@ def test_the_mask_is_of_the_images_type(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("scales", [[], [0], [1.2], 0.5])
-def test_nonsense_is_refused(scales: object) -> None:
+def test_invalid_options_are_refused(scales: object) -> None:
     with pytest.raises(GanzooError, match="scales"):
         build(plugins().registry.get("masker", "centered_square"), scales=scales)

@@ -176,9 +176,9 @@ def test_the_images_that_it_was_trained_on_normalize_what_it_sees() -> None:
 def test_weights_without_their_normalization_are_refused(make: Callable[..., UNet], tmp_path: Path) -> None:
     weights = {name: one for name, one in trained().state_dict().items() if not name.startswith("normalize")}
     save_file(weights, tmp_path / "foreign.safetensors")
-    said = refusal(make, weights=tmp_path / "foreign.safetensors")
-    assert "weights of another architecture than unet: Missing key(s)" in said
-    assert "normalize.running_mean" in said
+    message = refusal(make, weights=tmp_path / "foreign.safetensors")
+    assert "weights of another architecture than unet: Missing key(s)" in message
+    assert "normalize.running_mean" in message
 
 
 def test_what_a_run_has_learnt_comes_back_with_its_size(make: Callable[..., UNet], run: Path) -> None:
@@ -270,8 +270,8 @@ def test_the_gradient_flows_through_it_into_the_image_where_that_is_asked_for() 
     assert not torch.allclose(gradient(True), mask.expand_as(image))
 
 
-def test_places_without_weights_are_told(make: Callable[..., UNet], run: Path, tmp_path: Path) -> None:
-    assert "nowhere: nothing is there" in refusal(make, weights=tmp_path / "nowhere")
+def test_places_without_weights_are_reported(make: Callable[..., UNet], run: Path, tmp_path: Path) -> None:
+    assert "nowhere: no such file or folder" in refusal(make, weights=tmp_path / "nowhere")
     assert f"{tmp_path}: not a run's folder" in refusal(make, weights=tmp_path)
     home = copy_of(run, tmp_path / "copy")
     described = yaml.safe_load((home / "resolved.yaml").read_text())
@@ -285,31 +285,31 @@ def test_places_without_weights_are_told(make: Callable[..., UNet], run: Path, t
         assert "resolved.yaml: damaged" in refusal(make, weights=home)
 
 
-def test_weights_of_something_else_are_told(make: Callable[..., UNet], tmp_path: Path) -> None:
+def test_weights_of_something_else_are_reported(make: Callable[..., UNet], tmp_path: Path) -> None:
     file = tmp_path / "s.safetensors"
     weights = trained().state_dict()
     save_file(weights, file)
-    assert f"{file}: its width is 2, not 8: leave width out" in refusal(make, weights=file, width=8)
+    assert f"{file}: its width is 2, not 8: remove width" in refusal(make, weights=file, width=8)
     assert f"{file}: its depth is 2, not 3" in refusal(make, weights=file, depth=3)
     assert f"{file}: its channels is 3, not 1" in refusal(make, weights=file, channels=1)
     save_file({**weights, "merge.0.0.weight": torch.zeros(4, 4, 3, 3)}, file)
     assert f"{file}: weights of another architecture than unet: size mismatch" in refusal(make, weights=file)
     save_file(nn.Conv2d(3, 3, 1).state_dict(), file)
-    assert f"{file}: weights of another architecture than unet: they hold 'bias'" in refusal(make, weights=file)
+    assert f"{file}: weights of another architecture than unet: they contain 'bias'" in refusal(make, weights=file)
     save_file(weights, file)
     file.write_bytes(file.read_bytes()[:-100])
     assert f"{file}: the weights cannot be read" in refusal(make, weights=file)
 
 
-def test_images_of_other_channels_are_told(make: Callable[..., UNet], tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match=r"takes images of 3 channels, not 1: take channels: 1$"):
+def test_images_of_other_channels_are_reported(make: Callable[..., UNet], tmp_path: Path) -> None:
+    with pytest.raises(GanzooError, match=r"takes images of 3 channels, not 1: use channels: 1$"):
         UNet(width=2, depth=1).logits(random_images(2, 1, 8, 8))
     save_file(trained().state_dict(), tmp_path / "s.safetensors")
-    with pytest.raises(GanzooError, match=r"not 1: take weights trained on 1$"):
+    with pytest.raises(GanzooError, match=r"not 1: use weights trained on 1$"):
         make(weights=tmp_path / "s.safetensors")(random_images(2, 1, 8, 8), NONE)
 
 
-def test_a_batch_that_leaves_batch_norm_one_value_is_told() -> None:
+def test_a_batch_that_leaves_batch_norm_one_value_is_reported() -> None:
     masker = UNet(width=2, depth=3)
     with pytest.raises(GanzooError, match="one image of 8×8 pixels is one value at the innermost level"):
         masker.logits(random_images(1, 3, 8, 8))

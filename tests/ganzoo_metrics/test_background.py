@@ -174,32 +174,34 @@ def test_an_evaluation_does_not_depend_on_its_batches(options: dict[str, Any]) -
     assert found[0]["background_l1_AB"] == pytest.approx(np.mean(errors), rel=1e-5)
 
 
-def test_without_given_masks_the_alternatives_are_told() -> None:
+def test_without_given_masks_the_alternatives_are_reported() -> None:
     step = translated()
     del step["given_mask_B"]
     metric().rows(step, "AB")
-    said = refusal(metric().rows, step, "BA")
-    assert "background_l1: the data set gives no masks of B" in said
-    assert "input, discriminator or composite" in said
+    message = refusal(metric().rows, step, "BA")
+    assert "background_l1: the data set has no masks of B" in message
+    assert "input, discriminator or composite" in message
     made = BackgroundL1()
-    assert "background_l1: the data set gives no masks of A" in refusal(
+    assert "background_l1: the data set has no masks of A" in refusal(
         made.bind, CycleGAN(), Reader(Noise(), ImageSettings(size=8))
     )
 
 
 @pytest.mark.parametrize("which", ["input", "discriminator", "composite"])
-def test_a_role_without_a_masker_is_told_before_the_run(which: Which) -> None:
+def test_a_role_without_a_masker_is_reported_before_the_run(which: Which) -> None:
     others = Roles({role: Round() for role in ROLES if role != which})
-    said = refusal(metric, others, mask=which)
-    assert f"background_l1: the recipe has no masker in the role {which!r}" in said
-    assert "mask to given" in said
+    message = refusal(metric, others, mask=which)
+    assert f"background_l1: the recipe has no masker in the role {which!r}" in message
+    assert "mask to given" in message
 
 
 def test_without_its_sources_there_is_nothing_to_compare() -> None:
     step = translated()
     del step["real_A"]
-    said = refusal(metric().rows, step, "AB")
-    assert said == "background_l1 compares translations with their sources, which are not known here"
+    message = refusal(metric().rows, step, "AB")
+    assert (
+        message == "background_l1 compares translations with their sources, which are not known here: remove the metric"
+    )
 
 
 def test_what_cannot_be_saved_is_cut() -> None:
@@ -213,8 +215,8 @@ def test_what_cannot_be_saved_is_cut() -> None:
 def test_domains_with_different_channels_are_refused() -> None:
     step = translated()
     step["fake_B"] = step["fake_B"][:, :1]
-    said = refusal(metric().rows, step, "AB")
-    assert "A has 3 channels, B 1" in said
+    message = refusal(metric().rows, step, "AB")
+    assert "A has 3 channels and B has 1" in message
 
 
 def test_an_unknown_mask_is_refused() -> None:

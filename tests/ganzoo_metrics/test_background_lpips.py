@@ -24,7 +24,7 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_maskers.fixed import Round
 from ganzoo_metrics.background_lpips import MODELS, SMALLEST, BackgroundLPIPS, Net, make_lpips
 from tests.support.command_line import refusal
-from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED, features, package, saved
+from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED, package_lpips, save_trunk, trunk_layers
 from tests.support.published_weights import Published
 from tests.support.stand_in_methods import Noise, batch_step
 
@@ -40,7 +40,7 @@ TAPS: dict[Net, list[int]] = {
 def file_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Net], Path]:
     """Save drawn weights of a trunk."""
     folder = tmp_path_factory.mktemp("weights")
-    return lambda net: saved(folder, net)
+    return lambda net: save_trunk(folder, net)
 
 
 def metric(roles: Roles | None = None, **options: Any) -> BackgroundLPIPS:
@@ -70,7 +70,7 @@ def lpips_plainly(net: Net, file: Path, first: Tensor, second: Tensor) -> list[f
     """Σ over layers of the spatial mean of w · (f̂₁ − f̂₂)², f̂ normalized over channels (eq. 1), in float64."""
     import lpips  # type: ignore[import-untyped]
 
-    trunk = features(net).double()
+    trunk = trunk_layers(net).double()
     given = {name.removeprefix("features."): one for name, one in load_file(file).items() if name[0] == "f"}
     trunk.load_state_dict(given)
     heads = torch.load(Path(lpips.__file__).parent / f"weights/v0.1/{net}.pth", map_location="cpu", weights_only=True)
@@ -108,7 +108,7 @@ def test_the_formula(file_of: Callable[[Net], Path], net: Net, direction: Direct
 )
 @pytest.mark.filterwarnings("ignore:The parameter 'pretrained'", "ignore:Arguments other than a weight enum")
 def test_published_weights_give_the_package_s_own_values() -> None:
-    reference = package("squeeze", torch.load(PUBLISHED, map_location="cpu", weights_only=True))
+    reference = package_lpips("squeeze", torch.load(PUBLISHED, map_location="cpu", weights_only=True))
     files = sorted(PHOTOGRAPHS.iterdir())[:2]
     real = torch.cat([to_float(read_image(file, 3)[None]) for file in files])
     rest = torch.rand(real.shape, generator=torch.Generator().manual_seed(0)) * 0.4
@@ -152,7 +152,7 @@ def test_a_image_s_values_is_its_own(squeeze: BackgroundLPIPS) -> None:
         torch.testing.assert_close(squeeze.rows(alone, "AB")["background_lpips"], together[i : i + 1])
 
 
-def test_grey_images_are_seen_as_coloured_ones(squeeze: BackgroundLPIPS) -> None:
+def test_grey_images_are_treated_as_coloured_ones(squeeze: BackgroundLPIPS) -> None:
     step = translated()
     grey, coloured = (
         Step({name: one[:, :1].expand(-1, count, -1, -1) for name, one in step.items() if "mask" not in name})
@@ -205,13 +205,13 @@ def test_making_it_draws_nothing_and_unpickles_nothing(
 def test_the_smallest_images(file_of: Callable[[Net], Path], net: Net) -> None:
     measure, least = metric(net=net, weights=file_of(net)), SMALLEST[net]
     assert measure.rows(translated(1, least), "AB")["background_lpips"].isfinite().all()
-    said = refusal(measure.rows, translated(1, least - 1), "AB")
-    assert f"images of {least - 1}×{least - 1} pixels are too small for the net {net!r}" in said
-    with pytest.raises(RuntimeError):  # the bound is not above what the trunk itself asks for
+    message = refusal(measure.rows, translated(1, least - 1), "AB")
+    assert f"images of {least - 1}×{least - 1} pixels are too small for the net {net!r}" in message
+    with pytest.raises(RuntimeError):  # the bind_metric is not above what the trunk itself asks for
         measure.distance(*[torch.zeros(1, 3, least - 1, least)] * 2)
 
 
-def test_a_record_tells_the_trunk_and_its_weights(file_of: Callable[[Net], Path], squeeze: BackgroundLPIPS) -> None:
+def test_a_record_names_the_trunk_and_its_weights(file_of: Callable[[Net], Path], squeeze: BackgroundLPIPS) -> None:
     digest = hashlib.sha256(file_of("squeeze").read_bytes()).hexdigest()[:16]
     assert squeeze.about == {"network": "lpips/squeeze", "weights": digest}
     assert squeeze.sources == {"weights": Source(file_of("squeeze"), digest)}
@@ -225,32 +225,34 @@ def test_what_cannot_be_saved_is_cut(squeeze: BackgroundLPIPS) -> None:
 
 
 def test_a_file_of_another_network_is_refused(file_of: Callable[[Net], Path]) -> None:
-    said = refusal(metric, net="alex", weights=file_of("squeeze"))
-    assert "squeeze.safetensors: weights of another architecture than alexnet" in said
-    assert "features." in said
+    message = refusal(metric, net="alex", weights=file_of("squeeze"))
+    assert "squeeze.safetensors: weights of another architecture than alexnet" in message
+    assert "features." in message
 
 
-def test_mistakes_are_told_in_a_line(file_of: Callable[[Net], Path], squeeze: BackgroundLPIPS, tmp_path: Path) -> None:
-    assert "nowhere.pth: no weights file" in refusal(metric, weights=tmp_path / "nowhere.pth")
+def test_mistakes_are_reported(file_of: Callable[[Net], Path], squeeze: BackgroundLPIPS, tmp_path: Path) -> None:
+    assert "nowhere.pth: no such weights file" in refusal(metric, weights=tmp_path / "nowhere.pth")
     assert "net is 'vgg16'" in refusal(metric, net="vgg16")
-    said = refusal(metric, mask="discriminator", net="squeeze", weights=file_of("squeeze"))
-    assert "background_lpips: the recipe has no masker in the role 'discriminator'" in said
+    message = refusal(metric, mask="discriminator", net="squeeze", weights=file_of("squeeze"))
+    assert "background_lpips: the recipe has no masker in the role 'discriminator'" in message
     step = translated()
     step["fake_A"] = step["fake_A"][:, :1]
-    assert "B has 3 channels, A 1" in refusal(squeeze.rows, step, "BA")
+    assert "B has 3 channels and A has 1" in refusal(squeeze.rows, step, "BA")
     step["real_A"] = step["fake_B"] = torch.zeros(2, 4, 40, 40)
     assert "1 or 3 channels; these have 4" in refusal(squeeze.rows, step, "AB")
     del step["given_mask_A"]
     step["real_A"] = step["fake_B"] = torch.zeros(2, 3, 40, 40)
-    assert "background_lpips: the data set gives no masks of A" in refusal(squeeze.rows, step, "AB")
+    assert "background_lpips: the data set has no masks of A" in refusal(squeeze.rows, step, "AB")
 
 
-def test_without_a_network_the_way_out_is_told(published: Published) -> None:
+def test_without_a_network_the_error_names_the_alternatives(published: Published) -> None:
     for net, model in MODELS.items():
-        said = refusal(metric, net=net)
-        assert said.startswith(f"torchvision/{model} cannot be fetched: no connection (no route); bring it yourself: ")
-        assert "https://download.pytorch.org/models/" in said
-        assert said.endswith("; or name any file of such weights, weights: FILE")
+        message = refusal(metric, net=net)
+        assert message.startswith(
+            f"torchvision/{model} cannot be fetched: no connection (no route); bring it yourself: "
+        )
+        assert "https://download.pytorch.org/models/" in message
+        assert message.endswith("; or name any file of such weights, weights: FILE")
     assert published.untouched()
 
 

@@ -1,4 +1,4 @@
-"""Confusion matrices against counting pixel by pixel, and scores against what is said of them in words."""
+"""Confusion matrices against counting pixel by pixel, and scores against their definitions in words."""
 
 from __future__ import annotations
 

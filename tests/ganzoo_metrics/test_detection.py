@@ -11,12 +11,12 @@ from torch import Tensor
 from torchvision.models.detection.roi_heads import RoIHeads  # type: ignore[import-untyped]
 
 from ganzoo_metrics.detection import box_logits
-from tests.support.feature_networks import DETECTOR, made
+from tests.support.feature_networks import DETECTOR, build_model
 
 
 @pytest.fixture(scope="module")
 def detector() -> Any:
-    return made(DETECTOR, 6)
+    return build_model(DETECTOR, 6)
 
 
 def plainly(detector: Any, image: Tensor) -> Tensor:

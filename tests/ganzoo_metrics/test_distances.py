@@ -62,7 +62,7 @@ def test_kernel_equals_clean_fid_on_the_same_draws(monkeypatch: pytest.MonkeyPat
     assert deviation > 0
 
 
-def test_the_order_of_vectors_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_vectors_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distances, "LARGEST", 25)
     fake, real = vectors(50, 16), vectors(40, 16, 1)
     turned = fake[torch.from_numpy(np.random.default_rng(3).permutation(50))], real.flip(0)
@@ -83,8 +83,8 @@ def test_nor_does_it_where_their_first_numbers_are_equal(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("distance", [frechet, lambda fake, real: kernel(fake, real, 0)])
 def test_too_few_and_broken_ones_are_refused(distance: Callable[[Tensor, Tensor], object]) -> None:
     good = vectors(5, 4)
-    assert "two translated images at least; there are 1" in refusal(distance, good[:1], good)
-    assert "two real images at least; there are 0" in refusal(distance, good, good[:0])
+    assert "at least two translated images; there are 1" in refusal(distance, good[:1], good)
+    assert "at least two real images; there are 0" in refusal(distance, good, good[:0])
     broken = good.clone()
     broken[2, 1] = float("nan")
     assert "translated images are not finite" in refusal(distance, broken, good)

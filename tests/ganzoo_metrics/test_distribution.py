@@ -23,12 +23,12 @@ from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_maskers.pretrained import read_weights
-from ganzoo_metrics.classifier_features import PooledFeatures, seen_in_training
+from ganzoo_metrics.classifier_features import PooledFeatures, torchvision_format
 from ganzoo_metrics.distances import frechet, kernel
 from ganzoo_metrics.distribution import SetDistance
 from ganzoo_metrics.resizing import quantized, resize
 from tests.support.command_line import refusal
-from tests.support.feature_networks import made, saved
+from tests.support.feature_networks import build_model, save_model
 from tests.support.stand_in_methods import Noise, engine_of, values_of
 
 DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3] / "shared/data")
@@ -39,7 +39,7 @@ PUBLISHED = DATA.parent / "weights/squeezenet1_1_fp16.pth"
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Save drawn weights of a classifier of torchvision or timm."""
 
-    def saved(name: str, library: str = "torchvision") -> Path:
+    def file_of(name: str, library: str = "torchvision") -> Path:
         import timm
         from torchvision.models import get_model  # type: ignore[import-untyped]
 
@@ -50,7 +50,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             save_file(network.state_dict(), file)
         return file
 
-    return saved
+    return file_of
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_values_are_the_distances_of_the_features(weights: Callable[[str], Path]
     }  # fmt: skip
 
 
-def test_batches_and_order_count_for_nothing(weights: Callable[[str], Path]) -> None:
+def test_batches_and_order_does_not_matter(weights: Callable[[str], Path]) -> None:
     metrics = [metric(name, weights=weights("squeezenet1_1")) for name in ("fd", "kd")]
     found = [values_of(*parts(), *metrics, batch=batch) for batch in (1, 3, 16)]
     found.append(values_of(*parts(turned=True), *metrics))
@@ -103,7 +103,9 @@ def test_batches_and_order_count_for_nothing(weights: Callable[[str], Path]) -> 
         assert one == pytest.approx(found[0], rel=1e-4)
 
 
-def test_a_network_looks_once_for_two(weights: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_are_computed_once_for_two_metrics(
+    weights: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked: list[int] = []
     forward = PooledFeatures.forward
 
@@ -119,8 +121,8 @@ def test_a_network_looks_once_for_two(weights: Callable[[str], Path], monkeypatc
 
 @pytest.mark.parametrize("name", ["fd", "kd"])
 def test_fewer_images_than_a_distance_needs_are_no_number(name: str, weights: Callable[[str], Path]) -> None:
-    said = refusal(values_of, *parts(count=1), metric(name, weights=weights("squeezenet1_1")))
-    assert "needs two translated images at least; there are 1" in said
+    message = refusal(values_of, *parts(count=1), metric(name, weights=weights("squeezenet1_1")))
+    assert "needs at least two translated images; there are 1" in message
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_fewer_images_than_a_distance_needs_are_no_number(name: str, weights: Ca
 )
 def test_any_classifier_gives_features(library: str, network: str, width: int, weights: Callable[..., Path]) -> None:
     made = metric("fd", library=library, network=network, weights=weights(network, library))
-    found = made.look.network(torch.rand(2, 3, made.look.side, made.look.side) * 255)
+    found = made.network.network(torch.rand(2, 3, made.network.side, made.network.side) * 255)
     assert found.shape == (2, width)
     assert made.about["network"] == f"{library}/{network}"
     assert made.sources["weights"].path == weights(network, library)
@@ -137,12 +139,12 @@ def test_any_classifier_gives_features(library: str, network: str, width: int, w
 
 
 def test_googlenet_is_shown_the_range_that_it_was_trained_on(tmp_path: Path) -> None:
-    file, images = saved(tmp_path, "googlenet", 5, aux_logits=True, init_weights=False), torch.rand(2, 3, 224, 224)
-    plain = made("googlenet", 5, aux_logits=False, init_weights=False, transform_input=False)
+    file, images = save_model(tmp_path, "googlenet", 5, aux_logits=True, init_weights=False), torch.rand(2, 3, 224, 224)
+    plain = build_model("googlenet", 5, aux_logits=False, init_weights=False, transform_input=False)
     plain.load_state_dict(read_weights(file), strict=False)
     plain.fc = nn.Identity()
     with torch.no_grad():
-        found = metric("fd", network="googlenet", weights=file).look.network(255 * images)
+        found = metric("fd", network="googlenet", weights=file).network.network(255 * images)
         # its weights come from another framework, where it saw images in [−1, 1]
         torch.testing.assert_close(found, plain(2 * images - 1), rtol=1e-3, atol=1e-3)
 
@@ -163,25 +165,25 @@ def test_published_densenets_are_read_whose_layers_had_other_names(
 
 def test_weights_of_a_deeper_network_are_refused(weights: Callable[..., Path]) -> None:
     """They hold all that the smaller one asks for."""
-    said = refusal(metric, "fd", network="resnet18", weights=weights("resnet34"))
-    assert "weights of another architecture than resnet18" in said and "Unexpected key" in said
+    message = refusal(metric, "fd", network="resnet18", weights=weights("resnet34"))
+    assert "weights of another architecture than resnet18" in message and "Unexpected key" in message
     state = read_weights(weights("test_vit", "timm"))
     state["blocks.12.norm1.weight"] = torch.zeros(64)
     assert "Unexpected key" in refusal(PooledFeatures, "timm", "test_vit", state)
 
 
 @pytest.mark.parametrize(("name", "unused"), [("levit_128s", []), ("resnet10t", ["AuxLogits.fc.bias"])])
-def test_what_goes_with_a_classifier_of_timm_counts_for_nothing(
+def test_what_goes_with_a_classifier_of_timm_does_not_matter(
     name: str, unused: list[str], weights: Callable[..., Path]
 ) -> None:
     state = read_weights(weights(name, "timm")) | {one: torch.zeros(1) for one in unused}
-    assert PooledFeatures("timm", name, state).seen.side > 0
+    assert PooledFeatures("timm", name, state).input_format.side > 0
 
 
 def test_a_network_is_shown_what_it_was_trained_on() -> None:
     from torchvision import models  # type: ignore[import-untyped]
 
-    shown = {name: seen_in_training(name) for name in models.list_models(models)}
+    shown = {name: torchvision_format(name) for name in models.list_models(models)}
     assert {name: shown[name].side for name in ("resnet18", "efficientnet_b1", "swin_v2_t", "inception_v3")} == {
         "resnet18": 224, "efficientnet_b1": 240, "swin_v2_t": 256, "inception_v3": 299,
     }  # fmt: skip
@@ -189,7 +191,7 @@ def test_a_network_is_shown_what_it_was_trained_on() -> None:
     assert tuple(shown["efficientnet_v2_l"].mean) == tuple(shown["efficientnet_v2_l"].std) == (0.5, 0.5, 0.5)
 
 
-def test_a_wrong_name_and_wrong_weights_are_told(weights: Callable[[str], Path]) -> None:
+def test_a_wrong_name_and_wrong_weights_are_reported(weights: Callable[[str], Path]) -> None:
     file = weights("squeezenet1_1")
     assert "did you mean 'resnet18'" in refusal(metric, "fd", network="resnet81", weights=file)
     for other in ("retinanet_resnet50_fpn", "quantized_resnet18", "raft_small", "mc3_18"):
@@ -206,7 +208,7 @@ def test_label_maps_are_left_out_and_refused_where_there_is_nothing_else(weights
     made.bind(CycleGAN(), Reader(data, ImageSettings(size=8)))
     assert made.directions == ("AB",)
     data.channels = {"A": 19, "B": 5}
-    assert "fd_squeezenet1_1 looks at images" in refusal(made.bind, CycleGAN(), Reader(data, ImageSettings(size=8)))
+    assert "fd_squeezenet1_1 needs images" in refusal(made.bind, CycleGAN(), Reader(data, ImageSettings(size=8)))
 
 
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"needs the published weights: {PUBLISHED}")

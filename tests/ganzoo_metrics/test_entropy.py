@@ -20,8 +20,8 @@ from ganzoo_baselines.pix2pix import Pix2Pix
 from ganzoo_metrics.detection import box_logits
 from ganzoo_metrics.entropy import Entropy, entropy
 from tests.support.command_line import refusal
-from tests.support.feature_networks import CLASSIFIER, DETECTOR, SEGMENTER, made, saved
-from tests.support.image_pairs import bound, figures
+from tests.support.feature_networks import CLASSIFIER, DETECTOR, SEGMENTER, build_model, save_model
+from tests.support.image_pairs import bind_metric, compute_values
 from tests.support.stand_in_methods import Noise, batch_step, engine_of, values_of
 
 MODELS = {"classification": CLASSIFIER, "segmentation": SEGMENTER, "detection": DETECTOR}
@@ -34,9 +34,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def metric(folder: Path, task: str, reader: Reader | None = None, **options: Any) -> Entropy:
-    file = saved(folder, MODELS[task], 5)
+    file = save_model(folder, MODELS[task], 5)
     given = {"model": MODELS[task], "weights": file, "classes": 5, **OPTIONS[task], **options}
-    found: Entropy = bound(f"entropy_{task}", reader=reader or Reader(Noise(), ImageSettings(size=24)), **given)
+    found: Entropy = bind_metric(f"entropy_{task}", reader=reader or Reader(Noise(), ImageSettings(size=24)), **given)
     return found
 
 
@@ -49,7 +49,7 @@ def plain_entropy(logits: Tensor) -> float:
 
 def plainly(task: str, image: Tensor) -> list[float]:
     """Return the entropies of an image (1, 3, H, W): one, or one a pixel, or one a box."""
-    network = made(MODELS[task], 5)
+    network = build_model(MODELS[task], 5)
     seen = (image.clamp(-1, 1) + 1) / 2
     mean, std = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     if task == "detection":
@@ -143,15 +143,15 @@ def test_an_evaluation_does_not_depend_on_its_batches(folder: Path, task: str) -
     assert found[0][f"entropy_{task}_real"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_set_without_boxes_is_told(folder: Path) -> None:
+def test_a_set_without_boxes_is_reported(folder: Path) -> None:
     measure, step = metric(folder, "detection", threshold=0.999), translated()
     step["fake_B"] = torch.zeros_like(step["fake_B"])
     assert measure.compute({"source": torch.tensor([[0.5, 2.0], [0.0, 0.0]])}, {}) == {
         "entropy_detection_source": 0.25,
         "entropy_detection_source_boxes": 1.0,
     }
-    said = refusal(figures, measure, step)
-    assert said == "entropy_detection: of 2 images (fake), none has boxes"
+    message = refusal(compute_values, measure, step)
+    assert message == "entropy_detection: of 2 images (fake), none has boxes: lower the threshold, or remove the metric"
 
 
 def test_sources_that_are_not_known_are_left_out(folder: Path) -> None:
@@ -166,7 +166,7 @@ def test_what_real_values_follow_from_is_their_key(folder: Path) -> None:
         metric(folder, "segmentation").cache_key,
         metric(folder, "detection").cache_key,
         metric(folder, "detection", threshold=0.3).cache_key,
-        metric(folder, "classification", weights=saved(folder, CLASSIFIER, 4), classes=4).cache_key,
+        metric(folder, "classification", weights=save_model(folder, CLASSIFIER, 4), classes=4).cache_key,
     ]
     assert len(set(keys)) == 5
     measure = metric(folder, "classification")
@@ -182,5 +182,5 @@ def test_label_maps_are_left_out(folder: Path) -> None:
     assert measure.directions == ("AB",)
     assert set(measure.rows(translated(), "AB")) == {"fake"}
     data.channels, data.classes = {"A": 19, "B": 19}, {"A": 19, "B": 19}
-    said = refusal(metric, folder, "classification", Reader(data, ImageSettings(size=24)))
-    assert "entropy_classification looks at images of 1 or 3 channels that are no label maps" in said
+    message = refusal(metric, folder, "classification", Reader(data, ImageSettings(size=24)))
+    assert "entropy_classification needs images of 1 or 3 channels that are not label maps" in message

@@ -21,8 +21,8 @@ from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_metrics.identity import IdentityDistance
 from tests.support.command_line import refusal
-from tests.support.feature_networks import CLASSIFIER, made, saved
-from tests.support.image_pairs import bound, figures
+from tests.support.feature_networks import CLASSIFIER, build_model, save_model
+from tests.support.image_pairs import bind_metric, compute_values
 from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED
 from tests.support.stand_in_methods import Noise, engine_of, values_of
 
@@ -35,8 +35,8 @@ def metric(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., IdentityDi
 
     def make(data: Noise | None = None, **options: Any) -> IdentityDistance:
         reader = Reader(data or Noise(), ImageSettings(size=SIZE))
-        given = {"network": CLASSIFIER, "weights": saved(folder, CLASSIFIER, 7), **options}
-        found: IdentityDistance = bound("identity_distance", reader=reader, **given)
+        given = {"network": CLASSIFIER, "weights": save_model(folder, CLASSIFIER, 7), **options}
+        found: IdentityDistance = bind_metric("identity_distance", reader=reader, **given)
         return found
 
     return make
@@ -74,11 +74,11 @@ def translated() -> Step:
 @pytest.mark.parametrize("direction", ["AB", "BA"])
 def test_the_formula(metric: Callable[..., IdentityDistance], direction: Direction) -> None:
     step, measure, name = translated(), metric(), f"identity_distance_{CLASSIFIER}"
-    expected = plainly(made(CLASSIFIER, 7), step[f"real_{direction[0]}"], step[f"fake_{direction[1]}"])
+    expected = plainly(build_model(CLASSIFIER, 7), step[f"real_{direction[0]}"], step[f"fake_{direction[1]}"])
     assert min(expected) > 5e-4
     rows = measure.rows(step, direction)
     assert rows[name].tolist() == pytest.approx(expected, rel=1e-3)
-    assert figures(measure, step, direction) == {name: pytest.approx(np.mean(expected), rel=1e-3)}
+    assert compute_values(measure, step, direction) == {name: pytest.approx(np.mean(expected), rel=1e-3)}
 
 
 def test_a_image_keeps_its_identity(metric: Callable[..., IdentityDistance]) -> None:
@@ -91,8 +91,11 @@ def test_a_image_keeps_its_identity(metric: Callable[..., IdentityDistance]) -> 
 def test_without_its_sources_there_is_nothing_to_compare(metric: Callable[..., IdentityDistance]) -> None:
     measure, step = metric(), translated()
     del step["real_A"]
-    said = refusal(measure.rows, step, "AB")
-    assert said == f"{measure.name} compares translations with their sources, which are not known here"
+    message = refusal(measure.rows, step, "AB")
+    assert (
+        message
+        == f"{measure.name} compares translations with their sources, which are not known here: remove the metric"
+    )
 
 
 def test_it_is_measured_in_float32_without_a_graph(metric: Callable[..., IdentityDistance]) -> None:
@@ -119,21 +122,24 @@ def test_networks_of_timm_serve_too(metric: Callable[..., IdentityDistance], tmp
     network = timm.create_model("test_vit", num_classes=9)
     save_file(network.state_dict(), tmp_path / "vit.safetensors")
     measure = metric(network="test_vit", library="timm", weights=tmp_path / "vit.safetensors")
-    assert list(figures(measure, translated())) == ["identity_distance_test_vit"]
+    assert list(compute_values(measure, translated())) == ["identity_distance_test_vit"]
     assert measure.about["network"] == "timm/test_vit"
     assert measure.sources["weights"].path == tmp_path / "vit.safetensors"
     assert measure.sources["weights"].key == measure.about["weights"]
 
 
-def test_what_cannot_be_seen_is_told(metric: Callable[..., IdentityDistance], tmp_path: Path) -> None:
+def test_what_cannot_be_seen_is_reported(metric: Callable[..., IdentityDistance], tmp_path: Path) -> None:
     data = Noise()
     data.channels, data.classes = {"A": 19, "B": 3}, {"A": 19}
-    said = refusal(metric, data)
-    assert "identity_distance looks at images of 1 or 3 channels that are no label maps" in said
-    state = {name: torch.zeros_like(one) for name, one in made(CLASSIFIER, 7).state_dict().items()}
+    message = refusal(metric, data)
+    assert "identity_distance needs images of 1 or 3 channels that are not label maps" in message
+    state = {name: torch.zeros_like(one) for name, one in build_model(CLASSIFIER, 7).state_dict().items()}
     save_file(state, tmp_path / "nothing.safetensors")
-    said = refusal(figures, metric(weights=tmp_path / "nothing.safetensors"), translated())
-    assert said == f"identity_distance_{CLASSIFIER}: the network sees nothing in an image: its features are all zero"
+    message = refusal(compute_values, metric(weights=tmp_path / "nothing.safetensors"), translated())
+    assert message == (
+        f"identity_distance_{CLASSIFIER}: the network's features of an image are all zero: "
+        "check the image and the weights"
+    )
     assert "torchvision has no classifier 'squeezent'" in refusal(metric, network="squeezent")
 
 

@@ -45,5 +45,5 @@ def test_it_is_pytorch_fids(weights: dict[str, Tensor], monkeypatch: pytest.Monk
 
 def test_other_weights_are_refused(weights: dict[str, Tensor]) -> None:
     fewer = {name: one for name, one in weights.items() if name != "Mixed_7c.branch1x1.conv.weight"}
-    said = refusal(Inception, fewer, origin=Path("other.pth"))
-    assert "other.pth: weights of another architecture than the Fréchet distance's Inception" in said
+    message = refusal(Inception, fewer, origin=Path("other.pth"))
+    assert "other.pth: weights of another architecture than the Fréchet distance's Inception" in message

@@ -84,7 +84,7 @@ def supervised(dataset: Masked, size: int = 8, fit: str = "stretch") -> MaskIoU:
 
 
 @pytest.mark.parametrize("size", [12, 8])
-def test_a_supervised_method_is_measured_beside_two_that_do_not_look(size: int) -> None:
+def test_a_supervised_method_is_measured_beside_two_baselines(size: int) -> None:
     dataset = Masked()
     metric, step = supervised(dataset, size), evaluation_step(dataset, size)
     step["mask_A"] = torch.rand(4, 1, size, size, generator=torch.Generator().manual_seed(0))
@@ -115,7 +115,7 @@ def test_the_mean_is_scaled_as_the_images_are(fit: str) -> None:
     torch.testing.assert_close(supervised(dataset, 8, fit).mean[0, 0], expected)
 
 
-def test_a_training_image_without_a_mask_is_told() -> None:
+def test_a_training_image_without_a_mask_is_reported() -> None:
     class Lacking(Masked):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
             found = super().sample(split, domain, index)
@@ -125,7 +125,7 @@ def test_a_training_image_without_a_mask_is_told() -> None:
         supervised(Lacking())
 
 
-def test_training_images_without_masks_are_told() -> None:
+def test_training_images_without_masks_are_reported() -> None:
     class Bare(Masked):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
             return replace(super().sample(split, domain, index), mask=None)
@@ -134,13 +134,13 @@ def test_training_images_without_masks_are_told() -> None:
         supervised(Bare())
 
 
-def test_what_is_not_there_to_be_compared_is_told() -> None:
+def test_what_is_not_there_to_be_compared_is_reported() -> None:
     dataset = Masked()
     metric, step = supervised(dataset), evaluation_step(dataset, 8)
-    with pytest.raises(GanzooError, match="reads 'mask_A', which is not among what the method makes"):
+    with pytest.raises(GanzooError, match="needs 'mask_A', which the method does not make"):
         metric.rows(step, "AA")
     bare = Step({"mask_A": torch.zeros(4, 1, 8, 8)}, samples=range(4))
-    with pytest.raises(GanzooError, match="reads 'given_mask_A', which is not among what the data set gives"):
+    with pytest.raises(GanzooError, match="needs 'given_mask_A', which the data set does not provide"):
         metric.rows(bare, "AA")
 
 
@@ -163,9 +163,9 @@ def test_a_translation_is_compared_with_its_source(role: str) -> None:
         assert 0 < float(rows["mask_iou"].min()) < 1
 
 
-def test_a_role_without_a_masker_that_looks_is_told() -> None:
-    with pytest.raises(GanzooError, match=r"no masker in the role 'input', .*; there are: discriminator"):
+def test_a_role_without_a_masker_that_uses_the_image_is_reported() -> None:
+    with pytest.raises(GanzooError, match=r"no masker in the role 'input', .*; roles with maskers: discriminator"):
         translating({"discriminator": Left()}, role="input")
     for blind in (File(), Full(), Shared(role="composite")):
-        with pytest.raises(GanzooError, match=r"maskers\.discriminator does not look at the image"):
+        with pytest.raises(GanzooError, match=r"maskers\.discriminator does not use the image"):
             translating({"discriminator": blind, "composite": CenteredSquare()})

@@ -1,4 +1,4 @@
-"""LPIPS of translations against the package's own figure, with drawn weights and with published ones."""
+"""LPIPS of translations against the package's own value, with drawn weights and with published ones."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_metrics.background_lpips import Net
 from ganzoo_metrics.lpips import LPIPS
 from tests.support.command_line import refusal
-from tests.support.image_pairs import Pairs, bound, figures, paired_step
-from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED, package, saved
+from tests.support.image_pairs import Pairs, bind_metric, compute_values, paired_step
+from tests.support.lpips_trunks import PHOTOGRAPHS, PUBLISHED, package_lpips, save_trunk
 from tests.support.stand_in_methods import Noise
 
 SIZE = 40
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LPIPS]:
+def build_lpips(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LPIPS]:
     """Make the metric with drawn weights."""
     folder = tmp_path_factory.mktemp("weights")
 
     def make(net: Net = "squeeze", method: Method | None = None, data: Noise | None = None, **options: Any) -> LPIPS:
         reader = Reader(data or Pairs(), ImageSettings(size=options.pop("size", SIZE)))
-        found: LPIPS = bound("lpips", method, reader=reader, net=net, weights=saved(folder, net), **options)
+        found: LPIPS = bind_metric("lpips", method, reader=reader, net=net, weights=save_trunk(folder, net), **options)
         return found
 
     return make
@@ -49,19 +49,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LPIPS]:
     [("alex", "pair", "AB"), *(("squeeze", of, way) for of in ("pair", "source") for way in ("AB", "BA"))],
 )
 def test_it_is_the_package_s_own_values(
-    made: Callable[..., LPIPS], tmp_path: Path, net: Net, direction: Direction, of: str
+    build_lpips: Callable[..., LPIPS], tmp_path: Path, net: Net, direction: Direction, of: str
 ) -> None:
     step, (source, target) = paired_step(2, SIZE), direction
     step[f"fake_{target}"][0, :, :5] = 1.5  # saved as 1
     other = step[f"true_{target}"] if of == "pair" else step[f"real_{source}"]
-    reference = package(net, load_file(saved(tmp_path, net)))
+    reference = package_lpips(net, load_file(save_trunk(tmp_path, net)))
     with torch.no_grad():
         expected = reference(step[f"fake_{target}"].clamp(-1, 1), other).flatten()
     assert expected.gt(1e-3).all()
     name = "lpips" if of == "pair" else "lpips_source"
-    measure = made(net, of=of)
+    measure = build_lpips(net, of=of)
     torch.testing.assert_close(measure.rows(step, direction)[name], expected, rtol=1e-5, atol=0)
-    assert figures(measure, step, direction) == {name: pytest.approx(float(expected.double().mean()), rel=1e-5)}
+    assert compute_values(measure, step, direction) == {name: pytest.approx(float(expected.double().mean()), rel=1e-5)}
 
 
 @pytest.mark.skipif(
@@ -70,11 +70,11 @@ def test_it_is_the_package_s_own_values(
 )
 @pytest.mark.filterwarnings("ignore:The parameter 'pretrained'", "ignore:Arguments other than a weight enum")
 def test_published_weights_give_the_package_s_own_values() -> None:
-    reference = package("squeeze", torch.load(PUBLISHED, map_location="cpu", weights_only=True))
+    reference = package_lpips("squeeze", torch.load(PUBLISHED, map_location="cpu", weights_only=True))
     files = sorted(PHOTOGRAPHS.iterdir())[:4]
     one, other = (torch.cat([to_float(read_image(file, 3)[None]) for file in some]) for some in (files[:2], files[2:]))
     reader = Reader(Pairs(), ImageSettings(size=256))
-    found = bound("lpips", reader=reader, net="squeeze", weights=PUBLISHED).rows(
+    found = bind_metric("lpips", reader=reader, net="squeeze", weights=PUBLISHED).rows(
         Step({"fake_B": one, "true_B": other}), "AB"
     )["lpips"]
     with torch.no_grad():
@@ -84,9 +84,9 @@ def test_published_weights_give_the_package_s_own_values() -> None:
 
 
 @pytest.mark.parametrize("of", ["pair", "source"])
-def test_it_is_measured_alone_in_float32_without_a_graph(made: Callable[..., LPIPS], of: str) -> None:
+def test_it_is_measured_alone_in_float32_without_a_graph(build_lpips: Callable[..., LPIPS], of: str) -> None:
     """An image's figure is its own, whatever is measured with it."""
-    measure, step, name = made(of=of), paired_step(3, SIZE), "lpips" if of == "pair" else "lpips_source"
+    measure, step, name = build_lpips(of=of), paired_step(3, SIZE), "lpips" if of == "pair" else "lpips_source"
     step["fake_B"] = step["fake_B"].bfloat16().requires_grad_()
     together = measure.rows(step, "AB")[name]
     assert together.dtype == torch.float32
@@ -98,23 +98,23 @@ def test_it_is_measured_alone_in_float32_without_a_graph(made: Callable[..., LPI
         torch.testing.assert_close(measure.rows(alone, "AB")[name], together[i : i + 1])
 
 
-def test_what_is_its_pair_is_no_distance_away(made: Callable[..., LPIPS]) -> None:
+def test_what_is_its_pair_is_no_distance_away(build_lpips: Callable[..., LPIPS]) -> None:
     step = paired_step(2, SIZE)
     step["fake_B"], step["fake_A"] = step["true_B"].clone(), step["real_B"].clone()
-    assert made().rows(step, "AB")["lpips"].eq(0).all()
-    assert made(of="source").rows(step, "BA")["lpips_source"].eq(0).all()
+    assert build_lpips().rows(step, "AB")["lpips"].eq(0).all()
+    assert build_lpips(of="source").rows(step, "BA")["lpips_source"].eq(0).all()
 
 
-def test_a_record_tells_the_trunk_and_its_weights(made: Callable[..., LPIPS]) -> None:
-    measure = made("squeeze", of="source")
+def test_a_record_names_the_trunk_and_its_weights(build_lpips: Callable[..., LPIPS]) -> None:
+    measure = build_lpips("squeeze", of="source")
     file = measure.sources["weights"].path
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     assert measure.about == {"network": "lpips/squeeze", "weights": digest}
     assert (file.name, measure.sources["weights"].key) == ("squeeze.safetensors", digest)
 
 
-def test_grey_images_are_seen_as_coloured_ones(made: Callable[..., LPIPS]) -> None:
-    measure, step = made(), paired_step(2, SIZE)
+def test_grey_images_are_treated_as_coloured_ones(build_lpips: Callable[..., LPIPS]) -> None:
+    measure, step = build_lpips(), paired_step(2, SIZE)
 
     def of_channels(count: int) -> Tensor:
         same = {name: one[:, :1].expand(-1, count, -1, -1) for name, one in step.items()}
@@ -137,34 +137,36 @@ def unlike(channels: int = 3, classes: Mapping[str, int] | None = None) -> Unlik
     return data
 
 
-def test_only_what_can_be_compared_is(made: Callable[..., LPIPS]) -> None:
-    assert made().directions == made(of="source").directions == ("AB", "BA")
-    assert made(data=unlike()).directions == ("BA",)
-    assert made(data=unlike(), of="source").directions == ("AB", "BA")
-    assert made(method=Pix2Pix(), of="source").directions == ("AB",)
-    said = refusal(made, data=unlike(4))
-    assert "lpips compares a translation with the true image of the same scene" in said and "none for A" in said
+def test_only_what_can_be_compared_is(build_lpips: Callable[..., LPIPS]) -> None:
+    assert build_lpips().directions == build_lpips(of="source").directions == ("AB", "BA")
+    assert build_lpips(data=unlike()).directions == ("BA",)
+    assert build_lpips(data=unlike(), of="source").directions == ("AB", "BA")
+    assert build_lpips(method=Pix2Pix(), of="source").directions == ("AB",)
+    message = refusal(build_lpips, data=unlike(4))
+    assert "lpips compares a translation with the true image of the same scene" in message and "none for A" in message
     for data in (unlike(4), unlike(3, {"A": 3})):
-        said = refusal(made, data=data, of="source")
-        assert "lpips looks at images of 1 or 3 channels that are no label maps" in said
-        assert "into them of such images: take it out" in said
+        message = refusal(build_lpips, data=data, of="source")
+        assert "lpips needs images of 1 or 3 channels that are not label maps" in message
+        assert "into such images from such images: remove it" in message
     data = unlike(2)
     data.channels = {"A": 2, "B": 2}
-    assert "makes no translations into them: take it out" in refusal(made, data=data)
+    assert "makes no translations into such images: remove it" in refusal(build_lpips, data=data)
 
 
-def test_what_cannot_be_measured_is_told(made: Callable[..., LPIPS]) -> None:
-    made(size=17)
-    said = refusal(made, size=16)
-    assert "lpips: images of 16×16 pixels are too small for the net 'squeeze', which needs 17 a side" in said
+def test_what_cannot_be_measured_is_reported(build_lpips: Callable[..., LPIPS]) -> None:
+    build_lpips(size=17)
+    message = refusal(build_lpips, size=16)
+    assert "lpips: images of 16×16 pixels are too small for the net 'squeeze', which needs 17 a side" in message
     step = paired_step(2, SIZE)
     del step["true_B"]
-    assert "has none for the images of A that are measured" in refusal(made().rows, step, "AB")
+    assert "has none for the measured images of A" in refusal(build_lpips().rows, step, "AB")
     step["fake_A"] = step["fake_A"][:, :1]
     assert "lpips_source compares the images of B with their translations" in refusal(
-        made(of="source").rows, step, "BA"
+        build_lpips(of="source").rows, step, "BA"
     )
     del step["real_B"]
-    said = refusal(made(of="source").rows, step, "BA")
-    assert said == "lpips_source compares translations with their sources, which are not known here"
-    assert made(of="source", method=CycleGAN()).rows(step, "AB")["lpips_source"].shape == (2,)
+    message = refusal(build_lpips(of="source").rows, step, "BA")
+    assert (
+        message == "lpips_source compares translations with their sources, which are not known here: remove the metric"
+    )
+    assert build_lpips(of="source", method=CycleGAN()).rows(step, "AB")["lpips_source"].shape == (2,)

@@ -25,8 +25,8 @@ from ganzoo_metrics.confusion import confusion, scores
 from ganzoo_metrics.miou import MeanIoU
 from ganzoo_segmenter.method import Segmenter
 from tests.support.command_line import refusal
-from tests.support.feature_networks import SEGMENTER, made, saved
-from tests.support.image_pairs import bound, figures
+from tests.support.feature_networks import SEGMENTER, build_model, save_model
+from tests.support.image_pairs import bind_metric, compute_values
 from tests.support.stand_in_methods import Noise, engine_of, values_of
 
 K, SIZE = 3, 12
@@ -63,7 +63,7 @@ class Labelled(Noise):
 def metric(data: Noise | None = None, masker: Masker | None = None, method: Any = None, **options: Any) -> MeanIoU:
     roles = Roles({"labels": masker} if masker else {}, options.pop("uses", None))
     reader = Reader(data or Labelled(), ImageSettings(size=SIZE))
-    made_one: MeanIoU = bound("miou", method, reader=reader, roles=roles, **options)
+    made_one: MeanIoU = bind_metric("miou", method, reader=reader, roles=roles, **options)
     return made_one
 
 
@@ -79,16 +79,16 @@ def step_of(**tensors: Tensor) -> Step:
     return Step(tensors, samples=range(2), classes={"A": K})
 
 
-def test_a_masker_looks_at_images_made_of_label_maps() -> None:
+def test_a_masker_segments_images_translated_from_label_maps() -> None:
     measure, step = metric(masker=Brightest()), step_of(real_A=one_hot(labels(), K), fake_B=random_images())
     found = torch.where(step["fake_B"].amax(1) > 0, step["fake_B"].argmax(1), K)
     assert 0 < int((found == K).sum()) < 150  # taken for nothing
     expected = confusion(labels(), found, K)
     assert torch.equal(measure.rows(step, "AB")["confusion"], expected)
     assert measure.directions == ("AB",)
-    assert figures(measure, step) == scores(expected.sum(0))
+    assert compute_values(measure, step) == scores(expected.sum(0))
     right = step_of(real_A=one_hot(labels(), K), fake_B=one_hot(labels(), K))
-    assert figures(measure, right) == {"pixel_accuracy": 1, "class_accuracy": 1, "miou": 1}
+    assert compute_values(measure, right) == {"pixel_accuracy": 1, "class_accuracy": 1, "miou": 1}
 
 
 def test_what_the_recipe_does_to_classes_counts() -> None:
@@ -101,20 +101,20 @@ def test_what_the_recipe_does_to_classes_counts() -> None:
     assert torch.equal(measure.rows(step, "AB")["confusion"], confusion(labels(), planes.argmax(1), K))
 
 
-def test_a_model_looks_likewise(tmp_path: Path) -> None:
+def test_a_model_segments_them_too(tmp_path: Path) -> None:
     """Scaled to 520 pixels and back."""
-    file = saved(tmp_path, SEGMENTER, K)
+    file = save_model(tmp_path, SEGMENTER, K)
     measure = metric(model=SEGMENTER, weights=file, classes=K)
     step = step_of(real_A=one_hot(labels(), K), fake_B=random_images())
     mean, std = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     seen = F.interpolate((step["fake_B"].clamp(-1, 1) + 1) / 2, (520, 520), mode="bilinear", antialias=True)
-    shares = made(SEGMENTER, K)((seen - mean) / std)["out"].softmax(1)
+    shares = build_model(SEGMENTER, K)((seen - mean) / std)["out"].softmax(1)
     found = F.interpolate(shares, (SIZE, SIZE), mode="bilinear", antialias=True).argmax(1)
     assert len(found.unique()) > 1
     assert torch.equal(measure.rows(step, "AB")["confusion"], confusion(labels(), found, K))
     assert measure.about["network"] == f"torchvision/{SEGMENTER}"
     assert measure.sources["weights"].path == file
-    torchvision_s = metric(labelled_photographs(), model=SEGMENTER, weights=saved(tmp_path, SEGMENTER, 21))
+    torchvision_s = metric(labelled_photographs(), model=SEGMENTER, weights=save_model(tmp_path, SEGMENTER, 21))
     assert torchvision_s.classes == {"AB": 21, "BA": 21}
 
 
@@ -148,17 +148,16 @@ def test_classes_that_do_not_count() -> None:
     found = torch.where(step["fake_B"].amax(1) > 0, step["fake_B"].argmax(1), K)
     expected = confusion(torch.where(labels() == 1, -1, labels()), found, K)
     assert torch.equal(measure.rows(step, "AB")["confusion"], expected)
-    assert figures(measure, step) == scores(expected.sum(0), (1, 255)) != scores(expected.sum(0))
+    assert compute_values(measure, step) == scores(expected.sum(0), (1, 255)) != scores(expected.sum(0))
     data = labelled_photographs()
     step = Step({"given_labels_B": torch.full((2, 1, SIZE, SIZE), 255), "fake_A": random_images()}, samples=range(2))
-    said = refusal(metric(data, Brightest()).rows, step, "BA")
-    assert said == (
-        "miou: the labels of B have the class 255, and the segmenter knows 0 … 2; where it stands for no class, say "
-        "ignore: [255]"
+    message = refusal(metric(data, Brightest()).rows, step, "BA")
+    assert message == (
+        "miou: the labels of B have the class 255, but the segmenter has 0 … 2; if it means no class, set ignore: [255]"
     )
     measure = metric(data, Brightest(), ignore=(255,))
     assert not measure.rows(step, "BA")["confusion"].any()
-    assert "miou: no pixel of the labels counts" in refusal(figures, measure, step, "BA")
+    assert "miou: no pixel of the labels counts" in refusal(compute_values, measure, step, "BA")
 
 
 def test_an_evaluation_does_not_depend_on_its_batches() -> None:
@@ -169,7 +168,7 @@ def test_an_evaluation_does_not_depend_on_its_batches() -> None:
     reader = Reader(Labelled(test=5), ImageSettings(size=SIZE))
     found = []
     for batch in (1, 2, 16):
-        measure: MeanIoU = bound("miou", method, reader=reader, roles=method.masks)
+        measure: MeanIoU = bind_metric("miou", method, reader=reader, roles=method.masks)
         found.append(values_of(engine, reader, measure, batch=batch))
     assert found[0] == found[1] == found[2]
     assert set(found[0]) == {"pixel_accuracy", "class_accuracy", "miou"}
@@ -182,8 +181,8 @@ def test_an_evaluation_does_not_depend_on_its_batches() -> None:
     assert found[0] == scores(torch.cat(matrices).sum(0))
 
 
-def test_what_cannot_be_measured_is_told(tmp_path: Path) -> None:
-    nothing = "here is neither: take it out"
+def test_what_cannot_be_measured_is_reported(tmp_path: Path) -> None:
+    nothing = "this run has neither: remove it"
     assert nothing in refusal(metric)  # nobody looks
     assert nothing in refusal(metric, labelled_photographs(), Brightest(), Segmenter())  # nothing is translated
     assert nothing in refusal(metric, Noise(), Brightest())  # no labels
@@ -191,14 +190,14 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path) -> None:
     data.channels = {"A": 4, "B": 4}
     assert nothing in refusal(metric, data, Brightest())  # nothing that can be seen
     assert nothing in refusal(metric, masker=Brightest(), uses={"labels": lambda mask: mask[:, :1]})  # one plane
-    assert "maskers.labels does not look at the image" in refusal(metric, masker=File())
-    assert "give model, or leave them out" in refusal(metric, classes=3)
-    said = refusal(metric, model=SEGMENTER, weights=saved(tmp_path, SEGMENTER, 5), classes=5)
-    assert "the label maps of A have 3 classes, and the segmenter knows 5" in said
+    assert "maskers.labels does not use the image" in refusal(metric, masker=File())
+    assert "set model, or remove them" in refusal(metric, classes=3)
+    message = refusal(metric, model=SEGMENTER, weights=save_model(tmp_path, SEGMENTER, 5), classes=5)
+    assert "the label maps of A have 3 classes, but the segmenter has 5" in message
     measure = metric(Labelled(pairs=True))
-    said = refusal(measure.rows, step_of(fake_A=random_images()), "BA")
-    assert "gives no true pair of the images of B that are measured" in said
-    said = refusal(
+    message = refusal(measure.rows, step_of(fake_A=random_images()), "BA")
+    assert "has no true pair for the measured images of B" in message
+    message = refusal(
         metric(labelled_photographs(), Brightest()).rows, Step({"fake_A": random_images()}, samples=range(2)), "BA"
     )
-    assert "gives no labels of the images of B that are measured" in said
+    assert "has no labels for the measured images of B" in message

@@ -13,16 +13,16 @@ from ganzoo.weights import WeightsFile
 from ganzoo.weights.store import lookup
 from ganzoo_metrics.networks import Task, pretrained
 from tests.support.command_line import refusal
-from tests.support.feature_networks import CLASSIFIER, DETECTOR, SEGMENTER, made, saved
+from tests.support.feature_networks import CLASSIFIER, DETECTOR, SEGMENTER, build_model, save_model
 
 CHEAP: dict[Task, str] = {"classification": CLASSIFIER, "segmentation": SEGMENTER, "detection": DETECTOR}
 
 
 @pytest.mark.parametrize("task", CHEAP)
 def test_the_weights_are_those_of_the_file(task: Task, tmp_path: Path) -> None:
-    file = saved(tmp_path, CHEAP[task], 5)
+    file = save_model(tmp_path, CHEAP[task], 5)
     found = pretrained("m", task, CHEAP[task], file, 5)
-    expected = made(CHEAP[task], 5).state_dict()
+    expected = build_model(CHEAP[task], 5).state_dict()
     assert all(torch.equal(one, expected[name]) for name, one in found.network.state_dict().items())
     assert not found.network.training
     assert not any(one.requires_grad for one in found.network.parameters())
@@ -31,7 +31,7 @@ def test_the_weights_are_those_of_the_file(task: Task, tmp_path: Path) -> None:
 
 
 def test_parts_for_training_are_left_out(tmp_path: Path) -> None:
-    file = saved(tmp_path, "googlenet", 5, aux_logits=True, init_weights=False)
+    file = save_model(tmp_path, "googlenet", 5, aux_logits=True, init_weights=False)
     network = pretrained("m", "classification", "googlenet", file, 5).network
     assert network.transform_input and network.aux1 is None
 
@@ -45,7 +45,7 @@ def test_images_are_seen_as_in_training(channels: int, tmp_path: Path) -> None:
     ).expand(-1, 3, -1, -1)[:, :, 16:240, 80:304]
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     expected = (scaled - mean[:, None, None]) / std[:, None, None]
-    network = pretrained("m", "classification", CLASSIFIER, saved(tmp_path, CLASSIFIER, 5), 5)
+    network = pretrained("m", "classification", CLASSIFIER, save_model(tmp_path, CLASSIFIER, 5), 5)
     torch.testing.assert_close(network.prepare(images), expected)
     torch.testing.assert_close(network.prepare(images.bfloat16()), expected, atol=0.05, rtol=0)
 
@@ -65,25 +65,23 @@ def test_without_a_file_torchvision_s_are_fetched(
 
     def find(wanted: str | WeightsFile) -> Path:
         asked.append(wanted)
-        return saved(tmp_path, CHEAP[task], classes)
+        return save_model(tmp_path, CHEAP[task], classes)
 
     monkeypatch.setattr("ganzoo_maskers.pretrained.find", find)
     found = pretrained("m", task, CHEAP[task])
-    expected = made(CHEAP[task], classes).state_dict()
+    expected = build_model(CHEAP[task], classes).state_dict()
     assert all(torch.equal(one, expected[name]) for name, one in found.network.state_dict().items())
     (wanted,) = asked
     assert (lookup(wanted) if isinstance(wanted, str) else wanted).address == address
     assert found.prepare(torch.zeros(1, 3, 24, 24)).shape[-1] == {1000: 224, 21: 520, 91: 24}[classes]
 
 
-def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
-    said = refusal(pretrained, "m", "classification", "resnt50")
-    assert said == "m: torchvision has no model for classification 'resnt50' (did you mean 'resnet50'?)"
+def test_mistakes_are_reported(tmp_path: Path) -> None:
+    message = refusal(pretrained, "m", "classification", "resnt50")
+    assert message == "m: torchvision has no model for classification 'resnt50' (did you mean 'resnet50'?)"
     assert "no model for segmentation 'resnet50'" in refusal(pretrained, "m", "segmentation", "resnet50")
-    said = refusal(pretrained, "m", "detection", "retinanet_resnet50_fpn")
-    assert "m: torchvision has no Faster R-CNN 'retinanet_resnet50_fpn'" in said
-    said = refusal(pretrained, "m", "classification", CLASSIFIER, saved(tmp_path, CLASSIFIER, 5), 6)
-    assert "squeezenet1_1-5.safetensors: weights of another architecture than squeezenet1_1 with 6 classes" in said
-    assert "no weights file is there" in refusal(
-        pretrained, "m", "classification", CLASSIFIER, tmp_path / "nowhere.pth"
-    )
+    message = refusal(pretrained, "m", "detection", "retinanet_resnet50_fpn")
+    assert "m: torchvision has no Faster R-CNN 'retinanet_resnet50_fpn'" in message
+    message = refusal(pretrained, "m", "classification", CLASSIFIER, save_model(tmp_path, CLASSIFIER, 5), 6)
+    assert "squeezenet1_1-5.safetensors: weights of another architecture than squeezenet1_1 with 6 classes" in message
+    assert "no such weights file" in refusal(pretrained, "m", "classification", CLASSIFIER, tmp_path / "nowhere.pth")

@@ -18,7 +18,7 @@ from ganzoo_baselines.pix2pix import Pix2Pix
 from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_segmenter.method import Segmenter
 from tests.support.command_line import refusal
-from tests.support.image_pairs import Pairs, bound, figures, paired_step
+from tests.support.image_pairs import Pairs, bind_metric, compute_values, paired_step
 from tests.support.stand_in_methods import Noise, engine_of, values_of
 
 NAMES = ("pair_l1", "psnr", "ssim")
@@ -37,11 +37,11 @@ def plainly(fake: torch.Tensor, true: torch.Tensor) -> dict[str, float]:
 @pytest.mark.parametrize("direction", ["AB", "BA"])
 @pytest.mark.parametrize("name", ["pair_l1", "psnr"])
 def test_the_formula(name: str, direction: Direction) -> None:
-    step, measure = paired_step(), bound(name)
+    step, measure = paired_step(), bind_metric(name)
     step[f"fake_{direction[1]}"][0, 0, 0, :2] = torch.tensor([1.7, -3.0])  # what is past the range is not saved so
     expected = plainly(step[f"fake_{direction[1]}"], step[f"true_{direction[1]}"])[name]
     assert measure.rows(step, direction)[name].shape == (3,)
-    assert figures(measure, step, direction) == {name: pytest.approx(expected, rel=1e-5)}
+    assert compute_values(measure, step, direction) == {name: pytest.approx(expected, rel=1e-5)}
 
 
 def test_psnr_does_not_ask_for_the_scale() -> None:
@@ -49,20 +49,20 @@ def test_psnr_does_not_ask_for_the_scale() -> None:
     step = paired_step()
     step["fake_B"] = step["true_B"] * 0.9 + 2 / 255
     step["true_B"] = step["true_B"] * 0.9
-    assert bound("psnr").rows(step, "AB")["psnr"].tolist() == pytest.approx([20 * math.log10(255)] * 3, rel=1e-4)
+    assert bind_metric("psnr").rows(step, "AB")["psnr"].tolist() == pytest.approx([20 * math.log10(255)] * 3, rel=1e-4)
 
 
 def test_a_image_that_is_its_pair() -> None:
     step = paired_step()
     step["fake_B"] = step["true_B"].clone()
-    assert bound("pair_l1").rows(step, "AB")["pair_l1"].eq(0).all()
-    assert bound("psnr").rows(step, "AB")["psnr"].eq(math.inf).all()
-    torch.testing.assert_close(bound("ssim").rows(step, "AB")["ssim"], torch.ones(3))
+    assert bind_metric("pair_l1").rows(step, "AB")["pair_l1"].eq(0).all()
+    assert bind_metric("psnr").rows(step, "AB")["psnr"].eq(math.inf).all()
+    torch.testing.assert_close(bind_metric("ssim").rows(step, "AB")["ssim"], torch.ones(3))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_half_precision_is_measured_in_float32(name: str) -> None:
-    step, measure = paired_step(), bound(name)
+    step, measure = paired_step(), bind_metric(name)
     step["fake_B"] = step["fake_B"].bfloat16()
     found = measure.rows(step, "AB")[name]
     step["fake_B"] = step["fake_B"].float()
@@ -74,7 +74,7 @@ def test_an_evaluation_does_not_depend_on_its_batches() -> None:
     torch.manual_seed(0)
     networks = {name: nn.Conv2d(3, 3, 1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
     engine, reader = engine_of(CycleGAN(), networks), Reader(Pairs(size=16, test=5), ImageSettings(size=12))
-    metrics = [bound(name, reader=reader) for name in NAMES]
+    metrics = [bind_metric(name, reader=reader) for name in NAMES]
     found = [values_of(engine, reader, *metrics, batch=batch) for batch in (1, 2, 16)]
     assert set(found[0]) == {f"{name}_{way}" for name in NAMES for way in ("AB", "BA")}
     for one in found[1:]:
@@ -96,34 +96,36 @@ class OneSided(Noise):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_only_what_can_be_compared_is(name: str) -> None:
-    assert bound(name, Pix2Pix()).directions == ("AB",)
-    assert bound(name).directions == ("AB", "BA")
-    assert bound(name, reader=Reader(OneSided(), ImageSettings(size=12))).directions == ("AB",)
+    assert bind_metric(name, Pix2Pix()).directions == ("AB",)
+    assert bind_metric(name).directions == ("AB", "BA")
+    assert bind_metric(name, reader=Reader(OneSided(), ImageSettings(size=12))).directions == ("AB",)
     data = Pairs()
     data.classes, data.channels = {"A": 3}, {"A": 3, "B": 3}
-    assert bound(name, reader=Reader(data, ImageSettings(size=12))).directions == ("AB",)
+    assert bind_metric(name, reader=Reader(data, ImageSettings(size=12))).directions == ("AB",)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("method", "classes", "said"),
+    ("method", "classes", "message"),
     [
-        (CycleGAN(), {}, "and the data set has none for A: take the metric out, or data in pairs"),
-        (CycleGAN(), {"A": 3, "B": 3}, "measures translated images, and the method makes none"),
-        (Segmenter(), {}, "measures translated images, and the method makes none"),
+        (CycleGAN(), {}, "and the data set has none for A: remove the metric, or use paired data"),
+        (CycleGAN(), {"A": 3, "B": 3}, "measures translated images, but the method makes none"),
+        (Segmenter(), {}, "measures translated images, but the method makes none"),
     ],
 )
-def test_what_cannot_be_compared_is_told(name: str, method: Method, classes: Mapping[str, int], said: str) -> None:
+def test_what_cannot_be_compared_is_reported(
+    name: str, method: Method, classes: Mapping[str, int], message: str
+) -> None:
     data = Noise()
     data.classes = classes
-    found = refusal(bound, name, method, reader=Reader(data, ImageSettings(size=12)))
+    found = refusal(bind_metric, name, method, reader=Reader(data, ImageSettings(size=12)))
     assert found.startswith(f"evaluate.metrics: {name} ")
-    assert said in found
+    assert message in found
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_split_without_pairs_is_told(name: str) -> None:
+def test_a_split_without_pairs_is_reported(name: str) -> None:
     step = paired_step()
     del step["true_B"]
-    assert "has none for the images of A that are measured" in refusal(bound(name).rows, step, "AB")
-    assert bound(name).rows(step, "BA")
+    assert "has none for the measured images of A" in refusal(bind_metric(name).rows, step, "AB")
+    assert bind_metric(name).rows(step, "BA")

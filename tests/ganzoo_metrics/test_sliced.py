@@ -20,7 +20,7 @@ from ganzoo_cyclegan.method import CycleGAN
 from ganzoo_metrics.laplacian import patches, pyramid
 from ganzoo_metrics.sliced import SWD, descriptors, sliced, wasserstein
 from tests.support.command_line import refusal
-from tests.support.image_pairs import bound
+from tests.support.image_pairs import bind_metric
 from tests.support.stand_in_methods import Noise, engine_of, values_of
 
 SIZE = 32
@@ -79,7 +79,7 @@ def test_each_set_is_normalized_by_itself() -> None:
 
 
 def metric(size: int = SIZE, seed: int = 0, **options: Any) -> SWD:
-    made: SWD = bound("swd", reader=Reader(Noise(size=size), ImageSettings(size=size)), **options)
+    made: SWD = bind_metric("swd", reader=Reader(Noise(size=size), ImageSettings(size=size)), **options)
     made.prepare(seed)
     return made
 
@@ -143,7 +143,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(real: str) -> None:
     torch.manual_seed(0)
     networks = {name: nn.Conv2d(3, 3, 3, padding=1) for name in ("G_AB", "G_BA", "D_A", "D_B")}
     engine, reader = engine_of(CycleGAN(), networks), Reader(Uneven(size=SIZE), ImageSettings(size=SIZE))
-    measure = bound("swd", reader=reader, patches=16, projections=32, real=real)
+    measure = bind_metric("swd", reader=reader, patches=16, projections=32, real=real)
     found = [values_of(engine, reader, measure, batch=batch) for batch in (1, 2, 16)]
     assert set(found[0]) == {f"{name}_{way}" for name in ("swd", "swd_32", "swd_16") for way in ("AB", "BA")}
     for one in found[1:]:
@@ -166,7 +166,7 @@ def test_an_evaluation_does_not_depend_on_its_batches(real: str) -> None:
 def test_it_falls_as_translations_come_nearer() -> None:
     """The more images are blurred, the more unlike are their finest details."""
     reader = Reader(Noise(size=SIZE, test=12), ImageSettings(size=SIZE))
-    measure = bound("swd", reader=reader)
+    measure = bind_metric("swd", reader=reader)
     found = []
     for blur in (0.0, 0.5, 1.0):
         images = [reader.dataset.sample("test", "B", i).image for i in range(12)]
@@ -177,22 +177,22 @@ def test_it_falls_as_translations_come_nearer() -> None:
     assert found == sorted(found) and found[2] > 1.4 * found[0]
 
 
-def test_what_cannot_be_compared_is_told() -> None:
+def test_what_cannot_be_compared_is_reported() -> None:
     measure = metric()
     one, two = {"16": drawn(1, 4, 3, 7, 7)}, {"16": drawn(2, 4, 3, 7, 7)}
     assert measure.compute(two, two)
     for sets in ((one, two), (two, one)):
-        assert "swd: it compares sets of images, and one of them has 1: it needs two" in refusal(measure.compute, *sets)
+        assert "swd: each set needs at least two images, and one has 1" in refusal(measure.compute, *sets)
     several = {**two, "20": drawn(1, 4, 3, 7, 7)}
     for sets in ((two, several), (several, two), (several, several), (two, {"20": two["16"]})):
-        said = refusal(measure.compute, *sets)
-        assert said == "swd: it compares levels of equal sizes, and images are of several: scale them alike"
+        message = refusal(measure.compute, *sets)
+        assert message == "swd: images differ in size, so their levels cannot be compared: scale them to one size"
     metric(16)
     small = Step({"fake_B": torch.zeros(1, 3, 40, 15)})
     assert "swd: images of 15 pixels a side are smaller" in refusal(measure.rows, small, "AB")
-    said = refusal(metric, 15)
-    assert "swd: images of 15 pixels a side are smaller than its lowest level, 16: make images.size larger" in said
+    message = refusal(metric, 15)
+    assert "swd: images of 15 pixels a side are smaller than its lowest level, 16: increase images.size" in message
     data = Noise()
     data.classes = {"A": 3, "B": 3}
-    said = refusal(bound, "swd", reader=Reader(data, ImageSettings(size=SIZE)))
-    assert "swd measures translated images, and the method makes none" in said
+    message = refusal(bind_metric, "swd", reader=Reader(data, ImageSettings(size=SIZE)))
+    assert "swd measures translated images, but the method makes none" in message

@@ -14,7 +14,7 @@ from ganzoo.interfaces import Direction
 from ganzoo.settings import ImageSettings
 from ganzoo_metrics.structure import ssim
 from tests.support.command_line import refusal
-from tests.support.image_pairs import Pairs, bound, figures, paired_step
+from tests.support.image_pairs import Pairs, bind_metric, compute_values, paired_step
 
 
 def plainly(one: Tensor, other: Tensor) -> float:
@@ -37,7 +37,7 @@ def plainly(one: Tensor, other: Tensor) -> float:
 
 @pytest.mark.parametrize("direction", ["AB", "BA"])
 def test_the_formula(direction: Direction) -> None:
-    step, measure = paired_step(size=14), bound("ssim")
+    step, measure = paired_step(size=14), bind_metric("ssim")
     target = direction[1]
     step[f"fake_{target}"] = (0.7 * step[f"true_{target}"] + 0.3 * step[f"fake_{target}"]) * 1.2
     seen = [(step[name].clamp(-1, 1) + 1) / 2 for name in (f"fake_{target}", f"true_{target}")]
@@ -45,7 +45,7 @@ def test_the_formula(direction: Direction) -> None:
     assert 0.5 < min(expected) < max(expected) < 0.99
     rows = measure.rows(step, direction)
     assert rows["ssim"].tolist() == pytest.approx(expected, rel=1e-6)
-    assert figures(measure, step, direction) == {"ssim": pytest.approx(sum(expected) / 3, rel=1e-6)}
+    assert compute_values(measure, step, direction) == {"ssim": pytest.approx(sum(expected) / 3, rel=1e-6)}
 
 
 def test_flat_images_differ_by_their_light_alone() -> None:
@@ -66,6 +66,6 @@ def test_another_library_finds_the_same() -> None:
 
 
 def test_images_smaller_than_the_window_are_refused() -> None:
-    bound("ssim", reader=Reader(Pairs(), ImageSettings(size=11)))
-    said = refusal(bound, "ssim", reader=Reader(Pairs(), ImageSettings(size=10)))
-    assert "ssim: images of 10 pixels a side are smaller than its window, 11: make images.size larger" in said
+    bind_metric("ssim", reader=Reader(Pairs(), ImageSettings(size=11)))
+    message = refusal(bind_metric, "ssim", reader=Reader(Pairs(), ImageSettings(size=10)))
+    assert "ssim: images of 10 pixels a side are smaller than its window, 11: increase images.size" in message

@@ -1,4 +1,4 @@
-"""Small networks of torchvision with drawn weights, saved as files, for the tests of figures that look with them."""
+"""Create small torchvision networks with random weights, and save them, for the tests of metrics that use them."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ CLASSIFIER, SEGMENTER = "squeezenet1_1", "lraspp_mobilenet_v3_large"
 DETECTOR = "fasterrcnn_mobilenet_v3_large_320_fpn"
 
 
-def made(model: str, classes: int, **options: Any) -> nn.Module:
-    """Return a model with weights that are the same each time, in eval mode."""
+def build_model(model: str, classes: int, **options: Any) -> nn.Module:
+    """Return a model with fixed random weights, in eval mode."""
     backbone = {} if model in (CLASSIFIER, "googlenet") else {"weights_backbone": None}
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         network: nn.Module = get_model(model, weights=None, num_classes=classes, **backbone, **options)
         for name, one in network.named_parameters():
             if one.dim() == 4 and not name.startswith(("rpn", "roi_heads")):
-                nn.init.kaiming_normal_(one)  # wide enough for images to differ in what is made of them
+                nn.init.kaiming_normal_(one)  # large enough for the outputs of different images to differ
             if name.startswith("roi_heads.box_predictor"):
-                one.mul_(0.05)  # and narrow enough for boxes to differ
+                one.mul_(0.05)  # and small enough for boxes to differ
     return network.eval().requires_grad_(False)
 
 
-def saved(folder: Path, model: str, classes: int, **options: Any) -> Path:
-    """Save a model's weights as torchvision names them."""
+def save_model(folder: Path, model: str, classes: int, **options: Any) -> Path:
+    """Save a model's weights with torchvision's names, and return the file."""
     file = folder / f"{model}-{classes}.safetensors"
     if not file.exists():
-        save_file(made(model, classes, **options).state_dict(), file)
+        save_file(build_model(model, classes, **options).state_dict(), file)
     return file

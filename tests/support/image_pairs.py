@@ -1,4 +1,4 @@
-"""Images in pairs, and metrics bound to a method and data, for the tests of figures that compare."""
+"""Provide paired images, and metrics bound to a method and data, for the tests of metrics that compare images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.stand_in_methods import Noise, batch_step
 
 
 class Pairs(Noise):
-    """Image i of A and image i of B are each other's pair."""
+    """A data set in which image i of A and image i of B are a true pair."""
 
     paired = True
 
@@ -27,10 +27,10 @@ class Pairs(Noise):
         return replace(super().sample(split, domain, index), target=other.image)
 
 
-def bound(
+def bind_metric(
     name: str, method: Method | None = None, *, reader: Reader | None = None, roles: Roles | None = None, **options: Any
 ) -> Any:
-    """Return a metric that is ready to measure, CycleGAN on pairs of 12 pixels where nothing else is said."""
+    """Return a metric that is ready to measure; by default for CycleGAN on pairs of 12×12 pixels."""
     metric, method = create("metric", name, **options), method or CycleGAN()
     Method.bind(method, getattr(method, "networks", {}), roles or Roles())  # no networks are needed to measure
     metric.bind(method, reader or Reader(Pairs(), ImageSettings(size=12)))
@@ -39,13 +39,13 @@ def bound(
 
 
 def paired_step(batch: int = 3, size: int = 12) -> Step:
-    """Return a step of noise, translated and with true pairs."""
+    """Return a step of random images with translations and true pairs."""
     step, drawn = batch_step(batch, size), torch.Generator().manual_seed(1)
     for name in ("fake_A", "fake_B", "true_A", "true_B"):
         step[name] = torch.rand(batch, 3, size, size, generator=drawn) * 2 - 1
     return step
 
 
-def figures(metric: Metric, step: Step, direction: Direction = "AB") -> dict[str, float]:
-    """Return a metric's figures of the images of one step."""
+def compute_values(metric: Metric, step: Step, direction: Direction = "AB") -> dict[str, float]:
+    """Return a metric's values for the images of one step."""
     return metric.compute(metric.rows(step, direction), {})

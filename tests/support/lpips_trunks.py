@@ -1,4 +1,4 @@
-"""LPIPS as the package has it, trunks with drawn weights, and where published ones lie, if they are there."""
+"""Provide the package's own LPIPS, trunks with random weights, and the paths of published weights, for the tests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ DATA = Path(os.environ.get("GANZOO_DATA") or Path(__file__).resolve().parents[3]
 PUBLISHED, PHOTOGRAPHS = DATA.parent / "weights/squeezenet1_1_fp16.pth", DATA / "horse2zebra/testA"
 
 
-def features(net: Net) -> nn.Sequential:
-    """Return torchvision's trunk without weights, and without the time and memory that its classifier takes."""
+def trunk_layers(net: Net) -> nn.Sequential:
+    """Return torchvision's trunk with uninitialized weights, without its classifier, to save time and memory."""
     from torchvision.models import get_model  # type: ignore[import-untyped]
 
     with torch.device("meta"):
@@ -24,21 +24,21 @@ def features(net: Net) -> nn.Sequential:
     return layers.to_empty(device="cpu")
 
 
-def saved(folder: Path, net: Net) -> Path:
-    """Save drawn weights of a trunk, as torchvision names them, beside a classifier that is not wanted."""
+def save_trunk(folder: Path, net: Net) -> Path:
+    """Save random weights of a trunk with torchvision's names, and one classifier weight, which must be ignored."""
     file = folder / f"{net}.safetensors"
     if not file.exists():
         drawn = torch.Generator().manual_seed(len(net))
         weights = {"classifier.1.bias": torch.zeros(2)}
-        for name, one in features(net).state_dict().items():
+        for name, one in trunk_layers(net).state_dict().items():
             spread = (2 / one[0].numel()) ** 0.5 if one.dim() > 1 else 0.1
             weights[f"features.{name}"] = torch.randn(one.shape, generator=drawn) * spread
         save_file(weights, file)
     return file
 
 
-def package(net: Net, trunk: dict[str, Tensor]) -> nn.Module:
-    """Return the package's own LPIPS, its heads loaded by itself, its trunk filled a layer at a time."""
+def package_lpips(net: Net, trunk: dict[str, Tensor]) -> nn.Module:
+    """Return the package's own LPIPS with its own heads and the weights of a trunk."""
     import lpips  # type: ignore[import-untyped]
 
     model: nn.Module = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)

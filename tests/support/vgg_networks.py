@@ -1,4 +1,4 @@
-"""VGG with drawn weights: narrow files of them, and its layers written out by hand, in float64."""
+"""Provide narrow VGG networks with random weights, and a float64 reference implementation of their layers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ NUMBERS = {
     16: [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28],
     19: [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34],
 }
-"""Where the convolutions stand in torchvision's ``features``; what follows with a gap of 3 has a pool before it."""
+"""Indices of the convolutions in torchvision's ``features``; after a gap of 3 there is a pool in between."""
 BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 NAMES = {
     depth: [f"{block}_{i}" for block, count in enumerate(counts, 1) for i in range(1, count + 1)]
     for depth, counts in BLOCKS.items()
 }
 WIDTHS = {"1": 4, "2": 5, "3": 6, "4": 7, "5": 8}
-"""Of the blocks: narrow, and none like another."""
+"""Channels of the blocks: small, and all different."""
 
 
-def drawn_vgg(depth: int, seed: int = 0) -> dict[str, Tensor]:
-    """Return weights as torchvision names them."""
+def random_vgg(depth: int, seed: int = 0) -> dict[str, Tensor]:
+    """Return random weights with torchvision's names."""
     drawn = torch.Generator().manual_seed(seed)
     weights, entering = {}, 3
     for number, name in zip(NUMBERS[depth], NAMES[depth], strict=True):
@@ -38,12 +38,12 @@ def drawn_vgg(depth: int, seed: int = 0) -> dict[str, Tensor]:
 
 
 def write_vgg(file: Path, depth: int, seed: int = 0) -> Path:
-    """Write a file of drawn weights, with a piece of a classifier, which is not wanted."""
-    save_file({**drawn_vgg(depth, seed), "classifier.0.bias": torch.zeros(2)}, file)
+    """Write a file of random weights, and one classifier weight, which must be ignored."""
+    save_file({**random_vgg(depth, seed), "classifier.0.bias": torch.zeros(2)}, file)
     return file
 
 
-def vgg_plainly(
+def reference_vgg(
     weights: Mapping[str, Tensor],
     image: Tensor,
     *,
@@ -56,28 +56,28 @@ def vgg_plainly(
     """Return every layer's maps of an image (B, 3, H, W) in [−1, 1], in float64.
 
     Args:
-        weights: as torchvision names them.
+        weights: with torchvision's names.
         image: the image.
-        mean: taken off the channels in [0, 255], in the order in which the network reads them.
-        scale: by which they are divided then, likewise.
-        blue_first: whether blue is read first.
+        mean: subtracted from the channels in [0, 255], in the order of the network's input.
+        scale: divisor of the channels after that, in the same order.
+        blue_first: whether blue is the first channel of the input.
         unpooled: convolutions before which there is no pool, though VGG has one.
-        average: pools are means.
+        average: use average pools.
     """
     depth = 16 if "features.17.weight" in weights else 19
     channels = [(image.double()[:, i] + 1) * 127.5 for i in ((2, 1, 0) if blue_first else (0, 1, 2))]
     scales = [scale] * 3 if isinstance(scale, float) else scale
     pairs = zip(channels, mean, scales, strict=True)
     maps = torch.stack([(channel - middle) / spread for channel, middle, spread in pairs], 1)
-    found, before = {}, 0
+    layers, before = {}, 0
     for number, name in zip(NUMBERS[depth], NAMES[depth], strict=True):
         if number - before == 3 and name not in unpooled:
             fours = torch.stack([maps[..., i::2, j::2] for i in (0, 1) for j in (0, 1)])
             maps = fours.mean(0) if average else fours.amax(0)
         kernel, bias = (weights[f"features.{number}.{part}"].double() for part in ("weight", "bias"))
         maps = F.conv2d(F.pad(maps, (1, 1, 1, 1)), kernel, bias)
-        found[f"conv{name}"] = maps
+        layers[f"conv{name}"] = maps
         maps = maps.clamp(min=0)
-        found[f"relu{name}"] = maps
+        layers[f"relu{name}"] = maps
         before = number
-    return found
+    return layers

@@ -24,7 +24,7 @@ from ganzoo.provenance.record import Record
 from ganzoo_metrics.distribution import FD
 from tests.support.bench_records import Runs, replace_run_command, write_spec
 from tests.support.command_line import Run, refusal
-from tests.support.lpips_trunks import saved
+from tests.support.lpips_trunks import save_trunk
 from tests.support.random_images import save
 from tests.support.tiny_run import write_recipe
 
@@ -90,7 +90,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the bench was run once."""
     folder = tmp_path_factory.mktemp("matrix")
     bench = make_bench(folder)
-    saved(folder, "squeeze")
+    save_trunk(folder, "squeeze")
     with pytest.MonkeyPatch.context() as patch:
         replace_run_command(patch, Runs())
         runner.run(bench, places(bench), jobs=1)

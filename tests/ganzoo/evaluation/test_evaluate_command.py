@@ -14,7 +14,7 @@ import ganzoo as package
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.provenance.record import read_records
 from tests.support.command_line import refusal
-from tests.support.feature_networks import CLASSIFIER, saved
+from tests.support.feature_networks import CLASSIFIER, save_model
 from tests.support.random_images import save
 from tests.support.tiny_run import ganzoo, lines, write_recipe
 
@@ -124,7 +124,7 @@ def test_folders_are_measured_at_their_own_sizes(tmp_path: Path) -> None:
 
 def test_the_source_images_of_images_in_folders_are_not_known(tmp_path: Path) -> None:
     generated, out = random_images(tmp_path / "generated", 2, 100), tmp_path / "records.jsonl"
-    weights = saved(tmp_path, CLASSIFIER, 5)
+    weights = save_model(tmp_path, CLASSIFIER, 5)
     entropy = f"{{metric: entropy_classification, model: {CLASSIFIER}, weights: {weights}, classes: 5}}"
     evaluate_targets([generated], against=generated, metrics=[entropy], out=out)
     (record,) = read_records(out)
