@@ -72,7 +72,7 @@ def test_masks_missing_in_the_test_split_are_reported(tmp_path: Path) -> None:
             "{metric: background_l1, mask: discriminator}",
             "background_l1: the recipe has no masker in the role 'discriminator'",
         ),
-        ("background_l1", "background_l1: the data set gives no masks of A"),
+        ("background_l1", "background_l1: the data set has no masks of A"),
         ("digits", "the metric 'digits' measures the data set striped_digits alone"),
     ],
 )

@@ -150,7 +150,7 @@ def test_each_mistake_is_reported_in_one_line(run: Path, tmp_path: Path) -> None
             "digits_distance: its classifiers learn from training",
         ),
         (generated, {"against": generated, "metrics": ["cycle"]}, "--metric: metric: unknown metric 'cycle'"),
-        (generated, {"against": generated, "metrics": ["cycle_l1"]}, "generated: cycle_l1: the metric reads 'rec_A'"),
+        (generated, {"against": generated, "metrics": ["cycle_l1"]}, "generated: cycle_l1: the metric needs 'rec_A'"),
         (run, {"checkpoint": "step-9"}, "the run has no checkpoint 'step-9'"),
         (run, {"against": generated}, "--against is for folders of images"),
         (run, {"metrics": ["no_such"]}, "unknown metric 'no_such'"),
