@@ -1,11 +1,11 @@
-"""Figure 4 of Art2Real (Tomei et al. 2019): where originals, photographs and translations lie, as t-SNE sees them.
+"""Draw figure 4 of Art2Real (Tomei et al. 2019): originals, photographs and translations in a t-SNE of their features.
 
 python benchmarks/art2real_tsne.py originals=PAINTINGS photographs=PHOTOGRAPHS CycleGAN=RUN Art2Real=RUN -o FIGURE.svg
-python benchmarks/art2real_tsne.py …  --network squeezenet1_1 --weights FILE       another network in ResNet-152's place
+python benchmarks/art2real_tsne.py …  --network squeezenet1_1 --weights FILE       another network than ResNet-152
 
-Each name is given a folder of images, or a run, whose translations of its test images of A it then stands for. What
-is drawn are positions alone: t-SNE to two dimensions of a network's average-pooled features. Images of folders are
-scaled and cropped to the runs' size, so that nothing is told apart by its size.
+Each set has a name and a place: a folder of images, or a run, which gives the translations of its test images of A. The
+figure shows only positions: t-SNE to two dimensions of a network's average-pooled features. Images of folders are
+scaled and cropped to the runs' size, so that sets do not differ by their size.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ganzoo.utils.device import default_device
 
 PUBLISHED = "resnet152"
 FIELD, EDGE, LEGEND = (720, 560), 16, 34
-"""Width and height at the most of the field in which points lie, around it, and for the legend above it, in pixels."""
+"""Largest width and height of the field with the points, the margin, and the legend's height, in pixels."""
 BATCH = 16
 MARKS = (
     "M-3.5 0A3.5 3.5 0 1 0 3.5 0A3.5 3.5 0 1 0-3.5 0Z",
@@ -42,11 +42,11 @@ MARKS = (
     "M0-4.4L4 3H-4Z",
     "M0-4.6L4.6 0L0 4.6L-4.6 0Z",
 )
-"""Paths of a disc, a square, a triangle and a diamond: colour alone does not tell sets apart for everyone."""
+"""Paths of a disc, a square, a triangle and a diamond: not everyone can tell sets apart by colour alone."""
 
 
 def is_run(place: Path) -> bool:
-    """Return whether a folder is a run's."""
+    """Return whether a folder is a run."""
     return (place / "resolved.yaml").is_file()
 
 
@@ -54,22 +54,22 @@ def size_of(places: Mapping[str, Path]) -> int:
     """Return the size of the runs' images, 256 without any. Raises GanzooError where they differ."""
     sizes = {name: run_recipe(place).images.size for name, place in places.items() if is_run(place)}
     if len(set(sizes.values())) > 1:
-        said = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        raise GanzooError(f"runs on images of one size can be compared; these have {said} pixels")
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise GanzooError(f"runs on images of one size can be compared; these have {listed} pixels")
     return next(iter(sizes.values()), 256)
 
 
-def features_of(place: Path, size: int, looking: Mapping[str, Any]) -> Tensor:
+def features_of(place: Path, size: int, network: Mapping[str, Any]) -> Tensor:
     """Return the features (n, d) of a run's translations, or of a folder's images. Raises GanzooError.
 
     Args:
         place: the run's folder, or the images'.
         size: to which a folder's images are scaled, their shorter side, and cropped.
-        looking: the options of the metric ``fd`` that say with which network.
+        network: the options of the metric ``fd`` that name it and its weights.
     """
     if is_run(place):
-        measured = flow({"metric": "fd", **looking})
-        evaluator = open_run(run_recipe(place, [f"evaluate.metrics=[{measured}]"]))
+        metric_text = flow({"metric": "fd", **network})
+        evaluator = open_run(run_recipe(place, [f"evaluate.metrics=[{metric_text}]"]))
         load_weights(place / "checkpoints/last", evaluator.engine)
         collected = evaluator.collect("test")
         for why in collected.failed.values():
@@ -80,43 +80,43 @@ def features_of(place: Path, size: int, looking: Mapping[str, Any]) -> Tensor:
     dataset = ganzoo.create("dataset", "folders", A=place, validation=0.0)
     reader, metric = (
         Reader(dataset, ImageSettings(size=size, fit="cover", cache=0)),
-        ganzoo.create("metric", "fd", **looking),
+        ganzoo.create("metric", "fd", **network),
     )
-    found, count = [], dataset.count("train", "A")
+    features, count = [], dataset.count("train", "A")
     for start in range(0, count, BATCH):
         rows = [Row(i, i, {"A": i}) for i in range(start, min(start + BATCH, count))]
         step = make_step(reader.evaluation_batch("train", rows), default_device(), index=-1, training=False)
-        found.append(metric.reference_rows(step, "A")["features"].cpu())
-    return cat(found)
+        features.append(metric.reference_rows(step, "A")["features"].cpu())
+    return cat(features)
 
 
 def positions(features: Tensor, perplexity: float, seed: int) -> np.ndarray:
-    """Return where t-SNE puts vectors (n, d): (n, 2). Raises GanzooError for too few of them."""
+    """Return the positions (n, 2) that t-SNE gives to vectors (n, d). Raises GanzooError for too few of them."""
     from sklearn.manifold import TSNE
 
     if perplexity >= len(features):
         raise GanzooError(f"--perplexity is {perplexity:g}; it is less than the number of images, {len(features)}")
-    found: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(features.numpy())
-    return found
+    points: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(features.numpy())
+    return points
 
 
-def scatter(found: Mapping[str, np.ndarray], about: str) -> str:
-    """Return the figure: a mark for each image, its set by colour and form."""
-    everything = np.concatenate([*found.values()])
+def scatter(sets: Mapping[str, np.ndarray], about: str) -> str:
+    """Return the figure: a mark for each image; colour and shape show its set."""
+    everything = np.concatenate([*sets.values()])
     low, span = everything.min(0), np.maximum(np.ptp(everything, axis=0), 1e-9)
-    scale = float(min(np.array(FIELD) / span))  # the same either way: only distances mean something
+    scale = float(min(np.array(FIELD) / span))  # the same for both axes: only distances have a meaning
     body: list[Element] = []
     left, top = float(EDGE), 62 + LEGEND
-    for i, (name, points) in enumerate(found.items()):
-        look = {"class": f"c{i % 6}", "d": MARKS[i % len(MARKS)], "fill-opacity": 0.75}
+    for i, (name, points) in enumerate(sets.items()):
+        style = {"class": f"c{i % 6}", "d": MARKS[i % len(MARKS)], "fill-opacity": 0.75}
         label = f"{name} (n = {len(points)})"
-        body.append(node("path", {**look, "transform": f"translate({left + 5:.1f} 66)"}))
+        body.append(node("path", {**style, "transform": f"translate({left + 5:.1f} 66)"}))
         body.append(node("text", {"x": f"{left + 14:.1f}", "y": 70}, label))
         left += 34 + 6.7 * len(label)
         marks = []
         for x, y in (points - low) * scale:
             place = f"translate({EDGE + x:.1f} {top + span[1] * scale - y:.1f})"
-            marks.append(node("path", {**look, "transform": place}))
+            marks.append(node("path", {**style, "transform": place}))
         body.append(node("g", {}, node("title", {}, name), *marks))
     width = max(FIELD[0] + 2 * EDGE, int(left), 2 * EDGE + int(5.7 * len(about)))
     height = top + int(span[1] * scale) + EDGE
@@ -129,26 +129,26 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("sets", nargs="+", metavar="NAME=PLACE", help="a folder of images, or a run")
     parser.add_argument("-o", "--out", type=Path, default=Path("art2real_tsne.svg"))
     parser.add_argument("--network", default=PUBLISHED, help="a classifier of torchvision; by default %(default)s")
-    parser.add_argument("--weights", type=Path, help="its file; by default fetched as `ganzoo weights get` does")
+    parser.add_argument("--weights", type=Path, help="its file; by default downloaded, as by `ganzoo weights get`")
     parser.add_argument("--perplexity", type=float, default=30.0, help="of t-SNE; by default %(default)g")
     parser.add_argument("--seed", type=int, default=0, help="of t-SNE; by default %(default)s")
-    given = parser.parse_args(words)
-    pairs = [one.partition("=") for one in given.sets]
+    options = parser.parse_args(words)
+    pairs = [one.partition("=") for one in options.sets]
     if len({name for name, _, _ in pairs}) < len(pairs) or not all(name and place for name, _, place in pairs):
-        parser.error("each set is NAME=PLACE, under a name of its own")
+        parser.error("each set is NAME=PLACE; no two have the same name")
     places = {name: Path(place) for name, _, place in pairs}
-    looking = {"network": given.network, **({"weights": str(given.weights.absolute())} if given.weights else {})}
+    network = {"network": options.network, **({"weights": str(options.weights.absolute())} if options.weights else {})}
     try:
         size = size_of(places)
-        seen = {name: features_of(place, size, looking) for name, place in places.items()}
-        together = positions(cat([*seen.values()]), given.perplexity, given.seed)
+        features = {name: features_of(place, size, network) for name, place in places.items()}
+        points = positions(cat([*features.values()]), options.perplexity, options.seed)
     except GanzooError as error:
         sys.exit(f"{error}")
-    parts = np.split(together, np.cumsum([len(one) for one in seen.values()])[:-1])
-    stand_in = "" if given.network == PUBLISHED else " (a stand-in for ResNet-152)"
-    about = f"t-SNE (perplexity {given.perplexity:g}, seed {given.seed}, scikit-learn {sklearn.__version__}) of "
-    about += f"{given.network}'s pooled features{stand_in}; images of {size} px"
-    given.out.write_text(scatter(dict(zip(seen, parts, strict=True)), about), encoding="utf-8")
+    parts = np.split(points, np.cumsum([len(one) for one in features.values()])[:-1])
+    substitute = "" if options.network == PUBLISHED else " (a stand-in for ResNet-152)"
+    about = f"t-SNE (perplexity {options.perplexity:g}, seed {options.seed}, scikit-learn {sklearn.__version__}) of "
+    about += f"{options.network}'s pooled features{substitute}; images of {size} px"
+    options.out.write_text(scatter(dict(zip(features, parts, strict=True)), about), encoding="utf-8")
 
 
 if __name__ == "__main__":

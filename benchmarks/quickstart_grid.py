@@ -1,4 +1,4 @@
-"""The README's image: the last sample grid of a run of recipes/quickstart.yaml, three times as large.
+"""Write the README's image: the last sample grid of a run of recipes/quickstart.yaml, three times as large.
 
 python benchmarks/quickstart_grid.py runs/quickstart/default
 """

@@ -1,14 +1,14 @@
-"""Banks of patches and the search in them: recall@5, time per query, disk and memory.
+"""Measure banks of patches and the search in them: recall@5, time of a query, disk and memory.
 
-python benchmarks/retrieval.py                        exact and approximate search among 10 k, 100 k and 1 M patches
+python benchmarks/retrieval.py                        exact and approximate search in 10 k, 100 k and 1 M patches
 python benchmarks/retrieval.py --most 8000000         the same up to 8 M
-python benchmarks/retrieval.py --bank 2048            build a bank of synthetic photographs of 256 pixels, and ask it
-python benchmarks/retrieval.py --check                fails when the tables of docs/art2real.md are not what it measured
+python benchmarks/retrieval.py --bank 2048            build a bank of synthetic photographs of 256 pixels, and query it
+python benchmarks/retrieval.py --check                fail if the tables of docs/art2real.md are not what was measured
 
-Records go to retrieval-<hardware>.jsonl beside this file, and the newest of each kind into the page's two tables.
-Patches are of real photographs (GANZOO_DATA, by default ../shared/data; strides are narrowed for 8 M), queries are all
-windows of one held-out photograph with noise of 2 %, as many as a training step asks for at 256 pixels. Memory is the
-process's anonymous pages (RssAnon), looked at every 20 ms: what is mapped from files gives way when memory is short.
+It appends records to retrieval-<hardware>.jsonl beside this file, and writes the newest of each kind into the page's
+two tables. Patches are of real photographs (GANZOO_DATA, by default ../shared/data; strides are smaller for 8 M).
+Queries are all windows of one held-out photograph with 2 % noise, as many as a training step has at 256 pixels. Memory
+is the process's anonymous pages (RssAnon), read every 20 ms: the system can drop pages of mapped files.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from pages import ROOT, read, settle, write
 from PIL import Image
 
+from ganzoo import GanzooError
+from ganzoo.bench.page import replace_table
 from ganzoo.plugins import plugins
 
 plugins()  # puts a checkout's plugins on the path
@@ -38,11 +39,13 @@ from ganzoo_art2real.bank import Bank, Scale  # noqa: E402
 from ganzoo_art2real.bank_builder import Settings, build_bank  # noqa: E402
 from ganzoo_art2real.retrieval import create_searcher  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("GANZOO_DATA", ROOT.parent / "shared/data"))
 CORES = os.cpu_count() or 1
-HERE = ROOT / f"benchmarks/retrieval-{platform.system().lower()}-{platform.machine()}-{CORES}-cores.jsonl"
+RECORDS = ROOT / f"benchmarks/retrieval-{platform.system().lower()}-{platform.machine()}-{CORES}-cores.jsonl"
+"""Records of this machine."""
 SHOWN = ROOT / "benchmarks/retrieval-linux-x86_64-2-cores.jsonl"
-"""Of which machine the page tells."""
+"""Records that the page's tables show."""
 PAGE = ROOT / "docs/art2real.md"
 FOLDERS = (
     "horse2zebra/trainA", "horse2zebra/trainB", "monet2photo/trainB", "monet2photo/testB", "horse2zebra/testB",
@@ -57,7 +60,7 @@ K = 5
 
 
 def queries_of(folder: Path, scale: Scale) -> torch.Tensor:
-    """Return all windows of one held-out photograph, as a generator might have made them: with a little noise."""
+    """Return all windows of one held-out photograph with a little noise, in place of a generator's."""
     bank = build_bank([DATA / HELD_OUT], folder / f"held-out-{scale.patch}", Settings(scales=(scale,)), limit=1)
     patches = bank.patches(scale, bank.numbers(0, scale))
     noise = torch.randn(patches.shape, generator=torch.Generator().manual_seed(0))
@@ -66,30 +69,30 @@ def queries_of(folder: Path, scale: Scale) -> torch.Tensor:
 
 def compare(size: int, scale: Scale, folder: Path) -> dict[str, Any]:
     """Search in about ``size`` patches, exactly and approximately; return the record."""
-    cut = Settings(scales=(DENSE if scale.patch == 4 and size > 2_000_000 else scale,))
-    photographs = max(1, round(size / ((256 - cut.scales[0].patch) // cut.scales[0].stride + 1) ** 2))
+    settings = Settings(scales=(DENSE if scale.patch == 4 and size > 2_000_000 else scale,))
+    windows = ((256 - settings.scales[0].patch) // settings.scales[0].stride + 1) ** 2
     out = folder / f"bank-{size}-{scale.patch}"
-    bank = build_bank([DATA / one for one in FOLDERS], out, cut, limit=photographs)
+    bank = build_bank([DATA / one for one in FOLDERS], out, settings, limit=max(1, round(size / windows)))
     queries, (own,) = queries_of(folder, scale), bank.scales
-    found: dict[str, Any] = {}
+    neighbours: dict[str, Any] = {}
     record: dict[str, Any] = {"kind": "search", "scale": f"{own}, every {own.stride}"}
     record |= {"patches": bank.count(0, own), "queries": len(queries)}
-    for way in ("exact", "approximate"):
-        begun = time.perf_counter()
-        searching = create_searcher(bank, 0, own, kind=way)  # type: ignore[arg-type]
-        learnt = time.perf_counter()
-        found[way] = searching.search(queries, K)
-        asked = time.perf_counter()
-        record |= {f"{way}_ms": round((asked - learnt) / len(queries) * 1e3, 4)}
-        record |= {"learn_s": round(learnt - begun, 1)} if way == "approximate" else {}
-    hits = (found["exact"][:, :, None] == found["approximate"][:, None]).any(2)
+    for kind in ("exact", "approximate"):
+        start = time.perf_counter()
+        searcher = create_searcher(bank, 0, own, kind=kind)  # type: ignore[arg-type]
+        ready = time.perf_counter()
+        neighbours[kind] = searcher.search(queries, K)
+        end = time.perf_counter()
+        record |= {f"{kind}_ms": round((end - ready) / len(queries) * 1e3, 4)}
+        record |= {"learn_s": round(ready - start, 1)} if kind == "approximate" else {}
+    hits = (neighbours["exact"][:, :, None] == neighbours["approximate"][:, None]).any(2)
     record["recall"] = round(float(hits.float().mean()), 4)
-    record["index_mb"] = round(sum(one.stat().st_size for one in bank.folder.glob("*.faiss")) / 1e6, 1)
+    record["index_mb"] = round(sum(file.stat().st_size for file in bank.folder.glob("*.faiss")) / 1e6, 1)
     return record
 
 
-def synthetic(folder: Path, count: int) -> Path:
-    """Write photographs that no camera took: noise at several scales, each with colours of its own."""
+def write_photographs(folder: Path, count: int) -> Path:
+    """Write synthetic photographs: noise at several scales, each with its own colours."""
     folder.mkdir()
     for i in range(count):
         rng, field = np.random.default_rng(i), np.zeros((256, 256, 3))
@@ -102,13 +105,13 @@ def synthetic(folder: Path, count: int) -> Path:
     return folder
 
 
-def watched(words: list[str]) -> tuple[float, dict[str, float], str]:
-    """Run a process; return its seconds, the peaks of its memory in MiB by kind, and its output."""
+def run_and_measure(words: list[str]) -> tuple[float, dict[str, float], str]:
+    """Run a process; return its seconds, its peak memory in MiB by kind, and its output."""
     peaks = {"RssAnon": 0.0, "VmRSS": 0.0}
-    begun = time.perf_counter()
+    start = time.perf_counter()
     process = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
-    def look() -> None:
+    def read_memory() -> None:
         while process.poll() is None:
             try:
                 lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
@@ -119,70 +122,76 @@ def watched(words: list[str]) -> tuple[float, dict[str, float], str]:
                     peaks[name] = max(peaks[name], int(value.split()[0]) / 1024)
             time.sleep(0.02)
 
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    out, _ = process.communicate()
-    watcher.join()
+    reader = threading.Thread(target=read_memory)
+    reader.start()
+    output, _ = process.communicate()
+    reader.join()
     if process.returncode:
         sys.exit(f"{words} failed")
-    return time.perf_counter() - begun, {name: round(value) for name, value in peaks.items()}, out
+    return time.perf_counter() - start, {name: round(value) for name, value in peaks.items()}, output
 
 
-def ask(folder: Path) -> None:
-    """Learn what there is to learn in a bank, then ask for the neighbours of one photograph's windows; print JSON."""
-    bank, said = Bank.open(folder), {}
+def query(folder: Path) -> None:
+    """Build a bank's indexes, then search for the neighbours of one photograph's windows; print JSON."""
+    bank, results = Bank.open(folder), {}
     for scale in bank.scales:
         rng = torch.Generator().manual_seed(0)
         queries = bank.patches(scale, torch.arange(bank.windows(scale)))
         queries = (queries + 0.04 * torch.randn(queries.shape, generator=rng)).clamp(-1, 1)
-        begun = time.perf_counter()
-        searching = create_searcher(bank, 0, scale)
-        learnt = time.perf_counter()
-        searching.search(queries, K)
-        asked = time.perf_counter()
-        said[str(scale)] = {
-            "patches": searching.count,
-            "way": type(searching).__name__.lower(),
-            "learn_s": round(learnt - begun, 1),
-            "query_ms": round((asked - learnt) / len(queries) * 1e3, 4),
+        start = time.perf_counter()
+        searcher = create_searcher(bank, 0, scale)
+        ready = time.perf_counter()
+        searcher.search(queries, K)
+        end = time.perf_counter()
+        results[str(scale)] = {
+            "patches": searcher.count,
+            "way": type(searcher).__name__.lower().removesuffix("search"),
+            "learn_s": round(ready - start, 1),
+            "query_ms": round((end - ready) / len(queries) * 1e3, 4),
         }
-    print(json.dumps(said))
+    print(json.dumps(results))
 
 
-def whole_bank(count: int, folder: Path) -> dict[str, Any]:
-    """Build a bank of synthetic photographs and ask it, each in a process of its own; return the record."""
-    photographs, out = synthetic(folder / "photographs", count), folder / "bank"
-    seconds, building, _ = watched(["-m", "ganzoo", "bank", "build", str(photographs), "-o", str(out)])
-    disk = sum(one.stat().st_size for one in out.iterdir())
-    asking, querying, said = watched([__file__, "--ask", str(out)])
-    again, warm, _ = watched([__file__, "--ask", str(out)])
+def measure_bank(count: int, folder: Path) -> dict[str, Any]:
+    """Build a bank of synthetic photographs and query it twice, each in its own process; return the record."""
+    photographs, out = write_photographs(folder / "photographs", count), folder / "bank"
+    build_s, building, _ = run_and_measure(["-m", "ganzoo", "bank", "build", str(photographs), "-o", str(out)])
+    disk = sum(file.stat().st_size for file in out.iterdir())
+    first_s, first, output = run_and_measure([__file__, "--query", str(out)])
+    second_s, second, _ = run_and_measure([__file__, "--query", str(out)])
     return {
         "kind": "bank",
         "photographs": count,
         "disk_mb": round(disk / 1e6, 1),
-        "indexes_mb": round(sum(one.stat().st_size for one in out.glob("*.faiss")) / 1e6, 1),
-        "build_s": round(seconds, 1),
+        "indexes_mb": round(sum(file.stat().st_size for file in out.glob("*.faiss")) / 1e6, 1),
+        "build_s": round(build_s, 1),
         "build_anon_mib": building["RssAnon"],
-        "learn_and_ask_s": round(asking, 1),
-        "learn_anon_mib": querying["RssAnon"],
-        "ask_s": round(again, 1),
-        "ask_anon_mib": warm["RssAnon"],
-        "scales": json.loads(said.splitlines()[-1]),
+        "learn_and_ask_s": round(first_s, 1),
+        "learn_anon_mib": first["RssAnon"],
+        "ask_s": round(second_s, 1),
+        "ask_anon_mib": second["RssAnon"],
+        "scales": json.loads(output.splitlines()[-1]),
     }
 
 
-def keep(record: dict[str, Any]) -> None:
-    """Append a record, with what it was measured on."""
+def read(file: Path) -> list[dict[str, Any]]:
+    """Return the records of a file; none where there is no file."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+
+
+def save(record: dict[str, Any]) -> None:
+    """Append a record, with the machine and the packages."""
     packages = {"torch": torch.__version__, "ganzoo": sys.modules["ganzoo"].__version__}
-    where = {"threads": torch.get_num_threads(), "cores": CORES, "load": round(os.getloadavg()[0], 1), **packages}
+    machine = {"threads": torch.get_num_threads(), "cores": CORES, "load": round(os.getloadavg()[0], 1)}
     print(json.dumps(record, ensure_ascii=False), flush=True)
-    write(HERE, [*read(HERE), {**record, **where}])
+    with RECORDS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({**record, **machine, **packages}, ensure_ascii=False) + "\n")
 
 
 def searches(records: list[dict[str, Any]]) -> str:
     """Return the newest search of each scale and size, in Markdown."""
     newest = {(one["scale"], one["patches"]): one for one in records if one["kind"] == "search"}
-    lines = ["| patches of | how many | exact, ms a query | approximate, ms | recall@5 | learnt in, s | index, MB |"]
+    lines = ["| patches of | number | exact, ms a query | approximate, ms | recall@5 | index built in, s | index, MB |"]
     lines.append("| --- |" + " ---: |" * 6)
     for (scale, patches), one in sorted(newest.items(), key=lambda item: (int(item[0][0].split("×")[0]), item[0][1])):
         cells = [f"{one['exact_ms']:.2f}", f"{one['approximate_ms']:.2f}", f"{one['recall']:.3f}"]
@@ -200,34 +209,38 @@ def banks(records: list[dict[str, Any]]) -> str:
         patches = sum(scale["patches"] for scale in one["scales"].values())
         steps = [
             (f"`ganzoo bank build`, {patches:,} patches", "build_s", "build_anon_mib", one["disk_mb"]),
-            ("learn the indexes, ask for one image", "learn_and_ask_s", "learn_anon_mib", one["indexes_mb"]),
-            ("ask again", "ask_s", "ask_anon_mib", 0),
+            ("build the indexes, query for one image", "learn_and_ask_s", "learn_anon_mib", one["indexes_mb"]),
+            ("query again", "ask_s", "ask_anon_mib", 0),
         ]
-        lines += [f"| {count:,} | {what} | {one[time]} | {one[peak]} | {disk} |" for what, time, peak, disk in steps]
+        lines += [f"| {count:,} | {step} | {one[time]} | {one[peak]} | {disk} |" for step, time, peak, disk in steps]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure what is asked for, or check the page."""
+    """Measure, then write the page's tables; or check them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=int, default=1_000_000, help="patches")
     parser.add_argument("--least", type=int, default=0, help="patches")
     parser.add_argument("--bank", type=int, help="photographs")
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--ask", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.ask:
-        ask(given.ask)
+    parser.add_argument("--query", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.query:
+        query(options.query)
         return
     with tempfile.TemporaryDirectory() as folder:
-        if given.bank:
-            keep(whole_bank(given.bank, Path(folder)))
-        elif not given.check:
-            for size in [size for size in SIZES if given.least <= size <= given.most]:
+        if options.bank:
+            save(measure_bank(options.bank, Path(folder)))
+        elif not options.check:
+            for size in [size for size in SIZES if options.least <= size <= options.most]:
                 for scale in SCALES if size <= 1_000_000 else SCALES[:1]:
-                    keep(compare(size, scale, Path(folder)))
-    settle(PAGE, "searches", SHOWN, searches, check=given.check)
-    settle(PAGE, "banks", SHOWN, banks, check=given.check)
+                    save(compare(size, scale, Path(folder)))
+    records, command = read(SHOWN), "python benchmarks/retrieval.py"
+    try:
+        for name, table in (("searches", searches), ("banks", banks)):
+            replace_table(PAGE, name, table(records), command=command, check=options.check)
+    except GanzooError as error:
+        sys.exit(f"{error}")
 
 
 if __name__ == "__main__":

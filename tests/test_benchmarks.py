@@ -1,4 +1,4 @@
-"""The tables in benchmarks/: specs and their recipes are sound; what stands on a page is what the records give."""
+"""The tables in benchmarks/: specs and their recipes are valid, and each table on a page is what its records give."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ABSENT = Places(Path("/absent/runs"), Path("/absent/data"))
 
 
 @pytest.mark.parametrize(("file", "scale"), SCALED, ids=lambda one: one.stem if isinstance(one, Path) else one)
-def test_the_recipes_of_a_table_are_sound(file: Path, scale: str) -> None:
+def test_the_recipes_of_a_table_are_valid(file: Path, scale: str) -> None:
     """Only what lies in the absent folders may be missing."""
     bench = read_spec(file, scale)
     for cell in bench.cells():

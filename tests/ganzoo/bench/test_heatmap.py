@@ -1,4 +1,4 @@
-"""Heat maps and tables of records that were never run: means, spreads, the paper's figure, what can be read."""
+"""Heat maps and tables of invented records: means, deviations, the paper's value, contrast of the text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def bench(folder: Path, **changes: Any) -> Bench:
 
 
 def records(**means: float) -> list[Record]:
-    """Return records of two rows and seeds; ``one_made_real`` gives the mean of a figure over the seeds."""
+    """Return records of two rows and seeds; ``one_made_real`` gives the mean of a value over the seeds."""
     about = {"metric": "fid", "value": "fid", "network": "net", "n_fake": 7, "n_real": 7}
     found = []
     for row, seed in product(("one", "two"), (0, 1)):
@@ -67,7 +67,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_cells_are_means_over_seeds_darker_where_farther_and_can_be_read(tmp_path: Path) -> None:
+def test_cells_are_means_over_seeds_and_darker_for_larger_distances_with_readable_text(tmp_path: Path) -> None:
     values = {f"{row}_{first}_{second}": 0.0 for row in ("one", "two") for first, second in product(SETS, SETS)}
     for share in (0.3, 0.5, 0.6, 0.65, 0.66, 0.67, 0.7, 0.8):
         values |= {"one_made_real": 200 * share, "two_real_made": 200.0}
@@ -87,7 +87,7 @@ def test_cells_are_means_over_seeds_darker_where_farther_and_can_be_read(tmp_pat
         assert shades[5] < shades[2] < shades[0] == shades[7]  # one scale for both rows
 
 
-def test_a_sheet_tells_metric_network_and_counts_and_dashes_what_is_missing(tmp_path: Path) -> None:
+def test_a_heat_map_names_metric_network_and_counts_and_shows_a_dash_for_a_missing_value(tmp_path: Path) -> None:
     drawn = heat_map(bench(tmp_path), records(one_real_real=0.0, one_real_made=3.0))
     texts = [one.text or "" for one in ElementTree.fromstring(drawn).iter(f"{SVG}text")]
     assert texts[0] == "A table"
@@ -100,7 +100,7 @@ def test_a_sheet_tells_metric_network_and_counts_and_dashes_what_is_missing(tmp_
     assert "not measured yet" in empty and empty.count("—") == 8 and "n = " not in empty
 
 
-def test_every_text_lies_on_the_sheet(tmp_path: Path) -> None:
+def test_every_text_is_inside_the_drawing(tmp_path: Path) -> None:
     values = {f"{row}_{first}_{second}": 1.0 for row in ("one", "two") for first, second in product(SETS, SETS)}
     root = ElementTree.fromstring(heat_map(bench(tmp_path), records(**values)))
     width, height = float(root.get("width", 0)), float(root.get("height", 0))
@@ -111,7 +111,7 @@ def test_every_text_lies_on_the_sheet(tmp_path: Path) -> None:
             assert 0 <= top + float(one.get("y", 0)) + float(one.get("height", 0)) <= height
 
 
-def test_a_table_has_a_line_a_set_with_spreads_notes_and_the_papers_figure(tmp_path: Path) -> None:
+def test_a_matrix_table_has_a_line_for_each_set_with_deviations_notes_and_the_papers_value(tmp_path: Path) -> None:
     paper = {"protocol": "theirs", "values": {"one": {distance_name("B", "real", "made"): 84.83}}}
     made = build_matrix_table(
         bench(tmp_path, paper=paper),

@@ -1,4 +1,4 @@
-"""A matrix in place of columns, measured on a tiny run: each figure as it is found on two folders of images."""
+"""A matrix in place of columns, measured on a tiny run: each value is that of two folders of images."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def record_of(bench: Bench) -> Record:
     return record
 
 
-def test_each_figure_is_the_metric_of_two_folders(bench: Bench, tmp_path: Path) -> None:
+def test_each_value_is_the_metric_of_two_folders(bench: Bench, tmp_path: Path) -> None:
     record, run = record_of(bench), tmp_path / "runs/spec/tiny/one-seed0"
     metric = f"{{metric: fd, weights: {tmp_path / 'squeeze.safetensors'}}}"
     folders: dict[tuple[str, str], Path] = {}
@@ -128,7 +128,7 @@ def test_each_figure_is_the_metric_of_two_folders(bench: Bench, tmp_path: Path) 
     assert record.values[distance_name("A", "scale 0.5", "all")] > 0.01
 
 
-def test_a_symmetric_distance_makes_a_symmetric_matrix_with_a_diagonal_of_zeros(bench: Bench) -> None:
+def test_a_symmetric_distance_gives_a_symmetric_matrix_with_a_zero_diagonal(bench: Bench) -> None:
     values = record_of(bench).values
     largest = max(value for name, value in values.items() if "|" in name)
     for domain, first, second in product("AB", MADE, MADE):
@@ -149,7 +149,9 @@ def test_a_record_says_what_was_compared(bench: Bench) -> None:
     assert {"mask_cyclegan", "maskers", "metrics"} <= set(record.plugins)
 
 
-def test_a_set_that_fails_is_a_dash_with_its_reason_and_costs_no_other(bench: Bench, tmp_path: Path, run: Run) -> None:
+def test_a_set_that_fails_is_a_dash_with_its_reason_and_the_other_sets_are_measured(
+    bench: Bench, tmp_path: Path, run: Run
+) -> None:
     record = record_of(bench)
     assert record.status == "failed"
     for domain, first, second in product("AB", SETS, SETS):
@@ -186,13 +188,13 @@ def test_a_distance_that_fails_is_a_dash_with_its_reason(
         distance_name("A", "real train", "real test"),
         *(distance_name("B", "real train", name) for name in MASKERS),
     }
-    assert record.values[distance_name("A", "real test", "real train")] == 0.25  # the first of its figures
+    assert record.values[distance_name("A", "real test", "real train")] == 0.25  # the first of its values
     assert "— | 0.25 | 0.25 |" in run("table", str(bench.file), "--data", str(bench.file.parent))[1].replace(
         "<sup>1</sup>", ""
     )
 
 
-def test_what_is_changed_is_measured_again_and_nothing_else(bench: Bench, runs: Runs, run: Run) -> None:
+def test_only_what_has_changed_is_measured_again(bench: Bench, runs: Runs, run: Run) -> None:
     folder, before = bench.file.parent, record_of(bench)
     whole = {name: SETS[name] for name in MADE}
     small = make_bench(folder, matrix={"sets": whole})
@@ -215,7 +217,7 @@ def test_what_is_changed_is_measured_again_and_nothing_else(bench: Bench, runs: 
     }
 
 
-def test_the_heat_map_is_drawn_beside_the_page_and_edits_are_noticed(bench: Bench, run: Run) -> None:
+def test_the_heat_map_is_written_beside_the_page_and_edits_are_detected(bench: Bench, run: Run) -> None:
     folder = bench.file.parent
     words = ("table", str(bench.file), "--data", str(folder))
     assert run(*words, "--check")[0] == 2
@@ -235,7 +237,7 @@ def test_the_heat_map_is_drawn_beside_the_page_and_edits_are_noticed(bench: Benc
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"matrix": {"metric": "cycle_l1"}}, "matrix.metric: 'cycle_l1' reads no real images"),
         ({"matrix": {"metric": "swdd"}}, "unknown metric 'swdd'"),
@@ -245,15 +247,17 @@ def test_the_heat_map_is_drawn_beside_the_page_and_edits_are_noticed(bench: Benc
         ({"set": ["method=cut", "networks=null", "maskers=null"]}, "translates AB, not into A"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_run(made: Path, runs: Runs, changes: dict[str, Any], said: str) -> None:
+def test_mistakes_are_reported_before_anything_is_run(
+    made: Path, runs: Runs, changes: dict[str, Any], message: str
+) -> None:
     bench = make_bench(made, **changes)
-    told = refusal(runner.run, bench, places(bench), jobs=1)
-    assert said in told
+    error = refusal(runner.run, bench, places(bench), jobs=1)
+    assert message in error
     assert runs.names == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"columns": [{"value": "x", "label": "x"}]}, "spec: a table has columns, or a matrix: give one of them"),
         ({"matrix": {"sets": {"one": {"real": "train"}}}}, "matrix.sets: Dictionary should have at least 2 items"),
@@ -276,15 +280,17 @@ def test_mistakes_are_told_before_anything_is_run(made: Path, runs: Runs, change
         ),
     ],
 )
-def test_mistakes_of_a_spec_are_told_by_file_and_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
-    told = refusal(make_bench, tmp_path, **changes)
-    assert said in told and f"{tmp_path / 'spec.yaml'}:" in told
+def test_mistakes_of_a_spec_are_reported_with_file_and_line(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    error = refusal(make_bench, tmp_path, **changes)
+    assert message in error and f"{tmp_path / 'spec.yaml'}:" in error
 
 
-def test_a_figure_that_is_no_number_is_a_dash(bench: Bench, run: Run) -> None:
+def test_a_value_that_is_not_finite_is_a_dash(bench: Bench, run: Run) -> None:
     record = record_of(bench)
     key = distance_name("A", "all", "real test")
     spoiled = record.model_copy(update={"values": {**record.values, key: math.nan}})
     bench.records.write_text(spoiled.model_dump_json(exclude={"time"}).replace("null", "NaN") + "\n")
-    said = run("table", str(bench.file), "--data", str(bench.file.parent))[1]
-    assert f"{key} is not finite".replace("|", "\\|") in said
+    output = run("table", str(bench.file), "--data", str(bench.file.parent))[1]
+    assert f"{key} is not finite".replace("|", "\\|") in output

@@ -1,4 +1,4 @@
-"""Tables on pages of records that were never run: what is outdated, what cannot be checked here, what is refused."""
+"""Tables of invented records on pages: outdated rows, rows that cannot be checked on this machine, refusals."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ganzoo.bench.spec import Bench, read_spec
+from ganzoo.errors import MissingResourceError
 from ganzoo.provenance.fingerprint import plugins_of, recipe_key
 from ganzoo.recipe.reader import read_recipe
 from tests.support.bench_records import Runs, record, write_spec
@@ -35,13 +36,21 @@ def make_bench(folder: Path, *changes: str, **spec: Any) -> Bench:
 
 
 @pytest.mark.parametrize("place", ["{data}", "{root}"])
-def test_what_only_this_machine_lacks_marks_no_row_and_is_told(tmp_path: Path, run: Run, place: str) -> None:
+def test_a_resource_missing_on_this_machine_marks_no_row_and_is_reported(tmp_path: Path, run: Run, place: str) -> None:
     bench = make_bench(tmp_path, LEARNED.format(place))
     for given in ((), ("--data", tmp_path / "data")):
-        code, out, said = run("table", bench.file, "--root", tmp_path / "runs", *given)
+        code, out, error = run("table", bench.file, "--root", tmp_path / "runs", *given)
         assert (code, OUTDATED in out) == (0, False)
-        assert said.startswith("not checked: one: maskers.input: ") and said.count("\n") == 1
-        assert "unet.safetensors" in said
+        assert error.startswith("not checked: one: maskers.input: ") and error.count("\n") == 1
+        assert "unet.safetensors" in error
+
+
+def test_a_bench_without_its_data_folder_has_the_exit_code_of_a_missing_resource(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GANZOO_DATA", raising=False)
+    code, _, error = run("bench", make_bench(tmp_path, LEARNED.format("{data}")).file, "--root", tmp_path / "runs")
+    assert code == MissingResourceError.exit_code and "--data FOLDER" in error
 
 
 @pytest.mark.parametrize(
@@ -53,13 +62,13 @@ def test_what_only_this_machine_lacks_marks_no_row_and_is_told(tmp_path: Path, r
         "data={dataset: folders, rot: '{data}/images'}",
     ],
 )
-def test_a_recipe_that_is_wrong_marks_its_row(tmp_path: Path, run: Run, change: str) -> None:
-    for changes in ([change], [LEARNED.format("{data}"), change]):  # whatever else is not here
-        _, out, said = run("table", make_bench(tmp_path, *changes).file, "--data", tmp_path)
-        assert f"{OUTDATED}: recipe" in out and said == ""
+def test_an_invalid_recipe_marks_its_row(tmp_path: Path, run: Run, change: str) -> None:
+    for changes in ([change], [LEARNED.format("{data}"), change]):  # even if weights are missing too
+        _, out, error = run("table", make_bench(tmp_path, *changes).file, "--data", tmp_path)
+        assert f"{OUTDATED}: recipe" in out and error == ""
 
 
-def test_a_recipe_that_is_no_more_or_no_yaml_marks_its_row(tmp_path: Path, run: Run) -> None:
+def test_a_recipe_that_is_missing_or_not_yaml_marks_its_row(tmp_path: Path, run: Run) -> None:
     bench = make_bench(tmp_path)
     assert OUTDATED not in run("table", bench.file)[1]
     (tmp_path / "tiny.yaml").write_text("method: [")
@@ -70,23 +79,23 @@ def test_a_recipe_that_is_no_more_or_no_yaml_marks_its_row(tmp_path: Path, run: 
     assert f"{OUTDATED}: recipe" in run("table", bench.file)[1]
 
 
-def test_images_that_are_not_here_are_told(tmp_path: Path, run: Run) -> None:
+def test_missing_images_are_reported(tmp_path: Path, run: Run) -> None:
     bench = make_bench(tmp_path)
     made = json.loads(bench.records.read_text())
     bench.records.write_text(json.dumps({**made, "data": {**made["data"], "keys": {"test": "0123"}}}) + "\n")
     assert f"{OUTDATED}: images" in run("table", bench.file)[1]
     (tmp_path / "images").rename(tmp_path / "elsewhere")
-    _, out, said = run("table", bench.file)
-    assert OUTDATED not in out and said == "not checked: one: its images are not on this machine\n"
+    _, out, error = run("table", bench.file)
+    assert OUTDATED not in out and error == "not checked: one: its images are not on this machine\n"
 
 
-def test_runs_may_lie_elsewhere(tmp_path: Path, run: Run) -> None:
+def test_the_folder_of_the_runs_can_be_set(tmp_path: Path, run: Run) -> None:
     bench = make_bench(tmp_path, LEARNED.format("{root}"))
     for root in ("one", "two"):
         assert str(tmp_path / root / "spec/unet.safetensors") in run("table", bench.file, "--root", tmp_path / root)[2]
 
 
-def test_a_page_without_markers_costs_no_run(tmp_path: Path, runs: Runs, run: Run) -> None:
+def test_a_page_without_markers_is_refused_before_any_run(tmp_path: Path, runs: Runs, run: Run) -> None:
     bench = make_bench(tmp_path, page="page.md")
     bench.records.unlink()
     assert "page.md: cannot be read" in run("bench", bench.file, "--root", tmp_path / "runs")[2]
@@ -98,16 +107,16 @@ def test_a_page_without_markers_costs_no_run(tmp_path: Path, runs: Runs, run: Ru
 @pytest.mark.parametrize(
     "words", [["--write", "--check"], ["--format", "csv", "--write"], ["--format", "markdown", "--check"]]
 )
-def test_what_cannot_go_together_is_refused(tmp_path: Path, run: Run, words: list[str]) -> None:
+def test_options_that_exclude_each_other_are_refused(tmp_path: Path, run: Run, words: list[str]) -> None:
     bench = make_bench(tmp_path, page="page.md")
     (tmp_path / "page.md").write_text("<!-- spec table -->\n<!-- end of spec table -->\n")
-    code, out, said = run("table", bench.file, *words)
+    code, out, error = run("table", bench.file, *words)
     named = " and ".join(one for one in words if one.startswith("--"))
-    assert (code, out) == (2, "") and said.startswith(f"ganzoo: {named}: give one of them")
+    assert (code, out) == (2, "") and error.startswith(f"ganzoo: {named}: give one of them")
     assert (tmp_path / "page.md").read_text() == "<!-- spec table -->\n<!-- end of spec table -->\n"
 
 
-def test_a_reason_with_a_marker_leaves_a_page_that_can_be_written_again(tmp_path: Path, run: Run) -> None:
+def test_a_page_can_be_written_again_if_a_reason_contains_a_marker(tmp_path: Path, run: Run) -> None:
     bench = make_bench(tmp_path, page="page.md")
     why = "<!-- end of spec table -->\n<!-- spec table -->"
     bench.records.write_text(json.dumps(record("one", 0, {}, status="failed", why=why).fields()) + "\n")

@@ -1,4 +1,4 @@
-"""ganzoo bench, with real runs of a tiny recipe: resumed, repaired, outdated; ganzoo table against what was edited."""
+"""ganzoo bench with real runs of a tiny recipe: missing, failed and outdated cells; ganzoo table detects edits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.bench_records import Runs, make, replace_run_command, spec
 from tests.support.command_line import Run, refusal
 
 
-def test_a_bench_makes_what_is_missing_and_the_same_again(tmp_path: Path, runs: Runs) -> None:
+def test_a_bench_runs_what_is_missing_and_gives_the_same_records_again(tmp_path: Path, runs: Runs) -> None:
     bench = spec(tmp_path)
     first = make(bench)
     assert runs.names == ["one-seed0", "two-seed0", "one-seed1", "two-seed1"]
@@ -29,15 +29,15 @@ def test_a_bench_makes_what_is_missing_and_the_same_again(tmp_path: Path, runs: 
     ]  # fmt: skip
     assert first[0]["values"] != first[1]["values"]
     make(bench)
-    assert len(runs.names) == 4  # nothing is lacking
+    assert len(runs.names) == 4  # nothing is missing
     shutil.rmtree(tmp_path / "runs/spec/tiny/two-seed0")
     whole = bench.records.read_text().splitlines(keepends=True)
     bench.records.write_text("".join(one for i, one in enumerate(whole) if i != 2))
-    assert make(bench) == first  # bit for bit but for times
+    assert make(bench) == first  # bit for bit except for times
     assert runs.names[4:] == ["two-seed0"]
 
 
-def test_a_failure_is_a_record_and_is_tried_again(tmp_path: Path, runs: Runs) -> None:
+def test_a_failure_is_recorded_and_tried_again(tmp_path: Path, runs: Runs) -> None:
     bad = ["train.lr=1e30", "train.patience=1", "train.steps=4"]
     rows = {"one": {"label": "One", "recipe": "tiny.yaml"}, "two": {"label": "Two", "recipe": "tiny.yaml", "set": bad}}
     bench = spec(tmp_path, rows=rows, seeds=[0])
@@ -51,7 +51,7 @@ def test_a_failure_is_a_record_and_is_tried_again(tmp_path: Path, runs: Runs) ->
     assert [one["status"] for one in make(spec(tmp_path, rows=rows, seeds=[0]))] == ["ok", "ok"]
 
 
-def test_rows_that_are_no_more_leave_the_records(tmp_path: Path, runs: Runs) -> None:
+def test_records_of_removed_rows_are_removed(tmp_path: Path, runs: Runs) -> None:
     make(spec(tmp_path, seeds=[0]))
     rows = {
         "two": {"label": "Two", "recipe": "tiny.yaml", "set": ["method.cycle=1"]},
@@ -60,7 +60,7 @@ def test_rows_that_are_no_more_leave_the_records(tmp_path: Path, runs: Runs) -> 
     assert [one["cell"]["row"] for one in make(spec(tmp_path, seeds=[0], rows=rows))] == ["two", "new"]
 
 
-def test_a_table_stands_on_its_page_and_edits_are_noticed(tmp_path: Path, runs: Runs, run: Run) -> None:
+def test_a_table_is_written_on_its_page_and_edits_are_detected(tmp_path: Path, runs: Runs, run: Run) -> None:
     bench = spec(tmp_path)
     make(bench)
     file, page = str(bench.file), tmp_path / "page.md"
@@ -80,7 +80,7 @@ def test_a_table_stands_on_its_page_and_edits_are_noticed(tmp_path: Path, runs: 
     assert "is not what its records give" in run("table", file, "--check")[2]
 
 
-def test_mistakes_are_told_before_anything_is_run(tmp_path: Path, runs: Runs, run: Run) -> None:
+def test_mistakes_are_reported_before_anything_is_run(tmp_path: Path, runs: Runs, run: Run) -> None:
     bench = spec(tmp_path, rows={"one": {"label": "One", "recipe": "tiny.yaml", "set": ["method.cylce=1"]}})
     assert "cylce" in run("bench", str(bench.file))[2]
     assert "there is no row 'three'" in run("bench", str(bench.file), "--only", "three")[2]
@@ -89,7 +89,7 @@ def test_mistakes_are_told_before_anything_is_run(tmp_path: Path, runs: Runs, ru
     assert "the markers <!-- spec table -->" in run("table", str(spec(tmp_path).file), "--write")[2]
 
 
-def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preparation_runs_once_and_its_failure_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[str]] = []
     status = [2, 0]
 
@@ -112,10 +112,10 @@ def test_what_recipes_need_is_made_once_and_its_failure_told(tmp_path: Path, mon
     assert commands == [wanted]
     runner.run(bench, places, jobs=1)
     runner.run(bench, places, jobs=1)
-    assert [one for one in commands if one[0] == "bank"] == [wanted, wanted]  # the second made it
+    assert [one for one in commands if one[0] == "bank"] == [wanted, wanted]  # the second one succeeded
 
 
-def test_the_record_is_of_the_run_and_not_of_what_was_tried_with_it(tmp_path: Path, runs: Runs) -> None:
+def test_the_record_is_of_the_recipe_and_not_of_other_evaluations_of_the_run(tmp_path: Path, runs: Runs) -> None:
     bench = spec(tmp_path, seeds=[0])
     first = make(bench)
     bench.records.unlink()
@@ -123,18 +123,18 @@ def test_the_record_is_of_the_run_and_not_of_what_was_tried_with_it(tmp_path: Pa
     evaluate_targets([folder], split="validation")
     evaluate_targets([folder], changes=["evaluate.metrics=[cycle_l1]"])
     assert make(bench) == first
-    said = refusal(evaluate_targets, [folder], changes=["train.seed=9"])
-    assert "the training cannot be changed; data, images and evaluate can be set" in said
+    error = refusal(evaluate_targets, [folder], changes=["train.seed=9"])
+    assert "the training cannot be changed; data, images and evaluate can be set" in error
 
 
-def test_a_run_that_fails_is_not_measured_as_it_was(tmp_path: Path, runs: Runs) -> None:
+def test_a_run_that_fails_does_not_get_an_earlier_record(tmp_path: Path, runs: Runs) -> None:
     make(spec(tmp_path, seeds=[0]))
     found = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[swd]"]))
     assert [one["status"] for one in found] == ["failed"] * 2
     assert "smaller than its lowest level" in found[0]["why"]
 
 
-def test_what_was_prepared_by_another_command_or_half_is_made_again(tmp_path: Path) -> None:
+def test_a_preparation_by_another_command_or_an_interrupted_one_runs_again(tmp_path: Path) -> None:
     called: list[str] = []
 
     def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -142,7 +142,7 @@ def test_what_was_prepared_by_another_command_or_half_is_made_again(tmp_path: Pa
         return subprocess.CompletedProcess(words, 0, "", "")
 
     places = Places(tmp_path / "runs")
-    (tmp_path / "runs/spec/bank").mkdir(parents=True)  # where one was killed at its work
+    (tmp_path / "runs/spec/bank").mkdir(parents=True)  # left by one that was killed
     for size in (1, 1, 2):
         prepare = {"bank": {"command": f"bank build {size}", "makes": "{root}/bank"}}
         runner.prepare(spec(tmp_path, prepare=prepare), places, call, Console(quiet=True))

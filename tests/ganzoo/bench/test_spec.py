@@ -1,4 +1,4 @@
-"""Specs of tables: every mistake by file and line; scales; what stands for the folder of data."""
+"""Specs of tables: every mistake with file and line; scales; the folder of data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_cells_are_rows_by_data_by_seeds(tmp_path: Path) -> None:
     assert bench.changes(Cell("one", "y", 0), nowhere)[1] == "data.root=y"
 
 
-def test_the_folder_of_data_is_given_or_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_of_data_is_an_argument_or_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANZOO_DATA", "images")
     assert resolve_places(Path("runs"), None) == Places(Path.cwd() / "runs", Path.cwd() / "images")
     assert resolve_places(Path("/runs"), Path("/there")) == Places(Path("/runs"), Path("/there"))
@@ -36,7 +36,7 @@ def test_the_folder_of_data_is_given_or_in_the_environment(monkeypatch: pytest.M
     assert resolve_places(Path("/runs"), None) == Places(Path("/runs"), None)
 
 
-def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
+def test_a_scale_replaces_the_keys_that_it_has(tmp_path: Path) -> None:
     columns = [{"value": "other", "label": "stand-in"}]
     file = write_spec(tmp_path, scales={"small": {"seeds": [5], "columns": columns}})
     whole, small = read_spec(file), read_spec(file, "small")
@@ -49,7 +49,7 @@ def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"titel": "x"}, "titel: Extra inputs are not permitted"),
         ({"seeds": []}, "seeds: List should have at least 1 item"),
@@ -69,13 +69,13 @@ def test_a_scale_replaces_what_it_gives(tmp_path: Path) -> None:
         ({"scales": {"small": {"sedes": [1]}}}, "scales.small.sedes: unknown key 'sedes' (did you mean 'seeds'?)"),
     ],
 )
-def test_mistakes_are_told_by_file_and_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
-    told = refusal(read_spec, write_spec(tmp_path, **changes))
-    assert said in told and f"{tmp_path / 'spec.yaml'}:" in told
-    assert int(told.split("spec.yaml:")[1].split(":")[0]) >= 1
+def test_mistakes_are_reported_with_file_and_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    error = refusal(read_spec, write_spec(tmp_path, **changes))
+    assert message in error and f"{tmp_path / 'spec.yaml'}:" in error
+    assert int(error.split("spec.yaml:")[1].split(":")[0]) >= 1
 
 
-def test_a_mistake_of_a_scale_is_told_at_its_place(tmp_path: Path) -> None:
+def test_a_mistake_in_a_scale_is_reported_with_its_line(tmp_path: Path) -> None:
     file = write_spec(tmp_path, scales={"small": {"seeds": []}})
     line = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if text.startswith("    seeds"))
     assert f"spec.yaml:{line}: seeds: List should have" in refusal(read_spec, file, "small")

@@ -1,4 +1,4 @@
-"""What has changed since a row was made: trained anew, measured again, marked, or left alone."""
+"""Changes since a row was run: it is trained again, measured again, marked, or left as it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from tests.support.bench_records import Runs, make, replace_run_command, spec
 from tests.support.command_line import Run
 
 
-def test_a_changed_recipe_or_plugin_is_run_anew(tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_with_a_changed_recipe_or_plugin_is_trained_again(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(spec(tmp_path, seeds=[0]))
     del runs.names[:]
     changed = spec(tmp_path, seeds=[0], set=["train.steps=3"])
@@ -34,7 +36,7 @@ def test_a_changed_recipe_or_plugin_is_run_anew(tmp_path: Path, runs: Runs, monk
     assert (tmp_path / "runs/spec/tiny/one-seed0.before-2").is_dir()
 
 
-def test_where_only_what_measures_has_changed_a_run_is_measured_again(
+def test_a_run_is_only_measured_again_if_only_a_metric_has_changed(
     tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = spec(tmp_path, seeds=[0])
@@ -66,7 +68,7 @@ def test_where_only_what_measures_has_changed_a_run_is_measured_again(
     assert (tmp_path / "runs/spec/tiny/one-seed0.before-2").is_dir()
 
 
-def test_a_run_that_was_trained_otherwise_is_put_aside_though_it_could_go_on(tmp_path: Path, runs: Runs) -> None:
+def test_a_run_of_another_length_is_put_aside_although_it_could_be_resumed(tmp_path: Path, runs: Runs) -> None:
     longer = [one["weights"] for one in make(spec(tmp_path, seeds=[0], set=["train.steps=5"]))]
     fresh = spec(tmp_path, seeds=[0], set=["train.steps=3"])
     found = make(fresh)
@@ -76,7 +78,7 @@ def test_a_run_that_was_trained_otherwise_is_put_aside_though_it_could_go_on(tmp
     assert [one["weights"] for one in make(fresh)] == [one["weights"] for one in found] != longer
 
 
-def test_other_images_are_trained_on_anew_or_measured_anew(tmp_path: Path, runs: Runs) -> None:
+def test_changed_images_are_trained_on_or_measured_again(tmp_path: Path, runs: Runs) -> None:
     bench = spec(tmp_path, seeds=[0])
     first = make(bench)
     for split, other_weights in (("test", False), ("train", True)):
@@ -88,25 +90,25 @@ def test_other_images_are_trained_on_anew_or_measured_anew(tmp_path: Path, runs:
         assert make(bench) == found  # nothing is stale any more
 
 
-def test_metrics_that_come_and_go_are_measured_again(tmp_path: Path, runs: Runs) -> None:
+def test_metrics_that_are_removed_and_added_are_measured_again(tmp_path: Path, runs: Runs) -> None:
     both = make(spec(tmp_path, seeds=[0]))
     make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[cycle_l1]"]))
     assert make(spec(tmp_path, seeds=[0])) == both
 
 
-def test_what_chooses_the_best_is_part_of_its_training(tmp_path: Path, runs: Runs) -> None:
+def test_the_rule_for_the_best_checkpoint_is_part_of_its_training(tmp_path: Path, runs: Runs) -> None:
     chosen = ["train.steps=2", "evaluate.best=min cycle_l1_AB", "evaluate.every=1"]
-    for checkpoint, anew in (("last", False), ("best", True)):
+    for checkpoint, trained_again in (("last", False), ("best", True)):
         bench = spec(tmp_path, seeds=[0], checkpoint=checkpoint, set=chosen)
         first = make(bench)
         other = make(spec(tmp_path, seeds=[0], checkpoint=checkpoint, set=[*chosen, "evaluate.best=max cycle_l1_AB"]))
         assert first[0]["recipe_key"] != other[0]["recipe_key"]
-        assert any((tmp_path / "runs/spec/tiny").glob("*.before-*")) is anew
+        assert any((tmp_path / "runs/spec/tiny").glob("*.before-*")) is trained_again
         bench.records.unlink()
     assert (first[0]["rule"], other[0]["rule"]) == ("min cycle_l1_AB", "max cycle_l1_AB")
 
 
-def test_a_run_of_which_it_is_not_known_what_trained_it_is_put_aside(tmp_path: Path, runs: Runs) -> None:
+def test_a_run_with_unknown_sessions_is_put_aside(tmp_path: Path, runs: Runs) -> None:
     bench = spec(tmp_path, seeds=[0])
     make(bench)
     bench.records.unlink()
@@ -119,7 +121,7 @@ def test_a_run_of_which_it_is_not_known_what_trained_it_is_put_aside(tmp_path: P
     assert len([*(tmp_path / "runs/spec/tiny").glob("*.before-1")]) == 2
 
 
-def test_another_way_to_prepare_marks_what_stands_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_preparation_marks_the_rows_that_use_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Runs()
 
     def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

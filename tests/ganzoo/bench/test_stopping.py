@@ -1,4 +1,4 @@
-"""The processes of ganzoo bench: what each is given, one bench of a table at a time, and how it is stopped."""
+"""The processes of ganzoo bench: their devices and cores, one process for each table, and how they are stopped."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 from ganzoo.bench import runner
 from ganzoo.bench.spec import Bench, Places, read_spec
+from ganzoo.errors import BusyError
 from ganzoo.utils.atomic import lock_file
 from ganzoo.utils.jsonl import JsonLines
 from tests.support.bench_records import Runs, replace_run_command, write_spec
@@ -26,21 +27,19 @@ def spec(folder: Path, steps: int = 2) -> Bench:
     return read_spec(write_spec(folder, set=[f"train.steps={steps}"]))
 
 
-def test_two_benches_of_a_table_do_not_write_over_each_other(
-    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_bench_of_a_table_is_refused(tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     bench = spec(tmp_path)
     runner.run(bench, Places(tmp_path / "runs"), jobs=1)
     (file,) = (tmp_path / "cache/benches").iterdir()
     del runs.names[:]
     with lock_file(file, ""):
-        said = refusal(runner.run, bench, Places(tmp_path / "elsewhere"), jobs=1)
-    assert "another process is running this table" in said
+        error = refusal(runner.run, bench, Places(tmp_path / "elsewhere"), jobs=1)
+    assert "another process is running this table" in error
     assert not runs.names
 
 
-def test_each_job_has_one_of_the_devices_that_this_process_sees_and_its_share_of_the_cores(
+def test_each_job_gets_a_visible_device_and_a_share_of_the_cores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def devices(jobs: int) -> list[str]:
@@ -64,7 +63,7 @@ def test_each_job_has_one_of_the_devices_that_this_process_sees_and_its_share_of
     assert devices(2) == ["", ""]
 
 
-def test_one_that_is_ended_by_itself_is_a_failure_and_ends_no_other(
+def test_a_run_that_crashes_is_a_failure_and_stops_no_other_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = {"one-seed0": -signal.SIGSEGV, "two-seed0": -signal.SIGKILL}
@@ -82,13 +81,15 @@ def test_one_that_is_ended_by_itself_is_a_failure_and_ends_no_other(
     assert "stopped by a signal" in refusal(runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1)
     assert len(before.splitlines()) == 4
     busy = "ganzoo: runs/x: another process is training this run; wait for it, or give --name\n"
-    replace_run_command(monkeypatch, lambda *_: subprocess.CompletedProcess([], 4, "", busy))
+    replace_run_command(monkeypatch, lambda *_: subprocess.CompletedProcess([], BusyError.exit_code, "", busy))
     assert "another process is training this run" in refusal(
         runner.run, spec(tmp_path), Places(tmp_path / "runs"), jobs=1
     )
 
 
-def test_what_is_asked_to_stop_while_it_prepares_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_is_terminated_by_an_interrupt_and_none_starts_after_stop_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started: list[subprocess.Popen[str]] = []
 
     def interrupted(self: subprocess.Popen[str], *rest: object) -> None:
@@ -105,7 +106,7 @@ def test_what_is_asked_to_stop_while_it_prepares_is_ended(tmp_path: Path, monkey
     assert len(started) == 1
 
 
-def test_asked_to_stop_a_bench_stops_its_runs_and_begins_no_other(tmp_path: Path) -> None:
+def test_a_terminated_bench_stops_its_runs_and_starts_no_other(tmp_path: Path) -> None:
     """In processes of its own, as signals are the process's."""
     bench = spec(tmp_path, steps=100_000)
     command = [sys.executable, "-m", "ganzoo", "bench", str(bench.file), "--root", str(tmp_path / "runs")]
@@ -120,4 +121,4 @@ def test_asked_to_stop_a_bench_stops_its_runs_and_begins_no_other(tmp_path: Path
     assert not bench.records.exists()
     assert not (tmp_path / "runs/spec/tiny/two-seed0").exists()
     events = [one["event"] for one in JsonLines(log.with_name("events.jsonl"))]
-    assert events[-1] == "stopped"  # saved, as the run was asked to
+    assert events[-1] == "stopped"  # the run saved its state

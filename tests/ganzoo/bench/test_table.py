@@ -1,4 +1,4 @@
-"""Tables of records: means and spreads, the best beyond the spread, the paper's figures, footnotes, four formats."""
+"""Tables of records: means and deviations, the best in bold, the paper's values, footnotes, four formats."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def test_a_cell_is_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
         ({"one": [0.1, 0.2], "two": [0.5, 0.7]}, "less", "one"),
         ({"one": [0.1, 0.2], "two": [0.5, 0.7]}, "more", "two"),
         ({"one": [0.1, 0.2], "two": [0.5, 0.7]}, "", None),
-        ({"one": [0.1, 0.5], "two": [0.5, 0.7]}, "less", None),  # the ranges meet
-        ({"one": [0.1], "two": [0.5]}, "less", None),  # no spread is known
-        ({"one": [0.1, 0.2]}, "less", None),  # nothing to be better than
+        ({"one": [0.1, 0.5], "two": [0.5, 0.7]}, "less", None),  # the ranges overlap
+        ({"one": [0.1], "two": [0.5]}, "less", None),  # no deviation is known
+        ({"one": [0.1, 0.2]}, "less", None),  # no other row
     ],
 )
-def test_the_best_is_bold_only_beyond_the_spread(
+def test_the_best_is_bold_only_if_its_range_overlaps_no_other(
     tmp_path: Path, values: dict[str, list[float]], better: str, best: str | None
 ) -> None:
     columns = [{"value": "cycle_l1_AB", "label": "cycle", "better": better}]
@@ -66,7 +66,7 @@ def test_a_reference_is_never_the_best(tmp_path: Path) -> None:
     assert [row[0].text for row in table.rows if row[1].bold] == ["two"]
 
 
-def test_what_is_missing_is_said_and_never_a_number(tmp_path: Path) -> None:
+def test_a_missing_value_has_its_reason_and_is_never_a_number(tmp_path: Path) -> None:
     found = [
         record("one", 0, {"cycle_l1_AB": 0.25}),
         record("one", 1, {}, status="failed", why="it diverged"),
@@ -81,7 +81,7 @@ def test_what_is_missing_is_said_and_never_a_number(tmp_path: Path) -> None:
     assert texts(nothing) == [["One", "—"], ["Two", "—"]] and nothing.notes == ["not run"]
 
 
-def test_the_papers_figures_stand_in_columns_of_their_own(tmp_path: Path) -> None:
+def test_the_papers_values_have_their_own_columns(tmp_path: Path) -> None:
     paper = {"protocol": "3,000 images", "values": {"two": {"cycle_l1_AB": 12.5}}}
     table = made(read_spec(write_spec(tmp_path, paper=paper)), records())
     assert table.head == ["", "cycle", "cycle, in the paper"]
@@ -89,7 +89,7 @@ def test_the_papers_figures_stand_in_columns_of_their_own(tmp_path: Path) -> Non
     assert table.details[-1] == "In the paper: 3,000 images"
 
 
-def test_data_sets_stand_side_by_side_with_their_mean(tmp_path: Path) -> None:
+def test_data_sets_have_columns_side_by_side_and_a_mean(tmp_path: Path) -> None:
     data = {"x": {"label": "Monet"}, "y": {}}
     paper = {"protocol": "theirs", "values": {"one": {"x": 1, "y": 2}}}
     found = [
@@ -111,7 +111,7 @@ def test_outdated_rows_and_notes_are_marked(tmp_path: Path) -> None:
     assert notes == {"One": ["a remark"], "Two": ["outdated: changed since it was run: recipe, plugin cyclegan"]}
 
 
-def test_an_outdated_row_is_not_bold_and_no_worse_one_takes_its_place(tmp_path: Path) -> None:
+def test_an_outdated_row_is_not_bold_and_no_worse_row_replaces_it(tmp_path: Path) -> None:
     rows = {name: {"label": name, "recipe": "tiny.yaml"} for name in ("one", "two", "three")}
     bench, found = read_spec(write_spec(tmp_path, rows=rows)), records({**VALUES, "three": [0.9, 0.91]})
     for old, bold in (("none", ["one"]), ("three", ["one"]), ("one", [])):
@@ -120,7 +120,7 @@ def test_an_outdated_row_is_not_bold_and_no_worse_one_takes_its_place(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("figure", "failed", "known", "why"),
+    ("value", "failed", "known", "why"),
     [
         ("fid_AB", {"kid": "no room", "fid": "no network"}, None, "no network"),
         ("digits_distance_AB", {"digits": "no room", "digits_distance": "no network"}, None, "no network"),
@@ -131,35 +131,35 @@ def test_an_outdated_row_is_not_bold_and_no_worse_one_takes_its_place(tmp_path: 
         ("fid", {}, None, "all: "),
     ],
 )
-def test_a_figure_that_is_missing_is_told_with_its_own_metric_s_reason(
-    tmp_path: Path, figure: str, failed: dict[str, str], known: str | None, why: str
+def test_a_missing_value_has_the_reason_of_its_own_metric(
+    tmp_path: Path, value: str, failed: dict[str, str], known: str | None, why: str
 ) -> None:
     rows = {name: {"label": name, "recipe": "t"} for name in ("one", "two")}
-    bench = read_spec(write_spec(tmp_path, rows=rows, seeds=[0], columns=[{"value": figure, "label": "x"}]))
+    bench = read_spec(write_spec(tmp_path, rows=rows, seeds=[0], columns=[{"value": value, "label": "x"}]))
     found = [record("one", 0, {}, status="failed", why=f"all: {', '.join(failed.values())}", failed=failed)]
-    found += [record("two", 0, {figure: 1.0}, about={"metric": known, "n_fake": 3})] if known else []
+    found += [record("two", 0, {value: 1.0}, about={"metric": known, "n_fake": 3})] if known else []
     table = made(bench, found)
     assert [table.notes[note - 1] for note in table.rows[0][1].notes] == [why]
 
 
-def test_a_record_counts_that_gives_a_figure_whatever_else_of_it_failed(tmp_path: Path) -> None:
+def test_a_record_with_a_value_counts_even_if_another_metric_failed(tmp_path: Path) -> None:
     bench = read_spec(write_spec(tmp_path, seeds=[0]))
     found = [
         record("one", 0, {"cycle_l1_AB": 0.5}, status="failed", why="kid: no room", failed={"kid": "no room"}),
         record("two", 0, {}, status="failed", why="it diverged"),
     ]
-    said = " ".join(made(bench, found).details)
-    assert "cycle: 3 translated images." in said
-    assert "One run of 100 steps, 60 s of training on a machine, 2 cores." in said
+    details = " ".join(made(bench, found).details)
+    assert "cycle: 3 translated images." in details
+    assert "One run of 100 steps, 60 s of training on a machine, 2 cores." in details
     assert "a machine" not in " ".join(made(bench, found[1:]).details)
 
 
-def test_the_steps_are_those_of_the_runs_and_not_of_their_best_checkpoints(tmp_path: Path) -> None:
+def test_the_steps_are_of_the_runs_and_not_of_their_best_checkpoints(tmp_path: Path) -> None:
     found = [one.model_copy(update={"trained": 40, "checkpoint": "best"}) for one in records()]
     assert "4 runs of 100 steps" in " ".join(made(read_spec(write_spec(tmp_path)), found).details)
 
 
-def test_a_method_that_goes_one_way_names_its_figures_without_a_direction(tmp_path: Path) -> None:
+def test_a_method_with_one_direction_names_its_values_without_it(tmp_path: Path) -> None:
     columns = [{"value": "swd_AB", "also": "swd", "label": "SWD", "better": "less", "digits": 1}]
     about = {"metric": "swd", "n_fake": 7, "n_real": 5, "real": "B of test"}
     both = [record("one", seed, {"swd_AB": 1.0 + seed, "swd_BA": 9.0}, about=about) for seed in (0, 1)]
@@ -173,23 +173,23 @@ def test_a_method_that_goes_one_way_names_its_figures_without_a_direction(tmp_pa
 
 def test_a_label_may_hold_a_colon(tmp_path: Path) -> None:
     columns = [{"value": "cycle_l1_AB", "label": one} for one in ("A: first", "A: second")]
-    said = made(read_spec(write_spec(tmp_path, columns=columns)), records()).details
-    assert "A: first; A: second: 3 translated images." in said
+    details = made(read_spec(write_spec(tmp_path, columns=columns)), records()).details
+    assert "A: first; A: second: 3 translated images." in details
 
 
-def test_a_factor_and_digits_are_heeded(tmp_path: Path) -> None:
+def test_factor_and_digits_are_applied(tmp_path: Path) -> None:
     columns = [{"value": "cycle_l1_AB", "label": "cycle, %", "digits": 1, "factor": 100}]
     table = made(read_spec(write_spec(tmp_path, columns=columns)), records())
     assert texts(table)[0][1] == "15.0 ± 7.1"
 
 
-def test_counts_network_machine_and_time_are_told(tmp_path: Path) -> None:
+def test_counts_network_machine_and_time_are_shown(tmp_path: Path) -> None:
     about = {"metric": "fd", "n_fake": 60, "n_real": 59, "real": "B of test", "network": "torchvision/x"}
     table = made(read_spec(write_spec(tmp_path)), records(about=about))
-    said = " ".join(table.details)
-    assert "cycle: 60 translated, 59 real (B of test) images, network torchvision/x." in said
-    assert "4 runs of 100 steps" in said and "a machine, 2 cores" in said
-    assert "Made by `ganzoo bench spec.yaml`; records in `spec.jsonl`." in said
+    details = " ".join(table.details)
+    assert "cycle: 60 translated, 59 real (B of test) images, network torchvision/x." in details
+    assert "4 runs of 100 steps" in details and "a machine, 2 cores" in details
+    assert "Made by `ganzoo bench spec.yaml`; records in `spec.jsonl`." in details
 
 
 AWKWARD = "A|B <b>&_%"
@@ -216,7 +216,7 @@ def test_no_text_breaks_a_page(tmp_path: Path) -> None:
     assert "<td>—<sup>1,2</sup></td>" in page and "<!-- end" not in page
 
 
-def test_every_format_says_the_same(tmp_path: Path) -> None:
+def test_every_format_has_the_same_contents(tmp_path: Path) -> None:
     rows = {"one": {"label": AWKWARD, "recipe": "t", "note": "50 % <i>"}, "two": {"label": "Two", "recipe": "t"}}
     table = made(read_spec(write_spec(tmp_path, rows=rows)), records())
     assert set(FORMATS) == {"markdown", "csv", "latex", "html"}
