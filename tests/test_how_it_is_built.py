@@ -65,7 +65,7 @@ runner.ChildProcesses.run = staticmethod(Runs())
 threading.setprofile(note), sys.setprofile(note)
 bench, places = read_spec(folder / "spec.yaml"), Places(folder / "runs")
 runner.run(bench, places, jobs=1)
-page.settle(bench, places, check=False)
+page.update_page(bench, places, check=False)
 assert "| One |" in (folder / "page.md").read_text()
 print_files()
 """
