@@ -157,7 +157,7 @@ def test_a_broken_plugin_is_reported_and_breaks_nothing(installed: Environment, 
     installed.ganzoo(
         "check", "spots.yaml", "maskers=null", "losses=null", "data=striped_digits", "networks=null", "images.size=32"
     )
-    message = installed.ganzoo("check", "spots.yaml", code=2)
+    message = installed.ganzoo("check", "spots.yaml", code=5)
     failed = "these plugins failed to load and may have it: example (ganzoo-example)"
     assert re.search(
         rf"networks\.G\.generator: unknown generator 'pointwise' \(there are: .*\); {re.escape(failed)}", message

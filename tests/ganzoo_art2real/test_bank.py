@@ -161,6 +161,6 @@ def test_a_damaged_bank_is_one_line(bank: Bank, harm: object, message: str) -> N
 
 
 def test_a_bank_of_another_version_is_an_error(bank: Bank) -> None:
-    edit(bank, bank=2)
-    with pytest.raises(GanzooError, match="the bank has version 2, but this ganzoo needs version 1; build it again"):
+    edit(bank, bank=1)
+    with pytest.raises(GanzooError, match="the bank has version 1, but this ganzoo needs version 2; build it again"):
         Bank.open(bank.folder)

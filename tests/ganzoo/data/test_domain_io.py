@@ -108,4 +108,4 @@ def test_invalid_classes_colours_and_options_are_refused(root: Path) -> None:
     with pytest.raises(GanzooError, match=r"it has the class 4, and its domain the classes 0 … 2"):
         few.sample("train", "A", 0)
     assert refusal(Folders, root=root, classes={"A": 1}) == "classes.A is 1; a label map has 2 … 256 classes"
-    assert "channels.A and classes.A are given" in refusal(Folders, root=root, classes={"A": 5}, channels={"A": 5})
+    assert "channels.A and classes.A are both set" in refusal(Folders, root=root, classes={"A": 5}, channels={"A": 5})

@@ -92,6 +92,6 @@ def test_what_this_machine_lacks_is_told_by_the_class(tmp_path: Path, more: str,
         "method: cyclegan\ndata: striped_digits\ntrain: {steps: 1}\n"
         f"maskers: {{discriminator: {{masker: unet, weights: {tmp_path}/absent}}}}\n{more}"
     )
-    with pytest.raises(GanzooError, match="nothing is there") as caught:
+    with pytest.raises(GanzooError, match="no such file or folder") as caught:
         read_recipe(recipe)
     assert type(caught.value) is error
