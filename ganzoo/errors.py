@@ -30,7 +30,7 @@ class BusyError(GanzooError):
 
 
 class MissingResourceError(GanzooError):
-    """Images, weights or a package are missing on this machine; the same command may work on another."""
+    """Images, weights, a package or a plugin are missing on this machine; the same command may work on another."""
 
     exit_code = 5
 

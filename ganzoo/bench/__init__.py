@@ -1,1 +1,1 @@
-"""Tables: methods × data × seeds, run by one command, kept as records, rendered and checked by another."""
+"""Tables: methods × data × seeds, run by one command, saved as records, rendered and checked by another."""
