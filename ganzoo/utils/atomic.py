@@ -107,6 +107,6 @@ def _lock(file: Path, *, wait: bool) -> ProcessLock:
         lock.acquire(blocking=wait)
     except Timeout:
         raise
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError):  # some file systems have no locks: the command still works, unlocked
         return ProcessLock(None)
     return ProcessLock(lock)
