@@ -81,7 +81,7 @@ def find_network_file(run: str | PathLike[str], slot: str, *, checkpoint: str = 
     Args:
         run: the run's folder.
         slot: the network's name in the recipe.
-        checkpoint: as in ``load``.
+        checkpoint: the checkpoint's name, such as ``last``, ``best`` or ``step-800``.
 
     Raises GanzooError when there is no such checkpoint.
     """
@@ -148,8 +148,8 @@ def export(
     Args:
         run: the run's folder.
         out: a file that ends in ``.onnx`` or ``.pt2`` (torch.export).
-        direction: by default the method's first.
-        checkpoint: as in ``load``.
+        direction: ``AB`` or ``BA``; by default the method's first.
+        checkpoint: the checkpoint's name, such as ``last``, ``best`` or ``step-800``.
         size: the only height and width that the file accepts; by default any.
         batch: the only batch size that the file accepts; by default any.
         check: images, and folders of images, to compare on, in addition to random ones.

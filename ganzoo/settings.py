@@ -105,7 +105,7 @@ class EvaluateSettings:
         batch: images per batch.
         limit: largest number of images of each domain in evaluations while training; 0: all. The final evaluation
             always uses all.
-        best: which checkpoint is kept as ``best``: ``min NAME`` or ``max NAME``, the name of a metric value.
+        best: the rule for the checkpoint ``best``: ``min NAME`` or ``max NAME``, the name of a metric value.
         patience: evaluations in a row without a better ``best`` value after which training ends; 0: never.
     """
 

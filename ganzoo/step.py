@@ -20,8 +20,8 @@ class Step(dict[str, Tensor]):
         tensors: the batch, images (B, C, H, W) in [−1, 1] on the device.
         seed: the run's seed.
         index: the global step, counted from 0.
-        samples: for each row, its index among all samples of the run; random draws depend on it.
-        positions: for each row, its place in the global batch (over processes and accumulation).
+        samples: the index of each row among all samples of the run; random draws depend on it.
+        positions: the place of each row in the global batch (over processes and accumulation).
         progress: the finished share of the run, 0 … 1, for settings that change during training.
         epoch: number of finished passes over the data.
         training: False for sample grids, metrics and translation.

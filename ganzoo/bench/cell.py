@@ -47,11 +47,11 @@ def record_cell(
 
     Args:
         bench: the table.
-        cell: the one to run.
-        recipe: the cell's.
-        places: where the runs and the data lie.
-        checksums: of the images of data sets.
-        run_command: runs a command of ganzoo in a child process.
+        cell: the cell to run.
+        recipe: the cell's recipe.
+        places: the folders of the runs and of the data.
+        checksums: the checksums of the images of data sets.
+        run_command: a function that runs a command of ganzoo in a child process.
         variables: environment variables besides this process's own.
 
     Raises GanzooError where a signal stopped it: that leaves no record.

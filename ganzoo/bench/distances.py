@@ -40,11 +40,11 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
     """Return the values of a matrix, and the reasons for missing ones.
 
     Args:
-        folder: of a run whose only metric is the matrix's.
+        folder: the folder of a run whose only metric is the matrix's.
         checkpoint: ``last`` or ``best``.
-        split: whose images are translated.
-        matrix: what to measure.
-        sets: its sets.
+        split: the split whose images are translated.
+        matrix: the metric and the sets that it compares.
+        sets: the sources of the sets' images, by name.
 
     Raises GanzooError where the run cannot be opened.
     """

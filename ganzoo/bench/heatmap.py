@@ -138,9 +138,9 @@ def sheet(width: int, height: int, title: str, about: str, body: Sequence[Elemen
     """Return a figure as the text of an SVG file, for light and dark pages.
 
     Args:
-        width: in pixels.
-        height: likewise.
-        title: of the figure, at its top.
+        width: the figure's width in pixels.
+        height: the figure's height in pixels.
+        title: the heading at the top of the figure.
         about: a line below the title.
         body: the drawing; the first 60 pixels from the top belong to title and line.
     """

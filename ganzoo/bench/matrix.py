@@ -41,9 +41,9 @@ class Matrix(BaseModel):
 
     Args:
         metric: one metric that compares translations with real images; its first value counts.
-        sets: by name, at least two.
-        domains: domain → its label.
-        digits: after the decimal point.
+        sets: the sets, by name, at least two.
+        domains: the label of each domain.
+        digits: number of digits after the decimal point.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

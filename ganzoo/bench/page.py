@@ -67,8 +67,8 @@ def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
 
     Args:
         bench: the table, whose spec names a page.
-        places: where the runs and the data lie.
-        check: compare only.
+        places: the folders of the runs and of the data.
+        check: compare, and write nothing.
 
     Returns the table. Raises GanzooError where the markers are missing, and with ``check`` where the page differs.
     """
@@ -113,11 +113,11 @@ def replace_table(page: Path, name: str, table: str, *, command: str, check: boo
     """Write a table between its markers; or, to check, raise GanzooError if another table is there.
 
     Args:
-        page: in Markdown.
-        name: of the table, in its markers.
-        table: in Markdown.
-        command: that writes it, for the error.
-        check: compare only.
+        page: the Markdown file.
+        name: the table's name in its markers.
+        table: the new table, in Markdown.
+        command: the command that writes the table, for the error.
+        check: compare, and write nothing.
     """
     parts, text = split_page(page, name), f"\n{table}\n"
     if not check:

@@ -61,7 +61,7 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
 
     Args:
         bench: the table.
-        places: where the runs and the data lie.
+        places: the folders of the runs and of the data.
         jobs: cells at a time; on a machine with several GPUs each has its own.
         only: rows to run; all by default.
 

@@ -86,17 +86,17 @@ class Spec(_Strict):
     """A checked spec.
 
     Args:
-        title: over the table.
+        title: the heading over the table.
         about: a paragraph below it.
         page: the page with the table's markers, relative to the spec; without it the table is only printed.
-        seeds: of every row and data set, each once.
+        seeds: the seeds, each used once for every row and data set.
         checkpoint: ``last`` or ``best``.
-        set: changes of all recipes, before the data's and the row's own.
-        prepare: run first, in this order, where not done yet: banks, masks' networks.
-        rows: by name.
-        data: by name; without it every row has its recipe's own.
+        set: overrides of all recipes, applied before those of the data set and of the row.
+        prepare: what to make first, in this order, if it is not there yet: banks, networks for masks.
+        rows: the rows, by name.
+        data: the data sets, by name; without them every row uses the data of its recipe.
         columns: the metric values to show.
-        matrix: in place of columns, distances between every two sets of images.
+        matrix: distances between every two sets of images, in place of columns.
         mean: whether the only column is followed by its mean over the data sets.
         paper: the paper's values.
         scales: other sizes of the same table, by name: each replaces what it gives.
@@ -145,9 +145,9 @@ class Bench:
     """A spec at a scale, with its files.
 
     Args:
-        file: the spec's.
+        file: the spec's file.
         scale: its name; empty for the spec as it stands.
-        spec: with the scale's changes.
+        spec: the spec, with the scale's changes.
     """
 
     file: Path

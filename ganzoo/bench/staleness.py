@@ -48,10 +48,10 @@ def stale(
 
     Args:
         bench: the table.
-        record: of one of its cells.
-        recipe: the cell's, as it is now.
-        sets: of the table's matrix.
-        checksums: of the images of data sets.
+        record: the record of one of its cells.
+        recipe: the cell's recipe, as it is now.
+        sets: the sets of the table's matrix, by name.
+        checksums: the checksums of the images of data sets.
     """
     changes = [] if record.recipe_key == recipe_key(recipe) else ["recipe"]
     if record.cell.get("prepared", "") != bench.prepared:
@@ -116,8 +116,8 @@ class SetSource:
     """Where the images of a matrix's set come from.
 
     Args:
-        split: whose real images; None for translations.
-        masker: with which they are translated.
+        split: the split that real images come from; None for translations.
+        masker: the masker that translations are made with; None for real images.
         described: the set as the spec describes it and records store it.
     """
 

@@ -84,8 +84,8 @@ def build_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> 
 
     Args:
         bench: the table.
-        records: of its cells; others are ignored.
-        outdated: what has changed since a record was written.
+        records: the records of its cells; others are ignored.
+        outdated: a function that returns what has changed since a record was written.
     """
     spec = bench.spec
     heads = [(data, column) for data in spec.data or [""] for column in spec.columns]
@@ -205,12 +205,12 @@ def build_matrix_table(bench: Bench, records: Sequence[Record], outdated: Outdat
 
 @dataclass(frozen=True)
 class Panel:
-    """One matrix of a table: of a row on a data set, in a domain.
+    """One matrix of a table: the values of a row on a data set, in one domain.
 
     Args:
-        row: of the spec.
-        domain: whose images.
-        label: of all three.
+        row: the row's name in the spec.
+        domain: the domain of the images.
+        label: a name made of the row's, the data set's and the domain's.
         values: first set, second set → the values.
         counts: set → how many images, where they are known.
     """

@@ -39,7 +39,7 @@ class Profile:
         memory: peak memory in bytes, of the accelerator if there is one, else of the process; 0 if unknown.
         checkpoint: bytes of one checkpoint after these steps; the method's state, such as image pools, may grow.
         steps: number of steps that were trained.
-        device: where they ran.
+        device: the device that they ran on.
     """
 
     seconds: float

@@ -16,7 +16,7 @@ def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None)
 
     Args:
         trackers: names of Accelerate's trackers, such as ``tensorboard``.
-        folder: where trackers write.
+        folder: the folder that trackers write into.
 
     Raises GanzooError when the launcher and Accelerate have different numbers of processes, and for FSDP and
     DeepSpeed.

@@ -44,7 +44,7 @@ class CollectedRows:
     """Rows that metrics computed from the translations of a split, one per image.
 
     Args:
-        rows: by metric and direction.
+        rows: the columns of a metric in a direction, by (metric, direction).
         images: domain → number of images translated.
         failed: metric → the reason why it has no rows.
     """

@@ -41,9 +41,9 @@ def evaluate_targets(
 
     Args:
         targets: runs, checkpoints (``RUN/checkpoints/NAME``), or folders of images.
-        metrics: as in a recipe; they replace the run's metrics.
+        metrics: the metrics to compute, written as in a recipe; they replace the run's metrics.
         checkpoint: name of the runs' checkpoint; by default ``last``, and ``best`` if it exists.
-        split: by default ``test``, or ``validation`` if ``test`` lacks images of a domain.
+        split: the split to measure; by default ``test``, or ``validation`` if ``test`` lacks images of a domain.
         changes: overrides of the run's recipe, ``key.path=value``.
         against: the real images, for folders.
         out: a further file for the records.

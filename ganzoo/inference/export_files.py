@@ -50,7 +50,7 @@ def export(
         run: the run's folder.
         out: the file; its extension, ``.onnx`` or ``.pt2``, selects the format.
         tolerance: the largest accepted difference from the run, on [−1, 1].
-        direction: by default the method's first.
+        direction: ``AB`` or ``BA``; by default the method's first.
         checkpoint: see ``Translator``.
         size: fixed height and width; by default the file accepts any.
         batch: fixed number of images per call; by default any.

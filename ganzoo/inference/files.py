@@ -75,7 +75,7 @@ def translate_files(
         run: the run's folder.
         inputs: images and folders of them.
         out: the folder for the translations; with several masks or styles, it gets a subfolder for each.
-        direction: by default the method's first.
+        direction: ``AB`` or ``BA``; by default the method's first.
         checkpoint: see ``Translator``.
         size: pixels of the shorter side; images and masks are resized to it before the translation.
         device: see ``Translator``.

@@ -110,7 +110,7 @@ def with_masker(own: Roles, part: Part, role: str, seed: int, origin: str) -> Ro
         part: the new masker, as read from a recipe or an option.
         role: the role that it takes.
         seed: seed of its random parts.
-        origin: where the user named it, for errors: ``--masker``.
+        origin: the option that names it, for errors: ``--masker``.
 
     Raises:
         GanzooError: the masker needs training.

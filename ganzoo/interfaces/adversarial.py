@@ -39,7 +39,7 @@ def generator_loss(kind: Adversarial, fake_logits: Logits) -> Tensor:
     """Return a generator's loss, a scalar; ``vanilla`` is the non-saturating form.
 
     Args:
-        kind: as for ``discriminator_loss``.
+        kind: ``lsgan``, ``vanilla``, ``hinge`` or ``wgan-gp``; ``discriminator_loss`` names their sources.
         fake_logits: logits of generated images, of any shape, or a list of maps.
     """
     return torch.stack([_generator_term(kind, _precise(fake)) for fake in maps_of(fake_logits)]).sum()

@@ -122,7 +122,7 @@ def build(component: Component, *args: Any, **options: Any) -> Any:
 
     Args:
         component: the component.
-        args: what ganzoo passes to this kind, such as channel counts.
+        args: the values that ganzoo passes to this kind, such as channel counts.
         options: the component's options; the others keep their defaults.
     """
     target = component.load()

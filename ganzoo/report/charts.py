@@ -100,8 +100,8 @@ class Curve:
     """A curve as ``chart.html`` draws it.
 
     Args:
-        name: in full.
-        label: in the legend, empty for the only curve.
+        name: the curve's full name.
+        label: the name in the legend; empty for the only curve.
         last: its last value.
         colour: its CSS class.
         path: SVG path through its points.

@@ -30,8 +30,8 @@ class Column:
 
     Args:
         name: the tensor's name.
-        meaning: what it shows; empty for an unknown name.
-        left: where the column starts, as a CSS share of the grid's width.
+        meaning: a description of the tensor; empty for an unknown name.
+        left: the column's left edge, as a CSS share of the grid's width.
         width: the column's width, as the same share.
     """
 
@@ -75,7 +75,7 @@ class Gallery:
     Args:
         last: the latest grid, large.
         earlier: smaller ones, by step.
-        note: which grids are shown, and how.
+        note: a line that says which grids are shown, and how.
     """
 
     last: GridFigure

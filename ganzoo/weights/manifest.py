@@ -23,7 +23,7 @@ class WeightsFile:
         address: its URL, http or https.
         file: its file name in a folder of weights; by default the last part of the address.
         sha256: its checksum in hex, or the first eight or more digits of it.
-        size: in bytes.
+        size: its size in bytes.
         licence: SPDX identifier.
 
     >>> WeightsFile("torchvision/alexnet", "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth").file

@@ -38,9 +38,9 @@ class ApproximateSearch(Searcher):
     for 100,000 patches. An incomplete one, left by a killed process, is never read.
 
     Args:
-        bank: as for ``Searcher``.
-        label: as for ``Searcher``.
-        scale: as for ``Searcher``.
+        bank: the bank whose patches are searched.
+        label: the class whose patches are searched.
+        scale: patch size and stride in pixels, one of the bank's scales.
         components: number of principal components of a patch; 0: a third of its values, from 32 to 64.
         lists: number of lists that are searched for a query.
         candidates: number of patches that are ranked exactly for each requested neighbour.

@@ -73,11 +73,11 @@ def build_bank(
         photographs: files and folders of photographs.
         out: the bank's folder.
         settings: the bank's settings.
-        pixel_classes: returns the class of each pixel; without it and ``labels`` every pixel is background.
+        pixel_classes: the source of each pixel's class; without it and ``labels`` every pixel is background.
         labels: folder of label maps, one for each photograph, with the same relative name except for the suffix.
         limit: use only this many photographs, the first ones.
         fresh: replace an existing bank.
-        console: where progress is shown.
+        console: the console that shows progress.
 
     Raises GanzooError for photographs or label maps that cannot be read, too many windows, or another bank in ``out``.
     """

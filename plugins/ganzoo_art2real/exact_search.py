@@ -72,9 +72,9 @@ class ExactSearch(Searcher):
     """Compares each query with each patch: ‖q‖² − 2 q·b + ‖b‖², one chunk of the bank at a time.
 
     Args:
-        bank: as for ``Searcher``.
-        label: as for ``Searcher``.
-        scale: as for ``Searcher``.
+        bank: the bank whose patches are searched.
+        label: the class whose patches are searched.
+        scale: patch size and stride in pixels, one of the bank's scales.
         memory: approximate memory to use, bytes; by default ``MEMORY``, on a GPU a quarter of its free memory.
     """
 

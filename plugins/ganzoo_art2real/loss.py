@@ -35,7 +35,7 @@ class Contextual(Loss):
         scales: ``first`` for the bank's first scale only, for a CPU; ``all``, as in the paper (three); or some of the
             bank's scales, [[patch, stride], …].
         neighbours: number of nearest patches of each window.
-        share: share of a window's pixels.
+        share: the least share of a window's pixels that a class must have.
         bandwidth: h of the affinity.
         search: ``exact``, ``approximate``, or ``auto``: chosen by the bank's size and the device.
         rows: rows of an affinity in memory at a time.

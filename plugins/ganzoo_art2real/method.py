@@ -34,14 +34,14 @@ class Art2Real(MethodWrapper):
     Args:
         bank: folder of the bank, from ``ganzoo bank build``.
         contextual: λ; 0 leaves the term out, and the method is CycleGAN.
-        scales: as for the loss: ``first``, ``all`` (the paper's three), or [[patch, stride], …].
-        neighbours: as for the loss.
-        search: as for the loss.
+        scales: patch sizes and strides of the loss: ``first``, ``all`` (the paper's three), or [[patch, stride], …].
+        neighbours: number of nearest patches of each window.
+        search: ``exact``, ``approximate``, or ``auto``: chosen by the bank's size and the device.
         refresh: ``after`` this epoch classes come from generated images, and ``every`` so many epochs the snapshot is
             renewed; null: always from the paintings, as in the released code.
         gan: the adversarial loss.
         cycle: λ of the cycle terms.
-        identity: in units of that (the released code: 0.5).
+        identity: weight of the identity terms, in units of λ (the released code: 0.5).
         pool: size of the image pool of each discriminator.
     """
 

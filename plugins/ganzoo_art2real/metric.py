@@ -23,11 +23,11 @@ class ContextualDistance(Metric):
 
     Args:
         bank: folder of the bank, from ``ganzoo bank build``.
-        scales: as for the loss.
-        neighbours: as for the loss.
-        share: as for the loss.
-        bandwidth: as for the loss.
-        search: as for the loss.
+        scales: patch sizes and strides: ``first``, ``all`` (the paper's three), or [[patch, stride], …].
+        neighbours: number of nearest patches of each window.
+        share: the least share of a window's pixels that a class must have.
+        bandwidth: h of the affinity.
+        search: ``exact``, ``approximate``, or ``auto``: chosen by the bank's size and the device.
     """
 
     directions: tuple[Direction, ...] = ("AB",)

@@ -63,13 +63,13 @@ class CUT(Method):
 
     Args:
         gan: the adversarial loss.
-        nce: λ.
+        nce: λ, weight of the NCE terms.
         identity: include the second NCE term; without it the first has the whole weight.
         layers: layers of the generator's sequence whose outputs are compared.
         patches: number of positions of each layer.
         temperature: τ, divides the similarities.
         size: length of the compared vectors.
-        flip: with probability ½ translate the mirrored image, and compare mirrored features (FastCUT).
+        flip: translate the mirrored image with probability ½, and compare mirrored features (FastCUT).
     """
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
@@ -170,12 +170,12 @@ class FastCUT(MethodWrapper):
     """CUT without the identity term, NCE × 10, and mirrored images (Park et al. 2020, section 4.1).
 
     Args:
-        gan: as for ``cut``.
-        nce: as for ``cut``.
-        layers: as for ``cut``.
-        patches: as for ``cut``.
-        temperature: as for ``cut``.
-        size: as for ``cut``.
+        gan: the adversarial loss.
+        nce: λ, weight of the NCE term.
+        layers: layers of the generator's sequence whose outputs are compared.
+        patches: number of positions of each layer.
+        temperature: τ, divides the similarities.
+        size: length of the compared vectors.
     """
 
     directions: ClassVar[tuple[Direction, ...]] = CUT.directions

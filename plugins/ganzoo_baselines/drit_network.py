@@ -150,8 +150,8 @@ class AttributeEncoders(nn.Module):
     Args:
         in_channels: channels of A's images.
         out_channels: channels of B's images.
-        width: as for ``AttributeEncoder``.
-        attributes: as for ``AttributeEncoder``.
+        width: channels of each encoder's first layer.
+        attributes: number of attributes.
     """
 
     def __init__(self, in_channels: int, out_channels: int, width: int, attributes: int) -> None:

@@ -70,7 +70,7 @@ class CycleGAN(Method):
     fakes from an image pool; with ``wgan-gp`` it is real + fake + the gradient penalty.
 
     Args:
-        extensions: what a derived method computes in its own way.
+        extensions: functions of a derived method that replace parts of CycleGAN's step.
         gan: the adversarial loss.
         cycle: λ, for both domains or ``{A: …, B: …}``.
         identity: λ_idt, in units of λ; 0 skips the identity passes.

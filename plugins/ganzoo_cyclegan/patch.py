@@ -22,8 +22,8 @@ class Patch(nn.Module):
         in_channels: channels of the images, or of several images side by side.
         width: channels of the first layer; they double at each layer, up to eight times as many.
         layers: number of convolutions of stride 2.
-        norm: after all convolutions but the first and the last: ``instance``, ``batch`` or ``none``.
-        padding: at the borders of every map: ``zero``, as published, ``reflect`` or ``replicate``.
+        norm: the norm after all convolutions but the first and the last: ``instance``, ``batch`` or ``none``.
+        padding: border padding of every map: ``zero``, as published, ``reflect`` or ``replicate``.
         extra_layer: include the convolution of stride 1; Mask CycleGAN's small discriminator (2 layers, 136,385
             parameters) has none.
         average_logits: return the mean of the map, (B, 1, 1, 1): one logit for the whole image.

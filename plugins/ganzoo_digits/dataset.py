@@ -40,7 +40,7 @@ class StripedDigits(Dataset):
 
     Args:
         size: the images' side in pixels, at least 16.
-        seed: of the clutter, the shades and the splits; they do not depend on the run's seed.
+        seed: seed of the clutter, the shades and the splits; they do not depend on the run's seed.
         held_out: the number of test scans, 1 … 1,698; 97 more are for validation, the rest for training.
         backgrounds: whether the clutter of A and B is ``alike`` or ``different``.
         pairs: make image i of B the true pair of image i of A in training, for methods that learn from pairs; B's own

@@ -121,7 +121,7 @@ def require_size(metric: str, reader: Reader) -> None:
 
     Args:
         metric: name of the metric, for the error message.
-        reader: of the data.
+        reader: the reader of the run's data.
     """
     data, side = reader.dataset, reader.images.size
     if isinstance(data, StripedDigits):

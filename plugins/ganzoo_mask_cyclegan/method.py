@@ -37,8 +37,8 @@ class MaskCycleGAN(MethodWrapper):
 
     Args:
         gan: the adversarial loss (the paper's text: vanilla; its released code: lsgan).
-        cycle: λ.
-        identity: in units of λ.
+        cycle: λ, weight of the cycle terms.
+        identity: weight of the identity terms, in units of λ.
         pool: size of the image pool of each of the four discriminators; pooled images keep the mask that they had.
         masked_share: λ_M, share of the masked discriminators in the GAN terms.
         inside: μ, share of the masked region in the cycle terms.

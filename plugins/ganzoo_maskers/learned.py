@@ -28,7 +28,7 @@ class Learned(Masker):
 
     Args:
         width: channels of the first layer.
-        channels: of the images of both domains.
+        channels: channels of the images of both domains.
         sparsity: weight of the mask's mean.
         least: the mean of the mask below which ``opening`` acts.
         opening: weight of the term that raises the mean to ``least``; it must outweigh the cycle terms.

@@ -25,7 +25,7 @@ class Normalize(nn.Module):
     """Bring images into the range that a network was trained on.
 
     Args:
-        mean: of red, green and blue in [0, 1].
+        mean: mean of red, green and blue in [0, 1].
         std: their standard deviations.
 
     >>> Normalize([0.5] * 3, [0.25] * 3)(torch.ones(1, 1, 1, 1)).flatten().tolist()

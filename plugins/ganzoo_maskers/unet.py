@@ -35,7 +35,7 @@ class UNet(Masker):
             without weights, the U-Net is untrained.
         width: channels of the outermost level; 64 by default.
         depth: number of poolings; 4 by default. Images are padded to multiples of 2**depth, and the mask is cropped.
-        channels: of the images; 3 by default.
+        channels: channels of the images; 3 by default.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class PooledFeatures(nn.Module):
 
     Args:
         library: ``torchvision`` or ``timm``.
-        name: of the model, as in the library.
+        name: the model's name in the library.
         weights: its state dict; the classifier's weights are ignored.
         origin: the weights file, for error messages.
 

@@ -11,8 +11,8 @@ def image_directions(metric: str, method: Method, reader: Reader) -> tuple[Direc
 
     Args:
         metric: name of the metric, for the error message.
-        method: of the run.
-        reader: of the run's data.
+        method: the run's method.
+        reader: the reader of the run's data.
 
     Raises:
         GanzooError: there is none.
@@ -31,8 +31,8 @@ def accepted_directions(metric: str, method: Method, reader: Reader, *, source: 
 
     Args:
         metric: name of the metric, for the error message.
-        method: of the run.
-        reader: of the run's data.
+        method: the run's method.
+        reader: the reader of the run's data.
         source: require the same of the source's images.
 
     Raises:

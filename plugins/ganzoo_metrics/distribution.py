@@ -28,7 +28,7 @@ class FeatureNetwork:
 
     Args:
         network: (B, 3, side, side) in [0, 255] → features (B, d).
-        side: of the input, in pixels.
+        side: height and width of the input in pixels.
         how: the resizing method.
         label: its name in records.
         weights: the weights file.
@@ -49,7 +49,7 @@ class SetDistance(Metric):
     """A distance between the features of translations and those of real images of their domain.
 
     Args:
-        name: of the value.
+        name: the name of the value.
         network: computes the features.
         distance: computes the values from the features.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
@@ -139,8 +139,8 @@ class FIDLegacyPyTorch(SetDistance):
     """``fid`` as pytorch-fid computes it: bilinear resizing with aliasing, and images scaled by 255.
 
     Args:
-        real: as for ``fid``.
-        weights: as for ``fid``.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
+        weights: pytorch-fid's state dict; by default the file of ``ganzoo weights get pytorch-fid/inception``.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
@@ -151,8 +151,8 @@ class FIDLegacyTensorFlow(SetDistance):
     """``fid`` as the TensorFlow code of 2017 computes it: bilinear resizing with aliasing and a subpixel shift.
 
     Args:
-        real: as for ``fid``.
-        weights: as for ``fid``.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
+        weights: pytorch-fid's state dict; by default the file of ``ganzoo weights get pytorch-fid/inception``.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
@@ -165,8 +165,8 @@ class KID(SetDistance):
     Its mean does not depend on the number of images; ``kid_std`` is its deviation over 100 draws of up to 1,000.
 
     Args:
-        real: as for ``fid``.
-        weights: as for ``fid``.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
+        weights: pytorch-fid's state dict; by default the file of ``ganzoo weights get pytorch-fid/inception``.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
@@ -189,7 +189,7 @@ class FD(SetDistance):
     Args:
         network: name of the classifier.
         library: ``torchvision`` or ``timm``.
-        real: as for ``fid``.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
         weights: a file with its weights; by default the file that ``ganzoo weights get LIBRARY/NETWORK`` downloads.
     """
 
@@ -208,10 +208,10 @@ class KD(SetDistance):
     """Kernel distance on the features of any classifier; the value includes its name: ``kd_squeezenet1_1``.
 
     Args:
-        network: as for ``fd``.
-        library: as for ``fd``.
-        real: as for ``fid``.
-        weights: as for ``fd``.
+        network: name of the classifier.
+        library: ``torchvision`` or ``timm``.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
+        weights: a file with its weights; by default the file that ``ganzoo weights get LIBRARY/NETWORK`` downloads.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class Entropy(Metric):
     """The mean entropy of a network's predictions on translations, on their sources and on real images.
 
     Args:
-        task: of the network.
+        task: the network's task: ``classification``, ``segmentation`` or ``detection``.
         model: its name in torchvision.
         weights: a file with its weights; None: torchvision's weights.
         classes: number of classes of the weights; 0: as many as torchvision's.

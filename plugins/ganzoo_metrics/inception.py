@@ -57,7 +57,7 @@ class Pooled(nn.Module):
     """A block of Inception with another pool in its last branch.
 
     Args:
-        block: of torchvision; only its last branch changes.
+        block: a block of torchvision's network; only its last branch changes.
         pool: maps (B, C, H, W) → (B, C, H, W).
     """
 

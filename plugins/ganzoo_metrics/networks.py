@@ -30,8 +30,8 @@ class Pretrained:
 
     Args:
         network: the torchvision module.
-        transforms: of torchvision: images (B, 3, H, W) in [0, 1] → the network's input.
-        classes: how many the network distinguishes.
+        transforms: torchvision's function from images (B, 3, H, W) in [0, 1] to the network's input.
+        classes: number of classes that the network distinguishes.
         label: its name in records.
         source: the weights file.
     """
@@ -52,10 +52,10 @@ def pretrained(metric: str, task: Task, model: str, weights: Path | None = None,
 
     Args:
         metric: name of the metric, for error messages.
-        task: what the model is for.
+        task: the model's task.
         model: its name in torchvision.
         weights: a safetensors file or a torch state dict.
-        classes: how many the weights know; 0: as many as torchvision's own.
+        classes: number of classes of the weights; 0: as many as torchvision's own.
 
     Raises:
         GanzooError: torchvision has no such model, or the weights are missing or belong to another network.

@@ -42,7 +42,7 @@ def resize(images: Tensor, side: int, how: How) -> Tensor:
 
     Args:
         images: (B, 3, H, W).
-        side: in pixels.
+        side: height and width of the result in pixels.
         how: ``clean``: bicubic, with a kernel that widens when it shrinks, in floats, as clean-fid does through Pillow
             (Parmar et al. 2022); ``legacy_pytorch``: bilinear, from four pixels at any size;
             ``legacy_tensorflow``: the same, with pixel i taken from i · H / side, as TensorFlow 1 did. Both alias.

@@ -29,8 +29,8 @@ class SMCycleGAN(MethodWrapper):
 
     Args:
         gan: the adversarial loss.
-        cycle: λ.
-        identity: in units of λ.
+        cycle: λ, weight of the cycle terms.
+        identity: weight of the identity terms, in units of λ.
         pool: size of the image pool of each discriminator (the paper: 3, to save memory).
         mask_probability: probability that a step masks: a number, ``{start: …, end: …}`` for a linear rise over the
             run, or a list of [first epoch, probability].
