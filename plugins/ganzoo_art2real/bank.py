@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import find_complete
+from ganzoo.interfaces import MissingResourceError, find_complete
 
 VERSION = 2
 MANIFEST = "manifest.json"
@@ -115,13 +115,20 @@ class Bank:
 
     @classmethod
     def open(cls, folder: str | Path) -> Bank:
-        """Open a bank. Raises GanzooError when it is missing, damaged or of another version."""
+        """Open a bank.
+
+        Raises:
+            MissingResourceError: there is none.
+            GanzooError: it is damaged or of another version.
+        """
         folder = Path(folder)
         folder = find_complete(folder, MANIFEST) or folder
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise GanzooError(f"{folder}: no bank found; build one: ganzoo bank build PHOTOS -o {folder}") from None
+            raise MissingResourceError(
+                f"{folder}: no bank found; build one: ganzoo bank build PHOTOS -o {folder}"
+            ) from None
         except (OSError, ValueError) as error:
             raise _damaged(folder, f"{MANIFEST}: {error}") from None
         version = manifest.get("bank") if isinstance(manifest, dict) else None

@@ -164,7 +164,7 @@ class DRIT(Method):
                 self.put_decoded(step, source, {f"rec_{source}": exchanged})
 
     def wants(self, term: str, step: Step) -> bool:
-        """Return whether a step computes the tensors of a loss term: those with weight in training, all in evaluation."""
+        """Return whether a step computes the tensors of a loss term: in training only if it has weight."""
         return self.weights[term] > 0 or not step.training
 
     def put_content(self, step: Step, name: str, domain: str) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch.nn.functional import unfold
 
 from ganzoo.data.image_io import to_float
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale, cut, windows_of
 
 
@@ -125,7 +125,7 @@ def cut_short(file: Path, by: int = 1) -> None:
 
 def test_a_missing_bank_is_an_error(tmp_path: Path) -> None:
     message = r"none: no bank found; build one: ganzoo bank build PHOTOS -o .*none$"
-    with pytest.raises(GanzooError, match=message):
+    with pytest.raises(MissingResourceError, match=message):
         Bank.open(tmp_path / "none")
 
 

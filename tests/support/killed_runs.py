@@ -1,4 +1,4 @@
-"""Run training in separate processes, kill them with SIGKILL, and start them again."""
+"""Runs that die halfway: in this process, or in processes of their own that get SIGKILL."""
 
 from __future__ import annotations
 
@@ -9,9 +9,28 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ganzoo.engine.checkpoint import read_progress
+from ganzoo.training.loop import train
+from ganzoo.training.run import Run
 from tests.support.tiny_run import assert_same, ganzoo, lines
+
+
+def train_until(run: Run, step: int) -> None:
+    """Train until the process "dies" in the step of index ``step``, before that step is logged, sampled or saved."""
+    inner = run.engine.step
+
+    def dying(micros: Any) -> Any:
+        if micros[0].index == step:
+            raise SystemExit
+        return inner(micros)
+
+    run.engine.step = dying  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        train(run)
 
 
 def start(recipe: Path, root: Path) -> subprocess.Popen[str]:

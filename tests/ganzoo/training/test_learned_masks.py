@@ -23,8 +23,8 @@ from ganzoo.randomness import Draws
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
-from ganzoo.training.loop import train
 from ganzoo.training.run import Run
+from tests.support.killed_runs import train_until
 from tests.support.stand_in_methods import Noise, batch_step, values_of
 from tests.support.tiny_run import assert_same, everything, float64_run, lines, write_recipe
 
@@ -99,16 +99,7 @@ def test_a_run_that_died_halfway_resumes_to_the_same_result(
     recipe = write_recipe(tmp_path, method={"method": method}, maskers=maskers)
     ganzoo.run(recipe, root=tmp_path / "whole")
     run = Run.prepare(recipe, root=tmp_path / "halves")
-    inner = run.engine.step
-
-    def dying(micros: Any) -> Any:
-        if micros[0].index == 4:
-            raise SystemExit
-        return inner(micros)
-
-    run.engine.step = dying  # type: ignore[method-assign]
-    with pytest.raises(SystemExit):
-        train(run)
+    train_until(run, 4)
     ganzoo.run(recipe, root=tmp_path / "halves")
     whole, halves = (tmp_path / which / "tiny/default" for which in ("whole", "halves"))
     assert [one["step"] for one in lines(halves / "events.jsonl") if one["event"] == "resumed"] == [4]

@@ -18,6 +18,7 @@ from ganzoo.training.loop import train
 from ganzoo.training.reporter import SHARE, Reporter
 from ganzoo.training.run import Run
 from ganzoo.utils.jsonl import JsonLines
+from tests.support.killed_runs import train_until
 from tests.support.run_logs import Page
 from tests.support.tiny_run import lines
 
@@ -108,16 +109,7 @@ def test_the_report_of_a_stopped_run_says_so(home: Path, tmp_path: Path) -> None
 
 def test_the_report_of_a_run_that_died_says_so_and_shows_later_where_it_resumed(home: Path, tmp_path: Path) -> None:
     run = Run.prepare(home / "tiny.yaml", root=tmp_path)
-    inner = run.engine.step
-
-    def dying(micros: Any) -> Any:
-        if micros[0].index == 7:
-            raise SystemExit
-        return inner(micros)
-
-    run.engine.step = dying  # type: ignore[method-assign]
-    with pytest.raises(SystemExit):
-        train(run)
+    train_until(run, 7)
     write_report(run.folder)
     assert status(run.folder) == "in progress, or cut short: step 6 was logged last"
     package.run(home / "tiny.yaml", root=tmp_path)

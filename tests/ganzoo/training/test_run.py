@@ -16,22 +16,14 @@ from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Callback, RunInfo
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
+from tests.support.killed_runs import train_until
 from tests.support.tiny_run import assert_same, everything, ganzoo, lines, write_recipe
 
 
 def run_until(recipe: Path, step: int, root: Path, **options: Any) -> Path:
     """Train until the process dies in the step of index ``step``, before that step is logged, drawn or saved."""
     run = Run.prepare(recipe, root=root, **options)
-    inner = run.engine.step
-
-    def dying(micros: Any) -> Any:
-        if micros[0].index == step:
-            raise SystemExit
-        return inner(micros)
-
-    run.engine.step = dying  # type: ignore[method-assign]
-    with pytest.raises(SystemExit):
-        train(run)
+    train_until(run, step)
     return run.folder
 
 
