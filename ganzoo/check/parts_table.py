@@ -55,6 +55,8 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     if not console.is_terminal:
         console.width = 1000  # do not wrap lines in a file or a pipe
     console.print(parts_table(recipe, method, experiment.dataset, shapes))
+    for line in experiment.dataset.notes():
+        click.echo(line)
     if not method.phases:
         click.echo("nothing to train")
         for line in [] if quick else [*profile_forward(method, step), *format_sources(sources)]:

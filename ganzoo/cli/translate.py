@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ganzoo.cli.arguments import PATH
 
 
+def read_size(context: click.Context, parameter: click.Parameter, text: str) -> int | str:
+    """Return the value of ``--size``. Raises BadParameter unless it is a number of pixels, trained or original."""
+    if text in ("trained", "original"):
+        return text
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise click.BadParameter(f"{text!r} is not a number of pixels, trained or original")
+
+
 @click.command("translate")
 @click.argument("run", type=PATH)
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
-@click.option("-o", "--out", type=PATH, required=True, help="The folder for the translations.")
+@click.option("-o", "--out", type=PATH, required=True, help="The folder for the translations; for one image, a file.")
 @click.option(
     "--direction",
     type=click.Choice(["AB", "BA", "AA"]),
     help="Source and target domain.  [default: the method's first direction]",
 )
 @click.option("--checkpoint", default="", help="last, best or step-N.  [default: best if there is one, else last]")
-@click.option("--size", type=click.IntRange(1), help="Resize the shorter side to this many pixels first.")
+@click.option(
+    "--size",
+    default="trained",
+    callback=read_size,
+    metavar="PIXELS|trained|original",
+    help="Scale the shorter side to this size first.  [default: trained, the size of the training images]",
+)
+@click.option("--scale-back", is_flag=True, help="Scale the translations to the sizes of their images.")
+@click.option("--drop-alpha", is_flag=True, help="Write no transparency; by default an image's own is kept.")
 @click.option("--device", default="", help="A torch device.  [default: the accelerator if there is one]")
 @click.option(
     "--mask",
@@ -53,7 +71,9 @@ def translate_command(
     out: Path,
     direction: str | None,
     checkpoint: str,
-    size: int | None,
+    size: Any,
+    scale_back: bool,
+    drop_alpha: bool,
     device: str,
     masks: tuple[Path, ...],
     maskers: tuple[str, ...],
@@ -65,9 +85,10 @@ def translate_command(
 ) -> None:
     """Translate INPUTS, images and folders of images, with the generators of RUN.
 
-    Every image is translated in its own size and saved as PNG under the same name and relative folder. Images of one
+    Each image is scaled as the training images were (--size) and its translation saved as PNG under the same name and
+    relative folder. Pages of a TIFF file and frames of an animation become NAME-000.png, NAME-001.png, …. Images of one
     folder that differ only in their file extension keep it: a.jpg.png. With several masks or styles, OUT has a
-    subfolder for each.
+    subfolder for each. For one image, OUT may be a file.
     """
     from ganzoo.inference.files import translate_files
 
@@ -78,6 +99,8 @@ def translate_command(
         direction=direction,
         checkpoint=checkpoint,
         size=size,
+        scale_back=scale_back,
+        alpha=not drop_alpha,
         device=device,
         masks=masks,
         maskers=maskers,

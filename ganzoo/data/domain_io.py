@@ -13,6 +13,7 @@ from torch import Tensor
 from ganzoo.data.image_io import from_pil, read_image, to_float, to_uint8
 from ganzoo.data.label_maps import argmax_classes, check_classes, labels_from_pil, one_hot, palette_image, read_labels
 from ganzoo.data.transforms import resize
+from ganzoo.data.value_range import ValueRange, fits_16_bits, from_scale
 from ganzoo.errors import GanzooError
 
 
@@ -23,18 +24,42 @@ class DomainIO:
     Args:
         channels: number of channels of the network tensors.
         classes: the number of classes if the images are label maps (``channels`` is then the same), else 0.
+        value_range: the values in files that become −1 and 1; None: images of 8 bits, see ``read_image``.
     """
 
     channels: int
     classes: int = 0
+    value_range: ValueRange | None = None
 
-    def read(self, source: Path | Image.Image) -> np.ndarray:
-        """Read an image as (H, W, C) uint8; C is 1 for a label map. Raises GanzooError if it does not fit."""
-        path = source if isinstance(source, Path) else Path("image")
+    @property
+    def suffix(self) -> str:
+        """The suffix of files that hold this domain's images.
+
+        It is ``.png``; ``.tif`` for values that no PNG file holds (negative, float, above 65535); ``.npy`` for a
+        number of channels that no image file has, and for colours of more than 8 bits.
+        """
         if self.classes:
-            labels = read_labels(source) if isinstance(source, Path) else labels_from_pil(source)
+            return ".png"
+        if self.channels not in (1, 3) or (self.value_range and self.channels == 3):
+            return ".npy"
+        return ".png" if self.value_range is None or fits_16_bits(self.value_range) else ".tif"
+
+    def read(self, source: Path | Image.Image, path: Path = Path("image")) -> np.ndarray:
+        """Read an image as (H, W, C) uint8, or float32 if it has a range; both on the scale 0 … 255.
+
+        C is 1 for a label map. ``path`` is the name of a Pillow image in errors. Raises GanzooError if the image does
+        not fit the domain.
+        """
+        if isinstance(source, Path):
+            path = source
+        if self.classes:
+            labels = read_labels(source) if isinstance(source, Path) else labels_from_pil(source, path)
             return check_classes(labels, self.classes, path)[:, :, None]
-        return read_image(source, self.channels) if isinstance(source, Path) else from_pil(source, self.channels)
+        if isinstance(source, Path):
+            return read_image(source, self.channels, self.value_range)
+        if self.channels not in (1, 3):
+            raise GanzooError(f"{path}: an image has 1 or 3 channels, this domain {self.channels}; give a .npy file")
+        return from_pil(source, self.channels, path, self.value_range)
 
     def resized(self, pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """Return pixels resized to ``shape``, (H, W): bicubic, or nearest neighbour for label maps."""
@@ -49,14 +74,19 @@ class DomainIO:
     def image(self, tensor: Tensor) -> Image.Image:
         """Return a network's output, (C, H, W) in [−1, 1], as an image.
 
-        A label map becomes a palette image with the most likely class of each pixel. Raises GanzooError for a number of
-        channels that no image file has.
+        A label map becomes a palette image with the most likely class of each pixel; an image with a range has its
+        values, of 16 bits, 32 bits or floats. Raises GanzooError if no image file holds this domain's images.
         """
         if self.classes:
             return palette_image(argmax_classes(tensor))
-        if len(tensor) not in (1, 3):
+        if self.suffix == ".npy":
             raise GanzooError(
-                f"an image file has 1 or 3 channels, and this domain has {len(tensor)}; translate tensors in Python"
+                f"no image file holds this domain's images of {len(tensor)} channels; translate tensors in Python, or "
+                "use the command line, which writes .npy files"
             )
-        pixels = to_uint8(tensor)
+        pixels = self.array(tensor)
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+    def array(self, tensor: Tensor) -> np.ndarray:
+        """Return a network's output, (C, H, W) in [−1, 1], as (H, W, C) in the values of this domain's files."""
+        return to_uint8(tensor) if self.value_range is None else from_scale(tensor, self.value_range)

@@ -1,12 +1,15 @@
-"""Read images of any mode and bit depth as uint8, write PNG files, and report each failure in one line."""
+"""Read images of any mode and bit depth, write PNG, TIFF and .npy files, and report each failure in one line."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -14,48 +17,24 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from ganzoo.errors import GanzooError, MissingResourceError, suggest
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".npy")
+from ganzoo.data.image_files import HEIF_SUFFIXES
+from ganzoo.data.value_range import ValueRange, to_8_bits, to_scale
+from ganzoo.errors import GanzooError, MissingResourceError, one_line
 
 _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
 
 
-def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
-    """Return all images below a folder, sorted by their POSIX path relative to it.
-
-    A file counts as an image by its suffix, in upper or lower case: see ``IMAGE_SUFFIXES``. Hidden files and folders
-    are skipped, and links to folders are not followed. ``hint`` says what to do when the folder does not exist.
-
-    Raises:
-        MissingResourceError: the folder does not exist.
-        GanzooError: it is not a folder, or it or one below it cannot be read.
-    """
-
-    def fail(error: OSError) -> None:
-        raise _unlistable(error, hint) from error
-
-    paths: list[Path] = []
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += [
-            Path(parent, name)
-            for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-        ]
-    return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
-
-
-def read_image(path: Path, channels: int) -> np.ndarray:
-    """Read an image upright, as (H, W, C) uint8.
+def read_image(path: Path, channels: int, value_range: ValueRange | None = None) -> np.ndarray:
+    """Read an image upright, as (H, W, C): uint8, or with a range float32 on the same scale, 0 … 255.
 
     Colour is converted to grey, or grey to colour, as ``channels`` requires. Transparent images get a white
-    background. Grey values of 16 and 32 bits are scaled, not clipped: integers up to 65535 count as 16 bits, larger
-    ones as 32; floats must be in [0, 1]. Of an animation the first frame is read.
+    background. Without a range, grey values of 16 and 32 bits are scaled, not clipped: integers up to 65535 count as
+    16 bits, larger ones as 32; floats must be in [0, 1]. Of several pages or frames the first is read.
 
     Args:
-        path: an image file, or a ``.npy`` file with (H, W, C) uint8.
+        path: an image file, or a ``.npy`` file with (H, W, C) uint8; with a range numbers of any type.
         channels: C; 1 or 3 for an image file, any number for a ``.npy`` file, which must have as many.
+        value_range: the values in the file that become 0 and 255; values outside of the range are clipped.
 
     Raises:
         MissingResourceError: the file does not exist.
@@ -63,54 +42,99 @@ def read_image(path: Path, channels: int) -> np.ndarray:
             channels.
     """
     if path.suffix.lower() == ".npy":
-        return read_array(path, channels)
+        return read_array(path, channels, value_range)
     if channels not in (1, 3):
         raise GanzooError(
-            f"{path}: an image file gives 1 or 3 channels, not {channels}; "
-            f"store (H, W, {channels}) uint8 in a .npy file"
+            f"{path}: an image file gives 1 or 3 channels, not {channels}; store (H, W, {channels}) in a .npy file"
         )
     with open_image(path) as image:
-        return from_pil(image, channels, path)
+        return from_pil(image, channels, path, value_range)
 
 
-def from_pil(image: Image.Image, channels: int, path: Path = Path("image")) -> np.ndarray:
-    """Convert an open image as ``read_image`` does: upright, opaque, (H, W, C) uint8, with C 1 or 3.
+def from_pil(
+    image: Image.Image, channels: int, path: Path = Path("image"), value_range: ValueRange | None = None
+) -> np.ndarray:
+    """Convert an open image as ``read_image`` does; ``channels`` is 1 or 3, and ``path`` its name in errors."""
+    if value_range is None:
+        pixels = np.array(_flattened(image, path).convert("RGB" if channels == 3 else "L"))
+        return pixels.reshape(*pixels.shape[:2], channels)
+    if is_deep_colour(image):
+        raise GanzooError(f"{path}: Pillow reads colours of 16 bits as 8 bits; store (H, W, 3) in a .npy file")
+    values = _deep_values(image)
+    if values is None:
+        values = from_pil(image, channels, path)
+    elif channels == 3:
+        values = np.stack([values] * 3, axis=2)
+    return to_scale(values.reshape(*values.shape[:2], channels), value_range, path)
 
-    ``path`` is its name in errors.
-    """
-    pixels = np.array(_flattened(image, path).convert("RGB" if channels == 3 else "L"))
-    return pixels.reshape(*pixels.shape[:2], channels)
+
+def is_deep_colour(image: Image.Image) -> bool:
+    """Return whether a file that was just opened has colours of 16 bits, of which Pillow keeps 8."""
+    tiles = getattr(image, "tile", ())
+    return image.mode in ("RGB", "RGBA", "LA") and any(";16" in str(tile[3]) for tile in tiles)
 
 
-def write_image(image: np.ndarray | Tensor | Image.Image, path: Path, note: Mapping[str, str] | None = None) -> None:
-    """Write an image as PNG atomically; create missing folders.
+def write_image(
+    image: np.ndarray | Tensor | Image.Image,
+    path: Path,
+    note: Mapping[str, str] | None = None,
+    *,
+    profile: bytes = b"",
+    resolution: tuple[float, float] | None = None,
+) -> None:
+    """Write an image as PNG, TIFF or ``.npy`` atomically; create missing folders.
 
     Args:
-        image: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3. Or a Pillow
-            image of any mode that PNG supports.
-        path: the file; it must end in ``.png``.
-        note: texts to store in the file, by keyword.
+        image: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3, in a ``.npy``
+            file any number. Or an array of another type for TIFF and ``.npy``, (H, W, C), or a Pillow image of any
+            mode that the format supports.
+        path: the file; its suffix, ``.png``, ``.tif`` or ``.npy``, selects the format.
+        note: texts to store in a PNG file, by keyword.
+        profile: ICC profile to store.
+        resolution: horizontal and vertical pixels per inch to store.
 
     Raises:
-        GanzooError: the disk is full, the folder cannot be written, or PNG does not support these channels.
+        GanzooError: the disk is full, the folder cannot be written, or the format does not support these channels.
     """
-    if not isinstance(image, Image.Image):
-        array = to_uint8(image) if isinstance(image, Tensor) else image
-        if array.ndim == 3 and array.shape[2] == 1:
-            array = array[:, :, 0]
-        if array.ndim != 2 and array.shape[2:] != (3,):
-            raise GanzooError(f"{path}: a PNG has 1 or 3 channels, not {array.shape[2:]}; write it with numpy.save")
-        image = Image.fromarray(np.ascontiguousarray(array))
-    if path.suffix.lower() != ".png":
-        raise GanzooError(f"{path}: images are written as PNG; give a name that ends in .png")
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".tif", ".npy"):
+        raise GanzooError(f"{path}: images are written as .png, .tif or .npy; give a name that ends so")
+    if suffix == ".npy":
+        array = to_uint8(image) if isinstance(image, Tensor) else np.asarray(image)
+        with _replace(path) as temporary, temporary.open("wb") as file:
+            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        return
+    picture = image if isinstance(image, Image.Image) else _as_pillow(image, path)
+    options: dict[str, Any] = {"icc_profile": profile} if profile else {}
+    if resolution:
+        options["dpi"] = resolution
+    if suffix == ".png":
+        options["pnginfo"] = texts = PngInfo()
+        for keyword, text in (note or {}).items():
+            texts.add_itxt(keyword, text)
+    with _replace(path) as temporary:
+        picture.save(temporary, format="PNG" if suffix == ".png" else "TIFF", **options)
+
+
+def _as_pillow(image: np.ndarray | Tensor, path: Path) -> Image.Image:
+    array = to_uint8(image) if isinstance(image, Tensor) else image
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim != 2 and array.shape[2:] != (3,):
+        raise GanzooError(
+            f"{path}: an image file has 1 or 3 channels, not {array.shape[2:]}; give a name that ends in .npy"
+        )
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+@contextmanager
+def _replace(path: Path) -> Iterator[Path]:
+    """Yield the path of a temporary file, which then becomes ``path``. Raises GanzooError if it cannot be written."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            texts = PngInfo()
-            for keyword, text in (note or {}).items():
-                texts.add_itxt(keyword, text)
-            image.save(temporary, format="PNG", pnginfo=texts)
+            yield temporary
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -133,29 +157,46 @@ def to_uint8(image: Tensor) -> np.ndarray:
 
 
 def to_float(image: np.ndarray) -> Tensor:
-    """Convert (…, H, W, C) uint8 to (…, C, H, W) float32 in [−1, 1]: x/127.5 − 1.
+    """Convert (…, H, W, C) uint8, or float32 on the scale 0 … 255, to (…, C, H, W) float32 in [−1, 1]: x/127.5 − 1.
 
     >>> to_float(np.array([[[0, 255]]], dtype=np.uint8)).flatten().tolist()
     [-1.0, 1.0]
     """
-    if image.dtype != np.uint8:
-        raise GanzooError(f"an image must be uint8, 0 … 255, not {image.dtype}; convert it in the data set")
+    if image.dtype not in (np.uint8, np.float32):
+        raise GanzooError(f"an image must be uint8 or float32, 0 … 255, not {image.dtype}; convert it in the data set")
     return torch.tensor(image).movedim(-1, -3).contiguous().float().div_(127.5).sub_(1)
+
+
+@contextmanager
+def _open_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that has content. Raises GanzooError for an empty one, a pipe or a device, which would never end."""
+    with suppress(OSError):  # opening it gives the error
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            raise GanzooError(f"{path}: a pipe or a device, not a file; remove it")
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise GanzooError(f"{path}: the file is empty (0 bytes); copy it again or remove it")
+        yield file
 
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image file; turn any error while it is decoded into a GanzooError of one line."""
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise GanzooError(f"{path}: the file is empty (0 bytes); copy it again or remove it")
+        with _open_file(path) as file:
+            if path.suffix.lower() in HEIF_SUFFIXES and find_spec("pillow_heif"):
+                from pillow_heif import register_heif_opener  # type: ignore[import-not-found]
+
+                register_heif_opener()
             with Image.open(file) as image:
                 yield image
     except (GanzooError, MemoryError):
         raise
     except UnidentifiedImageError as error:
-        raise GanzooError(f"{path}: not an image that Pillow can read; convert it to PNG or remove it") from error
+        heif = path.suffix.lower() in HEIF_SUFFIXES and not find_spec("pillow_heif")
+        advice = "install ganzoo-i2i[heif]" if heif else "convert it to PNG or remove it"
+        raise GanzooError(f"{path}: not an image that Pillow can read; {advice}") from error
     except Image.DecompressionBombError as error:
         raise GanzooError(
             f"{path}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, maybe a decompression bomb; "
@@ -170,51 +211,53 @@ def open_image(path: Path) -> Iterator[Image.Image]:
 
 def _flattened(image: Image.Image, path: Path) -> Image.Image:
     """Return the image upright, opaque and with 8 bits per channel."""
-    unsigned = getattr(image, "tag_v2", {_SAMPLE_FORMAT: 2}).get(_SAMPLE_FORMAT, 1) in (1, (1,))
+    values = _deep_values(image)
+    if values is not None:
+        return Image.fromarray(to_8_bits(values, path))
     upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I") or upright.mode == "F":
-        values = np.asarray(upright)
-        return Image.fromarray(
-            _from_floats(values, path) if upright.mode == "F" else _from_integers(values, unsigned, path)
-        )
     if upright.has_transparency_data:
         coloured = upright.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
     return upright.convert("L" if upright.mode in ("1", "L") else "RGB")
 
 
-def _from_integers(values: np.ndarray, unsigned: bool, path: Path) -> np.ndarray:
-    if values.dtype == np.int32 and unsigned:
-        values = values.view(np.uint32)
-    if values.min() < 0:
-        raise GanzooError(f"{path}: it holds negative values, down to {values.min()}; shift it to 0 … 65535")
-    # Pillow opens some 16-bit files as 32-bit integers, so the mode does not determine the range
-    top = 2**16 - 1 if values.max() < 2**16 else np.iinfo(values.dtype).max
-    return np.rint(values / (top / 255)).astype(np.uint8)
+def _deep_values(image: Image.Image) -> np.ndarray | None:
+    """Return the grey values of an image of more than 8 bits, upright, (H, W); None for other images."""
+    if not image.mode.startswith(("I", "F")):
+        return None
+    unsigned = getattr(image, "tag_v2", {_SAMPLE_FORMAT: 2}).get(_SAMPLE_FORMAT, 1) in (1, (1,))
+    values = np.asarray(ImageOps.exif_transpose(image))
+    return values.view(np.uint32) if values.dtype == np.int32 and unsigned else values
 
 
-def _from_floats(values: np.ndarray, path: Path) -> np.ndarray:
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= 1):  # also true for NaN
-        raise GanzooError(f"{path}: its float values go from {low:g} to {high:g}; scale them to lie in [0, 1]")
-    return np.rint(values * 255).astype(np.uint8)
+def read_array(path: Path, channels: int, value_range: ValueRange | None = None) -> np.ndarray:
+    """Read a ``.npy`` file of shape (H, W, channels), or (H, W) for one channel, as ``read_image`` does.
 
-
-def read_array(path: Path, channels: int) -> np.ndarray:
-    """Read a ``.npy`` file of shape (H, W, channels) and type uint8. Raises GanzooError for any other file."""
+    Raises GanzooError for a file of another shape, without pixels, or of another type: uint8; with a range any numbers.
+    """
     try:
-        with path.open("rb") as file:
+        with _open_file(path) as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
+    except (GanzooError, MemoryError):
+        raise
     except OSError as error:
         raise _unreadable(path, error) from error
-    except (ValueError, EOFError) as error:
-        raise GanzooError(f"{path}: not a readable array ({error}); write it again with numpy.save") from error
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != channels:
+    except Exception as error:  # numpy raises ValueError, EOFError, SyntaxError and others for damaged files
         raise GanzooError(
-            f"{path}: it holds {array.dtype} of shape {array.shape}, not uint8 of (H, W, {channels}); "
-            "write it in this form, or set channels"
+            f"{path}: not a readable array ({one_line(error)}); write it again with numpy.save"
+        ) from error
+    if array.ndim == 2 and channels == 1:
+        array = array[:, :, None]
+    fits = array.dtype == np.uint8 if value_range is None else array.dtype.kind in "uif"
+    if not fits or array.ndim != 3 or array.shape[2] != channels:
+        wanted = "uint8" if value_range is None else "numbers"
+        advice = "write it in this form, or set channels" + ("" if fits else " and data.range")
+        raise GanzooError(
+            f"{path}: it holds {array.dtype} of shape {array.shape}, not {wanted} of (H, W, {channels}); {advice}"
         )
-    return array
+    if array.size == 0:
+        raise GanzooError(f"{path}: it has no pixels (shape {array.shape}); write it again or remove it")
+    return array if value_range is None else to_scale(array, value_range, path)
 
 
 def _unreadable(path: Path, error: OSError) -> GanzooError:
@@ -227,22 +270,3 @@ def _unreadable(path: Path, error: OSError) -> GanzooError:
     if "truncated" in str(error):
         return GanzooError(f"{path}: truncated ({error}); copy it again or remove it")
     return GanzooError(f"{path}: it cannot be read ({error.strerror or error}); copy it again or remove it")
-
-
-def _unlistable(error: OSError, hint: str) -> GanzooError:
-    folder = Path(error.filename)
-    if isinstance(error, FileNotFoundError):
-        return MissingResourceError(f"{folder}: no such folder; {hint}{_similar_folder(folder)}")
-    if isinstance(error, NotADirectoryError):
-        return GanzooError(f"{folder}: a file, not a folder; give the folder that holds the images")
-    if isinstance(error, PermissionError):
-        return GanzooError(f"{folder}: no permission to read this folder; change its mode or owner (chmod, chown)")
-    return GanzooError(f"{folder}: it cannot be read ({error.strerror}); check the disk")
-
-
-def _similar_folder(folder: Path) -> str:
-    try:
-        names = [path.name for path in folder.parent.iterdir() if path.is_dir()]
-    except OSError:
-        return ""
-    return suggest(folder.name, names) if 0 < len(names) <= 20 else ""

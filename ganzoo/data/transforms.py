@@ -55,10 +55,11 @@ def crop(sample: Sample, top: int, left: int, size: int) -> Sample:
 
 
 def resize(plane: np.ndarray, shape: tuple[int, int], how: Image.Resampling) -> np.ndarray:
-    """Resize a uint8 array, (H, W) or (H, W, C) with any C, to the height and width in ``shape``."""
+    """Resize uint8 or float32 values in 0 … 255, (H, W) or (H, W, C) with any C, to ``shape``, (H, W)."""
     if plane.ndim == 2:
-        return np.asarray(Image.fromarray(plane).resize(shape[::-1], how))
-    if plane.shape[2] == 3:
+        resized = np.asarray(Image.fromarray(plane).resize(shape[::-1], how))
+        return resized if plane.dtype == np.uint8 else resized.clip(0, 255)  # bicubic overshoots at edges
+    if plane.shape[2] == 3 and plane.dtype == np.uint8:
         return np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize(shape[::-1], how))
     return np.stack([resize(plane[:, :, i], shape, how) for i in range(plane.shape[2])], axis=2)
 

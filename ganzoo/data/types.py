@@ -20,11 +20,11 @@ class Sample:
     """One image of a data set. All arrays have the image's height and width.
 
     Args:
-        image: (H, W, C) uint8.
+        image: (H, W, C) uint8; or float32 on the same scale, 0 … 255, for images of more than 8 bits.
         name: unique within split and domain; for files the path relative to the domain's folder.
         mask: (H, W) uint8, 0 … 255, the foreground, if the data set knows it.
         labels: (H, W) uint8, the class of each pixel.
-        target: (H, W, C') uint8, the same scene in the other domain, if it is known.
+        target: (H, W, C'), the same scene in the other domain, if it is known.
         values: numbers for metrics, such as the digit that an image shows.
     """
 
@@ -59,6 +59,10 @@ class Dataset(ABC):
     """Maps each domain of label maps to its number of classes K. Samples hold (H, W, 1) with values 0 … K − 1;
     networks get K one-hot channels of −1 and 1. ``channels`` must be K as well."""
 
+    ranges: Mapping[str, tuple[int | float, int | float]] = MappingProxyType({})
+    """Maps each domain of images with more than 8 bits to the values in its files that become 0 and 255 in samples;
+    translations get files with the same range. Integers stand for integer files, floats for float files."""
+
     version: str = ""
     """Cache key for procedurally generated data: the options that the images depend on. Empty for data that is read;
     its pixels are the key. Generated pixels are not, as processors round differently."""
@@ -66,6 +70,10 @@ class Dataset(ABC):
     @abstractmethod
     def count(self, split: Split, domain: str) -> int:
         """Return the number of images of a domain; 0 if the split does not exist."""
+
+    def notes(self) -> list[str]:
+        """Return lines that users should read before they train on these images, such as files that are left out."""
+        return []
 
     @abstractmethod
     def sample(self, split: Split, domain: str, index: int) -> Sample:

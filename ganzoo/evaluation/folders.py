@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ganzoo.build import name_metrics
-from ganzoo.data.image_io import find_images, read_image
+from ganzoo.data.image_files import find_images
+from ganzoo.data.image_io import read_image
 from ganzoo.data.loader import Batch, Reader, stack
 from ganzoo.data.sampler import Row
 from ganzoo.engine.distributed import start_accelerator

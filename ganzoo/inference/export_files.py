@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from ganzoo.data.image_io import find_images
+from ganzoo.data.image_files import find_images
 from ganzoo.errors import GanzooError, one_line, prefix_errors, suggest
 from ganzoo.inference.export import MIN_SIZE, TranslationFunction, input_shapes, trace
 from ganzoo.inference.translator import TRANSLATED, Translator
@@ -102,6 +102,7 @@ def _describe(folder: Path, function: TranslationFunction, fixed: Mapping[str, i
         "step": translator.step,
         "weights": weights_key(translator.checkpoint),
         "inputs": {name: {"shape": shape, "range": RANGES[name]} for name, shape in shapes.items()},
+        "size": translator.recipe.images.size,
         "outputs": {TRANSLATED: {"shape": output, "range": RANGES["images"]}},
     }
 

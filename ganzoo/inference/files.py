@@ -7,35 +7,51 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-import torch
-from PIL import Image
 from torch import Tensor
 
-from ganzoo.data.image_io import find_images, to_uint8, write_image
-from ganzoo.data.transforms import resize
-from ganzoo.errors import GanzooError, is_out_of_memory, prefix_errors
-from ganzoo.inference.options import mask_options, style_options
-from ganzoo.inference.translator import TRANSLATED, Translator
+from ganzoo.data.image_files import describe_skipped, find_images, is_image
+from ganzoo.data.image_io import to_uint8, write_image
+from ganzoo.errors import GanzooError, is_out_of_memory, one_line, prefix_errors
+from ganzoo.inference.options import MaskOption, StyleOption, mask_options, style_options
+from ganzoo.inference.pages import Page, read_pages
+from ganzoo.inference.translator import TRANSLATED, Size, Translator, mask_tensor
+from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
 from ganzoo.utils.console import Console
 
 
-def plan_outputs(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+def plan_outputs(inputs: Sequence[Path], out: Path, suffix: str = ".png") -> list[tuple[Path, Path]]:
     """Return pairs of (image, path of its translation).
 
     The images of a folder keep their relative paths below ``out``; a single file goes directly into ``out``. Two
-    images that differ only in their file extension keep it in the name (``a.jpg.png``).
+    images that differ only in their file extension keep it in the name (``a.jpg.png``). If ``out`` has the suffix of
+    the translations and is no folder, it is the translation of the only input.
 
     Args:
         inputs: images and folders of images.
-        out: the folder for the translations.
+        out: the folder for the translations, or the file.
+        suffix: the suffix of the translations.
 
     Raises:
-        GanzooError: two translations would have the same path, or one would overwrite its source.
+        GanzooError: two translations would have the same path, one would overwrite its source, ``out`` is within a
+            folder of inputs, so that the next call would translate the translations, or it names a file for several
+            images or of another type.
     """
+    if names_file(out):
+        if len(inputs) != 1 or inputs[0].is_dir() or out.suffix.lower() != suffix:
+            wrong = f"a {out.suffix} file" if out.suffix.lower() != suffix else "one file for several images"
+            raise GanzooError(f"-o: {out} is {wrong}; give a folder, or for one image a name that ends in {suffix}")
+        if out.resolve() == inputs[0].resolve():
+            raise GanzooError(f"{out} would be overwritten by its translation: choose another name with -o")
+        return [(inputs[0], out)]
     pairs: list[tuple[Path, Path]] = []
     for path in inputs:
         if path.is_dir():
+            if out.resolve().is_relative_to(path.resolve()):
+                raise GanzooError(
+                    f"-o: {out} is in the folder of the images, {path}, so the next call would translate the "
+                    "translations: choose a folder outside"
+                )
             pairs += [(file, file.relative_to(path)) for file in find_images(path)]
         else:
             pairs.append((path, Path(path.name)))
@@ -43,13 +59,18 @@ def plan_outputs(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     uses = Counter(stems)
     planned: dict[Path, Path] = {}
     for (source, relative), stem in zip(pairs, stems, strict=True):
-        target = out / (f"{relative}.png" if uses[stem] > 1 else f"{stem}.png")
+        target = out / (f"{relative}{suffix}" if uses[stem] > 1 else f"{stem}{suffix}")
         if target in planned:
             raise GanzooError(f"{source} and {planned[target]} would both become {target}: translate them separately")
         if target.resolve() == source.resolve():
             raise GanzooError(f"{source} would be overwritten by its translation: choose another folder with -o")
         planned[target] = source
     return [(source, target) for target, source in planned.items()]
+
+
+def names_file(out: Path) -> bool:
+    """Return whether an output path names a file: it has the ending of an image, and is no folder."""
+    return is_image(out.name) and not out.is_dir()
 
 
 def translate_files(
@@ -59,7 +80,9 @@ def translate_files(
     *,
     direction: str | None = None,
     checkpoint: str = "",
-    size: int | None = None,
+    size: Size = "trained",
+    scale_back: bool = False,
+    alpha: bool = True,
     device: str = "",
     masks: Sequence[Path] = (),
     maskers: Sequence[str] = (),
@@ -74,10 +97,14 @@ def translate_files(
     Args:
         run: the run's folder.
         inputs: images and folders of them.
-        out: the folder for the translations; with several masks or styles, it gets a subfolder for each.
+        out: the folder for the translations; with several masks or styles, it gets a subfolder for each. Or, for one
+            image, the file.
         direction: ``AB`` or ``BA``; by default the method's first.
         checkpoint: see ``Translator``.
-        size: pixels of the shorter side; images and masks are resized to it before the translation.
+        size: the shorter side to which images and masks are scaled before the translation; see
+            ``Translator.translate``.
+        scale_back: scale the translations to the size of their sources.
+        alpha: give translations the transparency of their sources.
         device: see ``Translator``.
         masks: mask images, or folders of them; the inputs are translated once with each.
         maskers: maskers that replace the run's own, written as in a recipe; likewise.
@@ -90,12 +117,12 @@ def translate_files(
     Raises:
         GanzooError: an option is wrong, or some images failed: the message lists each; all others are translated.
     """
-    pairs = plan_outputs(inputs, out)
-    if not pairs:
-        raise GanzooError(f"no images found in {', '.join(map(str, inputs))}")
     roles = tuple(ROLES) if save_masks else TRANSLATION_ROLES
     translator = Translator(run, checkpoint=checkpoint, device=device, roles=roles)
     resolved = translator.resolve_direction(direction)
+    pairs = plan_outputs(inputs, out, translator.domain_io[resolved[1]].suffix)
+    if not pairs:
+        raise GanzooError(f"no images found in {', '.join(map(str, inputs))}")
     own = translator.method.masks
     if save_masks and not own.maskers:
         raise GanzooError("--save-masks: this run uses no masks")
@@ -108,50 +135,112 @@ def translate_files(
     seed = translator.recipe.train.seed if seed is None else seed
     styles = style_options(translator, resolved, style, samples=samples, between=interpolate, seed=seed)
     variants = list(product(mask_options(translator.method, translator.recipe.train.seed, masks, maskers), styles))
-    source_io, target_io = (translator.domain_io[domain] for domain in resolved)
-    console = Console()
-    failed: list[str] = []
+    if names_file(out) and len(variants) > 1:
+        raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
+    work = _Work(translator, resolved, out, size, scale_back, alpha, save_masks, seed)
     for mask_option, style_option in variants:
         translator.set_maskers(mask_option.masks or own)
-        variant = Path(mask_option.label, style_option.label)
         for number, (source, target) in enumerate(pairs):
-            relative = target.relative_to(out)
-            try:
-                pixels = source_io.read(source)
-                mask = mask_option.load_mask(relative.with_suffix(""), pixels.shape)
-                if size:
-                    factor = size / min(pixels.shape[:2])
-                    shape = (round(pixels.shape[0] * factor), round(pixels.shape[1] * factor))
-                    pixels = source_io.resized(pixels, shape)
-                    mask = mask if mask is None else resize(mask, shape, Image.Resampling.BILINEAR)
-                with prefix_errors(str(source)):  # the errors of reading and writing name their file themselves
-                    step = translator.translate_step(
-                        source_io.batch(pixels),
-                        resolved,
-                        None if mask is None else torch.from_numpy(mask.copy())[None] / 255,
-                        sample=number,
-                        style=style_option.vector,
-                        seed=seed,
-                        draw=style_option.draw,
-                    )
-                    translation = target_io.image(step[TRANSLATED][0])
-                    role_masks = translator.compute_masks(step, resolved) if save_masks else {}
-                write_image(translation, out / variant / relative)
-                for role, planes in role_masks.items():
-                    write_mask(planes[0], Path(save_masks or "", variant, role, relative))
-            except GanzooError as error:
-                failed.append(str(error))
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                failed.append(f"{source}: too large for the memory; make it smaller with --size")
-    total = len(pairs) * len(variants)
-    counts = {"masks": len(variants) // len(styles), "styles": len(styles)}
-    several = " and ".join(f"{count} {name}" for name, count in counts.items() if count > 1)
+            work.translate(number, source, target, mask_option, style_option)
+    _report(work, inputs, len(pairs), len(variants) // len(styles), len(styles))
+
+
+class _Work:
+    """Translates files one by one; counts what was done and keeps the failures."""
+
+    def __init__(
+        self,
+        translator: Translator,
+        direction: Direction,
+        out: Path,
+        size: Size,
+        scale_back: bool,
+        alpha: bool,
+        save_masks: Path | None,
+        seed: int,
+    ) -> None:
+        self.translator, self.direction, self.out = translator, direction, out
+        self.size, self.scale_back, self.alpha, self.save_masks, self.seed = size, scale_back, alpha, save_masks, seed
+        self.written: set[Path] = set()
+        self.failed: list[str] = []
+        self.images_failed = 0
+        self.scaled = 0
+        self.paged = 0
+
+    def translate(self, number: int, source: Path, target: Path, mask_option: MaskOption, style: StyleOption) -> None:
+        """Translate all pages of a file; on a failure keep its reason."""
+        try:
+            for page in read_pages(source, self.translator.domain_io[self.direction[0]]):
+                self.paged += bool(page.label)
+                self._translate_page(page, number, source, target, mask_option, style)
+        except GanzooError as error:
+            self.failed.append(str(error))
+        except Exception as error:  # one image must not cost the others, whatever a plugin or a decoder raises
+            too_large = is_out_of_memory(error)
+            problem = "too large for the memory; make it smaller with --size" if too_large else one_line(error)
+            self.failed.append(f"{source}: {problem}")
+        else:
+            return
+        self.images_failed += 1
+
+    def _translate_page(
+        self, page: Page, number: int, source: Path, target: Path, mask_option: MaskOption, style: StyleOption
+    ) -> None:
+        translator, (source_domain, target_domain) = self.translator, self.direction
+        variant = Path(mask_option.label, style.label)
+        relative = Path(target.name) if target == self.out else target.relative_to(self.out)
+        plane = mask_option.load_mask(relative.with_suffix(""), page.pixels.shape)
+        with prefix_errors(str(source)):  # the errors of reading and writing name their file themselves
+            batch, mask = translator.scaled(
+                page.pixels, source_domain, None if plane is None else mask_tensor(plane), self.size
+            )
+            step = translator.translate_step(
+                batch, self.direction, mask, sample=number, style=style.vector, seed=self.seed, draw=style.draw
+            )
+            translation = step[TRANSLATED][0]
+            if self.scale_back:
+                translation = translator.scaled_back(translation, target_domain, page.pixels.shape)
+            role_masks = translator.compute_masks(step, self.direction) if self.save_masks else {}
+        self.scaled += batch.shape[-2:] != page.pixels.shape[:2]
+        named = relative.with_name(f"{relative.stem}{page.label}{relative.suffix}")
+        path = target if target == self.out else self.out / variant / named
+        if path in self.written:
+            raise GanzooError(f"{source}: its translation would replace that of another image, {path}: rename it")
+        self.written.add(path)
+        self._write(translation, page, path)
+        for role, planes in role_masks.items():
+            write_mask(planes[0], Path(self.save_masks or "", variant, role, named.with_suffix(".png")))
+
+    def _write(self, translation: Tensor, page: Page, path: Path) -> None:
+        domain_io = self.translator.domain_io[self.direction[1]]
+        if domain_io.suffix == ".npy":
+            write_image(domain_io.array(translation), path)
+            return
+        image = domain_io.image(translation)
+        if self.alpha:
+            image = page.with_alpha(image)
+        write_image(image, path, profile=page.profile_for(image), resolution=page.resolution)
+
+
+def _report(work: _Work, inputs: Sequence[Path], files: int, masks: int, styles: int) -> None:
+    """Print what was translated, and how; raise GanzooError with each failure."""
+    console, total = Console(), files * masks * styles
+    several = " and ".join(f"{count} {name}" for name, count in {"masks": masks, "styles": styles}.items() if count > 1)
     each = f" with each of {several}" if several else ""
-    console.say(f"{total - len(failed)} of {total} images translated {resolved}{each}, into {out}")
-    if failed:
-        raise GanzooError("\n".join([*failed, f"{len(failed)} of {total} images were not translated"]))
+    done = total - work.images_failed
+    pages = f" ({work.paged} pages or frames of files with several)" if work.paged else ""
+    console.say(f"{done} of {total} images translated {work.direction}{each}{pages}, into {work.out}")
+    if work.scaled:
+        trained = work.translator.recipe.images.size
+        side = trained if work.size == "trained" else work.size
+        why = ", the size of the training images (--size changes it)" if work.size == "trained" else ""
+        back = "; the translations were scaled back" if work.scale_back else "; --scale-back restores their sizes"
+        console.say(f"{work.scaled} were scaled to a shorter side of {side} pixels{why}{back}")
+    for path in inputs:
+        if path.is_dir() and (skipped := describe_skipped(path)):
+            console.say(skipped)
+    if work.failed:
+        raise GanzooError("\n".join([*work.failed, f"{work.images_failed} of {total} images were not translated"]))
 
 
 def write_mask(planes: Tensor, target: Path) -> None:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from ganzoo.build import build_masker
-from ganzoo.data.image_io import IMAGE_SUFFIXES
+from ganzoo.data.image_files import IMAGE_SUFFIXES
 from ganzoo.data.label_maps import FAINTEST_MASK, read_mask
 from ganzoo.errors import GanzooError
+from ganzoo.inference.pages import read_page
 from ganzoo.inference.translator import Translator
 from ganzoo.interfaces import Direction, Method
 from ganzoo.masks.postprocess import MaskTransform
@@ -198,7 +199,8 @@ def _read_style(translator: Translator, direction: Direction, text: str, size: i
             return translator.method.draw_style(direction[1], Draws([keyed(*key, "style")])).cpu()
     if _is_image(text):
         domain_io = translator.domain_io[direction[1]]
-        images = domain_io.batch(domain_io.read(Path(text))).to(translator.device)
+        images, _ = translator.scaled(read_page(Path(text), domain_io).pixels, direction[1])
+        images = images.to(translator.device)
         with torch.no_grad():
             return translator.method.style_of(images, direction[1]).cpu()
     try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -16,12 +18,15 @@ from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.label_maps import mask_from_pil, read_mask
 from ganzoo.engine.checkpoint import load_network, network_file, read_progress, select_checkpoint
 from ganzoo.errors import GanzooError
+from ganzoo.inference.pages import Page, read_page
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 from ganzoo.utils.device import default_device
 
+Size = int | Literal["trained", "original"]
+"""The shorter side of an image when it is translated, in pixels."""
 TRANSLATED = "translated"
 """Name of the tensor that holds the translation in a step."""
 
@@ -61,8 +66,12 @@ class Translator:
             ) from None
         progress = read_progress(self.checkpoint)
         self.channels: dict[str, int] = progress["channels"]
-        classes = progress.get("classes", {})
-        self.domain_io = {domain: DomainIO(count, classes.get(domain, 0)) for domain, count in self.channels.items()}
+        classes, ranges = progress.get("classes", {}), progress.get("ranges", {})
+        self.domain_io = {
+            domain: DomainIO(count, classes.get(domain, 0), tuple(ranges[domain]) if domain in ranges else None)
+            for domain, count in self.channels.items()
+        }
+        """Reads and converts the images of each domain."""
         self.step = int(progress["step"])
         self.method = Experiment(self.recipe, channels=self.channels).method
         for name, slot in self.method.slots.items():
@@ -92,6 +101,9 @@ class Translator:
         direction: str | None = None,
         *,
         mask: Image.Image | str | PathLike[str] | Tensor | None = None,
+        size: Size | None = None,
+        scale_back: bool = False,
+        alpha: bool = True,
     ) -> Image.Image: ...
     @overload
     def translate(self, image: Tensor, direction: str | None = None, *, mask: Tensor | None = None) -> Tensor: ...
@@ -101,31 +113,77 @@ class Translator:
         direction: str | None = None,
         *,
         mask: Image.Image | str | PathLike[str] | Tensor | None = None,
+        size: Size | None = None,
+        scale_back: bool = False,
+        alpha: bool = True,
     ) -> Image.Image | Tensor:
         """Translate one image, or a batch of tensors.
 
         Args:
             image: a PIL image or the path of an image, for which a PIL image is returned (a palette image if the
                 target domain holds label maps); or a tensor (C, H, W) or (B, C, H, W) in [−1, 1], for which a tensor
-                with the same number of axes is returned, on the same device.
+                with the same number of axes is returned, on the same device. Tensors keep their size: give them at the
+                scale of the training images.
             direction: ``AB``, ``BA`` or ``AA``; by default the method's first.
             mask: replaces the mask of the run's own masker: a grey or palette image as large as ``image``, its path,
                 or a tensor (1, H, W) or (B, 1, H, W) in [0, 1]. The recipe's mask options are applied to it.
+            size: the shorter side, in pixels, to which a PIL image or a file is scaled before the translation;
+                ``trained``, the default, is the side of the training images, ``original`` keeps the image's size.
+            scale_back: scale the translation to the image's size.
+            alpha: give the translation the transparency of the image, if it has some.
 
         Raises:
             GanzooError: an image cannot be read, the direction is unknown, or the mask does not fit.
         """
         resolved = self.resolve_direction(direction)
         if mask is not None and not isinstance(mask, Tensor):
-            plane = mask_from_pil(mask) if isinstance(mask, Image.Image) else read_mask(Path(mask))
-            mask = torch.from_numpy(plane.copy())[None] / 255
+            mask = mask_tensor(mask_from_pil(mask) if isinstance(mask, Image.Image) else read_mask(Path(mask)))
         if isinstance(image, Tensor):
+            if size is not None or scale_back:
+                raise GanzooError("size and scale_back are for images and files; scale tensors yourself")
             batch = image if image.ndim == 4 else image[None]
             translated = self.translate_step(batch, resolved, mask)[TRANSLATED].to(image.device)
             return translated if image.ndim == 4 else translated[0]
         source, target = (self.domain_io[domain] for domain in resolved)
-        pixels = source.read(image if isinstance(image, Image.Image) else Path(image))
-        return target.image(self.translate_step(source.batch(pixels), resolved, mask)[TRANSLATED][0])
+        page = Page.of(image, source) if isinstance(image, Image.Image) else read_page(Path(image), source)
+        batch, mask = self.scaled(page.pixels, resolved[0], mask, size or "trained")
+        translated = self.translate_step(batch, resolved, mask)[TRANSLATED][0]
+        if scale_back:
+            translated = self.scaled_back(translated, resolved[1], page.pixels.shape)
+        result = target.image(translated)
+        return page.with_alpha(result) if alpha else result
+
+    def scaled(
+        self, pixels: np.ndarray, domain: str, mask: Tensor | None = None, size: Size = "trained"
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return an image as a batch at the scale of its translation, with its mask.
+
+        Args:
+            pixels: (H, W, C), as the ``domain_io`` of the image's domain reads them.
+            domain: the image's domain.
+            mask: (1, H, W) or (1, 1, H, W) in [0, 1].
+            size: see ``translate``.
+
+        Returns:
+            (1, C, h, w) in [−1, 1], and the mask as (1, 1, h, w).
+
+        Raises GanzooError for a mask of another size than the image.
+        """
+        domain_io = self.domain_io[domain]
+        mask = None if mask is None else _expand_mask(mask, torch.empty(1, 0, *pixels.shape[:2]))
+        shape = scaled_shape(pixels.shape, self.recipe.images.size if size == "trained" else size)
+        if shape == pixels.shape[:2]:
+            return domain_io.batch(pixels), mask
+        if mask is not None:
+            mask = F.interpolate(mask, shape, mode="bilinear", antialias=True).clamp(0, 1)
+        return domain_io.batch(domain_io.resized(pixels, shape)), mask
+
+    def scaled_back(self, translation: Tensor, domain: str, shape: Sequence[int]) -> Tensor:
+        """Return a translation into ``domain``, (C, h, w), in the size of its source, whose ``shape`` is (H, W, …)."""
+        size = (shape[0], shape[1])
+        if self.domain_io[domain].classes:
+            return F.interpolate(translation[None], size, mode="nearest-exact")[0]
+        return F.interpolate(translation[None], size, mode="bicubic", antialias=True)[0].clamp(-1, 1)
 
     def translate_step(
         self,
@@ -208,6 +266,22 @@ class Translator:
                 step[target] = step[TRANSLATED]
                 computed[f"{role}_translated"] = self.method.masks.mask(role, step, target)
         return computed
+
+
+def scaled_shape(shape: Sequence[int], size: int | Literal["original"]) -> tuple[int, int]:
+    """Return height and width of an image, (H, W, …), after its shorter side is scaled to ``size`` pixels.
+
+    >>> scaled_shape((300, 400, 3), 150), scaled_shape((300, 400, 3), "original")
+    ((150, 200), (300, 400))
+    """
+    height, width = shape[0], shape[1]
+    factor = 1.0 if size == "original" else size / min(height, width)
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def mask_tensor(plane: np.ndarray) -> Tensor:
+    """Return a mask, (H, W) uint8, as a tensor (1, H, W) in [0, 1]."""
+    return torch.from_numpy(plane.copy())[None] / 255
 
 
 def _expand_mask(mask: Tensor, batch: Tensor) -> Tensor:

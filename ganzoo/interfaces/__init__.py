@@ -7,12 +7,15 @@ before the ``*``: a generator gets ``in_channels, out_channels``, a discriminato
 from __future__ import annotations
 
 from ganzoo.data.domain_io import DomainIO
-from ganzoo.data.image_io import IMAGE_SUFFIXES, find_images, read_image, to_float, to_uint8, write_image
+from ganzoo.data.image_files import IMAGE_SUFFIXES, describe_skipped, find_images
+from ganzoo.data.image_io import read_image, to_float, to_uint8, write_image
 from ganzoo.data.label_maps import read_labels, read_mask
 from ganzoo.data.loader import Reader, evaluation_rows
 from ganzoo.data.sampler import Row
+from ganzoo.data.survey import describe_images
 from ganzoo.data.transforms import scale
 from ganzoo.data.types import OTHER, Dataset, Sample, Split
+from ganzoo.data.value_range import ValueRange, check_range
 from ganzoo.errors import GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
 from ganzoo.interfaces.batching import forward_together
@@ -66,9 +69,13 @@ __all__ = [
     "Source",
     "Split",
     "Step",
+    "ValueRange",
     "blur",
     "cache_folder",
+    "check_range",
     "default_device",
+    "describe_images",
+    "describe_skipped",
     "differences",
     "discriminator_loss",
     "evaluation_rows",

@@ -148,8 +148,9 @@ def save_due(training: Training, at_once: bool) -> None:
 def save(training: Training, name: str) -> None:
     """Write the checkpoint ``name``: ``last``, ``best`` or ``step-N``."""
     run, progress = training.run, training.progress
-    saved = {**asdict(progress), "channels": dict(run.dataset.channels), "classes": dict(run.dataset.classes)}
-    saved["sessions"] = run.sessions
+    data = run.dataset
+    saved = {**asdict(progress), "channels": dict(data.channels), "classes": dict(data.classes)}
+    saved |= {"ranges": dict(data.ranges), "sessions": run.sessions}
     save_checkpoint(run.files.checkpoint(name), run.engine, saved, training.meters.sums)
     run.callbacks.call("checkpoint", progress.step)
     run.reporter.write_if_due()
@@ -192,6 +193,9 @@ def announce(run: Run, start: int, ended: bool) -> None:
         run.say(f"{run.folder}: {where}")
     if run.metrics and first_complete_split(run, "validation", "test") is None:
         run.say("no held-out images, so metrics are not measured; add test images, or raise data.validation")
+    for note in run.dataset.notes() if run.accelerator.is_main_process else []:
+        run.say(note)
+        run.write_event("data", note=note)
     run.write_event("started", step=start, total=run.total)
 
 

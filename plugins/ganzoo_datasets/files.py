@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,25 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.interfaces import IMAGE_SUFFIXES, DomainIO, GanzooError, Sample, find_images, read_labels, read_mask
+from ganzoo.interfaces import (
+    IMAGE_SUFFIXES,
+    DomainIO,
+    GanzooError,
+    Sample,
+    ValueRange,
+    check_range,
+    describe_images,
+    find_images,
+    read_labels,
+    read_mask,
+)
 from ganzoo_datasets.split import hold_out
 
 Domain = Literal["A", "B"]
 Plane = Literal["mask", "labels"]
 Channels = dict[Domain, int]
 DOMAINS: tuple[Domain, Domain] = ("A", "B")
+RangeOption = ValueRange | dict[Domain, ValueRange]
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,27 @@ def classes_of(option: Channels | None, channels: Channels | None) -> dict[str, 
                 f"channels.{domain} and classes.{domain} are both set; label maps have no channels: remove one"
             )
     return dict((option or {}).items())
+
+
+def ranges_of(option: RangeOption | None, classes: Channels | None) -> dict[str, ValueRange]:
+    """Return the range of the values of each domain that has one. Raises GanzooError for a wrong one."""
+    if option is None:
+        return {}
+    chosen = option if isinstance(option, dict) else {one: option for one in DOMAINS if one not in (classes or {})}
+    for domain, value_range in chosen.items():
+        if domain in (classes or {}):
+            raise GanzooError(f"range.{domain} and classes.{domain} are both set; label maps have no range: remove one")
+        check_range(value_range, f"range.{domain}" if isinstance(option, dict) else "range")
+    return dict(chosen.items())
+
+
+def notes_of(entries: Mapping[tuple[str, str], Sequence[Entry]], ranges: Mapping[str, ValueRange]) -> list[str]:
+    """Return what the images of each domain lose when they are read, for ``Dataset.notes``."""
+    lines = []
+    for domain in DOMAINS:
+        paths = [entry.path for (_, one), images in entries.items() if one == domain for entry in images]
+        lines += describe_images(paths, f"data: images of {domain}", ranges.get(domain))
+    return lines
 
 
 def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
@@ -118,14 +151,19 @@ def hold_out_validation(entries: Entries, share: float) -> None:
 
 
 def read_sample(
-    entry: Entry, channels: int, foreground: Sequence[int] | None = None, *, classes: bool = False
+    entry: Entry,
+    channels: int,
+    foreground: Sequence[int] | None = None,
+    *,
+    classes: bool = False,
+    value_range: ValueRange | None = None,
 ) -> Sample:
     """Read an image and its planes. Raises GanzooError, naming both files, when their sizes differ.
 
     ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0. With ``classes``
-    the image is a label map with ``channels`` classes.
+    the image is a label map with ``channels`` classes. ``value_range``: see ``read_image``.
     """
-    image = DomainIO(channels, channels if classes else 0).read(entry.path)
+    image = DomainIO(channels, channels if classes else 0, value_range).read(entry.path)
     return Sample(
         image,
         entry.name,

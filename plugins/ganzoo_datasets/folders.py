@@ -6,17 +6,20 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ganzoo.interfaces import Dataset, GanzooError, Sample, Split
+from ganzoo.interfaces import Dataset, GanzooError, Sample, Split, describe_skipped
 from ganzoo_datasets.files import (
     DOMAINS,
     Channels,
     Domain,
     Entries,
     Plane,
+    RangeOption,
     channels_of,
     classes_of,
     entries_in,
     hold_out_validation,
+    notes_of,
+    ranges_of,
     read_sample,
     with_planes,
 )
@@ -50,6 +53,9 @@ class Folders(Dataset):
         channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
         classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
             networks see them one-hot, as 19 channels.
+        range: for images of more than 8 bits, the lowest and the highest value, as ``[0, 4095]``, for both domains
+            or for each: ``{A: [-1000, 2000], B: [0.0, 1.0]}``. Values outside are clipped; translations get the same
+            range, as integers if both numbers are integers.
         validation: the share of the training images held out for validation, in a domain without a
             validation folder.
     """
@@ -67,10 +73,12 @@ class Folders(Dataset):
         labels: str | dict[Domain, str] | None = None,
         channels: Channels | None = None,
         classes: Channels | None = None,
+        range: RangeOption | None = None,
         validation: Share = 0.1,
     ) -> None:
         self.classes = classes_of(classes, channels)
         self.channels = {**channels_of(channels), **self.classes}
+        self.ranges = ranges_of(range, classes)
         self.foreground = foreground
         self.entries: Entries = {(split, domain): [] for split in PREFIXES for domain in DOMAINS}
         planes: dict[Plane, str | dict[Domain, str] | None] = {"mask": masks, "labels": labels}
@@ -79,6 +87,7 @@ class Folders(Dataset):
         if ("train", "B") not in places:
             _refuse_b({"masks": masks, "labels": labels, "channels": channels, "classes": classes})
             del self.channels["B"]
+        self.places = places
         for key, folder in places.items():
             entries = entries_in(folder, hint)
             for plane, option in planes.items():
@@ -97,7 +106,14 @@ class Folders(Dataset):
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Read one image with its mask and labels."""
         entry, labelled = self.entries[split, domain][index], domain in self.classes
-        return read_sample(entry, self.channels[domain], self.foreground, classes=labelled)
+        return read_sample(
+            entry, self.channels[domain], self.foreground, classes=labelled, value_range=self.ranges.get(domain)
+        )
+
+    def notes(self) -> list[str]:
+        """Return what is left out: files that are no images, pages, transparency, depth."""
+        skipped = [describe_skipped(folder) for folder in self.places.values()]
+        return [*filter(None, skipped), *notes_of(self.entries, self.ranges)]
 
 
 def _places(

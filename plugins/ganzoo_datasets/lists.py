@@ -6,7 +6,17 @@ import os
 from pathlib import Path, PurePath
 
 from ganzoo.interfaces import Dataset, GanzooError, MissingResourceError, Sample, Split
-from ganzoo_datasets.files import Channels, Entries, Entry, channels_of, hold_out_validation, read_sample
+from ganzoo_datasets.files import (
+    Channels,
+    Entries,
+    Entry,
+    RangeOption,
+    channels_of,
+    hold_out_validation,
+    notes_of,
+    ranges_of,
+    read_sample,
+)
 from ganzoo_datasets.split import Share
 
 
@@ -21,6 +31,7 @@ class Lists(Dataset):
         validation_A: the list of A's validation images.
         validation_B: the same for B.
         channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
+        range: for images of more than 8 bits, the lowest and the highest value; see ``folders``.
         validation: the share of the training images held out for validation, in a domain without a
             validation list.
     """
@@ -35,9 +46,11 @@ class Lists(Dataset):
         validation_A: Path | None = None,
         validation_B: Path | None = None,
         channels: Channels | None = None,
+        range: RangeOption | None = None,
         validation: Share = 0.1,
     ) -> None:
         self.channels = channels_of(channels)
+        self.ranges = ranges_of(range, None)
         self.entries: Entries = {
             ("train", "A"): _read_list(train_A),
             ("train", "B"): _read_list(train_B),
@@ -54,7 +67,13 @@ class Lists(Dataset):
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Read one image."""
-        return read_sample(self.entries[split, domain][index], self.channels[domain])
+        return read_sample(
+            self.entries[split, domain][index], self.channels[domain], value_range=self.ranges.get(domain)
+        )
+
+    def notes(self) -> list[str]:
+        """Return what is left out of the images: pages, transparency, depth."""
+        return notes_of(self.entries, self.ranges)
 
 
 def _read_list(file: Path | None) -> list[Entry]:

@@ -15,10 +15,13 @@ from ganzoo_datasets.files import (
     Channels,
     Domain,
     Entry,
+    RangeOption,
     by_stem,
     channels_of,
     classes_of,
     entries_in,
+    notes_of,
+    ranges_of,
     require_partners,
     size_of,
     stem_of,
@@ -48,6 +51,7 @@ class Paired(Dataset):
         channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
         classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
             networks see them one-hot, as 19 channels. Only for ``folders``.
+        range: for images of more than 8 bits, the lowest and the highest value; see ``folders``.
         validation: the share of the training pairs held out for validation, if there is no ``val``.
     """
 
@@ -62,10 +66,12 @@ class Paired(Dataset):
         folders: dict[Domain, str] | None = None,
         channels: Channels | None = None,
         classes: Channels | None = None,
+        range: RangeOption | None = None,
         validation: Share = 0.1,
     ) -> None:
         self.classes = classes_of(classes, channels)
         self.channels = {**channels_of(channels), **self.classes}
+        self.ranges = ranges_of(range, classes)
         self.halves = layout == "side_by_side"
         self.left = "B" if A == "right" else "A"
         if self.halves and folders is not None:
@@ -97,6 +103,13 @@ class Paired(Dataset):
         """Return the number of pairs, the same for both domains."""
         return len(self.pairs[split])
 
+    def notes(self) -> list[str]:
+        """Return what is left out of the images: pages, transparency, depth."""
+        entries: dict[tuple[str, str], list[Entry]] = {}
+        for split, pairs in self.pairs.items():
+            entries |= {(split, "A"): [pair.A for pair in pairs], (split, "B"): [pair.B for pair in pairs]}
+        return notes_of(entries, self.ranges)
+
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Read one image and its partner. Raises GanzooError if their sizes do not match."""
         pair = self.pairs[split][index]
@@ -107,7 +120,7 @@ class Paired(Dataset):
     def _halves(self, path: Path) -> dict[str, np.ndarray]:
         halves = {}
         for domain in DOMAINS:
-            whole = read_image(path, self.channels[domain])
+            whole = read_image(path, self.channels[domain], self.ranges.get(domain))
             width = whole.shape[1]
             if width % 2:
                 raise GanzooError(
@@ -119,7 +132,9 @@ class Paired(Dataset):
         return halves
 
     def _two(self, pair: _Pair) -> dict[str, np.ndarray]:
-        forms = (DomainIO(self.channels[domain], self.classes.get(domain, 0)) for domain in DOMAINS)
+        forms = (
+            DomainIO(self.channels[domain], self.classes.get(domain, 0), self.ranges.get(domain)) for domain in DOMAINS
+        )
         first, second = (form.read(entry.path) for form, entry in zip(forms, (pair.A, pair.B), strict=True))
         if first.shape[:2] != second.shape[:2]:
             raise GanzooError(

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from ganzoo.data.image_io import find_images, read_image, to_float
+from ganzoo.data.image_files import find_images
+from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
 from ganzoo.interfaces import Metric, Sample, Split
 from ganzoo.plugins import plugins

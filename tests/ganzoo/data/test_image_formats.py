@@ -93,16 +93,23 @@ class TestModes:
 
     def test_negative_integers(self, tmp_path: Path) -> None:
         path = save(tmp_path / "n.tif", np.array([[-5, 7]], np.int32))
-        assert "negative values, down to -5" in refusal(read_image, path, 1)
+        assert "negative values, down to -5; set data.range=[-5, 7]" in refusal(read_image, path, 1)
 
     def test_floats(self, tmp_path: Path) -> None:
         path = save(tmp_path / "f.tif", np.array([[0, 0.5, 1]], np.float32))
         assert read_image(path, 1).ravel().tolist() == [0, 128, 255]
 
-    @pytest.mark.parametrize("value", [1.5, -0.5, np.nan])
-    def test_floats_out_of_range(self, tmp_path: Path, value: float) -> None:
+    @pytest.mark.parametrize(
+        ("value", "problem"),
+        [
+            (1.5, "its float values go from 0 to 1.5; set data.range=[0.0, 1.5]"),
+            (-0.5, "its float values go from -0.5 to 0; set data.range=[-0.5, 0.0]"),
+            (np.nan, "it holds values that are not finite"),
+        ],
+    )
+    def test_floats_out_of_range(self, tmp_path: Path, value: float, problem: str) -> None:
         path = save(tmp_path / "f.tif", np.array([[0, value]], np.float32))
-        assert "scale them to lie in [0, 1]" in refusal(read_image, path, 1)
+        assert problem in refusal(read_image, path, 1)
 
     def test_exif_orientation(self, tmp_path: Path) -> None:
         exif = Image.Exif()
@@ -149,14 +156,38 @@ class TestArrays:
 
     def test_empty_and_missing(self, tmp_path: Path) -> None:
         (tmp_path / "e.npy").touch()
-        assert "not a readable array" in refusal(read_image, tmp_path / "e.npy", 5)
+        assert "the file is empty (0 bytes)" in refusal(read_image, tmp_path / "e.npy", 5)
         assert "no such file" in refusal(read_image, tmp_path / "m.npy", 5)
 
+    @pytest.mark.parametrize("shape", [(0, 5, 3), (5, 0, 3)])
+    def test_an_array_without_pixels(self, tmp_path: Path, shape: tuple[int, ...]) -> None:
+        np.save(tmp_path / "z.npy", np.zeros(shape, np.uint8))
+        assert f"it has no pixels (shape {shape})" in refusal(read_image, tmp_path / "z.npy", 3)
+
+    @pytest.mark.parametrize("length", range(8, 140, 7))
+    def test_a_cut_or_unclosed_header(self, tmp_path: Path, length: int) -> None:
+        np.save(tmp_path / "a.npy", noise(3, 4, 3))
+        whole = (tmp_path / "a.npy").read_bytes()
+        (tmp_path / "a.npy").write_bytes(whole[:length])
+        text = refusal(read_image, tmp_path / "a.npy", 3)
+        assert text.startswith(f"{tmp_path}/a.npy: not a readable array (") and "\n" not in text
+        (tmp_path / "a.npy").write_bytes(whole[:10] + whole[10:].replace(b"}", b" ", 1))
+        assert "not a readable array" in refusal(read_image, tmp_path / "a.npy", 3)
+
+    def test_one_channel_may_have_no_axis(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", noise(3, 4))
+        np.testing.assert_array_equal(read_image(tmp_path / "a.npy", 1)[:, :, 0], noise(3, 4))
+
     def test_other_channels_need_an_array(self, tmp_path: Path) -> None:
-        assert "store (H, W, 5) uint8 in a .npy file" in refusal(read_image, save(tmp_path / "a.png"), 5)
+        assert "store (H, W, 5) in a .npy file" in refusal(read_image, save(tmp_path / "a.png"), 5)
 
 
 class TestBadFiles:
+    @pytest.mark.parametrize("name", ["p.png", "p.npy"])
+    def test_a_pipe_does_not_hang(self, tmp_path: Path, name: str) -> None:
+        os.mkfifo(tmp_path / name)
+        assert "a pipe or a device, not a file" in refusal(read_image, tmp_path / name, 3)
+
     def test_empty(self, tmp_path: Path) -> None:
         (tmp_path / "a.png").touch()
         assert refusal(read_image, tmp_path / "a.png", 3) == (

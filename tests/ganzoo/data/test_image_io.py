@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ganzoo.data.image_io import find_images, read_image, to_float, to_uint8, write_image
+from ganzoo.data.image_files import find_images
+from ganzoo.data.image_io import read_image, to_float, to_uint8, write_image
 from tests.support.command_line import refusal
 from tests.support.random_images import noise, save
 
@@ -87,7 +88,7 @@ class TestWriting:
 
     def test_refusals(self, tmp_path: Path) -> None:
         assert "1 or 3 channels" in refusal(write_image, noise(4, 4, 2), tmp_path / "a.png")
-        assert "a name that ends in .png" in refusal(write_image, noise(4, 4), tmp_path / "a.jpg")
+        assert "images are written as .png, .tif or .npy" in refusal(write_image, noise(4, 4), tmp_path / "a.jpg")
         (tmp_path / "file").touch()
         assert "it cannot be written (" in refusal(write_image, noise(4, 4), tmp_path / "file/a.png")
 
@@ -131,4 +132,4 @@ class TestConversion:
         assert len(recwarn) == 0
 
     def test_floats_are_refused(self) -> None:
-        assert "must be uint8, 0 … 255, not float64" in refusal(to_float, np.zeros((2, 2, 3)))
+        assert "must be uint8 or float32, 0 … 255, not float64" in refusal(to_float, np.zeros((2, 2, 3)))

@@ -63,7 +63,7 @@ def test_several_masks_give_several_translations_and_are_saved(masked: Path, ima
     half, more = (write_mask(tmp_path / f"{name}.png", columns) for name, columns in (("half", 10), ("more", 15)))
     out, saved = tmp_path / "out", tmp_path / "saved"
     maskers = ["round", "{masker: multi_rectangle, count: [5, 5]}", "multi_rectangle"]
-    translate_files(masked, [images], out, masks=[half, more], maskers=maskers, save_masks=saved)
+    translate_files(masked, [images], out, masks=[half, more], maskers=maskers, size="original", save_masks=saved)
     folders = ["1-half", "2-more", "3-round", "4-multi_rectangle", "5-multi_rectangle"]
     assert sorted(path.name for path in out.iterdir()) == folders
     translations = [pixels(out / folder / "deep/01.png") for folder in folders]
@@ -76,12 +76,14 @@ def test_several_masks_give_several_translations_and_are_saved(masked: Path, ima
 def test_a_folder_of_masks_is_matched_by_image_names(masked: Path, images: Path, tmp_path: Path) -> None:
     for i in range(3):
         write_mask(tmp_path / f"masks/deep/0{i}.png", 4 * i + 4)
-    translate_files(masked, [images], tmp_path / "out", masks=[tmp_path / "masks"], save_masks=tmp_path / "saved")
+    translate_files(
+        masked, [images], tmp_path / "out", masks=[tmp_path / "masks"], size="original", save_masks=tmp_path / "saved"
+    )
     for i in range(3):
         assert (pixels(tmp_path / f"saved/input/deep/0{i}.png") > 0).mean() == pytest.approx((4 * i + 4) / 20)
     (tmp_path / "masks/deep/01.png").unlink()
     with pytest.raises(GanzooError, match=r"masks/deep/01.png: --mask: there is no mask.*\n1 of 3 images were not"):
-        translate_files(masked, [images], tmp_path / "out", masks=[tmp_path / "masks"])
+        translate_files(masked, [images], tmp_path / "out", size="original", masks=[tmp_path / "masks"])
 
 
 def test_size_scales_the_mask_with_the_image(masked: Path, images: Path, tmp_path: Path) -> None:
@@ -94,10 +96,10 @@ def test_size_scales_the_mask_with_the_image(masked: Path, images: Path, tmp_pat
 
 def test_python_and_command_line_agree_on_a_mask(masked: Path, images: Path, tmp_path: Path) -> None:
     half = write_mask(tmp_path / "half.png", 10)
-    translate_files(masked, [images], tmp_path / "out", masks=[half])
+    translate_files(masked, [images], tmp_path / "out", size="original", masks=[half])
     translator = ganzoo.load(masked)
     with Image.open(half) as mask:
-        translated = translator.translate(images / "deep/00.png", mask=mask)
+        translated = translator.translate(images / "deep/00.png", mask=mask, size="original")
     assert np.array_equal(np.array(translated), pixels(tmp_path / "out/deep/00.png"))
     image = torch.zeros(2, 3, 8, 8)
     assert translator.translate(image, mask=torch.ones(1, 8, 8)).shape == image.shape
@@ -108,7 +110,7 @@ def test_python_and_command_line_agree_on_a_mask(masked: Path, images: Path, tmp
 def test_the_recipes_mask_options_apply_to_provided_masks(home: Path, images: Path, tmp_path: Path) -> None:
     run = trained(home, "inverted", "cyclegan", {"composite": {"masker": "round", "invert": True}})
     half = write_mask(tmp_path / "half.png", 10)
-    translate_files(run, [images], tmp_path / "out", masks=[half], save_masks=tmp_path / "saved")
+    translate_files(run, [images], tmp_path / "out", masks=[half], size="original", save_masks=tmp_path / "saved")
     assert np.array_equal(pixels(tmp_path / "saved/composite/deep/00.png"), 255 - pixels(half))
 
 
@@ -118,11 +120,11 @@ def test_a_provided_mask_serves_every_role_that_reads_the_data_sets_masks(
     write_data_set_masks(home)
     run = trained(home, "both", "cyclegan", {"composite": {"masker": "file"}, "discriminator": {"masker": "file"}})
     half = write_mask(tmp_path / "half.png", 10)
-    translate_files(run, [images], tmp_path / "out", masks=[half], save_masks=tmp_path / "saved")
+    translate_files(run, [images], tmp_path / "out", masks=[half], size="original", save_masks=tmp_path / "saved")
     for role in ("composite", "discriminator", "discriminator_translated"):
         assert np.array_equal(pixels(tmp_path / "saved" / role / "deep/00.png"), pixels(half))
     with pytest.raises(GanzooError, match="in the role composite, discriminator come from its data set"):
-        translate_files(run, [images], tmp_path / "out", save_masks=tmp_path / "saved")
+        translate_files(run, [images], tmp_path / "out", size="original", save_masks=tmp_path / "saved")
     with pytest.raises(GanzooError, match=r"in the role composite come from its data set.*provide masks with --mask"):
         translate_files(run, [images], tmp_path / "out")
 
@@ -139,15 +141,15 @@ def test_another_masker_replaces_only_the_runs_masker_in_its_role(home: Path, im
         "composite": {"masker": "learned"},
     }
     run = trained(home, "two", "mask_cyclegan", maskers)
-    translate_files(run, [images], tmp_path / "plain", save_masks=tmp_path / "saved")
+    translate_files(run, [images], tmp_path / "plain", size="original", save_masks=tmp_path / "saved")
     other = ["{masker: multi_rectangle, count: [5, 5]}"]
-    translate_files(run, [images], tmp_path / "other", maskers=other, save_masks=tmp_path / "saved2")
+    translate_files(run, [images], tmp_path / "other", maskers=other, size="original", save_masks=tmp_path / "saved2")
     first, second = (pixels(tmp_path / saved / "composite/deep/00.png") for saved in ("saved", "saved2"))
     assert np.array_equal(first, second)  # the learned masker is still the run's
     first, second = (pixels(tmp_path / saved / "input/deep/00.png") for saved in ("saved", "saved2"))
     assert not np.array_equal(first, second)
     with pytest.raises(GanzooError, match="'learned' is trained with the generators"):
-        translate_files(run, [images], tmp_path / "out", maskers=["learned"])
+        translate_files(run, [images], tmp_path / "out", size="original", maskers=["learned"])
 
 
 def test_a_run_with_a_raw_pool_translates(home: Path, images: Path, tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ def test_a_run_with_a_raw_pool_translates(home: Path, images: Path, tmp_path: Pa
     ganzoo.run(
         recipe, "train.steps=1", "evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null", root=home / "runs"
     )
-    translate_files(home / "runs/raw/default", [images], tmp_path / "out")
+    translate_files(home / "runs/raw/default", [images], tmp_path / "out", size="original")
     assert pixels(tmp_path / "out/deep/00.png").shape == (16, 20, 3)
 
 
@@ -180,16 +182,18 @@ def test_python_reads_a_mask_as_the_command_line_does(masked: Path, images: Path
     classes.putpalette([0, 0, 0, 200, 10, 10])
     classes.paste(1, (0, 0, 10, 16))
     classes.save(tmp_path / "classes.PNG")
-    translate_files(masked, [images], tmp_path / "out", masks=[tmp_path / "classes.PNG"])
+    translate_files(masked, [images], tmp_path / "out", size="original", masks=[tmp_path / "classes.PNG"])
     translator, expected = ganzoo.load(masked), pixels(tmp_path / "out/deep/00.png")
     for mask in (tmp_path / "classes.PNG", classes):
-        assert np.array_equal(np.array(translator.translate(images / "deep/00.png", mask=mask)), expected)
+        assert np.array_equal(
+            np.array(translator.translate(images / "deep/00.png", mask=mask, size="original")), expected
+        )
 
 
 def test_discriminator_masks_of_source_and_translation_are_saved(
     discriminator_masked: Path, images: Path, tmp_path: Path
 ) -> None:
-    translate_files(discriminator_masked, [images], tmp_path / "out", save_masks=tmp_path / "saved")
+    translate_files(discriminator_masked, [images], tmp_path / "out", size="original", save_masks=tmp_path / "saved")
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["discriminator", "discriminator_translated"]
     assert 0 < (pixels(tmp_path / "saved/discriminator/deep/02.png") > 0).mean() < 1
 
@@ -226,11 +230,13 @@ def test_mistakes_are_one_line(
     Image.new("L", (20, 16), 1).save(tmp_path / "empty.png")
     masks = [Path(name) for name in options.get("masks", [])]
     with pytest.raises(GanzooError, match=message):
-        translate_files(masked, [images], tmp_path / "out", masks=masks, maskers=options.get("maskers", []))
+        translate_files(
+            masked, [images], tmp_path / "out", masks=masks, size="original", maskers=options.get("maskers", [])
+        )
 
 
 def test_a_run_without_masks_refuses_one(discriminator_masked: Path, images: Path, tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="translates without a mask"):
-        translate_files(discriminator_masked, [images], tmp_path / "out", maskers=["full"])
+        translate_files(discriminator_masked, [images], tmp_path / "out", size="original", maskers=["full"])
     with pytest.raises(GanzooError, match="translates without a mask"):
         ganzoo.load(discriminator_masked).translate(torch.zeros(3, 8, 8), mask=torch.ones(1, 8, 8))

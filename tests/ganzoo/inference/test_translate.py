@@ -35,16 +35,16 @@ def noise(file: Path, height: int, width: int) -> Path:
 @pytest.mark.parametrize("direction", ["AB", "BA"])
 def test_command_line_path_image_and_tensor_give_the_same_pixels(run: Path, tmp_path: Path, direction: str) -> None:
     source = noise(tmp_path / "in/a b ü.png", 37, 21)
-    done = ganzoo("translate", run, source, "-o", tmp_path / "out", "--direction", direction)
+    done = ganzoo("translate", run, source, "-o", tmp_path / "out", "--direction", direction, "--size", "original")
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "out/a b ü.png") as written:
         expected = np.array(written)
     assert expected.shape == (37, 21, 3)
     translator = package.load(run)
     with Image.open(source) as image:
-        assert np.array_equal(np.array(translator.translate(image, direction)), expected)
+        assert np.array_equal(np.array(translator.translate(image, direction, size="original")), expected)
         pixels = np.array(image)
-    assert np.array_equal(np.array(translator.translate(source, direction)), expected)
+    assert np.array_equal(np.array(translator.translate(source, direction, size="original")), expected)
     tensor = translator.translate(to_float(pixels), direction)
     assert tensor.shape == (3, 37, 21) and tensor.abs().max() <= 1
     assert np.array_equal(((tensor.permute(1, 2, 0) + 1) * 127.5).round().numpy().astype(np.uint8), expected)
@@ -111,6 +111,29 @@ def test_name_conflicts_and_overwriting_a_source_are_refused(tmp_path: Path) -> 
         plan_outputs([first, second], tmp_path / "out")
     with pytest.raises(GanzooError, match="would be overwritten"):
         plan_outputs([first], tmp_path / "x")
+    with pytest.raises(GanzooError, match="would be overwritten"):
+        plan_outputs([first], first)
+
+
+@pytest.mark.parametrize("out", [".", "out", "deep/out"])
+def test_a_folder_for_the_translations_within_the_images_is_refused(tmp_path: Path, out: str) -> None:
+    noise(tmp_path / "in/a.png", 8, 8)
+    with pytest.raises(GanzooError, match="would translate the translations: choose a folder outside"):
+        plan_outputs([tmp_path / "in"], tmp_path / "in" / out)
+    assert len(plan_outputs([tmp_path / "in/a.png"], tmp_path / "in/deep")) == 1  # a file is only itself
+
+
+def test_one_image_can_be_translated_into_a_file(run: Path, tmp_path: Path) -> None:
+    source = noise(tmp_path / "a.jpg", 9, 9)
+    translate_files(run, [source], tmp_path / "new/result.png")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["result.png"]
+    for inputs, out, problem in (
+        ([source, source], "b.png", "one file for several images"),
+        ([tmp_path], "b.png", "one file for several images"),
+        ([source], "b.jpg", "a .jpg file; give a folder, or for one image a name that ends in .png"),
+    ):
+        with pytest.raises(GanzooError, match=problem):
+            translate_files(run, inputs, tmp_path / out)
 
 
 def test_wrong_run_checkpoint_device_or_direction_is_refused(run: Path, tmp_path: Path) -> None:

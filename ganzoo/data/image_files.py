@@ -1,0 +1,96 @@
+"""Find the image files of a folder and count the other files; data sets and ``ganzoo translate`` use it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import features
+
+from ganzoo.errors import GanzooError, MissingResourceError, suggest
+
+HEIF_SUFFIXES = (".heic", ".heif")
+"""Endings that need the package pillow-heif, ganzoo's extra ``heif``."""
+IMAGE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".tga", ".jp2"),
+    *(".pbm", ".pgm", ".ppm", ".pnm", ".npy"),
+    *((".avif",) if features.check("avif") else ()),
+    *(HEIF_SUFFIXES if find_spec("pillow_heif") else ()),
+)
+"""Endings of the files that ganzoo reads on this machine, in lower case."""
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file's name has one of ``IMAGE_SUFFIXES``, in upper or lower case."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
+    """Return all images below a folder, sorted by their POSIX path relative to it.
+
+    A file counts as an image by its suffix: see ``IMAGE_SUFFIXES``. Hidden files and folders are skipped. Links to
+    folders are followed, except back to a folder that contains them. ``hint`` says what to do when the folder does not
+    exist.
+
+    Raises:
+        MissingResourceError: the folder does not exist.
+        GanzooError: it is not a folder, or it or one below it cannot be read.
+    """
+    paths = [path for path in _files(folder, hint) if is_image(path.name)]
+    return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def describe_skipped(folder: Path) -> str:
+    """Return a sentence with the number of files below a folder that are no images, by ending; empty without any.
+
+    Hidden files are not counted. Raises GanzooError as ``find_images``.
+    """
+    endings = Counter(os.path.splitext(path.name)[1].lower() for path in _files(folder) if not is_image(path.name))
+    if not endings:
+        return ""
+    listed = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
+    total = sum(endings.values())
+    advice = "; for .heic and .heif install ganzoo-i2i[heif]" if any(one in endings for one in HEIF_SUFFIXES) else ""
+    return f"{folder}: {total} {'file is' if total == 1 else 'files are'} not read: {listed}{advice}"
+
+
+def _files(folder: Path, hint: str = "check the path") -> Iterator[Path]:
+    """Yield all files below a folder that are not hidden, and none twice because of a link to a folder around it."""
+
+    def fail(error: OSError) -> None:
+        raise _unlistable(error, hint) from error
+
+    for parent, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        here = Path(parent)
+        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(here / name, folder)]
+        yield from (here / name for name in files if not name.startswith("."))
+
+
+def _leads_back(folder: Path, top: Path) -> bool:
+    """Return whether a folder is a link to a folder that contains it on the way from ``top``."""
+    if not folder.is_symlink():
+        return False
+    way = [parent for parent in folder.parents if parent.is_relative_to(top)]
+    return any(parent.resolve().is_relative_to(folder.resolve()) for parent in way)
+
+
+def _unlistable(error: OSError, hint: str) -> GanzooError:
+    folder = Path(error.filename)
+    if isinstance(error, FileNotFoundError):
+        return MissingResourceError(f"{folder}: no such folder; {hint}{_similar_folder(folder)}")
+    if isinstance(error, NotADirectoryError):
+        return GanzooError(f"{folder}: a file, not a folder; give the folder that holds the images")
+    if isinstance(error, PermissionError):
+        return GanzooError(f"{folder}: no permission to read this folder; change its mode or owner (chmod, chown)")
+    return GanzooError(f"{folder}: it cannot be read ({error.strerror}); check the disk")
+
+
+def _similar_folder(folder: Path) -> str:
+    try:
+        names = [path.name for path in folder.parent.iterdir() if path.is_dir()]
+    except OSError:
+        return ""
+    return suggest(folder.name, names) if 0 < len(names) <= 20 else ""

@@ -1,0 +1,126 @@
+"""Describe what a folder's images lose when they are read: pages, transparency, depth; data sets give it as notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ganzoo.data.image_io import is_deep_colour, open_image
+from ganzoo.data.value_range import ValueRange
+from ganzoo.errors import GanzooError
+
+PAGED_FORMATS = ("TIFF", "GIF", "WEBP", "PNG", "AVIF")
+"""Formats whose files may have several pages or frames; further images in a JPEG file are previews."""
+MOST_FILES = 2000
+"""Number of files that are opened; of more files, as many spread evenly."""
+MOST_DEEP = 100
+"""Number of images of more than 8 bits whose values are read."""
+_SUBFILE_TYPE = 254  # the TIFF tag: 1 marks a page that is a smaller copy of another one
+
+
+@dataclass
+class _Survey:
+    opened: int = 0
+    paged: int = 0
+    pages: int = 0
+    transparent: int = 0
+    deep_colour: int = 0
+    deep: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+    kinds: set[np.dtype] = field(default_factory=set)
+
+
+def describe_images(paths: Sequence[Path], where: str, value_range: ValueRange | None = None) -> list[str]:
+    """Return a sentence for each thing that some images have and that samples lack.
+
+    These are further pages, transparency, bits beyond 8, and a range of values that is mostly empty. Files that cannot
+    be read are left to the data set, which reports them.
+
+    Args:
+        paths: the image files; of more than ``MOST_FILES`` a part is opened.
+        where: what the images are, to begin each sentence: ``data: A``.
+        value_range: the range of their domain, if it has one.
+    """
+    chosen = _spread(paths, MOST_FILES)
+    result = _Survey()
+    for path in chosen:
+        with suppress(GanzooError):
+            _add(result, path, value_range is not None)
+    of = "" if len(chosen) == len(paths) else f" of {len(chosen):,} opened files"
+    lines = []
+    if result.paged:
+        lines.append(
+            f"{where}: {result.paged}{of} have several pages or frames; {result.pages} pages are left out, only the "
+            "first of each file is used"
+        )
+    if result.transparent:
+        lines.append(f"{where}: {result.transparent}{of} have transparency; they are laid over white")
+    if result.deep_colour:
+        lines.append(f"{where}: {result.deep_colour}{of} have colours of 16 bits; only the upper 8 bits are used")
+    return lines + [f"{where}: {line}" for line in _describe_values(result, value_range)]
+
+
+def page_numbers(image: Image.Image) -> list[int]:
+    """Return the numbers of the pages or frames of an open image; smaller copies in a TIFF file do not count."""
+    if image.format not in PAGED_FORMATS or getattr(image, "n_frames", 1) == 1:
+        return [0]
+    pages = []
+    for number in range(image.n_frames):  # type: ignore[attr-defined]
+        image.seek(number)
+        if not getattr(image, "tag_v2", {}).get(_SUBFILE_TYPE, 0) & 1:
+            pages.append(number)
+    image.seek(0)
+    return pages
+
+
+def _spread(paths: Sequence[Path], most: int) -> list[Path]:
+    return [paths[i * len(paths) // min(most, len(paths))] for i in range(min(most, len(paths)))]
+
+
+def _add(result: _Survey, path: Path, has_range: bool) -> None:
+    values = None
+    if path.suffix.lower() == ".npy":
+        if has_range and result.deep < MOST_DEEP:
+            with suppress(OSError, ValueError, EOFError):
+                values = np.load(path, mmap_mode="r", allow_pickle=False)
+    else:
+        with open_image(path) as image:
+            pages = len(page_numbers(image))
+            result.paged += pages > 1
+            result.pages += pages - 1
+            result.transparent += image.has_transparency_data
+            result.deep_colour += is_deep_colour(image)
+            if result.deep < MOST_DEEP and (has_range or image.mode.startswith(("I", "F"))):
+                values = np.asarray(image)
+    result.opened += 1
+    if values is not None and values.size and values.dtype.kind in "uif":
+        result.deep += 1
+        result.kinds.add(values.dtype)
+        result.low, result.high = min(result.low, float(values.min())), max(result.high, float(values.max()))
+
+
+def _describe_values(result: _Survey, value_range: ValueRange | None) -> Iterator[str]:
+    if not result.deep or not np.isfinite([result.low, result.high]).all():
+        return
+    integers = all(kind.kind in "ui" for kind in result.kinds)
+    low, high = (str(round(one)) if integers else f"{one:.4g}" for one in (result.low, result.high))
+    if value_range is not None:
+        first, last = value_range
+        if result.low < first or result.high > last:
+            yield f"values go from {low} to {high}; those outside of data.range=[{first}, {last}] are clipped"
+        elif result.high - result.low < (last - first) / 2:
+            yield f"values go from {low} to {high}; most of data.range=[{first}, {last}] is empty"
+        return
+    top = 1 if not integers else 2**16 - 1 if result.high < 2**16 else 2**31 - 1
+    if result.low < 0 or result.high > top or result.high - result.low >= top / 2:
+        return  # values that cannot be read without a range are errors of their own
+    levels = round(255 * result.high / top) - round(255 * result.low / top) + 1
+    advice = f"[0, {2 ** max(1, round(result.high)).bit_length() - 1}]" if integers else f"[{low}, {high}]"
+    bits = "float" if not integers else "16-bit" if top < 2**16 else "32-bit"
+    yield f"no value of these {bits} images is above {high}: {levels} of 256 levels are used; set data.range={advice}"

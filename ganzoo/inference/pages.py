@@ -1,0 +1,94 @@
+"""Read the pages of an image file with what a translation takes over: transparency, colour profile, resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ganzoo.data.domain_io import DomainIO
+from ganzoo.data.image_io import open_image
+from ganzoo.data.survey import page_numbers
+from ganzoo.errors import GanzooError
+
+PROFILE_MODES = {b"RGB ": ("RGB", "RGBA"), b"GRAY": ("L", "LA", "I;16")}
+"""The colour space that an ICC profile names in its header → the modes of images that it fits."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of an image file, or a Pillow image.
+
+    Args:
+        pixels: (H, W, C), as ``DomainIO.read`` returns them.
+        label: the end of its translation's name, ``-000``; empty for the only page.
+        alpha: (H, W) uint8, the opacity; None for an opaque image or a label map.
+        profile: the ICC profile; empty without one.
+        resolution: horizontal and vertical pixels per inch, if known.
+    """
+
+    pixels: np.ndarray
+    label: str = ""
+    alpha: np.ndarray | None = None
+    profile: bytes = b""
+    resolution: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, image: Image.Image, domain_io: DomainIO, path: Path = Path("image"), label: str = "") -> Page:
+        """Return the present page of an open image; ``path`` is its name in errors."""
+        pixels = domain_io.read(image, path)
+        alpha = None
+        if image.has_transparency_data and not domain_io.classes:
+            alpha = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[:, :, 3]
+        profile, resolution = image.info.get("icc_profile"), image.info.get("dpi")
+        if not (isinstance(resolution, tuple) and len(resolution) == 2 and min(resolution) > 0):
+            resolution = None
+        return cls(
+            pixels,
+            label,
+            alpha,
+            profile if isinstance(profile, bytes) else b"",
+            resolution and (float(resolution[0]), float(resolution[1])),
+        )
+
+    def with_alpha(self, image: Image.Image) -> Image.Image:
+        """Return a translation with the transparency of this page, scaled to its size; as it is without one."""
+        if self.alpha is None or image.mode not in ("L", "RGB"):
+            return image
+        alpha = Image.fromarray(self.alpha)
+        image = image.copy()
+        image.putalpha(alpha if alpha.size == image.size else alpha.resize(image.size, Image.Resampling.BILINEAR))
+        return image
+
+    def profile_for(self, image: Image.Image) -> bytes:
+        """Return the ICC profile if it fits a translation's colours, else an empty one."""
+        return self.profile if image.mode in PROFILE_MODES.get(self.profile[16:20], ()) else b""
+
+
+def read_pages(path: Path, domain_io: DomainIO) -> Iterator[Page]:
+    """Yield the pages or frames of an image file; other files have one. Raises GanzooError for an unreadable file."""
+    if path.suffix.lower() == ".npy":
+        yield Page(domain_io.read(path))
+        return
+    with open_image(path) as image:
+        numbers = page_numbers(image)
+        for i, number in enumerate(numbers):
+            if len(numbers) > 1:
+                image.seek(number)
+            yield Page.of(image, domain_io, path, f"-{i:03}" if len(numbers) > 1 else "")
+
+
+def read_page(path: Path, domain_io: DomainIO) -> Page:
+    """Return the only page of an image file. Raises GanzooError for an unreadable file and for several pages."""
+    pages = read_pages(path, domain_io)
+    page = next(pages)
+    pages.close()  # type: ignore[attr-defined]
+    if page.label:
+        raise GanzooError(
+            f"{path}: it has several pages or frames; translate them with ganzoo translate, or open the file with "
+            "Pillow and translate each"
+        )
+    return page
