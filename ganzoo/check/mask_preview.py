@@ -53,10 +53,11 @@ def draw_masks(step: Step, masks: Roles) -> Tensor:
     """
     blocks = []
     for name in [name for name in ("real_A", "real_B") if name in step]:
-        columns = [as_image(step[name], name[-1])]
+        image = as_image(step[name], name[-1], step.classes)
+        columns = [image]
         for role in masks.maskers:
             for plane in masks.mask(role, step, name).split(1, dim=1):
-                columns += [as_image(plane, ""), as_image(step[name] * plane, name[-1])]
+                columns += [as_image(plane, ""), image * plane.detach().float().cpu()]
         spaced = [torch.nn.functional.pad(column, (0, GAP, 0, GAP), value=1.0) for column in columns]
         blocks.append(torch.cat([torch.cat(list(column), dim=1) for column in spaced], dim=2))
     return torch.cat(blocks, dim=1)

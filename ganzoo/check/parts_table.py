@@ -12,6 +12,7 @@ import rich.table
 import torch
 import yaml
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ganzoo.build import Experiment
 from ganzoo.check.profile import format_profile, format_sources, measure_steps, profile_forward
@@ -116,15 +117,14 @@ def trace_shapes(method: Method, losses: Sequence[AttachedLoss], step: Step) -> 
     """
     shapes: dict[str, str] = {}
 
-    def record(name: str, network: nn.Module) -> None:
+    def record(name: str, network: nn.Module) -> RemovableHandle:
         def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             if name not in shapes and inputs:
                 shapes[name] = f"{_shape(inputs[0])} → {_shape(output)}"
 
-        network.register_forward_hook(hook)
+        return network.register_forward_hook(hook)
 
-    for name, network in method.networks.items():
-        record(name, network)
+    handles = [record(name, network) for name, network in method.networks.items()]
     complete = step.inputs()
     with torch.no_grad():
         method.forward(complete)
@@ -137,6 +137,8 @@ def trace_shapes(method: Method, losses: Sequence[AttachedLoss], step: Step) -> 
         for loss in losses:
             if loss.phase == phase.name:
                 loss.term(view, terms, method.masks)
+    for handle in handles:
+        handle.remove()
     return shapes
 
 

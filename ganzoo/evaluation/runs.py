@@ -85,7 +85,8 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
 def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
     """Return a run's recipe with its original name. Raises GanzooError when it cannot be read or changed."""
     recipe = read_recipe(folder / RESOLVED, changes)
-    return replace(recipe, file=folder.parent.with_suffix(".yaml"))  # the recipe's name is that of the runs' folder
+    runs = folder.resolve().parent
+    return replace(recipe, file=runs.with_name(f"{runs.name}.yaml"))  # the recipe's name is that of the runs' folder
 
 
 def open_run(recipe: Recipe) -> Evaluator:

@@ -142,17 +142,20 @@ def _import_names(tree: ast.Module, package: str) -> Iterator[str]:
 
 
 def _syntax_text(node: Any) -> str:
-    """Return a syntax tree without docstrings as text, the same in all versions of Python that can parse it."""
+    """Return a syntax tree without docstrings as text, the same in all versions of Python that can parse it.
+
+    Strings that stand alone as statements describe modules, classes, functions or attributes; all are left out.
+    """
     if isinstance(node, ast.AST):
         fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
-            ast.get_docstring(node) is not None
-        ):
-            fields = [(name, value[1:] if name == "body" else value) for name, value in fields]
         return f"{type(node).__name__}({', '.join(f'{name}={_syntax_text(value)}' for name, value in fields)})"
     if isinstance(node, list):
-        return f"[{', '.join(map(_syntax_text, node))}]"
+        return f"[{', '.join(_syntax_text(one) for one in node if not _is_text(one))}]"
     return repr(node)
+
+
+def _is_text(node: Any) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def data_key(dataset: Dataset, split: Split) -> str:

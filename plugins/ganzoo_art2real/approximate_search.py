@@ -121,7 +121,8 @@ class ApproximateSearch(Searcher):
     def _write(self, index: Any) -> None:
         """Write the index to a temporary file and rename it. Raises GanzooError if that fails."""
         for leftover in self.bank.folder.glob(f".{self.file.name}.*"):
-            if not psutil.pid_exists(int(leftover.suffix[1:])):  # its process was killed
+            process = leftover.suffix[1:]
+            if process.isdecimal() and not psutil.pid_exists(int(process)):  # its process was killed
                 leftover.unlink(missing_ok=True)
         temporary = self.file.with_name(f".{self.file.name}.{os.getpid()}")
         try:

@@ -151,6 +151,8 @@ def gather(
             raise MissingResourceError(f"{path}: no such photograph or folder; check the path")
     if out is not None:
         entries = [entry for entry in entries if out.absolute() not in entry.path.absolute().parents]
+    if not entries:
+        raise MissingResourceError(f"{photographs[0]}: no photographs but those in the bank's folder; add some")
     entries = entries[:limit]
     if labels is None:
         return entries

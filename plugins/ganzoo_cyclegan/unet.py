@@ -56,6 +56,8 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         self.stride = 2**levels
+        # a map of one pixel has no neighbours to reflect; the other upsampling layers pad larger maps
+        self.min_size = 2 * self.stride if (padding, upsample) == ("reflect", "pixelshuffle") else 1
         widths = [width * min(2**level, 8) for level in range(levels)]
         nested: Level | None = None
         for outer, inner in zip(reversed(widths[:-1]), reversed(widths[1:]), strict=True):
@@ -68,7 +70,7 @@ class UNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Translate (B, in_channels, H, W) to (B, out_channels, H, W), padded to 2**levels and cropped."""
-        return crop_to(self.model(pad_to_stride(images, self.stride)), images)
+        return crop_to(self.model(pad_to_stride(images, self.stride, self.min_size)), images)
 
 
 class Outermost(nn.Module):

@@ -220,6 +220,13 @@ def test_missing_photographs_are_an_error(tmp_path: Path) -> None:
         build_bank([tmp_path / "nowhere"], tmp_path / "bank", SMALL)
 
 
+def test_a_bank_is_not_replaced_by_one_of_no_photographs(tmp_path: Path, bank: Bank) -> None:
+    save(bank.folder / "stray.png", scene(1))
+    with pytest.raises(GanzooError, match="no photographs but those in the bank's folder"):
+        build_bank([bank.folder], bank.folder, SMALL, fresh=True)
+    assert Bank.open(bank.folder).key == bank.key
+
+
 def test_more_windows_than_int32_can_number_are_refused() -> None:
     dense = Settings(size=256, scales=(Scale(16, 6), Scale(4, 1)))
     refuse_too_many(33_549, dense)

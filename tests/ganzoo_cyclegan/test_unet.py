@@ -82,9 +82,11 @@ def test_the_innermost_map_reaches_the_result() -> None:
     assert maps[0].abs().max() > 0
 
 
+@pytest.mark.parametrize("upsample", ["deconv", "resize", "pixelshuffle"])
+@pytest.mark.parametrize("padding", ["zero", "reflect", "replicate"])
 @pytest.mark.parametrize("size", [(1, 1), (5, 11), (8, 9), (16, 8)])
-def test_any_size(size: tuple[int, int]) -> None:
-    result = UNet(3, 2, levels=3, width=2)(torch.randn(2, 3, *size))
+def test_any_size(size: tuple[int, int], padding: Any, upsample: Upsample) -> None:
+    result = UNet(3, 2, levels=3, width=2, padding=padding, upsample=upsample)(torch.randn(2, 3, *size))
     assert result.shape == (2, 2, *size)
     assert result.isfinite().all()
     assert result.abs().max() <= 1

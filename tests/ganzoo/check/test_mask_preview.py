@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo.check.mask_preview import draw_masks, preview_masks
+from ganzoo.data.label_maps import class_colour, one_hot
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.sample_grid import GAP
 from ganzoo.interfaces import Masker
@@ -37,6 +38,15 @@ def test_each_plane_is_followed_by_the_masked_image() -> None:
     row = drawn[0, 0]
     assert [float(row[i * wide]) for i in range(5)] == [0.5, 1.0, 0.5, -1.0, 0.0]
     assert float(drawn[0, 2 * wide, 0]) == -0.5
+
+
+def test_label_maps_are_shown_in_the_colours_of_their_classes() -> None:
+    labels = torch.tensor([[0, 1], [2, 3]]).repeat_interleave(2, 0).repeat_interleave(2, 1)[None]
+    step = Step({"real_A": one_hot(labels, 4)}, samples=range(1), classes={"A": 4})
+    drawn = draw_masks(step, Roles({"labels": Left()}))
+    colour = torch.tensor(class_colour(3)) / 127.5 - 1
+    torch.testing.assert_close(drawn[:, 3, 3], colour)
+    assert drawn[:, 3, 2 * (4 + GAP) + 3].tolist() == [0, 0, 0]  # outside of the left half
 
 
 def test_the_command_writes_the_image(tmp_path: Path) -> None:

@@ -40,6 +40,16 @@ def test_a_run_has_the_values_measured_at_the_end_of_training(run: Path) -> None
         assert [getattr(evaluated, name) for name in same] == [getattr(trained, name) for name in same]
 
 
+@pytest.mark.parametrize("runs", ["v1.5", "plain"])
+def test_the_recipe_of_a_run_is_named_as_the_folder_of_its_runs(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: str
+) -> None:
+    shutil.copytree(trained, tmp_path / runs / "seed-0")
+    monkeypatch.chdir(tmp_path / runs)
+    evaluate_targets([Path("seed-0")], checkpoint="last")
+    assert read_records(tmp_path / runs / "seed-0/results.jsonl")[-1].recipe == runs
+
+
 def test_checkpoint_metrics_and_split_can_be_chosen(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "records.jsonl"
     evaluate_targets([run / "checkpoints/step-2"], metrics=["cycle_l1"], split="validation", out=out)

@@ -69,6 +69,7 @@ FILES = {
     [
         ({"inner": CODE.replace("A module", "Another text")}, True),
         ({"inner": CODE.replace('    """Double."""\n', "    # a comment\n")}, True),
+        ({"beside": 'y = 1\n"""The attribute y."""\n'}, True),
         ({"inner": CODE.replace("2 * one", "(2*one)")}, True),
         ({"inner": CODE.replace("2 * one", "3 * one")}, False),
         ({"inner": CODE.replace("double(", "twice(")}, False),
