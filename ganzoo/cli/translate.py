@@ -1,4 +1,4 @@
-"""The command ``ganzoo translate``."""
+"""The command ``ganzoo translate``: translate images with a run's generators."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def translate_command(
 ) -> None:
     """Translate INPUTS, images and folders of images, with the generators of RUN.
 
-    Every image is translated in its own size and saved as PNG under the same name and relative folder. Images of one
-    folder that differ only in their file extension keep it: a.jpg.png. With several masks or styles, OUT has a
-    subfolder for each.
+    Every image is translated in its own size, unless --size is set, and saved as PNG under the same name and relative
+    folder. If images of one folder differ only in their file extension, their new names include it: a.jpg.png. With
+    several masks or styles, OUT has a subfolder for each.
     """
     from ganzoo.inference.files import translate_files
 

@@ -21,15 +21,19 @@ class DomainIO:
     """Reads, resizes and converts the images of one domain.
 
     Args:
-        channels: number of channels of the network tensors.
-        classes: the number of classes if the images are label maps (``channels`` is then the same), else 0.
+        channels: the number of channels of the networks' tensors.
+        classes: the number of classes if the images are label maps, and ``channels`` is then the same number; else 0.
     """
 
     channels: int
     classes: int = 0
 
     def read(self, source: Path | Image.Image) -> np.ndarray:
-        """Read an image as (H, W, C) uint8; C is 1 for a label map. Raises GanzooError if it does not fit."""
+        """Return an image as (H, W, C) uint8 pixels, or a label map as (H, W, 1) classes.
+
+        Raises GanzooError if a file cannot be read (see ``read_image`` and ``read_labels``), or if the domain lacks a
+        class.
+        """
         path = source if isinstance(source, Path) else Path("image")
         if self.classes:
             labels = read_labels(source) if isinstance(source, Path) else labels_from_pil(source)
@@ -37,11 +41,11 @@ class DomainIO:
         return read_image(source, self.channels) if isinstance(source, Path) else from_pil(source, self.channels)
 
     def resized(self, pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Return pixels resized to ``shape``, (H, W): bicubic, or nearest neighbour for label maps."""
+        """Return pixels resized to the height and width in ``shape``: bicubic, or label maps by nearest neighbour."""
         return resize(pixels, shape, Image.Resampling.NEAREST if self.classes else Image.Resampling.BICUBIC)
 
     def batch(self, pixels: np.ndarray) -> Tensor:
-        """Return pixels as a network tensor: (1, C, H, W) in [−1, 1], one-hot for label maps."""
+        """Return pixels (H, W, C) as a network's input, (1, C, H, W) in [−1, 1]; a label map is one-hot."""
         if self.classes:
             return one_hot(torch.from_numpy(pixels[None, :, :, 0].astype(np.int64)), self.classes)
         return to_float(pixels)[None]
@@ -49,8 +53,8 @@ class DomainIO:
     def image(self, tensor: Tensor) -> Image.Image:
         """Return a network's output, (C, H, W) in [−1, 1], as an image.
 
-        A label map becomes a palette image with the most likely class of each pixel. Raises GanzooError for a number of
-        channels that no image file has.
+        A label map becomes a palette image with the most likely class of each pixel. Raises GanzooError if other images
+        have neither 1 nor 3 channels.
         """
         if self.classes:
             return palette_image(argmax_classes(tensor))

@@ -1,4 +1,4 @@
-"""Read images of any mode and bit depth as uint8, write PNG files, and report each failure in one line."""
+"""Read images of any mode and bit depth as uint8, and write PNG files; a failure is a GanzooError of one line."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
 
 
 def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
-    """Return all images below a folder, sorted by their POSIX path relative to it.
+    """Return the paths of all images in a folder and its subfolders, sorted by their POSIX path relative to it.
 
     A file counts as an image by its suffix, in upper or lower case: see ``IMAGE_SUFFIXES``. Hidden files and folders
-    are skipped, and links to folders are not followed. ``hint`` says what to do when the folder does not exist.
+    are skipped, and links to folders are not followed.
+
+    Args:
+        folder: the folder.
+        hint: advice for the message of the error if the folder does not exist.
 
     Raises:
         MissingResourceError: the folder does not exist.
-        GanzooError: it is not a folder, or it or one below it cannot be read.
+        GanzooError: it is not a folder, or it or a subfolder cannot be read.
     """
 
     def fail(error: OSError) -> None:
@@ -47,20 +51,20 @@ def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
 
 
 def read_image(path: Path, channels: int) -> np.ndarray:
-    """Read an image upright, as (H, W, C) uint8.
+    """Return the pixels of an image file, turned upright by its EXIF orientation, as (H, W, C) uint8.
 
     Colour is converted to grey, or grey to colour, as ``channels`` requires. Transparent images get a white
-    background. Grey values of 16 and 32 bits are scaled, not clipped: integers up to 65535 count as 16 bits, larger
-    ones as 32; floats must be in [0, 1]. Of an animation the first frame is read.
+    background. Grey values of 16 and 32 bits are scaled, not clipped: an image with integers up to 65535 counts as 16
+    bits, with larger ones as 32 bits; floats must be in [0, 1]. Of an animation, the first frame is read.
 
     Args:
         path: an image file, or a ``.npy`` file with (H, W, C) uint8.
-        channels: C; 1 or 3 for an image file, any number for a ``.npy`` file, which must have as many.
+        channels: C, which is 1 or 3 for an image file. A ``.npy`` file may have any number, but it must be this one.
 
     Raises:
         MissingResourceError: the file does not exist.
-        GanzooError: the file is unreadable, empty, truncated, not an image or too large, or has another number of
-            channels.
+        GanzooError: the file is unreadable, empty, truncated, not an image or too large, has negative values or floats
+            outside [0, 1], or another number of channels.
     """
     if path.suffix.lower() == ".npy":
         return read_array(path, channels)
@@ -74,25 +78,31 @@ def read_image(path: Path, channels: int) -> np.ndarray:
 
 
 def from_pil(image: Image.Image, channels: int, path: Path = Path("image")) -> np.ndarray:
-    """Convert an open image as ``read_image`` does: upright, opaque, (H, W, C) uint8, with C 1 or 3.
+    """Convert an open image to pixels, (H, W, C) uint8, upright and opaque as ``read_image`` does.
 
-    ``path`` is its name in errors.
+    Args:
+        image: the image.
+        channels: C, which is 1 or 3.
+        path: the image's name in error messages.
+
+    Raises GanzooError if the image has negative values, or floats outside [0, 1].
     """
     pixels = np.array(_flattened(image, path).convert("RGB" if channels == 3 else "L"))
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def write_image(image: np.ndarray | Tensor | Image.Image, path: Path, note: Mapping[str, str] | None = None) -> None:
-    """Write an image as PNG atomically; create missing folders.
+    """Write an image as a PNG file, which appears only when it is complete; create missing folders.
 
     Args:
-        image: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3. Or a Pillow
-            image of any mode that PNG supports.
-        path: the file; it must end in ``.png``.
+        image: an array (H, W) or (H, W, C) uint8, or a float tensor (C, H, W) in [−1, 1] that is clamped, with C 1 or
+            3; or a Pillow image of any mode that PNG supports.
+        path: the file, whose name must end in ``.png``.
         note: texts to store in the file, by keyword.
 
     Raises:
-        GanzooError: the disk is full, the folder cannot be written, or PNG does not support these channels.
+        GanzooError: the disk is full, the file cannot be written, its name does not end in ``.png``, or PNG does not
+            support the number of channels.
     """
     if not isinstance(image, Image.Image):
         array = to_uint8(image) if isinstance(image, Tensor) else image
@@ -122,7 +132,7 @@ def write_image(image: np.ndarray | Tensor | Image.Image, path: Path, note: Mapp
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
-    """Convert (…, C, H, W) floats in [−1, 1] to (…, H, W, C) uint8, clamped and rounded to the nearest value.
+    """Convert floats (…, C, H, W) in [−1, 1] to (…, H, W, C) uint8, clamped and rounded; NaN becomes 0.
 
     >>> to_uint8(torch.tensor([-1.0, 0.0, 7.0]).reshape(3, 1, 1)).tolist()
     [[[0, 128, 255]]]
@@ -133,7 +143,7 @@ def to_uint8(image: Tensor) -> np.ndarray:
 
 
 def to_float(image: np.ndarray) -> Tensor:
-    """Convert (…, H, W, C) uint8 to (…, C, H, W) float32 in [−1, 1]: x/127.5 − 1.
+    """Convert (…, H, W, C) uint8 to float32 (…, C, H, W) in [−1, 1]: x/127.5 − 1. Raises GanzooError for another type.
 
     >>> to_float(np.array([[[0, 255]]], dtype=np.uint8)).flatten().tolist()
     [-1.0, 1.0]
@@ -145,7 +155,10 @@ def to_float(image: np.ndarray) -> Tensor:
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image file; turn any error while it is decoded into a GanzooError of one line."""
+    """Open an image file for a ``with`` block; errors in opening it and in the block become a GanzooError of one line.
+
+    If the file does not exist it is a MissingResourceError. A MemoryError stays as it is.
+    """
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
@@ -201,7 +214,10 @@ def _from_floats(values: np.ndarray, path: Path) -> np.ndarray:
 
 
 def read_array(path: Path, channels: int) -> np.ndarray:
-    """Read a ``.npy`` file of shape (H, W, channels) and type uint8. Raises GanzooError for any other file."""
+    """Return the array in a ``.npy`` file, (H, W, channels) uint8.
+
+    Raises MissingResourceError if the file does not exist, and GanzooError for unreadable files and other arrays.
+    """
     try:
         with path.open("rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""The interface of data sets: Dataset and Sample."""
+"""The interface of data sets: the classes ``Dataset`` and ``Sample``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 Split = Literal["train", "validation", "test"]
 OTHER: Mapping[str, str] = MappingProxyType({"A": "B", "B": "A"})
-"""Maps each domain to the other one."""
+"""Domain → the other domain."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,13 @@ class Sample:
     """One image of a data set. All arrays have the image's height and width.
 
     Args:
-        image: (H, W, C) uint8.
-        name: unique within split and domain; for files the path relative to the domain's folder.
-        mask: (H, W) uint8, 0 … 255, the foreground, if the data set knows it.
-        labels: (H, W) uint8, the class of each pixel.
-        target: (H, W, C') uint8, the same scene in the other domain, if it is known.
-        values: numbers for metrics, such as the digit that an image shows.
+        image: the pixels, (H, W, C) uint8.
+        name: a name that is unique within split and domain; for a file its path relative to the domain's folder.
+        mask: the mask of the foreground, (H, W) uint8, 0 … 255, if the data set has it.
+        labels: the class of each pixel, (H, W) uint8, if the data set has it.
+        target: the same scene in the other domain, (H, W, C') uint8, if the data set has it.
+        values: numbers for metrics by name, such as the digit that the image shows; all samples of a domain have the
+            same names.
     """
 
     image: np.ndarray
@@ -37,7 +38,7 @@ class Sample:
 
 
 class Dataset(ABC):
-    """Images of one or two domains in up to three splits. It only reads them; ganzoo scales, crops and shuffles.
+    """Images of one or two domains in up to three splits. It only reads images; ganzoo scales, crops and shuffles them.
 
     >>> class Noise(Dataset):
     ...     def __init__(self, *, count: int = 4) -> None:
@@ -54,14 +55,20 @@ class Dataset(ABC):
     paired: bool = False
     """Whether image i of A and image i of B show the same scene."""
     channels: Mapping[str, int] = {"A": 3, "B": 3}
-    """Maps each domain to the number of channels of its images; supervised data may have only A."""
+    """Domain → number of channels of its images; data for supervised learning may have only the domain A."""
     classes: Mapping[str, int] = MappingProxyType({})
-    """Maps each domain of label maps to its number of classes K. Samples hold (H, W, 1) with values 0 … K − 1;
-    networks get K one-hot channels of −1 and 1. ``channels`` must be K as well."""
+    """Domain → number of classes K, for each domain whose images are label maps.
+
+    The images of its samples are (H, W, 1) with values 0 … K − 1; networks get K one-hot channels of −1 and 1. Its
+    entry in ``channels`` must be K as well.
+    """
 
     version: str = ""
-    """Cache key for procedurally generated data: the options that the images depend on. Empty for data that is read;
-    its pixels are the key. Generated pixels are not, as processors round differently."""
+    """Text that identifies images that a program generates: the options that they depend on.
+
+    Empty for images that are read: their pixels identify them. Generated pixels differ between processors, as these
+    round differently.
+    """
 
     @abstractmethod
     def count(self, split: Split, domain: str) -> int:
@@ -69,4 +76,4 @@ class Dataset(ABC):
 
     @abstractmethod
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image. Raises GanzooError, with the file's path, when it cannot be read."""
+        """Return the image of this index, from 0. Raises GanzooError, with the file's path, if it cannot be read."""

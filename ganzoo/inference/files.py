@@ -1,4 +1,4 @@
-"""Translate image files and folders of them, for ``ganzoo translate``; names are kept, all failures are listed."""
+"""Translate image files and folders of them, for ``ganzoo translate``; file names stay, all failures are reported."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from ganzoo.utils.console import Console
 
 
 def plan_outputs(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Return pairs of (image, path of its translation).
+    """Return pairs of an image's path and the path of its translation, a PNG file.
 
-    The images of a folder keep their relative paths below ``out``; a single file goes directly into ``out``. Two
-    images that differ only in their file extension keep it in the name (``a.jpg.png``).
+    The images of a folder keep their relative paths below ``out``; a single file goes directly into ``out``. If several
+    images differ only in their extensions, the names contain them: ``a.jpg.png``.
 
     Args:
         inputs: images and folders of images.
         out: the folder for the translations.
 
     Raises:
-        GanzooError: two translations would have the same path, or one would overwrite its source.
+        GanzooError: two translations would have the same path, one would overwrite its source, or a folder cannot be
+            read.
     """
     pairs: list[tuple[Path, Path]] = []
     for path in inputs:
@@ -69,26 +70,29 @@ def translate_files(
     interpolate: int = 0,
     seed: int | None = None,
 ) -> None:
-    """Translate files and folders; go on after a failure.
+    """Translate images and folders of images, write the translations as PNG files, and print their number.
+
+    If an image cannot be translated, the next ones still are.
 
     Args:
         run: the run's folder.
-        inputs: images and folders of them.
+        inputs: images and folders of images.
         out: the folder for the translations; with several masks or styles, it gets a subfolder for each.
-        direction: ``AB`` or ``BA``; by default the method's first.
-        checkpoint: see ``Translator``.
-        size: pixels of the shorter side; images and masks are resized to it before the translation.
-        device: see ``Translator``.
-        masks: mask images, or folders of them; the inputs are translated once with each.
-        maskers: maskers that replace the run's own, written as in a recipe; likewise.
-        save_masks: a folder for the masks used, with a subfolder for each role.
-        style: styles, as ``style_options`` reads them.
-        samples: number of draws of each random style.
-        interpolate: number of styles on the line between two styles; 0: none.
-        seed: seed of the random draws; by default the run's.
+        direction: the direction, for example ``AB``; by default the method's first.
+        checkpoint: the name of the checkpoint, as for ``Translator``.
+        size: the length of the shorter side, in pixels, to which images and masks are resized before the translation.
+        device: the torch device, as for ``Translator``.
+        masks: mask images, or folders of them; all inputs are translated once with each.
+        maskers: maskers that replace the run's own, written as in a recipe; all inputs are translated once with each.
+        save_masks: a folder for the masks that were used; it gets a subfolder for each role.
+        style: the styles, written as for ``style_options``.
+        samples: the number of draws of each random style.
+        interpolate: the number of styles on the line between two styles; 0: no interpolation.
+        seed: the seed of the random draws; by default the run's.
 
     Raises:
-        GanzooError: an option is wrong, or some images failed: the message lists each; all others are translated.
+        GanzooError: there are no images, the run cannot be loaded, an option is wrong, the run needs masks that are
+            missing; or, after all images were tried, some failed: the message has a line for each.
     """
     pairs = plan_outputs(inputs, out)
     if not pairs:
@@ -155,7 +159,7 @@ def translate_files(
 
 
 def write_mask(planes: Tensor, target: Path) -> None:
-    """Write a mask (K, H, W) in [0, 1] as a grey image; of several planes, write one image each."""
+    """Write a mask (K, H, W) in [0, 1] as a grey PNG image; with K > 1 one image per plane: ``STEM-0.png``, …"""
     for i, plane in enumerate(planes):
         path = target if len(planes) == 1 else target.with_name(f"{target.stem}-{i}.png")
         write_image(to_uint8(plane[None] * 2 - 1), path)

@@ -35,20 +35,22 @@ class _Pair:
 
 
 class Paired(Dataset):
-    """Images that show the same scene in A and B; ``Sample.target`` is the partner.
+    """Pairs of images that show the same scene in A and B; each image's partner is its ``Sample.target``.
 
     Args:
         root: the folder that contains all images.
-        layout: ``side_by_side``: ``root`` contains ``train`` and optionally ``val`` and ``test``, whose
-            images have A and B in their halves. ``folders``: partners are in two folders, with the same
-            name except for the suffix.
+        layout: ``side_by_side``: ``root`` contains ``train`` and optionally ``val`` and ``test``; each image there has
+            A in one half and B in the other. ``folders``: partners are in two folders, with the same name except for
+            the suffix.
         A: the half that shows A; only for ``side_by_side``, where it is ``left`` by default.
-        folders: the two folders below root; ``{split}`` is replaced by ``train``, ``val`` and ``test``; only
-            for the layout ``folders``, where it is ``{A: "{split}A", B: "{split}B"}`` by default.
-        channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
-        classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
-            networks see them one-hot, as 19 channels. Only for ``folders``.
-        validation: the share of the training pairs held out for validation, if there is no ``val``.
+        folders: the two folders below root; ``{split}`` is replaced by ``train``, ``val`` and ``test``; only for the
+            layout ``folders``, where it is ``{A: "{split}A", B: "{split}B"}`` by default.
+        channels: the number of channels of each domain, ``{A: 1, B: 3}``: 1 or 3, or any number for images in ``.npy``
+            files; 3 by default.
+        classes: the number of classes of each domain of label maps: with ``{A: 19}`` the images of A are palette or
+            grey images whose values are the classes 0 … 18. Networks get them one-hot, as 19 channels. Only for the
+            layout ``folders``.
+        validation: the share of the training pairs that is held out for validation, if there is no ``val``.
     """
 
     paired = True
@@ -94,11 +96,15 @@ class Paired(Dataset):
             self.pairs["validation"] = [train[i] for i in held]
 
     def count(self, split: Split, domain: str) -> int:
-        """Return the number of pairs, the same for both domains."""
+        """Return the number of a split's pairs, which is the same for both domains."""
         return len(self.pairs[split])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image and its partner. Raises GanzooError if their sizes do not match."""
+        """Read one image and its partner.
+
+        Raises GanzooError if a file cannot be read, if the partners' sizes differ, or if a file that shows both has an
+        odd width.
+        """
         pair = self.pairs[split][index]
         images = self._halves(pair.A.path) if self.halves else self._two(pair)
         own, other = (pair.A, "B") if domain == "A" else (pair.B, "A")
