@@ -1,6 +1,6 @@
 """ganzoo: a plugin-based zoo of GANs that translate images between two domains.
 
-Importing ganzoo does not import torch; its functions import torch when they are called.
+Importing ganzoo does not import torch; a function that needs torch imports it when it is called.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def __getattr__(name: str) -> Any:
 
 
 def create(kind: str, name: str, *args: Any, **options: Any) -> Any:
-    """Build a component by name: ``ganzoo.create("generator", "resnet", 3, 3, blocks=6)``.
+    """Build a component and return it: ``ganzoo.create("generator", "resnet", 3, 3, blocks=6)``.
 
     Args:
-        kind: such as ``generator``, ``masker`` or ``loss``.
+        kind: the component's kind, such as ``generator``, ``masker`` or ``loss``.
         name: the component's name.
         args: the constructor's positional arguments.
         options: the component's options; their types are checked.
 
-    Raises GanzooError for an unknown kind, name or option.
+    Raises GanzooError for an unknown kind, name or option, a wrong or missing value, or a failing import.
     """
     from ganzoo.plugins import plugins
     from ganzoo.recipe.options import build
@@ -63,12 +63,15 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
     """Build the masker that ``text`` describes as YAML: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
 
     Args:
-        text: YAML.
+        text: the masker's name, or a mapping of its name and options, in YAML.
         role: the masker's role: ``input``, ``discriminator``, ``composite`` or ``labels``.
-        origin: source of the text, for error messages: ``--masker``.
-        seed: seed of random weights.
+        origin: the place of the text in error messages, such as ``--masker``.
+        seed: the seed of random weights.
 
-    Raises GanzooError with one line for each mistake.
+    Returns:
+        The masker in eval mode, with its name, its options and the post-processing of its masks.
+
+    Raises GanzooError with one line for each mistake, also for a masker that does not fit the role.
     """
     from ganzoo.build import create_masker
 
@@ -76,14 +79,14 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
 
 
 def find_network_file(run: str | PathLike[str], slot: str, *, checkpoint: str = "") -> Path:
-    """Return the file with the weights of a trained run's network; the averaged weights if the run averaged them.
+    """Return the path of the file with a network's weights in a trained run: the averaged ones if there are any.
 
     Args:
         run: the run's folder.
-        slot: the network's name in the recipe.
-        checkpoint: the checkpoint's name, such as ``last``, ``best`` or ``step-800``.
+        slot: the network's name in the recipe; it is not checked, so a wrong name gives a path without a file.
+        checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if it exists, else ``last``.
 
-    Raises GanzooError when there is no such checkpoint.
+    Raises GanzooError if there is no such checkpoint.
     """
     from pathlib import Path
 
@@ -101,12 +104,13 @@ def write_run(
     """Write the folder of a run whose networks were trained elsewhere; ``load`` and the command line can use it.
 
     Args:
-        folder: a new folder.
+        folder: the folder to create, with the checkpoint ``last``.
         recipe: the content of a recipe file.
         networks: slot → state dict.
-        progress: ``step``, and ``channels`` and ``classes`` by domain.
+        progress: ``step``, the number of steps trained; ``channels``, a mapping from each domain to its number of
+            channels; and ``classes``, from each domain of label maps to its number of classes.
 
-    Raises GanzooError with each mistake in the recipe.
+    Raises GanzooError with each mistake in the recipe, and FileExistsError if the folder has this checkpoint already.
     """
     from pathlib import Path
 
@@ -116,14 +120,14 @@ def write_run(
 
 
 def load(run: str | PathLike[str], *, checkpoint: str = "", device: str = "") -> Translator:
-    """Load a trained run's generators: ``ganzoo.load("runs/quickstart/default").translate(image)``.
+    """Return a translator with a trained run's generators: ``ganzoo.load("runs/quickstart/default").translate(image)``.
 
     Args:
         run: the run's folder.
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if it exists, else ``last``.
         device: a torch device; by default the GPU or other accelerator, if there is one, else the CPU.
 
-    Raises GanzooError when the run or the checkpoint is missing.
+    Raises GanzooError if the run or the checkpoint is missing or damaged, or if there is no such device.
     """
     from ganzoo.inference.translator import Translator
 
@@ -143,19 +147,22 @@ def export(
 ) -> dict[str, Any]:
     """Write one direction of a trained run to a file for use without ganzoo; return the file's metadata.
 
-    The file is loaded again and compared with the run: ``difference`` is the largest difference of values in [−1, 1].
+    The file is loaded again, and its translations of some images are compared with the run's. ``difference`` in the
+    metadata is the largest absolute difference of their pixel values, which are in [−1, 1].
 
     Args:
         run: the run's folder.
         out: a file that ends in ``.onnx`` or ``.pt2`` (torch.export).
         direction: ``AB`` or ``BA``; by default the method's first.
-        checkpoint: the checkpoint's name, such as ``last``, ``best`` or ``step-800``.
-        size: the only height and width that the file accepts; by default any.
+        checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if it exists, else ``last``.
+        size: the only height and width that the file accepts; by default it accepts any from 8×8 pixels on.
         batch: the only batch size that the file accepts; by default any.
-        check: images, and folders of images, to compare on, in addition to random ones.
-        tolerance: the largest accepted difference; by default an eighth of the distance of two 8-bit pixel values.
+        check: image files, and folders of images, to compare on, in addition to random images.
+        tolerance: the largest accepted ``difference``; the default is about an eighth of the distance between two
+            neighbouring 8-bit pixel values.
 
-    Raises GanzooError, and writes no file, when the run cannot be exported or the file differs from it.
+    Raises GanzooError, and leaves an earlier file as it was, if the run cannot be exported, the file would differ from
+    it by more than ``tolerance``, or ``out`` cannot be written.
     """
     from ganzoo.inference.export_files import export
 
@@ -178,16 +185,19 @@ def run(
     root: str | PathLike[str] = "runs",
     fresh: bool = False,
 ) -> dict[str, float]:
-    """Train a recipe, as ``ganzoo run`` does; return the values of its final evaluation.
+    """Train a recipe in the folder ``root/RECIPE/name``, as ``ganzoo run`` does.
 
     Args:
-        recipe: the YAML file.
-        overrides: ``"key.path=value"``.
-        name: the run's name; the same name resumes.
-        root: folder of all runs.
-        fresh: rename the folder of an earlier run of this name and start again.
+        recipe: the recipe's YAML file.
+        overrides: changes of the recipe, each ``"key.path=value"``.
+        name: the run's name; if there is a run of this name, its training is resumed.
+        root: the folder of all runs.
+        fresh: whether to rename the folder of an earlier run of this name and start again.
 
-    Raises GanzooError for mistakes in the recipe, and when training cannot start or continue.
+    Returns:
+        Name → value of the metrics in the final evaluation; empty if there are no metrics or no held-out images.
+
+    Raises GanzooError for mistakes in the recipe, if training cannot start or continue, or if a metric failed.
     """
     from ganzoo.training.loop import train
     from ganzoo.training.run import Run

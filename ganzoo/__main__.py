@@ -1,7 +1,7 @@
-"""Run ganzoo as a module (``python -m ganzoo``) and as a folder (``python ganzoo``, as ``accelerate launch ganzoo``).
+"""Start ganzoo's command line, for ``python -m ganzoo``, ``python ganzoo`` and ``accelerate launch ganzoo``.
 
-Running a folder puts that folder first on the path, so that each module of ganzoo could be imported as a top-level
-module. This file replaces it by the folder above.
+If Python runs the folder ``ganzoo``, it puts this folder first on the path, so that each module of ganzoo could be
+imported as a top-level module. This file replaces the folder on the path by its parent.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Build the parts of a recipe: data, method, networks, maskers, losses, metrics, engine; all commands use it."""
+"""Build the parts of a recipe: data, method, networks, maskers, losses, metrics, engine. All commands use it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ganzoo.step import zeros_step
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 METRICS = "evaluate.metrics"
 PROVIDED = {f"given_{plane}_{domain}": (plane, domain) for plane in ("mask", "labels") for domain in OTHER}
-"""Tensor of a batch → the plane of a sample that it holds, and its domain."""
+"""Name of a tensor that a data set may provide → the attribute of ``Sample`` that it comes from, and the domain."""
 
 
 class Experiment:
@@ -42,11 +42,12 @@ class Experiment:
 
     Args:
         recipe: a checked recipe.
-        accelerator: this process's accelerator; only the engine, the losses and the sampler need it.
-        channels: domain → channels of its images; needed only without a data set.
-        training: also build the parts for training: the losses, after the method's ``prepare``.
+        accelerator: this process's accelerator, which the engine, the losses and the sampler need; by default it is
+            created at its first use.
+        channels: domain → number of channels of its images; by default those of the data set, which is then read.
+        training: whether ``losses`` has the recipe's losses, and the method is prepared for training before.
 
-    Raises GanzooError, at the first use of a part, when something is missing or does not fit.
+    Raises GanzooError, at the first use of a part, if something is missing or does not fit.
     """
 
     def __init__(
@@ -64,20 +65,23 @@ class Experiment:
 
     @property
     def accelerator(self) -> Accelerator:
-        """The ``Accelerator`` of this process."""
+        """The ``Accelerator`` of this process, created at the first use if the constructor got none."""
         if self._accelerator is None:
             self._accelerator = start_accelerator()
         return self._accelerator
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data set."""
+        """The recipe's data set."""
         dataset: Dataset = self.recipe.data.make()
         return dataset
 
     @cached_property
     def method(self) -> Method:
-        """The method, bound to its networks and maskers, after a check that the data set has what it reads."""
+        """The method, bound to its networks and maskers.
+
+        Without ``channels`` it is also checked that the data set has the pairs, masks and labels that are read.
+        """
         if self._channels is not None:
             return build_method(self.recipe, self._channels)
         method = build_method(self.recipe, self.dataset.channels)
@@ -92,7 +96,7 @@ class Experiment:
 
     @property
     def paired(self) -> bool:
-        """Whether images are read in pairs; only if the method learns from pairs, so that no other method sees them."""
+        """Whether image i of A is always read together with image i of B: only if the method learns from pairs."""
         return self.method.paired
 
     @cached_property
@@ -102,7 +106,7 @@ class Experiment:
 
     @cached_property
     def sampler(self) -> Sampler:
-        """The order of the training images."""
+        """The order of the training images. Raises GanzooError if a domain has fewer images than one step needs."""
         train, accelerator = self.recipe.train, self.accelerator
         return Sampler(
             image_counts(self.dataset, "train"),
@@ -116,13 +120,13 @@ class Experiment:
 
     @property
     def total_steps(self) -> int:
-        """The run's length in steps."""
+        """The run's length in steps; 0 if the method has nothing to train."""
         train = self.recipe.train
         return train.steps or train.epochs * self.sampler.steps_per_epoch
 
     @cached_property
     def losses(self) -> list[AttachedLoss]:
-        """The auxiliary losses, attached to the prepared method; empty unless ``training``."""
+        """The auxiliary losses, empty unless ``training``; first the method is prepared for training (``prepare``)."""
         if not self.training:
             return []
         self.method.prepare(self.reader)
@@ -138,23 +142,25 @@ class Experiment:
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
-        """The metrics by name, bound to the method and the reader."""
+        """The metrics by name, after their check of the method and the data (``Metric.bind``)."""
         return build_metrics(self.recipe, self.method, self.reader)
 
     @cached_property
     def sources(self) -> dict[str, Source]:
-        """Files that method, losses and metrics read besides recipe and data, by their place in the recipe."""
+        """Place in the recipe → a file that the method, a loss or a metric reads besides the recipe and the data."""
         return collect_sources(self.method, self.losses, self.metrics)
 
 
 def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
-    """Build the recipe's method, networks and maskers; initial weights depend on the seed and the slot.
+    """Return the recipe's method, bound to its new networks and maskers.
+
+    A network's initial weights depend only on the seed and the network's slot.
 
     Args:
         recipe: a checked recipe.
-        channels: domain → channels of its images.
+        channels: domain → number of channels of its images.
 
-    Raises GanzooError when images of a domain are missing, or a network cannot be built.
+    Raises GanzooError if the method needs a domain without images, or if a network or masker cannot be built.
     """
     method: Method = recipe.method.make()
     absent = {domain for slot in method.slots.values() for domain in (*slot.reads, slot.writes) if domain} - set(
@@ -193,7 +199,7 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
 
 
 def build_maskers(recipe: Recipe) -> Roles:
-    """Build the recipe's maskers, frozen unless they are trained; random weights depend on the seed and the role."""
+    """Return the recipe's maskers by role, in eval mode, each built by ``build_masker`` with the recipe's seed."""
     maskers: dict[str, Masker] = {}
     for role, part in recipe.maskers.items():
         maskers[role] = build_masker(part, role, recipe.train.seed)
@@ -201,7 +207,10 @@ def build_maskers(recipe: Recipe) -> Roles:
 
 
 def build_masker(part: Part, role: str, seed: int) -> Masker:
-    """Build a masker for a role, frozen unless it is trained; random weights depend on the seed and the role."""
+    """Return a new masker in eval mode, with frozen parameters unless it is trained.
+
+    Random weights depend only on the seed and the role. Raises GanzooError if the masker cannot be built.
+    """
     with _seeded(seed, f"masker/{role}"):
         masker: Masker = part.make()
     return masker.eval().requires_grad_(bool(masker.trains))
@@ -213,9 +222,9 @@ class NamedMasker:
 
     Args:
         name: the component's name.
-        options: all of its options.
-        masker: built and frozen.
-        transform: post-processing of its masks.
+        options: all of the component's own options, with defaults filled in.
+        masker: the masker, in eval mode.
+        transform: the post-processing of its masks.
     """
 
     name: str
@@ -228,12 +237,12 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
     """Build the masker that ``text`` describes as YAML: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
 
     Args:
-        text: YAML.
-        role: the masker's role.
-        origin: source of the text, for error messages: ``--masker``.
-        seed: seed of random weights.
+        text: the masker's name, or a mapping of its name and options, in YAML.
+        role: the role that the masker is used in.
+        origin: the place of the text in error messages, such as ``--masker``.
+        seed: the seed of random weights.
 
-    Raises GanzooError with one line for each mistake.
+    Raises GanzooError with one line for each mistake, also for a masker that does not fit the role.
     """
     part = read_masker(text, role, origin)
     return NamedMasker(
@@ -242,7 +251,10 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
 
 
 def _train_jointly(method: Method, name: str) -> None:
-    """Add a slot for a jointly trained masker; the first phase that updates generators also trains the masker."""
+    """Change the method so that its first phase that updates generators also trains a masker, in the new slot ``name``.
+
+    Raises GanzooError if the method has no such phase.
+    """
     index = next((i for i, phase in enumerate(method.phases) if updates_generators(method, phase)), None)
     if index is None:
         raise GanzooError(f"{name.replace('_', '.')}: it is trained with the generators, but the method trains none")
@@ -259,9 +271,9 @@ def _train_jointly(method: Method, name: str) -> None:
 
 
 def build_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, Metric]:
-    """Build the recipe's metrics, by name, bound to the method and the reader.
+    """Return the recipe's metrics by name, as ``name_metrics`` names them.
 
-    Raises GanzooError when a metric cannot be built or does not fit.
+    Raises GanzooError if a metric cannot be built, or does not fit the method or the data.
     """
     metrics: list[Metric] = []
     for part in recipe.metrics:
@@ -274,7 +286,7 @@ def build_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, M
 
 
 def name_metrics(parts: Sequence[Part], metrics: Sequence[Metric]) -> dict[str, Metric]:
-    """Return metrics by their parts' names; a second metric of the same name is called ``name (2)``."""
+    """Return metrics by the names of their components; a second metric of the same name is called ``NAME (2)``."""
     named: dict[str, Metric] = {}
     for i, (part, metric) in enumerate(zip(parts, metrics, strict=True)):
         name = part.component.name
@@ -284,9 +296,10 @@ def name_metrics(parts: Sequence[Part], metrics: Sequence[Metric]) -> dict[str, 
 
 
 def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
-    """Check in eight images per domain and split that the data set has the masks and labels that are read.
+    """Check that the data set has the masks and labels that the method and its maskers read.
 
-    Raises GanzooError when they are missing, or when all training masks of a domain are empty.
+    Only up to eight images of each split and domain are checked. Raises GanzooError if one of them lacks its mask or
+    labels, or if all of the checked training masks of a domain are empty (see ``FAINTEST_MASK``).
     """
     wanted = dict.fromkeys(method.reads, f"the method {recipe.method.component.name!r}")
     for role in method.masks.maskers:
@@ -319,9 +332,10 @@ def _some_samples(dataset: Dataset, split: Split, domain: str) -> list[Sample]:
 
 
 def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.device) -> list[AttachedLoss]:
-    """Build the recipe's auxiliary losses, frozen, on the device; random weights depend on the seed and the name.
+    """Return the recipe's auxiliary losses, in eval mode and with frozen parameters, on the device.
 
-    Raises GanzooError for a loss that cannot be attached to the method.
+    Random weights depend only on the seed and the loss's name in the recipe. Raises GanzooError if a loss cannot be
+    built, or does not fit the method or the data.
     """
     attached = []
     for name, part in recipe.losses.items():
@@ -336,7 +350,11 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
 
 
 def collect_sources(method: Method, losses: Iterable[AttachedLoss], metrics: Mapping[str, Metric]) -> dict[str, Source]:
-    """Return the files that method, losses and metrics read besides recipe and data, by their place in the recipe."""
+    """Return the files that method, losses and metrics read besides recipe and data.
+
+    Their keys are places in the recipe: ``method.FILE``, ``losses.LOSS.FILE`` and ``evaluate.metrics.METRIC.FILE``.
+    FILE is the component's own name for the file.
+    """
     sources = {f"method.{name}": source for name, source in method.sources.items()}
     for attached in losses:
         sources |= {f"losses.{attached.name}.{name}": source for name, source in attached.loss.sources.items()}
@@ -346,7 +364,7 @@ def collect_sources(method: Method, losses: Iterable[AttachedLoss], metrics: Map
 
 
 def check_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> None:
-    """Raise GanzooError when the method learns from pairs but the data set has none."""
+    """Raise GanzooError if the method learns from pairs but the data set has none."""
     if method.paired and not dataset.paired:
         raise GanzooError(
             f"the method {recipe.method.component.name!r} learns from pairs, but the data set "
@@ -355,7 +373,7 @@ def check_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> None:
 
 
 class _seeded:  # noqa: N801
-    """Seed torch inside a block, so that a network's weights depend on the seed and the network's name only."""
+    """Context that seeds torch's CPU generator by ``seed`` and ``name`` alone, and restores its state at the end."""
 
     def __init__(self, seed: int, name: str) -> None:
         self.seed = torch_seed(seed, "init", name)

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 
 
 class GanzooError(Exception):
-    """An error that the user can fix: the text says where it is, what it is and what to do.
+    """An error that the user can fix; its message says what is wrong and where, and usually what to do.
 
-    Several errors that are found together are joined by line breaks, one line each.
+    If several mistakes are found together, the message has one line for each of them.
     """
 
     exit_code: int = 2
@@ -18,31 +18,36 @@ class GanzooError(Exception):
 
 
 class SettingsChangedError(GanzooError):
-    """A run was started with other settings and cannot be resumed with the present ones."""
+    """A run cannot be resumed: it was started with other settings, or by an earlier version of ganzoo."""
 
     exit_code = 3
 
 
 class BusyError(GanzooError):
-    """Another process writes the same run, table, bank or download."""
+    """Another process is writing the same thing, such as a run, a table or a bank."""
 
     exit_code = 4
 
 
 class MissingResourceError(GanzooError):
-    """Images, weights, a package or a plugin are missing on this machine; the same command may work on another."""
+    """This machine lacks images, weights, a package or a plugin; the same command may work on another machine."""
 
     exit_code = 5
 
 
 class OutOfMemoryError(GanzooError):
-    """A step, an image or a network does not fit into the memory."""
+    """A step, a batch or an image does not fit into the memory."""
 
     exit_code = 6
 
 
 class RunInterruptedError(GanzooError):
-    """A run was stopped by a signal and saved its state; ``exit_code`` is 128 + the signal's number."""
+    """A run was stopped by a signal, after it saved its state.
+
+    Args:
+        message: the message.
+        exit_code: 128 + the signal's number; 0 in a process that was stopped because another one received the signal.
+    """
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -50,13 +55,13 @@ class RunInterruptedError(GanzooError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error of torch or Python means that there is not enough memory."""
+    """Return whether an error means a lack of memory: whether its type or text contains the word "memory"."""
     return "memory" in f"{type(error).__name__} {error}".lower()
 
 
 @contextmanager
 def catch_out_of_memory(where: str) -> Iterator[None]:
-    """Raise OutOfMemoryError, with advice, if a block runs out of memory; ``where`` starts its message."""
+    """Turn a lack of memory in a ``with`` block into an OutOfMemoryError; its message is ``where`` and some advice."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -69,7 +74,7 @@ def catch_out_of_memory(where: str) -> Iterator[None]:
 
 @contextmanager
 def prefix_errors(where: str) -> Iterator[None]:
-    """Put ``where`` before the message of a GanzooError that the block raises."""
+    """Turn a GanzooError of a ``with`` block into a plain GanzooError with ``where`` before its message."""
     try:
         yield
     except GanzooError as error:
@@ -77,7 +82,7 @@ def prefix_errors(where: str) -> Iterator[None]:
 
 
 def suggest(word: object, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` with the most similar known word, or else the list of known words.
+    """Return a hint to append to a message: the known word that is most similar to ``word``, or else all known words.
 
     >>> suggest("resnt", ["resnet", "unet"])
     " (did you mean 'resnet'?)"
@@ -93,7 +98,7 @@ def suggest(word: object, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception as one line: its type and its text.
+    """Return an exception as one line of text: the name of its type, and its message if it has one.
 
     >>> one_line(KeyError("blocks"))
     "KeyError: 'blocks'"

@@ -1,4 +1,4 @@
-"""The hooks that plugins can implement."""
+"""The hooks: functions that a plugin can implement, with the decorator ``hookimpl``, and that ganzoo calls."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ hookimpl = pluggy.HookimplMarker("ganzoo")
 
 @hookspec
 def ganzoo_register(registry: Registration) -> None:
-    """Add components: ``registry.add("masker", "square", "my_package.square:Square")``.
+    """Add components to ``registry``: ``registry.add("masker", "square", "my_package.square:Square")``.
 
-    Called once, when plugins are loaded. Do not import large packages here: a ``module:name`` string is imported at
-    first use.
+    ganzoo calls this once, when it loads the plugin. Do not import large packages here: the module in a
+    ``module:name`` string is imported at the component's first use.
     """
 
 
 @hookspec
 def ganzoo_callbacks(run: RunInfo) -> Callback | None:
-    """Return a callback that observes this run (start, step, evaluation, checkpoint, end), or None."""
+    """Return a callback that observes the training of this run, or None; ganzoo calls this when training starts."""
 
 
 @hookspec
 def ganzoo_commands() -> Iterable[Command] | None:
-    """Return click commands for the command line; a ``click.Group`` combines several under one name.
+    """Return click commands for the command line, or None; a ``click.Group`` combines several under one name.
 
-    Called when all commands are listed, or when a command is called that is not ganzoo's own. Do not import large
-    packages here: each command should import them when it runs.
+    ganzoo calls this to list all commands, or to find a command that is not its own. Do not import large packages
+    here: each command should import them when it runs.
     """

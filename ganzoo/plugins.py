@@ -1,7 +1,10 @@
-"""Load plugins from the entry-point group ``ganzoo``, one by one; a plugin that fails is recorded and skipped.
+"""Load plugins from the entry-point group ``ganzoo``, one by one.
+
+A plugin that fails to load is recorded and skipped; but if it ships with ganzoo, that is an error. Two environment
+variables change this:
 
 GANZOO_PLUGINS   comma-separated names of plugins: only these are loaded
-GANZOO_STRICT=1  raise if any plugin fails (for authors of plugins)
+GANZOO_STRICT=1  it is an error if any plugin fails (for authors of plugins)
 """
 
 from __future__ import annotations
@@ -29,14 +32,23 @@ if TYPE_CHECKING:
     from click import Command
 
 INTERFACE = 1
-"""Version of the interface between ganzoo and plugins."""
+"""Version of the interface between ganzoo and plugins; a plugin states it as GANZOO_INTERFACE."""
 PACKAGE = "ganzoo"
 """Name of the distribution and of the entry-point group."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point and the result of loading it; ``error`` is empty if it loaded."""
+    """A plugin's entry point, and the result of loading it.
+
+    Args:
+        name: the plugin's name.
+        target: the module that the entry point names.
+        package: the package that installs the plugin.
+        version: the package's version.
+        components: the number of components that the plugin registered.
+        error: the reason why the plugin failed to load; empty if it loaded.
+    """
 
     name: str
     target: str
@@ -47,12 +59,12 @@ class Plugin:
 
     @property
     def bundled(self) -> bool:
-        """Whether it ships with ganzoo."""
+        """Whether the plugin ships with ganzoo."""
         return self.package == PACKAGE
 
 
 class Plugins:
-    """The plugin manager, the registry it filled, and the result of loading every plugin."""
+    """The plugins of a process: pluggy's manager, the registry of their components, and the result of loading each."""
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager("ganzoo")
@@ -61,10 +73,17 @@ class Plugins:
         self.loaded: list[Plugin] = []
         self.strict = False
         self.command_errors: list[str] = []
-        """Why commands of plugins are missing from the command line."""
+        """Reasons why commands of plugins are missing from the command line, one message each."""
 
     def load(self, points: list[EntryPoint], *, strict: bool = False) -> None:
-        """Load entry points one by one. Raises GanzooError if a bundled plugin fails, or any plugin in strict mode."""
+        """Load plugins one by one; record each in ``loaded``, and each failure also in ``registry.failures``.
+
+        Args:
+            points: the plugins' entry points.
+            strict: whether any failure is an error, here and in ``commands``.
+
+        Raises GanzooError if a plugin that ships with ganzoo fails, or in strict mode any plugin.
+        """
         self.strict = strict
         for point in points:
             package = point.dist.name if point.dist else PACKAGE
@@ -82,7 +101,16 @@ class Plugins:
             self.loaded.append(Plugin(point.name, point.value, package, version, count, reason))
 
     def add(self, name: str, load: Callable[[], ModuleType]) -> int:
-        """Import, check and register one plugin, all or nothing; return its number of components."""
+        """Import, check and register one plugin; return its number of components.
+
+        If an error is raised, nothing of the plugin stays registered.
+
+        Args:
+            name: the plugin's name.
+            load: a function that imports and returns the plugin's module.
+
+        Raises GanzooError for a wrong interface version or hook, or a name that is taken; and any error of the module.
+        """
         module = load()
         _check_interface(module)
         if self.manager.has_plugin(name):
@@ -104,12 +132,14 @@ class Plugins:
         return len(registration.components)
 
     def commands(self, taken: Collection[str]) -> dict[str, Command]:
-        """Return the commands of the plugins by name; ``command_errors`` lists the reasons for those that are missing.
+        """Return the plugins' commands by name; the reasons why some are missing are then in ``command_errors``.
 
-        Raises GanzooError if a bundled plugin fails, or any plugin in strict mode.
+        A command is missing if its plugin fails to return it, or if its name is taken.
 
         Args:
             taken: the names of ganzoo's own commands.
+
+        Raises GanzooError if a command of a plugin that ships with ganzoo is missing, or in strict mode of any plugin.
         """
         accepted: dict[str, Command] = {}
         owners = dict.fromkeys(taken, "ganzoo itself")
@@ -150,7 +180,7 @@ class Plugins:
         self.command_errors.append(message)
 
     def _check_hooks(self, module: ModuleType) -> None:
-        """Raise GanzooError for a misspelt hook, a hook without decorator, or a module without hooks."""
+        """Raise GanzooError for an unknown hook, a hook without its decorator, or a module without hooks."""
         hooks = [name for name in vars(hookspecs) if name.startswith("ganzoo_")]
         marked = {caller.name for caller in self.manager.get_hookcallers(module) or ()}
         named = {name for name, value in vars(module).items() if name.startswith("ganzoo_") and callable(value)}
@@ -164,7 +194,7 @@ class Plugins:
 
 
 def _reason(error: BaseException) -> str:
-    """Return an error of a plugin as one line, with ``(file:line)`` if the plugin's own code raised it."""
+    """Return an error of a plugin as text; ``(file:line)`` is added to an unexpected error of the plugin's own code."""
     if isinstance(error, GanzooError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
@@ -185,11 +215,11 @@ def _check_interface(module: ModuleType) -> None:
 
 
 def find_entry_points() -> list[EntryPoint]:
-    """Return the entry points of all plugins, sorted: the bundled ones first, then by package and name.
+    """Return the entry points of all plugins: first those that ship with ganzoo, then sorted by package and name.
 
-    In a checkout, the bundled plugins are read from its own pyproject.toml and not from the metadata of an installed
-    ganzoo, and its ``plugins/`` is put on the path. So a checkout works if it is not installed, if it has new plugins
-    since, or if another checkout is installed.
+    In a checkout of the repository, ganzoo's own plugins are read from the checkout's pyproject.toml and not from the
+    metadata of an installed ganzoo, and ``plugins/`` is put on the import path. So a checkout works even if it is not
+    installed, has new plugins since it was installed, or another checkout is installed.
     """
     points = list(entry_points(group=PACKAGE))
     project = checkout()
@@ -209,7 +239,7 @@ def _bundled_first(point: EntryPoint) -> tuple[bool, str, str]:
 
 @cache
 def checkout() -> dict[str, Any]:
-    """Return the ``project`` table of the checkout that contains this file; empty for an installed wheel."""
+    """Return the ``project`` table in the pyproject.toml of this file's checkout; empty if ganzoo runs from a wheel."""
     root = Path(__file__).resolve().parents[1]
     if not (root / "plugins").is_dir() or not (root / "pyproject.toml").is_file():
         return {}
@@ -219,7 +249,10 @@ def checkout() -> dict[str, Any]:
 
 @cache
 def plugins() -> Plugins:
-    """Return the plugins of this process; the first call loads them."""
+    """Return the plugins of this process; the first call loads them.
+
+    Raises GanzooError if GANZOO_PLUGINS names a plugin that is not installed, and as ``Plugins.load`` does.
+    """
     points, excluded = find_entry_points(), []
     only = os.environ.get("GANZOO_PLUGINS")
     if only is not None:
@@ -239,7 +272,7 @@ def plugins() -> Plugins:
 
 
 def installed_version() -> str:
-    """Return ganzoo's version: that of the checkout, or else of the installed package."""
+    """Return ganzoo's version, from the checkout's pyproject.toml, or without a checkout from the installed package."""
     return str(checkout()["version"]) if checkout() else distribution(PACKAGE).version
 
 

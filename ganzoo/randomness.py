@@ -1,7 +1,7 @@
-"""Random draws from keys: the run's seed, the global step, the sample's index in the run, and a purpose.
+"""Random numbers from keys, which consist of the run's seed, the global step, the sample's index and a purpose.
 
-So the numbers do not depend on how many processes share a batch, switching one part off does not change the draws of
-the others, and a resumed run needs no saved generator state.
+So the numbers do not depend on how many processes share a batch, a part that is switched off does not change the
+numbers of other parts, and a resumed run needs no saved generator state.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def keyed(*key: int | str) -> np.random.Generator:
-    """Return a numpy generator (Philox) for a key; equal keys give equal draws on every machine.
+    """Return a random generator of numpy (Philox) for a key; equal keys give equal draws on every machine.
 
     >>> float(keyed(0, "flip").random()) == float(keyed(0, "flip").random())
     True
@@ -24,7 +24,7 @@ def keyed(*key: int | str) -> np.random.Generator:
 
 
 def torch_seed(*key: int | str) -> int:
-    """Return a seed below 2**63 for torch's own generator, which modules such as dropout use."""
+    """Return a seed for torch's own generator, from 0 to 2**63 − 1; equal keys give equal seeds."""
     return _hash(key) >> 65
 
 
@@ -33,24 +33,27 @@ def _hash(key: tuple[int | str, ...]) -> int:
 
 
 class Draws:
-    """Random draws for a batch, with one generator for each sample: row i depends only on sample i's key.
+    """Random draws for a batch of B samples; row i depends only on the generator of sample i.
 
-    Each method returns a tensor on the CPU whose first axis is the batch; move it to the device where it is used.
+    Each method returns a tensor on the CPU; move it to the device that needs it.
+
+    Args:
+        generators: one generator for each sample.
     """
 
     def __init__(self, generators: Sequence[np.random.Generator]) -> None:
         self.generators = list(generators)
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Draw from U[low, high): (B, *shape), float32."""
+        """Return draws from U[low, high), a float32 tensor (B, *shape)."""
         rows = [generator.random(shape, dtype=np.float32) for generator in self.generators]
         return torch.from_numpy(np.stack(rows)) * (high - low) + low
 
     def normal(self, *shape: int) -> Tensor:
-        """Draw from N(0, 1): (B, *shape), float32."""
+        """Return draws from N(0, 1), a float32 tensor (B, *shape)."""
         rows = [generator.standard_normal(shape, dtype=np.float32) for generator in self.generators]
         return torch.from_numpy(np.stack(rows))
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
-        """Draw integers from {low, …, high − 1}: (B, *shape), int64."""
+        """Return integers drawn uniformly from {low, …, high − 1}, an int64 tensor (B, *shape)."""
         return torch.from_numpy(np.stack([generator.integers(low, high, shape) for generator in self.generators]))

@@ -1,4 +1,4 @@
-"""The registry: every component by kind and name, with the plugin that added it."""
+"""The registry of components and files of pretrained weights, by name, with the plugin that added each component."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ KINDS = ("method", "generator", "discriminator", "masker", "loss", "dataset", "m
 
 @dataclass(frozen=True)
 class Component:
-    """One named implementation of a kind. ``target`` is a class, or a ``module:name`` string imported at first use."""
+    """A component that a plugin registered.
+
+    Args:
+        kind: the component's kind, such as ``generator``.
+        name: the component's name in recipes.
+        target: the component's class, or a ``module:name`` string that names it.
+        plugin: the plugin's name.
+    """
 
     kind: str
     name: str
@@ -24,7 +31,10 @@ class Component:
     plugin: str
 
     def load(self) -> type:
-        """Return the class. Raises GanzooError, which names the plugin, if it cannot be imported."""
+        """Return the component's class; import it if ``target`` is a string.
+
+        Raises MissingResourceError if it cannot be imported, and GanzooError if it is not a class.
+        """
         if isinstance(self.target, type):
             return self.target
         module, _, attribute = self.target.partition(":")
@@ -41,7 +51,11 @@ class Component:
 
 
 class Registration:
-    """What one plugin adds. The registry accepts all of it, or nothing if there is an error."""
+    """What one plugin adds: components and files of weights. The registry accepts all, or none if there is an error.
+
+    Args:
+        plugin: the plugin's name.
+    """
 
     def __init__(self, plugin: str) -> None:
         self.plugin = plugin
@@ -49,12 +63,14 @@ class Registration:
         self.weights: list[WeightsFile] = []
 
     def add(self, kind: str, name: str, target: str | type) -> None:
-        """Add a component. Raises GanzooError for an unknown kind, a wrong name or target, or a name added before.
+        """Add a component.
 
         Args:
             kind: one of ``method generator discriminator masker loss dataset metric``.
-            name: its name in recipes.
+            name: the component's name in recipes: letters, digits, ``_`` and ``-``.
             target: a class, or ``"module:name"``, which is imported when the component is first used.
+
+        Raises GanzooError for an unknown kind, an invalid name or target, or a name that was added before.
         """
         if kind not in KINDS:
             raise GanzooError(f"unknown kind {kind!r}{suggest(kind, KINDS)}")
@@ -67,16 +83,18 @@ class Registration:
         self.components.append(Component(kind, name, target, self.plugin))
 
     def add_weights(self, file: Path) -> None:
-        """Add a list of pretrained weights, which components get by ``ganzoo.weights.find(name)``.
+        """Add a list of files of pretrained weights; components get such a file by ``ganzoo.weights.find(name)``.
 
         Args:
-            file: a TOML file, see ``ganzoo.weights.manifest.read_manifest``.
+            file: the list, a TOML file; ``ganzoo.weights.manifest.read_manifest`` describes it.
+
+        Raises GanzooError if the list cannot be read or is invalid.
         """
         self.weights += read_manifest(file)
 
 
 class Registry:
-    """The components of all loaded plugins.
+    """The components and files of pretrained weights of all loaded plugins.
 
     >>> registry, mine = Registry(), Registration("mine")
     >>> mine.add("loss", "l1", "mine.losses:L1")
@@ -89,14 +107,15 @@ class Registry:
         self._components: dict[str, dict[str, Component]] = {kind: {} for kind in KINDS}
         self.weights: dict[str, WeightsFile] = {}
         self.failures: dict[str, str] = {}
-        """``name (package)`` of each plugin that failed to load → the reason."""
+        """``NAME (PACKAGE)`` of each plugin that failed to load → the reason."""
         self.excluded: list[str] = []
         """Names of the plugins that GANZOO_PLUGINS excludes."""
 
     def accept(self, registration: Registration) -> None:
-        """Add all that a plugin registers. Raises GanzooError, and adds nothing, if one of the names is taken.
+        """Add everything that a plugin registers.
 
-        Several plugins may list the same file of weights, if they describe it identically.
+        Several plugins may list the same file of weights if they describe it identically. Raises GanzooError, and adds
+        nothing, if a component's name is taken or a file of weights is listed differently.
         """
         for new in registration.components:
             old = self._components[new.kind].get(new.name)
@@ -119,7 +138,11 @@ class Registry:
         self.weights = listed
 
     def get(self, kind: str, name: str) -> Component:
-        """Return a component. Raises GanzooError with the nearest name, and the plugins that did not load."""
+        """Return a component.
+
+        Raises GanzooError, with a similar name, if there is no such kind or name; but MissingResourceError if a plugin
+        that may have the name is not loaded.
+        """
         if kind not in self._components:
             raise GanzooError(f"unknown kind {kind!r}{suggest(kind, KINDS)}")
         component = self._components[kind].get(name)
@@ -128,13 +151,13 @@ class Registry:
         return component
 
     def weights_file(self, name: str) -> WeightsFile:
-        """Return the entry of a file of weights. Raises GanzooError as ``get`` does."""
+        """Return the listed file of weights of this name. Raises as ``get`` does."""
         if name not in self.weights:
             raise self._unknown(f"unknown weights {name!r}{suggest(name, self.weights)}")
         return self.weights[name]
 
     def _unknown(self, message: str) -> GanzooError:
-        """Return the error for an unknown name; it names the plugins that may have it but are not loaded."""
+        """Return the error for an unknown name; it also names the plugins that may have the name but are not loaded."""
         others = self._not_loaded()
         return MissingResourceError(message + others) if others else GanzooError(message)
 
@@ -147,7 +170,14 @@ class Registry:
         return text
 
     def find(self, kind: str | None = None, pattern: str = "*") -> list[Component]:
-        """Return the components of a kind (or of all kinds) whose name matches a glob pattern, sorted by name."""
+        """Return the components whose name matches a glob pattern: kind by kind, sorted by name.
+
+        Args:
+            kind: the kind of the components; by default all kinds.
+            pattern: the pattern, such as ``res*``.
+
+        Raises GanzooError for an unknown kind.
+        """
         if kind is not None and kind not in self._components:
             raise GanzooError(f"unknown kind {kind!r}{suggest(kind, KINDS)}")
         kinds = KINDS if kind is None else (kind,)

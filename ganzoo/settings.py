@@ -18,17 +18,21 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(kw_only=True, frozen=True)
 class ImageSettings:
-    """How training images are scaled, cropped and augmented.
+    """How images are scaled and cropped, and how training images are augmented.
+
+    Images for evaluation are scaled to ``size`` as ``fit`` says, cropped at the center, and not augmented. Raises
+    GanzooError if ``load`` is set and smaller than ``size``.
 
     Args:
-        size: side of the square training images, in pixels.
-        load: side to scale to before the random crop, in pixels; 0 means ``size``, that is, no random crop. CycleGAN
-            scales to 286 and crops to 256.
-        fit: ``stretch`` scales both sides to ``load`` and ignores the aspect ratio; ``cover`` scales the shorter side.
-        flip: mirror horizontally with probability ½.
+        size: side of the square images that the networks get, in pixels.
+        load: side that training images are scaled to before they are cropped at a random place, in pixels; 0 means
+            ``size``. CycleGAN scales to 286 and crops to 256.
+        fit: ``stretch`` scales both sides to ``load`` and ignores the aspect ratio; ``cover`` keeps the aspect ratio
+            and scales the shorter side to ``load``.
+        flip: whether each image is mirrored horizontally with probability ½.
         rotate: largest rotation in either direction, in degrees; corners are filled by reflection.
-        color: largest relative change of brightness, contrast and saturation, from 0 to 1.
-        cache: memory for decoded, scaled images, in MiB; 0 decodes each image every time.
+        color: largest relative change of brightness, contrast and saturation, from 0 to less than 1.
+        cache: largest memory of each process for decoded, scaled images, in MiB; 0 decodes each image every time.
     """
 
     size: Count = 256
@@ -45,7 +49,7 @@ class ImageSettings:
 
     @property
     def scale_to(self) -> int:
-        """The side that images are scaled to before the crop, in pixels."""
+        """The side that training images are scaled to before the crop, in pixels."""
         return self.load or self.size
 
 
@@ -53,25 +57,28 @@ class ImageSettings:
 class TrainSettings:
     """Training length, batch, optimization, precision and logging.
 
+    Raises GanzooError if both ``epochs`` and ``steps`` are set.
+
     Args:
         epochs: training length as passes over the larger domain. Set this or ``steps``, unless the method has
             nothing to train.
-        steps: training length in optimizer steps.
+        steps: training length in steps.
         batch: images of each domain per process and micro-batch.
         accumulate: micro-batches per step; each phase runs over all of them, then updates its networks once.
-        lr: learning rate; the method's optims may multiply it by a factor.
-        decay: fraction of the run, at its end, in which the learning rate falls linearly to 0.
-        precision: ``bf16`` and ``fp16`` run the networks under autocast; losses stay in fp32.
+        lr: learning rate; each optimizer of the method may multiply it by a factor.
+        decay: fraction of the run, at its end, in which the learning rate falls linearly towards 0. A method may have
+            another schedule.
+        precision: ``bf16`` and ``fp16`` run the networks under autocast; losses stay in fp32. ``fp16`` needs a GPU.
         seed: seed of every random draw in the run.
         ema: decay of the exponential moving average of the weights of all networks except discriminators. Samples,
             metrics and translation then use the average. 0: none.
         patience: non-finite steps in a row after which the run stops.
         log: steps between lines of metrics.jsonl.
         sample: steps between sample grids; 0: only at the end.
-        save: steps between checkpoints; one is always written at the end and at SIGTERM.
+        save: steps between checkpoints; one is always written at the end, at SIGTERM and at Ctrl-C.
         keep: steps between checkpoints that are kept as ``step-N``; 0: none.
-        workers: threads that load images in advance.
-        trackers: Accelerate's trackers to log to in addition, such as ``tensorboard``.
+        workers: number of threads that load images in advance.
+        trackers: Accelerate's trackers that also get the losses and metric values, such as ``tensorboard``.
     """
 
     epochs: CountOrZero = 0
@@ -100,12 +107,16 @@ class TrainSettings:
 class EvaluateSettings:
     """When to evaluate, on how many images, and which checkpoint is the best.
 
+    Raises GanzooError if ``best`` is not of its form or is set without ``every``, or ``patience`` without ``best``.
+
     Args:
-        every: steps between evaluations on the validation split while training; 0: only at the end.
-        batch: images per batch.
+        every: steps between evaluations while training, on the validation split (without one, on the test split). 0:
+            only before the first step and at the end.
+        batch: images per batch in evaluations.
         limit: largest number of images of each domain in evaluations while training; 0: all. The final evaluation
             always uses all.
-        best: the rule for the checkpoint ``best``: ``min NAME`` or ``max NAME``, the name of a metric value.
+        best: which evaluation's checkpoint is saved as ``best``: ``min NAME`` or ``max NAME``, the one with the
+            smallest or largest metric value NAME.
         patience: evaluations in a row without a better ``best`` value after which training ends; 0: never.
     """
 
@@ -129,4 +140,7 @@ RESUMABLE = {
     "train": {"epochs", "steps", "patience", "log", "sample", "save", "keep", "workers", "trackers"},
     "evaluate": {"every", "batch", "limit", "best", "patience", "metrics"},
 }
-"""Settings that may change when a run is resumed: length, logging, evaluation and workers; none that changes a step."""
+"""Settings that may change when a run is resumed, by section: length, logging, evaluation and loading of images.
+
+A new length also changes the schedule of the learning rate.
+"""

@@ -1,4 +1,4 @@
-"""The named tensors of one training step and its random draws; methods, losses and metrics read it."""
+"""The class ``Step``: the named tensors of a batch, and its random draws, for methods, losses and metrics."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Step(dict[str, Tensor]):
     """The tensors of a micro-batch (``real_A``, ``given_mask_A``, …) and those that the method adds (``fake_B``, …).
 
     Args:
-        tensors: the batch, images (B, C, H, W) in [−1, 1] on the device.
+        tensors: the batch, on the device: images (B, C, H, W) in [−1, 1], and what else the data set provides.
         seed: the run's seed.
-        index: the global step, counted from 0.
+        index: the number of the global step, counted from 0; negative in evaluations and translations.
         samples: the index of each row among all samples of the run; random draws depend on it.
-        positions: the place of each row in the global batch (over processes and accumulation).
+        positions: the place of each row in the global batch (over processes and accumulation); by default 0, 1, ….
         progress: the finished share of the run, 0 … 1, for settings that change during training.
-        epoch: number of finished passes over the data.
-        training: False for sample grids, metrics and translation.
-        classes: domain → number of classes, where images are one-hot label maps.
+        epoch: the number of finished passes over the data.
+        training: whether it is a training step; False for sample grids, metrics and translation.
+        classes: domain → number of classes, for domains whose images are one-hot label maps.
 
     >>> step = Step({"real_A": torch.zeros(2, 3, 8, 8)}, seed=0, index=5, samples=[10, 11])
     >>> step.rng("noise").normal(4).shape
@@ -56,17 +56,17 @@ class Step(dict[str, Tensor]):
         self.training = training
         self.classes = dict(classes)
         self.phase = ""
-        """The phase whose losses are computed; a purpose that contains it gives each phase other random draws."""
+        """Name of the phase that runs; in the ``purpose`` of random draws it gives each phase its own numbers."""
 
     def __missing__(self, name: str) -> Tensor:
         raise KeyError(f"no tensor {name!r} in this step{suggest(name, self)}")
 
     def rng(self, purpose: str) -> Draws:
-        """Return draws for each sample, keyed by seed, step, sample and purpose; equal keys give equal draws."""
+        """Return the random draws of each sample, which depend only on seed, step, sample and ``purpose``."""
         return Draws([keyed(self.seed, self.index, sample, purpose) for sample in self.samples])
 
     def common_rng(self, purpose: str) -> np.random.Generator:
-        """Return one generator for the whole global batch, equal on all processes."""
+        """Return one random generator for the whole global batch, the same in all processes and micro-batches."""
         return keyed(self.seed, self.index, "all", purpose)
 
     def torch_seeds(self, purpose: str) -> list[int]:
@@ -89,17 +89,17 @@ class Step(dict[str, Tensor]):
         return copy
 
     def detached(self) -> Step:
-        """Return the step with detached tensors: no gradient flows from them to the networks that computed them."""
+        """Return a copy with detached tensors: no gradient flows from them to the networks that computed them."""
         return self._with({name: tensor.detach() for name, tensor in self.items()})
 
     def inputs(self) -> Step:
-        """Return the step with the tensors of the data only, without those that a method added."""
+        """Return a copy with the tensors of the batch only, without those that were added later."""
         return self._with({name: self[name] for name in self.batch})
 
     def halve(self) -> Step:
-        """Keep the first of every two samples in this step, and return a step with the second ones.
+        """Keep the samples 0, 2, 4, … of the batch in this step, and return a new step with the samples 1, 3, 5, ….
 
-        If the batch size is even, several processes split their batches as one process would split all of them.
+        If the batch size is even, each sample gets the same half for any number of processes.
         """
         others = self._with({name: tensor[1::2] for name, tensor in self.items()})
         self.update({name: tensor[::2] for name, tensor in self.items()})
@@ -109,11 +109,17 @@ class Step(dict[str, Tensor]):
 
 
 def zeros_step(channels: dict[str, int], size: int, batch: int = 1) -> Step:
-    """Return an example step of blank images (B, C, size, size), for dry forwards."""
+    """Return a step of blank images, for a forward pass that only finds out shapes.
+
+    Args:
+        channels: domain → number of channels of its images.
+        size: the images' height and width.
+        batch: the number of images of each domain.
+    """
     tensors = {f"real_{domain}": torch.zeros(batch, count, size, size) for domain, count in channels.items()}
     return Step(tensors, samples=range(batch), training=False)
 
 
 def batch_tensors() -> list[str]:
-    """Return the names of all tensors that a batch may have, for any method."""
+    """Return the names of all images, masks and label maps that a batch may have; with most data it has only some."""
     return [f"{name}_{domain}" for name in ("real", "given_mask", "given_labels", "true") for domain in ("A", "B")]

@@ -1,1 +1,1 @@
-"""Tables: methods × data × seeds, run by one command, saved as records, rendered and checked by another."""
+"""Tables of methods × data sets × seeds: one command runs them and saves records, another renders and checks them."""

@@ -1,4 +1,7 @@
-"""Create the record of one cell: train, resume or evaluate its run; ``ganzoo.bench.runner`` uses it."""
+"""Create the record of one cell, that is, one run of a table: train, resume or evaluate the run.
+
+``ganzoo.bench.runner`` uses it.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,14 @@ from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.jsonl import JsonLines
 
 STOPPED = {*(-number for number in (1, 2, 15)), *(128 + number for number in (1, 2, 15))}
-"""Exit codes of a command that was asked to stop, by SIGHUP, Ctrl-C or SIGTERM; other signals are failures."""
+"""Exit codes of a command that SIGHUP, Ctrl-C or SIGTERM stopped; any other signal counts as a failure."""
 
 RunCommand = Callable[[list[str], Mapping[str, str]], subprocess.CompletedProcess[str]]
-"""Runs a command of ganzoo: its words without the first, its environment variables → the process, ended."""
+"""A function that runs a command of ganzoo and waits for its end.
+
+Its arguments are the words of the command without the first, and all environment variables; it returns the ended
+process.
+"""
 
 
 def folder_of(bench: Bench, cell: Cell, recipe: Recipe, places: Places) -> Path:
@@ -40,10 +47,10 @@ def record_cell(
     run_command: RunCommand,
     variables: Mapping[str, str],
 ) -> Record:
-    """Run a cell and return its record, failures included.
+    """Run a cell and return its record; if the run fails, the record says why.
 
-    An existing run is resumed. If it was trained by other code, settings or images, a new run is trained beside it; if
-    it was only measured differently, it is measured again.
+    An existing run is resumed. If it was trained with other code, settings or images, it is renamed and trained again
+    from the start; if it was only measured differently, it is measured again.
 
     Args:
         bench: the table.
@@ -54,7 +61,7 @@ def record_cell(
         run_command: a function that runs a command of ganzoo in a child process.
         variables: environment variables besides this process's own.
 
-    Raises GanzooError where a signal stopped it: that leaves no record.
+    Raises GanzooError if a signal stopped the run, and BusyError if another process trains it; both leave no record.
     """
     folder, checkpoint = folder_of(bench, cell, recipe, places), bench.spec.checkpoint
     name = ["--name", cell.name, "--root", str(folder.parents[1])]
@@ -91,7 +98,7 @@ def record_cell(
 
 
 def _trained_sessions(folder: Path) -> list[Session] | None:
-    """Return the sessions of a run so far; None where its first one is not known."""
+    """Return the sessions of a run so far, empty before its first checkpoint; None if they are not all known."""
     checkpoint = find_checkpoint(folder / "checkpoints" / "last")
     if checkpoint is None:
         return []
@@ -103,7 +110,7 @@ def _trained_sessions(folder: Path) -> list[Session] | None:
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line that a command printed about its failure."""
+    """Return why a command failed: the signal that ended it, or its last line on stderr, or else its exit code."""
     if done.returncode < 0:
         return f"it was ended by {signal.Signals(-done.returncode).name}"
     lines = [line.removeprefix("ganzoo: ") for line in done.stderr.splitlines() if line.strip()]
@@ -111,7 +118,10 @@ def last_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _matching_record(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: Recipe) -> Record | None:
-    """Return the last of a run's records that matches the recipe: on test images, else on validation images."""
+    """Return the last of a run's records that matches a checkpoint and a recipe; None if there is none.
+
+    A record on test images is preferred to one on other images.
+    """
     matching: dict[str, Record] = {}
     wanted = (checkpoint, recipe_key(recipe), recipe.train.seed, metrics_of(recipe))
     for line in lines:
@@ -125,7 +135,7 @@ def _matching_record(lines: Iterable[dict[str, Any]], checkpoint: str, recipe: R
 
 
 def strip_local_paths(record: Record, folder: Path, places: Places) -> Record:
-    """Return a record whose reasons of failures contain no paths of this machine."""
+    """Return a copy of a record whose texts about failures lack the paths of the run, the data and the home folder."""
 
     def strip(text: str) -> str:
         for path in (f"{folder}: ", f"{folder.parents[1]}/", *([f"{places.data}/"] if places.data else [])):

@@ -1,4 +1,7 @@
-"""Measure a matrix on a run: the metric reads every set once, then compares each with each; the runner uses it."""
+"""Measure the matrix of a table on a run: the metric reads each set of images once, then compares each set with each.
+
+``ganzoo.bench.runner`` uses it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,16 @@ from ganzoo.provenance.record import Record
 
 
 def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[str, SetSource]) -> Record:
-    """Return the record of a run with the values of a matrix beside its own, or with the reason why there are none."""
+    """Return a copy of a run's record, with the values of a matrix added to its own values.
+
+    If some or all values are missing, the copy has the status ``failed`` and the reasons; no error is raised.
+
+    Args:
+        record: the record of the run.
+        folder: the run's folder.
+        matrix: the metric and the sets that it compares.
+        sets: the sources of the sets' images, by name.
+    """
     try:
         result = distances(folder, record.checkpoint, cast("Split", record.split), matrix, sets)
     except Exception as error:  # a plugin may raise anything; the other cells must not be lost
@@ -37,7 +49,7 @@ def with_distances(record: Record, folder: Path, matrix: Matrix, sets: Mapping[s
 
 
 def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets: Mapping[str, SetSource]) -> Evaluation:
-    """Return the values of a matrix, and the reasons for missing ones.
+    """Return the values of a matrix by ``distance_name``, and the reasons for missing ones.
 
     Args:
         folder: the folder of a run whose only metric is the matrix's.
@@ -46,7 +58,7 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
         matrix: the metric and the sets that it compares.
         sets: the sources of the sets' images, by name.
 
-    Raises GanzooError where the run cannot be opened.
+    Raises GanzooError if the run or its checkpoint cannot be opened.
     """
     evaluator = open_run(run_recipe(folder))
     load_for_evaluation(folder, checkpoint, evaluator.engine)
@@ -79,7 +91,10 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
 
 
 def _rows(evaluator: Evaluator, source: SetSource, matrix: Matrix, split: Split) -> dict[str, Columns]:
-    """Return the metric's rows of a set: domain → rows. Raises GanzooError where the set has no images."""
+    """Return the metric's rows of a set, one for each image, by domain.
+
+    Raises GanzooError if a domain has no images, or the rows cannot be computed.
+    """
     ((name, metric),) = evaluator.metrics.items()
     if source.split:
         for domain in matrix.domains:

@@ -1,6 +1,7 @@
 """Draw a matrix as a heat map in SVG: the larger a distance, the darker its cell.
 
-``ganzoo.bench.page`` writes it beside the page. ``sheet`` and ``node`` at the end draw any figure in this style.
+``ganzoo.bench.page`` writes the heat map beside the page. ``sheet`` and ``node`` at the end of this module draw any
+figure in the same style.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from ganzoo.provenance.record import Record
 from ganzoo.report.templates import clean
 
 LIGHTEST, DARKEST = (0xE9, 0xF1, 0xFA), (0x0B, 0x3C, 0x70)
-"""Colours of the smallest and the greatest value, of one hue."""
+"""Colours of the smallest and the greatest value, as red, green and blue; both have the same hue."""
 DARK_FROM = 0.66
-"""Where on the scale white text becomes easier to read than black."""
+"""Share of the colour scale above which text is white, as white is then easier to read than black."""
 CELL, LINE = 66, 44
 """Width and height of a cell, in pixels."""
 LEFT, TOP, GAP = 112, 62, 34
@@ -27,7 +28,7 @@ LETTER = 6.5
 
 
 def heat_map(bench: Bench, records: Sequence[Record]) -> str:
-    """Return the heat maps of a table's matrix, one for each row, data set and domain, as an SVG.
+    """Return the heat maps of a table's matrix, one for each row, data set and domain, as the text of one SVG file.
 
     All maps share one colour scale. A missing value is a dash in an empty cell.
     """
@@ -48,7 +49,7 @@ def heat_map(bench: Bench, records: Sequence[Record]) -> str:
 
 
 def _panel(panel: Panel, matrix: Matrix, low: float, high: float, transform: str) -> Element:
-    """Return the group of a panel: its title, the names of the sets, a cell for each pair."""
+    """Return the SVG group of one heat map: its title, the names of the sets, and a cell for each pair."""
     parts = [node("text", {"class": "head", "x": 0, "y": 14}, panel.label)]
     for i, name in enumerate(matrix.sets):
         count = [f"n = {panel.counts[name]}"] if name in panel.counts else []
@@ -78,7 +79,7 @@ def _panel(panel: Panel, matrix: Matrix, low: float, high: float, transform: str
 
 
 def _colour(share: float) -> str:
-    """Return the colour at a share, 0 to 1, of the scale.
+    """Return the CSS colour of a share, from 0 to 1, of the colour scale.
 
     >>> _colour(0.0), _colour(1.0)
     ('#e9f1fa', '#0b3c70')
@@ -88,7 +89,7 @@ def _colour(share: float) -> str:
 
 
 def _lines(text: str, length: int) -> list[str]:
-    """Break a text between words into lines of at most ``length`` letters; a longer word has a line of its own.
+    """Return a text as lines of at most ``length`` letters, broken between words; a longer word has a line of its own.
 
     >>> _lines("translated at scale 0.5", 10)
     ['translated', 'at scale', '0.5']
@@ -105,7 +106,7 @@ def _lines(text: str, length: int) -> list[str]:
 
 COLOURS = ("#0067a5", "#c14a00", "#00795a", "#a0407e", "#6b5c00", "#4d4d9e")
 DARK = ("#62b5e8", "#f0925a", "#43c39e", "#d98bbd", "#cdbb45", "#a3a3f0")
-"""Colours of categories, on a light and on a dark background; their classes are c0, c1, …."""
+"""Colours of categories, on a light and on a dark background; their CSS classes are c0, c1, …."""
 
 SVG = "http://www.w3.org/2000/svg"
 STYLE = """
@@ -124,7 +125,13 @@ text.small { fill: #9aa4ae; }
 
 
 def node(tag: str, attributes: Mapping[str, object] | None = None, *children: Element | str) -> Element:
-    """Return an SVG element with a text or elements in it; texts are escaped when it is written."""
+    """Return an SVG element. Texts are escaped when the figure is written.
+
+    Args:
+        tag: the element's name, such as ``text``.
+        attributes: the element's attributes.
+        children: the elements in it, or its text.
+    """
     element = Element(tag, {name: clean(str(value)) for name, value in (attributes or {}).items()})
     for child in children:
         if isinstance(child, Element):

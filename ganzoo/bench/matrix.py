@@ -1,6 +1,6 @@
-"""The matrix of a spec, in place of columns: the distance between every two sets of images.
+"""The matrix of a spec, in place of columns: the distance of each set of images from each set.
 
-``ganzoo.bench.spec`` reads it; a set has real images, or translations with a masker.
+A set has real images, or translations with a masker. ``ganzoo.bench.spec`` reads the matrix.
 """
 
 from __future__ import annotations
@@ -19,9 +19,14 @@ Domain = Literal["A", "B"]
 
 
 class ImageSet(BaseModel):
-    """Real images of a split, or translations with a masker of its own.
+    """A set of images: the real images of a split, or translations with a masker of its own.
 
-    The masker takes the place of the run's in the role ``input`` or ``composite``, as with ``ganzoo translate``.
+    Exactly one of ``real`` and ``masker`` is set. The masker takes the place of the run's masker in the role ``input``
+    or ``composite``, as with ``ganzoo translate``.
+
+    Args:
+        real: the split of the real images.
+        masker: the masker that the images are translated with, as in a recipe.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,12 +42,12 @@ class ImageSet(BaseModel):
 
 
 class Matrix(BaseModel):
-    """A metric, and the sets that it compares.
+    """A metric, and the sets of images that it compares.
 
     Args:
-        metric: one metric that compares translations with real images; its first value counts.
+        metric: one metric that compares translations with real images; only the first value that it gives is used.
         sets: the sets, by name, at least two.
-        domains: the label of each domain.
+        domains: the domains of the images that are compared, each with its label.
         digits: number of digits after the decimal point.
     """
 
@@ -61,16 +66,16 @@ class Matrix(BaseModel):
         return metric
 
     def pairs(self) -> Iterator[tuple[Domain, str, str]]:
-        """Yield domain, first and second set, row by row."""
+        """Yield (domain, first set, second set) of each value, by domain and row; a set is also paired with itself."""
         yield from product(self.domains, self.sets, self.sets)
 
     def value_names(self) -> list[str]:
-        """Return the names of the matrix's values in records."""
+        """Return the names of the matrix's values in records, in the order of ``pairs``."""
         return [distance_name(*pair) for pair in self.pairs()]
 
 
 def distance_name(domain: str, first: str, second: str) -> str:
-    """Return the name of the distance of one set, taken as translations, from another, taken as real.
+    """Return the name of the distance of the first set, taken as translations, from the second, taken as real images.
 
     >>> distance_name("A", "scale 0.8", "real test")
     'A: scale 0.8 | real test'

@@ -23,10 +23,10 @@ from ganzoo.utils.jsonl import write_text
 
 
 def current_table(bench: Bench, places: Places) -> Table:
-    """Return the table that the records give now.
+    """Return the table that the records give now; rows whose recipe, code or images changed are marked as outdated.
 
-    A row is outdated where its recipe is no longer valid. Where this machine only lacks images, weights or a bank, the
-    row is not marked; stderr says what was not checked.
+    A row is also outdated if its recipe is no longer valid. If this machine only lacks its images, weights or a bank,
+    the row is not marked; stderr says what was not checked. Raises GanzooError for an invalid record.
     """
     checksums = ImageChecksums()
     known = Places(places.root, places.data or Path("/nowhere"))  # recipes are checked without the data folder too
@@ -54,23 +54,25 @@ def current_table(bench: Bench, places: Places) -> Table:
 
 
 def _without_place(line: str, changes: Sequence[str]) -> str:
-    """Return a line of an error without the place in a recipe that it begins with."""
+    """Return a line of an error without the place in a recipe or on the command line that it begins with."""
     for change in changes:
         line = line.removeprefix(f"command line: {change}: ")
     return re.sub(r"^.*?\.ya?ml(:\d+)?: ", "", line)
 
 
 def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
-    """Put a table between its markers on its page, ``<!-- NAME table … -->`` and ``<!-- end of NAME table -->``.
+    """Write a table between its markers on its page, or check it; return the table.
 
-    A matrix is also drawn, as NAME.svg beside the page.
+    The markers are ``<!-- NAME table … -->`` and ``<!-- end of NAME table -->``. A matrix is also drawn, as NAME.svg
+    beside the page.
 
     Args:
         bench: the table, whose spec names a page.
         places: the folders of the runs and of the data.
-        check: compare, and write nothing.
+        check: whether to compare only, and write nothing.
 
-    Returns the table. Raises GanzooError where the markers are missing, and with ``check`` where the page differs.
+    Raises GanzooError if the spec names no page, the page lacks the markers or cannot be read or written, and with
+    ``check`` if the page or the drawing differs.
     """
     page = page_of(bench)
     split_page(page, bench.name)
@@ -87,16 +89,17 @@ def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
 
 
 def page_of(bench: Bench) -> Path:
-    """Return the page of a table. Raises GanzooError where the spec names none."""
+    """Return the page of a table. Raises GanzooError if the spec names none."""
     if bench.page is None:
         raise GanzooError(f"{bench.file}: it names no page for the table; page: FILE")
     return bench.page
 
 
 def split_page(page: Path, name: str) -> re.Match[str]:
-    """Return a page's text in three groups: up to a table's first marker, between the two, from the second marker on.
+    """Return a match of a page's text with three groups: before, between and after the markers of a table.
 
-    Raises GanzooError where the page cannot be read or lacks the markers.
+    The first and the third group include the markers. Raises GanzooError if the page cannot be read or lacks the
+    markers.
     """
     try:
         text = page.read_text(encoding="utf-8")
@@ -110,14 +113,17 @@ def split_page(page: Path, name: str) -> re.Match[str]:
 
 
 def replace_table(page: Path, name: str, table: str, *, command: str, check: bool) -> None:
-    """Write a table between its markers; or, to check, raise GanzooError if another table is there.
+    """Write a table between its markers; with ``check``, only compare.
 
     Args:
         page: the Markdown file.
         name: the table's name in its markers.
         table: the new table, in Markdown.
         command: the command that writes the table, for the error.
-        check: compare, and write nothing.
+        check: whether to compare only, and write nothing.
+
+    Raises GanzooError if the page lacks the markers or cannot be read or written, and with ``check`` if the page has
+    another table.
     """
     parts, text = split_page(page, name), f"\n{table}\n"
     if not check:

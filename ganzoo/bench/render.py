@@ -33,7 +33,7 @@ LATEX = {
 
 
 def markdown(table: Table) -> str:
-    """Return Markdown: the table, its details, footnotes and description."""
+    """Return a table as Markdown: its rows, then details, footnotes and description."""
 
     def escaped(text: str) -> str:
         return "".join(MARKDOWN.get(one, one) for one in " ".join(text.split()))
@@ -56,7 +56,10 @@ def _numbers(text: Text) -> str:
 
 
 def comma_separated(table: Table) -> str:
-    """Return CSV: a line for each row, with the texts of its footnotes in the last column."""
+    """Return a table as CSV: a line for the head and for each row, without details and description.
+
+    The last column has the texts of the row's footnotes.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*table.head, "notes"])
@@ -67,7 +70,7 @@ def comma_separated(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """Return a LaTeX tabular (booktabs); below it details, footnotes and description."""
+    """Return a table as a LaTeX tabular (booktabs), with details, footnotes and description below it."""
 
     def escaped(text: str) -> str:
         return "".join(LATEX.get(one, one) for one in " ".join(text.split()))
@@ -87,7 +90,7 @@ def latex(table: Table) -> str:
 
 
 def hypertext(table: Table) -> str:
-    """Return a self-contained HTML page."""
+    """Return a table as a self-contained HTML page, with title, description, details and footnotes."""
 
     def cell(text: Text, tag: str = "td") -> str:
         plain = html.escape(text.text)

@@ -36,37 +36,41 @@ from ganzoo.utils.jsonl import write_text
 
 
 def read_bench_records(bench: Bench) -> list[Record]:
-    """Return the table's records; none where there is no file yet. Raises GanzooError for an invalid record."""
+    """Return the records of a table; empty if its file does not exist yet.
+
+    Raises GanzooError if the file cannot be read or has an invalid record.
+    """
     return read_records(bench.records) if bench.records.is_file() else []
 
 
 def record_of(records: Iterable[Record], cell: Cell) -> Record | None:
-    """Return the record of a cell, or None."""
+    """Return the record of a cell; None if there is none."""
     wanted = (cell.row, cell.data, cell.seed)
     return next((one for one in records if (one.cell.get("row"), one.cell.get("data"), one.seed) == wanted), None)
 
 
 def check_rows(bench: Bench, only: Sequence[str]) -> None:
-    """Raise GanzooError for a row that the table lacks."""
+    """Raise GanzooError if the table lacks one of the rows that ``only`` names."""
     for row in only:
         if row not in bench.spec.rows:
             raise GanzooError(f"{bench.file}: there is no row {row!r}; there are: {', '.join(bench.spec.rows)}")
 
 
 def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) -> list[Record]:
-    """Run the cells that a table lacks; return all its records, failures included.
+    """Run the cells that a table lacks, save their records, and return all its records, failures included.
 
-    A cell with a complete record is skipped; a failed one is tried again, and so is one whose recipe, plugins or images
-    have changed since. A stopped run is resumed.
+    A cell with a complete record is skipped, unless its recipe, plugins, images or sets have changed since. A failed
+    cell is tried again, and a stopped run is resumed. Missing preparations are run first.
 
     Args:
         bench: the table.
         places: the folders of the runs and of the data.
-        jobs: cells at a time; on a machine with several GPUs each has its own.
-        only: rows to run; all by default.
+        jobs: number of cells that run at a time; they are spread over the machine's GPUs.
+        only: names of the rows to run; empty for all rows.
 
-    Raises GanzooError before any row is run for a wrong recipe, and where a preparation fails; BusyError when another
-    process runs this table.
+    Raises:
+        BusyError: another process runs this table or one of its runs.
+        GanzooError: a preparation fails or a recipe is wrong, before any cell is run; or a signal stopped a cell.
     """
     locks = cache_folder() / "benches"
     with suppress(OSError):  # where nothing can be written, nothing is locked
@@ -79,7 +83,7 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
 
 @dataclass(frozen=True)
 class _Task:
-    """A cell to run: its recipe, and the sets of the table's matrix."""
+    """A cell to run, with its recipe and the sets of the table's matrix."""
 
     cell: Cell
     recipe: Recipe
@@ -87,7 +91,7 @@ class _Task:
 
 
 class _Runner:
-    """One call of ``run``: the table's records so far, and what its threads share."""
+    """The state of one call of ``run``: the table's records so far, and what its threads share."""
 
     def __init__(self, bench: Bench, places: Places) -> None:
         self.bench, self.places = bench, places
@@ -96,7 +100,7 @@ class _Runner:
         self.saving, self.measuring = threading.Lock(), threading.Lock()
 
     def run(self, jobs: int, only: Sequence[str]) -> list[Record]:
-        """Prepare, then run the cells, several at a time; return the records."""
+        """Run the preparations, then the cells, ``jobs`` at a time; return the table's records."""
         prepare(self.bench, self.places, self.children.run, self.console)
         tasks = self._tasks(only)
         self.console.say(f"{self.bench.name}: {len(tasks)} of {len(list(self.bench.cells()))} runs to make")
@@ -115,7 +119,7 @@ class _Runner:
         return self.records
 
     def _tasks(self, only: Sequence[str]) -> list[_Task]:
-        """Return the cells without a complete and current record: all rows of a seed before the next seed."""
+        """Return the cells that must be run: all rows of a seed before the next seed."""
         tasks = []
         for cell in self.bench.cells():
             if only and cell.row not in only:
@@ -150,7 +154,7 @@ class _Runner:
         self.console.say(f"{cell.name}: {line if record.status == 'ok' else f'failed: {record.why}'}")
 
     def _save(self, record: Record, cell: Cell) -> None:
-        """Write the records with a new one, in the table's order; leave out those of cells that the table lacks now."""
+        """Write the records with a new one, in the table's order, without those of cells that the table lacks now."""
         order = {cell: i for i, cell in enumerate(self.bench.cells())}
 
         def place(record: Record) -> int:
@@ -164,7 +168,16 @@ class _Runner:
 
 
 def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Console) -> None:
-    """Run the preparations that have not been run by the same command yet. Raises GanzooError with their last line."""
+    """Run each preparation whose result is missing, or that was last completed with another command.
+
+    Raises GanzooError with the last line of a preparation that fails.
+
+    Args:
+        bench: the table.
+        places: the folders of the runs and of the data.
+        run_command: a function that runs a command of ganzoo in a child process.
+        console: prints the names of the preparations that are run.
+    """
     for name, one in bench.spec.prepare.items():
         command = bench.filled(one.command, places)
         note = places.root / bench.name / f".{name}.made"  # written at the end: an interrupted preparation runs again
@@ -179,7 +192,10 @@ def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Cons
 
 
 def job_environments(jobs: int) -> list[dict[str, str]]:
-    """Return the environment variables of each job: one of the visible GPUs, and a share of the cores."""
+    """Return the environment variables of each job: one of the visible GPUs, if any, and a share of the cores.
+
+    The cores are shared only among several jobs, and only if OMP_NUM_THREADS is not set.
+    """
     import torch
 
     count = torch.cuda.device_count()
@@ -191,7 +207,7 @@ def job_environments(jobs: int) -> list[dict[str, str]]:
 
 
 class ChildProcesses:
-    """Runs ganzoo's commands in child processes, from several threads, until all are asked to stop."""
+    """Runs ganzoo's commands in child processes, from several threads, until ``stop_all`` is called."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
@@ -199,7 +215,14 @@ class ChildProcesses:
         self._starting = threading.Lock()
 
     def run(self, words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """Run a command and capture its errors. Raises GanzooError once all commands are asked to stop."""
+        """Run a command, wait for its end, and return the process with its errors; other output is discarded.
+
+        Raises GanzooError if ``stop_all`` was called before.
+
+        Args:
+            words: the words of the command, without ``ganzoo``.
+            environment: all environment variables of the process.
+        """
         command = [sys.executable, "-m", "ganzoo", *words]
         with self._starting:
             self.check_running()
@@ -223,12 +246,12 @@ class ChildProcesses:
         return subprocess.CompletedProcess(command, child.returncode, "", errors)
 
     def check_running(self) -> None:
-        """Raise GanzooError once all commands are asked to stop."""
+        """Raise GanzooError if ``stop_all`` was called."""
         if self._stopping.is_set():
             raise GanzooError("stopped; the same command resumes it")
 
     def stop_all(self) -> None:
-        """Ask the running commands to save and stop, and let no other start."""
+        """Ask the running commands to save and stop, and let no further one start."""
         with self._starting:
             self._stopping.set()
             for child in [*self._running]:
@@ -238,7 +261,7 @@ class ChildProcesses:
 
 @contextmanager
 def _interrupt_on_sigterm() -> Iterator[None]:
-    """Within the block, SIGTERM ends this process as Ctrl-C does."""
+    """Within the block, let SIGTERM end this process as Ctrl-C does; only in the main thread."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

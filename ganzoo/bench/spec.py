@@ -1,4 +1,7 @@
-"""Read the spec of a table: a YAML file of rows, data, seeds and columns. docs/benchmarks.md explains it."""
+"""Read the spec of a table: a YAML file of rows, data sets, seeds, and columns or a matrix.
+
+docs/benchmarks.md explains it.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,14 @@ class _Strict(BaseModel):
 
 
 class Row(_Strict):
-    """A row: a recipe with changes.
+    """A row of a table: a recipe with changes.
 
-    ``reference`` rows are for comparison, and never the best.
+    Args:
+        label: the row's heading in the table.
+        recipe: the recipe's file, relative to the spec.
+        set: overrides of the recipe, each ``key.path=value``.
+        reference: whether the row is only for comparison; its values are then never marked as the best.
+        note: a footnote; empty if there is none.
     """
 
     label: str
@@ -41,16 +49,27 @@ class Row(_Strict):
 
 
 class DataSet(_Strict):
-    """A data set that every row is trained on, as changes of its recipe."""
+    """A data set that every row is trained on.
+
+    Args:
+        label: the data set's name in the table; by default its name in the spec.
+        set: the overrides of a recipe that select the data set, each ``key.path=value``.
+    """
 
     label: str = ""
     set: list[str] = []
 
 
 class Column(_Strict):
-    """A metric value of the records: its label, which way is better, the digits after the point, a factor.
+    """A column of a table: a metric value of the records.
 
-    ``also`` is its name in records of methods with one direction, where names have no direction.
+    Args:
+        value: the metric value's name in records, such as ``fid_AB``.
+        also: the value's name in records of methods with one direction, where names have no direction.
+        label: the column's heading.
+        better: ``more`` or ``less``, whichever is better; empty if no value is to be marked as the best.
+        digits: number of digits after the decimal point.
+        factor: a factor that values are multiplied by before they are shown.
     """
 
     value: str
@@ -61,21 +80,30 @@ class Column(_Strict):
     factor: float = 1.0
 
     def name_in(self, values: Mapping[str, Any]) -> str:
-        """Return the column's name in these values."""
+        """Return the name of the column's value in ``values``: ``also`` if only that name is in it, else ``value``."""
         return self.also if self.also in values and self.value not in values else self.value
 
 
 class Preparation(_Strict):
-    """A preparation that recipes need: a command of ganzoo, without its first word, and the path that it creates."""
+    """A preparation that recipes need, such as a bank or a trained network.
+
+    Args:
+        command: the command of ganzoo to run, without its first word.
+        makes: the path of the file or folder that the command creates.
+    """
 
     command: str
     makes: str
 
 
 class Paper(_Strict):
-    """The paper's values: row → column, or data set where there is one column, → value; ``protocol`` says of what.
+    """The values that the paper reports.
 
-    With several data sets they can be given for one column only.
+    Args:
+        protocol: how the paper measured them, in words.
+        values: row → key → value. The key is the column's ``value``; or the data set, if there are data sets and one
+            column; or the name of a distance, if there is a matrix. With several data sets there must be exactly one
+            column.
     """
 
     protocol: str
@@ -86,20 +114,20 @@ class Spec(_Strict):
     """A checked spec.
 
     Args:
-        title: the heading over the table.
-        about: a paragraph below it.
-        page: the page with the table's markers, relative to the spec; without it the table is only printed.
+        title: the table's title.
+        about: a paragraph about the table; empty if there is none.
+        page: the page with the table's markers, relative to the spec; without a page the table is only printed.
         seeds: the seeds, each used once for every row and data set.
-        checkpoint: ``last`` or ``best``.
+        checkpoint: the checkpoint to measure, ``last`` or ``best``.
         set: overrides of all recipes, applied before those of the data set and of the row.
-        prepare: what to make first, in this order, if it is not there yet: banks, networks for masks.
+        prepare: preparations by name, run in this order if their results are missing: banks, networks for masks.
         rows: the rows, by name.
         data: the data sets, by name; without them every row uses the data of its recipe.
         columns: the metric values to show.
-        matrix: distances between every two sets of images, in place of columns.
-        mean: whether the only column is followed by its mean over the data sets.
-        paper: the paper's values.
-        scales: other sizes of the same table, by name: each replaces what it gives.
+        matrix: the sets of images whose distances are shown, in place of columns.
+        mean: whether a further column shows the mean of the only column over the data sets.
+        paper: the values that the paper reports; None if there are none.
+        scales: other sizes of the same table: name → the keys of the spec that it replaces, with their values.
     """
 
     title: str
@@ -120,7 +148,7 @@ class Spec(_Strict):
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a table: a row on a data set (``""`` where the recipe has its own) from a seed."""
+    """One run of a table: a row on a data set from a seed. ``data`` is empty if the recipe has its own data."""
 
     row: str
     data: str
@@ -128,13 +156,18 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The run's name."""
+        """The run's name: ``ROW-DATA-seedN``, or ``ROW-seedN`` without a data set."""
         return "-".join([self.row, *([self.data] if self.data else []), f"seed{self.seed}"])
 
 
 @dataclass(frozen=True)
 class Places:
-    """Folders of this machine: runs lie below ``root``; ``data`` is what ``{data}`` stands for, if it is known."""
+    """Folders of this machine.
+
+    Args:
+        root: the folder below which the runs are.
+        data: the folder that ``{data}`` in a spec stands for; None if it is not known.
+    """
 
     root: Path
     data: Path | None = None
@@ -142,11 +175,11 @@ class Places:
 
 @dataclass(frozen=True)
 class Bench:
-    """A spec at a scale, with its files.
+    """A spec at a scale, with the paths of its files.
 
     Args:
         file: the spec's file.
-        scale: its name; empty for the spec as it stands.
+        scale: the scale's name; empty for the spec without the changes of a scale.
         spec: the spec, with the scale's changes.
     """
 
@@ -156,38 +189,41 @@ class Bench:
 
     @property
     def name(self) -> str:
-        """The table's name: of its records and markers."""
+        """The table's name, in its markers and its file of records: the name of the spec's file, and the scale."""
         return "-".join([self.file.stem, *([self.scale] if self.scale else [])])
 
     @property
     def records(self) -> Path:
-        """The file of records, beside the spec."""
+        """The path of the table's records, beside the spec; the file may not exist yet."""
         return self.file.with_name(f"{self.name}.jsonl")
 
     @property
     def page(self) -> Path | None:
-        """The page with the table."""
+        """The path of the page with the table; None if the spec names none."""
         return self.file.parent / self.spec.page if self.spec.page else None
 
     @property
     def prepared(self) -> str:
-        """A checksum of the preparations' commands; empty where there are none."""
+        """A checksum of the preparations' commands; empty if there are none."""
         commands = {name: one.command for name, one in self.spec.prepare.items()}
         return sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()[:16] if commands else ""
 
     def cells(self) -> Iterator[Cell]:
-        """Yield the runs, in the table's order."""
+        """Yield the cells of the table, by row, data set and seed."""
         for row in self.spec.rows:
             for data in self.spec.data or [""]:
                 for seed in self.spec.seeds:
                     yield Cell(row, data, seed)
 
     def recipe(self, cell: Cell) -> Path:
-        """Return the recipe's file."""
+        """Return the path of a cell's recipe."""
         return self.file.parent / self.spec.rows[cell.row].recipe
 
     def changes(self, cell: Cell, places: Places) -> list[str]:
-        """Return the changes of a cell's recipe. Raises MissingResourceError as ``filled``."""
+        """Return the overrides of a cell's recipe: of all recipes, the data set, the row and the matrix, and the seed.
+
+        Raises MissingResourceError, as ``filled`` does.
+        """
         spec = self.spec
         changes = [*spec.set, *(spec.data[cell.data].set if cell.data else []), *spec.rows[cell.row].set]
         if spec.matrix:  # so that a run that cannot be measured at its end is refused at its start
@@ -195,9 +231,10 @@ class Bench:
         return [self.filled(one, places) for one in changes] + [f"train.seed={cell.seed}"]
 
     def filled(self, text: str, places: Places) -> str:
-        """Return a text with the folders filled in for ``{data}``, ``{root}``, ``{here}``.
+        """Return a text in which ``{data}``, ``{root}`` and ``{here}`` are replaced by folders.
 
-        Raises MissingResourceError for ``{data}`` where no such folder is known.
+        They are the folder of the data, of this table's runs, and of the spec. Raises MissingResourceError for
+        ``{data}`` if the folder of the data is not known.
         """
         if "{data}" in text and places.data is None:
             raise MissingResourceError(
@@ -221,13 +258,19 @@ def flow(value: object) -> str:
 
 
 def resolve_places(root: Path, data: Path | None) -> Places:
-    """Return absolute folders; the data folder is the argument, or else GANZOO_DATA."""
+    """Return the folders as absolute paths.
+
+    The data folder is ``data``, or else that of the variable GANZOO_DATA, or else None.
+    """
     folder = data or (Path(os.environ["GANZOO_DATA"]) if os.environ.get("GANZOO_DATA") else None)
     return Places(root.absolute(), folder.absolute() if folder else None)
 
 
 def read_spec(file: Path, scale: str = "") -> Bench:
-    """Read and check a spec. Raises GanzooError with one line for each mistake: ``file:line: path: what``."""
+    """Read and check a spec, at a scale if one is named; an empty text is the spec without a scale.
+
+    Raises GanzooError with one line for each mistake, ``file:line: path: what``, and if there is no such file or scale.
+    """
     document = read_yaml(file)
     spec = _checked(document.data, document)
     if scale:

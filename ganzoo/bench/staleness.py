@@ -1,6 +1,7 @@
 """Decide whether a record is outdated: its recipe, plugins, images or sets have changed since it was written.
 
-``ganzoo bench`` runs outdated cells again, ``ganzoo table`` marks them. The second half compares the sets of a matrix.
+``ganzoo bench`` runs outdated cells again, and ``ganzoo table`` marks their rows. The second half of this module
+compares the sets of a matrix.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from ganzoo.recipe.schema import Part, Recipe
 
 
 class ImageChecksums:
-    """Checksums of data sets' images, each computed once."""
+    """Computes checksums of the images of data sets, and remembers them."""
 
     def __init__(self) -> None:
         self._keys: dict[str, dict[str, str]] = {}
 
     def of(self, recipe: Recipe) -> dict[str, str]:
-        """Return split → checksum of a recipe's images; empty where they are not on this machine."""
+        """Return the checksum of a recipe's images in each split; empty if they cannot be read on this machine."""
         where = str(recipe.data.resolved())
         if where not in self._keys:
             try:
@@ -44,11 +45,13 @@ class ImageChecksums:
 def stale(
     bench: Bench, record: Record, recipe: Recipe, sets: Mapping[str, SetSource], checksums: ImageChecksums
 ) -> list[str]:
-    """Return what has changed since a record was written: ``recipe``, ``plugin NAME``, ``images``, ….
+    """Return what has changed since a record was written; empty if nothing has.
+
+    The words are ``recipe``, ``preparation``, ``metrics``, ``sets``, ``plugin NAME`` and ``images``.
 
     Args:
         bench: the table.
-        record: the record of one of its cells.
+        record: the record of one of the table's cells.
         recipe: the cell's recipe, as it is now.
         sets: the sets of the table's matrix, by name.
         checksums: the checksums of the images of data sets.
@@ -68,10 +71,16 @@ def stale(
 
 
 def same_training(sessions: Iterable[Session], recipe: Recipe, checksums: ImageChecksums, checkpoint: str) -> bool:
-    """Return whether a run was trained as it would be now: same code, same images, same length.
+    """Return whether a run was trained as it would be now: with the same plugins' code, images and length.
 
-    A run that was trained longer counts as different, as its learning rate followed another schedule. Where the table
-    shows the best checkpoint, or early stopping uses it, the settings that choose it must be the same too.
+    A run of another length counts as different, as its learning rate followed another schedule. If the table shows the
+    best checkpoint, or early stopping uses it, the settings that choose it must be the same too.
+
+    Args:
+        sessions: the run's sessions so far; without any, the run counts as the same.
+        recipe: the cell's recipe, as it is now.
+        checksums: the checksums of the images of data sets.
+        checkpoint: the checkpoint that the table shows, ``last`` or ``best``.
     """
     length = (recipe.train.epochs, recipe.train.steps)
     selects = checkpoint == "best" or recipe.evaluate.patience
@@ -85,7 +94,7 @@ def same_training(sessions: Iterable[Session], recipe: Recipe, checksums: ImageC
 
 
 def same_measurement(record: Record, recipe: Recipe, checksums: ImageChecksums) -> bool:
-    """Return whether a checkpoint was measured as it would be now: same code, same images."""
+    """Return whether a record was measured as it would be now: with the same plugins' code and images."""
     return not (
         _changed_plugins(record.plugins, plugin_code(recipe, {}))
         or _images_changed(record.data.keys, checksums.of(recipe))
@@ -98,7 +107,7 @@ def metrics_of(recipe: Recipe) -> object:
 
 
 def _changed_plugins(before: Mapping[str, Code], now: Mapping[str, Code]) -> list[str]:
-    """Return the plugins whose code differs, or that only one of the two has."""
+    """Return the names of the plugins whose code differs, or that only one of the two mappings has."""
     return [
         name
         for name in sorted({*before, *now})
@@ -107,13 +116,13 @@ def _changed_plugins(before: Mapping[str, Code], now: Mapping[str, Code]) -> lis
 
 
 def _images_changed(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Return whether the checksum of a split differs; False where the images are not on this machine."""
+    """Return whether the checksum of a split differs; False if the images are not on this machine."""
     return any(now and now.get(split) != key for split, key in before.items())
 
 
 @dataclass(frozen=True)
 class SetSource:
-    """Where the images of a matrix's set come from.
+    """The source of the images of a matrix's set.
 
     Args:
         split: the split that real images come from; None for translations.
@@ -130,10 +139,10 @@ class SetSource:
 
 
 def read_sets(bench: Bench, recipe: Recipe, places: Places) -> dict[str, SetSource]:
-    """Return the sets of a table's matrix, by name; none where it has columns.
+    """Return the sources of the sets of a table's matrix, by name; empty if the table has columns.
 
-    Raises GanzooError for a metric that reads no real images, a domain that the method does not translate into, and a
-    wrong masker.
+    Raises GanzooError if the metric reads no real images, the method does not translate into one of the domains, or a
+    masker is wrong.
     """
     matrix = bench.spec.matrix
     if matrix is None:
@@ -159,13 +168,13 @@ def read_sets(bench: Bench, recipe: Recipe, places: Places) -> dict[str, SetSour
 
 
 def plugin_code(recipe: Recipe, sets: Mapping[str, SetSource]) -> dict[str, Code]:
-    """Return the plugins of a recipe's parts and of the sets' maskers, as records store them."""
+    """Return the version and code of the plugins of a recipe's parts and of the sets' maskers, by plugin."""
     maskers = [one.masker for one in sets.values() if one.masker]
     return {name: Code(**code) for name, code in plugins_of(recipe, maskers).items()}
 
 
 def compared_sets(bench: Bench, sets: Mapping[str, SetSource]) -> dict[str, list[dict[str, Any]]]:
-    """Return what each value of a matrix compares: value's name → its two sets, as records store them."""
+    """Return the two sets that each value of a matrix compares, as records store them, by the value's name."""
     pairs = bench.spec.matrix.pairs() if bench.spec.matrix else ()
     return {
         distance_name(domain, one, other): [sets[one].described, sets[other].described] for domain, one, other in pairs
@@ -173,6 +182,6 @@ def compared_sets(bench: Bench, sets: Mapping[str, SetSource]) -> dict[str, list
 
 
 def changed_sets(bench: Bench, record: Record, sets: Mapping[str, SetSource]) -> list[str]:
-    """Return ``["sets"]`` where a complete record compares other sets than the matrix does."""
+    """Return ``["sets"]`` if a complete record compares other sets than the matrix does, else an empty list."""
     wanted = compared_sets(bench, sets) if record.status == "ok" else {}
     return ["sets"] if any(record.about.get(name, {}).get("sets") != pair for name, pair in wanted.items()) else []

@@ -1,6 +1,6 @@
 """Turn records into a table of texts: mean ± deviation over seeds, the best in bold, the paper's values, footnotes.
 
-``ganzoo.bench.page`` builds a table, ``ganzoo.bench.render`` renders it. A spec has columns (``build_table``) or a
+``ganzoo.bench.page`` builds a table, and ``ganzoo.bench.render`` renders it. A spec has columns (``build_table``) or a
 matrix (``build_matrix_table``); both take the values of a cell from ``seed_values``.
 """
 
@@ -19,7 +19,7 @@ from ganzoo.provenance.record import Record
 from ganzoo.utils.formatting import format_duration
 
 Outdated = Callable[[Cell, Record], Sequence[str]]
-"""Cell and its record → what has changed since the record was written."""
+"""A function that returns what has changed since a cell's record was written, from the cell and its record."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Table:
     """A table, ready to be rendered in any format.
 
     Args:
-        title: over it.
-        about: a paragraph.
-        head: the first row.
-        rows: the others.
-        notes: footnotes, numbered from 1.
+        title: the table's title; only HTML shows it.
+        about: a paragraph about the table; empty if there is none.
+        head: the texts of the first row.
+        rows: the cells of the rows below it.
+        notes: the texts of the footnotes, which are numbered from 1.
         details: sentences on seeds, images, networks, machine, time and command.
     """
 
@@ -52,7 +52,7 @@ class Table:
     details: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> int:
-        """Return the number of a footnote; add it if it is new."""
+        """Return the number of the footnote with this text; add the footnote if it is new."""
         if text not in self.notes:
             self.notes.append(text)
         return self.notes.index(text) + 1
@@ -60,19 +60,24 @@ class Table:
 
 @dataclass(frozen=True)
 class SeedValues:
-    """The values of one cell over its seeds, times the column's factor, and the reasons for missing ones."""
+    """The values of a row in one column, on one data set, over the seeds.
+
+    Args:
+        values: the value of each seed that has a finite one, multiplied by the column's factor.
+        missing: the reasons why seeds have no value, each reason once.
+    """
 
     values: tuple[float, ...]
     missing: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float:
-        """The mean over the seeds."""
+        """The mean over the seeds; at least one seed must have a value."""
         return statistics.mean(self.values)
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation over the seeds; None for a single one."""
+        """The sample standard deviation over the seeds; None if fewer than two seeds have a value."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
@@ -83,8 +88,8 @@ def build_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> 
     """Return the table of a spec with columns.
 
     Args:
-        bench: the table.
-        records: the records of its cells; others are ignored.
+        bench: the table's spec and files.
+        records: the records of the table's cells; records of other cells are ignored.
         outdated: a function that returns what has changed since a record was written.
     """
     spec = bench.spec
@@ -154,7 +159,7 @@ def _describe_best(columns: Sequence[Column]) -> str:
 
 
 def _describe_images(bench: Bench, records: Sequence[Record]) -> list[str]:
-    """Return sentences on the numbers of images and the networks, from the records."""
+    """Return sentences on the numbers of images and on the networks of metrics, from the records."""
     labels: dict[str, dict[str, None]] = {}
     for record in _shown_records(bench, records):
         for column in bench.spec.columns:
@@ -171,7 +176,10 @@ def _describe_images(bench: Bench, records: Sequence[Record]) -> list[str]:
 
 
 def build_matrix_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> Table:
-    """Return the table of a matrix: a line for each set of each panel, a column for each set; as ``build_table``."""
+    """Return the table of a spec with a matrix: for each panel a line for each set; a column for each set.
+
+    Arguments as for ``build_table``.
+    """
     spec, matrix = bench.spec, matrix_of(bench)
     table = Table(spec.title, spec.about, ["", *matrix.sets], [])
     papers = spec.paper.values if spec.paper else {}
@@ -210,9 +218,9 @@ class Panel:
     Args:
         row: the row's name in the spec.
         domain: the domain of the images.
-        label: a name made of the row's, the data set's and the domain's.
-        values: first set, second set → the values.
-        counts: set → how many images, where they are known.
+        label: a name made of the labels of the row, the data set and the domain.
+        values: (first set, second set) → the values over the seeds.
+        counts: set → number of its images, if it is known.
     """
 
     row: str
@@ -223,7 +231,7 @@ class Panel:
 
 
 def panels(bench: Bench, records: Sequence[Record]) -> Iterator[Panel]:
-    """Yield the matrices of a table, in its order; the heat map draws them too."""
+    """Yield the panels of a table with a matrix, by row, data set and domain; the heat map draws them too."""
     spec, matrix = bench.spec, matrix_of(bench)
     for row, about in spec.rows.items():
         for data in spec.data or [""]:
@@ -241,7 +249,7 @@ def panels(bench: Bench, records: Sequence[Record]) -> Iterator[Panel]:
 
 
 def matrix_of(bench: Bench) -> Matrix:
-    """Return the matrix of a table that has one."""
+    """Return the matrix of a table, which must have one."""
     assert bench.spec.matrix is not None
     return bench.spec.matrix
 
@@ -252,7 +260,7 @@ def _about_value(bench: Bench, records: Sequence[Record], row: str, data: str, k
 
 
 def describe_metric(bench: Bench, records: Sequence[Record]) -> str:
-    """Return the name of a matrix's value and its network, from the records."""
+    """Return the name of the metric value in a table's matrix, and its network; empty if the records do not say it."""
     keys = set(matrix_of(bench).value_names())
     facts = [about for record in records for key, about in record.about.items() if key in keys]
     names = [[one["value"], *([f"network {one['network']}"] if "network" in one else [])] for one in facts]
@@ -263,7 +271,10 @@ def describe_metric(bench: Bench, records: Sequence[Record]) -> str:
 
 
 def seed_values(bench: Bench, records: Sequence[Record], row: str, data: str, column: Column) -> SeedValues:
-    """Return the values of a column over the seeds of a row on a data set."""
+    """Return the values of a column over the seeds of a row on a data set, and the reasons for missing ones.
+
+    ``data`` is empty if the table has no data sets.
+    """
     values, missing = [], []
     for seed in bench.spec.seeds:
         record = record_of(records, Cell(row, data, seed))
@@ -280,7 +291,7 @@ def seed_values(bench: Bench, records: Sequence[Record], row: str, data: str, co
 
 
 def _reason(record: Record, value: str, records: Sequence[Record]) -> str:
-    """Return why a record lacks a value: why its metric failed, or every failure where the metric is not known.
+    """Return why a record lacks a value: the failure of its metric, or all failures if the metric is not known.
 
     The metric of a value is known from records that have the value, or else by the beginning of its name.
     """
@@ -294,7 +305,7 @@ def _reason(record: Record, value: str, records: Sequence[Record]) -> str:
 
 
 def _format_cell(table: Table, cell: SeedValues, column: Column, *, bold: bool = False) -> Text:
-    """Return the text of a value; a dash where there is none. The reasons for missing ones become footnotes."""
+    """Return the text of a value, a dash if there is none. The reasons for missing values become footnotes."""
     notes = tuple(table.note(why) for why in cell.missing)
     if not cell.values:
         return Text("—", notes=notes)
@@ -307,7 +318,7 @@ def _format_cell(table: Table, cell: SeedValues, column: Column, *, bold: bool =
 
 
 def _changes_since(bench: Bench, records: Sequence[Record], row: str, outdated: Outdated) -> list[str]:
-    """Return what has changed since a row was run."""
+    """Return what has changed since the cells of a row were run, each change once."""
     changes: dict[str, None] = {}
     for cell in bench.cells():
         record = record_of(records, cell) if cell.row == row else None
@@ -317,7 +328,7 @@ def _changes_since(bench: Bench, records: Sequence[Record], row: str, outdated: 
 
 
 def _row_notes(table: Table, bench: Bench, row: str, changes: Sequence[str]) -> tuple[int, ...]:
-    """Return the footnotes of a row: its own, and what has changed since it was run."""
+    """Return the numbers of a row's footnotes: its own note, and what has changed since it was run."""
     notes = [bench.spec.rows[row].note] if bench.spec.rows[row].note else []
     notes += [f"outdated: changed since it was run: {', '.join(changes)}"] if changes else []
     return tuple(table.note(one) for one in notes)
@@ -329,7 +340,7 @@ def _describe_seeds(bench: Bench) -> str:
 
 
 def _shown_records(bench: Bench, records: Sequence[Record]) -> list[Record]:
-    """Return the records with at least one value of the table."""
+    """Return the records of the table's cells that have at least one finite value of the table."""
 
     def names(values: Mapping[str, float]) -> Iterable[str]:
         spec = bench.spec

@@ -20,16 +20,22 @@ from ganzoo.step import Step
 from ganzoo.utils.console import Console
 
 SHOWN = 8
-"""Maximum number of training images of each domain in the preview."""
+"""Largest number of training images of each domain in the preview."""
 
 
 def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
-    """Write a preview of a recipe's masks as PNG.
+    """Write a preview of a recipe's masks as PNG, for up to eight training images of each domain; print what it shows.
 
     Each training image has a row: the image, then for each role its mask and the image multiplied by the mask.
 
+    Args:
+        file: the recipe.
+        overrides: changes of the recipe, each ``key.path=value``.
+        out: the PNG file to write.
+
     Raises:
-        GanzooError: the recipe has mistakes (all are listed), or it has no maskers.
+        GanzooError: the recipe has mistakes (all are listed) or no maskers, an image or a mask cannot be read, or
+            ``out`` cannot be written.
     """
     recipe = read_recipe(file, overrides)
     if not recipe.maskers:
@@ -49,7 +55,11 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
 def draw_masks(step: Step, masks: Roles) -> Tensor:
     """Return the preview of a step's real images, (3, H, W) in [−1, 1].
 
-    The planes of a mask with K classes are drawn side by side, each followed by the image that it masks.
+    The planes of a mask with K classes are drawn side by side, each followed by the image multiplied by the plane.
+
+    Args:
+        step: the step with the images ``real_A`` and ``real_B``; their masks are added to it.
+        masks: the maskers by role.
     """
     blocks = []
     for name in [name for name in ("real_A", "real_B") if name in step]:

@@ -29,16 +29,18 @@ from ganzoo.step import Step
 def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> None:
     """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs.
 
-    The needs are measured by training a few steps, which are discarded. Only files that every run of the recipe
-    shares may be written, such as the search indexes of a patch bank.
+    The needs are measured with a few training steps, or one forward if there is nothing to train; the results are
+    discarded. No run is created. Only files that all runs share may be written, such as downloaded weights and search
+    indexes.
 
     Args:
         file: the recipe.
-        overrides: ``key.path=value`` settings that replace those of the file.
-        quick: skip the measurement.
+        overrides: changes of the recipe, each ``key.path=value``.
+        quick: whether to skip the measurement.
 
     Raises:
-        GanzooError: the recipe has mistakes; all are listed.
+        OutOfMemoryError: a batch or a step does not fit into the memory.
+        GanzooError: the recipe has mistakes (all are listed), or a part cannot be built or does not fit.
     """
     recipe = read_recipe(file, overrides)
     experiment = Experiment(recipe, training=True)
@@ -74,7 +76,7 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
 
 
 def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[str, str]) -> rich.table.Table:
-    """Return the table of parts: networks with shapes and parameter counts, maskers, losses, and image counts.
+    """Return the table of parts: networks with shapes and parameter counts, maskers, losses, and numbers of images.
 
     Args:
         recipe: the recipe.
@@ -111,9 +113,15 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
 
 
 def trace_shapes(method: Method, losses: Sequence[AttachedLoss], step: Step) -> dict[str, str]:
-    """Return each network's input and output shape: name → ``3×16×16 → 1×6×6``, the batch axis left out.
+    """Return the input and output shape of each network: name → ``3×16×16 → 1×6×6``, without the batch axis.
 
-    Runs the forward and the losses of every phase once, without gradients in the forward and without optimizer steps.
+    The shapes are those of a network's first call; a network whose ``forward`` is not called is left out. To find them,
+    the method's forward and the losses of every phase run once, without optimizer steps.
+
+    Args:
+        method: the method, with its networks on the step's device.
+        losses: the recipe's auxiliary losses.
+        step: a step with the tensors of a training batch.
     """
     shapes: dict[str, str] = {}
 

@@ -23,11 +23,12 @@ from ganzoo.utils.formatting import format_bytes, format_duration
 from ganzoo.utils.memory import peak_memory
 
 STEPS = 4
-"""Steps to train; the first one is not timed, as it builds indexes and selects kernels.
+"""Number of steps to train; the first one is not timed, as it builds indexes and selects kernels.
 
-A method whose steps follow a cycle of n different kinds takes 1 + 3n steps."""
+For a method whose steps follow a cycle of n different kinds it is 1 + 3n.
+"""
 LONG = 20.0
-"""Seconds after which no further step starts, once each kind of step was timed."""
+"""Seconds after which no further step starts, once each kind of step has been timed."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class Profile:
     """The measured cost of a run.
 
     Args:
-        seconds: time of a step: the fastest after the first; where steps differ in kind, the mean over the kinds.
-        memory: peak memory in bytes, of the accelerator if there is one, else of the process; 0 if unknown.
-        checkpoint: bytes of one checkpoint after these steps; the method's state, such as image pools, may grow.
+        seconds: time of the fastest step after the first; if steps differ in kind, the mean of the fastest of each
+            kind.
+        memory: peak memory in bytes, of the accelerator if there is one, else of the process; 0 if it is unknown.
+        checkpoint: size of a checkpoint after these steps, in bytes; the method's state, such as image pools, may grow.
         steps: number of steps that were trained.
         device: the device that they ran on.
     """
@@ -53,10 +55,11 @@ def measure_steps(experiment: Experiment) -> Profile:
     """Train a few steps with the recipe's full batch, and return their cost.
 
     Args:
-        experiment: built for training; its networks are moved to the device and their weights change.
+        experiment: the recipe's parts, built for training; its networks are moved to the device, and their weights
+            change.
 
     Raises:
-        GanzooError: a step does not fit into the memory.
+        OutOfMemoryError: a step does not fit into the memory.
     """
     recipe, reader, sampler = experiment.recipe, experiment.reader, experiment.sampler
     train, times = recipe.train, []
@@ -79,7 +82,7 @@ def measure_steps(experiment: Experiment) -> Profile:
 
 
 def _checkpoint_tensors(engine: Engine) -> Iterator[Tensor]:
-    """Yield the tensors that a checkpoint contains."""
+    """Yield the tensors that a checkpoint contains: of networks, averages, optimizers and the method."""
     for network in [*engine.networks.values(), *(engine.average.networks.values() if engine.average else ())]:
         yield from network.state_dict().values()
     for optimizer in engine.optimizers.values():
@@ -89,14 +92,14 @@ def _checkpoint_tensors(engine: Engine) -> Iterator[Tensor]:
 
 
 def format_profile(needs: Profile, recipe: Recipe, total: int, images: int, sources: Mapping[str, Source]) -> list[str]:
-    """Return the lines that report a profile to the user.
+    """Return lines of text that report a profile to the user, with the sizes of other files that the run reads.
 
     Args:
         needs: the measured profile.
         recipe: the run's recipe.
         total: number of steps of the whole run.
         images: bytes of all training images, decoded and scaled.
-        sources: other files that the run reads, by name.
+        sources: files and folders that the run reads besides recipe and data, by name.
     """
     kind = needs.device.type
     where = {"cpu": f"cpu, {torch.get_num_threads()} threads"}.get(kind, kind)
@@ -122,14 +125,14 @@ def format_profile(needs: Profile, recipe: Recipe, total: int, images: int, sour
 
 
 def profile_forward(method: Method, step: Step) -> list[str]:
-    """Return the lines that report the time and memory of a forward, for a method that has nothing to train.
+    """Return lines of text that report the time and memory of one forward, for a method that has nothing to train.
 
     Args:
-        method: its networks are on the device.
-        step: holds an image of each domain.
+        method: the method, with its networks on the device.
+        step: a step with the images of one batch on the device; the method adds its tensors to it.
 
     Raises:
-        GanzooError: one image does not fit into the memory.
+        OutOfMemoryError: the images do not fit into the memory.
     """
     started = time.perf_counter()
     with catch_out_of_memory("one image does not fit into the memory"), torch.no_grad():
@@ -143,7 +146,7 @@ def profile_forward(method: Method, step: Step) -> list[str]:
 
 
 def format_sources(sources: Mapping[str, Source]) -> list[str]:
-    """Return a line for each other source of the run: its name, its size on disk, its path."""
+    """Return a line for each file or folder that the run reads besides recipe and data: name, size on disk and path."""
     lines = []
     for name, source in sources.items():
         size = sum(file.stat().st_size for file in [source.path, *source.path.rglob("*")] if file.is_file())

@@ -45,16 +45,19 @@ OWN = (
 
 
 class Commands(click.Group):
-    """A group of ganzoo's own commands and those of plugins, which are loaded only when needed."""
+    """The group of ganzoo's own commands and those of plugins; plugins are loaded only when they are needed."""
 
     def load_plugin_commands(self) -> None:
-        """Add the plugins' commands; print the reasons for those that are missing."""
+        """Add the plugins' commands, and print to stderr why some are missing.
+
+        Raises GanzooError if a bundled plugin fails, or any plugin in strict mode (GANZOO_STRICT).
+        """
         own = {str(command.name): command for command in OWN}
         self.commands = own | plugins().commands(own)
         print_error("\n".join(plugins().command_errors))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
+        """Return the names of all commands, sorted."""
         self.load_plugin_commands()
         return super().list_commands(ctx)
 
@@ -76,7 +79,7 @@ for command in OWN:
 
 
 def print_error(text: str) -> None:
-    """Print an error to stderr, one line for each mistake; if there are several processes, name the process."""
+    """Print an error to stderr, one line for each mistake; each process but the first adds its number."""
     rank = os.environ.get("RANK", "0")
     sys.stdout.flush()
     for line in text.splitlines():
@@ -84,7 +87,10 @@ def print_error(text: str) -> None:
 
 
 def main() -> None:
-    """Run the command line. A user's mistakes are printed to stderr, one line each; the error sets the exit code."""
+    """Run the command line, and end the process with its exit code.
+
+    A user's mistakes are printed to stderr, one line each; the error sets the exit code.
+    """
     # By default, torch's threads spin for long while they wait for each other. If another process is busy too, training
     # on two cores then becomes many times slower. Torch reads this when it is loaded; results do not depend on it.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")

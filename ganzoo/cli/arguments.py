@@ -17,7 +17,7 @@ class Size(click.ParamType):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int] | object:
-        """Return (height, width)."""
+        """Return (height, width) in pixels; fail if the text is not a size."""
         sides = str(value).lower().split("x")
         if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
             self.fail(f"{value!r} is not a size such as 256 or 256x320 (height, width)", param, ctx)

@@ -1,4 +1,4 @@
-"""``ganzoo bench``: run the cells that a table lacks."""
+"""The command ``ganzoo bench``: run the cells that a table lacks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from ganzoo.cli.arguments import PATH
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time; each its own GPU.")
 @click.option("--only", multiple=True, help="A row to run; repeat it for more rows.  [default: all]")
 def bench_command(spec: Path, scale: str, data: Path | None, root: Path, jobs: int, only: tuple[str, ...]) -> None:
-    """Run what the table of SPEC lacks, save the records beside it, and write the table.
+    """Run what the table of SPEC lacks, save the records beside SPEC, and print the table.
 
-    The same command resumes a stopped table. It tries failed runs again, and runs again whose recipe or plugins have
-    changed. A failure is recorded too; the command then ends with exit code 2.
+    If SPEC names a page, the table is also written there. The same command resumes a stopped table. It repeats failed
+    runs, and runs whose recipe, plugins or images have changed. A failure is recorded too; the command then ends with
+    exit code 2.
     """
     from ganzoo.bench.page import current_table, split_page, update_page
     from ganzoo.bench.render import markdown

@@ -39,8 +39,9 @@ def evaluate_command(
 ) -> None:
     """Compute metrics of TARGETS: runs, checkpoints (RUN/checkpoints/NAME), or folders of images.
 
-    Runs use the metrics and the data of their recipes. Folders of images are compared with the folder --against, at
-    their own sizes, with metrics that need only the two sets of images.
+    The values are printed, and those of a run are appended to its results.jsonl. Runs use the metrics and the data of
+    their recipes. Folders of images are compared with the folder --against, at their own sizes, with metrics that need
+    only the two sets of images.
     """
     from ganzoo.evaluation.runs import evaluate_targets
 

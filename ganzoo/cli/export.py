@@ -1,4 +1,4 @@
-"""The command ``ganzoo export``."""
+"""The command ``ganzoo export``: write one direction of a run to a file that works without ganzoo."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ganzoo.registry import KINDS
 @click.argument("pattern", default="*")
 @AS_JSON
 def list_command(kind: str | None, pattern: str, as_json: bool) -> None:
-    """List the components: all, or those of a KIND, whose names match the glob PATTERN."""
+    """List the components, or those of KIND whose names match the glob PATTERN."""
     components = plugins().registry.find(kind, pattern)
     if as_json:
         click.echo(json.dumps([{"kind": c.kind, "name": c.name, "plugin": c.plugin} for c in components], indent=1))

@@ -14,7 +14,10 @@ from ganzoo.cli.arguments import PATH
 @click.argument("overrides", nargs=-1)
 @click.option("-o", "--out", type=PATH, default=Path("masks.png"), show_default=True, help="The image to write.")
 def masks_command(recipe: Path, overrides: tuple[str, ...], out: Path) -> None:
-    """Draw the masks that RECIPE's maskers make of eight training images, without training."""
+    """Draw masks that RECIPE's maskers make, without training.
+
+    The image shows up to eight training images of each domain.
+    """
     from ganzoo.check.mask_preview import preview_masks
 
     preview_masks(recipe, overrides, out)

@@ -15,8 +15,8 @@ from ganzoo.cli.arguments import PATH
 def report_command(run: Path, out: Path | None) -> None:
     """Write the report of RUN, one HTML file: curves, sample grids, results, recipe, events.
 
-    A run also writes it while it trains. This command writes it from what the folder of RUN holds now, whether the
-    run is training or was killed.
+    A run also writes it while it trains. This command writes it from what the folder of RUN contains now, even if the
+    run is still training or was killed.
     """
     from ganzoo.report import write_report
 

@@ -33,7 +33,10 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
 
 
 def describe(kind: str, name: str) -> dict[str, Any]:
-    """Return what ``ganzoo show`` prints, as plain data."""
+    """Return what ``ganzoo show`` prints about a component, as plain data.
+
+    Raises GanzooError if there is no such component, or if it cannot be imported.
+    """
     import inspect
     from dataclasses import fields
 

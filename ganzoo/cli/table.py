@@ -1,4 +1,4 @@
-"""``ganzoo table``: print, write or check tables from their records."""
+"""The command ``ganzoo table``: print, write or check tables from their records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def table_command(
     write: bool,
     check: bool,
 ) -> None:
-    """Print the tables of SPECS from their records; nothing is run."""
+    """Print the tables of SPECS from their records; nothing is run.
+
+    With --write or --check, the tables on their pages are written or checked instead.
+    """
     from ganzoo.bench.page import current_table, update_page
     from ganzoo.bench.render import FORMATS
     from ganzoo.bench.spec import read_spec, resolve_places

@@ -1,4 +1,4 @@
-"""The command ``ganzoo translate``."""
+"""The command ``ganzoo translate``: translate images with a run's generators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ganzoo weights list, get, path: show, download and locate pretrained weights."""
+"""The commands ``ganzoo weights list``, ``get`` and ``path``: show, download and locate pretrained weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def weights_command(folder: str | None) -> None:
 @weights_command.command("list")
 @AS_JSON
 def list_weights(as_json: bool) -> None:
-    """List each file with its size, licence and path."""
+    """List all known files of weights, with their sizes, licences and paths; a missing file has no path."""
     entries = [*listed().values(), *(entry for entry in recorded() if entry.name not in listed())]
     paths = {entry.name: local_path(entry) for entry in entries}
     if as_json:
@@ -46,7 +46,10 @@ def list_weights(as_json: bool) -> None:
 @weights_command.command("get")
 @click.argument("wanted", nargs=-1, required=True)
 def get_weights(wanted: tuple[str, ...]) -> None:
-    """Download missing weights: by name, or all that recipes (*.yaml, with overrides) need."""
+    """Download missing weights.
+
+    WANTED are names of weights, or recipes (*.yaml), with overrides, whose maskers, losses and metrics need weights.
+    """
     recipes = [word for word in wanted if word.endswith((".yaml", ".yml"))]
     overrides = [word for word in wanted if "=" in word]
     if overrides and not recipes:
@@ -61,14 +64,20 @@ def get_weights(wanted: tuple[str, ...]) -> None:
 @weights_command.command("path")
 @click.argument("name")
 def path_of_weights(name: str) -> None:
-    """Print the path of a file. Downloads nothing: exit code 5 if the file is not here."""
+    """Print the path of a file of weights.
+
+    Nothing is downloaded: if the file is not on this machine, the exit code is 5.
+    """
     if local_path(lookup(name)) is None:
         raise MissingResourceError(f"{name} is not here; download it with: ganzoo weights get {name}")
     click.echo(find(name))
 
 
 def fetch_for(file: Path, overrides: list[str]) -> None:
-    """Construct the parts of a recipe, so that they download their weights. Raises GanzooError for all that fail."""
+    """Construct the method, maskers, losses and metrics of a recipe, so that they download their missing weights.
+
+    Raises GanzooError with one line for each mistake in the recipe, or else for each part that cannot be constructed.
+    """
     from ganzoo.recipe.reader import read_recipe
 
     recipe = read_recipe(file, overrides)  # constructs the maskers

@@ -62,11 +62,11 @@ class DomainIO:
         return from_pil(source, self.channels, path, self.value_range)
 
     def resized(self, pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Return pixels resized to ``shape``, (H, W): bicubic, or nearest neighbour for label maps."""
+        """Return pixels resized to the height and width in ``shape``: bicubic, or label maps by nearest neighbour."""
         return resize(pixels, shape, Image.Resampling.NEAREST if self.classes else Image.Resampling.BICUBIC)
 
     def batch(self, pixels: np.ndarray) -> Tensor:
-        """Return pixels as a network tensor: (1, C, H, W) in [−1, 1], one-hot for label maps."""
+        """Return pixels (H, W, C) as a network's input, (1, C, H, W) in [−1, 1]; a label map is one-hot."""
         if self.classes:
             return one_hot(torch.from_numpy(pixels[None, :, :, 0].astype(np.int64)), self.classes)
         return to_float(pixels)[None]

@@ -38,8 +38,8 @@ def read_image(path: Path, channels: int, value_range: ValueRange | None = None)
 
     Raises:
         MissingResourceError: the file does not exist.
-        GanzooError: the file is unreadable, empty, truncated, not an image or too large, or has another number of
-            channels.
+        GanzooError: the file is unreadable, empty, truncated, not an image or too large, has negative values or floats
+            outside [0, 1], or another number of channels.
     """
     if path.suffix.lower() == ".npy":
         return read_array(path, channels, value_range)
@@ -146,7 +146,7 @@ def _replace(path: Path) -> Iterator[Path]:
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
-    """Convert (…, C, H, W) floats in [−1, 1] to (…, H, W, C) uint8, clamped and rounded to the nearest value.
+    """Convert floats (…, C, H, W) in [−1, 1] to (…, H, W, C) uint8, clamped and rounded; NaN becomes 0.
 
     >>> to_uint8(torch.tensor([-1.0, 0.0, 7.0]).reshape(3, 1, 1)).tolist()
     [[[0, 128, 255]]]
@@ -182,7 +182,10 @@ def _open_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image file; turn any error while it is decoded into a GanzooError of one line."""
+    """Open an image file for a ``with`` block; errors in opening it and in the block become a GanzooError of one line.
+
+    If the file does not exist it is a MissingResourceError. A MemoryError stays as it is.
+    """
     try:
         with _open_file(path) as file:
             if path.suffix.lower() in HEIF_SUFFIXES and find_spec("pillow_heif"):

@@ -16,18 +16,23 @@ from ganzoo.data.image_io import from_pil, open_image, read_array
 from ganzoo.errors import GanzooError
 
 FAINTEST_MASK = 10
-"""A mask without a brighter value (of 255) counts as empty: some tools write 1 for foreground."""
+"""A mask whose values (0 … 255) are all smaller than this counts as empty: some tools write 1 for foreground."""
 
 
 def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray:
-    """Read a mask as (H, W) uint8, 0 … 255: grey values unchanged, one-bit images as 0 and 255.
+    """Return the mask in an image file as (H, W) uint8, 0 … 255: 8-bit grey unchanged, one-bit images as 0 and 255.
 
     A palette image holds the class of each pixel, as in PASCAL VOC: the classes in ``foreground`` become 255, others 0.
     Without ``foreground`` every class but 0 is foreground, and an image whose palette has only greys counts as grey.
 
+    Args:
+        path: an image file, or without ``foreground`` also a ``.npy`` file with (H, W, 1) uint8.
+        foreground: the classes that are foreground.
+
     Raises:
-        GanzooError: as ``read_image``; or the file has colours or transparency; or ``foreground`` is set, but the file
-            has no palette.
+        MissingResourceError: the file does not exist.
+        GanzooError: ``read_image`` would not read the file; or the mask has colours or transparency; or ``foreground``
+            is set, but the file has no palette.
     """
     if path.suffix.lower() == ".npy" and foreground is None:
         return read_array(path, 1)[:, :, 0]
@@ -36,7 +41,7 @@ def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray
 
 
 def mask_from_pil(image: Image.Image, path: Path = Path("mask"), foreground: Sequence[int] | None = None) -> np.ndarray:
-    """Convert an open image as ``read_mask`` does; ``path`` is its name in errors."""
+    """Convert an open image to a mask, (H, W) uint8, as ``read_mask`` does; ``path`` is its name in error messages."""
     if image.mode == "P" and (foreground is not None or not _shows_grey(image)):
         return np.uint8(255) * np.isin(np.asarray(ImageOps.exif_transpose(image)), foreground or range(1, 256))
     if foreground is not None:
@@ -47,10 +52,14 @@ def mask_from_pil(image: Image.Image, path: Path = Path("mask"), foreground: Seq
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """Read a label map as class indices, (H, W) uint8: the indices of a palette image, or the values of a grey one.
+    """Return a label map's class indices, (H, W) uint8: the indices of a palette image, or the values of a grey one.
+
+    Args:
+        path: an image file, or a ``.npy`` file with (H, W, 1) uint8.
 
     Raises:
-        GanzooError: as ``read_image``; or the file has colours, which are not classes, or values above 255.
+        MissingResourceError: the file does not exist.
+        GanzooError: the file cannot be read, or it has colours, which are not classes, or values outside 0 … 255.
     """
     if path.suffix.lower() == ".npy":
         return read_array(path, 1)[:, :, 0]
@@ -59,7 +68,7 @@ def read_labels(path: Path) -> np.ndarray:
 
 
 def labels_from_pil(image: Image.Image, path: Path = Path("label map")) -> np.ndarray:
-    """Convert an open image as ``read_labels`` does; ``path`` is its name in errors."""
+    """Convert an open image to classes, (H, W) uint8, as ``read_labels`` does; ``path`` is its name in messages."""
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         raise GanzooError(
             f"{path}: a label map of mode {image.mode} holds colours, not classes; "
@@ -74,14 +83,17 @@ def labels_from_pil(image: Image.Image, path: Path = Path("label map")) -> np.nd
 
 
 def check_classes(labels: np.ndarray, classes: int, path: Path = Path("label map")) -> np.ndarray:
-    """Return the label map unchanged. Raises GanzooError if a value is not below ``classes``."""
+    """Return the label map unchanged. Raises GanzooError if a class is not below ``classes``, the number of classes.
+
+    ``path`` is the label map's name in the message.
+    """
     if int(labels.max(initial=0)) >= classes:
         raise GanzooError(f"{path}: it has the class {labels.max()}, and its domain the classes 0 … {classes - 1}")
     return labels
 
 
 def _shows_grey(image: Image.Image) -> bool:
-    """Return whether a palette has a grey for each class in use; class maps that Pillow saves have no palette."""
+    """Return whether a palette image shows greys: its palette has no colours, and an entry for each value in use."""
     palette = np.reshape(image.getpalette() or [], (-1, 3))
     return bool(np.asarray(image).max() < len(palette)) and not _tinted(palette)
 
@@ -101,7 +113,7 @@ def _tinted(colours: np.ndarray) -> bool:
 
 
 def class_colour(label: int) -> tuple[int, int, int]:
-    """Return the RGB colour of a class, 0 … 255 each: black for class 0, clearly different hues for the others.
+    """Return the colour of a class, three values 0 … 255 (RGB): black for class 0, different hues for the next classes.
 
     >>> class_colour(0), class_colour(1)
     ((0, 0, 0), (230, 57, 57))
@@ -118,23 +130,23 @@ PALETTE = [channel for label in range(256) for channel in class_colour(label)]
 
 
 def argmax_classes(planes: Tensor) -> np.ndarray:
-    """Return the class of each pixel, (H, W) uint8: the largest channel of (K, H, W)."""
+    """Return the class of each pixel, (H, W) uint8: the index of the largest of K channels, (K, H, W)."""
     return planes.argmax(0).to(torch.uint8).cpu().numpy()
 
 
 def palette_image(labels: np.ndarray) -> Image.Image:
-    """Return a label map, (H, W) uint8, as a palette image: pixel values are classes, shown in their colours."""
+    """Return a label map, (H, W) uint8, as a palette image, whose pixel values are the classes in their colours."""
     image = Image.frombytes("P", (labels.shape[1], labels.shape[0]), np.ascontiguousarray(labels).tobytes())
     image.putpalette(PALETTE)
     return image
 
 
 def colour_classes(planes: Tensor) -> Tensor:
-    """Return one-hot or soft label maps, (B, K, H, W), as colour images, (B, 3, H, W) in [−1, 1]."""
+    """Return one-hot or soft label maps (B, K, H, W), on the CPU, as colour images (B, 3, H, W) in [−1, 1]."""
     colours = torch.tensor([class_colour(label) for label in range(planes.shape[1])], dtype=torch.float32) / 127.5 - 1
     return colours[planes.argmax(1)].movedim(-1, 1)
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """Convert label maps, (B, H, W) int64, to one-hot tensors, (B, classes, H, W): 1 for a pixel's class, else −1."""
+    """Convert label maps (B, H, W) int64 to one-hot tensors (B, classes, H, W): 1.0 for a pixel's class, else −1.0."""
     return F.one_hot(labels, classes).movedim(-1, 1).float() * 2 - 1

@@ -1,4 +1,4 @@
-"""Read, scale and batch images on the CPU, ahead of the steps that need them."""
+"""Read, scale and batch images on the CPU, before the steps that need them; move batches to the device."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ NO_CLASSES: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples stacked into arrays.
+    """Samples of one or two domains, stacked into arrays.
 
     Args:
-        rows: indices of the samples.
-        planes: uint8 arrays, (B, H, W) or (B, H, W, C), by tensor name.
-        values: float32 arrays, (B,), by tensor name.
-        classes: the number of classes of each domain whose images are label maps.
+        rows: the rows of the batch, which say what images they have.
+        planes: name of a tensor → images, masks or labels: uint8 (B, H, W) or (B, H, W, C).
+        values: name of a tensor → the samples' numbers for metrics: float32 (B,).
+        classes: domain → number of classes, for each domain whose images are label maps.
     """
 
     rows: Sequence[Row]
@@ -44,7 +44,13 @@ class Batch:
 
 
 class Reader:
-    """Reads samples, scales them to the training size, and caches them in memory up to ``images.cache`` MiB."""
+    """Reads samples, scales them, and caches the scaled ones in memory up to ``images.cache`` MiB.
+
+    Args:
+        dataset: the data set.
+        images: the settings of size, scaling and cache.
+        paired: whether the images of a row are cropped at the same place.
+    """
 
     def __init__(self, dataset: Dataset, images: ImageSettings, paired: bool = False) -> None:
         self.dataset = dataset
@@ -55,7 +61,7 @@ class Reader:
         self._lock = Lock()
 
     def read(self, split: Split, domain: str, index: int, size: int) -> Sample:
-        """Return one sample, scaled to ``size`` as ``images.fit`` says."""
+        """Return a sample scaled to ``size`` pixels as ``images.fit`` says. Raises GanzooError if it cannot be read."""
         key = (split, domain, index, size)
         sample = self._cache.get(key)
         if sample is None:
@@ -71,7 +77,7 @@ class Reader:
         return sample
 
     def training_batch(self, rows: Sequence[Row], step: int, seed: int) -> Batch:
-        """Read rows of the training split, each cropped at a random place that ``seed``, ``step`` and row determine."""
+        """Read rows of the training split; crop each image at a random place, determined by seed, step and row."""
         size, load = self.images.size, self.images.scale_to
         samples: dict[str, list[Sample]] = {}
         for row in rows:
@@ -84,7 +90,7 @@ class Reader:
         return stack(rows, samples, self.dataset.classes)
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
-        """Read rows scaled to the networks' input size and cropped at the center, without augmentation."""
+        """Read rows of a split; scale each image to ``images.size`` and crop it at the center, without augmentation."""
         size = self.images.size
         samples: dict[str, list[Sample]] = {}
         for row in rows:
@@ -96,7 +102,15 @@ class Reader:
 
 
 def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mapping[str, int] = NO_CLASSES) -> Batch:
-    """Stack the samples of each domain. Raises GanzooError when only some of them have a mask, labels or a target."""
+    """Stack samples of equal size into a batch.
+
+    Args:
+        rows: the rows that the samples were read for.
+        samples: domain → a sample for each row.
+        classes: domain → number of classes, for each domain whose images are label maps.
+
+    Raises GanzooError if only some samples of a domain have a mask, labels or a target.
+    """
     planes: dict[str, np.ndarray] = {}
     values: dict[str, np.ndarray] = {}
     for domain in samples:
@@ -118,7 +132,7 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mappin
 def training_batches(
     reader: Reader, order: Sampler, start: int, stop: int, workers: int
 ) -> Iterator[tuple[int, list[Batch]]]:
-    """Yield (step, micro-batches) for the steps ``start`` … ``stop`` − 1, read ahead by ``workers`` threads."""
+    """Yield (step, micro-batches) for the steps ``start`` … ``stop`` − 1, which ``workers`` threads read in advance."""
 
     def read(step: int) -> list[Batch]:
         return [reader.training_batch(rows, step, order.seed) for rows in order.micro_batches(step)]
@@ -137,9 +151,14 @@ def training_batches(
 
 
 def evaluation_rows(counts: Mapping[str, int], limit: int = 0) -> list[Row]:
-    """Return rows that go through the larger domain once, and through the smaller one as often as needed.
+    """Return a row for each image of the larger domain; the images of the smaller one repeat.
 
-    Returns at most ``limit`` rows if it is not 0, and no rows if a domain is empty.
+    Args:
+        counts: domain → number of images.
+        limit: the largest number of rows; 0: no limit.
+
+    Returns:
+        The rows; none if a domain has no images.
     """
     if not all(counts.values()):
         return []
@@ -150,7 +169,7 @@ def evaluation_rows(counts: Mapping[str, int], limit: int = 0) -> list[Row]:
 def micro_steps(
     batches: Sequence[Batch], device: torch.device, images: ImageSettings, paired: bool, **fields: Any
 ) -> list[Step]:
-    """Return the steps of micro-batches on the device, augmented there; ``fields`` go to ``make_step``."""
+    """Move micro-batches to the device, augment them there, and return their steps; ``make_step`` gets ``fields``."""
     micros = [make_step(batch, device, **fields) for batch in batches]
     for micro in micros:
         augment(micro, images, paired)
@@ -158,7 +177,7 @@ def micro_steps(
 
 
 def make_step(batch: Batch, device: torch.device, **fields: float | int | bool) -> Step:
-    """Return the step of a batch; ``fields`` go to Step (seed, index, progress, epoch, training)."""
+    """Move a batch to the device and return it as a step; ``fields`` are arguments of ``Step``, such as ``seed``."""
     samples: Sequence[int] = [row.sample for row in batch.rows]
     positions = [row.position for row in batch.rows]
     planes = batch_to_tensors(batch, device)
@@ -166,9 +185,10 @@ def make_step(batch: Batch, device: torch.device, **fields: float | int | bool) 
 
 
 def batch_to_tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
-    """Convert a batch to tensors on the device.
+    """Convert a batch to tensors on the device, by name.
 
-    Returns images (B, C, H, W) in [−1, 1], masks (B, 1, H, W) in [0, 1], labels (B, 1, H, W) int64, values (B,).
+    They are images (B, C, H, W) in [−1, 1] (label maps are one-hot), masks (B, 1, H, W) in [0, 1], labels (B, 1, H, W)
+    int64, and values (B,).
     """
     tensors: dict[str, Tensor] = {}
     for name, array in batch.planes.items():

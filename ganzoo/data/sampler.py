@@ -1,4 +1,4 @@
-"""Choose the images of each training step: a pure function of seed and step, so no state needs saving."""
+"""Choose the images of each training step. The choice depends only on seed and step, so no state is saved."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ganzoo.randomness import keyed
 
 
 def image_counts(dataset: Dataset, split: Split) -> dict[str, int]:
-    """Return the number of images of each domain in a split."""
+    """Return domain → number of images in a split."""
     return {domain: dataset.count(split, domain) for domain in dataset.channels}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a batch.
+    """One row of a batch: an image of each domain.
 
     Args:
-        sample: its index among all samples of the run.
-        position: its index in the global batch.
-        indices: the index of its image, for each domain.
+        sample: the row's index among all samples of the run.
+        position: the row's index in the global batch.
+        indices: domain → the image's index in the data set.
     """
 
     sample: int
@@ -37,9 +37,20 @@ class Row:
 class Sampler:
     """The order of a run's images, for all processes and micro-batches.
 
-    Domain A goes through shuffled indices again and again. The image of B is drawn uniformly with replacement; for
-    paired data it has the index of A's image. An epoch has max(|A|, |B|) samples, rounded down to whole global batches
-    (Zhu et al. 2017, released code). Raises GanzooError when a domain has fewer images than a global batch.
+    All images of A are taken in random order, and again in a new order, until the epoch ends. The image of B is drawn
+    uniformly with replacement; for paired data it has the index of A's image. An epoch has max(|A|, |B|) samples,
+    rounded down to whole global batches (Zhu et al. 2017, released code).
+
+    Args:
+        counts: domain → number of training images.
+        paired: whether image i of A and image i of B form a pair.
+        batch: the number of images of each domain per process and micro-batch.
+        accumulate: the number of micro-batches per step.
+        processes: the number of processes.
+        rank: the index of this process.
+        seed: the run's seed.
+
+    Raises GanzooError if a domain has fewer images than a global batch.
     """
 
     counts: Mapping[str, int]
@@ -61,23 +72,23 @@ class Sampler:
 
     @property
     def global_batch(self) -> int:
-        """Number of samples of each domain in one step."""
+        """The number of samples in one step, over all processes and micro-batches."""
         return self.batch * self.accumulate * self.processes
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of steps in one pass over the larger domain."""
+        """The number of steps in one pass over the larger domain, rounded down."""
         return max(self.counts.values()) // self.global_batch
 
     def micro_batches(self, step: int) -> list[list[Row]]:
-        """Return the rows of a step for this process, one list for each micro-batch."""
+        """Return this process's rows of a step: a list of rows for each micro-batch."""
         return [
             [self.row(step, (micro * self.processes + self.rank) * self.batch + place) for place in range(self.batch)]
             for micro in range(self.accumulate)
         ]
 
     def row(self, step: int, position: int) -> Row:
-        """Return the row at a position of a step's global batch."""
+        """Return the row at a position in a step's global batch; steps and positions are counted from 0."""
         sample = step * self.global_batch + position
         epoch, within = divmod(step, self.steps_per_epoch)
         turn, place = divmod(within * self.global_batch + position, self.counts["A"])

@@ -20,13 +20,18 @@ PLANES = {
     "target": Image.Resampling.BICUBIC,
     "mask": Image.Resampling.BILINEAR,
 }
-"""How each array is resampled (labels: nearest). Pillow widens the kernel to shrink an image, so nothing aliases."""
+"""Array of a sample → its filter for resizing (``labels``: nearest). To shrink, Pillow widens it against aliasing."""
 
 
 def scale(sample: Sample, size: int, fit: str, classes: Collection[str] = ()) -> Sample:
-    """Scale a sample to ``size`` × ``size`` (``stretch``), or its shorter side to ``size`` (``cover``).
+    """Return a sample whose arrays are scaled.
 
-    ``classes`` names which of ``image`` and ``target`` are label maps; those are resampled by nearest neighbour.
+    Args:
+        sample: the sample.
+        size: the new side in pixels.
+        fit: ``stretch`` scales to ``size`` × ``size``; ``cover`` scales the shorter side to ``size`` and keeps the
+            aspect ratio.
+        classes: those of ``image`` and ``target`` that are label maps, which are scaled by nearest neighbour.
     """
     height, width = sample.image.shape[:2]
     if fit == "stretch":
@@ -48,7 +53,7 @@ def scale(sample: Sample, size: int, fit: str, classes: Collection[str] = ()) ->
 
 
 def crop(sample: Sample, top: int, left: int, size: int) -> Sample:
-    """Crop every array of a sample to the square of side ``size`` at (top, left)."""
+    """Return a sample whose arrays are cropped to a square of side ``size``; its upper left corner is (top, left)."""
     window = np.s_[top : top + size, left : left + size]
     planes: dict[str, Any] = {name: getattr(sample, name) for name in ("image", "target", "mask", "labels")}
     return replace(sample, **{name: plane[window] for name, plane in planes.items() if plane is not None})
@@ -65,9 +70,10 @@ def resize(plane: np.ndarray, shape: tuple[int, int], how: Image.Resampling) -> 
 
 
 def augment(step: Step, images: ImageSettings, paired: bool) -> None:
-    """Flip, rotate and change the colours of a step's images in place; both images of a pair change alike.
+    """Flip, rotate and change the colours of a step's images at random, as the settings say; replace them in the step.
 
-    An image's mask, label map and target get the same flip and rotation; colours change only in images.
+    An image's mask, labels and target get the same flip and rotation, and the target also the same change of colours.
+    Colours of label maps do not change. If ``paired``, the images of both domains change alike.
     """
     for domain, other in OTHER.items():
         if f"real_{domain}" not in step:

@@ -1,4 +1,4 @@
-"""The interface of data sets: Dataset and Sample."""
+"""The interface of data sets: the classes ``Dataset`` and ``Sample``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 Split = Literal["train", "validation", "test"]
 OTHER: Mapping[str, str] = MappingProxyType({"A": "B", "B": "A"})
-"""Maps each domain to the other one."""
+"""Domain → the other domain."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Sample:
 
 
 class Dataset(ABC):
-    """Images of one or two domains in up to three splits. It only reads them; ganzoo scales, crops and shuffles.
+    """Images of one or two domains in up to three splits. It only reads images; ganzoo scales, crops and shuffles them.
 
     >>> class Noise(Dataset):
     ...     def __init__(self, *, count: int = 4) -> None:
@@ -54,18 +54,24 @@ class Dataset(ABC):
     paired: bool = False
     """Whether image i of A and image i of B show the same scene."""
     channels: Mapping[str, int] = {"A": 3, "B": 3}
-    """Maps each domain to the number of channels of its images; supervised data may have only A."""
+    """Domain → number of channels of its images; data for supervised learning may have only the domain A."""
     classes: Mapping[str, int] = MappingProxyType({})
-    """Maps each domain of label maps to its number of classes K. Samples hold (H, W, 1) with values 0 … K − 1;
-    networks get K one-hot channels of −1 and 1. ``channels`` must be K as well."""
+    """Domain → number of classes K, for each domain whose images are label maps.
+
+    The images of its samples are (H, W, 1) with values 0 … K − 1; networks get K one-hot channels of −1 and 1. Its
+    entry in ``channels`` must be K as well.
+    """
 
     ranges: Mapping[str, tuple[int | float, int | float]] = MappingProxyType({})
     """Maps each domain of images with more than 8 bits to the values in its files that become 0 and 255 in samples;
     translations get files with the same range. Integers stand for integer files, floats for float files."""
 
     version: str = ""
-    """Cache key for procedurally generated data: the options that the images depend on. Empty for data that is read;
-    its pixels are the key. Generated pixels are not, as processors round differently."""
+    """Text that identifies images that a program generates: the options that they depend on.
+
+    Empty for images that are read: their pixels identify them. Generated pixels differ between processors, as these
+    round differently.
+    """
 
     @abstractmethod
     def count(self, split: Split, domain: str) -> int:
@@ -77,4 +83,4 @@ class Dataset(ABC):
 
     @abstractmethod
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image. Raises GanzooError, with the file's path, when it cannot be read."""
+        """Return the image of this index, from 0. Raises GanzooError, with the file's path, if it cannot be read."""

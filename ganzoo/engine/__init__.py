@@ -1,1 +1,1 @@
-"""Training steps: phases, gradients, precision, weight averages, processes, checkpoints."""
+"""Run training steps: phases, gradients, precision, weight averages, several processes; save checkpoints."""

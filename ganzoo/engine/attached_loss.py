@@ -1,4 +1,4 @@
-"""An auxiliary loss attached to a method by a recipe; the engine adds it to the losses of a phase."""
+"""An auxiliary loss that a recipe attaches to a method; the engine adds it to the loss terms of a phase."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class AttachedLoss:
 
     Args:
         name: the term's name, in the recipe and in logs.
-        loss: frozen, on the engine's device.
-        of: argument of the loss → name of a tensor of the step.
-        weight: factor of the term.
-        phase: name of the phase that the term is added to.
+        loss: the loss, frozen, on the engine's device.
+        of: input of the loss → name of the tensor of the step that it reads.
+        weight: the factor of the term.
+        phase: the name of the phase that the term is added to.
     """
 
     name: str
@@ -36,11 +36,11 @@ class AttachedLoss:
         """Return the weighted term, a scalar computed in float32 even under autocast.
 
         Args:
-            step: has the tensors.
+            step: the step with the tensors that the loss reads.
             others: the phase's other terms by name.
-            masks: compute a mask when the loss reads it.
+            masks: the recipe's maskers; they compute a mask that the loss reads, if the step does not have it yet.
 
-        Raises GanzooError for a term name that is in use, and for a tensor that the step does not have.
+        Raises GanzooError if another term has the same name, and if the step lacks a tensor that the loss reads.
         """
         if self.name in others:
             raise GanzooError(f"losses.{self.name}: the method has a term of this name; choose another")

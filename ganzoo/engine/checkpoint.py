@@ -1,11 +1,11 @@
-"""Save and load checkpoints: a new one replaces the old one by a rename, so a killed process leaves a complete one.
+"""Save and load checkpoints. A new one replaces the old one by renames, so a killed process leaves a complete one.
 
 A checkpoint is a folder:
     networks/<slot>.safetensors     one file per network
-    average/<slot>.safetensors      the moving averages, if any
+    average/<slot>.safetensors      the moving averages of the networks, if there are any
     optimizers.safetensors          <optim>/<parameter>/<key>
-    process-<rank>.safetensors      the method's state (image pools, …) and the running sums of the log
-    progress.json                   step, best metric value, loss scale
+    process-<rank>.safetensors      the method's state (image pools, …) and the running sums of the log, per process
+    progress.json                   step, best metric value, loss scale and more; it is written last
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ PROGRESS = "progress.json"
 
 
 def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
-    """Write a checkpoint to ``folder``; it replaces an existing one only when it is complete.
+    """Write a checkpoint to ``folder``; it replaces an existing one only after it is complete.
 
-    Every process must call this. Raises GanzooError when the disk is full or not writable; the old checkpoint is then
-    unchanged.
+    Every process must call this. Raises GanzooError, on all processes, if one of them cannot write, for example because
+    the disk is full; ``find_checkpoint`` then still returns the old checkpoint.
 
     Args:
         folder: the checkpoint's folder, such as ``RUN/checkpoints/last``.
-        engine: has the networks, the optimizers and the method.
-        progress: fields of progress.json.
-        sums: running sums of the log, by name.
+        engine: the engine, whose networks, optimizers and method are saved.
+        progress: the fields of progress.json; the loss scale is added to them.
+        sums: the running sums of this process's log, by name.
     """
     accelerator = engine.accelerator
     new = sibling_path(folder, "new")
@@ -98,9 +98,12 @@ def _write_shared(new: Path, engine: Engine, progress: Mapping[str, Any]) -> Non
 
 
 def load_checkpoint(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Load networks, optimizers, averages and the method's state; return progress and the running sums of the log.
+    """Load a checkpoint into the engine: networks, averages, optimizers, loss scale and the method's state.
 
-    Raises GanzooError when a file is missing, damaged or of another architecture.
+    Raises GanzooError if a file is missing or damaged, or if weights are of another architecture.
+
+    Returns:
+        The fields of progress.json, and the running sums of this process's log by name.
     """
     progress = read_progress(folder)
     load_weights(folder, engine)
@@ -123,7 +126,7 @@ def load_checkpoint(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[
 
 
 def load_weights(folder: Path, engine: Engine) -> None:
-    """Load the weights of the networks and of their averages only."""
+    """Load only the weights of the networks and of their averages into the engine. Raises as ``load_network`` does."""
     for name, network in engine.networks.items():
         load_network(network, folder / "networks" / f"{name}.safetensors")
     if engine.average:
@@ -132,7 +135,7 @@ def load_weights(folder: Path, engine: Engine) -> None:
 
 
 def read_progress(folder: Path) -> dict[str, Any]:
-    """Return the fields of a checkpoint's progress.json. Raises GanzooError when the folder has no readable one."""
+    """Return the fields of a checkpoint's progress.json. Raises GanzooError if it is missing or cannot be read."""
     try:
         return dict(json.loads((folder / PROGRESS).read_text()))
     except (OSError, ValueError):
@@ -140,7 +143,7 @@ def read_progress(folder: Path) -> dict[str, Any]:
 
 
 def load_network(network: nn.Module, file: Path) -> None:
-    """Load one network's weights. Raises GanzooError when the file is missing, damaged or of another architecture."""
+    """Load a network's weights. Raises GanzooError if the file is missing, damaged or of another architecture."""
     weights = _read(file)
     own = network.state_dict()
     for name in [*own, *weights]:
@@ -154,14 +157,14 @@ def load_network(network: nn.Module, file: Path) -> None:
 
 
 def find_checkpoint(folder: Path) -> Path | None:
-    """Return the folder that has the complete checkpoint at this moment, or None."""
+    """Return the folder that has the complete checkpoint now: ``folder``, its hidden old copy, or None."""
     return find_complete(folder, PROGRESS)
 
 
 def select_checkpoint(run: Path, name: str = "") -> Path:
     """Return the folder of a run's checkpoint: ``name``, or by default ``best`` if it exists, else ``last``.
 
-    Raises GanzooError, with the names of the available checkpoints, when it is missing.
+    Raises GanzooError, with the names of the available checkpoints, if there is no such checkpoint.
     """
     folder = run / "checkpoints"
     for candidate in [name] if name else ["best", "last"]:
@@ -175,13 +178,13 @@ def select_checkpoint(run: Path, name: str = "") -> Path:
 
 
 def network_file(checkpoint: Path, slot: str) -> Path:
-    """Return the file with a network's weights; the averaged weights if the run averaged them."""
+    """Return the path of the file with a network's weights: the averaged ones if the checkpoint has them."""
     averaged = checkpoint / "average" / f"{slot}.safetensors"
     return averaged if averaged.is_file() else checkpoint / "networks" / f"{slot}.safetensors"
 
 
 def repair_checkpoint(folder: Path) -> Path | None:
-    """Undo an interrupted replacement; return the checkpoint's folder, or None. Only the run that trains calls this."""
+    """Undo an interrupted replacement; return the checkpoint's folder, or None. Only the training run may call this."""
     return repair_replacement(folder, PROGRESS)
 
 

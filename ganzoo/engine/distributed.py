@@ -1,4 +1,4 @@
-"""Start Accelerate for a run; refuse launches that would silently train something else."""
+"""Start Accelerate for a run; refuse launches that would train something else without a warning."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None)
 
     Args:
         trackers: names of Accelerate's trackers, such as ``tensorboard``.
-        folder: the folder that trackers write into.
+        folder: the folder that trackers write into, or None.
 
-    Raises GanzooError when the launcher and Accelerate have different numbers of processes, and for FSDP and
-    DeepSpeed.
+    Raises GanzooError if the number of processes is not the one that the launcher was asked for, for ``accelerate
+    launch --mixed_precision``, and for FSDP, DeepSpeed, Megatron-LM and tensor parallelism, which split parameters.
     """
     _refuse_single_launch()
     with_gpu = torch.accelerator.is_available() and not _asked_for_cpu()
@@ -45,13 +45,13 @@ def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None)
 
 
 def close_process_group() -> None:
-    """Close the connections to the other processes: if they stay open, their threads can abort a process at exit."""
+    """Close the connections to other processes, if there are any: open ones can abort a process when it exits."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
 def any_process(accelerator: Accelerator, flag: bool) -> bool:
-    """Return whether the flag is true on any process. Every process must call this."""
+    """Return whether the flag is true on at least one process. Every process must call this."""
     if accelerator.num_processes == 1:
         return flag
     return bool(accelerator.reduce(torch.tensor([float(flag)], device=accelerator.device), "sum").item())
@@ -62,7 +62,7 @@ def _asked_for_cpu() -> bool:
 
 
 def _refuse_single_launch() -> None:
-    """Detect ``accelerate launch --cpu --num_processes 2``, which starts one process without a warning."""
+    """Raise GanzooError for ``accelerate launch --cpu --num_processes 2``, which starts only one process, silently."""
     if "WORLD_SIZE" in os.environ:
         return
     requested = launched_processes(_parent_command())
@@ -74,7 +74,7 @@ def _refuse_single_launch() -> None:
 
 
 def launched_processes(command: list[str]) -> int:
-    """Return the number of processes that an ``accelerate launch`` command line requests; 1 for any other command.
+    """Return the number of processes that an ``accelerate launch`` command line requests; 1 if it requests none.
 
     >>> launched_processes(["python", "/bin/accelerate", "launch", "--cpu", "--num_processes", "2", "ganzoo"])
     2
@@ -102,7 +102,8 @@ def _parent_command() -> list[str]:
 def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.Module:
     """Return the network with batch norms that normalize over the batches of all processes together.
 
-    Raises GanzooError for several CPU processes, which torch does not support.
+    The network is returned unchanged if there is one process or no batch norm. Raises GanzooError for batch norm on
+    several CPU processes, which torch does not support.
     """
     if accelerator.num_processes == 1 or not any(
         isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()

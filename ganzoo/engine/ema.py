@@ -1,4 +1,4 @@
-"""An exponential moving average of networks, used for samples, metrics and translation."""
+"""An exponential moving average of networks, which is used for samples, metrics and translation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from torch import nn
 
 
 class Averaged:
-    """Averaged copies of networks: w̄ ← decay·w̄ + (1 − decay)·w after each step; buffers are copied unchanged.
+    """Averaged copies of networks: w̄ ← decay·w̄ + (1 − decay)·w at each ``update``; buffers are copied unchanged.
+
+    The averages are in ``networks``; they start as copies of the trained networks.
 
     Args:
         networks: name → the network that is trained.
-        decay: 0 … 1, for example 0.999; 0 copies the weights.
+        decay: the weight of the old average, 0 … 1, for example 0.999; with 0 the average is a copy of the weights.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
@@ -24,7 +26,7 @@ class Averaged:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Update the averages from the current weights."""
+        """Update the averages with the current weights of the trained networks."""
         for name, source in self.sources.items():
             average = self.networks[name]
             torch._foreach_lerp_(list(average.parameters()), list(source.parameters()), 1 - self.decay)

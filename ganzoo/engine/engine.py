@@ -1,7 +1,7 @@
 """The engine: run a training step phase by phase, average gradients over processes, skip steps that are not finite.
 
-Networks are moved to the device but not wrapped: DDP does not see ``module.encode()``, and reduces only the first of
-two forwards. Instead each phase's gradients are averaged over processes in one flat reduction, for any method.
+Networks are moved to the device but not wrapped in DDP, which does not see calls such as ``module.encode()``, and
+reduces only the first of two forward passes. Instead, one reduction averages all gradients of a phase over processes.
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Engine:
-    """Runs a method's phases.
+    """Runs the phases of a method's training steps; has its networks, optimizers, loss scale and weight averages.
+
+    The networks and maskers are moved to the accelerator's device, and all processes start with the same weights.
 
     Args:
-        method: bound to its networks, which are moved to the accelerator's device.
+        method: the method, bound to its networks and maskers.
         accelerator: this process's accelerator.
-        losses: the recipe's auxiliary losses, each added to its phase.
-        lr: base learning rate.
+        losses: the recipe's auxiliary losses; each is added to its phase.
+        lr: the base learning rate.
         precision: ``fp32``, ``bf16`` or ``fp16``.
-        ema: decay of the moving average of all networks except discriminators; 0 for none.
+        ema: the decay of the moving average of all networks except discriminators; 0: no average.
 
-    Raises GanzooError for fp16 without a GPU.
+    Raises GanzooError for fp16 on a CPU, and for batch norm on several CPU processes.
     """
 
     def __init__(
@@ -94,21 +96,28 @@ class Engine:
         return optim.optimizer(parameters, **options)
 
     def set_lr(self, factor: float) -> None:
-        """Set every optimizer's learning rate: base × the optim's factor × ``factor``."""
+        """Set every optimizer's learning rate to the base rate × the optim's own factor × ``factor``."""
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.lr * self.optims[name].lr * factor
 
     def autocast(self) -> torch.autocast:
-        """Return the autocast context of the run's precision, in which networks run."""
+        """Return the autocast context in which networks run at the run's precision; for fp32 it changes nothing."""
         return torch.autocast(self.device.type, DTYPES.get(self.precision), enabled=self.precision in DTYPES)
 
     def step(self, micros: Sequence[Step]) -> tuple[dict[str, Tensor], Tensor]:
-        """Run one training step over its micro-batches, phase by phase.
+        """Run one training step over its micro-batches, phase by phase; then update the moving averages of the weights.
+
+        A phase with a loss or gradient that is not finite steps no optimizer. If a flag is 1, the buffers of all
+        networks are restored. Raises GanzooError for a phase without loss terms, and as ``AttachedLoss.term`` does.
+
+        Args:
+            micros: the step's micro-batches, on the device.
 
         Returns:
-            The values of the loss terms, ``phase/term`` → scalar on the device; and a flag (1.0 or 0.0) for each phase
-            of ``due(index)``, in that order: 1 if the phase was not finite. Nothing is read back to the host here.
+            The loss terms, ``phase/term`` → the mean over this process's micro-batches; and a tensor with a flag for
+            each phase of ``due(index)``, in this order: 1 if the phase was not finite, and not because of the loss
+            scale, else 0. All are on the device, so that the host need not wait for them.
         """
         due = self.due(micros[0].index)
         forwards = [_Forward(self, micro, i, single=len(micros) == 1) for i, micro in enumerate(micros)]
@@ -152,12 +161,12 @@ class Engine:
         return report, not_finite
 
     def due(self, index: int) -> list[Phase]:
-        """Return the phases that run in a step."""
+        """Return the phases that run in the step ``index``, which is counted from 0, in the method's order."""
         return [phase for phase in self.method.phases if (index + 1) % phase.every == 0]
 
     @property
     def cycle(self) -> int:
-        """Number of steps after which the sequence of due phases repeats."""
+        """The number of steps after which the sequence of due phases repeats."""
         return lcm(*(phase.every for phase in self.method.phases))
 
     def _terms(self, phase: Phase, step: Step) -> dict[str, Tensor]:
@@ -169,10 +178,10 @@ class Engine:
         return terms
 
     def _collect_gradients(self, phase: Phase, report: Mapping[str, Tensor]) -> tuple[Gradients, Tensor]:
-        """Remove a phase's gradients from its parameters, average, unscale and clip them.
+        """Average a phase's gradients over processes, unscale and clip them, and remove them from the parameters.
 
         Returns:
-            The gradients, and a scalar: 1 if they or a loss were not finite, else 0.
+            The gradients, and a scalar: 1 if they or a loss were not finite, and not because of the loss scale, else 0.
         """
         optimizers = [(self.optims[name].clip, self.optimizers[name]) for name in phase.steps]
         loss = torch.stack([value for name, value in report.items() if name.startswith(f"{phase.name}/")]).sum()
@@ -197,9 +206,10 @@ class Engine:
         return Gradients(collected, torch.maximum(bad, overflow)), torch.maximum(bad, self.scale.update(overflow))
 
     def _average(self, parameters: list[nn.Parameter], loss: Tensor) -> Tensor:
-        """Average gradients and loss over the processes in one reduction, so that all processes decide the same.
+        """Average the gradients and the loss over the processes in one reduction; return the averaged loss.
 
-        A parameter may have a gradient on some processes only (its term had no input on others): there it counts as 0.
+        So all processes decide alike whether it is finite. If a parameter has a gradient on some processes only (its
+        term had no input on the other ones), the missing gradients count as 0.
         """
         kind = {"dtype": parameters[0].dtype if parameters else loss.dtype, "device": self.device}
         available = torch.tensor([float(p.grad is not None) for p in parameters], **kind)
@@ -219,12 +229,12 @@ class Engine:
                 parameter.requires_grad_(name in names)
 
     def _reseed(self, step: Step, purpose: str, micro: int) -> None:
-        """Seed torch for the modules that draw random numbers themselves (dropout)."""
+        """Seed torch's generator, for modules that draw random numbers themselves, such as dropout."""
         torch.manual_seed(torch_seed(step.seed, step.index, self.accelerator.process_index, micro, purpose))
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Run a block with the averaged networks, if there are any, in eval mode and without gradients."""
+        """Run a ``with`` block without gradients, with networks in eval mode: the averaged ones if there are any."""
         networks = {**self.networks, **(self.average.networks if self.average else {})}
         for network in networks.values():
             network.eval()
@@ -243,7 +253,7 @@ class Engine:
 
 
 class _Forward:
-    """The forward pass of a micro-batch: run when a phase first needs it, then shared by the phases."""
+    """The forward pass of a micro-batch; it runs when a phase first needs it, and later phases use its result."""
 
     def __init__(self, engine: Engine, step: Step, micro: int, single: bool) -> None:
         self.engine = engine
@@ -254,7 +264,7 @@ class _Forward:
         self.has_graph = False
 
     def view(self, phase: Phase, trained: set[str], graph_wanted_later: bool) -> Step:
-        """Return the step in the form that the phase reads: ``shared``, ``detached`` or ``fresh``."""
+        """Return the step after the forward pass, in the phase's form: ``shared``, ``detached`` or ``fresh``."""
         if phase.forward == "fresh":
             self.engine._freeze_all_but(trained)
             step = self.inputs.inputs()
@@ -282,7 +292,7 @@ class _Forward:
             self.engine.method.forward(step)
 
     def drop_graph(self) -> None:
-        """Free the graph."""
+        """Free the memory of the shared autograd graph, if there is one: detach its tensors."""
         if self.result is not None and self.has_graph:
             self.result = self.result.detached()
             self.has_graph = False

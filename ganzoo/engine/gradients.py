@@ -1,4 +1,4 @@
-"""Gradients of a phase, held until its optimizers step."""
+"""The gradients of a phase, which are stored until its optimizers step."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Gradients:
     """The gradients of a phase.
 
     Args:
-        gradients_by_optimizer: each optimizer with its parameters' gradients.
-        skip: scalar on the device: 1 if a gradient or a loss is not finite, else 0.
+        gradients_by_optimizer: pairs of an optimizer and its gradients, parameter → gradient.
+        skip: a scalar on the device, 1 if a gradient or a loss is not finite, else 0.
     """
 
     gradients_by_optimizer: Sequence[tuple[torch.optim.Optimizer, Mapping[nn.Parameter, Tensor]]]
     skip: Tensor
 
     def step(self) -> None:
-        """Assign each optimizer's gradients and step it, unless ``skip`` is 1."""
+        """Step each optimizer with its gradients, unless ``skip`` is 1; then clear the gradients."""
         for optimizer, gradients in self.gradients_by_optimizer:
             for parameter, gradient in gradients.items():
                 parameter.grad = gradient

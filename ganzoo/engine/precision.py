@@ -1,8 +1,8 @@
 """Loss scaling for fp16: the scale grows while gradients are finite and is halved when they overflow.
 
-The rule is that of torch's GradScaler, with these differences: one flag serves all optimizers of a phase and all
-processes, nothing is read from the device, and an overflow caused by the scale (harmless) is distinguished from a
-gradient that is not finite (an error).
+The rule is that of torch's GradScaler, with these differences: one flag is used for all optimizers of a phase and all
+processes; the host reads nothing from the device; and an overflow that the scale caused (harmless) is distinguished
+from a gradient that is not finite without it (an error).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ START, GROW_AFTER = 2.0**16, 2000
 
 
 class LossScale:
-    """A dynamic loss scale on the device; with ``enabled=False`` it is always 1."""
+    """A dynamic loss scale; ``scale`` is a scalar on the device. With ``enabled=False`` it is always 1."""
 
     def __init__(self, device: torch.device, *, enabled: bool) -> None:
         self.enabled = enabled
@@ -22,10 +22,10 @@ class LossScale:
         self.good = torch.zeros((), device=device)
 
     def update(self, overflow: Tensor) -> Tensor:
-        """Update the scale after a phase; return 1 if the overflow is an error that the scale did not cause, else 0.
+        """Update the scale after a phase; return 1 if gradients overflowed although the scale was 1, else 0.
 
         Args:
-            overflow: scalar: 1 if a gradient of the phase was not finite, else 0.
+            overflow: a scalar, 1 if a gradient of the phase was not finite, else 0.
         """
         fault = overflow * (self.scale <= 1)
         if self.enabled:
@@ -36,10 +36,10 @@ class LossScale:
         return fault
 
     def state_dict(self) -> dict[str, float]:
-        """Return the scale and the number of finite phases since it changed."""
+        """Return the scale, and as ``good`` the number of finite phases since it grew or gradients overflowed."""
         return {"scale": float(self.scale), "good": float(self.good)}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Restore the result of ``state_dict``."""
+        """Restore the state that ``state_dict`` returned."""
         self.scale.fill_(state["scale"])
         self.good.fill_(state["good"])

@@ -18,7 +18,7 @@ from ganzoo.interfaces import Direction, Method, Metric, Split
 from ganzoo.step import Step
 
 RowsBySample = dict[tuple[str, Direction], dict[str, dict[int, np.ndarray]]]
-"""(metric, direction) → column → sample → row."""
+"""(metric, direction) → name of a column → index of a sample → its row."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,11 @@ class Evaluation:
 
     Args:
         values: metric values by name; names end in ``_AB`` or ``_BA`` if the metric measured two directions.
-        images: domain → number of images measured.
-        about: name of a value → its origin: ``metric``, ``implementation`` and ``network`` if the metric states them,
-            ``n_fake``, and ``n_real`` if it was compared with real images.
-        failed: metric → the reason why it has no values.
+        images: domain → number of images that were measured.
+        about: name of a value → its origin: ``metric``; ``implementation`` and ``network`` if the metric states them;
+            ``n_fake``, the number of translations; and, if they were compared with real images, ``n_real``, their
+            number, and ``real``, their domain and split.
+        failed: metric → the reason why it has no values, or none of its second direction.
     """
 
     values: dict[str, float] = field(default_factory=dict)
@@ -44,8 +45,8 @@ class CollectedRows:
     """Rows that metrics computed from the translations of a split, one per image.
 
     Args:
-        rows: the columns of a metric in a direction, by (metric, direction).
-        images: domain → number of images translated.
+        rows: (metric, direction) → name of a column → tensor (N, …), one row for each of N images.
+        images: domain → number of images that were translated.
         failed: metric → the reason why it has no rows.
     """
 
@@ -55,14 +56,14 @@ class CollectedRows:
 
 
 class Evaluator:
-    """Measures a method with its current weights.
+    """Measures a method with its current networks, or with their averages if there are any.
 
     Args:
-        engine: has the method and its networks.
-        reader: reads the images.
-        metrics: prepared metrics by their names in the recipe.
-        seed: seed of the method's random draws.
-        batch: images per batch.
+        engine: the engine with the method and its networks.
+        reader: the reader of the images.
+        metrics: the prepared metrics, by name.
+        seed: the seed of the method's random draws.
+        batch: the number of images per batch.
     """
 
     def __init__(
@@ -75,8 +76,8 @@ class Evaluator:
     def measure(self, split: Split, limit: int = 0) -> Evaluation:
         """Return the metric values of a split, from at most ``limit`` images per domain (0: all).
 
-        A metric that fails is reported in ``failed``; the others continue. Raises GanzooError for a split without
-        images.
+        Every process must call this. A metric that fails is reported in ``failed``, and the evaluation goes on. Raises
+        GanzooError if the split has no images of a domain, or if two metrics have a value of the same name.
         """
         collected = self.collect(split, limit)
         result = Evaluation(images=collected.images, failed=collected.failed)
@@ -87,9 +88,13 @@ class Evaluator:
         return result
 
     def collect(self, split: Split, limit: int = 0) -> CollectedRows:
-        """Return the metrics' rows of a split's translations, in the data's order, from all processes.
+        """Translate a split's images and return the metrics' rows, in the data's order, from all processes.
 
-        Arguments and errors as for ``measure``.
+        Every process must call this. Raises GanzooError if the split has no images of a domain.
+
+        Args:
+            split: the split.
+            limit: the largest number of images per domain; 0: all.
         """
         counts = image_counts(self.reader.dataset, split)
         used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
@@ -131,7 +136,7 @@ class Evaluator:
                             column_rows[sample] = value
 
     def _gather(self, by_sample: RowsBySample, failed: dict[str, str]) -> None:
-        """Add the rows and failures of the other processes."""
+        """Add the rows and failures of the other processes to those of this process."""
         if self.engine.accelerator.num_processes == 1:
             return
         for rows, failures in gather_object([(dict(by_sample), dict(failed))]):
@@ -141,7 +146,7 @@ class Evaluator:
                     by_sample.setdefault(owner, {}).setdefault(key, {}).update(column)
 
     def _compute(self, result: Evaluation, name: str, columns: Columns, direction: Direction, split: Split) -> None:
-        """Compute a metric's values for a direction from its rows, and add them to the result."""
+        """Compute a metric's values for a direction from its rows; add them, or why that failed, to ``result``."""
         metric, target = self.metrics[name], direction[1]
         suffix = f"_{direction}" if len(measured_directions(metric, self.engine.method, result.images)) > 1 else ""
         about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": result.images[direction[0]]}
@@ -164,12 +169,12 @@ class Evaluator:
 
 
 def _reason(name: str, error: Exception) -> str:
-    """Return why a metric failed, without its name, which is reported beside it."""
+    """Return the reason why a metric failed, without the metric's name at its start."""
     return failure_reason(error).removeprefix("evaluate.metrics: ").removeprefix(f"{name}: ")
 
 
 def format_evaluation(title: str, result: Evaluation) -> str:
-    """Return the values of an evaluation as lines of text, with the numbers of images."""
+    """Return an evaluation as text: a line with the title, then a line for each value, with the numbers of images."""
     lines = [f"{title} ({', '.join(f'{count} {domain}' for domain, count in result.images.items())}):"]
     for name, value in result.values.items():
         about = result.about[name]
@@ -179,7 +184,10 @@ def format_evaluation(title: str, result: Evaluation) -> str:
 
 
 def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence[Row], seed: int) -> Step:
-    """Return a step of rows of a split after the method's forward; its random draws depend on the image alone."""
+    """Read some images of a split, run the method's forward on them, and return the step.
+
+    Random draws depend on the seed and each row's sample index only. Call this inside ``engine.evaluating()``.
+    """
     batch = reader.evaluation_batch(split, rows)
     step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
     with engine.autocast():
@@ -188,10 +196,10 @@ def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence
 
 
 def first_non_finite(step: Step, names: Iterable[str]) -> str:
-    """Return the name of the first tensor that is not finite, or ``""``: a metric may hide it by a comparison."""
+    """Return the name of the first tensor with a NaN or infinity, or ``""``: some metrics would not notice it."""
     return next((name for name in names if name in step and not bool(step[name].isfinite().all())), "")
 
 
 def measured_directions(metric: Metric, method: Method, domains: Mapping[str, int]) -> list[Direction]:
-    """Return the directions that metric and method share and for which the data has images."""
+    """Return the directions that the metric measures, the method translates, and whose source domain has images."""
     return [one for one in metric.directions if one in method.directions and one[0] in domains]

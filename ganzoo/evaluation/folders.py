@@ -1,4 +1,4 @@
-"""Evaluate a folder of generated images against a folder of real ones, without a run; for ``ganzoo evaluate``."""
+"""Compare a folder of generated images with a folder of real images, without a run; for ``ganzoo evaluate``."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from ganzoo.utils.console import Console
 
 
 class ImageFolders(Dataset):
-    """A data set of generated images, as domain A, and real images, as domain B; all in the test split.
+    """A data set of generated images (domain A) and real images (domain B), all of them in the split ``test``.
 
     Args:
-        generated: folder of generated images.
-        real: folder of real images.
+        generated: the folder of generated images, which may be in subfolders.
+        real: the folder of real images, likewise.
 
-    Raises GanzooError for a folder without images.
+    Raises GanzooError for a folder that does not exist, cannot be read or has no images.
     """
 
     def __init__(self, generated: Path, real: Path) -> None:
@@ -46,20 +46,20 @@ class ImageFolders(Dataset):
                 raise GanzooError(f"{folder}: no images in it or in its subfolders: there is nothing to measure")
 
     def count(self, split: Split, domain: str) -> int:
-        """Return the number of images of a domain in a split."""
+        """Return the number of images of a domain; 0 for all splits except ``test``."""
         return len(self.files[domain]) if split == "test" else 0
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image."""
+        """Read one image as RGB. Raises GanzooError if it cannot be read."""
         file = self.files[domain][index]
         return Sample(read_image(file, 3), file.relative_to(self.folders[domain]).as_posix())
 
 
 class UnscaledReader(Reader):
-    """Reads images without scaling or cropping them; images of different sizes need batches of one."""
+    """Reads images without scaling or cropping them; if their sizes differ, each batch must have one row only."""
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
-        """Return the images of some rows."""
+        """Read the images of some rows, unchanged."""
         samples: dict[str, list[Sample]] = {}
         for row in rows:
             for domain, index in row.indices.items():
@@ -68,7 +68,7 @@ class UnscaledReader(Reader):
 
 
 class SavedTranslations(Method):
-    """A method whose translations are the images of A: they were generated before."""
+    """A method whose translations are the images of domain A, which another program generated; it has no networks."""
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
 
@@ -77,7 +77,7 @@ class SavedTranslations(Method):
         self.tensors = {"fake_B": Output("A", "B")}
 
     def forward(self, step: Step) -> None:
-        """Use the images of A as translations."""
+        """Rename the images of A: ``real_A`` becomes the translation ``fake_B``."""
         step["fake_B"] = step.pop("real_A")  # their source images are unknown, so no metric may compare with them
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
@@ -86,14 +86,15 @@ class SavedTranslations(Method):
 
 
 def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) -> dict[str, Any]:
-    """Measure a folder's images at their own sizes against real images; print the values, return the record.
+    """Compare a folder's images with real images, at their own sizes; print the values, return the record's fields.
 
     Args:
-        folder: generated images.
-        against: folder of real images.
-        texts: metrics, as in a recipe, that need the two sets of images only.
+        folder: the folder of generated images.
+        against: the folder of real images.
+        texts: the metrics, written as in a recipe; they must need the two sets of images only.
 
-    Raises GanzooError when ``against`` or the metrics are missing, or a folder has no images.
+    Raises GanzooError if ``against`` or the metrics are missing, a folder has no images, or a metric is wrong or does
+    not fit. A metric that fails is reported in the record's ``failed``.
     """
     if against is None:
         raise GanzooError(f"{folder}: a folder of images, not a run; add the real images: --against FOLDER")

@@ -1,4 +1,4 @@
-"""Create the record of an evaluated checkpoint; used at the end of training and by ``ganzoo evaluate``."""
+"""Create the record of an evaluated checkpoint, at the end of training and for ``ganzoo evaluate``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.jsonl import JsonLines
 
 MAX_ATTEMPTS = 5
-"""Attempts to read a checkpoint that its run may replace at the same time."""
+"""The number of attempts to read a checkpoint, because its run may replace it at the same time."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class CheckpointInfo:
     """A checkpoint to evaluate.
 
     Args:
-        name: ``last``, ``best`` or ``step-N``.
-        place: its folder.
-        progress: the fields of its progress.json.
-        weights: the checksum of its networks.
+        name: the checkpoint's name: ``last``, ``best`` or ``step-N``.
+        place: the checkpoint's folder.
+        progress: the fields of the checkpoint's progress.json.
+        weights: the checksum of the checkpoint's networks.
     """
 
     name: str
@@ -41,7 +41,7 @@ class CheckpointInfo:
 
 
 def read_checkpoint_info(folder: Path, name: str) -> CheckpointInfo:
-    """Return the description of a run's checkpoint. Raises GanzooError when it does not exist."""
+    """Return the description of a run's checkpoint. Raises GanzooError if it does not exist or is damaged."""
     place = find_checkpoint(folder / "checkpoints" / name)
     if place is None:
         raise GanzooError(f"{folder}: the run has no checkpoint {name!r}")
@@ -49,10 +49,16 @@ def read_checkpoint_info(folder: Path, name: str) -> CheckpointInfo:
 
 
 def load_for_evaluation(folder: Path, name: str, engine: Engine) -> CheckpointInfo:
-    """Load a checkpoint's weights into the engine; return its description.
+    """Load the weights of a run's checkpoint into the engine; return the checkpoint's description.
 
     A run in progress may replace the checkpoint while it is read. It is then read again, so that all files are of the
-    same step. Raises GanzooError when the checkpoint does not exist, or is replaced at each attempt.
+    same step. Raises GanzooError (or OSError) if the checkpoint does not exist, cannot be read or has weights of
+    another architecture, and if the run replaces it during every attempt.
+
+    Args:
+        folder: the run's folder.
+        name: the checkpoint's name.
+        engine: the engine.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
@@ -78,13 +84,13 @@ def make_record(
     """Return the record of an evaluated checkpoint; it contains no paths of this machine.
 
     Args:
-        evaluator: measured the checkpoint.
+        evaluator: the evaluator that measured the checkpoint.
         recipe: the run's recipe.
         run: the run's folder.
         checkpoint: the evaluated checkpoint.
-        step: step that the run has reached.
-        split: split that was measured.
-        result: result of the evaluation.
+        step: the training step that the run has reached.
+        split: the split that was measured.
+        result: the result of the evaluation.
     """
     record = Record.of_checkpoint(recipe, run.name, evaluator.reader.dataset, split, checkpoint.progress)
     details = {
@@ -99,7 +105,7 @@ def make_record(
 
 
 def training_cost(folder: Path) -> Cost:
-    """Return the time, speed and memory of a run's training, from its metrics.jsonl."""
+    """Return the time, speed and memory of a run's training, from its metrics.jsonl; None if that has no such lines."""
     lines = [one for one in JsonLines(folder / "metrics.jsonl") if "images_per_s" in one]
     if not lines:
         return Cost()

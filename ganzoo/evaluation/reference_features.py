@@ -1,4 +1,4 @@
-"""Features of real images for metrics: computed once, by all processes together, and cached by image content."""
+"""Features of real images for metrics, which all processes compute together; they are cached, also on disk."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Columns = Mapping[str, Tensor]
 
 
 class ReferenceFeatures:
-    """Rows of real images, by metric, split and domain.
+    """Computes the rows that metrics need of real images, and caches them.
 
     Args:
-        engine: its processes divide the work.
-        reader: reads the images, scaled and cropped as for evaluation.
-        batch: images per batch.
+        engine: the engine, whose processes divide the work.
+        reader: the reader of the images, which scales and crops them as for evaluation.
+        batch: the number of images per batch.
     """
 
     def __init__(self, engine: Engine, reader: Reader, batch: int) -> None:
@@ -39,10 +39,17 @@ class ReferenceFeatures:
         self._cached: dict[tuple[int, Split, str, int], Columns] = {}
 
     def of(self, metric: Metric, split: Split, domain: str, limit: int = 0) -> Columns:
-        """Return a metric's rows of the real images of a domain, in the data's order: the first ``limit``, or all (0).
+        """Return a metric's rows of a domain's real images: name of a column → tensor (N, …), one row per image.
 
-        Rows of a metric with a ``cache_key`` are also saved on disk, by that key, the metric's code and the images'
-        content.
+        Rows of a metric with a ``cache_key`` are also cached on disk, by this key, the metric's code and the content of
+        the images; such rows may have another order than the images. Every process must call this. Raises GanzooError
+        on all processes if the metric fails on one of them.
+
+        Args:
+            metric: the metric.
+            split: the split of the images.
+            domain: the domain of the images.
+            limit: the number of images to use, the first ones; 0: all.
         """
         key = (id(metric), split, domain, limit)
         if key not in self._cached:
@@ -99,9 +106,9 @@ class ReferenceFeatures:
         return {key: stack_rows({i: row for _, part in parts for i, row in part.get(key, {}).items()}) for key in names}
 
     def content(self, split: Split, domain: str, count: int) -> str:
-        """Return a checksum of the first ``count`` images of a domain as they are measured.
+        """Return a checksum of the first ``count`` images of a domain, scaled and cropped as for evaluation.
 
-        It does not depend on their names and order.
+        It does not depend on the images' names and order. Every process must call this.
         """
         key = (split, domain, count)
         if key not in self._digests:
@@ -122,15 +129,15 @@ class ReferenceFeatures:
 
 
 def failure_reason(error: Exception) -> str:
-    """Return the reason of a metric's failure as one line."""
+    """Return the reason of a metric's failure: a GanzooError's text, or the type and text of any other error."""
     return str(error) if isinstance(error, GanzooError) else one_line(error)
 
 
 def to_numpy(column: Tensor) -> np.ndarray:
-    """Return rows as a float32 array."""
+    """Return a column of rows as a float32 array on the CPU."""
     return column.detach().float().cpu().numpy()
 
 
 def stack_rows(column: Mapping[int, np.ndarray]) -> Tensor:
-    """Return rows by sample as one tensor, in the data's order."""
+    """Stack rows, index of a sample → row, into one tensor (N, …) in the order of the indices."""
     return torch.from_numpy(np.stack([column[i] for i in sorted(column)]))

@@ -1,4 +1,4 @@
-"""Evaluate checkpoints of runs and folders of images after training; for ``ganzoo evaluate``."""
+"""Evaluate checkpoints of runs after training, and folders of images; for ``ganzoo evaluate``."""
 
 from __future__ import annotations
 
@@ -37,18 +37,21 @@ def evaluate_targets(
     against: Path | None = None,
     out: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Evaluate each target, print its values, append its records to files; return the records.
+    """Evaluate each target, print its metric values, and return the fields of all records.
+
+    The records of a run are appended to its results.jsonl.
 
     Args:
-        targets: runs, checkpoints (``RUN/checkpoints/NAME``), or folders of images.
+        targets: the folders of runs, of checkpoints (``RUN/checkpoints/NAME``), or of images.
         metrics: the metrics to compute, written as in a recipe; they replace the run's metrics.
-        checkpoint: name of the runs' checkpoint; by default ``last``, and ``best`` if it exists.
+        checkpoint: the name of the runs' checkpoint; by default ``last`` and ``best``, if they exist.
         split: the split to measure; by default ``test``, or ``validation`` if ``test`` lacks images of a domain.
-        changes: overrides of the run's recipe, ``key.path=value``.
-        against: the real images, for folders.
-        out: a further file for the records.
+        changes: overrides of the run's recipe, each written as ``key.path=value``.
+        against: the folder of real images; it is needed for folders of images, and an error for runs.
+        out: a file to which all records are appended, too.
 
-    Raises GanzooError when a target is of no such kind, or a metric failed; in that case after all values are recorded.
+    Raises GanzooError if a target is of no such kind or cannot be evaluated; and, after all targets are evaluated and
+    recorded, if a metric failed.
     """
     if metrics:
         changes = [*changes, f"evaluate.metrics=[{', '.join(metrics)}]"]
@@ -72,7 +75,7 @@ def evaluate_targets(
 
 
 def _run_of(target: Path) -> tuple[Path | None, str]:
-    """Return a target's run, or None for a folder of images, and the name of its checkpoint, if it is one."""
+    """Return a target's run, or None for a folder of images; and the checkpoint's name if it is one, else ``""``."""
     if (target / RESOLVED).is_file():
         return target, ""
     if find_checkpoint(target) and (target.parent.parent / RESOLVED).is_file():
@@ -83,16 +86,16 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
 
 
 def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
-    """Return a run's recipe with its original name. Raises GanzooError when it cannot be read or changed."""
+    """Return a run's recipe with overrides, named after the runs' folder. Raises as ``read_recipe`` does."""
     recipe = read_recipe(folder / RESOLVED, changes)
     runs = folder.resolve().parent
     return replace(recipe, file=runs.with_name(f"{runs.name}.yaml"))  # the recipe's name is that of the runs' folder
 
 
 def open_run(recipe: Recipe) -> Evaluator:
-    """Return a run's evaluator with prepared metrics; the caller loads the weights of a checkpoint.
+    """Return an evaluator for a run, with prepared metrics; the caller must load the weights of a checkpoint.
 
-    Raises GanzooError when a part of the recipe cannot be built.
+    Raises GanzooError if a part of the recipe cannot be built.
     """
     cache_code_checksums(recipe)
     experiment = Experiment(recipe)
@@ -104,10 +107,16 @@ def open_run(recipe: Recipe) -> Evaluator:
 
 
 def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
-    """Evaluate checkpoints of a run, append the records to its results.jsonl and return them.
+    """Evaluate checkpoints of a run, print the values, append the records to its results.jsonl and return their fields.
 
-    Arguments as for ``evaluate_targets``. Raises GanzooError for changes to the training, and when metrics or
-    checkpoints are missing.
+    Raises GanzooError if changes concern the training, if the recipe is wrong or cannot be built, or if metrics,
+    checkpoints or images are missing. A metric that fails is reported in the records' ``failed``.
+
+    Args:
+        folder: the run's folder.
+        checkpoint: the checkpoint's name; empty: ``last`` and ``best``, if they exist.
+        split: the split to measure; None: the default of ``evaluate_targets``.
+        changes: overrides of the run's recipe, in its sections ``CHANGEABLE``.
     """
     for change in changes:
         if change.partition(".")[0] not in CHANGEABLE:

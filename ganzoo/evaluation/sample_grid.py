@@ -1,4 +1,4 @@
-"""Draw sample grids: held-out images, their translations and the masks, for a run's ``samples/``."""
+"""Draw sample grids, images of a step beside their translations and masks, for a run's ``samples/``."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from ganzoo.masks.roles import ROLES, mask_name
 from ganzoo.step import Step
 
 GAP = 2
-"""Pixels between two images of a grid."""
+"""The distance between two images of a grid, in pixels."""
 REAL = tuple(f"real_{domain}" for domain in OTHER)
 
 
 def columns(step: Step, domain: str, outputs: Mapping[str, Output]) -> list[str]:
-    """Return the tensors shown for a domain's images: real, masks, translated, true translation, reconstructed.
+    """Return the names of the tensors that a grid shows for a domain, in order; only those that the step has.
 
-    A mask that the method generates is shown beside the data set's mask.
+    They are: the real images and their masks, each translation with its masks, the true translations, and the method's
+    other tensors of this domain that are ``in_grid``. Beside masks that the method generates, there is also that of the
+    data set.
 
     Args:
         step: the step with the tensors to show.
-        domain: domain of the source images.
-        outputs: the method's tensors.
+        domain: the domain of the source images.
+        outputs: the method's tensors by name.
     """
     shown = {name: output for name, output in outputs.items() if output.source == domain and output.in_grid}
     shown = {name: output for name, output in shown.items() if name in step}
@@ -47,15 +49,15 @@ def _masks_of(image: str) -> list[str]:
 
 
 def sides(step: Step, outputs: Mapping[str, Output]) -> list[list[str]]:
-    """Return the names of the columns, left to right: those of A, then those of B if there are images of B."""
+    """Return the names of a grid's columns: a list for each domain with images in the step, A before B."""
     return [columns(step, domain, outputs) for domain in OTHER if f"real_{domain}" in step]
 
 
 def grid_layout(step: Step, outputs: Mapping[str, Output]) -> dict[str, Any]:
-    """Return the positions of a grid's images in pixels, and the translations with their source images.
+    """Return the positions of a grid's images, in pixels, and the names of its translations with their source images.
 
-    ``{"columns": {name: [left, width, height]}, "tops": […], "translations": {"fake_B": "real_A"}}``: ``tops`` has the
-    top of each sample's row; a column has the left edge and the size of its images.
+    The result is ``{"columns": {name: [left, width, height]}, "tops": […], "translations": {"fake_B": "real_A"}}``:
+    for each column the left edge and the size of its images, and for each sample the top edge of its row.
     """
     positions: dict[str, list[int]] = {}
     left = 0
@@ -79,7 +81,7 @@ def _translates(output: Output | None) -> bool:
 
 
 def draw_grid(step: Step, outputs: Mapping[str, Output]) -> Tensor:
-    """Return a grid (3, H, W) in [−1, 1]: one row per sample, the columns of A at the left, those of B at the right."""
+    """Return a step's grid, (3, H, W) in [−1, 1]: one row per sample, the columns of A at the left, then those of B."""
     domains = {name: output.shows for name, output in outputs.items()}
     domains |= {f"{kind}_{domain}": domain for kind in ("real", "true") for domain in OTHER}
     shown = [
@@ -99,14 +101,15 @@ def draw_grid(step: Step, outputs: Mapping[str, Output]) -> Tensor:
 
 
 def as_image(tensor: Tensor, domain: str, classes: Mapping[str, int] | None = None) -> Tensor:
-    """Return (B, 3, H, W) in [−1, 1] on the CPU: masks in grey, label maps in the colours of their classes.
+    """Return a tensor as images to look at, (B, 3, H, W) in [−1, 1] on the CPU.
 
-    A single channel is repeated; of more than three channels the first three are shown.
+    Label maps have the colours of their classes. With one or two channels the first is shown in grey; of more than
+    three channels the first three are shown.
 
     Args:
-        tensor: (B, C, H, W), an image in [−1, 1] or a mask in [0, 1].
-        domain: domain whose images the tensor shows; empty for a mask.
-        classes: domain → number of classes, where images are one-hot label maps.
+        tensor: the images in [−1, 1] or masks in [0, 1], (B, C, H, W).
+        domain: the domain whose images the tensor shows; empty for a mask.
+        classes: domain → number of classes, for domains whose images are one-hot label maps.
     """
     tensor = tensor.detach().float().cpu()
     if domain in (classes or {}):

@@ -1,4 +1,4 @@
-"""Trace one direction of a run's translation with torch.export, as a function of tensors alone."""
+"""Trace one direction of a run's translation with torch.export, as a function that maps tensors to a tensor."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from ganzoo.randomness import Draws
 from ganzoo.step import Step
 
 MIN_SIZE = 8
-"""Smallest height and width, in pixels, that a function with open sizes accepts."""
+"""The smallest height and width, in pixels, that a traced function accepts if they are not fixed."""
 AXES = {"images": ("batch", "", "height", "width"), "mask": ("batch", "", "height", "width"), "style": ("batch", "")}
-"""Axes of each input by name; an empty name is an axis of fixed size: channels, or the size of a style."""
+"""Name of each input → names of its axes; an axis without a name has a fixed size: channels, or a style's size."""
 
 
 class TranslationFunction(nn.Module):
-    """Maps images, and a mask and styles if the run uses them, to translated images in [−1, 1].
+    """One direction of a run's translation as a module whose only inputs are tensors.
 
-    The mask is an input if the generator reads it, or if the run's masker does not compute it from the image;
-    otherwise the function computes it. Styles, (B, size), are an input for methods with styles.
+    If a mask changes the run's translations, it is an input if the generator reads it, or if the run's masker does not
+    compute it from the image; otherwise the function computes it. Styles are an input for methods with styles.
 
     Args:
-        translator: provides the networks; ``remove_unused_weights`` changes them.
+        translator: the translator of the run; ``remove_unused_weights`` changes its networks.
         direction: one of the method's directions.
 
     Raises:
-        GanzooError: the method has nothing to train, so that there are no weights to export.
+        GanzooError: the method has nothing to train, so there are no weights to export.
     """
 
     def __init__(self, translator: Translator, direction: Direction) -> None:
@@ -63,11 +63,20 @@ class TranslationFunction(nn.Module):
             self.sizes["style"] = style
 
     def forward(self, images: Tensor, mask: Tensor | None = None, style: Tensor | None = None) -> Tensor:
-        """Translate (B, C, H, W), with masks (B, 1, H, W) and styles (B, size) if ``sizes`` has them."""
+        """Return the translations (B, C', H, W) of images (B, C, H, W); both are in [−1, 1].
+
+        Args:
+            images: the images.
+            mask: the masks (B, 1, H, W) in [0, 1], if ``sizes`` has an entry for them.
+            style: the styles (B, size), if ``sizes`` has an entry for them.
+
+        Raises:
+            GanzooError: the method asks the step for random numbers.
+        """
         return self.translator.translate_tensors(_DeterministicStep(), images, self.direction, mask, style)
 
     def random_inputs(self, batch: int, height: int, width: int, key: int) -> dict[str, Tensor]:
-        """Return random inputs by name: images and styles of noise, masks of 0 and 1; ``key`` seeds them."""
+        """Return random images, and masks of 0 and 1 and styles if they are inputs, by name; ``key`` is the seed."""
         draws = Draws([np.random.default_rng([key, row]) for row in range(batch)])
         inputs = {"images": draws.uniform(self.sizes["images"], height, width, low=-1, high=1)}
         if "mask" in self.sizes:
@@ -78,7 +87,7 @@ class TranslationFunction(nn.Module):
         return inputs
 
     def remove_unused_weights(self, example: Mapping[str, Tensor]) -> None:
-        """Remove the weights that a translation of ``example``, inputs by name, does not use.
+        """Translate ``example``, inputs by name, and set all weights and buffers that this does not use to None.
 
         Raises:
             GanzooError: the translation draws random numbers.
@@ -95,14 +104,15 @@ class TranslationFunction(nn.Module):
 
 
 def trace(function: TranslationFunction, sizes: Mapping[str, int]) -> ExportedProgram:
-    """Trace a translation.
+    """Trace a translation with torch.export, and return the program.
 
     Args:
         function: the translation; the weights that it does not use are removed from it.
-        sizes: sizes of the axes to fix, of ``batch``, ``height`` and ``width``; the other axes accept any size.
+        sizes: axis → its fixed size, for some of ``batch``, ``height`` and ``width``. An axis without an entry accepts
+            any size: a batch of at least 1, a height and width of at least ``MIN_SIZE``.
 
     Raises:
-        GanzooError: the function cannot be traced.
+        GanzooError: the translation draws random numbers, or torch cannot trace it.
     """
     example = {"batch": 2, "height": 9 * MIN_SIZE, "width": 11 * MIN_SIZE, **sizes}
     inputs = function.random_inputs(**example, key=0)
@@ -128,14 +138,14 @@ def trace(function: TranslationFunction, sizes: Mapping[str, int]) -> ExportedPr
 
 
 def input_shapes(function: TranslationFunction, sizes: Mapping[str, int]) -> dict[str, list[Any]]:
-    """Return the shape of each input; an axis of any size is given by its name."""
+    """Return the shape of each input by name; an axis that is not fixed in ``sizes`` has its name instead of a size."""
     return {
         name: [sizes.get(axis, axis) if axis else size for axis in AXES[name]] for name, size in function.sizes.items()
     }
 
 
 def _needs_mask_input(translator: Translator) -> bool:
-    """Return whether the mask is an input: the generator reads it, or the masker does not compute it from the image."""
+    """Return whether translations need a mask that the generator reads, or that is not computed from the image."""
     masks = translator.method.masks
     if "input" not in masks and "composite" not in masks:
         return False
@@ -144,39 +154,39 @@ def _needs_mask_input(translator: Translator) -> bool:
 
 
 class _TensorRecorder(TorchFunctionMode):
-    """Records the ids of all tensors that are passed to torch's functions."""
+    """While it is active, records the ``id`` of each tensor that is passed to a function of torch."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ids: set[int] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Record the tensors, then call the function."""
+        """Record the ids of the tensors in the arguments, then call the function and return its result."""
         self.ids |= {id(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         return func(*args, **(kwargs or {}))
 
 
 class _DeterministicStep(Step):
-    """A step that refuses random draws: tracing would freeze a draw into a constant."""
+    """A step that raises GanzooError for random draws, because tracing would turn a draw into a constant."""
 
     def __init__(self) -> None:
         super().__init__({}, training=False)
 
     def rng(self, purpose: str) -> Draws:
-        """Return draws that raise GanzooError when they are used."""
+        """Return draws that raise GanzooError, which names the purpose, when they are used."""
         return _RefusingDraws(purpose)
 
     def common_rng(self, purpose: str) -> np.random.Generator:
-        """Raise GanzooError."""
+        """Raise GanzooError, which names the purpose."""
         raise _randomness_error(purpose)
 
     def torch_seeds(self, purpose: str) -> list[int]:
-        """Raise GanzooError."""
+        """Raise GanzooError, which names the purpose."""
         raise _randomness_error(purpose)
 
 
 class _RefusingDraws(Draws):
-    """Draws that raise GanzooError, naming the purpose, when they are used."""
+    """Draws that raise GanzooError, which names the purpose, when they are used."""
 
     def __init__(self, purpose: str) -> None:
         self.purpose = purpose

@@ -1,4 +1,4 @@
-"""Export a run's translation to an ONNX or PT2 file and verify the file against the run, for ``ganzoo export``."""
+"""Export a run's translation to an ONNX or PT2 file, and compare the file with the run; for ``ganzoo export``."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.utils.atomic import flush_to_disk, sibling_path
 
 RANGES = {"images": "-1 to 1", "mask": "0 to 1", "style": "any"}
-"""Range of the values of each input, as the file's metadata states it."""
+"""Name of each input → the range of its values, as the file's metadata states it."""
 
 Case = tuple[dict[str, Tensor], Tensor]
-"""Inputs by name, and the run's translation of them."""
+"""The inputs by name, and the run's translation of them, with which a file is compared."""
 
 
 def export(
@@ -44,20 +44,23 @@ def export(
     batch: int | None = None,
     check: Sequence[str | PathLike[str]] = (),
 ) -> dict[str, Any]:
-    """Write one direction of a run to a file, load it, and compare it with the run; return the file's metadata.
+    """Write one direction of a run's translation to a file, and return the file's metadata.
+
+    The file is loaded, and its translations of random images are compared with those of the run.
 
     Args:
         run: the run's folder.
         out: the file; its extension, ``.onnx`` or ``.pt2``, selects the format.
-        tolerance: the largest accepted difference from the run, on [−1, 1].
-        direction: ``AB`` or ``BA``; by default the method's first.
-        checkpoint: see ``Translator``.
-        size: fixed height and width; by default the file accepts any.
-        batch: fixed number of images per call; by default any.
-        check: images, and folders of them, to compare on in addition to random images.
+        tolerance: the largest accepted difference from the run's translations, whose range is [−1, 1].
+        direction: the direction, for example ``AB``; by default the method's first.
+        checkpoint: the name of the checkpoint, as for ``Translator``.
+        size: the fixed height and width, in pixels; by default the file accepts any from ``MIN_SIZE``.
+        batch: the fixed number of images per call; by default the file accepts any.
+        check: images, and folders of images, on which the translations are compared, too.
 
     Raises:
-        GanzooError: the run cannot be exported, or the file differs from it; a previous file then stays as it was.
+        GanzooError: the extension is unknown, a package or folder is missing, the run cannot be loaded or exported, or
+            the file cannot be written or differs from the run; a previous file then stays as it was.
     """
     folder, out = Path(run), Path(out)
     file_format = find_format(out)
@@ -88,7 +91,7 @@ def export(
 
 
 def _describe(folder: Path, function: TranslationFunction, fixed: Mapping[str, int], channels: int) -> dict[str, Any]:
-    """Return a file's metadata: the run that it comes from, its inputs and its output."""
+    """Return the metadata of a file: the run and checkpoint that it was made from, its inputs and its output."""
     translator, run = function.translator, folder.resolve()
     shapes = input_shapes(function, fixed)
     output = [shapes["images"][0], channels, *shapes["images"][2:]]
@@ -108,7 +111,7 @@ def _describe(folder: Path, function: TranslationFunction, fixed: Mapping[str, i
 
 
 def _random_cases(function: TranslationFunction, fixed: Mapping[str, int]) -> Iterator[Case]:
-    """Yield two cases of random inputs, of different shapes unless all sizes are fixed."""
+    """Yield two cases of random inputs; they differ in each size that is not fixed."""
     side = max(2 * MIN_SIZE, function.translator.recipe.images.size)
     for key, (batch, height, width) in enumerate(((1, side, side), (2, side // 2 + 1, side // 2 + 4))):
         shape = {"batch": batch, "height": height, "width": width, **fixed}
@@ -116,7 +119,7 @@ def _random_cases(function: TranslationFunction, fixed: Mapping[str, int]) -> It
 
 
 def _image_cases(function: TranslationFunction, paths: Sequence[Path], fixed: Mapping[str, int]) -> Iterator[Case]:
-    """Yield a case for each image of the user, in its own size unless the size is fixed."""
+    """Yield a case for each of the user's images, in its own size unless the size is fixed."""
     domain_io = function.translator.domain_io[function.direction[0]]
     for file in [file for path in paths for file in (find_images(path) if path.is_dir() else [path])]:
         pixels = domain_io.read(file)
@@ -132,21 +135,24 @@ def _image_cases(function: TranslationFunction, paths: Sequence[Path], fixed: Ma
 
 
 def _translate_case(function: TranslationFunction, inputs: dict[str, Tensor]) -> Case:
-    """Return the inputs with the run's translation of them."""
+    """Return the inputs, and the run's translation of them."""
     mask, style = inputs.get("mask"), inputs.get("style")
     step = function.translator.translate_step(inputs["images"], function.direction, mask, style=style)
     return inputs, step[TRANSLATED]
 
 
 def _largest_difference(loaded: Callable[..., Tensor], cases: Sequence[Case]) -> float:
-    """Return the largest absolute difference over all cases; NaN if any value is NaN."""
+    """Return the largest absolute difference between the file's and the run's translations; NaN if a value is NaN."""
     with torch.no_grad():
         return float(torch.stack([(loaded(**inputs) - expected).abs().max() for inputs, expected in cases]).max())
 
 
 @contextmanager
 def _replace_file(out: Path) -> Iterator[Path]:
-    """Yield the path of a temporary file, which replaces ``out`` if the block raises no error."""
+    """Yield the path of a temporary file. It replaces ``out`` after the ``with`` block, or is removed after an error.
+
+    Raises GanzooError if the file cannot be written.
+    """
     folder = sibling_path(out.absolute(), "new")
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -161,21 +167,21 @@ def _replace_file(out: Path) -> Iterator[Path]:
 
 
 KEY = "ganzoo"
-"""Name of a file's metadata (JSON) in the file."""
+"""The name under which a file stores its metadata, as JSON."""
 
 Shapes = Mapping[str, Sequence[int | str]]
-"""Shape of each input by name; an axis of any size is given by its name."""
+"""Name of each input → its shape; an axis whose size is not fixed has its name instead of a size."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """How to write and load a file format.
+    """A file format for exported translations: how to write and load it.
 
     Args:
-        packages: required packages besides ganzoo's own dependencies.
-        convert: (traced program, shapes of its inputs) → the object to write.
-        write: writes (that object, the file, the metadata as JSON).
-        load: the file → a function that takes the inputs by name.
+        packages: the packages that it needs besides ganzoo's own dependencies.
+        convert: a function (traced program, shapes of its inputs) → the object to write.
+        write: a function (object to write, file, metadata as JSON) that writes the file.
+        load: a function (file) → the translation, a function with the inputs as keyword arguments.
     """
 
     packages: tuple[str, ...]
@@ -185,7 +191,7 @@ class Format:
 
 
 def find_format(out: Path) -> Format:
-    """Return the format of a file name. Raises GanzooError for an unknown extension or a missing package."""
+    """Return the format that a file's extension selects. Raises GanzooError if it is unknown or lacks a package."""
     file_format = FORMATS.get(out.suffix)
     if file_format is None:
         raise GanzooError(f"{out}: unknown file extension{suggest(out.suffix, FORMATS)}")

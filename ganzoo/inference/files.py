@@ -1,4 +1,4 @@
-"""Translate image files and folders of them, for ``ganzoo translate``; names are kept, all failures are listed."""
+"""Translate image files and folders of them, for ``ganzoo translate``; file names stay, all failures are reported."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def translate_files(
     interpolate: int = 0,
     seed: int | None = None,
 ) -> None:
-    """Translate files and folders; go on after a failure.
+    """Translate images and folders of images, write the translations as PNG files, and print their number.
+
+    If an image cannot be translated, the next ones still are.
 
     Args:
         run: the run's folder.
@@ -115,7 +117,8 @@ def translate_files(
         seed: seed of the random draws; by default the run's.
 
     Raises:
-        GanzooError: an option is wrong, or some images failed: the message lists each; all others are translated.
+        GanzooError: there are no images, the run cannot be loaded, an option is wrong, the run needs masks that are
+            missing; or, after all images were tried, some failed: the message has a line for each.
     """
     roles = tuple(ROLES) if save_masks else TRANSLATION_ROLES
     translator = Translator(run, checkpoint=checkpoint, device=device, roles=roles)
@@ -244,7 +247,7 @@ def _report(work: _Work, inputs: Sequence[Path], files: int, masks: int, styles:
 
 
 def write_mask(planes: Tensor, target: Path) -> None:
-    """Write a mask (K, H, W) in [0, 1] as a grey image; of several planes, write one image each."""
+    """Write a mask (K, H, W) in [0, 1] as a grey PNG image; with K > 1 one image per plane: ``STEM-0.png``, …"""
     for i, plane in enumerate(planes):
         path = target if len(planes) == 1 else target.with_name(f"{target.stem}-{i}.png")
         write_image(to_uint8(plane[None] * 2 - 1), path)

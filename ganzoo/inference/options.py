@@ -31,11 +31,13 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class MaskOption:
-    """Where the masks of all images come from, for one translation of each.
+    """One source of masks; all images are translated once with each source.
+
+    Without ``path`` and ``masks`` the source is the run's own maskers.
 
     Args:
-        label: name of the subfolder for its translations; empty if this is the only option.
-        path: a mask image, or a folder with a mask for each image, found by the image's relative path.
+        label: the name of the subfolder for the translations with these masks; empty if this is the only option.
+        path: a mask image for all images, or a folder with a mask for each image, which has the image's relative path.
         masks: the maskers to use instead of the run's own.
     """
 
@@ -44,14 +46,14 @@ class MaskOption:
     masks: Roles | None = None
 
     def load_mask(self, relative: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-        """Return the user's mask for an image, (H, W) uint8; None if the maskers create it.
+        """Return the user's mask for an image, (H, W) uint8; None if ``path`` is None: then maskers compute it.
 
         Args:
             relative: the image's path relative to its input folder, without file extension.
             shape: the image's shape; it starts with (H, W).
 
         Raises:
-            GanzooError: the mask is missing, empty, or has another size than the image.
+            GanzooError: the mask is missing, cannot be read, is empty, or has another size than the image.
         """
         if self.path is None:
             return None
@@ -77,16 +79,16 @@ class MaskOption:
 
 
 def mask_options(method: Method, seed: int, paths: Sequence[Path], maskers: Sequence[str]) -> list[MaskOption]:
-    """Return an option for each ``--mask`` and ``--masker``; without any, one option that keeps the run's masks.
+    """Return a mask option for each ``--mask`` and ``--masker``; without any, one option for the run's own masks.
 
     Args:
         method: the run's method, with its maskers.
-        seed: seed of the new maskers' random parts.
-        paths: mask images and folders of them.
-        maskers: maskers written as in a recipe: ``round``, ``{masker: round, scale: 0.5}``.
+        seed: the seed of the new maskers' random weights.
+        paths: the values of ``--mask``: mask images and folders of them.
+        maskers: the values of ``--masker``, written as in a recipe: ``round``, ``{masker: round, scale: 0.5}``.
 
     Raises:
-        GanzooError: a path is missing, a masker is wrong, or the run translates without masks.
+        GanzooError: a path does not exist, a masker is wrong or needs training, or the run translates without masks.
     """
     role = mask_role(method.masks) if paths or maskers else ""
     options = []
@@ -104,17 +106,17 @@ def mask_options(method: Method, seed: int, paths: Sequence[Path], maskers: Sequ
 
 
 def with_masker(own: Roles, part: Part, role: str, seed: int, origin: str) -> Roles:
-    """Return a copy of a run's maskers in which one role has another masker; the others keep their trained weights.
+    """Return a copy of a run's maskers in which one role has a new masker; the other maskers are the same objects.
 
     Args:
         own: the run's maskers.
         part: the new masker, as read from a recipe or an option.
-        role: the role that it takes.
-        seed: seed of its random parts.
-        origin: the option that names it, for errors: ``--masker``.
+        role: the role of the new masker.
+        seed: the seed of the new masker's random weights.
+        origin: the option that names the new masker, for error messages, such as ``--masker``.
 
     Raises:
-        GanzooError: the masker needs training.
+        GanzooError: the masker needs training, or cannot be built.
     """
     masker = build_masker(part, role, seed)
     if masker.trains:
@@ -124,12 +126,12 @@ def with_masker(own: Roles, part: Part, role: str, seed: int, origin: str) -> Ro
 
 @dataclass(frozen=True)
 class StyleOption:
-    """One style for all images.
+    """One style; all images are translated once with each.
 
     Args:
-        label: name of the subfolder for its translations; empty if this is the only option.
-        vector: the style, (1, size); None: a random style for each image.
-        draw: index of the random draw.
+        label: the name of the subfolder for the translations with this style; empty if this is the only option.
+        vector: the style, (1, size); None: a random style for each image, or none if the method has no styles.
+        draw: the index of the random draw; each index gives other random styles.
     """
 
     label: str = ""
@@ -148,16 +150,19 @@ def style_options(
 ) -> list[StyleOption]:
     """Return the styles that ``--style``, ``--samples`` and ``--interpolate`` select; by default one random style.
 
+    For a method without styles the result is one option without a style.
+
     Args:
-        translator: its method encodes images as styles.
-        direction: the styles belong to its target domain.
-        texts: each is ``random``, the path of an image in the target domain, or numbers: ``0.3,-1,…``.
-        samples: number of draws of each ``random``.
-        between: number of styles on the straight line between two styles, both included; 0: no interpolation.
-        seed: seed of the draws.
+        translator: the translator of the run, whose method computes the styles of images.
+        direction: the direction; the styles are those of its target domain.
+        texts: the styles; each is ``random``, the path of an image of the target domain, or numbers: ``0.3,-1,…``.
+        samples: the number of draws of each ``random``.
+        between: the number of styles on the straight line between two styles, both included; 0: no interpolation.
+        seed: the seed of the draws.
 
     Raises:
-        GanzooError: a text is not a style, the options contradict each other, or the method has no styles.
+        GanzooError: a text is not a style, an image cannot be read, the options contradict each other, or the method
+            has no styles although options select one.
     """
     size = translator.method.style_size(direction[1])
     if not size:
@@ -193,7 +198,7 @@ def _is_image(text: str) -> bool:
 
 
 def _read_style(translator: Translator, direction: Direction, text: str, size: int, key: Sequence[int]) -> Tensor:
-    """Return the style that a text describes, (1, size); ``key`` is the key of a random one."""
+    """Return the style that a text describes, (1, size); ``key`` is the key of the draw if it is random."""
     if text == RANDOM:
         with torch.no_grad():
             return translator.method.draw_style(direction[1], Draws([keyed(*key, "style")])).cpu()

@@ -1,4 +1,4 @@
-"""Load a trained run and translate images of any size with it; ``ganzoo.load`` returns its ``Translator``."""
+"""Load a trained run, and translate images and batches with it; ``ganzoo.load`` returns a ``Translator``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ganzoo.utils.device import default_device
 Size = int | Literal["trained", "original"]
 """The shorter side of an image when it is translated, in pixels."""
 TRANSLATED = "translated"
-"""Name of the tensor that holds the translation in a step."""
+"""The name of the tensor in a step that is the translation."""
 
 
 class Translator:
@@ -37,11 +37,12 @@ class Translator:
     Args:
         run: the run's folder.
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if there is one, else ``last``.
-        device: a torch device; by default the accelerator, if there is one.
-        roles: mask roles whose maskers are built; maskers in other roles need not be installed.
+        device: the torch device; by default the accelerator if there is one, else the CPU.
+        roles: the mask roles whose maskers are built; maskers in other roles need not be installed.
 
     Raises:
-        GanzooError: the folder is not a run's, the checkpoint is missing or damaged, or there is no such device.
+        GanzooError: the folder is not a run's, its recipe cannot be read or built here (for example because a plugin is
+            missing), the checkpoint is missing or damaged, or there is no such device.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Translator:
         self.method.bind(self.method.networks, masks)
 
     def resolve_direction(self, direction: str | None) -> Direction:
-        """Return ``direction``, or the method's first one for None. Raises GanzooError if the method lacks it."""
+        """Return ``direction``, or the method's first one if it is None. Raises GanzooError if the method lacks it."""
         for known in self.method.directions:
             if not direction or direction == known:
                 return known
@@ -117,7 +118,7 @@ class Translator:
         scale_back: bool = False,
         alpha: bool = True,
     ) -> Image.Image | Tensor:
-        """Translate one image, or a batch of tensors.
+        """Translate one image, or a batch of images as a tensor.
 
         Args:
             image: a PIL image or the path of an image, for which a PIL image is returned (a palette image if the
@@ -133,7 +134,8 @@ class Translator:
             alpha: give the translation the transparency of the image, if it has some.
 
         Raises:
-            GanzooError: an image cannot be read, the direction is unknown, or the mask does not fit.
+            GanzooError: an image cannot be read, the direction is unknown, the mask does not fit, a mask is missing
+                because the run's masks come from its data set, or no image file has as many channels as the result.
         """
         resolved = self.resolve_direction(direction)
         if mask is not None and not isinstance(mask, Tensor):
@@ -196,21 +198,22 @@ class Translator:
         seed: int | None = None,
         draw: int = 0,
     ) -> Step:
-        """Translate a batch; return the step with the result (``TRANSLATED``, in [−1, 1]) and the masks used.
+        """Translate a batch; return a step with the result (``TRANSLATED``, in [−1, 1]) and the masks that were used.
 
-        Random draws depend on ``seed``, ``draw`` and the sample index alone.
+        Random draws depend only on ``seed``, ``draw`` and the sample's index.
 
         Args:
-            batch: (B, C, H, W) in [−1, 1].
+            batch: the images, (B, C, H, W) in [−1, 1], on any device.
             direction: one of the method's directions.
-            mask: (1, H, W) or (B, 1, H, W) in [0, 1].
-            sample: sample index of the first image; image i of the batch has the index ``sample`` + i.
-            style: (1, size) or (B, size), instead of a random style, for methods with styles.
-            seed: seed of the draws; by default the run's.
-            draw: 0, 1, …: each value gives other draws.
+            mask: a mask for all images, (1, H, W), or one for each, (B, 1, H, W), in [0, 1].
+            sample: the sample index of the first image; image i of the batch has the index ``sample`` + i.
+            style: a style for all images, (1, size), or one for each, (B, size), instead of random styles.
+            seed: the seed of the draws; by default the run's.
+            draw: the number of the draw, 0, 1, …; each number gives other random draws.
 
         Raises:
-            GanzooError: the mask has another shape or range, or the method reads no mask.
+            GanzooError: the mask has another shape or range, the run translates without a mask, or a mask is missing
+                because the run's masks come from its data set.
         """
         samples, seed = range(sample, sample + len(batch)), self.recipe.train.seed if seed is None else seed
         step = Step({}, seed=seed, index=-1 - draw, samples=samples, training=False)
@@ -226,14 +229,14 @@ class Translator:
         """Translate tensors in an existing step, without checks, so that the call can be traced.
 
         Args:
-            step: provides random draws; receives the style and the mask.
-            images: (B, C, H, W) in [−1, 1].
+            step: the step with the random draws; the style and the mask are added to it.
+            images: the images, (B, C, H, W) in [−1, 1].
             direction: one of the method's directions.
-            mask: (B, 1, H, W) in [0, 1].
-            style: (B, size).
+            mask: the masks, (B, 1, H, W) in [0, 1]; None: the run's maskers compute them.
+            style: the styles, (B, size); None: random styles, if the method has styles.
 
         Returns:
-            The translations (B, C, H, W) in [−1, 1], float32.
+            The translations (B, C', H, W) in [−1, 1], float32.
         """
         if style is not None:
             step["style"] = style
@@ -246,13 +249,13 @@ class Translator:
         return self.method.translate(images, direction, step).float().clamp(-1, 1)
 
     def compute_masks(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return the masks of a translated batch: role → (B, K, H, W) in [0, 1].
+        """Return the masks of a translated batch, role → (B, K, H, W) in [0, 1]; compute those that the step lacks.
 
-        A role that also masks generated images has a second entry, ``{role}_translated``. A role whose masker returns
-        the data set's masks is omitted if the user provided no mask.
+        A role that also masks generated images has a second entry, ``{role}_translated``. A role whose masker reads the
+        data set's masks is left out if the user provided no mask.
 
         Args:
-            step: as ``translate_step`` returns it.
+            step: the step that ``translate_step`` returned; computed masks are added to it.
             direction: the direction of the translation.
         """
         source = f"real_{direction[0]}"

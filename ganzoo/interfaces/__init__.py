@@ -1,4 +1,4 @@
-"""The public interface for authors of plugins; the docstring of each interface has a complete working example.
+"""The public interface for authors of plugins; the docstring of each base class has a complete working example.
 
 The keyword-only parameters of a component's constructor are its options in recipes. ganzoo provides the parameters
 before the ``*``: a generator gets ``in_channels, out_channels``, a discriminator ``in_channels``.

@@ -1,7 +1,7 @@
 """The adversarial losses that methods use: least squares, vanilla, hinge, Wasserstein with gradient penalty.
 
-Each is a mean over the batch and the map of logits, in float32 (float64 for float64 logits). For a discriminator that
-returns several maps, one for each scale, the terms are summed.
+Each loss is a mean over the batch and the map of logits, in float32 (float64 for float64 logits). If a discriminator
+returns several maps, one for each scale, their losses are summed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def discriminator_loss(kind: Adversarial, real_logits: Logits, fake_logits: Logi
         kind: ``lsgan`` (Mao et al. 2017, eq. 9 with targets 1 and 0, not halved), ``vanilla`` (Goodfellow et
             al. 2014, eq. 1: cross-entropy), ``hinge`` (Lim and Ye 2017) or ``wgan-gp`` (Gulrajani et al.
             2017, eq. 3).
-        real_logits: logits of real images, of any shape, or a list of maps.
-        fake_logits: logits of detached generated images.
+        real_logits: logits of real images: a tensor of any shape, or a list of them, one for each scale.
+        fake_logits: logits of detached generated images, in the same form.
     """
     pairs = zip(maps_of(real_logits), maps_of(fake_logits), strict=True)
     terms = [_discriminator_terms(kind, _precise(real), _precise(fake)) for real, fake in pairs]
@@ -36,11 +36,11 @@ def discriminator_loss(kind: Adversarial, real_logits: Logits, fake_logits: Logi
 
 
 def generator_loss(kind: Adversarial, fake_logits: Logits) -> Tensor:
-    """Return a generator's loss, a scalar; ``vanilla`` is the non-saturating form.
+    """Return a generator's adversarial loss, a scalar; ``vanilla`` is the non-saturating form.
 
     Args:
         kind: ``lsgan``, ``vanilla``, ``hinge`` or ``wgan-gp``; ``discriminator_loss`` names their sources.
-        fake_logits: logits of generated images, of any shape, or a list of maps.
+        fake_logits: logits of generated images: a tensor of any shape, or a list of them, one for each scale.
     """
     return torch.stack([_generator_term(kind, _precise(fake)) for fake in maps_of(fake_logits)]).sum()
 
@@ -50,14 +50,14 @@ def gradient_penalty(
 ) -> Tensor:
     """Return weight · mean((‖∇D(x̂)‖₂ − 1)²), x̂ = mix·real + (1 − mix)·fake (Gulrajani et al. 2017, eq. 3).
 
-    D of an image is the mean of its logits, as in the Wasserstein terms. Gradients reach the critic's parameters, but
-    not the images.
+    The result is a scalar. D of an image is the mean of its logits, as in the Wasserstein terms, summed over several
+    maps. Gradients reach the critic's parameters, but not the images.
 
     Args:
-        critic: images (B, C, H, W) → logits (B, …).
-        real: (B, C, H, W).
-        fake: (B, C, H, W).
-        mix: (B,), a random number from U[0, 1) for each image.
+        critic: the discriminator: images (B, C, H, W) → logits (B, …), or a list of them.
+        real: real images (B, C, H, W).
+        fake: generated images (B, C, H, W).
+        mix: a random number from U[0, 1) for each image, (B,).
         weight: weight of the penalty; 10 in the paper.
     """
     real, fake = _precise(real.detach()), _precise(fake.detach())
@@ -69,7 +69,7 @@ def gradient_penalty(
 
 
 def maps_of(logits: Logits) -> list[Tensor]:
-    """Return the maps of logits of a discriminator as a list, one for each scale."""
+    """Return a discriminator's output as a list of maps of logits; a single tensor becomes a list of one."""
     return [logits] if isinstance(logits, Tensor) else list(logits)
 
 

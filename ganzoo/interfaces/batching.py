@@ -1,4 +1,4 @@
-"""Run a network over several batches in one call; methods whose passes share a network use it."""
+"""Run a network over several batches in one call, for methods that run the same network more than once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 def forward_together(network: nn.Module, inputs: list[Tensor]) -> list[Any]:
     """Return a network's output for each of several batches (B, C, H, W), computed in one call.
 
-    Networks with batch norm are called once for each batch, because their statistics would mix. An output is a tensor,
-    or a sequence of tensors for a network that returns several.
+    A network with batch norm is called once for each batch, because the statistics of the batches would mix. Each
+    output is a tensor, or a sequence of tensors if the network returns several.
     """
     if len(inputs) == 1 or any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
         return [network(batch) for batch in inputs]

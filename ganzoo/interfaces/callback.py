@@ -1,4 +1,4 @@
-"""The interface of callbacks, which observe a run."""
+"""The interface of callbacks, which observe the training of a run."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ class RunInfo(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The resolved recipe as plain data, for example ``run.settings["data"]["dataset"]``."""
+        """The recipe with every option, as plain data, for example ``run.settings["data"]["dataset"]``."""
 
     @property
     def total(self) -> int:
-        """The run's length in steps."""
+        """The run's length in steps; 0 if the method has nothing to train."""
 
     @property
     def accelerator(self) -> Accelerator:
         """The ``Accelerator`` of this process."""
 
     def say(self, text: str) -> None:
-        """Print a line, on the main process."""
+        """Print a line; in processes other than the main one, do nothing."""
 
     def write_event(self, event: str, **fields: Any) -> None:
-        """Append a line with these fields to the run's events.jsonl, on the main process."""
+        """Append a line with ``event`` and the fields to the run's events.jsonl; only the main process does it."""
 
 
 class Callback:
-    """An observer of a run; a plugin returns it from ``ganzoo_callbacks(run)``. If it raises, it is switched off.
+    """An observer of a run; a plugin returns it from ``ganzoo_callbacks(run)``.
+
+    ganzoo calls its methods in every process. After an exception in one of them it is reported and not called again.
 
     >>> class Counter(Callback):
     ...     steps = 0
@@ -51,17 +53,31 @@ class Callback:
     """
 
     def on_start(self, run: RunInfo) -> None:
-        """Called before the first step."""
+        """Called when training starts or is resumed, before the first step."""
 
     def on_step(self, run: RunInfo, step: int, losses: Mapping[str, float]) -> None:
-        """Called at each logging interval, with the means of the loss terms since the last one."""
+        """Called after each logging interval.
+
+        Args:
+            run: the run.
+            step: the number of finished steps.
+            losses: ``PHASE/TERM`` → the mean of a loss term since the last call.
+        """
 
     def on_evaluation(self, run: RunInfo, step: int, values: Mapping[str, float]) -> bool:
-        """Called after an evaluation, with the metric values; return True to end the training."""
+        """Called after each evaluation during training; return True to end the training.
+
+        Not called for the evaluation before the first step, nor for the final one.
+
+        Args:
+            run: the run.
+            step: the number of finished steps.
+            values: the metric values by name.
+        """
         return False
 
     def on_checkpoint(self, run: RunInfo, step: int) -> None:
-        """Called after a checkpoint is written."""
+        """Called each time a checkpoint was written; ``step`` is the number of finished steps."""
 
     def on_end(self, run: RunInfo) -> None:
-        """Called after the final evaluation, or when the run stops early."""
+        """Called after the final evaluation, or if a signal or non-finite steps end the run; not after other errors."""

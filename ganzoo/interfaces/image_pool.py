@@ -12,31 +12,31 @@ from ganzoo.randomness import Draws
 
 
 class ImagePool:
-    """Stores earlier images for each position in the global batch, so that the number of processes does not matter.
+    """A store of earlier generated images, with a history for each position in the global batch.
 
-    Image by image: while the position's history is not full, the new image is stored and returned. Then, with
-    probability ½, a random stored image is returned and the new one replaces it, else the new one is returned (Zhu et
-    al. 2017, section 4: 50 images).
+    So the result does not depend on the number of processes. While a position's history is not full, a new image is
+    stored and returned. After that, a new image is returned with probability ½; otherwise a random stored image is
+    returned, and the new one replaces it in the history (Zhu et al. 2017, section 4: 50 images).
 
     Args:
-        size: number of images in each position's history; 0 returns the new images.
+        size: the number of images in each position's history; with 0 all new images are returned.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._stored: dict[int, list[Tensor]] = {}
         self._before: dict[int, list[Tensor]] = {}
-        """Histories of the latest step's positions before that step, for ``undo``."""
+        """Position in the latest step → its history before that step, for ``undo``."""
 
     def query(self, images: Tensor, positions: Sequence[int], rng: Draws) -> Tensor:
-        """Return a new or stored image for each new one, (B, C, H, W), without gradient.
+        """Return, for each new image, either this image or a stored one: (B, C, H, W), detached.
 
         Args:
             images: new generated images, (B, C, H, W).
             positions: each image's position in the global batch (``step.positions``), all different.
-            rng: always used for two uniform draws an image.
+            rng: the random draws, of which two uniform numbers per image are used.
 
-        Raises GanzooError when new and stored images of different sizes would share a batch.
+        Raises GanzooError if the returned images would have different sizes.
         """
         images = images.detach()
         # A repeated position starts a new step; queries with other positions are micro-batches of the same step.
@@ -58,7 +58,7 @@ class ImagePool:
         return torch.cat(chosen).contiguous(memory_format=layout)
 
     def _exchange(self, image: Tensor, position: int, coin: float, choice: float) -> Tensor:
-        """Return the new image or a stored one: ``coin`` decides whether, and ``choice`` which (both from U[0, 1))."""
+        """Return the new image, or if the history is full and ``coin`` < ½, the stored one that ``choice`` selects."""
         history = self._stored.setdefault(position, [])
         self._before[position] = list(history)
         if len(history) < self.size:
@@ -71,12 +71,12 @@ class ImagePool:
         return old.to(image)
 
     def undo(self) -> None:
-        """Remove what the queries of the latest step stored; calling it again changes nothing."""
+        """Restore the histories from before the latest step's queries; a second call changes nothing."""
         self._stored.update(self._before)
         self._before.clear()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all stored images (1, C, H, W) with keys ``"position.slot"``, which differ between processes."""
+        """Return all stored images, ``"POSITION.NUMBER"`` → (1, C, H, W); the keys of different processes differ."""
         return {
             f"{position}.{slot}": image
             for position, history in self._stored.items()
@@ -84,9 +84,9 @@ class ImagePool:
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore the state of one process, or the merged states of several.
+        """Replace all stored images by a state from ``state_dict``, or by the merged states of several processes.
 
-        Raises GanzooError when a history is longer than this pool's size.
+        Raises GanzooError if a history in it is longer than this pool's size.
         """
         numbers = sorted(tuple(map(int, key.split("."))) for key in state)
         longest = max((slot + 1 for _, slot in numbers), default=0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Loss(nn.Module):
     """An auxiliary loss term for any method. A recipe's ``of`` names a tensor for each parameter of ``forward``.
 
-    It is frozen, in eval mode, and runs in float32 at any precision of the networks.
+    In training its parameters are frozen, it is in eval mode, and it runs in float32 at any precision of the networks.
 
     >>> import torch
     >>> class Brightness(Loss):
@@ -31,14 +31,16 @@ class Loss(nn.Module):
     """
 
     forward: Callable[..., Tensor]
-    """Named tensors → a float32 scalar, a mean over samples."""
+    """Function from named tensors of a step to the loss, a float32 scalar that is a mean over samples."""
     sources: Mapping[str, Source] = MappingProxyType({})
-    """Files that the loss reads, by name."""
+    """Files that the loss reads, by a name."""
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Validate compatibility with the method and the data, by ``check`` and before a run; raise GanzooError.
+        """Raise GanzooError if the loss does not fit the method or the data.
+
+        ``ganzoo check`` calls this, and ``ganzoo run`` before training.
 
         Args:
             method: the run's method.
-            reader: reads images, scaled and cropped; ``reader.dataset`` has them unchanged.
+            reader: the reader of scaled and cropped images; ``reader.dataset`` has the unchanged images.
         """

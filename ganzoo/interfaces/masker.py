@@ -28,25 +28,26 @@ class Masker(nn.Module, ABC):
     planes: int = 1
     """K, the number of planes of its masks."""
     classes: tuple[str, ...] = ()
-    """Names of the planes, if they have names."""
+    """Names of the planes; empty if they have none."""
     needs: ClassVar[tuple[str, ...]] = ("image",)
-    """Its inputs. ``image``: the image. ``given``: the data set's mask of the image."""
+    """Names of the inputs that it needs. ``image``: the image. ``given``: the data set's mask of the image."""
     trains: Literal["", "separate", "joint"] = ""
     """How it is trained. ``separate``: in the slot of a method that trains it. ``joint``: with the generators, in the
     role composite. Empty: it is not trained."""
     shared_role: str = ""
-    """The role whose mask is its ``given`` mask, instead of the data set's."""
+    """The role whose mask is its ``given`` mask, instead of the data set's; empty if there is none."""
 
     @abstractmethod
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return the masks (B, K, H, W) of images.
 
         Args:
-            image: (B, C, H, W) in [−1, 1].
-            rng: random draws, keyed by sample.
-            given: the data set's masks (B, K, H, W), or those of ``shared_role``.
+            image: the images (B, C, H, W) in [−1, 1].
+            rng: the random draws of each sample.
+            given: the data set's masks (B, 1, H, W) in [0, 1], or in the role ``labels`` its label maps (B, 1, H, W)
+                int64; or the masks (B, K, H, W) of ``shared_role``. None if there are none.
         """
 
     def terms(self, mask: Tensor) -> dict[str, Tensor]:
-        """Return the terms that a ``joint`` masker adds to the generators' loss for a mask, means over samples."""
+        """Return name → loss term, a mean over samples; a ``joint`` masker adds the terms to the generators' loss."""
         return {}

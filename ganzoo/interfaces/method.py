@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ganzoo.data.loader import Reader
 
 Direction = Literal["AB", "BA", "AA"]
-"""Source and target domain of a translation; AA is the output of a supervised method with one domain."""
+"""Source and target domain of a translation; with AA, a supervised method with one domain computes its output."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Slot:
         kind: ``generator``, ``discriminator`` or ``masker``; empty for a network that the method builds itself in
             ``setup``. All networks except discriminators are averaged (``train.ema``) and used to translate.
         reads: domains whose channels, concatenated, are the input (pix2pix's discriminator: ``("A", "B")``).
-        writes: domain whose channels are the output (generators).
-        calls: methods that are called on the network; a component without one of them is refused.
-        default: component and options that are used when the recipe names none.
-        own: the method builds the network itself in ``setup``, although it has a kind.
+        writes: the domain whose channels are a generator's output.
+        calls: names of the functions that the method calls on the network; a component that lacks one is refused.
+        default: component and options that are used unless the recipe sets others.
+        own: whether the method builds the network itself in ``setup``, although it has a kind.
     """
 
     kind: Literal["generator", "discriminator", "masker", ""]
@@ -54,8 +54,8 @@ class Source:
     A run resumes only if the checksum is unchanged; ``ganzoo check`` shows the size.
 
     Args:
-        path: path of the file or folder.
-        key: checksum of its content.
+        path: the path of the file or folder.
+        key: the checksum of its content.
     """
 
     path: Path
@@ -64,14 +64,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Optim:
-    """An optimizer of the networks in some slots. Parameters that two of its networks share are stepped once.
+    """An optimizer of the networks in some slots. A parameter that two of its networks share is stepped once.
 
     Args:
-        slots: names of slots.
-        optimizer: class of the optimizer.
-        options: arguments of the optimizer besides the learning rate.
-        lr: factor of the run's learning rate.
-        clip: largest norm of the gradient, or None for no limit.
+        slots: names of the slots.
+        optimizer: the class of the optimizer.
+        options: the optimizer's arguments besides the learning rate.
+        lr: the factor of the run's learning rate.
+        clip: the largest norm of the gradient of all its parameters together; None for no limit.
     """
 
     slots: tuple[str, ...]
@@ -88,15 +88,16 @@ class Phase:
     Networks that the phase does not train are frozen during it; gradients still pass through them.
 
     Args:
-        name: shown in logs; a recipe's ``losses`` refers to it.
-        steps: names of optims.
-        losses: step → {term: scalar, a mean over samples}; the terms are summed. All processes must return the same
-            terms: a term without input is 0, not missing.
-        every: run the phase in each n-th step only.
+        name: the phase's name in logs and in a recipe's ``losses``.
+        steps: names of the optims that the phase steps, which are keys of ``Method.optims``.
+        losses: function from a step to its loss terms: name → scalar, a mean over samples. All processes must return
+            the same names: a term without input is 0, not missing.
+        every: the number n, if the phase runs only in every n-th step.
         forward: ``shared`` reads the tensors of the step's forward pass, with gradients; ``detached`` reads the same
             tensors without gradients; ``fresh`` runs the method's forward again for this phase. Keyed random draws
             are then the same, unless their purpose contains ``step.phase``.
-        defer_step: step the optims after the next phase's backward, so that both phases use the same weights.
+        defer_step: whether to step the optims only after the next phase's backward pass, so that both phases use the
+            same weights.
     """
 
     name: str
@@ -109,15 +110,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class Output:
-    """Description of a tensor that a method adds to the step.
+    """The description of a tensor that a method adds to the step.
 
     Args:
-        source: domain of the real image that the tensor comes from and whose mask it gets: ``A`` for ``fake_B``.
-            None if it comes from no image of this step, for example from an image pool.
+        source: domain of the real image that the tensor comes from: ``A`` for ``fake_B``. The data set's mask of that
+            image is also the tensor's mask. None if it comes from no image of this step, but from an image pool, say.
         shows: domain whose images it resembles, with their channels and classes: ``B`` for ``fake_B``. Empty for a
             mask in [0, 1].
-        for_losses: it is in each training step, so a recipe's losses may read it.
-        in_grid: sample grids show it.
+        for_losses: whether it is in every training step, so that a recipe's losses may read it.
+        in_grid: whether sample grids show it.
     """
 
     source: str | None
@@ -127,15 +128,15 @@ class Output:
 
     @property
     def is_translation(self) -> bool:
-        """Whether it is an image of one domain translated to the other."""
+        """Whether the tensor is a real image of one domain translated to the other."""
         return bool(self.source and self.shows and self.source != self.shows)
 
 
 class Method(ABC):
     """A training scheme: its networks, the tensors that it computes and the phases of a training step.
 
-    A method without phases has nothing to train: its recipe has no length, and its run measures metrics, draws samples
-    and can translate.
+    A method without phases has nothing to train: its recipe sets no training length, and its run only measures metrics
+    and draws a sample grid; ``ganzoo translate`` can use the run.
 
     A complete example, an autoencoder:
 
@@ -160,66 +161,74 @@ class Method(ABC):
     requires: ClassVar[tuple[str, ...]] = ()
     """The mask roles for which the recipe must have a masker."""
     reads: ClassVar[tuple[str, ...]] = ()
-    """Tensors that the data set must provide besides the images, such as ``given_mask_A``."""
+    """Masks and label maps that the data set must provide, such as ``given_mask_A`` or ``given_labels_B``."""
     paired: ClassVar[bool] = False
-    """Whether it needs data in which A and B show the same scene."""
+    """Whether it needs data in which image i of A and image i of B show the same scene."""
     group: ClassVar[int] = 1
-    """Number of images of a domain that it processes together: ``train.batch`` must be a multiple."""
+    """Number of images of a domain that it processes together; ``train.batch`` must be a multiple of it."""
 
     slots: Mapping[str, Slot]
-    """Places for networks, by name."""
+    """Name → slot, the place of a network."""
     optims: Mapping[str, Optim]
-    """Optimizers by name."""
+    """Name → optimizer."""
     phases: Sequence[Phase]
     """Phases of a training step, in order."""
     tensors: Mapping[str, Output]
-    """Tensors that ``forward`` adds to the step, by name."""
+    """Name → description of a tensor that the method adds to the step."""
     networks: Mapping[str, nn.Module]
-    """Networks by slot, after ``bind``; during evaluation their averages."""
+    """Networks by slot, after ``bind``; during evaluation, their averages if there are any."""
     masks: Roles
     """The recipe's maskers, after ``bind``."""
     sources: Mapping[str, Source] = MappingProxyType({})
-    """Files that the method reads, by name."""
+    """Files that the method reads, by a name."""
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Store the built networks and the recipe's maskers; called before ``setup``."""
+        """Store the networks (by slot) and the recipe's maskers, and tell the maskers the source of each tensor.
+
+        ganzoo calls this before ``setup``, and again to replace maskers.
+        """
         self.networks = networks
         self.masks = masks
         masks.set_sources({name: output.source for name, output in self.tensors.items()})
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Build the networks that the method builds itself: slot → network; called once, without gradients.
+        """Build and return the networks that the method builds itself, slot → network; by default none.
+
+        ganzoo calls this once, without gradients.
 
         Args:
-            example: blank images, batch 1, from which a dry forward gives the shapes.
+            example: a step with one blank image of each domain, for a forward pass that finds out shapes.
         """
         return {}
 
     def prepare(self, reader: Reader) -> None:
-        """Prepare for training and validate the data; raise GanzooError. Called by ``check`` and before a run.
+        """Prepare for training, and raise GanzooError if the data does not fit the method; by default do nothing.
+
+        ``ganzoo check`` calls this, and ``ganzoo run`` before training.
 
         Args:
-            reader: reads images, scaled and cropped as for training; ``reader.images`` has the settings.
+            reader: the reader of images, scaled and cropped as for training; ``reader.images`` has the settings.
         """
 
     @abstractmethod
     def forward(self, step: Step) -> None:
-        """Add to the step the tensors that phases, sample grids and metrics read: ``fake_B``, ``rec_A``, …"""
+        """Add to the step the tensors that phases, sample grids and metrics read, such as ``fake_B`` and ``rec_A``."""
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images (B, C, H, W) in [−1, 1] of any height and width.
+        """Return the translations (B, C, H, W) of images, which may be larger or smaller than in training.
 
         Args:
-            images: of the source domain.
-            direction: for example ``AB``.
-            step: has the random draws, and optionally masks and a ``style`` tensor.
+            images: images of the source domain, (B, C, H, W) in [−1, 1].
+            direction: the source and target domain, for example ``AB``.
+            step: the step with the random draws, and optionally masks and a tensor ``style``; images and masks may be
+                added to it.
 
-        Raises GanzooError if the method cannot translate single images.
+        Raises GanzooError if the method cannot translate single images, as it is by default.
         """
         raise GanzooError(f"the method {type(self).__name__} does not translate single images")
 
     def translated(self, direction: Direction) -> str:
-        """Return the name of the tensor with a direction's translations, such as ``fake_B`` for AB.
+        """Return the name of the tensor that holds a direction's translations, such as ``fake_B`` for AB.
 
         Raises GanzooError if ``tensors`` has none.
         """
@@ -233,7 +242,7 @@ class Method(ABC):
         return 0
 
     def draw_style(self, domain: str, draws: Draws) -> Tensor:
-        """Return random styles of a domain (B, length), one for each sample; by default from N(0, I)."""
+        """Return random styles of a domain, (B, length), from the draws of B samples; by default from N(0, I)."""
         return draws.normal(self.style_size(domain))
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
@@ -244,22 +253,22 @@ class Method(ABC):
         raise GanzooError(f"the method {type(self).__name__} has no styles")
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return the factor of the learning rate; by default ``linear_decay``.
+        """Return the factor of the learning rate; by default that of ``linear_decay``.
 
         Args:
-            done: epochs finished, or steps if the run's length is in steps.
-            total: length of the run in the same unit.
-            decay: share of the run, 0 … 1, in which the rate decreases.
-            step: steps finished.
+            done: the number of finished epochs, or of finished steps if the run's length is in steps.
+            total: the run's length in the same unit.
+            decay: the share of the run, 0 … 1, in which the rate decreases.
+            step: the number of finished steps.
         """
         return linear_decay(done, total, decay)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the method's state between steps (image pools, banks), which checkpoints save for resuming."""
+        """Return the tensors that the method keeps between steps, such as image pools; a checkpoint saves them."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore the result of ``state_dict``."""
+        """Restore a state that ``state_dict`` returned."""
 
     def undo(self) -> None:
-        """Undo this step's change to the state; called when the step was not finite and is skipped."""
+        """Undo the latest step's change of the state; called if the step was not finite, so that it does not count."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class Metric(ABC):
-    """A metric: rows are computed for each sample, collected in the data's order from all processes, and reduced.
+    """A metric: ``rows`` computes a row of numbers for each image, and ``compute`` reduces all rows to metric values.
+
+    In between, ganzoo collects the rows of all processes, in the order of the data.
 
     >>> import torch
     >>> class Brightness(Metric):
@@ -29,42 +31,55 @@ class Metric(ABC):
     """
 
     directions: tuple[Direction, ...] = ("AB", "BA")
-    """Directions that it measures."""
+    """Directions that it measures, if the method translates them."""
     sources: Mapping[str, Source] = MappingProxyType({})
-    """Files that the metric reads, by name."""
+    """Files that the metric reads, by a name."""
     reference: Literal["", "measured", "train"] = ""
-    """Split of the real images of the target domain that ``compute`` also reads: the measured one, or ``train``."""
+    """Split of the target domain's real images whose rows ``compute`` also gets: the measured split or ``train``.
+
+    Empty if it gets none.
+    """
     cache_key: str = ""
-    """Identifies network, weights and resizing of the reference features, which are then cached on disk."""
+    """Text that identifies network, weights and resizing of the rows of real images, which are then cached on disk.
+
+    If it is empty, they are not cached.
+    """
     about: Mapping[str, str] = MappingProxyType({})
-    """Fields of a record besides the metric's name: ``implementation``, ``network``."""
+    """Fields that the record of a value has besides the metric's name: ``implementation``, ``network``."""
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Validate compatibility with the method and the data, by ``check`` and before a run; raise GanzooError.
+        """Raise GanzooError if the metric does not fit the method or the data; by default do nothing.
+
+        ``ganzoo check`` calls this, and other commands before the first evaluation.
 
         Args:
             method: the run's method; its ``masks`` compute the mask of any image of a step.
-            reader: reads images, scaled and cropped as for evaluation; ``reader.dataset`` has them unchanged.
+            reader: the reader of images, scaled and cropped as for evaluation; ``reader.dataset`` has the unchanged
+                images.
         """
 
     def prepare(self, seed: int) -> None:
-        """Prepare once per run (train a classifier, read features), with the same result on each process."""
+        """Prepare for the evaluations (train a classifier, read features), with the same result in each process."""
 
     @abstractmethod
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return one row for each source image of the step, (B, …), with the inputs of ``compute``."""
+        """Return the inputs of ``compute``: name → tensor (B, …), with one row for each source image of the step."""
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return one row for each real image of a domain in the step, (B, …), as ``rows`` does for translations."""
+        """Return name → tensor (B, …) with one row for each real image of a domain in the step.
+
+        A metric with a ``reference`` must define it. Raises GanzooError by default.
+        """
         raise GanzooError(f"the metric {type(self).__name__} reads no real images")
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return metric values from the rows of all images; by default the mean of each column, in float64.
 
         Args:
-            rows: of all translations of a direction, (N, …).
-            real: of all real images of the target domain, in any order, if ``self.reference`` is set.
+            rows: the rows of all translations of a direction, name → (N, …).
+            real: the rows of the real images of the target domain, name → (N, …), if ``self.reference`` is set; else
+                empty.
 
-        Raises GanzooError when there are too few images for a meaningful value.
+        Raises GanzooError if there are too few images for a meaningful value.
         """
         return {name: float(column.double().mean()) for name, column in rows.items()}

@@ -1,4 +1,4 @@
-"""A base class for methods that change another method; it delegates everything else to that method."""
+"""A base class for methods that change another method."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 
 class MethodWrapper(Method):
-    """Delegates to the method ``base``; a subclass contains only its differences from that method.
+    """A method that calls the functions of another one, ``base``; a subclass defines only what differs.
+
+    The attributes that describe the class, such as ``directions``, ``accepts`` and ``paired``, are not taken from
+    ``base``: a subclass sets them itself.
 
     Args:
-        base: a method, which the subclass may have changed.
+        base: the other method, which the subclass may have changed.
 
     >>> class Quiet(MethodWrapper):
     ...     def __init__(self, base: Method) -> None:
@@ -42,17 +45,17 @@ class MethodWrapper(Method):
         self.base.networks = networks
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Pass networks and maskers to the base."""
+        """Pass networks and maskers to the base, and tell the maskers the sources of this method's tensors."""
         self.base.bind(networks, masks)
         self.masks = masks
         masks.set_sources({name: output.source for name, output in self.tensors.items()})
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Return the networks that the base builds itself."""
+        """Build and return the networks that the base builds itself."""
         return self.base.setup(example)
 
     def prepare(self, reader: Reader) -> None:
-        """Prepare the base."""
+        """Prepare the base for training."""
         self.base.prepare(reader)
 
     def forward(self, step: Step) -> None:
@@ -60,7 +63,7 @@ class MethodWrapper(Method):
         self.base.forward(step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate as the base does."""
+        """Return the base's translations."""
         return self.base.translate(images, direction, step)
 
     def style_size(self, domain: str) -> int:
@@ -68,15 +71,15 @@ class MethodWrapper(Method):
         return self.base.style_size(domain)
 
     def draw_style(self, domain: str, draws: Draws) -> Tensor:
-        """Draw the base's styles."""
+        """Return random styles, drawn by the base."""
         return self.base.draw_style(domain, draws)
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
-        """Return the base's styles."""
+        """Return the styles that the base finds in a domain's images."""
         return self.base.style_of(images, domain)
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return the base's factor."""
+        """Return the base's factor of the learning rate."""
         return self.base.lr_factor(done, total, decay, step)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -88,5 +91,5 @@ class MethodWrapper(Method):
         self.base.load_state_dict(state)
 
     def undo(self) -> None:
-        """Undo this step's change to the base's state."""
+        """Undo the latest step's change of the base's state."""
         self.base.undo()

@@ -1,1 +1,1 @@
-"""Masks: what they are used for, and how they are processed before use."""
+"""Masks: the roles in which they are used, and how they are processed before use."""

@@ -1,4 +1,4 @@
-"""Post-process masks as a recipe asks: select classes, threshold, invert, grow or shrink, soften the edges."""
+"""Post-process masks as a recipe says: select classes, threshold, invert, grow or shrink, soften the edges."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class MaskTransform:
 
     Args:
         foreground: classes whose union becomes the only plane, for maskers with several planes.
-        threshold: make a soft mask hard: 1 where the mask is at least this value, else 0.
-        invert: use 1 − mask: the background instead of the foreground.
-        grow: radius in pixels of a dilation of the foreground by a disc; negative: of an erosion.
-        soften: standard deviation in pixels of a Gaussian blur.
+        threshold: value that makes a soft mask hard: 1 if the mask is at least this value, else 0.
+        invert: whether to use 1 − mask: the background instead of the foreground.
+        grow: radius in pixels of a disc by which the foreground is dilated; if negative, eroded.
+        soften: standard deviation in pixels of a Gaussian blur; 0: no blur.
     """
 
     foreground: tuple[int, ...] = ()
@@ -32,7 +32,7 @@ class MaskTransform:
     soften: Pixels = 0.0
 
     def __call__(self, mask: Tensor) -> Tensor:
-        """Return the post-processed mask, (B, 1 or K, H, W) in [0, 1], of a mask (B, K, H, W) in [0, 1]."""
+        """Return a mask (B, K, H, W) in [0, 1] after post-processing; with ``foreground`` it is (B, 1, H, W)."""
         if self.foreground:
             mask = mask[:, sorted(set(self.foreground))].sum(1, keepdim=True).clamp(max=1)
         if self.threshold is not None:
@@ -47,7 +47,7 @@ class MaskTransform:
 
 
 def _grow(mask: Tensor, pixels: int) -> Tensor:
-    """Dilate (``pixels`` > 0) or erode (< 0) masks by a disc of that radius."""
+    """Return masks dilated (``pixels`` > 0) or eroded (< 0) by a disc of the radius |``pixels``|."""
     from kornia.morphology import dilation, erosion  # takes seconds to import
 
     offsets = torch.arange(-abs(pixels), abs(pixels) + 1, device=mask.device)
@@ -56,11 +56,11 @@ def _grow(mask: Tensor, pixels: int) -> Tensor:
 
 
 def blur(planes: Tensor, deviation: float) -> Tensor:
-    """Blur planes with a Gaussian; the borders are reflected.
+    """Return planes blurred with a Gaussian, of the same shape; they are reflected at the borders.
 
     Args:
-        planes: (B, C, H, W) in [0, 1].
-        deviation: standard deviation, in pixels.
+        planes: the planes, (B, C, H, W) in [0, 1].
+        deviation: the standard deviation, in pixels.
     """
     from kornia.filters import gaussian_blur2d
 

@@ -1,12 +1,12 @@
 """The roles of masks, and the maskers of a recipe by role; methods and losses get all masks from here.
 
-input          an input of the generator besides the image (Mask CycleGAN)
-discriminator  the part of an image, real or fake, that the discriminators see (SMCycleGAN)
-composite      translated = m·G(x) + (1 − m)·x
-labels         the class of each pixel (Art2Real)
+input          the mask is an input of the generator besides the image (Mask CycleGAN)
+discriminator  the mask is the part of an image, real or fake, that the discriminators see (SMCycleGAN)
+composite      the mask m selects the translated part: m·G(x) + (1 − m)·x
+labels         the mask is the class of each pixel (Art2Real)
 
-A method calls ``Roles`` wherever a mask can be used. Without a masker in the role each call returns its input
-unchanged, so the same code of a method works with and without masks.
+If the recipe has no masker in the role, ``Roles.for_discriminator`` and ``Roles.composite`` return their input
+unchanged. So the same code of a method works with and without masks.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from ganzoo.step import Step
 
 @dataclass(frozen=True)
 class Role:
-    """Properties of the masks of a role.
+    """The properties of a role of masks.
 
     Args:
-        one_plane: the mask has one plane; else it may have one plane per class.
-        provided: plane of the data set that a masker can read: ``mask`` or ``labels``.
-        changes_translation: the mask changes the translation, so ``ganzoo translate`` has the option ``--mask``.
-        masks_generated: generated images are masked too.
-        learnable: a masker in this role can be trained with the generators.
-        for_losses: a recipe may have the masker for a loss alone, with any method.
+        one_plane: whether a mask must have a single plane, (B, 1, H, W); else it may have one plane per class.
+        provided: the data of a ``Sample`` that a masker in this role can read: its ``mask`` or its ``labels``.
+        changes_translation: whether the mask changes the translation, so that ``ganzoo translate`` takes ``--mask``.
+        masks_generated: whether masks of generated images are used too, not only masks of real images.
+        learnable: whether a masker in this role can be trained with the generators.
+        for_losses: whether a recipe may have the masker only because a loss reads its masks, even if the method takes
+            no masks in this role.
     """
 
     one_plane: bool = True
@@ -61,35 +62,35 @@ class MaskerProtocol(Protocol):
 
     @property
     def planes(self) -> int:
-        """Number of planes of its masks."""
+        """The number of planes of its masks."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the planes, if they have names."""
+        """The names of the planes; empty if they have none."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Its inputs: ``image``, ``given``."""
+        """The names of the inputs that it needs: ``image``, ``given`` or both."""
 
     @property
     def trains(self) -> str:
-        """How it is trained: ``separate``, ``joint``, or not (empty)."""
+        """How it is trained: ``separate`` (by a method for it), ``joint`` (with the generators), or not (empty)."""
 
     @property
     def shared_role(self) -> str:
-        """The role whose mask it reuses."""
+        """The role whose mask it reuses; empty if there is none."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        """Return the mask (B, K, H, W) of images (B, C, H, W)."""
+        """Return the masks (B, K, H, W) of images (B, C, H, W)."""
 
     def to(self, device: torch.device) -> object:
-        """Move it to a device."""
+        """Move the masker to a device."""
 
     def state_dict(self) -> Mapping[str, Any]:
-        """Return the weights."""
+        """Return the masker's weights by name."""
 
     def terms(self, mask: Tensor) -> dict[str, Tensor]:
-        """Return the loss terms of a masker that is trained with the generators."""
+        """Return name → loss term of a mask; a masker that is trained with the generators adds them to their loss."""
 
 
 class Roles:
@@ -97,7 +98,7 @@ class Roles:
 
     Args:
         maskers: role → masker.
-        transforms: role → post-processing of the masker's mask.
+        transforms: role → post-processing of the masker's masks; without an entry they stay as they are.
     """
 
     def __init__(
@@ -109,14 +110,14 @@ class Roles:
         """Role → masker, each a ``MaskerProtocol`` and an ``nn.Module``."""
         self.transforms = dict(transforms or {})
         self.sources: dict[str, str | None] = {f"real_{domain}": domain for domain in "AB"}
-        """Tensor → domain of the real image that it comes from; None if from no image of the step."""
+        """Name of a tensor → domain of the real image that it comes from; None if it comes from no such image."""
 
     def set_sources(self, sources: Mapping[str, str | None]) -> None:
-        """Set the real image that each of a method's tensors comes from: tensor → domain, or None."""
+        """Set the domain of the real image that a tensor comes from (None: no image of the step), by tensor name."""
         self.sources |= sources
 
     def replaced(self, role: str, masker: MaskerProtocol, transform: Callable[[Tensor], Tensor]) -> Roles:
-        """Return a copy in which a role has another masker; the others are the same objects."""
+        """Return a copy in which a role has another masker and post-processing; other roles keep the same maskers."""
         copy = Roles({**self.maskers, role: masker}, {**self.transforms, role: transform})
         copy.set_sources(self.sources)
         return copy
@@ -125,17 +126,19 @@ class Roles:
         return role in self.maskers
 
     def mask(self, role: str, step: Step, name: str, *, gradient: bool = False) -> Tensor:
-        """Return a role's mask (B, K, H, W) of the image ``name`` of the step; compute it if the step has none yet.
+        """Return a role's mask (B, K, H, W) of an image; compute it if the step does not have it yet.
 
-        The mask is stored in the step as ``{role}_mask_{name}``. A copy of the step gives the same mask, as its random
-        draws are keyed, so all phases use the same random mask. Both domains of a step share the random draws.
-        A generated image gets the data set's mask of its source image.
+        The mask is stored in the step as ``{role}_mask_{name}``. Random masks depend only on the seed, the step, the
+        sample and the role: they are the same in all phases and for both domains. For a generated image, a masker that
+        reads the data set's masks reads the mask of the source image.
 
         Args:
-            role: of the masker.
-            step: has the image.
-            name: of the image's tensor.
-            gradient: let gradients flow from the mask to the image.
+            role: the role, which must have a masker.
+            step: the step with the image.
+            name: the name of the image's tensor.
+            gradient: whether gradients flow from a newly computed mask to the image.
+
+        Raises GanzooError if the masker needs the data set's mask and there is none.
         """
         key = mask_name(role, name)
         if key not in step:
@@ -149,7 +152,10 @@ class Roles:
         return step[key]
 
     def _given(self, role: str, step: Step, name: str, gradient: bool) -> Tensor | None:
-        """Return what a role's masker reads: another role's mask, or the data set's mask, if there is one."""
+        """Return what a role's masker reads besides the image: another role's mask, or the data set's, or None.
+
+        Raises GanzooError if the masker needs the data set's mask and there is none.
+        """
         masker = self.maskers[role]
         if masker.shared_role:
             return self.mask(masker.shared_role, step, name, gradient=gradient).detach()
@@ -165,29 +171,33 @@ class Roles:
         return given
 
     def source_of(self, name: str) -> str | None:
-        """Return the domain of a tensor's source image: A for ``real_A``, and for ``fake_B`` generated from it.
+        """Return the domain of the real image that a tensor comes from: A for ``real_A``, and for ``fake_B``.
 
-        None if it comes from no image of the step, for example from an image pool. Raises GanzooError for an unknown
-        tensor.
+        Return None if it comes from no image of the step, but from an image pool, say. Raises GanzooError for an
+        unknown tensor.
         """
         if name not in self.sources:
             raise GanzooError(f"the method does not say in `tensors` which image {name!r} comes from")
         return self.sources[name]
 
     def needs(self, role: str) -> tuple[str, ...]:
-        """Return the inputs of a role's masker: ``image``, ``given``, both or none."""
+        """Return what a role's masks are computed from: ``image``, ``given`` (the data set's masks) or both."""
         return self.maskers[self.maskers[role].shared_role or role].needs
 
     def for_discriminator(self, step: Step, name: str, *, gradient: bool = False) -> Tensor:
-        """Return the discriminator's input for the image ``name``: M ⊙ x (0, mid-grey, outside the mask)."""
+        """Return the discriminators' input for the image x called ``name``: M ⊙ x, which is 0 (grey) outside the mask.
+
+        Without a masker in the role ``discriminator`` it is x. ``mask`` explains ``gradient``.
+        """
         if "discriminator" not in self:
             return step[name]
         return step[name] * self.mask("discriminator", step, name, gradient=gradient)
 
     def composite(self, step: Step, name: str, translated: Tensor) -> Tensor:
-        """Return m·translated + (1 − m)·x, where x is the source image ``name`` and m its mask.
+        """Return m·translated + (1 − m)·x, for the source image x called ``name`` and its mask m.
 
-        Raises GanzooError if the domains differ in their number of channels.
+        Without a masker in the role ``composite`` return ``translated``. Raises GanzooError if the domains differ in
+        their number of channels.
         """
         if "composite" not in self:
             return translated
@@ -200,11 +210,11 @@ class Roles:
         return mask * translated + (1 - mask) * step[name]
 
     def labels(self, step: Step, name: str) -> Tensor | None:
-        """Return the classes (B, K, H, W) of the image ``name``, or None."""
+        """Return the masks (B, K, H, W) of the image ``name`` in the role ``labels``, or None without such a masker."""
         return self.mask("labels", step, name) if "labels" in self else None
 
     def read(self, step: Step, name: str) -> Tensor | None:
-        """Return a tensor of the step, or None; a mask is computed when it is first read."""
+        """Return the tensor ``name`` of the step, or None; a mask that the step does not have yet is computed."""
         for role in self.maskers:
             for image in self.sources:
                 if name == mask_name(role, image) and image in step:
@@ -212,7 +222,10 @@ class Roles:
         return step.get(name)
 
     def mask_generated(self, step: Step, names: list[str]) -> None:
-        """Compute the masks of the named images, in the roles that also mask generated images; for sample grids."""
+        """Add the masks of the named images to the step, in the roles whose masks of generated images are used.
+
+        Sample grids use this, as no loss has computed these masks.
+        """
         for role in [one for one in self.maskers if ROLES[one].masks_generated]:
             for name in names:
                 self.mask(role, step, name)
@@ -222,12 +235,12 @@ class Roles:
         return {f"masker_{role}": role for role in self.maskers if self.maskers[role].trains == "joint"}
 
     def set_networks(self, networks: Mapping[str, nn.Module]) -> None:
-        """Set the jointly trained maskers, or their averages, from a method's networks."""
+        """Take the jointly trained maskers, or their averages, from a method's networks (slot → network)."""
         for slot, role in self.joint_slots().items():
             self.maskers[role] = networks[slot]
 
     def joint_terms(self, step: Step) -> dict[str, Tensor]:
-        """Return the terms that jointly trained maskers add to the generators' loss, for masks of real images."""
+        """Return name → loss term of the jointly trained maskers, for those masks of real images that the step has."""
         losses: dict[str, Tensor] = {}
         for slot, role in self.joint_slots().items():
             for domain in "AB":
@@ -238,7 +251,10 @@ class Roles:
         return losses
 
     def checksums(self) -> dict[str, str]:
-        """Return role → checksum of the weights of frozen maskers, which are not saved in checkpoints."""
+        """Return role → checksum of a frozen masker's weights, which checkpoints do not contain.
+
+        It has 16 hex digits; maskers without weights are left out.
+        """
         checksums = {}
         for role in self.maskers:
             weights = self.maskers[role].state_dict()
@@ -252,7 +268,7 @@ class Roles:
 
 
 def mask_name(role: str, image: str) -> str:
-    """Return the name of a mask in a step.
+    """Return the name that a role's mask of an image has in a step.
 
     >>> mask_name("discriminator", "fake_B")
     'discriminator_mask_fake_B'
@@ -261,7 +277,11 @@ def mask_name(role: str, image: str) -> str:
 
 
 def mask_role(masks: Container[str]) -> str:
-    """Return the role in which a run's mask changes its translations. Raises GanzooError when there is none."""
+    """Return the first role with a masker whose masks change translations. Raises GanzooError if there is none.
+
+    Args:
+        masks: the maskers of a run, or their roles.
+    """
     for role in TRANSLATION_ROLES:
         if role in masks:
             return role

@@ -1,1 +1,1 @@
-"""The origin of metric values: checksums, training sessions, environments, records."""
+"""Records of metric values and of their origin: checksums, training sessions, environments."""

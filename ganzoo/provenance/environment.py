@@ -1,4 +1,4 @@
-"""Describe the environment of a run, for its env.json and its records."""
+"""Describe the environment of a run: the description is written to the run's env.json and to records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganzoo.plugins import INTERFACE, installed_version, plugins
 
 
 def environment(accelerator: Accelerator) -> dict[str, Any]:
-    """Return the environment of this process: versions of packages and plugins, processor and device."""
+    """Return a description of this process's environment: versions of packages and plugins, system, device, cores."""
     reported = {
         "accelerate",
         "clean-fid",

@@ -1,4 +1,4 @@
-"""Compute checksums of what metric values depend on: recipe, code, images and weights; for sessions and records."""
+"""Compute checksums, for sessions and records, of what metric values depend on: recipe, code, images, weights."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.settings import RESUMABLE
 
 LENGTH = 16
-"""Hexadecimal digits of a checksum."""
+"""Number of hexadecimal digits of a checksum, which are the first ones of a SHA-256."""
 AFFECTS_VALUES = {"train.epochs", "train.steps"}
 """Settings that may change when a run is resumed but affect metric values."""
 AFFECTS_BEST = {"evaluate.best", "evaluate.patience", "evaluate.every", "evaluate.limit"}
-"""Settings that affect which checkpoint is the best, and when training stops early."""
+"""Settings that, if ``evaluate.best`` is set, affect which checkpoint is the best and when training stops early."""
 _PARSING = Lock()
-"""Python 3.11 may fail when two threads build syntax trees at the same time (CPython issue 106905)."""
+"""Lock for parsing: Python 3.11 may fail if two threads build syntax trees at the same time (CPython issue 106905)."""
 
 
 def recipe_key(recipe: Recipe) -> str:
-    """Return the checksum of the settings that affect metric values, without the seed and settings of logs and files.
+    """Return the checksum of the settings that affect metric values.
 
-    Paths of files and folders count by their names only, so the same recipe has the same key on another machine.
+    The seed does not count, nor do the metrics and the settings of logging, saving and reading. Settings of evaluations
+    count only if ``evaluate.best`` is set. Absolute paths count by their last part only, so the same recipe has the
+    same checksum on another machine.
     """
     resolved = portable(recipe.resolved())
     ignored = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys} - AFFECTS_VALUES
@@ -44,7 +46,9 @@ def recipe_key(recipe: Recipe) -> str:
 
 
 def portable(value: Any) -> Any:
-    """Return plain data in which absolute paths are replaced by the names of their files and folders.
+    """Return plain data in which each string that is an absolute path is replaced by the path's last part.
+
+    Relative paths and other values stay as they are; tuples become lists.
 
     >>> portable({"weights": "/somewhere/net.pth", "styles": [8]})
     {'weights': 'net.pth', 'styles': [8]}
@@ -57,7 +61,11 @@ def portable(value: Any) -> Any:
 
 
 def plugins_of(recipe: Recipe, others: Iterable[Part] = ()) -> dict[str, dict[str, str]]:
-    """Return the plugins of a recipe's parts and of other parts: name → ``version``, and ``code``, a checksum."""
+    """Return the plugins of a recipe's parts and of ``others``.
+
+    Returns:
+        Name of a plugin → ``{"version": …, "code": …}``, in which ``code`` is the checksum of the modules in use.
+    """
     parts: list[Part] = [recipe.method, recipe.data, *recipe.metrics, *others]
     for group in (recipe.networks, recipe.maskers, recipe.losses):
         parts += group.values()
@@ -69,14 +77,17 @@ def plugins_of(recipe: Recipe, others: Iterable[Part] = ()) -> dict[str, dict[st
 
 
 def cache_code_checksums(recipe: Recipe) -> None:
-    """Cache the checksums of ganzoo's and a recipe's code before training, as the files may change during it."""
+    """Compute and cache the checksums of ganzoo's and a recipe's code: the files may change later, during training."""
     core_key()
     plugins_of(recipe)
 
 
 @cache
 def code_key(*modules: str) -> str:
-    """Return the checksum of modules and of the plugins' modules that they import, without comments and docstrings."""
+    """Return the checksum of modules and of the plugins' modules that they import, directly or not.
+
+    Comments and docstrings do not count, but strings that document attributes do. The result is cached.
+    """
     digest = hashlib.sha256()
     for name, tree in sorted(_with_imports(modules).items()):
         digest.update(f"{name} {_syntax_text(tree)}\n".encode())
@@ -85,7 +96,10 @@ def code_key(*modules: str) -> str:
 
 @cache
 def core_key() -> str:
-    """Return the checksum of ganzoo's own code, without comments and docstrings."""
+    """Return the checksum of the code of the package ``ganzoo``, without the plugins.
+
+    Comments and docstrings do not count, but strings that document attributes do. The result is cached.
+    """
     top = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for file in sorted(top.rglob("*.py")):
@@ -100,7 +114,7 @@ def core_version() -> str:
 
 
 def _with_imports(modules: Iterable[str]) -> dict[str, ast.Module]:
-    """Return modules and the plugins' modules that they import, directly or not: name → syntax tree."""
+    """Return name → syntax tree of modules and of the plugins' modules that they import, directly or not."""
     packages = {one.target.partition(":")[0].partition(".")[0] for one in plugins().loaded}
     trees: dict[str, ast.Module] = {}
     pending = list(modules)
@@ -121,7 +135,7 @@ def _parse(file: Path) -> ast.Module:
 
 
 def _file_of(module: str) -> Path | None:
-    """Return the file of a module; None if the name is not a module but, for example, a class in one."""
+    """Return a module's Python file; None if there is none, or if the name is not a module but, say, a class."""
     try:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
@@ -130,7 +144,7 @@ def _file_of(module: str) -> Path | None:
 
 
 def _import_names(tree: ast.Module, package: str) -> Iterator[str]:
-    """Yield all names in a module's imports that may be modules; ``package`` resolves relative imports."""
+    """Yield all names in a module's imports that may be modules; relative ones are resolved from ``package``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (one.name for one in node.names)
@@ -159,9 +173,10 @@ def _is_text(node: Any) -> bool:
 
 
 def data_key(dataset: Dataset, split: Split) -> str:
-    """Return the checksum of a split's images, masks and labels; it does not depend on their order and names.
+    """Return the checksum of a split's images, masks, labels and targets; their order and names do not count.
 
-    For procedurally generated images it is a checksum of ``dataset.version``; their code has a checksum as a plugin.
+    If ``dataset.version`` is set, for generated images, it is the checksum of this text and the split, and no image is
+    read; the code that generates them has a checksum as a plugin. Raises GanzooError if an image cannot be read.
     """
     if dataset.version:
         return _checksum(f"{dataset.version}, {split}")
@@ -185,7 +200,7 @@ def _items(dataset: Dataset, split: Split) -> Iterator[tuple[str, int]]:
 
 
 def weights_key(checkpoint: Path) -> str:
-    """Return the checksum of a checkpoint's networks and their moving averages."""
+    """Return the checksum of the files of a checkpoint's networks and of their moving averages."""
     digest = hashlib.sha256()
     for file in sorted([*checkpoint.glob("networks/*.safetensors"), *checkpoint.glob("average/*.safetensors")]):
         digest.update(file.relative_to(checkpoint).as_posix().encode())

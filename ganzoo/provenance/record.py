@@ -1,4 +1,4 @@
-"""Records of evaluations: metric values of a checkpoint on a data set, with their origin; one line of JSON each.
+"""Records of evaluations: each has the metric values of a checkpoint on a data set, and their origin; as JSON lines.
 
 docs/records.md explains each field.
 """
@@ -28,17 +28,17 @@ class Code(BaseModel):
 
 
 class Session(BaseModel):
-    """A training session: the code, data and settings of training from one step to the next session.
+    """The code, data and settings of a training session, which is one uninterrupted part of a run's training.
 
     Args:
-        step: step at which the session started.
-        epochs: the run's length in epochs, which schedules depend on; 0 if it is in steps.
-        steps: the run's length in steps, or 0.
-        plugins: plugins whose code affects training or the choice of the best checkpoint.
+        step: the training step at which the session started; the session ends at the step of the next one.
+        epochs: the run's length in epochs, which learning rates depend on; 0 if the length is in steps.
+        steps: the run's length in steps; 0 if the length is in epochs.
+        plugins: name → version and code of each plugin that affects training or the choice of the best checkpoint.
         core: ganzoo's version and the checksum of its code.
-        images: split → checksum of the images of training and validation.
-        sources: checksums of other files that parts read: banks, weights.
-        chosen_by: settings that choose the best checkpoint; empty without one.
+        images: split → checksum of its images, for training and validation.
+        sources: place in the recipe → checksum of another file that a part reads, such as a bank or frozen weights.
+        chosen_by: the settings that choose the best checkpoint; empty if ``evaluate.best`` is not set.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -53,7 +53,7 @@ class Session(BaseModel):
 
 
 class Data(BaseModel):
-    """The data of an evaluation.
+    """The data set of an evaluation.
 
     Args:
         dataset: name of the data set.
@@ -68,7 +68,7 @@ class Data(BaseModel):
 
 
 class Cost(BaseModel):
-    """The cost of training: total seconds, median images per second, peak memory in bytes; None if not known."""
+    """The cost of training: total seconds, median images per second, peak memory in bytes; None if unknown."""
 
     model_config = ConfigDict(extra="forbid")
     seconds: float | None = None
@@ -77,7 +77,7 @@ class Cost(BaseModel):
 
 
 class Values(Protocol):
-    """The result of an evaluation; ``ganzoo.evaluation.evaluator.Evaluation`` implements it."""
+    """The result of an evaluation, as records need it; ``ganzoo.evaluation.evaluator.Evaluation`` implements it."""
 
     @property
     def values(self) -> dict[str, float]:
@@ -85,19 +85,23 @@ class Values(Protocol):
 
     @property
     def images(self) -> dict[str, int]:
-        """Domain → number of images measured."""
+        """Domain → number of images that were measured."""
 
     @property
     def about(self) -> dict[str, dict[str, Any]]:
-        """Name of a value → its metric, implementation, network and numbers of images."""
+        """Name of a value → its metric, numbers of images, and implementation and network if they are stated."""
 
     @property
     def failed(self) -> dict[str, str]:
-        """Metric → the reason why it has no values."""
+        """Metric → the reason why values of it are missing."""
 
 
 class Record(BaseModel):
-    """The record of an evaluation; unknown fields are empty. Raises pydantic's ValidationError for wrong fields."""
+    """The record of one evaluation; docs/records.md explains its fields.
+
+    A field whose value is not known is empty. Raises pydantic's ValidationError for a field that does not exist or has
+    a wrong value.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -130,7 +134,7 @@ class Record(BaseModel):
     time: str = ""
 
     def measured(self, result: Values) -> Record:
-        """Return the record with the result of an evaluation; its status is ``failed`` if a metric failed."""
+        """Return a copy with the result of an evaluation; if a metric failed, ``status`` and ``why`` say so."""
         measured = {"values": result.values, "images": result.images, "about": result.about, "failed": result.failed}
         why = "; ".join(f"{name}: {reason}" for name, reason in result.failed.items())
         return self.model_copy(update={**measured, "status": "failed" if result.failed else "ok", "why": why})
@@ -163,7 +167,7 @@ class Record(BaseModel):
             recipe: the run's recipe.
             name: the run's name.
             why: the reason, in one line.
-            cell: the cell of the benchmark table that the run is for.
+            cell: the field ``cell``: the cell of the benchmark table that the run is for.
         """
         return cls.of_recipe(recipe, name).model_copy(update={"status": "failed", "why": why, "cell": dict(cell)})
 
@@ -171,14 +175,14 @@ class Record(BaseModel):
     def of_checkpoint(
         cls, recipe: Recipe, name: str, dataset: Dataset, split: Split, progress: Mapping[str, Any]
     ) -> Record:
-        """Return the record of a checkpoint that is not measured yet.
+        """Read the images of the split, and return the record of a checkpoint, still without metric values.
 
         Args:
             recipe: the run's recipe.
             name: the run's name.
-            dataset: data set of the evaluation.
-            split: split of the evaluation.
-            progress: fields of the checkpoint's progress.json.
+            dataset: the data set of the evaluation.
+            split: the split of the evaluation.
+            progress: the fields of the checkpoint's progress.json.
         """
         splits: list[Split] = list(dict.fromkeys(("train", split)))
         images: dict[str, dict[str, int]] = {one: image_counts(dataset, one) for one in splits}
@@ -189,30 +193,30 @@ class Record(BaseModel):
 
     @classmethod
     def of_images(cls, name: str, dataset: str, key: str, metrics: list[dict[str, Any]], result: Values) -> Record:
-        """Return the record of images in a folder, of which no run is known.
+        """Return the record of generated images that are in a folder; the run that generated them is not known.
 
         Args:
             name: the folder's name.
-            dataset: names of the compared folders.
-            key: checksum of the images.
-            metrics: as in a resolved recipe.
-            result: of the evaluation.
+            dataset: the names of the compared folders.
+            key: the checksum of the images.
+            metrics: the metrics with all options, as in a resolved recipe.
+            result: the result of the evaluation.
         """
         data = Data(dataset=dataset, keys={"test": key}, images={"test": result.images})
         return cls(name=name, core=core_version(), data=data, split="test", metrics=metrics).measured(result)
 
     def fields(self) -> dict[str, Any]:
-        """Return the record as plain data; ``time`` only if it is set, that is, once the record was written."""
+        """Return the record as plain data, without ``time`` if it is empty, that is, before the record is written."""
         fields = self.model_dump()
         return fields if self.time else {name: value for name, value in fields.items() if name != "time"}
 
 
 REQUIRED = set(Record.model_fields) - {"cell", "time", "why"}
-"""Fields that each line of a file of records must have."""
+"""The fields that each line of a file of records must have."""
 
 
 def parse_record(fields: Mapping[str, Any]) -> Record:
-    """Return the record with these fields. Raises ValueError when one is missing, unknown or wrong."""
+    """Return the record with these fields. Raises ValueError if a field is missing, not known or wrong."""
     record = Record.model_validate(fields)
     if missing := sorted(REQUIRED - set(fields)):
         raise ValueError(f"{missing[0]}: Field required")
@@ -220,7 +224,10 @@ def parse_record(fields: Mapping[str, Any]) -> Record:
 
 
 def read_records(file: Path) -> list[Record]:
-    """Return the records in a file of JSON lines. Raises GanzooError, with file and line, for an invalid line."""
+    """Return the records in a file of JSON lines; empty lines are skipped.
+
+    Raises GanzooError if the file does not exist or cannot be read, and, with the line's number, for an invalid line.
+    """
     if not file.is_file():
         raise GanzooError(f"{file}: there are no records")
     return [_record(line, f"{file}:{number}") for number, line in _lines(file)]

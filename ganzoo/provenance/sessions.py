@@ -1,4 +1,4 @@
-"""Record the code, data and settings of each training session, for the records of the run's checkpoints."""
+"""Describe the code, data and settings of each training session; the records of a run's checkpoints contain them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ TRAINED_ON: tuple[Split, ...] = ("train", "validation")
 
 
 def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], step: int) -> Session:
-    """Return the description of a training session.
+    """Return the description of a training session; compute the checksums of training and validation images for it.
 
     Args:
         recipe: the run's recipe.
-        dataset: has the images for training, and those that choose the best checkpoint.
-        sources: checksums of other files that parts read: banks, frozen weights.
-        step: step at which the session starts.
+        dataset: the data set; splits without images are left out.
+        sources: place in the recipe → checksum of another file that a part reads, such as a bank or frozen weights.
+        step: the training step at which the session starts.
     """
     splits = [split for split in TRAINED_ON if any(image_counts(dataset, split).values())]
     return Session(
@@ -38,13 +38,13 @@ def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], s
 
 
 def training_plugins(recipe: Recipe) -> dict[str, Code]:
-    """Return the plugins whose code affects checkpoints; with ``evaluate.best`` also those of the metrics."""
+    """Return name → plugin whose code affects checkpoints; plugins of metrics only if ``evaluate.best`` is set."""
     plugins = plugins_of(recipe if recipe.evaluate.best else replace(recipe, metrics=[]))
     return {name: Code(**code) for name, code in plugins.items()}
 
 
 def selection_settings(recipe: Recipe) -> dict[str, Any]:
-    """Return the settings that choose the best checkpoint and stop early; empty without ``best``."""
+    """Return the settings that choose the best checkpoint and stop early; empty if ``evaluate.best`` is not set."""
     settings = recipe.resolved()["evaluate"]
     names = ("best", "every", "limit", "patience", "metrics") if recipe.evaluate.best else ()
     chosen: dict[str, Any] = portable({name: settings[name] for name in names})
@@ -52,7 +52,7 @@ def selection_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def append_session(before: list[dict[str, Any]], now: Session) -> list[dict[str, Any]]:
-    """Append a session unless it equals the previous one, apart from its step."""
+    """Return ``before`` with ``now`` appended; ``before`` itself if its last session differs in the step only."""
     fields = now.model_dump()
     same = before and {**before[-1], "step": fields["step"]} == fields
     return before if same else [*before, fields]

@@ -1,1 +1,1 @@
-"""Read and check recipes: YAML to components with checked options."""
+"""Read recipes from YAML files; check their components, options and settings."""

@@ -18,16 +18,17 @@ from ganzoo.step import batch_tensors
 def resolve_loss(
     part: Part, path: KeyPath, method: Method, roles: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Check that the tensors in a loss's ``of`` exist, and find its phase.
+    """Check that a loss can be attached to a method: its tensors exist, and its phase trains generators.
 
     Args:
         part: the loss, with ``of``, ``weight`` and ``phase`` as the recipe writes them.
-        path: its place in the recipe.
-        method: the method to attach it to.
-        roles: the roles that have a masker; their masks can be read as ``{role}_mask_{image}``.
+        path: the loss's place in the recipe.
+        method: the method to attach the loss to.
+        roles: the roles that have a masker; a loss can read their masks as ``{role}_mask_{image}``.
 
     Returns:
-        Its ``of`` (input of the loss → tensor), ``weight`` and ``phase``, all filled in, and every mistake.
+        The loss's ``of`` (input of the loss → name of a tensor), ``weight`` and ``phase`` (by default the first phase
+        that trains generators), and a list of every mistake.
     """
     problems: list[Problem] = []
 
@@ -64,17 +65,17 @@ def resolve_loss(
 
 
 def _default_phase(method: Method) -> str:
-    """Return the name of the first phase that updates the generators."""
+    """Return the name of the first phase that updates the generators, or ``""`` if there is none."""
     return next((phase.name for phase in method.phases if updates_generators(method, phase)), "")
 
 
 def updates_generators(method: Method, phase: Phase) -> bool:
-    """Return whether a phase trains a network that makes the images: any but discriminators, with gradients."""
+    """Return whether a phase trains a network other than a discriminator, with gradients of the forward pass."""
     trained = [slot for name in phase.steps for slot in method.optims[name].slots]
     return phase.forward != "detached" and any(method.slots[slot].kind != "discriminator" for slot in trained)
 
 
 def mask_tensors(method: Method, roles: Collection[str]) -> list[str]:
-    """Return the names of the masks that a loss can read: those of the real images and of the method's tensors."""
+    """Return the names of the masks that a loss can read: of the real images and of the method's tensors, by role."""
     images = ["real_A", "real_B", *method.tensors]
     return [mask_name(role, image) for role in roles for image in images]

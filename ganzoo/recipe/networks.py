@@ -1,4 +1,4 @@
-"""Merge what a recipe says about one network: the slot's default, the settings of its groups, and its own."""
+"""Merge the settings of one network: the slot's default, those of the slot's groups, and those of the slot itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from ganzoo.recipe.yaml_document import NAME, KeyPath, names_another_component
 
 
 def normalize_component(value: Any, kind: str) -> Any:
-    """Return a component that is written as a plain name in its full form: ``unet`` → ``{generator: unet}``."""
+    """Return a component in its full form, a mapping from its kind to its name: ``unet`` → ``{generator: unet}``.
+
+    In a mapping, the key ``NAME`` is replaced by the kind. Any other value is returned unchanged.
+
+    Args:
+        value: the component as a recipe writes it, or after merging.
+        kind: the component's kind, such as ``generator``.
+    """
     if isinstance(value, str):
         return {kind: value}
     if isinstance(value, dict) and NAME in value:
@@ -19,7 +26,9 @@ def normalize_component(value: Any, kind: str) -> Any:
 
 
 def slot_groups(slot: str) -> list[str]:
-    """Return the keys that apply to a slot and to others, the widest first.
+    """Return the names of a slot's groups, the widest group first.
+
+    A group is a key of ``networks`` that applies to all slots whose names start with it and ``_``.
 
     >>> slot_groups("D_masked_A")
     ['D', 'D_masked']
@@ -29,15 +38,19 @@ def slot_groups(slot: str) -> list[str]:
 
 
 def slot_value(section: dict[str, Any], name: str, slot: Slot) -> tuple[Any, Mapping[KeyPath, KeyPath]]:
-    """Merge a slot's default with the settings of its groups and its own.
+    """Merge a slot's default with the settings of its groups, such as ``G`` for ``G_AB``, and of the slot itself.
+
+    Later settings replace earlier ones; a setting that names another component replaces all of them. If a setting is
+    neither a name nor a mapping, it is returned as it is, so that the caller can report it.
 
     Args:
-        section: the recipe's ``networks``.
+        section: the recipe's ``networks``: slot or group → component with options.
         name: the slot's name.
         slot: the slot.
 
     Returns:
-        The merged value, and for each key (the empty path: for the whole) the path in the recipe that set it.
+        The merged value; and a mapping from ``(option,)`` to the entry that set it, such as ``("networks", "G")``. Its
+        key ``()`` has the last entry that was used. An option that only the slot's default sets is not in this mapping.
     """
     merged: Any = dict(slot.default)
     origin: dict[KeyPath, KeyPath] = {}

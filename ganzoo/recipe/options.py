@@ -23,7 +23,7 @@ MISSING = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a component; ``default`` is ``MISSING`` if a recipe must set it."""
+    """One option of a component: its name, its type hint, and its default, ``MISSING`` if a recipe must set it."""
 
     name: str
     type: Any
@@ -31,20 +31,23 @@ class Option:
 
     @property
     def required(self) -> bool:
-        """Whether a recipe must set it."""
+        """Whether a recipe must set the option."""
         return self.default is MISSING
 
     @property
     def type_text(self) -> str:
-        """The type for readers: ``int ≥ 1``, ``'lsgan' | 'hinge'``."""
+        """The type as a text for readers, such as ``int ≥ 1`` or ``'lsgan' | 'hinge'``."""
         return _type_text(self.type)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A mistake at a path of keys; it is printed with the file and line of that path.
+    """A mistake in a recipe.
 
-    ``missing``: all that is wrong is that this machine lacks something, such as weights.
+    Args:
+        path: the keys that lead to the mistake; it is printed with the file and line of this path.
+        message: a description of the mistake.
+        missing: whether the only mistake is that this machine lacks something, such as weights.
     """
 
     path: tuple[str | int, ...]
@@ -53,7 +56,9 @@ class Problem:
 
 
 def options_of(target: Callable[..., Any]) -> dict[str, Option]:
-    """Return the options of a class or function: its keyword-only parameters.
+    """Return the options of a class or function by name: its keyword-only parameters.
+
+    Raises GanzooError if its type hints cannot be resolved.
 
     >>> def resnet(in_channels: int, *, width: int = 64): ...
     >>> options_of(resnet)["width"].default
@@ -77,15 +82,16 @@ def check_options(
     path: tuple[str | int, ...] = (),
     also_known: Iterable[str] = (),
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Return all options of a target, coerced and with defaults filled in, and every mistake in ``values``.
+    """Check values of a target's options; return option → coerced value or default, and a list of the mistakes.
 
-    Raises GanzooError if the target's type hints cannot be used, which is a mistake of its author.
+    An option with a mistake is left out. A ``~`` at the start of a path is expanded. Raises GanzooError if the target's
+    type hints cannot be used, which is a mistake of its author.
 
     Args:
         target: a class or function.
         values: option → value, as the recipe writes them.
-        path: their place in the recipe.
-        also_known: other keys that the recipe may write in this place, for the suggestions.
+        path: the place of ``values`` in the recipe.
+        also_known: other keys that the recipe may have in this place; a message may suggest them for an unknown option.
     """
     known = options_of(target)
     checked, problems = {}, []
@@ -118,12 +124,14 @@ def check_options(
 
 
 def build(component: Component, *args: Any, **options: Any) -> Any:
-    """Construct a component after checking its options. Raises GanzooError with one line for each mistake.
+    """Check a component's options, and return a new instance of the component.
+
+    Raises GanzooError, with one line for each mistake in the options, or if the component cannot be imported.
 
     Args:
         component: the component.
-        args: the values that ganzoo passes to this kind, such as channel counts.
-        options: the component's options; the others keep their defaults.
+        args: the values that ganzoo passes to this kind, such as numbers of channels.
+        options: the component's options; an option that is not set has its default.
     """
     target = component.load()
     checked, problems = check_options(target, options)
@@ -133,7 +141,7 @@ def build(component: Component, *args: Any, **options: Any) -> Any:
 
 
 def _validate(hint: Any, value: Any) -> Any:
-    """Coerce a value to a type. Accept numbers such as ``1e5``, which YAML reads as a string."""
+    """Return a value coerced to a type. ``1e5``, a string in YAML, counts as a number; a boolean does not."""
     try:
         coerced = _adapter(hint).validate_python((value,))[0]
         if isinstance(value, bool) and isinstance(coerced, int | float) and not isinstance(coerced, bool):
@@ -159,7 +167,7 @@ def _cached_adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 def _keys(location: tuple[int | str, ...], value: Any) -> tuple[int | str, ...]:
-    """Return the keys and indices of the user's value in pydantic's location, without the branches of a union."""
+    """Return the keys and indices of the user's value that lead to an error, from pydantic's location of the error."""
     keys: list[int | str] = []
     for step in location:
         if (isinstance(value, Mapping) and step in value) or (
@@ -189,7 +197,7 @@ def _explain(name: str, error: dict[str, Any]) -> str:
 
 
 def _join_branches(messages: list[str]) -> str:
-    """Join the messages of a union's branches about one value, without repeating the value."""
+    """Join the messages that a union's branches have for one value; the value is stated once."""
     first, *others = dict.fromkeys(messages)
     head = first.partition(": ")[0]
     return "; or: ".join([first, *(message.removeprefix(f"{head}: ") for message in others)])
@@ -200,7 +208,7 @@ def _name(target: Callable[..., Any]) -> str:
 
 
 def _type_text(hint: Any) -> str:
-    """Return a type for readers: ``float ≥ 0``, ``'a' | 'b'``, ``tuple[int, ...]``."""
+    """Return a type as a text for readers: ``float ≥ 0``, ``'a' | 'b'``, ``tuple[int, ...]``."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
         signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}

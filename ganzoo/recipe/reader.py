@@ -1,4 +1,4 @@
-"""Read and check recipes, and single parts that a command names; report every mistake with its file and line."""
+"""Read and check recipes, and components that a command line names; report every mistake with its place."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train"
 
 
 def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collection[str] = ROLES) -> Recipe:
-    """Read and check a recipe. Raises GanzooError with one line for each mistake: ``file:line: path: message``.
+    """Read a recipe with its bases, check it, and return it.
+
+    Raises GanzooError with one line for each mistake, ``file:line: path: message``; it is a MissingResourceError if
+    all mistakes are that this machine lacks something.
 
     Args:
         file: the YAML file.
-        overrides: ``key.path=value``.
-        roles: maskers in other roles are ignored, and may be missing.
+        overrides: changes of the recipe, each written as ``key.path=value``.
+        roles: the mask roles to read; maskers in other roles are ignored, and need not be installed.
     """
     path = Path(file)
     document = apply_overrides(read_with_base(path), overrides)
@@ -46,11 +49,11 @@ def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collecti
 
 
 class RecipeReader:
-    """Checks a document part by part. Collects the mistakes in ``problems``, so that all are reported at once.
+    """Checks a recipe's document part by part, and collects all mistakes in the list ``problems``.
 
     Args:
         document: the recipe's data, with the place of each key.
-        roles: maskers in other roles are ignored.
+        roles: the mask roles to read; maskers in other roles are ignored.
     """
 
     def __init__(self, document: Document, roles: Collection[str]) -> None:
@@ -60,11 +63,11 @@ class RecipeReader:
         self.problems: list[Problem] = []
 
     def add_problem(self, path: KeyPath, problem: str | GanzooError) -> None:
-        """Report a mistake, or the error that says what it is."""
+        """Add a mistake to ``problems``: its path in the recipe, and its message or the error that describes it."""
         self.problems.append(Problem(path, str(problem), isinstance(problem, MissingResourceError)))
 
     def read(self, file: Path) -> Recipe | None:
-        """Return the whole recipe, or None if there are problems."""
+        """Check the whole document; return the recipe, named after ``file``, or None if there are ``problems``."""
         for key in self.data:
             if key not in SECTIONS:
                 self.add_problem((key,), f"unknown key {key!r}{suggest(key, SECTIONS)}")
@@ -89,7 +92,7 @@ class RecipeReader:
         return Recipe(file, method_part, networks, maskers, losses, data, metrics, images, train, evaluate)
 
     def section(self, name: str) -> dict[str, Any]:
-        """Return a section's mapping; empty if the recipe has none."""
+        """Return a section's mapping, or an empty one if there is none; add a problem if it is not a mapping."""
         value = self.data.get(name)
         if value is None:
             return {}
@@ -99,7 +102,7 @@ class RecipeReader:
         return value
 
     def read_settings(self, name: str, settings_class: type[Any], ignore: Collection[str] = ()) -> Any:
-        """Return the checked settings of a section, or None if there are problems."""
+        """Return a section, without the keys in ``ignore``, as a ``settings_class``; None if it has problems."""
         values = {key: value for key, value in self.section(name).items() if key not in ignore}
         checked, problems = check_options(settings_class, values, (name,))
         self.problems += problems
@@ -112,19 +115,19 @@ class RecipeReader:
             return None
 
     def read_required(self, section: str, kind: str) -> Part | None:
-        """Return the component that a required section names."""
+        """Return the component of a section that every recipe must have; None if it is missing or has problems."""
         if section not in self.data:
             self.add_problem((), f"the key {section!r} is missing: {section}: {{{kind}: …}}")
             return None
         return self.read_part(self.data[section], (section,), kind)
 
     def read_part(self, value: Any, path: KeyPath, kind: str, kind_options: type[Any] | None = None) -> Part | None:
-        """Check one component and its options; return None if there are problems.
+        """Check one component and its options; return it, or None if it has problems.
 
         Args:
-            value: the component's name, or a mapping of its kind to its name, with its options.
-            path: its place in the recipe.
-            kind: such as ``generator``.
+            value: the component's name, or a mapping from its kind to its name that also has its options.
+            path: the component's place in the recipe.
+            kind: the component's kind, such as ``generator``.
             kind_options: a dataclass of options that every component of this kind takes besides its own.
         """
         value = normalize_component(value, kind)
@@ -153,7 +156,7 @@ class RecipeReader:
         return None if problems else Part(component, checked, shared_checked)
 
     def _find_component(self, value: Any, path: KeyPath, kind: str) -> Component | None:
-        """Return the component that a mapping names, once it can be imported."""
+        """Import and return the component that a mapping names; if that fails, add a problem and return None."""
         if not isinstance(value, dict):
             message = f"it is {value!r}; a {kind} must be a mapping: {{{kind}: NAME, option: value, …}}"
             self.add_problem(path, message)
@@ -179,7 +182,7 @@ class RecipeReader:
         return component
 
     def construct(self, part: Part | None, path: KeyPath) -> Any:
-        """Construct a method or masker, whose options may decide what it has; return None if that fails."""
+        """Construct and return a method or masker; None if ``part`` is None or if that fails, which adds a problem."""
         if part is None:
             return None
         try:
@@ -189,7 +192,7 @@ class RecipeReader:
             return None
 
     def check_length(self, train: TrainSettings, method: Method | None) -> None:
-        """Check that a length is set if there is something to train, and only then."""
+        """Add a problem if the training length is missing, or if it is set but the method has nothing to train."""
         has_length = bool(train.epochs or train.steps)
         if method is not None and not method.phases and has_length:
             message = "the method has nothing to train: remove 'epochs' and 'steps', or set them to 0"
@@ -198,13 +201,17 @@ class RecipeReader:
             self.add_problem(("train",), "missing training length: set 'epochs' or 'steps'")
 
     def check_batch(self, train: TrainSettings, method: Method | None) -> None:
-        """Check that the batch is a multiple of the number of images that the method processes together."""
+        """Add a problem if the batch is no multiple of the number of images that the method processes together."""
         if method is not None and train.batch % method.group:
             message = f"batch is {train.batch}, but the method processes images in groups of {method.group}: use a "
             self.add_problem(("train", "batch"), f"{message}multiple of {method.group}")
 
     def read_networks(self, method: Method | None) -> dict[str, Part]:
-        """Return a network for each of the method's slots; a key such as ``G`` applies to every slot ``G_…``."""
+        """Return slot → network for the slots whose network a recipe chooses; networks with problems are left out.
+
+        A key such as ``G`` applies to every slot ``G_…``. Without a valid method the networks are checked one by one,
+        and the result is empty.
+        """
         section = {key: value for key, value in self.section("networks").items() if value is not None}
         if method is None:
             self._check_networks_alone(section)
@@ -234,14 +241,17 @@ class RecipeReader:
         return networks
 
     def _check_networks_alone(self, section: dict[str, Any]) -> None:
-        """Check each network by itself, for a recipe without a valid method, so that the slots are unknown."""
+        """Check each network that states its kind, if the method is not valid and its slots are therefore unknown."""
         for key, value in section.items():
             for kind in ("generator", "discriminator", "masker"):
                 if isinstance(value, dict) and kind in value:
                     self.read_part(value, ("networks", key), kind)
 
     def read_maskers(self, method: Method | None, read_by_losses: Collection[str]) -> dict[str, Part]:
-        """Return the maskers by role.
+        """Return role → masker; a masker with invalid options is left out.
+
+        Adds a problem for a masker that the method or the role does not accept, and for a role that the method requires
+        but that has no masker.
 
         Args:
             method: the method, or None if it is not valid.
@@ -280,7 +290,7 @@ class RecipeReader:
         return maskers
 
     def check_masker_fits(self, role: str, part: Part, path: KeyPath) -> Masker | None:
-        """Construct a masker, whose options may decide what it makes; check that it can be used in a role."""
+        """Construct a masker and return it, or None if that fails; add a problem if it cannot be used in the role."""
         masker: Masker | None = self.construct(part, path)
         if masker is None:
             return None
@@ -303,7 +313,7 @@ class RecipeReader:
         return masker
 
     def _check_shared(self, role: str, shared_role: str, part: Part, path: KeyPath) -> None:
-        """Check that the role whose masker is shared has a masker of its own."""
+        """Add a problem if a masker shares the masker of a role that has none, or that itself shares another one."""
         other = self.section("maskers").get(shared_role)
         if shared_role == role or other is None:
             self.add_problem(path, f"it shares the masker in the role {shared_role!r}, and there is none")
@@ -312,7 +322,11 @@ class RecipeReader:
             self.add_problem(path, message)
 
     def read_losses(self, method: Method | None) -> dict[str, Part]:
-        """Return the losses by name."""
+        """Return name → loss, whose ``kind_options`` say how it is attached to the method.
+
+        A loss with invalid options is left out. Without a valid method only the options are checked, and the result is
+        empty.
+        """
         losses = {}
         roles = [role for role, value in self.section("maskers").items() if value is not None and role in ROLES]
         for name, value in self.section("losses").items():
@@ -328,7 +342,10 @@ class RecipeReader:
         return losses
 
     def read_metrics(self, method: Method | None) -> list[Part]:
-        """Return the metrics."""
+        """Return the metrics in ``evaluate.metrics``; a metric with invalid options is left out.
+
+        Adds a problem for a metric that measures none of the method's directions.
+        """
         values = self.section("evaluate").get("metrics") or []
         if not isinstance(values, list):
             message = f"it is {values!r}; it must be a list of names or {{metric: NAME, …}}"
@@ -349,14 +366,14 @@ class RecipeReader:
 
 
 def read_masker(text: str, role: str, origin: str) -> Part:
-    """Read and check a masker that a command names, as a recipe would: ``unet``, ``{masker: unet, weights: …}``.
+    """Read and check a masker that a command line names as a recipe does: ``unet``, ``{masker: unet, weights: …}``.
 
     Raises GanzooError with one line for each mistake, also for a masker that reuses another role's mask.
 
     Args:
-        text: YAML.
+        text: the masker, as YAML.
         role: the role that the masker is used in.
-        origin: the place of the text, such as ``--masker``, for the errors.
+        origin: the place of the text in error messages, such as ``--masker``.
     """
     value = apply_overrides(Document({}, {(): origin}), [f"masker={text}"]).data["masker"]
     reader = RecipeReader(Document({}, {}), ROLES)
@@ -370,13 +387,13 @@ def read_masker(text: str, role: str, origin: str) -> Part:
 
 
 def read_metrics(texts: Sequence[str], origin: str) -> list[Part]:
-    """Read and check metrics that a command names: ``swd``, ``{metric: fd, network: resnet18}``.
+    """Read and check metrics that a command line names: ``swd``, ``{metric: fd, network: resnet18}``.
 
     Raises GanzooError with one line for each mistake.
 
     Args:
-        texts: YAML, one for each metric.
-        origin: the place of the texts, such as ``--metric``, for the errors.
+        texts: the metrics, each as YAML.
+        origin: the place of the texts in error messages, such as ``--metric``.
     """
     values = apply_overrides(Document({}, {(): origin}), [f"metrics=[{', '.join(texts)}]"]).data["metrics"]
     reader = RecipeReader(Document({"evaluate": {"metrics": values}}, {}), ROLES)
@@ -391,6 +408,6 @@ def _command_error(problems: Collection[Problem], origin: str) -> GanzooError:
 
 
 def _error(lines: Iterable[str], problems: Collection[Problem]) -> GanzooError:
-    """Return the error of some mistakes: MissingResourceError if this machine lacks something, and no more is wrong."""
+    """Return the error with these lines: MissingResourceError if every problem is ``missing``, else GanzooError."""
     kind = MissingResourceError if problems and all(one.missing for one in problems) else GanzooError
     return kind("\n".join(lines))

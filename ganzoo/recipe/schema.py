@@ -17,9 +17,9 @@ class Part:
 
     Args:
         component: the component.
-        options: its own options.
-        kind_options: options that every component of its kind takes: ``foreground``, ``threshold``, … of a masker;
-            ``of``, ``weight`` and ``phase`` of a loss.
+        options: the component's own options, with defaults filled in.
+        kind_options: the options that every component of this kind has: ``foreground``, ``threshold``, … of a masker;
+            ``of``, ``weight`` and ``phase`` of a loss; empty for the other kinds.
     """
 
     component: Component
@@ -27,17 +27,23 @@ class Part:
     kind_options: dict[str, Any] = field(default_factory=dict)
 
     def make(self, *args: Any) -> Any:
-        """Construct the component. ``args`` are what ganzoo passes to this kind, such as channel counts."""
+        """Return a new instance. ``args``: the values that ganzoo passes to this kind, such as numbers of channels."""
         return self.component.load()(*args, **self.options)
 
     def resolved(self) -> dict[str, Any]:
-        """Return the part as plain data, with every option written out."""
+        """Return the part as a recipe would write it, as plain data with every option."""
         return {self.component.kind: self.component.name, **to_plain(self.options), **to_plain(self.kind_options)}
 
 
 @dataclass(kw_only=True)
 class LossAttachment:
-    """How a recipe attaches a loss: the tensors it reads, its weight in the sum, and the phase it counts in."""
+    """How a recipe attaches a loss to a method.
+
+    Args:
+        of: input of the loss → name of the tensor that it reads; a plain name is for the loss's first input.
+        weight: the factor of the loss in the sum of its phase.
+        phase: the phase whose losses it is added to; empty: the first phase that trains generators.
+    """
 
     of: dict[str, str] | str
     weight: float = 1.0
@@ -46,7 +52,20 @@ class LossAttachment:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole checked recipe. ``resolved()`` is a recipe with the same meaning."""
+    """A whole checked recipe.
+
+    Args:
+        file: the recipe's file.
+        method: the method.
+        networks: slot → network.
+        maskers: role → masker.
+        losses: name → loss.
+        data: the data set.
+        metrics: the metrics of evaluations.
+        images: settings of the training images.
+        train: settings of the training.
+        evaluate: settings of evaluations.
+    """
 
     file: Path
     method: Part
@@ -65,7 +84,10 @@ class Recipe:
         return self.file.stem
 
     def resolved(self) -> dict[str, Any]:
-        """Return the recipe as plain data, with every option written out."""
+        """Return, as plain data, a recipe with the same meaning that states every option.
+
+        Of ``train.epochs`` and ``train.steps`` it has only the one in use.
+        """
         return {
             "method": self.method.resolved(),
             "networks": {slot: part.resolved() for slot, part in self.networks.items()},

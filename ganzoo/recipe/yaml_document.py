@@ -15,25 +15,29 @@ from ganzoo.registry import KINDS
 
 KeyPath = tuple[str | int, ...]
 NAME = ""
-"""Key of the name of a component that was written as a plain string, after options were merged into it."""
+"""Key for the name of a component that a base writes as a plain string, after options were merged into it."""
 
 
 @dataclass
 class Document:
-    """Plain data, and for every path of keys the place that set it, such as ``recipes/sm.yaml:12``."""
+    """The plain data of a recipe, and for every path of keys the place that set it, such as ``recipes/sm.yaml:12``."""
 
     data: dict[str, Any]
     places: dict[KeyPath, str]
 
     def place(self, path: KeyPath) -> str:
-        """Return the place of a path, or else of the nearest mapping that contains it."""
+        """Return the place that set a path, or else that of the nearest part of the recipe that contains it."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places[path]
 
 
 def read_yaml(file: Path) -> Document:
-    """Read one file. Raises GanzooError with file:line if it cannot be read or is not a mapping."""
+    """Return the content of one YAML file, without its base.
+
+    Raises GanzooError, with the line if there is one, if the file cannot be read, is not valid YAML, is empty, is not a
+    mapping, or has a tag, a duplicate key or a key that is not a string.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -60,7 +64,7 @@ def read_yaml(file: Path) -> Document:
 
 
 class _Builder:
-    """Converts YAML nodes to plain data, and records the place of every key; ``where`` returns the place of a line."""
+    """Converts YAML to plain data and records the place of every key; ``where``: number of a line → its place."""
 
     PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
@@ -97,7 +101,7 @@ class _Builder:
             self.ancestors.pop()
 
     def pairs(self, node: yaml.MappingNode) -> Iterator[tuple[str, str, yaml.Node]]:
-        """Yield key, place and value; keys merged by ``<<`` come first, so that the mapping's own keys replace them."""
+        """Yield each key, its place and its value; keys merged by ``<<`` come first, so the mapping's own keys win."""
         if not any(node is other for other in self.flattened):
             self.flattened.append(node)
             first: dict[str, str] = {}
@@ -124,13 +128,14 @@ class _Builder:
 
 
 def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
-    """Read a file and merge it over the file that its ``base`` names, a path relative to it.
+    """Return the content of a file, merged over that of its ``base``, which may have a base itself.
 
-    Raises GanzooError as ``read_yaml`` does, also for a base that does not exist or that leads back to the file.
+    Raises GanzooError as ``read_yaml`` does, also for a base that is not a path, does not exist or leads back to the
+    file.
 
     Args:
-        file: the file.
-        derived: the files whose bases led here.
+        file: the file; its ``base`` is a path relative to the file's folder.
+        derived: the files whose bases led to this file, as resolved paths.
     """
     if file.resolve() in derived:
         chain = " → ".join(path.name for path in (*derived, file))
@@ -148,7 +153,10 @@ def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
-    """Return a document with ``key.path=value`` overrides merged in. Values are read as YAML."""
+    """Return a document with ``key.path=value`` overrides merged into it; the values are read as YAML.
+
+    Raises GanzooError for an override of another form, or whose value is not YAML or not plain data.
+    """
     for text in overrides:
         key, equals, value = text.partition("=")
         keys = tuple(key.split("."))
@@ -169,9 +177,10 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
 
 
 def merge(base: Document, over: Document) -> Document:
-    """Return a document with another merged over it.
+    """Return ``base`` with ``over`` merged over it.
 
-    Mappings are merged key by key, except that a mapping that names another component replaces the whole old one.
+    Mappings are merged key by key; any other value replaces the old one. A component with another name replaces the
+    whole old component, and ``train.epochs`` and ``train.steps`` replace each other.
     """
     places = dict(base.places)
     data = _merge(base.data, over.data, (), places, over.places)
@@ -180,7 +189,7 @@ def merge(base: Document, over: Document) -> Document:
 
 
 def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new: dict[KeyPath, str]) -> Any:
-    """Return ``over`` merged over ``base``, both at ``path``; update ``places`` with those of ``over``, ``new``."""
+    """Return ``over`` merged over ``base``, both at ``path``; add to ``places`` the places of ``over``, in ``new``."""
     component = _holds_component(path)
     if component and isinstance(base, str) and isinstance(over, dict) and not set(KINDS) & set(over):
         base = {NAME: base}
@@ -200,23 +209,23 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
 
 
 def _is_replaced(path: KeyPath, key: str, over: Mapping[str, Any]) -> bool:
-    """Return whether the key is a run's length in one unit (epochs or steps), and ``over`` sets it in the other."""
+    """Return whether ``key`` is the run's length in one unit (epochs, steps) and ``over`` sets only the other unit."""
     lengths = {"epochs", "steps"}
     return path == ("train",) and key in lengths and key not in over and bool(lengths & set(over))
 
 
 def _holds_component(path: KeyPath) -> bool:
-    """Return whether a component stands at this path of a recipe."""
+    """Return whether this path of a recipe is that of a component (metrics, which are in a list, do not count)."""
     return path in {("method",), ("data",)} or (len(path) == 2 and path[0] in ("networks", "maskers", "losses"))
 
 
 def names_another_component(base: dict[str, Any], over: dict[str, Any]) -> bool:
-    """Return whether both name a component of one kind, but different ones: then options are not inherited."""
+    """Return whether the mappings name different components of one kind, so that ``over`` must not inherit options."""
     named = [(base[kind], over[kind]) for kind in KINDS if kind in base and kind in over]
     return any(isinstance(old, str) and isinstance(new, str) and old != new for old, new in named)
 
 
 def sort_key(problem: str) -> tuple[str, int]:
-    """Return a key that sorts ``file:line: …`` by file and line number; problems without a line number come last."""
+    """Return a key that sorts messages ``file:line: …`` by file and line; messages without a line number come last."""
     match = re.match(r"(.*?):(\d+): ", problem)
     return (match[1], int(match[2])) if match else ("\uffff", 0)

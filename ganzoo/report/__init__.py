@@ -12,14 +12,14 @@ REPORT = "report.html"
 
 
 def write_report(folder: Path, out: Path | None = None) -> Path:
-    """Write the report of a run's folder, completely or not at all; return its path.
+    """Write the report of a run; return the file's path. If the report cannot be written, an older one stays unchanged.
 
     Args:
         folder: the run's folder.
         out: the file to write instead of ``report.html`` in the folder.
 
     Raises:
-        GanzooError: it is not a run's folder, something in it cannot be read, or the report cannot be written.
+        GanzooError: it is not a run's folder, its resolved.yaml is not YAML, or the report cannot be written.
     """
     from ganzoo.report.page import render_page
     from ganzoo.report.run_log import RunLog

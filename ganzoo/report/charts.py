@@ -1,4 +1,4 @@
-"""Draw charts of a run's log as SVG: axes, outliers, downsampling, smoothing."""
+"""Draw charts of a run's log as SVG: choose axes, leave out outliers, downsample and smooth curves."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ganzoo.report.run_log import Points
 from ganzoo.report.templates import render
 
 WIDTH, HEIGHT = 460, 210
-"""Of a chart, in its pixels, as all lengths here."""
+"""Size of a chart, in the pixels of its SVG; all lengths of this module are in these pixels."""
 LEFT, RIGHT, TOP, BOTTOM = 46, 18, 10, 24
-"""Margins around the axes."""
+"""Space between the chart's edges and its axes."""
 COLOUR_COUNT = 6
-"""Colours of curves in page.css: the classes c0, c1, …"""
+"""Number of colours of curves in page.css; their classes are c0, c1, …"""
 MAX_DOTS = 40
-"""Most points of a curve that are each shown by a dot."""
+"""Largest number of points of a curve for which each point is drawn as a dot."""
 MAX_POINTS = 600
-"""Most points of a curve that are drawn: about one for each pixel of a chart."""
+"""Largest number of points that are drawn of a curve."""
 MIN_SMOOTHED = 12
-"""Fewest points for which a running median is drawn over a curve."""
+"""Smallest number of points of a curve for which its running median is drawn."""
 MAX_AXIS = 1e100
-"""Axes end there at the latest, and less than one over it counts as 0."""
+"""Largest absolute value on an axis. If all values are smaller than 1 / MAX_AXIS, they count as 0."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Chart:
     """What one chart shows.
 
     Args:
-        title: above it.
-        curves: name → points.
-        last_step: the end of the axis of steps.
+        title: the text above the chart.
+        curves: name of a curve → its points.
+        last_step: the step at which the axis of steps ends.
         smoothed: whether to draw running medians of the curves that have enough points.
-        marks: step → what happened there.
-        best: the name of a curve and the step of the point to mark on it.
-        from_zero: whether the axis of values starts at 0.
+        marks: step → name of what happened at it; each is drawn as a vertical line.
+        best: the name of a curve and the step of its point to mark; None if there is none.
+        from_zero: whether the axis of values must include 0.
     """
 
     title: str
@@ -56,18 +56,21 @@ class Chart:
 
 @dataclass(frozen=True)
 class Axes:
-    """The ranges of a chart, and where steps and values lie in it, in pixels."""
+    """The ranges of a chart's axes: steps from 0 to ``last_step``, values from ``low`` to ``high``."""
 
     last_step: float
     low: float
     high: float
 
     def x(self, step: float) -> str:
-        """Return the position of a step."""
+        """Return the horizontal position of a step in the chart, in pixels, as text."""
         return f"{LEFT + (WIDTH - LEFT - RIGHT) * step / self.last_step:.1f}"
 
     def y(self, value: float) -> str:
-        """Return the position of a value; values outside the range lie just outside the axis."""
+        """Return the vertical position of a value in the chart, in pixels, as text.
+
+        A value outside the range gets a position just outside the axis.
+        """
         share = (value - self.low) / (self.high - self.low)
         return f"{TOP + (HEIGHT - TOP - BOTTOM) * (1 - min(max(share, -0.03), 1.03)):.1f}"
 
@@ -80,7 +83,7 @@ class Tick(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A vertical line where something happened: its position in pixels, what happened, and the text about it."""
+    """A vertical line where something happened: its position in pixels, the event's name, and the text shown for it."""
 
     at: str
     event: str
@@ -88,7 +91,7 @@ class Mark(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A point of a curve, in pixels, and the text that the browser shows for it."""
+    """A point of a curve: its position in pixels, and the text that the browser shows for it."""
 
     x: str
     y: str
@@ -101,14 +104,14 @@ class Curve:
 
     Args:
         name: the curve's full name.
-        label: the name in the legend; empty for the only curve.
-        last: its last value.
-        colour: its CSS class.
-        path: SVG path through its points.
+        label: the curve's name in the legend; empty if the chart has only one curve.
+        last: the curve's last value, as text.
+        colour: the curve's CSS class.
+        path: the SVG path through the curve's points.
         points: the numbers, as JSON, for the values under the mouse pointer.
-        median: the path of the running median; empty for none.
-        dots: the points of a short curve, drawn as dots.
-        best: the point to mark.
+        median: the SVG path of the running median; empty if it is not drawn.
+        dots: the points of a short curve, drawn as dots; empty for other curves.
+        best: the point to mark; None if there is none.
     """
 
     name: str
@@ -188,13 +191,13 @@ def _path(axes: Axes, points: Points) -> str:
 
 
 def _describe(name: str, points: Points) -> str:
-    """Return the first and the last value of a curve, for readers who do not see the chart."""
+    """Return a text with the first and the last value of a curve, for readers who do not see the chart."""
     (first, value), (last, end) = points[0], points[-1]
     return f"{name} {format_number(value)} at step {first:g}, {format_number(end)} at step {last:g}"
 
 
 def _outlier_note(values: Sequence[float], axes: Axes) -> str:
-    """Return a remark about values outside the axis and values that are not finite; empty without any."""
+    """Return a text about values outside the axis and values that are not finite; empty if there are none."""
     finite = [value for value in values if math.isfinite(value)]
     outside = [value for value in finite if not axes.low <= value <= axes.high]
     parts = []
@@ -207,7 +210,9 @@ def _outlier_note(values: Sequence[float], axes: Axes) -> str:
 
 
 def group_by_stem(names: Sequence[str]) -> dict[str, list[str]]:
-    """Group names that differ only in the domain or direction at their end, under their common beginning.
+    """Return groups of names that differ only in the domain or direction at their end: common beginning → names.
+
+    A name without such a partner is a group of its own.
 
     >>> group_by_stem(["gan_AB", "cycle_A", "gan_BA", "total"])
     {'gan': ['gan_AB', 'gan_BA'], 'cycle_A': ['cycle_A'], 'total': ['total']}
@@ -220,7 +225,9 @@ def group_by_stem(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def tick_spacing(low: float, high: float, count: int = 5) -> float:
-    """Return the spacing of about ``count`` round numbers between two values: 1, 2 or 5 times a power of ten.
+    """Return the spacing of at most about ``count`` round numbers between two values, ``low`` < ``high``.
+
+    It is 1, 2 or 5 times a power of ten.
 
     >>> tick_spacing(0, 640), tick_spacing(0.13, 0.52)
     (200.0, 0.1)
@@ -231,7 +238,7 @@ def tick_spacing(low: float, high: float, count: int = 5) -> float:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return the round numbers within [low, high], low < high.
+    """Return the round numbers within [``low``, ``high``] that an axis shows; ``low`` must be less than ``high``.
 
     >>> ticks(0, 640), ticks(0.13, 0.52)
     ([0.0, 200.0, 400.0, 600.0], [0.2, 0.3, 0.4, 0.5])
@@ -242,7 +249,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def format_tick(value: float) -> str:
-    """Return a number for an axis, as short as possible.
+    """Return a number as a short text for an axis, with the letter k, M or G if it is large.
 
     >>> [format_tick(value) for value in (0.0, 0.25, 20000, 1500000, 2e-05)]
     ['0', '0.25', '20k', '1.5M', '2e-5']
@@ -257,7 +264,7 @@ def format_tick(value: float) -> str:
 
 
 def format_number(value: float) -> str:
-    """Return a number for a table, with four significant digits, as at the end of a run.
+    """Return a number as text with four significant digits, for tables, legends and hints.
 
     >>> format_number(0.24512), format_number(100), format_number(1230987264), format_number(float("nan"))
     ('0.2451', '100', '1.231G', 'not a number')
@@ -268,7 +275,9 @@ def format_number(value: float) -> str:
 
 
 def axis_range(values: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of an axis for finite values: round, different, and from 0 where the lowest is near enough to it.
+    """Return the two ends of an axis for finite values: different round numbers, the lower one first.
+
+    The axis starts at 0 if the lowest value is positive and less than half of the highest. Without values it is (0, 1).
 
     >>> axis_range([0.1, 0.39]), axis_range([0.31, 0.4]), axis_range([2.0, 2.0]), axis_range([])
     ((0.0, 0.4), (0.3, 0.4), (0.0, 4.0), (0.0, 1.0))
@@ -286,7 +295,10 @@ def axis_range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def downsample(points: Points, most: int = MAX_POINTS) -> Points:
-    """Return at most about ``most`` of the points: the lowest and the highest of each interval, so that peaks stay.
+    """Return at most ``most`` of the points, so that peaks stay visible.
+
+    If there are more, only the lowest and the highest finite point of each of ``most // 2`` intervals are returned, and
+    of an interval without finite points the first.
 
     >>> downsample([(step, abs(step - 3)) for step in range(8)], 4)
     [(0, 3), (3, 0), (4, 1), (7, 4)]
@@ -304,9 +316,10 @@ def downsample(points: Points, most: int = MAX_POINTS) -> Points:
 
 
 def running_median(points: Points) -> Points:
-    """Return the running median of a curve over a twentieth of its points, at least 3, half of them on either side.
+    """Return the running median of a curve: at each point, the median of about a twentieth of all points around it.
 
-    Points that are not finite are left out; near both ends the window is shorter, so that it stays symmetric.
+    The window has at least 3 points, the same number before and after; near both ends it is shorter. Points that are
+    not finite are left out.
 
     >>> running_median([(1, 4.0), (2, 9.0), (3, float("nan")), (4, 5.0), (5, 6.0)])
     [(1, 4.0), (2, 5.0), (4, 6.0), (5, 6.0)]
@@ -325,7 +338,7 @@ def running_median(points: Points) -> Points:
 def without_outliers(values: Iterable[float]) -> list[float]:
     """Return the finite values that an axis must show, sorted: all of them, except a few that lie far outside.
 
-    The outer 1 % at both ends are left out where they make the range more than three times as wide as the rest.
+    From 50 values on, 1 % at each end are left out if they make the range more than three times as wide.
 
     >>> without_outliers([*range(100), 500])[-1], without_outliers([*range(100), 150])[-1]
     (98, 150)

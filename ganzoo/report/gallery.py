@@ -1,4 +1,4 @@
-"""Collect the sample grids that the report shows: the last one large, earlier ones smaller, with their columns."""
+"""Collect the sample grids that the report shows, the last one large, with labels over their columns."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ MEANINGS = {
     r"mask_(.)": "the learned mask of real_{0}",
     r"(.*)_mask_(.*)": "the mask in the role {0}, of {1}",
 }
-"""Patterns of tensor names → what a column of that name shows."""
+"""Pattern of a tensor's name → what a column of that name shows; {0} and {1} are the groups of the pattern."""
 PIXELATED_BELOW = 900
 """Width, in pixels, below which the browser enlarges a grid without smoothing it."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """The name over a column of a grid.
+    """The label over one column of a grid.
 
     Args:
         name: the tensor's name.
         meaning: a description of the tensor; empty for an unknown name.
-        left: the column's left edge, as a CSS share of the grid's width.
-        width: the column's width, as the same share.
+        left: the column's left edge, as a CSS percentage of the grid's width.
+        width: the column's width, as a CSS percentage of the grid's width.
     """
 
     name: str
@@ -48,8 +48,8 @@ class GridFigure:
     Args:
         step: the step at which the grid was drawn.
         classes: the CSS classes of the grid's element.
-        grid: None where its file cannot be read.
-        columns: None where the file does not say what is where.
+        grid: the grid; None if its file cannot be read.
+        columns: the labels over the grid's columns; None if the file does not say where they are.
     """
 
     step: int
@@ -59,7 +59,7 @@ class GridFigure:
 
     @property
     def description(self) -> str:
-        """The text that stands in for the image."""
+        """The text that the browser uses in place of the image."""
         return f"sample grid of step {self.step}: {', '.join(column.name for column in self.columns or [])}"
 
     @property
@@ -74,7 +74,7 @@ class Gallery:
 
     Args:
         last: the latest grid, large.
-        earlier: smaller ones, by step.
+        earlier: the grids before it, smaller, in the order of steps.
         note: a line that says which grids are shown, and how.
     """
 
@@ -84,7 +84,7 @@ class Gallery:
 
 
 def collect_gallery(log: RunLog) -> Gallery | None:
-    """Return the grids of a run, None where there are none."""
+    """Read the sample grids of a run that the report shows, and return them; None if the run has none."""
     if not log.samples:
         return None
     *before, (step, path) = select_grids(log.samples)
@@ -94,7 +94,7 @@ def collect_gallery(log: RunLog) -> Gallery | None:
 
 
 def describe_column(name: str) -> str:
-    """Return what a column shows.
+    """Return a text that says what the column of a tensor shows; empty for an unknown name.
 
     >>> describe_column("idt_B"), describe_column("discriminator_mask_fake_B")
     ('of B, by the generator into B', 'the mask in the role discriminator, of fake_B')

@@ -10,20 +10,28 @@ from PIL import Image
 from ganzoo.report.samples import GridLayout, read_layout
 
 COPY_MEAN, CHANGE, COPY_SHARE = 0.05, 0.3, 0.01
-"""A translation counts as a copy when its mean difference, on [−1, 1], is at most the first, and at most the third, a
-share, of its pixels differ by more than the second in any channel: a small object may have changed."""
+"""Translations count as copies if they differ from their sources by at most COPY_MEAN on average, on [−1, 1].
+
+In addition, at most the share COPY_SHARE of their pixels may differ by more than CHANGE in any channel: images in which
+only a small object has changed are no copies.
+"""
 COLLAPSE = 0.1
-"""Translations have collapsed when they differ from one another by less than this share of the sources' difference."""
+"""Translations count as collapsed if their ``spread`` is less than this share of the spread of their sources."""
 INVERTED = -0.5
-"""Correlation of grey values below which light and dark count as swapped."""
+"""Largest correlation of the grey values of translations and sources at which light and dark count as swapped."""
 MAX_SIDE = 128
-"""Most pixels of a side that are read."""
+"""Largest number of rows, and of columns, of an image that are read."""
 
 
 def image_hints(path: Path, step: int) -> list[str]:
-    """Return a hint for each failure that a grid shows, in each direction; none where the grid cannot be read.
+    """Return a hint for each sign of a failure in a grid: copied, collapsed or inverted translations in a direction.
 
-    Whether it is a failure depends on the domains, which the pixels do not show: the hints say what was measured.
+    Whether it is a failure depends on the domains, which the pixels do not show: the hints say what was measured. The
+    list is empty if there is no sign, or if the grid cannot be read or does not say where its columns are.
+
+    Args:
+        path: the grid's file.
+        step: the step at which the grid was drawn, for the texts of the hints.
     """
     try:
         with Image.open(path) as image:
@@ -41,9 +49,14 @@ def image_hints(path: Path, step: int) -> list[str]:
 
 
 def column_images(pixels: np.ndarray, layout: GridLayout | None, name: str) -> np.ndarray | None:
-    """Return the images of a column of a grid (H, W, 3) uint8, as (N, H', W', 3) in [−1, 1]; None without the column.
+    """Return the images of one column of a grid, (N, H', W', 3) in [−1, 1]; None if the grid has no such column.
 
     Of images larger than ``MAX_SIDE`` only every n-th row and column is read.
+
+    Args:
+        pixels: the grid, (H, W, 3) uint8.
+        layout: the positions of the grid's images; None if they are not known.
+        name: the column's name.
     """
     if layout is None or name not in layout.columns:
         return None
@@ -54,7 +67,12 @@ def column_images(pixels: np.ndarray, layout: GridLayout | None, name: str) -> n
 
 
 def copied(real: np.ndarray, fake: np.ndarray) -> str:
-    """Return a hint when translations are almost their sources; both (N, H, W, 3) in [−1, 1]."""
+    """Return a hint if translations are almost their sources, else an empty text.
+
+    Args:
+        real: the sources, (N, H, W, 3) in [−1, 1].
+        fake: their translations, of the same shape and range.
+    """
     difference = np.abs(fake - real)
     mean, share = float(difference.mean()), float((difference.max(3) > CHANGE).mean())
     if mean > COPY_MEAN or share > COPY_SHARE:
@@ -67,7 +85,10 @@ def copied(real: np.ndarray, fake: np.ndarray) -> str:
 
 
 def collapsed(real: np.ndarray, fake: np.ndarray) -> str:
-    """Return a hint when translations resemble one another far more than their sources do."""
+    """Return a hint if translations resemble one another far more than their sources do, else an empty text.
+
+    Fewer than 3 images give no hint. Arguments as for ``copied``.
+    """
     translations, sources = spread(fake), spread(real)
     if len(real) < 3 or translations >= COLLAPSE * sources:
         return ""
@@ -78,7 +99,10 @@ def collapsed(real: np.ndarray, fake: np.ndarray) -> str:
 
 
 def inverted(real: np.ndarray, fake: np.ndarray) -> str:
-    """Return a hint when what is light in the sources is dark in the translations."""
+    """Return a hint if what is light in the sources is dark in the translations, else an empty text.
+
+    Arguments as for ``copied``.
+    """
     greys = (images.mean(3).reshape(len(images), -1) for images in (real, fake))
     source, translation = (grey - grey.mean(1, keepdims=True) for grey in greys)
     norms = np.linalg.norm(source, axis=1) * np.linalg.norm(translation, axis=1)
@@ -95,5 +119,5 @@ def inverted(real: np.ndarray, fake: np.ndarray) -> str:
 
 
 def spread(images: np.ndarray) -> float:
-    """Return the mean absolute difference of the images from their mean image."""
+    """Return the mean absolute difference of images, (N, H, W, C), from their mean image."""
     return float(np.abs(images - images.mean(0)).mean())

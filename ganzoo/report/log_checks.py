@@ -1,4 +1,4 @@
-"""Detect common problems in the log of a run; the report shows them as hints. Each check returns its hints, or none."""
+"""Detect common problems in the log of a run; the report shows them as hints. Each check returns a list of hints."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from ganzoo.report.image_checks import image_hints
 from ganzoo.report.run_log import Points, RunLog, is_number
 
 MIN_LINES = 12
-"""Fewest lines of the log for a hint about losses; a hint about a metric value needs 4 evaluations."""
+"""Smallest number of logged values for a hint about losses; a hint about a metric value needs 4 evaluations."""
 WON_MAX, LOST_MIN, LOST_FACTOR = 0.03, 0.2, 20.0
-"""A discriminator has won when its loss is at most the first, and the generator's loss is at least the second and this
-factor times as large."""
+"""A discriminator has won if its loss is at most WON_MAX and the generator's loss is large.
+
+That is, the generator's loss is at least LOST_MIN, and at least LOST_FACTOR times the discriminator's.
+"""
 MAX_WAIT = 0.3
-"""Largest share of the time spent waiting for images that needs no hint."""
+"""Largest share of the time spent waiting for images that gives no hint."""
 MAX_DECLINE = 0.1
-"""Largest decline of a metric value after its best, as a share of its whole range, that needs no hint."""
+"""Largest decline of a metric value after its best that gives no hint, as a share of the value's whole range."""
 
 
 def collect_hints(log: RunLog) -> list[str]:
@@ -30,7 +32,7 @@ def collect_hints(log: RunLog) -> list[str]:
 
 
 def skipped_steps(log: RunLog) -> list[str]:
-    """Report steps that were skipped because a value was not finite."""
+    """Return a hint if steps were skipped because a value was not finite, else an empty list."""
     skipped = [event for event in log.events if event.get("event") == "not-finite" and is_number(event.get("step"))]
     steps = sorted({event["step"] for event in skipped})
     if not steps:
@@ -45,7 +47,10 @@ def skipped_steps(log: RunLog) -> list[str]:
 
 
 def waiting_for_data(log: RunLog) -> list[str]:
-    """Report a data-loading bottleneck; the first interval does not count, as it fills the cache."""
+    """Return a hint if much of the time was spent waiting for images, else an empty list.
+
+    The first logging interval does not count, as it fills the cache; at least 3 more are needed.
+    """
     lines = [line for line in log.lines if is_number(line.get("data_wait")) and is_number(line.get("seconds"))][1:]
     total = sum(line["seconds"] for line in lines)
     if len(lines) < 3 or not total > 0:
@@ -60,7 +65,10 @@ def waiting_for_data(log: RunLog) -> list[str]:
 
 
 def discriminator_won(log: RunLog) -> list[str]:
-    """Report discriminators that are always right, so that their generators learn little from them."""
+    """Return a hint for each discriminator that is almost always right, so that its generator learns little from it.
+
+    The last quarter of the logged losses is checked, for each pair of a discriminator's and a generator's loss.
+    """
     hints = []
     for name, discriminator in discriminator_losses(log).items():
         for opponent, generator in opposing_losses(log, name).items():
@@ -81,7 +89,10 @@ def discriminator_won(log: RunLog) -> list[str]:
 
 
 def discriminator_losses(log: RunLog) -> dict[str, Points]:
-    """Return the losses of discriminators: terms named like the slot of a discriminator, or like its beginning."""
+    """Return the losses of discriminators by ``phase/term``.
+
+    They are the terms whose name is a discriminator's slot, or its beginning before a ``_``: ``D`` for ``D_A``.
+    """
     networks = log.section("networks")
     slots = [slot for slot, part in networks.items() if isinstance(part, Mapping) and "discriminator" in part]
     terms = {name: name.rpartition("/")[2] for name in log.losses}
@@ -93,10 +104,11 @@ def discriminator_losses(log: RunLog) -> dict[str, Points]:
 
 
 def opposing_losses(log: RunLog, discriminator: str) -> dict[str, Points]:
-    """Return the adversarial losses of generators (``gan…``) that a discriminator's loss is compared with.
+    """Return the adversarial losses of generators (``gan…``) that a discriminator's loss is compared with, by name.
 
-    ``D_masked_B`` and ``gan_masked_AB`` belong together: the words between are the same, and the generator's images
-    are of domain B. A name without a domain belongs to all.
+    ``D_masked_B`` and ``gan_masked_AB`` belong together: the words between are the same, and the generator's images are
+    of domain B. A name without a domain belongs to all domains. ``discriminator`` is the name of the loss,
+    ``phase/term``.
     """
     own = re.fullmatch(r"D(?P<which>(_.*?)??)(_[AB]?(?P<domain>[AB]))?", discriminator.rpartition("/")[2])
     losses: dict[str, Points] = {}
@@ -109,7 +121,10 @@ def opposing_losses(log: RunLog, discriminator: str) -> dict[str, Points]:
 
 
 def best_long_ago(log: RunLog) -> list[str]:
-    """Report a run whose metric value of ``evaluate.best`` was best in its first half and is clearly worse now."""
+    """Return a hint if the metric value of ``evaluate.best`` was best in the run's first half and is clearly worse now.
+
+    Else, or with fewer than 4 evaluations after step 0, the list is empty.
+    """
     if not log.best:
         return []
     direction, _, name = str(log.best["best_of"]).partition(" ")

@@ -33,8 +33,8 @@ class ChartGroup:
     """Charts under one heading.
 
     Args:
-        title: the heading; empty for none.
-        charts: drawn, as HTML.
+        title: the heading; empty if there is none.
+        charts: the charts, drawn as HTML.
     """
 
     title: str
@@ -46,8 +46,8 @@ class ChartSection:
     """A section of charts.
 
     Args:
-        note: a remark above them; empty for none.
-        parts: groups of charts; empty when nothing is logged yet.
+        note: a remark above the charts; empty if there is none.
+        parts: groups of charts; empty if nothing is logged yet.
     """
 
     note: str
@@ -55,7 +55,7 @@ class ChartSection:
 
 
 def render_page(log: RunLog) -> str:
-    """Return the report of a run as one HTML document."""
+    """Return the report of a run as one HTML document. Raises GanzooError if its resolved.yaml is not YAML."""
     script = read_asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     events, omitted = events_table(log)
@@ -84,7 +84,7 @@ def render_page(log: RunLog) -> str:
 
 
 def run_facts(log: RunLog) -> dict[str, str]:
-    """Return the run in a few words, by label; empty texts are left out of the page."""
+    """Return short texts about the run for the top of the page: label → text. The page leaves out empty texts."""
     train = log.section("train")
     maskers = ", ".join(f"{role} {component_name(part, 'masker')}" for role, part in log.section("maskers").items())
     losses = ", ".join(f"{name} {component_name(part, 'loss')}" for name, part in log.section("losses").items())
@@ -106,7 +106,7 @@ def run_facts(log: RunLog) -> dict[str, str]:
 
 
 def evaluation_section(log: RunLog) -> ChartSection:
-    """Return a chart for each metric value, both directions in one; the best checkpoint is marked."""
+    """Return the section of metric values: a chart for each, both directions in one, best checkpoint marked."""
     best = log.best
     step = best.get("step")
     metric = str(best.get("best_of", "")).partition(" ")[2]
@@ -129,7 +129,7 @@ def evaluation_section(log: RunLog) -> ChartSection:
 
 
 def losses_section(log: RunLog) -> ChartSection:
-    """Return the losses: a heading for each phase, a chart for each term, both directions in one."""
+    """Return the section of losses: a heading for each phase, a chart for each term, both directions in one."""
     phases: dict[str, list[str]] = {}
     for name in log.losses:
         phases.setdefault(name.partition("/")[0], []).append(name)
@@ -150,7 +150,7 @@ def losses_section(log: RunLog) -> ChartSection:
 
 
 def speed_section(log: RunLog) -> ChartSection:
-    """Return the charts of the learning rate, and of time and memory."""
+    """Return the section with charts of the learning rate, the speed, the wait for images and the memory."""
     columns = {name: log.column(name) for name in PROGRESS_FIELDS}
     columns["memory"] = [point for point in columns["memory"] if point[1]]  # 0: not known
     charts = [

@@ -1,4 +1,4 @@
-"""Build the tables of a run's results: metric values side by side, and every field of their records."""
+"""Build the tables of a run's results: one of the metric values side by side, one of the records' other fields."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Results:
-    """The results of one training length.
+    """The results of a run at one of its lengths; a run that was continued may have several.
 
     Args:
-        step: the length, in steps.
-        values: a row for each metric value, a column for each record.
-        fields: a row for each field of the records that ``values`` does not show.
+        step: the length in steps, as text.
+        values: a table with a row for each metric value and a column for each record.
+        fields: a table with a row for each field of the records that ``values`` does not show.
     """
 
     step: str
@@ -28,7 +28,7 @@ class Results:
 
 
 def collect_results(log: RunLog) -> list[Results]:
-    """Return the results of each training length, the last length first; empty where there are none."""
+    """Return the results at each length of the run, the last length first; empty if there are none."""
     by_step: dict[str, list[Record]] = {}
     for record in log.results:
         by_step.setdefault(format_value(record.get("step")), []).append(record)
@@ -39,7 +39,11 @@ def collect_results(log: RunLog) -> list[Results]:
 
 
 def _values_table(log: RunLog, records: list[Record]) -> Table:
-    """Return a row for each metric value, a column for each record, then columns of what the records say of it."""
+    """Return the table with a row for each metric value.
+
+    Its columns are the untrained networks, if they were evaluated, then each record, then what the records say of the
+    value.
+    """
     names = list(dict.fromkeys(name for record in records for name in values_of(record)))
     untrained: Record = next((line for line in log.lines if line["step"] == 0), {})
     compared = [untrained] if set(names) & set(values_of(untrained)) else []
@@ -57,15 +61,20 @@ def _values_table(log: RunLog, records: list[Record]) -> Table:
 
 
 def values_of(record: Record) -> Mapping[str, Any]:
-    """Return the metric values of a record."""
+    """Return the metric values of a record by name; empty if it has none."""
     values = record.get("values")
     return values if isinstance(values, Mapping) else {}
 
 
 def value_details(records: Sequence[Record], names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return what records say of single metric values: the fields that map names of values to something.
+    """Return what records say of single metric values: name of a value → key → text.
 
-    Where the records differ, all their texts are shown, in the order of the records.
+    It is read from the fields that map names of values to something, such as ``about``. If the records differ, their
+    different texts are joined by a slash, in the order of the records.
+
+    Args:
+        records: the records.
+        names: the names of the metric values.
 
     >>> records = [{"about": {"kid": {"n_real": n, "metric": "kid"}}, "images": {"A": n}} for n in (9, 7)]
     >>> value_details(records, ["kid"])
@@ -82,12 +91,18 @@ def value_details(records: Sequence[Record], names: Sequence[str]) -> dict[str, 
 
 
 def describes_values(field: str, value: object, names: Sequence[str]) -> bool:
-    """Return whether a field of a record maps names of metric values to something that describes them."""
+    """Return whether a field of a record maps names of metric values to something that describes them.
+
+    Args:
+        field: the field's name.
+        value: the field's content.
+        names: the names of all metric values.
+    """
     return field != "values" and isinstance(value, Mapping) and bool(value) and set(value) <= set(names)
 
 
 def _heading(record: Record) -> Heading:
-    """Return the heading of a column: which checkpoint, by which rule, of which step, and on how many images."""
+    """Return the heading of a record's column: its checkpoint, and below it rule, status, step, split and images."""
     rule, status = record.get("rule"), record.get("status", "ok")
     notes = [
         *([str(rule)] if rule and rule != record.get("checkpoint") else []),
@@ -102,7 +117,7 @@ def _heading(record: Record) -> Heading:
 
 
 def _fields_table(records: list[Record]) -> Table:
-    """Return a row for each field of the records that the table of values does not show."""
+    """Return the table with a row for each field of the records that the table of values does not show."""
     names = list(dict.fromkeys(name for record in records for name in values_of(record)))
     fields = [
         flatten(

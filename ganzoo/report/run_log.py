@@ -16,14 +16,16 @@ from ganzoo.utils.atomic import find_complete
 from ganzoo.utils.jsonl import JsonLines
 
 Points = list[tuple[float, float]]
-"""(step, value), in the order of the log; a value may be infinite or not a number."""
+"""Pairs (step, value), in the order of the log; a value may be infinite or NaN."""
 
 
 class RunLog:
-    """The files of a run's folder, except its weights.
+    """What the files of a run's folder contain, except its weights. Files that are missing count as empty.
 
     Args:
-        folder: the run's folder. Raises GanzooError for any other.
+        folder: the run's folder.
+
+    Raises GanzooError if the folder has no resolved.yaml.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,18 +38,21 @@ class RunLog:
         self.results = [line for line in JsonLines(folder / "results.jsonl") if isinstance(line, dict)]
 
     def text(self, name: str) -> str:
-        """Return a file's text, empty where there is none; bytes that are not UTF-8 are replaced."""
+        """Return the text of a file in the run's folder; empty if there is no such file.
+
+        Bytes that are not UTF-8 are replaced.
+        """
         file = self.folder / name
         return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
     @property
     def name(self) -> str:
-        """The names of the recipe and of the run: those of their folders."""
+        """The names of the recipe and of the run, ``RECIPE / RUN``, taken from their folders."""
         return f"{self.folder.parent.name} / {self.folder.name}"
 
     @cached_property
     def recipe(self) -> Mapping[str, Any]:
-        """The resolved recipe."""
+        """The resolved recipe. Raises GanzooError if resolved.yaml is not YAML."""
         try:
             return _mapping(yaml.safe_load(self.resolved_text))
         except yaml.YAMLError:
@@ -55,36 +60,39 @@ class RunLog:
             raise GanzooError(f"{file}: not YAML; run the same command again") from None
 
     def section(self, name: str) -> Mapping[str, Any]:
-        """Return a section of the resolved recipe."""
+        """Return a section of the resolved recipe; empty if the recipe does not have it as a mapping."""
         return _mapping(self.recipe.get(name))
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
-        """The content of env.json."""
+        """The content of env.json; empty if it cannot be read."""
         return _read_json(self.folder / "env.json")
 
     @cached_property
     def losses(self) -> dict[str, Points]:
-        """``phase/term`` → its means over the logging intervals, weights included."""
+        """``phase/term`` → the term's means over the logging intervals, multiplied by its weight."""
         return series(self.lines, "losses")
 
     @cached_property
     def values(self) -> dict[str, Points]:
-        """Metric value → its course while training, on the validation images (test images where there are none)."""
+        """Metric value → its points in the evaluations during training, on validation images (else on test images)."""
         return series(self.lines, "values")
 
     def column(self, name: str) -> Points:
-        """Return the course of a field that is a number, such as ``lr`` or ``images_per_s``."""
+        """Return the points of a field of metrics.jsonl that is a number, such as ``lr`` or ``images_per_s``."""
         return [(line["step"], line[name]) for line in self.lines if is_number(line.get(name))]
 
     @property
     def last_step(self) -> float:
-        """The last logged step."""
+        """The last logged step; 0 if nothing is logged."""
         return max((line["step"] for line in self.lines), default=0)
 
     @cached_property
     def best(self) -> Mapping[str, Any]:
-        """The progress saved with the checkpoint ``best``; empty without one, or if the recipe has another rule now."""
+        """The fields of progress.json in the checkpoint ``best``.
+
+        Empty if there is no such checkpoint, or if the recipe now has another rule ``evaluate.best``.
+        """
         checkpoint = find_complete(self.folder / "checkpoints" / "best", "progress.json")
         progress = _read_json(checkpoint / "progress.json") if checkpoint else {}
         rule = self.section("evaluate").get("best")
@@ -92,18 +100,18 @@ class RunLog:
 
     @cached_property
     def samples(self) -> list[tuple[int, Path]]:
-        """The files of the sample grids with their steps, in the order of steps."""
+        """The sample grids, each (step, file), in the order of steps."""
         files = (self.folder / "samples").glob("step-*.png")
         return sorted((int(file.stem[5:]), file) for file in files if file.stem[5:].isdecimal())
 
     @property
     def last_session(self) -> list[dict[str, Any]]:
-        """The events since the last start."""
+        """The events from the last start of the run on; all events if no start is logged."""
         starts = [i for i, event in enumerate(self.events) if event.get("event") == "started"]
         return self.events[starts[-1] if starts else 0 :]
 
     def status(self) -> str:
-        """Return whether the run is finished, was stopped, or neither, in words."""
+        """Return in words whether the run is finished, was stopped or may be in progress, and its step."""
         events = {event.get("event"): event for event in self.last_session}
         if "finished" in events:
             how = "ended early" if "ended-early" in events else "finished"
@@ -116,10 +124,10 @@ class RunLog:
         return f"in progress, or cut short: step {self.last_step:g} was logged last"
 
     def seconds(self) -> float:
-        """Return the time spent on the run, all sessions together.
+        """Return the time spent on the run in seconds, all sessions together.
 
-        Each session counts from its start to its end, or to its last line of the log. Results do not count: they may
-        be added days later.
+        Each session counts from its start to its end, or if that is missing, to its last line of metrics.jsonl or
+        events.jsonl. Lines of results.jsonl do not count: they may be added days later.
         """
         starts, ends = self._times("started"), self._times("finished")
         written = [time for line in [*self.events, *self.lines] if (time := _read_time(line))]
@@ -138,7 +146,13 @@ class RunLog:
 
 
 def series(lines: Iterable[Mapping[str, Any]], field: str) -> dict[str, Points]:
-    """Return the courses of a field that maps names to numbers: name → its points. Other values are left out.
+    """Return the points of each name in a field of a log that maps names to numbers: name → points.
+
+    Values that are not numbers are left out.
+
+    Args:
+        lines: the lines of the log; each has a ``step``.
+        field: the name of the field, such as ``losses``.
 
     >>> series([{"step": 2, "losses": {"g": 0.5}}, {"step": 4, "losses": {"g": 0.4, "d": 1}}], "losses")
     {'g': [(2, 0.5), (4, 0.4)], 'd': [(4, 1)]}
@@ -152,12 +166,12 @@ def series(lines: Iterable[Mapping[str, Any]], field: str) -> dict[str, Points]:
 
 
 def is_number(value: object) -> bool:
-    """Return whether a JSON value is a number, infinity and NaN included."""
+    """Return whether a JSON value is a number; infinity and NaN are numbers here."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def component_name(part: object, kind: str) -> str:
-    """Return the name of a component of a resolved recipe, empty where it has none of that kind.
+    """Return the name of the component of a kind in a part of a resolved recipe; empty if the part names none.
 
     >>> component_name({"generator": "resnet", "width": 64}, "generator")
     'resnet'

@@ -15,23 +15,23 @@ from typing import TypeVar
 from PIL import Image, UnidentifiedImageError
 
 MAX_GRIDS = 24
-"""Most grids that are shown."""
+"""Largest number of grids that are shown."""
 LARGE = (2400, 900_000)
-"""Limits of the last grid: longer side in pixels, and bytes."""
+"""Limits of the last grid: its longer side in pixels, and its size in bytes."""
 SMALL = (1280, 190_000)
-"""Limits of the other grids. All grids together stay below 8 MB as text."""
+"""Limits of the grids before the last, as for ``LARGE``. All grids together stay below 8 MB as text."""
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class GridLayout:
-    """What is where in a grid, in pixels of its file: see ``ganzoo.evaluation.sample_grid.grid_layout``.
+    """The positions of a grid's images, in pixels of its file, from ``ganzoo.evaluation.sample_grid.grid_layout``.
 
     Args:
-        columns: name → (left, width, height).
-        tops: the upper edges of the samples.
-        translations: column of translations → column of their sources.
+        columns: name of a column → (left, width, height) of its images.
+        tops: the upper edge of each sample's row.
+        translations: name of a column of translations → name of the column of their sources.
     """
 
     columns: dict[str, tuple[int, int, int]]
@@ -41,13 +41,13 @@ class GridLayout:
 
 @dataclass(frozen=True)
 class Grid:
-    """A grid as the report holds it.
+    """A grid as the report contains it, possibly scaled down.
 
     Args:
         uri: the image, as a ``data:`` address.
-        width: width of that image, pixels.
-        size: width and height of the file, pixels.
-        layout: None where the file does not hold it.
+        width: the width of that image, in pixels.
+        size: the width and height of the original file, in pixels.
+        layout: the positions of the grid's images in the original file; None if the file does not contain them.
     """
 
     uri: str
@@ -57,9 +57,9 @@ class Grid:
 
 
 def select_grids(grids: Sequence[Item], most: int = MAX_GRIDS) -> list[Item]:
-    """Return every grid, every second, every fourth, … and the last, so that there are at most ``most``.
+    """Return at most ``most`` grids: the last one and every n-th, with n the smallest power of two that is enough.
 
-    When more grids are drawn, none is selected that was left out before, so that no file has to be read twice.
+    A grid that was left out once is not selected again when more grids are drawn, so few files have to be read twice.
 
     >>> select_grids([10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 5)
     [20, 40, 60, 80, 100]
@@ -70,7 +70,12 @@ def select_grids(grids: Sequence[Item], most: int = MAX_GRIDS) -> list[Item]:
 
 
 def load_grid(path: Path, limits: tuple[int, int]) -> Grid | None:
-    """Return a grid within limits (pixels of the longer side, bytes), None where its file cannot be read."""
+    """Return a grid, scaled down if its file exceeds the limits; None if the file cannot be read.
+
+    Args:
+        path: the grid's file.
+        limits: the largest number of pixels of the longer side, and the largest number of bytes.
+    """
     try:
         return _load_grid(path, path.stat().st_mtime_ns, *limits)
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
@@ -79,7 +84,7 @@ def load_grid(path: Path, limits: tuple[int, int]) -> Grid | None:
 
 @lru_cache(maxsize=2 * MAX_GRIDS)
 def _load_grid(path: Path, modified: int, max_side: int, max_bytes: int) -> Grid:
-    """Load a grid; ``modified`` is a part of the cache's key, so that a changed file is read again."""
+    """Load a grid. ``modified`` is only a part of the cache's key, so that a changed file is read again."""
     with Image.open(path) as image:
         image.load()
         layout, size = read_layout(image), image.size
@@ -97,7 +102,7 @@ def _load_grid(path: Path, modified: int, max_side: int, max_bytes: int) -> Grid
 
 
 def read_layout(image: Image.Image) -> GridLayout | None:
-    """Return the layout that an opened grid holds, None where it holds none or one that does not fit the image."""
+    """Return the positions that an opened grid's file contains; None if there are none or they do not fit the image."""
     width, height = image.size
     try:
         layout = json.loads(str(image.info["places"]))

@@ -1,4 +1,4 @@
-"""Build the report's tables of what files hold, whatever fields they have, and format values for them."""
+"""Build the report's tables of environment and events, whatever fields they have, and format values for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganzoo.report.charts import format_number
 from ganzoo.report.run_log import RunLog, is_number
 
 MAX_EVENTS = 200
-"""Most events in the table: the first quarter of it shows the first ones, the rest the latest."""
+"""Largest number of events in the table: a quarter of them are the first events, the rest the latest ones."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Heading:
     """The heading of a column.
 
     Args:
-        title: its text.
+        title: the text of the heading.
         note: smaller text below the title.
     """
 
@@ -32,8 +32,8 @@ class Table:
     """A table as ``table.html`` draws it.
 
     Args:
-        head: the headings of the columns; empty for none.
-        rows: the cells; the first cell of a row is its heading.
+        head: the headings of the columns; empty if the table has no head.
+        rows: the texts of the cells, row by row; the first cell of a row is its heading.
     """
 
     head: Sequence[str | Heading]
@@ -41,7 +41,7 @@ class Table:
 
 
 def format_value(value: object) -> str:
-    """Return any value of a JSON file as text.
+    """Return any value of a JSON file as text; a dash for an empty value.
 
     >>> format_value({"A": 3, "B": 4}), format_value([0.123456, None]), format_value(True)
     ('A 3, B 4', '0.1235, –', 'yes')
@@ -60,7 +60,7 @@ def format_value(value: object) -> str:
 
 
 def format_time(time: object) -> str:
-    """Return a time of a log, to the second, without the T after its date.
+    """Return an ISO time of a log with a space in place of the T, and UTC as a word; empty if it is not a text.
 
     >>> format_time("2026-01-02T03:04:05+00:00")
     '2026-01-02 03:04:05 UTC'
@@ -69,7 +69,9 @@ def format_time(time: object) -> str:
 
 
 def flatten(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Return the values of a nested mapping by their paths; lists stay whole.
+    """Return the values of a nested mapping by their key paths; lists and empty mappings stay whole.
+
+    ``path`` is the key path of the mapping itself.
 
     >>> flatten({"a": {"b": 1, "c": {}}, "d": [2]})
     {'a.b': 1, 'a.c': {}, 'd': [2]}
@@ -82,12 +84,12 @@ def flatten(value: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 
 
 def environment_table(log: RunLog) -> Table:
-    """Return the environment of the run, as env.json holds it."""
+    """Return a table of the content of env.json, with a row for each key."""
     return Table([], [[str(key), format_value(value)] for key, value in log.environment.items()])
 
 
 def events_table(log: RunLog) -> tuple[Table, int]:
-    """Return the events in their order, and how many in the middle are left out."""
+    """Return the table of events in their order, and the number of events in the middle that are left out."""
     events = log.events
     omitted = max(0, len(events) - MAX_EVENTS)
     if omitted:

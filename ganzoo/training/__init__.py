@@ -1,1 +1,1 @@
-"""Train a recipe in a folder: run, loop, evaluation, guards, callbacks, report."""
+"""Train a recipe in a folder: the run, its loop, evaluation, guards, callbacks and report."""

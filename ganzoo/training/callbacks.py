@@ -1,4 +1,4 @@
-"""Call a run's callbacks: those of plugins, and Accelerate's trackers. A callback that raises is switched off."""
+"""Call a run's callbacks: those of plugins, and one for Accelerate's trackers. One that raises is switched off."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from ganzoo.plugins import plugins
 
 
 class Callbacks:
-    """All callbacks of a run. One that fails is reported once, written to events.jsonl, and not called again."""
+    """All callbacks of a run.
+
+    A callback that raises is reported once, on the console and in events.jsonl, and is not called again.
+    """
 
     def __init__(self, run: RunInfo) -> None:
         self.run = run
         self.active: list[Callback] = []
 
     def gather(self, trackers: Sequence[str]) -> None:
-        """Collect the callbacks of plugins, and add Accelerate's trackers.
+        """Fill ``active`` with the callbacks of plugins and, if a tracker is available, one callback for all trackers.
+
+        A plugin that raises and a tracker that is not installed are reported and left out; the run continues.
 
         Args:
-            trackers: names in the recipe, such as ``tensorboard``.
+            trackers: names of Accelerate's trackers in the recipe, such as ``tensorboard``.
         """
         manager = plugins().manager
         for hook in manager.hook.ganzoo_callbacks.get_hookimpls():
@@ -39,7 +44,14 @@ class Callbacks:
             self.active.append(Trackers())
 
     def call(self, name: str, *args: Any) -> bool:
-        """Call ``on_<name>`` of each callback; return whether any of them ends the training."""
+        """Call ``on_<name>`` of each active callback; return whether any of them returned True, to end the training.
+
+        A callback that raises is reported and removed.
+
+        Args:
+            name: the event: ``start``, ``step``, ``evaluation``, ``checkpoint`` or ``end``.
+            args: the arguments of ``on_<name>`` after the run.
+        """
         stop = False
         for callback in list(self.active):
             try:
@@ -55,18 +67,18 @@ class Callbacks:
 
 
 class Trackers(Callback):
-    """Sends losses and metric values to Accelerate's trackers."""
+    """A callback that sends losses and metric values to Accelerate's trackers."""
 
     def on_start(self, run: RunInfo) -> None:
-        """Open the trackers."""
+        """Open the trackers under the recipe's name."""
         run.accelerator.init_trackers(run.name)
 
     def on_step(self, run: RunInfo, step: int, losses: Mapping[str, float]) -> None:
-        """Log the losses."""
+        """Log the mean losses of a logging interval."""
         run.accelerator.log(dict(losses), step=step)
 
     def on_evaluation(self, run: RunInfo, step: int, values: Mapping[str, float]) -> bool:
-        """Log the metric values."""
+        """Log the metric values; return False, as a tracker does not end the training."""
         run.accelerator.log(dict(values), step=step)
         return False
 

@@ -1,4 +1,4 @@
-"""Evaluate a run: on validation images during training, on test images at its end."""
+"""Evaluate a run: preferably on validation images during training, and on test images at its end."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 
 
 def is_complete(run: Run, split: Split) -> bool:
-    """Return whether a split has images of each domain."""
+    """Return whether a split has images of each domain of the data set."""
     return all(image_counts(run.dataset, split).values())
 
 
 def first_complete_split(run: Run, *splits: Split) -> Split | None:
-    """Return the first of the splits that has images of each domain, or None."""
+    """Return the first of the splits that has images of each domain of the data set; None if there is none."""
     return next((split for split in splits if is_complete(run, split)), None)
 
 
 def evaluate_now(run: Run, step: int) -> Evaluation:
-    """Evaluate on validation images, or test images if there are none; write the values, return the result.
+    """Measure the present weights, write the values to metrics.jsonl, print them and return the result.
 
-    A metric that fails during training loses its own values only. Raises GanzooError when one fails before step 1.
+    The split is ``validation``, or ``test`` if ``validation`` lacks images of a domain. If both do, nothing is measured
+    or written, and the result is empty. At most ``evaluate.limit`` images of each domain are used. A metric that fails
+    during training loses only its own values, and the event ``metric-failed`` is written.
+
+    Raises GanzooError if a metric fails at step 0, or if two metrics give a value of the same name.
     """
     split = first_complete_split(run, "validation", "test")
     if split is None:
@@ -50,10 +54,14 @@ def evaluate_now(run: Run, step: int) -> Evaluation:
 
 
 def final_evaluation(run: Run, step: int) -> dict[str, float]:
-    """Evaluate ``last`` and ``best`` on test images, or validation images if there are none; print the summary.
+    """Evaluate ``last`` and, if it exists, ``best``; print the summary and return the metric values of ``last``.
 
-    Results that an earlier session recorded are not measured again. Returns the values of ``last``. Raises GanzooError
-    when a metric failed; the other values are recorded first.
+    The split is ``test``, or ``validation`` if ``test`` lacks images of a domain. Without metrics or such a split,
+    nothing is measured, and the returned values are empty. A checkpoint whose values an earlier session recorded
+    without failures is not measured again. Records are appended to results.jsonl; the event ``finished`` and the report
+    are written.
+
+    Raises GanzooError if a metric failed; the other values are recorded first.
     """
     split = first_complete_split(run, "test", "validation") if run.metrics else None
     results: dict[str, Mapping[str, Any]] = {one["checkpoint"]: one for one in results_at(run, step, split)}
@@ -77,14 +85,25 @@ def final_evaluation(run: Run, step: int) -> dict[str, float]:
 
 
 def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]:
-    """Return the final records of a step without failed metrics that match the present recipe."""
+    """Return the records in results.jsonl that have this step, this split, the present recipe and no failed metric."""
     metrics = portable(run.recipe.resolved()["evaluate"]["metrics"])
     wanted = {"step": step, "split": split, "status": "ok", "metrics": metrics, "recipe_key": recipe_key(run.recipe)}
     return [one for one in run.files.results if all(one[name] == value for name, value in wanted.items())]
 
 
 def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:
-    """Evaluate the loaded weights of a checkpoint on all images of a split; append the record and return it."""
+    """Measure the loaded weights on all images of a split; append the record to results.jsonl and return it.
+
+    Only the main process writes; the other processes return only the fields ``values`` and ``failed``.
+
+    Args:
+        run: the run, with the checkpoint's weights loaded into its engine.
+        checkpoint: the checkpoint's name.
+        step: the step that the run has reached.
+        split: the split to measure.
+
+    Raises GanzooError if the run has no such checkpoint, or the split has no images.
+    """
     result = run.evaluator.measure(split)
     if not run.accelerator.is_main_process:
         return {"values": result.values, "failed": result.failed}

@@ -1,4 +1,4 @@
-"""Guards of the training loop: stop after repeated non-finite steps, and save and stop on signals."""
+"""Guards of the training loop: they detect repeated non-finite steps and signals, so that the loop saves and stops."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 class NonFiniteGuard:
-    """Counts and reports steps that were not finite (the engine skips them); after too many in a row, ends the run.
+    """Counts and reports steps in which a loss or a gradient was not finite; the engine does not apply such updates.
 
-    ``skipped`` says whether the latest step was skipped; ``failure`` is the error message of a run that must end.
+    ``skipped`` says whether the latest step was not finite. ``failure`` is the error message with which the loop must
+    end the run, set after ``train.patience`` such steps in a row; it is empty before.
     """
 
     def __init__(self, run: Run, progress: Progress) -> None:
@@ -32,14 +33,16 @@ class NonFiniteGuard:
         self.failure = ""
 
     def check(self, index: int, losses: Mapping[str, Tensor], flags: Tensor, stop: bool) -> bool:
-        """Check a step's flags; return whether any process received a stop signal.
+        """Read whether a step was finite; return whether any process received a stop signal.
 
-        This is the only read from the device in a step.
+        If the step was not finite, undo what it changed in the method (``Method.undo``), print a line and write the
+        event ``not-finite``. Every process must call this. It reads from the device once, or twice if the step was not
+        finite.
 
         Args:
-            index: of the step, from 0.
-            losses: ``phase/term`` → value.
-            flags: for each phase of the step, 1 if it was not finite.
+            index: the step's index, from 0.
+            losses: loss terms of the step, ``phase/term`` → value.
+            flags: a tensor with one value for each phase of the step: 1 if the phase was not finite, else 0.
             stop: whether this process received a stop signal.
         """
         flags = torch.cat([flags, torch.tensor([float(stop)], device=flags.device)])
@@ -68,20 +71,28 @@ class NonFiniteGuard:
 
 
 class StopSignal:
-    """A context in which SIGTERM and Ctrl-C stop the training after the current step; a second Ctrl-C stops at once."""
+    """A context that records SIGTERM and Ctrl-C, so that the training can stop after the current step.
+
+    A second Ctrl-C raises KeyboardInterrupt at once. ``name`` is the name of the latest signal, such as ``SIGTERM``; it
+    is empty if there was none. Outside the main thread nothing is recorded.
+    """
 
     def __init__(self) -> None:
         self.name = ""
 
     @property
     def received(self) -> bool:
-        """Whether a signal was received."""
+        """Whether this process received a signal."""
         return bool(self.name)
 
     def interruption(self, folder: Path, step: int) -> RunInterruptedError:
         """Return the error that ends the command after the run is saved.
 
-        The exit code is 0 if another process received the signal.
+        Its exit code is 128 + the signal's number, or 0 if only another process received the signal.
+
+        Args:
+            folder: the run's folder.
+            step: number of finished steps.
         """
         code = 128 + getattr(signal, self.name, 0) if self.name else 0
         return RunInterruptedError(f"{folder}: stopped at step {step} and saved; the same command resumes it", code)

@@ -25,7 +25,7 @@ from ganzoo.utils.console import ProgressLine
 
 @dataclass
 class Training:
-    """The state of a run while it trains: progress, running means of the losses, and the non-finite guard."""
+    """The state of a run while it trains: its progress, the running means of its losses, and the non-finite guard."""
 
     run: Run
     progress: Progress
@@ -34,9 +34,16 @@ class Training:
 
 
 def train(run: Run) -> dict[str, float]:
-    """Train from the last checkpoint to the end; return the values of the final evaluation.
+    """Train from the last checkpoint, or from the beginning, to the end; return the final metric values of ``last``.
 
-    A method without phases is not trained: its run has one sample grid, one checkpoint and the evaluation.
+    A method without phases is not trained: its run gets one sample grid and one checkpoint, and is evaluated. At the
+    end, or after an error, the folder's lock is released and the connections between processes are closed.
+
+    Raises:
+        SettingsChangedError: an earlier version of ganzoo wrote the checkpoint.
+        OutOfMemoryError: a step does not fit into the memory.
+        RunInterruptedError: a signal stopped the run, which is saved.
+        GanzooError: too many steps in a row were not finite, a metric failed, or a file cannot be read or written.
     """
     try:
         values = _train(run)
@@ -78,7 +85,11 @@ def _train(run: Run) -> dict[str, float]:
 
 
 def start_session(training: Training) -> int:
-    """Prepare callbacks and metrics, announce and record the session; return the step at which training ends."""
+    """Start a session: announce it, start callbacks and metrics, and record it; return the step at which training ends.
+
+    That step is the run's length, or the present step if the run ended early before. At step 0 the untrained networks
+    are evaluated. A session that trains no further step is not recorded, unless the method has nothing to train.
+    """
     run, progress = training.run, training.progress
     ended = progress.begin(run.total, run.recipe.evaluate.best, run.recipe.evaluate.patience)
     announce(run, progress.step, ended)
@@ -96,9 +107,18 @@ def start_session(training: Training) -> int:
 
 
 def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Tensor], Tensor]:
-    """Move the micro-batches to the device, augment them and run the step; return the engine's losses and flags.
+    """Run one training step on the device, with augmented images; return the engine's losses and flags.
 
-    Raises OutOfMemoryError when the step does not fit into the memory.
+    Args:
+        run: the run.
+        index: the step's index, from 0.
+        batches: the images of each micro-batch.
+
+    Returns:
+        The loss terms, ``phase/term`` → scalar; and a tensor with one flag for each phase of the step: 1 if the phase
+        was not finite, else 0.
+
+    Raises OutOfMemoryError if the step does not fit into the memory.
     """
     with catch_out_of_memory(f"{run.folder}: out of memory at step {index + 1}"):
         device, images, paired = run.engine.device, run.recipe.images, run.reader.paired
@@ -106,12 +126,12 @@ def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Te
 
 
 def is_due(run: Run, step: int, every: int) -> bool:
-    """Return whether an action is due at a step: every ``every`` steps (0: never), and at the end."""
+    """Return whether an action is due: every ``every`` steps (0: never), and at the run's last step."""
     return step == run.total or (bool(every) and step % every == 0)
 
 
 def log(training: Training, line: ProgressLine) -> None:
-    """Write and print the means of the logging interval."""
+    """Write the means of the logging interval to metrics.jsonl, show them, and pass them to the callbacks."""
     run, meters, step = training.run, training.meters, training.progress.step
     means = meters.write(step, lr_factor(run, step - 1))
     line.report(step, means, meters.images_per_s, meters.wait_share, meters.seconds_left(step))
@@ -119,7 +139,11 @@ def log(training: Training, line: ProgressLine) -> None:
 
 
 def evaluate(training: Training) -> bool:
-    """Evaluate, save a better checkpoint as ``best``; return whether patience or a callback ends the training."""
+    """Evaluate the run and save it as ``best`` if it improved; return whether the training must end.
+
+    It ends if a callback ends it, or after ``evaluate.patience`` evaluations without improvement. Without metrics this
+    does nothing and returns False. Raises GanzooError if no metric gives the value that ``evaluate.best`` names.
+    """
     run, progress, settings = training.run, training.progress, training.run.recipe.evaluate
     if not run.metrics:
         return False
@@ -137,7 +161,10 @@ def evaluate(training: Training) -> bool:
 
 
 def save_due(training: Training, at_once: bool) -> None:
-    """Save the checkpoints that are due at this step; with ``at_once`` save ``last`` in any case."""
+    """Save the checkpoints that are due: ``step-N`` by ``train.keep``, and ``last`` by ``train.save`` and at the end.
+
+    With ``at_once``, ``last`` is saved in any case.
+    """
     run, step, settings = training.run, training.progress.step, training.run.recipe.train
     if settings.keep and step % settings.keep == 0:
         save(training, f"step-{step}")
@@ -146,7 +173,14 @@ def save_due(training: Training, at_once: bool) -> None:
 
 
 def save(training: Training, name: str) -> None:
-    """Write the checkpoint ``name``: ``last``, ``best`` or ``step-N``."""
+    """Write a checkpoint, call the callbacks, and write the report if it is due.
+
+    Every process must call this. Raises GanzooError if the checkpoint cannot be written.
+
+    Args:
+        training: the state of the run.
+        name: the checkpoint's name: ``last``, ``best`` or ``step-N``.
+    """
     run, progress = training.run, training.progress
     data = run.dataset
     saved = {**asdict(progress), "channels": dict(data.channels), "classes": dict(data.classes)}
@@ -157,7 +191,10 @@ def save(training: Training, name: str) -> None:
 
 
 def end_early(training: Training, signal: StopSignal) -> None:
-    """Record that the run stops before its end; raise the error with the reason. The checkpoint is already saved."""
+    """Write the event ``stopped`` and the report, call the callbacks, and raise the error with the reason.
+
+    The checkpoint must be saved before. Raises GanzooError after too many non-finite steps, else RunInterruptedError.
+    """
     run, step = training.run, training.progress.step
     run.write_event("stopped", step=step, signal=signal.name)
     run.reporter.write()
@@ -166,7 +203,10 @@ def end_early(training: Training, signal: StopSignal) -> None:
 
 
 def finish(training: Training) -> dict[str, float]:
-    """Run the final evaluation; return its values."""
+    """Run the final evaluation and call the callbacks; return the metric values of ``last``.
+
+    For a method without phases, first write a sample grid and the checkpoint, unless the checkpoint exists.
+    """
     run = training.run
     if not run.engine.method.phases and not find_checkpoint(run.files.checkpoint("last")):
         draw_samples(run, 0)
@@ -177,7 +217,15 @@ def finish(training: Training) -> dict[str, float]:
 
 
 def announce(run: Run, start: int, ended: bool) -> None:
-    """Print the session's plan: device, precision, images per step, length and starting point."""
+    """Print the session's plan: device, precision, images per step and length; write the event ``started``.
+
+    If the run does not start at step 0, also print where it continues.
+
+    Args:
+        run: the run.
+        start: number of steps that are finished already.
+        ended: whether the run ended early in an earlier session and does not continue.
+    """
     train, sampler = run.recipe.train, run.sampler
     counts = ", ".join(f"{count} {domain}" for domain, count in sampler.counts.items())
     length = f"{run.total} steps" + (f" ({train.epochs} epochs)" if train.epochs else "")
@@ -200,7 +248,7 @@ def announce(run: Run, start: int, ended: bool) -> None:
 
 
 def place_in_run(run: Run, index: int) -> dict[str, int | float]:
-    """Return the arguments of a step that describe its place in the run."""
+    """Return the arguments of ``make_step`` that say where in the run a step is; ``index`` counts from 0."""
     return {
         "seed": run.recipe.train.seed,
         "index": index,
@@ -210,7 +258,10 @@ def place_in_run(run: Run, index: int) -> dict[str, int | float]:
 
 
 def lr_factor(run: Run, index: int) -> float:
-    """Return the learning rate's factor at a step: by epochs if the run's length is in epochs, else by steps."""
+    """Return the factor of the learning rate at a step, from the method's schedule; ``index`` counts from 0.
+
+    The schedule follows epochs if the run's length is in epochs, else steps.
+    """
     train, method = run.recipe.train, run.engine.method
     if train.epochs:
         return method.lr_factor(index // run.sampler.steps_per_epoch, train.epochs, train.decay, index)
@@ -218,7 +269,11 @@ def lr_factor(run: Run, index: int) -> float:
 
 
 def draw_samples(run: Run, step: int) -> None:
-    """Write a sample grid of up to eight held-out images, evenly spaced over the split, with their masks."""
+    """Write a grid of up to eight images of each domain, their translations and masks, to ``samples/step-N.png``.
+
+    The images are spread evenly over the first of the splits ``validation``, ``test`` and ``train`` that has images of
+    each domain. Only the main process writes, and only if the method has tensors to show.
+    """
     outputs = run.engine.method.tensors
     if not run.accelerator.is_main_process or not outputs:
         return

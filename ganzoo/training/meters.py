@@ -1,4 +1,4 @@
-"""Compute the means of loss terms over a logging interval, and the training speed; for metrics.jsonl."""
+"""Compute the means of the loss terms over a logging interval, and the training speed, for metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Meters:
-    """Means of the loss terms over a logging interval, and the training speed.
+    """Computes means of the loss terms over a logging interval, and the training speed.
 
     Args:
         run: the run.
-        sums: the sums of an interval that a checkpoint interrupted, by name.
+        sums: sums and counts of the terms, by name, from a checkpoint that was saved within an interval; else empty.
 
-    After ``write``: ``images_per_s`` is the speed of the interval, ``wait_share`` the share of its time (0 … 1) spent
-    waiting for images.
+    After ``write``, ``images_per_s`` is the speed of the interval, and ``wait_share`` is the share of its time (0 … 1)
+    that was spent waiting for images.
     """
 
     def __init__(self, run: Run, sums: Mapping[str, Tensor]) -> None:
@@ -38,17 +38,17 @@ class Meters:
         self.steps, self.wait_seconds, self.seconds = 0, 0.0, 0.0
 
     def start(self) -> None:
-        """Start the clock of a step, before its images are read."""
+        """Start the clock of a step; call this before its images are read."""
         self.started = self.arrived = time.perf_counter()
 
     def batch_arrived(self) -> None:
-        """Record the time at which the step's images are available."""
+        """Record that the step's images are available now."""
         self.arrived = time.perf_counter()
 
     def add(self, losses: Mapping[str, Tensor], *, skipped: bool) -> None:
-        """Add a step's terms and the seconds since ``start``; the terms stay on the device.
+        """Add a step's loss terms, ``phase/term`` → value, and the seconds since ``start``.
 
-        Terms of a skipped step are not counted.
+        The terms stay on the device; those of a skipped step are not counted.
         """
         self.steps += 1
         self.wait_seconds += self.arrived - self.started
@@ -59,11 +59,14 @@ class Meters:
                 self.sums[key] = self.sums[key] + addend if key in self.sums else addend
 
     def write(self, step: int, factor: float) -> dict[str, float]:
-        """Write the interval's line to metrics.jsonl and start the next interval; return the means of all processes.
+        """Write the interval's line to metrics.jsonl and start the next interval; return the means of the loss terms.
+
+        The means are over the interval and all processes; they are empty if all steps were skipped. Every process must
+        call this; only the main process writes.
 
         Args:
             step: number of finished steps.
-            factor: the learning rate's factor.
+            factor: the factor of the learning rate.
         """
         names = [name for name in self.sums if not name.startswith("#")]
         means: dict[str, float] = {}
@@ -88,5 +91,5 @@ class Meters:
         return means
 
     def seconds_left(self, step: int) -> float:
-        """Return the seconds to the end of training at this interval's speed."""
+        """Return the estimated seconds from a step to the run's end, at the speed of the last interval."""
         return (self.run.total - step) * self.run.sampler.global_batch / max(self.images_per_s, 1e-9)

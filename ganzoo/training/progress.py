@@ -1,4 +1,4 @@
-"""Training progress, saved in a checkpoint's progress.json."""
+"""The progress of a run's training, which each checkpoint saves in its progress.json."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Progress:
     """The progress of a run.
 
     Args:
-        step: steps finished.
+        step: number of finished steps.
         bad: number of latest steps in a row that were not finite.
-        best: the best metric value so far.
-        best_of: the recipe's ``evaluate.best`` that ``best`` belongs to.
-        stale: evaluations since ``best`` improved.
-        ended: length of the run, in steps, when it ended early, else 0; a longer run continues.
-        waited: the recipe's patience if the run ended because of it, else 0.
+        best: the best value so far of the metric value that ``best_of`` names; None if there is none yet.
+        best_of: the rule that ``best`` follows: the recipe's ``evaluate.best`` at that time.
+        stale: number of evaluations since ``best`` improved.
+        ended: the run's length in steps if it ended early, else 0; with another length the run continues.
+        waited: the recipe's ``evaluate.patience`` if the run ended because of it, else 0.
     """
 
     step: int = 0
@@ -34,18 +34,21 @@ class Progress:
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Progress:
-        """Return the progress from the fields of a progress.json."""
+        """Return the progress with the fields of a progress.json; missing fields get their defaults."""
         return cls(**{name: saved[name] for name in asdict(cls()) if name in saved})
 
     def improve(self, criterion: str | None, values: Mapping[str, float], *, metric_failed: bool = False) -> bool:
-        """Update the best value after an evaluation; return whether it improved.
+        """Update ``best`` and ``stale`` after an evaluation; return whether the value improved.
+
+        A value that is not finite is no improvement. If the rule has changed, the comparison starts anew. Without a
+        rule nothing is updated, and False is returned.
 
         Args:
-            criterion: the recipe's ``evaluate.best``: ``min NAME`` or ``max NAME``, or None.
+            criterion: the recipe's rule ``evaluate.best``: ``min NAME``, ``max NAME`` or None.
             values: metric values by name.
-            metric_failed: a metric failed, so a missing value is not an error; it counts as no improvement.
+            metric_failed: whether a metric failed; a missing value is then no error, but counts as no improvement.
 
-        Raises GanzooError when no metric has a value of this name.
+        Raises GanzooError if ``values`` lacks the rule's name and no metric failed.
         """
         if not criterion:
             return False
@@ -62,7 +65,10 @@ class Progress:
         return better
 
     def begin(self, total: int, criterion: str | None, patience: int) -> bool:
-        """Start a session; return whether the run ended early before and must not continue.
+        """Start a session; return whether the run ended early in an earlier session and must not continue.
+
+        It continues if its length has changed, or if it ended by patience that the present settings extend. If it ended
+        by patience and its length has changed, ``stale`` starts at 0 again.
 
         Args:
             total: the run's length in steps.
@@ -76,5 +82,5 @@ class Progress:
         return False
 
     def out_of_patience(self, criterion: str | None, patience: int) -> bool:
-        """Return whether the best value has not improved for ``patience`` evaluations (0: no limit)."""
+        """Return whether the best value of this rule has not improved for ``patience`` evaluations (0: no limit)."""
         return bool(patience) and self.best_of == criterion and self.stale >= patience

@@ -1,4 +1,4 @@
-"""Write a run's report during training: with checkpoints, in a small share of the training time."""
+"""Write a run's report during training: after checkpoints, but only in a small share of the training time."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ganzoo.interfaces import RunInfo
 from ganzoo.report import REPORT, write_report
 
 SHARE = 0.02
-"""Largest share of the training time spent on reports."""
+"""Largest share of the training time that reports after checkpoints may take."""
 
 
 class Reporter:
-    """Writes a run's report on the main process; if that fails, prints a warning and training continues."""
+    """Writes a run's report on the main process. If that fails, it prints a warning, and training continues."""
 
     def __init__(self, run: RunInfo) -> None:
         self.run = run
         self.due = 0.0
 
     def write_if_due(self) -> None:
-        """Write the report, unless that would exceed its share of the time since the last one."""
+        """Write the report if the time since the last one is at least the time that it took divided by ``SHARE``."""
         if time.monotonic() >= self.due:
             self.write()
 
     def write(self) -> None:
-        """Write the report."""
+        """Write the report now; only the main process does."""
         if not self.run.accelerator.is_main_process:
             return
         started = time.monotonic()

@@ -38,7 +38,8 @@ class Run:
         folder: the run's folder.
         accelerator: this process's accelerator.
 
-    Raises GanzooError for what is missing or does not fit.
+    Raises GanzooError if a part of the recipe cannot be built or does not fit, or if the recipe has the rule
+    ``evaluate.best`` and a domain has no validation images.
     """
 
     def __init__(self, recipe: Recipe, folder: Path, accelerator: Accelerator) -> None:
@@ -74,16 +75,22 @@ class Run:
         root: str | PathLike[str] = "runs",
         fresh: bool = False,
     ) -> Run:
-        """Check the recipe, build its parts, and create the run's folder or check that it is of the same run.
+        """Check the recipe, build its parts, and create the run's folder or check that it belongs to the same run.
+
+        The folder stays locked until the training ends. Changed settings are printed.
 
         Args:
             recipe: the YAML file.
-            overrides: ``key.path=value``.
-            name: the run's name; the same name resumes.
-            root: folder of all runs.
-            fresh: rename the folder of an earlier run and start again.
+            overrides: changes of the recipe, each ``key.path=value``.
+            name: the run's name; the same name resumes it.
+            root: the folder that contains all runs.
+            fresh: whether to rename the folder of an earlier run of this name and start again.
 
-        Raises GanzooError for each mistake, before any file is changed.
+        Raises:
+            SettingsChangedError: the folder's run has other settings that cannot change.
+            BusyError: another process trains the run.
+            GanzooError: the recipe has mistakes (all are listed), a part cannot be built, ``name`` is not the name of a
+                folder, or the folder belongs to something else or cannot be written.
         """
         checked = read_recipe(Path(recipe), overrides)
         if not name or Path(name).name != name or name.startswith("."):
@@ -114,15 +121,19 @@ class Run:
         return self.files.path
 
     def say(self, text: str) -> None:
-        """Print a line, on the main process."""
+        """Print a line, on the main process only."""
         self.console.say(text)
 
     def write_event(self, event: str, **fields: Any) -> None:
-        """Append a line to events.jsonl, on the main process."""
+        """Append an event with these fields to events.jsonl, on the main process only."""
         self.files.write_event(event, **fields)
 
     def environment(self) -> dict[str, Any]:
-        """Return the content of env.json: versions, device, numbers of images, checksums of frozen weights and data."""
+        """Return the content of env.json: versions, device, numbers of training images, and checksums.
+
+        The checksums are those of the weights of frozen maskers, and of the sources: files that parts read besides the
+        data.
+        """
         return environment(self.accelerator) | {
             "images": dict(self.sampler.counts),
             "weights": self._masker_checksums(),
@@ -130,7 +141,11 @@ class Run:
         }
 
     def report_changes(self, changes: Sequence[tuple[str, Any, Any]]) -> None:
-        """Print the settings that a resumed run changes: (path, before, now)."""
+        """Print the settings that a resumed run changes.
+
+        Args:
+            changes: the changed settings, each (path, value before, value now).
+        """
         for path, before, now in changes:
             self.say(f"changed since the last session: {path}: {before} → {now}")
             if path in ("train.epochs", "train.steps"):
@@ -140,7 +155,11 @@ class Run:
         return {f"maskers.{role}": one for role, one in self.engine.method.masks.checksums().items()}
 
     def record_session(self, step: int) -> None:
-        """Record what this session trains with, from a step on; the main process keeps it for checkpoints."""
+        """Add the code, data and settings of this session to ``sessions``, which checkpoints save.
+
+        Only the main process does this. Nothing is added if they equal those of the session before. ``step`` is the
+        step at which this session starts.
+        """
         if self.accelerator.is_main_process:
             checksums = self._masker_checksums() | {
                 name: one.key for name, one in self.sources.items() if not name.startswith(f"{METRICS}.")
@@ -149,9 +168,13 @@ class Run:
             self.sessions = append_session(self.sessions, session)
 
     def restore(self) -> tuple[Progress, dict[str, torch.Tensor]]:
-        """Load the last checkpoint, if there is one; return the progress and the running sums of the log.
+        """Load the checkpoint ``last``; return its progress and the sums of its unfinished logging interval.
 
-        Raises SettingsChangedError for a checkpoint of an earlier version of ganzoo.
+        The sums are those that ``Meters`` starts with. Lines of metrics.jsonl and results.jsonl after its step are
+        removed. Without a checkpoint, the progress is at step 0 and there are no sums. Every process must call this.
+
+        Raises SettingsChangedError if an earlier version of ganzoo wrote the checkpoint, and GanzooError if a file is
+        missing, damaged or has weights of another architecture.
         """
         if self.accelerator.is_main_process:
             self.files.cut_logs()

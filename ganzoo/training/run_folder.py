@@ -23,17 +23,17 @@ from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file
 from ganzoo.utils.jsonl import JsonLines, differences, write_text
 
 TRAINING_KEYS = ("processes", "images", "weights", "sources")
-"""Keys of env.json that affect training as the recipe does; weights and banks of frozen parts are checksums."""
+"""Keys of env.json that a resumed run compares, as they affect training; ``weights`` and ``sources`` hold checksums."""
 UNFINISHED_FILES = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
-"""Files of a run that was killed before resolved.yaml was written."""
+"""Names that may be in the folder of a run that was killed before resolved.yaml was written."""
 
 
 class RunFolder:
     """The files of a run that trains.
 
     Args:
-        path: the folder.
-        writes: whether this process writes; true on the main process only.
+        path: the run's folder.
+        writes: whether ``write_event`` writes; true on the main process only.
     """
 
     def __init__(self, path: Path, writes: bool) -> None:
@@ -45,16 +45,19 @@ class RunFolder:
         self.lock: ProcessLock | None = None
 
     def checkpoint(self, name: str) -> Path:
-        """Return the folder of a checkpoint: ``last``, ``best`` or ``step-N``."""
+        """Return the folder of a checkpoint (``last``, ``best`` or ``step-N``), whether it exists or not."""
         return self.path / "checkpoints" / name
 
     def write_event(self, event: str, **fields: Any) -> None:
-        """Append a line to events.jsonl."""
+        """Append an event with these fields to events.jsonl, if ``writes`` is true."""
         if self.writes:
             self.events.append(event=event, **fields)
 
     def rename_old(self) -> None:
-        """Rename the folder of an earlier run to ``NAME.before-N``. Raises BusyError if another process trains it."""
+        """Rename the folder of an earlier run to ``NAME.before-N``, with the first N that is free.
+
+        Raises BusyError if another process trains that run, and GanzooError if the folder cannot be renamed.
+        """
         with self._locked() as lock:
             if sys.platform == "win32":  # Windows cannot rename a folder with an open file
                 lock.release()
@@ -66,20 +69,22 @@ class RunFolder:
     def describe(
         self, recipe: Path, resolved: Mapping[str, Any], environment: Mapping[str, Any]
     ) -> list[tuple[str, Any, Any]]:
-        """Write the files that describe the run, after a check that an existing folder is of the same run.
+        """Write recipe.yaml, env.json and resolved.yaml, after a check that an existing folder belongs to the same run.
+
+        Create missing folders, and lock the run's folder until ``close``.
 
         Args:
             recipe: the user's recipe file.
             resolved: the resolved recipe.
-            environment: content of env.json.
+            environment: the content of env.json.
 
         Returns:
-            The changed settings as (path, before, now).
+            The changed settings and changes of the environment, each (path, before, now); empty for a new run.
 
         Raises:
-            SettingsChangedError: settings differ that cannot change.
+            SettingsChangedError: settings differ that cannot change in a resumed run.
             BusyError: another process trains the run.
-            GanzooError: the folder is not a run's, or cannot be written.
+            GanzooError: the folder has files but is not a run's, or it cannot be written.
         """
         resolved_file, environment_file = self.path / "resolved.yaml", self.path / "env.json"
         changes: list[tuple[str, Any, Any]] = []
@@ -110,7 +115,10 @@ class RunFolder:
         return changes
 
     def cut_logs(self) -> None:
-        """Repair the last checkpoint, and remove log lines after its step: the resumed run writes them again."""
+        """Repair the checkpoint ``last``, and remove the lines of metrics.jsonl and results.jsonl after its step.
+
+        The resumed run writes these lines again. Without a checkpoint all lines are removed.
+        """
         last = self.checkpoint("last")
         exists = repair_checkpoint(last) is not None
         step = int(read_progress(last)["step"]) if exists else -1
@@ -118,7 +126,7 @@ class RunFolder:
             log.cut(step)
 
     def close(self) -> None:
-        """Release the lock."""
+        """Release the folder's lock, if it is held."""
         if self.lock:
             self.lock.release()
 
@@ -128,7 +136,7 @@ class RunFolder:
 
 
 def _allowed_changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[tuple[str, Any, Any]]:
-    """Return the changes of a resumed run. Raises SettingsChangedError for changes that make it another run."""
+    """Return the changes of a resumed run. Raises SettingsChangedError if a change would make it another run."""
     allowed = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
     allowed |= {"images.A", "images.B"}  # a run must be able to resume after a damaged image was removed
     changes = differences(before, now)
@@ -162,9 +170,9 @@ def write_run(
         folder: a new folder.
         recipe: the content of a recipe file.
         networks: slot → state dict.
-        progress: ``step``, ``channels`` and ``classes`` of the domains, as in a checkpoint's progress.json.
+        progress: fields of the checkpoint's progress.json: ``step``, and ``channels`` and ``classes`` by domain.
 
-    Raises GanzooError with each mistake in the recipe.
+    Raises GanzooError with each mistake in the recipe; the folder is then incomplete.
     """
     weights = folder / "checkpoints/last/networks"
     weights.mkdir(parents=True)

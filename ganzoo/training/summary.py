@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
-    """Print the final values beside those of the untrained networks, the paths of files, and the next commands."""
+    """Print the final values beside those of the untrained networks, the paths of files, and the next commands.
+
+    Args:
+        run: the run.
+        step: number of finished steps.
+        results: the records of the final evaluation.
+    """
     lines = []
     first: dict[str, Any] = next((one for one in run.files.metrics if one["step"] == 0), {})
     untrained = first.get("values", {})

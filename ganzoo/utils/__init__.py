@@ -1,1 +1,1 @@
-"""Helpers without knowledge of images or training: files, console, formatting, cache folder, memory."""
+"""Helpers that do not depend on images or training: files, console, formatting, cache folder, device, memory."""

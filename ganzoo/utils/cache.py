@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return ``GANZOO_CACHE`` if it is set, else the user's cache folder of the system.
+    """Return the folder that the environment variable GANZOO_CACHE names, or else the user's cache folder for ganzoo.
 
-    On Linux that is ``XDG_CACHE_HOME/ganzoo``, or ``~/.cache/ganzoo``.
+    On Linux the latter is ``XDG_CACHE_HOME/ganzoo``, or ``~/.cache/ganzoo``. The folder may not exist yet.
     """
     own = os.environ.get("GANZOO_CACHE")
     if own:

@@ -15,29 +15,42 @@ from ganzoo.utils.formatting import format_clock
 
 
 class Console:
-    """Prints to standard output; ``quiet`` prints nothing, for all processes but the main one."""
+    """Prints messages and progress.
+
+    Args:
+        quiet: whether to print nothing, as all processes but the main one do.
+        file: the file to print to; by default standard output.
+    """
 
     def __init__(self, quiet: bool = False, file: IO[str] | None = None) -> None:
         self.rich = rich.console.Console(quiet=quiet, file=file or sys.stdout, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        """Print one line."""
+        """Print a text and a line break."""
         self.rich.print(text, markup=False)
 
     def panel(self, title: str, lines: list[str]) -> None:
-        """Print lines in a titled frame; outside a terminal below a titled rule."""
+        """Print lines in a frame with a title; if the output is no terminal, below a line with the title."""
         if self.rich.is_terminal:
             self.rich.print(Panel("\n".join(lines).replace("[", r"\["), title=title, expand=False))
         else:
             self.say("\n".join([f"— {title} —", *lines]))
 
     def progress(self, total: int, done: int) -> ProgressLine:
-        """Return the progress line of a training run: ``done`` of ``total`` steps."""
+        """Return the progress line of a training run, of which ``done`` of ``total`` steps are finished."""
         return ProgressLine(self, total, done)
 
 
 class ProgressLine:
-    """Shows steps, images/s, the share of time spent waiting for data, losses and time left."""
+    """The progress of training: steps, images per second, share of time spent waiting for data, losses and time left.
+
+    On a terminal it is a live line, during a ``with`` block; elsewhere each ``report`` prints a line.
+
+    Args:
+        console: the console to print to.
+        total: the run's length in steps.
+        done: the number of steps that are finished at the start.
+    """
 
     def __init__(self, console: Console, total: int, done: int) -> None:
         self.console = console
@@ -68,7 +81,7 @@ class ProgressLine:
             self.live.stop()
 
     def advance(self, step: int) -> None:
-        """Show how many steps are done."""
+        """Show on the live line that ``step`` steps are finished; without a terminal do nothing."""
         if self.live and self.task is not None:
             self.live.update(self.task, completed=step)
 
@@ -76,11 +89,11 @@ class ProgressLine:
         """Show the values of a logging interval.
 
         Args:
-            step: steps done.
-            losses: mean losses, by ``phase/name``.
-            images_per_s: images per second.
-            waiting: share of the time spent waiting for data, from 0 to 1.
-            left: estimated seconds left.
+            step: the number of finished steps.
+            losses: ``PHASE/TERM`` → mean of the loss term.
+            images_per_s: the number of images per second.
+            waiting: the share of the time that was spent waiting for data, from 0 to 1.
+            left: the estimated number of seconds left.
         """
         shown = " ".join(f"{name.rpartition('/')[2]} {value:.3g}" for name, value in losses.items())
         speed = f"{images_per_s:.1f} images/s, waiting for data {waiting:.0%}"

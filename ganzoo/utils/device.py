@@ -6,6 +6,6 @@ import torch
 
 
 def default_device() -> torch.device:
-    """Return the accelerator if there is one, else the CPU."""
+    """Return the GPU or another accelerator that torch can use, if there is one, else the CPU."""
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return accelerator or torch.device("cpu")

@@ -1,10 +1,10 @@
-"""Format bytes and seconds for people."""
+"""Format numbers of bytes and seconds as texts for people."""
 
 from __future__ import annotations
 
 
 def format_bytes(count: float) -> str:
-    """Return a number of bytes with a binary unit.
+    """Return a number of bytes as a text with a binary unit, KiB, MiB or GiB.
 
     >>> format_bytes(471_000_000), format_bytes(64 * 2**30), format_bytes(900)
     ('449 MiB', '64 GiB', '0.9 KiB')
@@ -16,7 +16,7 @@ def format_bytes(count: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in its largest fitting unit.
+    """Return a duration as a text, in the largest unit (days, h, min) of which it has at least two, or else in s.
 
     >>> [format_duration(seconds) for seconds in (9, 130, 7300, 8_000_000)]
     ['9 s', '2 min', '2 h', '93 days']
@@ -28,7 +28,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_clock(seconds: float) -> str:
-    """Return a duration as a clock shows it: minutes:seconds, or hours:minutes:seconds.
+    """Return a duration as a clock shows it, minutes:seconds, or from one hour on hours:minutes:seconds.
 
     >>> format_clock(75), format_clock(7200)
     ('1:15', '2:00:00')

@@ -1,4 +1,4 @@
-"""Append to, read and truncate files of JSON lines; write text files; compare nested settings."""
+"""Append to, read and shorten files of JSON lines; write text files; compare nested settings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from ganzoo.errors import GanzooError
 
 
 class JsonLines:
-    """A file with one JSON object per line, such as a run's ``metrics.jsonl``."""
+    """A file with one JSON object per line, such as a run's ``metrics.jsonl``.
+
+    Iterating over it yields the objects as dictionaries, without broken lines; none if the file does not exist.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
     def append(self, **fields: Any) -> None:
-        """Append one line with these fields and the time (UTC). Raises GanzooError when the disk is full."""
+        """Append a line with these fields and ``time``, the present time (UTC); create the file if it does not exist.
+
+        Raises GanzooError if the file cannot be written, for example because the disk is full.
+        """
         line = json.dumps({**fields, "time": datetime.now(UTC).isoformat(timespec="seconds")}, ensure_ascii=False)
         try:
             with self.file.open("ab+") as file:
@@ -46,15 +52,18 @@ class JsonLines:
                 continue
 
     def cut(self, step: int) -> None:
-        """Remove the lines after a step, and broken lines: a resumed run writes them again."""
+        """Remove the lines whose ``step`` is larger than ``step``, which a resumed run writes again, and broken lines.
+
+        Raises GanzooError if the file cannot be written.
+        """
         lines = [json.dumps(fields, ensure_ascii=False) for fields in self if fields.get("step", 0) <= step]
         write_text(self.file, "".join(line + "\n" for line in lines))
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a text file atomically: first a temporary file, then a rename.
+    """Write a text file, which replaces an existing one only when it is complete.
 
-    Characters that UTF-8 cannot encode become ``?``. Raises GanzooError when the file cannot be written.
+    Characters that UTF-8 cannot encode become ``?``. Raises GanzooError if the file cannot be written.
     """
     temporary = file.with_name(f".{file.name}.new")
     try:
@@ -67,7 +76,7 @@ def write_text(file: Path, text: str) -> None:
 
 
 def to_plain(value: Any) -> Any:
-    """Return a value in the types of YAML and JSON: paths as texts, tuples as lists, settings as mappings.
+    """Return a value as plain data for YAML and JSON: paths become texts, tuples lists, and settings mappings.
 
     >>> to_plain({"size": (64, 64), "root": Path("photos")})
     {'size': [64, 64], 'root': 'photos'}
@@ -76,9 +85,14 @@ def to_plain(value: Any) -> Any:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> list[tuple[str, Any, Any]]:
-    """Return (key path, value before, value now) for each leaf that differs between two nested mappings.
+    """Return (key path, value before, value now) for each value that differs between two nested mappings.
 
-    A key that one of them lacks counts as None there.
+    If one of them lacks a key, its value there counts as None.
+
+    Args:
+        before: the earlier mapping.
+        now: the present mapping.
+        path: the key path of both mappings, to which their keys are appended.
 
     >>> differences({"train": {"lr": 1}}, {"train": {"lr": 2}})
     [('train.lr', 1, 2)]

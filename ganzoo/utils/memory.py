@@ -10,14 +10,17 @@ import torch
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the peak memory of this process on a device, in bytes; 0 where it is unknown."""
+    """Return the peak memory of this process on a CUDA GPU or a CPU, in bytes; 0 if it is unknown, as on other devices.
+
+    On a GPU it is the memory that torch allocated for tensors.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
     return peak_process_memory() if device.type == "cpu" else 0
 
 
 def peak_process_memory() -> int:
-    """Return the peak memory of this process, in bytes; 0 where the system does not report it."""
+    """Return the peak main memory of this process, in bytes; 0 if the system does not report it."""
     with suppress(OSError):  # Linux: there getrusage includes the peak of a larger parent
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

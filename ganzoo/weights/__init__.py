@@ -1,7 +1,7 @@
-"""Pretrained weights: plugins list them with checksums; they are downloaded once and verified whenever they are read.
+"""Pretrained weights: plugins list them, mostly with checksums; each file is downloaded once and verified at each use.
 
-``find("torchvision/alexnet")`` returns the local file. A plugin lists its own files with
-``registry.add_weights(file)``; ``manifest.py`` describes the format. ``listed()`` returns all listed files.
+``find("torchvision/alexnet")`` returns the path of the local file, and ``listed()`` all listed files. A plugin lists
+its own files with ``registry.add_weights(file)``; ``manifest.py`` describes the format.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Download a file over HTTP, with resume, retries and checksum verification."""
+"""Download a file over HTTP: resume a partial file, try again after failures, and verify the checksum."""
 
 from __future__ import annotations
 
@@ -24,28 +24,31 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 TRIES = 4
-"""Consecutive tries without new bytes before the download fails."""
+"""Number of consecutive tries without new bytes after which the download fails."""
 PAUSE = 1.0
-"""Seconds before the second try; the pause doubles with each further try."""
+"""Seconds before the second try; the pause doubles with each further try without new bytes."""
 TIMEOUT = 30.0
 """Seconds without a byte before a connection counts as broken."""
 CHUNK = 2**20
 
 
 ShowProgress = Callable[[int, int], None]
-"""Takes the number of bytes received, and of all bytes; 0 where that is unknown."""
+"""Function that takes the number of bytes received and the number of all bytes, which is 0 if it is unknown."""
 
 
 def download(entry: WeightsFile, part: Path) -> str:
-    """Download a file to ``part``, resuming from its present contents; return its sha256 in hex.
+    """Download a file to ``part``; return its sha256 in hex.
+
+    If ``part`` has contents, the checksum is listed and the server can do it, only the rest is downloaded. A progress
+    bar is shown on a terminal.
 
     Args:
-        entry: the file.
+        entry: the listed file.
         part: the path of the partial file, in an existing folder. No other process may write it at the same time. It
-            stays when the connection fails, and is deleted when the checksum is wrong.
+            stays if the connection fails, and is deleted if the checksum is wrong.
 
     Raises:
-        MissingResourceError: the download failed; the message says how to add the file without it.
+        MissingResourceError: the download failed; the message says how to add the file without a download.
         OSError: ``part`` cannot be written.
     """
     tries, furthest, transfer = 0, 0, Transfer(entry, part)
@@ -65,7 +68,11 @@ def download(entry: WeightsFile, part: Path) -> str:
 
 
 def manual_instructions(entry: WeightsFile, folder: Path) -> str:
-    """Return how to add the file without a connection: its address, checksum, size, name and folder."""
+    """Return a text that tells the user how to add a file without a download: where to get it and where to put it.
+
+    It states the address, the checksum, the size if it is known, and the file's name. ``folder`` is the folder for
+    downloads.
+    """
     checksum = f"sha256 {entry.sha256}{'' if entry.checksum_is_complete else '…'}"
     details = [checksum if entry.sha256 else "no sha256 is published"]
     details += [f"{entry.size:,} bytes"] if entry.size else []
@@ -76,22 +83,22 @@ def manual_instructions(entry: WeightsFile, folder: Path) -> str:
 
 
 class _TransferError(Exception):
-    """An attempt failed, for the reason in the message; ``permanent`` where another attempt would fail as well."""
+    """An attempt to download failed; ``permanent`` says that another attempt would fail, too."""
 
     def __init__(self, message: str, permanent: bool = False, status: int = 0) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.status = status
-        """The HTTP status that was the reason; 0 for other reasons."""
+        """The HTTP status that was the reason; 0 if the reason was another one."""
 
 
 class SecureRedirects(HTTPRedirectHandler):
-    """Refuses redirects from https to http, where an attacker could replace a file without a known checksum."""
+    """Refuses redirects from https to http: there, an attacker could replace a file without a known checksum."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
-        """Return the request for the next address. Raises _TransferError for one that is not secure."""
+        """Return the request for the address ``newurl``. Raises _TransferError if it leads from https to http."""
         if req.type == "https" and not newurl.lower().startswith("https:"):
             fp.close()
             raise _TransferError(f"it redirects from https to {newurl}, which is not secure", permanent=True)
@@ -102,18 +109,27 @@ urlopen = build_opener(SecureRedirects).open
 
 
 class Transfer:
-    """The download of one file, over one or more connections."""
+    """The download of one file, over one or more connections.
+
+    Args:
+        entry: the listed file.
+        part: the path of the partial file.
+    """
 
     def __init__(self, entry: WeightsFile, part: Path) -> None:
         self.entry = entry
         self.part = part
         self.etag = ""
-        """The server's tag for the version that ``part`` holds; empty if this process does not know it."""
+        """The server's ETag of the version of the file that is in ``part``; empty if this process does not know it."""
 
     def attempt(self, show: ShowProgress) -> str:
-        """Connect and receive the rest of the file; return its sha256.
+        """Connect, and append the rest of the file to ``part``; return the whole file's sha256 in hex.
 
-        Raises _TransferError when the connection fails or the checksum is wrong, OSError when writing fails.
+        It starts again from the beginning if what ``part`` has cannot be continued. Raises _TransferError if the
+        connection fails or the checksum is wrong (``part`` is then deleted), and OSError if writing fails.
+
+        Args:
+            show: the function that displays the progress.
         """
         # A part of an earlier process may be of another version; only a checksum or the server's tag can detect that.
         start = _length(self.part) if self.entry.sha256 or self.etag else 0
@@ -156,9 +172,9 @@ class Transfer:
         return digest.hexdigest()
 
     def verify_complete(self, error: _TransferError) -> str:
-        """Return the checksum of a part after which the server has no more bytes: it is complete, or another file.
+        """Return the checksum of ``part``, after the server said that it has no more bytes, if it is the listed one.
 
-        Deletes another file and raises ``error``.
+        Otherwise ``part`` is another file: delete it and raise ``error``.
         """
         checksum = self.digest_of_part(_length(self.part)).hexdigest()
         if self.entry.sha256 and checksum.startswith(self.entry.sha256):
@@ -168,7 +184,10 @@ class Transfer:
         raise error
 
     def connect(self, start: int) -> HTTPResponse:
-        """Request the file from the byte ``start`` on. Raises _TransferError."""
+        """Request the file from the byte ``start`` on, and return the response.
+
+        Raises _TransferError if there is no connection, or if the server refuses.
+        """
         headers = {"User-Agent": "ganzoo", "Accept-Encoding": "identity"}
         if start:
             headers |= {"Range": f"bytes={start}-"} | ({"If-Range": self.etag} if self.etag else {})
@@ -185,9 +204,9 @@ class Transfer:
         return response
 
     def resumes(self, response: HTTPResponse, start: int) -> bool:
-        """Return whether a response starts at the byte ``start`` rather than at the beginning of the file.
+        """Return whether a response continues the file at the byte ``start``; if not, it has the whole file.
 
-        Raises _TransferError when it starts elsewhere, or is of another version of the file.
+        Raises _TransferError if it starts elsewhere, or is of another version of the file.
         """
         if response.status != 206:
             return False
@@ -199,7 +218,7 @@ class Transfer:
         return True
 
     def digest_of_part(self, start: int) -> _Hash:
-        """Return the sha256 state of the first ``start`` bytes: of the whole part, or of nothing for 0."""
+        """Return the sha256 state of all of ``part``, whose length ``start`` is; of no bytes if ``start`` is 0."""
         if not start:
             return sha256()
         with self.part.open("rb") as file:
@@ -207,9 +226,9 @@ class Transfer:
 
 
 def chunks(response: HTTPResponse) -> Iterator[bytes]:
-    """Yield the body of a response. Raises _TransferError when the connection fails.
+    """Yield the body of a response in pieces. Raises _TransferError if the connection fails.
 
-    A connection that ends too early raises nothing; the caller compares the length.
+    A connection that ends too early may raise nothing, so the caller compares the length.
     """
     while True:
         try:
@@ -223,7 +242,10 @@ def chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 @contextmanager
 def progress_bar(name: str) -> Iterator[ShowProgress]:
-    """Show a progress bar on stderr if that is a terminal."""
+    """Show a progress bar during a ``with`` block, and yield the function that updates it.
+
+    If stderr is no terminal, nothing is shown.
+    """
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -241,7 +263,7 @@ def _length(part: Path) -> int:
 
 
 def _strong_etag(etag: str | None) -> str:
-    """Return a strong tag, which identifies the bytes, or an empty text for a weak one, which does not."""
+    """Return an ETag that identifies the file's bytes; ``""`` if there is none or a weak one, which does not."""
     return "" if etag is None or etag.startswith("W/") else etag
 
 

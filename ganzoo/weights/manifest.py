@@ -11,20 +11,22 @@ from typing import Any
 from ganzoo.errors import GanzooError, suggest
 
 SHORTEST_CHECKSUM = 8
-"""The fewest hex digits of a checksum that may be listed; torchvision's file names have as many."""
+"""The smallest number of hex digits that a listed checksum may have; torchvision's file names have as many."""
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of pretrained weights. Unknown fields are empty.
+    """A listed file of pretrained weights. A field that is not known is empty, or 0.
 
     Args:
-        name: its name in recipes and on the command line: ``torchvision/alexnet``.
-        address: its URL, http or https.
-        file: its file name in a folder of weights; by default the last part of the address.
-        sha256: its checksum in hex, or the first eight or more digits of it.
-        size: its size in bytes.
-        licence: SPDX identifier.
+        name: the name in recipes and on the command line, such as ``torchvision/alexnet``.
+        address: the URL, http or https.
+        file: the file's name in a folder of weights; by default the last part of the address.
+        sha256: the checksum in hex, or the first eight or more digits of it.
+        size: the size in bytes.
+        licence: the licence's SPDX identifier.
+
+    Raises GanzooError if a field has a wrong type or form.
 
     >>> WeightsFile("torchvision/alexnet", "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth").file
     'alexnet-owt-7be5be79.pth'
@@ -56,9 +58,10 @@ class WeightsFile:
 
 
 def read_manifest(file: Path) -> list[WeightsFile]:
-    """Read a plugin's list: a TOML file with one table for each file of weights, named after it.
+    """Read a plugin's list of files of weights, a TOML file, and return its entries.
 
-    The keys are the fields of ``WeightsFile``; only ``address`` is required. Raises GanzooError for an invalid list.
+    For each file of weights it has a table with this file's name. The table's keys are the other fields of
+    ``WeightsFile``; only ``address`` is required. Raises GanzooError if the list cannot be read or is invalid.
     """
     try:
         tables: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))

@@ -1,7 +1,9 @@
-"""Find files of pretrained weights on this machine; download missing ones. Parts call ``find``.
+"""Find files of pretrained weights on this machine, and download missing ones; components call ``find``.
 
-GANZOO_WEIGHTS   a folder that is searched first and never written
-GANZOO_CACHE     its folder ``weights`` holds the downloads
+Two environment variables name folders:
+
+GANZOO_WEIGHTS   a folder that is searched first, and in which nothing is written
+GANZOO_CACHE     the cache folder, in which ``weights`` has the downloads
 """
 
 from __future__ import annotations
@@ -28,14 +30,14 @@ class Listing(Protocol):
         """The listed files by name."""
 
     def weights_file(self, name: str) -> WeightsFile:
-        """Return the listed file of a name. Raises GanzooError, with the nearest name, for an unknown one."""
+        """Return the listed file of this name. Raises GanzooError, with a similar name, for an unknown name."""
 
 
 _provider: Callable[[], Listing] | None = None
 
 
 def use_listing(provider: Callable[[], Listing]) -> None:
-    """Set the function that returns the listing. ``ganzoo.plugins`` calls this when it is imported."""
+    """Set the function that returns the list of all files of weights; importing ``ganzoo.plugins`` does this."""
     global _provider
     _provider = provider
 
@@ -46,18 +48,18 @@ def listed() -> Mapping[str, WeightsFile]:
 
 
 def find(wanted: str | WeightsFile) -> Path:
-    """Return the path of a file of weights, its checksum verified; download the file if it is not on this machine.
+    """Return the path of a file of weights after a check of its checksum; download the file if this machine lacks it.
 
-    Call it in a part's constructor: ``ganzoo check`` and ``ganzoo weights get RECIPE`` construct all parts, so they
-    download what is missing.
+    Call this in a component's constructor: ``ganzoo check`` and ``ganzoo weights get RECIPE`` construct all components
+    of a recipe, so they download what is missing. A checksum that is not listed is recorded at the first download.
 
     Args:
-        wanted: a name that a plugin lists, or the entry itself, where the name depends on the part's options.
+        wanted: a name that a plugin lists; or the entry itself, if the component's options determine the file.
 
     Raises:
-        MissingResourceError: the file cannot be downloaded.
-        GanzooError: the name is unknown, or the file is not the published one: its checksum differs, or the file of
-            this name was downloaded from another address.
+        MissingResourceError: the file cannot be downloaded, or a plugin that may list the name is not loaded.
+        GanzooError: the name is unknown; the file cannot be read or written; GANZOO_WEIGHTS is not a folder; or the
+            file is not the listed one: its checksum differs, or it was downloaded from another address.
     """
     entry = lookup(wanted) if isinstance(wanted, str) else wanted
     file = local_path(entry)
@@ -68,18 +70,18 @@ def find(wanted: str | WeightsFile) -> Path:
 
 
 def lookup(name: str) -> WeightsFile:
-    """Return the entry that is listed under a name, or was downloaded before.
+    """Return the entry of a listed file of weights by its name, or else of a file that was downloaded before.
 
-    Raises GanzooError, with the nearest name, for an unknown one.
+    Raises GanzooError, with a similar name, for an unknown name.
     """
     downloads = {} if name in listed() else {entry.name: entry for entry in recorded()}
     return downloads[name] if name in downloads else _listing().weights_file(name)
 
 
 def local_path(entry: WeightsFile) -> Path | None:
-    """Return the path of a file on this machine, not verified, or None.
+    """Return the path of a file of weights on this machine, or None if it is missing; its checksum is not verified.
 
-    Raises GanzooError when GANZOO_WEIGHTS is not a folder.
+    Raises GanzooError if GANZOO_WEIGHTS is set, but is not a folder.
     """
     own = os.environ.get("GANZOO_WEIGHTS")
     if own and not Path(own).is_dir():
@@ -89,7 +91,7 @@ def local_path(entry: WeightsFile) -> Path | None:
 
 
 def recorded() -> list[WeightsFile]:
-    """Return the downloads for which no full checksum is published, each with the checksum of its first download."""
+    """Return the downloaded files whose full checksum is not listed, each with the checksum of its first download."""
     entries = []
     for record in sorted(weights_folder().glob("*.json")):
         entry = _read(record)
@@ -99,7 +101,7 @@ def recorded() -> list[WeightsFile]:
 
 
 def weights_folder() -> Path:
-    """Return the folder for downloads."""
+    """Return the folder for downloads, which may not exist yet."""
     return cache_folder() / "weights"
 
 
@@ -110,7 +112,10 @@ def _listing() -> Listing:
 
 
 def _fetch(entry: WeightsFile) -> Path:
-    """Download a file into the cache. Another process that wants the same file waits, then uses it."""
+    """Download a file into the cache and return its path. Other processes wait meanwhile, and then use the same file.
+
+    Raises GanzooError if the file cannot be written, and as ``download`` and ``_verify`` do.
+    """
     from ganzoo.weights.download import download  # imports HTTP, which only downloads need
 
     file = weights_folder() / entry.file
@@ -134,7 +139,7 @@ def _fetch(entry: WeightsFile) -> Path:
 
 
 def _verify(entry: WeightsFile, file: Path) -> None:
-    """Raise GanzooError unless a file has the listed checksum, or the one that was recorded at its first download."""
+    """Raise GanzooError if a file has not the listed or first recorded checksum, or is from another address."""
     record = None if entry.checksum_is_complete else _read(_record_path(file))
     if record and not entry.sha256 and record.address != entry.address:
         raise GanzooError(
@@ -166,7 +171,7 @@ def _record(entry: WeightsFile, file: Path) -> None:
 
 
 def _read(record: Path) -> WeightsFile | None:
-    """Return the entry that is recorded beside a file; None if there is no valid record."""
+    """Return the entry in a record of a download, a JSON file; None if there is no valid record."""
     try:
         return WeightsFile(**json.loads(record.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, GanzooError):

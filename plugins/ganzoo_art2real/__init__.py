@@ -19,7 +19,7 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the method, its loss and its metric."""
+    """Register the method, its loss and its metric."""
     registry.add("method", "art2real", "ganzoo_art2real.method:Art2Real")
     registry.add("loss", "contextual", "ganzoo_art2real.loss:Contextual")
     registry.add("metric", "contextual", "ganzoo_art2real.metric:ContextualDistance")
@@ -27,7 +27,7 @@ def ganzoo_register(registry: Registration) -> None:
 
 @hookimpl
 def ganzoo_commands() -> list[Command]:
-    """Add ``ganzoo bank``."""
+    """Return the command group ``ganzoo bank``."""
     from ganzoo_art2real.commands import bank
 
     return [bank]

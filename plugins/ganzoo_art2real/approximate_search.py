@@ -1,8 +1,9 @@
 """Approximate search of the nearest patches with Faiss, for large banks on a CPU.
 
-The index holds principal components of 8 bits in inverted lists; it is built once, saved in the bank and memory-mapped.
-64 components find nearly the same neighbours as the 768 values of a 16×16 patch (benchmarks/retrieval.py), with 72
-bytes a patch. The candidates from the lists are then ranked by their patches.
+An index holds principal components of the patches, 8 bits each, in inverted lists: patches that are near to one another
+are in the same list. It is built once, saved in the bank and memory-mapped. 64 components find nearly the same
+neighbours as the 768 values of a 16×16 patch (benchmarks/retrieval.py), with 72 bytes a patch. The candidates from the
+lists are then ranked by distances of their patches.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.exact_search import MEMORY, ExactSearch, Searcher, rank
 
 MIN_PATCHES = 2000
-"""Number of patches that an index needs."""
+"""Minimum number of patches of an index; fewer are searched exactly."""
 MAX_LISTS = 4096
-"""Maximum number of lists; else twice the square root of the number of patches."""
+"""Maximum number of lists; their number is also at most twice the square root of the number of patches."""
 TRAINING_PATCHES = 40
-"""Number of patches for each list from which the lists are trained."""
+"""Number of patches per list on which the lists are trained."""
 FORMAT = 1
 
 
 class ApproximateSearch(Searcher):
-    """Searches the lists that are nearest to a query, then ranks the best of their patches exactly.
+    """A search of the lists that are nearest to a query; the best of their patches are then ranked by exact distances.
 
     The same bank and options give the same index and the same neighbours. A missing index is built, in about a second
-    for 100,000 patches. An incomplete one, left by a killed process, is never read.
+    for 100,000 patches, and saved in the bank. An incomplete index, left by a killed process, is never read.
 
     Args:
         bank: the bank whose patches are searched.
@@ -44,9 +45,9 @@ class ApproximateSearch(Searcher):
         components: number of principal components of a patch; 0: a third of its values, from 32 to 64.
         lists: number of lists that are searched for a query.
         candidates: number of patches that are ranked exactly for each requested neighbour.
-        memory: approximate memory to use, bytes.
+        memory: approximate memory that a search uses, in bytes.
 
-    Raises GanzooError when the index cannot be written.
+    Raises GanzooError for a scale that the bank does not have, and if the index cannot be written.
     """
 
     def __init__(
@@ -71,13 +72,16 @@ class ApproximateSearch(Searcher):
 
     @property
     def file(self) -> Path:
-        """The index's file; its name contains a checksum of all that the index depends on."""
+        """The path of the index; its name contains a checksum of all that the index depends on."""
         origin = [FORMAT, faiss.__version__, self.bank.key, self.components, self.all_lists, TRAINING_PATCHES]
         key = sha256(json.dumps(origin).encode()).hexdigest()[:12]
         return self.bank.folder / f"index-{self.scale.patch}-{self.scale.stride}-{self.label}-{key}.faiss"
 
     def find(self, queries: Tensor, k: int) -> Tensor:
-        """Return the k nearest patches in the searched lists; where these hold fewer, search exactly."""
+        """Return the k nearest patches in the searched lists, (N, k) window numbers, the nearest first.
+
+        A query whose lists hold fewer than k patches is searched exactly.
+        """
         _, positions = self.index.search(queries.cpu().numpy(), min(self.count, k * self.candidates))
         numbers = torch.from_numpy(self.bank.numbers(self.label, self.scale)[positions].astype("int64"))
         numbers[torch.from_numpy(positions) < 0] = -1  # the searched lists hold fewer patches
@@ -89,7 +93,7 @@ class ApproximateSearch(Searcher):
         return neighbours
 
     def _read(self) -> Any:
-        """Return the index saved in the bank, or None."""
+        """Return the index that is saved in the bank, or None if there is none or it is damaged."""
         if not self.file.is_file():
             return None
         try:
@@ -99,7 +103,7 @@ class ApproximateSearch(Searcher):
         return index if index.ntotal == self.count else None
 
     def _build(self) -> Any:
-        """Train components and lists on evenly spaced patches, add all patches, and save the index."""
+        """Train components and lists on evenly spaced patches, add all patches, save the index and return it."""
         numbers = self.bank.numbers(self.label, self.scale)
         chunk = max(1024, self.memory // (16 * self.values))
         index: Any = faiss.index_factory(self.values, f"PCA{self.components},IVF{self.all_lists},SQ8")
@@ -119,7 +123,10 @@ class ApproximateSearch(Searcher):
         return self.bank.patches(self.scale, numbers).numpy()
 
     def _write(self, index: Any) -> None:
-        """Write the index to a temporary file and rename it. Raises GanzooError if that fails."""
+        """Write the index to a temporary file and rename it, and delete such files of dead processes.
+
+        Raises GanzooError if the index cannot be written.
+        """
         for leftover in self.bank.folder.glob(f".{self.file.name}.*"):
             process = leftover.suffix[1:]
             if process.isdecimal() and not psutil.pid_exists(int(process)):  # its process was killed

@@ -14,13 +14,14 @@ from ganzoo_art2real.bank import MANIFEST
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``target``; it replaces ``target`` when the block ends, and is deleted if it fails.
+    """Yield a new empty folder beside ``target`` for a ``with`` block to fill; it replaces ``target`` after the block.
 
-    What a killed process left there is deleted first. The hidden lock file beside ``target``, ``.NAME.lock``, stays.
+    If the block raises, the new folder is deleted and ``target`` does not change. A new folder that a killed process
+    left is deleted first. The hidden lock file beside ``target``, ``.NAME.lock``, stays.
 
     Raises:
         BusyError: another process is writing the same folder.
-        GanzooError: the disk is full or cannot be written.
+        GanzooError: the disk is full or cannot be written, or the block raises OSError.
     """
     place = target.absolute()
     new = sibling_path(place, "new")

@@ -5,7 +5,7 @@ The bank stores no patches (Tomei et al. 2019, section 3.1, store all of them); 
     images.npy                              (N, size, size, 3) uint8
     numbers-<patch>-<stride>-<class>.i32    windows of a class, ascending, little-endian int32
     means-<patch>-<stride>.npy              (classes, 3·patch²) float32, the mean patch of each class
-    index-….faiss                           an index of approximate search; it is rebuilt when it is missing
+    index-*.faiss                           indexes of approximate search; they are rebuilt when they are missing
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ganzoo.interfaces import MissingResourceError, find_complete
 VERSION = 2
 MANIFEST = "manifest.json"
 BACKGROUND = 0
-"""The class of pixels without a class. Class c > 0 is the value c of label maps, or a masker's plane c − 1."""
+"""The class of pixels without a class. Class c > 0 is the value c of label maps, or plane c − 1 of a masker's masks."""
 
 
 class Scale(NamedTuple):
-    """Windows of ``patch`` × ``patch`` pixels, ``stride`` pixels apart."""
+    """The windows of one scale: they have ``patch`` × ``patch`` pixels and are ``stride`` pixels apart."""
 
     patch: int
     stride: int
@@ -39,7 +39,7 @@ class Scale(NamedTuple):
 
 
 def windows_of(size: int, patch: int, stride: int) -> int:
-    """Return the number of windows along a side of ``size`` pixels.
+    """Return the number of windows along a side of ``size`` pixels, which must be at least ``patch``.
 
     >>> [windows_of(256, patch, stride) for patch, stride in ((4, 4), (8, 5), (16, 6))]
     [64, 50, 41]
@@ -48,13 +48,13 @@ def windows_of(size: int, patch: int, stride: int) -> int:
 
 
 def cut(images: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
-    """Cut windows out of images.
+    """Return the pixels of windows of images.
 
     Args:
-        images: (N, size, size, 3) uint8.
+        images: the images, (N, size, size, 3) uint8.
         scale: patch and stride of the windows.
-        numbers: (M,) integers on the same device: image · windows an image + window. Windows are numbered by rows, as
-            the columns of ``torch.nn.functional.unfold`` are.
+        numbers: (M,) integers on the same device: index of the image · number of windows of an image + index of the
+            window in it. Windows are numbered by rows, as the columns of ``torch.nn.functional.unfold`` are.
 
     Returns:
         (M, 3·patch²) uint8, each row a flattened (3, patch, patch), as in unfold's columns.
@@ -73,24 +73,26 @@ def cut(images: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
 
 
 class Bank:
-    """A bank on disk; ``Bank.open(folder)`` checks it. Images and numbers are memory-mapped.
+    """An opened bank; its images and window numbers are memory-mapped. ``Bank.open(folder)`` opens and checks it.
 
     Args:
         folder: the bank's folder.
         manifest: the content of its manifest.json.
+
+    Raises ValueError and other errors for files that do not fit the manifest; ``open`` raises GanzooError instead.
     """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         self.folder = folder
         self.key = str(manifest["key"])
-        """Checksum of photographs, classes and settings: banks with equal keys are equal."""
+        """Checksum of photographs, classes and settings: banks with equal keys have the same patches."""
         self.settings: dict[str, Any] = dict(manifest["settings"])
         self.photographs = [str(name) for name in manifest["photographs"]]
         self.digests = [str(digest) for digest in manifest["digests"]]
         self.size = int(self.settings["size"])
         self.scales = tuple(Scale(int(patch), int(stride)) for patch, stride in self.settings["scales"])
         self.names = {int(label): str(name) for label, name in manifest["classes"].items()}
-        """Class → name."""
+        """Class → its name."""
         self.classes = tuple(sorted(self.names))
         """All classes; ``BACKGROUND`` is the first."""
         self._counts = {
@@ -115,11 +117,11 @@ class Bank:
 
     @classmethod
     def open(cls, folder: str | Path) -> Bank:
-        """Open a bank.
+        """Return the bank in a folder, or the old one beside it if its replacement was interrupted.
 
         Raises:
-            MissingResourceError: there is none.
-            GanzooError: it is damaged or of another version.
+            MissingResourceError: there is no bank.
+            GanzooError: the bank is damaged or of another version.
         """
         folder = Path(folder)
         folder = find_complete(folder, MANIFEST) or folder
@@ -143,7 +145,10 @@ class Bank:
             raise _damaged(folder, error) from None
 
     def windows(self, scale: tuple[int, int]) -> int:
-        """Return the number of windows of an image. Raises GanzooError for a scale that the bank does not have."""
+        """Return the number of windows of one image at a scale.
+
+        Raises GanzooError for a scale that the bank does not have.
+        """
         return windows_of(self.size, *self.scale(scale)) ** 2
 
     def scale(self, scale: tuple[int, int]) -> Scale:
@@ -154,25 +159,34 @@ class Bank:
         return Scale(*scale)
 
     def count(self, label: int, scale: tuple[int, int]) -> int:
-        """Return the number of patches of a class at a scale; 0 for an unknown class."""
+        """Return the number of patches of a class at a scale; 0 for an unknown class.
+
+        Raises GanzooError for a scale that the bank does not have.
+        """
         return self._counts[self.scale(scale)].get(label, 0)
 
     def mean(self, label: int, scale: tuple[int, int]) -> Tensor:
-        """Return the mean patch of a class, (3·patch²,) float32 in [−1, 1]. Raises GanzooError without patches."""
+        """Return the mean patch of a class at a scale, (3·patch²,) float32 in [−1, 1].
+
+        Raises GanzooError for a class without patches at the scale, and for a scale that the bank does not have.
+        """
         if not self.count(label, scale):
             raise GanzooError(f"{self.folder}: class {label} has no patches of {self.scale(scale)}, so it has no mean")
         return torch.from_numpy(self._means[self.scale(scale)][self.classes.index(label)].copy())
 
     def numbers(self, label: int, scale: tuple[int, int]) -> np.ndarray:
-        """Return the window numbers of a class, ascending (n,) int32, memory-mapped; empty for an unknown class."""
+        """Return the window numbers of a class at a scale, (n,) int32, ascending; empty for an unknown class.
+
+        The array is memory-mapped. Raises GanzooError for a scale that the bank does not have.
+        """
         return self._numbers.get((label, self.scale(scale)), np.empty(0, "<i4"))
 
     def resolve(self, label: int, scale: tuple[int, int]) -> int:
-        """Return the class, or ``BACKGROUND`` where it has no patches at the scale."""
+        """Return the class, or ``BACKGROUND`` if the class has no patches at the scale."""
         return label if self.count(label, scale) else BACKGROUND
 
     def patches(self, scale: tuple[int, int], numbers: Tensor | np.ndarray) -> Tensor:
-        """Cut windows of any class on demand.
+        """Return patches of any class, which are cut out of the images.
 
         Args:
             scale: (patch, stride), one of ``scales``.
@@ -180,20 +194,22 @@ class Bank:
 
         Returns:
             (N, 3·patch²) float32 in [−1, 1], in the order of ``unfold``'s columns.
+
+        Raises GanzooError for a scale that the bank does not have.
         """
         if not isinstance(numbers, Tensor):
             numbers = torch.from_numpy(numbers)
         return cut(self.images(numbers.device), self.scale(scale), numbers).float().div_(127.5).sub_(1)
 
     def images(self, device: torch.device) -> Tensor:
-        """Return the photographs (N, size, size, 3) uint8 on a device; the copy is cached."""
+        """Return the photographs (N, size, size, 3) uint8 on a device; a copy on a device is made once."""
         if device not in self._images:
             self._images[device] = self._images[torch.device("cpu")].to(device)
         return self._images[device]
 
 
 def numbers_file(folder: Path, label: int, scale: Scale) -> Path:
-    """Return the file with the window numbers of a class at a scale."""
+    """Return the path of the file with the window numbers of a class at a scale."""
     return folder / f"numbers-{scale.patch}-{scale.stride}-{label}.i32"
 
 

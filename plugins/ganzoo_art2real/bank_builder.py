@@ -25,19 +25,21 @@ from ganzoo_art2real.pixel_classes import LabelMapClasses, NoClasses, PixelClass
 from ganzoo_datasets.files import Entry, entries_in, read_sample, with_planes
 
 SCALES = (Scale(4, 4), Scale(8, 5), Scale(16, 6))
-"""Scales of the paper (section 3.1; strides of the released code)."""
+"""The scales of the paper (section 3.1), with the strides of the released code."""
 MAX_WINDOWS = 2**31
-"""Number of windows of one scale that int32 can number."""
+"""Maximum number of windows of a scale, which are numbered by int32."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Settings of a bank.
+    """The settings of a bank.
 
     Args:
-        size: side to which photographs are scaled, pixels; their aspect ratio is not kept.
-        scales: patch and stride of the windows.
-        share: a window belongs to each class that has at least this share of its pixels, (0, 1].
+        size: side to which photographs are scaled, in pixels; their aspect ratio may change.
+        scales: patch and stride of the windows, for each scale.
+        share: the least share of a window's pixels, in (0, 1], that a class must have for the window to belong to it.
+
+    Raises GanzooError for a share outside (0, 1], no scale, equal scales, and windows larger than the photographs.
     """
 
     size: int = 256
@@ -67,7 +69,7 @@ def build_bank(
     fresh: bool = False,
     console: Console | None = None,
 ) -> Bank:
-    """Build a bank, or open the existing one if it has the same photographs, classes and settings.
+    """Build a bank and return it, or the existing one if it has the same photographs, classes and settings.
 
     Args:
         photographs: files and folders of photographs.
@@ -75,11 +77,15 @@ def build_bank(
         settings: the bank's settings.
         pixel_classes: the source of each pixel's class; without it and ``labels`` every pixel is background.
         labels: folder of label maps, one for each photograph, with the same relative name except for the suffix.
-        limit: use only this many photographs, the first ones.
-        fresh: replace an existing bank.
+        limit: maximum number of photographs; the first ones are used.
+        fresh: whether to replace an existing bank.
         console: the console that shows progress.
 
-    Raises GanzooError for photographs or label maps that cannot be read, too many windows, or another bank in ``out``.
+    Raises:
+        MissingResourceError: a photograph or folder does not exist.
+        BusyError: another process is building the same bank.
+        GanzooError: a photograph or label map cannot be read, or a label map is missing; there are too many windows;
+            ``out`` is another bank and ``fresh`` is not set; ``out`` exists and is no bank; the bank cannot be written.
     """
     console = console or Console()
     entries = gather(photographs, labels, limit, out)
@@ -119,7 +125,7 @@ def build_bank(
 
 
 def read_scales(text: str) -> tuple[Scale, ...]:
-    """Read ``[[patch, stride], …]``, YAML or JSON. Raises GanzooError.
+    """Return the scales in a text ``[[patch, stride], …]``, YAML or JSON. Raises GanzooError for any other text.
 
     >>> read_scales("[[4,4],[8,5]]")[1].stride
     5
@@ -136,10 +142,14 @@ def read_scales(text: str) -> tuple[Scale, ...]:
 def gather(
     photographs: Sequence[Path], labels: Path | None = None, limit: int | None = None, out: Path | None = None
 ) -> list[Entry]:
-    """Return the first ``limit`` photographs in files and folders, with their label maps.
+    """Return the first ``limit`` photographs in files and folders, with their label maps if ``labels`` is set.
 
-    Images of a bank ``out`` in such a folder do not count. Raises GanzooError without photographs, or without the label
-    map of one.
+    Images in the folder ``out`` (an earlier bank) are left out.
+
+    Raises:
+        MissingResourceError: a path does not exist.
+        GanzooError: a folder has no images; a photograph has no label map; two photographs with label maps, or two
+            label maps, have the same name.
     """
     entries: list[Entry] = []
     for path in photographs:
@@ -163,7 +173,7 @@ def gather(
 
 
 def refuse_too_many(photographs: int, settings: Settings) -> None:
-    """Raise GanzooError when a scale has more windows than int32 can number."""
+    """Raise GanzooError if a scale has more windows in this number of photographs than int32 can number."""
     for scale in settings.scales:
         windows = photographs * windows_of(settings.size, *scale) ** 2
         if windows > MAX_WINDOWS:
@@ -177,11 +187,11 @@ def count_pixels(region: np.ndarray, scale: Scale) -> np.ndarray:
     """Return how many pixels of each window are in a region.
 
     Args:
-        region: (size, size) bool.
+        region: whether each pixel is in it, (size, size) bool.
         scale: patch and stride of the windows.
 
     Returns:
-        (side, side) int32, computed with an integral image.
+        (side, side) int32, for ``side`` windows along each side.
     """
     patch, stride = scale
     sums = np.zeros((region.shape[0] + 1, region.shape[1] + 1), np.int32)
@@ -194,7 +204,7 @@ def count_pixels(region: np.ndarray, scale: Scale) -> np.ndarray:
 
 
 class _Writer:
-    """Writes pixels and window numbers of one photograph at a time, and sums its patches for the means."""
+    """A writer of pixels and window numbers, one photograph at a time, which also sums patches for the means."""
 
     def __init__(self, folder: Path, settings: Settings, count: int, pixel_classes: PixelClasses) -> None:
         self.folder = folder
@@ -225,7 +235,7 @@ class _Writer:
         self.done += 1
 
     def write(self, image: torch.Tensor, scale: Scale, owned: dict[int, np.ndarray]) -> None:
-        """Append each class's window numbers, and add up their patches as integers, without rounding."""
+        """Append each class's window numbers to its file, and add its patches to its sum, exactly (in float64)."""
         windows = windows_of(self.settings.size, *scale) ** 2
         patches = cut(image, scale, torch.arange(windows)).double()
         for label, numbers in owned.items():
@@ -238,7 +248,7 @@ class _Writer:
             self.names.setdefault(label, f"class {label}")
 
     def finish(self) -> dict[str, Any]:
-        """Write the means; return the classes and their counts for the manifest."""
+        """Write the means; return the manifest's entries ``classes`` and ``counts``."""
         labels = sorted(self.names)
         for scale in self.settings.scales:
             means = np.zeros((len(labels), 3 * scale.patch**2), np.float32)
@@ -251,7 +261,7 @@ class _Writer:
 
 
 def _digest(entry: Entry) -> str:
-    """Return a checksum of the files of a photograph and its label map."""
+    """Return a checksum of a photograph and its label map. Raises GanzooError if a file cannot be read."""
     digest = sha256()
     for path in [path for path in (entry.path, entry.labels) if path]:
         try:
@@ -262,7 +272,7 @@ def _digest(entry: Entry) -> str:
 
 
 def _difference(bank: Bank, description: dict[str, Any], digests: list[str]) -> str:
-    """Describe how a bank differs from the requested one."""
+    """Return a text that says how a bank differs from the requested one."""
     changes = [f"{name} was {before}, is {now}" for name, before, now in differences(bank.settings, description)]
     old, new = Counter(bank.digests), Counter(digests)
     added, removed = sum((new - old).values()), sum((old - new).values())

@@ -48,10 +48,10 @@ def build_command(
     limit: int | None,
     fresh: bool,
 ) -> None:
-    """Build a bank of PHOTOGRAPHS, files and folders of them.
+    """Build a bank from PHOTOGRAPHS: image files and folders of images.
 
-    Without --masker and --labels every window is background. If the bank exists already, the command does nothing; a
-    bank of other photographs or settings is refused.
+    Without --masker and --labels every window is background. Without --fresh a bank that exists already stays as it is,
+    and a bank of other photographs or settings is refused.
     """
     from ganzoo import GanzooError
     from ganzoo_art2real.bank_builder import Settings, build_bank, read_scales
@@ -76,7 +76,7 @@ def build_command(
 @click.argument("folder", metavar="BANK", type=PATH)
 @click.option("-o", "--out", type=PATH, help="PNG file for the drawn patches.")
 def show_command(folder: Path, out: Path | None) -> None:
-    """Describe BANK and draw its patches: one row for each class and scale, in the order of the table."""
+    """Describe BANK; with -o also draw its patches, one row for each class and scale, in the order of the table."""
     from ganzoo.interfaces import write_image
     from ganzoo_art2real.bank import Bank
     from ganzoo_art2real.summary import describe_bank, draw_patches

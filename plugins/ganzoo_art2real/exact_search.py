@@ -1,7 +1,7 @@
 """Exact search of the nearest patches of a class and scale, and the interface and ranking of both searches.
 
 Neighbours are the nearest raw patches by Euclidean distance (Tomei et al. 2019, section 3.1). Exact and approximate
-search both end with ``rank``, which sorts by distances in float64, so they never differ in the order of neighbours.
+search both end with ``rank``, which sorts by distances in float64, so they order the same neighbours equally.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ganzoo_art2real.bank import Bank, Scale
 from ganzoo_art2real.precision import full_precision
 
 SPARE = 8
-"""Candidates beyond k that are ranked in float64, because float32 may misplace the last ones."""
+"""Number of candidates beyond k that are ranked in float64, because float32 may misplace the last ones."""
 MIN_ROWS = 16
-"""Rows below which a matrix product may use another algorithm, with other rounding."""
+"""Number of rows below which a matrix product may use another algorithm, with other rounding."""
 MEMORY = 256 * 2**20
-"""Approximate memory that a search uses, bytes."""
+"""Approximate memory that a search uses, in bytes."""
 
 
 class Searcher(ABC):
@@ -32,6 +32,8 @@ class Searcher(ABC):
         bank: the bank of the patches.
         label: the class.
         scale: (patch, stride).
+
+    Raises GanzooError for a scale that the bank does not have.
     """
 
     def __init__(self, bank: Bank, label: int, scale: tuple[int, int]) -> None:
@@ -42,16 +44,16 @@ class Searcher(ABC):
 
     @torch.no_grad()
     def search(self, queries: Tensor, k: int) -> Tensor:
-        """Return the k nearest patches of each query, the nearest first; of equally near ones the lower number first.
+        """Return the nearest patches of each query, the nearest first; of equally near ones the lower number is first.
 
         Args:
-            queries: (N, 3·patch²) float32 in [−1, 1], in the order of ``unfold``'s columns.
+            queries: patches (N, 3·patch²) float32 in [−1, 1], in the order of ``unfold``'s columns.
             k: number of neighbours.
 
         Returns:
             (N, min(k, number of patches)) int64 on the queries' device: window numbers, as ``Bank.patches`` takes them.
 
-        Raises GanzooError for queries of another scale.
+        Raises GanzooError for queries of another shape, such as those of another scale.
         """
         values = 3 * self.scale.patch**2
         if queries.ndim != 2 or queries.shape[1] != values:
@@ -65,17 +67,18 @@ class Searcher(ABC):
 
     @abstractmethod
     def find(self, queries: Tensor, k: int) -> Tensor:
-        """Implement ``search`` for at least one query and k from 1 to ``count``."""
+        """Return the result of ``search`` for at least one query and k from 1 to ``count``; ``search`` calls it."""
 
 
 class ExactSearch(Searcher):
-    """Compares each query with each patch: ‖q‖² − 2 q·b + ‖b‖², one chunk of the bank at a time.
+    """An exact search: it compares each query with each patch, ‖q‖² − 2 q·b + ‖b‖², one chunk of the bank at a time.
 
     Args:
         bank: the bank whose patches are searched.
         label: the class whose patches are searched.
         scale: patch size and stride in pixels, one of the bank's scales.
-        memory: approximate memory to use, bytes; by default ``MEMORY``, on a GPU a quarter of its free memory.
+        memory: approximate memory to use, in bytes; by default ``MEMORY``, or on a GPU a quarter of its free memory if
+            that is more.
     """
 
     def __init__(self, bank: Bank, label: int, scale: tuple[int, int], *, memory: int | None = None) -> None:
@@ -84,7 +87,7 @@ class ExactSearch(Searcher):
         self._numbers: dict[torch.device, Tensor] = {}
 
     def find(self, queries: Tensor, k: int) -> Tensor:
-        """Return the k nearest patches."""
+        """Return the window numbers of the k nearest patches, (N, k) int64, the nearest first."""
         values, memory = queries.shape[1], self.memory or MEMORY
         if not self.memory and queries.device.type == "cuda":
             memory = max(MEMORY, torch.cuda.mem_get_info(queries.device)[0] // 4)
@@ -101,7 +104,10 @@ class ExactSearch(Searcher):
         return rank(self.bank, self.scale, queries, candidates[: len(queries)], k, memory=memory)
 
     def _nearest(self, queries: Tensor, count: int, chunk: int) -> Tensor:
-        """Return the nearest by float32 distances, (N, ≤ count), without any copy from device to host."""
+        """Return window numbers of the nearest patches by float32 distances, (N, ≤ count).
+
+        Nothing is copied from the device to the host.
+        """
         best = torch.empty(len(queries), 0, dtype=torch.long, device=queries.device)
         for start in range(0, self.count, chunk):
             distances, positions = self._distances(queries, start, chunk)
@@ -111,7 +117,7 @@ class ExactSearch(Searcher):
         return self.numbers_on(queries.device)[best & 0xFFFFFFFF].long()
 
     def _nearest_pruned(self, queries: Tensor, count: int, chunk: int) -> Tensor:
-        """Return the same; a chunk is merged only into queries for which it has a nearer patch: faster on a CPU."""
+        """Return the same as ``_nearest``, faster on a CPU: a chunk without a nearer patch for a query is skipped."""
         best = torch.empty(len(queries), 0, dtype=torch.long)
         for start in range(0, self.count, chunk):
             distances, _ = self._distances(queries, start, chunk)
@@ -124,7 +130,7 @@ class ExactSearch(Searcher):
         return self.numbers_on(queries.device)[best & 0xFFFFFFFF].long()
 
     def _distances(self, queries: Tensor, start: int, chunk: int) -> tuple[Tensor, Tensor]:
-        """Return squared distances of queries to a chunk of the class, (N, chunk), and its positions, (chunk,)."""
+        """Return squared distances of queries to a chunk of the class, (N, n), and its patches' positions, (n,)."""
         numbers = self.numbers_on(queries.device)[start : start + chunk]
         patches = self.bank.patches(self.scale, numbers)
         squares = queries.square().sum(1, keepdim=True)
@@ -139,15 +145,17 @@ class ExactSearch(Searcher):
 
 
 def rank(bank: Bank, scale: Scale, queries: Tensor, candidates: Tensor, k: int, *, memory: int = MEMORY) -> Tensor:
-    """Return the k nearest of each query's candidates by distances in float64; equal distances sort by number.
+    """Return the k nearest of each query's candidates, (N, k) window numbers, sorted by distance, then by number.
+
+    Distances are in float64; if there are many candidates, float32 distances first select k + ``SPARE``.
 
     Args:
         bank: the bank of the patches.
         scale: patch and stride.
-        queries: (N, d) float32.
-        candidates: (N, at least k) window numbers; −1 stands for none.
+        queries: patches (N, d) float32 in [−1, 1].
+        candidates: window numbers (N, at least k); −1 stands for no candidate and is sorted to the end.
         k: number of neighbours.
-        memory: approximate memory to use, bytes.
+        memory: approximate memory to use, in bytes.
     """
     rows = max(1, memory // (24 * candidates.shape[1] * queries.shape[1]))
     neighbours = []
@@ -167,7 +175,7 @@ def _first(bank: Bank, scale: Scale, queries: Tensor, candidates: Tensor, k: int
 
 
 def _merge(best: Tensor, distances: Tensor, start: int, count: int) -> Tensor:
-    """Return the ``count`` smallest of the known keys and a chunk's, ascending, (N, ≤ count)."""
+    """Return the ``count`` smallest keys of ``best`` and of a chunk's patches, ascending, (N, ≤ count)."""
     smallest = distances.topk(min(count, distances.shape[1]), dim=1, largest=False)
     keys = _keys(smallest.values, smallest.indices + start)
     # topk picks any of several equal distances; where more patches are as near as its last, take the lower positions.
@@ -180,7 +188,7 @@ def _merge(best: Tensor, distances: Tensor, start: int, count: int) -> Tensor:
 
 
 def _keys(distances: Tensor, positions: Tensor) -> Tensor:
-    """Return integers that sort by distance, then position: the bits of non-negative floats sort as the floats do."""
+    """Return integers that sort by distance, then by position: bits of non-negative floats sort as the floats do."""
     return distances.abs().view(torch.int32).long() << 32 | positions  # abs: the bits of −0 would sort first
 
 

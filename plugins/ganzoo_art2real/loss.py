@@ -25,20 +25,22 @@ Scales = Literal["first", "all"] | tuple[tuple[Count, Count], ...]
 class Contextual(Loss):
     """Art2Real's L_CXMS (Tomei et al. 2019, eq. 4 to 7): the contextual loss over classes and scales.
 
-    For each class, the bank's nearest patches of all the image's windows of that class are retrieved; each window is
-    compared with all of them. A window belongs to each class that has at least ``share`` of its pixels, and to the
-    background if that share has no class. A class without patches in the bank uses the background's. Terms of classes
-    and scales are summed, and divided by the number of images.
+    For each image, class and scale, the nearest bank patches of all windows of the class are retrieved, and each window
+    is compared with all retrieved patches. A window belongs to each class that has at least ``share`` of its pixels,
+    and to the background if pixels without a class have that share. A class without patches in the bank uses the
+    background's. The terms are summed and divided by the number of images.
 
     Args:
         bank: folder of the bank, from ``ganzoo bank build``.
-        scales: ``first`` for the bank's first scale only, for a CPU; ``all``, as in the paper (three); or some of the
-            bank's scales, [[patch, stride], …].
-        neighbours: number of nearest patches of each window.
+        scales: the scales: ``first`` for the bank's first scale only, for a CPU; ``all``, as in the paper (three); or
+            some of the bank's scales, [[patch, stride], …].
+        neighbours: number of nearest patches that are retrieved for each window.
         share: the least share of a window's pixels that a class must have.
-        bandwidth: h of the affinity.
-        search: ``exact``, ``approximate``, or ``auto``: chosen by the bank's size and the device.
-        rows: rows of an affinity in memory at a time.
+        bandwidth: h, the bandwidth of the affinity.
+        search: kind of search: ``exact``, ``approximate``, or ``auto``: chosen by the bank's size and the device.
+        rows: number of rows of an affinity in memory at a time.
+
+    Raises GanzooError for a missing or damaged bank, and for a scale that it does not have.
     """
 
     def __init__(
@@ -66,15 +68,18 @@ class Contextual(Loss):
         self.searchers: dict[tuple[int, Scale, torch.device], Searcher] = {}
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Check that the bank fits the training images and the masker's classes. Raises GanzooError."""
+        """Check that the bank fits the training images and the masker. Raises GanzooError as ``require_fit`` does."""
         self.require_fit(method.masks, reader.images.scale_to)
 
     def require_fit(self, masks: Roles, size: int) -> None:
-        """Raise GanzooError if the bank does not fit.
+        """Raise GanzooError if the bank's photographs have another size than the images, or if the classes differ.
+
+        Classes are compared only if a masker in the role ``labels`` computes them from the image and the bank was built
+        with a masker.
 
         Args:
-            masks: the maskers; one in the role ``labels`` must have the bank's classes.
-            size: side to which the images are scaled before any crop, pixels.
+            masks: the maskers of the recipe.
+            size: side to which the images are scaled before any crop, in pixels.
         """
         again = f"build it again: ganzoo bank build PHOTOS -o {self.bank.folder} --fresh"
         if self.bank.size != size:
@@ -102,12 +107,12 @@ class Contextual(Loss):
         """Return the loss, a scalar in float32.
 
         Args:
-            image: (B, 3, H, W) in [−1, 1].
+            image: images (B, 3, H, W) in [−1, 1].
             labels: the class of each pixel: planes (B, K, H, W), plane c − 1 for class c, thresholded at ½; or a label
                 map (B, 1, H, W) of integers, 0 for no class. None: every pixel is background.
 
         Raises GanzooError for images that do not have three channels or are smaller than a window; and without labels
-        if the bank has no background patches.
+        if the bank has no background patches at one of the scales.
         """
         planes = self._planes(image, labels)
         total = image.float().sum() * 0  # without any term the loss is 0, but depends on the image
@@ -126,7 +131,7 @@ class Contextual(Loss):
         return total / len(image)
 
     def _planes(self, image: Tensor, labels: Tensor | None) -> Tensor:
-        """Return one plane of 0 and 1 for each class, the background's first, (B, 1 + K, H, W)."""
+        """Return one plane of 0 and 1 for each class, the background's first: (B, 1 + K, H, W)."""
         if labels is None:
             if not all(self.bank.count(BACKGROUND, scale) for scale in self.scales):
                 raise GanzooError(

@@ -27,22 +27,25 @@ SNAPSHOT, TAKEN = "snapshot.", "taken"
 class Art2Real(MethodWrapper):
     """Paintings (A) to photographs (B) by memory banks (Tomei et al., CVPR 2019, eq. 7): CycleGAN + λ · L_CXMS(fake_B).
 
-    The loss is ``contextual``. The masker in the role ``labels`` gives the class of each pixel of fake_B: at first from
-    the painting, later from the image that a snapshot of the generator makes of it. The snapshot is renewed every few
-    epochs, so the classes do not change in between. Without the masker every pixel is background.
+    L_CXMS is the loss ``contextual``. The masker in the role ``labels`` gives the class of each pixel of fake_B: at
+    first from the painting, later from the image that a snapshot of the generator makes of it. The snapshot is renewed
+    every few epochs, so the classes do not change in between. Without the masker every pixel is background.
 
     Args:
         bank: folder of the bank, from ``ganzoo bank build``.
         contextual: λ; 0 leaves the term out, and the method is CycleGAN.
         scales: patch sizes and strides of the loss: ``first``, ``all`` (the paper's three), or [[patch, stride], …].
-        neighbours: number of nearest patches of each window.
-        search: ``exact``, ``approximate``, or ``auto``: chosen by the bank's size and the device.
-        refresh: ``after`` this epoch classes come from generated images, and ``every`` so many epochs the snapshot is
-            renewed; null: always from the paintings, as in the released code.
+        neighbours: number of nearest patches that are retrieved for each window.
+        search: kind of search: ``exact``, ``approximate``, or ``auto``: chosen by the bank's size and the device.
+        refresh: epochs of the snapshots: ``after`` is the first epoch in which classes come from generated images,
+            ``every`` the number of epochs until the snapshot is renewed; null: always from the paintings, as in the
+            released code.
         gan: the adversarial loss.
-        cycle: λ of the cycle terms.
-        identity: weight of the identity terms, in units of λ (the released code: 0.5).
-        pool: size of the image pool of each discriminator.
+        cycle: weight of the cycle terms.
+        identity: weight of the identity terms, in units of ``cycle`` (the released code: 0.5).
+        pool: size of each discriminator's image pool, for each position in the batch; 0: no pool.
+
+    Raises GanzooError if ``refresh`` lacks one of its two numbers.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("labels", "discriminator", "composite")
@@ -71,12 +74,15 @@ class Art2Real(MethodWrapper):
         self.loss: Contextual | None = None
         self.snapshot: nn.Module | None = None
         self.taken = 0
-        """The epoch of the snapshot."""
+        """The epoch for which the snapshot was taken; 0 without a snapshot."""
         losses = {"generator": self.generator_losses}
         self.phases = [replace(phase, losses=losses.get(phase.name, phase.losses)) for phase in self.phases]
 
     def prepare(self, reader: Reader) -> None:
-        """Open the bank; translating does not need it. Raises GanzooError for a bank that does not fit."""
+        """Open the bank for training (translating does not need it); do nothing if λ is 0.
+
+        Raises GanzooError if the bank is missing or damaged, or does not fit images, scales or classes.
+        """
         if self.weight:
             try:
                 self.loss = Contextual(**self.options)
@@ -86,7 +92,7 @@ class Art2Real(MethodWrapper):
             self.sources = self.loss.sources
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return CycleGAN's terms and the contextual one."""
+        """Return CycleGAN's terms and the weighted term ``contextual``, scalars by name."""
         losses = self.cyclegan.generator_losses(step)
         if self.loss is not None:
             labels = self.labels(step)
@@ -95,7 +101,10 @@ class Art2Real(MethodWrapper):
         return losses
 
     def labels(self, step: Step) -> Tensor | None:
-        """Return the classes of fake_B's pixels, (B, K, H, W), or None without a masker."""
+        """Return the classes of fake_B's pixels, (B, K, H, W) in [0, 1], or None if the role ``labels`` has no masker.
+
+        Takes a new snapshot of the generator if the step's epoch needs one.
+        """
         if "labels" not in self.masks:
             return None
         epoch = self.snapshot_epoch(step.epoch)
@@ -110,7 +119,7 @@ class Art2Real(MethodWrapper):
         return self.masks.labels(other, "fake_B")
 
     def snapshot_epoch(self, epoch: int) -> int:
-        """Return the epoch of the snapshot that an epoch (from 0) takes its classes from; 0: from the paintings.
+        """Return the epoch whose snapshot gives an epoch (from 0) its classes; 0 if they come from the paintings.
 
         >>> method = Art2Real.__new__(Art2Real)
         >>> method.refresh = {"after": 40, "every": 20}
@@ -123,7 +132,7 @@ class Art2Real(MethodWrapper):
         return after + (epoch - after) // every * every
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the pools, and the snapshot with its epoch."""
+        """Return the images of the pools, and the snapshot's weights and epoch if there is a snapshot."""
         state = super().state_dict()
         if self.snapshot is not None:
             state |= {SNAPSHOT + name: tensor for name, tensor in self.snapshot.state_dict().items()}
@@ -131,7 +140,7 @@ class Art2Real(MethodWrapper):
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore the pools and the snapshot."""
+        """Restore the pools, and the snapshot if one was saved."""
         own = {name for name in state if name == TAKEN or name.startswith(SNAPSHOT)}
         super().load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
         if TAKEN in state:

@@ -1,4 +1,4 @@
-"""The metric ``contextual``: the contextual loss between generated patches and real ones of their class."""
+"""The metric ``contextual``: the contextual loss between generated patches and real patches of the same class."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from ganzoo_art2real.retrieval import SearchKind
 
 
 class ContextualDistance(Metric):
-    """The loss ``contextual`` of each translated image (Tomei et al. 2019, eq. 4 to 7), a mean over images.
+    """The loss ``contextual`` of each translated image (Tomei et al. 2019, eq. 4 to 7), as a mean over images.
 
     It measures, for any method, how near generated patches are to real ones; use a bank of photographs that are not in
-    the training data. Art2Real minimizes it. Classes are those of the source image, by the masker in the role
-    ``labels``; without one every pixel is background.
+    the training data. The method ``art2real`` minimizes it. Classes are those of the source image, by the masker in the
+    role ``labels``; without one every pixel is background.
 
     Args:
         bank: folder of the bank, from ``ganzoo bank build``.
         scales: patch sizes and strides: ``first``, ``all`` (the paper's three), or [[patch, stride], …].
-        neighbours: number of nearest patches of each window.
+        neighbours: number of nearest patches that are retrieved for each window.
         share: the least share of a window's pixels that a class must have.
-        bandwidth: h of the affinity.
-        search: ``exact``, ``approximate``, or ``auto``: chosen by the bank's size and the device.
+        bandwidth: h, the bandwidth of the affinity.
+        search: kind of search: ``exact``, ``approximate``, or ``auto``: chosen by the bank's size and the device.
+
+    Raises GanzooError for a missing or damaged bank, and for a scale that it does not have.
     """
 
     directions: tuple[Direction, ...] = ("AB",)
@@ -48,12 +50,12 @@ class ContextualDistance(Metric):
         self.sources = self.loss.sources
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Store the maskers. Raises GanzooError for a bank of other classes or another scale."""
+        """Store the method's maskers. Raises GanzooError for a bank with other classes or another image size."""
         self.masks = method.masks
         self.loss.require_fit(self.masks, reader.images.size)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return the loss of each image, (B,)."""
+        """Return the loss of each translated image of the step, ``contextual`` → (B,)."""
         labels = self.masks.labels(step, f"real_{direction[0]}")
         images = step[f"fake_{direction[1]}"].float().split(1)
         classes = [None] * len(images) if labels is None else labels.split(1)

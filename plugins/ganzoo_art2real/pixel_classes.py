@@ -15,17 +15,22 @@ from ganzoo.interfaces import Draws, Masker, MaskTransform, Roles, Sample, defau
 
 
 class PixelClasses(ABC):
-    """Interface: which pixels belong to which class. Classes may overlap; a pixel may have none."""
+    """Interface of a source of pixel classes. Classes may overlap, and a pixel may have none."""
 
     description: Any = "none"
     """What determines the classes, as plain data; it is part of the bank's key."""
 
     @abstractmethod
     def classes(self, sample: Sample, index: int) -> dict[int, np.ndarray]:
-        """Return class (1 or more) → (H, W) bool for the index-th photograph, which is scaled already."""
+        """Return class (1 or more) → its pixels, (H, W) bool.
+
+        Args:
+            sample: the photograph, scaled to the bank's size.
+            index: number of the photograph in the bank, which keys random masks.
+        """
 
     def names(self) -> dict[int, str]:
-        """Return class → name for the classes that are known before any photograph is read."""
+        """Return class → name for the classes that are known before a photograph is read; by default empty."""
         return {}
 
 
@@ -33,28 +38,29 @@ class NoClasses(PixelClasses):
     """No classes: every pixel is background."""
 
     def classes(self, sample: Sample, index: int) -> dict[int, np.ndarray]:
-        """Return no classes."""
+        """Return an empty mapping."""
         return {}
 
 
 class LabelMapClasses(PixelClasses):
-    """The label map of each photograph: class c is value c, and 0 is no class."""
+    """The classes in the label map of each photograph: class c is the value c, and 0 is no class."""
 
     description = "label maps"
 
     def classes(self, sample: Sample, index: int) -> dict[int, np.ndarray]:
-        """Return the classes in the label map."""
+        """Return class → its pixels, (H, W) bool, for the classes in the sample's label map, which it must have."""
         assert sample.labels is not None, "label maps are read with the photographs"
         return {int(value): sample.labels == value for value in np.unique(sample.labels) if value}
 
 
 class MaskerClasses(PixelClasses):
-    """The planes of a masker: class c is where plane c − 1 is at least ½.
+    """The classes of a masker: the pixels of class c are those with at least ½ in plane c − 1 of the mask.
 
     Args:
         text: the masker in YAML, as in a recipe: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
 
-    Raises GanzooError, one line for each mistake, also for a masker that needs more than the image.
+    Raises GanzooError with one line for each mistake in the text, for a masker that reads the data set's masks, and for
+    an untrained one.
     """
 
     def __init__(self, text: str) -> None:
@@ -74,18 +80,21 @@ class MaskerClasses(PixelClasses):
 
     @torch.no_grad()
     def classes(self, sample: Sample, index: int) -> dict[int, np.ndarray]:
-        """Return one class for each plane."""
+        """Return class → its pixels, (H, W) bool, one class for each plane of the photograph's mask."""
         image = to_float(sample.image)[None].to(self.device)
         mask = self.transform(self.masker(image, rng=Draws([keyed(0, index, "mask/labels")])))
         return {plane + 1: region for plane, region in enumerate((mask[0] >= 0.5).cpu().numpy())}
 
     def names(self) -> dict[int, str]:
-        """Return class → name for each plane, with the masker's own names if it has any."""
+        """Return class → name for each plane, as ``class_names`` does."""
         return class_names(self.masker, self.transform)
 
 
 def class_names(masker: Masker, transform: MaskTransform) -> dict[int, str]:
-    """Return class → name for the planes of a masker, counted from 1."""
+    """Return class → name for the planes of a masker's post-processed masks, counted from 1.
+
+    Names are the masker's own; without any they are ``class 1`` and so on. A union of classes is ``foreground``.
+    """
     if transform.foreground:
         return {1: "foreground"}
     names = masker.classes or tuple(f"class {i + 1}" for i in range(masker.planes))

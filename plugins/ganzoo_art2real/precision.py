@@ -13,12 +13,15 @@ BACKENDS: list[Any] = [
     for backend in (torch.backends.cuda.matmul, getattr(torch.backends.mkldnn, "matmul", None))
     if hasattr(backend, "fp32_precision")
 ]
-"""Backends whose matrix products have their own precision setting; none before torch 2.9."""
+"""The backends whose matrix products have their own precision setting; empty before torch 2.9."""
 
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Disable autocast, TF32 and bfloat16 for matrix products of float32 within a block."""
+    """Compute float32 matrix products in full float32 within a ``with`` block: no autocast, TF32 or bfloat16.
+
+    The settings are restored after the block.
+    """
     with torch.autocast(device.type, enabled=False):
         if not BACKENDS:
             allowed = torch.get_float32_matmul_precision()

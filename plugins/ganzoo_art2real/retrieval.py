@@ -11,21 +11,23 @@ from ganzoo_art2real.exact_search import ExactSearch, Searcher
 
 SearchKind = Literal["auto", "exact", "approximate"]
 EXACT_UP_TO = 10_000
-"""Number of patches up to which exact search is about as fast on a CPU; see benchmarks/retrieval.py."""
+"""Maximum number of patches for which exact search is about as fast on a CPU; see benchmarks/retrieval.py."""
 
 
 def create_searcher(
     bank: Bank, label: int, scale: tuple[int, int], *, device: str | torch.device = "cpu", kind: SearchKind = "auto"
 ) -> Searcher:
-    """Return the search for the neighbours of a class and scale.
+    """Return the search for neighbours among the patches of a class and scale; it may build an index in the bank.
 
     Args:
         bank: the bank of the patches.
         label: the class.
         scale: (patch, stride).
         device: the device of the queries.
-        kind: ``auto`` is ``exact`` on a GPU and for up to ``EXACT_UP_TO`` patches, else ``approximate``. With fewer
-            patches than an index needs, ``approximate`` is exact too.
+        kind: kind of search. ``auto`` is ``exact`` on a CUDA device and for up to ``EXACT_UP_TO`` patches, else
+            ``approximate``. ``approximate`` searches exactly if there are fewer patches than an index needs.
+
+    Raises GanzooError for a scale that the bank does not have, and if an index cannot be written.
     """
     if kind == "auto":
         few = bank.count(label, scale) <= EXACT_UP_TO

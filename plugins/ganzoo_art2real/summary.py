@@ -9,11 +9,11 @@ from ganzoo.interfaces import format_bytes
 from ganzoo_art2real.bank import Bank, Scale
 
 COLUMNS, SIDE, GAP = 16, 48, 2
-"""Patches in a row of the image, the side of each and the gap between them, pixels."""
+"""Number of patches in a row of the image; side of a patch and gap between two patches, in pixels."""
 
 
 def describe_bank(bank: Bank) -> str:
-    """Return a few lines: photographs, settings, size on disk, and the number of patches of each class."""
+    """Return a text of several lines: photographs, settings, size on disk, and a table of the number of patches."""
     sizes = {file: file.stat().st_size for file in bank.folder.iterdir()}
     index_size = sum(size for file, size in sizes.items() if file.suffix == ".faiss")
     indexes = f", {format_bytes(index_size)} of it indexes for approximate search" if index_size else ""
@@ -39,13 +39,13 @@ def describe_bank(bank: Bank) -> str:
 
 
 def draw_patches(bank: Bank) -> np.ndarray:
-    """Return an image (H, W, 3) uint8 with a row of evenly spaced patches for each class and scale."""
+    """Return an image (H, W, 3) uint8 of a bank: one row of evenly spaced patches for each class and scale."""
     rows = [draw_row(bank, label, scale) for label in bank.classes for scale in bank.scales]
     return np.concatenate([np.pad(row, ((0, GAP), (0, 0), (0, 0)), constant_values=255) for row in rows])
 
 
 def draw_row(bank: Bank, label: int, scale: Scale) -> np.ndarray:
-    """Return up to ``COLUMNS`` patches, enlarged, in a row on white: (SIDE, COLUMNS · (SIDE + GAP), 3) uint8."""
+    """Return a white row (SIDE, COLUMNS · (SIDE + GAP), 3) uint8 with up to ``COLUMNS`` enlarged patches of a class."""
     row = np.full((SIDE, COLUMNS * (SIDE + GAP), 3), 255, np.uint8)
     numbers = bank.numbers(label, scale)
     if not len(numbers):

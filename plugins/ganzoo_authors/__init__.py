@@ -17,7 +17,7 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_commands() -> list[Command]:
-    """Add ``ganzoo import``."""
+    """Return the command ``ganzoo import``."""
     from ganzoo_authors.command import import_command
 
     return [import_command]

@@ -22,8 +22,9 @@ PATH = click.Path(path_type=Path)
 def import_command(files: tuple[Path, ...], layout: str, out: Path) -> None:
     """Convert checkpoints of the authors' code to a run.
 
-    FILES are latest_net_G_A.pth and the like, for munit and unit gen_….pt, for mask_cgan the run's folder. Widths,
-    blocks and options are inferred from the tensors' shapes. Only tensors are read: no code in a file is executed.
+    FILES are files such as latest_net_G_A.pth; for munit and unit gen_*.pt and dis_*.pt; for mask_cgan the run's
+    folder. Widths, blocks and options are inferred from the tensors' shapes. Only tensors are read: no code in a file
+    is executed.
     """
     from ganzoo_authors.import_run import import_run
 

@@ -26,19 +26,27 @@ NETWORKS: dict[Layout, set[str]] = {
     "munit": {"munit", "multiscale"},
     "unit": {"unit", "multiscale"},
 }
-"""Layout → networks that its code can train; mask_cyclegan.py has those of mask_cgan."""
+"""Layout → names of the networks that its code can train; mask_cyclegan.py checks those of mask_cgan."""
 
 
 def import_run(files: Sequence[Path], layout: Layout, out: Path) -> tuple[dict[str, ImportedNetwork], dict[str, Any]]:
-    """Write a run with the networks in files; return slot → network, and role → masker.
+    """Write a run's folder with the networks of the authors' files, so that ``ganzoo translate`` can use them.
 
     Args:
-        files: ``latest_net_G_A.pth`` and the like; for MUNIT and UNIT ``gen_….pt`` and ``dis_….pt``; for Mask CycleGAN
-            the run's folder, or files in it.
+        files: files such as ``latest_net_G_A.pth``; for MUNIT and UNIT ``gen_*.pt`` and ``dis_*.pt``; for Mask CycleGAN
+            the folder of the training run, or files in it.
         layout: the code that wrote the files.
         out: the new run's folder.
 
-    Raises GanzooError for files with other content than the layout's, and for an existing folder.
+    Returns:
+        The imported networks by slot, and the run's maskers by role, as in a recipe. Only Mask CycleGAN's runs have a
+            masker, in the role ``input``: the masker of the original training. Otherwise the second mapping is empty.
+
+    Raises:
+        MissingResourceError: a file does not exist.
+        GanzooError: ``out`` exists or cannot be written; a file is damaged, or has other content than its name and the
+            layout say; there is no generator, or not all that the layout needs; two files have the same network; a
+            discriminator has no generator; the networks differ in channels.
     """
     if out.exists():
         raise GanzooError(f"{out}: it exists already; choose another folder with -o")
@@ -108,10 +116,7 @@ def _expected_discriminators(method: str) -> tuple[str, ...]:
 
 
 def _networks(file: Path, layout: Layout) -> dict[str, ImportedNetwork]:
-    """Return slot → network for the networks in a file.
-
-    Raises GanzooError for missing keys and for tensors of unexpected shapes.
-    """
+    """Return slot → network for a file. Raises GanzooError for a file that the layout's code did not write."""
     try:
         if layout == "mask_cgan":
             return networks_of(file)
@@ -121,7 +126,7 @@ def _networks(file: Path, layout: Layout) -> dict[str, ImportedNetwork]:
 
 
 def _network_by_name(file: Path, layout: Layout) -> dict[str, ImportedNetwork]:
-    """Return slot → network for a file of the CycleGAN family; the slot follows from the file's name."""
+    """Return slot → network for a file with one network of the CycleGAN family; its name determines the slot."""
     match = FILE_NAME.search(file.stem)
     if not match:
         raise GanzooError(
@@ -141,7 +146,7 @@ def _network_by_name(file: Path, layout: Layout) -> dict[str, ImportedNetwork]:
 
 
 def _networks_of_domains(file: Path, layout: Layout) -> dict[str, ImportedNetwork]:
-    """Return slot → network for a file of MUNIT or UNIT, which contains the networks of both domains."""
+    """Return slot → network for a file of MUNIT or UNIT, which has a network for each domain."""
     slots = {}
     for domain, state in read_state_dicts(file).items():
         network = munit(state) or munit_discriminator(state)
@@ -152,7 +157,7 @@ def _networks_of_domains(file: Path, layout: Layout) -> dict[str, ImportedNetwor
 
 
 def _try_loading(network: ImportedNetwork, file: Path) -> None:
-    """Raise GanzooError unless ganzoo's network has tensors of the same names and shapes."""
+    """Raise GanzooError unless ganzoo's network has tensors of the same names and shapes as the file."""
     channels = (network.in_channels, network.out_channels) if network.out_channels else (network.in_channels,)
     built = create(network.kind, network.name, *channels, **network.options) if network.kind else MaskEncoder(*channels)
     own = built.state_dict()
@@ -163,7 +168,7 @@ def _try_loading(network: ImportedNetwork, file: Path) -> None:
 
 
 def _method(layout: Layout, generators: Mapping[str, ImportedNetwork]) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return the method for these generators, and the channels of the domains."""
+    """Return the recipe's method for these generators, and the number of channels of each domain."""
     if layout in ("munit", "unit"):
         if set(generators) != {"G_A", "G_B"}:
             raise GanzooError(f"{layout}: the generators of both domains are needed, not only {min(generators)}")

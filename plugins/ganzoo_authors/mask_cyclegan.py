@@ -20,13 +20,16 @@ SLOTS = {
     "netD_Am": "D_masked_A",
     "netD_Bm": "D_masked_B",
 }
-"""File → slot; unlike in CycleGAN's files, D_A sees images of A."""
+"""File name → slot; unlike in CycleGAN's files, D_A sees images of A."""
 ENCODER = re.compile(r"(mask|context)_model\.(?:0\.)?(weight|bias)")
 OURS = {"mask": "masked", "context": "context"}
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
-    """Return the files, with each folder replaced by its network files. Raises GanzooError for a folder without any."""
+    """Return files, with each folder replaced by the network files in it, in the order of ``SLOTS``.
+
+    Raises GanzooError for a folder without such files.
+    """
     files: list[Path] = []
     for path in paths:
         inside = [file for name in SLOTS if (file := path / f"{name}.pth").is_file()] if path.is_dir() else [path]
@@ -39,7 +42,9 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
 def networks_of(file: Path) -> dict[str, ImportedNetwork]:
     """Return slot → network for a file: a discriminator, or a generator and its mask encoder.
 
-    Raises GanzooError for an unknown file name, and for a file with other content than its name says.
+    Raises:
+        MissingResourceError: the file does not exist.
+        GanzooError: the file's name is unknown, the file is damaged, or its content is not what its name says.
     """
     if file.stem not in SLOTS:
         raise GanzooError(
@@ -64,7 +69,7 @@ def networks_of(file: Path) -> dict[str, ImportedNetwork]:
 
 
 def _discriminator(file: Path, state: State) -> ImportedNetwork:
-    """Return a discriminator, whose logits the code averages. Strides: 2, 2, 2, 1, 1; in the small one 2, 2, 1."""
+    """Return a discriminator of 5 convolutions (strides 2, 2, 2, 1, 1) or 3 (2, 2, 1), with averaged logits."""
     network = recognize(state)
     convs = sum(tensor.dim() == 4 for tensor in state.values())
     if network is None or network.name != "patch" or convs not in (3, 5):
@@ -78,9 +83,11 @@ def _discriminator(file: Path, state: State) -> ImportedNetwork:
 
 
 def masker_of(folder: Path) -> dict[str, Any]:
-    """Return the masker of a run's training, as in a recipe, from the run's state.json.
+    """Return the masker of a run's training, as in a recipe, from the ``mask_scales`` in the run's state.json.
 
-    If that file is missing, damaged or without mask scales, it is the released code's default, centered squares.
+    These are the sides of centred squares, as fractions of the image's side; an empty text stands for random
+    rectangles. If the file or the scales are missing or invalid, the masker is the released code's default,
+    ``centered_square`` without options.
     """
     squares = {"masker": "centered_square"}
     try:

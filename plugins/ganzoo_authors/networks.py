@@ -1,4 +1,4 @@
-"""Recognize the network of a state dict and its options, from keys and shapes."""
+"""Recognize the network of a state dict and its options by the keys and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ImportedNetwork:
         name: name of the component.
         options: options of the component.
         state: the weights.
-        in_channels: input channels.
-        out_channels: output channels; 0 for discriminators.
+        in_channels: number of input channels.
+        out_channels: number of output channels; 0 for discriminators.
     """
 
     kind: str
@@ -32,12 +32,15 @@ class ImportedNetwork:
 
 
 def describe(network: ImportedNetwork | None) -> str:
-    """Return a network's kind and name for a message."""
+    """Return a network's kind and name, or ``an unknown network`` for None, for a message."""
     return f"the {network.kind} {network.name}" if network else "an unknown network"
 
 
 def recognize(state: State) -> ImportedNetwork | None:
-    """Return the network of a state dict of the CycleGAN family, or None."""
+    """Return the network whose weights a state dict of the CycleGAN family has, or None for an unknown one.
+
+    Raises KeyError and other errors if tensors are missing.
+    """
     if "model.model.0.weight" in state:
         return _unet(state)
     if "net.0.weight" in state:
@@ -87,7 +90,10 @@ def _patch(state: State) -> ImportedNetwork:
 
 
 def munit(state: State) -> ImportedNetwork | None:
-    """Return the autoencoder of a state dict of one domain of MUNIT or UNIT, or None."""
+    """Return the autoencoder in a state dict of one domain of MUNIT or UNIT, or None if it has no encoder.
+
+    Raises KeyError and other errors if tensors are missing.
+    """
     styled = "enc_style.model.0.conv.weight" in state
     start = "enc_content" if styled else "enc"
     if f"{start}.model.0.conv.weight" not in state:
@@ -104,7 +110,7 @@ def munit(state: State) -> ImportedNetwork | None:
 
 
 def munit_discriminator(state: State) -> ImportedNetwork | None:
-    """Return the discriminator of a state dict of one domain of MUNIT or UNIT, or None."""
+    """Return the discriminator in a state dict of one domain of MUNIT or UNIT, or None if it has none."""
     if "cnns.0.0.conv.weight" not in state:
         return None
     first = state["cnns.0.0.conv.weight"]
@@ -123,7 +129,7 @@ HALVES = {"0": "first", "1": "second"}
 
 
 def _rename(name: str, downs: int, blocks: int, styled: bool) -> str:
-    """Return ganzoo's name of a tensor of MUNIT or UNIT."""
+    """Return ganzoo's name of a tensor of MUNIT or UNIT; an unknown name is returned unchanged."""
     start, content = ("enc_content", "content") if styled else ("enc", "encoder")
     block, up, shift = ("blocks", "up", 0) if styled else ("decoder", "decoder", blocks)
     inner, last = downs + 1, 2 * downs + 1

@@ -17,9 +17,15 @@ STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def read_state_dicts(file: Path) -> dict[str, State]:
-    """Return name → state dict for a file: ``{"": …}`` for a single one, ``{"a": …, "b": …}`` for several.
+    """Return the state dicts in a file by name: ``{"": …}`` for a single one, ``{"a": …, "b": …}`` for several.
 
-    Raises GanzooError when the file is missing, truncated, or contains anything but tensors.
+    ``clean`` is applied to each. If there are several, entries that are not mappings, such as a step number, are
+    ignored.
+
+    Raises:
+        MissingResourceError: the file does not exist.
+        GanzooError: the file cannot be read, is damaged, contains objects that are not plain data, or has no state dict
+            of dense tensors only.
     """
     if not file.is_file():
         raise MissingResourceError(f"{file}: no such file")
@@ -43,7 +49,7 @@ def read_state_dicts(file: Path) -> dict[str, State]:
 
 
 def _is_state_dict(state: Mapping[Any, Any]) -> bool:
-    """Return whether a mapping contains only dense tensors by name."""
+    """Return whether all names of a mapping are strings and all values are dense tensors."""
     return all(
         isinstance(name, str) and isinstance(tensor, Tensor) and tensor.layout == torch.strided
         for name, tensor in state.items()
@@ -51,7 +57,10 @@ def _is_state_dict(state: Mapping[Any, Any]) -> bool:
 
 
 def clean(state: State) -> State:
-    """Remove the prefix ``module.``, blur filters, and statistics of instance norms, which nothing reads.
+    """Return a state dict without the prefix ``module.``, blur filters, and statistics of norms without weights.
+
+    Such statistics are those of instance norms, and nothing reads them. If a batch norm's number of batches is missing,
+    it becomes 0.
 
     >>> sorted(clean({"module.model.2.running_mean": torch.ones(1), "module.model.1.weight": torch.ones(1)}))
     ['model.1.weight']

@@ -1,4 +1,4 @@
-"""Baselines that the papers compare with: pix2pix, UNIT, DRIT++, CUT, FastCUT and Gatys, and their networks.
+"""Baselines of the papers: pix2pix, UNIT, DRIT++, CUT, FastCUT, Gatys and untranslated images, with their networks.
 
 Uses the packages ganzoo_cyclegan (networks), ganzoo_munit (encoder, decoder), ganzoo_losses (VGG).
 """
@@ -12,7 +12,7 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the methods and their networks."""
+    """Register the methods and their networks."""
     registry.add("method", "pix2pix", "ganzoo_baselines.pix2pix:Pix2Pix")
     registry.add("method", "unit", "ganzoo_baselines.unit:UNIT")
     registry.add("method", "drit", "ganzoo_baselines.drit:DRIT")

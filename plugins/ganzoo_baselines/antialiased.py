@@ -15,20 +15,20 @@ from ganzoo_cyclegan.resnet import ResidualBlock
 
 
 class BlurDown(nn.Module):
-    """Blur maps (B, C, H, W) with [1, 2, 1] ⊗ [1, 2, 1] / 16, reflected at the borders, and halve their size."""
+    """A layer that blurs maps with [1, 2, 1] ⊗ [1, 2, 1] / 16, reflected at the borders, and halves their size."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps (B, C, ⌈H/2⌉, ⌈W/2⌉)."""
+        """Return the maps (B, C, ⌈H/2⌉, ⌈W/2⌉) for maps (B, C, H, W) of at least 2×2 pixels."""
         channels = maps.shape[1]
         kernel = _kernel([1, 2, 1], maps).expand(channels, 1, 3, 3)
         return F.conv2d(F.pad(maps, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=channels)
 
 
 class BlurUp(nn.Module):
-    """Double the size of maps (B, C, H, W) with 4 · [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64, their border repeated."""
+    """A layer that doubles the size of maps with 4 · [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64; their border is repeated."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps (B, C, 2H, 2W)."""
+        """Return the maps (B, C, 2H, 2W) for maps (B, C, H, W)."""
         channels = maps.shape[1]
         kernel = 4 * _kernel([1, 3, 3, 1], maps).expand(channels, 1, 4, 4)
         doubled = F.conv_transpose2d(F.pad(maps, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=channels)
@@ -42,15 +42,15 @@ def _kernel(row: list[float], like: Tensor) -> Tensor:
 
 
 class SmoothResNet(nn.Module):
-    """CycleGAN's ResNet with anti-aliased resampling: ``BlurDown`` after, ``BlurUp`` before convolutions of stride 1.
+    """CycleGAN's ResNet with anti-aliased resampling.
 
-    With width 64, 9 blocks and three channels it has 11,378,179 parameters, as many as CycleGAN's (Park et al. 2020,
-    appendix C.1).
+    All convolutions have stride 1; ``BlurDown`` follows a convolution, and ``BlurUp`` comes before one. With width 64,
+    9 blocks and three channels it has 11,378,179 parameters, as many as CycleGAN's (Park et al. 2020, appendix C.1).
 
     Args:
-        in_channels: channels of the input images.
-        out_channels: channels of the output images.
-        width: channels at full size; four times as many in the blocks.
+        in_channels: number of channels of the input images.
+        out_channels: number of channels of the output images.
+        width: number of channels at full size; four times as many in the blocks.
         blocks: number of residual blocks.
     """
 
@@ -82,13 +82,17 @@ class SmoothResNet(nn.Module):
         init_xavier(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Translate (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1]."""
+        """Return the translations (B, out_channels, H, W) in [−1, 1] of images (B, in_channels, H, W) in [−1, 1]."""
         return crop_to(self.model(pad_to_stride(images, 4, min_size=8)), images)
 
     def features(self, images: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
-        """Return the outputs of layers, given by their numbers in the sequence, (B, C, h, w) each.
+        """Return the outputs (B, C, h, w) of some layers for images (B, in_channels, H, W).
 
-        Raises GanzooError for a number that is not in the sequence.
+        Args:
+            images: the images; their sides are padded to multiples of 4, at least 8.
+            layers: numbers of the layers in the sequence ``model``.
+
+        Raises GanzooError for a number that is not in the sequence, and for no layers.
         """
         if not layers or not 0 <= min(layers) <= max(layers) < len(self.model):
             raise GanzooError(f"smooth_resnet has the layers 0 … {len(self.model) - 1}, not {list(layers)}")
@@ -101,13 +105,14 @@ class SmoothResNet(nn.Module):
 
 
 class SmoothPatch(nn.Module):
-    """The PatchGAN discriminator with anti-aliased resampling: 4×4 convolutions of stride 1, then ``BlurDown``.
+    """The PatchGAN discriminator with anti-aliased resampling: 4×4 convolutions of stride 1 and ``BlurDown``.
 
-    With three layers, width 64 and three channels it has 2,764,737 parameters.
+    ``BlurDown`` follows each of the first ``layers`` convolutions; the last two have none. With three layers, width 64
+    and three channels it has 2,764,737 parameters.
 
     Args:
-        in_channels: channels of the images.
-        width: channels of the first layer; they double at each layer, up to eight times as many.
+        in_channels: number of channels of the images.
+        width: number of channels of the first layer; it doubles at each layer, up to eight times as many.
         layers: number of halvings.
     """
 
@@ -125,7 +130,10 @@ class SmoothPatch(nn.Module):
         init_xavier(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (B, 1, h, w). Raises GanzooError for images that are too small."""
+        """Return the logits (B, 1, h, w) of images (B, in_channels, H, W).
+
+        Raises GanzooError for images with a side below 4 · 2**layers pixels.
+        """
         if min(images.shape[-2:]) < self.min_size:
             raise GanzooError(
                 f"smooth_patch with that many layers needs images of at least {self.min_size}×{self.min_size} pixels, "
@@ -136,7 +144,10 @@ class SmoothPatch(nn.Module):
 
 
 def init_xavier(network: nn.Module) -> None:
-    """Initialize convolutions and linear layers as Glorot and Bengio (2010), with a gain of 0.02; biases are 0."""
+    """Initialize a network's convolutions and linear layers in place, as Glorot and Bengio (2010), with a gain of 0.02.
+
+    Biases become 0. Uses torch's global random generator.
+    """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_normal_(layer.weight, gain=0.02)

@@ -30,10 +30,10 @@ Layers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
 class Projections(nn.Module):
-    """Project features of several layers to vectors of norm 1, each layer with a perceptron of two layers.
+    """A perceptron of two layers for each of several layers of features, which projects them to vectors of norm 1.
 
     Args:
-        channels: channels of each layer's maps.
+        channels: number of channels of each layer's maps.
         size: length of the vectors.
     """
 
@@ -45,7 +45,12 @@ class Projections(nn.Module):
         init_xavier(self)
 
     def forward(self, features: list[Tensor], positions: list[Tensor]) -> list[Tensor]:
-        """Return (B, n, size) for maps (B, C, h, w) at positions (n,), numbered by rows, for each layer."""
+        """Return for each layer the projected vectors, (B, n, size), of its maps at some positions.
+
+        Args:
+            features: maps (B, C, h, w) of each layer.
+            positions: positions (n,) in each layer's maps, numbered by rows.
+        """
         projected = []
         for head, maps, chosen in zip(self.heads, features, positions, strict=True):
             vectors = head(maps.flatten(2)[:, :, chosen].transpose(1, 2))
@@ -58,18 +63,20 @@ class CUT(Method):
 
     The generator minimizes adv(D_B(fake_B)) + λ · ½(NCE(real_A, fake_B) + NCE(real_B, idt_B)). NCE: at random
     positions, the translation's feature (the query) has to match the source's feature at the same position (the key),
-    and not those at the image's other positions. Features come from the generator's encoder. The discriminator is
-    trained first and minimizes ½(real + fake); there is no image pool.
+    and not those at the image's other positions. Features come from the generator's encoder, and a network F, which the
+    method builds, projects them. The discriminator is trained first and minimizes ½(real + fake); there is no image
+    pool.
 
     Args:
         gan: the adversarial loss.
-        nce: λ, weight of the NCE terms.
-        identity: include the second NCE term; without it the first has the whole weight.
-        layers: layers of the generator's sequence whose outputs are compared.
-        patches: number of positions of each layer.
-        temperature: τ, divides the similarities.
+        nce: λ, weight of the NCE terms; 0 leaves them and F out.
+        identity: whether to include the second NCE term; without it the first has the weight λ.
+        layers: numbers of the layers of the generator's sequence whose outputs are compared.
+        patches: number of compared positions of each layer; smaller maps are compared at all positions.
+        temperature: τ, which divides the similarities.
         size: length of the compared vectors.
-        flip: translate the mirrored image with probability ½, and compare mirrored features (FastCUT).
+        flip: whether to mirror the images of a training step with probability ½, and the translations back. NCE then
+            compares the features of the mirrored translations (FastCUT).
     """
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
@@ -104,14 +111,21 @@ class CUT(Method):
         self.tensors = {"fake_B": Output("A", "B")} | ({"idt_B": Output("B", "B")} if self.identity else {})
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Build the projections for the channels of the generator's layers."""
+        """Return ``F``, the projections, for the channels of the generator's layers ``layers``; nothing if λ is 0.
+
+        Raises GanzooError for layers that the generator does not have.
+        """
         if not self.nce:
             return {}
         features = self.networks["G_AB"].features(example["real_A"], self.layers)  # type: ignore[operator]
         return {"F": Projections([maps.shape[1] for maps in features], self.size)}
 
     def forward(self, step: Step) -> None:
-        """Translate A to B, and B to itself where NCE compares it; FastCUT mirrors the images of some steps."""
+        """Add ``fake_B`` to the step, and ``idt_B``, the generator's output for ``real_B``.
+
+        Training computes ``idt_B`` only for its NCE term. With ``flip`` the images of some steps are mirrored. Raises
+        GanzooError if the domains differ in channels, unless λ is 0.
+        """
         same_channels = step["real_A"].shape[1] == step["real_B"].shape[1]
         if self.nce and not same_channels:
             raise GanzooError("the domains differ in channels, but CUT uses one network for both: use another method")
@@ -123,11 +137,11 @@ class CUT(Method):
             step[target] = self.masks.composite(step, name, image.flip(-1) if mirrored else image)
 
     def is_mirrored(self, step: Step) -> bool:
-        """Return whether a step translates mirrored images."""
+        """Return whether a step translates mirrored images: with ``flip``, a random half of the training steps does."""
         return self.flip and step.training and bool(step.common_rng("flip").random() < 0.5)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the generator's terms."""
+        """Return the generator's weighted terms, scalars by name: ``gan``, ``nce``, ``nce_identity``."""
         losses = {"gan": generator_loss(self.gan, self.networks["D_B"](self.masks.for_discriminator(step, "fake_B")))}
         if self.nce:
             share = 0.5 if self.identity else 1.0
@@ -137,7 +151,13 @@ class CUT(Method):
         return losses
 
     def contrast(self, step: Step, query: str, key: str) -> Tensor:
-        """Return the NCE of a translation and its source, a mean over positions, images and layers."""
+        """Return the NCE of a translation and its source, a mean over positions, images and layers: a scalar.
+
+        Args:
+            step: the step with both images.
+            query: name of the translation, such as ``fake_B``.
+            key: name of the source, such as ``real_A``; no gradient flows into its features.
+        """
         generator, heads = self.networks["G_AB"], self.networks["F"]
         keys = generator.features(step[key], self.layers)  # type: ignore[operator]
         if self.is_mirrored(step):
@@ -150,31 +170,34 @@ class CUT(Method):
         return torch.stack([patch_nce(ours, theirs.detach(), self.temperature) for ours, theirs in pairs]).mean()
 
     def positions(self, step: Step, maps: Tensor, layer: int) -> Tensor:
-        """Return the compared positions of a layer, (n,), the same on every process."""
+        """Return the random positions, (n,), at which a layer's maps (B, C, h, w) are compared.
+
+        Positions are numbered by rows, and are the same in all processes and for all images.
+        """
         order = step.common_rng(f"places/{layer}").permutation(maps.shape[2] * maps.shape[3])
         return torch.from_numpy(order[: self.patches]).to(maps.device)
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the discriminator's loss."""
+        """Return the discriminator's loss, a scalar with the name ``D``."""
         real, fake = (self.masks.for_discriminator(step, name) for name in ("real_B", "fake_B"))
         real_term, fake_term = discriminator_terms(self.gan, self.networks["D_B"], real, fake)
         return {"D": (real_term + fake_term) / 2}
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images of A."""
+        """Return translations (B, C, H, W) of images of A, which are added to the step as ``real_A``."""
         step["real_A"] = images
         return self.masks.composite(step, "real_A", self.networks["G_AB"](images))
 
 
 class FastCUT(MethodWrapper):
-    """CUT without the identity term, NCE × 10, and mirrored images (Park et al. 2020, section 4.1).
+    """CUT without the identity term, with λ = 10 by default, and with mirrored images (Park et al. 2020, section 4.1).
 
     Args:
         gan: the adversarial loss.
-        nce: λ, weight of the NCE term.
-        layers: layers of the generator's sequence whose outputs are compared.
-        patches: number of positions of each layer.
-        temperature: τ, divides the similarities.
+        nce: λ, weight of the NCE term; 0 leaves it out.
+        layers: numbers of the layers of the generator's sequence whose outputs are compared.
+        patches: number of compared positions of each layer; smaller maps are compared at all positions.
+        temperature: τ, which divides the similarities.
         size: length of the compared vectors.
     """
 
@@ -205,11 +228,13 @@ class FastCUT(MethodWrapper):
 
 
 def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """Return the mean of −log(exp(q·k₊/τ) / (exp(q·k₊/τ) + Σ exp(q·k₋/τ))); k₋ are the image's other keys.
+    """Return the mean of −log(exp(q·k₊/τ) / (exp(q·k₊/τ) + Σ exp(q·k₋/τ))) over all queries q: a scalar.
+
+    k₊ is the query's key, and k₋ are the image's other keys.
 
     Args:
-        queries: (B, n, d), vectors of norm 1.
-        keys: (B, n, d); the i-th belongs to the i-th query.
+        queries: vectors of norm 1, (B, n, d).
+        keys: vectors of norm 1, (B, n, d); the i-th belongs to the i-th query.
         temperature: τ.
     """
     with torch.autocast(queries.device.type, enabled=False):  # near 1/τ half precision has too few digits

@@ -35,17 +35,16 @@ class DRIT(Method):
     """Multimodal translation by content and attributes (Lee et al., ECCV 2018, section 3; as released with DRIT++).
 
     An image has a content c, whose space both domains share (a discriminator cannot tell c_A from c_B), and attributes
-    a ~ N(μ, σ²) of its domain. ``fake_B`` = G_B(c_A, z) with z ~ N(0, I); ``fake_guided_B`` = G_B(c_A, a_B);
-    ``idt_A`` = G_A(c_A, a_A); ``rec_A`` = G_A(c(fake_guided_B), a(fake_guided_A)), after two exchanges of attributes.
-    For A and in the same way for B, the encoders and decoders minimize adv(D_B(fake_guided_B)) +
-    λ_content·adv(D_content(c_A)) + λ_image‖idt_A − real_A‖₁ + λ_cycle‖rec_A − real_A‖₁ +
-    λ_kl(KL(a_A, N(0, I)) + mean(c_A²)). A second optimizer step, with gradients at the same weights, trains the content
-    encoders and decoders: with another draw z′ they minimize adv(D_B2(G_B(c_A, z))) + adv(D_B2(G_B(c_A, z′))) +
-    λ_latent‖μ(fake_B) − z‖₁ + λ_seek / (|G_B(c_A, z) − G_B(c_A, z′)| / |z − z′| + 1e-5). In training noise N(0, I) is
-    added to every content.
+    a ~ N(μ, σ²) of its domain. ``fake_B`` = G_B(c_A, z) with z ~ N(0, I); ``fake_guided_B`` = G_B(c_A, a_B); ``idt_A``
+    = G_A(c_A, a_A); ``rec_A`` = G_A(c(fake_guided_B), a(fake_guided_A)), after two exchanges of attributes. For A and
+    in the same way for B, the encoders and decoders minimize adv(D_B(fake_guided_B)) + λ_content·adv(D_content(c_A)) +
+    λ_image‖idt_A − real_A‖₁ + λ_cycle‖rec_A − real_A‖₁ + λ_kl(KL(a_A, N(0, I)) + mean(c_A²)). A second optimizer step,
+    with gradients at the same weights, trains the content encoders and decoders: with another draw z′ they minimize
+    adv(D_B2(G_B(c_A, z))) + adv(D_B2(G_B(c_A, z′))) + λ_latent‖μ(fake_B) − z‖₁ + λ_seek / (|G_B(c_A, z) − G_B(c_A, z′)|
+    / |z − z′| + 1e-5). In training noise N(0, I) is added to every content.
 
     Images come in pairs: the first is translated, the second is a real image for D_A2 and D_B2. The method builds two
-    networks itself: E, the attribute encoders, of G's width, and D_content. They are no slots of a recipe.
+    networks itself, which a recipe cannot choose: E, the attribute encoders, of G's width, and D_content.
 
     Args:
         gan: the adversarial loss of the images.
@@ -56,7 +55,8 @@ class DRIT(Method):
         seek: λ of mode seeking; 0: no second draw.
         content: λ of the contents' adversarial loss; 0: no discriminator of contents.
         content_layers: number of convolutions of stride 2 in D_content; three need images of at least 212×212 pixels.
-        every: one of so many steps trains all networks, the others only D_content; 1 without D_content.
+        every: interval in steps at which all networks are trained; the other steps train only D_content. Without
+            D_content it is 1.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("discriminator",)
@@ -109,7 +109,11 @@ class DRIT(Method):
         }
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Build the attribute encoders, and the discriminator of contents for the content of an example."""
+        """Return the networks that the method builds, by slot: the attribute encoders, ``E``, and ``D_content``.
+
+        There is no D_content if λ_content is 0. Raises GanzooError for images whose contents are too small for
+        D_content.
+        """
         generator = self.generator
         channels = [example[f"real_{one}"].shape[1] for one in "AB"]
         encoders = AttributeEncoders(channels[0], channels[1], generator.width, generator.attributes)
@@ -122,19 +126,22 @@ class DRIT(Method):
 
     @property
     def generator(self) -> DRITGenerator:
-        """Both domains' content encoders and decoders."""
+        """The network with both domains' content encoders and decoders."""
         return self.networks["G"]  # type: ignore[return-value]
 
     def encode_attributes(self, images: Tensor, domain: str) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance of the attributes of a domain's images, (B, attributes) each."""
+        """Return mean and log-variance, (B, attributes) each, of the attributes of a domain's images (B, C, H, W)."""
         distribution: tuple[Tensor, Tensor] = self.networks["E"](images, domain)
         return distribution
 
     def forward(self, step: Step) -> None:
-        """Encode, translate with random attributes and with those of the other domain's image, and exchange again.
+        """Add contents, attributes, translations and reconstructions to the step.
 
-        For the discriminator of contents only contents are computed. In training the step then holds the first image of
-        each pair; ``second_A`` is what a discriminator sees of the second.
+        Images are translated with random attributes (``fake_A``, ``fake_B``) and with the attributes of the other
+        domain's image (``fake_guided_A``, ``fake_guided_B``); then attributes are exchanged again (``rec_A``,
+        ``rec_B``). The phase ``content`` needs only contents, so nothing else is computed in it. In training the step
+        is halved: it has the first image of each pair, and ``second_A`` and ``second_B`` are what a discriminator sees
+        of the second images.
         """
         seconds = step.halve() if step.training else None
         for one in "AB":
@@ -164,18 +171,21 @@ class DRIT(Method):
                 self.put_decoded(step, source, {f"rec_{source}": exchanged})
 
     def wants(self, term: str, step: Step) -> bool:
-        """Return whether a step computes the tensors of a loss term: in training only if it has weight."""
+        """Return whether a step computes the tensors of a loss term: in training only if its weight is above 0."""
         return self.weights[term] > 0 or not step.training
 
     def put_content(self, step: Step, name: str, domain: str) -> None:
-        """Put the content of an image of the step into the step, in training with noise."""
+        """Add the content of the image ``name`` to the step, as ``content_{name}``; in training with noise."""
         content = self.generator.encode(step[name], domain)
         if step.training:
             content = content + step.rng(f"noise/{name}").normal(*content.shape[1:]).to(content)
         step[f"content_{name}"] = content
 
     def put_attributes(self, step: Step, name: str, domain: str) -> None:
-        """Put the attributes of an image of the step into the step: in training a random sample, else the mean."""
+        """Add the attributes of the image ``name`` to the step: in training a random sample, otherwise the mean.
+
+        The names are ``attributes_{name}``, ``mean_{name}`` and ``log_variance_{name}``.
+        """
         mean, log_variance = self.encode_attributes(step[name], domain)
         step[f"mean_{name}"], step[f"log_variance_{name}"] = mean, log_variance
         if step.training:
@@ -183,7 +193,13 @@ class DRIT(Method):
         step[f"attributes_{name}"] = mean
 
     def put_decoded(self, step: Step, domain: str, outputs: Mapping[str, tuple[str, str]]) -> None:
-        """Put decoded images of a domain into the step, in one call: name → names of its content and attributes."""
+        """Decode images of a domain in one call, crop them to the size of its real images, and add them to the step.
+
+        Args:
+            step: the step.
+            domain: the domain of the decoded images.
+            outputs: name of a decoded image → names of its content and its attributes in the step.
+        """
         contents, attributes = (
             torch.cat([step[name] for name in names]) for names in zip(*outputs.values(), strict=True)
         )
@@ -191,11 +207,14 @@ class DRIT(Method):
         step.update(zip(outputs, images.chunk(len(outputs)), strict=True))
 
     def random_attributes(self, step: Step, fake: str = "fake") -> Tensor:
-        """Return random attributes N(0, I), (B, attributes), the same for both domains."""
+        """Return random attributes N(0, I), (B, attributes): the same for both domains, others for each ``fake``."""
         return step.rng(f"attributes/{fake}").normal(self.generator.attributes)
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss; D_A2 and D_B2 see the translations with random attributes."""
+        """Return each discriminator's loss, the sum of its real and fake terms, a scalar by slot.
+
+        D_A and D_B see ``fake_guided_…``; D_A2 and D_B2 see the translations with random attributes.
+        """
         losses = {}
         for one in "AB":
             real, guided, *fakes = (
@@ -214,12 +233,18 @@ class DRIT(Method):
         return losses
 
     def content_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the loss of the discriminator of contents; A is 0 and B is 1."""
+        """Return the loss of the discriminator of contents, a scalar with the name ``D``.
+
+        Its target is 0 for contents of A and 1 for those of B.
+        """
         of_a, of_b = forward_together(self.networks["D_content"], [step["content_real_A"], step["content_real_B"]])
         return {"D": F.softplus(of_a.float()).mean() + F.softplus(-of_b.float()).mean()}
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the terms of the first optimizer step; the last letter is the image's domain."""
+        """Return the weighted terms of the first optimizer step, scalars by name.
+
+        The name's last letter is the image's domain; ``gan_AB`` is the term of ``fake_guided_B``.
+        """
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, f"fake_guided_{target}"))
@@ -240,7 +265,7 @@ class DRIT(Method):
         return losses
 
     def random_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the terms of the second optimizer step, for translations with random attributes."""
+        """Return the weighted terms of the second optimizer step, for translations with random attributes, by name."""
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             fakes = [step[f"{fake}_{target}"].float() for fake in self.fakes]
@@ -259,7 +284,13 @@ class DRIT(Method):
         return losses
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images with the attributes ``style`` (B, attributes) of the step, or else with random ones."""
+        """Return translations of images with the attributes in the step's tensor ``style``, or with random ones.
+
+        Args:
+            images: images (B, C, H, W) of the source domain.
+            direction: ``AB`` or ``BA``.
+            step: the step; its ``style``, if it has one, is (B, attributes).
+        """
         source, target = direction
         content = self.generator.encode(images, source)
         style = step.get("style")
@@ -267,13 +298,16 @@ class DRIT(Method):
         return crop_to(self.generator.decode(content, attributes, target), images)
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
-        """Return the mean attributes of a domain's images, (B, attributes)."""
+        """Return the mean attributes, (B, attributes), of a domain's images (B, C, H, W)."""
         return self.encode_attributes(images, domain)[0]
 
     def style_size(self, domain: str) -> int:
-        """Return the number of attributes."""
+        """Return the number of attributes of an image."""
         return self.generator.attributes
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return 1 − max(0, e − n)/(m + 1), as CycleGAN does, but with e counted from 0."""
+        """Return the learning rate's factor 1 − max(0, e − n)/(m + 1), as CycleGAN does, but with e counted from 0.
+
+        e is the number of finished epochs, n the number of epochs at the full rate, m the number of epochs with decay.
+        """
         return linear_decay(done - 1, total, decay)

@@ -14,23 +14,24 @@ from ganzoo_munit.layers import Residual, conv
 
 STRIDE = 4
 SLOPE = 0.01
-"""Slope of the leaky ReLUs below 0, except in the attribute encoder."""
+"""Slope below 0 of the leaky ReLUs in the content encoders and the discriminator of contents."""
 
 
 class DRITGenerator(nn.Module):
-    """Encode images of two domains to a shared content space, and decode contents with attributes (Lee et al. 2018).
+    """Content encoders and decoders of two domains with a shared space of contents (Lee et al. 2018).
 
-    The concatenating generator as released with DRIT++. Encoder of a domain: a 7×7 convolution without norm, two 3×3
-    ones of stride 2 and residual blocks with instance norm; both domains share the last block. Decoder: both domains
-    share the first block, then each has residual blocks, two transposed convolutions with layer norm and a 1×1 one.
-    The attributes are concatenated to the input of the blocks and of each layer after them. With the defaults and three
-    channels it has 9,018,112 parameters in the encoders and 9,564,710 in the decoders.
+    This is the generator of DRIT++'s code that concatenates attributes. Encoder of a domain: a 7×7 convolution without
+    norm, two 3×3 ones of stride 2 and residual blocks with instance norm; the last block is shared by both domains.
+    Decoder: a first block that both domains share; then, for each domain, residual blocks, two transposed convolutions
+    with layer norm and a 1×1 convolution with tanh. The attributes are concatenated to the input of the domain's blocks
+    and of each layer after them. With the defaults and three channels it has 9,018,112 parameters in the encoders and
+    9,564,710 in the decoders.
 
     Args:
-        in_channels: channels of A's images.
-        out_channels: channels of B's images.
-        width: channels at full size; four times as many in the content.
-        blocks: number of residual blocks of each domain, in the encoder and in the decoder.
+        in_channels: number of channels of A's images.
+        out_channels: number of channels of B's images.
+        width: number of channels at full size; four times as many in the content.
+        blocks: number of residual blocks of each domain, in the encoder and in the decoder, besides the shared ones.
         attributes: number of attributes of an image.
     """
 
@@ -56,13 +57,13 @@ class DRITGenerator(nn.Module):
     def encode(self, images: Tensor, domain: str) -> Tensor:
         """Return the contents (B, 4·width, H/4, W/4) of a domain's images (B, C, H, W) in [−1, 1].
 
-        Images whose sides are no multiples of 4 are padded; ``decode`` then returns the padded size.
+        H and W are first padded to multiples of 4, at least 16; ``decode`` then returns images of the padded size.
         """
         contents: Tensor = self.encoded(self.encoders[domain](pad_to_stride(images, STRIDE, min_size=4 * STRIDE)))
         return contents
 
     def decode(self, contents: Tensor, attributes: Tensor, domain: str) -> Tensor:
-        """Return a domain's images (B, C, H, W) in [−1, 1] with contents and attributes (B, n)."""
+        """Return images (B, C, H, W) in [−1, 1] of a domain for contents and attributes (B, attributes)."""
         maps: Tensor = self.decoded(contents)
         planes = attributes.to(maps.dtype)[:, :, None, None]
         for layer in self.decoders[domain].children():
@@ -71,7 +72,7 @@ class DRITGenerator(nn.Module):
 
 
 def encoder(channels: int, width: int, blocks: int) -> nn.Sequential:
-    """Return the layers of a content encoder that the domains do not share."""
+    """Return the layers of a domain's content encoder that the domains do not share."""
     return nn.Sequential(
         conv(channels, width, 7, slope=SLOPE),
         conv(width, 2 * width, 3, 2, norm="instance"),
@@ -81,7 +82,10 @@ def encoder(channels: int, width: int, blocks: int) -> nn.Sequential:
 
 
 def decoder(channels: int, inner: int, blocks: int, attributes: int) -> nn.Sequential:
-    """Return the layers of a decoder that the domains do not share; each has the attributes in its input."""
+    """Return the layers of a domain's decoder that the domains do not share.
+
+    The input of each layer has the attributes as further channels, which the caller concatenates.
+    """
     in_channels = inner + attributes
     layers: list[nn.Module] = [nn.Sequential(*(Residual(in_channels, "instance") for _ in range(blocks)))]
     for _ in range(2):
@@ -94,7 +98,10 @@ def decoder(channels: int, inner: int, blocks: int, attributes: int) -> nn.Seque
 
 
 class HalvingBlock(nn.Module):
-    """A pre-activation residual block that halves the size: two 3×3 convolutions, and a 1×1 one as the shortcut."""
+    """A residual block that halves the size: two 3×3 convolutions, and a 1×1 one as the shortcut.
+
+    It is a pre-activation block: a leaky ReLU comes before each 3×3 convolution.
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -107,19 +114,20 @@ class HalvingBlock(nn.Module):
         self.pool = nn.AvgPool2d(2)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return (B, out_channels, H/2, W/2) for maps (B, in_channels, H, W)."""
+        """Return maps (B, out_channels, ⌊H/2⌋, ⌊W/2⌋) for maps (B, in_channels, H, W)."""
         halved: Tensor = self.pool(self.convs(maps)) + self.short(self.pool(maps))
         return halved
 
 
 class AttributeEncoder(nn.Module):
-    """Encode a domain's images to a normal distribution of attributes (Lee et al. 2018, as released).
+    """An encoder of a domain's images to a normal distribution of attributes (Lee et al. 2018, as released).
 
-    A 4×4 convolution of stride 2, three ``HalvingBlock``, no norms, global average pooling, and two linear layers.
+    It consists of a 4×4 convolution of stride 2, three ``HalvingBlock``, global average pooling, and two linear layers,
+    for the mean and the log-variance. There are no norms.
 
     Args:
-        channels: channels of the images.
-        width: channels of the first layer; two, three and four times as many in the blocks.
+        channels: number of channels of the images.
+        width: number of channels of the first layer; two, three and four times as many in the blocks.
         attributes: number of attributes.
     """
 
@@ -137,7 +145,7 @@ class AttributeEncoder(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance, (B, attributes) each, of images (B, C, H, W) in [−1, 1], of any size."""
+        """Return mean and log-variance, (B, attributes) each, for images (B, C, H, W) in [−1, 1] of any size."""
         look = self.look(pad_to_stride(images, 2, min_size=16))
         mean, log_variance = self.mean(look), self.log_variance(look)
         precise = torch.promote_types(mean.dtype, torch.float32)
@@ -145,12 +153,14 @@ class AttributeEncoder(nn.Module):
 
 
 class AttributeEncoders(nn.Module):
-    """One ``AttributeEncoder`` a domain; 2,688,160 parameters with width 64, 8 attributes and three channels.
+    """One ``AttributeEncoder`` for each domain.
+
+    They have 2,688,160 parameters with width 64, 8 attributes and three channels.
 
     Args:
-        in_channels: channels of A's images.
-        out_channels: channels of B's images.
-        width: channels of each encoder's first layer.
+        in_channels: number of channels of A's images.
+        out_channels: number of channels of B's images.
+        width: number of channels of each encoder's first layer.
         attributes: number of attributes.
     """
 
@@ -162,19 +172,20 @@ class AttributeEncoders(nn.Module):
         )
 
     def forward(self, images: Tensor, domain: str) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance of the attributes of a domain's images."""
+        """Return mean and log-variance, (B, attributes) each, of the attributes of a domain's images (B, C, H, W)."""
         distribution: tuple[Tensor, Tensor] = self.encoders[domain](images)
         return distribution
 
 
 class ContentDiscriminator(nn.Module):
-    """Discriminate contents of A (0) from those of B (1) (Lee et al. 2018, section 3.1; as released, without norms).
+    """A discriminator of contents: A (0) or B (1) (Lee et al. 2018, section 3.1; as released, without norms).
 
-    7×7 convolutions of stride 2, padded by 1, then a 4×4 and a 1×1 convolution, with leaky ReLU. With three layers, a
-    content of 54×54 (from images of 216×216) gives one logit; with 256 channels there are then 10,683,649 parameters.
+    It has ``layers`` 7×7 convolutions of stride 2, padded by 1, then a 4×4 and a 1×1 convolution, with leaky ReLU in
+    between. With three layers, a content of 54×54 (from images of 216×216) gives one logit; with 256 channels there are
+    then 10,683,649 parameters.
 
     Args:
-        channels: channels of the contents.
+        channels: number of channels of the contents.
         layers: number of convolutions of stride 2.
     """
 
@@ -193,7 +204,10 @@ class ContentDiscriminator(nn.Module):
         init_weights(self)
 
     def forward(self, contents: Tensor) -> Tensor:
-        """Return logits (B, 1, h, w) of contents (B, C, H, W). Raises GanzooError for contents that are too small."""
+        """Return the logits (B, 1, h, w) of contents (B, C, H, W).
+
+        Raises GanzooError for contents that are too small: with three layers, below 53×53.
+        """
         height, width = contents.shape[-2:]
         if min(height, width) < self.min_size:
             raise GanzooError(

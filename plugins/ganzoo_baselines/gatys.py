@@ -19,18 +19,18 @@ from ganzoo_losses.vgg import VGG, Input, Pool, read_vgg, require_layers, weight
 CONTENT = {"relu4_2": 1.0}
 STYLE = {f"relu{block}_1": 0.2 for block in range(1, 6)}
 MAX_AVERAGED = 16
-"""Maximum number of a domain's paintings over which features are averaged."""
+"""Maximum number of paintings of each domain over which features are averaged."""
 Positive = Annotated[int, Field(ge=1)]
 Layers = Annotated[dict[str, Weight], Field(min_length=1)]
 
 
 class Paintings(nn.Module):
-    """Images of a domain whose styles are drawn at random; saved with the run, as a network is.
+    """Images of a domain whose styles are drawn at random; they are saved with the run, like a network.
 
     Args:
         count: number of images.
-        channels: channels of the images.
-        size: side of the images, pixels.
+        channels: number of channels of the images.
+        size: side of the images, in pixels.
     """
 
     images: Tensor
@@ -40,15 +40,15 @@ class Paintings(nn.Module):
         self.register_buffer("images", torch.zeros(count, channels, size, size, dtype=torch.uint8))
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """Return images (B, C, H, W) in [−1, 1] by their numbers, (B,)."""
+        """Return the images (B, C, H, W) in [−1, 1] with these numbers, (B,)."""
         return self.images[numbers.to(self.images.device)].float() / 127.5 - 1
 
 
 class Means(nn.Module):
-    """Divisors of the layers' features, saved with the run: a buffer (N,) for each layer.
+    """Divisors of the layers' features, which are saved with the run: for each layer a buffer (N,) with its name.
 
     Args:
-        network: the network with these layers.
+        network: the VGG with these layers.
         layers: names of the layers.
     """
 
@@ -63,8 +63,8 @@ class Gatys(Method):
 
     For each image, L-BFGS minimizes α·Σ w/2·Σ (F − P)² + β·Σ w·E, with F and P the features of the result and the
     image, E = 1/(4N²M²)·Σ (G − A)² and G, A the Gram matrices of the result and the painting (eq. 1 to 7). A style is a
-    painting's Gram matrices: of a random training image of the target domain, or of any image
-    (``ganzoo translate --style``). A run saves some of the paintings, evenly spaced, to translate without the data set.
+    painting's Gram matrices: of a random training image of the target domain, or of any image (``ganzoo translate
+    --style``). A run saves some of the paintings, evenly spaced, to translate without the data set.
 
     Args:
         weights: a file with VGG-19's weights, safetensors or a torch state dict, with torchvision's names,
@@ -73,15 +73,17 @@ class Gatys(Method):
         content: α.
         style: β. The paper reports ratios α/β of 5e-4 to 5e-3; the terms of the code that its author released later
             correspond to a β/α of about 1e5 at 256 pixels a side, and grow with the number of pixels (docs/gatys.md).
-        content_layers: layer → w.
-        style_layers: layer → w.
-        pool: ``avg`` as in the paper, or VGG's own ``max``.
-        normalize: divide each feature by its mean over some of the paintings. The paper scales its network so that
-            each filter's mean activation is 1; α and β then mean the same with any weights.
-        start: start from the image itself, or from noise.
-        steps: number of L-BFGS steps.
-        paintings: number of paintings of each target domain from which styles are drawn.
+        content_layers: weights w of the content's layers, such as ``{relu4_2: 1}``.
+        style_layers: weights w of the style's layers, such as ``{relu1_1: 0.2}``.
+        pool: kind of pooling: ``avg`` as in the paper, or VGG's own ``max``.
+        normalize: whether to divide each feature by its mean over some of the paintings. The paper scales its network
+            so that each filter's mean activation is 1; α and β then mean the same with any weights.
+        start: the image with which the optimization starts: ``content``, the image itself, or ``noise``.
+        steps: maximum number of L-BFGS steps.
+        paintings: number of saved paintings of each target domain, from which styles are drawn.
         direction: the direction to translate, or ``both``.
+
+    Raises GanzooError if α and β are both 0, for an unknown layer, and for weights that are missing or do not fit.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("composite",)
@@ -119,7 +121,11 @@ class Gatys(Method):
         self.tensors = {f"fake_{target}": Output(OTHER[target], target) for target in targets}
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Allocate the paintings. Raises GanzooError unless both domains have the same size and 1 or 3 channels."""
+        """Return the modules that the run saves: ``Paintings`` of each target domain, and ``Means`` with ``normalize``.
+
+        They are filled by ``prepare``. Raises GanzooError unless the images of both domains have the same size and
+        channels, 1 or 3.
+        """
         shapes = [tuple(example[f"real_{domain}"].shape[1:]) for domain in "AB"]
         if shapes[0] != shapes[1] or shapes[0][0] not in (1, 3):
             counts = " and ".join(str(channels) for channels, _, _ in shapes)
@@ -132,7 +138,10 @@ class Gatys(Method):
         return built
 
     def prepare(self, reader: Reader) -> None:
-        """Copy the paintings from the training images. Raises GanzooError for label maps."""
+        """Fill the paintings with evenly spaced training images; with ``normalize``, compute their features' means.
+
+        Raises GanzooError if the data set has label maps.
+        """
         if reader.dataset.classes:
             raise GanzooError("gatys: label maps have no style; use another method")
         averaged = []
@@ -150,22 +159,26 @@ class Gatys(Method):
 
     @property
     def used(self) -> list[str]:
-        """Names of all layers of content and style, sorted."""
+        """Names of all content and style layers, sorted."""
         return sorted({layer for layers in self.layers for layer in layers})
 
     def objective(self, device: torch.device) -> Objective:
-        """Return the objective, on a device."""
+        """Return the objective on a device, to which the VGG is moved."""
         means = dict(self.networks["means"].named_buffers()) if "means" in self.slots else {}
         return Objective(self.network.to(device), *self.weights, *self.layers, means)
 
     def forward(self, step: Step) -> None:
-        """Translate the step's images, each with the style of a random painting."""
+        """Add the translations ``fake_…`` of all directions to the step, each with the style of a random painting."""
         for direction in self.directions:
             source, target = direction
             step[f"fake_{target}"] = self.translate(step[f"real_{source}"], direction, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images one by one with the styles ``style`` (B, numbers) of the step, or of random paintings."""
+        """Return translations of images with the step's ``style`` (B, numbers), or with styles of random paintings.
+
+        Images are optimized one by one, and added to the step as ``real_A`` or ``real_B``. Raises GanzooError if images
+        are too small for VGG's layers, or if a result is not finite.
+        """
         source, target = direction
         name = f"real_{source}"
         step[name] = images
@@ -184,15 +197,15 @@ class Gatys(Method):
         return self.masks.composite(step, name, torch.cat(results).to(images))
 
     def style_size(self, domain: str) -> int:
-        """Return the length of a style: the number of values of all its Gram matrices."""
+        """Return the length of a style: the number of values of the Gram matrices of all style layers."""
         return self.objective(self.network.mean.device).style_size
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
-        """Return the Gram matrices of images, (B, numbers)."""
+        """Return the styles of images (B, C, H, W): their Gram matrices as vectors, (B, numbers)."""
         objective = self.objective(images.device)
         with torch.autocast(images.device.type, enabled=False):
             return torch.cat([objective.style_of(one[None]) for one in images])
 
     def draw_style(self, domain: str, draws: Draws) -> Tensor:
-        """Return the Gram matrices of a random painting for each generator, (B, numbers)."""
+        """Return the style of a random painting of a domain for each sample, (B, numbers), as ``style_of`` does."""
         return self.style_of(self.networks[f"paintings_{domain}"](draws.integers(0, self.count)), domain)

@@ -13,17 +13,17 @@ from ganzoo_cyclegan.method import Weight, discriminator_terms
 
 
 class Pix2Pix(Method):
-    """A to B from pairs (Isola et al., CVPR 2017, eq. 4; section 3.3 for the training).
+    """Supervised translation of A to B, trained on pairs (Isola et al., CVPR 2017, eq. 4; section 3.3 on the training).
 
     The generator minimizes adv(D(real_A, fake_B)) + λ‖fake_B − real_B‖₁. The discriminator is trained first and
-    minimizes ½(real + fake) of pairs side by side. There is no image pool.
+    minimizes ½(real + fake); its input is a pair of images, concatenated. There is no image pool.
 
     Args:
         gan: the adversarial loss.
-        weight: λ.
-        as_trained: translate, draw samples and evaluate with batch norm and dropout as in training, as published:
-            each image is translated by itself, with its own statistics and a dropout keyed by seed and image. By
-            default batch norm uses the running statistics, and there is no dropout.
+        weight: λ; 0 leaves the L1 term out.
+        as_trained: whether translations, samples and evaluations use batch norm and dropout as in training, as
+            published: each image is translated by itself, with its own statistics and a dropout keyed by seed and
+            image. By default batch norm uses the running statistics, and there is no dropout.
     """
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
@@ -52,11 +52,11 @@ class Pix2Pix(Method):
         self.tensors = {"fake_B": Output("A", "B")}
 
     def forward(self, step: Step) -> None:
-        """Compute ``fake_B``."""
+        """Add ``fake_B``, the translation of ``real_A``, to the step."""
         step["fake_B"] = self.translate(step["real_A"], "AB", step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images of A."""
+        """Return translations (B, C, H, W) of images of A, which are added to the step as ``real_A``."""
         step["real_A"] = images
         generator = self.networks["G_AB"]
         if self.as_trained and not step.training:
@@ -66,13 +66,13 @@ class Pix2Pix(Method):
         return self.masks.composite(step, "real_A", translated)
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the discriminator's loss."""
+        """Return the discriminator's loss, a scalar with the name ``D``."""
         real, fake = (torch.cat([step["real_A"], step[name].to(step["real_A"])], 1) for name in ("real_B", "fake_B"))
         real_term, fake_term = discriminator_terms(self.gan, self.networks["D_AB"], real, fake)
         return {"D": (real_term + fake_term) / 2}
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the generator's terms."""
+        """Return the generator's weighted terms, scalars by name: ``gan`` and ``l1``."""
         pair = torch.cat([step["real_A"], step["fake_B"].to(step["real_A"])], 1)
         losses = {"gan": generator_loss(self.gan, self.networks["D_AB"](pair))}
         if self.weight:

@@ -16,8 +16,8 @@ from ganzoo.interfaces import Step
 def forward_in_training_mode(network: nn.Module, images: Tensor, step: Step) -> Tensor:
     """Return a network's output for images (B, C, H, W), with batch norm and dropout as in training.
 
-    The network is in eval mode, and stays so. Images pass one at a time: batch norm uses the statistics of that image,
-    and dropout is keyed by the step's seed and index and the sample. Torch's random generators are restored.
+    The network must be in eval mode, and stays so. Images pass one at a time: batch norm uses the statistics of that
+    image, and dropout is keyed by the step's seed and index and the sample. Torch's random generators are restored.
     """
     seeds, outputs = step.torch_seeds("dropout"), []
     with _training_layers(network), torch.random.fork_rng([images.device] if images.device.type == "cuda" else []):
@@ -29,7 +29,7 @@ def forward_in_training_mode(network: nn.Module, images: Tensor, step: Step) -> 
 
 @contextmanager
 def _training_layers(network: nn.Module) -> Iterator[None]:
-    """Let batch norms use their input's statistics, without saving them, and let dropout draw."""
+    """Let batch norms use their input's statistics, without saving them, and let dropout act, in a ``with`` block."""
     norms = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     dropouts = [layer for layer in network.modules() if isinstance(layer, _DropoutNd)]
     saved = [(layer.running_mean, layer.running_var) for layer in norms]

@@ -31,7 +31,7 @@ class UNIT(Method):
         cycle_kl: λ of the mean square of the translations' codes.
         share: number of residual blocks that both domains share, the encoders' last and the decoders' first: 1 or more
             in the paper (section 3), 0 in the released code.
-        halve: halve the learning rate after every so many steps; 0: linear decay by ``train.decay``.
+        halve: number of steps between two halvings of the learning rate; 0: linear decay by ``train.decay``.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
@@ -64,13 +64,16 @@ class UNIT(Method):
         }
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Receive the networks, and let the generators share residual blocks."""
+        """Store networks and maskers, and make B's generator share residual blocks with A's.
+
+        Raises GanzooError if the generators have fewer blocks than ``share``, or differ in the blocks' channels.
+        """
         super().bind(networks, masks)
         if self.share:
             self.generator("B").share(self.generator("A"), self.share)
 
     def forward(self, step: Step) -> None:
-        """Encode, decode in both domains, then encode and decode the translations."""
+        """Add codes, translations ``fake_…``, ``idt_…`` images and reconstructions ``rec_…`` to the step."""
         for one in "AB":
             step[f"code_{one}"] = self.generator(one).encode(step[f"real_{one}"])
         for source, target in ("AB", "BA"):
@@ -90,12 +93,15 @@ class UNIT(Method):
         return self.networks[f"G_{domain}"]  # type: ignore[return-value]
 
     def noisy_code(self, step: Step, name: str) -> Tensor:
-        """Return a code of the step, in training with noise added."""
+        """Return the code ``name`` of the step, with noise N(0, I) added in training."""
         codes = step[name]
         return codes + step.rng(f"noise/{name}").normal(*codes.shape[1:]).to(codes) if step.training else codes
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the generators' terms; the last letter is the domain of the image or code."""
+        """Return the generators' weighted terms, scalars by name.
+
+        The name's last letter is the domain of the source image; ``gan_AB`` is the term of fake_B.
+        """
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, f"fake_{target}"))
@@ -113,11 +119,11 @@ class UNIT(Method):
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss."""
+        """Return each discriminator's loss, a scalar by slot: ``D_A``, ``D_B``."""
         return discriminator_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images of one domain, without noise."""
+        """Return translations (B, C, H, W) of one domain's images, without noise; add the images to the step."""
         source, target = direction
         name = f"real_{source}"
         step[name] = images
@@ -125,5 +131,8 @@ class UNIT(Method):
         return self.masks.composite(step, name, crop_to(translated, images))
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return ½ to the power of the number of halvings so far; it does not depend on the run's length."""
+        """Return the learning rate's factor: ½ to the power of the number of halvings so far.
+
+        It does not depend on the run's length. With ``halve: 0`` it is the factor of a linear decay.
+        """
         return halvings(step, self.halve) if self.halve else super().lr_factor(done, total, decay, step)

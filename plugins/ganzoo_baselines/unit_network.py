@@ -13,16 +13,16 @@ from ganzoo_munit.layers import Residual, decoder_end, encoder_start, init_kaimi
 
 
 class UNITGenerator(nn.Module):
-    """Encode images of a domain to the shared code, and decode codes to that domain (Liu et al. 2017, as released).
+    """An autoencoder of one domain, with codes that both domains can share (Liu et al. 2017, as released).
 
     Encoder: a 7×7 convolution, ``downs`` 4×4 convolutions of stride 2, residual blocks, all with instance norm.
     Decoder: residual blocks with instance norm, ``downs`` × (nearest ×2, 5×5 convolution, layer norm), a 7×7
     convolution, tanh. With the defaults and three channels it has 11,140,483 parameters.
 
     Args:
-        in_channels: channels of the domain's images.
-        out_channels: the same number; a domain is decoded to itself.
-        width: channels at full size.
+        in_channels: number of channels of the domain's images.
+        out_channels: number of channels of the decoded images: the same, as a domain is decoded to itself.
+        width: number of channels at full size; it doubles at each convolution of stride 2.
         downs: number of convolutions of stride 2.
         blocks: number of residual blocks, in the encoder and in the decoder.
     """
@@ -49,21 +49,26 @@ class UNITGenerator(nn.Module):
         init_kaiming(self)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return codes (B, 4·width, H/4, W/4) of images (B, C, H, W) in [−1, 1], padded to the stride."""
+        """Return the codes (B, width · s, H/s, W/s) of images (B, C, H, W) in [−1, 1], with s = 2**downs.
+
+        H and W are first padded to multiples of s, at least 4s; ``decode`` then returns images of the padded size.
+        """
         codes: Tensor = self.encoder(pad_to_stride(images, self.stride, min_size=4 * self.stride))
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return images (B, C, H, W) in [−1, 1] for codes."""
+        """Return images (B, C, H, W) in [−1, 1] for codes, as ``encode`` returns them."""
         images: Tensor = self.decoder(codes)
         return images
 
     def share(self, other: UNITGenerator, blocks: int) -> None:
-        """Use another's residual blocks as one's own: the last ``blocks`` of the encoder, the first of the decoder.
+        """Replace some residual blocks by those of another autoencoder, so that both train the same blocks.
 
-        Both autoencoders then hold the same modules and train them together.
+        Args:
+            other: the autoencoder with the blocks.
+            blocks: number of blocks: the last ones of the encoder, and as many first ones of the decoder.
 
-        Raises GanzooError where there are too few blocks, or their channels differ.
+        Raises GanzooError if one of the two has fewer blocks, or if the blocks' channels differ.
         """
         if blocks > min(self.blocks, other.blocks) or self.inner != other.inner:
             raise GanzooError(
@@ -74,5 +79,5 @@ class UNITGenerator(nn.Module):
             self.encoder[-1 - i], self.decoder[i] = other.encoder[-1 - i], other.decoder[i]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the reconstructions of images, of the same size."""
+        """Return the reconstructions of images (B, C, H, W), of the same size."""
         return crop_to(self.decode(self.encode(images)), images)

@@ -1,4 +1,4 @@
-"""The method ``untranslated``: returns images unchanged, the baseline row of tables."""
+"""The method ``untranslated``: it returns images unchanged, for a baseline row of tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganzoo.interfaces import Direction, Method, Output, Step
 
 
 class Untranslated(Method):
-    """Return every image unchanged: the originals in tables. Trains nothing."""
+    """A method that returns each image unchanged, for the originals in tables; it trains nothing."""
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB", "BA")
 
@@ -20,7 +20,10 @@ class Untranslated(Method):
         self.tensors = {"fake_A": Output("B", "A"), "fake_B": Output("A", "B")}
 
     def forward(self, step: Step) -> None:
-        """Use the images of each domain as those of the other. Raises GanzooError if the domains' channels differ."""
+        """Add ``fake_A`` and ``fake_B`` to the step: the real images of the other domain, unchanged.
+
+        Raises GanzooError if the domains differ in channels.
+        """
         if step["real_A"].shape[1] != step["real_B"].shape[1]:
             raise GanzooError(
                 "untranslated: the domains differ in channels, so an image of one cannot stand for one of the other"
@@ -28,5 +31,5 @@ class Untranslated(Method):
         step["fake_B"], step["fake_A"] = step["real_A"], step["real_B"]
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Return the images."""
+        """Return the images unchanged."""
         return images

@@ -9,7 +9,7 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the method and its networks."""
+    """Register the method, its generators and its discriminators."""
     registry.add("method", "cyclegan", "ganzoo_cyclegan.method:CycleGAN")
     registry.add("generator", "resnet", "ganzoo_cyclegan.resnet:ResNet")
     registry.add("generator", "unet", "ganzoo_cyclegan.unet:UNet")

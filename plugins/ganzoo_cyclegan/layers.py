@@ -25,22 +25,23 @@ _PADS: dict[str, type[nn.Module]] = {
 
 
 class InstanceNorm(nn.Module):
-    """Normalize each plane of each image (Ulyanov et al. 2016), without affine parameters or running statistics.
+    """Instance norm (Ulyanov et al. 2016), without affine parameters or running statistics.
 
-    (B, C, H, W) → the same shape and memory format; eps is 1e-5. A constant plane becomes 0, also one of 1×1.
+    It normalizes each channel of each image: (B, C, H, W) → the same shape and memory format; eps is 1e-5. A constant
+    channel becomes 0, even if it has only one pixel.
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return (x − mean) / sqrt(variance + eps) of every plane (B, C, H, W)."""
+        """Return (x − mean) / sqrt(variance + eps), (B, C, H, W); mean and variance are those of an image's channel."""
         # Group norm with one group a channel is instance norm, and unlike nn.InstanceNorm2d it keeps channels_last.
         # torch.nn.functional.group_norm would refuse one 1×1 image.
         return torch.group_norm(images, images.shape[1], None, None, 1e-5)
 
 
 def make_norm(norm: Norm, channels: int) -> nn.Module:
-    """Return a norm for (B, channels, H, W).
+    """Return a norm layer for maps (B, channels, H, W).
 
-    ``batch`` has affine parameters and running statistics, ``none`` does nothing.
+    ``instance`` is ``InstanceNorm``; ``batch`` has affine parameters and running statistics; ``none`` changes nothing.
     """
     if norm == "instance":
         return InstanceNorm()
@@ -48,20 +49,21 @@ def make_norm(norm: Norm, channels: int) -> nn.Module:
 
 
 def make_padding(padding: Padding, size: int) -> nn.Module:
-    """Return a layer that adds ``size`` pixels at each side; ``reflect`` needs maps larger than ``size``."""
+    """Return a layer that adds ``size`` pixels at each side of a map; ``reflect`` needs sides longer than ``size``."""
     return _PADS[padding](size)
 
 
 def padding_mode(padding: Padding) -> Literal["zeros", "reflect", "replicate"]:
-    """Return the ``padding_mode`` of a convolution for a padding."""
+    """Return PyTorch's name for a padding, which its convolutions take as ``padding_mode``."""
     return "zeros" if padding == "zero" else padding
 
 
 def upsampling(upsample: Upsample, in_channels: int, out_channels: int, padding: Padding, *, bias: bool) -> nn.Module:
-    """Return a layer that doubles height and width without a transposed convolution.
+    """Return a layer that doubles the height and width of maps without a transposed convolution.
 
-    ``resize`` is nearest ×2 and a 3×3 convolution (Odena et al. 2016), ``pixelshuffle`` a 3×3 convolution to
-    four times the channels, rearranged (Shi et al. 2016).
+    ``resize`` is nearest ×2 and then a 3×3 convolution (Odena et al. 2016); ``pixelshuffle`` is a 3×3 convolution to
+    four times the channels, which are then rearranged to pixels (Shi et al. 2016). Callers build the layer for
+    ``deconv`` themselves.
     """
     if upsample == "resize":
         conv = nn.Conv2d(in_channels, out_channels, 3, bias=bias)
@@ -71,9 +73,10 @@ def upsampling(upsample: Upsample, in_channels: int, out_channels: int, padding:
 
 
 def init_weights(network: nn.Module) -> None:
-    """Initialize weights as CycleGAN does (Zhu et al. 2017, appendix): N(0, 0.02) for convolutions, bias 0.
+    """Initialize a network's weights in place, as CycleGAN does (Zhu et al. 2017, appendix).
 
-    The scale of a batch norm is drawn from N(1, 0.02). Uses torch's global random generator.
+    Convolutions get weights from N(0, 0.02) and bias 0, batch norms a scale from N(1, 0.02) and bias 0; other layers do
+    not change. Uses torch's global random generator.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -87,10 +90,11 @@ def init_weights(network: nn.Module) -> None:
 
 
 def pad_to_stride(images: Tensor, stride: int, min_size: int = 1) -> Tensor:
-    """Pad (B, C, H, W) at the bottom and right, so that H and W are multiples of the stride, at least ``min_size``.
+    """Return images (B, C, H, W) with H and W padded to multiples of the stride, at least ``min_size``.
 
-    Padding is by reflection where the image is large enough, else the border is repeated. Crop the result with
-    ``crop_to(result, images)``. An image that fits already is returned unchanged.
+    The padding is at the bottom and right. A side is padded by reflection if it is longer than its padding; otherwise
+    the border is repeated. Images that need no padding are returned unchanged. ``crop_to(result, images)`` removes the
+    padding.
     """
     for side in (-1, -2):
         size = images.shape[side]
@@ -115,9 +119,9 @@ def crop_to(images: Tensor, like: Tensor) -> Tensor:
 
 
 def _padded_positions(size: int, stride: int, min_size: int, device: torch.device) -> Tensor:
-    """Return the source position of each position of a padded side, where a trace leaves ``size`` open.
+    """Return which position of the image each position of a padded side copies; for traces that leave ``size`` open.
 
-    After this padding the trace knows that the size is a multiple of the stride, and needs no other condition.
+    After this padding the trace knows that the padded size is a multiple of the stride, and needs no other condition.
     """
     strides = ((torch.scalar_tensor(size, dtype=torch.int64).clamp(min=min_size) + stride - 1) // stride).item()
     torch._check(strides >= -(-min_size // stride))

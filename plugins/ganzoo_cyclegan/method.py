@@ -35,7 +35,7 @@ TERMS: tuple[Term, ...] = ("gan_AB", "gan_BA", "cycle_A", "cycle_B", "identity_A
 
 @dataclass(frozen=True)
 class Extensions:
-    """The places where a method that builds on CycleGAN computes something else; None: as CycleGAN does.
+    """Functions with which a method that builds on CycleGAN replaces parts of it; None leaves CycleGAN's own part.
 
     >>> def black(step: Step, name: str) -> Tensor:
     ...     return -torch.ones_like(step[name])
@@ -45,12 +45,14 @@ class Extensions:
     [-1.0, -1.0, -1.0]
 
     Args:
-        generate: step, direction, names of images in the step → the images that the direction's generator makes of
-            them, (B, C, H, W) in [−1, 1] each.
-        discriminator_input: step, name of an image in it → what a discriminator sees of the image, (B, C, H, W).
-        pooled_fakes: step, domain → the generated images that the domain's discriminator sees in its own phase,
-            (B, C, H, W).
-        cycle_error: step, domain → the difference of the domain's images and their reconstructions, a scalar.
+        generate: function of step, direction and names of images in the step; returns what the direction's generator
+            makes of each of them, (B, C, H, W).
+        discriminator_input: function of step and the name of an image in it; returns what a discriminator sees of the
+            image, (B, C, H, W).
+        pooled_fakes: function of step and domain; returns the generated images that the domain's discriminator sees in
+            its own phase, (B, C, H, W).
+        cycle_error: function of step and domain; returns the difference between the domain's images and their
+            reconstructions, a scalar.
     """
 
     generate: Callable[[Step, Direction, list[str]], list[Tensor]] | None = None
@@ -67,15 +69,18 @@ class CycleGAN(Method):
 
     The generators minimize adv(D_B(fake_B)) + adv(D_A(fake_A)) + λ_A‖rec_A − real_A‖₁ + λ_B‖rec_B − real_B‖₁ +
     λ_idt(λ_A‖G_BA(real_A) − real_A‖₁ + λ_B‖G_AB(real_B) − real_B‖₁). Each discriminator minimizes ½(real + fake), with
-    fakes from an image pool; with ``wgan-gp`` it is real + fake + the gradient penalty.
+    fakes from an image pool; with ``wgan-gp`` it minimizes real + fake + the gradient penalty.
 
     Args:
         extensions: functions of a derived method that replace parts of CycleGAN's step.
         gan: the adversarial loss.
-        cycle: λ, for both domains or ``{A: …, B: …}``.
-        identity: λ_idt, in units of λ; 0 skips the identity passes.
-        pool: size of the image pool of each discriminator; 0: no pool.
-        without: terms to leave out, for ablations; a discriminator whose term is left out is not built.
+        cycle: λ: one weight for both domains, or ``{A: …, B: …}``.
+        identity: λ_idt, in units of λ; with 0, training computes no identity images.
+        pool: size of each discriminator's image pool, for each position in the batch; 0: no pool.
+        without: names of terms to leave out, for ablations: ``gan_AB``, ``gan_BA``, ``cycle_A``, ``cycle_B``,
+            ``identity_A``, ``identity_B``. D_B is not built without ``gan_AB``, and D_A not without ``gan_BA``.
+
+    Raises GanzooError if ``cycle`` lacks a domain, or if no term remains.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
@@ -133,11 +138,14 @@ class CycleGAN(Method):
         return weight * self.identity if kind == "identity" else weight
 
     def forward(self, step: Step) -> None:
-        """Compute translations, identity images and reconstructions.
+        """Add translations (``fake_…``), identity images (``idt_…``) and reconstructions (``rec_…``) to the step.
 
-        In training only those that a loss term needs; for grids and metrics all. A network's passes share one batch.
+        Training computes only the identity images and reconstructions that a loss term needs. Sample grids and metrics
+        get all of them, except identity images if the domains differ in channels. A generator makes its translations
+        and identity images in one call (in two if it has batch norm).
 
-        Raises GanzooError for an identity term between domains that differ in channels.
+        Raises GanzooError for domains that differ in channels if there is an identity term, or a masker in the role
+        ``composite``.
         """
         needed = {name for name, output in self.tensors.items() if output.for_losses or not step.training}
         if step["real_A"].shape[1] != step["real_B"].shape[1]:
@@ -161,35 +169,53 @@ class CycleGAN(Method):
                 step[f"rec_{source}"] = self.masks.composite(step, f"fake_{target}", reconstruction)
 
     def generate(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
-        """Return the images that a direction's generator makes of images of the step, in one call."""
+        """Return what a direction's generator makes of the named images of the step: one (B, C, H, W) for each name.
+
+        All names pass in one call (in one each if the generator has batch norm). The extension ``generate`` replaces
+        this.
+        """
         if self.extensions.generate is not None:
             return self.extensions.generate(step, direction, names)
         return forward_together(self.networks[f"G_{direction}"], [step[name] for name in names])
 
     def discriminator_input(self, step: Step, name: str) -> Tensor:
-        """Return what a discriminator sees of an image of the step."""
+        """Return what a discriminator sees of an image of the step, (B, C, H, W).
+
+        This is the image, multiplied by its mask if the role ``discriminator`` has a masker. The extension
+        ``discriminator_input`` replaces this.
+        """
         if self.extensions.discriminator_input is not None:
             return self.extensions.discriminator_input(step, name)
         return self.masks.for_discriminator(step, name)
 
     def pooled_fakes(self, step: Step, domain: str) -> Tensor:
-        """Return the fakes for a domain's discriminator, from a pool that stores them as the discriminator saw them."""
+        """Return the fakes (B, C, H, W) on which a domain's discriminator is trained: new ones or earlier ones.
+
+        They come from the domain's pool, which stores what the discriminator saw of an image. The extension
+        ``pooled_fakes`` replaces this.
+        """
         if self.extensions.pooled_fakes is not None:
             return self.extensions.pooled_fakes(step, domain)
         return self.query_pool(step, domain, self.discriminator_input(step, f"fake_{domain}"))
 
     def query_pool(self, step: Step, domain: str, fakes: Tensor) -> Tensor:
-        """Return new or stored fakes (B, C, H, W) of a domain's pool for new ones."""
+        """Return for each new fake itself or an earlier one from the domain's pool, (B, C, H, W), and update the pool.
+
+        Raises GanzooError if fakes of different sizes would share the batch.
+        """
         return self.pools[domain].query(fakes, step.positions, step.rng(f"pool_{domain}"))
 
     def cycle_error(self, step: Step, domain: str) -> Tensor:
-        """Return the mean absolute difference of a domain's images and their reconstructions."""
+        """Return the mean absolute difference of a domain's images and their reconstructions, a scalar.
+
+        The extension ``cycle_error`` replaces this.
+        """
         if self.extensions.cycle_error is not None:
             return self.extensions.cycle_error(step, domain)
         return l1(step, f"rec_{domain}", domain)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the generators' terms, each named as in ``without``."""
+        """Return the generators' weighted terms, scalars by name; the names are those of the option ``without``."""
         losses: dict[str, Tensor] = {}
         for term in self.terms:
             kind, _, domain = term.partition("_")
@@ -203,7 +229,7 @@ class CycleGAN(Method):
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss on real images and on pooled fakes."""
+        """Return each discriminator's loss on real images and pooled fakes, a scalar by slot: ``D_A``, ``D_B``."""
         inputs = {
             f"D_{domain}": (self.discriminator_input(step, f"real_{domain}"), self.pooled_fakes(step, domain))
             for domain in self.discriminator_domains
@@ -211,7 +237,10 @@ class CycleGAN(Method):
         return {name: self.loss_of_discriminator(step, name, real, fake) for name, (real, fake) in inputs.items()}
 
     def loss_of_discriminator(self, step: Step, name: str, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the loss of the discriminator ``name`` on real images and on fakes, (B, C, H, W) both."""
+        """Return the loss, a scalar, of the discriminator in the slot ``name`` on real images and fakes.
+
+        Both are (B, C, H, W).
+        """
         network, fake = self.networks[name], fake.to(real.dtype)
         real_term, fake_term = discriminator_terms(self.gan, network, real, fake)
         if self.gan != "wgan-gp":
@@ -221,20 +250,23 @@ class CycleGAN(Method):
             return real_term + fake_term + gradient_penalty(network, real, fake, mix)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images of one domain with its generator."""
+        """Return translations (B, C, H, W) of one domain's images; the ``composite`` mask, if there is one, is applied.
+
+        Adds the images to the step, as ``real_A`` or ``real_B``.
+        """
         name = f"real_{direction[0]}"
         step[name] = images
         (translated,) = self.generate(step, direction, [name])
         return self.masks.composite(step, name, translated)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the images of all pools."""
+        """Return the images of all pools, (1, C, H, W), by ``domain.position.number``."""
         return {
             f"{domain}.{key}": image for domain, pool in self.pools.items() for key, image in pool.state_dict().items()
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore the pools."""
+        """Restore the pools from ``state_dict``. Raises GanzooError if more images are saved than a pool holds."""
         for domain, pool in self.pools.items():
             prefix = f"{domain}."
             pool.load_state_dict(
@@ -242,16 +274,19 @@ class CycleGAN(Method):
             )
 
     def undo(self) -> None:
-        """Remove this step's fakes from the pools."""
+        """Restore the pools to their content before this step."""
         for pool in self.pools.values():
             pool.undo()
 
 
 def l1(step: Step, name: str, domain: str) -> Tensor:
-    """Return the mean absolute difference of a tensor of the step and a domain's images, in float32."""
+    """Return the mean absolute difference between a tensor of the step and a domain's real images, a float32 scalar."""
     return (step[name].float() - step[f"real_{domain}"]).abs().mean()
 
 
 def discriminator_terms(gan: Adversarial, network: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the real and the fake term of a discriminator's loss; both batches pass in one call."""
+    """Return the real and the fake term of a discriminator's loss, two scalars.
+
+    Real images and fakes pass in one call, or in two if the network has batch norm.
+    """
     return discriminator_loss(gan, *forward_together(network, [real, fake.to(real.dtype)]))

@@ -12,21 +12,21 @@ from ganzoo_cyclegan.layers import Norm, Padding, Width, init_weights, make_norm
 
 
 class Patch(nn.Module):
-    """Discriminate the patches of images (B, in_channels, H, W): a map of logits (B, 1, h, w), one for each patch.
+    """A discriminator that gives each patch of images (B, in_channels, H, W) a logit: a map (B, 1, h, w).
 
-    ``layers`` 4×4 convolutions of stride 2, one of stride 1, and one that computes the logit. With three layers a logit
-    sees 70×70 pixels; with width 64 and 3 channels there are then 2,764,737 parameters. h = ⌊H / 2**layers⌋ − 2, or
-    − 1 without the extra layer.
+    It has ``layers`` 4×4 convolutions of stride 2, one of stride 1, and a last one of stride 1 that computes the
+    logits. With three layers a logit sees 70×70 pixels; with width 64, 3 channels and instance norm there are then
+    2,764,737 parameters. h = ⌊H / 2**layers⌋ − 2, or − 1 without the extra layer, and w likewise.
 
     Args:
-        in_channels: channels of the images, or of several images side by side.
-        width: channels of the first layer; they double at each layer, up to eight times as many.
+        in_channels: number of channels of the input: one image, or several images concatenated.
+        width: number of channels of the first layer; it doubles at each layer, up to eight times as many.
         layers: number of convolutions of stride 2.
         norm: the norm after all convolutions but the first and the last: ``instance``, ``batch`` or ``none``.
         padding: border padding of every map: ``zero``, as published, ``reflect`` or ``replicate``.
-        extra_layer: include the convolution of stride 1; Mask CycleGAN's small discriminator (2 layers, 136,385
-            parameters) has none.
-        average_logits: return the mean of the map, (B, 1, 1, 1): one logit for the whole image.
+        extra_layer: whether to include the first convolution of stride 1; Mask CycleGAN's small discriminator (2
+            layers, 136,385 parameters) has none.
+        average_logits: whether to return the mean of the map, (B, 1, 1, 1): one logit for the whole image.
     """
 
     def __init__(
@@ -60,7 +60,10 @@ class Patch(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (B, 1, h, w), or their mean. Raises GanzooError for images that are too small."""
+        """Return the logits (B, 1, h, w) of images, or their mean (B, 1, 1, 1) with ``average_logits``.
+
+        Raises GanzooError for images with a side below 3 · 2**layers pixels (2 · 2**layers without the extra layer).
+        """
         height, width = images.shape[-2:]
         if min(height, width) < self.min_size:
             raise GanzooError(

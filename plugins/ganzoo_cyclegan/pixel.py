@@ -8,14 +8,14 @@ from ganzoo_cyclegan.layers import Norm, Width, init_weights, make_norm
 
 
 class Pixel(nn.Module):
-    """Discriminate the pixels of images (B, in_channels, H, W): logits (B, 1, H, W) from three 1×1 convolutions.
+    """A discriminator that gives each pixel of images (B, in_channels, H, W) a logit by three 1×1 convolutions.
 
-    With width 64 and 3 channels it has 8,576 parameters with instance norm.
+    With width 64, 3 channels and instance norm it has 8,576 parameters.
 
     Args:
-        in_channels: channels of the images, or of several images side by side.
-        width: channels after the first convolution; twice as many after the second.
-        norm: after the second convolution: ``instance``, ``batch`` or ``none``.
+        in_channels: number of channels of the input: one image, or several images concatenated.
+        width: number of channels after the first convolution; twice as many after the second.
+        norm: the norm after the second convolution: ``instance``, ``batch`` or ``none``.
     """
 
     def __init__(self, in_channels: int, *, width: Width = 64, norm: Norm = "instance") -> None:
@@ -33,5 +33,5 @@ class Pixel(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (B, 1, H, W)."""
+        """Return the logits (B, 1, H, W) of images (B, in_channels, H, W)."""
         return self.net(images)

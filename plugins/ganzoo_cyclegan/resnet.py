@@ -22,20 +22,23 @@ from ganzoo_cyclegan.layers import (
 
 
 class ResNet(nn.Module):
-    """Translate images (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
+    """A ResNet: translates images (B, in_channels, H, W) of any H and W to (B, out_channels, H, W), both in [−1, 1].
 
-    A 7×7 convolution, two of stride 2, residual blocks at a quarter of the size, two upsampling layers, a 7×7
-    convolution and tanh. With width 64 and 3 channels it has 11,378,179 parameters with 9 blocks and 7,837,699 with 6.
+    It consists of a 7×7 convolution, two of stride 2, residual blocks at a quarter of the size, two upsampling layers,
+    a 7×7 convolution and tanh. With width 64 and 3 channels it has 11,378,179 parameters with 9 blocks and 7,837,699
+    with 6.
 
     Args:
-        in_channels: channels of the input images.
-        out_channels: channels of the output images.
-        width: channels at full size; four times as many in the blocks.
+        in_channels: number of channels of the input images.
+        out_channels: number of channels of the output images.
+        width: number of channels at full size; four times as many in the blocks.
         blocks: number of residual blocks; the paper uses 6 at 128 pixels and 9 at 256 or more.
-        norm: after every convolution but the last: ``instance``, ``batch`` or ``none``.
-        padding: of the 7×7 convolutions and the blocks: ``reflect``, ``replicate`` or ``zero``.
-        upsample: ``deconv`` as in the paper; ``resize`` and ``pixelshuffle`` avoid its checkerboard artifacts.
-        dropout: dropout of 0.5 inside each block, in training.
+        norm: the norm after every convolution but the last: ``instance``, ``batch`` or ``none``.
+        padding: border padding of the 7×7 convolutions, the blocks, and ``resize`` and ``pixelshuffle``: ``reflect``,
+            ``replicate`` or ``zero``. Convolutions of stride 2 are padded with 0.
+        upsample: the upsampling layer: ``deconv`` as in the paper; ``resize`` and ``pixelshuffle`` avoid its
+            checkerboard artifacts.
+        dropout: whether to use dropout of 0.5 inside each block, in training.
     """
 
     def __init__(
@@ -77,13 +80,16 @@ class ResNet(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Translate (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1]."""
+        """Return the translations (B, out_channels, H, W) in [−1, 1] of images (B, in_channels, H, W) in [−1, 1]."""
         # Below 8 pixels the blocks would see 1×1 maps: too small for reflection, and instance norm makes them 0.
         return crop_to(self.model(pad_to_stride(images, 4, min_size=8)), images)
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(ReLU(conv(x))): two normalized 3×3 convolutions, no activation after the sum (He et al. 2016)."""
+    """A residual block, x + conv(ReLU(conv(x))), of two 3×3 convolutions with norms (He et al. 2016).
+
+    No activation follows the sum; an optional dropout follows the ReLU.
+    """
 
     def __init__(self, channels: int, norm: Norm, padding: Padding, dropout: bool) -> None:
         super().__init__()

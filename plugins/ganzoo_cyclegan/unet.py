@@ -23,23 +23,26 @@ from ganzoo_cyclegan.layers import (
 
 
 class UNet(nn.Module):
-    """Translate images (B, in_channels, H, W) to (B, out_channels, H, W), both in [−1, 1], any H and W.
+    """A U-Net: translates images (B, in_channels, H, W) of any H and W to (B, out_channels, H, W), both in [−1, 1].
 
-    Convolutions of stride 2 down to the innermost map, then upsampling layers, with a skip connection by concatenation
-    at each size. With width 64, 3 channels and 8 levels it has 54,409,603 parameters with instance norm and 54,413,955
-    with batch norm; with 7 levels 41,825,667 and 41,828,995.
+    Convolutions of stride 2 lead down to the innermost map, and upsampling layers lead up again; at each size a skip
+    connection concatenates the maps. With width 64 and 3 channels, 8 levels have 54,409,603 parameters with instance
+    norm and 54,413,955 with batch norm; 7 levels have 41,825,667 and 41,828,995.
 
     Args:
-        in_channels: channels of the input images.
-        out_channels: channels of the output images.
-        levels: number of halvings; the image is padded to multiples of 2**levels. 8 for 256 pixels, 7 for 128.
-        width: channels of the outermost level; they double at each level, up to eight times as many.
-        norm: ``instance``, ``batch`` or ``none``; no norm at the outermost level and after the innermost downsampling.
-        padding: at the borders of every map before downsampling: ``zero``, as published, ``reflect`` or ``replicate``;
-            also before upsampling, unless ``upsample`` is ``deconv``, which pads nothing.
-        upsample: ``deconv`` as in the paper; ``resize`` and ``pixelshuffle`` avoid its checkerboard artifacts.
-        dropout: dropout of 0.5 in training, pix2pix's noise, in the ``levels − 5`` levels between maps of 8 · width
-            channels, without the innermost.
+        in_channels: number of channels of the input images.
+        out_channels: number of channels of the output images.
+        levels: number of halvings: 8 for images of 256 pixels, 7 for 128. Images are padded to multiples of 2**levels.
+        width: number of channels of the outermost level; it doubles at each level, up to eight times as many.
+        norm: the norm: ``instance``, ``batch`` or ``none``; the outermost level has none, nor has the innermost one
+            after its downsampling.
+        padding: border padding of every map before downsampling: ``zero``, as published, ``reflect`` or ``replicate``.
+            It also pads before upsampling by ``resize`` or ``pixelshuffle``; the latter with ``reflect`` needs images
+            of more than 2**levels pixels a side.
+        upsample: the upsampling layer: ``deconv`` as in the paper; ``resize`` and ``pixelshuffle`` avoid its
+            checkerboard artifacts.
+        dropout: whether to use dropout of 0.5 in training, pix2pix's noise. It acts in the ``levels − 5`` levels
+            between maps of 8 · width channels, except the innermost level.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class UNet(nn.Module):
 
 
 class Outermost(nn.Module):
-    """The first downsampling and the last upsampling layer, without norms, and tanh."""
+    """The outermost level: the first downsampling, the nested levels, the last upsampling and tanh, without norms."""
 
     def __init__(
         self,
@@ -97,12 +100,12 @@ class Outermost(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return images (B, out_channels, H, W)."""
+        """Return images (B, out_channels, H, W) in [−1, 1] for images whose sides are multiples of 2**levels."""
         return self.model(images)
 
 
 class Level(nn.Module):
-    """Downsampling, the nested levels, upsampling and the skip connection: (B, C, H, W) → (B, 2C, H, W), input first.
+    """A level: downsampling, the nested levels, upsampling and a skip connection, (B, C, H, W) → (B, 2C, H, W).
 
     The innermost level nests nothing and has no norm after its downsampling: instance norm would make 1×1 maps 0.
     """
@@ -132,7 +135,7 @@ class Level(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return the input maps and the output of the nested levels, side by side."""
+        """Return the input maps and the upsampled maps, concatenated in this order: (B, 2C, H, W)."""
         return torch.cat([maps, self.model(maps)], dim=1)
 
 

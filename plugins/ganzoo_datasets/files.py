@@ -1,4 +1,4 @@
-"""Find and read image files with their masks and label maps; the data sets use it."""
+"""Find and read image files with their masks and label maps, for ``folders``, ``lists`` and ``paired``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,14 @@ RangeOption = ValueRange | dict[Domain, ValueRange]
 
 @dataclass(frozen=True)
 class Entry:
-    """One image: its path, its name, and the paths of its mask and label map."""
+    """An image file and the files of its mask and label map.
+
+    Args:
+        path: the path of the image.
+        name: the image's name, unique in its split and domain: usually its path relative to its folder.
+        mask: the path of its mask; None if it has no mask.
+        labels: the path of its label map; None if it has no label map.
+    """
 
     path: Path
     name: str
@@ -43,11 +50,14 @@ class Entry:
 
 
 Entries = dict[tuple[str, str], list[Entry]]
-"""(split, domain) → images."""
+"""Maps (split, domain) to the images of this split and domain."""
 
 
 def channels_of(option: Channels | None) -> dict[str, int]:
-    """Return the channels of both domains, 3 by default. Raises GanzooError below 1."""
+    """Return the number of channels of each domain, 3 by default.
+
+    Raises GanzooError for a number below 1.
+    """
     for domain, number in (option or {}).items():
         if number < 1:
             raise GanzooError(f"channels.{domain} is {number}; give 1 or more")
@@ -55,7 +65,14 @@ def channels_of(option: Channels | None) -> dict[str, int]:
 
 
 def classes_of(option: Channels | None, channels: Channels | None) -> dict[str, int]:
-    """Return the classes of domains that are label maps. Raises GanzooError for wrong numbers, or channels too."""
+    """Return the number of classes of each domain whose images are label maps.
+
+    Args:
+        option: the option ``classes``: domain → number of classes.
+        channels: the option ``channels``, for the check that no domain is in both.
+
+    Raises GanzooError for a number of classes outside 2 … 256, and for a domain that is in both options.
+    """
     for domain, number in (option or {}).items():
         if not 2 <= number <= 256:
             raise GanzooError(f"classes.{domain} is {number}; a label map has 2 … 256 classes")
@@ -88,7 +105,11 @@ def notes_of(entries: Mapping[tuple[str, str], Sequence[Entry]], ranges: Mapping
 
 
 def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
-    """Return the images below a folder. Raises GanzooError for a missing folder or one without images."""
+    """Return all images in a folder and its subfolders, sorted by name.
+
+    Raises GanzooError if the folder is missing, cannot be read or has no images. The error for a missing folder
+    contains ``hint``.
+    """
     entries = [Entry(path, path.relative_to(folder).as_posix()) for path in find_images(folder, hint)]
     if not entries:
         raise GanzooError(f"{folder}: no images in it or below; add some (looked for {' '.join(IMAGE_SUFFIXES)})")
@@ -96,7 +117,10 @@ def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
 
 
 def by_stem(folder: Path, hint: str = "check the path") -> dict[str, Entry]:
-    """Return path without suffix → image. Raises GanzooError when two differ only by their suffix."""
+    """Return all images in a folder and its subfolders, by their name without suffix.
+
+    Raises GanzooError if two names differ only in their suffix, and in the cases of ``entries_in``.
+    """
     entries: dict[str, Entry] = {}
     for entry in entries_in(folder, hint):
         stem = stem_of(entry.name)
@@ -118,9 +142,18 @@ def stem_of(name: str) -> str:
 
 
 def with_planes(entries: Sequence[Entry], images: Path, plane: Plane, folder: Path) -> list[Entry]:
-    """Add to each image its mask or label map: the file with the same stem below another folder.
+    """Return images with the paths of their masks or label maps added.
 
-    Raises GanzooError, naming both places, for an image without one.
+    These are the files in ``folder`` and its subfolders that have the same relative path, without suffix, as the
+    images.
+
+    Args:
+        entries: the images.
+        images: the folder of the images, for error messages.
+        plane: ``mask`` or ``labels``.
+        folder: the folder of the masks or label maps; it may have more files than needed.
+
+    Raises GanzooError if an image has no such file, and in the cases of ``by_stem``.
     """
     planes = by_stem(folder, f"it should hold the {plane} of each image in {images}")
     require_partners([entry for entry in entries if stem_of(entry.name) not in planes], plane, folder)
@@ -131,7 +164,13 @@ def with_planes(entries: Sequence[Entry], images: Path, plane: Plane, folder: Pa
 
 
 def require_partners(entries: Sequence[Entry], what: str, folder: Path) -> None:
-    """Raise GanzooError when there are images that have no file of their stem in a folder."""
+    """Raise GanzooError, which names the first of some images without a partner; do nothing if there is no such image.
+
+    Args:
+        entries: the images that have no partner.
+        what: what is missing: ``mask``, ``labels`` or ``partner``.
+        folder: the folder that should contain it.
+    """
     if entries:
         first, rest = entries[0], len(entries) - 1
         more = f" (and {rest} more are missing)" if rest else ""
@@ -141,7 +180,10 @@ def require_partners(entries: Sequence[Entry], what: str, folder: Path) -> None:
 
 
 def hold_out_validation(entries: Entries, share: float) -> None:
-    """Move a share of the training images to validation, in each domain without validation images."""
+    """Move a share of the training images to validation, in each domain that has no validation images.
+
+    ``entries`` changes in place; ``hold_out`` chooses the images.
+    """
     for domain in DOMAINS:
         if not entries.get(("validation", domain)):
             train = entries["train", domain]
@@ -158,7 +200,7 @@ def read_sample(
     classes: bool = False,
     value_range: ValueRange | None = None,
 ) -> Sample:
-    """Read an image and its planes. Raises GanzooError, naming both files, when their sizes differ.
+    """Read an image with its mask and label map, if it has them.
 
     ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0. With ``classes``
     the image is a label map with ``channels`` classes. ``value_range``: see ``read_image``.

@@ -31,12 +31,13 @@ HINT = "folders needs trainA and trainB below root; testA testB valA valB are op
 
 
 class Folders(Dataset):
-    """Two folders of images, searched recursively; masks and label maps are optional.
+    """One or two folders of images, searched with their subfolders; masks and label maps are optional.
 
-    Either ``root`` contains ``trainA trainB`` and optionally ``testA testB valA valB``; or ``A`` and
-    ``B`` (and ``test_A``, ``test_B``) are any folders. ``A`` without ``B`` is data of one domain, for
-    supervised methods. The mask of ``trainA/x/y.jpg`` is ``trainA_masks/x/y.png``: same folder, same stem,
-    same size, for every image. Masks are grey images, white in the foreground, or palette images of classes.
+    Either ``root`` contains ``trainA`` and ``trainB``, and optionally ``testA``, ``testB``, ``valA`` and ``valB``; or
+    ``A`` and ``B`` (and ``test_A``, ``test_B``) are any folders. ``A`` without ``B`` is data of one domain, for
+    supervised methods. The mask of ``trainA/x/y.jpg`` is ``trainA_masks/x/y.png``: the subfolder and the name without
+    suffix are the same. If a folder has masks, each of its images needs one, of the image's size. Masks are grey
+    images, white in the foreground, or palette images of classes.
 
     Args:
         root: the folder that contains ``trainA`` and the others.
@@ -100,11 +101,15 @@ class Folders(Dataset):
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:
-        """Return the number of images."""
+        """Return the number of a split's images of a domain; 0 if there are none."""
         return len(self.entries[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image with its mask and labels."""
+        """Read one image with its mask and label map, if it has them.
+
+        Raises GanzooError if a file cannot be read, if the sizes of the files differ, or if a value is not one of the
+        classes.
+        """
         entry, labelled = self.entries[split, domain][index], domain in self.classes
         return read_sample(
             entry, self.channels[domain], self.foreground, classes=labelled, value_range=self.ranges.get(domain)
@@ -119,7 +124,10 @@ class Folders(Dataset):
 def _places(
     root: Path | None, train: Mapping[Domain, Path | None], test: Mapping[Domain, Path | None]
 ) -> dict[tuple[Split, Domain], Path]:
-    """Return the folder of each split and domain; those for training even if they do not exist."""
+    """Return the folder of each split and domain, without those for validation and test that ``root`` does not contain.
+
+    Raises GanzooError if options exclude each other, or if one is missing.
+    """
     places: dict[tuple[Split, Domain], Path] = {}
     if root is None:
         for domain in DOMAINS:
@@ -146,7 +154,7 @@ def _places(
 
 
 def _beside(folder: Path, domain: Domain, option: str | Mapping[Domain, str] | None, convention: str) -> Path | None:
-    """Return the folder of an image folder's masks or label maps, or None without one."""
+    """Return the folder of the masks or label maps of an image folder, or None if it has none."""
     if option is None:
         usual = Path(f"{folder}{convention}")
         return usual if usual.is_dir() else None
@@ -159,14 +167,14 @@ def _beside(folder: Path, domain: Domain, option: str | Mapping[Domain, str] | N
 
 
 def _refuse_b(options: Mapping[str, str | Mapping[Domain, str] | Mapping[Domain, int] | None]) -> None:
-    """Raise GanzooError for an option for B when there are no images of B."""
+    """Raise GanzooError if an option has an entry for B; called if there are no images of B."""
     for name, option in options.items():
         if isinstance(option, Mapping) and "B" in option:
             raise GanzooError(f"folders: {name}.B is set, but there are no images of B; remove it, or set B")
 
 
 def _check_foreground(classes: tuple[int, ...], entries: Entries) -> None:
-    """Raise GanzooError for classes out of range, or without any mask."""
+    """Raise GanzooError if there is no class, if one is not in 0 … 255, or if no image has a mask."""
     if not classes or not all(0 <= one <= 255 for one in classes):
         raise GanzooError(
             f"folders: foreground is {list(classes)}; name one class or more, 0 … 255, or leave it out for all but 0"

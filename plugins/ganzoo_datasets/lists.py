@@ -21,13 +21,16 @@ from ganzoo_datasets.split import Share
 
 
 class Lists(Dataset):
-    """Text files that name one image a line, relative to the list; blank lines and ``# …`` are skipped.
+    """Images that text files list: one path per line, relative to the text file's folder.
+
+    Blank lines and lines that begin with ``#`` are skipped. Each listed image must exist, and a list names no image
+    twice.
 
     Args:
-        train_A: the list of the training images of A.
-        train_B: the same for B.
+        train_A: the list of A's training images.
+        train_B: the list of B's training images.
         test_A: the list of A's test images.
-        test_B: the same for B.
+        test_B: the list of B's test images.
         validation_A: the list of A's validation images.
         validation_B: the same for B.
         channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
@@ -62,7 +65,7 @@ class Lists(Dataset):
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:
-        """Return the number of images."""
+        """Return the number of a split's images of a domain; 0 if there is no list of them."""
         return len(self.entries[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
@@ -107,6 +110,6 @@ def _read_list(file: Path | None) -> list[Entry]:
 
 
 def _name(text: str) -> str:
-    """Return a path without ``..`` and root, so that a name never leads out of an output folder."""
+    """Return a path without its root and ``..`` parts, so that the name never leads out of an output folder."""
     path = PurePath(os.path.normpath(text))
     return PurePath(*[part for part in path.parts if part not in ("..", path.anchor)]).as_posix()

@@ -19,37 +19,42 @@ from ganzoo_datasets.split import Share, hold_out
 
 @dataclass(frozen=True)
 class _Part:
-    """Some of an array's images (N, H, W, C), by ``index``; ``labels`` has N numbers."""
+    """The images of one split and domain: those of the array ``images``, (N, H, W, C), at the positions in ``index``.
+
+    ``labels``, if any, has one number for each of the N images.
+    """
 
     images: np.ndarray
     labels: np.ndarray | None
     index: list[int]
 
     def divide(self, share: float, purpose: str) -> tuple[_Part, _Part]:
-        """Return (the rest, the held-out part)."""
+        """Return the part without a share of its images, and the part that has only these; see ``hold_out``."""
         remaining, held = hold_out([_name(place) for place in self.index], share, purpose)
         first, second = [self.index[i] for i in remaining], [self.index[i] for i in held]
         return replace(self, index=first), replace(self, index=second)
 
 
 class Npz(Dataset):
-    """Arrays of images, uint8 of (N, H, W) or (N, H, W, C), in .npz files, loaded into memory.
+    """Arrays of images, uint8 of shape (N, H, W) or (N, H, W, C), in .npz files; they are loaded into memory.
 
-    A key means ``train_<key>`` or ``test_<key>`` if the file has these, else the key itself. Test images
-    come from ``test_A``; else from the ``test_<key>`` of ``A``; else they are a share of ``A``.
+    Training images are the array ``train_<key>`` of a file if it has this, else the array ``<key>``; test images are
+    the array ``test_<key>``. They come from the file ``test_A`` (where ``<key>`` is read if there is no
+    ``test_<key>``), or else from the file ``A``. If that has no ``test_<key>``, test images are a share of A's images.
+    The same holds for B.
 
     Args:
         A: the file with the training images of A.
-        B: the same for B.
+        B: the file with the training images of B.
         test_A: a file with test images of A.
-        test_B: the same for B.
-        image_key: the images' key, for both domains or for each.
-        label_key: the key of one number for each image, for both domains or for each; by default ``labels``,
-            if the file has it.
-        label: the name of that number in ``Sample.values``.
+        test_B: a file with test images of B.
+        image_key: the key of the images, for both domains or for each: ``{A: horses, B: zebras}``.
+        label_key: the key of an array with one number for each image, for both domains or for each; by default
+            ``labels``, if the file has it. ``train_`` and ``test_`` work as for images.
+        label: the name under which metrics find this number: ``label`` gives the tensors ``label_A`` and ``label_B``.
         grey: ``keep`` the single channel of grey images, or convert them to ``rgb``.
-        validation: the share of the training images held out for validation.
-        test: the share of the images held out for test, in a domain without test images of its own.
+        validation: the share of the training images that is held out for validation.
+        test: the share of the images that is held out for test, in a domain without test images of its own.
     """
 
     def __init__(
@@ -82,11 +87,11 @@ class Npz(Dataset):
         self.channels = channels
 
     def count(self, split: Split, domain: str) -> int:
-        """Return the number of images."""
+        """Return the number of a split's images of a domain."""
         return len(self.parts[split, domain].index)
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Return one image; its name is its index in the array."""
+        """Return one image, a copy; its name is its position in the array, as in ``000012.png``."""
         part = self.parts[split, domain]
         place = part.index[index]
         image = part.images[place]
@@ -98,7 +103,10 @@ class Npz(Dataset):
 def _read_split(
     file: Path, test_file: Path | None, image_key: str, label_key: str | None, share: float
 ) -> tuple[_Part, _Part]:
-    """Return one domain's images (for training and validation, for test)."""
+    """Return one domain's images: the part for training and validation, and the part for test.
+
+    Raises GanzooError if a file or key is missing or unsuitable, or if the parts differ in channels.
+    """
     with _opened(file) as archive:
         has_test = f"test_{image_key}" in archive
     train = _read(file, "train", image_key, label_key)
@@ -141,7 +149,7 @@ def _read(file: Path, split: str, image_key: str, label_key: str | None) -> _Par
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    """Open an archive; turn reading errors into GanzooError with one line."""
+    """Open an .npz file; turn errors in reading it into GanzooError."""
     try:
         archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):

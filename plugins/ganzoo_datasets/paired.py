@@ -38,13 +38,13 @@ class _Pair:
 
 
 class Paired(Dataset):
-    """Images that show the same scene in A and B; ``Sample.target`` is the partner.
+    """Pairs of images that show the same scene in A and B; each image's partner is its ``Sample.target``.
 
     Args:
         root: the folder that contains all images.
-        layout: ``side_by_side``: ``root`` contains ``train`` and optionally ``val`` and ``test``, whose
-            images have A and B in their halves. ``folders``: partners are in two folders, with the same
-            name except for the suffix.
+        layout: ``side_by_side``: ``root`` contains ``train`` and optionally ``val`` and ``test``; each image there has
+            A in one half and B in the other. ``folders``: partners are in two folders, with the same name except for
+            the suffix.
         A: the half that shows A; only for ``side_by_side``, where it is ``left`` by default.
         folders: the two folders below root; ``{split}`` is replaced by ``train``, ``val`` and ``test``; only
             for the layout ``folders``, where it is ``{A: "{split}A", B: "{split}B"}`` by default.
@@ -100,7 +100,7 @@ class Paired(Dataset):
             self.pairs["validation"] = [train[i] for i in held]
 
     def count(self, split: Split, domain: str) -> int:
-        """Return the number of pairs, the same for both domains."""
+        """Return the number of a split's pairs, which is the same for both domains."""
         return len(self.pairs[split])
 
     def notes(self) -> list[str]:
@@ -111,7 +111,11 @@ class Paired(Dataset):
         return notes_of(entries, self.ranges)
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image and its partner. Raises GanzooError if their sizes do not match."""
+        """Read one image and its partner.
+
+        Raises GanzooError if a file cannot be read, if the partners' sizes differ, or if a file that shows both has an
+        odd width.
+        """
         pair = self.pairs[split][index]
         images = self._halves(pair.A.path) if self.halves else self._two(pair)
         own, other = (pair.A, "B") if domain == "A" else (pair.B, "A")

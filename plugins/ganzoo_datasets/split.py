@@ -1,4 +1,4 @@
-"""Split off held-out images by name, so that the split is stable when files are added."""
+"""Hold out images for validation or test by their names, so that the choice is stable when files are added."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 def hold_out(names: Sequence[str], share: float, purpose: str = "validation") -> tuple[list[int], list[int]]:
-    """Return the indices (remaining, held out), each in order.
+    """Choose names at random to hold out; return the indices of the remaining and of the held-out names, both in order.
 
-    Each name is held out with probability ``share``, whatever the other names are. Of 10 or more at least
-    one is held out, and never all of them. A share of 0 holds out none.
+    A random draw that depends only on the name and on ``purpose`` holds it out with probability ``share``. So new names
+    do not change the choice of earlier ones, with two exceptions: at least one name remains, and of 10 or more names at
+    least one is held out. A share of 0 holds out none.
+
+    Args:
+        names: the names, all different.
+        share: the expected share of held-out names, at least 0 and below 1.
+        purpose: a key of the draws; different purposes make independent choices.
 
     >>> remaining, held = hold_out([f"{i}.png" for i in range(10)], 0.2)
     >>> sorted(remaining + held) == list(range(10)), bool(held)

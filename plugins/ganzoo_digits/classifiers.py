@@ -1,6 +1,6 @@
-"""Train and cache two small classifiers for the digits' metrics: the domain (A or B), and the digit.
+"""Train and cache two small classifiers for the digits' metrics: of the domain (A or B), and of the digit.
 
-They learn from training images only. The cache key covers everything that they depend on.
+They learn from training images only. The key of the cache depends on these, on the settings and on torch's version.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ BATCH = 32
 SHIFT = 2
 RATE = 2e-3
 VERSION = 1
-"""Part of the cache key: raise it when something outside the other parts changes, such as the network."""
+"""Part of the cache's key. Raise it after a change that its other parts miss, such as one of the network."""
 
 
 class Classifier(nn.Sequential):
-    """Three strided convolutions with batch norm, 4×4 average pooling, one linear layer.
+    """A network: images (B, 3, H, W) in [−1, 1] → logits (B, classes).
 
-    Images (B, 3, H, W) in [−1, 1] → logits (B, classes).
+    It has three 3×3 convolutions of stride 2, each with batch norm and ReLU, average pooling to 4×4 positions, and one
+    linear layer.
     """
 
     def __init__(self, classes: int) -> None:
@@ -45,11 +46,12 @@ class Classifier(nn.Sequential):
 
 
 def domain_classifier(dataset: Dataset) -> Classifier:
-    """Return the classifier of B (class 1) against A and images distorted by random networks (class 0).
+    """Return a classifier of the domain: class 1 is B; class 0 is A, and images that random networks distorted.
 
-    Without the distorted images, outputs of an untrained generator, which are like neither domain, would often be
-    classified as B. If the backgrounds differ, it also learns from the true pairs, so that only the glyph decides:
-    striped on A's background is B, dark on B's background is not.
+    It is frozen; it comes from the cache, or is trained and cached. Without the distorted images, outputs of an
+    untrained generator, which are like neither domain, would often be classified as B. If the digits' backgrounds
+    differ, it also learns from the true pairs, so that only the digit decides: striped on A's background is B, dark on
+    B's background is not.
     """
     samples = {domain: _training(dataset, domain) for domain in ("A", "B")}
     a, b = (np.stack([sample.image for sample in part]) for part in samples.values())
@@ -62,9 +64,10 @@ def domain_classifier(dataset: Dataset) -> Classifier:
 
 
 def digit_classifier(dataset: Dataset) -> Classifier:
-    """Return the digit classifier for B: trained on B's images and on the true pairs of A's training images.
+    """Return a classifier of the digit in images of B.
 
-    The pairs have A's background, so that it works on both backgrounds.
+    It learns from the training images of B and the true pairs of those of A. The pairs have A's background, so the
+    classifier works on both backgrounds. It is frozen; it comes from the cache, or is trained and cached.
     """
     a, b = _training(dataset, "A"), _training(dataset, "B")
     images = np.concatenate([_targets(a), np.stack([sample.image for sample in b])])
@@ -81,7 +84,7 @@ def _targets(samples: Sequence[Sample]) -> np.ndarray:
 
 
 def _distort(images: np.ndarray) -> np.ndarray:
-    """Return images (N, H, W, 3) distorted by random convolutions, a new pair for every ten images."""
+    """Return images (N, H, W, 3) distorted by two random convolutions; every ten images get two new ones."""
     batches = []
     for start in range(0, len(images), 10):
         draws = keyed("judge", "spoilt", start)  # "judge" and "spoilt" are keys of random draws: do not rename
@@ -95,7 +98,7 @@ def _distort(images: np.ndarray) -> np.ndarray:
 
 
 def _load_or_train(name: str, images: np.ndarray, classes: np.ndarray) -> Classifier:
-    """Return a classifier from the cache, or train and cache it."""
+    """Return a frozen classifier from the cache; if it is missing or damaged there, train and cache it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed("judge", name))  # a key of random draws: do not rename
         classifier = Classifier(int(classes.max()) + 1)
@@ -111,7 +114,7 @@ def _load_or_train(name: str, images: np.ndarray, classes: np.ndarray) -> Classi
 
 
 def _train(classifier: Classifier, name: str, images: Tensor, classes: Tensor) -> None:
-    """Train with Adam on random batches, each image shifted by up to SHIFT pixels."""
+    """Train a classifier with Adam on random batches, each image shifted by up to SHIFT pixels."""
     optimizer = torch.optim.Adam(classifier.parameters(), lr=RATE)
     total = round(EPOCHS[name] * len(images) / BATCH)
     padded = F.pad(images, (SHIFT,) * 4, mode="replicate")
@@ -135,7 +138,7 @@ def _windows(images: Tensor, corners: Sequence[Sequence[int]], size: int) -> Ten
 
 
 def _save(file: Path, classifier: Classifier) -> None:
-    """Write a temporary file and rename it; ignore a cache that cannot be written."""
+    """Write a classifier to a temporary file and rename it; do nothing if the cache cannot be written."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -29,22 +29,24 @@ class _Scans:
 class StripedDigits(Dataset):
     """A small horse → zebra task, drawn from the 1,797 scanned digits in scikit-learn; nothing is downloaded.
 
-    In training, A and B show different scans. In test and validation, B shows the scans of A over other clutter.
-    ``Sample.target`` is the true pair: the same scan over the same clutter in the other domain. ``mask`` is the glyph's
-    coverage, ``values["digit"]`` the digit. Images are drawn at first use and cached.
+    A shows dark digits, B digits with yellow and red stripes, both over a background of random shapes, the clutter. In
+    training, A and B show different scans. In test and validation, B shows the scans of A over other clutter.
+    ``Sample.target`` is the true pair: the same scan over the same clutter in the other domain. ``mask`` says how much
+    of each pixel the digit covers, ``values["digit"]`` which digit it is. Images are drawn when first needed, and kept
+    in memory.
 
     The clutter can differ too, as horses and zebras live in different landscapes: with ``backgrounds: different``, A
     has upright boxes and bars in cool hues, B ellipses and slanting bars in sandy hues, in every split. The true pair
-    keeps the clutter of its image, so a translation that repaints the background is wrong, although B's images
-    suggest it.
+    keeps the clutter of its image, so a translation that repaints the background is wrong, although B's images suggest
+    it.
 
     Args:
         size: the images' side in pixels, at least 16.
-        seed: seed of the clutter, the shades and the splits; they do not depend on the run's seed.
+        seed: the seed of the clutter, the shades and the splits; they do not depend on the run's seed.
         held_out: the number of test scans, 1 … 1,698; 97 more are for validation, the rest for training.
         backgrounds: whether the clutter of A and B is ``alike`` or ``different``.
         pairs: make image i of B the true pair of image i of A in training, for methods that learn from pairs; B's own
-            scans are then unused. Test and validation do not change.
+            scans and clutter are then unused there. Test and validation do not change.
     """
 
     def __init__(
@@ -81,17 +83,20 @@ class StripedDigits(Dataset):
         self._drawn: dict[tuple[str, str], list[Sample]] = {}
 
     def unpaired(self) -> StripedDigits:
-        """Return the same data without pairs; the classifiers learn from it."""
+        """Return the same data set without the option ``pairs``, from which the metrics' classifiers learn."""
         if not self.paired:
             return self
         return StripedDigits(size=self.size, seed=self.seed, held_out=self.held_out, backgrounds=self.backgrounds)
 
     def count(self, split: Split, domain: str) -> int:
-        """Return the number of images."""
+        """Return the number of a split's images of a domain."""
         return len(self._scans_of[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Return one image, (size, size, 3), named by the index of its scan in scikit-learn: ``train_A_00012``."""
+        """Return one image, (size, size, 3), with its mask, true pair and digit.
+
+        Its name contains the index of its scan in scikit-learn: ``train_A_00012``.
+        """
         place = (split, domain)
         if place not in self._drawn:
             self._drawn[place] = [self._draw(split, domain, int(scan)) for scan in self._scans_of[place]]

@@ -1,6 +1,7 @@
 """Draw the images of ``striped_digits``: glyphs from scans, colour clutter, dark paint (A) and striped paint (B).
 
-All lengths are relative to the image's size, so that 16, 32 or 128 px show the same scene.
+Lengths are relative to the image's size, so that 16, 32 or 128 pixels show the same scene; only the stripes' width and
+the sharpness of edges are not.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ BOX, OVAL, BAR = range(3)
 
 @dataclass(frozen=True)
 class Landscape:
-    """The ingredients of clutter.
+    """The properties of clutter, the random shapes in an image's background.
 
     Args:
-        hues: range of the hue; 0 is red, 1/3 green and 2/3 blue.
-        shapes: some of BOX, OVAL and BAR.
-        turns: allowed angles of shapes, as fractions of a half turn; any angle when empty.
+        hues: the range of the hues; 0 is red, 1/3 green and 2/3 blue.
+        shapes: the kinds of shapes: some of BOX, OVAL and BAR.
+        turns: the possible angles of shapes, as fractions of a half turn; any angle if empty.
     """
 
     hues: tuple[float, float] = (0.0, 1.0)
@@ -40,9 +41,14 @@ SAVANNA = Landscape(hues=(0.03, 0.13), shapes=(OVAL, BAR), turns=(0.25, 0.75))
 
 
 def coverage(scan: NDArray[np.floating], size: int) -> NDArray[np.uint8]:
-    """Enlarge a scan (8, 8), 0 … 16, to the glyph's antialiased coverage (size, size), 0 … 255.
+    """Return how much of each pixel the glyph of a scan covers: (size, size) uint8, 0 … 255.
 
-    The glyph fills the middle seven eighths; faint strokes of the scan are left out.
+    The scan, (8, 8) with values 0 … 16, is enlarged to the middle seven eighths of the image, with antialiased edges.
+    Faint strokes of the scan are left out.
+
+    Args:
+        scan: the scanned digit.
+        size: the image's side in pixels.
     """
     inner = round(size * 7 / 8)
     scaled = Image.fromarray((scan / 16).astype(np.float32))
@@ -56,7 +62,7 @@ def coverage(scan: NDArray[np.floating], size: int) -> NDArray[np.uint8]:
 
 
 def clutter(rng: np.random.Generator, size: int, landscape: Landscape = ANYWHERE) -> Plane:
-    """Draw rectangles, ellipses and bars in pale colours over a pale ground: (size, size, 3), 0 … 1.
+    """Draw random shapes in pale colours over a pale ground: (size, size, 3), 0 … 1.
 
     Colours are light, so that dark and striped glyphs stand out, and unsaturated, unlike the stripes.
     """
@@ -88,7 +94,7 @@ def clutter(rng: np.random.Generator, size: int, landscape: Landscape = ANYWHERE
 
 
 def _pale_colours(rng: np.random.Generator, count: int, hues: tuple[float, float]) -> Plane:
-    """Draw colours (count, 3) of some hues, value 0.6 … 1, saturation 0.1 … 0.55."""
+    """Draw random colours, (count, 3), in a range of hues, with value 0.6 … 1 and saturation 0.1 … 0.55."""
     hue, saturation, value = rng.random((3, count, 1), np.float32)
     hue = hues[0] + (hues[1] - hues[0]) * hue
     wheel = np.clip(np.abs((hue * 6 + np.array((0, 4, 2), np.float32)) % 6 - 3) - 1, 0, 1)
@@ -101,7 +107,7 @@ def dark(rng: np.random.Generator, size: int) -> Plane:
 
 
 def striped(size: int) -> Plane:
-    """Return B's paint, diagonal yellow and red stripes fixed to the image's grid: (size, size, 3), 0 … 1."""
+    """Return B's paint, diagonal yellow and red stripes, the same in each image: (size, size, 3), 0 … 1."""
     # With a period that is a multiple of 4, stripes stay aligned in a network that halves the image twice.
     period = 4 * max(1, size // 32)
     axis = np.arange(size)
@@ -110,6 +116,6 @@ def striped(size: int) -> Plane:
 
 
 def paint(ground: Plane, colour: Plane, cover: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Blend a colour over a background by a glyph's coverage, (H, W, 3), uint8; coverage 0 leaves the background."""
+    """Blend a paint over a background by a glyph's coverage: (H, W, 3) uint8; coverage 0 leaves the background."""
     share = (cover / np.float32(255))[..., None]
     return np.rint(255 * (ground + share * (colour - ground))).astype(np.uint8)

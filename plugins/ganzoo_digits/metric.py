@@ -17,14 +17,16 @@ from ganzoo_metrics.distances import frechet
 
 
 class DigitsMetric(Metric):
-    """Four values of translations A → B, and the first two for the untranslated images.
+    """Four values of the translations A → B, and the first two also for the untranslated images.
 
-    ``classified_B``: share of images that a classifier of A and B classifies as B, %; by the glyph alone if the data
-    set's backgrounds differ. ``read``: share of images whose digit a classifier trained on B reads correctly, %.
-    ``background_l1``: mean |fake_B − real_A| over the pixels without any glyph. ``pair_l1``: mean |fake_B − true pair|
-    over all pixels. Both errors are on the scale [−1, 1], to which translations are clamped, as when they are saved.
+    ``classified_B``: share of images that a classifier of A and B classifies as B, in percent; it decides by the digit
+    alone if the data set's backgrounds differ. ``read``: share of images whose digit is recognized by a classifier of
+    B's digits, in percent. ``background_l1``: mean |fake_B − real_A| over the pixels that the digit does not touch.
+    ``pair_l1``: mean |fake_B − true pair| over all pixels. Both errors are on the scale [−1, 1], to which translations
+    are clamped, as when they are saved. ``classified_B_untranslated`` and ``read_untranslated`` are the values of the
+    images of A.
 
-    The metric ``background_l1`` weights each pixel by 1 − mask, so that the edges of the glyph count in part; here they
+    The metric ``background_l1`` weights each pixel by 1 − mask, so that the edges of the digit count in part; here they
     do not count.
     """
 
@@ -34,7 +36,11 @@ class DigitsMetric(Metric):
     digit: Classifier
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Raise GanzooError for data without digits, and for images of another size than the training images."""
+        """Store the data set.
+
+        Raises GanzooError if it is not ``striped_digits`` or similar: its images of A need a mask, a true pair and a
+        digit; and in the cases of ``require_size``.
+        """
         self.dataset = reader.dataset
         first = self.dataset.sample("train", "A", 0)
         if first.target is None or first.mask is None or "digit" not in first.values:
@@ -42,11 +48,11 @@ class DigitsMetric(Metric):
         require_size("digits", reader)
 
     def prepare(self, seed: int) -> None:
-        """Train the classifiers, or load them from the cache."""
+        """Train both classifiers, or load them from the cache."""
         self.domain, self.digit = domain_classifier(self.dataset), digit_classifier(self.dataset)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return hits in percent and errors, (B,) each."""
+        """Return the six values of each image, (B,) each: hits as 0 or 100, errors on the scale [−1, 1]."""
         device = step["fake_B"].device
         self.domain.to(device)
         self.digit.to(device)
@@ -72,8 +78,9 @@ def _percent(hits: Tensor) -> Tensor:
 class DigitsDistance(Metric):
     """Fréchet distance between translations A → B and B's images, on the features of the classifier of A and B.
 
-    The value is ``fd_classifier``; compare it only with itself. It needs no downloaded weights: the features are the
-    1,536 inputs of the classifier's last layer, on images without resizing.
+    The value is ``fd_classifier``; compare it only with values of the same data set, because the classifier learns from
+    it. It needs no downloaded weights: the features are the 1,536 inputs of the classifier's last layer, on images
+    without resizing.
     """
 
     directions = ("AB",)
@@ -85,8 +92,7 @@ class DigitsDistance(Metric):
     def bind(self, method: Method, reader: Reader) -> None:
         """Store the data set.
 
-        Raises GanzooError for images without three channels, without training images, and if their size differs from
-        that of the measured images.
+        Raises GanzooError for images without three channels, and in the cases of ``require_size``.
         """
         self.dataset = reader.dataset
         if any(count != 3 for count in self.dataset.channels.values()):
@@ -98,11 +104,11 @@ class DigitsDistance(Metric):
         self.domain = domain_classifier(self.dataset)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return the features of the translations, (B, 1536)."""
+        """Return the features of the translations, (B, 1536), under ``features``."""
         return {"features": self.features(step["fake_B"].clamp(-1, 1))}
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the features of real images, (B, 1536)."""
+        """Return the features of the real images of a domain, (B, 1536), under ``features``."""
         return {"features": self.features(step[f"real_{domain}"])}
 
     def features(self, images: Tensor) -> Tensor:
@@ -112,15 +118,20 @@ class DigitsDistance(Metric):
         return features
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the distance. Raises GanzooError when a set has fewer than two images."""
+        """Return the distance under ``fd_classifier``.
+
+        Raises GanzooError if a set has fewer than two images, or if a feature is not finite.
+        """
         return {"fd_classifier": frechet(rows["features"], real["features"])}
 
 
 def require_size(metric: str, reader: Reader) -> None:
-    """Raise GanzooError unless all training images have the size of the measured images.
+    """Raise GanzooError unless there are training images, and all are squares of the measured images' size.
+
+    All training images are read, except those of ``striped_digits``.
 
     Args:
-        metric: name of the metric, for the error message.
+        metric: the name of the metric, for the error message.
         reader: the reader of the run's data.
     """
     data, side = reader.dataset, reader.images.size

@@ -14,18 +14,18 @@ class L1(Loss):
     """
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
-        """Return mean|image − target|, over (B, C, H, W)."""
+        """Return the mean of |image − target| over all pixels and channels of (B, C, H, W), a scalar."""
         return (image.float() - target.float()).abs().mean()
 
 
 class TotalVariation(Loss):
     """The mean absolute difference of neighbouring pixels (anisotropic; after Rudin, Osher and Fatemi 1992).
 
-    ``losses: {smooth: {loss: total_variation, of: fake_B, weight: 0.1}}``
+    ``losses: {smooth: {loss: total_variation, of: fake_B, weight: 0.1}}`` makes translations smoother.
     """
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the mean over horizontal neighbours plus the mean over vertical ones, of (B, C, H, W)."""
+        """Return the mean over horizontal neighbours plus that over vertical ones, of (B, C, H, W): a scalar."""
         image = image.float()
         across = (image[..., :, 1:] - image[..., :, :-1]).abs().mean()
         down = (image[..., 1:, :] - image[..., :-1, :]).abs().mean()

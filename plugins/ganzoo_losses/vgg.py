@@ -1,4 +1,4 @@
-"""VGG-16 and VGG-19 features at any layer, for losses (Simonyan and Zisserman 2015, table 1)."""
+"""VGG-16 and VGG-19: the output of any layer, for losses (Simonyan and Zisserman 2015, table 1)."""
 
 from __future__ import annotations
 
@@ -25,19 +25,22 @@ COLOURS: dict[Input, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "caffe": ((123.680 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
 }
-"""Mean and deviation of red, green and blue in [0, 1] for each kind of weights; Caffe's order is blue first."""
+"""Mean and deviation of red, green and blue in [0, 1] for each kind of weights; Caffe's networks read blue first."""
 
 
 class VGG(nn.Module):
-    """Compute the maps of named layers, ``conv1_1``, ``relu1_1``, ``conv1_2``, …; frozen, widths follow the weights.
+    """A frozen VGG without its classifier; it returns the maps of layers by name.
+
+    The layers are ``conv1_1``, ``relu1_1``, ``conv1_2`` and so on. The number of maps of each layer is that of the
+    weights.
 
     Args:
-        depth: 16 or 19.
+        depth: the number of layers with weights in the whole VGG: 16 or 19.
         weights: a state dict with torchvision's names, ``features.0.weight``, or layer names, ``conv1_1.weight``.
             Weights of the classifier are ignored.
         input: the input range that the weights were trained with.
-        pool: kind of the 2×2 pools.
-        unpooled: blocks without a pool before them.
+        pool: the kind of the 2×2 pools: ``max`` or ``avg``.
+        unpooled: the numbers of the blocks, 2 … 5, that have no pool before them.
         origin: the weights file, for error messages.
 
     Raises:
@@ -76,9 +79,10 @@ class VGG(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Return layer → maps (B, N, H', W') of images (B, 1 or 3, H, W) in [−1, 1].
+        """Return the maps (B, N, H', W') of the named layers, by layer, for images (B, 1 or 3, H, W) in [−1, 1].
 
-        Raises GanzooError for other numbers of channels, and for images too small for the last of the layers.
+        Names of layers that do not exist are ignored: check them with ``require_layers``. Raises GanzooError for other
+        numbers of channels, and for images too small for the pools before the last of the layers.
         """
         wanted = set(layers)
         maps_of: dict[str, Tensor] = {}
@@ -99,19 +103,22 @@ class VGG(nn.Module):
         return maps_of
 
     def normalize(self, image: Tensor) -> Tensor:
-        """Return images in the input range and precision of the weights, (B, 3, H, W)."""
+        """Return images (B, 1 or 3, H, W) in [−1, 1] as the network's input: (B, 3, H, W) in the weights' range.
+
+        Raises GanzooError for other numbers of channels.
+        """
         if image.shape[1] not in (1, 3):
             raise GanzooError(f"VGG accepts images of 1 or 3 channels; these have {image.shape[1]}")
         image = ((image.to(self.mean.dtype) + 1) / 2 - self.mean) / self.std
         return image.flip(1) if self.blue_first else image
 
     def width(self, layer: str) -> int:
-        """Return the number of maps of a layer."""
+        """Return the number of maps of a layer, such as ``relu3_1``."""
         return int(self.convs[layer[-3:]].out_channels)  # type: ignore[arg-type]
 
 
 def places(depth: Depth) -> list[str]:
-    """Return the names of the convolutions, block_index.
+    """Return the places of all convolutions, in order, each as the block's number, ``_`` and the number in the block.
 
     >>> places(16)[:3], len(places(19))
     (['1_1', '1_2', '2_1'], 16)
@@ -120,7 +127,7 @@ def places(depth: Depth) -> list[str]:
 
 
 def require_layers(depth: Depth, layers: Iterable[str]) -> None:
-    """Raise GanzooError for an unknown layer."""
+    """Raise GanzooError if VGG-16 or VGG-19 (``depth``) has no layer of one of the names."""
     known = [f"{kind}{place}" for place in places(depth) for kind in ("conv", "relu")]
     for layer in layers:
         if layer not in known:
@@ -130,7 +137,11 @@ def require_layers(depth: Depth, layers: Iterable[str]) -> None:
 def read_vgg(
     depth: Depth, weights: Path | None, input: Input, *, pool: Pool = "max", unpooled: Iterable[int] = ()
 ) -> VGG:
-    """Return a VGG with the weights of a file, by default torchvision's. Raises GanzooError."""
+    """Return a VGG with the weights of a file, by default torchvision's, which are downloaded if missing.
+
+    The arguments are those of ``VGG``. Raises GanzooError if the weights are missing or belong to another network, and
+    for ``caffe`` without a file.
+    """
     if weights is None and input == "caffe":
         raise GanzooError("input: caffe needs a file of Caffe weights, weights: FILE; or set input: torchvision")
     file = weights or fetch_weights(f"torchvision/vgg{depth}")
@@ -138,7 +149,10 @@ def read_vgg(
 
 
 def weights_sources(weights: Path | None) -> dict[str, Source]:
-    """Return the source entry of a weights file; none for torchvision's weights, which never change."""
+    """Return the path and checksum of a weights file under ``weights``, for the attribute ``sources`` of a component.
+
+    The result is empty for torchvision's weights (None), which never change.
+    """
     if weights is None:
         return {}
     with weights.open("rb") as file:
@@ -146,7 +160,7 @@ def weights_sources(weights: Path | None) -> dict[str, Source]:
 
 
 def _by_layer(depth: Depth, weights: Weights) -> Weights:
-    """Return the convolutions' weights with layer names, without the classifier's."""
+    """Return weights under layer names, such as ``conv1_1.weight``, without those of the classifier."""
     numbers: dict[int, str] = {}
     number = 0
     for count in BLOCKS[depth]:
@@ -162,7 +176,7 @@ def _by_layer(depth: Depth, weights: Weights) -> Weights:
 
 
 def _first_mismatch(depth: Depth, named: Weights) -> str:
-    """Return the first difference between weights, by layer, and the network's; "" without one."""
+    """Return the first reason why weights, by layer name, do not fit a VGG; an empty string if they fit."""
     wanted = [f"conv{place}.{part}" for place in places(depth) for part in ("weight", "bias")]
     if odd := [key for key in wanted if key not in named]:
         return f"{odd[0]} is not in it"

@@ -9,5 +9,5 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the method."""
+    """Register the method."""
     registry.add("method", "mask_cyclegan", "ganzoo_mask_cyclegan.method:MaskCycleGAN")

@@ -9,14 +9,14 @@ from ganzoo_cyclegan.layers import init_weights
 
 
 class MaskEncoder(nn.Module):
-    """Two 1×1 convolutions beside a generator G: output = G(E_m([x⊙m, m])) + E_c([x⊙(1 − m), 1 − m]).
+    """Two 1×1 convolutions E_m and E_c beside a generator G: output = G(E_m([x⊙m, m])) + E_c([x⊙(1 − m), 1 − m]).
 
-    The mask, one plane, is repeated to the image's channels. Neither convolution has an activation, so the sum may
-    leave [−1, 1] (Wang, Mask CycleGAN, Fig. 3, and the released code).
+    x is the image; its mask m, one plane, is repeated to the image's channels. Neither convolution has an activation,
+    so the sum may leave [−1, 1] (Wang, Mask CycleGAN, Fig. 3, and the released code).
 
     Args:
-        in_channels: channels of the image.
-        out_channels: channels of the translation.
+        in_channels: number of channels of the image.
+        out_channels: number of channels of the translation.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -26,10 +26,15 @@ class MaskEncoder(nn.Module):
         init_weights(self)
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the generator's input and what is added to its output, of an image (B, C, H, W) and its mask."""
+        """Return the generator's input (B, in_channels, H, W), and what to add to its output, (B, out_channels, H, W).
+
+        Args:
+            image: images (B, in_channels, H, W).
+            mask: their masks (B, 1, H, W).
+        """
         return self.masked(_masked_with_mask(image, mask)), self.context(_masked_with_mask(image, 1 - mask))
 
 
 def _masked_with_mask(image: Tensor, mask: Tensor) -> Tensor:
-    """Return the masked image and its mask, side by side: (B, 2C, H, W)."""
+    """Return the masked image and its mask, repeated to the image's channels, concatenated: (B, 2C, H, W)."""
     return torch.cat([image * mask, mask.to(image.dtype).expand_as(image)], dim=1)

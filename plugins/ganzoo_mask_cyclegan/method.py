@@ -28,18 +28,20 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class MaskCycleGAN(MethodWrapper):
     """Masked translation (Wang, Mask CycleGAN): the generators see the mask of the masker in the role ``input``.
 
-    Where the mask is 1 the image enters the generator; the rest is context that bypasses it. Any mask can be used to
-    translate, so one image has many translations. Each domain has two discriminators; one sees x, the other x ⊙ m:
+    The image enters the generator inside the mask (1) and bypasses it outside, as context. Any mask can be used to
+    translate, so one image has many translations. Each domain has two discriminators: one sees images x, and the other
+    x ⊙ m.
 
-    GAN: λ_M · GAN(D_masked; x⊙m, x̃⊙m) + (1 − λ_M) · GAN(D; x, x̃), in the generators' and the discriminators' losses.
-    Cycle: λ · (μ‖(a − a')⊙m‖₁ + (1 − μ)‖(a − a')⊙(1 − m)‖₁), means over all pixels. Identity: as CycleGAN's, unmasked.
-    Every term that starts from an image of A uses that image's mask; a random mask serves both domains of a step.
+    GAN terms, of generators and discriminators: λ_M · GAN(D_masked; x⊙m, x̃⊙m) + (1 − λ_M) · GAN(D; x, x̃) for real
+    images x and translations x̃. Cycle terms: λ · (μ‖(a − a')⊙m‖₁ + (1 − μ)‖(a − a')⊙(1 − m)‖₁), means over all pixels,
+    for images a and reconstructions a'. Identity terms are CycleGAN's, without masks. A term that starts from an image
+    of A uses that image's mask. A random mask is the same for both domains of a step.
 
     Args:
         gan: the adversarial loss (the paper's text: vanilla; its released code: lsgan).
         cycle: λ, weight of the cycle terms.
         identity: weight of the identity terms, in units of λ.
-        pool: size of the image pool of each of the four discriminators; pooled images keep the mask that they had.
+        pool: size of the image pool of each of the four discriminators; pooled images are masked by their own masks.
         masked_share: λ_M, share of the masked discriminators in the GAN terms.
         inside: μ, share of the masked region in the cycle terms.
     """
@@ -78,33 +80,42 @@ class MaskCycleGAN(MethodWrapper):
         self.phases = [replace(phase, losses=losses[phase.name]) for phase in self.phases]
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Build the mask encoders."""
+        """Return the mask encoders for the domains' channels, by slot: ``E_AB`` and ``E_BA``."""
         channels = {domain: example[f"real_{domain}"].shape[1] for domain in "AB"}
         return {f"E_{ab}": MaskEncoder(channels[ab[0]], channels[ab[1]]) for ab in self.directions}
 
     def mask(self, step: Step, name: str) -> Tensor:
-        """Return the input mask (B, 1, H, W) of the real image behind an image of the step."""
+        """Return the mask (B, 1, H, W) of an image of the step: that of its source image in the role ``input``.
+
+        The source image of a real image is the image itself.
+        """
         return self.masks.mask("input", step, f"real_{self.masks.source_of(name)}")
 
     def generate(self, step: Step, direction: Direction, names: list[str]) -> list[Tensor]:
-        """Return the images that a generator and its mask encoder make of images of the step."""
+        """Return what a direction's generator and mask encoder make of each named image of the step, (B, C, H, W).
+
+        Values may leave [−1, 1].
+        """
         encoder = self.networks[f"E_{direction}"]
         inputs, contexts = zip(*(encoder(step[name], self.mask(step, name)) for name in names), strict=True)
         outputs = forward_together(self.networks[f"G_{direction}"], list(inputs))
         return [output + context for output, context in zip(outputs, contexts, strict=True)]
 
     def cycle_error(self, step: Step, domain: str) -> Tensor:
-        """Return the mean absolute error of a domain's reconstructions, weighted inside and outside the mask."""
+        """Return μ · error inside the mask + (1 − μ) · error outside it, of a domain's reconstructions: a scalar.
+
+        An error is the mean over all pixels of the absolute difference, which is 0 outside its region.
+        """
         error = (step[f"rec_{domain}"].float() - step[f"real_{domain}"]).abs()
         mask = self.mask(step, f"real_{domain}")
         return self.inside * (error * mask).mean() + (1 - self.inside) * (error * (1 - mask)).mean()
 
     def masked_input(self, step: Step, name: str) -> Tensor:
-        """Return what a masked discriminator sees of an image: the other discriminator's input ⊙ m."""
+        """Return what a masked discriminator sees of an image, (B, C, H, W): the other discriminator's input ⊙ mask."""
         return self.cyclegan.discriminator_input(step, name) * self.mask(step, name)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return CycleGAN's terms and those of the masked discriminators."""
+        """Return CycleGAN's terms, its GAN terms times 1 − λ_M, and the masked discriminators' GAN terms times λ_M."""
         losses = self.cyclegan.generator_losses(step)
         for direction, target in (("AB", "B"), ("BA", "A")):
             logits = self.networks[f"D_masked_{target}"](self.masked_input(step, f"fake_{target}"))
@@ -113,7 +124,7 @@ class MaskCycleGAN(MethodWrapper):
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the losses of both discriminators of both domains."""
+        """Return the weighted losses of both discriminators of both domains, scalars by slot."""
         whole = self.cyclegan.discriminator_losses(step)
         losses = {name: (1 - self.masked_share) * loss for name, loss in whole.items()}
         for domain in "AB":
@@ -125,12 +136,15 @@ class MaskCycleGAN(MethodWrapper):
         return losses
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return 1 − max(0, e − n)/m, e counted from 0: constant, then a linear decay that ends just above 0."""
+        """Return the learning rate's factor 1 − max(0, e − n)/m: 1, then a linear decay that ends just above 0.
+
+        e is the number of finished epochs, n the number of epochs at the full rate, m the number of epochs with decay.
+        """
         falling = round(total * decay)
         return 1 - max(0, done - (total - falling)) / max(1, falling)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the images of all four pools."""
+        """Return the images of all four pools, by pool and position."""
         masked = {
             f"masked_{domain}.{key}": image
             for domain, pool in self.masked_pools.items()
@@ -139,7 +153,7 @@ class MaskCycleGAN(MethodWrapper):
         return {**super().state_dict(), **masked}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore all four pools."""
+        """Restore all four pools. Raises GanzooError if more images are saved than a pool holds."""
         super().load_state_dict(state)
         for domain, pool in self.masked_pools.items():
             prefix = f"masked_{domain}."
@@ -148,7 +162,7 @@ class MaskCycleGAN(MethodWrapper):
             )
 
     def undo(self) -> None:
-        """Remove this step's fakes from the pools."""
+        """Restore all four pools to their content before this step."""
         super().undo()
         for pool in self.masked_pools.values():
             pool.undo()

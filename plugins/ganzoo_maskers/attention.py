@@ -17,7 +17,7 @@ from ganzoo_maskers.pretrained import Normalize, drop_parts, fetch_weights, mism
 
 
 class Attention(Masker):
-    """Attention of the class token of a timm vision transformer: the class token's row of softmax(q·kᵀ/√d).
+    """The attention of a timm vision transformer's class token to each patch: the token's row of softmax(q·kᵀ/√d).
 
     The map is the mean over heads (Caron et al. 2021, DINO), bilinearly resized to the image and scaled to [0, 1] by
     the minimum and maximum of each image (a constant map becomes 0). ``quantile`` makes it binary, and so does the
@@ -25,11 +25,13 @@ class Attention(Masker):
     ``vit_small_patch16_224.dino``.
 
     Args:
-        model: a timm name, with or without a tag of weights; it needs a class token.
+        model: the name of a timm model, with or without a tag of weights; it needs a class token.
         weights: a safetensors file or a torch state dict; by default timm's weights are downloaded once.
-        quantile: 1 for the fraction 1 − quantile of an image's pixels with the highest attention, 0 for the others.
-        block: index of the attention block, from 0, or from the end with −1, −2, ….
-        size: side of the square that images are scaled to, in pixels; 0: the model's. Larger is finer and slower.
+        quantile: if set, the mask is 1 for the fraction 1 − quantile of an image's pixels with the highest attention,
+            and 0 elsewhere.
+        block: the index of the attention block, from 0; or from the end: −1, −2, ….
+        size: the side of the square that images are scaled to, in pixels, a multiple of the model's patch size; 0: the
+            model's own. Larger is finer and slower.
     """
 
     def __init__(
@@ -49,7 +51,10 @@ class Attention(Masker):
         self.normalize = Normalize(config["mean"], config["std"])
 
     def _truncate(self, block: int, model: str) -> None:
-        """Remove the blocks after the chosen one, and turn off fused attention in it, to read its softmax."""
+        """Remove the blocks after the chosen one, and turn off fused attention in it, so that its softmax can be read.
+
+        Raises GanzooError if there is no such block.
+        """
         depth = len(self.network.blocks)
         if not -depth <= block < depth:
             raise GanzooError(f"attention: there is no block {block}; {model} has {depth}, 0 to {depth - 1}")
@@ -57,12 +62,15 @@ class Attention(Masker):
         self.network.blocks[-1].attn.fused_attn = False
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode: the network is frozen."""
+        """Stay in evaluation mode whatever ``mode`` is, because the network is frozen."""
         return super().train(False)
 
     @torch.no_grad()
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) in [0, 1]. Raises GanzooError for images of other than 1 or 3 channels."""
+        """Return the masks, (B, 1, H, W) in [0, 1].
+
+        Raises GanzooError if the images do not have 1 or 3 channels.
+        """
         maps = F.interpolate(self.attention(image), image.shape[-2:], mode="bilinear").flatten(1)
         low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
         # Resizing a constant map leaves rounding errors, far below this share of its value: not scaled to [0, 1].
@@ -74,7 +82,10 @@ class Attention(Masker):
 
     @torch.no_grad()
     def attention(self, image: Tensor) -> Tensor:
-        """Return the class token's attention to each patch, mean over heads: (B, 1, rows, columns), float32."""
+        """Return the class token's attention to each patch, the mean over heads: (B, 1, rows, columns), float32.
+
+        Raises GanzooError if the images do not have 1 or 3 channels.
+        """
         captured: list[Tensor] = []
         drop = self.network.blocks[-1].attn.attn_drop
         hook = drop.register_forward_pre_hook(lambda _, entering: captured.append(entering[0]))
@@ -91,7 +102,10 @@ class Attention(Masker):
 
 
 def _make(model: str, weights: Path | None, size: int) -> Any:
-    """Return the timm network, frozen, without its classifier."""
+    """Return the timm network with its weights, frozen, without its classifier.
+
+    Raises GanzooError for an unknown or unsuitable model, a wrong size, and missing or wrong weights.
+    """
     import timm
     from timm.models import get_pretrained_cfg
 

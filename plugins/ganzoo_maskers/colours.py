@@ -1,4 +1,4 @@
-"""Classes by colour: each pixel goes to the nearest of some named colours."""
+"""Classes by colour: each pixel gets the class of the nearest of some named colours."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Channel = Annotated[int, Field(ge=0, le=255)]
 
 
 class Colours(Masker):
-    """One plane for each colour, 1 where this colour is the nearest; the distance is CIE 1976 (ΔE*ab).
+    """One plane for each colour, 1 where this colour is the nearest and 0 elsewhere; the distance is CIE 1976 (ΔE*ab).
 
     It needs no weights. Use it for a green screen, or to separate sky, plants and ground of a landscape roughly.
 
     Args:
-        classes: name → red, green, blue, 0 … 255 each (sRGB), in the order of the planes.
-        blur: deviation of a Gaussian blur of the image, as a fraction of its shorter side, so that classes form
-            connected regions; 0: no blur.
-        within: maximum ΔE of a class; pixels farther away have no class (2 is barely visible, black to white is 100);
-            0: no maximum.
+        classes: the colours by class name, in the order of the planes: red, green, blue, 0 … 255 each (sRGB).
+        blur: the standard deviation of a Gaussian blur of the image, as a fraction of its shorter side, so that classes
+            form connected regions; 0: no blur.
+        within: the largest ΔE between a pixel and the colour of its class; pixels farther from all colours have no
+            class (2 is barely visible, black to white is 100). 0: no limit.
     """
 
     def __init__(
@@ -46,7 +46,10 @@ class Colours(Masker):
     lab: Tensor
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, K, H, W) of 0 and 1. Raises GanzooError for images of other than three channels."""
+        """Return the masks of K colours, (B, K, H, W) of 0 and 1.
+
+        Raises GanzooError if the images do not have three channels.
+        """
         if image.shape[1] != 3:
             raise GanzooError(
                 f"colours: images need 3 channels (red, green, blue); these have {image.shape[1]}: use another"

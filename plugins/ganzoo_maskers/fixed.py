@@ -12,20 +12,20 @@ from ganzoo.interfaces import Draws, Masker
 
 
 class Full(Masker):
-    """1 everywhere: a method with this mask equals the method without a mask."""
+    """A mask that is 1 everywhere; in the roles ``discriminator`` and ``composite`` it changes nothing."""
 
     needs: ClassVar[tuple[str, ...]] = ()
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return ones, (B, 1, H, W)."""
+        """Return masks of ones, (B, 1, H, W)."""
         return torch.ones_like(image[:, :1])
 
 
 class Round(Masker):
-    """1 inside an ellipse in the centre of the image, 0 outside.
+    """A mask that is 1 inside an ellipse in the centre of the image, and 0 outside.
 
     Args:
-        scale: its axes, as fractions of the image's height and width.
+        scale: the size of the ellipse's axes, as a fraction of the image's height and width.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -35,7 +35,7 @@ class Round(Masker):
         self.scale = scale
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) of 0 and 1; a pixel is inside if its centre is."""
+        """Return the masks, (B, 1, H, W) of 0 and 1; a pixel is inside if its centre is inside."""
         height, width = image.shape[-2:]
         y = (torch.arange(height, device=image.device) + 0.5) * 2 / height - 1
         x = (torch.arange(width, device=image.device) + 0.5) * 2 / width - 1
@@ -47,11 +47,12 @@ class Shared(Masker):
     """The mask of the masker in another role.
 
     With ``learned`` in the role composite, ``discriminator: {masker: shared, role: composite}`` limits the
-    discriminators to the attended region, so that they cannot recognize a translation by its background (Mejjati et al.
-    2018, section 3.2). The discriminators do not train that masker: no gradient reaches it from here.
+    discriminators to the region that the generators change, so that they cannot recognize a translation by its
+    background (Mejjati et al. 2018, section 3.2). The discriminators do not train that masker: no gradient reaches it
+    through this mask.
 
     Args:
-        role: the other role.
+        role: the role whose mask is used.
     """
 
     def __init__(self, *, role: Literal["input", "composite"]) -> None:
@@ -59,17 +60,20 @@ class Shared(Masker):
         self.shared_role = role
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return the other role's mask, (B, K, H, W)."""
+        """Return ``given``, the mask of the role ``role``, (B, K, H, W)."""
         assert given is not None, "class Roles passes it"
         return given
 
 
 class File(Masker):
-    """The data set's mask of an image; a generated image gets the mask of its source."""
+    """The data set's mask of an image; a generated image gets the mask of its source image."""
 
     needs: ClassVar[tuple[str, ...]] = ("given",)
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return the data set's mask, (B, 1, H, W) in [0, 1]; in the role ``labels`` the label map, whole numbers."""
+        """Return the data set's masks, (B, 1, H, W) in [0, 1].
+
+        In the role ``labels`` they are label maps, (B, 1, H, W) of class numbers, int64.
+        """
         assert given is not None, "class Roles refuses data without masks"
         return given.to(image.dtype) if given.is_floating_point() else given

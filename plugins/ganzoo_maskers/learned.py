@@ -15,24 +15,25 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class Learned(Masker):
-    """Where the generators should change an image: a small network trained with them, in the role composite.
+    """A mask of where the generators should change an image: a small network trained with them, in the role composite.
 
-    It learns from the method's losses alone, through m·G(x) + (1 − m)·x. These let the mask collapse in two ways: to
-    1, which masks nothing (``sparsity`` prevents it; Pumarola et al. 2018, GANimation, eq. 4), and to 0, because
-    cycles are poor early in training, so that nothing is translated or learned. Three terms prevent this; a is the
-    mask's mean over an image: ``sparsity`` · a; ``opening`` · max(0, least − a); ``smoothness`` · its total
-    variation. One network serves both domains.
+    It needs no masks as examples: it learns from the method's losses, through the composite m·G(x) + (1 − m)·x. By
+    themselves, these losses let the mask m collapse in two ways: to 1, which masks nothing (Pumarola et al. 2018,
+    GANimation, eq. 4), and to 0, because cycles are poor early in training, so that nothing is translated or learned.
+    Three terms, added to the generators' loss, prevent this; a is the mask's mean over an image: ``sparsity`` · a;
+    ``opening`` · max(0, least − a); ``smoothness`` · the mask's total variation. One network serves both domains.
 
-    A 7×7 convolution to ``width``, one of 3×3 and stride 2 to twice that, a residual block, nearest ×2 and a 3×3
-    convolution back, each with instance norm and ReLU; a 7×7 convolution to one plane, sigmoid.
+    The network has a 7×7 convolution to ``width`` channels, a 3×3 convolution of stride 2 to twice as many, a residual
+    block of two 3×3 convolutions, nearest-neighbour upsampling and a 3×3 convolution back to ``width`` channels, all
+    with instance norm and ReLU; then a 7×7 convolution to one plane, and a sigmoid.
 
     Args:
-        width: channels of the first layer.
-        channels: channels of the images of both domains.
-        sparsity: weight of the mask's mean.
+        width: the number of channels of the first layer.
+        channels: the number of channels of the images, the same in both domains.
+        sparsity: the weight of the mask's mean.
         least: the mean of the mask below which ``opening`` acts.
-        opening: weight of the term that raises the mean to ``least``; it must outweigh the cycle terms.
-        smoothness: weight of the mask's total variation, a mean over neighbours.
+        opening: the weight of the term that raises the mean to ``least``; it must outweigh the cycle terms.
+        smoothness: the weight of the mask's total variation, the mean absolute difference of neighbouring pixels.
     """
 
     trains: Literal["", "separate", "joint"] = "joint"
@@ -62,7 +63,10 @@ class Learned(Masker):
         self.last = nn.Conv2d(width, 1, 7, padding="same", padding_mode="replicate")
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) in (0, 1), float32. Raises GanzooError for images of other channels."""
+        """Return the masks, (B, 1, H, W) in [0, 1], float32.
+
+        Raises GanzooError if the images do not have ``channels`` channels.
+        """
         if image.shape[1] != self.channels:
             raise GanzooError(
                 f"learned: created for images of {self.channels} channels, and these have {image.shape[1]}; "
@@ -76,7 +80,7 @@ class Learned(Masker):
         return logits[..., :height, :width].float().sigmoid()
 
     def terms(self, mask: Tensor) -> dict[str, Tensor]:
-        """Return the weighted terms of a mask (B, 1, H, W), three scalars."""
+        """Return the weighted terms of masks (B, 1, H, W), scalars: ``sparsity``, ``opening`` and ``smoothness``."""
         share = mask.mean(dim=(1, 2, 3))
         variation = mask.diff(dim=2).abs().mean() + mask.diff(dim=3).abs().mean()
         return {

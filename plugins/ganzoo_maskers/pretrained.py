@@ -1,4 +1,4 @@
-"""Normalize inputs and read weights of pretrained networks, for maskers, metrics and losses."""
+"""Find and read the weights of pretrained networks and normalize their inputs, for maskers, metrics and losses."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ganzoo.weights import WeightsFile, find, listed
 
 Weights = dict[str, Tensor]
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
-"""Old names in torchvision's published DenseNet weights: ``norm.1.weight`` for ``norm1.weight``."""
+"""Finds the old names in torchvision's published DenseNet weights: ``norm.1.weight`` for ``norm1.weight``."""
 
 
 class Normalize(nn.Module):
-    """Bring images into the range that a network was trained on.
+    """Convert images from [−1, 1] to the range that a network was trained on.
 
     Args:
-        mean: mean of red, green and blue in [0, 1].
+        mean: the mean of red, green and blue in [0, 1].
         std: their standard deviations.
 
     >>> Normalize([0.5] * 3, [0.25] * 3)(torch.ones(1, 1, 1, 1)).flatten().tolist()
@@ -41,7 +41,7 @@ class Normalize(nn.Module):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32)[:, None, None], persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return (B, 3, H, W) in float32 for (B, 1 or 3, H, W) in [−1, 1].
+        """Return normalized images, (B, 3, H, W) float32, for images (B, 1 or 3, H, W) in [−1, 1].
 
         Raises GanzooError for images of another number of channels.
         """
@@ -53,7 +53,15 @@ class Normalize(nn.Module):
 
 
 def fetch_weights(published: str | WeightsFile) -> Path:
-    """Return the file of published weights; use it when the option ``weights`` is not set. Raises GanzooError."""
+    """Return the file of published weights, downloaded if it is missing. Use it if the option ``weights`` is not set.
+
+    Args:
+        published: a name that a plugin lists, or the address and file name of the weights.
+
+    Raises:
+        MissingResourceError: the file cannot be downloaded.
+        GanzooError: the name is unknown, or the file is not the published one.
+    """
     try:
         return find(published)
     except GanzooError as error:
@@ -61,7 +69,10 @@ def fetch_weights(published: str | WeightsFile) -> Path:
 
 
 def timm_weights(model: str) -> WeightsFile:
-    """Return where timm publishes a model's weights; timm has no checksums. Raises GanzooError."""
+    """Return the address and file name of the weights that timm publishes for a model, without a checksum.
+
+    timm publishes no checksums. Raises GanzooError if timm has no weights for the model.
+    """
     from timm.models import get_pretrained_cfg
 
     config: Any = get_pretrained_cfg(model)
@@ -77,10 +88,13 @@ def timm_weights(model: str) -> WeightsFile:
 
 
 def torchvision_weights(model: str) -> str | WeightsFile:
-    """Return where a classifier's ImageNet weights or a detector's COCO weights are published.
+    """Return where the ImageNet weights of a classifier, or the COCO weights of a detector, are published.
 
-    Listed weights come first, then torchvision's, whose checksum is the digits in the file's name. Raises GanzooError
-    for a model without weights.
+    This is the name ``torchvision/MODEL`` if a plugin lists it; else torchvision's address, with the digits in the
+    file's name as checksum. Raises GanzooError if torchvision has no such weights for the model, and none are listed.
+
+    Args:
+        model: the name of a model of torchvision.
     """
     from torchvision.models import get_model_weights  # type: ignore[import-untyped]  # slow import: takes seconds
 
@@ -95,10 +109,14 @@ def torchvision_weights(model: str) -> str | WeightsFile:
 
 
 def read_weights(file: Path) -> Weights:
-    """Read a state dict: ``*.safetensors``, else a file of ``torch.save`` with nothing but tensors.
+    """Read a state dict from a ``.safetensors`` file or a file of ``torch.save``; return tensors by name, on the CPU.
 
-    Unwraps ``{"model": …}`` and ``{"state_dict": …}``, as training scripts write them, and updates old DenseNet layer
-    names. Raises GanzooError.
+    If it is under the key ``model`` or ``state_dict``, as many training scripts write it, it is taken from there. Old
+    DenseNet layer names are updated.
+
+    Raises:
+        MissingResourceError: there is no such file.
+        GanzooError: the file cannot be read, or it has no state dict of tensors only.
     """
     if not file.is_file():
         raise MissingResourceError(f"{file}: no such weights file; check the path")
@@ -121,7 +139,7 @@ def read_weights(file: Path) -> Weights:
 
 
 def drop_parts(weights: Weights, parts: Sequence[str]) -> Weights:
-    """Return the weights without the named parts of the network.
+    """Return the weights without those of the named parts of the network.
 
     >>> list(drop_parts({"head.bias": torch.ones(1), "norm.bias": torch.ones(1)}, ["head"]))
     ['norm.bias']
@@ -130,7 +148,7 @@ def drop_parts(weights: Weights, parts: Sequence[str]) -> Weights:
 
 
 def mismatch_error(file: Path, model: str, error: Exception) -> GanzooError:
-    """Return the error for weights that do not fit a model; it names the first difference, in one line."""
+    """Return the error for weights that do not fit a model, in one line, with the first difference in ``error``."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     first = (lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else lines[0]).strip()
     first = first if len(first) <= 160 else f"{first[:160]}…"

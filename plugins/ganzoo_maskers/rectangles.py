@@ -17,20 +17,21 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class MultiRectangle(Masker):
-    """1 in a union of random rectangles, drawn again for each image.
+    """A mask that is 1 in a union of random rectangles, new ones for each image, and 0 elsewhere.
 
-    ``algorithm`` (Algorithm 1, in whole pixels): rectangles are added until their number reaches a
-    number drawn from ``count``, and their summed relative area, overlaps counted twice, reaches ``area``. ``area: 1``
-    is the full mask.
-    ``released``: with probability 0.2 the full mask; else 1 to 4 rectangles whose corners lie in the first 85 % of a
-    side, until their summed relative area reaches 0.2; the other options must not be set.
+    ``algorithm`` (Algorithm 1, in whole pixels): rectangles are added until their number reaches a number drawn from
+    ``count``, and their summed relative area, overlaps counted twice, reaches ``area``. ``area: 1`` is the full mask.
+    ``released``: with probability 0.2 the full mask; else rectangles are added until their number reaches a number
+    drawn from {1, …, 4}, and their summed relative area reaches 0.2. Their first corners lie in the first 85 % of each
+    side. The other options must not be set.
 
     Args:
         variant: ``algorithm`` or ``released``.
-        count: the minimum number of rectangles is drawn from {count[0], …, count[1]}.
+        count: the range of the minimum number of rectangles, which is drawn from {count[0], …, count[1]}.
         area: the minimum summed relative area.
-        smallest: the minimum side, in pixels; 0: a tenth of the image's.
-        largest: exclusive upper bound of the side, in pixels (at least ``smallest``); 0: the image's.
+        smallest: the minimum side of a rectangle, in pixels; 0: a tenth of the image's.
+        largest: the exclusive upper bound of a rectangle's side, in pixels (but the side is at least ``smallest``); 0:
+            the image's.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -56,7 +57,7 @@ class MultiRectangle(Masker):
         self.largest = largest
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) of 0 and 1."""
+        """Return the masks, (B, 1, H, W) of 0 and 1."""
         height, width = image.shape[-2:]
         draw = self._released if self.variant == "released" else self._algorithm
         planes = np.stack([draw(height, width, generator) for generator in rng.generators])

@@ -16,16 +16,17 @@ from ganzoo_maskers.pretrained import Normalize, drop_parts, fetch_weights, mism
 
 
 class Segmenter(Masker):
-    """Probability of one or more classes at each pixel, from a pretrained torchvision network.
+    """The probability of one or more classes at each pixel, from a pretrained segmentation network of torchvision.
 
     Args:
-        model: a name of torchvision.models.segmentation.
+        model: the name of a model in torchvision.models.segmentation.
         weights: a safetensors file or a torch state dict; by default torchvision's weights are downloaded once.
-        classes: their names; ``all``: one plane for every class, for the role ``labels``.
+        classes: the names of the classes; ``all``: one plane for every class, for the role ``labels``.
         planes: ``union``: one plane for all named classes; ``per_class``: one for each, in the order of ``classes``.
-        soft: probabilities (softmax); otherwise 1 where a class is the most likely of all, else 0.
-        size: scale the shorter side to so many pixels first; 0: do not scale. The networks were trained at 520; set 256
-            or more for small images.
+        soft: whether the mask has probabilities (softmax); otherwise it is 1 where a class is the most likely of all,
+            and 0 elsewhere.
+        size: the length, in pixels, to which the image's shorter side is scaled for the network; 0: no scaling. The
+            networks were trained at 520; set 256 or more for small images.
     """
 
     def __init__(
@@ -52,11 +53,14 @@ class Segmenter(Masker):
         self.normalize = Normalize(transforms.mean, transforms.std)
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode: the network is frozen."""
+        """Stay in evaluation mode whatever ``mode`` is, because the network is frozen."""
         return super().train(False)
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, K, H, W) in [0, 1]. Raises GanzooError for images of other than 1 or 3 channels."""
+        """Return the masks, (B, K, H, W) in [0, 1], with K planes.
+
+        Raises GanzooError if the images do not have 1 or 3 channels.
+        """
         with torch.autocast(image.device.type, enabled=False):
             shares = self.logits(image).softmax(1)
         if not self.soft:
@@ -67,7 +71,10 @@ class Segmenter(Masker):
         return mask.to(image.dtype)
 
     def logits(self, image: Tensor) -> Tensor:
-        """Return the network's output for all classes at the image's size: (B, 21, H, W), float32."""
+        """Return the network's output for all its 21 classes at the image's size: (B, 21, H, W).
+
+        Raises GanzooError if the images do not have 1 or 3 channels.
+        """
         sides = image.shape[-2:]
         inputs = self.normalize(image)
         if self.size:
@@ -78,7 +85,10 @@ class Segmenter(Masker):
 
 
 def _weights_of(model: str) -> Any:
-    """Return torchvision's entry for a model's pretrained weights: their address, classes and transforms."""
+    """Return torchvision's entry for a model's pretrained weights: their address, classes and transforms.
+
+    Raises GanzooError for an unknown model.
+    """
     from torchvision.models import get_model_weights, list_models, segmentation  # type: ignore[import-untyped]
 
     known = list_models(segmentation)
@@ -99,7 +109,10 @@ def _indices(classes: str | tuple[str, ...], known: list[str]) -> list[int]:
 
 
 def _make(model: str, weights: Path | None, count: int) -> nn.Module:
-    """Return the network, frozen, without the auxiliary classifier, which is for training only."""
+    """Return the network with its weights, frozen, without the auxiliary classifier, which is for training only.
+
+    Raises GanzooError for missing or wrong weights.
+    """
     from torchvision.models import get_model
 
     network: nn.Module = get_model(model, weights=None, weights_backbone=None, num_classes=count)

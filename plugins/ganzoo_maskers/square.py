@@ -12,10 +12,12 @@ from ganzoo.interfaces import Draws, Masker
 
 
 class CenteredSquare(Masker):
-    """1 inside a square in the centre of the image, its scale drawn for each image.
+    """A mask that is 1 inside a square in the centre of the image, and 0 outside; its size is drawn for each image.
+
+    In an image that is not square it is a rectangle of the image's shape.
 
     Args:
-        scales: fractions of the side; one is drawn uniformly.
+        scales: the possible sizes, as fractions of the image's side; one of them is drawn uniformly.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -29,7 +31,11 @@ class CenteredSquare(Masker):
         self.scales = scales
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) of 0 and 1: the square is [int(h − h·s), int(h + h·s)) with h = side // 2, scale s."""
+        """Return the masks, (B, 1, H, W) of 0 and 1.
+
+        The square goes from int(h − h·s) to int(h + h·s), exclusive, along each side of the image, with h = side // 2
+        and s the scale.
+        """
         mask = torch.zeros_like(image[:, :1])
         for plane, choice in zip(mask, rng.integers(0, len(self.scales)).tolist(), strict=True):
             rows, columns = (_middle(side, self.scales[choice]) for side in image.shape[-2:])

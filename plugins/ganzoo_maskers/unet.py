@@ -19,23 +19,25 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class UNet(Masker):
-    """Foreground probability at each pixel, from a U-Net (Ronneberger et al. 2015, Fig. 1).
+    """The probability of foreground at each pixel, from a U-Net (Ronneberger et al. 2015, Fig. 1).
 
-    The encoder has ``depth`` levels of two 3×3 convolutions and a 2×2 max pooling; each level doubles the channels.
-    Each decoder level has a 2×2 transposed convolution, which halves the channels, a skip connection and two 3×3
-    convolutions; a 1×1 convolution ends it. Unlike the paper's, convolutions are padded, so that the mask is as large
-    as the image, and followed by batch norm. Width 64 and depth 4 have 31,037,633 parameters.
+    The encoder has ``depth`` + 1 levels of two 3×3 convolutions, with a 2×2 max pooling between two levels; each
+    further level doubles the channels. Each of the ``depth`` levels of the decoder has a 2×2 transposed convolution,
+    which halves the channels, a skip connection and two 3×3 convolutions; a 1×1 convolution ends it. Unlike the
+    paper's, convolutions are padded, so that the mask is as large as the image, and followed by batch norm. Width 64
+    and depth 4 have 31,037,633 parameters.
 
     The weights include the mean and deviation of the training images, which normalize the input. Weights without them
     are refused.
 
     Args:
-        weights: the folder of a run of the method ``segmenter`` (its checkpoint ``best`` if any, else ``last``),
-            a safetensors file or a state dict. With weights, the next three options are read from their shapes;
+        weights: the folder of a run of the method ``segmenter`` (its checkpoint ``best`` if any, else ``last``), a
+            safetensors file or a torch state dict. With weights, the next three options are read from their shapes;
             without weights, the U-Net is untrained.
-        width: channels of the outermost level; 64 by default.
-        depth: number of poolings; 4 by default. Images are padded to multiples of 2**depth, and the mask is cropped.
-        channels: channels of the images; 3 by default.
+        width: the number of channels of the outermost level; 64 by default.
+        depth: the number of poolings; 4 by default. Images are padded to multiples of 2**depth, and the mask is
+            cropped.
+        channels: the number of channels of the images; 3 by default.
     """
 
     def __init__(
@@ -76,17 +78,24 @@ class UNet(Masker):
         self.head = nn.Conv2d(width, 1, 1)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode. If frozen, as in a role, stay in evaluation mode, so that the statistics do not change."""
+        """Set training or evaluation mode.
+
+        A frozen network, such as a masker in a role, stays in evaluation mode, so that its statistics do not change.
+        """
         return super().train(mode and any(one.requires_grad for one in self.parameters()))
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
-        """Return (B, 1, H, W) in [0, 1], float32. Raises GanzooError for images of another number of channels."""
+        """Return the masks, (B, 1, H, W) in [0, 1], float32.
+
+        Raises GanzooError in the cases of ``logits``.
+        """
         return self.logits(image).float().sigmoid()
 
     def logits(self, image: Tensor) -> Tensor:
-        """Return the log-odds of the foreground, (B, 1, H, W), of images (B, C, H, W) in [−1, 1], any H and W.
+        """Return the log-odds of the foreground, (B, 1, H, W), of images (B, C, H, W) in [−1, 1] of any size.
 
-        Raises GanzooError for images of another number of channels.
+        Raises GanzooError for images of another number of channels, and in training for a batch of one image that is a
+        single value at the innermost level, which batch norm cannot train on.
         """
         if image.shape[1] != self.channels:
             fix = f"channels: {image.shape[1]}" if self.trains else f"weights trained on {image.shape[1]}"
@@ -123,7 +132,10 @@ def _double_conv(entering: int, leaving: int) -> nn.Sequential:
 
 
 def _load(place: Path) -> tuple[Path, Weights]:
-    """Return the file that holds the weights, and the weights. Raises GanzooError."""
+    """Return the file of the weights, and the weights.
+
+    Raises GanzooError if they are missing or cannot be read.
+    """
     if not place.exists():
         raise MissingResourceError(
             f"{place}: no such file or folder; give the folder of a run of the method segmenter, or a weights file"
@@ -133,7 +145,10 @@ def _load(place: Path) -> tuple[Path, Weights]:
 
 
 def _run_weights(folder: Path) -> Path:
-    """Return the file of a run's weights, averaged ones if available. Raises GanzooError if it trained no U-Net."""
+    """Return the file of the weights of a run's U-Net, of the averaged network if the run averaged it.
+
+    Raises GanzooError if the folder is not a run's, is damaged or has no checkpoint, or if the run trained no U-Net.
+    """
     described = folder / "resolved.yaml"
     if not described.is_file():
         raise GanzooError(f"{folder}: not a run's folder: it lacks resolved.yaml; check the path")
@@ -151,7 +166,10 @@ def _run_weights(folder: Path) -> Path:
 
 
 def _sizes_of(file: Path, weights: Weights) -> dict[str, int]:
-    """Read the options from the weights' shapes. Raises GanzooError if they are not a U-Net's."""
+    """Return the options ``width``, ``depth`` and ``channels`` that the weights' shapes imply.
+
+    Raises GanzooError if the weights are not a U-Net's.
+    """
     first = weights.get("down.0.0.weight")
     depth = sum(name.startswith("up.") and name.endswith(".weight") for name in weights)
     if first is None or first.ndim != 4 or not depth:

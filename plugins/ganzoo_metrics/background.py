@@ -14,11 +14,11 @@ Which = Literal["given", "input", "discriminator", "composite"]
 
 
 class SourceMask:
-    """Provide the mask of a direction's source image: from the data set or from a masker of the recipe.
+    """Provides the masks of a direction's source images, from the data set or from a masker of the recipe.
 
     Args:
-        metric: name of the metric, for error messages.
-        which: ``given`` for the data set's mask, or the role of a masker.
+        metric: the name of the metric, for error messages.
+        which: ``given`` for the data set's masks, or the role of a masker.
     """
 
     method: Method
@@ -28,7 +28,11 @@ class SourceMask:
         self.which = which
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Store the method. Raises GanzooError when the method or the data provides no such masks."""
+        """Store the method, whose maskers ``of`` uses.
+
+        Raises GanzooError if the recipe has no masker in the role or, for ``given``, if the first training image of a
+        domain has no mask.
+        """
         if self.which != "given" and self.which not in method.masks:
             raise GanzooError(
                 f"evaluate.metrics: {self.metric}: the recipe has no masker in the role {self.which!r}; name one under "
@@ -40,7 +44,10 @@ class SourceMask:
         self.method = method
 
     def of(self, step: Step, domain: str) -> Tensor:
-        """Return the mask of ``real_{domain}``, (B, 1, H, W) in [0, 1], float32. Raises GanzooError without one."""
+        """Return the mask of ``real_{domain}``, (B, 1, H, W) in [0, 1], float32.
+
+        Raises GanzooError if the step has no mask of the data set, for ``given``.
+        """
         if self.which != "given":
             return self.method.masks.mask(self.which, step, f"real_{domain}").float()
         if f"given_mask_{domain}" not in step:
@@ -48,7 +55,7 @@ class SourceMask:
         return step[f"given_mask_{domain}"].float()
 
     def missing_masks(self, domain: str) -> GanzooError:
-        """Return the error for a data set without masks."""
+        """Return the error for a data set without masks of a domain."""
         return GanzooError(
             f"evaluate.metrics: {self.metric}: the data set has no masks of {domain}; the data set folders reads "
             f"them from train{domain}_masks, test{domain}_masks; or set mask to a role for which the recipe has a "
@@ -61,7 +68,7 @@ class BackgroundL1(Metric):
 
     X is the direction's source, Y its target, and m the mask of the source image, 1 in the foreground. Each pixel has
     the weight 1 − m. Translations are clamped to [−1, 1], as when they are saved. An image whose background weights sum
-    to less than one pixel is left out of the mean; if that is every image, the value is NaN.
+    to less than one pixel is left out of the mean; if all images are left out, the value is NaN.
 
     Args:
         mask: ``given``: the data set's mask; ``input``, ``discriminator``, ``composite``: the mask that the recipe's
@@ -72,13 +79,18 @@ class BackgroundL1(Metric):
         self.mask = SourceMask("background_l1", mask)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Store the run's maskers. Raises GanzooError when neither they nor the data provide masks."""
+        """Prepare to compute or read the masks.
+
+        Raises GanzooError if the recipe has no masker in the role ``mask`` or, for ``given``, the data set has no
+        masks.
+        """
         self.mask.bind(method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return errors (B,) and the summed background weights that each is averaged over, in pixels, (B,).
+        """Return each image's mean error over the background and its summed background weights, in pixels, (B,) each.
 
-        Raises GanzooError without a mask or a source, and for domains with different numbers of channels.
+        Raises GanzooError if the mask or the source image is missing, and for domains with different numbers of
+        channels.
         """
         real, fake = source_and_fake("background_l1", step, direction)
         ground = 1 - self.mask.of(step, direction[0])
@@ -87,14 +99,15 @@ class BackgroundL1(Metric):
         return {"error": error, "pixels": pixels}
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the mean over the images that have a background, in float64."""
+        """Return the mean error of the images whose background weights sum to at least 1; NaN if there are none."""
         return {"background_l1": float(rows["error"][rows["pixels"] >= 1].double().mean())}
 
 
 def source_and_fake(metric: str, step: Step, direction: Direction) -> tuple[Tensor, Tensor]:
-    """Return a direction's source images and their translations, clamped to [−1, 1] as when saved, float32.
+    """Return a direction's source images and their translations, (B, C, H, W) each, float32.
 
-    Raises GanzooError when the sources are unknown, and for domains with different numbers of channels.
+    Translations are clamped to [−1, 1], as when they are saved. Raises GanzooError if the step has no source images,
+    and for domains with different numbers of channels.
     """
     source, target = direction
     require_source(metric, step, source)
@@ -108,7 +121,7 @@ def source_and_fake(metric: str, step: Step, direction: Direction) -> tuple[Tens
 
 
 def require_source(metric: str, step: Step, domain: str) -> None:
-    """Raise GanzooError when the source images of the translations are unknown."""
+    """Raise GanzooError if the step has no source images, ``real_{domain}``, of the translations."""
     if f"real_{domain}" not in step:
         raise GanzooError(
             f"{metric} compares translations with their sources, which are not known here: remove the metric"

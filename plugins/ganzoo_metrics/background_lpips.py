@@ -18,27 +18,28 @@ from ganzoo_metrics.networks import weights_source
 Net = Literal["alex", "squeeze", "vgg"]
 
 MODELS: dict[Net, str] = {"alex": "alexnet", "squeeze": "squeezenet1_1", "vgg": "vgg16"}
-"""LPIPS's names for its trunks → torchvision's."""
+"""Maps LPIPS's names of its trunks, the networks that give the features, to torchvision's names."""
 SMALLEST: dict[Net, int] = {"alex": 31, "squeeze": 17, "vgg": 16}
-"""The side, in pixels, below which a trunk's last layers have no values left."""
+"""The smallest side of an image, in pixels, for which a trunk's last layers still have values."""
 
 
 class BackgroundLPIPS(Metric):
     """LPIPS between real_X and m·real_X + (1 − m)·fake_Y: the change of the background, with the foreground restored.
 
-    X is the direction's source, Y its target, and m the mask of the source image, 1 in the foreground. Translations
-    are clamped to [−1, 1], as when they are saved. The value is the mean over images. It is 0 when nothing outside the
-    mask changed, and for an image that is all foreground. Unlike ``background_l1``, it grows with the background.
+    X is the direction's source, Y its target, and m the mask of the source image, 1 in the foreground. Translations are
+    clamped to [−1, 1], as when they are saved. The value is the mean over images. It is 0 if nothing outside the mask
+    changed, and for an image that is all foreground. Unlike ``background_l1``, it depends on how large the background
+    is.
 
-    LPIPS is version 0.1, with the linear heads of the package lpips. Images of one channel are
-    repeated to three.
+    LPIPS is version 0.1, with the linear heads of the package lpips. Images of one channel are repeated to three.
 
     Args:
         mask: ``given``: the data set's mask; ``input``, ``discriminator``, ``composite``: the mask that the recipe's
             masker in that role computes from the source image.
-        net: the trunk. Most papers report ``alex``; values of different trunks are not comparable.
+        net: the trunk, the network that gives the features. Most papers report ``alex``; values of different trunks are
+            not comparable.
         weights: a file with the trunk's weights as torchvision names them (alexnet, squeezenet1_1, vgg16), safetensors
-            or a torch state dict; without it, torchvision's weights are downloaded once.
+            or a torch state dict; by default torchvision's weights are downloaded once.
     """
 
     def __init__(self, *, mask: Which = "given", net: Net = "alex", weights: Path | None = None) -> None:
@@ -48,15 +49,19 @@ class BackgroundLPIPS(Metric):
         self.sources, self.about = {"weights": source}, describe_trunk(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Store the run's maskers. Raises GanzooError when neither they nor the data provide masks."""
+        """Prepare to compute or read the masks.
+
+        Raises GanzooError if the recipe has no masker in the role ``mask`` or, for ``given``, the data set has no
+        masks.
+        """
         self.mask.bind(method, reader)
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) distances.
+        """Return the distance of each image, (B,).
 
-        Raises GanzooError without a mask or a source, for domains with different numbers of channels, for images of
-        other than 1 or 3 channels, and for images that are too small for the trunk.
+        Raises GanzooError if the mask or the source image is missing, for domains with different numbers of channels,
+        and for images that do not have 1 or 3 channels or are too small for the trunk.
         """
         real, fake = source_and_fake("background_lpips", step, direction)
         require_accepted("background_lpips", self.net, real)
@@ -68,7 +73,7 @@ class BackgroundLPIPS(Metric):
 
 
 def require_accepted(metric: str, net: Net, image: Tensor) -> None:
-    """Raise GanzooError for images (B, C, H, W) that a trunk does not accept."""
+    """Raise GanzooError for images (B, C, H, W) that do not have 1 or 3 channels, or are too small for the trunk."""
     channels, height, width = image.shape[1:]
     if channels not in (1, 3):
         raise GanzooError(
@@ -82,16 +87,18 @@ def require_accepted(metric: str, net: Net, image: Tensor) -> None:
 
 
 def describe_trunk(net: Net, source: Source) -> dict[str, str]:
-    """Return the entries of a record that name the trunk and its weights."""
+    """Return the fields of a record that name the trunk, ``network``, and the checksum of its file, ``weights``."""
     return {"network": f"lpips/{net}", "weights": source.key}
 
 
 def make_lpips(net: Net, weights: Path | None) -> tuple[nn.Module, Source]:
-    """Return LPIPS, frozen, in eval mode: two batches (B, 3, H, W) in [−1, 1] → (B, 1, 1, 1), float32; and its weights.
+    """Return LPIPS, frozen, in eval mode, and the path and checksum of its trunk's weights.
+
+    LPIPS maps two batches of images, (B, 3, H, W) in [−1, 1], to their distances, (B, 1, 1, 1).
 
     Args:
         net: the trunk.
-        weights: the trunk's weights, see ``BackgroundLPIPS``.
+        weights: the file of the trunk's weights, see ``BackgroundLPIPS``; None: torchvision's, downloaded if missing.
 
     Raises:
         GanzooError: the weights are missing, or belong to another network.

@@ -1,4 +1,4 @@
-"""Features of any torchvision or timm classifier, pooled before its last layer."""
+"""Features of any torchvision or timm classifier, from before its classifier layers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ HEADS = ("fc", "heads", "head")
 
 @dataclass(frozen=True)
 class InputFormat:
-    """The images that a network was trained on: squares of ``side`` pixels, normalized by ``mean`` and ``std``."""
+    """The input that a network was trained on: square images, normalized by the mean and deviation of each colour.
+
+    Args:
+        side: the height and width in pixels.
+        mean: the mean of red, green and blue in [0, 1].
+        std: their standard deviations.
+    """
 
     side: int
     mean: Sequence[float]
@@ -29,10 +35,11 @@ class InputFormat:
 
 
 class PooledFeatures(nn.Module):
-    """Images (B, 3, side, side) in [0, 255] → a network's features before its classifier, (B, d) float32.
+    """A frozen network: images (B, 3, side, side) in [0, 255] → features (B, d) float32, before the classifier layers.
 
-    They are the input of the last linear layer. A torchvision network that does not end in a linear layer (SqueezeNet,
-    VGG, DenseNet, …) gives the means of its last feature maps.
+    timm defines these features for each of its networks. Of a torchvision network whose last part is ``fc``, ``head``
+    or ``heads`` (ResNet, ViT, Swin, …) they are the input of this part; of others (SqueezeNet, VGG, DenseNet, …) they
+    are the means of the last feature maps.
 
     Args:
         library: ``torchvision`` or ``timm``.
@@ -58,13 +65,13 @@ class PooledFeatures(nn.Module):
             self.register_buffer(label, 255 * torch.tensor(values, dtype=torch.float32)[:, None, None])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the features."""
+        """Return the features (B, d) of images (B, 3, side, side) in [0, 255]."""
         features: Tensor = self.network((images - self.mean) / self.std)
         return features if features.dim() == 2 else features.mean(dim=(2, 3))
 
 
 class _Maps(nn.Module):
-    """The feature extractor of a classifier, under its original name."""
+    """A network that only has a classifier's feature extractor, under its original name, as in the weights."""
 
     def __init__(self, features: nn.Module) -> None:
         super().__init__()
@@ -76,7 +83,7 @@ class _Maps(nn.Module):
 
 
 def require_known(library: Library, name: str) -> None:
-    """Raise GanzooError for a model that the library does not have."""
+    """Raise GanzooError if the library has no classifier of this name."""
     if library == "timm":
         import timm  # slow import: takes seconds
 
@@ -99,7 +106,10 @@ def torchvision_format(name: str) -> InputFormat:
 
 
 def _of_torchvision(name: str) -> tuple[nn.Module, InputFormat, Sequence[str]]:
-    """Return a network without its classifier, its input format, and the parts of its weights to ignore."""
+    """Return a torchvision network without its classifier, its input format, and the parts of its weights to ignore.
+
+    Raises GanzooError for a model without known classifier layers.
+    """
     from torchvision.models import get_model
 
     network: Any = get_model(name, weights=None, **MODEL_OPTIONS.get(name, {}))
@@ -116,7 +126,7 @@ def _of_torchvision(name: str) -> tuple[nn.Module, InputFormat, Sequence[str]]:
 
 
 def _of_timm(name: str) -> tuple[nn.Module, InputFormat, Sequence[str]]:
-    """Return the same for a timm network."""
+    """Return a timm network without its classifier, its input format, and the parts of its weights to ignore."""
     import timm
 
     network: Any = timm.create_model(name, pretrained=False, num_classes=0)
@@ -129,7 +139,7 @@ def _of_timm(name: str) -> tuple[nn.Module, InputFormat, Sequence[str]]:
 
 
 def _removed_part(classifier: str, remaining: Iterable[str]) -> list[str]:
-    """Return the outermost part that was removed with a classifier: ``head`` for ``head.linear``, for example."""
+    """Return, in a list, the outermost part that was removed with a classifier: ``head`` for ``head.linear``."""
     places = classifier.split(".")
     parts = [".".join(places[: i + 1]) for i in range(len(places))]
     return [part for part in parts if not any(name.startswith(f"{part}.") for name in remaining)][:1]

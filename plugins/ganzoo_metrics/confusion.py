@@ -9,12 +9,14 @@ from torch import Tensor
 
 
 def confusion(truth: Tensor, predicted: Tensor, classes: int) -> Tensor:
-    """Count the pixels of each true class by predicted class: (B, K, K + 1), rows are the truth, float32.
+    """Count each image's pixels by true and predicted class: (B, K, K + 1), float32.
+
+    Rows are true classes, columns predicted ones; the last column counts pixels that were assigned no class.
 
     Args:
-        truth: (B, H, W) int64, 0 … K − 1, or −1 where a pixel does not count.
-        predicted: (B, H, W) int64, 0 … K − 1, or K where a pixel was assigned no class.
-        classes: K.
+        truth: the true classes, (B, H, W) int64: 0 … K − 1, or −1 for a pixel that does not count.
+        predicted: the predicted classes, (B, H, W) int64: 0 … K − 1, or K for a pixel that was assigned no class.
+        classes: K, the number of classes.
 
     >>> confusion(torch.tensor([[[0, 0, 1, -1]]]), torch.tensor([[[0, 1, 2, 0]]]), 2)
     tensor([[[1., 1., 0.],
@@ -26,13 +28,13 @@ def confusion(truth: Tensor, predicted: Tensor, classes: int) -> Tensor:
 
 
 def scores(matrix: Tensor, left_out: Collection[int] = ()) -> dict[str, float]:
-    """Return the pixel accuracy, the mean class accuracy and the mean intersection over union.
+    """Return ``pixel_accuracy``, ``class_accuracy`` and ``miou`` (mean intersection over union), each in [0, 1].
 
-    The class accuracy is a mean over the classes in the truth; the last over the classes in truth or prediction.
+    ``class_accuracy`` is a mean over the classes in the truth, ``miou`` over the classes in truth or prediction.
 
     Args:
-        matrix: (K, K + 1), summed over all images; at least one pixel must count.
-        left_out: classes excluded from the mean intersection over union; none of the counted pixels has them as truth.
+        matrix: the confusion matrix, (K, K + 1), summed over all images; at least one pixel must count.
+        left_out: the classes that ``miou`` leaves out; none of the counted pixels may have them as truth.
     """
     matrix = matrix.double()
     right, truth, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)[:-1]

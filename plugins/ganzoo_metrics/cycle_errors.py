@@ -9,21 +9,24 @@ from ganzoo.interfaces import Direction, Metric, Step
 
 
 class CycleL1(Metric):
-    """Mean |rec_X − real_X| of an image, on the scale [−1, 1]; X is the direction's source."""
+    """Mean |rec_X − real_X| of an image, on the scale [−1, 1], then the mean over images; X is the direction's source.
+
+    ``rec_A`` is the reconstruction of an image of A: its translation to B, translated back.
+    """
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) errors."""
+        """Return the error of each image, (B,). Raises GanzooError if the method makes no reconstructions."""
         return {"cycle_l1": _error(step, f"rec_{direction[0]}", direction[0])}
 
 
 class IdentityL1(Metric):
-    """Mean |idt_X − real_X| of an image, on the scale [−1, 1]; X is the direction's source.
+    """Mean |idt_X − real_X| of an image, on the scale [−1, 1], then the mean over images; X is the direction's source.
 
     ``idt_A`` is the output of the generator *into* A for an image that is already of A.
     """
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) errors."""
+        """Return the error of each image, (B,). Raises GanzooError if the method makes no identity images."""
         return {"identity_l1": _error(step, f"idt_{direction[0]}", direction[0])}
 
 

@@ -10,13 +10,14 @@ from torch import Tensor
 def box_logits(detector: Any, image: Tensor, threshold: float) -> Tensor:
     """Return the class logits of the boxes that a Faster R-CNN of torchvision reports for an image: (boxes, K).
 
-    torchvision reports boxes with one class and its probability each; this function looks them up among the proposals
-    that they come from.
+    torchvision reports a class and its probability with each box, not the logits; this function finds the proposals
+    that the boxes come from. A proposal that is reported for several classes counts once. Sets the detector's
+    threshold.
 
     Args:
         detector: the network.
-        image: (3, H, W) in [0, 1].
-        threshold: probability of a class above which a box is reported.
+        image: the image, (3, H, W) in [0, 1].
+        threshold: the probability of a class above which a box is reported.
     """
     from torchvision.ops import clip_boxes_to_image  # type: ignore[import-untyped]  # slow import: takes seconds
 

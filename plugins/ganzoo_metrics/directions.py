@@ -7,15 +7,15 @@ from ganzoo.interfaces import Direction, Method, Reader
 
 
 def image_directions(metric: str, method: Method, reader: Reader) -> tuple[Direction, ...]:
-    """Return the method's directions into images; label maps do not count as images.
+    """Return the method's directions, AB or BA, into images; label maps do not count as images.
 
     Args:
-        metric: name of the metric, for the error message.
+        metric: the name of the metric, for the error message.
         method: the run's method.
         reader: the reader of the run's data.
 
     Raises:
-        GanzooError: there is none.
+        GanzooError: there is no such direction.
     """
     images = [one for one in reader.dataset.channels if one not in reader.dataset.classes]
     directions = tuple(way for way in method.directions if way in ("AB", "BA") and way[1] in images)
@@ -27,16 +27,16 @@ def image_directions(metric: str, method: Method, reader: Reader) -> tuple[Direc
 
 
 def accepted_directions(metric: str, method: Method, reader: Reader, *, source: bool = False) -> tuple[Direction, ...]:
-    """Return the method's directions into images of 1 or 3 channels; label maps do not count as images.
+    """Return the method's directions, AB or BA, into images of 1 or 3 channels; label maps do not count as images.
 
     Args:
-        metric: name of the metric, for the error message.
+        metric: the name of the metric, for the error message.
         method: the run's method.
         reader: the reader of the run's data.
-        source: require the same of the source's images.
+        source: whether the source's images must be such images, too.
 
     Raises:
-        GanzooError: none is left.
+        GanzooError: there is no such direction.
     """
     domains = accepted_domains(reader)
     into = [way for way in method.directions if way in ("AB", "BA") and way[1] in domains]
@@ -51,6 +51,6 @@ def accepted_directions(metric: str, method: Method, reader: Reader, *, source: 
 
 
 def accepted_domains(reader: Reader) -> list[str]:
-    """Return the domains whose images have 1 or 3 channels, and are not label maps."""
+    """Return the domains whose images have 1 or 3 channels and are not label maps."""
     data = reader.dataset
     return [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]

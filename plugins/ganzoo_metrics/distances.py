@@ -12,16 +12,17 @@ from ganzoo.interfaces import keyed
 SUBSETS = 100
 """Number of random subsets for the kernel distance (clean-fid's default)."""
 LARGEST = 1000
-"""Maximum number of vectors of each set in a subset (clean-fid's default)."""
+"""Largest number of vectors of each set in a subset (clean-fid's default)."""
 
 
 def frechet(fake: Tensor, real: Tensor) -> float:
-    """Return |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 √(C₁C₂)) of vectors (n, d) and (m, d), in float64 (Heusel et al. 2017, eq. 6).
+    """Return the Fréchet distance of two sets of vectors, (n, d) and (m, d), in float64 (Heusel et al. 2017, eq. 6).
 
-    With A the centred vectors over √(n − 1), C = AᵀA, and tr √(C₁C₂) is the sum of the square roots of the eigenvalues
-    of C₁C₂, which are the singular values of A₁A₂ᵀ: this needs no matrix root, and adds nothing to a diagonal.
+    It is |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 √(C₁C₂)), with the means μ and covariances C. With A the centred vectors over
+    √(n − 1), C is AᵀA, and tr √(C₁C₂) is the sum of the singular values of A₁A₂ᵀ, whose squares are the eigenvalues of
+    C₁C₂. So no matrix root is needed, nor a small number on the diagonal.
 
-    Raises GanzooError when a set has fewer than two vectors, or a vector is not finite.
+    Raises GanzooError if a set has fewer than two vectors, or a vector is not finite.
     """
     _require(fake, real)
     (one, spread), (other, spread_real) = _factor(fake), _factor(real)
@@ -30,7 +31,7 @@ def frechet(fake: Tensor, real: Tensor) -> float:
 
 
 def _factor(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a matrix A with AᵀA = C, of no more rows than columns, and tr C."""
+    """Return a matrix A with AᵀA = C, the covariance, that has at most as many rows as columns; and tr C."""
     vectors = vectors.double()
     centred = (vectors - vectors.mean(0)) / (len(vectors) - 1) ** 0.5
     if len(vectors) > vectors.shape[1]:
@@ -39,13 +40,14 @@ def _factor(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def kernel(fake: Tensor, real: Tensor, seed: int) -> tuple[float, float]:
-    """Return the kernel distance of vectors (n, d) and (m, d), and its deviation over draws, in float64.
+    """Return the kernel distance of two sets of vectors, (n, d) and (m, d), and its deviation over random draws.
 
-    The unbiased estimate of the squared maximum mean discrepancy under the kernel (⟨x, y⟩/d + 1)³, as a mean over 100
-    draws of min(n, m, 1000) vectors of each side without replacement (Bińkowski et al. 2018, section 4; clean-fid). The
-    draws depend only on the seed, not on the order of the vectors. The deviation is 0 when every draw takes all.
+    Computed in float64, it is the unbiased estimate of the squared maximum mean discrepancy with the kernel
+    (⟨x, y⟩/d + 1)³, a mean over 100 draws of min(n, m, 1000) vectors of each set without replacement (Bińkowski et al.
+    2018, section 4; clean-fid). The result depends on the vectors and the seed, not on the order of the vectors. If
+    every draw takes all vectors, the deviation is 0.
 
-    Raises GanzooError as ``frechet``.
+    Raises GanzooError if a set has fewer than two vectors, or a vector is not finite.
     """
     _require(fake, real)
     one, other = _ordered(fake.double()), _ordered(real.double())

@@ -27,10 +27,10 @@ class FeatureNetwork:
     """A feature network and how images are resized for it.
 
     Args:
-        network: (B, 3, side, side) in [0, 255] → features (B, d).
-        side: height and width of the input in pixels.
-        how: the resizing method.
-        label: its name in records.
+        network: the network: images (B, 3, side, side) in [0, 255] → features (B, d).
+        side: the height and width of its input in pixels.
+        how: the method of resizing.
+        label: the network's name in records.
         weights: the weights file.
     """
 
@@ -42,7 +42,7 @@ class FeatureNetwork:
 
 
 Distance = Callable[[str, Tensor, Tensor, int], dict[str, float]]
-"""Name, features of translations (n, d) and of real images (m, d), seed → values."""
+"""A function of a name, features of translations (n, d) and of real images (m, d), and a seed → values by name."""
 
 
 class SetDistance(Metric):
@@ -50,8 +50,8 @@ class SetDistance(Metric):
 
     Args:
         name: the name of the value.
-        network: computes the features.
-        distance: computes the values from the features.
+        network: the network that computes the features.
+        distance: the function that computes the values from the features.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
@@ -63,26 +63,27 @@ class SetDistance(Metric):
         self.about = {"network": network.label, "weights": source.key, "resizing": network.how}
 
     def prepare(self, seed: int) -> None:
-        """Take the seed of the random draws."""
+        """Store the seed of the random draws."""
         self.seed = seed
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Select the directions into images that the network accepts. Raises GanzooError when there are none."""
+        """Select the directions into images of 1 or 3 channels. Raises GanzooError if there are none."""
         self.directions = accepted_directions(self.name, method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return the features of a direction's translations, (B, d)."""
+        """Return the features of a direction's translations, (B, d), under ``features``."""
         return {"features": self.features(step, f"fake_{direction[1]}")}
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the features of real images, (B, d)."""
+        """Return the features of a domain's real images, (B, d), under ``features``."""
         return {"features": self.features(step, f"real_{domain}")}
 
     @torch.no_grad()
     def features(self, step: Step, name: str) -> Tensor:
-        """Return the features (B, d), float32, of a step's images, quantized as in image files.
+        """Return the features (B, d), float32, of the step's images ``name``, which are quantized as in image files.
 
-        They are cached in the step, for other metrics with the same network.
+        They are stored in the step, for other metrics with the same network and resizing. Raises GanzooError for images
+        that are not finite or do not have 1 or 3 channels.
         """
         key = f"features of {name}: {self.cache_key}"
         if key not in step:
@@ -93,17 +94,23 @@ class SetDistance(Metric):
         return step[key]
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the distance's values. Raises GanzooError when a set has fewer than two images."""
+        """Return the values of the distance, by name.
+
+        Raises GanzooError if a set has fewer than two images, or if a feature is not finite.
+        """
         return self.distance(self.name, rows["features"], real["features"], self.seed)
 
 
 def frechet_values(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:
-    """Return the Fréchet distance, under a name."""
+    """Return the Fréchet distance under ``name``; the seed is not used. Raises GanzooError as ``frechet`` does."""
     return {name: frechet(fake, real)}
 
 
 def kernel_values(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:
-    """Return the kernel distance and its deviation over draws, under a name."""
+    """Return the kernel distance under ``name``, and its deviation over draws under ``{name}_std``.
+
+    Raises GanzooError as ``kernel`` does.
+    """
     distance, deviation = kernel(fake, real, seed)
     return {name: distance, f"{name}_std": deviation}
 
@@ -113,7 +120,11 @@ INCEPTION = "pytorch-fid/inception"
 
 
 def inception_network(weights: Path | None, how: How) -> FeatureNetwork:
-    """Return the Inception network with a resizing method. Raises GanzooError when the weights are missing or wrong."""
+    """Return the Inception network with a resizing method, and with the input scaling that belongs to it.
+
+    Without ``weights``, the published file is downloaded if missing. Raises GanzooError if the weights are missing or
+    belong to another network.
+    """
     file = weights or fetch_weights(INCEPTION)
     scaling: Literal["by_255", "by_128"] = "by_255" if how == "legacy_pytorch" else "by_128"
     return FeatureNetwork(Inception(read_weights(file), scaling, file), 299, how, "inception-2015-12-05", file)
@@ -122,13 +133,14 @@ def inception_network(weights: Path | None, how: How) -> FeatureNetwork:
 class FID(SetDistance):
     """Fréchet Inception distance between translations and real images of their domain; lower is better.
 
-    Images are quantized, resized as clean-fid does, and passed through TensorFlow's Inception of 2015 (Heusel et al.
-    2017; Parmar et al. 2022). The value falls as the number of images grows: compare only values with equal ``n_fake``,
-    ``n_real`` and image size.
+    Images are quantized, resized as clean-fid does, and passed through TensorFlow's Inception of 2015
+    (Heusel et al. 2017; Parmar et al. 2022). The value falls as the numbers of images grow: compare only values with
+    equal numbers, ``n_fake`` and ``n_real`` in records, and equal image size.
 
     Args:
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
-        weights: pytorch-fid's state dict; by default the file of ``ganzoo weights get pytorch-fid/inception``.
+        weights: pytorch-fid's state dict; by default the file that ``ganzoo weights get pytorch-fid/inception``
+            downloads.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
@@ -136,11 +148,12 @@ class FID(SetDistance):
 
 
 class FIDLegacyPyTorch(SetDistance):
-    """``fid`` as pytorch-fid computes it: bilinear resizing with aliasing, and images scaled by 255.
+    """The ``fid`` of pytorch-fid: bilinear resizing with aliasing, and images divided by 255.
 
     Args:
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
-        weights: pytorch-fid's state dict; by default the file of ``ganzoo weights get pytorch-fid/inception``.
+        weights: pytorch-fid's state dict; by default the file that ``ganzoo weights get pytorch-fid/inception``
+            downloads.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
@@ -148,11 +161,12 @@ class FIDLegacyPyTorch(SetDistance):
 
 
 class FIDLegacyTensorFlow(SetDistance):
-    """``fid`` as the TensorFlow code of 2017 computes it: bilinear resizing with aliasing and a subpixel shift.
+    """The ``fid`` of the TensorFlow code of 2017: bilinear resizing with aliasing and a subpixel shift.
 
     Args:
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
-        weights: pytorch-fid's state dict; by default the file of ``ganzoo weights get pytorch-fid/inception``.
+        weights: pytorch-fid's state dict; by default the file that ``ganzoo weights get pytorch-fid/inception``
+            downloads.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
@@ -162,11 +176,13 @@ class FIDLegacyTensorFlow(SetDistance):
 class KID(SetDistance):
     """Kernel Inception distance (Bińkowski et al. 2018), as clean-fid computes it; lower is better.
 
-    Its mean does not depend on the number of images; ``kid_std`` is its deviation over 100 draws of up to 1,000.
+    Its expected value does not depend on the number of images; ``kid_std`` is its deviation over 100 draws of up to
+    1,000 images of each set.
 
     Args:
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
-        weights: pytorch-fid's state dict; by default the file of ``ganzoo weights get pytorch-fid/inception``.
+        weights: pytorch-fid's state dict; by default the file that ``ganzoo weights get pytorch-fid/inception``
+            downloads.
     """
 
     def __init__(self, *, real: Real = "measured", weights: Path | None = None) -> None:
@@ -174,7 +190,15 @@ class KID(SetDistance):
 
 
 def classifier_network(library: Library, network: str, weights: Path | None) -> FeatureNetwork:
-    """Return a classifier as feature network. Raises GanzooError for an unknown one, and without its weights."""
+    """Return a classifier as feature network, with clean-fid's resizing.
+
+    Args:
+        library: ``torchvision`` or ``timm``.
+        network: the classifier's name in the library.
+        weights: the file of its weights; None: the library's, downloaded if missing.
+
+    Raises GanzooError for an unknown or unsuitable classifier, and if the weights are missing or belong to another one.
+    """
     require_known(library, network)
     file = weights or fetch_weights((torchvision_weights if library == "torchvision" else timm_weights)(network))
     features = PooledFeatures(library, network, read_weights(file), file)
@@ -182,13 +206,14 @@ def classifier_network(library: Library, network: str, weights: Path | None) -> 
 
 
 class FD(SetDistance):
-    """Fréchet distance on the features of any classifier; the value includes its name: ``fd_squeezenet1_1``.
+    """Fréchet distance on the features of any classifier; it is not FID.
 
-    It is not FID. Compare it only with distances on the features of the same network.
+    The value's name contains the network's: ``fd_squeezenet1_1``. Compare it only with distances on the features of the
+    same network.
 
     Args:
-        network: name of the classifier.
-        library: ``torchvision`` or ``timm``.
+        network: the name of the classifier.
+        library: the library that has it: ``torchvision`` or ``timm``.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
         weights: a file with its weights; by default the file that ``ganzoo weights get LIBRARY/NETWORK`` downloads.
     """
@@ -205,11 +230,14 @@ class FD(SetDistance):
 
 
 class KD(SetDistance):
-    """Kernel distance on the features of any classifier; the value includes its name: ``kd_squeezenet1_1``.
+    """Kernel distance on the features of any classifier; it is not KID.
+
+    The value's name contains the network's: ``kd_squeezenet1_1``. Compare it only with distances on the features of the
+    same network.
 
     Args:
-        network: name of the classifier.
-        library: ``torchvision`` or ``timm``.
+        network: the name of the classifier.
+        library: the library that has it: ``torchvision`` or ``timm``.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
         weights: a file with its weights; by default the file that ``ganzoo weights get LIBRARY/NETWORK`` downloads.
     """

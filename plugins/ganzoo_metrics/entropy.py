@@ -22,18 +22,18 @@ Real = Literal["measured", "train"]
 
 
 class Entropy(Metric):
-    """The mean entropy of a network's predictions on translations, on their sources and on real images.
+    """Base class: the mean entropy of a network's predictions on translations, on their sources and on real images.
 
     Args:
         task: the network's task: ``classification``, ``segmentation`` or ``detection``.
         model: its name in torchvision.
         weights: a file with its weights; None: torchvision's weights.
-        classes: number of classes of the weights; 0: as many as torchvision's.
-        real: ``measured`` or ``train``: the split that real images come from.
+        classes: the number of classes of the weights; 0: as many as torchvision's.
+        real: the split that real images come from: ``measured``, the one that is measured, or ``train``.
     """
 
     unit: ClassVar[str] = ""
-    """Name of what is averaged over, if it is not images."""
+    """Name of the things whose entropies are averaged, such as ``boxes``; empty for images."""
 
     def __init__(self, task: Task, model: str, weights: Path | None, classes: int, real: Real) -> None:
         self.name = f"entropy_{task}"
@@ -45,14 +45,17 @@ class Entropy(Metric):
         self.about = {"network": self.pretrained.label, "weights": source.key}
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Select the domains that the network accepts. Raises GanzooError when the method translates into none."""
+        """Select the directions and domains with images of 1 or 3 channels.
+
+        Raises GanzooError if the method does not translate into such images.
+        """
         self.directions = accepted_directions(self.name, method, reader)
         self.accepted = accepted_domains(reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return sums of entropies and their counts, (B, 2), of translations.
+        """Return each translation's sum of entropies and their count, (B, 2), under ``fake``.
 
-        Includes the sources if they are known and the network accepts them.
+        The same of its source is under ``source``, if the step has the sources and they have 1 or 3 channels.
         """
         rows, source = {"fake": self.measure(step[f"fake_{direction[1]}"])}, f"real_{direction[0]}"
         if source in step and direction[0] in self.accepted:
@@ -60,7 +63,7 @@ class Entropy(Metric):
         return rows
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the same for real images."""
+        """Return the sum of entropies and their count of each real image, (B, 2), under ``real``."""
         return {"real": self.measure(step[f"real_{domain}"])}
 
     @torch.no_grad()
@@ -72,10 +75,17 @@ class Entropy(Metric):
 
     @abstractmethod
     def entropies(self, images: Tensor) -> Tensor:
-        """Return the same as ``measure``, with autocast off, for images (B, 1 or 3, H, W) in [−1, 1]."""
+        """Return the sum of each image's entropies and their count, (B, 2), for images (B, 1 or 3, H, W) in [−1, 1].
+
+        ``measure`` calls it with autocast off.
+        """
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the means. Raises GanzooError when there is nothing to average."""
+        """Return the mean entropies ``{name}_fake``, ``{name}_real`` and, if sources were measured, ``{name}_source``.
+
+        With a ``unit``, also return its number per image, such as ``{name}_fake_boxes``. Raises GanzooError if one of
+        them has nothing to average.
+        """
         values = {}
         for which, column in {**rows, **real}.items():
             total, count = column.double().sum(0).tolist()
@@ -91,20 +101,21 @@ class Entropy(Metric):
 
 
 class EntropyClassification(Entropy):
-    """Mean entropy of a classifier's softmax, in nats: 0 when certain, ln K when all K classes are equally likely.
+    """Mean entropy of a classifier's softmax, in nats: 0 if it is certain, ln K if all K classes are equally likely.
 
-    A lower value means that images are closer to the classifier's training data, photographs; Tomei et al. (2019,
-    table 3, with ResNet-152) use it as a measure of realism. Compare ``entropy_classification_fake``, of translations,
-    with ``_source``, of their sources, and ``_real``, of real images of the target domain. By itself it does not
-    measure quality: an image that fools the network has a low entropy too.
+    A lower value means that images are closer to the classifier's training data, photographs; Tomei et al.
+    (2019, table 3, with ResNet-152) use it as a measure of realism. Compare ``entropy_classification_fake``, of
+    translations, with ``entropy_classification_source``, of their sources, and ``entropy_classification_real``, of real
+    images of the target domain. By itself it does not measure quality: an image that fools the network has a low
+    entropy too.
 
     Images are scaled and cropped as torchvision does for the model's weights. The default is the first published
     weights, because later ones are less certain by design.
 
     Args:
         model: a classifier of torchvision.
-        weights: a file with its weights; by default torchvision's weights are downloaded.
-        classes: number of classes of the weights; 0: as many as torchvision's.
+        weights: a file with its weights; by default torchvision's weights are downloaded once.
+        classes: the number of classes of the weights; 0: as many as torchvision's.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
@@ -119,19 +130,19 @@ class EntropyClassification(Entropy):
         super().__init__("classification", model, weights, classes, real)
 
     def entropies(self, images: Tensor) -> Tensor:
-        """Return one entropy for each image."""
+        """Return the entropy of each image and the count 1, (B, 2)."""
         return with_counts(entropy(self.pretrained.network(self.pretrained.prepare(images))))
 
 
 class EntropySegmentation(Entropy):
-    """Mean entropy of a segmenter's softmax over pixels and images, in nats; as ``entropy_classification``.
+    """Mean entropy of a segmenter's softmax over pixels and images, in nats; use it like ``entropy_classification``.
 
     Tomei et al. (2019, table 3) use another segmenter: do not compare with the values in that table.
 
     Args:
-        model: a segmenter of torchvision; images are scaled to 520 pixels.
-        weights: a file with its weights; by default torchvision's weights are downloaded.
-        classes: number of classes of the weights; 0: as many as torchvision's.
+        model: a segmenter of torchvision; the shorter side of images is scaled to 520 pixels.
+        weights: a file with its weights; by default torchvision's weights are downloaded once.
+        classes: the number of classes of the weights; 0: as many as torchvision's.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
@@ -146,22 +157,22 @@ class EntropySegmentation(Entropy):
         super().__init__("segmentation", model, weights, classes, real)
 
     def entropies(self, images: Tensor) -> Tensor:
-        """Return each image's mean over pixels."""
+        """Return the mean entropy of each image's pixels and the count 1, (B, 2)."""
         return with_counts(entropy(self.pretrained.network(self.pretrained.prepare(images))["out"]).mean((1, 2)))
 
 
 class EntropyDetection(Entropy):
-    """Mean entropy of a detector's class softmax over all boxes, in nats; as ``entropy_classification``.
+    """Mean entropy of a detector's class softmax over all boxes, in nats; use it like ``entropy_classification``.
 
     A box that the detector reports for several classes counts once; ``no object`` counts as a class.
-    ``entropy_detection_fake_boxes`` is the number of boxes per image. Tomei et al. (2019, table 3) use a detector
-    trained on Visual Genome, which has many more classes than torchvision's COCO weights.
+    ``entropy_detection_fake_boxes`` is the number of boxes per translated image. Tomei et al. (2019, table 3) use a
+    detector trained on Visual Genome, which has many more classes than torchvision's COCO weights.
 
     Args:
         model: a Faster R-CNN of torchvision.
-        weights: a file with its weights; by default torchvision's weights are downloaded.
-        classes: number of classes of the weights, including ``no object``; 0: as many as torchvision's.
-        threshold: probability of a class above which a box is reported.
+        weights: a file with its weights; by default torchvision's weights are downloaded once.
+        classes: the number of classes of the weights, including ``no object``; 0: as many as torchvision's.
+        threshold: the probability of a class above which a box is reported.
         real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
@@ -181,7 +192,7 @@ class EntropyDetection(Entropy):
         self.threshold = threshold
 
     def entropies(self, images: Tensor) -> Tensor:
-        """Return each image's sum over boxes, and their number."""
+        """Return the sum of the entropies of each image's boxes, and the number of boxes, (B, 2)."""
         rows = []
         for image in self.pretrained.prepare(images):
             each = entropy(box_logits(self.pretrained.network, image, self.threshold))
@@ -199,5 +210,5 @@ def entropy(logits: Tensor) -> Tensor:
 
 
 def with_counts(values: Tensor) -> Tensor:
-    """Return values (B,) with the count 1 each: (B, 2)."""
+    """Return values (B,), each with the count 1: (B, 2)."""
     return torch.stack([values, torch.ones_like(values)], 1)

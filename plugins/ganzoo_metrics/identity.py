@@ -20,18 +20,20 @@ from ganzoo_metrics.resizing import quantized, resize
 class IdentityDistance(Metric):
     """Cosine distance between a network's features of a source and of its translation, mean over images.
 
-    1 − ⟨a, b⟩ / (‖a‖ ‖b‖): 0 where the features point the same way, 1 where they have nothing in common, at most 2.
-    A lower value means that the translation keeps more of what the network recognizes. The value includes the network's
-    name, ``identity_distance_resnet50``, because it measures a person's identity only as far as the network recognizes
-    it: use weights that were trained on faces. Published ImageNet weights recognize kinds of objects, not persons.
+    1 − ⟨a, b⟩ / (‖a‖ ‖b‖): 0 if the features a and b have the same direction, 1 if they are orthogonal, at most 2. A
+    lower value means that the translation keeps more of what the network recognizes. The value's name contains the
+    network's, ``identity_distance_resnet50``, because it measures a person's identity only as far as the network
+    recognizes it: use weights that were trained on faces. Published ImageNet weights recognize kinds of objects, not
+    persons.
 
     Images are quantized and the whole image is resized to the network's input size, as clean-fid does. There is no face
     detection: faces should be placed as in the network's training images.
 
     Args:
-        network: a classifier; its features before the last layer are used.
-        library: ``torchvision`` or ``timm``.
-        weights: a file with its weights, without the last layer; by default the library's weights are downloaded.
+        network: the name of a classifier; its features before the last layer are used.
+        library: the library that has it: ``torchvision`` or ``timm``.
+        weights: a file with its weights, with or without the last layer; by default the library's weights are
+            downloaded.
     """
 
     def __init__(
@@ -47,14 +49,18 @@ class IdentityDistance(Metric):
         }
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Select the directions between images that the network accepts. Raises GanzooError when there are none."""
+        """Select the directions from and into images of 1 or 3 channels.
+
+        Raises GanzooError if there are none.
+        """
         self.directions = accepted_directions("identity_distance", method, reader, source=True)
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) distances.
+        """Return the distance of each image, (B,).
 
-        Raises GanzooError when sources are unknown, and for an image that is not finite or whose features are all zero.
+        Raises GanzooError if the step has no source images, and for an image that is not finite or whose features are
+        all zero.
         """
         require_source(self.name, step, direction[0])
         source, fake = (self.unit(step[name]) for name in (f"real_{direction[0]}", f"fake_{direction[1]}"))
@@ -63,7 +69,11 @@ class IdentityDistance(Metric):
         }  # equal to 1 − ⟨a, b⟩, without the rounding error of 1 − 0.999…
 
     def unit(self, images: Tensor) -> Tensor:
-        """Return the features of images, (B, d), of length 1. Raises GanzooError when they are all zero."""
+        """Return the features of images, (B, d), scaled to length 1.
+
+        Raises GanzooError for images that are not finite or do not have 1 or 3 channels, and for features that are all
+        zero.
+        """
         with torch.autocast(images.device.type, enabled=False):
             resized = resize(quantized(images), self.network.side, self.network.how)
             features = self.network.network.to(images.device)(resized)

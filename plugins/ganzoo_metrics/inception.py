@@ -16,15 +16,15 @@ Scaling = Literal["by_128", "by_255"]
 
 
 class Inception(nn.Module):
-    """Images (B, 3, 299, 299) in [0, 255] → the 2,048 features before the classifier, (B, 2048) float32.
+    """A frozen network: images (B, 3, 299, 299) in [0, 255] → features before the classifier, (B, 2048) float32.
 
     It is torchvision's Inception v3 with the pools of TensorFlow's graph: average pools ignore the padding, and the
     last block uses a max pool instead of an average pool.
 
     Args:
         weights: pytorch-fid's state dict.
-        scaling: of the input: ``by_128``, (x − 128) / 128, as in clean-fid's TorchScript port; or ``by_255``,
-            2x / 255 − 1, as in pytorch-fid.
+        scaling: the scaling of the input: ``by_128``, (x − 128) / 128, as in clean-fid's TorchScript port; or
+            ``by_255``, 2x / 255 − 1, as in pytorch-fid.
         origin: the weights file, for error messages.
 
     Raises GanzooError for the weights of another network.
@@ -47,7 +47,7 @@ class Inception(nn.Module):
         self.scaling = scaling
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the features."""
+        """Return the features (B, 2048) of images (B, 3, 299, 299) in [0, 255]."""
         scaled = (images - 128) / 128 if self.scaling == "by_128" else 2 * images / 255 - 1
         features: Tensor = self.network(scaled)
         return features
@@ -58,7 +58,7 @@ class Pooled(nn.Module):
 
     Args:
         block: a block of torchvision's network; only its last branch changes.
-        pool: maps (B, C, H, W) → (B, C, H, W).
+        pool: the new pool, a function from maps to maps, (B, C, H, W) both.
     """
 
     def __init__(self, block: Any, pool: Callable[[Tensor], Tensor]) -> None:
@@ -66,7 +66,7 @@ class Pooled(nn.Module):
         self.block, self.pool = block, pool
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return the concatenated branches."""
+        """Return the outputs of the block's branches, concatenated: (B, C', H', W')."""
         *branches, _ = self.block._forward(maps)
         return torch.cat([*branches, self.block.branch_pool(self.pool(maps))], 1)
 

@@ -13,16 +13,17 @@ from ganzoo.interfaces import Direction, Method, Metric, Reader, Roles, Step, ev
 
 
 class MaskIoU(Metric):
-    """Intersection over union of two masks, each thresholded at ½, mean over images; 1 when both masks are empty.
+    """Intersection over union of two masks, each thresholded at ½, mean over images; 1 if both masks are empty.
 
-    For a supervised method (AA): ``mask_iou`` compares the predicted mask with the data set's. Two baselines ignore the
-    image: ``mask_iou_all_foreground``, and ``mask_iou_mean_mask``, the mean of the training masks, thresholded at ½.
+    For a supervised method (direction AA), ``mask_iou`` compares the predicted mask with the data set's. Two baselines
+    ignore the image: ``mask_iou_all_foreground``, of a mask that is 1 everywhere, and ``mask_iou_mean_mask``, of the
+    mean of the training masks, thresholded at ½.
 
-    For a translation (AB, BA): compares the mask of the translation with the mask of its source, both from the masker
-    in ``role``. It measures whether the subject stays in its place.
+    For a translation (AB, BA), it compares the mask of the translation with the mask of its source, both from the
+    masker in ``role``. It measures whether the subject stays in its place.
 
     Args:
-        role: role of the masker, for translations.
+        role: the role of the masker, for translations.
     """
 
     directions: tuple[Direction, ...] = ("AA", "AB", "BA")
@@ -33,19 +34,28 @@ class MaskIoU(Metric):
         self.role = role
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Store the maskers. Raises GanzooError when a method that translates has no masker that uses the image."""
+        """Store the method's maskers and the reader.
+
+        Raises GanzooError if the method translates, and no masker in ``role`` uses the image.
+        """
         self.masks, self.reader = method.masks, reader
         self.supervised = "AA" in method.directions
         if not self.supervised:
             _require_image_masker(self.role, method.masks)
 
     def prepare(self, seed: int) -> None:
-        """Compute the mean of the training masks."""
+        """Compute the mean of the training masks, if the method is supervised.
+
+        Raises GanzooError if training images have no masks.
+        """
         if self.supervised:
             self.mean = mean_mask(self.reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return the images' values, (B,) each."""
+        """Return the values of each image, (B,) each, by name.
+
+        Raises GanzooError if a supervised method predicts no mask, or the data set has none of the measured images.
+        """
         source = direction[0]
         provided = step.get(f"given_mask_{source}")
         if direction != "AA":
@@ -64,9 +74,9 @@ class MaskIoU(Metric):
 
 
 def mean_mask(reader: Reader) -> Tensor:
-    """Return the mean of all training masks, scaled and cropped as the measured images are: (1, 1, H, W) in [0, 1].
+    """Return the mean of all training masks of A, scaled and cropped like the measured images: (1, 1, H, W) in [0, 1].
 
-    Raises GanzooError when a training image has no mask.
+    Raises GanzooError if a training image has no mask.
     """
     rows = evaluation_rows({"A": reader.dataset.count("train", "A")})
     total = np.zeros(())

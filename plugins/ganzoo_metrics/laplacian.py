@@ -15,9 +15,10 @@ PATCH = 7
 
 
 def pyramid(images: Tensor) -> list[Tensor]:
-    """Return the levels of images (B, C, H, W), the finest first: the detail that the next one lacks.
+    """Return the levels of the Laplacian pyramids of images (B, C, H, W), the finest first: (B, C, H', W') each.
 
-    Sides are halved, rounded up, while the shorter one stays at 16 pixels or more; the last level is the small image.
+    A level is the detail that is lost when the image is halved; the last level is the smallest image itself. Sides are
+    halved, rounded up, as long as the shorter one stays at 16 pixels or more.
 
     >>> [level.shape[-1] for level in pyramid(torch.zeros(1, 3, 64, 64))]
     [64, 32, 16]
@@ -31,7 +32,13 @@ def pyramid(images: Tensor) -> list[Tensor]:
 
 
 def patches(level: Tensor, rng: Draws, count: int) -> Tensor:
-    """Return patches of 7×7 pixels at random positions of each image of a level: (B, count, C, 7, 7)."""
+    """Return patches of 7×7 pixels at random positions of each image of a level: (B, count, C, 7, 7).
+
+    Args:
+        level: the images, (B, C, H, W).
+        rng: the random draws, by image.
+        count: the number of patches of each image.
+    """
     height, width = level.shape[-2:]
     top = rng.integers(0, height - PATCH + 1, count)
     left = rng.integers(0, width - PATCH + 1, count)
@@ -40,7 +47,7 @@ def patches(level: Tensor, rng: Draws, count: int) -> Tensor:
 
 
 def _smooth(maps: Tensor) -> Tensor:
-    """Return maps smoothed by the 5×5 binomial filter, mirrored at their edges."""
+    """Return maps smoothed by the 5×5 binomial filter; the maps are mirrored at their edges."""
     weights = maps.new_tensor([1, 4, 6, 4, 1]) / 16
     flat = F.pad(maps.flatten(0, 1)[:, None], (2, 2, 2, 2), mode="reflect")
     down = F.conv2d(flat, weights.view(1, 1, -1, 1))
@@ -48,7 +55,7 @@ def _smooth(maps: Tensor) -> Tensor:
 
 
 def _enlarge(maps: Tensor, like: Tensor) -> Tensor:
-    """Return maps at twice their size, or one pixel less if the size of ``like`` is odd."""
+    """Return maps enlarged to the size of ``like``: twice theirs, or one pixel less."""
     spread = torch.zeros_like(like)
     spread[:, :, ::2, ::2] = maps
     return 4 * _smooth(spread)

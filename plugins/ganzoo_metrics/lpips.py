@@ -22,12 +22,13 @@ class LPIPS(Metric):
     have pairs. Against the source the value is ``lpips_source``; it measures how much the translation changed, which is
     neither good nor bad by itself.
 
-    Version 0.1, with the linear heads of the package lpips, on translations clamped to [−1, 1], as when they are
+    It is version 0.1, with the linear heads of the package lpips, on translations clamped to [−1, 1], as when they are
     saved. Images of one channel are repeated to three. Directions into label maps are left out.
 
     Args:
-        of: ``pair``: against the true pair; ``source``: against the source.
-        net: the trunk. Most papers report ``alex``; values of different trunks are not comparable.
+        of: the image that the translation is compared with: ``pair``, the true pair, or ``source``.
+        net: the trunk, the network that gives the features. Most papers report ``alex``; values of different trunks are
+            not comparable.
         weights: a file with the trunk's weights, as for ``background_lpips``.
     """
 
@@ -40,7 +41,10 @@ class LPIPS(Metric):
         self.sources, self.about = {"weights": source}, describe_trunk(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Select the directions that can be measured. Raises GanzooError without any, or for too small images."""
+        """Select the directions that can be measured.
+
+        Raises GanzooError if there are none, or if the measured images are too small for the trunk.
+        """
         directions = accepted_directions("lpips", method, reader, source=self.pair is None)
         self.directions = self.pair.with_pairs(directions, reader) if self.pair else directions
         size = reader.images.size
@@ -48,7 +52,10 @@ class LPIPS(Metric):
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) distances. Raises GanzooError without a true pair or source, or when channels differ."""
+        """Return the distance of each image, (B,), under ``lpips`` or ``lpips_source``.
+
+        Raises GanzooError if the true pair or the source is missing, or if source and translation differ in channels.
+        """
         if self.pair:
             name, (fake, other) = "lpips", self.pair.of(step, direction)
         else:

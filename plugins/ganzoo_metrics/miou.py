@@ -23,17 +23,18 @@ class MeanIoU(Metric):
 
     A segmenter predicts the classes of the translation, which are compared with the labels of the source: the source
     itself if it is a label map, else the data set's labels for it. ``pixel_accuracy`` is the share of pixels whose
-    class is predicted correctly; ``class_accuracy`` its mean over the classes in the labels; ``miou`` the mean
-    intersection over union over the classes in labels or predictions. Pixels are summed over all images first.
+    class is predicted correctly; ``class_accuracy`` is the mean of this share over the classes in the labels; ``miou``
+    is the mean intersection over union over the classes in labels or predictions. The pixels of all images are counted
+    together.
 
     A translation *into* label maps is compared with its true pair, if the data has one, and needs no segmenter. The
     segmenter's errors on real images limit the values: compare values of the same segmenter only.
 
     Args:
         model: a segmenter of torchvision; by default the recipe's masker in the role ``labels``.
-        weights: a file with the model's weights; by default torchvision's weights are downloaded.
-        classes: number of classes of the weights, the same as of the labels; 0: as many as torchvision's, 21.
-        ignore: classes of the labels that do not count, such as 255 if it means no class.
+        weights: a file with the model's weights; by default torchvision's weights are downloaded once.
+        classes: the number of classes of the weights, the same as of the labels; 0: as many as torchvision's, 21.
+        ignore: the classes of the labels that do not count, such as 255 if it means no class.
     """
 
     def __init__(
@@ -57,7 +58,11 @@ class MeanIoU(Metric):
         self.ignore = ignore
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Select the directions that can be measured. Raises GanzooError without any, or when class counts differ."""
+        """Select the directions that can be measured.
+
+        Raises GanzooError if there are none, if the label maps of a source and the segmenter differ in their number of
+        classes, or if the masker in the role ``labels`` does not use the image.
+        """
         self.masks, data = method.masks, reader.dataset
         if not self.network:
             self.known = count_label_planes(method.masks)
@@ -90,7 +95,10 @@ class MeanIoU(Metric):
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each image's confusion matrix, (B, K, K + 1). Raises GanzooError for missing or unknown labels."""
+        """Return the confusion matrix of each image, (B, K, K + 1), under ``confusion``; see ``confusion``.
+
+        Raises GanzooError if labels or true pairs are missing, and for a label that is not one of the K classes.
+        """
         source, target = direction
         known = self.classes[direction]
         if target in step.classes:
@@ -111,7 +119,7 @@ class MeanIoU(Metric):
         return {"confusion": confusion(labels, predicted, known)}
 
     def labels(self, step: Step, source: str) -> Tensor:
-        """Return the labels of source images, (B, H, W). Raises GanzooError when there are none."""
+        """Return the labels of the source images, (B, H, W) int64. Raises GanzooError if there are none."""
         if source in step.classes:
             return step[f"real_{source}"].argmax(1)
         if f"given_labels_{source}" not in step:
@@ -121,7 +129,7 @@ class MeanIoU(Metric):
         return step[f"given_labels_{source}"][:, 0]
 
     def predict(self, step: Step, name: str) -> Tensor:
-        """Return the predicted classes, (B, H, W); K for pixels without a class."""
+        """Return the predicted classes of the step's images ``name``, (B, H, W) int64: 0 … K − 1; K for no class."""
         if not self.network:
             planes = self.masks.mask("labels", step, name)
         else:
@@ -133,7 +141,10 @@ class MeanIoU(Metric):
         return torch.where(most > 0, predicted, planes.shape[1])
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the three values. Raises GanzooError when no pixel counts."""
+        """Return ``pixel_accuracy``, ``class_accuracy`` and ``miou`` over all images.
+
+        Raises GanzooError if no pixel counts.
+        """
         total = rows["confusion"].double().sum(0)
         if not total.any():
             raise GanzooError("miou: no pixel of the labels counts: check ignore and the label maps")
@@ -141,7 +152,7 @@ class MeanIoU(Metric):
 
 
 def count_label_planes(masks: Roles) -> int:
-    """Return the number of classes of the masker in the role ``labels``; 0 without one, or if it makes one plane.
+    """Return the number of classes of the masker in the role ``labels``; 0 if there is none or it makes one plane.
 
     Raises GanzooError for a masker that does not use the image.
     """

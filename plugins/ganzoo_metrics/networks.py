@@ -1,4 +1,4 @@
-"""Load pretrained torchvision networks by name, with published weights or weights from a file."""
+"""Load pretrained torchvision networks by name, with published weights or with those of a file."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Pretrained:
     Args:
         network: the torchvision module.
         transforms: torchvision's function from images (B, 3, H, W) in [0, 1] to the network's input.
-        classes: number of classes that the network distinguishes.
-        label: its name in records.
-        source: the weights file.
+        classes: the number of classes that the network distinguishes.
+        label: the network's name in records.
+        source: the path and checksum of the weights file.
     """
 
     network: nn.Module
@@ -43,22 +43,23 @@ class Pretrained:
     source: Source
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Return images (B, 1 or 3, H, W) in [−1, 1] as the network's input."""
+        """Return images (B, 1 or 3, H, W) in [−1, 1], clamped, as the network's input."""
         return self.transforms(((images.float().clamp(-1, 1) + 1) / 2).expand(-1, 3, -1, -1))
 
 
 def pretrained(metric: str, task: Task, model: str, weights: Path | None = None, classes: int = 0) -> Pretrained:
-    """Return a network with the weights of a file; without one, with the first weights that torchvision published.
+    """Return a network with the weights of a file, by default the first that torchvision published.
 
     Args:
-        metric: name of the metric, for error messages.
+        metric: the name of the metric, for error messages.
         task: the model's task.
         model: its name in torchvision.
-        weights: a safetensors file or a torch state dict.
-        classes: number of classes of the weights; 0: as many as torchvision's own.
+        weights: a safetensors file or a torch state dict; None: torchvision's, downloaded if missing.
+        classes: the number of classes of the weights; 0: as many as torchvision's own.
 
     Raises:
-        GanzooError: torchvision has no such model, or the weights are missing or belong to another network.
+        GanzooError: torchvision has no such model for the task, or the weights are missing or belong to another
+            network.
     """
     import torchvision.models as zoo  # type: ignore[import-untyped]  # slow import: takes seconds
 
@@ -84,6 +85,6 @@ def pretrained(metric: str, task: Task, model: str, weights: Path | None = None,
 
 
 def weights_source(file: Path) -> Source:
-    """Return the source entry (path and checksum) of a weights file."""
+    """Return the path and checksum of a weights file, for the attribute ``sources`` of a metric."""
     with file.open("rb") as opened:
         return Source(file, file_digest(opened, "sha256").hexdigest()[:16])

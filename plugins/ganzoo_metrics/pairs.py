@@ -12,10 +12,10 @@ from ganzoo_metrics.directions import image_directions
 
 
 class TruePair:
-    """Provide a direction's translations and the true images that correspond to them.
+    """Provides a direction's translations and the true images that correspond to them.
 
     Args:
-        metric: name of the metric, for error messages.
+        metric: the name of the metric, for error messages.
     """
 
     def __init__(self, metric: str) -> None:
@@ -24,12 +24,15 @@ class TruePair:
     def directions(self, method: Method, reader: Reader) -> tuple[Direction, ...]:
         """Return the method's directions into images for which the data has true pairs.
 
-        Raises GanzooError when there are none.
+        Raises GanzooError if there are none.
         """
         return self.with_pairs(image_directions(self.metric, method, reader), reader)
 
     def with_pairs(self, directions: Sequence[Direction], reader: Reader) -> tuple[Direction, ...]:
-        """Return the directions for which the data has true pairs. Raises GanzooError when there are none."""
+        """Return the directions whose source images have true pairs; it checks the first training image of each.
+
+        Raises GanzooError if there are none.
+        """
         paired = tuple(way for way in directions if reader.dataset.sample("train", way[0], 0).target is not None)
         if not paired:
             raise self.missing_pairs(directions[0][0])
@@ -38,7 +41,7 @@ class TruePair:
     def of(self, step: Step, direction: Direction) -> tuple[Tensor, Tensor]:
         """Return translations, clamped to [−1, 1] as when saved, and true images, (B, C, H, W) each, float32.
 
-        Raises GanzooError when the measured images have no true pair.
+        Raises GanzooError if the measured images have no true pairs.
         """
         source, target = direction
         if f"true_{target}" not in step:
@@ -46,7 +49,7 @@ class TruePair:
         return step[f"fake_{target}"].float().clamp(-1, 1), step[f"true_{target}"].float()
 
     def missing_pairs(self, which: str) -> GanzooError:
-        """Return the error for data without pairs."""
+        """Return the error for data without true pairs; ``which`` names the domain or the images that lack them."""
         return GanzooError(
             f"evaluate.metrics: {self.metric} compares a translation with the true image of the same scene, and the "
             f"data set has none for {which}: remove the metric, or use paired data, data: {{dataset: paired, …}}"
@@ -64,20 +67,20 @@ class PairL1(Metric):
         self.pair = TruePair("pair_l1")
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Select the directions that can be measured. Raises GanzooError when there are none."""
+        """Select the directions that can be measured. Raises GanzooError if there are none."""
         self.directions = self.pair.directions(method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) errors. Raises GanzooError without true images."""
+        """Return the error of each image, (B,). Raises GanzooError if true images are missing."""
         fake, true = self.pair.of(step, direction)
         return {"pair_l1": (fake - true).abs().mean((1, 2, 3))}
 
 
 class PSNR(Metric):
-    """Peak signal-to-noise ratio of a translation against the true pair of its source, dB; higher is better.
+    """Peak signal-to-noise ratio of a translation against the true pair of its source, in dB; higher is better.
 
-    10·log₁₀(R² / MSE) of each image over all pixels and channels, R = 2, the range of [−1, 1] (the same as for
-    images in [0, 1] or 0 … 255, except for rounding); then the mean over images. Infinite when an image equals
+    It is 10·log₁₀(R² / MSE) of each image over all pixels and channels, with R = 2, the range of [−1, 1] (the same as
+    for images in [0, 1] or 0 … 255, except for rounding); then the mean over images. It is infinite if an image equals
     its pair. Needs data with true pairs.
     """
 
@@ -85,10 +88,10 @@ class PSNR(Metric):
         self.pair = TruePair("psnr")
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Select the directions that can be measured. Raises GanzooError when there are none."""
+        """Select the directions that can be measured. Raises GanzooError if there are none."""
         self.directions = self.pair.directions(method, reader)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) decibels. Raises GanzooError without true images."""
+        """Return the value of each image in dB, (B,). Raises GanzooError if true images are missing."""
         fake, true = self.pair.of(step, direction)
         return {"psnr": 10 * (4 / (fake - true).square().mean((1, 2, 3))).log10()}

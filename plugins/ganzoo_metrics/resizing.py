@@ -18,7 +18,8 @@ How = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]
 def quantized(images: Tensor) -> Tensor:
     """Return images (B, 1 or 3, H, W) in [−1, 1] as files store them: (B, 3, H, W), whole numbers 0 … 255, float32.
 
-    Raises GanzooError for another number of channels, and for images that are not finite.
+    Images of one channel are repeated to three. Raises GanzooError for another number of channels, and for images that
+    are not finite.
     """
     if images.shape[1] not in (1, 3):
         raise GanzooError(
@@ -28,7 +29,7 @@ def quantized(images: Tensor) -> Tensor:
 
 
 def rounded(images: Tensor) -> Tensor:
-    """Return images (B, C, H, W) in [−1, 1] as image files store them: whole numbers 0 … 255, float32.
+    """Return images (B, C, H, W) in [−1, 1], clamped, as image files store them: whole numbers 0 … 255, float32.
 
     Raises GanzooError for images that are not finite.
     """
@@ -38,14 +39,15 @@ def rounded(images: Tensor) -> Tensor:
 
 
 def resize(images: Tensor, side: int, how: How) -> Tensor:
-    """Return ``quantized`` images as (B, 3, side, side), in [0, 255].
+    """Return images resized to squares, (B, 3, side, side) in [0, 255].
 
     Args:
-        images: (B, 3, H, W).
-        side: height and width of the result in pixels.
-        how: ``clean``: bicubic, with a kernel that widens when it shrinks, in floats, as clean-fid does through Pillow
-            (Parmar et al. 2022); ``legacy_pytorch``: bilinear, from four pixels at any size;
-            ``legacy_tensorflow``: the same, with pixel i taken from i · H / side, as TensorFlow 1 did. Both alias.
+        images: the images, (B, 3, H, W) in 0 … 255, as ``quantized`` returns them.
+        side: the height and width of the result in pixels.
+        how: the method. ``clean``: bicubic, with a kernel that widens when images shrink, in floats, as clean-fid does
+            through Pillow (Parmar et al. 2022). ``legacy_pytorch``: bilinear, each pixel from four pixels at any scale.
+            ``legacy_tensorflow``: the same, but pixel i is taken from position i · H / side, as in TensorFlow 1. The
+            last two alias.
     """
     return RESIZERS[how](images, side)
 

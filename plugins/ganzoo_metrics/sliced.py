@@ -28,19 +28,19 @@ class SWD(Metric):
 
     Karras et al. 2018 (progressive growing, section 5): draw 7×7 patches from each level of an image's Laplacian
     pyramid, down to 16 pixels; normalize each channel of a set's patches to mean 0 and deviation 1; project both sets
-    on random directions, and take the mean Wasserstein distance of the projections. ``swd_256`` compares the
-    finest details of images of 256 pixels, ``swd_16`` large shapes, ``swd`` is the mean over levels.
+    on random directions, and take the mean Wasserstein distance of the projections. ``swd_256`` compares the finest
+    details of images of 256 pixels, ``swd_16`` large shapes; ``swd`` is the mean over levels.
 
     It needs no network, and at least two images of each set. Sets may differ in size, but small sets give larger
     values: compare values of equal numbers of images. Translations are quantized to 256 levels, as in image files.
 
-    Patches take 74 KiB of memory for each level of a colour image: those of translations during the measurement, those
-    of real images from the first measurement to the end of the run.
+    By default, patches take 74 KiB of memory for each level of a colour image: those of translations during the
+    measurement, those of real images from the first measurement to the end of the run.
 
     Args:
-        patches: number of patches of each level of an image.
-        projections: number of random directions.
-        real: ``measured``: real images are those of the split that is measured; ``train``: the training images.
+        patches: the number of patches of each level of an image.
+        projections: the number of random directions.
+        real: ``measured``: the real images of the split that is measured; ``train``: the training images.
     """
 
     def __init__(
@@ -51,24 +51,35 @@ class SWD(Metric):
         self.reference = real
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Select the directions into images. Raises GanzooError when there are none, or images are too small."""
+        """Select the directions into images.
+
+        Raises GanzooError if there are none, or if the measured images are smaller than 16 pixels.
+        """
         self.directions = image_directions("swd", method, reader)
         _require_large(reader.images.size)
 
     def prepare(self, seed: int) -> None:
-        """Store the seed of the patch positions and directions."""
+        """Store the seed of the patches' positions and of the random directions."""
         self.seed = seed
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return patches of each translation, (B, patches, C, 7, 7) for each level, by its side."""
+        """Return random patches of each translation, (B, patches, C, 7, 7) for each level.
+
+        The keys are the levels' shorter sides in pixels. Raises GanzooError for images that are smaller than 16 pixels
+        or not finite.
+        """
         return self.draw_patches(rounded(step[f"fake_{direction[1]}"]) / 127.5 - 1, step, f"fake/{direction}")
 
     def reference_rows(self, step: Step, domain: str) -> dict[str, Tensor]:
-        """Return the same for real images."""
+        """Return random patches of each real image of a domain, in the form of ``rows``."""
         return self.draw_patches(step[f"real_{domain}"], step, f"real/{domain}")
 
     def draw_patches(self, images: Tensor, step: Step, purpose: str) -> dict[str, Tensor]:
-        """Return patches of images, at random positions keyed by image, purpose and level."""
+        """Return random patches of images, in the form of ``rows``.
+
+        The positions depend on the seed, the sample, ``purpose`` and the level. Raises GanzooError for images smaller
+        than 16 pixels.
+        """
         _require_large(min(images.shape[-2:]))
         drawn = {}
         with torch.autocast(images.device.type, enabled=False):
@@ -79,9 +90,9 @@ class SWD(Metric):
         return drawn
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the distance of each level, and their mean.
+        """Return the distance of each level, ``swd_{side}``, and their mean, ``swd``.
 
-        Raises GanzooError when a set has fewer than two images, and for images of different sizes.
+        Raises GanzooError if a set has fewer than two images, or if images differ in size.
         """
         if rows.keys() != real.keys() or any(len({len(one) for one in some.values()}) > 1 for some in (rows, real)):
             raise GanzooError("swd: images differ in size, so their levels cannot be compared: scale them to one size")
@@ -100,7 +111,7 @@ class SWD(Metric):
 
 
 def descriptors(drawn: Tensor) -> Tensor:
-    """Return patches (N, patches, C, 7, 7) as vectors, each channel with mean 0 and deviation 1: (N·patches, C·49)."""
+    """Return patches (N, patches, C, 7, 7) as vectors, (N·patches, C·49), each channel with mean 0 and deviation 1."""
     flat = drawn.flatten(0, 1)
     deviation, mean = torch.std_mean(flat, (0, 2, 3), correction=0, keepdim=True)
     return ((flat - mean) / deviation.clamp(min=FLAT)).flatten(1)
@@ -118,7 +129,7 @@ def sliced(one: Tensor, other: Tensor, directions: Tensor) -> float:
 
 
 def wasserstein(one: Tensor, other: Tensor) -> Tensor:
-    """Return the Wasserstein-1 distance of samples on lines, (K, N) and (K, M): (K,) float64.
+    """Return the Wasserstein-1 distances of two sets of numbers on each of K lines, (K, N) and (K, M): (K,) float64.
 
     It is the area between the two quantile functions, which step at the multiples of 1/N and of 1/M.
     """

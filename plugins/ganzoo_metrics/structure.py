@@ -15,18 +15,21 @@ WINDOW, DEVIATION = 11, 1.5
 
 
 class SSIM(Metric):
-    """Structural similarity of a translation and the true pair of its source: 1 when they are equal, at least −1.
+    """Structural similarity of a translation and the true pair of its source: 1 if they are equal, at least −1.
 
-    Wang et al. 2004, eq. 13, with K₁ = 0.01, K₂ = 0.03 and a Gaussian window of 11×11 pixels and deviation 1.5, for
-    each channel, of images in [0, 1]: the mean over all window positions inside the image and over channels, then over
-    images. Needs data with true pairs, and images of at least 11×11 pixels.
+    It follows Wang et al. 2004, eq. 13, with K₁ = 0.01, K₂ = 0.03 and a Gaussian window of 11×11 pixels and deviation
+    1.5, for each channel of images in [0, 1]. It is the mean over all window positions inside the image and over
+    channels, then over images. Needs data with true pairs, and images of at least 11×11 pixels.
     """
 
     def __init__(self) -> None:
         self.pair = TruePair("ssim")
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Select the directions that can be measured. Raises GanzooError without any, or for too small images."""
+        """Select the directions that can be measured.
+
+        Raises GanzooError if there are none, or if the measured images are smaller than 11 pixels.
+        """
         self.directions = self.pair.directions(method, reader)
         if reader.images.size < WINDOW:
             raise GanzooError(
@@ -35,7 +38,7 @@ class SSIM(Metric):
             )
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) similarities. Raises GanzooError without true images."""
+        """Return the similarity of each image, (B,). Raises GanzooError if true images are missing."""
         return {"ssim": ssim(*((one + 1) / 2 for one in self.pair.of(step, direction)))}
 
 
@@ -57,7 +60,7 @@ def ssim(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _windowed(maps: Tensor) -> Tensor:
-    """Return the weighted mean of each place's window, (B, C, H − 10, W − 10)."""
+    """Return the Gaussian-weighted mean of each window inside the maps: (B, C, H − 10, W − 10)."""
     places = torch.arange(WINDOW, dtype=maps.dtype, device=maps.device) - WINDOW // 2
     weights = (-(places**2) / (2 * DEVIATION**2)).exp()
     weights = weights / weights.sum()

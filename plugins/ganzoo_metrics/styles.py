@@ -19,17 +19,17 @@ StyleCount = Annotated[int, Field(ge=2)]
 
 
 class StyleMetric(Metric):
-    """Base class: translate each image in several styles, the same styles for all images.
+    """Base class of metrics that translate each image in several random styles, the same styles for all images.
 
     Args:
-        styles: number of styles.
+        styles: the number of styles.
     """
 
     def __init__(self, *, styles: StyleCount = 8) -> None:
         self.count = styles
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Store the method. Raises GanzooError when its translations have no styles."""
+        """Store the method. Raises GanzooError if its translations have no styles."""
         self.method = method
         if not any(method.style_size(direction[1]) for direction in method.directions):
             raise GanzooError(
@@ -41,7 +41,7 @@ class StyleMetric(Metric):
         self.seed = seed
 
     def translations(self, step: Step, direction: Direction) -> list[Tensor]:
-        """Return the translations of a step's images, one batch (B, C, H, W) for each style, float32."""
+        """Return the translations of a step's images, for each style a batch (B, C, H, W) in [−1, 1], float32."""
         source = step[f"real_{direction[0]}"]
         masks = {name: step[name] for name in step.batch if name.startswith("given_")}
         translations = []
@@ -52,7 +52,7 @@ class StyleMetric(Metric):
         return translations
 
     def draw_styles(self, direction: Direction) -> Tensor:
-        """Return the styles, (styles, numbers)."""
+        """Return the random styles of a direction, (styles, length of a style); they depend on the seed only."""
         draws = Draws([keyed(self.seed, number, "style") for number in range(self.count)])
         return self.method.draw_style(direction[1], draws)
 
@@ -60,12 +60,12 @@ class StyleMetric(Metric):
 class LPIPSDiversity(StyleMetric):
     """LPIPS between translations of one image in different styles (Huang et al. 2018, section 5.2).
 
-    The mean over all pairs of styles, then over images; 0 when styles change nothing. Directions into
-    label maps, and into images of other than 1 or 3 channels, are left out.
+    The value is the mean over all pairs of styles, then over images; it is 0 if styles change nothing. Only directions
+    into images of 1 or 3 channels, not into label maps, are measured.
 
     Args:
-        styles: number of styles for each image.
-        net: LPIPS's trunk; values of different trunks are not comparable.
+        styles: the number of styles for each image.
+        net: the trunk, the network that gives LPIPS's features; values of different trunks are not comparable.
         weights: a file with the trunk's weights, as for ``background_lpips``.
     """
 
@@ -76,7 +76,10 @@ class LPIPSDiversity(StyleMetric):
         self.sources, self.about = {"weights": source}, describe_trunk(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Leave out directions into label maps. Raises GanzooError when none is left, or the method has no styles."""
+        """Store the method, and select the directions into images of 1 or 3 channels.
+
+        Raises GanzooError if there are none, or if the method's translations have no styles.
+        """
         super().bind(method, reader)
         data = reader.dataset
         images = [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]
@@ -88,7 +91,10 @@ class LPIPSDiversity(StyleMetric):
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return (B,) distances. Raises GanzooError for images that the trunk does not accept."""
+        """Return the mean distance over all pairs of styles for each image, (B,).
+
+        Raises GanzooError for images that are too small for the trunk, or do not have 1 or 3 channels.
+        """
         translations = self.translations(step, direction)
         require_accepted("lpips_diversity", self.net, translations[0])
         images = [one.expand(-1, 3, -1, -1) for one in translations]
@@ -99,24 +105,24 @@ class LPIPSDiversity(StyleMetric):
 
 
 class StyleShare(StyleMetric):
-    """Shares of the translations' variance that the style and the image explain.
+    """The shares of the translations' variance that the style and the image explain.
 
     The variance is that of each channel's mean and deviation, over all images in all styles. ``style_share`` is the
     share that the style explains (η² of a two-way table, summed over these statistics), ``content_share`` the share
-    that the image explains. ``style_share`` is high when one style gives different images the same colours.
+    that the image explains. ``style_share`` is high if one style gives different images the same colours.
 
     Args:
-        styles: number of styles, the same for all images.
+        styles: the number of styles, the same for all images.
     """
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each image's channel means and deviations in each style, (B, styles, 2C)."""
+        """Return the mean and deviation of each image's channels in each style, (B, styles, 2C)."""
         images = torch.stack(self.translations(step, direction), 1)
         return {"statistics": torch.cat([images.mean((3, 4)), images.std((3, 4))], 2)}
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return both shares; 0 when nothing varies."""
+        """Return ``style_share`` and ``content_share``, each in [0, 1]; both are 0 if nothing varies."""
         statistics = rows["statistics"].double()
         middle = statistics.mean((0, 1), keepdim=True)
         total = float((statistics - middle).square().sum())
@@ -129,17 +135,21 @@ class StyleShare(StyleMetric):
 class StyleRecovery(StyleMetric):
     """Whether a translation has the requested style: R² between the requested and the recovered style.
 
-    1 − Σ(recovered − requested)² / Σ(requested − mean requested)², over all images, styles and numbers of a style: 1
-    when each style is recovered exactly, 0 when the recovered styles are no better than their mean, negative if worse.
-    The method's own encoder recovers the style (Huang et al. 2018, eq. 4, trains it for that).
+    The value, ``style_r2``, is 1 − Σ(recovered − requested)² / Σ(requested − mean requested)², over all images, styles
+    and numbers of a style: 1 if each style is recovered exactly, 0 if the recovered styles are no better than the mean
+    of the requested ones, negative if worse. The method's own encoder recovers the style (Huang et al. 2018, eq. 4,
+    trains it for that).
 
     Args:
-        styles: number of styles, the same for all images.
+        styles: the number of styles, the same for all images.
     """
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
-        """Return each image's summed squared errors, (B,), and the variation of the requested styles, (B,)."""
+        """Return each image's summed squared errors, and the requested styles' summed squared deviations, (B,) each.
+
+        Raises GanzooError if the method cannot recover styles.
+        """
         requested, domain = self.draw_styles(direction), direction[1]
         images = self.translations(step, direction)
         errors = [
@@ -150,5 +160,5 @@ class StyleRecovery(StyleMetric):
         return {"error": torch.stack(errors).sum(0), "spread": spread.expand(len(images[0]))}
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return R²."""
+        """Return R² under ``style_r2``."""
         return {"style_r2": 1 - float(rows["error"].double().sum() / rows["spread"].double().sum())}

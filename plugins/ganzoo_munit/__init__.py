@@ -12,7 +12,7 @@ GANZOO_INTERFACE = 1
 
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
-    """Add the method and its networks."""
+    """Register the method, its generator and its discriminator."""
     registry.add("method", "munit", "ganzoo_munit.method:MUNIT")
     registry.add("generator", "munit", "ganzoo_munit.autoencoder:MUNITGenerator")
     registry.add("discriminator", "multiscale", "ganzoo_munit.multiscale:MultiScale")

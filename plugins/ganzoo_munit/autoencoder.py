@@ -15,21 +15,23 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class MUNITGenerator(nn.Module):
-    """Encode images of a domain to content and style, and decode such pairs (Huang et al. 2018, appendix B).
+    """An autoencoder of one domain, which encodes images to content and style (Huang et al. 2018, appendix B).
 
-    Content encoder: a 7×7 convolution, ``downs`` 4×4 convolutions of stride 2, residual blocks, all with instance norm.
-    Style encoder: a 7×7 convolution and four of stride 2, without norms, pooled to a vector of length ``style``. A
-    perceptron of three layers computes shift and scale of the decoder's residual blocks from the style. With the
-    defaults and three channels it has 15,026,187 parameters.
+    Content encoder: a 7×7 convolution, ``downs`` 4×4 convolutions of stride 2 and residual blocks, all with instance
+    norm. Style encoder: a 7×7 convolution and four 4×4 ones of stride 2, without norms, average-pooled and projected to
+    a vector of length ``style``. Decoder: residual blocks and ``downs`` upsampling layers; a perceptron of three layers
+    computes the shifts and scales of the blocks' norms from the style. With the defaults and three channels it has
+    15,026,187 parameters.
 
     Args:
-        in_channels: channels of the domain's images.
-        out_channels: the same number; a domain is decoded to itself.
-        width: channels at full size; four times as many in the blocks.
-        downs: number of convolutions of stride 2 before the content.
+        in_channels: number of channels of the domain's images.
+        out_channels: number of channels of the decoded images: the same, as a domain is decoded to itself.
+        width: number of channels at full size; it doubles at each convolution of stride 2, in the style encoder up to
+            four times as many.
+        downs: number of convolutions of stride 2 in the content encoder.
         blocks: number of residual blocks, in the encoder and in the decoder.
         style: length of a style vector.
-        hidden: units of the perceptron's hidden layers.
+        hidden: number of units of each hidden layer of the perceptron.
         head: the decoder's last layer: ``tanh``, as published, or, for label maps, ``softmax`` over the classes, scaled
             to [−1, 1], so that the classes of a pixel exclude one another.
     """
@@ -74,29 +76,29 @@ class MUNITGenerator(nn.Module):
         init_kaiming(self)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return content and style of images: ``encode_content`` and ``encode_style``."""
+        """Return the contents and the styles of images, as ``encode_content`` and ``encode_style`` do."""
         return self.encode_content(images), self.encode_style(images)
 
     def encode_content(self, images: Tensor) -> Tensor:
-        """Return the contents (B, 4·width, H/4, W/4) of images (B, C, H, W) in [−1, 1].
+        """Return the contents (B, width · s, H/s, W/s) of images (B, C, H, W) in [−1, 1], with s = 2**downs.
 
-        Images whose sides are no multiples of the stride are padded; ``decode`` then returns the padded size.
+        H and W are first padded to multiples of s, at least 4s; ``decode`` then returns images of the padded size.
         """
         content: Tensor = self.content(pad_to_stride(images, self.stride, min_size=4 * self.stride))
         return content
 
     def encode_style(self, images: Tensor) -> Tensor:
-        """Return the styles (B, style) of images (B, C, H, W), of any size."""
+        """Return the styles (B, style) in float32 of images (B, C, H, W) of any size."""
         look: Tensor = self.look(pad_to_stride(images, self.stride, min_size=32)).flatten(1)
         return look.to(torch.promote_types(look.dtype, torch.float32))
 
     def decode(self, content: Tensor, style: Tensor) -> Tensor:
-        """Return images (B, C, H, W) in [−1, 1] with the given contents and styles (B, style)."""
+        """Return images (B, C, H, W) in [−1, 1] for contents (see ``encode_content``) and styles (B, style)."""
         for block, numbers in zip(self.blocks, self.perceptron(style).split(4 * self.inner, dim=1), strict=False):
             content = block(content, numbers)
         decoded: Tensor = self.up(content)
         return decoded
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the reconstructions of images, of the same size."""
+        """Return the reconstructions of images (B, C, H, W), of the same size."""
         return crop_to(self.decode(*self.encode(images)), images)

@@ -18,15 +18,19 @@ Head = Literal["tanh", "softmax"]
 
 
 def adaptive_instance_norm(maps: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Return scale · IN(x) + shift (Huang and Belongie 2017, eq. 8) of maps (B, C, H, W); shift, scale: (B, C)."""
+    """Return scale · IN(x) + shift (Huang and Belongie 2017, eq. 8) for maps x, (B, C, H, W).
+
+    ``shift`` and ``scale`` are (B, C).
+    """
     shift, scale = (values[:, :, None, None].to(maps.dtype) for values in (shift, scale))
     return torch.addcmul(shift, instance_norm(maps), scale)
 
 
 class LayerNorm(nn.Module):
-    """Normalize each sample over channels and pixels, with a gain and a bias for each channel, as MUNIT's code does.
+    """A layer norm over the channels and pixels of each sample, with a gain and a bias per channel, as in MUNIT's code.
 
-    (x − mean) / (std + 1e-5), with the unbiased standard deviation. Gains start from U(0, 1), biases from 0.
+    It computes gain · (x − mean) / (std + 1e-5) + bias, with the unbiased standard deviation. Gains start from U(0, 1),
+    biases from 0.
     """
 
     def __init__(self, channels: int) -> None:
@@ -35,7 +39,7 @@ class LayerNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(channels))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps of the same shape (B, C, H, W)."""
+        """Return the normalized maps, of the same shape (B, C, H, W) and dtype."""
         with torch.autocast(maps.device.type, enabled=False):
             deviation, mean = torch.std_mean(maps.float() if maps.dtype != torch.float64 else maps, (1, 2, 3))
             shape = (-1, 1, 1, 1)
@@ -52,14 +56,14 @@ def conv(
     norm: Norm = "none",
     slope: float | None = 0.0,
 ) -> nn.Sequential:
-    """Return reflection padding, a convolution with bias, a norm, and a (leaky) ReLU.
+    """Return a sequence of reflection padding, a convolution with bias, a norm, and a (leaky) ReLU.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
+        in_channels: number of channels of the input.
+        out_channels: number of channels of the output.
         size: side of the kernel; the map is padded by (size − 1) // 2 at each side.
         stride: stride of the convolution.
-        norm: norm after the convolution.
+        norm: the norm after the convolution.
         slope: slope of the ReLU below 0; None: no activation.
     """
     norms: dict[Norm, list[nn.Module]] = {
@@ -76,7 +80,7 @@ def conv(
 
 
 class Residual(nn.Module):
-    """x + conv(ReLU(conv(x))): two 3×3 convolutions, each with a norm, and no activation after the sum."""
+    """A residual block, x + conv(ReLU(conv(x))): two 3×3 convolutions with norms; no activation follows the sum."""
 
     def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__()
@@ -90,7 +94,7 @@ class Residual(nn.Module):
 
 
 class AdaptiveResidual(nn.Module):
-    """``Residual`` with adaptive instance norms: their shifts and scales are an input."""
+    """A ``Residual`` block with adaptive instance norms, whose shifts and scales are an input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -98,7 +102,12 @@ class AdaptiveResidual(nn.Module):
         self.second = conv(channels, channels, 3, slope=None)
 
     def forward(self, maps: Tensor, style: Tensor) -> Tensor:
-        """Return maps of the same shape; ``style`` (B, 4·C) is shift, scale of the first norm, then of the second."""
+        """Return maps of the same shape (B, C, H, W).
+
+        Args:
+            maps: the input (B, C, H, W).
+            style: (B, 4·C): the first norm's shifts, its scales, then the second norm's shifts and its scales.
+        """
         shift, scale, second_shift, second_scale = style.chunk(4, dim=1)
         hidden = adaptive_instance_norm(self.first(maps), shift, scale).relu()
         return maps + adaptive_instance_norm(self.second(hidden), second_shift, second_scale)
@@ -108,33 +117,42 @@ class Double(nn.Module):
     """Nearest-neighbour upsampling: (B, C, H, W) → (B, C, 2H, 2W)."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps of twice the height and width."""
+        """Return the maps with twice the height and width."""
         return F.interpolate(maps, scale_factor=2, mode="nearest")
 
 
 class Shares(nn.Module):
-    """Softmax over classes, scaled to [−1, 1]: how much of each class a pixel has."""
+    """A softmax over classes, scaled to [−1, 1]: the share of each class in each pixel."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return 2 · softmax(maps) − 1, (B, K, H, W)."""
+        """Return 2 · softmax(maps) − 1 over the K channels of maps (B, K, H, W), of the same shape."""
         return 2 * maps.softmax(1) - 1
 
 
 def encoder_start(channels: int, width: int, downs: int, norm: Norm = "instance") -> list[nn.Module]:
-    """Return an encoder's first layers: a 7×7 convolution to ``width`` channels, ``downs`` 4×4 ones of stride 2."""
+    """Return an encoder's first layers: a 7×7 convolution and ``downs`` 4×4 convolutions of stride 2.
+
+    The first one has ``width`` output channels, and each further one doubles the channels. All have the norm ``norm``.
+    """
     widths = [width * 2**level for level in range(downs + 1)]
     return [conv(channels, width, 7, norm=norm), *(conv(a, b, 4, 2, norm=norm) for a, b in pairwise(widths))]
 
 
 def decoder_end(channels: int, width: int, downs: int, head: Head = "tanh") -> list[nn.Module]:
-    """Return a decoder's last layers: ``downs`` × (nearest ×2, 5×5 convolution, layer norm), a 7×7 one, the head."""
+    """Return a decoder's last layers: ``downs`` upsampling layers, a 7×7 convolution and the head.
+
+    An upsampling layer is nearest ×2 and a 5×5 convolution with layer norm, which halves the channels.
+    """
     widths = [width * 2**level for level in reversed(range(downs + 1))]
     ups = [nn.Sequential(Double(), conv(a, b, 5, norm="layer")) for a, b in pairwise(widths)]
     return [*ups, conv(width, channels, 7, slope=None), Shares() if head == "softmax" else nn.Tanh()]
 
 
 def init_kaiming(network: nn.Module) -> None:
-    """Initialize convolutions and linear layers as He et al. (2015) for ReLU, by fan-in; biases are 0."""
+    """Initialize a network's convolutions and linear layers in place, as He et al. (2015) do for ReLU, by fan-in.
+
+    Biases become 0. Uses torch's global random generator.
+    """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, a=0, mode="fan_in")

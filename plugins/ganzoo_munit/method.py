@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class MUNIT(Method):
     """Multimodal unpaired translation (Huang et al., ECCV 2018, section 3, eq. 2 to 5; the released code's weights).
 
-    Each domain's generator encodes its images to content c and style s, and decodes pairs of them:
-    fake_B = G_B(c_A, s), s ~ N(0, I). The generators minimize, for A and in the same way for B,
-    adv(D_B(fake_B)) + λ_image‖G_A(c_A, s_A) − real_A‖₁ + λ_content‖c(fake_B) − c_A‖₁ + λ_style‖s(fake_B) − s‖₁ +
-    λ_cycle‖G_A(c(fake_B), s_A) − real_A‖₁. The discriminators are trained first and minimize real + fake; their fakes
-    are the same images in other random styles. ``idt_A`` is decoded from the image's own content and style, ``rec_A``
-    from the translation's content and the image's own style.
+    Each domain's generator encodes its images to content c and style s, and decodes pairs of them: fake_B = G_B(c_A,
+    s), s ~ N(0, I). The generators minimize, for A and in the same way for B, adv(D_B(fake_B)) + λ_image‖G_A(c_A, s_A)
+    − real_A‖₁ + λ_content‖c(fake_B) − c_A‖₁ + λ_style‖s(fake_B) − s‖₁ + λ_cycle‖G_A(c(fake_B), s_A) − real_A‖₁. The
+    discriminators are trained first and minimize real + fake; by default their fakes are translations of the same
+    images with other random styles. ``idt_A`` is decoded from the image's own content and style, ``rec_A`` from the
+    translation's content and the image's own style.
 
     Args:
         gan: the adversarial loss.
@@ -34,8 +34,8 @@ class MUNIT(Method):
         content: λ of the content reconstruction.
         style: λ of the style reconstruction.
         cycle: λ of the reconstruction through the other domain; 0 in the paper, 10 in some of its configurations.
-        share_styles: train discriminators and generators on the same fakes, which saves a forward pass.
-        halve: halve the learning rate after every so many steps; 0: linear decay by ``train.decay``.
+        share_styles: whether to train discriminators and generators on the same fakes, which saves a forward pass.
+        halve: number of steps between two halvings of the learning rate; 0: linear decay by ``train.decay``.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
@@ -69,7 +69,7 @@ class MUNIT(Method):
         }
 
     def prepare(self, reader: Reader) -> None:
-        """Raise GanzooError for a generator with ``head: softmax`` in a domain without classes."""
+        """Check the generators: raise GanzooError if one has ``head: softmax``, but its domain has no label maps."""
         for one in "AB":
             if getattr(self.generator(one), "head", "") == "softmax" and one not in reader.dataset.classes:
                 raise GanzooError(
@@ -78,9 +78,10 @@ class MUNIT(Method):
                 )
 
     def forward(self, step: Step) -> None:
-        """Encode, translate with random styles, reconstruct, and encode the translations.
+        """Add contents, styles, translations with random styles, ``idt_…`` and ``rec_…`` images to the step.
 
-        For the discriminators only the translations are computed. A network's passes share one batch.
+        For the discriminators only translations are computed, unless ``share_styles`` is set. Training computes
+        ``rec_…`` only if ``cycle`` has weight. A decoder makes its translations and its ``idt_…`` images in one call.
         """
         discriminator_only = step.phase == "discriminator" and not self.share_styles
         for one in "AB":
@@ -109,13 +110,22 @@ class MUNIT(Method):
         return self.networks[f"G_{domain}"]  # type: ignore[return-value]
 
     def random_style(self, step: Step, domain: str, like: Tensor | None = None) -> Tensor:
-        """Return random styles N(0, I), (B, style): new ones in each phase, unless phases share them."""
+        """Return random styles N(0, I) of a domain, (B, style); they differ between phases without ``share_styles``.
+
+        Args:
+            step: the step, whose samples key the random numbers.
+            domain: the domain of the styles.
+            like: a tensor with the device and dtype of the result; by default the domain's images in the step.
+        """
         phase = "" if self.share_styles else step.phase
         styles = step.rng(f"style_{domain}/{phase}").normal(self.generator(domain).style)
         return styles.to(step[f"real_{domain}"] if like is None else like)
 
     def decode(self, step: Step, domain: str, pairs: list[tuple[str, str]]) -> list[Tensor]:
-        """Return a domain's images for pairs of names of contents and styles in the step, in one call."""
+        """Return a domain's images (B, C, H, W) for each pair of names of contents and styles in the step.
+
+        All pairs are decoded in one call; images are cropped to the size of the domain's real images.
+        """
         contents, styles = zip(*pairs, strict=True)
         images = self.generator(domain).decode(
             torch.cat([step[name] for name in contents]), torch.cat([step[name] for name in styles])
@@ -123,7 +133,10 @@ class MUNIT(Method):
         return list(crop_to(images, step[f"real_{domain}"]).chunk(len(pairs)))
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the generators' terms; the last letter is the domain of the image, content or style."""
+        """Return the generators' weighted terms, scalars by name.
+
+        The name's last letter is the domain of the image, content or style; ``gan_AB`` is the term of fake_B.
+        """
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             fake = f"fake_{target}"
@@ -142,11 +155,19 @@ class MUNIT(Method):
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss."""
+        """Return each discriminator's loss, a scalar by slot: ``D_A``, ``D_B``."""
         return discriminator_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Translate images with the styles ``style`` (B, style) of the step, or else with random ones."""
+        """Return translations of images with the styles in the step's tensor ``style``, or with random ones.
+
+        Adds the images to the step, as ``real_A`` or ``real_B``.
+
+        Args:
+            images: images (B, C, H, W) of the source domain.
+            direction: ``AB`` or ``BA``.
+            step: the step; its ``style``, if it has one, is (B, style).
+        """
         source, target = direction
         name = f"real_{source}"
         step[name] = images
@@ -158,13 +179,16 @@ class MUNIT(Method):
         return self.masks.composite(step, name, translated)
 
     def style_of(self, images: Tensor, domain: str) -> Tensor:
-        """Return the styles of a domain's images, (B, style)."""
+        """Return the styles (B, style) of a domain's images (B, C, H, W)."""
         return self.generator(domain).encode_style(images)
 
     def style_size(self, domain: str) -> int:
-        """Return the length of a style vector of a domain."""
+        """Return the length of a domain's style vectors."""
         return self.generator(domain).style
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:
-        """Return ½ to the power of the number of halvings so far; it does not depend on the run's length."""
+        """Return the learning rate's factor: ½ to the power of the number of halvings so far.
+
+        It does not depend on the run's length. With ``halve: 0`` it is the factor of a linear decay.
+        """
         return halvings(step, self.halve) if self.halve else super().lr_factor(done, total, decay, step)

@@ -15,17 +15,17 @@ from ganzoo_munit.layers import conv
 
 
 class MultiScale(nn.Module):
-    """Discriminate images at full size, half, a quarter, … (Wang et al. 2018; Huang et al. 2018, appendix B).
+    """A discriminator with one PatchGAN for each of several image sizes (Wang et al. 2018; Huang et al. 2018, app. B).
 
-    Each scale has 4×4 convolutions of stride 2 with reflection padding and leaky ReLU, without norms, then a 1×1
-    convolution. A 3×3 average pooling of stride 2 leads to the next scale. The adversarial losses sum over the returned
-    maps. With three scales of four layers it has 8,271,171 parameters at width 64 and three channels.
+    A PatchGAN consists of 4×4 convolutions of stride 2 with reflection padding and leaky ReLU, without norms, and a 1×1
+    convolution. A 3×3 average pooling of stride 2 halves the images for the next PatchGAN. The adversarial losses sum
+    over the returned maps. With three scales of four layers it has 8,271,171 parameters at width 64 and three channels.
 
     Args:
-        in_channels: channels of the images, or of several images side by side.
-        width: channels of the first layer; they double at each layer.
+        in_channels: number of channels of the input: one image, or several images concatenated.
+        width: number of channels of the first layer; it doubles at each layer.
         layers: number of convolutions of stride 2.
-        scales: number of image sizes.
+        scales: number of image sizes; the first is the full size.
         slope: slope of the leaky ReLU below 0.
     """
 
@@ -52,7 +52,10 @@ class MultiScale(nn.Module):
         init_weights(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return a map of logits (B, 1, h, w) for each scale. Raises GanzooError for images that are too small."""
+        """Return a map of logits (B, 1, h, w) for each scale, the full size first, for images (B, in_channels, H, W).
+
+        Raises GanzooError for images with a side below 2**layers · 2**(scales − 1) pixels.
+        """
         if min(images.shape[-2:]) < self.min_size:
             raise GanzooError(
                 f"multiscale with these scales and layers needs images of at least {self.min_size}×{self.min_size} "

@@ -8,15 +8,15 @@ from ganzoo.interfaces import Adversarial, Method, Optim, Slot, Step
 from ganzoo_cyclegan.method import discriminator_terms
 
 ADAM = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
-"""L2 is Adam's own (coupled) weight decay, on every parameter."""
+"""Adam's options; the weight decay is Adam's own (coupled: L2), on every parameter."""
 
 
 def slots(generator: str, calls: tuple[str, ...]) -> dict[str, Slot]:
-    """Return the slots of both domains' autoencoders and discriminators.
+    """Return the slots of both domains' autoencoders, ``G_A`` and ``G_B``, and discriminators, ``D_A`` and ``D_B``.
 
     Args:
-        generator: the autoencoders' default component.
-        calls: methods that are called on the autoencoders.
+        generator: name of the autoencoders' default component.
+        calls: names of the methods that are called on the autoencoders.
     """
     return {
         **{f"G_{one}": Slot("generator", (one,), one, calls, {"generator": generator}) for one in "AB"},
@@ -25,12 +25,12 @@ def slots(generator: str, calls: tuple[str, ...]) -> dict[str, Slot]:
 
 
 def optims() -> dict[str, Optim]:
-    """Return the optimizers of the discriminators, ``D``, and of the autoencoders, ``G``."""
+    """Return the optimizers by name: ``D`` of both discriminators, ``G`` of both autoencoders."""
     return {kind: Optim((f"{kind}_A", f"{kind}_B"), options=ADAM) for kind in "DG"}
 
 
 def discriminator_losses(method: Method, gan: Adversarial, step: Step) -> dict[str, Tensor]:
-    """Return each discriminator's loss, the sum of its real and its fake term."""
+    """Return each discriminator's loss, the sum of its real and its fake term, a scalar by slot: ``D_A``, ``D_B``."""
     losses = {}
     for one in "AB":
         real, fake = (method.masks.for_discriminator(step, f"{kind}_{one}") for kind in ("real", "fake"))

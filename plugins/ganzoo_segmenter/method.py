@@ -23,16 +23,17 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
 
 
 class Segmenter(Method):
-    """Train the masker of SMCycleGAN's discriminators (Yin 2023; loss and weight decay from its released code).
+    """Supervised training of a masker, such as the one that masks for SMCycleGAN's discriminators (Yin 2023).
 
     The loss is the binary cross entropy of the masker's logits and the data set's masks, a mean over pixels, plus
-    ``dice`` times 1 − (2Σpg + 1) / (Σp + Σg + 1), with p the probabilities and g the mask of an image, a mean over
-    images. Masks may be soft. Only domain A is read. The masker ``unet`` takes the run's folder as ``weights``.
+    ``dice`` times the Dice term, 1 − (2Σpg + 1) / (Σp + Σg + 1), with p the probabilities and g the mask of an image, a
+    mean over images. Loss and weight decay are those of the released code. Masks may be soft. Only domain A is read.
+    After training, the masker ``unet`` takes the run's folder as ``weights``.
 
     Args:
-        dice: weight of the Dice term, which weighs small and large foregrounds alike; 0 leaves it out.
-        optimizer: Adagrad as in the paper, Adam (0.9, 0.999), or SGD with momentum 0.9.
-        weight_decay: L2, on every weight.
+        dice: the weight of the Dice term, which weighs small and large foregrounds alike; 0 leaves it out.
+        optimizer: ``adagrad``, as in the paper; ``adam``, with betas 0.9 and 0.999; or ``sgd``, with momentum 0.9.
+        weight_decay: the factor of the L2 penalty on all weights.
     """
 
     directions: ClassVar[tuple[Direction, ...]] = ("AA",)
@@ -53,7 +54,10 @@ class Segmenter(Method):
         self.tensors = {"mask_A": Output("A", "")}
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Receive the masker. Raises GanzooError if it has nothing to train, or several planes."""
+        """Store the networks and maskers.
+
+        Raises GanzooError if the masker to train, the network ``S``, has no trainable weights or several planes.
+        """
         super().bind(networks, masks)
         masker = cast(Masker, networks["S"])
         if masker.planes != 1 or not any(parameter.requires_grad for parameter in masker.parameters()):
@@ -61,12 +65,12 @@ class Segmenter(Method):
             raise GanzooError(f"networks.S: this masker {why}: use a trainable one with one plane, such as unet")
 
     def forward(self, step: Step) -> None:
-        """Put the logits and the probabilities of the foreground into the step, both (B, 1, H, W)."""
+        """Add the foreground's log-odds, ``logits_A``, and probability, ``mask_A``, to the step: (B, 1, H, W) each."""
         step["logits_A"] = self.networks["S"].logits(step["real_A"])  # type: ignore[operator]
         step["mask_A"] = step["logits_A"].float().sigmoid()
 
     def losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the terms, in float32."""
+        """Return the terms ``bce`` and ``dice`` (if its weight is not 0), weighted, float32 scalars."""
         logits, target = step["logits_A"].float(), step["given_mask_A"]
         terms = {"bce": F.binary_cross_entropy_with_logits(logits, target)}
         if self.dice:
@@ -74,15 +78,19 @@ class Segmenter(Method):
         return terms
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
-        """Return the masks as images, (B, 1, H, W) in [−1, 1]: white is foreground."""
+        """Return the masks of images as images, (B, 1, H, W) in [−1, 1]: 1, white, is the foreground."""
         mask: Tensor = self.networks["S"](images, step.rng("mask"))
         return mask * 2 - 1
 
 
 def dice_loss(mask: Tensor, target: Tensor) -> Tensor:
-    """Return 1 − (2Σpg + 1) / (Σp + Σg + 1), sums over the pixels of (B, 1, H, W), a mean over images.
+    """Return 1 − (2Σpg + 1) / (Σp + Σg + 1): sums over the pixels of an image, then the mean over images, a scalar.
 
     The added 1 makes the loss of two empty masks 0, not 0 / 0.
+
+    Args:
+        mask: p, the predicted masks, (B, 1, H, W) in [0, 1].
+        target: g, the true masks, likewise.
 
     >>> float(dice_loss(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)))
     0.0

@@ -22,21 +22,21 @@ RAMP: Ramp = {"start": 0.1, "end": 1.0}
 
 
 class SMCycleGAN(MethodWrapper):
-    """Soft-masked CycleGAN (Yin 2023, eq. 3, 4 and 7): the discriminators see M_x ⊙ x, real and fake.
+    """Soft-masked CycleGAN (Yin 2023, eq. 3, 4 and 7): the discriminators see M_x ⊙ x of real and generated images x.
 
-    M_x is the mask of that very image, by the masker in the role ``discriminator``. One random draw a step decides, for
-    both directions, both phases, real and fake, whether the discriminators see masked or whole images.
+    M_x is the mask of x itself, by the masker in the role ``discriminator``. In each step, one random draw decides
+    whether the discriminators see masked or whole images, for both directions, both phases, real and generated images.
 
     Args:
         gan: the adversarial loss.
-        cycle: λ, weight of the cycle terms.
-        identity: weight of the identity terms, in units of λ.
-        pool: size of the image pool of each discriminator (the paper: 3, to save memory).
-        mask_probability: probability that a step masks: a number, ``{start: …, end: …}`` for a linear rise over the
-            run, or a list of [first epoch, probability].
-        pooled: ``shown`` stores images as the discriminator saw them, so an old one may carry an older draw; ``raw``
-            stores whole images and masks them when they leave the pool.
-        flow: let the gradient flow through the masker into the image.
+        cycle: λ, the weight of the cycle terms.
+        identity: the weight of the identity terms, in units of λ.
+        pool: the size of the image pool of each discriminator (the paper: 3, to save memory).
+        mask_probability: the probability that a step masks: a number, ``{start: …, end: …}`` for a linear change over
+            the run, or a list of [first epoch, probability].
+        pooled: ``shown`` stores images as the discriminator saw them, so an image from the pool may be masked although
+            this step's are whole, or the reverse; ``raw`` stores whole images and masks them when they leave the pool.
+        flow: whether gradients also flow through the masker to the image.
     """
 
     accepts: ClassVar[tuple[str, ...]] = ("discriminator", "composite")
@@ -75,7 +75,11 @@ class SMCycleGAN(MethodWrapper):
                 raise GanzooError("mask_probability is a list of [first epoch, probability], from epoch 0 on, rising")
 
     def bind(self, networks: Mapping[str, nn.Module], masks: Roles) -> None:
-        """Receive networks and maskers. Raises GanzooError for a raw pool whose images the masker cannot mask."""
+        """Store the networks and maskers.
+
+        Raises GanzooError if ``pooled`` is ``raw`` and the masker reads the data set's masks, which images of earlier
+        steps lack.
+        """
         super().bind(networks, masks)
         if self.pooled == "raw" and "discriminator" in masks and "given" in masks.needs("discriminator"):
             raise GanzooError(
@@ -84,7 +88,10 @@ class SMCycleGAN(MethodWrapper):
             )
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Check ``flow``. Raises GanzooError for a masker that no gradient flows through."""
+        """Check ``flow``, and return the networks that CycleGAN builds itself, of which there are none.
+
+        Raises GanzooError if ``flow`` is set, but no gradient flows through the masker.
+        """
         if self.flow and "discriminator" in self.masks and "given" not in self.masks.needs("discriminator"):
             probe = example.inputs()
             with torch.enable_grad():
@@ -99,7 +106,7 @@ class SMCycleGAN(MethodWrapper):
         return super().setup(example)
 
     def probability_at(self, step: Step) -> float:
-        """Return the probability that the discriminators see masked images in a step."""
+        """Return the probability, 0 … 1, that the discriminators see masked images in a step."""
         probability = self.probability
         if isinstance(probability, dict):
             return probability["start"] + step.progress * (probability["end"] - probability["start"])
@@ -108,11 +115,18 @@ class SMCycleGAN(MethodWrapper):
         return probability
 
     def discriminator_input(self, step: Step, name: str) -> Tensor:
-        """Return what a discriminator sees of an image: masked if this step's draw says so, else whole."""
+        """Return what a discriminator sees of the image ``name``, (B, C, H, W).
+
+        This is the masked image if the step's draw says so, else the whole image.
+        """
         masked = float(step.common_rng("mask-out").random()) < self.probability_at(step)
         return self.masks.for_discriminator(step, name, gradient=self.flow) if masked else step[name]
 
     def mask_pooled_fakes(self, step: Step, domain: str) -> Tensor:
-        """Return fakes from a pool that stores whole images, masked when they leave it."""
+        """Return what a domain's discriminator sees of images from a pool that stores them whole, (B, C, H, W).
+
+        The pool's images are generated ones, and are masked when they leave it, if this step's draw says so. Adds the
+        whole images to the step, as ``pooled_A`` or ``pooled_B``.
+        """
         step[f"pooled_{domain}"] = self.cyclegan.query_pool(step, domain, step[f"fake_{domain}"])
         return self.discriminator_input(step, f"pooled_{domain}")

@@ -1,4 +1,4 @@
-"""Render the templates of the report with Jinja2. Every value is escaped; control characters are replaced.
+"""Render the templates of the report with Jinja2. Text is escaped; characters that HTML forbids are replaced.
 
 The folder is a package so that the templates are installed with it.
 """
@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 FORBIDDEN = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Control characters and halves of surrogate pairs, which HTML and XML do not allow."""
+"""Pattern of control characters and halves of surrogate pairs, which HTML and XML do not allow."""
 
 _environment = Environment(
     loader=PackageLoader(__name__, "."),
@@ -29,14 +29,15 @@ def render(template: str, **values: Any) -> Markup:
     """Render a template of this folder; return HTML that other templates insert as it is.
 
     Args:
-        template: its file name, such as ``page.html``.
-        values: its variables. Text is escaped; only ``Markup`` is inserted as it is. A missing one is an error.
+        template: the template's file name, such as ``page.html``.
+        values: the template's variables. Text is escaped; only ``Markup`` is inserted as it is. A missing one is an
+            error.
     """
     return Markup(clean(_environment.get_template(template).render(**values)))
 
 
 def clean(text: str) -> str:
-    """Replace the characters that no HTML or XML may hold, and Windows line ends.
+    """Return a text without Windows line ends, and with U+FFFD for each character that HTML and XML do not allow.
 
     >>> clean("a\\r\\nb\\x00")
     'a\\nb\ufffd'
@@ -45,5 +46,5 @@ def clean(text: str) -> str:
 
 
 def read_asset(name: str) -> Markup:
-    """Return a file of this folder that is inserted as it is, such as ``page.css``."""
+    """Return the text of a file of this folder, such as ``page.css``; templates insert it as it is."""
     return Markup((files(__name__) / name).read_text(encoding="utf-8"))
