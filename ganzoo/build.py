@@ -18,13 +18,13 @@ from ganzoo.data.types import OTHER
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
-from ganzoo.errors import GanzooError, is_out_of_memory
+from ganzoo.errors import GanzooError, OutOfMemoryError, is_out_of_memory, prefix_errors
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Source, Split
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES, Roles
 from ganzoo.randomness import torch_seed
 from ganzoo.recipe.losses import updates_generators
-from ganzoo.recipe.reader import read_masker
+from ganzoo.recipe.named_parts import read_masker
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import zeros_step
 
@@ -176,13 +176,12 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
         provided = (in_channels, *out_channels) if slot.kind != "masker" else ()
         with _seeded(recipe.train.seed, name):
             try:
-                networks[name] = part.make(*provided)
-            except GanzooError as error:
-                raise GanzooError(f"networks.{name}: {error}") from None
+                with prefix_errors(f"networks.{name}"):
+                    networks[name] = part.make(*provided)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                raise GanzooError(f"networks.{name}: too large for the memory; reduce its width") from None
+                raise OutOfMemoryError(f"networks.{name}: too large for the memory; reduce its width") from None
     method.bind(networks, build_maskers(recipe))
     for joint, role in method.masks.joint_slots().items():
         networks[joint] = method.masks.maskers[role]
@@ -277,10 +276,8 @@ def build_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, M
     """
     metrics: list[Metric] = []
     for part in recipe.metrics:
-        try:
+        with prefix_errors(f"{METRICS}: {part.component.name}"):
             metrics.append(part.make())
-        except GanzooError as error:
-            raise GanzooError(f"{METRICS}: {part.component.name}: {error}") from None
         metrics[-1].bind(method, reader)
     return name_metrics(recipe.metrics, metrics)
 
@@ -317,6 +314,8 @@ def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
                     f"none for domain {domain} in {split}; folders reads them from {folder}_{suffix} beside {folder}"
                 )
         planes = [getattr(sample, plane) for sample in samples_of["train"]]
+        if not planes:
+            continue  # the sampler reports a domain without training images
         brightest = max(int(one.max()) for one in planes)
         if plane == "mask" and brightest < FAINTEST_MASK:
             raise GanzooError(
@@ -339,12 +338,9 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
     """
     attached = []
     for name, part in recipe.losses.items():
-        with _seeded(recipe.train.seed, f"loss/{name}"):
-            try:
-                loss: Loss = part.make().eval().requires_grad_(False)
-                loss.bind(method, reader)
-            except GanzooError as error:
-                raise GanzooError(f"losses.{name}: {error}") from None
+        with _seeded(recipe.train.seed, f"loss/{name}"), prefix_errors(f"losses.{name}"):
+            loss: Loss = part.make().eval().requires_grad_(False)
+            loss.bind(method, reader)
         attached.append(AttachedLoss(name, loss.to(device), **part.kind_options))
     return attached
 

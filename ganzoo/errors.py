@@ -74,11 +74,12 @@ def catch_out_of_memory(where: str) -> Iterator[None]:
 
 @contextmanager
 def prefix_errors(where: str) -> Iterator[None]:
-    """Turn a GanzooError of a ``with`` block into a plain GanzooError with ``where`` before its message."""
+    """Put ``where`` before the message of a GanzooError of a ``with`` block; its class and exit code stay."""
     try:
         yield
     except GanzooError as error:
-        raise GanzooError(f"{where}: {error}") from None
+        error.args = (f"{where}: {error}",)
+        raise
 
 
 def suggest(word: object, known: Iterable[str]) -> str:

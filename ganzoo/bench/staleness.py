@@ -20,7 +20,7 @@ from ganzoo.masks.roles import mask_role
 from ganzoo.provenance.fingerprint import data_key, plugins_of, portable, recipe_key
 from ganzoo.provenance.record import Code, Record, Session
 from ganzoo.provenance.sessions import selection_settings, training_plugins
-from ganzoo.recipe.reader import read_masker
+from ganzoo.recipe.named_parts import read_masker
 from ganzoo.recipe.schema import Part, Recipe
 
 

@@ -43,7 +43,9 @@ def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray
 def mask_from_pil(image: Image.Image, path: Path = Path("mask"), foreground: Sequence[int] | None = None) -> np.ndarray:
     """Convert an open image to a mask, (H, W) uint8, as ``read_mask`` does; ``path`` is its name in error messages."""
     if image.mode == "P" and (foreground is not None or not _shows_grey(image)):
-        return np.uint8(255) * np.isin(np.asarray(ImageOps.exif_transpose(image)), foreground or range(1, 256))
+        return np.uint8(255) * np.isin(
+            np.asarray(ImageOps.exif_transpose(image)), range(1, 256) if foreground is None else foreground
+        )
     if foreground is not None:
         raise GanzooError(f"{path}: no palette of classes for foreground; save it with one, or drop foreground")
     if not image.mode.startswith(("I", "F")):

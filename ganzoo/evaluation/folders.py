@@ -22,7 +22,7 @@ from ganzoo.masks.roles import Roles
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import data_key, portable
 from ganzoo.provenance.record import Record
-from ganzoo.recipe.reader import read_metrics
+from ganzoo.recipe.named_parts import read_metrics
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo.utils.console import Console

@@ -22,7 +22,7 @@ from ganzoo.interfaces import Direction, Method
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import Roles, mask_role
 from ganzoo.randomness import Draws, keyed
-from ganzoo.recipe.reader import read_masker
+from ganzoo.recipe.named_parts import read_masker
 from ganzoo.recipe.schema import Part
 
 RANDOM = "random"

@@ -34,6 +34,7 @@ class MethodWrapper(Method):
     def __init__(self, base: Method) -> None:
         self.base = base
         self.slots, self.optims, self.phases, self.tensors = base.slots, base.optims, base.phases, base.tensors
+        self.sources = base.sources
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -44,7 +44,7 @@ def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collecti
             f"{document.place(problem.path)}: {'.'.join(map(str, problem.path)) or 'recipe'}: {problem.message}"
             for problem in reader.problems
         ]
-        raise _error(sorted(dict.fromkeys(lines), key=sort_key), reader.problems)
+        raise recipe_error(sorted(dict.fromkeys(lines), key=sort_key), reader.problems)
     return recipe
 
 
@@ -365,49 +365,7 @@ class RecipeReader:
         return metrics
 
 
-def read_masker(text: str, role: str, origin: str) -> Part:
-    """Read and check a masker that a command line names as a recipe does: ``unet``, ``{masker: unet, weights: …}``.
-
-    Raises GanzooError with one line for each mistake, also for a masker that reuses another role's mask.
-
-    Args:
-        text: the masker, as YAML.
-        role: the role that the masker is used in.
-        origin: the place of the text in error messages, such as ``--masker``.
-    """
-    value = apply_overrides(Document({}, {(): origin}), [f"masker={text}"]).data["masker"]
-    reader = RecipeReader(Document({}, {}), ROLES)
-    part = reader.read_part(value, (), "masker", MaskTransform)
-    masker = reader.check_masker_fits(role, part, ()) if part else None
-    if part and masker is not None and masker.shared_role:
-        reader.add_problem((), f"{part.component.name!r} reuses another role's mask; name the masker that makes it")
-    if reader.problems or part is None:
-        raise _command_error(reader.problems, origin)
-    return part
-
-
-def read_metrics(texts: Sequence[str], origin: str) -> list[Part]:
-    """Read and check metrics that a command line names: ``swd``, ``{metric: fd, network: resnet18}``.
-
-    Raises GanzooError with one line for each mistake.
-
-    Args:
-        texts: the metrics, each as YAML.
-        origin: the place of the texts in error messages, such as ``--metric``.
-    """
-    values = apply_overrides(Document({}, {(): origin}), [f"metrics=[{', '.join(texts)}]"]).data["metrics"]
-    reader = RecipeReader(Document({"evaluate": {"metrics": values}}, {}), ROLES)
-    metrics = reader.read_metrics(None)
-    if reader.problems:
-        raise _command_error([replace(problem, path=problem.path[3:]) for problem in reader.problems], origin)
-    return metrics
-
-
-def _command_error(problems: Collection[Problem], origin: str) -> GanzooError:
-    return _error([": ".join([origin, *map(str, one.path), one.message]) for one in problems], problems)
-
-
-def _error(lines: Iterable[str], problems: Collection[Problem]) -> GanzooError:
+def recipe_error(lines: Iterable[str], problems: Collection[Problem]) -> GanzooError:
     """Return the error with these lines: MissingResourceError if every problem is ``missing``, else GanzooError."""
     kind = MissingResourceError if problems and all(one.missing for one in problems) else GanzooError
     return kind("\n".join(lines))

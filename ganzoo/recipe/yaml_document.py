@@ -179,8 +179,9 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
 def merge(base: Document, over: Document) -> Document:
     """Return ``base`` with ``over`` merged over it.
 
-    Mappings are merged key by key; any other value replaces the old one. A component with another name replaces the
-    whole old component, and ``train.epochs`` and ``train.steps`` replace each other.
+    Mappings are merged key by key; any other value replaces the old one. There are three exceptions: a component with
+    another name replaces the whole old component; options merged over a component that ``base`` writes as a plain name
+    keep that name, under the key ``NAME``; and ``train.epochs`` and ``train.steps`` replace each other.
     """
     places = dict(base.places)
     data = _merge(base.data, over.data, (), places, over.places)
@@ -221,7 +222,7 @@ def _holds_component(path: KeyPath) -> bool:
 
 def names_another_component(base: dict[str, Any], over: dict[str, Any]) -> bool:
     """Return whether the mappings name different components of one kind, so that ``over`` must not inherit options."""
-    named = [(base[kind], over[kind]) for kind in KINDS if kind in base and kind in over]
+    named = [(base.get(kind, base.get(NAME)), over[kind]) for kind in KINDS if kind in over]
     return any(isinstance(old, str) and isinstance(new, str) and old != new for old, new in named)
 
 

@@ -8,10 +8,13 @@ def format_bytes(count: float) -> str:
 
     >>> format_bytes(471_000_000), format_bytes(64 * 2**30), format_bytes(900)
     ('449 MiB', '64 GiB', '0.9 KiB')
+    >>> format_bytes(1000 * 2**20), format_bytes(1100 * 2**30)
+    ('1,000 MiB', '1,100 GiB')
     """
     for unit, name in ((2**30, "GiB"), (2**20, "MiB")):
         if count >= unit:
-            return f"{count / unit:.3g} {name}"
+            number = count / unit
+            return f"{number:,.0f} {name}" if number >= 999.5 else f"{number:.3g} {name}"
     return f"{count / 2**10:.1f} KiB"
 
 

@@ -15,7 +15,7 @@ def peak_memory(device: torch.device) -> int:
     On a GPU it is the memory that torch allocated for tensors.
     """
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
+        return torch.cuda.max_memory_allocated(device)
     return peak_process_memory() if device.type == "cpu" else 0
 
 

@@ -84,7 +84,10 @@ def classes_of(option: Channels | None, channels: Channels | None) -> dict[str, 
 
 
 def ranges_of(option: RangeOption | None, classes: Channels | None) -> dict[str, ValueRange]:
-    """Return the range of the values of each domain that has one. Raises GanzooError for a wrong one."""
+    """Return domain → range of values, from the option ``range``; one range is for each domain without label maps.
+
+    Raises GanzooError for a wrong range, and for a domain that is also in ``classes``.
+    """
     if option is None:
         return {}
     chosen = option if isinstance(option, dict) else {one: option for one in DOMAINS if one not in (classes or {})}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ganzoo.errors import GanzooError
+from ganzoo.recipe.networks import normalize_component
 from ganzoo.recipe.yaml_document import NAME, Document, apply_overrides, merge, read_with_base, read_yaml
 
 
@@ -162,6 +163,16 @@ def merged(base: str, over: str) -> dict[str, Any]:
 )
 def test_another_component_replaces_the_old_one_and_the_same_one_is_merged(base: str, over: str, data: Any) -> None:
     assert merged(base, over)["method"] == data
+
+
+def test_options_merged_over_a_plain_name_do_not_leak_into_another_component() -> None:
+    document = merge(read("method: m", "a.yaml"), read("method: {pool: 1}", "b.yaml"))
+    assert merge(document, read("method: {method: n, cycle: 2}", "c.yaml")).data["method"] == {
+        "method": "n",
+        "cycle": 2,
+    }
+    same = merge(document, read("method: {method: m, cycle: 2}", "c.yaml")).data["method"]
+    assert normalize_component(same, "method") == {"method": "m", "pool": 1, "cycle": 2}
 
 
 def test_sections_are_not_taken_for_components_whatever_their_keys_are_called() -> None:

@@ -1,0 +1,56 @@
+"""Read maskers and metrics that a command line names as a recipe does: ``--masker``, ``--metric``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from ganzoo.errors import GanzooError
+from ganzoo.masks.postprocess import MaskTransform
+from ganzoo.masks.roles import ROLES
+from ganzoo.recipe.options import Problem
+from ganzoo.recipe.reader import RecipeReader, recipe_error
+from ganzoo.recipe.schema import Part
+from ganzoo.recipe.yaml_document import Document, apply_overrides
+
+
+def read_masker(text: str, role: str, origin: str) -> Part:
+    """Read and check a masker that a command line names as a recipe does: ``unet``, ``{masker: unet, weights: …}``.
+
+    Raises GanzooError with one line for each mistake, also for a masker that reuses another role's mask.
+
+    Args:
+        text: the masker, as YAML.
+        role: the role that the masker is used in.
+        origin: the place of the text in error messages, such as ``--masker``.
+    """
+    value = apply_overrides(Document({}, {(): origin}), [f"masker={text}"]).data["masker"]
+    reader = RecipeReader(Document({}, {}), ROLES)
+    part = reader.read_part(value, (), "masker", MaskTransform)
+    masker = reader.check_masker_fits(role, part, ()) if part else None
+    if part and masker is not None and masker.shared_role:
+        reader.add_problem((), f"{part.component.name!r} reuses another role's mask; name the masker that makes it")
+    if reader.problems or part is None:
+        raise _error(reader.problems, origin)
+    return part
+
+
+def read_metrics(texts: Sequence[str], origin: str) -> list[Part]:
+    """Read and check metrics that a command line names: ``swd``, ``{metric: fd, network: resnet18}``.
+
+    Raises GanzooError with one line for each mistake.
+
+    Args:
+        texts: the metrics, each as YAML.
+        origin: the place of the texts in error messages, such as ``--metric``.
+    """
+    values = apply_overrides(Document({}, {(): origin}), [f"metrics=[{', '.join(texts)}]"]).data["metrics"]
+    reader = RecipeReader(Document({"evaluate": {"metrics": values}}, {}), ROLES)
+    metrics = reader.read_metrics(None)
+    if reader.problems:
+        raise _error([replace(problem, path=problem.path[3:]) for problem in reader.problems], origin)
+    return metrics
+
+
+def _error(problems: Collection[Problem], origin: str) -> GanzooError:
+    return recipe_error([": ".join([origin, *map(str, one.path), one.message]) for one in problems], problems)
