@@ -181,25 +181,35 @@ def export(
 def run(
     recipe: str | PathLike[str],
     *overrides: str,
-    name: str = "default",
+    name: str = "",
     root: str | PathLike[str] = "runs",
     fresh: bool = False,
+    demo: bool = False,
 ) -> dict[str, float]:
     """Train a recipe in the folder ``root/RECIPE/name``, as ``ganzoo run`` does.
+
+    What the recipe's section ``needs`` names and is not there yet is made first.
 
     Args:
         recipe: the recipe's YAML file.
         overrides: changes of the recipe, each ``"key.path=value"``.
-        name: the run's name; if there is a run of this name, its training is resumed.
+        name: the run's name, by default ``default``, or ``demo`` with ``demo``; if there is a run of this name, its
+            training is resumed.
         root: the folder of all runs.
         fresh: whether to rename the folder of an earlier run of this name and start again.
+        demo: whether to apply the recipe's section ``demo``: a small version on images that ganzoo draws.
 
     Returns:
         Name → value of the metrics in the final evaluation; empty if there are no metrics or no held-out images.
 
     Raises GanzooError for mistakes in the recipe, if training cannot start or continue, or if a metric failed.
     """
+    from pathlib import Path
+
     from ganzoo.training.loop import train
+    from ganzoo.training.needs import make_needs
     from ganzoo.training.run import Run
 
-    return train(Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh))
+    make_needs(Path(recipe), overrides, demo=demo)
+    name = name or ("demo" if demo else "default")
+    return train(Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh, demo=demo))

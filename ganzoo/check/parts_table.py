@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -21,12 +21,13 @@ from ganzoo.data.sampler import image_counts
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Dataset, Method
-from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.reader import read_document, read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
+from ganzoo.training.needs import is_complete
 
 
-def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> None:
+def check(file: Path, overrides: Sequence[str] = (), *, demo: bool = False, quick: bool = False) -> None:
     """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs.
 
     The needs are measured with a few training steps, or one forward if there is nothing to train; the results are
@@ -36,13 +37,17 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     Args:
         file: the recipe.
         overrides: changes of the recipe, each ``key.path=value``.
+        demo: whether the recipe's section ``demo`` applies.
         quick: whether to skip the measurement.
 
     Raises:
         OutOfMemoryError: a batch or a step does not fit into the memory.
         GanzooError: the recipe has mistakes (all are listed), or a part cannot be built or does not fit.
     """
-    recipe = read_recipe(file, overrides)
+    for need in read_document(file, overrides, demo=demo)[1]:
+        if not is_complete(need):
+            click.echo(f"{file} needs {need.path}; ganzoo run makes it first, by {need}")
+    recipe = read_recipe(file, overrides, demo=demo)
     experiment = Experiment(recipe, training=True)
     method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
     sources, train = experiment.sources, recipe.train

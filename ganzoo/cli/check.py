@@ -12,8 +12,9 @@ from ganzoo.cli.arguments import PATH
 @click.command("check")
 @click.argument("recipe", type=PATH)
 @click.argument("overrides", nargs=-1)
+@click.option("--demo", is_flag=True, help="Check the small version that ganzoo run --demo trains.")
 @click.option("--quick", is_flag=True, help="Do not measure time, memory and disk.")
-def check_command(recipe: Path, overrides: tuple[str, ...], quick: bool) -> None:
+def check_command(recipe: Path, overrides: tuple[str, ...], demo: bool, quick: bool) -> None:
     """Check RECIPE without training it.
 
     Prints the recipe with all options, its parts with shapes and sizes, and the time, memory and disk that a run needs.
@@ -21,4 +22,4 @@ def check_command(recipe: Path, overrides: tuple[str, ...], quick: bool) -> None
     """
     from ganzoo.check.parts_table import check
 
-    check(recipe, overrides, quick=quick)
+    check(recipe, overrides, demo=demo, quick=quick)

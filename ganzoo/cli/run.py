@@ -12,14 +12,15 @@ from ganzoo.cli.arguments import PATH
 @click.command("run")
 @click.argument("recipe", type=PATH)
 @click.argument("overrides", nargs=-1)
-@click.option("--name", default="default", show_default=True, help="The run's name; the same name resumes it.")
+@click.option("--demo", is_flag=True, help="A small version on images that ganzoo draws, in minutes on a CPU.")
+@click.option("--name", default="", help="The run's name; the same name resumes it.  [default: default, or demo]")
 @click.option("--root", type=PATH, default=Path("runs"), show_default=True, help="The folder for all runs.")
 @click.option("--fresh", is_flag=True, help="Start again; an earlier run of this name is renamed, not deleted.")
-def run_command(recipe: Path, overrides: tuple[str, ...], name: str, root: Path, fresh: bool) -> None:
+def run_command(recipe: Path, overrides: tuple[str, ...], demo: bool, name: str, root: Path, fresh: bool) -> None:
     """Train RECIPE, with OVERRIDES such as train.steps=100.
 
     If the run was stopped or killed, the same command resumes it.
     """
     import ganzoo
 
-    ganzoo.run(recipe, *overrides, name=name, root=root, fresh=fresh)
+    ganzoo.run(recipe, *overrides, name=name, root=root, fresh=fresh, demo=demo)

@@ -14,17 +14,37 @@ from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES, mask_name
 from ganzoo.plugins import plugins
 from ganzoo.recipe.losses import resolve_loss
+from ganzoo.recipe.needs import Need, read_needs
 from ganzoo.recipe.networks import normalize_component, slot_groups, slot_value
 from ganzoo.recipe.options import Problem, check_options, options_of
 from ganzoo.recipe.schema import LossAttachment, Part, Recipe
-from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, read_with_base, sort_key
+from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, merge, read_with_base, sort_key
 from ganzoo.registry import KINDS, Component
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 
 SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
 
 
-def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collection[str] = ROLES) -> Recipe:
+def read_document(file: Path, overrides: Iterable[str] = (), *, demo: bool = False) -> tuple[Document, list[Need]]:
+    """Return a recipe's content, merged with its bases and overrides, and what it needs; see ``read_needs``.
+
+    With ``demo``, the recipe's section ``demo`` is merged over it, before the overrides. Both sections are left out.
+
+    Raises GanzooError if a file cannot be read, an override or ``needs`` is wrong, or there is no ``demo``.
+    """
+    document = read_with_base(file)
+    if demo:
+        document = merge(document, document.part("demo"))
+    document = apply_overrides(document, overrides)
+    needs = read_needs(document, file.parent)
+    for section in ("demo", "needs"):
+        document.data.pop(section, None)
+    return document, needs
+
+
+def read_recipe(
+    file: str | Path, overrides: Iterable[str] = (), roles: Collection[str] = ROLES, *, demo: bool = False
+) -> Recipe:
     """Read a recipe with its bases, check it, and return it.
 
     Raises GanzooError with one line for each mistake, ``file:line: path: message``; it is a MissingResourceError if
@@ -34,9 +54,10 @@ def read_recipe(file: str | Path, overrides: Iterable[str] = (), roles: Collecti
         file: the YAML file.
         overrides: changes of the recipe, each written as ``key.path=value``.
         roles: the mask roles to read; maskers in other roles are ignored, and need not be installed.
+        demo: whether the recipe's section ``demo`` is merged over it.
     """
     path = Path(file)
-    document = apply_overrides(read_with_base(path), overrides)
+    document, _ = read_document(path, overrides, demo=demo)
     reader = RecipeReader(document, roles)
     recipe = reader.read(path)
     if reader.problems or recipe is None:

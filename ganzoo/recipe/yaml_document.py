@@ -31,6 +31,14 @@ class Document:
             path = path[:-1]
         return self.places[path]
 
+    def part(self, section: str) -> Document:
+        """Return a section as a document of its own. Raises GanzooError if there is none, or it is not a mapping."""
+        data = self.data.get(section)
+        if not isinstance(data, dict):
+            raise GanzooError(f"{self.place(())}: this recipe has no section {section!r}, a mapping; add one")
+        places = {path[1:]: place for path, place in self.places.items() if path[:1] == (section,)}
+        return Document(data, {**places, (): self.place((section,))})
+
 
 def read_yaml(file: Path) -> Document:
     """Return the content of one YAML file, without its base.

@@ -74,6 +74,7 @@ class Run:
         name: str = "default",
         root: str | PathLike[str] = "runs",
         fresh: bool = False,
+        demo: bool = False,
     ) -> Run:
         """Check the recipe, build its parts, and create the run's folder or check that it belongs to the same run.
 
@@ -85,6 +86,7 @@ class Run:
             name: the run's name; the same name resumes it.
             root: the folder that contains all runs.
             fresh: whether to rename the folder of an earlier run of this name and start again.
+            demo: whether the recipe's section ``demo`` applies.
 
         Raises:
             SettingsChangedError: the folder's run has other settings that cannot change.
@@ -92,14 +94,15 @@ class Run:
             GanzooError: the recipe has mistakes (all are listed), a part cannot be built, ``name`` is not the name of a
                 folder, or the folder belongs to something else or cannot be written.
         """
-        checked = read_recipe(Path(recipe), overrides)
+        checked = read_recipe(Path(recipe), overrides, demo=demo)
         if not name or Path(name).name != name or name.startswith("."):
             raise GanzooError(f"--name is {name!r}; it must be the name of one folder")
         folder = Path(root) / checked.name / name
         accelerator = start_accelerator(checked.train.trackers, str(folder))
         run = cls(checked, folder, accelerator)
         options = [
-            *(["--name", name] if name != "default" else []),
+            *(["--demo"] if demo else []),
+            *(["--name", name] if name != ("demo" if demo else "default") else []),
             *(["--root", str(root)] if str(root) != "runs" else []),
         ]
         run.command = ["ganzoo", "run", str(recipe), *options, *overrides]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -15,7 +16,9 @@ def bank() -> None:
 
 
 @bank.command("build")
-@click.argument("photographs", nargs=-1, required=True, type=PATH)
+@click.argument("photographs", nargs=-1, type=PATH)
+@click.option("--data", help="A data set instead of PHOTOGRAPHS, as in a recipe: '{dataset: …}'; its training images.")
+@click.option("--domain", type=click.Choice(["A", "B"]), default="B", show_default=True, help="The domain of --data.")
 @click.option("-o", "--out", required=True, type=PATH, help="The bank's folder.")
 @click.option(
     "--size",
@@ -39,6 +42,8 @@ def bank() -> None:
 @click.option("--fresh", is_flag=True, help="Replace an existing bank.")
 def build_command(
     photographs: tuple[Path, ...],
+    data: str | None,
+    domain: str,
     out: Path,
     size: int,
     scales: str,
@@ -48,27 +53,33 @@ def build_command(
     limit: int | None,
     fresh: bool,
 ) -> None:
-    """Build a bank from PHOTOGRAPHS: image files and folders of images.
+    """Build a bank from PHOTOGRAPHS: image files and folders of images; or from the images of a data set.
 
     Without --masker and --labels every window is background. Without --fresh a bank that exists already stays as it is,
     and a bank of other photographs or settings is refused.
     """
     from ganzoo import GanzooError
     from ganzoo_art2real.bank_builder import Settings, build_bank, read_scales
+    from ganzoo_art2real.photographs import write_photographs
     from ganzoo_art2real.pixel_classes import MaskerClasses
     from ganzoo_art2real.summary import describe_bank
 
     if masker and labels:
         raise GanzooError("--masker and --labels both define the classes; use one of them")
-    built = build_bank(
-        photographs,
-        out,
-        Settings(size=size, scales=read_scales(scales), share=share),
-        pixel_classes=MaskerClasses(masker) if masker else None,
-        labels=labels,
-        limit=limit,
-        fresh=fresh,
-    )
+    if bool(photographs) == bool(data):
+        raise GanzooError("give the photographs, or a data set with --data, and not both")
+    with TemporaryDirectory() as folder:
+        if data:
+            write_photographs(data, domain, Path(folder))
+        built = build_bank(
+            [Path(folder)] if data else photographs,
+            out,
+            Settings(size=size, scales=read_scales(scales), share=share),
+            pixel_classes=MaskerClasses(masker) if masker else None,
+            labels=labels,
+            limit=limit,
+            fresh=fresh,
+        )
     click.echo(describe_bank(built))
 
 

@@ -13,6 +13,8 @@ from ganzoo.interfaces import Dataset, GanzooError, Sample, Split, keyed
 from ganzoo_digits import drawing
 
 SCANS = 1797
+CLASSES = 11
+"""Number of classes of the label maps: the background and ten digits."""
 VALIDATION = 97
 LANDSCAPES = {
     "alike": {"A": drawing.ANYWHERE, "B": drawing.ANYWHERE},
@@ -47,6 +49,7 @@ class StripedDigits(Dataset):
         backgrounds: whether the clutter of A and B is ``alike`` or ``different``.
         pairs: make image i of B the true pair of image i of A in training, for methods that learn from pairs; B's own
             scans and clutter are then unused there. Test and validation do not change.
+        label_maps: make A label maps of eleven classes: 0 is the background, and digit d has the class 1 + d.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class StripedDigits(Dataset):
         held_out: int = 600,
         backgrounds: Literal["alike", "different"] = "alike",
         pairs: bool = False,
+        label_maps: bool = False,
     ) -> None:
         if size < 16:
             raise GanzooError(f"striped_digits: size is {size}, but a digit needs at least 16 pixels: increase size")
@@ -68,7 +72,11 @@ class StripedDigits(Dataset):
         self.held_out = held_out
         self.backgrounds = backgrounds
         self.paired = pairs
+        self.label_maps = label_maps
+        self.classes = {"A": CLASSES} if label_maps else {}
+        self.channels = {"A": CLASSES if label_maps else 3, "B": 3}
         self.version = f"{size} pixels, seed {seed}, held out {held_out}, backgrounds {backgrounds}, pairs {pairs}"
+        self.version += ", label maps" if label_maps else ""
         order = keyed("striped_digits", seed, "split").permutation(SCANS)
         test, validation, train = np.split(order, [held_out, held_out + VALIDATION])
         half = len(train) // 2
@@ -93,7 +101,7 @@ class StripedDigits(Dataset):
         return len(self._scans_of[split, domain])
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Return one image, (size, size, 3), with its mask, true pair and digit.
+        """Return one image, (size, size, 3), or a label map, (size, size, 1), with its mask, true pair and digit.
 
         Its name contains the index of its scan in scikit-learn: ``train_A_00012``.
         """
@@ -120,6 +128,8 @@ class StripedDigits(Dataset):
             "A": drawing.paint(ground, shade, cover),
             "B": drawing.paint(ground, drawing.striped(self.size), cover),
         }
+        if self.label_maps:
+            images["A"] = np.uint8(1 + self._scans.digits[scan]) * (cover[:, :, None] > 127)
         return Sample(
             images[domain],
             f"{split}_{domain}_{scan:05d}",

@@ -43,7 +43,7 @@ class DigitsMetric(Metric):
         """
         self.dataset = reader.dataset
         first = self.dataset.sample("train", "A", 0)
-        if first.target is None or first.mask is None or "digit" not in first.values:
+        if first.target is None or first.mask is None or "digit" not in first.values or self.dataset.classes:
             raise GanzooError("the metric 'digits' measures the data set striped_digits alone: choose another metric")
         require_size("digits", reader)
 
