@@ -10,7 +10,6 @@ import rich.box
 import rich.console
 import rich.table
 import torch
-import yaml
 from torch import Tensor, nn
 
 from ganzoo.build import Experiment
@@ -23,6 +22,7 @@ from ganzoo.interfaces import Dataset, Method
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
+from ganzoo.utils.core_yaml import dump_yaml
 
 
 def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> None:
@@ -50,7 +50,7 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
             part.to(device)
         step = make_step(batch, device, seed=train.seed)
         shapes = trace_shapes(method, losses, step) if method.phases else {}
-    click.echo(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
+    click.echo(dump_yaml(recipe.resolved()))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
         console.width = 1000  # do not wrap lines in a file or a pipe

@@ -31,6 +31,7 @@ from ganzoo.step import Step
 from ganzoo.utils.atomic import find_complete, flush_to_disk, lock_file, replace_folder, sibling_path
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
+from ganzoo.utils.core_yaml import load_yaml
 from ganzoo.utils.device import default_device
 from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.jsonl import differences, to_plain
@@ -82,6 +83,7 @@ __all__ = [
     "halvings",
     "keyed",
     "linear_decay",
+    "load_yaml",
     "lock_file",
     "one_line",
     "read_image",

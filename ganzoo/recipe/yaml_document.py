@@ -1,4 +1,4 @@
-"""Read YAML files safely, merge them with bases and overrides, and remember the file and line of every key."""
+"""Read YAML safely, merge files with their bases and overrides, and remember the file and line of every key."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import yaml
 
 from ganzoo.errors import GanzooError
 from ganzoo.registry import KINDS
+from ganzoo.utils.core_yaml import CoreLoader
 
 KeyPath = tuple[str | int, ...]
 NAME = ""
@@ -71,7 +72,7 @@ class _Builder:
         self.flattened: list[yaml.Node] = []
 
     def read(self, text: str) -> Any:
-        self.loader = yaml.SafeLoader(text)
+        self.loader = CoreLoader(text)
         node = self.loader.get_single_node()
         return None if node is None else self.build(node, ())
 
@@ -117,10 +118,7 @@ class _Builder:
         place = self.where(node.start_mark.line + 1)
         if not isinstance(node, yaml.ScalarNode):
             raise GanzooError(f"{place}: a key must be a single word, not a list or a mapping")
-        try:
-            return "<<" if node.tag == "tag:yaml.org,2002:merge" else self.loader.construct_object(node)
-        except ValueError as error:  # a thirteenth month, a number without digits
-            raise GanzooError(f"{place}: {node.value!r} cannot be read ({error}); put it in quotes") from None
+        return "<<" if node.tag == "tag:yaml.org,2002:merge" else self.loader.construct_object(node)
 
 
 def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
