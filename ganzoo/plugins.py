@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 INTERFACE = 1
 """Version of the interface between ganzoo and plugins."""
-PACKAGE = "ganzoo"
-"""Name of the distribution and of the entry-point group."""
+GROUP = "ganzoo"
+"""Name of the entry-point group."""
+PACKAGE = "ganzoo-i2i"
+"""Name of the distribution: what pip installs. ``ganzoo`` on PyPI is another project."""
 
 
 @dataclass(frozen=True)
@@ -188,17 +190,18 @@ def find_entry_points() -> list[EntryPoint]:
     """Return the entry points of all plugins, sorted: the bundled ones first, then by package and name.
 
     In a checkout, the bundled plugins are read from its own pyproject.toml and not from the metadata of an installed
-    ganzoo, and its ``plugins/`` is put on the path. So a checkout works if it is not installed, if it has new plugins
-    since, or if another checkout is installed.
+    ganzoo, whatever that distribution is called, and its ``plugins/`` is put on the path. So a checkout works if it is
+    not installed, if it has new plugins since, or if another checkout is installed.
     """
-    points = list(entry_points(group=PACKAGE))
+    points = list(entry_points(group=GROUP))
     project = checkout()
     if project:
         root = str(Path(__file__).resolve().parents[1] / "plugins")
         if root not in sys.path:
             sys.path.insert(0, root)
-        points = [point for point in points if not (point.dist and point.dist.name == PACKAGE)]
-        points += [EntryPoint(name, value, PACKAGE) for name, value in project["entry-points"][PACKAGE].items()]
+        own = project["entry-points"][GROUP]
+        points = [one for one in points if not (one.value in own.values() or (one.dist and one.dist.name == PACKAGE))]
+        points += [EntryPoint(name, value, GROUP) for name, value in own.items()]
     return sorted(points, key=_bundled_first)
 
 
