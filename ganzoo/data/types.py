@@ -59,6 +59,8 @@ class Dataset(ABC):
     """Maps each domain of label maps to its number of classes K. Samples hold (H, W, 1) with values 0 … K − 1;
     networks get K one-hot channels of −1 and 1. ``channels`` must be K as well."""
 
+    alternatives: tuple[tuple[str, ...], ...] = ()
+    """Groups of options that exclude each other; an option that is set replaces inherited ones of other groups."""
     version: str = ""
     """Cache key for procedurally generated data: the options that the images depend on. Empty for data that is read;
     its pixels are the key. Generated pixels are not, as processors round differently."""

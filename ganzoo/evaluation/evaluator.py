@@ -95,7 +95,9 @@ class Evaluator:
         used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
         rows = evaluation_rows(counts, limit)
         if not rows:
-            raise GanzooError(f"data: the split {split!r} has no images to evaluate on")
+            raise GanzooError(
+                f"data: the split {split!r} has no images to evaluate on; add some, or set another: --split train"
+            )
         by_sample: RowsBySample = {}
         failed: dict[str, str] = {}
         processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index

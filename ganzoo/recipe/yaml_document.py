@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ganzoo.errors import GanzooError
+from ganzoo.recipe.alternatives import replaced_options
 from ganzoo.registry import KINDS
 from ganzoo.utils.core_yaml import CoreLoader
 
@@ -169,7 +170,8 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
 def merge(base: Document, over: Document) -> Document:
     """Return a document with another merged over it.
 
-    Mappings are merged key by key, except that a mapping that names another component replaces the whole old one.
+    Mappings are merged key by key, except that a mapping that names another component replaces the whole old one, and
+    that an option replaces those that it excludes: ``steps`` an inherited ``epochs``.
     """
     places = dict(base.places)
     data = _merge(base.data, over.data, (), places, over.places)
@@ -184,7 +186,8 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
         base = {NAME: base}
     mappings = isinstance(base, dict) and isinstance(over, dict)
     if mappings and not (component and names_another_component(base, over)):
-        merged = {key: value for key, value in base.items() if not _is_replaced(path, key, over)}
+        replaced = replaced_options(path, base, over) if component or path == ("train",) else ()
+        merged = {key: value for key, value in base.items() if key not in replaced}
         for key, value in over.items():
             here = (*path, key)
             merged[key] = _merge(base[key], value, here, places, new) if key in base else value
@@ -195,12 +198,6 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
         del places[key_path]
     places.update({key_path: place for key_path, place in new.items() if key_path[: len(path)] == path})
     return over
-
-
-def _is_replaced(path: KeyPath, key: str, over: Mapping[str, Any]) -> bool:
-    """Return whether the key is a run's length in one unit (epochs or steps), and ``over`` sets it in the other."""
-    lengths = {"epochs", "steps"}
-    return path == ("train",) and key in lengths and key not in over and bool(lengths & set(over))
 
 
 def _holds_component(path: KeyPath) -> bool:

@@ -38,9 +38,9 @@ class Folders(Dataset):
     Args:
         root: the folder that contains ``trainA`` and the others.
         A: a folder of training images, instead of ``root``.
-        B: the same for the other domain, if there is one.
-        test_A: a folder of test images of A, with ``A``.
-        test_B: a folder of test images of B, with ``B``.
+        B: the same for the other domain, if there is one. Setting ``A`` or ``B`` replaces an inherited ``root``.
+        test_A: a folder of test images of A, with ``A``; optional.
+        test_B: a folder of test images of B, with ``B``; optional.
         masks: the suffix of an image folder's path that gives the folder of its masks, for both domains or
             for each: ``{A: _masks_pseudo, B: _masks}``; ``/../masks`` is the folder ``masks`` next to it.
             Domains missing from a mapping have no masks. By default ``_masks``, if that folder exists.
@@ -51,8 +51,10 @@ class Folders(Dataset):
         classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
             networks see them one-hot, as 19 channels.
         validation: the share of the training images held out for validation, in a domain without a
-            validation folder.
+            validation folder. Without test images, these measure the run.
     """
+
+    alternatives = (("root",), ("A", "B", "test_A", "test_B"))
 
     def __init__(
         self,

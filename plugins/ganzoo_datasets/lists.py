@@ -16,9 +16,9 @@ class Lists(Dataset):
     Args:
         train_A: the list of the training images of A.
         train_B: the same for B.
-        test_A: the list of A's test images.
+        test_A: the list of A's test images; optional.
         test_B: the same for B.
-        validation_A: the list of A's validation images.
+        validation_A: the list of A's validation images; optional.
         validation_B: the same for B.
         channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
         validation: the share of the training images held out for validation, in a domain without a

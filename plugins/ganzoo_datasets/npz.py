@@ -41,7 +41,7 @@ class Npz(Dataset):
     Args:
         A: the file with the training images of A.
         B: the same for B.
-        test_A: a file with test images of A.
+        test_A: a file with test images of A; optional.
         test_B: the same for B.
         image_key: the images' key, for both domains or for each.
         label_key: the key of one number for each image, for both domains or for each; by default ``labels``,

@@ -189,6 +189,31 @@ def test_a_length_in_the_other_unit_replaces_that_of_the_base(base: str, over: s
     assert merged(f"data: {base}", f"data: {over}")["data"].keys() >= train.keys()
 
 
+FOLDERS = "data: {dataset: folders, root: r, channels: 1}"
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "data"),
+    [
+        (FOLDERS, ["data.A=a", "data.B=b"], {"channels": 1, "A": "a", "B": "b"}),
+        (FOLDERS, ["data={A: a, B: b}"], {"channels": 1, "A": "a", "B": "b"}),
+        ("data: {dataset: folders, A: a, B: b, test_A: t}", ["data.root=r"], {"root": "r"}),
+        ("data: {dataset: folders, root: r, A: null, B: null}", ["data.A=a"], {"A": "a", "B": None}),
+        (FOLDERS, ["data.A="], {"root": "r", "channels": 1, "A": None}),
+        (FOLDERS, ["data={A: a, root: s}"], {"channels": 1, "A": "a", "root": "s"}),
+        (FOLDERS, ["data.channels=3"], {"root": "r", "channels": 3}),
+    ],
+)
+def test_an_option_replaces_inherited_ones_that_it_excludes(base: str, over: list[str], data: dict[str, Any]) -> None:
+    assert overridden(base, *over).data["data"] == {"dataset": "folders", **data}
+
+
+def test_options_of_an_unknown_component_exclude_none() -> None:
+    assert overridden("data: {dataset: nobodys, root: r}", "data.A=a").data["data"] == {
+        "dataset": "nobodys", "root": "r", "A": "a",
+    }  # fmt: skip
+
+
 def test_replaced_keys_have_the_place_of_the_replacement() -> None:
     base = "networks:\n  G: {generator: resnet, blocks: 9}\nlosses:\n  x: {loss: l1}\n"
     document = merge(read(base, "base.yaml"), read("networks:\n\n  G: {generator: unet}\nlosses:\n", "over.yaml"))
