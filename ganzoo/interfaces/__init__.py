@@ -35,6 +35,7 @@ from ganzoo.utils.core_yaml import load_yaml
 from ganzoo.utils.device import default_device
 from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.jsonl import differences, to_plain
+from ganzoo.utils.program import program_name
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -86,6 +87,7 @@ __all__ = [
     "load_yaml",
     "lock_file",
     "one_line",
+    "program_name",
     "read_image",
     "read_labels",
     "read_mask",

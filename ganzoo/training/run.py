@@ -56,7 +56,7 @@ class Run:
         self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=seed, batch=batch)
         self.callbacks = Callbacks(self)
         self.reporter = Reporter(self)
-        self.command = ["ganzoo", "run", str(recipe.file)]
+        self.command = ["run", str(recipe.file)]
         self.sessions: list[dict[str, Any]] = []
         if recipe.evaluate.best and not all(image_counts(self.dataset, "validation").values()):
             raise GanzooError(
@@ -95,7 +95,7 @@ class Run:
             *(["--name", name] if name != "default" else []),
             *(["--root", str(root)] if str(root) != "runs" else []),
         ]
-        run.command = ["ganzoo", "run", str(recipe), *options, *overrides]
+        run.command = ["run", str(recipe), *options, *overrides]
         if accelerator.is_main_process:
             if fresh and folder.exists():
                 run.files.rename_old()

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.report import REPORT
+from ganzoo.utils.program import program_name
 
 if TYPE_CHECKING:
     from ganzoo.training.run import Run
@@ -34,8 +35,8 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
         f"weights      {run.files.checkpoint('last')}",
         f"log          {run.folder / 'metrics.jsonl'}",
         "next:",
-        f"  ganzoo translate {shlex.quote(str(run.folder))} IMAGES -o OUT",
+        f"  {program_name()} translate {shlex.quote(str(run.folder))} IMAGES -o OUT",
     ]
     if run.engine.method.phases:
-        lines.append(f"  {shlex.join([*command, longer])}    (trains for twice as long)")
+        lines.append(f"  {program_name()} {shlex.join([*command, longer])}    (trains for twice as long)")
     run.console.panel("done", lines)
