@@ -53,7 +53,7 @@ class Run:
         self.engine, self.metrics, self.sources = experiment.engine, experiment.metrics, experiment.sources
         self.total = experiment.total_steps
         seed, batch = recipe.train.seed, recipe.evaluate.batch
-        self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=seed, batch=batch)
+        self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=seed, batch=batch, console=self.console)
         self.callbacks = Callbacks(self)
         self.reporter = Reporter(self)
         self.command = ["run", str(recipe.file)]
