@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 INTERFACE = 1
 """Version of the interface between ganzoo and plugins; a plugin states it as GANZOO_INTERFACE."""
-PACKAGE = "ganzoo"
-"""Name of the distribution and of the entry-point group."""
+GROUP = "ganzoo"
+"""Name of the entry-point group."""
+PACKAGE = "ganzoo-i2i"
+"""Name of the distribution: what pip installs. ``ganzoo`` on PyPI is another project."""
 
 
 @dataclass(frozen=True)
@@ -218,17 +220,19 @@ def find_entry_points() -> list[EntryPoint]:
     """Return the entry points of all plugins: first those that ship with ganzoo, then sorted by package and name.
 
     In a checkout of the repository, ganzoo's own plugins are read from the checkout's pyproject.toml and not from the
-    metadata of an installed ganzoo, and ``plugins/`` is put on the import path. So a checkout works even if it is not
-    installed, has new plugins since it was installed, or another checkout is installed.
+    metadata of an installed ganzoo, whatever that distribution is called, and ``plugins/`` is put on the import path.
+    So a checkout works even if it is not installed, has new plugins since it was installed, or another checkout is
+    installed.
     """
-    points = list(entry_points(group=PACKAGE))
+    points = list(entry_points(group=GROUP))
     project = checkout()
     if project:
         root = str(Path(__file__).resolve().parents[1] / "plugins")
         if root not in sys.path:
             sys.path.insert(0, root)
-        points = [point for point in points if not (point.dist and point.dist.name == PACKAGE)]
-        points += [EntryPoint(name, value, PACKAGE) for name, value in project["entry-points"][PACKAGE].items()]
+        own = project["entry-points"][GROUP]
+        points = [one for one in points if not (one.value in own.values() or (one.dist and one.dist.name == PACKAGE))]
+        points += [EntryPoint(name, value, GROUP) for name, value in own.items()]
     return sorted(points, key=_bundled_first)
 
 

@@ -30,6 +30,7 @@ from ganzoo.randomness import Draws, keyed
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.registry import KINDS
 from ganzoo.weights.manifest import read_manifest
+from ganzoo_digits.dataset import StripedDigits
 from tests.support.pages import PAGES, ROOT, assert_parses, blocks, commands
 from tests.support.untrained_runs import write_untrained_run
 from tests.support.vgg_networks import write_vgg
@@ -278,3 +279,15 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     exec(text.replace("recipes/", f"{ROOT}/recipes/"), names)
     assert names["image"].size == (40, 30)  # type: ignore[attr-defined]
     assert "classified_B" in names["values"]  # type: ignore[operator]
+
+
+def test_the_quickstarts_images_for_a_first_translation_are_digits_that_it_has_not_seen() -> None:
+    digits = StripedDigits()
+    held_out = [digits.sample("test", "A", index).image for index in range(digits.count("test", "A"))]
+    files = sorted((ROOT / "docs/digits").iterdir())
+    assert (
+        f"docs/digits -o striped    # writes striped/{', '.join(one.name for one in files)}\n"
+        in (ROOT / "README.md").read_text()
+    )
+    for file in files:
+        assert any(np.array_equal(np.asarray(Image.open(file)), image) for image in held_out), file

@@ -20,6 +20,7 @@ from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.utils.jsonl import write_text
+from ganzoo.utils.program import program_name
 
 
 def current_table(bench: Bench, places: Places) -> Table:
@@ -77,7 +78,7 @@ def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
     page = page_of(bench)
     split_page(page, bench.name)
     table = current_table(bench, places)
-    command = f"ganzoo table {bench.file}{f' --scale {bench.scale}' if bench.scale else ''} --write"
+    command = f"{program_name()} table {bench.file}{f' --scale {bench.scale}' if bench.scale else ''} --write"
     replace_table(page, bench.name, markdown(table), command=command, check=check)
     if bench.spec.matrix:
         file, drawing = page.with_name(f"{bench.name}.svg"), heat_map(bench, read_bench_records(bench))

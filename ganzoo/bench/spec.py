@@ -14,12 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganzoo.bench.matrix import Matrix
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
 from ganzoo.recipe.yaml_document import Document, KeyPath, read_yaml, sort_key
+from ganzoo.utils.core_yaml import dump_yaml
 
 NAME = r"[\w-]+"
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
@@ -253,8 +253,7 @@ def flow(value: object) -> str:
     >>> flow({"metric": "fd", "weights": "{data}/net.pth"})
     "{metric: fd, weights: '{data}/net.pth'}"
     """
-    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
-    return text.removesuffix("\n").removesuffix("\n...")
+    return dump_yaml(value, flow=True).removesuffix("\n").removesuffix("\n...")
 
 
 def resolve_places(root: Path, data: Path | None) -> Places:

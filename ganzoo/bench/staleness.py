@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.spec import Bench, Places, flow
 from ganzoo.errors import GanzooError
@@ -22,6 +20,7 @@ from ganzoo.provenance.record import Code, Record, Session
 from ganzoo.provenance.sessions import selection_settings, training_plugins
 from ganzoo.recipe.named_parts import read_masker
 from ganzoo.recipe.schema import Part, Recipe
+from ganzoo.utils.core_yaml import load_yaml
 
 
 class ImageChecksums:
@@ -163,7 +162,7 @@ def read_sets(bench: Bench, recipe: Recipe, places: Places) -> dict[str, SetSour
             continue
         text = bench.filled(flow(one.masker), places)
         part = read_masker(text, mask_role(recipe.maskers), f"{where}.sets.{name}")
-        sources[name] = SetSource(None, part, {"masker": portable(yaml.safe_load(text))})
+        sources[name] = SetSource(None, part, {"masker": portable(load_yaml(text))})
     return sources
 
 

@@ -10,7 +10,6 @@ import rich.box
 import rich.console
 import rich.table
 import torch
-import yaml
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -25,6 +24,7 @@ from ganzoo.recipe.reader import read_document, read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
 from ganzoo.training.needs import is_complete
+from ganzoo.utils.core_yaml import dump_yaml
 
 
 def check(file: Path, overrides: Sequence[str] = (), *, demo: bool = False, quick: bool = False) -> None:
@@ -58,7 +58,7 @@ def check(file: Path, overrides: Sequence[str] = (), *, demo: bool = False, quic
             part.to(device)
         step = make_step(batch, device, seed=train.seed)
         shapes = trace_shapes(method, losses, step) if method.phases else {}
-    click.echo(yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True))
+    click.echo(dump_yaml(recipe.resolved()))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
         console.width = 1000  # do not wrap lines in a file or a pipe

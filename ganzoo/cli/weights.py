@@ -12,6 +12,7 @@ import click
 from ganzoo.cli.arguments import AS_JSON
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.utils.formatting import format_bytes
+from ganzoo.utils.program import program_name
 from ganzoo.weights.store import find, listed, local_path, lookup, recorded
 
 
@@ -69,7 +70,7 @@ def path_of_weights(name: str) -> None:
     Nothing is downloaded: if the file is not on this machine, the exit code is 5.
     """
     if local_path(lookup(name)) is None:
-        raise MissingResourceError(f"{name} is not here; download it with: ganzoo weights get {name}")
+        raise MissingResourceError(f"{name} is not here; download it with: {program_name()} weights get {name}")
     click.echo(find(name))
 
 

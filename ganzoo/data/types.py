@@ -66,6 +66,8 @@ class Dataset(ABC):
     """Maps each domain of images with more than 8 bits to the values in its files that become 0 and 255 in samples;
     translations get files with the same range. Integers stand for integer files, floats for float files."""
 
+    alternatives: tuple[tuple[str, ...], ...] = ()
+    """Groups of options that exclude each other; an option that is set replaces inherited ones of other groups."""
     version: str = ""
     """Text that identifies images that a program generates: the options that they depend on.
 

@@ -16,6 +16,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.evaluation.reference_features import Columns, ReferenceFeatures, failure_reason, stack_rows, to_numpy
 from ganzoo.interfaces import Direction, Method, Metric, Split
 from ganzoo.step import Step
+from ganzoo.utils.console import Console
 
 RowsBySample = dict[tuple[str, Direction], dict[str, dict[int, np.ndarray]]]
 """(metric, direction) → name of a column → index of a sample → its row."""
@@ -64,14 +65,23 @@ class Evaluator:
         metrics: the prepared metrics, by name.
         seed: the seed of the method's random draws.
         batch: the number of images per batch.
+        console: the console that shows the progress.
     """
 
     def __init__(
-        self, engine: Engine, reader: Reader, metrics: Mapping[str, Metric], *, seed: int, batch: int = 16
+        self,
+        engine: Engine,
+        reader: Reader,
+        metrics: Mapping[str, Metric],
+        *,
+        seed: int,
+        batch: int = 16,
+        console: Console | None = None,
     ) -> None:
         self.engine, self.reader, self.metrics = engine, reader, dict(metrics)
         self.seed, self.batch = seed, batch
-        self.references = ReferenceFeatures(engine, reader, batch)
+        self.console = console or Console(quiet=not engine.accelerator.is_main_process)
+        self.references = ReferenceFeatures(engine, reader, batch, self.console)
 
     def measure(self, split: Split, limit: int = 0) -> Evaluation:
         """Return the metric values of a split, from at most ``limit`` images per domain (0: all).
@@ -100,12 +110,15 @@ class Evaluator:
         used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
         rows = evaluation_rows(counts, limit)
         if not rows:
-            raise GanzooError(f"data: the split {split!r} has no images to evaluate on")
+            raise GanzooError(
+                f"data: the split {split!r} has no images to evaluate on; add some, or set another: --split train"
+            )
         by_sample: RowsBySample = {}
         failed: dict[str, str] = {}
         processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
-        with self.engine.evaluating():
+        with self.engine.evaluating(), self.console.bar(f"measuring {split} images", len(rows)) as show:
             for start in range(rank * self.batch, len(rows), processes * self.batch):
+                show(start)
                 step = evaluation_step(self.engine, self.reader, split, rows[start : start + self.batch], self.seed)
                 self._collect(by_sample, step, used, failed)
         self._gather(by_sample, failed)

@@ -20,6 +20,7 @@ from ganzoo.interfaces import Metric, Split
 from ganzoo.provenance.fingerprint import code_key
 from ganzoo.utils.atomic import sibling_path
 from ganzoo.utils.cache import cache_folder
+from ganzoo.utils.console import Console
 
 Columns = Mapping[str, Tensor]
 
@@ -31,10 +32,12 @@ class ReferenceFeatures:
         engine: the engine, whose processes divide the work.
         reader: the reader of the images, which scales and crops them as for evaluation.
         batch: the number of images per batch.
+        console: the console that shows the progress.
     """
 
-    def __init__(self, engine: Engine, reader: Reader, batch: int) -> None:
+    def __init__(self, engine: Engine, reader: Reader, batch: int, console: Console) -> None:
         self.accelerator, self.device, self.reader, self.batch = engine.accelerator, engine.device, reader, batch
+        self.console = console
         self._digests: dict[tuple[Split, str, int], str] = {}
         self._cached: dict[tuple[int, Split, str, int], Columns] = {}
 
@@ -88,13 +91,15 @@ class ReferenceFeatures:
         own_rows: dict[str, dict[int, np.ndarray]] = {}
         problem = ""
         try:
-            for batch in self._batches(split, domain, count):
-                step = make_step(batch, self.device, index=-1, training=False)
-                with torch.no_grad():
-                    rows = metric.reference_rows(step, domain)
-                for key, column in rows.items():
-                    for sample, value in zip(step.samples, to_numpy(column), strict=True):
-                        own_rows.setdefault(key, {})[sample] = value
+            with self.console.bar(f"measuring real {split} images", count) as show:
+                for batch in self._batches(split, domain, count):
+                    step = make_step(batch, self.device, index=-1, training=False)
+                    show(min(step.samples))
+                    with torch.no_grad():
+                        rows = metric.reference_rows(step, domain)
+                    for key, column in rows.items():
+                        for sample, value in zip(step.samples, to_numpy(column), strict=True):
+                            own_rows.setdefault(key, {})[sample] = value
         except Exception as error:  # report it to every process, or the others would wait for this one
             problem = failure_reason(error)
         parts = [(problem, own_rows)]

@@ -198,7 +198,7 @@ def find_format(out: Path) -> Format:
     missing = [name for name in file_format.packages if find_spec(name) is None]
     if missing:
         raise GanzooError(
-            f"{out}: {out.suffix} needs {', '.join(missing)}: pip install 'ganzoo[export]'; .pt2 needs only torch"
+            f"{out}: {out.suffix} needs {', '.join(missing)}: pip install 'ganzoo-i2i[export]'; .pt2 needs only torch"
         )
     return file_format
 

@@ -34,9 +34,11 @@ from ganzoo.step import Step
 from ganzoo.utils.atomic import find_complete, flush_to_disk, lock_file, replace_folder, sibling_path
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
+from ganzoo.utils.core_yaml import load_yaml
 from ganzoo.utils.device import default_device
 from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.jsonl import differences, to_plain
+from ganzoo.utils.program import program_name
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -89,8 +91,10 @@ __all__ = [
     "halvings",
     "keyed",
     "linear_decay",
+    "load_yaml",
     "lock_file",
     "one_line",
+    "program_name",
     "read_image",
     "read_labels",
     "read_mask",

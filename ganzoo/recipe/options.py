@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -141,16 +140,11 @@ def build(component: Component, *args: Any, **options: Any) -> Any:
 
 
 def _validate(hint: Any, value: Any) -> Any:
-    """Return a value coerced to a type. ``1e5``, a string in YAML, counts as a number; a boolean does not."""
-    try:
-        coerced = _adapter(hint).validate_python((value,))[0]
-        if isinstance(value, bool) and isinstance(coerced, int | float) and not isinstance(coerced, bool):
-            return _adapter(hint).validate_python((str(value),))[0]  # true is not a number: fails as a string
-        return coerced
-    except ValidationError:
-        if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value):
-            return _adapter(hint).validate_python((float(value),))[0]
-        raise
+    """Return a value coerced to a type; a boolean does not count as a number. Raises ValidationError."""
+    coerced = _adapter(hint).validate_python((value,))[0]
+    if isinstance(value, bool) and isinstance(coerced, int | float) and not isinstance(coerced, bool):
+        return _adapter(hint).validate_python((str(value),))[0]  # true is not a number: fails as a string
+    return coerced
 
 
 def _adapter(hint: Any) -> TypeAdapter[Any]:

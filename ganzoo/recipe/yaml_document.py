@@ -1,9 +1,9 @@
-"""Read YAML files safely, merge them with bases and overrides, and remember the file and line of every key."""
+"""Read YAML safely, merge files with their bases and overrides, and remember the file and line of every key."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from ganzoo.errors import GanzooError
+from ganzoo.recipe.alternatives import replaced_options
 from ganzoo.registry import KINDS
+from ganzoo.utils.core_yaml import CoreLoader
 
 KeyPath = tuple[str | int, ...]
 NAME = ""
@@ -83,7 +85,7 @@ class _Builder:
         self.flattened: list[yaml.Node] = []
 
     def read(self, text: str) -> Any:
-        self.loader = yaml.SafeLoader(text)
+        self.loader = CoreLoader(text)
         node = self.loader.get_single_node()
         return None if node is None else self.build(node, ())
 
@@ -129,10 +131,7 @@ class _Builder:
         place = self.where(node.start_mark.line + 1)
         if not isinstance(node, yaml.ScalarNode):
             raise GanzooError(f"{place}: a key must be a single word, not a list or a mapping")
-        try:
-            return "<<" if node.tag == "tag:yaml.org,2002:merge" else self.loader.construct_object(node)
-        except ValueError as error:  # a thirteenth month, a number without digits
-            raise GanzooError(f"{place}: {node.value!r} cannot be read ({error}); put it in quotes") from None
+        return "<<" if node.tag == "tag:yaml.org,2002:merge" else self.loader.construct_object(node)
 
 
 def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
@@ -189,7 +188,8 @@ def merge(base: Document, over: Document) -> Document:
 
     Mappings are merged key by key; any other value replaces the old one. There are three exceptions: a component with
     another name replaces the whole old component; options merged over a component that ``base`` writes as a plain name
-    keep that name, under the key ``NAME``; and ``train.epochs`` and ``train.steps`` replace each other.
+    keep that name, under the key ``NAME``; and an option replaces those that it excludes: ``steps`` an inherited
+    ``epochs``.
     """
     places = dict(base.places)
     data = _merge(base.data, over.data, (), places, over.places)
@@ -204,7 +204,8 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
         base = {NAME: base}
     mappings = isinstance(base, dict) and isinstance(over, dict)
     if mappings and not (component and names_another_component(base, over)):
-        merged = {key: value for key, value in base.items() if not _is_replaced(path, key, over)}
+        replaced = replaced_options(path, base, over) if component or path == ("train",) else ()
+        merged = {key: value for key, value in base.items() if key not in replaced}
         for key, value in over.items():
             here = (*path, key)
             merged[key] = _merge(base[key], value, here, places, new) if key in base else value
@@ -215,12 +216,6 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
         del places[key_path]
     places.update({key_path: place for key_path, place in new.items() if key_path[: len(path)] == path})
     return over
-
-
-def _is_replaced(path: KeyPath, key: str, over: Mapping[str, Any]) -> bool:
-    """Return whether ``key`` is the run's length in one unit (epochs, steps) and ``over`` sets only the other unit."""
-    lengths = {"epochs", "steps"}
-    return path == ("train",) and key in lengths and key not in over and bool(lengths & set(over))
 
 
 def _holds_component(path: KeyPath) -> bool:

@@ -13,6 +13,7 @@ import yaml
 
 from ganzoo.errors import GanzooError
 from ganzoo.utils.atomic import find_complete
+from ganzoo.utils.core_yaml import load_yaml
 from ganzoo.utils.jsonl import JsonLines
 
 Points = list[tuple[float, float]]
@@ -54,7 +55,7 @@ class RunLog:
     def recipe(self) -> Mapping[str, Any]:
         """The resolved recipe. Raises GanzooError if resolved.yaml is not YAML."""
         try:
-            return _mapping(yaml.safe_load(self.resolved_text))
+            return _mapping(load_yaml(self.resolved_text))
         except yaml.YAMLError:
             file = self.folder / "resolved.yaml"
             raise GanzooError(f"{file}: not YAML; run the same command again") from None

@@ -239,8 +239,11 @@ def announce(run: Run, start: int, ended: bool) -> None:
         where = f"already at step {start}, beyond {run.total}" if start > run.total else "already at its end"
         where = where if ended or start >= run.total else f"resumed from step {start}"
         run.say(f"{run.folder}: {where}")
-    if run.metrics and first_complete_split(run, "validation", "test") is None:
+    held_out = first_complete_split(run, "test", "validation") if run.metrics else "test"
+    if held_out is None:
         run.say("no held-out images, so metrics are not measured; add test images, or raise data.validation")
+    elif held_out == "validation":
+        run.say("no test images, which are optional: the metrics are measured on the validation images")
     for note in run.dataset.notes() if run.accelerator.is_main_process else []:
         run.say(note)
         run.write_event("data", note=note)

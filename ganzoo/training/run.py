@@ -54,10 +54,10 @@ class Run:
         self.engine, self.metrics, self.sources = experiment.engine, experiment.metrics, experiment.sources
         self.total = experiment.total_steps
         seed, batch = recipe.train.seed, recipe.evaluate.batch
-        self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=seed, batch=batch)
+        self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=seed, batch=batch, console=self.console)
         self.callbacks = Callbacks(self)
         self.reporter = Reporter(self)
-        self.command = ["ganzoo", "run", str(recipe.file)]
+        self.command = ["run", str(recipe.file)]
         self.sessions: list[dict[str, Any]] = []
         if recipe.evaluate.best and not all(image_counts(self.dataset, "validation").values()):
             raise GanzooError(
@@ -105,7 +105,7 @@ class Run:
             *(["--name", name] if name != ("demo" if demo else "default") else []),
             *(["--root", str(root)] if str(root) != "runs" else []),
         ]
-        run.command = ["ganzoo", "run", str(recipe), *options, *overrides]
+        run.command = ["run", str(recipe), *options, *overrides]
         if accelerator.is_main_process:
             if fresh and folder.exists():
                 run.files.rename_old()

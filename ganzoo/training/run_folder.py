@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import RESUMABLE
 from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file
+from ganzoo.utils.core_yaml import dump_yaml, load_yaml
 from ganzoo.utils.jsonl import JsonLines, differences, write_text
 
 TRAINING_KEYS = ("processes", "images", "weights", "sources")
@@ -90,7 +90,7 @@ class RunFolder:
         changes: list[tuple[str, Any, Any]] = []
         earlier: Mapping[str, Any] | None = None
         if resolved_file.is_file():
-            before, now = yaml.safe_load(resolved_file.read_text(encoding="utf-8")), dict(resolved)
+            before, now = load_yaml(resolved_file.read_text(encoding="utf-8")), dict(resolved)
             earlier = json.loads(environment_file.read_text(encoding="utf-8"))
             assert earlier is not None
             for key in TRAINING_KEYS:
@@ -111,7 +111,7 @@ class RunFolder:
         if earlier is not None:
             changes += [one for one in differences(earlier, environment) if one[0].split(".")[0] not in TRAINING_KEYS]
         write_text(environment_file, json.dumps(environment, indent=1))
-        write_text(resolved_file, yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True))
+        write_text(resolved_file, dump_yaml(dict(resolved)))
         return changes
 
     def cut_logs(self) -> None:
@@ -176,9 +176,9 @@ def write_run(
     """
     weights = folder / "checkpoints/last/networks"
     weights.mkdir(parents=True)
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(dict(recipe), sort_keys=False), encoding="utf-8")
+    (folder / "recipe.yaml").write_text(dump_yaml(dict(recipe)), encoding="utf-8")
     resolved = read_recipe(folder / "recipe.yaml").resolved()
-    (folder / "resolved.yaml").write_text(yaml.safe_dump(resolved, sort_keys=False), encoding="utf-8")
+    (folder / "resolved.yaml").write_text(dump_yaml(resolved), encoding="utf-8")
     for slot, state in networks.items():
         file = weights / f"{slot}.safetensors"
         save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, file)

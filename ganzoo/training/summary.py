@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.report import REPORT
+from ganzoo.utils.program import program_name
 
 if TYPE_CHECKING:
     from ganzoo.training.run import Run
@@ -30,7 +31,7 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
             lines.append(f"  {name:<24} {value:<8.4g} {before}".rstrip())
     grids = sorted((run.folder / "samples").glob("*.png"))
     if grids:
-        lines.append(f"images     {grids[-1]}")
+        lines.append(f"images       {grids[-1]}")
     if (run.folder / REPORT).is_file():
         lines.append(f"report       {run.folder / REPORT}")
     train = run.recipe.train
@@ -39,9 +40,11 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
     lines += [
         f"weights      {run.files.checkpoint('last')}",
         f"log          {run.folder / 'metrics.jsonl'}",
+    ]
+    below = [
         "next:",
-        f"  ganzoo translate {shlex.quote(str(run.folder))} IMAGES -o OUT",
+        f"  {program_name()} translate {shlex.quote(str(run.folder))} IMAGES -o OUT",
     ]
     if run.engine.method.phases:
-        lines.append(f"  {shlex.join([*command, longer])}    (trains for twice as long)")
-    run.console.panel("done", lines)
+        below.append(f"  {program_name()} {shlex.join([*command, longer])}    # trains for twice as long")
+    run.console.panel("done", lines, below)

@@ -17,7 +17,7 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete
+from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete, load_yaml
 from ganzoo.interfaces import scale as scale_sample
 from ganzoo_art2real.atomic_folder import atomic_folder
 from ganzoo_art2real.bank import BACKGROUND, MANIFEST, VERSION, Bank, Scale, cut, numbers_file, windows_of
@@ -131,7 +131,7 @@ def read_scales(text: str) -> tuple[Scale, ...]:
     5
     """
     try:
-        pairs = yaml.safe_load(text)
+        pairs = load_yaml(text)
         if all(type(number) is int for pair in pairs for number in pair):
             return tuple(Scale(*pair) for pair in pairs)
     except (yaml.YAMLError, TypeError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from ganzoo import GanzooError, create
-from ganzoo.interfaces import Dataset, write_image
+from ganzoo.interfaces import Dataset, load_yaml, write_image
 
 
 def write_photographs(text: str, domain: str, folder: Path) -> None:
@@ -21,7 +21,7 @@ def write_photographs(text: str, domain: str, folder: Path) -> None:
     Raises GanzooError if the text is not a data set, and for a domain without training images of three channels.
     """
     try:
-        value = yaml.safe_load(text)
+        value = load_yaml(text)
     except yaml.YAMLError:
         value = None
     options = {"dataset": value} if isinstance(value, str) else dict(value) if isinstance(value, dict) else {}

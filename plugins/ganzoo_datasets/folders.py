@@ -42,9 +42,9 @@ class Folders(Dataset):
     Args:
         root: the folder that contains ``trainA`` and the others.
         A: a folder of training images, instead of ``root``.
-        B: the same for the other domain, if there is one.
-        test_A: a folder of test images of A, with ``A``.
-        test_B: a folder of test images of B, with ``B``.
+        B: the same for the other domain, if there is one. Setting ``A`` or ``B`` replaces an inherited ``root``.
+        test_A: a folder of test images of A, with ``A``; optional.
+        test_B: a folder of test images of B, with ``B``; optional.
         masks: the suffix of an image folder's path that gives the folder of its masks, for both domains or
             for each: ``{A: _masks_pseudo, B: _masks}``; ``/../masks`` is the folder ``masks`` next to it.
             Domains missing from a mapping have no masks. By default ``_masks``, if that folder exists.
@@ -58,8 +58,10 @@ class Folders(Dataset):
             or for each: ``{A: [-1000, 2000], B: [0.0, 1.0]}``. Values outside are clipped; translations get the same
             range, as integers if both numbers are integers.
         validation: the share of the training images held out for validation, in a domain without a
-            validation folder.
+            validation folder. Without test images, these measure the run.
     """
+
+    alternatives = (("root",), ("A", "B", "test_A", "test_B"))
 
     def __init__(
         self,

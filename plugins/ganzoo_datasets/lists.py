@@ -29,9 +29,9 @@ class Lists(Dataset):
     Args:
         train_A: the list of A's training images.
         train_B: the list of B's training images.
-        test_A: the list of A's test images.
-        test_B: the list of B's test images.
-        validation_A: the list of A's validation images.
+        test_A: the list of A's test images; optional.
+        test_B: the list of B's test images; optional.
+        validation_A: the list of A's validation images; optional.
         validation_B: the same for B.
         channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
         range: for images of more than 8 bits, the lowest and the highest value; see ``folders``.

@@ -46,8 +46,8 @@ class Npz(Dataset):
     Args:
         A: the file with the training images of A.
         B: the file with the training images of B.
-        test_A: a file with test images of A.
-        test_B: a file with test images of B.
+        test_A: a file with test images of A; optional.
+        test_B: a file with test images of B; optional.
         image_key: the key of the images, for both domains or for each: ``{A: horses, B: zebras}``.
         label_key: the key of an array with one number for each image, for both domains or for each; by default
             ``labels``, if the file has it. ``train_`` and ``test_`` work as for images.

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganzoo.interfaces import Dataset, Sample, cache_folder, keyed, to_float, to_uint8, torch_seed
+from ganzoo.interfaces import Console, Dataset, Sample, cache_folder, keyed, to_float, to_uint8, torch_seed
 from ganzoo_digits.dataset import StripedDigits
 
 EPOCHS: dict[str, float] = {"domain": 4, "digit": 24}
@@ -119,8 +119,9 @@ def _train(classifier: Classifier, name: str, images: Tensor, classes: Tensor) -
     total = round(EPOCHS[name] * len(images) / BATCH)
     padded = F.pad(images, (SHIFT,) * 4, mode="replicate")
     size = images.shape[-1]
-    with torch.enable_grad():
+    with torch.enable_grad(), Console().bar(f"training the classifier of the {name}", total) as show:
         for step in range(total):
+            show(step)
             for group in optimizer.param_groups:
                 group["lr"] = RATE * (1 - step / total)
             draws = keyed("judge", name, step)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError, find_network_file
-from ganzoo.interfaces import Draws, Masker, MissingResourceError
+from ganzoo.interfaces import Draws, Masker, MissingResourceError, load_yaml
 from ganzoo_maskers.pretrained import Weights, mismatch_error, read_weights
 
 Count = Annotated[int, Field(ge=1)]
@@ -153,7 +153,7 @@ def _run_weights(folder: Path) -> Path:
     if not described.is_file():
         raise GanzooError(f"{folder}: not a run's folder: it lacks resolved.yaml; check the path")
     try:
-        recipe = yaml.safe_load(described.read_text(encoding="utf-8"))
+        recipe = load_yaml(described.read_text(encoding="utf-8"))
         method = recipe["method"]["method"]
         slots = [name for name, part in recipe["networks"].items() if part.get("masker") == "unet"]
     except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):

@@ -79,7 +79,8 @@ def test_bundled_plugins_are_loaded_first_and_by_entry_points_too() -> None:
     result = load()
     assert [one.name for one in result.loaded if one.bundled] == sorted(BUNDLED)
     assert all(one.bundled for one in result.loaded[: len(BUNDLED)])
-    assert plugin_of(result, "cyclegan") == Plugin("cyclegan", "ganzoo_cyclegan", "ganzoo", installed_version(), 5, "")
+    expected = Plugin("cyclegan", "ganzoo_cyclegan", "ganzoo-i2i", installed_version(), 5, "")
+    assert plugin_of(result, "cyclegan") == expected
     assert ("method", "cyclegan") in components(result, "cyclegan")
 
 
@@ -195,7 +196,7 @@ def test_strict_mode_raises(site: Site, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_bundled_plugin_that_fails_raises() -> None:
-    with pytest.raises(GanzooError, match=r"plugin 'lost' \(ganzoo\) failed to load: .*no_such_module"):
+    with pytest.raises(GanzooError, match=r"plugin 'lost' \(ganzoo-i2i\) failed to load: .*no_such_module"):
         Plugins().load([EntryPoint("lost", "no_such_module", "ganzoo")])
 
 
@@ -225,26 +226,54 @@ def test_the_environment_variable_cannot_name_an_unknown_plugin(monkeypatch: pyt
 
 def test_an_installed_wheel_has_its_plugins_from_its_metadata(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins_module, "checkout", dict)
-    info = site.folder / "ganzoo-7.8.dist-info"
+    info = site.folder / "ganzoo_i2i-7.8.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ganzoo\nVersion: 7.8\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ganzoo-i2i\nVersion: 7.8\n")
     lines = [f"{name} = {module}" for name, module in BUNDLED.items()]
     (info / "entry_points.txt").write_text("[ganzoo]\n" + "\n".join(lines))
     assert installed_version() == "7.8"
     assert {(one.name, one.package, one.version) for one in load().loaded if one.bundled} == {
-        (name, "ganzoo", "7.8") for name in BUNDLED
+        (name, "ganzoo-i2i", "7.8") for name in BUNDLED
     }
 
 
 def test_a_folder_of_another_project_is_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checkout()["name"] == "ganzoo"
+    assert checkout()["name"] == "ganzoo-i2i"
     monkeypatch.setattr(plugins_module, "__file__", str(tmp_path / "ganzoo" / "plugins.py"))
     (tmp_path / "plugins").mkdir()
     assert checkout.__wrapped__() == {}
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "another"\n')
     assert checkout.__wrapped__() == {}
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "ganzoo"\n')
-    assert checkout.__wrapped__() == {"name": "ganzoo"}
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "ganzoo"\n')  # the name of another project on PyPI
+    assert checkout.__wrapped__() == {}
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "ganzoo-i2i"\n')
+    assert checkout.__wrapped__() == {"name": "ganzoo-i2i"}
+
+
+@pytest.mark.parametrize("name", ["ganzoo", "ganzoo-i2i", "fork-of-ganzoo"])
+def test_bundled_plugins_of_another_installed_ganzoo_do_not_clash_with_those_of_the_checkout(
+    site: Site, name: str
+) -> None:
+    info = site.folder / f"{name.replace('-', '_')}-7.8.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 7.8\n")
+    lines = [f"{name} = {module}" for name, module in BUNDLED.items()]
+    (info / "entry_points.txt").write_text("[ganzoo]\n" + "\n".join(lines))
+    loaded = load().loaded
+    assert [one.error for one in loaded] == [""] * len(loaded)
+    assert sorted(one.name for one in loaded if one.bundled) == sorted(BUNDLED)
+
+
+def test_every_text_names_the_distribution_that_pip_installs() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == "ganzoo-i2i"
+    plugin = tomllib.loads((ROOT / "tests/example_plugin/pyproject.toml").read_text())["project"]
+    assert plugin["dependencies"] == ["ganzoo-i2i>=0.1"]
+    assert 'dependencies = ["ganzoo-i2i>=0.1"]' in (ROOT / "docs/plugins.md").read_text()
+    files = [ROOT / "README.md", ROOT / "pyproject.toml", *(ROOT / "docs").glob("*.md")]
+    files += [one for part in ("ganzoo", "plugins") for one in (ROOT / part).rglob("*.py")]
+    stranger = re.compile(r"pip install[^\n;`]*\bganzoo(?![-\w/.])|\bganzoo\[")
+    assert [(file, found.group()) for file in files for found in stranger.finditer(file.read_text())] == []
+    assert stranger.search("pip install 'ganzoo[export]'") and not stranger.search("pip install ganzoo-i2i[export]")
 
 
 @pytest.fixture(scope="module")

@@ -153,5 +153,5 @@ def test_a_missing_extra_is_named(run: Run, run_: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr("ganzoo.inference.export_files.find_spec", lambda name: known(name) if name == "onnx" else None)
     code, _, err = run("export", run_, "-o", tmp_path / "x.onnx")
     assert code == 2
-    message = ".onnx needs onnxscript, onnxruntime: pip install 'ganzoo[export]'; .pt2 needs only torch"
+    message = ".onnx needs onnxscript, onnxruntime: pip install 'ganzoo-i2i[export]'; .pt2 needs only torch"
     assert err == f"ganzoo: {tmp_path}/x.onnx: {message}\n"

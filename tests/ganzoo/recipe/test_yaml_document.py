@@ -64,11 +64,13 @@ def test_every_key_has_its_line() -> None:
         (b"a: \xff\xfe\n", "r.yaml: not a text file (UTF-8)"),
         ("a: 1\nb: 2\na: 3\n", "r.yaml:3: duplicate key 'a' (first at r.yaml:1)"),
         ("a:\n  b: {c: 1, c: 2}\n", "r.yaml:2: duplicate key 'c' (first at r.yaml:2)"),
-        ("a: 1\non: 2\n", "r.yaml:2: the key 'on' is read as True; put it in quotes"),
+        ("a: 1\ntrue: 2\n", "r.yaml:2: the key 'true' is read as True; put it in quotes"),
         ("a: {1: x}\n", "r.yaml:1: the key '1' is read as 1; put it in quotes"),
         ("a: {[b, c]: x}\n", "r.yaml:1: a key must be a single word, not a list or a mapping"),
         ("a: 1\nb: &x [*x]\n", "r.yaml:2: this part contains itself"),
-        ("a: 1\nb: 2020-13-45\n", "r.yaml:2: '2020-13-45' cannot be read (month must be in 1..12"),
+        ("a: 1\nb: !!int 2020-13-45\n", "r.yaml:2: not YAML: '2020-13-45' is not of the type int"),
+        ("a: 1\nb: !!bool maybe\n", "r.yaml:2: not YAML: 'maybe' is not of the type bool"),
+        ("a: 1\nb: !!timestamp 2020-01-01\n", "r.yaml:2: not YAML: could not determine a constructor for the tag"),
         ("a: " + "[" * 5000, "r.yaml: nested too deeply"),
     ],
 )
@@ -198,6 +200,31 @@ def test_a_length_in_the_other_unit_replaces_that_of_the_base(base: str, over: s
     assert merged(f"data: {base}", f"data: {over}")["data"].keys() >= train.keys()
 
 
+FOLDERS = "data: {dataset: folders, root: r, channels: 1}"
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "data"),
+    [
+        (FOLDERS, ["data.A=a", "data.B=b"], {"channels": 1, "A": "a", "B": "b"}),
+        (FOLDERS, ["data={A: a, B: b}"], {"channels": 1, "A": "a", "B": "b"}),
+        ("data: {dataset: folders, A: a, B: b, test_A: t}", ["data.root=r"], {"root": "r"}),
+        ("data: {dataset: folders, root: r, A: null, B: null}", ["data.A=a"], {"A": "a", "B": None}),
+        (FOLDERS, ["data.A="], {"root": "r", "channels": 1, "A": None}),
+        (FOLDERS, ["data={A: a, root: s}"], {"channels": 1, "A": "a", "root": "s"}),
+        (FOLDERS, ["data.channels=3"], {"root": "r", "channels": 3}),
+    ],
+)
+def test_an_option_replaces_inherited_ones_that_it_excludes(base: str, over: list[str], data: dict[str, Any]) -> None:
+    assert overridden(base, *over).data["data"] == {"dataset": "folders", **data}
+
+
+def test_options_of_an_unknown_component_exclude_none() -> None:
+    assert overridden("data: {dataset: nobodys, root: r}", "data.A=a").data["data"] == {
+        "dataset": "nobodys", "root": "r", "A": "a",
+    }  # fmt: skip
+
+
 def test_replaced_keys_have_the_place_of_the_replacement() -> None:
     base = "networks:\n  G: {generator: resnet, blocks: 9}\nlosses:\n  x: {loss: l1}\n"
     document = merge(read(base, "base.yaml"), read("networks:\n\n  G: {generator: unet}\nlosses:\n", "over.yaml"))
@@ -223,6 +250,12 @@ def test_overrides_are_yaml_and_do_not_change_other_places() -> None:
     assert document.place(()) == "r.yaml:1"
 
 
+def test_files_and_overrides_follow_yaml_1_2() -> None:
+    words = {"batch": 10, "save": "1:30", "cache": "no", "on": "off", "lr": 2e-4}
+    text = "{batch: 010, save: 1:30, cache: no, on: off, lr: 2e-4}"
+    assert read(f"a: {text}").data == overridden("a: 1", f"a={text}").data == {"a": words}
+
+
 def test_later_overrides_win_and_a_value_may_hold_an_equals_sign() -> None:
     assert overridden("a: 1", "a=2", "a=3").data == {"a": 3}
     assert overridden("a: 1", "a=x=y").data == {"a": "x=y"}
@@ -236,7 +269,7 @@ def test_later_overrides_win_and_a_value_may_hold_an_equals_sign() -> None:
         ("train..steps=5", "command line: 'train..steps=5' is not of the form"),
         ("a=[1", "command line: the value of 'a=[1' is not YAML; put it in quotes"),
         ("a={x: 1, x: 2}", "command line: a={x: 1, x: 2}: duplicate key 'x'"),
-        ("a={on: 1}", "command line: a={on: 1}: the key 'on' is read as True; put it in quotes"),
+        ("a={null: 1}", "command line: a={null: 1}: the key 'null' is read as None; put it in quotes"),
     ],
 )
 def test_malformed_overrides_are_refused(text: str, message: str) -> None:

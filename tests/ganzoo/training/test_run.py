@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 import ganzoo as package
 from ganzoo.engine.checkpoint import read_progress
 from ganzoo.errors import GanzooError
+from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.interfaces import Callback, RunInfo
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
+from ganzoo.utils.program import program_name
 from tests.support.killed_runs import train_until
 from tests.support.tiny_run import assert_same, everything, ganzoo, lines, write_recipe
 
@@ -299,10 +303,38 @@ def test_without_held_out_images_a_run_trains_and_reports_that_metrics_are_not_m
     assert (tmp_path / "tiny/default/samples/step-0000002.png").is_file()
 
 
+def test_two_folders_replace_the_recipes_root_and_need_no_test_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_recipe(tmp_path, train={"steps": 1})
+    folders = [f"data.{domain}={tmp_path}/images/train{domain}" for domain in "AB"]
+    assert package.run(recipe, *folders, root=tmp_path)
+    output = capsys.readouterr().out
+    assert "no test images, which are optional: the metrics are measured on the validation images" in output
+    assert "last, of step 1, on the validation split" in output
+    resolved = yaml.safe_load((tmp_path / "tiny/default/resolved.yaml").read_text())["data"]
+    assert (resolved["root"], resolved["A"]) == (None, f"{tmp_path}/images/trainA")
+    with pytest.raises(GanzooError, match="'test' has no images to evaluate on"):
+        evaluate_targets([tmp_path / "tiny/default"], split="test")
+
+
+def test_the_commands_at_the_end_work_where_they_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    program_name.cache_clear()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    package.run(write_recipe(tmp_path, train={"steps": 1}), root=tmp_path)
+    program_name.cache_clear()
+    after = capsys.readouterr().out.partition("next:\n")[2].splitlines()
+    assert len(after) == 2
+    assert all(line.startswith(f"  {tmp_path}/bin/python -m ganzoo ") for line in after)
+
+
 def test_a_run_beyond_its_length_says_so(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     short = ("evaluate.metrics=[]", "evaluate.best=null")
     package.run(home / "tiny.yaml", *short, "train.steps=4", root=tmp_path)
     package.run(home / "tiny.yaml", *short, "train.steps=2", root=tmp_path)
     output = capsys.readouterr().out
     assert "already at step 4, beyond 2" in output
-    assert output.count("train.steps=8    (trains for twice as long)") == 2
+    assert output.count("train.steps=8    # trains for twice as long") == 2

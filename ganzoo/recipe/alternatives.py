@@ -1,0 +1,38 @@
+"""Options that exclude each other, so that setting one replaces the inherited others: ``epochs`` and ``steps``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ganzoo.errors import GanzooError
+from ganzoo.plugins import plugins
+from ganzoo.registry import KINDS
+
+LENGTHS = (("epochs",), ("steps",))
+"""A run's length in one unit or in the other."""
+
+
+def replaced_options(path: tuple[str | int, ...], base: Mapping[str, Any], over: Mapping[str, Any]) -> set[str]:
+    """Return the inherited options that must go, because ``over`` sets others that exclude them.
+
+    Args:
+        path: the place in the recipe.
+        base: what is inherited, at this place.
+        over: what is merged over it; an option that is set to null excludes none.
+    """
+    new = {key for key, value in over.items() if value is not None}
+    groups = LENGTHS if path == ("train",) else _alternatives({**base, **over})
+    chosen = [group for group in groups if new & set(group)]
+    return {option for group in groups if chosen and group not in chosen for option in group} - set(over)
+
+
+def _alternatives(value: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of options that the component of a mapping declares; none for an unknown component."""
+    kind = next((kind for kind in KINDS if isinstance(value.get(kind), str)), None)
+    if kind is None:
+        return ()
+    try:
+        return tuple(getattr(plugins().registry.get(kind, value[kind]).load(), "alternatives", ()))
+    except GanzooError:  # it is reported when the recipe is read
+        return ()
