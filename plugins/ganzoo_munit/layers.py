@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo_cyclegan.layers import InstanceNorm
+from ganzoo_cyclegan.layers import InstanceNorm, Padding, make_padding
 
 instance_norm = InstanceNorm()
 
@@ -43,6 +43,11 @@ class LayerNorm(nn.Module):
             return (normal * self.gamma[:, None, None] + self.beta[:, None, None]).to(maps.dtype)
 
 
+def activation(slope: float) -> nn.Module:
+    """Return a ReLU, leaky for a slope above 0."""
+    return nn.LeakyReLU(slope) if slope else nn.ReLU()
+
+
 def conv(
     in_channels: int,
     out_channels: int,
@@ -51,8 +56,9 @@ def conv(
     *,
     norm: Norm = "none",
     slope: float | None = 0.0,
+    padding: Padding = "reflect",
 ) -> nn.Sequential:
-    """Return reflection padding, a convolution with bias, a norm, and a (leaky) ReLU.
+    """Return padding, a convolution with bias, a norm, and a (leaky) ReLU.
 
     Args:
         in_channels: channels of the input.
@@ -61,6 +67,7 @@ def conv(
         stride: stride of the convolution.
         norm: norm after the convolution.
         slope: slope of the ReLU below 0; None: no activation.
+        padding: ``reflect``, ``replicate`` or ``zero``.
     """
     norms: dict[Norm, list[nn.Module]] = {
         "instance": [InstanceNorm()],
@@ -69,19 +76,18 @@ def conv(
     }
     after: list[nn.Module] = norms[norm]
     if slope is not None:
-        after.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
-    return nn.Sequential(
-        nn.ReflectionPad2d((size - 1) // 2), nn.Conv2d(in_channels, out_channels, size, stride), *after
-    )
+        after.append(activation(slope))
+    pad = make_padding(padding, (size - 1) // 2)
+    return nn.Sequential(pad, nn.Conv2d(in_channels, out_channels, size, stride), *after)
 
 
 class Residual(nn.Module):
     """x + conv(ReLU(conv(x))): two 3×3 convolutions, each with a norm, and no activation after the sum."""
 
-    def __init__(self, channels: int, norm: Norm) -> None:
+    def __init__(self, channels: int, norm: Norm, padding: Padding = "reflect", slope: float = 0.0) -> None:
         super().__init__()
-        self.first = conv(channels, channels, 3, norm=norm)
-        self.second = conv(channels, channels, 3, norm=norm, slope=None)
+        self.first = conv(channels, channels, 3, norm=norm, slope=slope, padding=padding)
+        self.second = conv(channels, channels, 3, norm=norm, slope=None, padding=padding)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps of the same shape (B, C, H, W)."""
@@ -92,15 +98,17 @@ class Residual(nn.Module):
 class AdaptiveResidual(nn.Module):
     """``Residual`` with adaptive instance norms: their shifts and scales are an input."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, padding: Padding = "reflect", slope: float = 0.0) -> None:
         super().__init__()
-        self.first = conv(channels, channels, 3, slope=None)
-        self.second = conv(channels, channels, 3, slope=None)
+        self.slope = slope
+        self.first = conv(channels, channels, 3, slope=None, padding=padding)
+        self.second = conv(channels, channels, 3, slope=None, padding=padding)
 
     def forward(self, maps: Tensor, style: Tensor) -> Tensor:
         """Return maps of the same shape; ``style`` (B, 4·C) is shift, scale of the first norm, then of the second."""
         shift, scale, second_shift, second_scale = style.chunk(4, dim=1)
-        hidden = adaptive_instance_norm(self.first(maps), shift, scale).relu()
+        normed = adaptive_instance_norm(self.first(maps), shift, scale)
+        hidden = F.leaky_relu(normed, self.slope) if self.slope else normed.relu()
         return maps + adaptive_instance_norm(self.second(hidden), second_shift, second_scale)
 
 
@@ -120,17 +128,24 @@ class Shares(nn.Module):
         return 2 * maps.softmax(1) - 1
 
 
-def encoder_start(channels: int, width: int, downs: int, norm: Norm = "instance") -> list[nn.Module]:
+def encoder_start(
+    channels: int, width: int, downs: int, padding: Padding = "reflect", slope: float = 0.0
+) -> list[nn.Module]:
     """Return an encoder's first layers: a 7×7 convolution to ``width`` channels, ``downs`` 4×4 ones of stride 2."""
     widths = [width * 2**level for level in range(downs + 1)]
-    return [conv(channels, width, 7, norm=norm), *(conv(a, b, 4, 2, norm=norm) for a, b in pairwise(widths))]
+    first = conv(channels, width, 7, norm="instance", slope=slope, padding=padding)
+    halvings = [conv(a, b, 4, 2, norm="instance", slope=slope, padding=padding) for a, b in pairwise(widths)]
+    return [first, *halvings]
 
 
-def decoder_end(channels: int, width: int, downs: int, head: Head = "tanh") -> list[nn.Module]:
+def decoder_end(
+    channels: int, width: int, downs: int, head: Head = "tanh", padding: Padding = "reflect", slope: float = 0.0
+) -> list[nn.Module]:
     """Return a decoder's last layers: ``downs`` × (nearest ×2, 5×5 convolution, layer norm), a 7×7 one, the head."""
     widths = [width * 2**level for level in reversed(range(downs + 1))]
-    ups = [nn.Sequential(Double(), conv(a, b, 5, norm="layer")) for a, b in pairwise(widths)]
-    return [*ups, conv(width, channels, 7, slope=None), Shares() if head == "softmax" else nn.Tanh()]
+    convs = [conv(a, b, 5, norm="layer", slope=slope, padding=padding) for a, b in pairwise(widths)]
+    last = conv(width, channels, 7, slope=None, padding=padding)
+    return [*(nn.Sequential(Double(), one) for one in convs), last, Shares() if head == "softmax" else nn.Tanh()]
 
 
 def init_kaiming(network: nn.Module) -> None:
