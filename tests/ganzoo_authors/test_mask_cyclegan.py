@@ -233,3 +233,19 @@ def test_output_channels_must_fit(run: Run, tmp_path: Path) -> None:
         torch.save(resnet(channels=channels), file)
     err = refused(run, *files, "--from", "cyclegan", "-o", tmp_path / "run")
     assert "latest_net_G_B.pth: 1 output channels, but 3 according to the other files" in err
+
+
+@pytest.mark.parametrize(("name", "direction", "blocks"), [("netG_A2B", "AB", 2), ("netG_B2A", "BA", 3)])
+def test_one_generator_alone(run: Run, tmp_path: Path, name: str, direction: str, blocks: int) -> None:
+    states = both()
+    imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", {name: states[name]}))
+    made = ganzoo.load(tmp_path / "run").translate(IMAGE, direction, mask=MASK)
+    plain = masked_forward(states[name], IMAGE, MASK, blocks).clamp(-1, 1)
+    torch.testing.assert_close(made, plain, rtol=1e-4, atol=1e-5)
+    other = direction[::-1]
+    words = ("translate", tmp_path / "run", tmp_path / "x.png", "-o", tmp_path / "out", "--direction", other)
+    Image.new("RGB", (40, 32)).save(tmp_path / "x.png")
+    code, _, err = run(*words)
+    assert (
+        code == 5 and f"it lacks the network E_{other} for the direction {other}; it can translate {direction}" in err
+    )

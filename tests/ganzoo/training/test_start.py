@@ -21,7 +21,10 @@ from tests.support.killed_runs import train_until
 from tests.support.tiny_run import RECIPE, lines, write_recipe
 from tests.support.untrained_runs import write_untrained_run
 
-SMALL: dict[str, Any] = {"train": {"steps": 2, "save": 1, "decay": 0}, "evaluate": {"metrics": [], "every": 0, "best": None}}
+SMALL: dict[str, Any] = {
+    "train": {"steps": 2, "save": 1, "decay": 0},
+    "evaluate": {"metrics": [], "every": 0, "best": None},
+}
 
 
 @pytest.fixture(scope="module")
