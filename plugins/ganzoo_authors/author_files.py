@@ -98,6 +98,8 @@ def author_networks(
                 f"{layout} does: latest_net_G_A.pth, latest_net_D_B.pth or latest_net_G.pth"
             )
         slots["G_AB"] = network, file
+    if options.dropout is not None and not any(network.name == "unet" for network, _ in slots.values()):
+        raise GanzooError("--dropout: no U-Net among these files; of other networks the files show it")
     return slots
 
 

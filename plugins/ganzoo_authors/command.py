@@ -31,16 +31,12 @@ SIZE = 256
 @click.option(
     "--padding",
     type=click.Choice(["reflect", "replicate", "zero"]),
-    default="reflect",
-    show_default=True,
-    help="munit, unit: pad_type of the configuration that the networks were trained with.",
+    help="munit, unit: pad_type of the configuration that the networks were trained with.  [default: reflect]",
 )
 @click.option(
     "--activation",
     type=click.Choice(["relu", "lrelu"]),
-    default="relu",
-    show_default=True,
-    help="munit, unit: activ of the generators in that configuration.",
+    help="munit, unit: activ of the generators in that configuration.  [default: relu]",
 )
 @click.option(
     "--dropout/--no-dropout",
@@ -55,8 +51,8 @@ def import_command(
     code: str | None,
     layout: Path | None,
     out: Path,
-    padding: str,
-    activation: str,
+    padding: str | None,
+    activation: str | None,
     dropout: bool | None,
     size: int,
 ) -> None:
@@ -72,15 +68,22 @@ def import_command(
 
     if bool(code) == bool(layout):
         raise GanzooError("give either --from, the code that wrote the files, or --layout, a description of their keys")
-    options = FileOptions(padding, activation, dropout)  # type: ignore[arg-type]
+    for name, given in (("--padding", padding), ("--activation", activation)):
+        if given and code not in ("munit", "unit"):
+            raise GanzooError(f"{name}: it is an option of --from munit and --from unit")
+    if layout and dropout is not None:
+        raise GanzooError(
+            "--dropout: with --layout it stands in the layout's file: {generator: unet, dropout: true, …}"
+        )
+    options = FileOptions(padding or "reflect", activation or "relu", dropout)  # type: ignore[arg-type]
     written = LayoutFile(layout) if layout else code
     imported = import_run(files, written, out, options, size)  # type: ignore[arg-type]
-    for line in summary(imported, options, size):
+    for line in summary(imported, options, size, other_code=bool(layout)):
         click.echo(line)
     click.echo(f"{out}: ganzoo translate {out} IMAGES -o OUT")
 
 
-def summary(imported: Imported, options: FileOptions, size: int) -> list[str]:
+def summary(imported: Imported, options: FileOptions, size: int, *, other_code: bool) -> list[str]:
     """Return the lines that say what was imported, and what was assumed because no file shows it."""
     networks, lines = imported.networks, []
     width = max(5, *map(len, networks))
@@ -102,4 +105,6 @@ def summary(imported: Imported, options: FileOptions, size: int) -> list[str]:
         if network.name == "unet" and "dropout" in network.options
     ]:
         assumed.append(f"{'with' if dropout[0] else 'without'} dropout (--dropout, --no-dropout)")
-    return [*lines, f"not in the files, assumed: {', '.join(assumed)}; a wrong value translates wrongly"]
+    if other_code:
+        assumed.append("the same layers and options as in ganzoo's networks")
+    return [*lines, f"not in the files, assumed: {', '.join(assumed)}; where that is wrong, so are the translations"]

@@ -88,7 +88,7 @@ def _why_not_loaded(file: Path, error: Exception) -> str:
     save = "save the network's state_dict() instead: torch.save(network.state_dict(), FILE)"
     other_class = re.search(r"GLOBAL ([\w.]+)", str(error))
     if zipfile.is_zipfile(file) and other_class:
-        return f"the file contains a {other_class[1]}, and reading such an object would execute code; {save}"
+        return f"it contains an object of {other_class[1]}, and reading one would execute code; {save}"
     return f"the file is truncated, no checkpoint, or a pickled network; {save}"
 
 

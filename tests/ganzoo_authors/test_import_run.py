@@ -176,7 +176,7 @@ class Strange:
             "latest_net_G_A.pth",
             Strange(),
             "cyclegan",
-            "contains a tests.ganzoo_authors.test_import_run.Strange, and reading such an object would execute code",
+            "it contains an object of tests.ganzoo_authors.test_import_run.Strange, and reading one would execute",
         ),
         ("latest_net_G_A.pth", {"x": 1}, "cyclegan", "not a state dict, which contains named tensors and nothing else"),
         (
@@ -299,3 +299,14 @@ def test_what_other_files_do_not_show(run: Run, tmp_path: Path) -> None:
     assert "trained at 128 pixels (--size), without dropout (--dropout, --no-dropout)" in message
     assert "size: 128" in (tmp_path / "two/resolved.yaml").read_text()
     assert "dropout False" in imported(run, tmp_path / "three", "cyclegan", file)
+
+
+def test_options_that_nothing_would_read_are_refused(run: Run, tmp_path: Path) -> None:
+    file, out = save(tmp_path / "latest_net_G.pth", resnet()), tmp_path / "run"
+    words = ("import", file, "--from", "cyclegan", "-o", out)
+    assert "--padding: it is an option of --from munit and --from unit" in run(*words, "--padding", "zero")[2]
+    assert "--activation: it is an option of" in run(*words, "--activation", "relu")[2]
+    assert "--dropout: no U-Net among these files" in run(*words, "--no-dropout")[2]
+    layout = ("import", file, "--layout", tmp_path / "layout.yaml", "-o", out, "--dropout")
+    assert "--dropout: with --layout it stands in the layout's file" in run(*layout)[2]
+    assert not out.exists()

@@ -151,6 +151,7 @@ def test_a_network_of_other_code(run: Run, tmp_path: Path, network: nn.Module, e
     layout = written(tmp_path / "layout.yaml", {"method": "pix2pix", "networks": {"G_AB": entry}})
     message = imported(run, tmp_path / "run", layout, save(tmp_path / "generator_200.pkl", state))
     assert f"G_AB  generator {entry['generator']}: 3 → 3 channels" in message and "norm batch" in message
+    assert "assumed: trained at 256 pixels (--size), the same layers and options as in ganzoo's networks;" in message
     made = ganzoo.load(tmp_path / "run").translate(image())
     assert (network(image()).abs() < 0.99).float().mean() > 0.5
     torch.testing.assert_close(made, network(image()).detach(), rtol=1e-4, atol=1e-5)
