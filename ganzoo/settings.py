@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -79,6 +80,8 @@ class TrainSettings:
         keep: steps between checkpoints that are kept as ``step-N``; 0: none.
         workers: number of threads that load images in advance.
         trackers: Accelerate's trackers that also get the losses and metric values, such as ``tensorboard``.
+        start: run or import whose networks training begins with, on any data: ``RUN`` or ``RUN/checkpoints/NAME``; by
+            default new networks. Networks that it lacks or that do not fit are new, and the run says so.
     """
 
     epochs: CountOrZero = 0
@@ -97,6 +100,7 @@ class TrainSettings:
     keep: CountOrZero = 0
     workers: Count = 2
     trackers: tuple[Tracker, ...] = ()
+    start: Path | None = None
 
     def __post_init__(self) -> None:
         if self.epochs and self.steps:

@@ -61,7 +61,7 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
     Raises GanzooError if the run or its checkpoint cannot be opened.
     """
     evaluator = open_run(run_recipe(folder))
-    load_for_evaluation(folder, checkpoint, evaluator.engine)
+    load_for_evaluation(folder, checkpoint, evaluator)
     ((name, metric),) = evaluator.metrics.items()
     result = Evaluation()
     rows: dict[str, dict[str, Columns]] = {}
@@ -114,5 +114,7 @@ def _rows(evaluator: Evaluator, source: SetSource, matrix: Matrix, split: Split)
         method.masks = own_masks
     if name in collected.failed:
         raise GanzooError(collected.failed[name])
-    into = {direction[1]: direction for direction in method.directions}
+    into = {direction[1]: direction for direction in evaluator.directions}
+    if absent := [domain for domain in matrix.domains if domain not in into]:
+        raise GanzooError(f"the checkpoint lacks {', '.join(evaluator.lacks)}, so it cannot translate into {absent[0]}")
     return {domain: collected.rows[name, into[domain]] for domain in matrix.domains}

@@ -18,6 +18,7 @@ from ganzoo.check.profile import format_profile, format_sources, measure_steps, 
 from ganzoo.data.loader import make_step
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.attached_loss import AttachedLoss
+from ganzoo.engine.start import load_start
 from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.recipe.reader import read_document, read_recipe
@@ -70,6 +71,8 @@ def check(file: Path, overrides: Sequence[str] = (), *, demo: bool = False, quic
         for line in [] if quick else [*profile_forward(method, step), *format_sources(sources)]:
             click.echo(line)
         return
+    if train.start:
+        click.echo(str(load_start(train.start, experiment.engine)))
     total = experiment.total_steps
     click.echo(f"{total} steps of {sampler.global_batch} images per domain, {sampler.steps_per_epoch} per epoch")
     if not quick:

@@ -30,6 +30,16 @@ from ganzoo.utils.atomic import find_complete, flush_to_disk, repair_replacement
 PROGRESS = "progress.json"
 
 
+class ArchitectureError(GanzooError):
+    """Weights do not fit a network; ``reason`` names the first tensor that differs."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(
+            f"{file}: weights of another architecture: {reason}; use the recipe that they were trained with"
+        )
+        self.reason = reason
+
+
 def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
     """Write a checkpoint to ``folder``; it replaces an existing one only after it is complete.
 
@@ -143,16 +153,17 @@ def read_progress(folder: Path) -> dict[str, Any]:
 
 
 def load_network(network: nn.Module, file: Path) -> None:
-    """Load a network's weights. Raises GanzooError if the file is missing, damaged or of another architecture."""
+    """Load a network's weights.
+
+    Raises GanzooError if the file is missing or damaged, ArchitectureError if it is of another architecture.
+    """
     weights = _read(file)
     own = network.state_dict()
     for name in [*own, *weights]:
         expected, saved = own.get(name), weights.get(name)
         if expected is None or saved is None or expected.shape != saved.shape:
-            raise GanzooError(
-                f"{file}: weights of another architecture: {name} is {_shape(saved)} in the file and "
-                f"{_shape(expected)} in the network; use the recipe that they were trained with"
-            )
+            reason = f"{name} is {_shape(saved)} in the file and {_shape(expected)} in the network"
+            raise ArchitectureError(file, reason)
     network.load_state_dict(weights)
 
 

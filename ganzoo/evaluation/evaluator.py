@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from accelerate.utils import gather_object
 
 from ganzoo.data.loader import Reader, evaluation_rows, make_step
 from ganzoo.data.sampler import Row, image_counts
+from ganzoo.engine.available import AvailableNetworks, missing_for
 from ganzoo.engine.engine import Engine
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.evaluation.reference_features import Columns, ReferenceFeatures, failure_reason, stack_rows, to_numpy
 from ganzoo.interfaces import Direction, Method, Metric, Split
 from ganzoo.step import Step
@@ -57,7 +59,7 @@ class CollectedRows:
 
 
 class Evaluator:
-    """Measures a method with its current networks, or with their averages if there are any.
+    """Measures a method with its current networks or their averages, or with the weights that ``load`` reads.
 
     Args:
         engine: the engine with the method and its networks.
@@ -82,6 +84,26 @@ class Evaluator:
         self.seed, self.batch = seed, batch
         self.console = console or Console(quiet=not engine.accelerator.is_main_process)
         self.references = ReferenceFeatures(engine, reader, batch, self.console)
+        self.networks = AvailableNetworks()
+        self.directions: tuple[Direction, ...] = tuple(engine.method.directions)
+        self.lacks: tuple[str, ...] = ()
+        """The networks that a loaded checkpoint lacks, without discriminators."""
+
+    def load(self, checkpoint: Path) -> None:
+        """Load a checkpoint's networks; it may lack discriminators, and the networks of one direction.
+
+        Raises MissingResourceError if no direction can be translated, GanzooError if a file is damaged.
+        """
+        method = self.engine.method
+        self.networks.load_engine(checkpoint, self.engine)
+        needed = [name for name in self.networks.missing if method.slots[name].kind != "discriminator"]
+        self.lacks, self.directions = tuple(needed), tuple(method.directions)
+        if needed:
+            with self.engine.evaluating(), self.engine.autocast():
+                missing = missing_for(method, self.reader.dataset.channels, self.engine.device)
+            self.directions = tuple(direction for direction, slot in missing.items() if not slot)
+        if not self.directions:
+            raise MissingResourceError(f"{checkpoint}: it lacks {', '.join(needed)}, so nothing can be translated")
 
     def measure(self, split: Split, limit: int = 0) -> Evaluation:
         """Return the metric values of a split, from at most ``limit`` images per domain (0: all).
@@ -92,7 +114,7 @@ class Evaluator:
         collected = self.collect(split, limit)
         result = Evaluation(images=collected.images, failed=collected.failed)
         for name, metric in self.metrics.items():
-            for direction in measured_directions(metric, self.engine.method, result.images):
+            for direction in self._measured(metric, result.images):
                 if name not in result.failed:
                     self._compute(result, name, collected.rows.get((name, direction), {}), direction, split)
         return result
@@ -119,7 +141,8 @@ class Evaluator:
         with self.engine.evaluating(), self.console.bar(f"measuring {split} images", len(rows)) as show:
             for start in range(rank * self.batch, len(rows), processes * self.batch):
                 show(start)
-                step = evaluation_step(self.engine, self.reader, split, rows[start : start + self.batch], self.seed)
+                batch, only = rows[start : start + self.batch], self.directions if self.lacks else None
+                step = evaluation_step(self.engine, self.reader, split, batch, self.seed, only)
                 self._collect(by_sample, step, used, failed)
         self._gather(by_sample, failed)
         stacked = {
@@ -134,13 +157,13 @@ class Evaluator:
             for name in self.metrics:
                 failed.setdefault(name, f"{tensor} is not finite, so it cannot be measured")
         for name, metric in self.metrics.items():
-            for direction in measured_directions(metric, self.engine.method, used):
+            for direction in self._measured(metric, used):
                 if name in failed or min(step.samples) >= used[direction[0]]:
                     continue
                 try:
                     rows = metric.rows(step, direction)
                 except Exception as error:  # a plugin's metric may raise anything; the other values must not be lost
-                    failed[name] = _reason(name, error)
+                    failed[name] = self._reason(name, error)
                     continue
                 for key, column in rows.items():
                     column_rows = by_sample.setdefault((name, direction), {}).setdefault(key, {})
@@ -172,7 +195,7 @@ class Evaluator:
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
             values = metric.compute(columns, real)
         except Exception as error:  # as above
-            result.failed[name] = _reason(name, error)
+            result.failed[name] = self._reason(name, error)
             return
         for label, value in values.items():
             key = f"{label}{suffix}"
@@ -180,10 +203,16 @@ class Evaluator:
                 raise GanzooError(f"evaluate.metrics: two metrics give the value {key!r}; remove one of them")
             result.values[key], result.about[key] = value, about
 
+    def _measured(self, metric: Metric, domains: Mapping[str, int]) -> list[Direction]:
+        """Return the directions to measure: those that can be translated."""
+        return [one for one in measured_directions(metric, self.engine.method, domains) if one in self.directions]
 
-def _reason(name: str, error: Exception) -> str:
-    """Return the reason why a metric failed, without the metric's name at its start."""
-    return failure_reason(error).removeprefix("evaluate.metrics: ").removeprefix(f"{name}: ")
+    def _reason(self, name: str, error: Exception) -> str:
+        """Return why a metric failed, without its name, which is reported beside it."""
+        reason = failure_reason(error).removeprefix("evaluate.metrics: ").removeprefix(f"{name}: ")
+        if not self.lacks:
+            return reason
+        return f"{reason} (the checkpoint lacks {', '.join(self.lacks)}, so there are only translations)"
 
 
 def format_evaluation(title: str, result: Evaluation) -> str:
@@ -196,15 +225,28 @@ def format_evaluation(title: str, result: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def evaluation_step(engine: Engine, reader: Reader, split: Split, rows: Sequence[Row], seed: int) -> Step:
+def evaluation_step(
+    engine: Engine,
+    reader: Reader,
+    split: Split,
+    rows: Sequence[Row],
+    seed: int,
+    only: Sequence[Direction] | None = None,
+) -> Step:
     """Read some images of a split, run the method's forward on them, and return the step.
 
-    Random draws depend on the seed and each row's sample index only. Call this inside ``engine.evaluating()``.
+    Random draws depend on the seed and each row's sample index only. Call this inside ``engine.evaluating()``. With
+    ``only``, the step has the translations of these directions, and no other tensors of the method.
     """
     batch = reader.evaluation_batch(split, rows)
     step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
     with engine.autocast():
-        engine.method.forward(step)
+        if only is None:
+            engine.method.forward(step)
+        for direction in only or ():
+            if f"real_{direction[0]}" in step:
+                translated = engine.method.translate(step[f"real_{direction[0]}"], direction, step)
+                step[engine.method.translated(direction)] = translated
     return step
 
 

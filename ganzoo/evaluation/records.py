@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo.engine.checkpoint import find_checkpoint, load_weights, read_progress
-from ganzoo.engine.engine import Engine
+from ganzoo.engine.checkpoint import find_checkpoint, read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation, Evaluator
 from ganzoo.interfaces import Split
@@ -48,8 +47,8 @@ def read_checkpoint_info(folder: Path, name: str) -> CheckpointInfo:
     return CheckpointInfo(name, place, read_progress(place), weights_key(place))
 
 
-def load_for_evaluation(folder: Path, name: str, engine: Engine) -> CheckpointInfo:
-    """Load the weights of a run's checkpoint into the engine; return the checkpoint's description.
+def load_for_evaluation(folder: Path, name: str, evaluator: Evaluator) -> CheckpointInfo:
+    """Load the weights of a run's checkpoint into the evaluator; return the checkpoint's description.
 
     A run in progress may replace the checkpoint while it is read. It is then read again, so that all files are of the
     same step. Raises GanzooError (or OSError) if the checkpoint does not exist, cannot be read or has weights of
@@ -58,12 +57,12 @@ def load_for_evaluation(folder: Path, name: str, engine: Engine) -> CheckpointIn
     Args:
         folder: the run's folder.
         name: the checkpoint's name.
-        engine: the engine.
+        evaluator: the evaluator, whose engine gets the weights.
     """
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             before = read_checkpoint_info(folder, name)
-            load_weights(before.place, engine)
+            evaluator.load(before.place)
             if read_checkpoint_info(folder, name) == before:
                 return before
         except (GanzooError, OSError):

@@ -119,7 +119,7 @@ def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Se
         changes: overrides of the run's recipe, in its sections ``CHANGEABLE``.
     """
     for change in changes:
-        if change.partition(".")[0] not in CHANGEABLE:
+        if change.partition("=")[0].partition(".")[0] not in CHANGEABLE:
             raise GanzooError(
                 f"{folder}: --set {change}: the training cannot be changed; data, images and evaluate can be set"
             )
@@ -139,7 +139,10 @@ def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Se
     last = find_checkpoint(folder / "checkpoints/last")
     reached = int(read_progress(last)["step"]) if last else 0
     for name in names:
-        info = load_for_evaluation(folder, name, evaluator.engine)
+        info = load_for_evaluation(folder, name, evaluator)
+        if evaluator.lacks:
+            measured, lacks = ", ".join(evaluator.directions), ", ".join(evaluator.lacks)
+            console.say(f"{folder}, {name}: the checkpoint lacks {lacks}; measured: {measured}")
         result = evaluator.measure(chosen)
         trained = int(info.progress["step"])
         record = make_record(evaluator, recipe, folder, info, max(reached, trained), chosen, result).fields()

@@ -16,8 +16,9 @@ from torch import Tensor
 from ganzoo.build import Experiment
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.label_maps import mask_from_pil, read_mask
-from ganzoo.engine.checkpoint import load_network, network_file, read_progress, select_checkpoint
-from ganzoo.errors import GanzooError
+from ganzoo.engine.available import AvailableNetworks, missing_for
+from ganzoo.engine.checkpoint import network_file, read_progress, select_checkpoint
+from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.inference.pages import Page, read_page
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
@@ -75,12 +76,16 @@ class Translator:
         """Reads and converts the images of each domain."""
         self.step = int(progress["step"])
         self.method = Experiment(self.recipe, channels=self.channels).method
-        for name, slot in self.method.slots.items():
-            if slot.kind == "discriminator":
-                continue
-            load_network(self.method.networks[name], network_file(self.checkpoint, name))
-            self.method.networks[name].to(self.device).eval()
+        needed = [name for name, slot in self.method.slots.items() if slot.kind != "discriminator"]
+        networks, available = {name: self.method.networks[name] for name in needed}, AvailableNetworks()
+        available.load(networks, lambda name: network_file(self.checkpoint, name))
+        for network in networks.values():
+            network.to(self.device).eval()
         self.set_maskers(self.method.masks)
+        self.missing: dict[Direction, str] = dict.fromkeys(self.method.directions, "")
+        """Direction → the network that the checkpoint lacks for it; empty text if it has all."""
+        if available.missing:
+            self.missing = missing_for(self.method, self.channels, self.device)
 
     def set_maskers(self, masks: Roles) -> None:
         """Replace the method's maskers, and move the new ones to the device."""
@@ -89,10 +94,20 @@ class Translator:
         self.method.bind(self.method.networks, masks)
 
     def resolve_direction(self, direction: str | None) -> Direction:
-        """Return ``direction``, or the method's first one if it is None. Raises GanzooError if the method lacks it."""
-        for known in self.method.directions:
-            if not direction or direction == known:
+        """Return ``direction``, or the method's first one for None.
+
+        Raises GanzooError if the method lacks it, MissingResourceError if the checkpoint lacks a network for it.
+        """
+        for known, lacking in self.missing.items():
+            if direction and direction != known:
+                continue
+            if not lacking:
                 return known
+            others = [one for one, missing in self.missing.items() if not missing]
+            can = f"it can translate {', '.join(others)}: --direction {others[0]}" if others else "nor for another one"
+            raise MissingResourceError(
+                f"{self.checkpoint}: it lacks the network {lacking} for the direction {known}; {can}"
+            )
         raise GanzooError(f"direction is {direction!r}; the method has: {', '.join(self.method.directions)}")
 
     @overload

@@ -106,4 +106,5 @@ class Recipe:
 
 
 def _unset(train: TrainSettings) -> set[str]:
-    return {"steps"} if train.epochs else {"epochs"}
+    """Return the settings to leave out: the length in the other unit, and ``start`` without a value."""
+    return {"steps" if train.epochs else "epochs", *(() if train.start else ("start",))}

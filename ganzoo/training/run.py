@@ -12,8 +12,9 @@ from accelerate import Accelerator
 
 from ganzoo.build import METRICS, Experiment
 from ganzoo.data.sampler import image_counts
-from ganzoo.engine.checkpoint import PROGRESS, load_checkpoint
+from ganzoo.engine.checkpoint import PROGRESS, find_checkpoint, load_checkpoint
 from ganzoo.engine.distributed import start_accelerator
+from ganzoo.engine.start import SETTING, Start, load_start
 from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.provenance.environment import environment
@@ -24,7 +25,7 @@ from ganzoo.recipe.schema import Recipe
 from ganzoo.training.callbacks import Callbacks
 from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
-from ganzoo.training.run_folder import RunFolder
+from ganzoo.training.run_folder import RunFolder, is_import
 from ganzoo.utils.console import Console
 
 
@@ -59,6 +60,7 @@ class Run:
         self.reporter = Reporter(self)
         self.command = ["run", str(recipe.file)]
         self.sessions: list[dict[str, Any]] = []
+        self.start: Start | None = None
         if recipe.evaluate.best and not all(image_counts(self.dataset, "validation").values()):
             raise GanzooError(
                 "evaluate.best: the data has no validation images, and the best checkpoint is never chosen on test "
@@ -106,6 +108,8 @@ class Run:
             *(["--root", str(root)] if str(root) != "runs" else []),
         ]
         run.command = ["run", str(recipe), *options, *overrides]
+        if fresh or not find_checkpoint(run.files.checkpoint("last")):
+            run.load_start()
         if accelerator.is_main_process:
             if fresh and folder.exists():
                 run.files.rename_old()
@@ -130,6 +134,18 @@ class Run:
     def write_event(self, event: str, **fields: Any) -> None:
         """Append an event with these fields to events.jsonl, on the main process only."""
         self.files.write_event(event, **fields)
+
+    def load_start(self) -> None:
+        """Load the networks that ``train.start`` names, and say which; warn where an import's recipe names none."""
+        start, origin = self.recipe.train.start, self.recipe.file.parent
+        if start:
+            self.start = load_start(start, self.engine)
+            self.say(str(self.start))
+        elif is_import(origin):
+            self.say(
+                f"{self.recipe.file}: it describes imported networks, but this run begins with new ones; "
+                f"{SETTING}={origin} begins with the imported ones"
+            )
 
     def environment(self) -> dict[str, Any]:
         """Return the content of env.json: versions, device, numbers of training images, and checksums.
@@ -167,6 +183,9 @@ class Run:
             checksums = self._masker_checksums() | {
                 name: one.key for name, one in self.sources.items() if not name.startswith(f"{METRICS}.")
             }
+            earlier = self.sessions[-1]["sources"].get(SETTING) if self.sessions else None
+            if key := self.start.key if self.start else earlier:
+                checksums[SETTING] = key
             session = make_session(self.recipe, self.dataset, checksums, step)
             self.sessions = append_session(self.sessions, session)
 
@@ -184,6 +203,8 @@ class Run:
         self.accelerator.wait_for_everyone()
         last = self.files.checkpoint("last")
         if not (last / PROGRESS).is_file():
+            if self.start:
+                self.write_event("begins-with", checkpoint=str(self.start.checkpoint), networks=list(self.start.found))
             return Progress(), {}
         saved, sums = load_checkpoint(last, self.engine)
         if "sessions" not in saved:

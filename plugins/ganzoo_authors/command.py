@@ -3,38 +3,108 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ganzoo import GanzooError
+
+if TYPE_CHECKING:
+    from ganzoo_authors.author_files import FileOptions
+    from ganzoo_authors.import_run import Imported
+
 PATH = click.Path(path_type=Path)
+SIZE = 256
+"""Side of the training images of all these projects by default, in pixels."""
 
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option(
     "--from",
-    "layout",
-    required=True,
+    "code",
     type=click.Choice(["cyclegan", "pix2pix", "cut", "art2real", "mask_cgan", "munit", "unit"]),
     help="The code that wrote the files.",
 )
+@click.option("--layout", type=PATH, help="For files of other code: a YAML file with the patterns of their keys.")
 @click.option("-o", "--out", required=True, type=PATH, help="The run's folder.")
-def import_command(files: tuple[Path, ...], layout: str, out: Path) -> None:
-    """Convert checkpoints of the authors' code to a run.
+@click.option(
+    "--padding",
+    type=click.Choice(["reflect", "replicate", "zero"]),
+    help="munit, unit: pad_type of the configuration that the networks were trained with.  [default: reflect]",
+)
+@click.option(
+    "--activation",
+    type=click.Choice(["relu", "lrelu"]),
+    help="munit, unit: activ of the generators in that configuration.  [default: relu]",
+)
+@click.option(
+    "--dropout/--no-dropout",
+    default=None,
+    help="U-Net: whether it was trained with dropout.  [default: with it for pix2pix, without it for others]",
+)
+@click.option(
+    "--size", type=click.IntRange(1), default=SIZE, show_default=True, help="Side of its training images, in pixels."
+)
+def import_command(
+    files: tuple[Path, ...],
+    code: str | None,
+    layout: Path | None,
+    out: Path,
+    padding: str | None,
+    activation: str | None,
+    dropout: bool | None,
+    size: int,
+) -> None:
+    """Convert checkpoints of other people's code to a run.
 
     FILES are files such as latest_net_G_A.pth; for munit and unit gen_*.pt and dis_*.pt; for mask_cgan the run's
-    folder. Widths, blocks and options are inferred from the tensors' shapes. Only tensors are read: no code in a file
-    is executed.
+    folder. Widths, blocks and options are inferred from the tensors' names and shapes; the options below say what these
+    do not show. Only tensors are read: no code in a file is executed.
     """
+    from ganzoo_authors.author_files import FileOptions
     from ganzoo_authors.import_run import import_run
+    from ganzoo_authors.layout_file import LayoutFile
 
-    slots, maskers = import_run(files, layout, out)  # type: ignore[arg-type]
-    width = max(5, *map(len, slots))
-    for slot, network in sorted(slots.items()):
-        channels = " → ".join(str(count) for count in (network.in_channels, network.out_channels) if count)
-        options = "".join(f", {name} {value}" for name, value in network.options.items())
-        click.echo(f"{slot:{width}} {f'{network.kind} {network.name}'.strip()}: {channels} channels{options}")
-    for role, masker in maskers.items():
-        options = "".join(f", {name} {value}" for name, value in masker.items() if name != "masker")
-        click.echo(f"{role:{width}} masker {masker['masker']}{options}")
+    if bool(code) == bool(layout):
+        raise GanzooError("give either --from, the code that wrote the files, or --layout, a description of their keys")
+    for name, given in (("--padding", padding), ("--activation", activation)):
+        if given and code not in ("munit", "unit"):
+            raise GanzooError(f"{name}: it is an option of --from munit and --from unit")
+    if layout and dropout is not None:
+        raise GanzooError(
+            "--dropout: with --layout it stands in the layout's file: {generator: unet, dropout: true, …}"
+        )
+    options = FileOptions(padding or "reflect", activation or "relu", dropout)  # type: ignore[arg-type]
+    written = LayoutFile(layout) if layout else code
+    imported = import_run(files, written, out, options, size)  # type: ignore[arg-type]
+    for line in summary(imported, options, size, other_code=bool(layout)):
+        click.echo(line)
     click.echo(f"{out}: ganzoo translate {out} IMAGES -o OUT")
+
+
+def summary(imported: Imported, options: FileOptions, size: int, *, other_code: bool) -> list[str]:
+    """Return the lines that say what was imported, and what was assumed because no file shows it."""
+    networks, lines = imported.networks, []
+    width = max(5, *map(len, networks))
+    for slot, network in sorted(networks.items()):
+        channels = " → ".join(str(count) for count in (network.in_channels, network.out_channels) if count)
+        shown = "".join(f", {name} {value}" for name, value in network.options.items())
+        notes = "".join(f"; {note}" for note in network.notes)
+        lines.append(f"{slot:{width}} {f'{network.kind} {network.name}'.strip()}: {channels} channels{shown}{notes}")
+    for role, masker in imported.maskers.items():
+        shown = "".join(f", {name} {value}" for name, value in masker.items() if name != "masker")
+        lines.append(f"{role:{width}} masker {masker['masker']}{shown}")
+    names = {network.name for network in networks.values()}
+    assumed = [f"trained at {size} pixels (--size)"]
+    if names & {"munit", "unit"}:
+        assumed += [f"pad_type {options.padding} (--padding)", f"activ {options.activation} (--activation)"]
+    if dropout := [
+        network.options["dropout"]
+        for network in networks.values()
+        if network.name == "unet" and "dropout" in network.options
+    ]:
+        assumed.append(f"{'with' if dropout[0] else 'without'} dropout (--dropout, --no-dropout)")
+    if other_code:
+        assumed.append("the same layers and options as in ganzoo's networks")
+    return [*lines, f"not in the files, assumed: {', '.join(assumed)}; where that is wrong, so are the translations"]

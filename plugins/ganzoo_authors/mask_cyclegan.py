@@ -10,7 +10,8 @@ from typing import Any
 
 from ganzoo import GanzooError
 from ganzoo_authors.networks import ImportedNetwork, describe, recognize
-from ganzoo_authors.state_dicts import State, read_state_dicts
+from ganzoo_authors.state_dicts import State, read_state_dict
+from ganzoo_authors.weight_norms import fold_weight_norms
 
 SLOTS = {
     "netG_A2B": "G_AB",
@@ -51,7 +52,7 @@ def networks_of(file: Path) -> dict[str, ImportedNetwork]:
             f"{file}: the name does not say which network the file contains; rename it as mask_cgan does: "
             f"{', '.join(SLOTS)}, each with .pth"
         )
-    slot, state = SLOTS[file.stem], read_state_dicts(file).get("", {})
+    slot, state = SLOTS[file.stem], fold_weight_norms(read_state_dict(file))
     if slot.startswith("D"):
         return {slot: _discriminator(file, state)}
     parts = {name: match for name in state if (match := ENCODER.fullmatch(name))}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ganzoo_authors.state_dicts import State
+
+AFFINE = "instance norm with learned scale and shift (affine), and ganzoo's instance norm has none"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class ImportedNetwork:
         state: the weights.
         in_channels: number of input channels.
         out_channels: number of output channels; 0 for discriminators.
+        unsupported: what the file's network has and ganzoo's has not, for a message; empty if nothing.
+        zero_biases: whether convolutions without a bias, where ganzoo's have one, get a bias of 0.
+        notes: what was changed in the weights, for the summary.
     """
 
     kind: str
@@ -29,6 +33,9 @@ class ImportedNetwork:
     state: State = field(repr=False)
     in_channels: int
     out_channels: int = 0
+    unsupported: str = ""
+    zero_biases: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def describe(network: ImportedNetwork | None) -> str:
@@ -44,9 +51,7 @@ def recognize(state: State) -> ImportedNetwork | None:
     if "model.model.0.weight" in state:
         return _unet(state)
     if "net.0.weight" in state:
-        norm = "batch" if "net.3.weight" in state else "instance"
-        first = state["net.0.weight"]
-        return ImportedNetwork("discriminator", "pixel", {"width": len(first), "norm": norm}, state, first.shape[1])
+        return _pixel(state)
     if "model.1.weight" in state and state["model.1.weight"].dim() == 4:
         return _resnet(state)
     if "model.0.weight" in state and state["model.0.weight"].dim() == 4:
@@ -54,28 +59,73 @@ def recognize(state: State) -> ImportedNetwork | None:
     return None
 
 
+def find_norm(state: State, norm_layer: str, hidden: list[str]) -> tuple[str, str]:
+    """Return a network's norm, and what ganzoo's norms lack, from the keys of the first one and from the biases.
+
+    The authors' code gives convolutions a bias only before an instance norm: no bias and no norm's keys are ``none``.
+
+    Args:
+        state: the network's weights.
+        norm_layer: where its first norm would be.
+        hidden: the convolutions that a norm follows.
+    """
+    if f"{norm_layer}.running_mean" in state:
+        return "batch", ""
+    if f"{norm_layer}.weight" in state:
+        return "instance", AFFINE
+    return ("none" if hidden and not any(f"{name}.bias" in state for name in hidden) else "instance"), ""
+
+
 def _resnet(state: State) -> ImportedNetwork:
     first = state["model.1.weight"]
     blocks = sum(name.endswith(".conv_block.1.weight") for name in state)
-    last = max(int(match[1]) for name in state if (match := re.match(r"model\.(\d+)\.weight", name)))
+    numbers = sorted(int(match[1]) for name, one in state.items()
+                     if (match := re.fullmatch(r"model\.(\d+)\.weight", name)) and one.dim() == 4)  # fmt: skip
+    block_numbers = [int(match[1]) for name in state if (match := re.match(r"model\.(\d+)\.conv_block\.", name))]
+    start = min(block_numbers, default=numbers[len(numbers) // 2])
+    down, up = ([one for one in numbers if one < start], [one for one in numbers if one >= start])
     options: dict[str, Any] = {"width": len(first), "blocks": blocks}
-    smooth = "model.8.weight" in state and state["model.8.weight"].dim() == 4
-    if not smooth:
-        options["norm"] = "batch" if "model.2.weight" in state else "instance"
+    smooth_down, smooth_up = down[2:3] == [8], bool(up) and up[0] == start + blocks + 1
+    hidden = [f"model.{number}" for number in numbers[:-1]]
+    hidden += [name.removesuffix(".weight") for name, one in state.items() if "conv_block" in name and one.dim() == 4]
+    norm, unsupported = find_norm(state, "model.2", hidden)
+    name = "resnet"
+    if len(down) > 3:
+        unsupported = f"{len(down) - 1} downsampling layers, and ganzoo's resnet has 2"
+    elif smooth_down and smooth_up:
+        name = "smooth_resnet"
+        if norm != "instance":
+            unsupported = f"norm {norm} (CUT's --normG), and ganzoo's smooth_resnet has instance norm only"
+    elif smooth_down or smooth_up:
+        side = "--no_antialias_up" if smooth_down else "--no_antialias"
+        unsupported = f"anti-aliased resampling on one side only (CUT's {side}), and ganzoo's smooth_resnet has both"
+    if name == "resnet":
+        options["norm"] = norm
         options["dropout"] = any(name.endswith("conv_block.6.weight") and one.dim() == 4 for name, one in state.items())
-    name = "smooth_resnet" if smooth else "resnet"
-    return ImportedNetwork("generator", name, options, state, first.shape[1], len(state[f"model.{last}.weight"]))
+    out_channels = len(state[f"model.{numbers[-1]}.weight"])
+    return ImportedNetwork(
+        "generator", name, options, state, first.shape[1], out_channels, unsupported, zero_biases=norm == "none"
+    )
 
 
 def _unet(state: State) -> ImportedNetwork:
     first, levels = state["model.model.0.weight"], 1
     name = "model.model.1"
+    hidden = ["model.model.0"]
     while f"{name}.model.1.weight" in state:
         levels += 1
+        inner = f"{name}.model.3.weight" in state and state[f"{name}.model.3.weight"].dim() == 4
+        hidden += [f"{name}.model.1", f"{name}.model.{3 if inner else 5}"]
         name += ".model.3"
-    norm = "batch" if any(name.endswith(".running_mean") for name in state) else "instance"
-    options = {"width": len(first), "levels": levels, "norm": norm}
-    return ImportedNetwork("generator", "unet", options, state, first.shape[1], state["model.model.3.weight"].shape[1])
+    norm_layer = "model.model.1.model.2" if levels > 2 else "model.model.1.model.4"
+    norm, unsupported = find_norm(state, norm_layer, hidden)
+    options: dict[str, Any] = {"width": len(first), "levels": levels, "norm": norm}
+    if norm == "batch" and "model.model.0.bias" in state:
+        options["bias_without_norm"] = True
+    out_channels = state["model.model.3.weight"].shape[1]
+    return ImportedNetwork(
+        "generator", "unet", options, state, first.shape[1], out_channels, unsupported, zero_biases=norm == "none"
+    )
 
 
 def _patch(state: State) -> ImportedNetwork:
@@ -84,70 +134,26 @@ def _patch(state: State) -> ImportedNetwork:
     convs = sorted(int(name.split(".")[1]) for name in weights)
     options: dict[str, Any] = {"width": len(first), "layers": len(convs) - 2}
     smooth = convs[1] == 3
+    norm, unsupported = find_norm(state, f"model.{convs[1] + 1}", [f"model.{number}" for number in convs[1:-1]])
     if not smooth:
-        options["norm"] = "batch" if "model.3.weight" in state else "instance"
-    return ImportedNetwork("discriminator", "smooth_patch" if smooth else "patch", options, state, first.shape[1])
+        options["norm"] = norm
+    elif norm != "instance":
+        unsupported = f"norm {norm} (CUT's --normD), and ganzoo's smooth_patch has instance norm only"
+    name = "smooth_patch" if smooth else "patch"
+    return ImportedNetwork(
+        "discriminator", name, options, state, first.shape[1], 0, unsupported, zero_biases=norm == "none"
+    )
 
 
-def munit(state: State) -> ImportedNetwork | None:
-    """Return the autoencoder in a state dict of one domain of MUNIT or UNIT, or None if it has no encoder.
-
-    Raises KeyError and other errors if tensors are missing.
-    """
-    styled = "enc_style.model.0.conv.weight" in state
-    start = "enc_content" if styled else "enc"
-    if f"{start}.model.0.conv.weight" not in state:
-        return None
-    first = state[f"{start}.model.0.conv.weight"]
-    downs = sum(bool(re.fullmatch(rf"{start}\.model\.[1-9]\.conv\.weight", name)) for name in state)
-    blocks = sum(bool(re.fullmatch(r"dec\.model\.0\.model\.\d+\.model\.0\.conv\.weight", name)) for name in state)
-    options: dict[str, Any] = {"width": len(first), "downs": downs, "blocks": blocks}
-    if styled:
-        options |= {"style": len(state["enc_style.model.6.weight"]), "hidden": len(state["mlp.model.0.fc.weight"])}
-    renamed = {_rename(name, downs, blocks, styled): tensor for name, tensor in state.items()}
-    out_channels = len(state[f"dec.model.{2 * downs + 1}.conv.weight"])
-    return ImportedNetwork("generator", "munit" if styled else "unit", options, renamed, first.shape[1], out_channels)
-
-
-def munit_discriminator(state: State) -> ImportedNetwork | None:
-    """Return the discriminator in a state dict of one domain of MUNIT or UNIT, or None if it has none."""
-    if "cnns.0.0.conv.weight" not in state:
-        return None
-    first = state["cnns.0.0.conv.weight"]
-    scales = len({name.split(".")[1] for name in state})
-    layers = sum(bool(re.fullmatch(r"cnns\.0\.\d+\.conv\.weight", name)) for name in state)
-    renamed = {
-        re.sub(r"^cnns\.(\d+)\.(\d+)\.conv\.", r"discriminators.\1.\2.1.", name): one for name, one in state.items()
-    }
-    renamed = {re.sub(r"^cnns\.", "discriminators.", name): one for name, one in renamed.items()}
-    options = {"width": len(first), "layers": layers, "scales": scales}
-    return ImportedNetwork("discriminator", "multiscale", options, renamed, first.shape[1])
-
-
-HALVES = {"0": "first", "1": "second"}
-"""Number of a convolution in the authors' residual blocks → its name in ganzoo's."""
-
-
-def _rename(name: str, downs: int, blocks: int, styled: bool) -> str:
-    """Return ganzoo's name of a tensor of MUNIT or UNIT; an unknown name is returned unchanged."""
-    start, content = ("enc_content", "content") if styled else ("enc", "encoder")
-    block, up, shift = ("blocks", "up", 0) if styled else ("decoder", "decoder", blocks)
-    inner, last = downs + 1, 2 * downs + 1
-    rules: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-        (rf"{start}\.model\.{inner}\.model\.(\d+)\.model\.([01])\.conv",
-         lambda match: f"{content}.{inner + int(match[1])}.{HALVES[match[2]]}.1"),
-        (rf"{start}\.model\.(\d+)\.conv", lambda match: f"{content}.{match[1]}.1"),
-        (r"enc_style\.model\.(\d+)\.conv", lambda match: f"look.{match[1]}.1"),
-        (r"enc_style\.model\.(\d+)", lambda match: f"look.{match[1]}"),
-        (r"mlp\.model\.(\d+)\.fc", lambda match: f"perceptron.{2 * int(match[1])}"),
-        (r"dec\.model\.0\.model\.(\d+)\.model\.([01])\.conv",
-         lambda match: f"{block}.{match[1]}.{HALVES[match[2]]}.1"),
-        (rf"dec\.model\.{last}\.conv", lambda match: f"{up}.{shift + downs}.1"),
-        (r"dec\.model\.(\d+)\.conv", lambda match: f"{up}.{shift + int(match[1]) // 2 - 1}.1.1"),
-        (r"dec\.model\.(\d+)\.norm", lambda match: f"{up}.{shift + int(match[1]) // 2 - 1}.1.2"),
-    ]  # fmt: skip
-    layer, _, what = name.rpartition(".")
-    for pattern, renamed in rules:
-        if match := re.fullmatch(pattern, layer):
-            return f"{renamed(match)}.{what}"
-    return name
+def _pixel(state: State) -> ImportedNetwork:
+    first, unsupported = state["net.0.weight"], ""
+    norm = "batch" if "net.3.running_mean" in state else "instance"
+    if norm == "instance" and "net.3.weight" in state:
+        unsupported = AFFINE
+    elif norm == "instance" and "net.5.bias" in state:
+        unsupported = "a bias in its last layer, which ganzoo's pixel has with batch norm only"
+    # Old and new versions of the authors' code differ in which norm goes with biases.
+    options = {"width": len(first), "norm": norm}
+    return ImportedNetwork(
+        "discriminator", "pixel", options, state, first.shape[1], 0, unsupported, zero_biases=norm == "batch"
+    )

@@ -1,8 +1,10 @@
-"""Read state dicts from the authors' files: only tensors, no code is executed; legacy keys are removed."""
+"""Read state dicts from other people's files: only tensors, no code is executed; wrappers and old keys are removed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +16,64 @@ from ganzoo.interfaces import MissingResourceError
 
 State = dict[str, Tensor]
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+DEPTH = 4
+"""Mappings inside one another that a state dict may be wrapped in."""
+
+
+def require_files(files: Sequence[Path]) -> None:
+    """Raise MissingResourceError for a file that is missing, GanzooError for a folder."""
+    for file in files:
+        if file.is_dir():
+            inside = sorted(one.name for one in file.iterdir() if one.suffix in (".pth", ".pt", ".pkl", ".ckpt"))
+            names = f"it contains {', '.join(inside[:6])}" if inside else "it contains no .pth or .pt"
+            raise GanzooError(f"{file}: a folder; give the files of its networks ({names})")
+        if not file.is_file():
+            raise MissingResourceError(f"{file}: no such file")
 
 
 def read_state_dicts(file: Path) -> dict[str, State]:
     """Return the state dicts in a file by name: ``{"": …}`` for a single one, ``{"a": …, "b": …}`` for several.
 
-    ``clean`` is applied to each. If there are several, entries that are not mappings, such as a step number, are
-    ignored.
+    A state dict may be inside other mappings, ``{"epoch": 3, "state_dict": {…}}``: its name is then its key. States of
+    optimizers are left out. ``clean`` is applied to each.
 
     Raises:
         MissingResourceError: the file does not exist.
-        GanzooError: the file cannot be read, is damaged, contains objects that are not plain data, or has no state dict
-            of dense tensors only.
+        GanzooError: the file cannot be read, is damaged, or contains anything but tensors, numbers and texts.
     """
-    if not file.is_file():
-        raise MissingResourceError(f"{file}: no such file")
+    require_files([file])
     try:
         content: Any = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise GanzooError(f"{file}: cannot be read: {error.strerror or error}") from None
-    except Exception:  # torch raises various errors for damaged files, with messages about pickle
-        raise GanzooError(
-            f"{file}: not a state dict of tensors only: the file is truncated, no checkpoint, or a pickled network; "
-            "save the network's state_dict() instead"
-        ) from None
-    if isinstance(content, Mapping) and content and _is_state_dict(content):
-        return {"": clean(dict(content))}
-    parts = {}
-    if isinstance(content, Mapping):
-        parts = {str(name): part for name, part in content.items() if isinstance(part, Mapping)}
-    if not parts or not all(map(_is_state_dict, parts.values())):
-        raise GanzooError(f"{file}: not a state dict, which contains named tensors and nothing else")
-    return {name: clean(dict(part)) for name, part in parts.items()}
+    except Exception as error:  # torch raises various errors for damaged files, with messages about pickle
+        raise GanzooError(f"{file}: not a state dict of tensors only: {_why_not_loaded(file, error)}") from None
+    found = list(_state_dicts(content))
+    if not found:
+        contains = _kinds(content)
+        raise GanzooError(f"{file}: not a state dict, which contains named tensors and nothing else; it {contains}")
+    last = [path[-1] if path else "" for path, _ in found]
+    return {name if last.count(name) == 1 else ".".join(path): clean(state)
+            for name, (path, state) in zip(last, found, strict=True)}  # fmt: skip
+
+
+def read_state_dict(file: Path) -> State:
+    """Return the state dict of a file. Raises GanzooError as ``read_state_dicts``, and for a file with several."""
+    found = read_state_dicts(file)
+    if len(found) > 1:
+        raise GanzooError(f"{file}: several state dicts ({', '.join(found)}), and one was expected")
+    return next(iter(found.values()))
+
+
+def _state_dicts(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], State]]:
+    """Yield the state dicts in nested mappings, with the names that lead to them."""
+    if not isinstance(content, Mapping) or not content or "param_groups" in content:
+        return
+    if _is_state_dict(content):
+        yield path, dict(content)
+    elif len(path) < DEPTH:
+        for name, part in content.items():
+            yield from _state_dicts(part, (*path, str(name)))
 
 
 def _is_state_dict(state: Mapping[Any, Any]) -> bool:
@@ -54,6 +82,30 @@ def _is_state_dict(state: Mapping[Any, Any]) -> bool:
         isinstance(name, str) and isinstance(tensor, Tensor) and tensor.layout == torch.strided
         for name, tensor in state.items()
     )
+
+
+def _why_not_loaded(file: Path, error: Exception) -> str:
+    """Return why torch refuses a file: it is damaged, or it contains an object of a class, which loading would call."""
+    save = "save the network's state_dict() instead: torch.save(network.state_dict(), FILE)"
+    other_class = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if zipfile.is_zipfile(file) and other_class:
+        return f"it contains an object of {other_class[1]}, and reading one would execute code; {save}"
+    return f"the file is truncated, no checkpoint, or a pickled network; {save}"
+
+
+def _kinds(content: Any) -> str:
+    """Return what an object contains, for a message."""
+    if not isinstance(content, Mapping):
+        return f"is a {type(content).__name__}"
+    if not content:
+        return "is empty"
+    entries = [f"{name} ({_kind(one)})" for name, one in list(content.items())[:4]]
+    return f"contains {', '.join([*entries, *(['…'] if len(content) > 4 else [])])}"
+
+
+def _kind(one: Any) -> str:
+    sparse = isinstance(one, Tensor) and one.layout != torch.strided
+    return "a sparse tensor" if sparse else f"a {type(one).__name__}"
 
 
 def clean(state: State) -> State:
@@ -66,7 +118,7 @@ def clean(state: State) -> State:
     ['model.1.weight']
     """
     unprefixed = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    cleaned = {}
+    cleaned: State = {}
     for name, tensor in unprefixed.items():
         layer, _, kind = name.rpartition(".")
         unused = kind in STATISTICS and f"{layer}.weight" not in unprefixed
@@ -75,3 +127,18 @@ def clean(state: State) -> State:
             if kind == "running_mean":  # files from before 2018 do not count the batches
                 cleaned.setdefault(f"{layer}.num_batches_tracked", torch.tensor(0))
     return cleaned
+
+
+def some_keys(state: State, most: int = 3) -> str:
+    """Return the first keys of a state dict with their shapes, and how many there are, for a message."""
+    keys = [f"{name} {shape(one)}" for name, one in list(state.items())[:most]]
+    return f"{', '.join(keys)}{', …' if len(state) > most else ''} ({len(state)} keys)"
+
+
+def shape(tensor: Tensor | None) -> str:
+    """Return a tensor's shape for a message.
+
+    >>> shape(torch.zeros(8, 3, 7, 7))
+    '8×3×7×7'
+    """
+    return "missing" if tensor is None else "×".join(map(str, tensor.shape)) or "one number"

@@ -8,7 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import Width, crop_to, pad_to_stride
+from ganzoo_cyclegan.layers import Padding, Width, crop_to, pad_to_stride
+from ganzoo_munit.autoencoder import Slope
 from ganzoo_munit.layers import Residual, decoder_end, encoder_start, init_kaiming
 
 
@@ -25,6 +26,8 @@ class UNITGenerator(nn.Module):
         width: number of channels at full size; it doubles at each convolution of stride 2.
         downs: number of convolutions of stride 2.
         blocks: number of residual blocks, in the encoder and in the decoder.
+        padding: at the borders of every map: ``reflect``, as published, ``replicate`` or ``zero``.
+        slope: slope of the ReLU below 0; 0, as published; 0.2 is the released code's leaky ReLU.
     """
 
     def __init__(
@@ -35,16 +38,20 @@ class UNITGenerator(nn.Module):
         width: Width = 64,
         downs: Annotated[int, Field(ge=1, le=4)] = 2,
         blocks: Annotated[int, Field(ge=0)] = 4,
+        padding: Padding = "reflect",
+        slope: Slope = 0.0,
     ) -> None:
         super().__init__()
         self.stride = 2**downs
         self.blocks = blocks
         self.inner = inner = width * 2**downs
         self.encoder = nn.Sequential(
-            *encoder_start(in_channels, width, downs), *(Residual(inner, "instance") for _ in range(blocks))
+            *encoder_start(in_channels, width, downs, padding, slope),
+            *(Residual(inner, "instance", padding, slope) for _ in range(blocks)),
         )
         self.decoder = nn.Sequential(
-            *(Residual(inner, "instance") for _ in range(blocks)), *decoder_end(out_channels, width, downs)
+            *(Residual(inner, "instance", padding, slope) for _ in range(blocks)),
+            *decoder_end(out_channels, width, downs, padding=padding, slope=slope),
         )
         init_kaiming(self)
 

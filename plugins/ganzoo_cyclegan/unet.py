@@ -37,12 +37,13 @@ class UNet(nn.Module):
         norm: the norm: ``instance``, ``batch`` or ``none``; the outermost level has none, nor has the innermost one
             after its downsampling.
         padding: border padding of every map before downsampling: ``zero``, as published, ``reflect`` or ``replicate``.
-            It also pads before upsampling by ``resize`` or ``pixelshuffle``; the latter with ``reflect`` needs images
-            of more than 2**levels pixels a side.
+            It also pads before upsampling by ``resize`` or ``pixelshuffle``.
         upsample: the upsampling layer: ``deconv`` as in the paper; ``resize`` and ``pixelshuffle`` avoid its
             checkerboard artifacts.
         dropout: whether to use dropout of 0.5 in training, pix2pix's noise. It acts in the ``levels − 5`` levels
             between maps of 8 · width channels, except the innermost level.
+        bias_without_norm: with batch norm, also give a bias to the first and the innermost convolution, which no norm
+            follows; the released code does not.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class UNet(nn.Module):
         padding: Padding = "zero",
         upsample: Upsample = "deconv",
         dropout: bool = False,
+        bias_without_norm: bool = False,
     ) -> None:
         super().__init__()
         self.stride = 2**levels
@@ -65,9 +67,9 @@ class UNet(nn.Module):
         nested: Level | None = None
         for outer, inner in zip(reversed(widths[:-1]), reversed(widths[1:]), strict=True):
             drop = dropout and nested is not None and outer == 8 * width
-            nested = Level(outer, inner, nested, norm, padding, upsample, drop)
+            nested = Level(outer, inner, nested, norm, padding, upsample, drop, bias_without_norm)
         assert nested is not None
-        bias = norm != "batch"
+        bias = norm != "batch" or bias_without_norm
         self.model = Outermost(in_channels, out_channels, width, nested, padding, upsample, bias=bias)
         init_weights(self)
 
@@ -119,14 +121,16 @@ class Level(nn.Module):
         padding: Padding,
         upsample: Upsample,
         dropout: bool,
+        bias_without_norm: bool,
     ) -> None:
         super().__init__()
         bias = norm != "batch"
+        down_bias = bias or (nested is None and bias_without_norm)
         below: list[nn.Module] = [] if nested is None else [make_norm(norm, inner), nested]
         # In the order of the authors' modules: a layer has the same number in their checkpoints.
         self.model = nn.Sequential(
             nn.LeakyReLU(0.2),
-            nn.Conv2d(outer, inner, 4, 2, 1, bias=bias, padding_mode=padding_mode(padding)),
+            nn.Conv2d(outer, inner, 4, 2, 1, bias=down_bias, padding_mode=padding_mode(padding)),
             *below,
             nn.ReLU(inplace=True),
             _up(upsample, inner if nested is None else 2 * inner, outer, padding, bias=bias),

@@ -8,10 +8,20 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganzoo_cyclegan.layers import Width, crop_to, pad_to_stride
-from ganzoo_munit.layers import AdaptiveResidual, Head, Residual, conv, decoder_end, encoder_start, init_kaiming
+from ganzoo_cyclegan.layers import Padding, Width, crop_to, pad_to_stride
+from ganzoo_munit.layers import (
+    AdaptiveResidual,
+    Head,
+    Residual,
+    activation,
+    conv,
+    decoder_end,
+    encoder_start,
+    init_kaiming,
+)
 
 Count = Annotated[int, Field(ge=1)]
+Slope = Annotated[float, Field(ge=0, lt=1)]
 
 
 class MUNITGenerator(nn.Module):
@@ -34,6 +44,8 @@ class MUNITGenerator(nn.Module):
         hidden: number of units of each hidden layer of the perceptron.
         head: the decoder's last layer: ``tanh``, as published, or, for label maps, ``softmax`` over the classes, scaled
             to [−1, 1], so that the classes of a pixel exclude one another.
+        padding: at the borders of every map: ``reflect``, as published, ``replicate`` or ``zero``.
+        slope: slope of the ReLU below 0; 0, as published; 0.2 is the released code's leaky ReLU.
     """
 
     def __init__(
@@ -47,6 +59,8 @@ class MUNITGenerator(nn.Module):
         style: Count = 8,
         hidden: Count = 256,
         head: Head = "tanh",
+        padding: Padding = "reflect",
+        slope: Slope = 0.0,
     ) -> None:
         super().__init__()
         self.head = head
@@ -54,23 +68,27 @@ class MUNITGenerator(nn.Module):
         self.stride = 2**downs
         inner = width * 2**downs
         self.content = nn.Sequential(
-            *encoder_start(in_channels, width, downs), *(Residual(inner, "instance") for _ in range(blocks))
+            *encoder_start(in_channels, width, downs, padding, slope),
+            *(Residual(inner, "instance", padding, slope) for _ in range(blocks)),
         )
         deep = 4 * width
         self.look = nn.Sequential(
-            conv(in_channels, width, 7),
-            *(conv(min(width * 2**i, deep), min(width * 2 ** (i + 1), deep), 4, 2) for i in range(4)),
+            conv(in_channels, width, 7, slope=slope, padding=padding),
+            *(
+                conv(min(width * 2**i, deep), min(width * 2 ** (i + 1), deep), 4, 2, slope=slope, padding=padding)
+                for i in range(4)
+            ),
             nn.AdaptiveAvgPool2d(1),
             nn.Conv2d(deep, style, 1),
         )
-        self.blocks = nn.ModuleList([AdaptiveResidual(inner) for _ in range(blocks)])
-        self.up = nn.Sequential(*decoder_end(out_channels, width, downs, head))
+        self.blocks = nn.ModuleList([AdaptiveResidual(inner, padding, slope) for _ in range(blocks)])
+        self.up = nn.Sequential(*decoder_end(out_channels, width, downs, head, padding, slope))
         self.inner = inner
         self.perceptron = nn.Sequential(
             nn.Linear(style, hidden),
-            nn.ReLU(),
+            activation(slope),
             nn.Linear(hidden, hidden),
-            nn.ReLU(),
+            activation(slope),
             nn.Linear(hidden, 4 * inner * blocks),
         )
         init_kaiming(self)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo_cyclegan.layers import InstanceNorm
+from ganzoo_cyclegan.layers import InstanceNorm, Padding, make_padding
 
 instance_norm = InstanceNorm()
 
@@ -47,6 +47,11 @@ class LayerNorm(nn.Module):
             return (normal * self.gamma[:, None, None] + self.beta[:, None, None]).to(maps.dtype)
 
 
+def activation(slope: float) -> nn.Module:
+    """Return a ReLU, leaky for a slope above 0."""
+    return nn.LeakyReLU(slope) if slope else nn.ReLU()
+
+
 def conv(
     in_channels: int,
     out_channels: int,
@@ -55,8 +60,9 @@ def conv(
     *,
     norm: Norm = "none",
     slope: float | None = 0.0,
+    padding: Padding = "reflect",
 ) -> nn.Sequential:
-    """Return a sequence of reflection padding, a convolution with bias, a norm, and a (leaky) ReLU.
+    """Return a sequence of padding, a convolution with bias, a norm, and a (leaky) ReLU.
 
     Args:
         in_channels: number of channels of the input.
@@ -65,6 +71,7 @@ def conv(
         stride: stride of the convolution.
         norm: the norm after the convolution.
         slope: slope of the ReLU below 0; None: no activation.
+        padding: ``reflect``, ``replicate`` or ``zero``.
     """
     norms: dict[Norm, list[nn.Module]] = {
         "instance": [InstanceNorm()],
@@ -73,19 +80,18 @@ def conv(
     }
     after: list[nn.Module] = norms[norm]
     if slope is not None:
-        after.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
-    return nn.Sequential(
-        nn.ReflectionPad2d((size - 1) // 2), nn.Conv2d(in_channels, out_channels, size, stride), *after
-    )
+        after.append(activation(slope))
+    pad = make_padding(padding, (size - 1) // 2)
+    return nn.Sequential(pad, nn.Conv2d(in_channels, out_channels, size, stride), *after)
 
 
 class Residual(nn.Module):
     """A residual block, x + conv(ReLU(conv(x))): two 3×3 convolutions with norms; no activation follows the sum."""
 
-    def __init__(self, channels: int, norm: Norm) -> None:
+    def __init__(self, channels: int, norm: Norm, padding: Padding = "reflect", slope: float = 0.0) -> None:
         super().__init__()
-        self.first = conv(channels, channels, 3, norm=norm)
-        self.second = conv(channels, channels, 3, norm=norm, slope=None)
+        self.first = conv(channels, channels, 3, norm=norm, slope=slope, padding=padding)
+        self.second = conv(channels, channels, 3, norm=norm, slope=None, padding=padding)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps of the same shape (B, C, H, W)."""
@@ -96,10 +102,11 @@ class Residual(nn.Module):
 class AdaptiveResidual(nn.Module):
     """A ``Residual`` block with adaptive instance norms, whose shifts and scales are an input."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, padding: Padding = "reflect", slope: float = 0.0) -> None:
         super().__init__()
-        self.first = conv(channels, channels, 3, slope=None)
-        self.second = conv(channels, channels, 3, slope=None)
+        self.slope = slope
+        self.first = conv(channels, channels, 3, slope=None, padding=padding)
+        self.second = conv(channels, channels, 3, slope=None, padding=padding)
 
     def forward(self, maps: Tensor, style: Tensor) -> Tensor:
         """Return maps of the same shape (B, C, H, W).
@@ -109,7 +116,8 @@ class AdaptiveResidual(nn.Module):
             style: (B, 4·C): the first norm's shifts, its scales, then the second norm's shifts and its scales.
         """
         shift, scale, second_shift, second_scale = style.chunk(4, dim=1)
-        hidden = adaptive_instance_norm(self.first(maps), shift, scale).relu()
+        normed = adaptive_instance_norm(self.first(maps), shift, scale)
+        hidden = F.leaky_relu(normed, self.slope) if self.slope else normed.relu()
         return maps + adaptive_instance_norm(self.second(hidden), second_shift, second_scale)
 
 
@@ -129,23 +137,30 @@ class Shares(nn.Module):
         return 2 * maps.softmax(1) - 1
 
 
-def encoder_start(channels: int, width: int, downs: int, norm: Norm = "instance") -> list[nn.Module]:
+def encoder_start(
+    channels: int, width: int, downs: int, padding: Padding = "reflect", slope: float = 0.0
+) -> list[nn.Module]:
     """Return an encoder's first layers: a 7×7 convolution and ``downs`` 4×4 convolutions of stride 2.
 
-    The first one has ``width`` output channels, and each further one doubles the channels. All have the norm ``norm``.
+    The first one has ``width`` output channels, and each further one doubles the channels. All have instance norm.
     """
     widths = [width * 2**level for level in range(downs + 1)]
-    return [conv(channels, width, 7, norm=norm), *(conv(a, b, 4, 2, norm=norm) for a, b in pairwise(widths))]
+    first = conv(channels, width, 7, norm="instance", slope=slope, padding=padding)
+    halvings = [conv(a, b, 4, 2, norm="instance", slope=slope, padding=padding) for a, b in pairwise(widths)]
+    return [first, *halvings]
 
 
-def decoder_end(channels: int, width: int, downs: int, head: Head = "tanh") -> list[nn.Module]:
+def decoder_end(
+    channels: int, width: int, downs: int, head: Head = "tanh", padding: Padding = "reflect", slope: float = 0.0
+) -> list[nn.Module]:
     """Return a decoder's last layers: ``downs`` upsampling layers, a 7×7 convolution and the head.
 
     An upsampling layer is nearest ×2 and a 5×5 convolution with layer norm, which halves the channels.
     """
     widths = [width * 2**level for level in reversed(range(downs + 1))]
-    ups = [nn.Sequential(Double(), conv(a, b, 5, norm="layer")) for a, b in pairwise(widths)]
-    return [*ups, conv(width, channels, 7, slope=None), Shares() if head == "softmax" else nn.Tanh()]
+    convs = [conv(a, b, 5, norm="layer", slope=slope, padding=padding) for a, b in pairwise(widths)]
+    last = conv(width, channels, 7, slope=None, padding=padding)
+    return [*(nn.Sequential(Double(), one) for one in convs), last, Shares() if head == "softmax" else nn.Tanh()]
 
 
 def init_kaiming(network: nn.Module) -> None:

@@ -10,14 +10,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import Width, init_weights
+from ganzoo_cyclegan.layers import Padding, Width, init_weights
 from ganzoo_munit.layers import conv
 
 
 class MultiScale(nn.Module):
     """A discriminator with one PatchGAN for each of several image sizes (Wang et al. 2018; Huang et al. 2018, app. B).
 
-    A PatchGAN consists of 4×4 convolutions of stride 2 with reflection padding and leaky ReLU, without norms, and a 1×1
+    A PatchGAN consists of 4×4 convolutions of stride 2 with padding and leaky ReLU, without norms, and a 1×1
     convolution. A 3×3 average pooling of stride 2 halves the images for the next PatchGAN. The adversarial losses sum
     over the returned maps. With three scales of four layers it has 8,271,171 parameters at width 64 and three channels.
 
@@ -27,6 +27,7 @@ class MultiScale(nn.Module):
         layers: number of convolutions of stride 2.
         scales: number of image sizes; the first is the full size.
         slope: slope of the leaky ReLU below 0.
+        padding: at the borders of every map: ``reflect``, as published, ``replicate`` or ``zero``.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class MultiScale(nn.Module):
         layers: Annotated[int, Field(ge=1, le=8)] = 4,
         scales: Annotated[int, Field(ge=1, le=8)] = 3,
         slope: Annotated[float, Field(ge=0, lt=1)] = 0.2,
+        padding: Padding = "reflect",
     ) -> None:
         super().__init__()
         # Reflection padding needs maps of at least two pixels a side, at every layer and scale.
@@ -44,7 +46,7 @@ class MultiScale(nn.Module):
         widths = [in_channels, *(width * 2**layer for layer in range(layers))]
         self.discriminators = nn.ModuleList(
             nn.Sequential(
-                *(conv(a, b, 4, 2, slope=slope) for a, b in pairwise(widths)),
+                *(conv(a, b, 4, 2, slope=slope, padding=padding) for a, b in pairwise(widths)),
                 nn.Conv2d(widths[-1], 1, 1),
             )
             for _ in range(scales)

@@ -27,7 +27,7 @@ from tests.support.author_checkpoints import (
     unet,
     unet_forward,
 )
-from tests.support.author_networks import munit_discriminator, unit_decode, unit_encode
+from tests.support.author_networks import Config, munit_discriminator, munit_style, unit_decode, unit_encode
 from tests.support.command_line import Run
 
 
@@ -176,7 +176,7 @@ class Strange:
             "latest_net_G_A.pth",
             Strange(),
             "cyclegan",
-            "not a state dict of tensors only: the file is truncated",
+            "it contains an object of tests.ganzoo_authors.test_import_run.Strange, and reading one would execute",
         ),
         ("latest_net_G_A.pth", {"x": 1}, "cyclegan", "not a state dict, which contains named tensors and nothing else"),
         (
@@ -210,9 +210,9 @@ class Strange:
         ),
         (
             "weights.pth",
-            resnet(),
+            patch(),
             "cyclegan",
-            "the name does not say which network the file contains",
+            "it contains the discriminator patch, but the name does not say which one; rename it",
         ),
         ("latest_net_D_A.pth", patch(), "cyclegan", "no generator among these files; translating needs one"),
         ("latest_net_G_B.pth", resnet(), "cyclegan", "only G_B, from B to A: rename its file to latest_net_G_A.pth"),
@@ -254,3 +254,59 @@ def test_a_truncated_file_and_an_existing_folder(run: Run, tmp_path: Path) -> No
     )
     file.write_bytes(file.read_bytes()[:1000])
     assert "the file is truncated" in run("import", file, "--from", "cyclegan", "-o", tmp_path / "other")[2]
+
+
+TRAINED = [Config("zero"), Config("replicate", 0.2), Config("reflect", 0.2)]
+
+
+@pytest.mark.parametrize("config", TRAINED, ids=lambda one: f"{one.pad}-{one.slope}")
+def test_munit_and_unit_of_other_configurations(run: Run, tmp_path: Path, config: Config) -> None:
+    """The files do not show padding and activation: options say them, and the summary says what was assumed."""
+    words = ["--padding", config.pad, "--activation", "lrelu" if config.slope else "relu"]
+    a, b, style = munit_domain(0), munit_domain(1), torch.randn(1, 8, generator=torch.Generator().manual_seed(2))
+    files = [save(tmp_path / "gen.pt", {"a": a, "b": b}), save(tmp_path / "dis.pt", {"a": multiscale()})]
+    code, message, err = run("import", *files, "--from", "munit", "-o", tmp_path / "munit", *words)
+    assert (code, err) == (0, "")
+    assumed = f"assumed: trained at 256 pixels (--size), pad_type {config.pad} (--padding), activ {words[-1]} (--activ"
+    assert assumed in message
+    loaded = ganzoo.load(tmp_path / "munit")
+    made = loaded.translate_step(random_image(), "AB", style=style)["translated"]
+    torch.testing.assert_close(made, munit_translate(a, b, random_image(), style, config), rtol=1e-4, atol=1e-5)
+    assert (made - munit_translate(a, b, random_image(), style)).abs().max() > 0.1
+    own_style = loaded.method.style_of(random_image(), "A")
+    torch.testing.assert_close(own_style, munit_style(a, random_image(), config), rtol=1e-4, atol=1e-5)
+    discriminator = create("discriminator", "multiscale", 3, width=4, padding=config.pad)
+    load_network(discriminator, tmp_path / "munit/checkpoints/last/networks/D_A.safetensors")
+    plain = munit_discriminator(multiscale(), random_image(64, 64), config)
+    for mine, theirs in zip(discriminator(random_image(64, 64)), plain, strict=True):
+        torch.testing.assert_close(mine, theirs)
+    assert f"padding: {config.pad}" in (tmp_path / "munit/resolved.yaml").read_text()
+
+    a, b = munit_domain(0, styled=False), munit_domain(1, styled=False)
+    file = save(tmp_path / "gen.pt", {"a": a, "b": b})
+    assert run("import", file, "--from", "unit", "-o", tmp_path / "unit", *words)[0] == 0
+    made = ganzoo.load(tmp_path / "unit").translate(random_image(), "BA")
+    plain_made = unit_decode(a, unit_encode(b, random_image(), config), config)
+    torch.testing.assert_close(made, plain_made, rtol=1e-4, atol=1e-5)
+
+
+def test_what_other_files_do_not_show(run: Run, tmp_path: Path) -> None:
+    """pix2pix has dropout by default, which counts with as_trained and in further training; the size is a note."""
+    file = save(tmp_path / "latest_net_G.pth", unet())
+    assert "dropout True" in imported(run, tmp_path / "one", "pix2pix", file)
+    code, message, _ = run("import", file, "--from", "pix2pix", "-o", tmp_path / "two", "--no-dropout", "--size", "128")
+    assert code == 0 and "dropout False" in message
+    assert "trained at 128 pixels (--size), without dropout (--dropout, --no-dropout)" in message
+    assert "size: 128" in (tmp_path / "two/resolved.yaml").read_text()
+    assert "dropout False" in imported(run, tmp_path / "three", "cyclegan", file)
+
+
+def test_options_that_nothing_would_read_are_refused(run: Run, tmp_path: Path) -> None:
+    file, out = save(tmp_path / "latest_net_G.pth", resnet()), tmp_path / "run"
+    words = ("import", file, "--from", "cyclegan", "-o", out)
+    assert "--padding: it is an option of --from munit and --from unit" in run(*words, "--padding", "zero")[2]
+    assert "--activation: it is an option of" in run(*words, "--activation", "relu")[2]
+    assert "--dropout: no U-Net among these files" in run(*words, "--no-dropout")[2]
+    layout = ("import", file, "--layout", tmp_path / "layout.yaml", "-o", out, "--dropout")
+    assert "--dropout: with --layout it stands in the layout's file" in run(*layout)[2]
+    assert not out.exists()

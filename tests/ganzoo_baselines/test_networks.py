@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganzoo_authors.networks import munit
+from ganzoo_authors.munit import munit
 from ganzoo_authors.state_dicts import clean
 from ganzoo_baselines.unit_network import UNITGenerator
 from tests.support.author_checkpoints import munit_domain

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import create
-from ganzoo_authors.networks import ImportedNetwork, munit
-from ganzoo_authors.networks import munit_discriminator as recognize_discriminator
+from ganzoo_authors.munit import munit
+from ganzoo_authors.munit import munit_discriminator as recognize_discriminator
+from ganzoo_authors.networks import ImportedNetwork
 from ganzoo_authors.state_dicts import clean
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.layers import LayerNorm, adaptive_instance_norm, instance_norm

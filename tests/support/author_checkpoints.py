@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.support.author_networks import instance, munit_content, munit_decode
+from tests.support.author_networks import RELEASED, Config, instance, munit_content, munit_decode
 
 State = dict[str, Tensor]
 
@@ -212,5 +212,5 @@ def multiscale(in_channels: int = 3) -> State:
     return drawn({**convs, **{f"cnns.{s}.4": (1, 32, 1, 1) for s in range(3)}})
 
 
-def munit_translate(source: State, target: State, x: Tensor, style: Tensor) -> Tensor:
-    return munit_decode(target, munit_content(source, x), style)
+def munit_translate(source: State, target: State, x: Tensor, style: Tensor, config: Config = RELEASED) -> Tensor:
+    return munit_decode(target, munit_content(source, x, config=config), style, config)
