@@ -14,7 +14,7 @@ from torch import nn
 from ganzoo.data.label_maps import FAINTEST_MASK
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Sampler, image_counts
-from ganzoo.data.types import OTHER
+from ganzoo.data.types import OTHER, SPLITS
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
@@ -28,7 +28,6 @@ from ganzoo.recipe.reader import read_masker
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import zeros_step
 
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 METRICS = "evaluate.metrics"
 PROVIDED = {f"given_{plane}_{domain}": (plane, domain) for plane in ("mask", "labels") for domain in OTHER}
 """Tensor of a batch → the plane of a sample that it holds, and its domain."""

@@ -20,13 +20,17 @@ from ganzoo.data.sampler import image_counts
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Dataset, Method
+from ganzoo.provenance.images import read_images
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
+from ganzoo.utils.console import Console
 
 
 def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> None:
     """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs.
+
+    Unless ``quick``, every image is read once, and all that cannot be read are listed.
 
     The needs are measured by training a few steps, which are discarded. Only files that every run of the recipe
     shares may be written, such as the search indexes of a patch bank.
@@ -34,13 +38,15 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
     Args:
         file: the recipe.
         overrides: ``key.path=value`` settings that replace those of the file.
-        quick: skip the measurement.
+        quick: do not read all images, and skip the measurement.
 
     Raises:
-        GanzooError: the recipe has mistakes; all are listed.
+        GanzooError: the recipe has mistakes, or images cannot be read; all are listed.
     """
     recipe = read_recipe(file, overrides)
     experiment = Experiment(recipe, training=True)
+    if not quick:
+        read_images(experiment.dataset, data=recipe.data, console=Console())
     method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
     sources, train = experiment.sources, recipe.train
     batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)

@@ -101,7 +101,12 @@ class Evaluator:
         processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
         with self.engine.evaluating():
             for start in range(rank * self.batch, len(rows), processes * self.batch):
-                step = evaluation_step(self.engine, self.reader, split, rows[start : start + self.batch], self.seed)
+                batch = rows[start : start + self.batch]
+                try:
+                    step = evaluation_step(self.engine, self.reader, split, batch, self.seed)
+                except GanzooError as error:  # an image that cannot be read: the other processes must learn of it
+                    failed.update(dict.fromkeys(self.metrics, str(error)))
+                    break
                 self._collect(by_sample, step, used, failed)
         self._gather(by_sample, failed)
         stacked = {
@@ -166,6 +171,16 @@ class Evaluator:
 def _reason(name: str, error: Exception) -> str:
     """Return why a metric failed, without its name, which is reported beside it."""
     return failure_reason(error).removeprefix("evaluate.metrics: ").removeprefix(f"{name}: ")
+
+
+def failure_lines(failed: Mapping[str, str]) -> list[str]:
+    """Return the failures of metrics as lines; metrics that failed for the same reason share one.
+
+    >>> failure_lines({"fid": "no images", "kid": "no images", "lpips": "no weights"})
+    ['fid, kid: no images', 'lpips: no weights']
+    """
+    reasons = dict.fromkeys(failed.values())
+    return [f"{', '.join(name for name, one in failed.items() if one == why)}: {why}" for why in reasons]
 
 
 def format_evaluation(title: str, result: Evaluation) -> str:

@@ -61,7 +61,7 @@ class Callback:
         return False
 
     def on_checkpoint(self, run: RunInfo, step: int) -> None:
-        """Called after a checkpoint is written."""
+        """Called once after the checkpoints of a step are written: ``last``, ``best``, ``step-N``."""
 
     def on_end(self, run: RunInfo) -> None:
         """Called after the final evaluation, or when the run stops early."""

@@ -27,6 +27,8 @@ class ImagePool:
         self._stored: dict[int, list[Tensor]] = {}
         self._before: dict[int, list[Tensor]] = {}
         """Histories of the latest step's positions before that step, for ``undo``."""
+        self._own: set[int] = set()
+        """Positions of this process: those queried since a state was loaded."""
 
     def query(self, images: Tensor, positions: Sequence[int], rng: Draws) -> Tensor:
         """Return a new or stored image for each new one, (B, C, H, W), without gradient.
@@ -39,6 +41,7 @@ class ImagePool:
         Raises GanzooError when new and stored images of different sizes would share a batch.
         """
         images = images.detach()
+        self._own.update(positions)
         # A repeated position starts a new step; queries with other positions are micro-batches of the same step.
         if not self._before.keys().isdisjoint(positions):
             self._before.clear()
@@ -76,10 +79,14 @@ class ImagePool:
         self._before.clear()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all stored images (1, C, H, W) with keys ``"position.slot"``, which differ between processes."""
+        """Return the stored images (1, C, H, W) with keys ``"position.slot"``, which differ between processes.
+
+        Positions that other processes use since merged states were loaded are left out.
+        """
         return {
             f"{position}.{slot}": image
             for position, history in self._stored.items()
+            if position in self._own or not self._own
             for slot, image in enumerate(history)
         }
 
@@ -94,6 +101,7 @@ class ImagePool:
             raise GanzooError(f"the saved image pool has {longest} images a position, but pool is {self.size}")
         self._before.clear()
         self._stored.clear()
+        self._own.clear()
         for position, slot in numbers:
             self._stored.setdefault(position, []).append(state[f"{position}.{slot}"])
 

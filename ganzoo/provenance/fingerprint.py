@@ -1,4 +1,4 @@
-"""Compute checksums of what metric values depend on: recipe, code, images and weights; for sessions and records."""
+"""Compute checksums of what metric values depend on: recipe, code and weights; for sessions and records."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ganzoo.interfaces import Dataset, Split
 from ganzoo.plugins import installed_version, plugins
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.settings import RESUMABLE
@@ -40,7 +38,7 @@ def recipe_key(recipe: Recipe) -> str:
     for path in [*ignored, "train.seed"]:
         section, key = path.split(".")
         resolved[section].pop(key, None)
-    return _checksum(json.dumps(resolved, sort_keys=True))
+    return checksum(json.dumps(resolved, sort_keys=True))
 
 
 def portable(value: Any) -> Any:
@@ -155,32 +153,6 @@ def _syntax_text(node: Any) -> str:
     return repr(node)
 
 
-def data_key(dataset: Dataset, split: Split) -> str:
-    """Return the checksum of a split's images, masks and labels; it does not depend on their order and names.
-
-    For procedurally generated images it is a checksum of ``dataset.version``; their code has a checksum as a plugin.
-    """
-    if dataset.version:
-        return _checksum(f"{dataset.version}, {split}")
-
-    def digest_of(item: tuple[str, int]) -> str:
-        sample = dataset.sample(split, *item)
-        planes = (sample.image, sample.mask, sample.labels, sample.target)
-        digest = hashlib.sha256(item[0].encode())
-        for plane in planes:
-            digest.update(b"-" if plane is None else str(plane.shape).encode() + plane.tobytes())
-        return digest.hexdigest()
-
-    with ThreadPoolExecutor() as pool:
-        return _checksum(" ".join(sorted(pool.map(digest_of, _items(dataset, split)))))
-
-
-def _items(dataset: Dataset, split: Split) -> Iterator[tuple[str, int]]:
-    for domain in dataset.channels:
-        for index in range(dataset.count(split, domain)):
-            yield domain, index
-
-
 def weights_key(checkpoint: Path) -> str:
     """Return the checksum of a checkpoint's networks and their moving averages."""
     digest = hashlib.sha256()
@@ -192,5 +164,6 @@ def weights_key(checkpoint: Path) -> str:
     return digest.hexdigest()[:LENGTH]
 
 
-def _checksum(text: str) -> str:
+def checksum(text: str) -> str:
+    """Return the checksum of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]

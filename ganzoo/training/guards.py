@@ -1,17 +1,20 @@
-"""Guards of the training loop: stop after repeated non-finite steps, and save and stop on signals."""
+"""Guards of the training loop: non-finite steps, damaged images, and signals, each of which may stop a run."""
 
 from __future__ import annotations
 
 import math
+import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 
+from ganzoo.data.loader import Batch, DamagedImage
 from ganzoo.errors import RunInterruptedError
 
 if TYPE_CHECKING:
@@ -19,10 +22,11 @@ if TYPE_CHECKING:
     from ganzoo.training.run import Run
 
 
-class NonFiniteGuard:
-    """Counts and reports steps that were not finite (the engine skips them); after too many in a row, ends the run.
+class StepGuard:
+    """Counts and reports steps that were not finite (the engine skips them) and images that were replaced.
 
-    ``skipped`` says whether the latest step was skipped; ``failure`` is the error message of a run that must end.
+    ``skipped`` says whether the latest step was skipped; ``failure`` is the error message of a run that must end: after
+    too many non-finite steps in a row, or too many damaged images.
     """
 
     def __init__(self, run: Run, progress: Progress) -> None:
@@ -30,20 +34,27 @@ class NonFiniteGuard:
         self.progress = progress
         self.skipped = False
         self.failure = ""
+        self.damaged: set[tuple[str, int]] = set()
 
-    def check(self, index: int, losses: Mapping[str, Tensor], flags: Tensor, stop: bool) -> bool:
-        """Check a step's flags; return whether any process received a stop signal.
+    def check(
+        self, index: int, batches: Sequence[Batch], losses: Mapping[str, Tensor], flags: Tensor, stop: bool
+    ) -> bool:
+        """Check a step's flags and images; return whether any process received a stop signal.
 
         This is the only read from the device in a step.
 
         Args:
             index: of the step, from 0.
+            batches: the micro-batches of the step.
             losses: ``phase/term`` → value.
             flags: for each phase of the step, 1 if it was not finite.
             stop: whether this process received a stop signal.
         """
-        flags = torch.cat([flags, torch.tensor([float(stop)], device=flags.device)])
-        *bad, stopped = self.run.accelerator.reduce(flags, "sum").tolist()
+        damaged = [one for batch in batches for one in batch.damaged]
+        flags = torch.cat([flags, torch.tensor([float(stop), float(len(damaged))], device=flags.device)])
+        *bad, stopped, replaced = self.run.accelerator.reduce(flags, "sum").tolist()
+        if replaced:
+            self._report_damaged(index + 1, damaged)
         self.skipped = any(bad)
         self.progress.bad = self.progress.bad + 1 if self.skipped else 0
         if self.skipped:
@@ -51,6 +62,23 @@ class NonFiniteGuard:
             phase = next(one for one, flag in zip(self.run.engine.due(index), bad, strict=True) if flag)
             self._report(index + 1, phase.name, losses)
         return bool(stopped)
+
+    def _report_damaged(self, step: int, damaged: Sequence[DamagedImage]) -> None:
+        several = self.run.accelerator.num_processes > 1
+        limit = self.run.recipe.train.max_damaged
+        for one in gather_object(list(damaged)) if several else damaged:
+            if (one.domain, one.index) in self.damaged:
+                continue
+            self.damaged.add((one.domain, one.index))
+            count = len(self.damaged)
+            self.run.write_event("image-replaced", step=step, domain=one.domain, why=one.why, damaged=count)
+            self.run.say(f"step {step}: {one.why}; another image took its place ({count} of at most {limit})")
+        if len(self.damaged) > limit:
+            self.failure = (
+                f"{self.run.folder}: stopped at step {step} and saved: {len(self.damaged)} training images cannot be "
+                f"read any more, and train.max_damaged is {limit}; events.jsonl lists them. Repair or remove them; the "
+                "same command resumes"
+            )
 
     def _report(self, step: int, phase: str, losses: Mapping[str, Tensor]) -> None:
         names = [name for name in losses if name.startswith(f"{phase}/")]
@@ -68,10 +96,15 @@ class NonFiniteGuard:
 
 
 class StopSignal:
-    """A context in which SIGTERM and Ctrl-C stop the training after the current step; a second Ctrl-C stops at once."""
+    """A context in which SIGTERM and Ctrl-C stop the training after the current step; a second Ctrl-C stops at once.
 
-    def __init__(self) -> None:
+    Args:
+        announces: whether this process prints what Ctrl-C does; true on the main process only.
+    """
+
+    def __init__(self, announces: bool = True) -> None:
         self.name = ""
+        self.announces = announces
 
     @property
     def received(self) -> bool:
@@ -99,6 +132,9 @@ class StopSignal:
         if self.name == "SIGINT" and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.name = signal.Signals(number).name
+        if self.announces and self.name == "SIGINT":
+            text = "ganzoo: stopping after this step; a second Ctrl-C stops at once, without saving"
+            os.write(2, f"\n{text}\n".encode())  # print would fail where the signal interrupts another print
 
     def __exit__(self, *problem: object) -> None:
         for one, handler in self.before.items():

@@ -14,17 +14,16 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganzoo.build import METRICS
 from ganzoo.engine.checkpoint import PROGRESS, read_progress, repair_checkpoint
-from ganzoo.errors import GanzooError, SettingsChangedError
+from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.settings import RESUMABLE
-from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file
-from ganzoo.utils.jsonl import JsonLines, differences, write_text
+from ganzoo.training.resume_rules import Change, RunDescription, accepted_changes
+from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file, sibling_path
+from ganzoo.utils.jsonl import JsonLines, write_text
 
-TRAINING_KEYS = ("processes", "images", "weights", "sources")
-"""Keys of env.json that affect training as the recipe does; weights and banks of frozen parts are checksums."""
-UNFINISHED_FILES = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
+IMAGES = "images.json"
+"""The file that lists the images of training and validation, with checksums of their files."""
+UNFINISHED_FILES = {"recipe.yaml", "env.json", IMAGES, "samples", "checkpoints", ".lock"}
 """Files of a run that was killed before resolved.yaml was written."""
 
 
@@ -53,28 +52,44 @@ class RunFolder:
         if self.writes:
             self.events.append(event=event, **fields)
 
-    def rename_old(self) -> None:
-        """Rename the folder of an earlier run to ``NAME.before-N``. Raises BusyError if another process trains it."""
+    def rename_old(self) -> Path:
+        """Rename the folder of an earlier run to ``NAME.before-N``, and return its new path.
+
+        Raises BusyError if another process trains the run.
+        """
+        renamed = _free_name(self.path)
         with self._locked() as lock:
             if sys.platform == "win32":  # Windows cannot rename a folder with an open file
                 lock.release()
             try:
-                self.path.rename(_free_name(self.path))
+                self.path.rename(renamed)
             except OSError as error:
                 raise GanzooError(f"{self.path}: cannot be renamed: {error.strerror}") from None
+        return renamed
 
-    def describe(
-        self, recipe: Path, resolved: Mapping[str, Any], environment: Mapping[str, Any]
-    ) -> list[tuple[str, Any, Any]]:
-        """Write the files that describe the run, after a check that an existing folder is of the same run.
+    @property
+    def resumes(self) -> bool:
+        """Whether there is a checkpoint to resume from, even a damaged one; without one the folder binds nothing."""
+        last = self.checkpoint("last")
+        return last.exists() or sibling_path(last, "old").exists()
+
+    @property
+    def lost_checkpoints(self) -> bool:
+        """Whether the run was trained, but has no checkpoint to resume from: only a log, or other checkpoints."""
+        others = self.path / "checkpoints"
+        logged = any(line["step"] > 0 for line in self.metrics if isinstance(line.get("step"), int))
+        return not self.resumes and (logged or (others.is_dir() and any(one.is_dir() for one in others.glob("[!.]*"))))
+
+    def describe(self, recipe: Path, now: RunDescription, paths: set[str]) -> tuple[list[Change], list[str]]:
+        """Write the files that describe the run, after a check that a folder with a checkpoint is of the same run.
 
         Args:
             recipe: the user's recipe file.
-            resolved: the resolved recipe.
-            environment: content of env.json.
+            now: the run as it is to be trained.
+            paths: paths of the recipe's options that name files or folders.
 
         Returns:
-            The changed settings as (path, before, now).
+            The changed settings as (path, before, now), and remarks on changed images and processes.
 
         Raises:
             SettingsChangedError: settings differ that cannot change.
@@ -82,15 +97,11 @@ class RunFolder:
             GanzooError: the folder is not a run's, or cannot be written.
         """
         resolved_file, environment_file = self.path / "resolved.yaml", self.path / "env.json"
-        changes: list[tuple[str, Any, Any]] = []
-        earlier: Mapping[str, Any] | None = None
+        changes: list[Change] = []
+        remarks: list[str] = []
         if resolved_file.is_file():
-            before, now = yaml.safe_load(resolved_file.read_text(encoding="utf-8")), dict(resolved)
-            earlier = json.loads(environment_file.read_text(encoding="utf-8"))
-            assert earlier is not None
-            for key in TRAINING_KEYS:
-                before[key], now[key] = earlier.get(key, {}), environment[key]
-            changes = _allowed_changes(before, now, self.path)
+            if self.resumes:
+                changes, remarks = accepted_changes(self._described(), now, paths, self.path)
         elif (
             self.path.exists() and {one.name for one in self.path.iterdir() if one.suffix != ".new"} - UNFINISHED_FILES
         ):
@@ -103,11 +114,19 @@ class RunFolder:
         except OSError as error:
             raise GanzooError(f"{self.path}: cannot be written: {error.strerror}") from None
         self.lock = self._locked()
-        if earlier is not None:
-            changes += [one for one in differences(earlier, environment) if one[0].split(".")[0] not in TRAINING_KEYS]
-        write_text(environment_file, json.dumps(environment, indent=1))
-        write_text(resolved_file, yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True))
-        return changes
+        write_text(self.path / IMAGES, json.dumps(now.images, ensure_ascii=False))
+        write_text(environment_file, json.dumps(now.environment, indent=1))
+        write_text(resolved_file, yaml.safe_dump(dict(now.settings), sort_keys=False, allow_unicode=True))
+        return changes, remarks
+
+    def _described(self) -> RunDescription:
+        """Return what the folder's files say about the run."""
+        images = self.path / IMAGES
+        return RunDescription(
+            settings=yaml.safe_load((self.path / "resolved.yaml").read_text(encoding="utf-8")),
+            environment=json.loads((self.path / "env.json").read_text(encoding="utf-8")),
+            images=json.loads(images.read_text(encoding="utf-8")) if images.is_file() else {},
+        )
 
     def cut_logs(self) -> None:
         """Repair the last checkpoint, and remove log lines after its step: the resumed run writes them again."""
@@ -125,25 +144,6 @@ class RunFolder:
     def _locked(self) -> ProcessLock:
         busy = f"{self.path}: another process is training this run; wait for it, or set another --name"
         return lock_file(self.path / ".lock", busy)
-
-
-def _allowed_changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[tuple[str, Any, Any]]:
-    """Return the changes of a resumed run. Raises SettingsChangedError for changes that make it another run."""
-    allowed = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
-    allowed |= {"images.A", "images.B"}  # a run must be able to resume after a damaged image was removed
-    changes = differences(before, now)
-    measured = f"sources.{METRICS}."  # metrics may be added or removed, but one of the same name must read the same
-    refused = [
-        f"{path}: {old} → {new}"
-        for path, old, new in changes
-        if path not in allowed and not (path.startswith(measured) and None in (old, new))
-    ]
-    if refused:
-        raise SettingsChangedError(
-            f"{folder}: this run was started with other settings, so it cannot be resumed with these: "
-            f"{'; '.join(refused)} (--name starts another run, --fresh starts this one again)"
-        )
-    return changes
 
 
 def _free_name(folder: Path) -> Path:

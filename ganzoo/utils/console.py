@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import IO
@@ -31,9 +32,49 @@ class Console:
         else:
             self.say("\n".join([f"— {title} —", *lines]))
 
+    def bar(self, text: str, total: int) -> Bar:
+        """Return the bar of a task before or after training, such as reading all images: a context."""
+        return Bar(self, text, total)
+
     def progress(self, total: int, done: int) -> ProgressLine:
         """Return the progress line of a training run: ``done`` of ``total`` steps."""
         return ProgressLine(self, total, done)
+
+
+class Bar:
+    """Shows how much of a task is done: a bar on a terminal, elsewhere a line when it takes long. A context."""
+
+    FIRST, NEXT = 3.0, 60.0
+    """Seconds before the first plain line, and between the others."""
+
+    def __init__(self, console: Console, text: str, total: int) -> None:
+        self.console, self.text, self.total, self.done = console, text, total, 0
+        self.due = time.monotonic() + self.FIRST
+        self.live: Progress | None = None
+        if console.rich.is_terminal and not console.rich.quiet:
+            columns = (TextColumn(text), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+            self.live = Progress(*columns, console=console.rich, transient=True)
+            self.live.add_task("", total=total)
+
+    def __enter__(self) -> Bar:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def advance(self) -> None:
+        """Count one more as done."""
+        self.done += 1
+        if self.live:
+            self.live.update(self.live.task_ids[0], completed=self.done)
+        elif time.monotonic() >= self.due:
+            self.console.say(f"{self.text}: {self.done} of {self.total}")
+            self.due = time.monotonic() + self.NEXT
 
 
 class ProgressLine:

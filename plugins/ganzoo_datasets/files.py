@@ -29,6 +29,11 @@ class Entry:
     mask: Path | None = None
     labels: Path | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """The paths of image, mask and label map."""
+        return [path for path in (self.path, self.mask, self.labels) if path]
+
 
 Entries = dict[tuple[str, str], list[Entry]]
 """(split, domain) → images."""

@@ -99,6 +99,10 @@ class Folders(Dataset):
         entry, labelled = self.entries[split, domain][index], domain in self.classes
         return read_sample(entry, self.channels[domain], self.foreground, classes=labelled)
 
+    def files_of(self, split: Split, domain: str, index: int) -> list[Path]:
+        """Return the paths of one image and its masks."""
+        return self.entries[split, domain][index].files
+
 
 def _places(
     root: Path | None, train: Mapping[Domain, Path | None], test: Mapping[Domain, Path | None]

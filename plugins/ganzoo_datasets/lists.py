@@ -56,6 +56,10 @@ class Lists(Dataset):
         """Read one image."""
         return read_sample(self.entries[split, domain][index], self.channels[domain])
 
+    def files_of(self, split: Split, domain: str, index: int) -> list[Path]:
+        """Return the paths of one image."""
+        return self.entries[split, domain][index].files
+
 
 def _read_list(file: Path | None) -> list[Entry]:
     if file is None:
