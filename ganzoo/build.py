@@ -71,7 +71,7 @@ class Experiment:
     @cached_property
     def dataset(self) -> Dataset:
         """The data set."""
-        dataset: Dataset = self.recipe.data.make()
+        dataset: Dataset = self.recipe.data.make(place="data")
         return dataset
 
     @cached_property
@@ -202,7 +202,7 @@ def build_maskers(recipe: Recipe) -> Roles:
 def build_masker(part: Part, role: str, seed: int) -> Masker:
     """Build a masker for a role, frozen unless it is trained; random weights depend on the seed and the role."""
     with _seeded(seed, f"masker/{role}"):
-        masker: Masker = part.make()
+        masker: Masker = part.make(place=f"maskers.{role}")
     return masker.eval().requires_grad_(bool(masker.trains))
 
 
@@ -326,7 +326,7 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
     for name, part in recipe.losses.items():
         with _seeded(recipe.train.seed, f"loss/{name}"):
             try:
-                loss: Loss = part.make().eval().requires_grad_(False)
+                loss: Loss = part.make(place=f"losses.{name}").eval().requires_grad_(False)
                 loss.bind(method, reader)
             except GanzooError as error:
                 raise GanzooError(f"losses.{name}: {error}") from None

@@ -259,7 +259,7 @@ class Method(ABC):
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore the result of ``state_dict``."""
+        """Restore the result of ``state_dict``, which is empty for a method that has not been trained."""
 
     def undo(self) -> None:
         """Undo this step's change to the state; called when the step was not finite and is skipped."""

@@ -135,7 +135,9 @@ def start_session(training: Training) -> int:
         metric.prepare(run.recipe.train.seed)
     trains = bool(run.engine.method.phases)
     if progress.step == 0 and run.metrics and trains:
-        evaluate_now(run, 0)
+        values = evaluate_now(run, 0).values
+        if values:
+            Progress().improve(run.recipe.evaluate.best, values)  # an unknown name fails now, not after hours
     stop = progress.step if ended else run.total
     if progress.step < stop or not trains:
         run.record_session(progress.step)
