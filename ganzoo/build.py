@@ -14,7 +14,7 @@ from torch import nn
 from ganzoo.data.label_maps import FAINTEST_MASK
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Sampler, image_counts
-from ganzoo.data.types import OTHER
+from ganzoo.data.types import OTHER, SPLITS
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
@@ -28,7 +28,6 @@ from ganzoo.recipe.named_parts import read_masker
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import zeros_step
 
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 METRICS = "evaluate.metrics"
 PROVIDED = {f"given_{plane}_{domain}": (plane, domain) for plane in ("mask", "labels") for domain in OTHER}
 """Name of a tensor that a data set may provide → the attribute of ``Sample`` that it comes from, and the domain."""
@@ -73,7 +72,7 @@ class Experiment:
     @cached_property
     def dataset(self) -> Dataset:
         """The recipe's data set."""
-        dataset: Dataset = self.recipe.data.make()
+        dataset: Dataset = self.recipe.data.make(place="data")
         return dataset
 
     @cached_property
@@ -211,7 +210,7 @@ def build_masker(part: Part, role: str, seed: int) -> Masker:
     Random weights depend only on the seed and the role. Raises GanzooError if the masker cannot be built.
     """
     with _seeded(seed, f"masker/{role}"):
-        masker: Masker = part.make()
+        masker: Masker = part.make(place=f"maskers.{role}")
     return masker.eval().requires_grad_(bool(masker.trains))
 
 
@@ -339,7 +338,7 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
     attached = []
     for name, part in recipe.losses.items():
         with _seeded(recipe.train.seed, f"loss/{name}"), prefix_errors(f"losses.{name}"):
-            loss: Loss = part.make().eval().requires_grad_(False)
+            loss: Loss = part.make(place=f"losses.{name}").eval().requires_grad_(False)
             loss.bind(method, reader)
         attached.append(AttachedLoss(name, loss.to(device), **part.kind_options))
     return attached

@@ -74,6 +74,8 @@ class TrainSettings:
         ema: decay of the exponential moving average of the weights of all networks except discriminators. Samples,
             metrics and translation then use the average. 0: none.
         patience: non-finite steps in a row after which the run stops.
+        max_damaged: training images that may become unreadable during a session; others take their place. With one more
+            the run saves its state and stops.
         log: steps between lines of metrics.jsonl.
         sample: steps between sample grids; 0: only at the end.
         save: steps between checkpoints; one is always written at the end, at SIGTERM and at Ctrl-C.
@@ -94,6 +96,7 @@ class TrainSettings:
     seed: int = 0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     patience: Count = 10
+    max_damaged: CountOrZero = 10
     log: Count = 50
     sample: CountOrZero = 500
     save: Count = 500
@@ -141,7 +144,7 @@ class EvaluateSettings:
 
 RESUMABLE = {
     "images": {"cache"},
-    "train": {"epochs", "steps", "patience", "log", "sample", "save", "keep", "workers", "trackers"},
+    "train": {"epochs", "steps", "patience", "max_damaged", "log", "sample", "save", "keep", "workers", "trackers"},
     "evaluate": {"every", "batch", "limit", "best", "patience", "metrics"},
 }
 """Settings that may change when a run is resumed, by section: length, logging, evaluation and loading of images.

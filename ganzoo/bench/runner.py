@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
@@ -32,7 +31,7 @@ from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.atomic import lock_file
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
-from ganzoo.utils.jsonl import write_text
+from ganzoo.utils.jsonl import to_json, write_text
 
 
 def read_bench_records(bench: Bench) -> list[Record]:
@@ -163,7 +162,7 @@ class _Runner:
         with self.saving:
             others = [one for one in self.records if record_of([one], cell) is None]
             self.records[:] = sorted((one for one in [*others, record] if place(one) >= 0), key=place)
-            lines = [json.dumps(one.fields(), ensure_ascii=False) + "\n" for one in self.records]
+            lines = [to_json(one.fields()) + "\n" for one in self.records]
             write_text(self.bench.records, "".join(lines))
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from ganzoo.bench.matrix import distance_name
 from ganzoo.bench.spec import Bench, Places, flow
+from ganzoo.data.types import SPLITS
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Metric, Split
 from ganzoo.masks.roles import mask_role
-from ganzoo.provenance.fingerprint import data_key, plugins_of, portable, recipe_key
+from ganzoo.provenance.fingerprint import plugins_of, portable, recipe_key
+from ganzoo.provenance.images import data_key
 from ganzoo.provenance.record import Code, Record, Session
 from ganzoo.provenance.sessions import selection_settings, training_plugins
 from ganzoo.recipe.named_parts import read_masker
@@ -35,7 +37,7 @@ class ImageChecksums:
         if where not in self._keys:
             try:
                 dataset = recipe.data.make()
-                self._keys[where] = {split: data_key(dataset, split) for split in ("train", "validation", "test")}
+                self._keys[where] = {split: data_key(dataset, split, recipe.data) for split in SPLITS}
             except Exception:  # a plugin's data set may raise anything; unreadable images count as missing
                 self._keys[where] = {}
         return self._keys[where]

@@ -21,35 +21,40 @@ from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.start import load_start
 from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Dataset, Method
+from ganzoo.provenance.images import read_images
 from ganzoo.recipe.reader import read_document, read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
 from ganzoo.training.needs import is_complete
+from ganzoo.utils.console import Console
 from ganzoo.utils.core_yaml import dump_yaml
 
 
 def check(file: Path, overrides: Sequence[str] = (), *, demo: bool = False, quick: bool = False) -> None:
     """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs.
 
-    The needs are measured with a few training steps, or one forward if there is nothing to train; the results are
-    discarded. No run is created. Only files that all runs share may be written, such as downloaded weights and search
-    indexes.
+    Unless ``quick``, every image is read once. The needs are measured with a few training steps, or one forward if
+    there is nothing to train; the results are discarded. No run is created. Only files that all runs share may be
+    written, such as downloaded weights and search indexes.
 
     Args:
         file: the recipe.
         overrides: changes of the recipe, each ``key.path=value``.
         demo: whether the recipe's section ``demo`` applies.
-        quick: whether to skip the measurement.
+        quick: whether to skip the reading of all images and the measurement.
 
     Raises:
         OutOfMemoryError: a batch or a step does not fit into the memory.
-        GanzooError: the recipe has mistakes (all are listed), or a part cannot be built or does not fit.
+        GanzooError: the recipe has mistakes or images cannot be read (all are listed), or a part cannot be built or
+            does not fit.
     """
     for need in read_document(file, overrides, demo=demo)[1]:
         if not is_complete(need):
             click.echo(f"{file} needs {need.path}; ganzoo run makes it first, by {need}")
     recipe = read_recipe(file, overrides, demo=demo)
     experiment = Experiment(recipe, training=True)
+    if not quick:
+        read_images(experiment.dataset, data=recipe.data, console=Console())
     method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
     sources, train = experiment.sources, recipe.train
     batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)

@@ -103,6 +103,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        print_error("interrupted")
         sys.exit(130)
     except RuntimeError as error:
         if "WORLD_SIZE" not in os.environ or not any(word in str(error) for word in ("gloo", "NCCL", "Connection")):

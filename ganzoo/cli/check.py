@@ -13,11 +13,12 @@ from ganzoo.cli.arguments import PATH
 @click.argument("recipe", type=PATH)
 @click.argument("overrides", nargs=-1)
 @click.option("--demo", is_flag=True, help="Check the small version that ganzoo run --demo trains.")
-@click.option("--quick", is_flag=True, help="Do not measure time, memory and disk.")
+@click.option("--quick", is_flag=True, help="Do not read all images, nor measure time, memory and disk.")
 def check_command(recipe: Path, overrides: tuple[str, ...], demo: bool, quick: bool) -> None:
     """Check RECIPE without training it.
 
-    Prints the recipe with all options, its parts with shapes and sizes, and the time, memory and disk that a run needs.
+    Reads every image once and lists all that cannot be read. Then prints the recipe with all options, its parts with
+    shapes and sizes, and the time, memory and disk that a run needs.
     Time and memory are measured with a few steps, whose results are not saved.
     """
     from ganzoo.check.parts_table import check

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from ganzoo.cli.arguments import AS_JSON
 from ganzoo.plugins import plugins
+from ganzoo.utils.jsonl import to_json, to_plain
 
 
 @click.command("show")
@@ -19,7 +19,7 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     """Show one component: its source file, its documentation, and its options with types and defaults."""
     about = describe(kind, name)
     if as_json:
-        click.echo(json.dumps(about, indent=1, default=str))
+        click.echo(to_json(to_plain(about), indent=1, ascii_only=True))
         return
     click.echo(f"{kind} {name}   (plugin {about['plugin']}, {about['source']})\n")
     click.echo(f"{about['doc']}\n" if about["doc"] else "(no documentation)\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +26,25 @@ from ganzoo.step import Step
 NO_CLASSES: Mapping[str, int] = MappingProxyType({})
 
 
+REPLACEMENTS = 20
+"""Images that may be drawn in place of one that cannot be read; after as many failures reading has failed."""
+
+
+@dataclass(frozen=True)
+class DamagedImage:
+    """A training image that could not be read when a batch needed it; another image took its place.
+
+    Args:
+        domain: its domain.
+        index: its index in the domain.
+        why: the error, which names the file.
+    """
+
+    domain: str
+    index: int
+    why: str
+
+
 @dataclass(frozen=True)
 class Batch:
     """Samples of one or two domains, stacked into arrays.
@@ -35,12 +54,14 @@ class Batch:
         planes: name of a tensor → images, masks or labels: uint8 (B, H, W) or (B, H, W, C).
         values: name of a tensor → the samples' numbers for metrics: float32 (B,).
         classes: domain → number of classes, for each domain whose images are label maps.
+        damaged: images that were replaced, as they could not be read.
     """
 
     rows: Sequence[Row]
     planes: dict[str, np.ndarray]
     values: dict[str, np.ndarray]
     classes: Mapping[str, int] = field(default_factory=dict)
+    damaged: Sequence[DamagedImage] = ()
 
 
 class Reader:
@@ -77,17 +98,43 @@ class Reader:
         return sample
 
     def training_batch(self, rows: Sequence[Row], step: int, seed: int) -> Batch:
-        """Read rows of the training split; crop each image at a random place, determined by seed, step and row."""
-        size, load = self.images.size, self.images.scale_to
+        """Read rows of the training split; crop each image at a random place, determined by seed, step and row.
+
+        An image that cannot be read is replaced by another one, which ``seed`` and row determine.
+        """
+        size = self.images.size
         samples: dict[str, list[Sample]] = {}
+        damaged: list[DamagedImage] = []
         for row in rows:
-            for domain, index in row.indices.items():
-                sample = self.read("train", domain, index, load)
+            for domain, sample in self._training_samples(row, seed, damaged).items():
                 purpose = "crop" if self.paired else f"crop/{domain}"
                 height, width = sample.image.shape[:2]
                 top, left = keyed(seed, step, row.sample, purpose).integers((height - size + 1, width - size + 1))
                 samples.setdefault(domain, []).append(crop(sample, int(top), int(left), size))
-        return stack(rows, samples, self.dataset.classes)
+        return replace(stack(rows, samples, self.dataset.classes), damaged=damaged)
+
+    def _training_samples(self, row: Row, seed: int, damaged: list[DamagedImage]) -> dict[str, Sample]:
+        """Return domain → sample of a row; add the images that had to be replaced to ``damaged``.
+
+        Raises GanzooError when as many draws as ``REPLACEMENTS`` cannot be read either.
+        """
+        samples: dict[str, Sample] = {}
+        indices, failed = dict(row.indices), []
+        while absent := [domain for domain in indices if domain not in samples]:
+            domain = absent[0]
+            try:
+                samples[domain] = self.read("train", domain, indices[domain], self.images.scale_to)
+            except GanzooError as error:
+                damaged.append(DamagedImage(domain, indices[domain], str(error)))
+                failed.append((domain, indices[domain]))
+                others = [i for i in range(self.dataset.count("train", domain)) if (domain, i) not in failed]
+                if len(failed) > REPLACEMENTS or not others:
+                    raise
+                draws = keyed(seed, "replacement", row.sample, domain, len(failed))
+                indices[domain] = others[int(draws.integers(len(others)))]
+                if self.paired:  # the partners belong together
+                    indices, samples = dict.fromkeys(indices, indices[domain]), {}
+        return samples
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
         """Read rows of a split; scale each image to ``images.size`` and crop it at the center, without augmentation."""

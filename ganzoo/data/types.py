@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 OTHER: Mapping[str, str] = MappingProxyType({"A": "B", "B": "A"})
 """Domain → the other domain."""
 
@@ -86,3 +88,10 @@ class Dataset(ABC):
     @abstractmethod
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Return the image of this index, from 0. Raises GanzooError, with the file's path, if it cannot be read."""
+
+    def files_of(self, split: Split, domain: str, index: int) -> Sequence[Path]:
+        """Return the files that ``sample`` reads for this image alone: image, mask, labels; none by default.
+
+        What ganzoo learns from a file when it reads all images at the start of a run is remembered until it changes.
+        """
+        return ()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +107,21 @@ def _write_shared(new: Path, engine: Engine, progress: Mapping[str, Any]) -> Non
         os.fsync(file.fileno())
 
 
-def load_checkpoint(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def load_checkpoint(
+    folder: Path, engine: Engine, partition: Sequence[int] = ()
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Load a checkpoint into the engine: networks, averages, optimizers, loss scale and the method's state.
 
-    Raises GanzooError if a file is missing or damaged, or if weights are of another architecture.
+    Args:
+        folder: the checkpoint's folder.
+        engine: the engine with the networks, the optimizers and the method.
+        partition: processes, batch and accumulate. If they differ from those in the checkpoint, each process loads the
+            merged states of all, and the mean of their sums.
 
     Returns:
         The fields of progress.json, and the running sums of this process's log by name.
+
+    Raises GanzooError if a file is missing or damaged, or if weights are of another architecture.
     """
     progress = read_progress(folder)
     load_weights(folder, engine)
@@ -126,13 +134,24 @@ def load_checkpoint(folder: Path, engine: Engine) -> tuple[dict[str, Any], dict[
                 state.setdefault(int(index), {})[entry] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     engine.scale.load_state_dict(progress["scale"])
-    saved = _read(folder / f"process-{engine.accelerator.process_index}.safetensors")
+    if list(partition) == progress.get("partition"):
+        saved = _read(folder / f"process-{engine.accelerator.process_index}.safetensors")
+    else:
+        saved = _merge([_read(file) for file in sorted(folder.glob("process-*.safetensors"))])
     parts: dict[str, dict[str, Tensor]] = {"method": {}, "sums": {}}
     for key, tensor in saved.items():
         part, _, name = key.partition("/")
         parts[part][name] = tensor.to(engine.device)
     engine.method.load_state_dict(parts["method"])
     return progress, parts["sums"]
+
+
+def _merge(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the states of all processes as one: image pools are of different positions, sums are averaged."""
+    merged = {key: tensor for state in states for key, tensor in state.items()}
+    for key in [one for one in merged if one.startswith("sums/")]:
+        merged[key] = torch.stack([state[key] for state in states if key in state]).mean(0)
+    return merged
 
 
 def load_weights(folder: Path, engine: Engine) -> None:

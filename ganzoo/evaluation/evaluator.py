@@ -142,7 +142,11 @@ class Evaluator:
             for start in range(rank * self.batch, len(rows), processes * self.batch):
                 show(start)
                 batch, only = rows[start : start + self.batch], self.directions if self.lacks else None
-                step = evaluation_step(self.engine, self.reader, split, batch, self.seed, only)
+                try:
+                    step = evaluation_step(self.engine, self.reader, split, batch, self.seed, only)
+                except GanzooError as error:  # an image that cannot be read: the other processes must learn of it
+                    failed.update(dict.fromkeys(self.metrics, str(error)))
+                    break
                 self._collect(by_sample, step, used, failed)
         self._gather(by_sample, failed)
         stacked = {
@@ -213,6 +217,16 @@ class Evaluator:
         if not self.lacks:
             return reason
         return f"{reason} (the checkpoint lacks {', '.join(self.lacks)}, so there are only translations)"
+
+
+def failure_lines(failed: Mapping[str, str]) -> list[str]:
+    """Return the failures of metrics as lines; metrics that failed for the same reason share one.
+
+    >>> failure_lines({"fid": "no images", "kid": "no images", "lpips": "no weights"})
+    ['fid, kid: no images', 'lpips: no weights']
+    """
+    reasons = dict.fromkeys(failed.values())
+    return [f"{', '.join(name for name, one in failed.items() if one == why)}: {why}" for why in reasons]
 
 
 def format_evaluation(title: str, result: Evaluation) -> str:

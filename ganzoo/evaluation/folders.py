@@ -20,7 +20,8 @@ from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
 from ganzoo.interfaces import Dataset, Direction, Method, Output, Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.environment import environment
-from ganzoo.provenance.fingerprint import data_key, portable
+from ganzoo.provenance.fingerprint import portable
+from ganzoo.provenance.images import data_key
 from ganzoo.provenance.record import Record
 from ganzoo.recipe.named_parts import read_metrics
 from ganzoo.settings import ImageSettings

@@ -12,7 +12,7 @@ from ganzoo.build import Experiment
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import find_checkpoint, read_progress
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
+from ganzoo.evaluation.evaluator import Evaluator, failure_lines, format_evaluation
 from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.evaluation.records import load_for_evaluation, make_record
 from ganzoo.interfaces import Split
@@ -65,7 +65,7 @@ def evaluate_targets(
         else:
             results = evaluate_run(run, name or checkpoint, split, changes)
         for record in results:
-            failed += [f"{target}: {metric}: {why}" for metric, why in record["failed"].items()]
+            failed += [f"{target}: {line}" for line in failure_lines(record["failed"])]
             if out and os.environ.get("RANK", "0") == "0":
                 JsonLines(out).append(**record)
         records += results

@@ -77,7 +77,10 @@ class Callback:
         return False
 
     def on_checkpoint(self, run: RunInfo, step: int) -> None:
-        """Called each time a checkpoint was written; ``step`` is the number of finished steps."""
+        """Called once after the checkpoints of a step are written: ``last``, ``best``, ``step-N``.
+
+        ``step`` is the number of finished steps.
+        """
 
     def on_end(self, run: RunInfo) -> None:
         """Called after the final evaluation, or if a signal or non-finite steps end the run; not after other errors."""

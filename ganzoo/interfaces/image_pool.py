@@ -27,6 +27,8 @@ class ImagePool:
         self._stored: dict[int, list[Tensor]] = {}
         self._before: dict[int, list[Tensor]] = {}
         """Position in the latest step → its history before that step, for ``undo``."""
+        self._own: set[int] = set()
+        """Positions of this process: those queried since a state was loaded."""
 
     def query(self, images: Tensor, positions: Sequence[int], rng: Draws) -> Tensor:
         """Return, for each new image, either this image or a stored one: (B, C, H, W), detached.
@@ -39,6 +41,7 @@ class ImagePool:
         Raises GanzooError if the returned images would have different sizes.
         """
         images = images.detach()
+        self._own.update(positions)
         # A repeated position starts a new step; queries with other positions are micro-batches of the same step.
         if not self._before.keys().isdisjoint(positions):
             self._before.clear()
@@ -76,10 +79,14 @@ class ImagePool:
         self._before.clear()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all stored images, ``"POSITION.NUMBER"`` → (1, C, H, W); the keys of different processes differ."""
+        """Return all stored images, ``"POSITION.NUMBER"`` → (1, C, H, W); the keys of different processes differ.
+
+        Positions that other processes use since merged states were loaded are left out.
+        """
         return {
             f"{position}.{slot}": image
             for position, history in self._stored.items()
+            if position in self._own or not self._own
             for slot, image in enumerate(history)
         }
 
@@ -94,6 +101,7 @@ class ImagePool:
             raise GanzooError(f"the saved image pool has {longest} images a position, but pool is {self.size}")
         self._before.clear()
         self._stored.clear()
+        self._own.clear()
         for position, slot in numbers:
             self._stored.setdefault(position, []).append(state[f"{position}.{slot}"])
 

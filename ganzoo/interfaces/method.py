@@ -268,7 +268,7 @@ class Method(ABC):
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore a state that ``state_dict`` returned."""
+        """Restore a state that ``state_dict`` returned; it is empty for a method that has not been trained."""
 
     def undo(self) -> None:
         """Undo the latest step's change of the state; called if the step was not finite, so that it does not count."""

@@ -1,4 +1,4 @@
-"""Compute checksums, for sessions and records, of what metric values depend on: recipe, code, images, weights."""
+"""Compute checksums, for sessions and records, of what metric values depend on: recipe, code and weights."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ganzoo.interfaces import Dataset, Split
 from ganzoo.plugins import installed_version, plugins
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.settings import RESUMABLE
@@ -42,7 +40,7 @@ def recipe_key(recipe: Recipe) -> str:
     for path in [*ignored, "train.seed"]:
         section, key = path.split(".")
         resolved[section].pop(key, None)
-    return _checksum(json.dumps(resolved, sort_keys=True))
+    return checksum(json.dumps(resolved, sort_keys=True))
 
 
 def portable(value: Any) -> Any:
@@ -172,33 +170,6 @@ def _is_text(node: Any) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def data_key(dataset: Dataset, split: Split) -> str:
-    """Return the checksum of a split's images, masks, labels and targets; their order and names do not count.
-
-    If ``dataset.version`` is set, for generated images, it is the checksum of this text and the split, and no image is
-    read; the code that generates them has a checksum as a plugin. Raises GanzooError if an image cannot be read.
-    """
-    if dataset.version:
-        return _checksum(f"{dataset.version}, {split}")
-
-    def digest_of(item: tuple[str, int]) -> str:
-        sample = dataset.sample(split, *item)
-        planes = (sample.image, sample.mask, sample.labels, sample.target)
-        digest = hashlib.sha256(item[0].encode())
-        for plane in planes:
-            digest.update(b"-" if plane is None else str(plane.shape).encode() + plane.tobytes())
-        return digest.hexdigest()
-
-    with ThreadPoolExecutor() as pool:
-        return _checksum(" ".join(sorted(pool.map(digest_of, _items(dataset, split)))))
-
-
-def _items(dataset: Dataset, split: Split) -> Iterator[tuple[str, int]]:
-    for domain in dataset.channels:
-        for index in range(dataset.count(split, domain)):
-            yield domain, index
-
-
 def weights_key(checkpoint: Path) -> str:
     """Return the checksum of the files of a checkpoint's networks and of their moving averages."""
     digest = hashlib.sha256()
@@ -210,5 +181,6 @@ def weights_key(checkpoint: Path) -> str:
     return digest.hexdigest()[:LENGTH]
 
 
-def _checksum(text: str) -> str:
+def checksum(text: str) -> str:
+    """Return the checksum of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]

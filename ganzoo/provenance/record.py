@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -15,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ganzoo.data.sampler import image_counts
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset, Split
-from ganzoo.provenance.fingerprint import core_version, data_key, plugins_of, portable, recipe_key
+from ganzoo.provenance.fingerprint import core_version, plugins_of, portable, recipe_key
+from ganzoo.provenance.images import data_key
 from ganzoo.recipe.schema import Recipe
 
 
@@ -186,7 +188,10 @@ class Record(BaseModel):
         """
         splits: list[Split] = list(dict.fromkeys(("train", split)))
         images: dict[str, dict[str, int]] = {one: image_counts(dataset, one) for one in splits}
-        data = Data(dataset=recipe.data.component.name, keys={split: data_key(dataset, split)}, images=images)
+        keys: dict[str, str] = {}
+        with suppress(GanzooError):  # an image became unreadable: the metrics report it
+            keys[split] = data_key(dataset, split, recipe.data)
+        data = Data(dataset=recipe.data.component.name, keys=keys, images=images)
         sessions = [Session.model_validate(one) for one in progress.get("sessions", [])]
         update = {"data": data, "split": split, "trained": int(progress["step"]), "trained_by": sessions}
         return cls.of_recipe(recipe, name).model_copy(update=update)

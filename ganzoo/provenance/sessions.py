@@ -8,7 +8,8 @@ from typing import Any
 
 from ganzoo.data.sampler import image_counts
 from ganzoo.interfaces import Dataset, Split
-from ganzoo.provenance.fingerprint import core_version, data_key, plugins_of, portable
+from ganzoo.provenance.fingerprint import core_version, plugins_of, portable
+from ganzoo.provenance.images import data_key
 from ganzoo.provenance.record import Code, Session
 from ganzoo.recipe.schema import Recipe
 
@@ -31,7 +32,7 @@ def make_session(recipe: Recipe, dataset: Dataset, sources: Mapping[str, str], s
         steps=recipe.train.steps,
         plugins=training_plugins(recipe),
         core=core_version(),
-        images={split: data_key(dataset, split) for split in splits},
+        images={split: data_key(dataset, split, recipe.data) for split in splits},
         sources=dict(sources),
         chosen_by=selection_settings(recipe),
     )

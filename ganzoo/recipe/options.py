@@ -75,6 +75,15 @@ def options_of(target: Callable[..., Any]) -> dict[str, Option]:
     }
 
 
+def accepts_path(hint: Any) -> bool:
+    """Return whether an option of a type may name a file or folder.
+
+    >>> [accepts_path(hint) for hint in (Path, Path | None, tuple[Path, ...], int)]
+    [True, True, True, False]
+    """
+    return hint is Path or any(map(accepts_path, get_args(hint)))
+
+
 def check_options(
     target: Callable[..., Any],
     values: Mapping[str, Any],

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ganzoo.errors import MissingResourceError
 from ganzoo.registry import Component
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 from ganzoo.utils.jsonl import to_plain
@@ -26,9 +27,26 @@ class Part:
     options: dict[str, Any]
     kind_options: dict[str, Any] = field(default_factory=dict)
 
-    def make(self, *args: Any) -> Any:
-        """Return a new instance. ``args``: the values that ganzoo passes to this kind, such as numbers of channels."""
-        return self.component.load()(*args, **self.options)
+    def make(self, *args: Any, place: str = "") -> Any:
+        """Return a new instance.
+
+        Args:
+            args: the values that ganzoo passes to this kind, such as numbers of channels.
+            place: the part's path in the recipe, such as ``data``. An error about a missing file or folder that one of
+                its options names then says how to set that option on the command line.
+        """
+        try:
+            return self.component.load()(*args, **self.options)
+        except MissingResourceError as error:
+            named = [
+                name for name, value in self.options.items() if isinstance(value, Path) and str(value) in str(error)
+            ]
+            if not place or not named:
+                raise
+            option = f"{place}.{named[0]}=PATH"
+            raise MissingResourceError(
+                f"{error}; if it is elsewhere now, add {option} to the command (ganzoo evaluate: --set {option})"
+            ) from None
 
     def resolved(self) -> dict[str, Any]:
         """Return the part as a recipe would write it, as plain data with every option."""

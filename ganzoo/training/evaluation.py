@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import find_checkpoint, load_weights
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluation
+from ganzoo.evaluation.evaluator import Evaluation, failure_lines
 from ganzoo.evaluation.records import make_record, read_checkpoint_info
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import portable, recipe_key
@@ -42,10 +42,11 @@ def evaluate_now(run: Run, step: int) -> Evaluation:
         return Evaluation()
     result = run.evaluator.measure(split, run.recipe.evaluate.limit)
     if result.failed and not step:
-        raise GanzooError("; ".join(f"evaluate.metrics: {name}: {why}" for name, why in result.failed.items()))
+        raise GanzooError("; ".join(f"evaluate.metrics: {line}" for line in failure_lines(result.failed)))
     for name, why in result.failed.items():
         run.write_event("metric-failed", step=step, metric=name, why=why)
-        run.say(f"step {step}: the metric {name} failed: {why}")
+    for line in failure_lines(result.failed):
+        run.say(f"step {step}: not measured: {line}")
     values = result.values
     if run.accelerator.is_main_process:
         run.files.metrics.append(step=step, split=split, images=result.images, values=values)
@@ -79,7 +80,7 @@ def final_evaluation(run: Run, step: int) -> dict[str, float]:
     if failed := {name: why for one in results.values() for name, why in one["failed"].items()}:
         raise GanzooError(
             f"{run.folder}: the training is complete, but some metrics failed; the failures are recorded, and the "
-            f"same command evaluates again: {'; '.join(f'{name}: {why}' for name, why in failed.items())}"
+            f"same command evaluates again: {'; '.join(failure_lines(failed))}"
         )
     return dict(results["last"]["values"]) if "last" in results else {}
 

@@ -1,17 +1,20 @@
-"""Guards of the training loop: they detect repeated non-finite steps and signals, so that the loop saves and stops."""
+"""Guards of the training loop: non-finite steps, damaged images, and signals, each of which may stop a run."""
 
 from __future__ import annotations
 
 import math
+import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 
+from ganzoo.data.loader import Batch, DamagedImage
 from ganzoo.errors import RunInterruptedError
 
 if TYPE_CHECKING:
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
     from ganzoo.training.run import Run
 
 
-class NonFiniteGuard:
-    """Counts and reports steps in which a loss or a gradient was not finite; the engine does not apply such updates.
+class StepGuard:
+    """Counts and reports steps in which a loss or a gradient was not finite, and images that were replaced.
 
-    ``skipped`` says whether the latest step was not finite. ``failure`` is the error message with which the loop must
-    end the run, set after ``train.patience`` such steps in a row; it is empty before.
+    The engine does not apply the updates of such steps. ``skipped`` says whether the latest step was not finite.
+    ``failure`` is the error message with which the loop must end the run: after ``train.patience`` such steps in a row,
+    or too many damaged images; it is empty before.
     """
 
     def __init__(self, run: Run, progress: Progress) -> None:
@@ -31,9 +35,12 @@ class NonFiniteGuard:
         self.progress = progress
         self.skipped = False
         self.failure = ""
+        self.damaged: set[tuple[str, int]] = set()
 
-    def check(self, index: int, losses: Mapping[str, Tensor], flags: Tensor, stop: bool) -> bool:
-        """Read whether a step was finite; return whether any process received a stop signal.
+    def check(
+        self, index: int, batches: Sequence[Batch], losses: Mapping[str, Tensor], flags: Tensor, stop: bool
+    ) -> bool:
+        """Read whether a step was finite and its images complete; return whether any process received a stop signal.
 
         If the step was not finite, undo what it changed in the method (``Method.undo``), print a line and write the
         event ``not-finite``. Every process must call this. It reads from the device once, or twice if the step was not
@@ -41,12 +48,16 @@ class NonFiniteGuard:
 
         Args:
             index: the step's index, from 0.
+            batches: the micro-batches of the step.
             losses: loss terms of the step, ``phase/term`` → value.
             flags: a tensor with one value for each phase of the step: 1 if the phase was not finite, else 0.
             stop: whether this process received a stop signal.
         """
-        flags = torch.cat([flags, torch.tensor([float(stop)], device=flags.device)])
-        *bad, stopped = self.run.accelerator.reduce(flags, "sum").tolist()
+        damaged = [one for batch in batches for one in batch.damaged]
+        flags = torch.cat([flags, torch.tensor([float(stop), float(len(damaged))], device=flags.device)])
+        *bad, stopped, replaced = self.run.accelerator.reduce(flags, "sum").tolist()
+        if replaced:
+            self._report_damaged(index + 1, damaged)
         self.skipped = any(bad)
         self.progress.bad = self.progress.bad + 1 if self.skipped else 0
         if self.skipped:
@@ -54,6 +65,23 @@ class NonFiniteGuard:
             phase = next(one for one, flag in zip(self.run.engine.due(index), bad, strict=True) if flag)
             self._report(index + 1, phase.name, losses)
         return bool(stopped)
+
+    def _report_damaged(self, step: int, damaged: Sequence[DamagedImage]) -> None:
+        several = self.run.accelerator.num_processes > 1
+        limit = self.run.recipe.train.max_damaged
+        for one in gather_object(list(damaged)) if several else damaged:
+            if (one.domain, one.index) in self.damaged:
+                continue
+            self.damaged.add((one.domain, one.index))
+            count = len(self.damaged)
+            self.run.write_event("image-replaced", step=step, domain=one.domain, why=one.why, damaged=count)
+            self.run.say(f"step {step}: {one.why}; another image took its place ({count} of at most {limit})")
+        if len(self.damaged) > limit:
+            self.failure = (
+                f"{self.run.folder}: stopped at step {step} and saved: {len(self.damaged)} training images cannot be "
+                f"read any more, and train.max_damaged is {limit}; events.jsonl lists them. Repair or remove them; the "
+                "same command resumes"
+            )
 
     def _report(self, step: int, phase: str, losses: Mapping[str, Tensor]) -> None:
         names = [name for name in losses if name.startswith(f"{phase}/")]
@@ -75,10 +103,14 @@ class StopSignal:
 
     A second Ctrl-C raises KeyboardInterrupt at once. ``name`` is the name of the latest signal, such as ``SIGTERM``; it
     is empty if there was none. Outside the main thread nothing is recorded.
+
+    Args:
+        announces: whether this process prints what Ctrl-C does; true on the main process only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, announces: bool = True) -> None:
         self.name = ""
+        self.announces = announces
 
     @property
     def received(self) -> bool:
@@ -110,6 +142,9 @@ class StopSignal:
         if self.name == "SIGINT" and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.name = signal.Signals(number).name
+        if self.announces and self.name == "SIGINT":
+            text = "ganzoo: stopping after this step; a second Ctrl-C stops at once, without saving"
+            os.write(2, f"\n{text}\n".encode())  # print would fail where the signal interrupts another print
 
     def __exit__(self, *problem: object) -> None:
         for one, handler in self.before.items():

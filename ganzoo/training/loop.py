@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 from torch import Tensor
@@ -12,11 +14,11 @@ from ganzoo.data.loader import Batch, evaluation_rows, micro_steps, training_bat
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import find_checkpoint, save_checkpoint
 from ganzoo.engine.distributed import any_process, close_process_group
-from ganzoo.errors import GanzooError, catch_out_of_memory
+from ganzoo.errors import GanzooError, RunInterruptedError, catch_out_of_memory, one_line
 from ganzoo.evaluation.evaluator import evaluation_step
 from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout
 from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
-from ganzoo.training.guards import NonFiniteGuard, StopSignal
+from ganzoo.training.guards import StepGuard, StopSignal
 from ganzoo.training.meters import Meters
 from ganzoo.training.progress import Progress
 from ganzoo.training.run import Run
@@ -25,12 +27,25 @@ from ganzoo.utils.console import ProgressLine
 
 @dataclass
 class Training:
-    """The state of a run while it trains: its progress, the running means of its losses, and the non-finite guard."""
+    """The state of a run while it trains.
+
+    Args:
+        run: the run.
+        progress: its progress, saved with each checkpoint.
+        meters: running means of the losses.
+        guard: of non-finite steps and damaged images.
+        saved: the step of the checkpoint ``last``.
+        unannounced: whether a checkpoint was written that callbacks were not called for.
+        in_step: whether a step is being computed, so that the weights may be of two different steps.
+    """
 
     run: Run
     progress: Progress
     meters: Meters
-    guard: NonFiniteGuard
+    guard: StepGuard
+    saved: int
+    unannounced: bool = False
+    in_step: bool = False
 
 
 def train(run: Run) -> dict[str, float]:
@@ -56,18 +71,25 @@ def train(run: Run) -> dict[str, float]:
 
 def _train(run: Run) -> dict[str, float]:
     progress, sums = run.restore()
-    training = Training(run, progress, Meters(run, sums), NonFiniteGuard(run, progress))
     start = progress.step
+    training = Training(run, progress, Meters(run, sums), StepGuard(run, progress), saved=start)
     stop = start_session(training)
-    with StopSignal() as signal, run.console.progress(run.total, start) as line:
+    announces = run.accelerator.is_main_process
+    with (
+        StopSignal(announces) as signal,
+        saving_before_errors(training),
+        run.console.progress(run.total, start) as line,
+    ):
         training.meters.start()
         for index, batches in training_batches(run.reader, run.sampler, start, stop, run.recipe.train.workers):
             training.meters.batch_arrived()
             run.engine.set_lr(lr_factor(run, index))
+            training.in_step = True
             losses, flags = train_step(run, index, batches)
-            stopped = training.guard.check(index, losses, flags, signal.received)
+            stopped = training.guard.check(index, batches, losses, flags, signal.received)
             training.meters.add(losses, skipped=training.guard.skipped)
             step = progress.step = index + 1
+            training.in_step = False
             line.advance(step)
             if is_due(run, step, run.recipe.train.log):
                 log(training, line)
@@ -75,6 +97,7 @@ def _train(run: Run) -> dict[str, float]:
             if ended or is_due(run, step, run.recipe.train.sample):
                 draw_samples(run, step)
             save_due(training, at_once=stopped or ended or bool(training.guard.failure))
+            announce_checkpoints(training)
             if training.guard.failure or (stopped and step != run.total):
                 end_early(training, signal)
             if ended:
@@ -82,6 +105,30 @@ def _train(run: Run) -> dict[str, float]:
                 break
             training.meters.start()
     return finish(training)
+
+
+@contextmanager
+def saving_before_errors(training: Training) -> Iterator[None]:
+    """Save ``last`` when an error ends the training between two steps; report a Ctrl-C that ends it at once.
+
+    An error within a step leaves the last checkpoint as it is: networks may be updated in part. So do several
+    processes, as one of them cannot save by itself.
+    """
+    run = training.run
+    try:
+        yield
+    except KeyboardInterrupt:
+        text = f"{run.folder}: stopped at once, without saving; the same command resumes it from step {training.saved}"
+        raise RunInterruptedError(text, 130) from None
+    except Exception as error:
+        step = training.progress.step
+        alone = run.accelerator.num_processes == 1
+        if alone and not training.in_step and step > training.saved and not isinstance(error, RunInterruptedError):
+            with suppress(GanzooError):
+                save(training, "last")
+                run.write_event("stopped", step=step, error=one_line(error))
+                run.say(f"{run.folder}: saved at step {step}, as an error ends the training")
+        raise
 
 
 def start_session(training: Training) -> int:
@@ -99,7 +146,9 @@ def start_session(training: Training) -> int:
         metric.prepare(run.recipe.train.seed)
     trains = bool(run.engine.method.phases)
     if progress.step == 0 and run.metrics and trains:
-        evaluate_now(run, 0)
+        values = evaluate_now(run, 0).values
+        if values:
+            Progress().improve(run.recipe.evaluate.best, values)  # an unknown name fails now, not after hours
     stop = progress.step if ended else run.total
     if progress.step < stop or not trains:
         run.record_session(progress.step)
@@ -184,10 +233,18 @@ def save(training: Training, name: str) -> None:
     run, progress = training.run, training.progress
     data = run.dataset
     saved = {**asdict(progress), "channels": dict(data.channels), "classes": dict(data.classes)}
-    saved |= {"ranges": dict(data.ranges), "sessions": run.sessions}
+    saved |= {"ranges": dict(data.ranges), "sessions": run.sessions, "partition": run.partition}
     save_checkpoint(run.files.checkpoint(name), run.engine, saved, training.meters.sums)
-    run.callbacks.call("checkpoint", progress.step)
-    run.reporter.write_if_due()
+    training.unannounced = True
+    training.saved = progress.step if name == "last" else training.saved
+
+
+def announce_checkpoints(training: Training) -> None:
+    """Call the callbacks once if checkpoints were written at this step, and update the report."""
+    if training.unannounced:
+        training.unannounced = False
+        training.run.callbacks.call("checkpoint", training.progress.step)
+        training.run.reporter.write_if_due()
 
 
 def end_early(training: Training, signal: StopSignal) -> None:
@@ -211,6 +268,7 @@ def finish(training: Training) -> dict[str, float]:
     if not run.engine.method.phases and not find_checkpoint(run.files.checkpoint("last")):
         draw_samples(run, 0)
         save(training, "last")
+        announce_checkpoints(training)
     values = final_evaluation(run, training.progress.step)
     run.callbacks.call("end")
     return values
@@ -284,7 +342,12 @@ def draw_samples(run: Run, step: int) -> None:
     rows = evaluation_rows(image_counts(run.dataset, split))
     shown = [rows[i] for i in sorted({round(i * (len(rows) - 1) / 7) for i in range(8)})]
     with run.engine.evaluating():
-        tensors = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)
+        try:
+            tensors = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)
+        except GanzooError as error:  # an image that became unreadable: samples are not worth a run
+            run.write_event("samples-failed", step=step, why=str(error))
+            run.say(f"step {step}: no samples: {error}")
+            return
         images = [name for name in tensors if name in REAL or (name in outputs and outputs[name].is_translation)]
         run.engine.method.masks.mask_generated(tensors, images)  # in training the losses compute these masks
     note = {"places": json.dumps(grid_layout(tensors, outputs))}

@@ -11,20 +11,24 @@ import torch
 from accelerate import Accelerator
 
 from ganzoo.build import METRICS, Experiment
+from ganzoo.data.loader import micro_steps
 from ganzoo.data.sampler import image_counts
-from ganzoo.engine.checkpoint import PROGRESS, find_checkpoint, load_checkpoint
+from ganzoo.engine.checkpoint import PROGRESS, load_checkpoint
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import SETTING, Start, load_start
-from ganzoo.errors import GanzooError, SettingsChangedError
+from ganzoo.engine.trial import try_step
+from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import cache_code_checksums
+from ganzoo.provenance.images import image_list, read_images
 from ganzoo.provenance.sessions import append_session, make_session
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.training.callbacks import Callbacks
 from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
+from ganzoo.training.resume_rules import Change, RunDescription, path_options
 from ganzoo.training.run_folder import RunFolder, is_import
 from ganzoo.utils.console import Console
 
@@ -51,7 +55,9 @@ class Run:
         self.console = Console(quiet=not accelerator.is_main_process)
         cache_code_checksums(recipe)
         experiment = Experiment(recipe, accelerator, training=True)
-        self.dataset, self.sampler, self.reader = experiment.dataset, experiment.sampler, experiment.reader
+        self.dataset = experiment.dataset
+        self.images = read_images(self.dataset, data=recipe.data, accelerator=accelerator, console=self.console)
+        self.sampler, self.reader = experiment.sampler, experiment.reader
         self.engine, self.metrics, self.sources = experiment.engine, experiment.metrics, experiment.sources
         self.total = experiment.total_steps
         seed, batch = recipe.train.seed, recipe.evaluate.batch
@@ -78,9 +84,10 @@ class Run:
         fresh: bool = False,
         demo: bool = False,
     ) -> Run:
-        """Check the recipe, build its parts, and create the run's folder or check that it belongs to the same run.
+        """Check recipe and images, build the parts, and create the run's folder or check that it is of the same run.
 
-        The folder stays locked until the training ends. Changed settings are printed.
+        A new run first tries a step, so that one that cannot be trained leaves no folder. The folder stays locked until
+        the training ends. Changed settings are printed.
 
         Args:
             recipe: the YAML file.
@@ -108,14 +115,40 @@ class Run:
             *(["--root", str(root)] if str(root) != "runs" else []),
         ]
         run.command = ["run", str(recipe), *options, *overrides]
-        if fresh or not find_checkpoint(run.files.checkpoint("last")):
+        if fresh or not run.files.resumes:
             run.load_start()
+            run.try_step()
         if accelerator.is_main_process:
-            if fresh and folder.exists():
-                run.files.rename_old()
-            run.report_changes(run.files.describe(Path(recipe), run.settings, run.environment()))
+            run.open_folder(fresh)
         accelerator.wait_for_everyone()
         return run
+
+    def try_step(self) -> None:
+        """Compute the first step, with one micro-batch, and undo it. Raises GanzooError when it cannot be computed."""
+        recipe, engine = self.recipe, self.engine
+        if not engine.method.phases:
+            return
+        seed, rows = recipe.train.seed, self.sampler.micro_batches(0)[0]
+        with catch_out_of_memory("a step does not fit into the memory"):
+            batch = self.reader.training_batch(rows, 0, seed)
+            place: dict[str, Any] = {"seed": seed, "index": engine.cycle - 1, "progress": 0.0, "epoch": 0}
+            try_step(engine, micro_steps([batch], engine.device, recipe.images, self.reader.paired, **place))
+
+    def open_folder(self, fresh: bool) -> None:
+        """Create the run's folder, or check that it is of the same run; print what has changed.
+
+        A folder that has a log but no checkpoint is renamed, as one is with ``fresh``.
+        """
+        lost = self.files.lost_checkpoints
+        if lost or (fresh and self.folder.exists()):
+            renamed = self.files.rename_old()
+            if lost and not fresh:
+                self.say(
+                    f"{self.folder}: there is no checkpoint last to resume from, so training begins at step 0; the "
+                    f"earlier log and samples are in {renamed}"
+                )
+        description = RunDescription(self.settings, self.environment(), image_list(self.images))
+        self.report_changes(*self.files.describe(self.recipe.file, description, path_options(self.recipe)))
 
     @property
     def name(self) -> str:
@@ -126,6 +159,11 @@ class Run:
     def folder(self) -> Path:
         """The run's folder."""
         return self.files.path
+
+    @property
+    def partition(self) -> list[int]:
+        """Processes, batch and accumulate: how the images of a step are divided."""
+        return [self.sampler.processes, self.sampler.batch, self.sampler.accumulate]
 
     def say(self, text: str) -> None:
         """Print a line, on the main process only."""
@@ -159,16 +197,14 @@ class Run:
             "sources": {name: one.key for name, one in self.sources.items()},
         }
 
-    def report_changes(self, changes: Sequence[tuple[str, Any, Any]]) -> None:
-        """Print the settings that a resumed run changes.
-
-        Args:
-            changes: the changed settings, each (path, value before, value now).
-        """
+    def report_changes(self, changes: Sequence[Change], remarks: Sequence[str]) -> None:
+        """Print the settings that a resumed run changes, (path, before, now) each, and remarks on images and processes."""
         for path, before, now in changes:
             self.say(f"changed since the last session: {path}: {before} → {now}")
             if path in ("train.epochs", "train.steps"):
                 self.say("the learning rate's schedule is stretched to the new length")
+        for remark in remarks:
+            self.say(f"changed since the last session: {remark}")
 
     def _masker_checksums(self) -> dict[str, str]:
         return {f"maskers.{role}": one for role, one in self.engine.method.masks.checksums().items()}
@@ -206,7 +242,7 @@ class Run:
             if self.start:
                 self.write_event("begins-with", checkpoint=str(self.start.checkpoint), networks=list(self.start.found))
             return Progress(), {}
-        saved, sums = load_checkpoint(last, self.engine)
+        saved, sums = load_checkpoint(last, self.engine, self.partition)
         if "sessions" not in saved:
             raise SettingsChangedError(
                 f"{last}: an earlier version of ganzoo wrote this checkpoint, so training cannot be resumed from it; "

@@ -13,18 +13,17 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganzoo.build import METRICS
 from ganzoo.engine.checkpoint import PROGRESS, read_progress, repair_checkpoint
-from ganzoo.errors import GanzooError, SettingsChangedError
+from ganzoo.errors import GanzooError
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.settings import RESUMABLE
-from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file
+from ganzoo.training.resume_rules import Change, RunDescription, accepted_changes
+from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file, sibling_path
 from ganzoo.utils.core_yaml import dump_yaml, load_yaml
-from ganzoo.utils.jsonl import JsonLines, differences, write_text
+from ganzoo.utils.jsonl import JsonLines, write_text
 
-TRAINING_KEYS = ("processes", "images", "weights", "sources")
-"""Keys of env.json that a resumed run compares, as they affect training; ``weights`` and ``sources`` hold checksums."""
-UNFINISHED_FILES = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
+IMAGES = "images.json"
+"""The file that lists the images of training and validation, with checksums of their files."""
+UNFINISHED_FILES = {"recipe.yaml", "env.json", IMAGES, "samples", "checkpoints", ".lock"}
 """Names that may be in the folder of a run that was killed before resolved.yaml was written."""
 
 
@@ -53,33 +52,44 @@ class RunFolder:
         if self.writes:
             self.events.append(event=event, **fields)
 
-    def rename_old(self) -> None:
-        """Rename the folder of an earlier run to ``NAME.before-N``, with the first N that is free.
+    def rename_old(self) -> Path:
+        """Rename the folder of an earlier run to ``NAME.before-N``, with the first free N; return its new path.
 
         Raises BusyError if another process trains that run, and GanzooError if the folder cannot be renamed.
         """
+        renamed = _free_name(self.path)
         with self._locked() as lock:
             if sys.platform == "win32":  # Windows cannot rename a folder with an open file
                 lock.release()
             try:
-                self.path.rename(_free_name(self.path))
+                self.path.rename(renamed)
             except OSError as error:
                 raise GanzooError(f"{self.path}: cannot be renamed: {error.strerror}") from None
+        return renamed
 
-    def describe(
-        self, recipe: Path, resolved: Mapping[str, Any], environment: Mapping[str, Any]
-    ) -> list[tuple[str, Any, Any]]:
-        """Write recipe.yaml, env.json and resolved.yaml, after a check that an existing folder belongs to the same run.
+    @property
+    def resumes(self) -> bool:
+        """Whether there is a checkpoint to resume from, even a damaged one; without one the folder binds nothing."""
+        last = self.checkpoint("last")
+        return last.exists() or sibling_path(last, "old").exists()
 
-        Create missing folders, and lock the run's folder until ``close``.
+    @property
+    def lost_checkpoints(self) -> bool:
+        """Whether the run was trained, but has no checkpoint to resume from: only a log, or other checkpoints."""
+        others = self.path / "checkpoints"
+        logged = any(line["step"] > 0 for line in self.metrics if isinstance(line.get("step"), int))
+        return not self.resumes and (logged or (others.is_dir() and any(one.is_dir() for one in others.glob("[!.]*"))))
+
+    def describe(self, recipe: Path, now: RunDescription, paths: set[str]) -> tuple[list[Change], list[str]]:
+        """Write the files that describe the run, after a check that a folder with a checkpoint is of the same run.
 
         Args:
             recipe: the user's recipe file.
-            resolved: the resolved recipe.
-            environment: the content of env.json.
+            now: the run as it is to be trained.
+            paths: paths of the recipe's options that name files or folders.
 
         Returns:
-            The changed settings and changes of the environment, each (path, before, now); empty for a new run.
+            The changed settings as (path, before, now), and remarks on changed images and processes.
 
         Raises:
             SettingsChangedError: settings differ that cannot change in a resumed run.
@@ -87,15 +97,11 @@ class RunFolder:
             GanzooError: the folder has files but is not a run's, or it cannot be written.
         """
         resolved_file, environment_file = self.path / "resolved.yaml", self.path / "env.json"
-        changes: list[tuple[str, Any, Any]] = []
-        earlier: Mapping[str, Any] | None = None
+        changes: list[Change] = []
+        remarks: list[str] = []
         if resolved_file.is_file():
-            before, now = load_yaml(resolved_file.read_text(encoding="utf-8")), dict(resolved)
-            earlier = json.loads(environment_file.read_text(encoding="utf-8"))
-            assert earlier is not None
-            for key in TRAINING_KEYS:
-                before[key], now[key] = earlier.get(key, {}), environment[key]
-            changes = _allowed_changes(before, now, self.path)
+            if self.resumes:
+                changes, remarks = accepted_changes(self._described(), now, paths, self.path)
         elif (
             self.path.exists() and {one.name for one in self.path.iterdir() if one.suffix != ".new"} - UNFINISHED_FILES
         ):
@@ -108,11 +114,19 @@ class RunFolder:
         except OSError as error:
             raise GanzooError(f"{self.path}: cannot be written: {error.strerror}") from None
         self.lock = self._locked()
-        if earlier is not None:
-            changes += [one for one in differences(earlier, environment) if one[0].split(".")[0] not in TRAINING_KEYS]
-        write_text(environment_file, json.dumps(environment, indent=1))
-        write_text(resolved_file, dump_yaml(dict(resolved)))
-        return changes
+        write_text(self.path / IMAGES, json.dumps(now.images, ensure_ascii=False))
+        write_text(environment_file, json.dumps(now.environment, indent=1))
+        write_text(resolved_file, dump_yaml(dict(now.settings)))
+        return changes, remarks
+
+    def _described(self) -> RunDescription:
+        """Return what the folder's files say about the run."""
+        images = self.path / IMAGES
+        return RunDescription(
+            settings=load_yaml((self.path / "resolved.yaml").read_text(encoding="utf-8")),
+            environment=json.loads((self.path / "env.json").read_text(encoding="utf-8")),
+            images=json.loads(images.read_text(encoding="utf-8")) if images.is_file() else {},
+        )
 
     def cut_logs(self) -> None:
         """Repair the checkpoint ``last``, and remove the lines of metrics.jsonl and results.jsonl after its step.
@@ -133,25 +147,6 @@ class RunFolder:
     def _locked(self) -> ProcessLock:
         busy = f"{self.path}: another process is training this run; wait for it, or set another --name"
         return lock_file(self.path / ".lock", busy)
-
-
-def _allowed_changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> list[tuple[str, Any, Any]]:
-    """Return the changes of a resumed run. Raises SettingsChangedError if a change would make it another run."""
-    allowed = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
-    allowed |= {"images.A", "images.B"}  # a run must be able to resume after a damaged image was removed
-    changes = differences(before, now)
-    measured = f"sources.{METRICS}."  # metrics may be added or removed, but one of the same name must read the same
-    refused = [
-        f"{path}: {old} → {new}"
-        for path, old, new in changes
-        if path not in allowed and not (path.startswith(measured) and None in (old, new))
-    ]
-    if refused:
-        raise SettingsChangedError(
-            f"{folder}: this run was started with other settings, so it cannot be resumed with these: "
-            f"{'; '.join(refused)} (--name starts another run, --fresh starts this one again)"
-        )
-    return changes
 
 
 def is_import(folder: Path) -> bool:

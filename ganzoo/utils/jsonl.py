@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -13,6 +14,9 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from ganzoo.errors import GanzooError
+
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""The texts that stand for these numbers in JSON."""
 
 
 class JsonLines:
@@ -29,7 +33,7 @@ class JsonLines:
 
         Raises GanzooError if the file cannot be written, for example because the disk is full.
         """
-        line = json.dumps({**fields, "time": datetime.now(UTC).isoformat(timespec="seconds")}, ensure_ascii=False)
+        line = to_json({**fields, "time": datetime.now(UTC).isoformat(timespec="seconds")})
         try:
             with self.file.open("ab+") as file:
                 if file.tell():
@@ -47,17 +51,44 @@ class JsonLines:
             return
         for line in self.file.read_bytes().split(b"\n"):  # only \n ends a line: texts may contain U+2028
             try:
-                yield json.loads(line)
+                fields = json.loads(line)
             except ValueError:  # a line that a kill cut short
                 continue
+            yield {key: _numbers(value) for key, value in fields.items()} if isinstance(fields, dict) else fields
 
     def cut(self, step: int) -> None:
         """Remove the lines whose ``step`` is larger than ``step``, which a resumed run writes again, and broken lines.
 
         Raises GanzooError if the file cannot be written.
         """
-        lines = [json.dumps(fields, ensure_ascii=False) for fields in self if fields.get("step", 0) <= step]
+        lines = [to_json(fields) for fields in self if fields.get("step", 0) <= step]
         write_text(self.file, "".join(line + "\n" for line in lines))
+
+
+def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """Return JSON that every program can read: JSON has no NaN and no infinity, so they become texts.
+
+    >>> to_json({"losses": {"g": math.nan, "d": -math.inf}})
+    '{"losses": {"g": "NaN", "d": "-Infinity"}}'
+    """
+    return json.dumps(_finite(value), ensure_ascii=ascii_only, allow_nan=False, indent=indent)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return next(text for text, number in NOT_FINITE.items() if str(number) == str(value))
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _numbers(value: Any) -> Any:
+    """Return a value of a field with the numbers that ``to_json`` wrote as texts, where it maps names to numbers."""
+    if isinstance(value, dict):
+        return {
+            key: NOT_FINITE.get(item, item) if isinstance(item, str) else _numbers(item) for key, item in value.items()
+        }
+    return value
 
 
 def write_text(file: Path, text: str) -> None:

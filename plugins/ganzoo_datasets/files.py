@@ -48,6 +48,11 @@ class Entry:
     mask: Path | None = None
     labels: Path | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """The paths of image, mask and label map."""
+        return [path for path in (self.path, self.mask, self.labels) if path]
+
 
 Entries = dict[tuple[str, str], list[Entry]]
 """Maps (split, domain) to the images of this split and domain."""

@@ -122,6 +122,10 @@ class Folders(Dataset):
         skipped = [describe_skipped(folder) for folder in self.places.values()]
         return [*filter(None, skipped), *notes_of(self.entries, self.ranges)]
 
+    def files_of(self, split: Split, domain: str, index: int) -> list[Path]:
+        """Return the paths of one image and its masks."""
+        return self.entries[split, domain][index].files
+
 
 def _places(
     root: Path | None, train: Mapping[Domain, Path | None], test: Mapping[Domain, Path | None]

@@ -78,6 +78,10 @@ class Lists(Dataset):
         """Return what is left out of the images: pages, transparency, depth."""
         return notes_of(self.entries, self.ranges)
 
+    def files_of(self, split: Split, domain: str, index: int) -> list[Path]:
+        """Return the paths of one image."""
+        return self.entries[split, domain][index].files
+
 
 def _read_list(file: Path | None) -> list[Entry]:
     if file is None:

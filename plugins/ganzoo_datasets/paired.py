@@ -121,6 +121,11 @@ class Paired(Dataset):
         own, other = (pair.A, "B") if domain == "A" else (pair.B, "A")
         return Sample(images[domain], own.name, target=images[other])
 
+    def files_of(self, split: Split, domain: str, index: int) -> list[Path]:
+        """Return the path of a pair, or of both partners."""
+        pair = self.pairs[split][index]
+        return list(dict.fromkeys((pair.A.path, pair.B.path)))
+
     def _halves(self, path: Path) -> dict[str, np.ndarray]:
         halves = {}
         for domain in DOMAINS:

@@ -25,9 +25,9 @@ def make_double_step(*args: Any, **about: Any) -> Step:
 
 def main() -> None:
     recipe, root, *overrides = sys.argv[1:]
+    run = Run.prepare(recipe, overrides, root=root)
     for module in (ganzoo.data.loader, ganzoo.evaluation.evaluator):
         module.make_step = make_double_step  # type: ignore[attr-defined]
-    run = Run.prepare(recipe, overrides, root=root)
     averages = run.engine.average.networks if run.engine.average else {}
     for network in [*run.engine.networks.values(), *averages.values()]:
         network.double()

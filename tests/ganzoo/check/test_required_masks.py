@@ -112,15 +112,19 @@ def spoil(file: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "size", "mode", "damaged"])
-def test_a_bad_mask_is_one_line_that_names_it(tmp_path: Path, how: str) -> None:
+def test_each_bad_mask_is_one_line_that_names_it(tmp_path: Path, how: str) -> None:
     recipe = write_recipe(tmp_path, maskers=FILE)
     write_masks(tmp_path / "images")
     for file in (tmp_path / "images/trainA_masks").iterdir():
         spoil(file, how)
     with pytest.raises(GanzooError) as problem:
         check(recipe)
-    (line,) = str(problem.value).splitlines()
-    assert "trainA_masks" in line
+    lines = str(problem.value).splitlines()
+    if how == "missing":
+        assert len(lines) == 1 and "trainA_masks" in lines[0]
+    else:
+        assert lines[0] == "data: 12 of 30 images cannot be read:"
+        assert len(lines) == 13 and all("trainA_masks" in line for line in lines[1:])
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ def test_each_process_of_a_run_prints_its_number(run: Run, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("raised", "code", "message"),
-    [(KeyboardInterrupt(), 130, ""), (GanzooError("one\ntwo"), 2, "ganzoo: one\nganzoo: two")],
+    [(KeyboardInterrupt(), 130, "ganzoo: interrupted"), (GanzooError("one\ntwo"), 2, "ganzoo: one\nganzoo: two")],
 )
 def test_errors_and_ctrl_c_end_a_command_with_a_code(
     run: Run, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, message: str

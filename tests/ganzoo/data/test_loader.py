@@ -106,20 +106,57 @@ def test_reading_ahead_yields_the_same_batches_in_order() -> None:
         assert all(np.array_equal(a.planes["real_B"], b.planes["real_B"]) for a, b in zip(batches, others, strict=True))
 
 
-def test_an_error_while_reading_ahead_is_raised_at_its_step() -> None:
-    class Broken(Noise):
-        def sample(self, split: Split, domain: str, index: int) -> Sample:
-            if index == 3:
-                raise GanzooError("x.png: damaged")
-            return Noise.sample(self, split, domain, index)
+class Broken(Noise):
+    """Noise of which some images cannot be read."""
 
-    order = Sampler({"A": 6, "B": 6}, True, 1)
-    steps = training_batches(Reader(Broken(A=6, B=6, size=8), ImageSettings(size=8)), order, 0, 6, 2)
-    broken = next(step for step in range(6) if order.row(step, 0).indices["A"] == 3)
-    with pytest.raises(GanzooError, match=r"x\.png: damaged"):
-        for step, _ in steps:
-            assert step < broken
-    assert step == broken - 1 or broken == 0
+    broken: frozenset[int] = frozenset({3})
+
+    def sample(self, split: Split, domain: str, index: int) -> Sample:
+        if index in self.broken and domain == "A":
+            raise GanzooError(f"{domain}{index}.png: damaged")
+        return Noise.sample(self, split, domain, index)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_another_image_replaces_one_that_cannot_be_read(paired: bool) -> None:
+    """The replacement is the same each time, partners stay together, and no other row changes."""
+    order, images = Sampler({"A": 6, "B": 6}, paired, 2), ImageSettings(size=8)
+    good = [batch for _, (batch,) in training_batches(Reader(Noise(A=6, B=6, size=8), images, paired), order, 0, 3, 2)]
+    broken, again = (
+        [
+            batch
+            for _, (batch,) in training_batches(Reader(Broken(A=6, B=6, size=8), images, paired), order, 0, 3, workers)
+        ]
+        for workers in (1, 3)
+    )
+    places = [(step, place) for step in range(3) for place in range(2)]
+    ((step, place),) = [at for at in places if order.row(at[0], at[1]).indices["A"] == 3]
+    assert [len(batch.damaged) for batch in broken] == [int(index == step) for index in range(3)]
+    assert (broken[step].damaged[0].domain, broken[step].damaged[0].index) == ("A", 3)
+    assert broken[step].damaged[0].why == "A3.png: damaged"
+    for name in ("real_A", "real_B"):
+        for at in places:
+            pixels, expected = broken[at[0]].planes[name][at[1]], good[at[0]].planes[name][at[1]]
+            changed = at == (step, place) and (name == "real_A" or paired)
+            assert np.array_equal(pixels, expected) != changed
+        assert np.array_equal(broken[step].planes[name], again[step].planes[name])
+    if paired:
+        reader = Reader(Noise(A=6, B=6, size=8), images)
+        (index,) = [
+            i for i in range(6) if (reader.read("train", "A", i, 8).image == broken[step].planes["real_A"][place]).all()
+        ]
+        assert (reader.read("train", "B", index, 8).image == broken[step].planes["real_B"][place]).all()
+
+
+def test_an_error_is_raised_when_no_replacement_can_be_read() -> None:
+    class Gone(Broken):
+        broken = frozenset(range(6))
+
+    steps = training_batches(
+        Reader(Gone(A=6, B=6, size=8), ImageSettings(size=8)), Sampler({"A": 6, "B": 6}, False, 1), 0, 6, 2
+    )
+    with pytest.raises(GanzooError, match=r"A\d\.png: damaged"):
+        next(steps)
 
 
 def test_a_mask_that_only_some_images_have_is_an_error() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from ganzoo.engine.checkpoint import load_checkpoint, load_network, read_progress, repair_checkpoint, save_checkpoint
@@ -37,6 +38,22 @@ def test_a_round_trip_is_exact(tmp_path: Path) -> None:
     assert all(torch.equal(expected[name], resumed[name]) for name in expected)
     assert engine.average is not None and other.average is not None
     assert torch.equal(*(next(one.average.networks["G"].parameters()) for one in (engine, other) if one.average))
+
+
+def test_the_states_of_several_processes_are_merged_when_a_step_is_divided_otherwise(tmp_path: Path) -> None:
+    """Pools have other positions in each process; sums of the log are averaged."""
+    engine = trained()
+    partition = {"step": 2, "partition": [2, 1, 1]}
+    save_checkpoint(tmp_path / "last", engine, partition, {"g": torch.tensor(2.0), "#g": torch.tensor(3.0)})
+    second = {"sums/g": torch.tensor(4.0), "sums/#g": torch.tensor(3.0), "method/A.1.0": torch.zeros(1)}
+    save_file(second, tmp_path / "last/process-1.safetensors")
+    seen: list[set[str]] = []
+    engine.method.load_state_dict = lambda state: seen.append(set(state))  # type: ignore[method-assign]
+    _, same = load_checkpoint(tmp_path / "last", engine, [2, 1, 1])
+    _, other = load_checkpoint(tmp_path / "last", engine, [1, 2, 1])
+    assert seen == [set(), {"A.1.0"}]
+    assert {name: float(value) for name, value in same.items()} == {"g": 2.0, "#g": 3.0}
+    assert {name: float(value) for name, value in other.items()} == {"g": 3.0, "#g": 3.0}
 
 
 def test_no_file_of_a_checkpoint_is_a_pickle(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from ganzoo.interfaces import Sample, Split
 from ganzoo.provenance import fingerprint
-from ganzoo.provenance.fingerprint import code_key, core_key, data_key, plugins_of, recipe_key, weights_key
+from ganzoo.provenance.fingerprint import code_key, core_key, plugins_of, recipe_key, weights_key
+from ganzoo.provenance.images import data_key
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_digits.dataset import StripedDigits
 from tests.support.stand_in_methods import Noise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import ganzoo
 from ganzoo.provenance.fingerprint import code_key, recipe_key, weights_key
 from ganzoo.provenance.record import Record, read_records
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.utils.jsonl import JsonLines
 from tests.support.command_line import refusal
 from tests.support.tiny_run import lines, write_recipe
 
@@ -45,6 +47,15 @@ def test_a_record_states_the_origin_of_its_values(run: Path) -> None:
     assert last.about.keys() == last.values.keys()
     assert last.environment["packages"]["torch"]
     assert str(run.parent) not in json.dumps(last.fields())
+
+
+def test_values_that_are_no_numbers_are_written_as_valid_json_and_read_again(run: Path, tmp_path: Path) -> None:
+    (record, _) = read_records(run / "results.jsonl")
+    values = {"a": math.nan, "b": math.inf}
+    JsonLines(tmp_path / "results.jsonl").append(**record.model_copy(update={"values": values, "time": ""}).fields())
+    assert '"values": {"a": "NaN", "b": "Infinity"}' in (tmp_path / "results.jsonl").read_text()
+    (read,) = read_records(tmp_path / "results.jsonl")
+    assert math.isnan(read.values["a"]) and read.values["b"] == math.inf
 
 
 def test_a_record_describes_each_training_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,22 @@ def test_weights_that_changed_between_two_sessions_are_refused(tmp_path: Path) -
         ganzoo.run(recipe, *quiet, "train.steps=3", root=tmp_path / "runs")
 
 
+def test_weights_under_another_path_are_the_same_if_their_contents_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_unet(tmp_path / "unet.safetensors", 0)
+    recipe = write_recipe(tmp_path, maskers={"discriminator": {"masker": "unet", "weights": str(file)}})
+    quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null"]
+    ganzoo.run(recipe, *quiet, "train.steps=1", root=tmp_path / "runs")
+    moved = f"maskers.discriminator.weights={file.rename(tmp_path / 'moved.safetensors')}"
+    capsys.readouterr()
+    ganzoo.run(recipe, *quiet, "train.steps=2", moved, root=tmp_path / "runs")
+    assert f"maskers.discriminator.weights: {file} → {tmp_path}/moved.safetensors" in capsys.readouterr().out
+    other = f"maskers.discriminator.weights={write_unet(tmp_path / 'other.safetensors', 1)}"
+    with pytest.raises(GanzooError, match=r"with these: weights\.maskers\.discriminator: \w{16} → \w{16} "):
+        ganzoo.run(recipe, *quiet, "train.steps=3", other, root=tmp_path / "runs")
+
+
 def test_a_checksum_depends_on_every_weight(tmp_path: Path) -> None:
     unet = UNet(weights=write_unet(tmp_path / "unet.safetensors", 0))
     roles = Roles({"discriminator": unet, "composite": Learned(width=1), "input": Full()})

@@ -35,7 +35,7 @@ def test_the_folder_of_a_run(whole: Path) -> None:
     names = {path.name for path in whole.iterdir()}
     assert names == {
         "recipe.yaml", "resolved.yaml", "env.json", "metrics.jsonl", "events.jsonl", "results.jsonl", "samples",
-        "checkpoints", "report.html", ".lock",
+        "checkpoints", "report.html", "images.json", ".lock",
     }  # fmt: skip
     assert {path.name for path in (whole / "checkpoints").iterdir()} == {"last", "best"}
     assert {path.name for path in (whole / "checkpoints/last/networks").iterdir()} == {
@@ -189,7 +189,7 @@ def test_callbacks_observe_the_run_can_end_it_and_are_switched_off_when_they_fai
 
     monkeypatch.setattr(Callbacks, "gather", lambda self, trackers: self.active.extend([Recording(), Broken()]))
     package.run(home / "tiny.yaml", root=tmp_path)
-    assert calls == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "checkpoint 4", "end"]
+    assert calls == ["start", "checkpoint 2", "evaluation 4 cycle_l1_AB", "checkpoint 4", "end"]
     folder = tmp_path / "tiny/default"
     assert [(one["checkpoint"], one["trained"]) for one in lines(folder / "results.jsonl")] == [
         ("last", 4),

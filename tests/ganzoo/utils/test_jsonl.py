@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 from ganzoo.utils.jsonl import JsonLines, to_plain, write_text
@@ -38,6 +40,20 @@ def test_unencodable_characters_are_replaced(tmp_path: Path) -> None:
     assert [one["why"] for one in file] == ["no ? room"]
     write_text(tmp_path / "b.txt", "ä \udcff")
     assert (tmp_path / "b.txt").read_text(encoding="utf-8") == "ä ?"
+
+
+def test_numbers_that_json_lacks_are_texts_in_the_file_and_numbers_again_when_read(tmp_path: Path) -> None:
+    def refuse(token: str) -> None:
+        raise ValueError(token)
+
+    file = JsonLines(tmp_path / "a.jsonl")
+    file.append(step=1, losses={"g": math.nan, "d": -math.inf}, why="NaN", list=[math.inf])
+    file.cut(1)
+    line = json.loads(file.file.read_text(), parse_constant=refuse)
+    assert line["losses"] == {"g": "NaN", "d": "-Infinity"} and line["list"] == ["Infinity"]
+    (read,) = file
+    assert math.isnan(read["losses"]["g"]) and read["losses"]["d"] == -math.inf
+    assert (read["why"], read["step"]) == ("NaN", 1)
 
 
 def test_a_file_where_a_folder_is_expected_is_an_error(tmp_path: Path) -> None:

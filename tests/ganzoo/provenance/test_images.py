@@ -1,0 +1,165 @@
+"""Every image read once: all bad ones listed, good ones remembered until their files change."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.interfaces import Dataset, Split
+from ganzoo.provenance import images as module
+from ganzoo.provenance.images import data_key, image_list, read_images
+from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.schema import Part
+from tests.support.command_line import Run
+from tests.support.stand_in_methods import Noise
+from tests.support.tiny_run import write_recipe
+
+
+@pytest.fixture
+def part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Part:
+    """Return the data of a recipe with 12 training and 3 test images a domain, and a cache of its own."""
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "TICK", 0)
+    return read_recipe(write_recipe(tmp_path)).data
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the images that data sets decode during a test."""
+    from ganzoo_datasets.files import read_sample as read
+
+    names: list[str] = []
+
+    def spy(entry, *words, **options):  # type: ignore[no-untyped-def]
+        names.append(entry.path.parent.name + "/" + entry.path.name)
+        return read(entry, *words, **options)
+
+    monkeypatch.setattr("ganzoo_datasets.folders.read_sample", spy)
+    return names
+
+
+def test_all_bad_images_are_listed(tmp_path: Path, part: Part) -> None:
+    (tmp_path / "images/trainA/03.png").write_bytes(b"no image")
+    (tmp_path / "images/testB/01.png").write_bytes(b"")
+    with pytest.raises(GanzooError) as caught:
+        read_images(part.make(), data=part)
+    first, *lines = str(caught.value).splitlines()
+    assert first == "data: 2 of 30 images cannot be read:"
+    assert [line.partition(": ")[0] for line in lines] == [
+        str(tmp_path / "images/trainA/03.png"), str(tmp_path / "images/testB/01.png"),
+    ]  # fmt: skip
+
+
+def test_one_bad_image_is_one_line_and_a_vanished_one_is_missing(tmp_path: Path, part: Part) -> None:
+    dataset = part.make()
+    (tmp_path / "images/trainA/03.png").unlink()
+    with pytest.raises(MissingResourceError) as caught:
+        read_images(dataset, data=part)
+    assert str(caught.value) == f"{tmp_path}/images/trainA/03.png: no such file; check the path"
+
+
+def test_images_are_remembered_until_their_files_change(tmp_path: Path, part: Part, opened: list[str]) -> None:
+    first = read_images(part.make(), data=part)
+    assert len(opened) == 30
+    del opened[:]
+    assert read_images(part.make(), data=part) == first and opened == []
+    file = tmp_path / "images/trainA/03.png"
+    size, times = file.stat().st_size, file.stat()
+    time.sleep(0.02)
+    file.write_bytes(bytes(size))  # the same size, and then the same time of change: only the entry's time differs
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(GanzooError, match=r"trainA/03\.png"):
+        read_images(part.make(), data=part)
+    assert opened == ["trainA/03.png"]
+    del opened[:]
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(file)
+    changed = read_images(part.make(), data=part)
+    assert opened == ["trainA/03.png"]
+    assert [place for place in changed if changed[place] != first[place]] == [("train", "A")]
+
+
+def test_a_bad_image_is_read_again_each_time_and_the_others_are_not(
+    tmp_path: Path, part: Part, opened: list[str]
+) -> None:
+    (tmp_path / "images/trainA/03.png").write_bytes(b"no image")
+    for _ in range(2):
+        del opened[:]
+        with pytest.raises(GanzooError, match=r"trainA/03\.png"):
+            read_images(part.make(), data=part)
+    assert opened == ["trainA/03.png"]
+
+
+def test_other_options_and_a_file_that_just_changed_are_read_again(
+    tmp_path: Path, part: Part, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_images(part.make(), data=part)
+    del opened[:]
+    grey = read_recipe(tmp_path / "tiny.yaml", ["data.channels={A: 1, B: 1}"]).data
+    read_images(grey.make(), data=grey)
+    assert len(opened) == 30
+    del opened[:]
+    monkeypatch.setattr(module, "TICK", 10**12)
+    read_images(part.make(), data=part)
+    assert len(opened) == 30
+
+
+@pytest.mark.parametrize("damage", [b"", b"[1", b"[1]", b'{"x": 1}'])
+def test_a_damaged_memory_is_not_used(tmp_path: Path, part: Part, damage: bytes) -> None:
+    first = read_images(part.make(), data=part)
+    (memory,) = (tmp_path / "cache/images").iterdir()
+    memory.write_bytes(damage)
+    assert read_images(part.make(), data=part) == first
+
+
+def test_a_mask_is_one_of_the_files_of_its_image(tmp_path: Path, part: Part, opened: list[str]) -> None:
+    masks = tmp_path / "images/trainA_masks"
+    masks.mkdir()
+    for file in (tmp_path / "images/trainA").iterdir():
+        Image.new("L", (20, 16), 255).save(masks / file.name)
+    before = read_images(part.make(), data=part)
+    del opened[:]
+    Image.new("L", (20, 16), 0).save(masks / "03.png")
+    after = read_images(part.make(), data=part)
+    assert opened == ["trainA/03.png"]
+    lists = image_list(before), image_list(after)
+    assert [name for name in lists[0]["train/A"] if lists[0]["train/A"][name] != lists[1]["train/A"][name]] == [
+        "03.png"
+    ]
+
+
+def test_the_key_of_the_data_is_the_same_with_and_without_memory(part: Part) -> None:
+    dataset: Dataset = part.make()
+    assert data_key(dataset, "train") == data_key(dataset, "train", part) == data_key(dataset, "train", part)
+
+
+def test_images_without_files_are_read_each_time() -> None:
+    class Counting(Noise):
+        reads = 0
+
+        def sample(self, split: Split, domain: str, index: int):  # type: ignore[no-untyped-def]
+            type(self).reads += 1
+            return super().sample(split, domain, index)
+
+    dataset = Counting(A=3, B=2, test=1)
+    images = read_images(dataset, ["train"])
+    assert {place: len(digests) for place, digests in images.items()} == {("train", "A"): 3, ("train", "B"): 2}
+    assert Counting.reads == 5
+    dataset.version = "generated"
+    assert read_images(dataset) == {} and Counting.reads == 5
+
+
+def test_check_and_run_list_all_bad_images_before_there_is_a_folder(tmp_path: Path, part: Part, run: Run) -> None:
+    for name in ("trainA/03.png", "trainB/04.png"):
+        (tmp_path / "images" / name).write_bytes(b"no image")
+    for words in (["check", tmp_path / "tiny.yaml"], ["run", tmp_path / "tiny.yaml", "--root", tmp_path / "runs"]):
+        code, _, err = run(*words)
+        assert code == 2
+        assert err.splitlines()[0] == "ganzoo: data: 2 of 30 images cannot be read:"
+        assert "trainA/03.png" in err and "trainB/04.png" in err and len(err.splitlines()) == 3
+    assert not (tmp_path / "runs").exists()
