@@ -198,7 +198,7 @@ class Run:
         }
 
     def report_changes(self, changes: Sequence[Change], remarks: Sequence[str]) -> None:
-        """Print the settings that a resumed run changes, (path, before, now) each, and remarks on images and processes."""
+        """Print the settings that a resumed run changes, each (path, before, now), and remarks on images and others."""
         for path, before, now in changes:
             self.say(f"changed since the last session: {path}: {before} → {now}")
             if path in ("train.epochs", "train.steps"):
