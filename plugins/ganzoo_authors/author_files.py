@@ -13,7 +13,7 @@ from ganzoo.interfaces import one_line
 from ganzoo_authors.mask_cyclegan import files_of, networks_of
 from ganzoo_authors.munit import munit, munit_discriminator
 from ganzoo_authors.networks import ImportedNetwork, describe, recognize
-from ganzoo_authors.state_dicts import State, read_state_dicts, require_files, some_keys
+from ganzoo_authors.state_dicts import State, printable, read_state_dicts, require_files, some_keys
 from ganzoo_authors.weight_norms import FOLDED, fold_weight_norms
 
 Layout = Literal["cyclegan", "pix2pix", "cut", "art2real", "mask_cgan", "munit", "unit"]
@@ -145,7 +145,7 @@ def _network_by_name(file: Path, layout: Layout, part: str, state: State) -> tup
     match = AUTHORS_NAME.search(file.stem)
     if (match and match[1] == "F") or any(name.startswith("mlp_") for name in state):
         raise GanzooError(f"{file}: CUT's network F is not needed to translate; leave this file out")
-    where = f"{file}: {part}" if part else f"{file}"
+    where = f"{file}: {printable(part)}" if part else f"{file}"
     network = recognize(state)
     if network is None or network.name not in NETWORKS[layout]:
         by_name = f"by its name a {_kind(match[1])} of {layout}, but " if match else ""
@@ -177,7 +177,7 @@ def _network_of_domain(file: Path, layout: Layout, domain: str, state: State) ->
     network = munit(state) or munit_discriminator(state)
     if network is None or network.name not in NETWORKS[layout]:
         contents = _contents(state, network or recognize(state), layout)
-        where = f"{domain}: " if domain else ""
+        where = f"{printable(domain)}: " if domain else ""
         raise GanzooError(f"{file}: {where}not state dicts of networks, as {layout} writes; it contains {contents}")
     if domain not in ("a", "b"):
         raise GanzooError(f"{file}: one network, and {layout} writes those of both domains: {{'a': …, 'b': …}}")
