@@ -14,7 +14,7 @@ from ganzoo.build import METRICS, Experiment
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import PROGRESS, find_checkpoint, load_checkpoint
 from ganzoo.engine.distributed import start_accelerator
-from ganzoo.engine.start import SETTING, Start, load_start
+from ganzoo.engine.start import SETTING, Start, is_import, load_start
 from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.provenance.environment import environment
@@ -25,7 +25,7 @@ from ganzoo.recipe.schema import Recipe
 from ganzoo.training.callbacks import Callbacks
 from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
-from ganzoo.training.run_folder import RunFolder, is_import
+from ganzoo.training.run_folder import RunFolder
 from ganzoo.utils.console import Console
 
 
