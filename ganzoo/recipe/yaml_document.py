@@ -20,10 +20,11 @@ NAME = ""
 
 @dataclass
 class Document:
-    """Plain data, and for every path of keys the place that set it, such as ``recipes/sm.yaml:12``."""
+    """Plain data, for every path of keys the place that set it, such as ``recipes/sm.yaml:12``, and the files read."""
 
     data: dict[str, Any]
     places: dict[KeyPath, str]
+    files: tuple[Path, ...] = ()
 
     def place(self, path: KeyPath) -> str:
         """Return the place of a path, or else of the nearest mapping that contains it."""
@@ -56,7 +57,7 @@ def read_yaml(file: Path) -> Document:
         raise GanzooError(f"{file}: empty; a recipe needs at least a method and data")
     if not isinstance(data, dict):
         raise GanzooError(f"{file}:1: a recipe is a mapping of keys to values, such as 'method: {{method: cyclegan}}'")
-    return Document(data, {**builder.places, (): f"{file}:1"})
+    return Document(data, {**builder.places, (): f"{file}:1"}, (file,))
 
 
 class _Builder:
@@ -176,7 +177,7 @@ def merge(base: Document, over: Document) -> Document:
     places = dict(base.places)
     data = _merge(base.data, over.data, (), places, over.places)
     places[()] = over.places[()]
-    return Document(data, places)
+    return Document(data, places, (*over.files, *base.files))
 
 
 def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new: dict[KeyPath, str]) -> Any:

@@ -127,15 +127,16 @@ class Run:
 
     def load_start(self) -> None:
         """Load the networks that ``train.start`` names, and say which; warn where an import's recipe names none."""
-        start, origin = self.recipe.train.start, self.recipe.file.parent
-        if start:
-            self.start = load_start(start, self.engine)
+        if self.recipe.train.start:
+            self.start = load_start(self.recipe.train.start, self.engine)
             self.say(str(self.start))
-        elif is_import(origin):
-            self.say(
-                f"{self.recipe.file}: it describes imported networks, but this run begins with new ones; "
-                f"{SETTING}={origin} begins with the imported ones"
-            )
+            return
+        for file in self.recipe.files:
+            if is_import(file.parent):
+                self.say(
+                    f"{file}: it describes imported networks, but this run begins with new ones; "
+                    f"{SETTING}={file.parent} begins with the imported ones"
+                )
 
     def environment(self) -> dict[str, Any]:
         """Return the content of env.json: versions, device, numbers of images, checksums of frozen weights and data."""
