@@ -41,7 +41,7 @@ def random_image(height: int = 32, width: int = 40, channels: int = 3) -> Tensor
 
 
 def imported(run: Run, out: Path, layout: str, *files: Path) -> str:
-    code, message, err = run("import", *files, "--from", layout, "-o", out)
+    code, message, err = run("import", *files, "--from", layout, "-o", out, "--size", 32)
     assert (code, err) == (0, ""), err
     return message
 
