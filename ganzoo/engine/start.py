@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganzoo.engine.checkpoint import (
+    PROGRESS,
     ArchitectureError,
     find_checkpoint,
     load_network,
@@ -88,6 +89,11 @@ def load_start(start: Path, engine: Engine) -> Start:
         average.load_state_dict(engine.networks[slot].state_dict())
     unused = tuple(sorted(available - set(engine.networks)))
     return Start(checkpoint, step, key, tuple(found), tuple(new), unfit, unused)
+
+
+def is_import(folder: Path) -> bool:
+    """Return whether a folder was written by an import: it has a checkpoint, and no environment of a training."""
+    return (folder / "checkpoints/last" / PROGRESS).is_file() and not (folder / "env.json").exists()
 
 
 def find_start(start: Path) -> Path:

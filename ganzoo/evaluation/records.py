@@ -91,7 +91,7 @@ def make_record(
         split: the split that was measured.
         result: the result of the evaluation.
     """
-    record = Record.of_checkpoint(recipe, run.name, evaluator.reader.dataset, split, checkpoint.progress)
+    record = Record.of_checkpoint(recipe, run.absolute().name, evaluator.reader.dataset, split, checkpoint.progress)
     details = {
         "step": step,
         "checkpoint": checkpoint.name,

@@ -11,6 +11,7 @@ from typing import Any
 from ganzoo.build import Experiment
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import find_checkpoint, read_progress
+from ganzoo.engine.start import is_import
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator, failure_lines, format_evaluation
 from ganzoo.evaluation.folders import evaluate_folder
@@ -88,8 +89,8 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
 def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
     """Return a run's recipe with overrides, named after the runs' folder. Raises as ``read_recipe`` does."""
     recipe = read_recipe(folder / RESOLVED, changes)
-    runs = folder.resolve().parent
-    return replace(recipe, file=runs.with_name(f"{runs.name}.yaml"))  # the recipe's name is that of the runs' folder
+    runs = folder.absolute().parent.name  # the recipe's name is that of the runs' folder, which may have dots
+    return replace(recipe, file=Path(f"{runs or 'runs'}.yaml"))
 
 
 def open_run(recipe: Recipe) -> Evaluator:
@@ -123,6 +124,8 @@ def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Se
             raise GanzooError(
                 f"{folder}: --set {change}: the training cannot be changed; data, images and evaluate can be set"
             )
+    if is_import(folder) and not any(change.startswith(("data.", "data=")) for change in changes):
+        raise GanzooError(f"{folder}: imported networks have no data of their own; add --set data.root=FOLDER")
     recipe = run_recipe(folder, changes)
     if not recipe.metrics:
         raise GanzooError(f"{folder}: its recipe names no metrics; add --metric NAME")

@@ -79,6 +79,7 @@ class RecipeReader:
 
     def __init__(self, document: Document, roles: Collection[str]) -> None:
         self.data = document.data
+        self.files = document.files
         self.roles = roles
         self.registry = plugins().registry
         self.problems: list[Problem] = []
@@ -110,7 +111,9 @@ class RecipeReader:
         maskers = self.read_maskers(method, read_by_losses)
         if self.problems or method_part is None or data is None or not (images and train and evaluate):
             return None
-        return Recipe(file, method_part, networks, maskers, losses, data, metrics, images, train, evaluate)
+        return Recipe(
+            file, method_part, networks, maskers, losses, data, metrics, images, train, evaluate, files=self.files
+        )
 
     def section(self, name: str) -> dict[str, Any]:
         """Return a section's mapping, or an empty one if there is none; add a problem if it is not a mapping."""

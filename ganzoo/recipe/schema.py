@@ -95,6 +95,8 @@ class Recipe:
     images: ImageSettings
     train: TrainSettings
     evaluate: EvaluateSettings
+    files: tuple[Path, ...] = ()
+    """The file and its bases."""
 
     @property
     def name(self) -> str:

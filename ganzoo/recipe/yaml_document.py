@@ -22,10 +22,11 @@ NAME = ""
 
 @dataclass
 class Document:
-    """The plain data of a recipe, and for every path of keys the place that set it, such as ``recipes/sm.yaml:12``."""
+    """The plain data of a recipe, the place that set each path of keys, such as ``recipes/sm.yaml:12``, and the files."""
 
     data: dict[str, Any]
     places: dict[KeyPath, str]
+    files: tuple[Path, ...] = ()
 
     def place(self, path: KeyPath) -> str:
         """Return the place that set a path, or else that of the nearest part of the recipe that contains it."""
@@ -70,7 +71,7 @@ def read_yaml(file: Path) -> Document:
         raise GanzooError(f"{file}: empty; a recipe needs at least a method and data")
     if not isinstance(data, dict):
         raise GanzooError(f"{file}:1: a recipe is a mapping of keys to values, such as 'method: {{method: cyclegan}}'")
-    return Document(data, {**builder.places, (): f"{file}:1"})
+    return Document(data, {**builder.places, (): f"{file}:1"}, (file,))
 
 
 class _Builder:
@@ -194,7 +195,7 @@ def merge(base: Document, over: Document) -> Document:
     places = dict(base.places)
     data = _merge(base.data, over.data, (), places, over.places)
     places[()] = over.places[()]
-    return Document(data, places)
+    return Document(data, places, (*over.files, *base.files))
 
 
 def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new: dict[KeyPath, str]) -> Any:

@@ -15,7 +15,7 @@ from ganzoo.data.loader import micro_steps
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import PROGRESS, load_checkpoint
 from ganzoo.engine.distributed import start_accelerator
-from ganzoo.engine.start import SETTING, Start, load_start
+from ganzoo.engine.start import SETTING, Start, is_import, load_start
 from ganzoo.engine.trial import try_step
 from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory
 from ganzoo.evaluation.evaluator import Evaluator
@@ -29,7 +29,7 @@ from ganzoo.training.callbacks import Callbacks
 from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
 from ganzoo.training.resume_rules import Change, RunDescription, path_options
-from ganzoo.training.run_folder import RunFolder, is_import
+from ganzoo.training.run_folder import RunFolder
 from ganzoo.utils.console import Console
 
 
@@ -175,15 +175,16 @@ class Run:
 
     def load_start(self) -> None:
         """Load the networks that ``train.start`` names, and say which; warn where an import's recipe names none."""
-        start, origin = self.recipe.train.start, self.recipe.file.parent
-        if start:
-            self.start = load_start(start, self.engine)
+        if self.recipe.train.start:
+            self.start = load_start(self.recipe.train.start, self.engine)
             self.say(str(self.start))
-        elif is_import(origin):
-            self.say(
-                f"{self.recipe.file}: it describes imported networks, but this run begins with new ones; "
-                f"{SETTING}={origin} begins with the imported ones"
-            )
+            return
+        for file in self.recipe.files:
+            if is_import(file.parent):
+                self.say(
+                    f"{file}: it describes imported networks, but this run begins with new ones; "
+                    f"{SETTING}={file.parent} begins with the imported ones"
+                )
 
     def environment(self) -> dict[str, Any]:
         """Return the content of env.json: versions, device, numbers of training images, and checksums.

@@ -149,11 +149,6 @@ class RunFolder:
         return lock_file(self.path / ".lock", busy)
 
 
-def is_import(folder: Path) -> bool:
-    """Return whether a folder was written by ``write_run``: it has a checkpoint, and no environment of a training."""
-    return (folder / "checkpoints/last" / PROGRESS).is_file() and not (folder / "env.json").exists()
-
-
 def _free_name(folder: Path) -> Path:
     return next(one for i in range(1, 10**6) if not (one := folder.with_name(f"{folder.name}.before-{i}")).exists())
 

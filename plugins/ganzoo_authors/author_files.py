@@ -12,8 +12,9 @@ from ganzoo import GanzooError
 from ganzoo.interfaces import one_line
 from ganzoo_authors.mask_cyclegan import files_of, networks_of
 from ganzoo_authors.munit import munit, munit_discriminator
+from ganzoo_authors.munit_config import MunitConfig
 from ganzoo_authors.networks import ImportedNetwork, describe, recognize
-from ganzoo_authors.state_dicts import State, read_state_dicts, require_files, some_keys
+from ganzoo_authors.state_dicts import State, printable, read_state_dicts, some_keys
 from ganzoo_authors.weight_norms import FOLDED, fold_weight_norms
 
 Layout = Literal["cyclegan", "pix2pix", "cut", "art2real", "mask_cgan", "munit", "unit"]
@@ -57,28 +58,27 @@ DISCRIMINATOR = re.compile(r"(?:^|_)(?:net)?(?:D|dis|discriminator)_?([AB])$", r
 
 @dataclass(frozen=True)
 class FileOptions:
-    """What the files of MUNIT and UNIT cannot say: the configuration that they were trained with.
+    """What the user says of files that do not show it; None: as in their configuration, or by default.
 
     Args:
-        padding: ``pad_type`` of generators and discriminators.
-        activation: ``activ`` of the generators: ``relu`` or ``lrelu``.
+        padding: MUNIT's and UNIT's ``pad_type`` of generators and discriminators.
+        activation: their ``activ`` of the generators: ``relu`` or ``lrelu``.
         dropout: whether pix2pix's U-Net has dropout; None: as the layout's code has by default.
     """
 
-    padding: Literal["reflect", "replicate", "zero"] = "reflect"
-    activation: Literal["relu", "lrelu"] = "relu"
+    padding: str | None = None
+    activation: str | None = None
     dropout: bool | None = None
 
 
 def author_networks(
-    files: Sequence[Path], layout: Layout, options: FileOptions
+    files: Sequence[Path], layout: Layout, options: FileOptions, config: MunitConfig | None = None
 ) -> dict[str, tuple[ImportedNetwork, Path]]:
-    """Return slot → network and its file, for files of the authors' code.
+    """Return slot → network and its file, for files of the authors' code; ``config`` is that of MUNIT's and UNIT's.
 
     Raises MissingResourceError for a missing file, GanzooError for files with other content than the layout's.
     """
     files = files_of(files) if layout == "mask_cgan" else files
-    require_files(files)
     slots: dict[str, tuple[ImportedNetwork, Path]] = {}
     unnamed: list[tuple[ImportedNetwork, Path]] = []
     for file in files:
@@ -88,9 +88,9 @@ def author_networks(
             if slot in slots:
                 raise GanzooError(f"{file}: the same network as in {slots[slot][1]}; use only one of these files")
             if slot:
-                slots[slot] = _with_options(network, options, layout), file
+                slots[slot] = _with_options(network, options, layout, config), file
             else:
-                unnamed.append((_with_options(network, options, layout), file))
+                unnamed.append((_with_options(network, options, layout, config), file))
     for network, file in unnamed:
         if network.kind != "generator" or len(unnamed) > 1 or any(slot.startswith("G") for slot in slots):
             raise GanzooError(
@@ -103,13 +103,11 @@ def author_networks(
     return slots
 
 
-def _with_options(network: ImportedNetwork, options: FileOptions, layout: Layout) -> ImportedNetwork:
+def _with_options(
+    network: ImportedNetwork, options: FileOptions, layout: Layout, config: MunitConfig | None
+) -> ImportedNetwork:
     """Return a network with the options that its file does not show."""
-    more: dict[str, Any] = {}
-    if network.name in ("munit", "unit", "multiscale"):
-        more["padding"] = options.padding
-    if network.name in ("munit", "unit"):
-        more["slope"] = 0.2 if options.activation == "lrelu" else 0.0
+    more: dict[str, Any] = config.options(network.kind) if config else {}
     if network.name == "unet":
         more["dropout"] = layout == "pix2pix" if options.dropout is None else options.dropout
     return replace(network, options=network.options | more)
@@ -145,7 +143,7 @@ def _network_by_name(file: Path, layout: Layout, part: str, state: State) -> tup
     match = AUTHORS_NAME.search(file.stem)
     if (match and match[1] == "F") or any(name.startswith("mlp_") for name in state):
         raise GanzooError(f"{file}: CUT's network F is not needed to translate; leave this file out")
-    where = f"{file}: {part}" if part else f"{file}"
+    where = f"{file}: {printable(part)}" if part else f"{file}"
     network = recognize(state)
     if network is None or network.name not in NETWORKS[layout]:
         by_name = f"by its name a {_kind(match[1])} of {layout}, but " if match else ""
@@ -177,7 +175,7 @@ def _network_of_domain(file: Path, layout: Layout, domain: str, state: State) ->
     network = munit(state) or munit_discriminator(state)
     if network is None or network.name not in NETWORKS[layout]:
         contents = _contents(state, network or recognize(state), layout)
-        where = f"{domain}: " if domain else ""
+        where = f"{printable(domain)}: " if domain else ""
         raise GanzooError(f"{file}: {where}not state dicts of networks, as {layout} writes; it contains {contents}")
     if domain not in ("a", "b"):
         raise GanzooError(f"{file}: one network, and {layout} writes those of both domains: {{'a': …, 'b': …}}")

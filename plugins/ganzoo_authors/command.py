@@ -10,7 +10,6 @@ import click
 from ganzoo import GanzooError
 
 if TYPE_CHECKING:
-    from ganzoo_authors.author_files import FileOptions
     from ganzoo_authors.import_run import Imported
 
 PATH = click.Path(path_type=Path)
@@ -31,12 +30,12 @@ SIZE = 256
 @click.option(
     "--padding",
     type=click.Choice(["reflect", "replicate", "zero"]),
-    help="munit, unit: pad_type of the configuration that the networks were trained with.  [default: reflect]",
+    help="munit, unit: pad_type of their configuration.  [default: as in config.yaml beside the files, or reflect]",
 )
 @click.option(
     "--activation",
     type=click.Choice(["relu", "lrelu"]),
-    help="munit, unit: activ of the generators in that configuration.  [default: relu]",
+    help="munit, unit: activ of the generators there.  [default: as in config.yaml, or relu]",
 )
 @click.option(
     "--dropout/--no-dropout",
@@ -75,15 +74,15 @@ def import_command(
         raise GanzooError(
             "--dropout: with --layout it stands in the layout's file: {generator: unet, dropout: true, …}"
         )
-    options = FileOptions(padding or "reflect", activation or "relu", dropout)  # type: ignore[arg-type]
+    options = FileOptions(padding, activation, dropout)
     written = LayoutFile(layout) if layout else code
     imported = import_run(files, written, out, options, size)  # type: ignore[arg-type]
-    for line in summary(imported, options, size, other_code=bool(layout)):
+    for line in summary(imported, size, other_code=bool(layout)):
         click.echo(line)
     click.echo(f"{out}: ganzoo translate {out} IMAGES -o OUT")
 
 
-def summary(imported: Imported, options: FileOptions, size: int, *, other_code: bool) -> list[str]:
+def summary(imported: Imported, size: int, *, other_code: bool) -> list[str]:
     """Return the lines that say what was imported, and what was assumed because no file shows it."""
     networks, lines = imported.networks, []
     width = max(5, *map(len, networks))
@@ -95,10 +94,13 @@ def summary(imported: Imported, options: FileOptions, size: int, *, other_code: 
     for role, masker in imported.maskers.items():
         shown = "".join(f", {name} {value}" for name, value in masker.items() if name != "masker")
         lines.append(f"{role:{width}} masker {masker['masker']}{shown}")
-    names = {network.name for network in networks.values()}
     assumed = [f"trained at {size} pixels (--size)"]
-    if names & {"munit", "unit"}:
-        assumed += [f"pad_type {options.padding} (--padding)", f"activ {options.activation} (--activation)"]
+    if config := imported.config:
+        settings = [f"pad_type {config.padding} (--padding)", f"activ {config.activation} (--activation)"]
+        if config.file:
+            lines.append(f"as in {config.file} or given: {', '.join(settings)}")
+        else:
+            assumed += settings
     if dropout := [
         network.options["dropout"]
         for network in networks.values()

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo import GanzooError, create
 from ganzoo_authors.networks import ImportedNetwork
-from ganzoo_authors.state_dicts import State, shape
+from ganzoo_authors.state_dicts import State, printable, shape
 from ganzoo_mask_cyclegan.encoder import MaskEncoder
 
 
@@ -30,7 +30,9 @@ def fit(network: ImportedNetwork, file: Path) -> ImportedNetwork:
     for name in [*own, *state]:
         if shape(own.get(name)) != shape(state.get(name)):
             ours, theirs = (tuple(one[name].shape) if name in one else "missing" for one in (own, state))
-            raise GanzooError(f"{file}: its shapes do not fit a {network.name}: {name} is {theirs}, expected {ours}")
+            raise GanzooError(
+                f"{file}: its shapes do not fit a {network.name}: {printable(name)} is {theirs}, expected {ours}"
+            )
     moved = "biases before norms moved into their statistics" if len(state) < len(network.state) else ""
     return replace(network, state=state, notes=(*network.notes, *([moved] if moved else [])))
 

@@ -13,8 +13,10 @@ from ganzoo.interfaces import sibling_path
 from ganzoo_authors.author_files import FileOptions, Layout, author_networks
 from ganzoo_authors.fitting import fit
 from ganzoo_authors.layout_file import LayoutFile
-from ganzoo_authors.mask_cyclegan import masker_of
+from ganzoo_authors.mask_cyclegan import files_of, masker_of
+from ganzoo_authors.munit_config import MunitConfig, read_config
 from ganzoo_authors.networks import ImportedNetwork
+from ganzoo_authors.state_dicts import require_files
 
 INPUTS = {"D_AB": ("A", "B"), "G_AB": ("A",), "G_BA": ("B",), "E_AB": ("A",), "E_BA": ("B",)}
 """Slot → domains whose channels are its input; other slots end in their domain."""
@@ -22,11 +24,11 @@ INPUTS = {"D_AB": ("A", "B"), "G_AB": ("A",), "G_BA": ("B",), "E_AB": ("A",), "E
 
 @dataclass(frozen=True)
 class Imported:
-    """What was imported: slot → network, role → masker, and the method."""
+    """What was imported: slot → network, role → masker, and the configuration of MUNIT or UNIT."""
 
     networks: dict[str, ImportedNetwork]
     maskers: dict[str, Any]
-    method: str
+    config: MunitConfig | None
 
 
 def import_run(
@@ -54,10 +56,14 @@ def import_run(
     """
     if out.exists():
         raise GanzooError(f"{out}: it exists already; choose another folder with -o")
+    config: MunitConfig | None = None
     if isinstance(layout, LayoutFile):
         found, like = layout.networks(files), layout.method
     else:
-        found, like = author_networks(files, layout, options), layout
+        require_files(files_of(files) if layout == "mask_cgan" else files)
+        if layout in ("munit", "unit"):
+            config = read_config(files, options.padding, options.activation)
+        found, like = author_networks(files, layout, options, config), layout
     generators = {slot: network for slot, (network, _) in found.items() if network.kind == "generator"}
     if not generators:
         raise GanzooError(f"{', '.join(map(str, files))}: no generator among these files; translating needs one")
@@ -84,7 +90,7 @@ def import_run(
         "train": {"steps": 1},
     }
     _write(out, recipe, networks, {"channels": channels, "classes": classes})
-    return Imported(networks, maskers, method["method"])
+    return Imported(networks, maskers, config)
 
 
 def _described(networks: Mapping[str, ImportedNetwork], layout: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import MissingResourceError, suggest
+from ganzoo.interfaces import MissingResourceError, load_yaml, suggest
 from ganzoo_authors.layers import FIRST, LAST, LAYERS, UP_CONVOLUTION
 from ganzoo_authors.networks import AFFINE, ImportedNetwork
 from ganzoo_authors.state_dicts import State, read_state_dicts, require_files, some_keys
@@ -215,7 +215,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise MissingResourceError(f"{file}: --layout: no such file")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise GanzooError(f"{file}: --layout: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except yaml.YAMLError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ganzoo import GanzooError
@@ -16,6 +17,11 @@ from ganzoo.interfaces import MissingResourceError
 
 State = dict[str, Tensor]
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+OTHER_FILES = {
+    b"<": "it is a web page: the download failed; open its address in a browser",
+    b"version https://git-lfs": "it is a pointer of Git LFS; fetch the file itself with git lfs pull",
+}
+"""What other files begin with → what they are, and what to do."""
 DEPTH = 4
 """Mappings inside one another that a state dict may be wrapped in."""
 
@@ -42,8 +48,12 @@ def read_state_dicts(file: Path) -> dict[str, State]:
         GanzooError: the file cannot be read, is damaged, or contains anything but tensors, numbers and texts.
     """
     require_files([file])
+    content: Any
     try:
-        content: Any = torch.load(file, map_location="cpu", weights_only=True)
+        if file.suffix == ".safetensors":
+            content = load_file(file)
+        else:
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise GanzooError(f"{file}: cannot be read: {error.strerror or error}") from None
     except Exception as error:  # torch raises various errors for damaged files, with messages about pickle
@@ -61,7 +71,7 @@ def read_state_dict(file: Path) -> State:
     """Return the state dict of a file. Raises GanzooError as ``read_state_dicts``, and for a file with several."""
     found = read_state_dicts(file)
     if len(found) > 1:
-        raise GanzooError(f"{file}: several state dicts ({', '.join(found)}), and one was expected")
+        raise GanzooError(f"{file}: several state dicts ({', '.join(map(printable, found))}), and one was expected")
     return next(iter(found.values()))
 
 
@@ -85,11 +95,22 @@ def _is_state_dict(state: Mapping[Any, Any]) -> bool:
 
 
 def _why_not_loaded(file: Path, error: Exception) -> str:
-    """Return why torch refuses a file: it is damaged, or it contains an object of a class, which loading would call."""
+    """Return why a file is refused: it is something else, damaged, or it contains an object that loading would call."""
     save = "save the network's state_dict() instead: torch.save(network.state_dict(), FILE)"
-    other_class = re.search(r"GLOBAL ([\w.]+)", str(error))
-    if zipfile.is_zipfile(file) and other_class:
-        return f"it contains an object of {other_class[1]}, and reading one would execute code; {save}"
+    with file.open("rb") as opened:
+        start = opened.read(64).lstrip().lower()
+    for beginning, what in OTHER_FILES.items():
+        if start.startswith(beginning):
+            return what
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            names = {Path(name).name for name in archive.namelist()}
+        if "constants.pkl" in names:
+            return f"it is a TorchScript program; {save}"
+        if "data.pkl" not in names:
+            return "it is a zip archive of other files; unpack it first"
+        if other_class := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            return f"it contains an object of {other_class[1]}, and reading one would execute code; {save}"
     return f"the file is truncated, no checkpoint, or a pickled network; {save}"
 
 
@@ -99,7 +120,7 @@ def _kinds(content: Any) -> str:
         return f"is a {type(content).__name__}"
     if not content:
         return "is empty"
-    entries = [f"{name} ({_kind(one)})" for name, one in list(content.items())[:4]]
+    entries = [f"{printable(str(name))} ({_kind(one)})" for name, one in list(content.items())[:4]]
     return f"contains {', '.join([*entries, *(['…'] if len(content) > 4 else [])])}"
 
 
@@ -131,8 +152,18 @@ def clean(state: State) -> State:
 
 def some_keys(state: State, most: int = 3) -> str:
     """Return the first keys of a state dict with their shapes, and how many there are, for a message."""
-    keys = [f"{name} {shape(one)}" for name, one in list(state.items())[:most]]
+    keys = [f"{printable(name)} {shape(one)}" for name, one in list(state.items())[:most]]
     return f"{', '.join(keys)}{', …' if len(state) > most else ''} ({len(state)} keys)"
+
+
+def printable(text: str) -> str:
+    """Return a name from a file for a message: without control characters, and not long.
+
+    >>> printable("a\\nb")
+    'a?b'
+    """
+    shown = "".join(one if one.isprintable() else "?" for one in text)
+    return shown if len(shown) <= 80 else f"{shown[:77]}…"
 
 
 def shape(tensor: Tensor | None) -> str:

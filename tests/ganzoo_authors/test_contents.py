@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
@@ -227,6 +229,43 @@ def test_what_does_not_fit_is_named(run: Run, tmp_path: Path, name: str, state: 
     if name.startswith("latest_net_D"):
         files.append(save(tmp_path / "latest_net_G.pth", resnet()))
     assert message in refused(run, tmp_path / "run", layout, *files)
+
+
+def test_names_in_a_file_are_printed_on_one_line(run: Run, tmp_path: Path) -> None:
+    name = "a\n\x1b[31m" + "b" * 200
+    file = save(tmp_path / "x.pth", {name: torch.ones(1)})
+    error = refused(run, tmp_path / "run", "cyclegan", file)
+    assert "found a??[31mbbb" in error and len(error) < 500
+    assert "a??[31mb" in refused(run, tmp_path / "run", "cyclegan", save(tmp_path / "y.pth", {name: 3}))
+    parts = {name: {"y": torch.ones(1)}, "second": {"z": torch.ones(1)}}
+    assert "a??[31mb" in refused(run, tmp_path / "run", "munit", save(tmp_path / "z.pth", parts))
+    more = {**resnet(), name: torch.ones(1)}
+    assert "a??[31mb" in refused(run, tmp_path / "run", "cyclegan", save(tmp_path / "net_G.pth", more))
+
+
+def test_safetensors(run: Run, tmp_path: Path) -> None:
+    save_file(resnet(), tmp_path / "latest_net_G.safetensors")
+    imported(run, tmp_path / "run", "cyclegan", tmp_path / "latest_net_G.safetensors")
+    same(ganzoo.load(tmp_path / "run").translate(image()), resnet_forward(resnet(), image()))
+    (tmp_path / "broken.safetensors").write_bytes(b"x")
+    assert "the file is truncated" in refused(run, tmp_path / "b", "cyclegan", tmp_path / "broken.safetensors")
+
+
+def test_other_files_are_named(run: Run, tmp_path: Path) -> None:
+    """What a failed download leaves, and archives that are no checkpoints."""
+    page, pointer, archive, program = (tmp_path / f"{name}.pth" for name in ("page", "lfs", "zip", "script"))
+    page.write_text("<!DOCTYPE html><html>Quota exceeded</html>")
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("latest_net_G.pth", "x")
+    torch.jit.save(torch.jit.trace(nn.Conv2d(3, 3, 1), torch.ones(1, 3, 4, 4)), program)
+    for file, what in {
+        page: "it is a web page: the download failed",
+        pointer: "it is a pointer of Git LFS",
+        archive: "it is a zip archive of other files; unpack it first",
+        program: "it is a TorchScript program; save the network's state_dict() instead",
+    }.items():
+        assert what in refused(run, tmp_path / "run", "cyclegan", file)
 
 
 @pytest.mark.parametrize("layout", ["cyclegan", "munit", "mask_cgan"])

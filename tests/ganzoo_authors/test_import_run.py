@@ -41,7 +41,7 @@ def random_image(height: int = 32, width: int = 40, channels: int = 3) -> Tensor
 
 
 def imported(run: Run, out: Path, layout: str, *files: Path) -> str:
-    code, message, err = run("import", *files, "--from", layout, "-o", out)
+    code, message, err = run("import", *files, "--from", layout, "-o", out, "--size", 32)
     assert (code, err) == (0, ""), err
     return message
 
@@ -310,3 +310,51 @@ def test_options_that_nothing_would_read_are_refused(run: Run, tmp_path: Path) -
     layout = ("import", file, "--layout", tmp_path / "layout.yaml", "-o", out, "--dropout")
     assert "--dropout: with --layout it stands in the layout's file" in run(*layout)[2]
     assert not out.exists()
+
+
+CONFIG = (
+    "gen: {activ: lrelu, pad_type: zero, dim: 64}\ndis: {norm: none, activ: lrelu, pad_type: replicate}\nlr: 1e-4\n"
+)
+
+
+@pytest.mark.parametrize("place", ["", "checkpoints"])
+def test_the_configuration_beside_the_files_is_read(run: Run, tmp_path: Path, place: str) -> None:
+    """As the authors' code writes it: outputs/NAME/config.yaml, outputs/NAME/checkpoints/gen_….pt."""
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    a, b = munit_domain(0, styled=False), munit_domain(1, styled=False)
+    files = [save(tmp_path / place / "gen_00000010.pt", {"a": a, "b": b})]
+    files.append(save(tmp_path / place / "dis_00000010.pt", {"a": multiscale(), "b": multiscale()}))
+    message = imported(run, tmp_path / "run", "unit", *files)
+    assert f"as in {tmp_path}/config.yaml or given: pad_type zero (--padding), activ lrelu (--activation)" in message
+    assert "slope 0.2" in message and "scales 3, padding replicate" in message
+    made = ganzoo.load(tmp_path / "run").translate(random_image())
+    config = Config("zero", 0.2)
+    plain = unit_decode(b, unit_encode(a, random_image(), config), config)
+    torch.testing.assert_close(made, plain, rtol=1e-4, atol=1e-5)
+    code, message, _ = run("import", *files, "--from", "unit", "-o", tmp_path / "other", "--activation", "relu")
+    assert code == 0 and "slope 0.0" in message and "pad_type zero (--padding), activ relu" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            CONFIG.replace("lrelu", "selu", 1),
+            "config.yaml: gen.activ is 'selu', and ganzoo's networks have: relu, lrelu",
+        ),
+        (CONFIG.replace("none", "in"), "config.yaml: dis.norm is 'in', and ganzoo's networks have: none, sn"),
+        (CONFIG.replace("zero", "[1]"), "config.yaml: gen.pad_type is [1]"),
+        ("[1, 2]", ""),
+        ("gen: 3", ""),
+        ("a: [", ""),
+    ],
+)
+def test_other_configurations(run: Run, tmp_path: Path, text: str, message: str) -> None:
+    """What ganzoo's networks lack is named; a file that is none of MUNIT's counts as missing."""
+    (tmp_path / "config.yaml").write_text(text)
+    file = save(tmp_path / "gen.pt", {"a": munit_domain(0), "b": munit_domain(1)})
+    code, out, err = run("import", file, "--from", "munit", "-o", tmp_path / "run")
+    assert (
+        (code == 2 and message in err and len(err.splitlines()) == 1) if message else (code == 0 and "assumed" in out)
+    )

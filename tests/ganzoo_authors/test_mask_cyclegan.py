@@ -46,7 +46,7 @@ def both(**options: Any) -> dict[str, State]:
 
 
 def imported(run: Run, out: Path, *files: Path) -> str:
-    code, message, err = run("import", *files, "--from", "mask_cgan", "-o", out)
+    code, message, err = run("import", *files, "--from", "mask_cgan", "-o", out, "--size", 32)
     assert (code, err) == (0, ""), err
     return message
 

@@ -40,6 +40,9 @@ def measured(run: Run, folder: Path, data: Path, *words: str) -> tuple[dict[str,
 
 def test_cyclegan_without_discriminators(run: Run, tmp_path: Path, data: Path) -> None:
     folder = imported(run, tmp_path, "cyclegan", latest_net_G_A=resnet(), latest_net_G_B=resnet(blocks=1))
+    code, _, err = run("evaluate", folder, "--metric", "swd")
+    assert code == 2
+    assert err == f"ganzoo: {folder}: imported networks have no data of their own; add --set data.root=FOLDER\n"
     found, out = measured(run, folder, data, "--metric", "swd", "--metric", "cycle_l1")
     assert set(found) == {"swd_AB", "swd_BA", "cycle_l1_AB", "cycle_l1_BA"} and "lacks" not in out
     ganzoo_out = tmp_path / "translated"

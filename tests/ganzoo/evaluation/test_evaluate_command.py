@@ -196,3 +196,13 @@ def test_a_metric_that_fails_before_training_ends_the_command(tmp_path: Path) ->
     done = ganzoo("run", write_recipe(tmp_path, evaluate=settings), "--root", tmp_path)
     assert (done.returncode, "step 1" in done.stdout) == (2, False)
     assert "evaluate.metrics: lightness: ZeroDivisionError: planted" in done.stderr
+
+
+@pytest.mark.parametrize("place", [".", "default"])
+def test_a_run_is_named_by_a_relative_path(run: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Also in a folder with dots in its name, as of a recipe a.b.yaml."""
+    folder = run.parent.rename(run.parents[1] / "a.b") / run.name
+    monkeypatch.chdir(folder if place == "." else folder.parent)
+    evaluate_targets([Path(place)], metrics=["cycle_l1"], checkpoint="last")
+    record = read_records(folder / "results.jsonl")[-1]
+    assert (record.recipe, record.name) == ("a.b", "default")

@@ -127,6 +127,10 @@ def test_the_recipe_of_an_import_says_that_it_begins_anew(tmp_path: Path, run: C
         f"{theirs}/resolved.yaml: it describes imported networks, but this run begins with new ones; "
         f"train.start={theirs} begins with the imported ones\n" in out
     )
+    own = tmp_path / "own.yaml"
+    own.write_text("base: theirs/resolved.yaml\n")
+    _, out, _ = run("run", own, *words)
+    assert f"{theirs}/resolved.yaml: it describes imported networks, but" in out
     code, out, err = run("run", theirs / "resolved.yaml", f"train.start={theirs}", *words, "--name", "second")
     assert code == 0 and "begins with G_AB, G_BA, D_A, D_B" in out and "new ones" not in out, err
     again = tmp_path / "resolved/second"
