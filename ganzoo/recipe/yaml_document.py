@@ -22,7 +22,7 @@ NAME = ""
 
 @dataclass
 class Document:
-    """The plain data of a recipe, the place that set each path of keys, such as ``recipes/sm.yaml:12``, and the files."""
+    """The data of a recipe, the place that set each path of keys, such as ``recipes/sm.yaml:12``, and the files."""
 
     data: dict[str, Any]
     places: dict[KeyPath, str]

@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ganzoo.report.run_log import Points
+from ganzoo.report.metrics_log import Point, Points
 from ganzoo.report.templates import render
 
 WIDTH, HEIGHT = 460, 210
@@ -27,6 +27,8 @@ MAX_POINTS = 600
 """Largest number of points that are drawn of a curve."""
 MIN_SMOOTHED = 12
 """Smallest number of points of a curve for which its running median is drawn."""
+MAX_NUMBERS = 1 << 18
+"""Largest number of numbers that the running median sorts at a time."""
 MAX_AXIS = 1e100
 """Largest absolute value on an axis. If all values are smaller than 1 / MAX_AXIS, they count as 0."""
 
@@ -305,7 +307,7 @@ def downsample(points: Points, most: int = MAX_POINTS) -> Points:
     """
     if len(points) <= most:
         return points
-    selected: Points = []
+    selected: list[Point] = []
     intervals = max(1, most // 2)
     for i in range(intervals):
         part = points[i * len(points) // intervals : (i + 1) * len(points) // intervals]
@@ -331,7 +333,10 @@ def running_median(points: Points) -> Points:
     nearest = ((i, min(i, last - i)) for i in range(last + 1))
     medians = [float(np.median(values[i - near : i + near + 1])) for i, near in nearest if near < side]
     if last >= 2 * side:
-        medians[side:side] = np.median(sliding_window_view(values, 2 * side + 1), axis=1).tolist()
+        windows = sliding_window_view(values, 2 * side + 1)
+        rows = max(1, MAX_NUMBERS // windows.shape[1])  # median copies the windows: all at once would fill the memory
+        parts = [np.median(windows[i : i + rows], axis=1) for i in range(0, len(windows), rows)]
+        medians[side:side] = np.concatenate(parts).tolist()
     return [(step, value) for (step, _), value in zip(finite, medians, strict=True)]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from ganzoo.report.charts import format_number
 from ganzoo.report.image_checks import image_hints
-from ganzoo.report.run_log import Points, RunLog, is_number
+from ganzoo.report.metrics_log import Points, is_number
+from ganzoo.report.run_log import RunLog
 
 MIN_LINES = 12
 """Smallest number of logged values for a hint about losses; a hint about a metric value needs 4 evaluations."""
@@ -51,11 +52,12 @@ def waiting_for_data(log: RunLog) -> list[str]:
 
     The first logging interval does not count, as it fills the cache; at least 3 more are needed.
     """
-    lines = [line for line in log.lines if is_number(line.get("data_wait")) and is_number(line.get("seconds"))][1:]
-    total = sum(line["seconds"] for line in lines)
-    if len(lines) < 3 or not total > 0:
+    durations = dict(log.column("seconds"))
+    shares = [(share, durations[step]) for step, share in log.column("data_wait") if step in durations][1:]
+    total = sum(seconds for _, seconds in shares)
+    if len(shares) < 3 or not total > 0:
         return []
-    share = sum(line["data_wait"] * line["seconds"] for line in lines) / total
+    share = sum(share * seconds for share, seconds in shares) / total
     if not share > MAX_WAIT:
         return []
     return [

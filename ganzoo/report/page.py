@@ -121,7 +121,7 @@ def evaluation_section(log: RunLog) -> ChartSection:
         )
         for title, names in group_by_stem(list(log.values)).items()
     ]
-    splits = {str(line.get("split")): format_value(line.get("images")) for line in log.lines if "values" in line}
+    splits = {str(line.get("split")): format_value(line.get("images")) for line in log.metrics.evaluations}
     note = " ".join(f"Measured on the {split} split ({images})." for split, images in splits.items())
     if marks:
         note += f" The ring and the line mark the checkpoint best: {best['best_of']}, of step {step}."

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganzoo.report.run_log import RunLog, is_number
+from ganzoo.report.metrics_log import is_number
+from ganzoo.report.run_log import RunLog
 from ganzoo.report.tables import Heading, Table, flatten, format_value
 
 Record = Mapping[str, Any]
@@ -45,7 +46,7 @@ def _values_table(log: RunLog, records: list[Record]) -> Table:
     value.
     """
     names = list(dict.fromkeys(name for record in records for name in values_of(record)))
-    untrained: Record = next((line for line in log.lines if line["step"] == 0), {})
+    untrained: Record = next((line for line in log.metrics.evaluations if line["step"] == 0), {})
     compared = [untrained] if set(names) & set(values_of(untrained)) else []
     details = value_details(records, names)
     keys = list(dict.fromkeys(key for detail in details.values() for key in detail))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ from typing import Any
 import yaml
 
 from ganzoo.errors import GanzooError
+from ganzoo.report.metrics_log import MetricsLog, Points, is_number, read_time
 from ganzoo.utils.atomic import find_complete
 from ganzoo.utils.core_yaml import load_yaml
 from ganzoo.utils.jsonl import JsonLines
-
-Points = list[tuple[float, float]]
-"""Pairs (step, value), in the order of the log; a value may be infinite or NaN."""
 
 
 class RunLog:
@@ -25,16 +22,18 @@ class RunLog:
 
     Args:
         folder: the run's folder.
+        metrics: its metrics.jsonl, as far as it was read before; the rest is read now.
 
     Raises GanzooError if the folder has no resolved.yaml.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, metrics: MetricsLog | None = None) -> None:
         if not (folder / "resolved.yaml").is_file():
             raise GanzooError(f"{folder}: not a run's folder; it would hold resolved.yaml and metrics.jsonl")
         self.folder = folder.resolve()
         self.resolved_text, self.recipe_text = self.text("resolved.yaml"), self.text("recipe.yaml")
-        self.lines = _with_step(JsonLines(folder / "metrics.jsonl"))
+        self.metrics = metrics or MetricsLog(folder / "metrics.jsonl")
+        self.metrics.update()
         self.events = [line for line in JsonLines(folder / "events.jsonl") if isinstance(line, dict)]
         self.results = [line for line in JsonLines(folder / "results.jsonl") if isinstance(line, dict)]
 
@@ -69,24 +68,24 @@ class RunLog:
         """The content of env.json; empty if it cannot be read."""
         return _read_json(self.folder / "env.json")
 
-    @cached_property
-    def losses(self) -> dict[str, Points]:
+    @property
+    def losses(self) -> Mapping[str, Points]:
         """``phase/term`` → the term's means over the logging intervals, multiplied by its weight."""
-        return series(self.lines, "losses")
+        return self.metrics.losses
 
-    @cached_property
-    def values(self) -> dict[str, Points]:
+    @property
+    def values(self) -> Mapping[str, Points]:
         """Metric value → its points in the evaluations during training, on validation images (else on test images)."""
-        return series(self.lines, "values")
+        return self.metrics.values
 
     def column(self, name: str) -> Points:
         """Return the points of a field of metrics.jsonl that is a number, such as ``lr`` or ``images_per_s``."""
-        return [(line["step"], line[name]) for line in self.lines if is_number(line.get(name))]
+        return self.metrics.columns.get(name, [])
 
     @property
     def last_step(self) -> float:
         """The last logged step; 0 if nothing is logged."""
-        return max((line["step"] for line in self.lines), default=0)
+        return self.metrics.last_step
 
     @cached_property
     def best(self) -> Mapping[str, Any]:
@@ -120,7 +119,7 @@ class RunLog:
         if "stopped" in events:
             signal = events["stopped"].get("signal")
             return f"stopped at step {events['stopped'].get('step')}" + (f" by {signal}" if signal else "")
-        if not self.lines:
+        if not self.metrics.lines:
             return "started, nothing logged yet"
         return f"in progress, or cut short: step {self.last_step:g} was logged last"
 
@@ -131,7 +130,7 @@ class RunLog:
         events.jsonl. Lines of results.jsonl do not count: they may be added days later.
         """
         starts, ends = self._times("started"), self._times("finished")
-        written = [time for line in [*self.events, *self.lines] if (time := _read_time(line))]
+        written = [*(time for line in self.events if (time := read_time(line)) is not None), *self.metrics.times]
         total = 0.0
         for i, start in enumerate(starts):
             within = [
@@ -139,36 +138,12 @@ class RunLog:
             ]
             end = min((time for time in within if time in ends), default=None)
             last = max((time for time in within if end is None or time <= end), default=start)
-            total += (last - start).total_seconds()
+            total += last - start
         return total
 
-    def _times(self, event: str) -> list[datetime]:
-        return [time for line in self.events if line.get("event") == event and (time := _read_time(line))]
-
-
-def series(lines: Iterable[Mapping[str, Any]], field: str) -> dict[str, Points]:
-    """Return the points of each name in a field of a log that maps names to numbers: name → points.
-
-    Values that are not numbers are left out.
-
-    Args:
-        lines: the lines of the log; each has a ``step``.
-        field: the name of the field, such as ``losses``.
-
-    >>> series([{"step": 2, "losses": {"g": 0.5}}, {"step": 4, "losses": {"g": 0.4, "d": 1}}], "losses")
-    {'g': [(2, 0.5), (4, 0.4)], 'd': [(4, 1)]}
-    """
-    points: dict[str, Points] = {}
-    for line in lines:
-        for name, value in _mapping(line.get(field)).items():
-            if is_number(value):
-                points.setdefault(name, []).append((line["step"], value))
-    return points
-
-
-def is_number(value: object) -> bool:
-    """Return whether a JSON value is a number; infinity and NaN are numbers here."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    def _times(self, event: str) -> list[float]:
+        times = (read_time(line) for line in self.events if line.get("event") == event)
+        return [time for time in times if time is not None]
 
 
 def component_name(part: object, kind: str) -> str:
@@ -180,10 +155,6 @@ def component_name(part: object, kind: str) -> str:
     return str(part.get(kind, "")) if isinstance(part, Mapping) else ""
 
 
-def _with_step(lines: Iterable[Any]) -> list[dict[str, Any]]:
-    return [line for line in lines if isinstance(line, dict) and is_number(line.get("step"))]
-
-
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
@@ -193,11 +164,3 @@ def _read_json(file: Path) -> Mapping[str, Any]:
         return _mapping(json.loads(file.read_bytes()))
     except (OSError, ValueError):
         return {}
-
-
-def _read_time(line: Mapping[str, Any]) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(line["time"])
-        return time if time.tzinfo else time.replace(tzinfo=UTC)
-    except (KeyError, TypeError, ValueError):
-        return None

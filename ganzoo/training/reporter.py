@@ -8,6 +8,7 @@ from contextlib import suppress
 from ganzoo.errors import GanzooError, one_line
 from ganzoo.interfaces import RunInfo
 from ganzoo.report import REPORT, write_report
+from ganzoo.report.metrics_log import MetricsLog
 
 SHARE = 0.02
 """Largest share of the training time that reports after checkpoints may take."""
@@ -19,6 +20,7 @@ class Reporter:
     def __init__(self, run: RunInfo) -> None:
         self.run = run
         self.due = 0.0
+        self.metrics = MetricsLog(run.folder / "metrics.jsonl")
 
     def write_if_due(self) -> None:
         """Write the report if the time since the last one is at least the time that it took divided by ``SHARE``."""
@@ -31,7 +33,7 @@ class Reporter:
             return
         started = time.monotonic()
         try:
-            write_report(self.run.folder)
+            write_report(self.run.folder, metrics=self.metrics)
         except Exception as error:
             message = str(error) if isinstance(error, GanzooError) else one_line(error)
             self.run.say(f"warning: {REPORT} is not written: {message}")

@@ -134,7 +134,7 @@ def _other_images(before: ImageList, now: ImageList) -> list[_Difference]:
 
 def _differences_at(place: str, before: ImageList, now: ImageList) -> Iterator[_Difference]:
     split, _, domain = place.partition("/")
-    where, old, new = f"{split} images of {domain}", before.get(place, {}), now.get(place, {})
+    where, old, new = f"{split} images of {domain}:", before.get(place, {}), now.get(place, {})
     groups = {
         "removed": [name for name in old if name not in new],
         "added": [name for name in new if name not in old],
@@ -142,9 +142,9 @@ def _differences_at(place: str, before: ImageList, now: ImageList) -> Iterator[_
     }
     for verb, names in groups.items():
         if names:
-            yield _Difference(f"{len(names)} {where} {verb} ({_some(names)})", is_another=verb != "removed")
+            yield _Difference(f"{where} {len(names)} {verb} ({_some(names)})", is_another=verb != "removed")
     if [name for name in old if name in new] != [name for name in new if name in old]:
-        yield _Difference(f"the {where} in another order", is_another=True)
+        yield _Difference(f"{where} in another order", is_another=True)
 
 
 def _some(names: Sequence[str]) -> str:

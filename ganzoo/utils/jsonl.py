@@ -49,12 +49,10 @@ class JsonLines:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         if not self.file.is_file():
             return
-        for line in self.file.read_bytes().split(b"\n"):  # only \n ends a line: texts may contain U+2028
-            try:
-                fields = json.loads(line)
-            except ValueError:  # a line that a kill cut short
-                continue
-            yield {key: _numbers(value) for key, value in fields.items()} if isinstance(fields, dict) else fields
+        with self.file.open("rb") as file:
+            for line in file:  # in binary mode only \n ends a line: texts may contain U+2028
+                if (fields := parse_line(line)) is not None:
+                    yield fields
 
     def cut(self, step: int) -> None:
         """Remove the lines whose ``step`` is larger than ``step``, which a resumed run writes again, and broken lines.
@@ -63,6 +61,15 @@ class JsonLines:
         """
         lines = [to_json(fields) for fields in self if fields.get("step", 0) <= step]
         write_text(self.file, "".join(line + "\n" for line in lines))
+
+
+def parse_line(line: bytes) -> Any:
+    """Return the JSON value of a line of a file; None for a line that a kill cut short."""
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return None
+    return {key: _numbers(value) for key, value in fields.items()} if isinstance(fields, dict) else fields
 
 
 def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:

@@ -7,6 +7,7 @@ import math
 import random
 import re
 import statistics
+import tracemalloc
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
@@ -143,3 +144,16 @@ def test_any_numbers_have_axes(values: list[float]) -> None:
     low, high = axis_range(values)
     assert low < high and math.isfinite(high - low)
     assert draw(Chart("f", {"f": list(enumerate(values))}, 1)).tag == "figure"
+
+
+def test_the_running_median_of_a_long_curve_takes_little_memory() -> None:
+    """All windows at once would be 10,000 × 501 numbers, 40 MB."""
+    points = [(step, float(step % 7)) for step in range(10_000)]
+    tracemalloc.start()
+    try:
+        medians = running_median(points)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(medians) == 10_000 and {value for _, value in medians[500:-500]} == {3.0}
+    assert peak < 12 << 20

@@ -51,7 +51,7 @@ def test_an_image_that_goes_bad_is_replaced_reported_and_counted_once(
         package.run(recipe, "train.steps=31", *CACHELESS, root=tmp_path)
     file.unlink()
     package.run(recipe, "train.steps=31", *CACHELESS, root=tmp_path)
-    assert "changed since the last session: 1 train images of A removed (03.png)" in capsys.readouterr().out
+    assert "changed since the last session: train images of A: 1 removed (03.png)" in capsys.readouterr().out
 
 
 def test_more_bad_images_than_the_limit_stop_the_run_which_is_saved(tmp_path: Path) -> None:

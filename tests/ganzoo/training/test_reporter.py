@@ -13,6 +13,7 @@ import pytest
 import ganzoo as package
 from ganzoo.errors import GanzooError
 from ganzoo.report import write_report
+from ganzoo.report.metrics_log import MetricsLog
 from ganzoo.training import reporter as reporter_module
 from ganzoo.training.loop import train
 from ganzoo.training.reporter import SHARE, Reporter
@@ -45,8 +46,8 @@ def test_the_report_is_written_with_checkpoints_and_at_the_end(
 ) -> None:
     reports: list[tuple[int, str]] = []
 
-    def spy(folder: Path) -> Path:
-        written = write_report(folder)
+    def spy(folder: Path, metrics: MetricsLog) -> Path:
+        written = write_report(folder, metrics=metrics)
         steps = [one["step"] for one in lines(folder / "metrics.jsonl")]
         reports.append((max(steps, default=0), status(folder)))
         return written
@@ -61,7 +62,7 @@ def test_the_report_is_written_with_checkpoints_and_at_the_end(
 def test_a_failed_report_is_announced_and_the_training_continues(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def failing(folder: Path) -> Path:
+    def failing(folder: Path, metrics: MetricsLog) -> Path:
         raise RuntimeError("no ink")
 
     monkeypatch.setattr(reporter_module, "write_report", failing)
@@ -76,7 +77,7 @@ def test_a_failed_report_is_announced_and_the_training_continues(
 def test_a_failed_report_on_a_full_disk_does_not_stop_the_training(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(folder: Path) -> Path:
+    def full(folder: Path, metrics: MetricsLog) -> Path:
         raise GanzooError(f"{folder}/report.html: cannot be written: No space left on device")
 
     append = JsonLines.append
@@ -131,7 +132,7 @@ class Clock:
 def test_reports_use_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, written = Clock(), []
 
-    def slow(folder: Path) -> None:
+    def slow(folder: Path, metrics: MetricsLog) -> None:
         clock.now += 2.0
         written.append(clock.now)
 
@@ -149,7 +150,7 @@ def test_reports_use_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyte
 
 
 def test_only_the_main_process_writes_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporter_module, "write_report", lambda folder: pytest.fail("another process wrote"))
+    monkeypatch.setattr(reporter_module, "write_report", lambda folder, metrics: pytest.fail("another process wrote"))
     run: Any = SimpleNamespace(folder=tmp_path, accelerator=SimpleNamespace(is_main_process=False))
     Reporter(run).write_if_due()
     Reporter(run).write()

@@ -92,8 +92,8 @@ def test_data_under_another_path_may_have_lost_images_but_not_gained_or_changed_
     text = str(caught.value)
     assert "data.root: " in text and "\n" not in text
     assert "the images there are not those of the run: " in text
-    assert "1 train images of A added (99.png)" in text
-    assert "1 train images of B with other contents (05.png)" in text
+    assert "train images of A: 1 added (99.png)" in text
+    assert "train images of B: 1 with other contents (05.png)" in text
 
 
 def test_an_image_that_was_edited_in_place_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +101,9 @@ def test_an_image_that_was_edited_in_place_is_reported(tmp_path: Path, capsys: p
     package.run(recipe, root=tmp_path)
     shutil.copy(tmp_path / "images/trainA/04.png", tmp_path / "images/trainA/05.png")
     package.run(recipe, "train.steps=5", root=tmp_path)
-    assert "changed since the last session: 1 train images of A with other contents (05.png)" in capsys.readouterr().out
+    assert (
+        "changed since the last session: train images of A: 1 with other contents (05.png)" in capsys.readouterr().out
+    )
 
 
 def test_other_options_of_the_data_are_refused_as_before(tmp_path: Path) -> None:
