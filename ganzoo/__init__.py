@@ -177,6 +177,7 @@ def run(
     name: str = "default",
     root: str | PathLike[str] = "runs",
     fresh: bool = False,
+    device: str = "",
 ) -> dict[str, float]:
     """Train a recipe, as ``ganzoo run`` does; return the values of its final evaluation.
 
@@ -186,10 +187,11 @@ def run(
         name: the run's name; the same name resumes.
         root: folder of all runs.
         fresh: rename the folder of an earlier run of this name and start again.
+        device: a torch device, such as ``cpu`` or ``cuda:1``; by default the accelerator, if there is one.
 
     Raises GanzooError for mistakes in the recipe, and when training cannot start or continue.
     """
     from ganzoo.training.loop import train
     from ganzoo.training.run import Run
 
-    return train(Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh))
+    return train(Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh, device=device))

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, distribution, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -242,8 +242,11 @@ def plugins() -> Plugins:
 
 
 def installed_version() -> str:
-    """Return ganzoo's version: that of the checkout, or else of the installed package."""
-    return str(checkout()["version"]) if checkout() else distribution(PACKAGE).version
+    """Return ganzoo's version: that of the checkout, or else of the installed package; ``unknown`` for a bare copy."""
+    try:
+        return str(checkout()["version"]) if checkout() else distribution(PACKAGE).version
+    except PackageNotFoundError:
+        return "unknown"
 
 
 use_listing(lambda: plugins().registry)

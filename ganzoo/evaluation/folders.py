@@ -84,13 +84,14 @@ class SavedTranslations(Method):
         return images
 
 
-def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) -> dict[str, Any]:
+def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str], device: str = "") -> dict[str, Any]:
     """Measure a folder's images at their own sizes against real images; print the values, return the record.
 
     Args:
         folder: generated images.
         against: folder of real images.
         texts: metrics, as in a recipe, that need the two sets of images only.
+        device: a torch device; by default the accelerator, if there is one.
 
     Raises GanzooError when ``against`` or the metrics are missing, or a folder has no images.
     """
@@ -98,7 +99,7 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) ->
         raise GanzooError(f"{folder}: a folder of images, not a run; add the real images: --against FOLDER")
     if not texts:
         raise GanzooError(f"{folder}: no metrics; add --metric NAME, such as swd, fid or kid, once for each metric")
-    accelerator = start_accelerator()
+    accelerator = start_accelerator(device=device)
     dataset, method = ImageFolders(folder, against), SavedTranslations()
     reader = UnscaledReader(dataset, ImageSettings(cache=0))
     method.bind({}, Roles())

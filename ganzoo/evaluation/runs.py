@@ -11,7 +11,8 @@ from typing import Any
 from ganzoo.build import Experiment
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import find_checkpoint, read_progress
-from ganzoo.errors import GanzooError
+from ganzoo.engine.distributed import start_accelerator
+from ganzoo.errors import GanzooError, suggest_path
 from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
 from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.evaluation.records import load_for_evaluation, make_record
@@ -35,6 +36,7 @@ def evaluate_targets(
     split: Split | None = None,
     changes: Sequence[str] = (),
     against: Path | None = None,
+    device: str = "",
     out: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Evaluate each target, print its values, append its records to files; return the records.
@@ -46,6 +48,7 @@ def evaluate_targets(
         split: the split to measure; by default ``test``, or ``validation`` if ``test`` lacks images of a domain.
         changes: overrides of the run's recipe, ``key.path=value``.
         against: the real images, for folders.
+        device: a torch device; by default the accelerator, if there is one.
         out: a further file for the records.
 
     Raises GanzooError when a target is of no such kind, or a metric failed; in that case after all values are recorded.
@@ -56,11 +59,11 @@ def evaluate_targets(
     for target in targets:
         run, name = _run_of(target)
         if run is None:
-            results = [evaluate_folder(target, against, metrics)]
+            results = [evaluate_folder(target, against, metrics, device)]
         elif against:
             raise GanzooError(f"{target}: a run is evaluated on its own data; --against is for folders of images")
         else:
-            results = evaluate_run(run, name or checkpoint, split, changes)
+            results = evaluate_run(run, name or checkpoint, split, changes, device)
         for record in results:
             failed += [f"{target}: {metric}: {why}" for metric, why in record["failed"].items()]
             if out and os.environ.get("RANK", "0") == "0":
@@ -78,7 +81,7 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
     if find_checkpoint(target) and (target.parent.parent / RESOLVED).is_file():
         return target.parent.parent, target.name
     if not target.is_dir():
-        raise GanzooError(f"{target}: not a run, a checkpoint or a folder of images")
+        raise GanzooError(f"{target}: not a run, a checkpoint or a folder of images{suggest_path(target)}")
     return None, ""
 
 
@@ -88,13 +91,17 @@ def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
     return replace(recipe, file=folder.parent.with_suffix(".yaml"))  # the recipe's name is that of the runs' folder
 
 
-def open_run(recipe: Recipe) -> Evaluator:
+def open_run(recipe: Recipe, device: str = "") -> Evaluator:
     """Return a run's evaluator with prepared metrics; the caller loads the weights of a checkpoint.
+
+    Args:
+        recipe: the run's recipe.
+        device: a torch device; by default the accelerator, if there is one.
 
     Raises GanzooError when a part of the recipe cannot be built.
     """
     cache_code_checksums(recipe)
-    experiment = Experiment(recipe)
+    experiment = Experiment(recipe, start_accelerator(device=device))
     metrics = experiment.metrics
     for metric in metrics.values():
         metric.prepare(recipe.train.seed)
@@ -102,7 +109,9 @@ def open_run(recipe: Recipe) -> Evaluator:
     return Evaluator(engine, reader, metrics, seed=recipe.train.seed, batch=recipe.evaluate.batch)
 
 
-def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
+def evaluate_run(
+    folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str], device: str
+) -> list[dict[str, Any]]:
     """Evaluate checkpoints of a run, append the records to its results.jsonl and return them.
 
     Arguments as for ``evaluate_targets``. Raises GanzooError for changes to the training, and when metrics or
@@ -120,7 +129,7 @@ def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Se
     names = [name for name in names if find_checkpoint(folder / "checkpoints" / name)]
     if not names:
         raise GanzooError(f"{folder}: the run has no checkpoint {checkpoint or 'last'!r}")
-    evaluator = open_run(recipe)
+    evaluator = open_run(recipe, device)
     dataset = evaluator.reader.dataset
     accelerator = evaluator.engine.accelerator
     splits: list[Split] = [split] if split else ["test", "validation"]

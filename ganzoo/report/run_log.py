@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, suggest_path
 from ganzoo.utils.atomic import find_complete
 from ganzoo.utils.core_yaml import load_yaml
 from ganzoo.utils.jsonl import JsonLines
@@ -29,7 +29,8 @@ class RunLog:
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "resolved.yaml").is_file():
-            raise GanzooError(f"{folder}: not a run's folder; it would hold resolved.yaml and metrics.jsonl")
+            similar = "" if folder.exists() else suggest_path(folder)
+            raise GanzooError(f"{folder}: not a run's folder, which holds resolved.yaml and metrics.jsonl{similar}")
         self.folder = folder.resolve()
         self.resolved_text, self.recipe_text = self.text("resolved.yaml"), self.text("recipe.yaml")
         self.lines = _with_step(JsonLines(folder / "metrics.jsonl"))

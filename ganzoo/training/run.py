@@ -73,6 +73,7 @@ class Run:
         name: str = "default",
         root: str | PathLike[str] = "runs",
         fresh: bool = False,
+        device: str = "",
     ) -> Run:
         """Check the recipe, build its parts, and create the run's folder or check that it is of the same run.
 
@@ -82,6 +83,7 @@ class Run:
             name: the run's name; the same name resumes.
             root: folder of all runs.
             fresh: rename the folder of an earlier run and start again.
+            device: a torch device; by default the accelerator, if there is one.
 
         Raises GanzooError for each mistake, before any file is changed.
         """
@@ -89,11 +91,12 @@ class Run:
         if not name or Path(name).name != name or name.startswith("."):
             raise GanzooError(f"--name is {name!r}; it must be the name of one folder")
         folder = Path(root) / checked.name / name
-        accelerator = start_accelerator(checked.train.trackers, str(folder))
+        accelerator = start_accelerator(checked.train.trackers, str(folder), device=device)
         run = cls(checked, folder, accelerator)
         options = [
             *(["--name", name] if name != "default" else []),
             *(["--root", str(root)] if str(root) != "runs" else []),
+            *(["--device", device] if device else []),
         ]
         run.command = ["run", str(recipe), *options, *overrides]
         if accelerator.is_main_process:

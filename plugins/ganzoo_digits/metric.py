@@ -13,7 +13,7 @@ from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_digits.classifiers import Classifier, digit_classifier, domain_classifier
 from ganzoo_digits.dataset import StripedDigits
-from ganzoo_metrics.distances import frechet
+from ganzoo_metrics.distances import frechet, frechet_caution
 
 
 class DigitsMetric(Metric):
@@ -114,6 +114,10 @@ class DigitsDistance(Metric):
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the distance. Raises GanzooError when a set has fewer than two images."""
         return {"fd_classifier": frechet(rows["features"], real["features"])}
+
+    def caution(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> str:
+        """Return that there are fewer images than features."""
+        return frechet_caution("fd_classifier", rows["features"], real["features"])
 
 
 def require_size(metric: str, reader: Reader) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
-from ganzoo_metrics.directions import image_directions
+from ganzoo_metrics.directions import first_samples, image_directions
 
 
 class TruePair:
@@ -30,7 +30,8 @@ class TruePair:
 
     def with_pairs(self, directions: Sequence[Direction], reader: Reader) -> tuple[Direction, ...]:
         """Return the directions for which the data has true pairs. Raises GanzooError when there are none."""
-        paired = tuple(way for way in directions if reader.dataset.sample("train", way[0], 0).target is not None)
+        data = reader.dataset
+        paired = tuple(way for way in directions if any(one.target is not None for one in first_samples(data, way[0])))
         if not paired:
             raise self.missing_pairs(directions[0][0])
         return paired
@@ -77,8 +78,9 @@ class PSNR(Metric):
     """Peak signal-to-noise ratio of a translation against the true pair of its source, dB; higher is better.
 
     10·log₁₀(R² / MSE) of each image over all pixels and channels, R = 2, the range of [−1, 1] (the same as for
-    images in [0, 1] or 0 … 255, except for rounding); then the mean over images. Infinite when an image equals
-    its pair. Needs data with true pairs.
+    images in [0, 1] or 0 … 255, except for rounding); then the mean over images. An image that equals its pair
+    counts as if one of its values differed by one of the 255 levels, as the mean would be infinite: 101 dB for
+    256 × 256 pixels of three channels. Needs data with true pairs.
     """
 
     def __init__(self) -> None:
@@ -91,4 +93,5 @@ class PSNR(Metric):
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return (B,) decibels. Raises GanzooError without true images."""
         fake, true = self.pair.of(step, direction)
-        return {"psnr": 10 * (4 / (fake - true).square().mean((1, 2, 3))).log10()}
+        least = (2 / 255) ** 2 / fake[0].numel()
+        return {"psnr": 10 * (4 / (fake - true).square().mean((1, 2, 3)).clamp(min=least)).log10()}
