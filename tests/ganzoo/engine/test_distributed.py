@@ -188,7 +188,7 @@ def test_batch_norm_over_cpu_processes_is_refused() -> None:
 def test_an_engine_that_only_evaluates_takes_batch_norm_on_two_cpu_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     class Frozen(nn.BatchNorm2d):
         def train(self, mode: bool = True) -> Frozen:
-            return super().train(False)  # type: ignore[return-value]
+            return super().train(False)
 
     def build(norm: type[nn.Module], *, training: bool) -> Engine:
         networks = {name: nn.Sequential(nn.Conv2d(3, 3, 1), norm(3)) for name in ("G_AB", "G_BA", "D_A", "D_B")}
