@@ -190,19 +190,20 @@ def find_entry_points() -> list[EntryPoint]:
     """Return the entry points of all plugins, sorted: the bundled ones first, then by package and name.
 
     In a checkout, the bundled plugins are read from its own pyproject.toml and not from the metadata of an installed
-    ganzoo, whatever that distribution is called, and its ``plugins/`` is put on the path. So a checkout works if it is
-    not installed, if it has new plugins since, or if another checkout is installed.
+    ganzoo, and its ``plugins/`` is put on the path. So a checkout works if it is not installed, if it has new plugins
+    since, or if another checkout is installed. Bundled plugins that another distribution lists, too, are left out.
     """
     points = list(entry_points(group=GROUP))
+    bundled = [one for one in points if one.dist and one.dist.name == PACKAGE]
     project = checkout()
     if project:
         root = str(Path(__file__).resolve().parents[1] / "plugins")
         if root not in sys.path:
             sys.path.insert(0, root)
-        own = project["entry-points"][GROUP]
-        points = [one for one in points if not (one.value in own.values() or (one.dist and one.dist.name == PACKAGE))]
-        points += [EntryPoint(name, value, GROUP) for name, value in own.items()]
-    return sorted(points, key=_bundled_first)
+        bundled = [EntryPoint(name, value, GROUP) for name, value in project["entry-points"][GROUP].items()]
+    modules = {one.value for one in bundled}
+    others = [one for one in points if not (one.value in modules or (one.dist and one.dist.name == PACKAGE))]
+    return sorted([*bundled, *others], key=_bundled_first)
 
 
 def _bundled_first(point: EntryPoint) -> tuple[bool, str, str]:
