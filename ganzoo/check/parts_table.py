@@ -17,6 +17,7 @@ from ganzoo.check.profile import format_profile, format_sources, measure_steps, 
 from ganzoo.data.loader import make_step
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.attached_loss import AttachedLoss
+from ganzoo.engine.distributed import start_accelerator
 from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.recipe.reader import read_recipe
@@ -25,7 +26,7 @@ from ganzoo.step import Step
 from ganzoo.utils.core_yaml import dump_yaml
 
 
-def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> None:
+def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False, device: str = "") -> None:
     """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs.
 
     The needs are measured by training a few steps, which are discarded. Only files that every run of the recipe
@@ -35,12 +36,13 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False) -> 
         file: the recipe.
         overrides: ``key.path=value`` settings that replace those of the file.
         quick: skip the measurement.
+        device: a torch device; by default the accelerator, if there is one.
 
     Raises:
         GanzooError: the recipe has mistakes; all are listed.
     """
     recipe = read_recipe(file, overrides)
-    experiment = Experiment(recipe, training=True)
+    experiment = Experiment(recipe, start_accelerator(device=device), training=True)
     method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
     sources, train = experiment.sources, recipe.train
     batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import PATH
+from ganzoo.cli.arguments import DEVICE, PATH
 
 
 @click.command("check")
 @click.argument("recipe", type=PATH)
 @click.argument("overrides", nargs=-1)
 @click.option("--quick", is_flag=True, help="Do not measure time, memory and disk.")
-def check_command(recipe: Path, overrides: tuple[str, ...], quick: bool) -> None:
+@DEVICE
+def check_command(recipe: Path, overrides: tuple[str, ...], quick: bool, device: str) -> None:
     """Check RECIPE without training it.
 
     Prints the recipe with all options, its parts with shapes and sizes, and the time, memory and disk that a run needs.
@@ -21,4 +22,4 @@ def check_command(recipe: Path, overrides: tuple[str, ...], quick: bool) -> None
     """
     from ganzoo.check.parts_table import check
 
-    check(recipe, overrides, quick=quick)
+    check(recipe, overrides, quick=quick, device=device)

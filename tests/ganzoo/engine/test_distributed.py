@@ -267,6 +267,8 @@ def test_a_device_can_be_chosen_and_a_missing_one_is_refused(tmp_path: Path, mon
     for device in (lacking, "meta", "nonsense"):
         with pytest.raises(GanzooError, match=f"--device is '{device}'; this machine has no such torch device"):
             start_accelerator(device=device)
-    done = ganzoo("run", write_recipe(tmp_path), "--root", tmp_path, "--device", "nonsense")
-    assert (done.returncode, (tmp_path / "tiny").exists()) == (2, False)
-    assert done.stderr.count("\n") == 1
+    recipe = write_recipe(tmp_path)
+    for words in (["run", recipe, "--root", tmp_path], ["check", "--quick", recipe]):
+        done = ganzoo(*words, "--device", "nonsense")
+        assert (done.returncode, (tmp_path / "tiny").exists()) == (2, False)
+        assert done.stderr.count("\n") == 1
