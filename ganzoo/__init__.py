@@ -185,10 +185,18 @@ def run(
     root: str | PathLike[str] = "runs",
     fresh: bool = False,
     demo: bool = False,
+    device: str = "",
 ) -> dict[str, float]:
     """Train a recipe in the folder ``root/RECIPE/name``, as ``ganzoo run`` does.
 
-    What the recipe's section ``needs`` names and is not there yet is made first.
+        recipe: the recipe's YAML file.
+        overrides: changes of the recipe, each ``"key.path=value"``.
+        name: the run's name, by default ``default``, or ``demo`` with ``demo``; if there is a run of this name, its
+            training is resumed.
+        root: the folder of all runs.
+        fresh: whether to rename the folder of an earlier run of this name and start again.
+        demo: whether to apply the recipe's section ``demo``: a small version on images that ganzoo draws.
+        device: a torch device, such as ``cpu`` or ``cuda:1``; by default the accelerator, if there is one.
 
     Args:
         recipe: the recipe's YAML file.
@@ -210,6 +218,6 @@ def run(
     from ganzoo.training.needs import make_needs
     from ganzoo.training.run import Run
 
-    make_needs(Path(recipe), overrides, demo=demo)
+    make_needs(Path(recipe), overrides, demo=demo, device=device)
     name = name or ("demo" if demo else "default")
-    return train(Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh, demo=demo))
+    return train(Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh, demo=demo, device=device))

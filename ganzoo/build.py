@@ -136,7 +136,13 @@ class Experiment:
         """The engine, with the networks on its device."""
         train = self.recipe.train
         return Engine(
-            self.method, self.accelerator, losses=self.losses, lr=train.lr, precision=train.precision, ema=train.ema
+            self.method,
+            self.accelerator,
+            losses=self.losses,
+            lr=train.lr,
+            precision=train.precision,
+            ema=train.ema,
+            training=self.training,
         )
 
     @cached_property

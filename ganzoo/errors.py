@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class GanzooError(Exception):
@@ -96,6 +97,22 @@ def suggest(word: object, known: Iterable[str]) -> str:
     if close:
         return f" (did you mean {small[close[0]]!r}?)"
     return f" (there are: {', '.join(names)})" if names else " (there are none)"
+
+
+def suggest_path(path: Path) -> str:
+    """Return `` (did you mean 'runs/quickstart/default'?)`` with a similar path that exists; empty if there is none."""
+    found = Path()
+    for part in path.parts:
+        if not (found / part).exists():
+            try:
+                close = get_close_matches(part, [one.name for one in found.iterdir()], n=1, cutoff=0.75)
+            except OSError:  # a file, or a folder that cannot be read
+                return ""
+            if not close:
+                return ""
+            part = close[0]
+        found /= part
+    return f" (did you mean {str(found)!r}?)"
 
 
 def one_line(error: BaseException) -> str:

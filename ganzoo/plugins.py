@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, distribution, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -220,20 +220,21 @@ def find_entry_points() -> list[EntryPoint]:
     """Return the entry points of all plugins: first those that ship with ganzoo, then sorted by package and name.
 
     In a checkout of the repository, ganzoo's own plugins are read from the checkout's pyproject.toml and not from the
-    metadata of an installed ganzoo, whatever that distribution is called, and ``plugins/`` is put on the import path.
-    So a checkout works even if it is not installed, has new plugins since it was installed, or another checkout is
-    installed.
+    metadata of an installed ganzoo, and ``plugins/`` is put on the import path. So a checkout works even if it is not
+    installed, has new plugins since it was installed, or another checkout is installed. Bundled plugins that another
+    distribution lists, too, are left out.
     """
     points = list(entry_points(group=GROUP))
+    bundled = [one for one in points if one.dist and one.dist.name == PACKAGE]
     project = checkout()
     if project:
         root = str(Path(__file__).resolve().parents[1] / "plugins")
         if root not in sys.path:
             sys.path.insert(0, root)
-        own = project["entry-points"][GROUP]
-        points = [one for one in points if not (one.value in own.values() or (one.dist and one.dist.name == PACKAGE))]
-        points += [EntryPoint(name, value, GROUP) for name, value in own.items()]
-    return sorted(points, key=_bundled_first)
+        bundled = [EntryPoint(name, value, GROUP) for name, value in project["entry-points"][GROUP].items()]
+    modules = {one.value for one in bundled}
+    others = [one for one in points if not (one.value in modules or (one.dist and one.dist.name == PACKAGE))]
+    return sorted([*bundled, *others], key=_bundled_first)
 
 
 def _bundled_first(point: EntryPoint) -> tuple[bool, str, str]:
@@ -276,8 +277,11 @@ def plugins() -> Plugins:
 
 
 def installed_version() -> str:
-    """Return ganzoo's version, from the checkout's pyproject.toml, or without a checkout from the installed package."""
-    return str(checkout()["version"]) if checkout() else distribution(PACKAGE).version
+    """Return ganzoo's version: that of the checkout, or else of the installed package; ``unknown`` for a bare copy."""
+    try:
+        return str(checkout()["version"]) if checkout() else distribution(PACKAGE).version
+    except PackageNotFoundError:
+        return "unknown"
 
 
 use_listing(lambda: plugins().registry)

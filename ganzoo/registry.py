@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -168,6 +170,15 @@ class Registry:
         if self.excluded:
             text += f"; GANZOO_PLUGINS excludes these plugins: {', '.join(sorted(self.excluded))}"
         return text
+
+    def with_functions(self, kind: str, functions: Collection[str]) -> list[str]:
+        """Return the names of the components of a kind that have some functions, of those that can be imported."""
+        names = []
+        for component in self.find(kind):
+            with suppress(GanzooError):
+                if all(hasattr(component.load(), function) for function in functions):
+                    names.append(component.name)
+        return names
 
     def find(self, kind: str | None = None, pattern: str = "*") -> list[Component]:
         """Return the components whose name matches a glob pattern: kind by kind, sorted by name.

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganzoo.bench.matrix import Matrix
+from ganzoo.bench.spec_errors import describe
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
 from ganzoo.recipe.yaml_document import Document, KeyPath, read_yaml, sort_key
 from ganzoo.utils.core_yaml import dump_yaml
@@ -286,7 +287,7 @@ def _checked(data: dict[str, Any], document: Document) -> Spec:
     try:
         spec = Spec.model_validate(data)
     except ValidationError as error:
-        problems = [(tuple(one["loc"]), one["msg"]) for one in error.errors()]
+        problems = [describe(dict(one), Spec) for one in error.errors()]
     else:
         problems = [*_inconsistent(spec)]
     lines = [f"{document.place(path)}: {'.'.join(map(str, path)) or 'spec'}: {what}" for path, what in problems]

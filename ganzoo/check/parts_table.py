@@ -18,6 +18,7 @@ from ganzoo.check.profile import format_profile, format_sources, measure_steps, 
 from ganzoo.data.loader import make_step
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.attached_loss import AttachedLoss
+from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import load_start
 from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Dataset, Method
@@ -30,7 +31,9 @@ from ganzoo.utils.console import Console
 from ganzoo.utils.core_yaml import dump_yaml
 
 
-def check(file: Path, overrides: Sequence[str] = (), *, demo: bool = False, quick: bool = False) -> None:
+def check(
+    file: Path, overrides: Sequence[str] = (), *, demo: bool = False, quick: bool = False, device: str = ""
+) -> None:
     """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs.
 
     Unless ``quick``, every image is read once. The needs are measured with a few training steps, or one forward if
@@ -42,6 +45,7 @@ def check(file: Path, overrides: Sequence[str] = (), *, demo: bool = False, quic
         overrides: changes of the recipe, each ``key.path=value``.
         demo: whether the recipe's section ``demo`` applies.
         quick: whether to skip the reading of all images and the measurement.
+        device: a torch device; by default the accelerator, if there is one.
 
     Raises:
         OutOfMemoryError: a batch or a step does not fit into the memory.
@@ -52,17 +56,17 @@ def check(file: Path, overrides: Sequence[str] = (), *, demo: bool = False, quic
         if not is_complete(need):
             click.echo(f"{file} needs {need.path}; ganzoo run makes it first, by {need}")
     recipe = read_recipe(file, overrides, demo=demo)
-    experiment = Experiment(recipe, training=True)
+    experiment = Experiment(recipe, start_accelerator(device=device), training=True)
     if not quick:
         read_images(experiment.dataset, data=recipe.data, console=Console())
     method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
     sources, train = experiment.sources, recipe.train
     batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)
     with catch_out_of_memory(f"a batch of {method.group} does not fit into the memory"):
-        device = experiment.accelerator.device
+        place = experiment.accelerator.device
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
-            part.to(device)
-        step = make_step(batch, device, seed=train.seed)
+            part.to(place)
+        step = make_step(batch, place, seed=train.seed)
         shapes = trace_shapes(method, losses, step) if method.phases else {}
     click.echo(dump_yaml(recipe.resolved()))
     console = rich.console.Console(highlight=False)

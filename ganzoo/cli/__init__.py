@@ -23,6 +23,7 @@ from ganzoo.cli.run import run_command
 from ganzoo.cli.show import show_command
 from ganzoo.cli.table import table_command
 from ganzoo.cli.translate import translate_command
+from ganzoo.cli.usage_errors import describe, unknown_command
 from ganzoo.cli.weights import weights_command
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import installed_version, plugins
@@ -67,6 +68,14 @@ class Commands(click.Group):
             self.load_plugin_commands()
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command's name, the command and its words. Raises UsageError for an unknown command."""
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(unknown_command(args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(installed_version(), prog_name="ganzoo")
@@ -99,8 +108,11 @@ def main() -> None:
     except GanzooError as error:
         print_error(str(error))
         sys.exit(error.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        print_error(describe(error))
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         print_error("interrupted")

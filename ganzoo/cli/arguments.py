@@ -24,4 +24,5 @@ class Size(click.ParamType):
         return int(sides[0]), int(sides[-1])
 
 
+DEVICE = click.option("--device", default="", help="A torch device: cpu, cuda:1.  [default: the accelerator, if any]")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import PATH
+from ganzoo.cli.arguments import DEVICE, PATH
 
 
 @click.command("check")
@@ -14,7 +14,8 @@ from ganzoo.cli.arguments import PATH
 @click.argument("overrides", nargs=-1)
 @click.option("--demo", is_flag=True, help="Check the small version that ganzoo run --demo trains.")
 @click.option("--quick", is_flag=True, help="Do not read all images, nor measure time, memory and disk.")
-def check_command(recipe: Path, overrides: tuple[str, ...], demo: bool, quick: bool) -> None:
+@DEVICE
+def check_command(recipe: Path, overrides: tuple[str, ...], demo: bool, quick: bool, device: str) -> None:
     """Check RECIPE without training it.
 
     Reads every image once and lists all that cannot be read. Then prints the recipe with all options, its parts with
@@ -23,4 +24,4 @@ def check_command(recipe: Path, overrides: tuple[str, ...], demo: bool, quick: b
     """
     from ganzoo.check.parts_table import check
 
-    check(recipe, overrides, demo=demo, quick=quick)
+    check(recipe, overrides, demo=demo, quick=quick, device=device)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import PATH
+from ganzoo.cli.arguments import DEVICE, PATH
 
 
 @click.command("evaluate")
@@ -27,6 +27,7 @@ from ganzoo.cli.arguments import PATH
     "--set", "changes", multiple=True, help="Override a key of the run's recipe: data.root=FOLDER. Repeat for more."
 )
 @click.option("--against", type=PATH, help="For folders of images: the folder of real images to compare with.")
+@DEVICE
 @click.option("-o", "--out", type=PATH, help="A file to append the records to, besides a run's results.jsonl.")
 def evaluate_command(
     targets: tuple[Path, ...],
@@ -35,6 +36,7 @@ def evaluate_command(
     split: str | None,
     changes: tuple[str, ...],
     against: Path | None,
+    device: str,
     out: Path | None,
 ) -> None:
     """Compute metrics of TARGETS: runs, checkpoints (RUN/checkpoints/NAME), or folders of images.
@@ -52,5 +54,6 @@ def evaluate_command(
         split=split,  # type: ignore[arg-type]
         changes=changes,
         against=against,
+        device=device,
         out=out,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import PATH
+from ganzoo.cli.arguments import DEVICE, PATH
 
 
 @click.command("run")
@@ -16,11 +16,14 @@ from ganzoo.cli.arguments import PATH
 @click.option("--name", default="", help="The run's name; the same name resumes it.  [default: default, or demo]")
 @click.option("--root", type=PATH, default=Path("runs"), show_default=True, help="The folder for all runs.")
 @click.option("--fresh", is_flag=True, help="Start again; an earlier run of this name is renamed, not deleted.")
-def run_command(recipe: Path, overrides: tuple[str, ...], demo: bool, name: str, root: Path, fresh: bool) -> None:
+@DEVICE
+def run_command(
+    recipe: Path, overrides: tuple[str, ...], demo: bool, name: str, root: Path, fresh: bool, device: str
+) -> None:
     """Train RECIPE, with OVERRIDES such as train.steps=100.
 
     If the run was stopped or killed, the same command resumes it.
     """
     import ganzoo
 
-    ganzoo.run(recipe, *overrides, name=name, root=root, fresh=fresh, demo=demo)
+    ganzoo.run(recipe, *overrides, name=name, root=root, fresh=fresh, demo=demo, device=device)

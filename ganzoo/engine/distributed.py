@@ -6,23 +6,27 @@ import os
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import nn
 
 from ganzoo.errors import GanzooError
+from ganzoo.utils.device import default_device
 
 
-def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelerator:
+def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None, *, device: str = "") -> Accelerator:
     """Return the Accelerator of this process.
 
     Args:
         trackers: names of Accelerate's trackers, such as ``tensorboard``.
         folder: the folder that trackers write into, or None.
+        device: a torch device, such as ``cpu`` or ``cuda:1``; by default the accelerator, if there is one.
 
     Raises GanzooError if the number of processes is not the one that the launcher was asked for, for ``accelerate
-    launch --mixed_precision``, and for FSDP, DeepSpeed, Megatron-LM and tensor parallelism, which split parameters.
+    launch --mixed_precision``, for FSDP, DeepSpeed, Megatron-LM and tensor parallelism, which split parameters, and for
+    a device that this machine lacks.
     """
     _refuse_single_launch()
-    with_gpu = torch.accelerator.is_available() and not _asked_for_cpu()
+    with_gpu = _select_device(device)
     # Without cpu=True two processes on a machine without a GPU would each run as if it were the only one.
     accelerator = Accelerator(cpu=not with_gpu, log_with=list(trackers) or None, project_dir=folder)
     if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") not in ("no", ""):
@@ -55,6 +59,30 @@ def any_process(accelerator: Accelerator, flag: bool) -> bool:
     if accelerator.num_processes == 1:
         return flag
     return bool(accelerator.reduce(torch.tensor([float(flag)], device=accelerator.device), "sum").item())
+
+
+def _select_device(device: str) -> bool:
+    """Make a device the current one, if it is an accelerator; return whether it is."""
+    with_gpu = torch.accelerator.is_available() and not _asked_for_cpu()
+    if device:
+        try:
+            chosen = torch.device(device)
+            if chosen.type not in ("cpu", default_device().type):
+                raise RuntimeError
+            torch.zeros(1, device=chosen)
+        except (RuntimeError, AssertionError):  # torch does not know the device, or this machine lacks it
+            raise GanzooError(
+                f"--device is {device!r}; this machine has no such torch device (cpu always works)"
+            ) from None
+        with_gpu = chosen.type != "cpu"
+        if with_gpu and chosen.index is not None:
+            if os.environ.get("WORLD_SIZE", "1") != "1":
+                raise GanzooError(f"--device is {device!r}, but each of several processes needs its own: remove it")
+            torch.accelerator.set_device_index(chosen.index)
+    earlier = AcceleratorState._shared_state.get("device")
+    if earlier is not None and (earlier.type != "cpu") != with_gpu:  # an earlier run of this process, in a notebook
+        AcceleratorState._reset_state(reset_partial_state=True)
+    return with_gpu
 
 
 def _asked_for_cpu() -> bool:
@@ -102,11 +130,12 @@ def _parent_command() -> list[str]:
 def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.Module:
     """Return the network with batch norms that normalize over the batches of all processes together.
 
-    The network is returned unchanged if there is one process or no batch norm. Raises GanzooError for batch norm on
-    several CPU processes, which torch does not support.
+    The network is returned unchanged if there is one process or no batch norm. Frozen batch norms, in eval mode,
+    normalize by saved statistics, so each process can do so alone. Raises GanzooError for others on several CPU
+    processes, which torch does not support.
     """
     if accelerator.num_processes == 1 or not any(
-        isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()
+        isinstance(part, nn.modules.batchnorm._BatchNorm) and part.training for part in network.modules()
     ):
         return network
     if accelerator.device.type == "cpu":

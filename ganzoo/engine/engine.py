@@ -41,6 +41,7 @@ class Engine:
         lr: the base learning rate.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         ema: the decay of the moving average of all networks except discriminators; 0: no average.
+        training: whether it trains; an engine that only evaluates needs no synchronized batch norm.
 
     Raises GanzooError for fp16 on a CPU, and for batch norm on several CPU processes.
     """
@@ -54,6 +55,7 @@ class Engine:
         lr: float = 2e-4,
         precision: str = "fp32",
         ema: float = 0.0,
+        training: bool = True,
     ) -> None:
         self.method = method
         self.accelerator = accelerator
@@ -64,6 +66,7 @@ class Engine:
             raise GanzooError("train.precision: fp16 needs a GPU; on a CPU use bf16 or fp32")
         self.networks: dict[str, nn.Module] = {}
         for name, network in method.networks.items():
+            network.train(training)  # a network may keep frozen parts in eval mode
             self.networks[name] = synchronize_batch_norm(network, accelerator).to(self.device).train()
         self._use(self.networks)
         self.trainable = {name: [p for p in net.parameters() if p.requires_grad] for name, net in self.networks.items()}

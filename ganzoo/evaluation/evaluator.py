@@ -32,8 +32,8 @@ class Evaluation:
         values: metric values by name; names end in ``_AB`` or ``_BA`` if the metric measured two directions.
         images: domain → number of images that were measured.
         about: name of a value → its origin: ``metric``; ``implementation`` and ``network`` if the metric states them;
-            ``n_fake``, the number of translations; and, if they were compared with real images, ``n_real``, their
-            number, and ``real``, their domain and split.
+            ``n_fake``, the number of translations; if they were compared with real images, ``n_real``, their number,
+            and ``real``, their domain and split; and ``caution`` if there is one.
         failed: metric → the reason why it has no values, or none of its second direction.
     """
 
@@ -198,6 +198,8 @@ class Evaluator:
                 real = self.references.of(metric, of_split, target, limit)
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
             values = metric.compute(columns, real)
+            if caution := metric.caution(columns, real):
+                about["caution"] = caution
         except Exception as error:  # as above
             result.failed[name] = self._reason(name, error)
             return
@@ -236,7 +238,12 @@ def format_evaluation(title: str, result: Evaluation) -> str:
         about = result.about[name]
         real = f", {about['n_real']} real" if "n_real" in about else ""
         lines.append(f"  {name:<28} {value:<10.5g} {about['n_fake']} translated{real}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  caution: {one}" for one in cautions(result.about))])
+
+
+def cautions(about: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what must be known about the values of an evaluation, each line once."""
+    return list(dict.fromkeys(one["caution"] for one in about.values() if "caution" in one))
 
 
 def evaluation_step(

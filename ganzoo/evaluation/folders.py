@@ -86,13 +86,14 @@ class SavedTranslations(Method):
         return images
 
 
-def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) -> dict[str, Any]:
+def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str], device: str = "") -> dict[str, Any]:
     """Compare a folder's images with real images, at their own sizes; print the values, return the record's fields.
 
     Args:
         folder: the folder of generated images.
         against: the folder of real images.
         texts: the metrics, written as in a recipe; they must need the two sets of images only.
+        device: a torch device; by default the accelerator, if there is one.
 
     Raises GanzooError if ``against`` or the metrics are missing, a folder has no images, or a metric is wrong or does
     not fit. A metric that fails is reported in the record's ``failed``.
@@ -101,7 +102,7 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str]) ->
         raise GanzooError(f"{folder}: a folder of images, not a run; add the real images: --against FOLDER")
     if not texts:
         raise GanzooError(f"{folder}: no metrics; add --metric NAME, such as swd, fid or kid, once for each metric")
-    accelerator = start_accelerator()
+    accelerator = start_accelerator(device=device)
     dataset, method = ImageFolders(folder, against), SavedTranslations()
     reader = UnscaledReader(dataset, ImageSettings(cache=0))
     method.bind({}, Roles())

@@ -11,8 +11,9 @@ from typing import Any
 from ganzoo.build import Experiment
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import find_checkpoint, read_progress
+from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import is_import
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, suggest_path
 from ganzoo.evaluation.evaluator import Evaluator, failure_lines, format_evaluation
 from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.evaluation.records import load_for_evaluation, make_record
@@ -36,6 +37,7 @@ def evaluate_targets(
     split: Split | None = None,
     changes: Sequence[str] = (),
     against: Path | None = None,
+    device: str = "",
     out: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Evaluate each target, print its metric values, and return the fields of all records.
@@ -49,6 +51,7 @@ def evaluate_targets(
         split: the split to measure; by default ``test``, or ``validation`` if ``test`` lacks images of a domain.
         changes: overrides of the run's recipe, each written as ``key.path=value``.
         against: the folder of real images; it is needed for folders of images, and an error for runs.
+        device: a torch device; by default the accelerator, if there is one.
         out: a file to which all records are appended, too.
 
     Raises GanzooError if a target is of no such kind or cannot be evaluated; and, after all targets are evaluated and
@@ -60,11 +63,11 @@ def evaluate_targets(
     for target in targets:
         run, name = _run_of(target)
         if run is None:
-            results = [evaluate_folder(target, against, metrics)]
+            results = [evaluate_folder(target, against, metrics, device)]
         elif against:
             raise GanzooError(f"{target}: a run is evaluated on its own data; --against is for folders of images")
         else:
-            results = evaluate_run(run, name or checkpoint, split, changes)
+            results = evaluate_run(run, name or checkpoint, split, changes, device)
         for record in results:
             failed += [f"{target}: {line}" for line in failure_lines(record["failed"])]
             if out and os.environ.get("RANK", "0") == "0":
@@ -82,7 +85,7 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
     if find_checkpoint(target) and (target.parent.parent / RESOLVED).is_file():
         return target.parent.parent, target.name
     if not target.is_dir():
-        raise GanzooError(f"{target}: not a run, a checkpoint or a folder of images")
+        raise GanzooError(f"{target}: not a run, a checkpoint or a folder of images{suggest_path(target)}")
     return None, ""
 
 
@@ -93,13 +96,17 @@ def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
     return replace(recipe, file=Path(f"{runs or 'runs'}.yaml"))
 
 
-def open_run(recipe: Recipe) -> Evaluator:
+def open_run(recipe: Recipe, device: str = "") -> Evaluator:
     """Return an evaluator for a run, with prepared metrics; the caller must load the weights of a checkpoint.
+
+    Args:
+        recipe: the run's recipe.
+        device: a torch device; by default the accelerator, if there is one.
 
     Raises GanzooError if a part of the recipe cannot be built.
     """
     cache_code_checksums(recipe)
-    experiment = Experiment(recipe)
+    experiment = Experiment(recipe, start_accelerator(device=device))
     metrics = experiment.metrics
     for metric in metrics.values():
         metric.prepare(recipe.train.seed)
@@ -107,11 +114,10 @@ def open_run(recipe: Recipe) -> Evaluator:
     return Evaluator(engine, reader, metrics, seed=recipe.train.seed, batch=recipe.evaluate.batch)
 
 
-def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str]) -> list[dict[str, Any]]:
+def evaluate_run(
+    folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str], device: str
+) -> list[dict[str, Any]]:
     """Evaluate checkpoints of a run, print the values, append the records to its results.jsonl and return their fields.
-
-    Raises GanzooError if changes concern the training, if the recipe is wrong or cannot be built, or if metrics,
-    checkpoints or images are missing. A metric that fails is reported in the records' ``failed``.
 
     Args:
         folder: the run's folder.
@@ -133,7 +139,7 @@ def evaluate_run(folder: Path, checkpoint: str, split: Split | None, changes: Se
     names = [name for name in names if find_checkpoint(folder / "checkpoints" / name)]
     if not names:
         raise GanzooError(f"{folder}: the run has no checkpoint {checkpoint or 'last'!r}")
-    evaluator = open_run(recipe)
+    evaluator = open_run(recipe, device)
     dataset = evaluator.reader.dataset
     accelerator = evaluator.engine.accelerator
     splits: list[Split] = [split] if split else ["test", "validation"]

@@ -83,3 +83,10 @@ class Metric(ABC):
         Raises GanzooError if there are too few images for a meaningful value.
         """
         return {name: float(column.double().mean()) for name, column in rows.items()}
+
+    def caution(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> str:
+        """Return a line about these values that a reader must know, such as too few images; empty if there is none.
+
+        Arguments as for ``compute``.
+        """
+        return ""

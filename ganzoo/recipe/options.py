@@ -122,13 +122,18 @@ def check_options(
                 if not any(deeper[: len(keys)] == keys != deeper for deeper in messages)
             ]
         if isinstance(checked.get(name), Path):
-            checked[name] = Path(os.path.expanduser(checked[name]))  # leaves the ~ of an unknown user as it is
+            checked[name] = expand_path(checked[name])
     for name, option in known.items():
         if name not in values and option.required:
             problems.append(Problem(path, f"the option {name!r} ({option.type_text}) is missing"))
         elif name not in values:
             checked[name] = option.default
     return {name: checked[name] for name in known if name in checked}, problems
+
+
+def expand_path(path: Path) -> Path:
+    """Return a path with ``~`` and variables such as ``$HOME`` filled in; unknown ones are left as they are."""
+    return Path(os.path.expanduser(os.path.expandvars(path)))
 
 
 def build(component: Component, *args: Any, **options: Any) -> Any:

@@ -101,7 +101,7 @@ class RecipeReader:
         if evaluate and evaluate.best and not self.section("evaluate").get("metrics"):
             self.add_problem(("evaluate", "best"), "best needs a metric: add one to evaluate.metrics")
         method = self.construct(method_part, ("method",))
-        if train:
+        if train and (method is not None or method_part is None):  # a method that fails may have nothing to train
             self.check_length(train, method)
             self.check_batch(train, method)
         metrics = self.read_metrics(method)
@@ -262,7 +262,9 @@ class RecipeReader:
             missing = [function for function in slot.calls if not hasattr(part.component.load(), function)]
             if missing:
                 path = (*origin.get((slot.kind,), ("networks", name)), slot.kind)
-                self.add_problem(path, f"{part.component.name!r} cannot serve as {name}: it has no {missing[0]}()")
+                serve = ", ".join(self.registry.with_functions(slot.kind, slot.calls)) or "none"
+                message = f"cannot serve as {name}: it has no {missing[0]}(); those that can: {serve}"
+                self.add_problem(path, f"{part.component.name!r} {message}")
             networks[name] = part
         return networks
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, suggest_path
 from ganzoo.recipe.alternatives import replaced_options
 from ganzoo.registry import KINDS
 from ganzoo.utils.core_yaml import CoreLoader
@@ -52,7 +53,7 @@ def read_yaml(file: Path) -> Document:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise GanzooError(f"{file}: no such file") from None
+        raise GanzooError(f"{file}: no such file{_similar_file(file)}") from None
     except UnicodeDecodeError:
         raise GanzooError(f"{file}: not a text file (UTF-8); a recipe is YAML") from None
     except OSError as error:
@@ -72,6 +73,12 @@ def read_yaml(file: Path) -> Document:
     if not isinstance(data, dict):
         raise GanzooError(f"{file}:1: a recipe is a mapping of keys to values, such as 'method: {{method: cyclegan}}'")
     return Document(data, {**builder.places, (): f"{file}:1"}, (file,))
+
+
+def _similar_file(file: Path) -> str:
+    """Return what was meant instead of a file that does not exist: a similar one, or that recipe in ``recipes/``."""
+    in_recipes = Path("recipes") / file
+    return f" (did you mean {str(in_recipes)!r}?)" if in_recipes.is_file() else suggest_path(file)
 
 
 class _Builder:
@@ -154,7 +161,7 @@ def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
         return document
     if not isinstance(base, str):
         raise GanzooError(f"{document.place(('base',))}: base is {base!r}; it must be the path of another recipe")
-    target = file.parent / base
+    target = file.parent / os.path.expanduser(os.path.expandvars(base))
     if not target.is_file():
         raise GanzooError(f"{document.place(('base',))}: no such recipe: {target}")
     return merge(read_with_base(target, (*derived, file.resolve())), document)

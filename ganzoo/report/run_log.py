@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, suggest_path
 from ganzoo.report.metrics_log import MetricsLog, Points, is_number, read_time
 from ganzoo.utils.atomic import find_complete
 from ganzoo.utils.core_yaml import load_yaml
@@ -29,7 +29,8 @@ class RunLog:
 
     def __init__(self, folder: Path, metrics: MetricsLog | None = None) -> None:
         if not (folder / "resolved.yaml").is_file():
-            raise GanzooError(f"{folder}: not a run's folder; it would hold resolved.yaml and metrics.jsonl")
+            similar = "" if folder.exists() else suggest_path(folder)
+            raise GanzooError(f"{folder}: not a run's folder, which holds resolved.yaml and metrics.jsonl{similar}")
         self.folder = folder.resolve()
         self.resolved_text, self.recipe_text = self.text("resolved.yaml"), self.text("recipe.yaml")
         self.metrics = metrics or MetricsLog(folder / "metrics.jsonl")

@@ -21,7 +21,12 @@ from ganzoo.utils.jsonl import JsonLines
 
 
 def make_needs(
-    recipe: Path, overrides: Sequence[str] = (), *, demo: bool = False, users: tuple[Path, ...] = ()
+    recipe: Path,
+    overrides: Sequence[str] = (),
+    *,
+    demo: bool = False,
+    device: str = "",
+    users: tuple[Path, ...] = (),
 ) -> None:
     """Make the folders in the recipe's section ``needs`` that are not complete; resume runs that were stopped.
 
@@ -29,6 +34,7 @@ def make_needs(
         recipe: the recipe's file.
         overrides: changes of the recipe, each ``key.path=value``.
         demo: whether the recipe's section ``demo`` applies.
+        device: a torch device; by default the accelerator, if there is one.
         users: the recipes that led to this one, as resolved paths.
 
     Raises GanzooError if the section is wrong, if recipes need each other, or if something cannot be made.
@@ -43,9 +49,9 @@ def make_needs(
         if need.recipe is None:
             _run_command(need)
             continue
-        make_needs(need.recipe, need.overrides, demo=need.demo, users=(*users, recipe.resolve()))
+        make_needs(need.recipe, need.overrides, demo=need.demo, device=device, users=(*users, recipe.resolve()))
         root, name = need.path.parents[1], need.path.name
-        train(Run.prepare(need.recipe, need.overrides, name=name, root=root, demo=need.demo))
+        train(Run.prepare(need.recipe, need.overrides, name=name, root=root, demo=need.demo, device=device))
 
 
 def is_complete(need: Need) -> bool:

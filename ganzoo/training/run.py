@@ -83,6 +83,7 @@ class Run:
         root: str | PathLike[str] = "runs",
         fresh: bool = False,
         demo: bool = False,
+        device: str = "",
     ) -> Run:
         """Check recipe and images, build the parts, and create the run's folder or check that it is of the same run.
 
@@ -96,23 +97,19 @@ class Run:
             root: the folder that contains all runs.
             fresh: whether to rename the folder of an earlier run of this name and start again.
             demo: whether the recipe's section ``demo`` applies.
-
-        Raises:
-            SettingsChangedError: the folder's run has other settings that cannot change.
-            BusyError: another process trains the run.
-            GanzooError: the recipe has mistakes (all are listed), a part cannot be built, ``name`` is not the name of a
-                folder, or the folder belongs to something else or cannot be written.
+            device: a torch device; by default the accelerator, if there is one.
         """
         checked = read_recipe(Path(recipe), overrides, demo=demo)
         if not name or Path(name).name != name or name.startswith("."):
             raise GanzooError(f"--name is {name!r}; it must be the name of one folder")
         folder = Path(root) / checked.name / name
-        accelerator = start_accelerator(checked.train.trackers, str(folder))
+        accelerator = start_accelerator(checked.train.trackers, str(folder), device=device)
         run = cls(checked, folder, accelerator)
         options = [
             *(["--demo"] if demo else []),
             *(["--name", name] if name != ("demo" if demo else "default") else []),
             *(["--root", str(root)] if str(root) != "runs" else []),
+            *(["--device", device] if device else []),
         ]
         run.command = ["run", str(recipe), *options, *overrides]
         if fresh or not run.files.resumes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.evaluation.evaluator import cautions
 from ganzoo.report import REPORT
 from ganzoo.utils.program import program_name
 
@@ -29,6 +30,7 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
         for name, value in result["values"].items():
             before = f"(untrained, on {first['split']}: {untrained[name]:.4g})" if name in untrained else ""
             lines.append(f"  {name:<24} {value:<8.4g} {before}".rstrip())
+        lines += [f"  caution: {one}" for one in cautions(result["about"])]
     grids = sorted((run.folder / "samples").glob("*.png"))
     if grids:
         lines.append(f"images       {grids[-1]}")

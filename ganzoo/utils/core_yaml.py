@@ -84,10 +84,10 @@ _CONSTRUCTORS: dict[str, Callable[[Any, Any], Any]] = {
     "seq": CoreLoader.construct_yaml_seq,
     "map": CoreLoader.construct_yaml_map,
 }
+_UNDEFINED: Callable[[Any, Any], Any] = CoreLoader.construct_undefined
 for _kind, _construct in _CONSTRUCTORS.items():
     CoreLoader.add_constructor(PREFIX + _kind, _construct)
-_undefined: Any = CoreLoader.construct_undefined
-CoreLoader.add_constructor(None, _undefined)
+CoreLoader.add_constructor(None, _UNDEFINED)
 
 
 def load_yaml(text: str) -> Any:

@@ -13,7 +13,7 @@ from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_digits.classifiers import Classifier, digit_classifier, domain_classifier
 from ganzoo_digits.dataset import StripedDigits
-from ganzoo_metrics.distances import frechet
+from ganzoo_metrics.distances import frechet, frechet_caution
 
 
 class DigitsMetric(Metric):
@@ -123,6 +123,10 @@ class DigitsDistance(Metric):
         Raises GanzooError if a set has fewer than two images, or if a feature is not finite.
         """
         return {"fd_classifier": frechet(rows["features"], real["features"])}
+
+    def caution(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> str:
+        """Return that there are fewer images than features."""
+        return frechet_caution("fd_classifier", rows["features"], real["features"])
 
 
 def require_size(metric: str, reader: Reader) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
+from ganzoo_metrics.directions import first_samples
 
 Which = Literal["given", "input", "discriminator", "composite"]
 
@@ -39,7 +40,7 @@ class SourceMask:
                 "maskers, or set mask to given, for the data set's own masks, or to a role that has one"
             )
         for domain in reader.dataset.channels if self.which == "given" else ():
-            if reader.dataset.sample("train", domain, 0).mask is None:
+            if all(one.mask is None for one in first_samples(reader.dataset, domain)):
                 raise self.missing_masks(domain)
         self.method = method
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ganzoo import GanzooError
-from ganzoo.interfaces import Direction, Method, Reader
+from ganzoo.interfaces import Dataset, Direction, Method, Reader, Sample, Split
+
+MEASURED_FIRST: tuple[Split, ...] = ("test", "validation", "train")
 
 
 def image_directions(metric: str, method: Method, reader: Reader) -> tuple[Direction, ...]:
@@ -48,6 +52,16 @@ def accepted_directions(metric: str, method: Method, reader: Reader, *, source: 
             f"makes no translations into such images{both}: remove it"
         )
     return directions
+
+
+def first_samples(dataset: Dataset, domain: str) -> Iterator[Sample]:
+    """Yield the first image of each split that has some, those that are measured first.
+
+    What only the training split lacks, such as true pairs, does not keep a metric from measuring the others.
+    """
+    for split in MEASURED_FIRST:
+        if dataset.count(split, domain):
+            yield dataset.sample(split, domain, 0)
 
 
 def accepted_domains(reader: Reader) -> list[str]:

@@ -11,6 +11,8 @@ from ganzoo.interfaces import keyed
 
 SUBSETS = 100
 """Number of random subsets for the kernel distance (clean-fid's default)."""
+ROUNDING = 1e-12
+"""Share of the spread below which a Fréchet distance is only rounding, of equal sets."""
 LARGEST = 1000
 """Largest number of vectors of each set in a subset (clean-fid's default)."""
 
@@ -20,14 +22,30 @@ def frechet(fake: Tensor, real: Tensor) -> float:
 
     It is |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 √(C₁C₂)), with the means μ and covariances C. With A the centred vectors over
     √(n − 1), C is AᵀA, and tr √(C₁C₂) is the sum of the singular values of A₁A₂ᵀ, whose squares are the eigenvalues of
-    C₁C₂. So no matrix root is needed, nor a small number on the diagonal.
+    C₁C₂. So no matrix root is needed, nor a small number on the diagonal. Equal sets give 0.
 
     Raises GanzooError if a set has fewer than two vectors, or a vector is not finite.
     """
     _require(fake, real)
     (one, spread), (other, spread_real) = _factor(fake), _factor(real)
     middle = (fake.double().mean(0) - real.double().mean(0)).square().sum()
-    return float(middle + spread + spread_real - 2 * torch.linalg.svdvals(one @ other.T).sum())
+    total = float(middle + spread + spread_real)
+    distance = total - 2 * float(torch.linalg.svdvals(one @ other.T).sum())
+    return distance if distance > ROUNDING * total else 0.0
+
+
+def frechet_caution(name: str, fake: Tensor, real: Tensor) -> str:
+    """Return what a reader of a Fréchet distance should know about vectors (n, d) and (m, d); empty if nothing.
+
+    With fewer vectors than features the covariances have not their full rank, and the distance is much too large.
+    """
+    count, width = min(len(fake), len(real)), fake.shape[1]
+    if count >= width:
+        return ""
+    return (
+        f"{name} is too high: it has {count:,} images, fewer than the {width:,} features of its network; compare it "
+        "only with values from as many images"
+    )
 
 
 def _factor(vectors: Tensor) -> tuple[Tensor, Tensor]:

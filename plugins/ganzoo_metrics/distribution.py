@@ -14,7 +14,7 @@ from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_maskers.pretrained import fetch_weights, read_weights, timm_weights, torchvision_weights
 from ganzoo_metrics.classifier_features import Library, PooledFeatures, require_known
 from ganzoo_metrics.directions import accepted_directions
-from ganzoo_metrics.distances import frechet, kernel
+from ganzoo_metrics.distances import frechet, frechet_caution, kernel
 from ganzoo_metrics.inception import Inception
 from ganzoo_metrics.networks import weights_source
 from ganzoo_metrics.resizing import How, quantized, resize
@@ -99,6 +99,12 @@ class SetDistance(Metric):
         Raises GanzooError if a set has fewer than two images, or if a feature is not finite.
         """
         return self.distance(self.name, rows["features"], real["features"], self.seed)
+
+    def caution(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> str:
+        """Return that there are fewer images than features; nothing for the kernel distance, which has no such bias."""
+        if self.distance is kernel_values:
+            return ""
+        return frechet_caution(self.name, rows["features"], real["features"])
 
 
 def frechet_values(name: str, fake: Tensor, real: Tensor, seed: int) -> dict[str, float]:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Roles, Step
 from ganzoo_metrics.confusion import confusion, scores
-from ganzoo_metrics.directions import accepted_domains
+from ganzoo_metrics.directions import accepted_domains, first_samples
 from ganzoo_metrics.networks import pretrained
 
 
@@ -71,14 +71,14 @@ class MeanIoU(Metric):
             if way == "AA":
                 continue
             source, target = way[0], way[1]
-            first = data.sample("train", source, 0)
+            samples = list(first_samples(data, source))
             if target in data.classes:
-                if first.target is not None:
+                if any(one.target is not None for one in samples):
                     self.classes[way] = data.classes[target]
             elif (
                 self.known
                 and target in accepted_domains(reader)
-                and (source in data.classes or first.labels is not None)
+                and (source in data.classes or any(one.labels is not None for one in samples))
             ):
                 self.classes[way] = self.known
                 if data.classes.get(source, self.known) != self.known:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
-from ganzoo_metrics.directions import image_directions
+from ganzoo_metrics.directions import first_samples, image_directions
 
 
 class TruePair:
@@ -29,11 +29,9 @@ class TruePair:
         return self.with_pairs(image_directions(self.metric, method, reader), reader)
 
     def with_pairs(self, directions: Sequence[Direction], reader: Reader) -> tuple[Direction, ...]:
-        """Return the directions whose source images have true pairs; it checks the first training image of each.
-
-        Raises GanzooError if there are none.
-        """
-        paired = tuple(way for way in directions if reader.dataset.sample("train", way[0], 0).target is not None)
+        """Return the directions whose source images have true pairs. Raises GanzooError if there are none."""
+        data = reader.dataset
+        paired = tuple(way for way in directions if any(one.target is not None for one in first_samples(data, way[0])))
         if not paired:
             raise self.missing_pairs(directions[0][0])
         return paired
@@ -80,8 +78,9 @@ class PSNR(Metric):
     """Peak signal-to-noise ratio of a translation against the true pair of its source, in dB; higher is better.
 
     It is 10·log₁₀(R² / MSE) of each image over all pixels and channels, with R = 2, the range of [−1, 1] (the same as
-    for images in [0, 1] or 0 … 255, except for rounding); then the mean over images. It is infinite if an image equals
-    its pair. Needs data with true pairs.
+    for images in [0, 1] or 0 … 255, except for rounding); then the mean over images. An image that equals its pair
+    counts as if one of its values differed by one of the 255 levels, as the mean would be infinite: 101 dB for
+    256 × 256 pixels of three channels. Needs data with true pairs.
     """
 
     def __init__(self) -> None:
@@ -94,4 +93,5 @@ class PSNR(Metric):
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return the value of each image in dB, (B,). Raises GanzooError if true images are missing."""
         fake, true = self.pair.of(step, direction)
-        return {"psnr": 10 * (4 / (fake - true).square().mean((1, 2, 3))).log10()}
+        least = (2 / 255) ** 2 / fake[0].numel()
+        return {"psnr": 10 * (4 / (fake - true).square().mean((1, 2, 3)).clamp(min=least)).log10()}

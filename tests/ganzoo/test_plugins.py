@@ -231,6 +231,11 @@ def test_an_installed_wheel_has_its_plugins_from_its_metadata(site: Site, monkey
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ganzoo-i2i\nVersion: 7.8\n")
     lines = [f"{name} = {module}" for name, module in BUNDLED.items()]
     (info / "entry_points.txt").write_text("[ganzoo]\n" + "\n".join(lines))
+    older = site.folder / "ganzoo-0.0.9.dist-info"  # under the name that it had before
+    older.mkdir()
+    (older / "METADATA").write_text("Metadata-Version: 2.1\nName: ganzoo\nVersion: 0.0.9\n")
+    (older / "entry_points.txt").write_text("[ganzoo]\n" + "\n".join(lines))
+    assert [one.error for one in load().loaded] == [""] * len(BUNDLED)
     assert installed_version() == "7.8"
     assert {(one.name, one.package, one.version) for one in load().loaded if one.bundled} == {
         (name, "ganzoo-i2i", "7.8") for name in BUNDLED

@@ -20,6 +20,7 @@ from ganzoo.inference.translator import TRANSLATED
 from ganzoo.interfaces import Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step, zeros_step
 from ganzoo_baselines.gatys import Gatys
@@ -209,7 +210,7 @@ def test_mistakes_in_a_recipe_are_reported_with_their_line(home: Path, run: Run)
     code, _, err = run("check", home / "tiny.yaml", "method.style_layers={relu1_9: 1}")
     assert code == 2 and "method: VGG-19 has no layer 'relu1_9'" in err
     code, _, err = run("check", home / "tiny.yaml", "method.weights=no.pth")
-    assert code == 2 and "method: no.pth: no such weights file" in err
+    assert code == 5 and "method: no.pth: no such weights file" in err and err.count("\n") == 1
 
 
 def test_check_reports_the_time_for_an_image(home: Path, run: Run) -> None:
@@ -280,3 +281,11 @@ def test_two_processes_measure_what_one_does(home: Path, trained: Path, tmp_path
     assert there["values"] == pytest.approx(here["values"], rel=1e-6)
     assert [one.name for one in files(folder / "samples")] == ["step-0000000.png"]
     assert (folder / "checkpoints/last/process-1.safetensors").is_file()
+
+
+def test_missing_weights_are_one_mistake_alone(tmp_path: Path) -> None:
+    """Without the method it is not known that it has nothing to train: no length is asked for."""
+    recipe = tmp_path / "gatys.yaml"
+    method = {"method": "gatys", "weights": str(tmp_path / "nowhere.pth")}
+    recipe.write_text(yaml.safe_dump({"method": method, "data": {"dataset": "striped_digits"}}))
+    assert "nowhere.pth: no such weights file" in refusal(read_recipe, recipe)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganzoo.randomness import keyed
 from ganzoo_metrics import distances
-from ganzoo_metrics.distances import frechet, kernel
+from ganzoo_metrics.distances import frechet, frechet_caution, kernel
 from tests.support.command_line import refusal
 
 cleanfid = pytest.importorskip("cleanfid.fid")
@@ -35,6 +35,22 @@ def test_frechet_equals_clean_fid(n: int, m: int, width: int) -> None:
     fake, real = vectors(n, width), vectors(m, width, 1)
     assert frechet(fake, real) == pytest.approx(theirs(fake, real), rel=1e-3)
     assert frechet(fake, fake) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("count", "width"), [(5, 64), (64, 5), (40, 40)])
+def test_the_frechet_distance_of_equal_sets_is_zero(count: int, width: int) -> None:
+    for seed in range(5):
+        vectors = torch.randn(count, width, generator=torch.Generator().manual_seed(seed)) * 10 + 100
+        assert frechet(vectors, vectors.clone()) == 0.0
+        assert frechet(vectors, vectors.flip(0)) == 0.0
+        assert frechet(vectors, vectors + 1e-3) > 0
+
+
+def test_fewer_vectors_than_features_carry_a_caution() -> None:
+    few, many = torch.zeros(5, 2048), torch.zeros(2048, 2048)
+    assert frechet_caution("fid", few, many) == frechet_caution("fid", many, few)
+    assert "it has 5 images, fewer than the 2,048 features" in frechet_caution("fid", few, many)
+    assert frechet_caution("fid", many, many) == ""
 
 
 def test_frechet_of_float32_is_taken_in_float64() -> None:

@@ -17,6 +17,7 @@ from torch import nn
 from ganzoo.data.image_files import find_images
 from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
+from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
 from ganzoo.interfaces import Metric, Sample, Split
 from ganzoo.plugins import plugins
 from ganzoo.recipe.options import build
@@ -118,6 +119,22 @@ def test_features_are_computed_once_for_two_metrics(
     options = {"weights": weights("squeezenet1_1")}
     values_of(*parts(), metric("fd", **options), metric("kd", **options))
     assert sum(looked) == 4 * 7  # translations and real images of two domains, for both metrics together
+
+
+def test_a_frechet_distance_of_few_images_carries_a_caution(weights: Callable[[str], Path]) -> None:
+    engine, reader = parts()
+    metrics = {name: metric(name, weights=weights("squeezenet1_1")) for name in ("fd", "kd")}
+    for one in metrics.values():
+        one.bind(engine.method, reader)
+    result = Evaluator(engine, reader, metrics, seed=0).measure("test")
+    line = (
+        "fd_squeezenet1_1 is too high: it has 7 images, fewer than the 512 features of its network; compare it only "
+        "with values from as many images"
+    )
+    assert {name for name, about in result.about.items() if about.get("caution") == line} == {
+        "fd_squeezenet1_1_AB", "fd_squeezenet1_1_BA",
+    }  # fmt: skip
+    assert format_evaluation("run", result).splitlines()[-1] == f"  caution: {line}"
 
 
 @pytest.mark.parametrize("name", ["fd", "kd"])

@@ -260,15 +260,18 @@ def test_mistakes_are_reported_before_anything_is_run(
     ("changes", "message"),
     [
         ({"columns": [{"value": "x", "label": "x"}]}, "spec: a table has columns, or a matrix: give one of them"),
-        ({"matrix": {"sets": {"one": {"real": "train"}}}}, "matrix.sets: Dictionary should have at least 2 items"),
-        ({"matrix": {"sets": {**SETS, "all": {}}}}, "matrix.sets.all: Value error, a set is {real: train}"),
-        ({"matrix": {"sets": {**SETS, "all": {"real": "all"}}}}, "matrix.sets.all.real: Input should be 'train'"),
+        ({"matrix": {"sets": {"one": {"real": "train"}}}}, "matrix.sets: it needs at least 2 of them, and has 1"),
+        ({"matrix": {"sets": {**SETS, "all": {}}}}, "matrix.sets.all: a set is {real: train}"),
+        (
+            {"matrix": {"sets": {**SETS, "all": {"real": "all"}}}},
+            "matrix.sets.all.real: it is 'all' (there are: test",
+        ),
         ({"matrix": {"sets": {**SETS, "a|b": {"real": "test"}}}}, "matrix.sets.a|b"),
         ({"matrix": {"domains": {"C": "x"}}}, "matrix.domains.C"),
         ({"mean": True}, "mean: the mean over data sets needs two of them at least, and exactly one column"),
         (
             {"matrix": {"metric": "swd, cycle_l1"}},
-            "matrix.metric: Value error, it is one metric: NAME, or {metric: NAME",
+            "matrix.metric: it is one metric: NAME, or {metric: NAME",
         ),
         (
             {"data": {"x": {}, "y": {}}, "paper": {"protocol": "x", "values": {"one": {"A: all | real test": 1.0}}}},

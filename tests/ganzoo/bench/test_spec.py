@@ -51,11 +51,29 @@ def test_a_scale_replaces_the_keys_that_it_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"titel": "x"}, "titel: Extra inputs are not permitted"),
-        ({"seeds": []}, "seeds: List should have at least 1 item"),
+        ({"titel": "x"}, "titel: unknown key 'titel' (did you mean 'title'?)"),
+        ({"colums": []}, "colums: unknown key 'colums' (did you mean 'columns'?)"),
+        (
+            {"columns": [{"value": "x", "label": "x", "bettr": "more"}]},
+            "columns.0.bettr: unknown key 'bettr' (did you mean 'better'?)",
+        ),
+        (
+            {"columns": [{"value": "x", "label": "x", "digits": "many"}]},
+            "digits: it is 'many'; it must be a whole number",
+        ),
+        ({"seeds": 3}, "seeds: it is 3; it must be a list"),
+        (
+            {"rows": {"a b": {"label": "x", "recipe": "tiny.yaml"}}},
+            "the name 'a b' has characters that are not allowed",
+        ),
+        ({"checkpoint": "lst"}, "checkpoint: it is 'lst' (did you mean 'last'?)"),
+        ({"seeds": []}, "seeds: it needs at least 1 of them, and has 0"),
         ({"seeds": [0, 1, 0]}, "seeds: a seed is listed twice"),
-        ({"columns": [{"value": "x"}]}, "columns.0.label: Field required"),
-        ({"columns": [{"value": "x", "label": "x", "better": "most"}]}, "columns.0.better"),
+        ({"columns": [{"value": "x"}]}, "columns.0: the key 'label' is missing"),
+        (
+            {"columns": [{"value": "x", "label": "x", "better": "most"}]},
+            "better: it is 'most' (there are: less, more)",
+        ),
         ({"set": ["train.steps"]}, "set.0: 'train.steps' is not of the form key.path=value"),
         ({"set": ["train.seed=3"]}, "set.0: the table sets the seeds"),
         ({"mean": True}, "mean: the mean over data sets needs two of them at least"),
@@ -78,4 +96,4 @@ def test_mistakes_are_reported_with_file_and_line(tmp_path: Path, changes: dict[
 def test_a_mistake_in_a_scale_is_reported_with_its_line(tmp_path: Path) -> None:
     file = write_spec(tmp_path, scales={"small": {"seeds": []}})
     line = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if text.startswith("    seeds"))
-    assert f"spec.yaml:{line}: seeds: List should have" in refusal(read_spec, file, "small")
+    assert f"spec.yaml:{line}: seeds: it needs at least 1" in refusal(read_spec, file, "small")

@@ -207,7 +207,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(run: Run, words: list[str], messa
 def test_a_misspelt_command_is_exit_code_2(run: Run, words: list[str]) -> None:
     code, out, err = run(*words)
     assert (code, out) == (2, "")
-    assert err.startswith("Usage: ganzoo")
+    assert err.startswith("ganzoo: ") and err.count("\n") == 1
 
 
 def test_five_mistakes_print_five_lines_and_no_traceback(run: Run, tmp_path: Path) -> None:

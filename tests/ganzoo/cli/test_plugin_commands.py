@@ -53,7 +53,7 @@ def test_a_plugin_adds_a_command(run: Run, install: Install) -> None:
     code, out, err = run("--help")
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines() if line.endswith("Say hello.")] == ["greet"]
-    assert "Did you mean 'greet'?" in run("greeet")[2]
+    assert "(did you mean 'greet'?)" in run("greeet")[2]
 
 
 def test_a_plugin_may_have_only_commands(install: Install) -> None:

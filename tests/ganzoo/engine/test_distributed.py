@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ganzoo.engine.distributed import launched_processes, start_accelerator, synchronize_batch_norm
+from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces import Method
+from ganzoo.masks.roles import Roles
 from ganzoo.provenance.record import read_records
+from ganzoo_cyclegan.method import CycleGAN
 from tests.support.random_images import save
 from tests.support.tiny_run import ganzoo, lines, write_recipe
 
@@ -205,6 +210,27 @@ def test_batch_norm_over_cpu_processes_is_refused() -> None:
         synchronize_batch_norm(nn.Sequential(nn.BatchNorm2d(3)), Two())
     plain = nn.Conv2d(3, 3, 1)
     assert synchronize_batch_norm(plain, Two()) is plain
+    frozen = nn.Sequential(nn.BatchNorm2d(3)).eval()
+    assert synchronize_batch_norm(frozen, Two()) is frozen
+
+
+def test_an_engine_that_only_evaluates_takes_batch_norm_on_two_cpu_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Frozen(nn.BatchNorm2d):
+        def train(self, mode: bool = True) -> Frozen:
+            return super().train(False)
+
+    def build(norm: type[nn.Module], *, training: bool) -> Engine:
+        networks = {name: nn.Sequential(nn.Conv2d(3, 3, 1), norm(3)) for name in ("G_AB", "G_BA", "D_A", "D_B")}
+        method = CycleGAN()
+        Method.bind(method, networks, Roles())
+        monkeypatch.setattr(Engine, "_share_initial_weights", lambda self: None)
+        two: Any = SimpleNamespace(num_processes=2, device=torch.device("cpu"))
+        return Engine(method, two, training=training)
+
+    with pytest.raises(GanzooError, match="another norm"):
+        build(nn.BatchNorm2d, training=True)
+    assert build(nn.BatchNorm2d, training=False).networks["G_AB"].training
+    assert not build(Frozen, training=True).networks["G_AB"][1].training  # type: ignore[index]
 
 
 def test_a_checkpoint_that_one_process_cannot_write_ends_both(tmp_path: Path) -> None:
@@ -262,3 +288,16 @@ def test_two_processes_measure_the_same_values_as_one(tmp_path: Path) -> None:
         values[count] = record.values
     assert values[1]["fd_squeezenet1_1"] > 0
     assert values[2] == pytest.approx(values[1], rel=1e-6)
+
+
+def test_a_device_can_be_chosen_and_a_missing_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert start_accelerator(device="cpu").device.type == "cpu"
+    lacking = "cuda:7" if torch.accelerator.is_available() else "cuda"
+    for device in (lacking, "meta", "nonsense"):
+        with pytest.raises(GanzooError, match=f"--device is '{device}'; this machine has no such torch device"):
+            start_accelerator(device=device)
+    recipe = write_recipe(tmp_path)
+    for words in (("run", recipe, "--root", tmp_path), ("check", "--quick", recipe)):
+        done = ganzoo(*words, "--device", "nonsense")
+        assert (done.returncode, (tmp_path / "tiny").exists()) == (2, False)
+        assert done.stderr.count("\n") == 1

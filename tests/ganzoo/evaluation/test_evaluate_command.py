@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import ganzoo as package
+from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.provenance.record import read_records
 from tests.support.command_line import refusal
@@ -61,6 +62,14 @@ def test_checkpoint_metrics_and_split_can_be_chosen(run: Path, tmp_path: Path) -
     evaluate_targets([run], checkpoint="last", split="validation")
     again = read_records(run / "results.jsonl")[-1]
     assert again.values == pytest.approx(logged["values"])
+
+
+def test_a_device_can_be_chosen(run: Path) -> None:
+    evaluate_targets([run], device="cpu", checkpoint="last", split="test")
+    with pytest.raises(GanzooError, match="--device is 'nonsense'"):
+        evaluate_targets([run], device="nonsense")
+    with pytest.raises(GanzooError, match="--device is 'nonsense'"):
+        evaluate_targets([run / "samples"], against=run / "samples", metrics=["swd"], device="nonsense")
 
 
 def test_an_evaluation_on_another_split_does_not_replace_the_final_one(run: Path, trained: Path) -> None:

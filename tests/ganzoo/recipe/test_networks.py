@@ -67,11 +67,14 @@ def test_wrong_networks_are_reported_with_their_place(section: str, message: str
 
 
 def test_a_network_must_have_the_functions_that_the_method_calls() -> None:
-    text = "method: picky\ndata: striped_digits\n"
-    assert mistakes(text) == ["r.yaml:1: networks.G_A.generator: 'codec' cannot serve as G_A: it has no decode()"]
-    assert mistakes(text + "networks:\n  G:\n    generator: resnet\n")[0].startswith(
-        "r.yaml:5: networks.G.generator: 'resnet' cannot serve as G_A: it has no encode()"
+    text, serve = "method: picky\ndata: striped_digits\n", "those that can: drit, munit, unit"
+    first = f"r.yaml:1: networks.G_A.generator: 'codec' cannot serve as G_A: it has no decode(); {serve}"
+    assert mistakes(text) == [first]
+    assert mistakes(text + "networks:\n  G:\n    generator: resnet\n")[0] == (
+        f"r.yaml:5: networks.G.generator: 'resnet' cannot serve as G_A: it has no encode(); {serve}"
     )
+    (cut,) = mistakes("method: cut\ndata: striped_digits\ntrain: {steps: 1}\nnetworks: {G: {generator: resnet}}\n")
+    assert "'resnet' cannot serve as G_AB: it has no features(); those that can: smooth_resnet" in cut
 
 
 def test_a_network_that_is_set_to_null_counts_as_absent(tmp_path: Path) -> None:

@@ -132,6 +132,8 @@ def test_the_home_folder_is_expanded_and_an_unknown_one_is_left(monkeypatch: pyt
     monkeypatch.setenv("HOME", "/home/ada")
     assert checked(folder="~/x")["folder"] == Path("/home/ada/x")
     assert checked(folder="~nobody-of-this-name/x")["folder"] == Path("~nobody-of-this-name/x")
+    assert checked(folder="$HOME/x")["folder"] == checked(folder="${HOME}/x")["folder"] == Path("/home/ada/x")
+    assert checked(folder="$NOBODY_SET_THIS/x")["folder"] == Path("$NOBODY_SET_THIS/x")
 
 
 @pytest.mark.parametrize(

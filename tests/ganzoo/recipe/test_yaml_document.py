@@ -132,6 +132,14 @@ def test_bases_are_merged_under_each_other() -> None:
     assert document.place(()) == "top.yaml:1"
 
 
+def test_variables_in_the_path_of_a_base_are_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    read("a: 1\n", "ground.yaml")
+    for name in ("$HOME", "~"):
+        read(f"base: {name}/ground.yaml\n", "top.yaml")
+        assert read_with_base(Path("top.yaml")).data == {"a": 1}
+
+
 def test_circular_missing_and_wrong_bases_are_refused() -> None:
     read("base: b.yaml\n", "a.yaml")
     read("x: 1\nbase: a.yaml\n", "b.yaml")

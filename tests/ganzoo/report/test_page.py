@@ -45,6 +45,9 @@ def report(folder: Path) -> Page:
             elif name in ("src", "srcset", "action", "formaction", "data", "poster", "background"):
                 assert value.startswith("data:image/"), value
             assert "://" not in value or name in ("aria-label", "title", "alt"), f"{name}={value}"
+    charts = [one for one in page.all("svg") if "data-axis" in one.attributes]
+    for one in [*charts, *page.all("pre"), *page.all("div", class_="wide")]:
+        assert one.attributes["tabindex"] == "0", f"<{one.tag}> cannot be reached with the keyboard"
     (policy,) = page.all("meta", http_equiv="Content-Security-Policy")
     digest = base64.b64encode(hashlib.sha256(script.text.encode()).digest()).decode()
     assert policy.attributes["content"].split("; ") == [

@@ -16,7 +16,7 @@ AT = "2026-01-02T03:{:02}:00+00:00"
 
 def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
     message = refusal(RunLog, tmp_path)
-    assert message == f"{tmp_path}: not a run's folder; it would hold resolved.yaml and metrics.jsonl"
+    assert message == f"{tmp_path}: not a run's folder, which holds resolved.yaml and metrics.jsonl"
 
 
 def test_a_recipe_that_is_not_yaml_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -35,6 +36,20 @@ def test_a_missing_variable_is_an_error() -> None:
 def test_files_inserted_as_they_are_hold_no_end_tag() -> None:
     for name in ("page.css", "page.js"):
         assert "</" not in read_asset(name)
+
+
+def test_charts_are_read_with_the_keyboard_too() -> None:
+    script = read_asset("page.js")
+    assert all(f"{key}:" in script for key in ("ArrowLeft", "ArrowRight", "Home", "End"))
+    assert 'addEventListener("blur", hide)' in script
+    assert "svg:focus-visible" in read_asset("page.css")
+
+
+def test_cells_of_tables_break_between_words_alone() -> None:
+    """``anywhere`` would let a narrow window break a number in two; a table that is too wide scrolls instead."""
+    rules = dict(re.findall(r"^(\S[^{]*) \{(.*)\}$", read_asset("page.css"), re.MULTILINE))
+    assert "overflow-wrap: break-word" in rules["td"]
+    assert "overflow-x: auto" in rules[".wide"]
 
 
 def test_every_template_starts_with_a_comment_that_describes_it() -> None:
