@@ -47,10 +47,10 @@ def check(file: Path, overrides: Iterable[str] = (), *, quick: bool = False, dev
     sources, train = experiment.sources, recipe.train
     batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)
     with catch_out_of_memory(f"a batch of {method.group} does not fit into the memory"):
-        device = experiment.accelerator.device
+        place = experiment.accelerator.device
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
-            part.to(device)
-        step = make_step(batch, device, seed=train.seed)
+            part.to(place)
+        step = make_step(batch, place, seed=train.seed)
         shapes = trace_shapes(method, losses, step) if method.phases else {}
     click.echo(dump_yaml(recipe.resolved()))
     console = rich.console.Console(highlight=False)

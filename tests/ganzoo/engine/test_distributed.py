@@ -268,7 +268,8 @@ def test_a_device_can_be_chosen_and_a_missing_one_is_refused(tmp_path: Path, mon
         with pytest.raises(GanzooError, match=f"--device is '{device}'; this machine has no such torch device"):
             start_accelerator(device=device)
     recipe = write_recipe(tmp_path)
-    for words in (["run", recipe, "--root", tmp_path], ["check", "--quick", recipe]):
+    commands: tuple[list[str | Path], ...] = (["run", recipe, "--root", tmp_path], ["check", "--quick", recipe])
+    for words in commands:
         done = ganzoo(*words, "--device", "nonsense")
         assert (done.returncode, (tmp_path / "tiny").exists()) == (2, False)
         assert done.stderr.count("\n") == 1
