@@ -51,6 +51,7 @@ def from_scale(image: Tensor, value_range: ValueRange) -> np.ndarray:
     Returns:
         (H, W, C).
 
+    >>> import torch
     >>> from_scale(torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 3), (0, 4095)).ravel().tolist()
     [0, 2048, 4095]
     """
