@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from math import isfinite
 from pathlib import Path
 
@@ -127,3 +131,38 @@ def test_a_shipped_recipe_runs(recipe: Path, tmp_path: Path) -> None:
     values = ganzoo.run(recipe, *overrides, root=tmp_path)
     assert values and all(isfinite(value) for value in values.values())
     assert (tmp_path / recipe.stem / "default/checkpoints/last/progress.json").is_file()
+
+
+def test_the_demo_of_the_readme_starts_with_nothing_but_the_recipes(tmp_path: Path) -> None:
+    """The README's command on a fresh clone, with fewer steps: what the recipe needs is trained first, and used."""
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("accelerate launch")]
+    recipe = tmp_path / "recipes/segmenter.yaml"
+    recipe.write_text(recipe.read_text().replace("train: {steps: 120,", "train: {steps: 2,"))
+    short = ["train.steps=2", "evaluate.every=0", "evaluate.metrics=[cycle_l1, mask_iou]"]
+    words = [Path(sys.executable).with_name("accelerate"), *line.split()[1:], *short]
+    words[2:3] = ["-m", "ganzoo"]
+    done = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "recipes/sm.yaml needs runs/segmenter/demo: the recipe recipes/segmenter.yaml makes it first" in done.stdout
+    assert (tmp_path / "runs/sm/demo/report.html").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
+def test_every_recipe_has_a_demo_that_runs(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    changes = []
+    if recipe.stem.startswith("gatys"):
+        changes = [
+            f"method.weights={write_vgg(tmp_path / 'vgg19.safetensors', 19)}",
+            "method.steps=2",
+            "evaluate.limit=2",
+        ]
+    values = ganzoo.run(recipe, *changes, demo=True)
+    assert (tmp_path / f"runs/{recipe.stem}/demo/report.html").is_file()
+    assert all(isfinite(value) for value in values.values())
+    if not recipe.stem.startswith("gatys"):
+        assert values

@@ -75,7 +75,9 @@ class StepGuard:
             self.damaged.add((one.domain, one.index))
             count = len(self.damaged)
             self.run.write_event("image-replaced", step=step, domain=one.domain, why=one.why, damaged=count)
-            self.run.say(f"step {step}: {one.why}; another image took its place ({count} of at most {limit})")
+            self.run.say(
+                f"step {step}: {one.why}; another image took its place ({count} so far, train.max_damaged is {limit})"
+            )
         if len(self.damaged) > limit:
             self.failure = (
                 f"{self.run.folder}: stopped at step {step} and saved: {len(self.damaged)} training images cannot be "

@@ -27,7 +27,10 @@ from ganzoo_datasets.split import Share
 
 PREFIXES: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
 CONVENTIONS: dict[Plane, str] = {"mask": "_masks", "labels": "_labels"}
-HINT = "folders needs trainA and trainB below root; testA testB valA valB are optional"
+HINT = (
+    "put trainA and trainB there (testA testB valA valB are optional), set data.A and data.B, or give --demo to try a "
+    "recipe without images"
+)
 
 
 class Folders(Dataset):

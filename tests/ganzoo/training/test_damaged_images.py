@@ -45,7 +45,7 @@ def test_an_image_that_goes_bad_is_replaced_reported_and_counted_once(
     (event,) = events(run.folder, "image-replaced")
     assert (event["domain"], event["damaged"]) == ("A", 1) and event["why"].startswith(f"{file}: ")
     output = capsys.readouterr().out
-    assert output.count("another image took its place (1 of at most 10)") == 1
+    assert output.count("another image took its place (1 so far, train.max_damaged is 10)") == 1
     assert read_progress(run.folder / "checkpoints/last")["step"] == 30
     with pytest.raises(GanzooError, match=r"trainA/03\.png"):  # the next start asks for its repair
         package.run(recipe, "train.steps=31", *CACHELESS, root=tmp_path)
