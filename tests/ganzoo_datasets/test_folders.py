@@ -53,7 +53,7 @@ class TestRoot:
     def test_missing_folder(self, root: Path) -> None:
         (root / "trainA").rename(root / "trianA")
         text = refusal(Folders, root=root)
-        assert text.startswith(f"{root}/trainA: no such folder; folders needs trainA and trainB below root")
+        assert text.startswith(f"{root}/trainA: no such folder; put trainA and trainB there")
         assert text.endswith("(did you mean 'trianA'?)")
 
     def test_missing_root(self, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ class TestAnyFolders:
 
     def test_root_wants_both(self, root: Path) -> None:
         (root / "trainB").rename(root / "b")
-        assert refusal(Folders, root=root).startswith(f"{root}/trainB: no such folder; folders needs trainA and")
+        assert refusal(Folders, root=root).startswith(f"{root}/trainB: no such folder; put trainA and")
 
     @pytest.mark.parametrize(
         ("options", "name"),
