@@ -15,7 +15,7 @@ from ganzoo.interfaces import Loss, MaskTransform, Method, Reader, Roles, Source
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.exact_search import Searcher
-from ganzoo_art2real.pixel_classes import class_names
+from ganzoo_art2real.pixel_classes import NoClasses, class_names
 from ganzoo_art2real.retrieval import SearchKind, create_searcher
 
 Count = Annotated[int, Field(ge=1)]
@@ -74,18 +74,27 @@ class Contextual(Loss):
     def require_fit(self, masks: Roles, size: int) -> None:
         """Raise GanzooError if the bank's photographs have another size than the images, or if the classes differ.
 
-        Classes are compared only if a masker in the role ``labels`` computes them from the image and the bank was built
-        with a masker.
+        A bank without classes does not fit a recipe with a masker in the role ``labels``. Names of classes are compared
+        only if that masker computes them from the image and the bank was built with a masker.
 
         Args:
             masks: the maskers of the recipe.
             size: side to which the images are scaled before any crop, in pixels.
         """
-        again = f"build it again: ganzoo bank build PHOTOS -o {self.bank.folder} --fresh"
+        classes = ""
+        if "labels" in masks:
+            from_data = "given" in masks.needs("labels")
+            classes = " --labels LABEL_MAPS" if from_data else " --masker MASKER, the one of maskers.labels"
+        again = f"build it again: ganzoo bank build PHOTOS -o {self.bank.folder} --fresh --size {size}{classes}"
         if self.bank.size != size:
             raise GanzooError(
                 f"{self.bank.folder}: the bank's photographs have {self.bank.size} pixels a side, but the images have "
-                f"{size}, so their patches do not compare; {again} --size {size}"
+                f"{size}, so their patches do not compare; {again}"
+            )
+        if classes and self.bank.settings["classes"] == NoClasses.description:
+            raise GanzooError(
+                f"{self.bank.folder}: the bank has no classes, but the recipe has some, by the masker in the role "
+                f"'labels'; {again}"
             )
         if (
             "labels" in masks
@@ -99,8 +108,7 @@ class Contextual(Loss):
             if self.bank.names != in_masker:
                 theirs, ours = (", ".join(list(names.values())[1:]) for names in (self.bank.names, in_masker))
                 raise GanzooError(
-                    f"{self.bank.folder}: the bank has the classes {theirs}, but maskers.labels has {ours}; "
-                    f"{again} --masker …"
+                    f"{self.bank.folder}: the bank has the classes {theirs}, but maskers.labels has {ours}; {again}"
                 )
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
