@@ -129,8 +129,8 @@ class Bank:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             raise MissingResourceError(
-                f"{folder}: no bank found; build one: ganzoo bank build PHOTOS -o {folder} --size SIZE --masker MASKER, with"
-                " the size of the recipe's images and the masker of maskers.labels, if there is one"
+                f"{folder}: no bank found; build one: ganzoo bank build PHOTOS -o {folder} --size SIZE --masker M, "
+                "with the size of the recipe's images and the masker of maskers.labels, if there is one"
             ) from None
         except (OSError, ValueError) as error:
             raise _damaged(folder, f"{MANIFEST}: {error}") from None

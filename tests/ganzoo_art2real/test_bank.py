@@ -124,7 +124,7 @@ def cut_short(file: Path, by: int = 1) -> None:
 
 
 def test_a_missing_bank_is_an_error(tmp_path: Path) -> None:
-    message = r"none: no bank found; build one: ganzoo bank build PHOTOS -o .*none --size SIZE --masker MASKER, with"
+    message = r"none: no bank found; build one: ganzoo bank build PHOTOS -o .*none --size SIZE --masker M, with"
     with pytest.raises(MissingResourceError, match=message):
         Bank.open(tmp_path / "none")
 
