@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -145,7 +145,7 @@ def translate_files(
         translator.set_maskers(mask_option.masks or own)
         for number, (source, target) in enumerate(pairs):
             work.translate(number, source, target, mask_option, style_option)
-    _report(work, inputs, len(pairs), len(variants) // len(styles), len(styles))
+    _report(work, inputs, len(pairs), {"masks": len(variants) // len(styles), "styles": len(styles)})
 
 
 class _Work:
@@ -166,7 +166,7 @@ class _Work:
         self.size, self.scale_back, self.alpha, self.save_masks, self.seed = size, scale_back, alpha, save_masks, seed
         self.written: set[Path] = set()
         self.failed: list[str] = []
-        self.images_failed = 0
+        self.sources_failed: set[Path] = set()
         self.scaled = 0
         self.paged = 0
 
@@ -184,7 +184,7 @@ class _Work:
             self.failed.append(f"{source}: {problem}")
         else:
             return
-        self.images_failed += 1
+        self.sources_failed.add(source)
 
     def _translate_page(
         self, page: Page, number: int, source: Path, target: Path, mask_option: MaskOption, style: StyleOption
@@ -225,14 +225,22 @@ class _Work:
         write_image(image, path, profile=page.profile_for(image), resolution=page.resolution)
 
 
-def _report(work: _Work, inputs: Sequence[Path], files: int, masks: int, styles: int) -> None:
-    """Print what was translated, and how; raise GanzooError with each failure."""
-    console, total = Console(), files * masks * styles
-    several = " and ".join(f"{count} {name}" for name, count in {"masks": masks, "styles": styles}.items() if count > 1)
+def _report(work: _Work, inputs: Sequence[Path], files: int, variants: Mapping[str, int]) -> None:
+    """Print what was translated, and how; raise GanzooError with each failure.
+
+    Args:
+        work: the work that was done.
+        inputs: images and folders of images, as the user named them.
+        files: the number of images.
+        variants: ``masks`` and ``styles`` → the number of those that each image was translated with.
+    """
+    console, failed = Console(), len(work.sources_failed)
+    several = " and ".join(f"{count} {name}" for name, count in variants.items() if count > 1)
     each = f" with each of {several}" if several else ""
-    done = total - work.images_failed
-    pages = f" ({work.paged} pages or frames of files with several)" if work.paged else ""
-    console.say(f"{done} of {total} images translated {work.direction}{each}{pages}, into {work.out}")
+    pages = f"{work.paged} pages or frames of files with several" if work.paged else ""
+    translations = f"{len(work.written)} translations" if several else ""
+    details = f" ({', '.join(filter(None, [pages, translations]))})" if pages or translations else ""
+    console.say(f"{files - failed} of {files} images translated {work.direction}{each}{details}, into {work.out}")
     if work.scaled:
         trained = work.translator.recipe.images.size
         side = trained if work.size == "trained" else work.size
@@ -243,7 +251,8 @@ def _report(work: _Work, inputs: Sequence[Path], files: int, masks: int, styles:
         if path.is_dir() and (skipped := describe_skipped(path)):
             console.say(skipped)
     if work.failed:
-        raise GanzooError("\n".join([*work.failed, f"{work.images_failed} of {total} images were not translated"]))
+        whole = "images were not translated" if not several else "images were not translated with all of them"
+        raise GanzooError("\n".join([*work.failed, f"{failed} of {files} {whole}"]))
 
 
 def write_mask(planes: Tensor, target: Path) -> None:

@@ -59,11 +59,15 @@ def write_mask(file: Path, columns: int, size: tuple[int, int] = (16, 20)) -> Pa
     return file
 
 
-def test_several_masks_give_several_translations_and_are_saved(masked: Path, images: Path, tmp_path: Path) -> None:
+def test_several_masks_give_several_translations_and_are_saved(
+    masked: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     half, more = (write_mask(tmp_path / f"{name}.png", columns) for name, columns in (("half", 10), ("more", 15)))
     out, saved = tmp_path / "out", tmp_path / "saved"
     maskers = ["round", "{masker: multi_rectangle, count: [5, 5]}", "multi_rectangle"]
     translate_files(masked, [images], out, masks=[half, more], maskers=maskers, size="original", save_masks=saved)
+    line = f"3 of 3 images translated AB with each of 5 masks (15 translations), into {out}"
+    assert capsys.readouterr().out.splitlines() == [line]
     folders = ["1-half", "2-more", "3-round", "4-multi_rectangle", "5-multi_rectangle"]
     assert sorted(path.name for path in out.iterdir()) == folders
     translations = [pixels(out / folder / "deep/01.png") for folder in folders]
