@@ -35,6 +35,10 @@ class MissingResourceError(GanzooError):
     exit_code = 5
 
 
+class DamagedError(GanzooError):
+    """A file is missing in its folder, damaged, or was changed since ganzoo wrote it; nothing was read from it."""
+
+
 class OutOfMemoryError(GanzooError):
     """A step, an image or a network does not fit into the memory."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import ImageChecksums, metrics_of, same_measurement, same_training
-from ganzoo.engine.checkpoint import find_checkpoint, read_progress
+from ganzoo.engine.checkpoint_files import find_checkpoint, read_progress
 from ganzoo.errors import BusyError, GanzooError, SettingsChangedError
 from ganzoo.provenance.fingerprint import code_key, recipe_key
 from ganzoo.provenance.record import Record, Session, parse_record

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import torch
 from PIL import Image
@@ -14,13 +14,15 @@ from torch import Tensor
 from ganzoo.build import Experiment
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.label_maps import mask_from_pil, read_mask
-from ganzoo.engine.checkpoint import load_network, network_file, read_progress, select_checkpoint
+from ganzoo.engine.checkpoint import load_network
+from ganzoo.engine.checkpoint_files import PROGRESS, network_file, read_unchanged, remedy, select_checkpoint
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Direction
+from ganzoo.interfaces import Direction, Method
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
-from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.run_recipe import read_run_recipe
 from ganzoo.step import Step
 from ganzoo.utils.device import default_device
+from ganzoo.utils.reading import guard_content
 
 TRANSLATED = "translated"
 """Name of the tensor that holds the translation in a step."""
@@ -48,10 +50,7 @@ class Translator:
         roles: Sequence[str] = TRANSLATION_ROLES,
     ) -> None:
         folder = Path(run)
-        if not (folder / "resolved.yaml").is_file():
-            raise GanzooError(f"{folder}: not a run's folder: it contains no resolved.yaml")
-        self.recipe = read_recipe(folder / "resolved.yaml", roles=roles)
-        self.checkpoint = select_checkpoint(folder, checkpoint)
+        self.recipe = read_run_recipe(folder, roles=roles)
         try:
             self.device = torch.device(device) if device else default_device()
             torch.zeros(1, device=self.device)
@@ -59,16 +58,23 @@ class Translator:
             raise GanzooError(
                 f"--device is {device!r}; this machine has no such torch device (cpu always works)"
             ) from None
-        progress = read_progress(self.checkpoint)
-        self.channels: dict[str, int] = progress["channels"]
-        classes = progress.get("classes", {})
-        self.domain_io = {domain: DomainIO(count, classes.get(domain, 0)) for domain, count in self.channels.items()}
+        read_unchanged(lambda: select_checkpoint(folder, checkpoint), self._load)
+
+    def _load(self, checkpoint: Path, progress: Mapping[str, Any]) -> None:
+        """Build the method and load its networks from a checkpoint with this progress."""
+        self.checkpoint = checkpoint
+        method: type[Method] = self.recipe.method.component.load()
+        classes, read = progress.get("classes", {}), "".join(method.directions)
+        with guard_content(checkpoint / PROGRESS, "the channels of the method's domains", remedy(checkpoint)):
+            self.channels: dict[str, int] = dict(progress["channels"])
+            domains = sorted({*self.channels, *read})
+            self.domain_io = {one: DomainIO(self.channels[one], classes.get(one, 0)) for one in domains}
         self.step = int(progress["step"])
         self.method = Experiment(self.recipe, channels=self.channels).method
         for name, slot in self.method.slots.items():
             if slot.kind == "discriminator":
                 continue
-            load_network(self.method.networks[name], network_file(self.checkpoint, name))
+            load_network(self.method.networks[name], network_file(checkpoint, name))
             self.method.networks[name].to(self.device).eval()
         self.set_maskers(self.method.masks)
 

@@ -34,6 +34,8 @@ from ganzoo.utils.console import Console
 from ganzoo.utils.device import default_device
 from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.jsonl import differences, to_plain
+from ganzoo.utils.reading import guard_content, parse_mapping, parse_object, read_text
+from ganzoo.utils.sealed import read_sealed_text
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -79,14 +81,19 @@ __all__ = [
     "forward_together",
     "generator_loss",
     "gradient_penalty",
+    "guard_content",
     "halvings",
     "keyed",
     "linear_decay",
     "lock_file",
     "one_line",
+    "parse_mapping",
+    "parse_object",
     "read_image",
     "read_labels",
     "read_mask",
+    "read_sealed_text",
+    "read_text",
     "replace_folder",
     "scale",
     "sibling_path",

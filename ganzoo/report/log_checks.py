@@ -10,7 +10,8 @@ import numpy as np
 
 from ganzoo.report.charts import format_number
 from ganzoo.report.image_checks import image_hints
-from ganzoo.report.run_log import Points, RunLog, is_number
+from ganzoo.report.run_log import Points, RunLog
+from ganzoo.utils.reading import is_number
 
 MIN_LINES = 12
 """Fewest lines of the log for a hint about losses; a hint about a metric value needs 4 evaluations."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ganzoo.errors import GanzooError
+from ganzoo.errors import DamagedError, GanzooError
 from ganzoo.utils.atomic import find_complete
 from ganzoo.utils.jsonl import JsonLines
+from ganzoo.utils.reading import is_number, mapping, parse_mapping
+from ganzoo.utils.sealed import read_sealed_object, read_sealed_text
 
 Points = list[tuple[float, float]]
 """(step, value), in the order of the log; a value may be infinite or not a number."""
@@ -27,18 +26,20 @@ class RunLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / "resolved.yaml").is_file():
+        if not (folder / "resolved.yaml").exists():
             raise GanzooError(f"{folder}: not a run's folder; it would hold resolved.yaml and metrics.jsonl")
         self.folder = folder.resolve()
-        self.resolved_text, self.recipe_text = self.text("resolved.yaml"), self.text("recipe.yaml")
+        self.resolved_text, self.recipe_text = read_sealed_text(folder / "resolved.yaml"), self.text("recipe.yaml")
         self.lines = _with_step(JsonLines(folder / "metrics.jsonl"))
-        self.events = [line for line in JsonLines(folder / "events.jsonl") if isinstance(line, dict)]
-        self.results = [line for line in JsonLines(folder / "results.jsonl") if isinstance(line, dict)]
+        self.events = [*JsonLines(folder / "events.jsonl")]
+        self.results = [*JsonLines(folder / "results.jsonl")]
 
     def text(self, name: str) -> str:
-        """Return a file's text, empty where there is none; bytes that are not UTF-8 are replaced."""
-        file = self.folder / name
-        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+        """Return a file's text, empty where it cannot be read; bytes that are not UTF-8 are replaced."""
+        try:
+            return (self.folder / name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
 
     @property
     def name(self) -> str:
@@ -48,20 +49,16 @@ class RunLog:
     @cached_property
     def recipe(self) -> Mapping[str, Any]:
         """The resolved recipe."""
-        try:
-            return _mapping(yaml.safe_load(self.resolved_text))
-        except yaml.YAMLError:
-            file = self.folder / "resolved.yaml"
-            raise GanzooError(f"{file}: not YAML; run the same command again") from None
+        return parse_mapping(self.resolved_text, self.folder / "resolved.yaml", "a recipe")
 
     def section(self, name: str) -> Mapping[str, Any]:
         """Return a section of the resolved recipe."""
-        return _mapping(self.recipe.get(name))
+        return mapping(self.recipe.get(name))
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
-        """The content of env.json."""
-        return _read_json(self.folder / "env.json")
+        """The content of env.json; empty where it is missing or damaged."""
+        return _read_object(self.folder / "env.json")
 
     @cached_property
     def losses(self) -> dict[str, Points]:
@@ -86,7 +83,7 @@ class RunLog:
     def best(self) -> Mapping[str, Any]:
         """The progress saved with the checkpoint ``best``; empty without one, or if the recipe has another rule now."""
         checkpoint = find_complete(self.folder / "checkpoints" / "best", "progress.json")
-        progress = _read_json(checkpoint / "progress.json") if checkpoint else {}
+        progress = _read_object(checkpoint / "progress.json") if checkpoint else {}
         rule = self.section("evaluate").get("best")
         return progress if is_number(progress.get("step")) and rule and progress.get("best_of") == rule else {}
 
@@ -145,15 +142,10 @@ def series(lines: Iterable[Mapping[str, Any]], field: str) -> dict[str, Points]:
     """
     points: dict[str, Points] = {}
     for line in lines:
-        for name, value in _mapping(line.get(field)).items():
+        for name, value in mapping(line.get(field)).items():
             if is_number(value):
                 points.setdefault(name, []).append((line["step"], value))
     return points
-
-
-def is_number(value: object) -> bool:
-    """Return whether a JSON value is a number, infinity and NaN included."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def component_name(part: object, kind: str) -> str:
@@ -166,17 +158,13 @@ def component_name(part: object, kind: str) -> str:
 
 
 def _with_step(lines: Iterable[Any]) -> list[dict[str, Any]]:
-    return [line for line in lines if isinstance(line, dict) and is_number(line.get("step"))]
+    return [line for line in lines if is_number(line.get("step"))]
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _read_json(file: Path) -> Mapping[str, Any]:
+def _read_object(file: Path) -> Mapping[str, Any]:
     try:
-        return _mapping(json.loads(file.read_bytes()))
-    except (OSError, ValueError):
+        return read_sealed_object(file, "a JSON object")
+    except DamagedError:
         return {}
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganzoo.report.charts import format_number
-from ganzoo.report.run_log import RunLog, is_number
+from ganzoo.report.run_log import RunLog
+from ganzoo.utils.reading import is_number
 
 MAX_EVENTS = 200
 """Most events in the table: the first quarter of it shows the first ones, the rest the latest."""

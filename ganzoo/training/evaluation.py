@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.data.sampler import image_counts
-from ganzoo.engine.checkpoint import find_checkpoint, load_weights
+from ganzoo.engine.checkpoint import load_weights
+from ganzoo.engine.checkpoint_files import find_checkpoint
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation
 from ganzoo.evaluation.records import make_record, read_checkpoint_info

@@ -12,7 +12,8 @@ from accelerate import Accelerator
 
 from ganzoo.build import METRICS, Experiment
 from ganzoo.data.sampler import image_counts
-from ganzoo.engine.checkpoint import PROGRESS, load_checkpoint
+from ganzoo.engine.checkpoint import load_checkpoint
+from ganzoo.engine.checkpoint_files import PROGRESS, find_checkpoint
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.evaluation.evaluator import Evaluator
@@ -26,6 +27,7 @@ from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
 from ganzoo.training.run_folder import RunFolder
 from ganzoo.utils.console import Console
+from ganzoo.utils.reading import guard_content
 
 
 class Run:
@@ -157,7 +159,7 @@ class Run:
             self.files.cut_logs()
         self.accelerator.wait_for_everyone()
         last = self.files.checkpoint("last")
-        if not (last / PROGRESS).is_file():
+        if find_checkpoint(last) is None:
             return Progress(), {}
         saved, sums = load_checkpoint(last, self.engine)
         if "sessions" not in saved:
@@ -166,6 +168,7 @@ class Run:
                 "--fresh starts the run again, --name starts another (translate and evaluate can still use it)"
             )
         self.sessions = saved["sessions"]
-        progress = Progress.of(saved)
+        with guard_content(last / PROGRESS, "the progress of a run"):
+            progress = Progress.of(saved)
         self.write_event("resumed", step=progress.step)
         return progress, sums

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,19 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ganzoo.build import METRICS
-from ganzoo.engine.checkpoint import PROGRESS, read_progress, repair_checkpoint
+from ganzoo.engine.checkpoint_files import (
+    PROGRESS,
+    checkpoint_names,
+    read_progress,
+    repair_checkpoint,
+    verify_checkpoint,
+    write_progress,
+)
 from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.run_recipe import RESOLVED
 from ganzoo.settings import RESUMABLE
-from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file
+from ganzoo.utils.atomic import ProcessLock, clean_replacement, clean_temporaries, lock_file
 from ganzoo.utils.jsonl import JsonLines, differences, write_text
+from ganzoo.utils.reading import damaged, parse_mapping
+from ganzoo.utils.sealed import read_sealed_object, read_sealed_text, seal_object, seal_text
+from ganzoo.utils.tensors import write_tensors
 
 TRAINING_KEYS = ("processes", "images", "weights", "sources")
 """Keys of env.json that affect training as the recipe does; weights and banks of frozen parts are checksums."""
+LOST_ENVIRONMENT = (
+    "restore it, or delete it: the run then resumes without a comparison of its data and of frozen weights"
+)
 UNFINISHED_FILES = {"recipe.yaml", "env.json", "samples", "checkpoints", ".lock"}
 """Files of a run that was killed before resolved.yaml was written."""
 
@@ -81,19 +93,21 @@ class RunFolder:
             BusyError: another process trains the run.
             GanzooError: the folder is not a run's, or cannot be written.
         """
-        resolved_file, environment_file = self.path / "resolved.yaml", self.path / "env.json"
+        resolved_file, environment_file = self.path / RESOLVED, self.path / "env.json"
         changes: list[tuple[str, Any, Any]] = []
         earlier: Mapping[str, Any] | None = None
-        if resolved_file.is_file():
-            before, now = yaml.safe_load(resolved_file.read_text(encoding="utf-8")), dict(resolved)
-            earlier = json.loads(environment_file.read_text(encoding="utf-8"))
-            assert earlier is not None
-            for key in TRAINING_KEYS:
-                before[key], now[key] = earlier.get(key, {}), environment[key]
+        if resolved_file.exists():
+            before, now = parse_mapping(read_sealed_text(resolved_file), resolved_file, "a recipe"), dict(resolved)
+            if environment_file.exists():
+                earlier = read_sealed_object(environment_file, "the environment of a run", LOST_ENVIRONMENT)
+                for key in TRAINING_KEYS:
+                    before[key], now[key] = earlier.get(key, {}), environment[key]
             changes = _allowed_changes(before, now, self.path)
-        elif (
-            self.path.exists() and {one.name for one in self.path.iterdir() if one.suffix != ".new"} - UNFINISHED_FILES
-        ):
+            if earlier is None:
+                changes.append((environment_file.name, "missing", "written anew, without a comparison"))
+        elif checkpoint_names(self.path):
+            raise damaged(resolved_file, "it is missing", "restore it, or start the run again with --fresh")
+        elif self.path.exists() and not self._is_unfinished():
             raise GanzooError(f"{self.path}: not empty, and not a run's folder; choose another --name")
         try:
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
@@ -105,15 +119,24 @@ class RunFolder:
         self.lock = self._locked()
         if earlier is not None:
             changes += [one for one in differences(earlier, environment) if one[0].split(".")[0] not in TRAINING_KEYS]
-        write_text(environment_file, json.dumps(environment, indent=1))
-        write_text(resolved_file, yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True))
+        write_text(environment_file, seal_object(environment))
+        write_text(resolved_file, seal_text(yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True)))
         return changes
 
     def cut_logs(self) -> None:
-        """Repair the last checkpoint, and remove log lines after its step: the resumed run writes them again."""
-        last = self.checkpoint("last")
-        exists = repair_checkpoint(last) is not None
-        step = int(read_progress(last)["step"]) if exists else -1
+        """Repair the last checkpoint, and remove log lines after its step: the resumed run writes them again.
+
+        What killed processes left is deleted. Raises DamagedError, before anything is changed, for a checkpoint of
+        which a file is missing or damaged.
+        """
+        last, step = self.checkpoint("last"), -1
+        if repair_checkpoint(last):
+            verify_checkpoint(last)
+            step = int(read_progress(last)["step"])
+        for leftover in last.parent.glob(".*.*"):
+            clean_replacement(last.with_name(leftover.stem.removeprefix(".")), PROGRESS)
+        for folder in (self.path, self.path / "samples"):
+            clean_temporaries(folder)
         for log in (self.metrics, self.results):
             log.cut(step)
 
@@ -121,6 +144,11 @@ class RunFolder:
         """Release the lock."""
         if self.lock:
             self.lock.release()
+
+    def _is_unfinished(self) -> bool:
+        """Return whether the folder is empty, or that of a run that was killed before it was described."""
+        names = {one.name for one in self.path.iterdir() if one.suffix != ".part"}
+        return names <= UNFINISHED_FILES
 
     def _locked(self) -> ProcessLock:
         busy = f"{self.path}: another process is training this run; wait for it, or set another --name"
@@ -166,13 +194,11 @@ def write_run(
 
     Raises GanzooError with each mistake in the recipe.
     """
-    weights = folder / "checkpoints/last/networks"
-    weights.mkdir(parents=True)
+    checkpoint = folder / "checkpoints/last"
+    (checkpoint / "networks").mkdir(parents=True)
     (folder / "recipe.yaml").write_text(yaml.safe_dump(dict(recipe), sort_keys=False), encoding="utf-8")
     resolved = read_recipe(folder / "recipe.yaml").resolved()
-    (folder / "resolved.yaml").write_text(yaml.safe_dump(resolved, sort_keys=False), encoding="utf-8")
-    for slot, state in networks.items():
-        file = weights / f"{slot}.safetensors"
-        save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, file)
-        flush_to_disk(file)
-    (weights.parent / PROGRESS).write_text(json.dumps(dict(progress)), encoding="utf-8")
+    write_text(folder / RESOLVED, seal_text(yaml.safe_dump(resolved, sort_keys=False)))
+    names = {f"networks/{slot}.safetensors": state for slot, state in networks.items()}
+    files = {name: write_tensors(checkpoint / name, state) for name, state in names.items()}
+    write_progress(checkpoint, progress, files)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from ganzoo.errors import GanzooError
+from ganzoo.utils.atomic import write_atomically
+from ganzoo.utils.reading import damaged, is_number
 
 
 class JsonLines:
@@ -37,18 +39,31 @@ class JsonLines:
             ) from None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        if not self.file.is_file():
-            return
-        for line in self.file.read_bytes().split(b"\n"):  # only \n ends a line: texts may contain U+2028
+        """Yield the objects; lines that are none are left out: a kill cut them short, or the disk damaged them.
+
+        Raises DamagedError when the file cannot be read.
+        """
+        try:
+            content = self.file.read_bytes() if self.file.exists() else b""
+        except OSError as error:
+            raise damaged(self.file, f"it cannot be read: {error.strerror}") from None
+        for line in content.split(b"\n"):  # only \n ends a line: texts may contain U+2028
             try:
-                yield json.loads(line)
-            except ValueError:  # a line that a kill cut short
+                fields = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(fields, dict):
+                yield fields
 
     def cut(self, step: int) -> None:
         """Remove the lines after a step, and broken lines: a resumed run writes them again."""
-        lines = [json.dumps(fields, ensure_ascii=False) for fields in self if fields.get("step", 0) <= step]
+        lines = [json.dumps(fields, ensure_ascii=False) for fields in self if _step_of(fields) <= step]
         write_text(self.file, "".join(line + "\n" for line in lines))
+
+
+def _step_of(fields: Mapping[str, Any]) -> float:
+    step = fields.get("step", 0)
+    return float(step) if is_number(step) else math.inf
 
 
 def write_text(file: Path, text: str) -> None:
@@ -56,13 +71,9 @@ def write_text(file: Path, text: str) -> None:
 
     Characters that UTF-8 cannot encode become ``?``. Raises GanzooError when the file cannot be written.
     """
-    temporary = file.with_name(f".{file.name}.new")
     try:
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(temporary, file)
+        write_atomically(file, text.encode("utf-8", errors="replace"))
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise GanzooError(f"{file}: cannot be written: {error.strerror}") from None
 
 

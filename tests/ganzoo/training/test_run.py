@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import ganzoo as package
-from ganzoo.engine.checkpoint import read_progress
+from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Callback, RunInfo
 from ganzoo.training.loop import train
@@ -202,7 +202,7 @@ def test_a_run_killed_before_its_settings_were_written_starts_again(home: Path, 
     folder = tmp_path / "tiny/default"
     (folder / "samples").mkdir(parents=True)
     (folder / "recipe.yaml").write_text("half")
-    (folder / ".env.json.new").write_text("{")
+    (folder / ".env.json.1.part").write_text("{")
     package.run(home / "tiny.yaml", "train.steps=1", "evaluate.metrics=[]", "evaluate.best=null", root=tmp_path)
     assert read_progress(folder / "checkpoints/last")["step"] == 1
 
