@@ -71,7 +71,7 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
     locks = cache_folder() / "benches"
     with suppress(OSError):  # where nothing can be written, nothing is locked
         locks.mkdir(parents=True, exist_ok=True)
-    name = sha256(str(bench.records.resolve()).encode()).hexdigest()[:24]
+    name = sha256(os.path.realpath(bench.records).encode()).hexdigest()[:24]
     busy = f"{bench.file}: another process is running this table; wait for it"
     with lock_file(locks / f"{name}.lock", busy), _interrupt_on_sigterm():
         return _Runner(bench, places).run(jobs, only)

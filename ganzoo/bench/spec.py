@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ganzoo.bench.matrix import Matrix
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
 from ganzoo.recipe.yaml_document import Document, KeyPath, read_yaml, sort_key
+from ganzoo.utils.atomic import is_folder_name
 
 NAME = r"[\w-]+"
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
@@ -229,6 +230,8 @@ def resolve_places(root: Path, data: Path | None) -> Places:
 def read_spec(file: Path, scale: str = "") -> Bench:
     """Read and check a spec. Raises GanzooError with one line for each mistake: ``file:line: path: what``."""
     document = read_yaml(file)
+    if not is_folder_name(file.stem):
+        raise GanzooError(f"{file}: the spec's name is {file.stem!r}; it names the folder of the runs: give it another")
     spec = _checked(document.data, document)
     if scale:
         if scale not in spec.scales:

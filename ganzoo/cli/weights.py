@@ -12,6 +12,7 @@ import click
 from ganzoo.cli.arguments import AS_JSON
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.utils.formatting import format_bytes
+from ganzoo.utils.terminal import escape_controls
 from ganzoo.weights.store import find, listed, local_path, lookup, recorded
 
 
@@ -40,7 +41,8 @@ def list_weights(as_json: bool) -> None:
     for entry in entries:
         size = format_bytes(entry.size) if entry.size else "size unknown"
         licence = entry.licence or "licence unknown"
-        click.echo(f"{entry.name:<42} {size:>12}  {licence:<16}  {paths[entry.name] or 'not here'}")
+        place = paths[entry.name] or "not here"
+        click.echo(escape_controls(f"{entry.name:<42} {size:>12}  {licence:<16}  {place}"))
 
 
 @weights_command.command("get")

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, one_line
 
 
 def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None) -> Accelerator:
@@ -22,14 +22,21 @@ def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None)
     DeepSpeed.
     """
     _refuse_single_launch()
+    variables = {name: _launcher_variable(name) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT")}
+    expected = variables["WORLD_SIZE"] or 1
+    if (variables["RANK"] or 0) >= expected:
+        rank = variables["RANK"]
+        raise GanzooError(f"RANK is {rank}, but WORLD_SIZE is {expected}: unset both, or let torchrun set them")
     with_gpu = torch.accelerator.is_available() and not _asked_for_cpu()
     # Without cpu=True two processes on a machine without a GPU would each run as if it were the only one.
-    accelerator = Accelerator(cpu=not with_gpu, log_with=list(trackers) or None, project_dir=folder)
+    try:
+        accelerator = Accelerator(cpu=not with_gpu, log_with=list(trackers) or None, project_dir=folder)
+    except ValueError as error:  # Accelerate's own variables, and trackers
+        raise GanzooError(f"Accelerate cannot start: {one_line(error)}") from None
     if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") not in ("no", ""):
         raise GanzooError(
             "accelerate launch --mixed_precision has no effect: set the recipe's train.precision to bf16 or fp16"
         )
-    expected = int(os.environ.get("WORLD_SIZE", "1"))
     if expected != accelerator.num_processes:
         raise GanzooError(
             f"the launcher started {expected} processes, but Accelerate sees {accelerator.num_processes}: "
@@ -55,6 +62,16 @@ def any_process(accelerator: Accelerator, flag: bool) -> bool:
     if accelerator.num_processes == 1:
         return flag
     return bool(accelerator.reduce(torch.tensor([float(flag)], device=accelerator.device), "sum").item())
+
+
+def _launcher_variable(name: str) -> int | None:
+    """Return a variable of the launcher, None if it is not set. Raises GanzooError unless it is a number."""
+    value = os.environ.get(name)
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdigit():
+        raise GanzooError(f"the environment variable {name} is {value!r}; it must be a number: unset it")
+    return int(value)
 
 
 def _asked_for_cpu() -> bool:

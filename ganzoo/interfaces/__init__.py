@@ -36,6 +36,7 @@ from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.jsonl import differences, to_plain
 from ganzoo.utils.reading import guard_content, parse_mapping, parse_object, read_text
 from ganzoo.utils.sealed import read_sealed_text
+from ganzoo.utils.tensors import cache_tensors, cached_tensors
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -70,6 +71,8 @@ __all__ = [
     "Step",
     "blur",
     "cache_folder",
+    "cache_tensors",
+    "cached_tensors",
     "default_device",
     "differences",
     "discriminator_loss",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -132,7 +133,8 @@ def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
         file: the file.
         derived: the files whose bases led here.
     """
-    if file.resolve() in derived:
+    real = Path(os.path.realpath(file))  # unlike resolve(), no error for a link that leads to itself
+    if real in derived:
         chain = " → ".join(path.name for path in (*derived, file))
         raise GanzooError(f"{file}: circular base: {chain}")
     document = read_yaml(file)
@@ -144,7 +146,7 @@ def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
     target = file.parent / base
     if not target.is_file():
         raise GanzooError(f"{document.place(('base',))}: no such recipe: {target}")
-    return merge(read_with_base(target, (*derived, file.resolve())), document)
+    return merge(read_with_base(target, (*derived, real)), document)
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:

@@ -25,7 +25,7 @@ from ganzoo.recipe.schema import Recipe
 from ganzoo.training.callbacks import Callbacks
 from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
-from ganzoo.training.run_folder import RunFolder
+from ganzoo.training.run_folder import RunFolder, run_path
 from ganzoo.utils.console import Console
 from ganzoo.utils.reading import guard_content
 
@@ -88,9 +88,7 @@ class Run:
         Raises GanzooError for each mistake, before any file is changed.
         """
         checked = read_recipe(Path(recipe), overrides)
-        if not name or Path(name).name != name or name.startswith("."):
-            raise GanzooError(f"--name is {name!r}; it must be the name of one folder")
-        folder = Path(root) / checked.name / name
+        folder = run_path(Path(root), checked, name)
         accelerator = start_accelerator(checked.train.trackers, str(folder))
         run = cls(checked, folder, accelerator)
         options = [

@@ -24,8 +24,16 @@ from ganzoo.engine.checkpoint_files import (
 from ganzoo.errors import GanzooError, SettingsChangedError
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.run_recipe import RESOLVED
+from ganzoo.recipe.schema import Recipe
 from ganzoo.settings import RESUMABLE
-from ganzoo.utils.atomic import ProcessLock, clean_replacement, clean_temporaries, lock_file
+from ganzoo.utils.atomic import (
+    MAX_NAME,
+    ProcessLock,
+    clean_replacement,
+    clean_temporaries,
+    is_folder_name,
+    lock_file,
+)
 from ganzoo.utils.jsonl import JsonLines, differences, write_text
 from ganzoo.utils.reading import damaged, parse_mapping
 from ganzoo.utils.sealed import read_sealed_object, read_sealed_text, seal_object, seal_text
@@ -172,6 +180,21 @@ def _allowed_changes(before: Mapping[str, Any], now: Mapping[str, Any], folder: 
             f"{'; '.join(refused)} (--name starts another run, --fresh starts this one again)"
         )
     return changes
+
+
+def run_path(root: Path, recipe: Recipe, name: str) -> Path:
+    """Return the folder of a run: ``<root>/<recipe>/<name>``.
+
+    Raises GanzooError for a name that would lead elsewhere, or that the file system does not take.
+    """
+    for what, word in ((f"{recipe.file}: the recipe's name", recipe.name), ("--name", name)):
+        if not is_folder_name(word):
+            shown = repr(word) if len(word) <= MAX_NAME else f"{word[:20]!r}… of {len(word)} characters"
+            raise GanzooError(
+                f"{what} is {shown}; it must be the name of one folder: at most {MAX_NAME} bytes, without a slash or "
+                "control character, and with no dot in front"
+            )
+    return root / recipe.name / name
 
 
 def _free_name(folder: Path) -> Path:

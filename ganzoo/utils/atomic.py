@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,15 @@ from ganzoo.errors import BusyError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
+MAX_NAME = 200
+"""Longest name of a folder, in bytes: file systems take 255, and the folder's siblings have longer names."""
+
+
+def is_folder_name(word: str) -> bool:
+    """Return whether a word can name a folder, and its hidden siblings, below another folder and nowhere else."""
+    plain = bool(word) and Path(word).name == word and not word.startswith(".") and word.isprintable()
+    return plain and len(os.fsencode(word)) <= MAX_NAME
 
 
 def sibling_path(folder: Path, word: str) -> Path:
@@ -126,14 +136,16 @@ def temporary_path(file: Path) -> Path:
 
     A long name is replaced by its checksum, as file systems limit names to 255 bytes.
     """
-    name = file.name if len(os.fsencode(file.name)) <= 200 else sha256(os.fsencode(file.name)).hexdigest()
+    name = file.name if len(os.fsencode(file.name)) <= MAX_NAME else sha256(os.fsencode(file.name)).hexdigest()
     return file.with_name(f".{name}.{os.getpid()}.part")
 
 
-def clean_temporaries(folder: Path) -> None:
+def clean_temporaries(folder: Path, older_than: float = 0) -> None:
     """Delete the temporary files in a folder, ``.NAME.PID.part``, whose processes are not running on this machine.
 
-    Where processes of several machines write, call this only under a lock on the folder.
+    Args:
+        folder: the folder.
+        older_than: the age in seconds from which they are deleted, where processes of other machines write as well.
     """
     import psutil
 
@@ -141,7 +153,8 @@ def clean_temporaries(folder: Path) -> None:
         match = re.fullmatch(r"\..*\.(\d+)\.part", file.name, re.DOTALL)
         if match and (int(match[1]) == os.getpid() or not psutil.pid_exists(int(match[1]))):
             with suppress(OSError):
-                file.unlink()
+                if time.time() - file.lstat().st_mtime >= older_than:
+                    file.unlink()
 
 
 class ProcessLock:

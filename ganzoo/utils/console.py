@@ -12,22 +12,26 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ganzoo.utils.formatting import format_clock
+from ganzoo.utils.terminal import accept_any_text, escape_controls
 
 
 class Console:
     """Prints to standard output; ``quiet`` prints nothing, for all processes but the main one."""
 
     def __init__(self, quiet: bool = False, file: IO[str] | None = None) -> None:
-        self.rich = rich.console.Console(quiet=quiet, file=file or sys.stdout, highlight=False, soft_wrap=True)
+        file = file or sys.stdout
+        accept_any_text(file)
+        self.rich = rich.console.Console(quiet=quiet, file=file, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        """Print one line."""
-        self.rich.print(text, markup=False)
+        """Print one line, its control characters escaped."""
+        self.rich.print(escape_controls(text), markup=False)
 
     def panel(self, title: str, lines: list[str]) -> None:
         """Print lines in a titled frame; outside a terminal below a titled rule."""
         if self.rich.is_terminal:
-            self.rich.print(Panel("\n".join(lines).replace("[", r"\["), title=title, expand=False))
+            content = escape_controls("\n".join(lines)).replace("[", r"\[")
+            self.rich.print(Panel(content, title=title, expand=False))
         else:
             self.say("\n".join([f"— {title} —", *lines]))
 
@@ -82,7 +86,7 @@ class ProgressLine:
             waiting: share of the time spent waiting for data, from 0 to 1.
             left: estimated seconds left.
         """
-        shown = " ".join(f"{name.rpartition('/')[2]} {value:.3g}" for name, value in losses.items())
+        shown = escape_controls(" ".join(f"{name.rpartition('/')[2]} {value:.3g}" for name, value in losses.items()))
         speed = f"{images_per_s:.1f} images/s, waiting for data {waiting:.0%}"
         if self.live and self.task is not None:
             self.live.update(self.task, completed=step, speed=speed, losses=shown)
