@@ -20,6 +20,7 @@ from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.utils.jsonl import write_text
+from ganzoo.utils.terminal import escape_controls
 
 
 def current_table(bench: Bench, places: Places) -> Table:
@@ -49,7 +50,7 @@ def current_table(bench: Bench, places: Places) -> Table:
 
     table = (build_matrix_table if bench.spec.matrix else build_table)(bench, read_bench_records(bench), outdated)
     for row, why in unchecked.items():
-        print(f"not checked: {row}: {why}", file=sys.stderr)
+        print(escape_controls(f"not checked: {row}: {why}"), file=sys.stderr)
     return table
 
 

@@ -1,10 +1,12 @@
-"""Argument types and options that several commands use."""
+"""Argument types, options and the output that several commands use."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+
+from ganzoo.utils.terminal import escape_controls
 
 PATH = click.Path(path_type=Path)
 
@@ -22,6 +24,11 @@ class Size(click.ParamType):
         if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
             self.fail(f"{value!r} is not a size such as 256 or 256x320 (height, width)", param, ctx)
         return int(sides[0]), int(sides[-1])
+
+
+def echo(text: object) -> None:
+    """Print a text to standard output, its control characters escaped: it may contain names of files and of plugins."""
+    click.echo(escape_controls(str(text)))
 
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

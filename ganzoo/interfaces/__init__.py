@@ -37,6 +37,7 @@ from ganzoo.utils.jsonl import differences, to_plain
 from ganzoo.utils.reading import guard_content, parse_mapping, parse_object, read_text
 from ganzoo.utils.sealed import read_sealed_text
 from ganzoo.utils.tensors import cache_tensors, cached_tensors
+from ganzoo.utils.terminal import escape_controls
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -76,6 +77,7 @@ __all__ = [
     "default_device",
     "differences",
     "discriminator_loss",
+    "escape_controls",
     "evaluation_rows",
     "find_complete",
     "find_images",

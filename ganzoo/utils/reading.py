@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from ganzoo.errors import DamagedError, one_line
 
@@ -85,6 +84,8 @@ def damaged(file: Path, problem: str, advice: str = "") -> DamagedError:
 
 
 def _reason(error: Exception) -> str:
+    from pydantic import ValidationError  # slow to import, and needed for errors only
+
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
