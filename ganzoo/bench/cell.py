@@ -38,6 +38,7 @@ def record_cell(
     checksums: ImageChecksums,
     *,
     run_command: RunCommand,
+    wait_for: Callable[[Path], bool],
     variables: Mapping[str, str],
 ) -> Record:
     """Run a cell and return its record, failures included.
@@ -52,6 +53,7 @@ def record_cell(
         places: the folders of the runs and of the data.
         checksums: the checksums of the images of data sets.
         run_command: a function that runs a command of ganzoo in a child process.
+        wait_for: a function that waits until no process holds a lock, and returns whether one did.
         variables: environment variables besides this process's own.
 
     Raises GanzooError where a signal stopped it: that leaves no record.
@@ -62,12 +64,17 @@ def record_cell(
     environment = {**os.environ, **variables}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        done = run_command([*words], environment)
-        if done.returncode in STOPPED:
-            raise GanzooError(f"{cell.name}: stopped by a signal; the same command resumes it")
-        if done.returncode == BusyError.exit_code:
-            raise BusyError(last_line(done))
-        return done
+        joined = False
+        while True:
+            done = run_command([*words], environment)
+            if done.returncode in STOPPED:
+                raise GanzooError(f"{cell.name}: stopped by a signal; the same command resumes it")
+            # Another process may train this run, such as one that an earlier bench has started: join it.
+            if done.returncode != BusyError.exit_code:
+                return done
+            if not wait_for(folder / ".lock") and joined:
+                raise BusyError(f"{cell.name}: {last_line(done)}")
+            joined = True
 
     code_key.cache_clear()  # a plugin's code may have changed while other cells were run
     sessions = _trained_sessions(folder)
@@ -92,10 +99,10 @@ def record_cell(
 
 def _trained_sessions(folder: Path) -> list[Session] | None:
     """Return the sessions of a run so far; None where its first one is not known."""
-    checkpoint = find_checkpoint(folder / "checkpoints" / "last")
-    if checkpoint is None:
-        return []
     try:
+        checkpoint = find_checkpoint(folder / "checkpoints" / "last")
+        if checkpoint is None:
+            return []
         sessions = [Session.model_validate(one) for one in read_progress(checkpoint)["sessions"]]
     except (KeyError, TypeError, ValueError, GanzooError):  # of another version of ganzoo, or damaged
         return None

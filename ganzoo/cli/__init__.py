@@ -27,6 +27,7 @@ from ganzoo.cli.translate import translate_command
 from ganzoo.cli.weights import weights_command
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import installed_version, plugins
+from ganzoo.utils.parent import stop_with_parent
 from ganzoo.utils.terminal import accept_any_text, escape_controls
 
 OWN = (
@@ -105,6 +106,7 @@ def main() -> None:
     # By default, torch's threads spin for long while they wait for each other. If another process is busy too, training
     # on two cores then becomes many times slower. Torch reads this when it is loaded; results do not depend on it.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    stop_with_parent()
     for stream in (sys.stdout, sys.stderr):
         accept_any_text(stream)
     try:

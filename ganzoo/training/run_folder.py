@@ -116,7 +116,8 @@ class RunFolder:
         elif checkpoint_names(self.path):
             raise damaged(resolved_file, "it is missing", "restore it, or start the run again with --fresh")
         elif self.path.exists() and not self._is_unfinished():
-            raise GanzooError(f"{self.path}: not empty, and not a run's folder; choose another --name")
+            advice = "move its files away, or choose another --name"
+            raise GanzooError(f"{self.path}: not empty, and not a run's folder; {advice}")
         try:
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
             (self.path / "checkpoints").mkdir(exist_ok=True)
