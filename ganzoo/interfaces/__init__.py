@@ -34,7 +34,7 @@ from ganzoo.utils.console import Console
 from ganzoo.utils.device import default_device
 from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.jsonl import differences, to_plain
-from ganzoo.utils.reading import guard_content, parse_mapping, parse_object, read_text
+from ganzoo.utils.reading import guard_content, open_regular, parse_mapping, parse_object, read_text
 from ganzoo.utils.sealed import read_sealed_text
 from ganzoo.utils.tensors import cache_tensors, cached_tensors
 from ganzoo.utils.terminal import escape_controls
@@ -92,6 +92,7 @@ __all__ = [
     "linear_decay",
     "lock_file",
     "one_line",
+    "open_regular",
     "parse_mapping",
     "parse_object",
     "read_image",

@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from ganzoo.errors import GanzooError
 from ganzoo.utils.atomic import write_atomically
-from ganzoo.utils.reading import damaged, is_number
+from ganzoo.utils.reading import damaged, is_number, open_regular
 
 
 class JsonLines:
@@ -44,7 +44,10 @@ class JsonLines:
         Raises DamagedError when the file cannot be read.
         """
         try:
-            content = self.file.read_bytes() if self.file.exists() else b""
+            with open_regular(self.file) as opened:
+                content = opened.read()
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise damaged(self.file, f"it cannot be read: {error.strerror}") from None
         for line in content.split(b"\n"):  # only \n ends a line: texts may contain U+2028

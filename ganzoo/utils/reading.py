@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
-from ganzoo.errors import DamagedError, one_line
+from ganzoo.errors import DamagedError, GanzooError, one_line
 
 WRONG_CONTENT = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, yaml.YAMLError)
 """What Python raises when plain data have another form than the code expects."""
@@ -31,10 +34,26 @@ def guard_content(file: Path, what: str, advice: str = "") -> Iterator[None]:
         raise damaged(file, f"it does not hold {what} ({_reason(error)})", advice) from None
 
 
+def open_regular(file: Path) -> IO[bytes]:
+    """Open a file for reading; a pipe or device, on which reading could wait forever, is refused.
+
+    Raises OSError as ``open`` does, and GanzooError for what is no regular file.
+    """
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    raise GanzooError(f"{file}: a pipe or a device, not a file; remove it")
+
+
 def read_text(file: Path, advice: str = "") -> str:
     """Return the text of a file. Raises DamagedError for a file that is missing, empty, unreadable or not UTF-8."""
     try:
-        text = file.read_bytes().decode("utf-8")
+        with open_regular(file) as opened:
+            text = opened.read().decode("utf-8")
     except FileNotFoundError:
         raise damaged(file, "it is missing", advice) from None
     except OSError as error:

@@ -13,7 +13,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ganzoo.utils.atomic import clean_temporaries, write_atomically, write_new
-from ganzoo.utils.reading import damaged
+from ganzoo.utils.reading import damaged, open_regular
 
 DIGEST = sha256().digest_size
 """Bytes of a checksum."""
@@ -73,5 +73,5 @@ def _content(tensors: Mapping[str, Tensor]) -> bytes:
 
 def file_checksum(file: Path) -> str:
     """Return the sha256 of a file. Raises OSError."""
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         return file_digest(opened, "sha256").hexdigest()

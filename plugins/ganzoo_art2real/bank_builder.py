@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete
+from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete, open_regular
 from ganzoo.interfaces import scale as scale_sample
 from ganzoo_art2real.atomic_folder import atomic_folder
 from ganzoo_art2real.bank import BACKGROUND, MANIFEST, VERSION, Bank, Scale, cut, numbers_file, windows_of
@@ -253,7 +253,8 @@ def _digest(entry: Entry) -> str:
     digest = sha256()
     for path in [path for path in (entry.path, entry.labels) if path]:
         try:
-            digest.update(sha256(path.read_bytes()).digest())
+            with open_regular(path) as opened:
+                digest.update(file_digest(opened, "sha256").digest())
         except OSError as error:
             raise GanzooError(f"{path}: cannot be read ({error.strerror}); copy it again or remove it") from None
     return digest.hexdigest()[:32]
