@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
+from ganzoo.utils.reading import open_regular
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".npy")
 
@@ -147,7 +148,7 @@ def to_float(image: np.ndarray) -> Tensor:
 def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image file; turn any error while it is decoded into a GanzooError of one line."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise GanzooError(f"{path}: the file is empty (0 bytes); copy it again or remove it")
             with Image.open(file) as image:
@@ -203,7 +204,7 @@ def _from_floats(values: np.ndarray, path: Path) -> np.ndarray:
 def read_array(path: Path, channels: int) -> np.ndarray:
     """Read a ``.npy`` file of shape (H, W, channels) and type uint8. Raises GanzooError for any other file."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise _unreadable(path, error) from error

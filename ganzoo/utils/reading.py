@@ -8,8 +8,9 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
@@ -34,7 +35,7 @@ def guard_content(file: Path, what: str, advice: str = "") -> Iterator[None]:
         raise damaged(file, f"it does not hold {what} ({_reason(error)})", advice) from None
 
 
-def open_regular(file: Path) -> IO[bytes]:
+def open_regular(file: Path) -> BufferedReader:
     """Open a file for reading; a pipe or device, on which reading could wait forever, is refused.
 
     Raises OSError as ``open`` does, and GanzooError for what is no regular file.
