@@ -13,7 +13,7 @@ from ganzoo.data.loader import Reader, evaluation_rows
 from ganzoo.data.sampler import Row
 from ganzoo.data.transforms import scale
 from ganzoo.data.types import OTHER, Dataset, Sample, Split
-from ganzoo.errors import GanzooError, MissingResourceError, one_line, suggest
+from ganzoo.errors import BusyError, DamagedError, GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
 from ganzoo.interfaces.batching import forward_together
 from ganzoo.interfaces.callback import Callback, RunInfo
@@ -28,7 +28,16 @@ from ganzoo.masks.postprocess import MaskTransform, blur
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.step import Step
-from ganzoo.utils.atomic import find_complete, flush_to_disk, lock_file, replace_folder, sibling_path
+from ganzoo.utils.atomic import (
+    clean_replacement,
+    clean_temporaries,
+    find_complete,
+    flush_to_disk,
+    lock_file,
+    replace_folder,
+    sibling_path,
+    temporary_path,
+)
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
 from ganzoo.utils.device import default_device
@@ -43,8 +52,10 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "OTHER",
     "Adversarial",
+    "BusyError",
     "Callback",
     "Console",
+    "DamagedError",
     "Dataset",
     "Direction",
     "DomainIO",
@@ -74,6 +85,8 @@ __all__ = [
     "cache_folder",
     "cache_tensors",
     "cached_tensors",
+    "clean_replacement",
+    "clean_temporaries",
     "default_device",
     "differences",
     "discriminator_loss",
@@ -104,6 +117,7 @@ __all__ = [
     "scale",
     "sibling_path",
     "suggest",
+    "temporary_path",
     "to_float",
     "to_plain",
     "to_uint8",

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ganzoo import GanzooError
 from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete, open_regular
 from ganzoo.interfaces import scale as scale_sample
-from ganzoo_art2real.atomic_folder import atomic_folder
+from ganzoo_art2real.atomic_folder import atomic_folder, clean
 from ganzoo_art2real.bank import BACKGROUND, MANIFEST, VERSION, Bank, Scale, cut, numbers_file, windows_of
 from ganzoo_art2real.pixel_classes import LabelMapClasses, NoClasses, PixelClasses
 from ganzoo_datasets.files import Entry, entries_in, read_sample, with_planes
@@ -100,6 +100,7 @@ def build_bank(
         bank = Bank.open(out)
         if bank.key != key:
             raise GanzooError(f"{out}: a stale bank: {_difference(bank, description, digests)}; --fresh replaces it")
+        clean(out)
         console.say(f"{out}: this bank exists already (key {key[:12]}); nothing to do")
         return bank
     with atomic_folder(out) as folder:
