@@ -160,7 +160,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
         builder = _Builder(lambda line, place=place: place)  # type: ignore[misc]
         try:
             data = builder.read(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError):
             raise GanzooError(f"command line: the value of {text!r} is not YAML; put it in quotes") from None
         for part in reversed(keys):
             data = {part: data}

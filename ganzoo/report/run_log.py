@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -101,7 +102,7 @@ class RunLog:
 
     def status(self) -> str:
         """Return whether the run is finished, was stopped, or neither, in words."""
-        events = {event.get("event"): event for event in self.last_session}
+        events = {str(event.get("event")): event for event in self.last_session}
         if "finished" in events:
             how = "ended early" if "ended-early" in events else "finished"
             return f"{how} at step {events['finished'].get('step')}"
@@ -158,7 +159,7 @@ def component_name(part: object, kind: str) -> str:
 
 
 def _with_step(lines: Iterable[Any]) -> list[dict[str, Any]]:
-    return [line for line in lines if is_number(line.get("step"))]
+    return [line for line in lines if is_number(line.get("step")) and math.isfinite(line["step"])]
 
 
 def _read_object(file: Path) -> Mapping[str, Any]:

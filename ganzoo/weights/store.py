@@ -179,5 +179,5 @@ def _read(record: Path) -> WeightsFile | None:
     """Return the entry that is recorded beside a file; None if there is no valid record."""
     try:
         return WeightsFile(**json.loads(record.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, GanzooError):
+    except (OSError, ValueError, TypeError, RecursionError, GanzooError):
         return None

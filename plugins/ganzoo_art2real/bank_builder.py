@@ -129,7 +129,7 @@ def read_scales(text: str) -> tuple[Scale, ...]:
         pairs = yaml.safe_load(text)
         if all(type(number) is int for pair in pairs for number in pair):
             return tuple(Scale(*pair) for pair in pairs)
-    except (yaml.YAMLError, TypeError):
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):
         pass
     raise GanzooError(f"--scales: {text!r} is not a list of [patch, stride] in pixels, such as '[[4,4],[8,5],[16,6]]'")
 

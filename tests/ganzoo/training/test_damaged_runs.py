@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ganzoo as package
 from ganzoo.engine.checkpoint_files import read_progress
+from ganzoo.utils.sealed import seal_object, seal_text
 from tests.support.command_line import Run
-from tests.support.tiny_run import write_recipe
+from tests.support.tiny_run import lines, write_recipe
 
 Damage = Callable[[Path], None]
 
@@ -213,3 +216,57 @@ def test_a_deleted_environment_is_said_and_written_anew(run: Run, place: Path, t
     (folder / "resolved.yaml").unlink()
     code, _, error = run(*commands(place, folder, "last")["run"])
     assert code == 2 and f"{folder}/resolved.yaml: damaged: it is missing; restore it" in error
+
+
+JUNK: tuple[Any, ...] = (None, [], {}, [1], "x", -1, math.inf, {"a": 1}, True)
+
+
+def variants(value: Any, depth: int = 0) -> Iterator[Any]:
+    """Yield values of other forms: junk in the place of the value, or of a field of it, or without a field."""
+    yield from JUNK
+    if isinstance(value, dict) and depth < 2:
+        for name, one in value.items():
+            yield from ({**value, name: other} for other in variants(one, depth + 1))
+            yield {key: other for key, other in value.items() if key != name}
+
+
+@pytest.mark.parametrize("name", ["metrics", "events", "results"])
+def test_lines_of_any_form_end_no_command(run: Run, place: Path, tmp_path: Path, name: str) -> None:
+    folder = copy(place, tmp_path)
+    words = {**commands(place, folder, "last"), "report": ["report", folder]}
+    for line in {tuple(sorted(one)): one for one in lines(folder / f"{name}.jsonl")}.values():
+        log = (place / f"runs/tiny/default/{name}.jsonl").read_text()
+        junk = "".join(f"{json.dumps(one)}\n" for one in variants(line))
+        for text in (junk + log, log + junk, f"{'[' * 10**5}\n"):
+            (folder / f"{name}.jsonl").write_text(text)
+            for command in ("report", "run"):
+                code, _, errors = run(*words[command])
+                assert code == 0, (command, errors)
+
+
+def test_fields_of_any_form_are_refused_in_one_line(run: Run, place: Path, tmp_path: Path) -> None:
+    folder = copy(place, tmp_path)
+    words = {**commands(place, folder, "last"), "report": ["report", folder]}
+    for name, used in (("env.json", ("run", "report")), ("checkpoints/last/progress.json", ("run", "translate"))):
+        file = folder / name
+        content = file.read_text()
+        fields = {key: value for key, value in json.loads(content).items() if key != "checksum"}
+        for number, changed in enumerate(variants(fields)):
+            file.write_text(seal_object(changed) if isinstance(changed, dict) else json.dumps(changed))
+            code, _, errors = run(*words[used[number % len(used)]])
+            assert code in (0, 2, 3) and errors.count("\n") == (code > 0), (name, changed, errors)
+            file.write_text(content)
+
+
+@pytest.mark.parametrize(
+    "text", ["1\n", "[1]\n", "{}\n", "a: [\n", "method: 3\n", "!!python/name:os.system\n", "[" * 5000]
+)
+def test_a_recipe_of_any_form_is_refused(run: Run, place: Path, tmp_path: Path, text: str) -> None:
+    folder = copy(place, tmp_path)
+    (folder / "resolved.yaml").write_text(seal_text(f"{text}\n"))
+    for words in commands(place, folder, "last").values():
+        code, _, errors = run(*words)
+        assert code in (2, 3)
+        assert all(f"{folder / 'resolved.yaml'}" in line or f"{folder}: " in line for line in errors.splitlines()), (
+            errors
+        )
