@@ -251,22 +251,19 @@ def test_fields_of_any_form_are_refused_in_one_line(run: Run, place: Path, tmp_p
         file = folder / name
         content = file.read_text()
         fields = {key: value for key, value in json.loads(content).items() if key != "checksum"}
-        for number, changed in enumerate(variants(fields)):
+        for number, changed in enumerate(random.Random(0).sample([*variants(fields)], 12)):
             file.write_text(seal_object(changed) if isinstance(changed, dict) else json.dumps(changed))
             code, _, errors = run(*words[used[number % len(used)]])
             assert code in (0, 2, 3) and errors.count("\n") == (code > 0), (name, changed, errors)
             file.write_text(content)
 
 
-@pytest.mark.parametrize(
-    "text", ["1\n", "[1]\n", "{}\n", "a: [\n", "method: 3\n", "!!python/name:os.system\n", "[" * 5000]
-)
+@pytest.mark.parametrize("text", ["[1]", "{}", "a: [", "method: 3", "!!python/name:os.system", "[" * 5000])
 def test_a_recipe_of_any_form_is_refused(run: Run, place: Path, tmp_path: Path, text: str) -> None:
     folder = copy(place, tmp_path)
     (folder / "resolved.yaml").write_text(seal_text(f"{text}\n"))
     for words in commands(place, folder, "last").values():
         code, _, errors = run(*words)
         assert code in (2, 3)
-        assert all(f"{folder / 'resolved.yaml'}" in line or f"{folder}: " in line for line in errors.splitlines()), (
-            errors
-        )
+        places = (f"ganzoo: {folder / 'resolved.yaml'}", f"ganzoo: {folder}: ")
+        assert all(line.startswith(places) for line in errors.splitlines()), errors
