@@ -19,6 +19,7 @@ from torch import nn
 from ganzoo.engine.distributed import launched_processes, start_accelerator, synchronize_batch_norm
 from ganzoo.errors import GanzooError
 from ganzoo.provenance.record import read_records
+from tests.support.command_line import refusal
 from tests.support.random_images import save
 from tests.support.tiny_run import ganzoo, lines, write_recipe
 
@@ -233,3 +234,28 @@ def test_two_processes_measure_the_same_values_as_one(tmp_path: Path) -> None:
         values[count] = record.values
     assert values[1]["fd_squeezenet1_1"] > 0
     assert values[2] == pytest.approx(values[1], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("WORLD_SIZE", "abc", "the environment variable WORLD_SIZE is 'abc'; it must be a number: unset it"),
+        ("RANK", "-1", "the environment variable RANK is '-1'; it must be a number: unset it"),
+        ("LOCAL_RANK", "", "the environment variable LOCAL_RANK is ''; it must be a number: unset it"),
+        ("MASTER_PORT", "29500x", "the environment variable MASTER_PORT is '29500x'; it must be a number: unset it"),
+        ("RANK", "1", "RANK is 1, but WORLD_SIZE is 1: unset both, or let torchrun set them"),
+    ],
+)
+def test_wrong_variables_of_a_launcher_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert refusal(start_accelerator) == message
+
+
+def test_wrong_variables_of_accelerate_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise ValueError("invalid truth value perhaps")
+
+    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", fail)
+    assert refusal(start_accelerator) == "Accelerate cannot start: ValueError: invalid truth value perhaps"
