@@ -19,6 +19,7 @@ from ganzoo.engine.checkpoint_files import read_progress, read_unchanged, repair
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import DamagedError, GanzooError
 from tests.support.stand_in_methods import TwoPlayers, batch_step, engine_of, weights
+from tests.support.untrained_runs import renew_checksums
 
 
 def trained(steps: int = 2, **options: Any) -> Engine:
@@ -51,6 +52,8 @@ def test_the_states_of_several_processes_are_merged_when_a_step_is_divided_other
     save_checkpoint(tmp_path / "last", engine, partition, {"g": torch.tensor(2.0), "#g": torch.tensor(3.0)})
     second = {"sums/g": torch.tensor(4.0), "sums/#g": torch.tensor(3.0), "method/A.1.0": torch.zeros(1)}
     save_file(second, tmp_path / "last/process-1.safetensors")
+    assert "process-1.safetensors" not in read_progress(tmp_path / "last")["files"]
+    renew_checksums(tmp_path / "last")
     seen: list[set[str]] = []
     engine.method.load_state_dict = lambda state: seen.append(set(state))  # type: ignore[method-assign]
     _, same = load_checkpoint(tmp_path / "last", engine, [2, 1, 1])
@@ -58,6 +61,10 @@ def test_the_states_of_several_processes_are_merged_when_a_step_is_divided_other
     assert seen == [set(), {"A.1.0"}]
     assert {name: float(value) for name, value in same.items()} == {"g": 2.0, "#g": 3.0}
     assert {name: float(value) for name, value in other.items()} == {"g": 3.0, "#g": 3.0}
+    (tmp_path / "last/process-1.safetensors").write_bytes(b"")
+    load_checkpoint(tmp_path / "last", engine, [2, 1, 1])
+    with pytest.raises(DamagedError, match=r"process-1\.safetensors: damaged: its content is not what its checksum"):
+        load_checkpoint(tmp_path / "last", engine, [1, 2, 1])
 
 
 def test_no_file_of_a_checkpoint_is_a_pickle(tmp_path: Path) -> None:

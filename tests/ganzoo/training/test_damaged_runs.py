@@ -37,7 +37,7 @@ def empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
-DAMAGES: tuple[Damage, ...] = (flip, truncate, empty, Path.unlink)
+DAMAGES: tuple[Damage, ...] = (flip, truncate, empty)
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +97,41 @@ def test_each_file_of_a_checkpoint_is_verified_before_it_is_used(
                 assert (translation.read_bytes(), last_values(folder)) == expected, (file, name)
         (checkpoint / file).write_bytes(content)
     every = {file.as_posix() for file in files}
-    only_run = {"process-0.safetensors", "optimizers.safetensors"}
     read = {"average/G_AB.safetensors", "average/G_BA.safetensors", "progress.json"}
+    discriminators = {"networks/D_A.safetensors", "networks/D_B.safetensors"}
     assert {file for name, file in refused if name == "run"} == every
-    assert {file for name, file in refused if name == "evaluate"} == every - only_run
+    assert {file for name, file in refused if name == "evaluate"} == read | discriminators
     assert {file for name, file in refused if name == "translate"} == read
+
+
+def test_a_missing_file_is_refused_by_commands_that_need_it(run: Run, place: Path, tmp_path: Path) -> None:
+    """Networks may be missing to translate and evaluate; to resume, each file must be there."""
+    folder = copy(place, tmp_path)
+    checkpoint = folder / "checkpoints/last"
+    refused = set()
+    for file in [file.relative_to(checkpoint) for file in checkpoint.rglob("*") if file.is_file()]:
+        content = (checkpoint / file).read_bytes()
+        (checkpoint / file).unlink()
+        before = state_of(folder)
+        for name, words in commands(place, folder, "last").items():
+            code, _, errors = run(*words)
+            refused |= {(name, file.as_posix(), code)} if code else set()
+            if name == "run":
+                assert errors.startswith(
+                    f"ganzoo: {checkpoint / file}: damaged: it is missing; the run also has best, "
+                )
+                assert state_of(folder) == before
+            assert errors.count("\n") == (code > 0), errors
+        (checkpoint / file).write_bytes(content)
+    assert {(file, code) for name, file, code in refused if name == "translate"} == {
+        ("average/G_AB.safetensors", 5),
+        ("progress.json", 2),
+    }
+    assert {(file, code) for name, file, code in refused if name == "evaluate"} == {
+        ("average/G_AB.safetensors", 2),  # the metric needs both directions
+        ("average/G_BA.safetensors", 2),
+        ("progress.json", 2),
+    }
 
 
 def last_values(folder: Path) -> bytes:
@@ -167,18 +197,18 @@ def test_planted_files_are_not_used(run: Run, place: Path, tmp_path: Path) -> No
     assert (folder / "out/00.png").read_bytes() == expected
 
 
-@pytest.mark.parametrize("damage", DAMAGES[:3], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
 def test_a_damaged_recipe_or_environment_is_refused_in_one_line(
     run: Run, place: Path, tmp_path: Path, damage: Damage
 ) -> None:
     folder = copy(place, tmp_path)
-    for name in ("resolved.yaml", "env.json"):
+    for name in ("resolved.yaml", "env.json", "images.json"):
         content = (folder / name).read_bytes()
         damage(folder / name)
         before = state_of(folder)
         for command, words in commands(place, folder, "last").items():
             code, _, errors = run(*words)
-            if name == "env.json" and command != "run":
+            if name != "resolved.yaml" and command != "run":
                 assert code == 0, errors  # not read
             else:
                 assert code == 2 and errors.count("\n") == 1, errors
@@ -213,6 +243,15 @@ def test_a_deleted_environment_is_said_and_written_anew(run: Run, place: Path, t
     code, output, _ = run(*commands(place, folder, "last")["run"])
     assert code == 0
     assert "changed since the last session: env.json: missing → written anew, without a comparison" in output
+    (folder / "images.json").unlink()
+    code, output, _ = run(*commands(place, folder, "last")["run"])
+    assert code == 0
+    assert "changed since the last session: images.json: missing → written anew, without a comparison\n" in output
+    assert " added " not in output
+    (folder / "images.json").unlink()
+    moved = shutil.copytree(place / "images", tmp_path / "elsewhere")
+    code, _, error = run(*commands(place, folder, "last")["run"], f"data.root={moved}")
+    assert code == 3 and "the images there are not those of the run: images.json is missing" in error
     (folder / "resolved.yaml").unlink()
     code, _, error = run(*commands(place, folder, "last")["run"])
     assert code == 2 and f"{folder}/resolved.yaml: damaged: it is missing; restore it" in error
@@ -247,7 +286,9 @@ def test_lines_of_any_form_end_no_command(run: Run, place: Path, tmp_path: Path,
 def test_fields_of_any_form_are_refused_in_one_line(run: Run, place: Path, tmp_path: Path) -> None:
     folder = copy(place, tmp_path)
     words = {**commands(place, folder, "last"), "report": ["report", folder]}
-    for name, used in (("env.json", ("run", "report")), ("checkpoints/last/progress.json", ("run", "translate"))):
+    files: dict[str, tuple[str, ...]] = {"env.json": ("run", "report"), "images.json": ("run",)}
+    files["checkpoints/last/progress.json"] = ("run", "translate")
+    for name, used in files.items():
         file = folder / name
         content = file.read_text()
         fields = {key: value for key, value in json.loads(content).items() if key != "checksum"}
