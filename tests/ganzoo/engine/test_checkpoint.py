@@ -17,7 +17,7 @@ from torch import nn
 from ganzoo.engine.checkpoint import load_checkpoint, load_network, save_checkpoint
 from ganzoo.engine.checkpoint_files import read_progress, read_unchanged, repair_checkpoint, write_progress
 from ganzoo.engine.engine import Engine
-from ganzoo.errors import DamagedError, GanzooError
+from ganzoo.errors import DamagedError, GanzooError, MissingResourceError
 from tests.support.stand_in_methods import TwoPlayers, batch_step, engine_of, weights
 from tests.support.untrained_runs import renew_checksums
 
@@ -183,6 +183,21 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read_is_read_again(tmp_path: 
         return int(progress["step"])
 
     assert read_unchanged(lambda: tmp_path / "last", read) == 3
+
+
+def test_an_error_while_a_checkpoint_is_replaced_is_not_final(tmp_path: Path) -> None:
+    """Its networks may seem to be missing between the renames."""
+    engine, steps = trained(1), iter((2,))
+    save_checkpoint(tmp_path / "last", engine, {"step": 1}, {})
+
+    def read(place: Path, progress: Mapping[str, Any]) -> int:
+        if step := next(steps, 0):
+            save_checkpoint(tmp_path / "last", engine, {"step": step}, {})
+        if progress["step"] == 1:
+            raise MissingResourceError("it lacks G")
+        return int(progress["step"])
+
+    assert read_unchanged(lambda: tmp_path / "last", read) == 2
 
 
 def test_weights_of_another_architecture_are_reported(tmp_path: Path) -> None:
