@@ -90,7 +90,7 @@ def find_network_file(run: str | PathLike[str], slot: str, *, checkpoint: str = 
     """
     from pathlib import Path
 
-    from ganzoo.engine.checkpoint import network_file, select_checkpoint
+    from ganzoo.engine.checkpoint_files import network_file, select_checkpoint
 
     return network_file(select_checkpoint(Path(run), checkpoint), slot)
 

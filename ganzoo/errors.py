@@ -36,6 +36,10 @@ class MissingResourceError(GanzooError):
     exit_code = 5
 
 
+class DamagedError(GanzooError):
+    """A file is missing in its folder, damaged, or was changed since ganzoo wrote it; nothing was read from it."""
+
+
 class OutOfMemoryError(GanzooError):
     """A step, a batch or an image does not fit into the memory."""
 

@@ -118,7 +118,7 @@ def test_mistakes_are_told_in_a_line(tsne: Any, place: Path, sets: list[str], sa
     described = place / "other/default/resolved.yaml"
     described.parent.mkdir(parents=True, exist_ok=True)
     text = (place / "tiny/default/resolved.yaml").read_text()
-    described.write_text(text.replace("size: 12", "size: 8").replace("load: 16", "load: 8"))
+    described.write_text(text.replace("size: 12", "size: 8").replace("load: 16", "load: 8") + "# edited\n")
     with pytest.raises(SystemExit) as caught:
         tsne.main(words(place, *(one.format(place) for one in sets)))
     assert said in str(caught.value) and "\n" not in str(caught.value)

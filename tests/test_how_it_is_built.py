@@ -56,7 +56,7 @@ except Trained:
 """
 WRITE_A_TABLE = """
 import yaml
-from ganzoo.bench import page, runner
+from ganzoo.bench import children, page, runner
 from ganzoo.bench.spec import Places, read_spec
 from tests.support.bench_records import MARKERS, Runs
 
@@ -64,7 +64,7 @@ rows = {"one": {"label": "One", "recipe": str(root / "recipes/quickstart.yaml")}
 spec = {"title": "A table", "page": "page.md", "seeds": [0], "set": sys.argv[3:], "rows": rows}
 (folder / "spec.yaml").write_text(yaml.safe_dump({**spec, "columns": [{"value": "read", "label": "read"}]}))
 (folder / "page.md").write_text(MARKERS)
-runner.ChildProcesses.run = staticmethod(Runs())
+children.ChildProcesses.run = staticmethod(Runs())
 threading.setprofile(note), sys.setprofile(note)
 bench, places = read_spec(folder / "spec.yaml"), Places(folder / "runs")
 runner.run(bench, places, jobs=1)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import ImageChecksums, metrics_of, same_measurement, same_training
-from ganzoo.engine.checkpoint import find_checkpoint, read_progress
+from ganzoo.engine.checkpoint_files import find_checkpoint, read_progress
 from ganzoo.errors import BusyError, GanzooError, SettingsChangedError
 from ganzoo.provenance.fingerprint import code_key, recipe_key
 from ganzoo.provenance.record import Record, Session, parse_record
@@ -45,6 +45,7 @@ def record_cell(
     checksums: ImageChecksums,
     *,
     run_command: RunCommand,
+    wait_for: Callable[[Path], bool],
     variables: Mapping[str, str],
 ) -> Record:
     """Run a cell and return its record; if the run fails, the record says why.
@@ -59,6 +60,7 @@ def record_cell(
         places: the folders of the runs and of the data.
         checksums: the checksums of the images of data sets.
         run_command: a function that runs a command of ganzoo in a child process.
+        wait_for: a function that waits until no process holds a lock, and returns whether one did.
         variables: environment variables besides this process's own.
 
     Raises GanzooError if a signal stopped the run, and BusyError if another process trains it; both leave no record.
@@ -69,12 +71,17 @@ def record_cell(
     environment = {**os.environ, **variables}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        done = run_command([*words], environment)
-        if done.returncode in STOPPED:
-            raise GanzooError(f"{cell.name}: stopped by a signal; the same command resumes it")
-        if done.returncode == BusyError.exit_code:
-            raise BusyError(last_line(done))
-        return done
+        joined = False
+        while True:
+            done = run_command([*words], environment)
+            if done.returncode in STOPPED:
+                raise GanzooError(f"{cell.name}: stopped by a signal; the same command resumes it")
+            # Another process may train this run, such as one that an earlier bench has started: join it.
+            if done.returncode != BusyError.exit_code:
+                return done
+            if not wait_for(folder / ".lock") and joined:
+                raise BusyError(f"{cell.name}: {last_line(done)}")
+            joined = True
 
     code_key.cache_clear()  # a plugin's code may have changed while other cells were run
     sessions = _trained_sessions(folder)
@@ -99,10 +106,10 @@ def record_cell(
 
 def _trained_sessions(folder: Path) -> list[Session] | None:
     """Return the sessions of a run so far, empty before its first checkpoint; None if they are not all known."""
-    checkpoint = find_checkpoint(folder / "checkpoints" / "last")
-    if checkpoint is None:
-        return []
     try:
+        checkpoint = find_checkpoint(folder / "checkpoints" / "last")
+        if checkpoint is None:
+            return []
         sessions = [Session.model_validate(one) for one in read_progress(checkpoint)["sessions"]]
     except (KeyError, TypeError, ValueError, GanzooError):  # of another version of ganzoo, or damaged
         return None

@@ -21,6 +21,7 @@ from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.utils.jsonl import write_text
 from ganzoo.utils.program import program_name
+from ganzoo.utils.terminal import escape_controls
 
 
 def current_table(bench: Bench, places: Places) -> Table:
@@ -50,7 +51,7 @@ def current_table(bench: Bench, places: Places) -> Table:
 
     table = (build_matrix_table if bench.spec.matrix else build_table)(bench, read_bench_records(bench), outdated)
     for row, why in unchecked.items():
-        print(f"not checked: {row}: {why}", file=sys.stderr)
+        print(escape_controls(f"not checked: {row}: {why}"), file=sys.stderr)
     return table
 
 
@@ -84,7 +85,7 @@ def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
         file, drawing = page.with_name(f"{bench.name}.svg"), heat_map(bench, read_bench_records(bench))
         if not check:
             write_text(file, drawing)
-        elif not file.is_file() or file.read_text(encoding="utf-8") != drawing:
+        elif not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != drawing:
             raise GanzooError(f"{file}: it is not what the records of {bench.name} give; {command} writes it")
     return table
 
@@ -106,6 +107,8 @@ def split_page(page: Path, name: str) -> re.Match[str]:
         text = page.read_text(encoding="utf-8")
     except OSError as error:
         raise GanzooError(f"{page}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise GanzooError(f"{page}: not text (UTF-8), so the table has no place in it") from None
     pattern = re.escape(name)
     parts = re.match(rf"(?s)(.*<!-- {pattern} table[^\n]*-->)(.*)(<!-- end of {pattern} table -->.*)", text)
     if not parts:

@@ -8,10 +8,8 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from queue import SimpleQueue
 from types import FrameType
 
 from ganzoo.bench.cell import RunCommand, folder_of, last_line, record_cell, strip_local_paths
+from ganzoo.bench.children import ChildProcesses
 from ganzoo.bench.distances import with_distances
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import ImageChecksums, SetSource, plugin_code, read_sets, stale
@@ -74,7 +73,7 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
     locks = cache_folder() / "benches"
     with suppress(OSError):  # where nothing can be written, nothing is locked
         locks.mkdir(parents=True, exist_ok=True)
-    name = sha256(str(bench.records.resolve()).encode()).hexdigest()[:24]
+    name = sha256(os.path.realpath(bench.records).encode()).hexdigest()[:24]
     busy = f"{bench.file}: another process is running this table; wait for it"
     with lock_file(locks / f"{name}.lock", busy), _interrupt_on_sigterm():
         return _Runner(bench, places).run(jobs, only)
@@ -133,10 +132,18 @@ class _Runner:
     def _run_task(self, task: _Task, free: SimpleQueue[dict[str, str]]) -> None:
         bench, cell, recipe, matrix = self.bench, task.cell, task.recipe, self.bench.spec.matrix
         folder = folder_of(bench, cell, recipe, self.places)
+        waiting = f"{cell.name}: another process trains this run already; waiting for it"
         variables = free.get()
         try:
             record = record_cell(
-                bench, cell, recipe, self.places, self.checksums, run_command=self.children.run, variables=variables
+                bench,
+                cell,
+                recipe,
+                self.places,
+                self.checksums,
+                run_command=self.children.run,
+                wait_for=lambda lock: self.children.wait_for(lock, lambda: self.console.say(waiting)),
+                variables=variables,
             )
         finally:
             free.put(variables)
@@ -180,7 +187,7 @@ def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Cons
     for name, one in bench.spec.prepare.items():
         command = bench.filled(one.command, places)
         note = places.root / bench.name / f".{name}.made"  # written at the end: an interrupted preparation runs again
-        if Path(bench.filled(one.makes, places)).exists() and note.is_file() and note.read_text() == command:
+        if Path(bench.filled(one.makes, places)).exists() and note.is_file() and note.read_bytes() == command.encode():
             continue
         console.say(f"{bench.name}: preparing {name}")
         done = run_command(shlex.split(command), dict(os.environ))
@@ -203,59 +210,6 @@ def job_environments(jobs: int) -> list[dict[str, str]]:
     share = max(1, (os.cpu_count() or 1) // jobs)
     threads = {"OMP_NUM_THREADS": str(share)} if jobs > 1 and "OMP_NUM_THREADS" not in os.environ else {}
     return [({"CUDA_VISIBLE_DEVICES": visible[i % count]} if count else {}) | threads for i in range(jobs)]
-
-
-class ChildProcesses:
-    """Runs ganzoo's commands in child processes, from several threads, until ``stop_all`` is called."""
-
-    def __init__(self) -> None:
-        self._running: set[subprocess.Popen[str]] = set()
-        self._stopping = threading.Event()
-        self._starting = threading.Lock()
-
-    def run(self, words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """Run a command, wait for its end, and return the process with its errors; other output is discarded.
-
-        Raises GanzooError if ``stop_all`` was called before.
-
-        Args:
-            words: the words of the command, without ``ganzoo``.
-            environment: all environment variables of the process.
-        """
-        command = [sys.executable, "-m", "ganzoo", *words]
-        with self._starting:
-            self.check_running()
-            child = subprocess.Popen(
-                command,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-            )
-            self._running.add(child)
-        try:
-            errors = child.communicate()[1]
-        except BaseException:
-            child.terminate()
-            child.wait()
-            raise
-        finally:
-            self._running.discard(child)
-        return subprocess.CompletedProcess(command, child.returncode, "", errors)
-
-    def check_running(self) -> None:
-        """Raise GanzooError if ``stop_all`` was called."""
-        if self._stopping.is_set():
-            raise GanzooError("stopped; the same command resumes it")
-
-    def stop_all(self) -> None:
-        """Ask the running commands to save and stop, and let no further one start."""
-        with self._starting:
-            self._stopping.set()
-            for child in [*self._running]:
-                with suppress(OSError):
-                    child.terminate()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from ganzoo.bench.matrix import Matrix
 from ganzoo.bench.spec_errors import describe
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
 from ganzoo.recipe.yaml_document import Document, KeyPath, read_yaml, sort_key
+from ganzoo.utils.atomic import is_folder_name
 from ganzoo.utils.core_yaml import dump_yaml
 
 NAME = r"[\w-]+"
@@ -272,6 +273,8 @@ def read_spec(file: Path, scale: str = "") -> Bench:
     Raises GanzooError with one line for each mistake, ``file:line: path: what``, and if there is no such file or scale.
     """
     document = read_yaml(file)
+    if not is_folder_name(file.stem):
+        raise GanzooError(f"{file}: the spec's name is {file.stem!r}; it names the folder of the runs: give it another")
     spec = _checked(document.data, document)
     if scale:
         if scale not in spec.scales:

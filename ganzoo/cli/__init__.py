@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 
 import click
 
@@ -27,6 +28,8 @@ from ganzoo.cli.usage_errors import describe, unknown_command
 from ganzoo.cli.weights import weights_command
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import installed_version, plugins
+from ganzoo.utils.parent import stop_with_parent
+from ganzoo.utils.terminal import accept_any_text, escape_controls
 
 OWN = (
     run_command,
@@ -43,6 +46,17 @@ OWN = (
     plugins_command,
     weights_command,
 )
+
+
+MACHINE_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE),
+}
+"""Errors of the system that are none of ganzoo: they are printed in one line, with the file."""
+ADVICE = {
+    errno.ENAMETOOLONG: "; the name of a file or folder has at most 255 bytes, a path 4096: choose a shorter one",
+    errno.ELOOP: "; a link there leads back to itself: remove it",
+}
 
 
 class Commands(click.Group):
@@ -88,10 +102,14 @@ for command in OWN:
 
 
 def print_error(text: str) -> None:
-    """Print an error to stderr, one line for each mistake; each process but the first adds its number."""
-    rank = os.environ.get("RANK", "0")
-    sys.stdout.flush()
-    for line in text.splitlines():
+    """Print an error to stderr, one line for each mistake; each process but the first adds its number.
+
+    Control characters in it are escaped: it may name any file, and quote the answer of any server.
+    """
+    rank = escape_controls(os.environ.get("RANK", "0"))
+    with suppress(BrokenPipeError):  # what was printed before has no reader any more: the error still has
+        sys.stdout.flush()
+    for line in escape_controls(text).split("\n") if text else []:
         print(f"ganzoo: {line}" if rank == "0" else f"ganzoo (process {rank}): {line}", file=sys.stderr)
 
 
@@ -103,6 +121,9 @@ def main() -> None:
     # By default, torch's threads spin for long while they wait for each other. If another process is busy too, training
     # on two cores then becomes many times slower. Torch reads this when it is loaded; results do not depend on it.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    stop_with_parent()
+    for stream in (sys.stdout, sys.stderr):
+        accept_any_text(stream)
     try:
         code = cli.main(prog_name="ganzoo", standalone_mode=False)
     except GanzooError as error:
@@ -126,8 +147,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno not in MACHINE_ERRORS:
             raise
-        print_error(f"{error.filename or 'the output'}: {error.strerror}")
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "the output"
+        advice = ADVICE.get(error.errno, "")
+        print_error(f"{name}: {error.strerror}{advice}")
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

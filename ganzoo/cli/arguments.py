@@ -1,10 +1,12 @@
-"""Argument types and options that several commands use."""
+"""Argument types, options and the output that several commands use."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+
+from ganzoo.utils.terminal import escape_controls
 
 PATH = click.Path(path_type=Path)
 
@@ -25,4 +27,11 @@ class Size(click.ParamType):
 
 
 DEVICE = click.option("--device", default="", help="A torch device: cpu, cuda:1.  [default: the accelerator, if any]")
+
+
+def echo(text: object) -> None:
+    """Print a text to standard output, its control characters escaped: it may contain names of files and of plugins."""
+    click.echo(escape_controls(str(text)))
+
+
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import PATH
+from ganzoo.cli.arguments import PATH, echo
 
 
 @click.command("bench")
@@ -34,6 +34,6 @@ def bench_command(spec: Path, scale: str, data: Path | None, root: Path, jobs: i
     if bench.page:
         split_page(bench.page, bench.name)  # refuse a page without markers before the runs, not after them
     records = run(bench, places, jobs=jobs, only=only)
-    click.echo(markdown(update_page(bench, places, check=False) if bench.page else current_table(bench, places)))
+    echo(markdown(update_page(bench, places, check=False) if bench.page else current_table(bench, places)))
     if failed := [f"{record.name}: {record.why}" for record in records if record.status == "failed"]:
         raise GanzooError("\n".join(failed))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import PATH, Size
+from ganzoo.cli.arguments import PATH, Size, echo
 
 
 @click.command("export")
@@ -61,5 +61,5 @@ def export_command(
         for side in ("inputs", "outputs")
     )
     compared = " and ".join(f"{count} {kind}" for kind, count in metadata["compared"].items() if count)
-    click.echo(f"{out}: {metadata['direction']}, {inputs} → {outputs}")
-    click.echo(f"largest difference from the run, on {compared} images: {metadata['difference']:.2g} on [−1, 1]")
+    echo(f"{out}: {metadata['direction']}, {inputs} → {outputs}")
+    echo(f"largest difference from the run, on {compared} images: {metadata['difference']:.2g} on [−1, 1]")

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ganzoo.cli.arguments import AS_JSON
+from ganzoo.cli.arguments import AS_JSON, echo
 from ganzoo.plugins import plugins
 from ganzoo.registry import KINDS
 
@@ -22,6 +22,6 @@ def list_command(kind: str | None, pattern: str, as_json: bool) -> None:
         click.echo(json.dumps([{"kind": c.kind, "name": c.name, "plugin": c.plugin} for c in components], indent=1))
         return
     for component in components:
-        click.echo(f"{component.kind:<14} {component.name:<20} {component.plugin}")
+        echo(f"{component.kind:<14} {component.name:<20} {component.plugin}")
     if not components:
         click.echo(f"none (kinds: {', '.join(KINDS)})", err=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from ganzoo.cli.arguments import AS_JSON
+from ganzoo.cli.arguments import AS_JSON, echo
 from ganzoo.cli.show import describe
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import plugins
@@ -32,8 +32,8 @@ def plugins_command(check: bool, as_json: bool) -> None:
         for plugin in installed.loaded:
             origin = "bundled" if plugin.bundled else f"{plugin.package} {plugin.version}"
             count = f"{plugin.components} component" + "s" * (plugin.components != 1)
-            click.echo(f"{plugin.name:<16} {origin:<28} " + (f"FAILED: {plugin.error}" if plugin.error else count))
+            echo(f"{plugin.name:<16} {origin:<28} " + (f"FAILED: {plugin.error}" if plugin.error else count))
         for reason in broken.values():
-            click.echo(f"broken: {reason}")
+            echo(f"broken: {reason}")
     if broken:
         raise GanzooError(f"{len(broken)} of {len(installed.registry.find())} components are broken")

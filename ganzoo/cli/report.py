@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import PATH
+from ganzoo.cli.arguments import PATH, echo
 
 
 @click.command("report")
@@ -20,4 +20,4 @@ def report_command(run: Path, out: Path | None) -> None:
     """
     from ganzoo.report import write_report
 
-    click.echo(write_report(run, out))
+    echo(write_report(run, out))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.arguments import AS_JSON
+from ganzoo.cli.arguments import AS_JSON, echo
 from ganzoo.plugins import plugins
 from ganzoo.utils.jsonl import to_json, to_plain
 
@@ -21,15 +21,15 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     if as_json:
         click.echo(to_json(to_plain(about), indent=1, ascii_only=True))
         return
-    click.echo(f"{kind} {name}   (plugin {about['plugin']}, {about['source']})\n")
-    click.echo(f"{about['doc']}\n" if about["doc"] else "(no documentation)\n")
+    echo(f"{kind} {name}   (plugin {about['plugin']}, {about['source']})\n")
+    echo(f"{about['doc']}\n" if about["doc"] else "(no documentation)\n")
     for option in about["options"]:
         default = "required" if option["required"] else f"= {option['default']!r}"
-        click.echo(f"  {option['name']}: {option['type']} {default}")
+        echo(f"  {option['name']}: {option['type']} {default}")
     if not about["options"]:
-        click.echo("  (no options)")
+        echo("  (no options)")
     if about["beside"]:
-        click.echo(f"\n  and, as for every {kind}: {', '.join(about['beside'])}")
+        echo(f"\n  and, as for every {kind}: {', '.join(about['beside'])}")
 
 
 def describe(kind: str, name: str) -> dict[str, Any]:

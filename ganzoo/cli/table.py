@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import PATH
+from ganzoo.cli.arguments import PATH, echo
 
 
 @click.command("table")
@@ -49,4 +49,4 @@ def table_command(
         if write or check:
             update_page(bench, places, check=check)
         else:
-            click.echo(FORMATS[output_format or "markdown"](current_table(bench, places)))
+            echo(FORMATS[output_format or "markdown"](current_table(bench, places)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import AS_JSON
+from ganzoo.cli.arguments import AS_JSON, echo
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.program import program_name
@@ -41,7 +41,8 @@ def list_weights(as_json: bool) -> None:
     for entry in entries:
         size = format_bytes(entry.size) if entry.size else "size unknown"
         licence = entry.licence or "licence unknown"
-        click.echo(f"{entry.name:<42} {size:>12}  {licence:<16}  {paths[entry.name] or 'not here'}")
+        place = paths[entry.name] or "not here"
+        echo(f"{entry.name:<42} {size:>12}  {licence:<16}  {place}")
 
 
 @weights_command.command("get")
@@ -56,10 +57,10 @@ def get_weights(wanted: tuple[str, ...]) -> None:
     if overrides and not recipes:
         raise GanzooError(f"{overrides[0]}: an override, but no recipe (*.yaml) is named")
     for name in [word for word in wanted if word not in recipes and word not in overrides]:
-        click.echo(find(name))
+        echo(find(name))
     for recipe in recipes:
         fetch_for(Path(recipe), overrides)
-        click.echo(f"{recipe}: all weights that it needs are here")
+        echo(f"{recipe}: all weights that it needs are here")
 
 
 @weights_command.command("path")
@@ -71,7 +72,7 @@ def path_of_weights(name: str) -> None:
     """
     if local_path(lookup(name)) is None:
         raise MissingResourceError(f"{name} is not here; download it with: {program_name()} weights get {name}")
-    click.echo(find(name))
+    echo(find(name))
 
 
 def fetch_for(file: Path, overrides: list[str]) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +19,7 @@ from torch import Tensor
 from ganzoo.data.image_files import HEIF_SUFFIXES
 from ganzoo.data.value_range import ValueRange, to_8_bits, to_scale
 from ganzoo.errors import GanzooError, MissingResourceError, one_line
+from ganzoo.utils.reading import open_regular
 
 _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
 
@@ -170,11 +170,7 @@ def to_float(image: np.ndarray) -> Tensor:
 @contextmanager
 def _open_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that has content. Raises GanzooError for an empty one, a pipe or a device, which would never end."""
-    with suppress(OSError):  # opening it gives the error
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            raise GanzooError(f"{path}: a pipe or a device, not a file; remove it")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise GanzooError(f"{path}: the file is empty (0 bytes); copy it again or remove it")
         yield file

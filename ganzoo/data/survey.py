@@ -86,7 +86,7 @@ def _spread(paths: Sequence[Path], most: int) -> list[Path]:
 def _add(result: _Survey, path: Path, has_range: bool) -> None:
     values = None
     if path.suffix.lower() == ".npy":
-        if has_range and result.deep < MOST_DEEP:
+        if has_range and result.deep < MOST_DEEP and path.is_file():  # a pipe would be waited for
             with suppress(OSError, ValueError, EOFError):
                 values = np.load(path, mmap_mode="r", allow_pickle=False)
     else:

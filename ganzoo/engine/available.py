@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from ganzoo.engine.checkpoint import load_network
+from ganzoo.engine.checkpoint_files import network_name, read_progress, verified_file
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import MissingResourceError
 from ganzoo.interfaces import Direction, Method
@@ -39,17 +40,18 @@ class AvailableNetworks:
         """Slot → the file that the checkpoint lacks."""
         self._handles: list[RemovableHandle] = []
 
-    def load(self, networks: Mapping[str, nn.Module], file_of: Callable[[str], Path]) -> None:
-        """Load the networks whose files exist; the others refuse to be called.
+    def load(self, checkpoint: Path, networks: Mapping[str, nn.Module]) -> None:
+        """Load the networks whose files exist, averaged ones if the run averaged them; the others refuse to be called.
 
         Args:
+            checkpoint: the checkpoint's folder.
             networks: slot → network.
-            file_of: slot → file of its weights.
 
         Raises GanzooError when a file is damaged or of another architecture.
         """
         self._release()
-        self._add(networks, file_of)
+        progress = read_progress(checkpoint)
+        self._add(checkpoint, {network_name(progress, slot): slot for slot in networks}, networks)
 
     def load_engine(self, checkpoint: Path, engine: Engine) -> None:
         """Load the networks of an engine and their averages, as ``load`` does, for evaluation.
@@ -59,20 +61,21 @@ class AvailableNetworks:
         self._release()
         averages = engine.average.networks if engine.average else {}
         trained = {slot: network for slot, network in engine.networks.items() if slot not in averages}
-        self._add(trained, lambda slot: checkpoint / "networks" / f"{slot}.safetensors")
-        self._add(averages, lambda slot: checkpoint / "average" / f"{slot}.safetensors")
+        self._add(checkpoint, {f"networks/{slot}.safetensors": slot for slot in trained}, trained)
+        self._add(checkpoint, {f"average/{slot}.safetensors": slot for slot in averages}, averages)
 
     def _release(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles, self.missing = [], {}
 
-    def _add(self, networks: Mapping[str, nn.Module], file_of: Callable[[str], Path]) -> None:
-        missing = {slot: file for slot in networks if not (file := file_of(slot)).is_file()}
+    def _add(self, checkpoint: Path, names: Mapping[str, str], networks: Mapping[str, nn.Module]) -> None:
+        """Load the networks from the files that exist: ``names`` maps their paths in the checkpoint to the slots."""
+        missing = {slot: checkpoint / name for name, slot in names.items() if not (checkpoint / name).exists()}
         self.missing |= missing
-        for slot, network in networks.items():
+        for name, slot in names.items():
             if slot not in missing:
-                load_network(network, file_of(slot))
+                load_network(networks[slot], verified_file(checkpoint, name))
         loaded = [network for slot, network in networks.items() if slot not in missing]
         # Layers that a loaded network shares keep their weights.
         shared = {id(one) for network in loaded for one in chain(network.modules(), network.parameters())}

@@ -1,33 +1,27 @@
 """Save and load checkpoints. A new one replaces the old one by renames, so a killed process leaves a complete one.
 
-A checkpoint is a folder:
-    networks/<slot>.safetensors     one file per network
-    average/<slot>.safetensors      the moving averages of the networks, if there are any
-    optimizers.safetensors          <optim>/<parameter>/<key>
-    process-<rank>.safetensors      the method's state (image pools, …) and the running sums of the log, per process
-    progress.json                   step, best metric value, loss scale and more; it is written last
+``checkpoint_files.py`` lists the files of a checkpoint, finds and verifies them.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ganzoo.engine.checkpoint_files import PROGRESS, read_progress, remedy, verified_file, write_progress
 from ganzoo.engine.distributed import any_process
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.utils.atomic import find_complete, flush_to_disk, repair_replacement, replace_folder, sibling_path
-
-PROGRESS = "progress.json"
+from ganzoo.utils.atomic import find_complete, replace_folder, sibling_path
+from ganzoo.utils.reading import guard_content
+from ganzoo.utils.tensors import read_tensors, write_tensors
 
 
 class ArchitectureError(GanzooError):
@@ -55,6 +49,7 @@ def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], s
     accelerator = engine.accelerator
     new = sibling_path(folder, "new")
     problem = ""
+    files: dict[str, str] = {}
     try:
         if accelerator.is_main_process:
             shutil.rmtree(new, ignore_errors=True)
@@ -67,44 +62,52 @@ def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], s
         state = {f"method/{name}": tensor for name, tensor in engine.method.state_dict().items()}
         state |= {f"sums/{name}": tensor for name, tensor in sums.items()}
         if not problem:
-            _write(new / f"process-{accelerator.process_index}.safetensors", state)
+            name = process_file(accelerator.process_index)
+            files[name] = write_tensors(new / name, state)
         if accelerator.is_main_process and not problem:
-            _write_shared(new, engine, progress)
+            files |= _write_shared(new, engine)
     except (OSError, SafetensorError) as error:
         problem = getattr(error, "strerror", None) or str(error)
-    failed = bool(problem)
-    if not any_process(accelerator, failed):
+    if accelerator.num_processes > 1:
+        files = {name: checksum for own in gather_object([files]) for name, checksum in own.items()}
+    if not any_process(accelerator, bool(problem)):
         try:
             if accelerator.is_main_process:
+                write_progress(new, {**progress, "scale": engine.scale.state_dict()}, files)
                 replace_folder(folder, PROGRESS)
         except OSError as error:
             problem = error.strerror or str(error)
     if any_process(accelerator, bool(problem)):
         if accelerator.is_main_process:
             shutil.rmtree(new, ignore_errors=True)
-        before = "the previous one is complete; " if find_checkpoint(folder) else ""
+        before = "the previous one is complete; " if find_complete(folder, PROGRESS) else ""
         raise GanzooError(
             f"{folder}: the checkpoint cannot be written: {problem or 'another process failed'}; {before}make room, "
             "then run the same command again to resume"
         )
 
 
-def _write_shared(new: Path, engine: Engine, progress: Mapping[str, Any]) -> None:
+def process_file(rank: int) -> str:
+    """Return the name of the file with the state of a process."""
+    return f"process-{rank}.safetensors"
+
+
+def _write_shared(new: Path, engine: Engine) -> dict[str, str]:
+    """Write the files that all processes share, but progress.json; return the checksum of each."""
+    files = {}
     for name, network in engine.networks.items():
-        _write(new / "networks" / f"{name}.safetensors", network.state_dict())
+        file = f"networks/{name}.safetensors"
+        files[file] = write_tensors(new / file, network.state_dict())
     if engine.average:
         for name, network in engine.average.networks.items():
-            _write(new / "average" / f"{name}.safetensors", network.state_dict())
+            file = f"average/{name}.safetensors"
+            files[file] = write_tensors(new / file, network.state_dict())
     flat = {}
     for name, optimizer in engine.optimizers.items():
         for index, entries in optimizer.state_dict()["state"].items():
             flat.update({f"{name}/{index}/{key}": torch.as_tensor(value) for key, value in entries.items()})
-    _write(new / "optimizers.safetensors", flat)
-    text = json.dumps({**progress, "scale": engine.scale.state_dict()}, indent=1)
-    with (new / PROGRESS).open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    files["optimizers.safetensors"] = write_tensors(new / "optimizers.safetensors", flat)
+    return files
 
 
 def load_checkpoint(
@@ -123,26 +126,31 @@ def load_checkpoint(
 
     Raises GanzooError if a file is missing or damaged, or if weights are of another architecture.
     """
-    progress = read_progress(folder)
+    progress, advice = read_progress(folder), remedy(folder)
     load_weights(folder, engine)
-    flat = _read(folder / "optimizers.safetensors")
-    for name, optimizer in engine.optimizers.items():
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in flat.items():
-            owner, index, entry = key.rsplit("/", 2)
-            if owner == name:
-                state.setdefault(int(index), {})[entry] = tensor
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    engine.scale.load_state_dict(progress["scale"])
-    if list(partition) == progress.get("partition"):
-        saved = _read(folder / f"process-{engine.accelerator.process_index}.safetensors")
-    else:
-        saved = _merge([_read(file) for file in sorted(folder.glob("process-*.safetensors"))])
+    file = verified_file(folder, "optimizers.safetensors")
+    flat = read_tensors(file, advice)
+    with guard_content(file, "the state of this run's optimizers", advice):
+        for name, optimizer in engine.optimizers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, tensor in flat.items():
+                owner, index, entry = key.rsplit("/", 2)
+                if owner == name:
+                    state.setdefault(int(index), {})[entry] = tensor
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    with guard_content(folder / PROGRESS, "the loss scale", advice):
+        engine.scale.load_state_dict(progress["scale"])
+    names = [process_file(engine.accelerator.process_index)]
+    if list(partition) != progress.get("partition"):
+        names = sorted(name for name in progress["files"] if name.startswith("process-")) or names
+    states = [read_tensors(verified_file(folder, name), advice) for name in names]
     parts: dict[str, dict[str, Tensor]] = {"method": {}, "sums": {}}
-    for key, tensor in saved.items():
-        part, _, name = key.partition("/")
-        parts[part][name] = tensor.to(engine.device)
-    engine.method.load_state_dict(parts["method"])
+    with guard_content(folder / names[0], "the state of this run's method", advice):
+        saved = states[0] if len(states) == 1 else _merge(states)
+        for key, tensor in saved.items():
+            part, _, name = key.partition("/")
+            parts[part][name] = tensor.to(engine.device)
+        engine.method.load_state_dict(parts["method"])
     return progress, parts["sums"]
 
 
@@ -157,18 +165,10 @@ def _merge(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 def load_weights(folder: Path, engine: Engine) -> None:
     """Load only the weights of the networks and of their averages into the engine. Raises as ``load_network`` does."""
     for name, network in engine.networks.items():
-        load_network(network, folder / "networks" / f"{name}.safetensors")
+        load_network(network, verified_file(folder, f"networks/{name}.safetensors"))
     if engine.average:
         for name, network in engine.average.networks.items():
-            load_network(network, folder / "average" / f"{name}.safetensors")
-
-
-def read_progress(folder: Path) -> dict[str, Any]:
-    """Return the fields of a checkpoint's progress.json. Raises GanzooError if it is missing or cannot be read."""
-    try:
-        return dict(json.loads((folder / PROGRESS).read_text()))
-    except (OSError, ValueError):
-        raise GanzooError(f"{folder}: not a checkpoint, or a damaged one") from None
+            load_network(network, verified_file(folder, f"average/{name}.safetensors"))
 
 
 def load_network(network: nn.Module, file: Path) -> None:
@@ -176,7 +176,7 @@ def load_network(network: nn.Module, file: Path) -> None:
 
     Raises GanzooError if the file is missing or damaged, ArchitectureError if it is of another architecture.
     """
-    weights = _read(file)
+    weights = read_tensors(file, "use another checkpoint (--checkpoint NAME)")
     own = network.state_dict()
     for name in [*own, *weights]:
         expected, saved = own.get(name), weights.get(name)
@@ -184,50 +184,6 @@ def load_network(network: nn.Module, file: Path) -> None:
             reason = f"{name} is {_shape(saved)} in the file and {_shape(expected)} in the network"
             raise ArchitectureError(file, reason)
     network.load_state_dict(weights)
-
-
-def find_checkpoint(folder: Path) -> Path | None:
-    """Return the folder that has the complete checkpoint now: ``folder``, its hidden old copy, or None."""
-    return find_complete(folder, PROGRESS)
-
-
-def select_checkpoint(run: Path, name: str = "") -> Path:
-    """Return the folder of a run's checkpoint: ``name``, or by default ``best`` if it exists, else ``last``.
-
-    Raises GanzooError, with the names of the available checkpoints, if there is no such checkpoint.
-    """
-    folder = run / "checkpoints"
-    for candidate in [name] if name else ["best", "last"]:
-        checkpoint = find_checkpoint(folder / candidate)
-        if checkpoint:
-            return checkpoint
-    available = sorted(one.name for one in folder.glob("*") if (one / PROGRESS).is_file())
-    raise GanzooError(
-        f"{folder}: there is no checkpoint {name or 'yet'}; there are: {', '.join(available) or 'none, train first'}"
-    )
-
-
-def network_file(checkpoint: Path, slot: str) -> Path:
-    """Return the path of the file with a network's weights: the averaged ones if the checkpoint has them."""
-    averaged = checkpoint / "average" / f"{slot}.safetensors"
-    return averaged if averaged.is_file() else checkpoint / "networks" / f"{slot}.safetensors"
-
-
-def repair_checkpoint(folder: Path) -> Path | None:
-    """Undo an interrupted replacement; return the checkpoint's folder, or None. Only the training run may call this."""
-    return repair_replacement(folder, PROGRESS)
-
-
-def _write(file: Path, tensors: Mapping[str, Tensor]) -> None:
-    save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, file)
-    flush_to_disk(file)
-
-
-def _read(file: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise GanzooError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _shape(tensor: Tensor | None) -> str:

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, one_line
 from ganzoo.utils.device import default_device
 
 
@@ -21,19 +21,27 @@ def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None,
         folder: the folder that trackers write into, or None.
         device: a torch device, such as ``cpu`` or ``cuda:1``; by default the accelerator, if there is one.
 
-    Raises GanzooError if the number of processes is not the one that the launcher was asked for, for ``accelerate
+    Raises GanzooError if the number of processes is not the one that the launcher was asked for, for environment
+    variables of a launcher with wrong values, for ``accelerate
     launch --mixed_precision``, for FSDP, DeepSpeed, Megatron-LM and tensor parallelism, which split parameters, and for
     a device that this machine lacks.
     """
     _refuse_single_launch()
+    variables = {name: _launcher_variable(name) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT")}
+    expected = variables["WORLD_SIZE"] or 1
+    if (variables["RANK"] or 0) >= expected:
+        rank = variables["RANK"]
+        raise GanzooError(f"RANK is {rank}, but WORLD_SIZE is {expected}: unset both, or let torchrun set them")
     with_gpu = _select_device(device)
     # Without cpu=True two processes on a machine without a GPU would each run as if it were the only one.
-    accelerator = Accelerator(cpu=not with_gpu, log_with=list(trackers) or None, project_dir=folder)
+    try:
+        accelerator = Accelerator(cpu=not with_gpu, log_with=list(trackers) or None, project_dir=folder)
+    except ValueError as error:  # Accelerate's own variables, and trackers
+        raise GanzooError(f"Accelerate cannot start: {one_line(error)}") from None
     if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") not in ("no", ""):
         raise GanzooError(
             "accelerate launch --mixed_precision has no effect: set the recipe's train.precision to bf16 or fp16"
         )
-    expected = int(os.environ.get("WORLD_SIZE", "1"))
     if expected != accelerator.num_processes:
         raise GanzooError(
             f"the launcher started {expected} processes, but Accelerate sees {accelerator.num_processes}: "
@@ -83,6 +91,16 @@ def _select_device(device: str) -> bool:
     if earlier is not None and (earlier.type != "cpu") != with_gpu:  # an earlier run of this process, in a notebook
         AcceleratorState._reset_state(reset_partial_state=True)
     return with_gpu
+
+
+def _launcher_variable(name: str) -> int | None:
+    """Return a variable of the launcher, None if it is not set. Raises GanzooError unless it is a number."""
+    value = os.environ.get(name)
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdigit():
+        raise GanzooError(f"the environment variable {name} is {value!r}; it must be a number: unset it")
+    return int(value)
 
 
 def _asked_for_cpu() -> bool:

@@ -6,18 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganzoo.engine.checkpoint import (
-    PROGRESS,
-    ArchitectureError,
-    find_checkpoint,
-    load_network,
-    network_file,
-    read_progress,
-    select_checkpoint,
-)
+from ganzoo.engine.checkpoint import ArchitectureError, load_network
+from ganzoo.engine.checkpoint_files import PROGRESS, network_name, read_progress, select_checkpoint, verified_file
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.provenance.fingerprint import weights_key
+from ganzoo.utils.atomic import find_complete
 
 SETTING = "train.start"
 
@@ -66,15 +60,15 @@ def load_start(start: Path, engine: Engine) -> Start:
     Raises MissingResourceError when there is no such run, and GanzooError when a file is damaged or no network fits.
     """
     checkpoint = find_start(start)
-    key, step = weights_key(checkpoint), int(read_progress(checkpoint)["step"])
+    key, progress = weights_key(checkpoint), read_progress(checkpoint)
     found, new, unfit = [], [], {}
     for slot, network in engine.networks.items():
-        file = network_file(checkpoint, slot)
-        if not file.is_file():
+        name = network_name(progress, slot)
+        if not (checkpoint / name).exists():
             new.append(slot)
             continue
         try:
-            load_network(network, file)
+            load_network(network, verified_file(checkpoint, name))
             found.append(slot)
         except ArchitectureError as error:
             unfit[slot] = error.reason
@@ -88,12 +82,14 @@ def load_start(start: Path, engine: Engine) -> Start:
     for slot, average in engine.average.networks.items() if engine.average else ():
         average.load_state_dict(engine.networks[slot].state_dict())
     unused = tuple(sorted(available - set(engine.networks)))
-    return Start(checkpoint, step, key, tuple(found), tuple(new), unfit, unused)
+    return Start(checkpoint, int(progress["step"]), key, tuple(found), tuple(new), unfit, unused)
 
 
 def is_import(folder: Path) -> bool:
-    """Return whether a folder was written by an import: it has a checkpoint, and no environment of a training."""
-    return (folder / "checkpoints/last" / PROGRESS).is_file() and not (folder / "env.json").exists()
+    """Return whether a folder was written by an import: its checkpoint has no optimizers, and it no environment."""
+    last = folder / "checkpoints/last"
+    trained = (folder / "env.json").exists() or (last / "optimizers.safetensors").exists()
+    return (last / PROGRESS).is_file() and not trained
 
 
 def find_start(start: Path) -> Path:
@@ -103,7 +99,7 @@ def find_start(start: Path) -> Path:
     """
     if (start / "resolved.yaml").is_file():
         return select_checkpoint(start)
-    checkpoint = find_checkpoint(start)
+    checkpoint = find_complete(start, PROGRESS)
     if checkpoint:
         return checkpoint
     if start.parent.name == "checkpoints" and start.parent.is_dir():

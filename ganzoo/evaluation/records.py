@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo.engine.checkpoint import find_checkpoint, read_progress
+from ganzoo.engine.checkpoint_files import find_checkpoint, read_progress, read_unchanged
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation, Evaluator
 from ganzoo.interfaces import Split
@@ -17,9 +17,7 @@ from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.provenance.record import Cost, Record
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.jsonl import JsonLines
-
-MAX_ATTEMPTS = 5
-"""The number of attempts to read a checkpoint, because its run may replace it at the same time."""
+from ganzoo.utils.reading import is_number
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,7 @@ class CheckpointInfo:
 
 def read_checkpoint_info(folder: Path, name: str) -> CheckpointInfo:
     """Return the description of a run's checkpoint. Raises GanzooError if it does not exist or is damaged."""
-    place = find_checkpoint(folder / "checkpoints" / name)
-    if place is None:
-        raise GanzooError(f"{folder}: the run has no checkpoint {name!r}")
+    place = _find(folder, name)
     return CheckpointInfo(name, place, read_progress(place), weights_key(place))
 
 
@@ -51,24 +47,27 @@ def load_for_evaluation(folder: Path, name: str, evaluator: Evaluator) -> Checkp
     """Load the weights of a run's checkpoint into the evaluator; return the checkpoint's description.
 
     A run in progress may replace the checkpoint while it is read. It is then read again, so that all files are of the
-    same step. Raises GanzooError (or OSError) if the checkpoint does not exist, cannot be read or has weights of
-    another architecture, and if the run replaces it during every attempt.
+    same step. Raises GanzooError (or OSError) if the checkpoint does not exist, is damaged or has weights of another
+    architecture, and if the run replaces it during every attempt.
 
     Args:
         folder: the run's folder.
         name: the checkpoint's name.
         evaluator: the evaluator, whose engine gets the weights.
     """
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        try:
-            before = read_checkpoint_info(folder, name)
-            evaluator.load(before.place)
-            if read_checkpoint_info(folder, name) == before:
-                return before
-        except (GanzooError, OSError):
-            if attempt == MAX_ATTEMPTS:
-                raise
-    raise GanzooError(f"{folder}: the run replaces checkpoint {name!r} faster than it can be read: wait for the run")
+
+    def read(place: Path, progress: Mapping[str, Any]) -> CheckpointInfo:
+        evaluator.load(place)
+        return CheckpointInfo(name, place, progress, weights_key(place))
+
+    return read_unchanged(lambda: _find(folder, name), read)
+
+
+def _find(folder: Path, name: str) -> Path:
+    place = find_checkpoint(folder / "checkpoints" / name)
+    if place is None:
+        raise GanzooError(f"{folder}: the run has no checkpoint {name!r}")
+    return place
 
 
 def make_record(
@@ -105,7 +104,8 @@ def make_record(
 
 def training_cost(folder: Path) -> Cost:
     """Return the time, speed and memory of a run's training, from its metrics.jsonl; None if that has no such lines."""
-    lines = [one for one in JsonLines(folder / "metrics.jsonl") if "images_per_s" in one]
+    fields = ("seconds", "images_per_s", "memory")
+    lines = [one for one in JsonLines(folder / "metrics.jsonl") if all(is_number(one.get(name)) for name in fields)]
     if not lines:
         return Cost()
     return Cost(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import numpy as np
 import torch
 from accelerate.utils import gather_object
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ganzoo.data.loader import Batch, Reader, make_step
@@ -18,9 +17,9 @@ from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, one_line
 from ganzoo.interfaces import Metric, Split
 from ganzoo.provenance.fingerprint import code_key
-from ganzoo.utils.atomic import sibling_path
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
+from ganzoo.utils.tensors import cache_tensors, cached_tensors
 
 Columns = Mapping[str, Tensor]
 
@@ -66,11 +65,8 @@ class ReferenceFeatures:
             return self._compute(metric, split, domain, count)
         code, content = code_key(type(metric).__module__), self.content(split, domain, count)
         name = hashlib.sha256(f"{code} {metric.cache_key} {content}".encode()).hexdigest()
-        file = cache_folder() / "real" / f"{name[:32]}.safetensors"
-        try:
-            cached: Columns | None = load_file(file) if file.is_file() else None
-        except (SafetensorError, OSError):  # a damaged file: compute the rows again
-            cached = None
+        file = cache_folder() / "real" / f"{name[:32]}.cached"
+        cached: Columns | None = cached_tensors(file)  # None, too, for a damaged file: the rows are computed again
         missing = [cached is None]
         if self.accelerator.num_processes > 1:
             missing = gather_object(missing)
@@ -78,13 +74,8 @@ class ReferenceFeatures:
             return cached
         computed = self._compute(metric, split, domain, count)
         if self.accelerator.is_main_process:
-            new = sibling_path(file, "new")
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                save_file({key: column.contiguous() for key, column in computed.items()}, new)
-                new.replace(file)
-            except OSError:  # with a full disk the next evaluation computes the rows again
-                new.unlink(missing_ok=True)
+            with suppress(OSError):  # with a full disk the next evaluation computes the rows again
+                cache_tensors(file, computed)
         return computed
 
     def _compute(self, metric: Metric, split: Split, domain: str, count: int) -> Columns:

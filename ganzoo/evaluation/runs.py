@@ -10,7 +10,7 @@ from typing import Any
 
 from ganzoo.build import Experiment
 from ganzoo.data.sampler import image_counts
-from ganzoo.engine.checkpoint import find_checkpoint, read_progress
+from ganzoo.engine.checkpoint_files import find_checkpoint, read_progress
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import is_import
 from ganzoo.errors import GanzooError, suggest_path
@@ -19,12 +19,11 @@ from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.evaluation.records import load_for_evaluation, make_record
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import cache_code_checksums
-from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.run_recipe import RESOLVED, read_run_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines
 
-RESOLVED = "resolved.yaml"
 CHANGEABLE = ("data", "images", "evaluate")
 """The sections of a run's recipe that may be changed for an evaluation."""
 
@@ -82,7 +81,8 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
     """Return a target's run, or None for a folder of images; and the checkpoint's name if it is one, else ``""``."""
     if (target / RESOLVED).is_file():
         return target, ""
-    if find_checkpoint(target) and (target.parent.parent / RESOLVED).is_file():
+    in_a_run = target.parent.name == "checkpoints" and (target.parent.parent / RESOLVED).is_file()
+    if in_a_run and find_checkpoint(target):
         return target.parent.parent, target.name
     if not target.is_dir():
         raise GanzooError(f"{target}: not a run, a checkpoint or a folder of images{suggest_path(target)}")
@@ -90,8 +90,8 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
 
 
 def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
-    """Return a run's recipe with overrides, named after the runs' folder. Raises as ``read_recipe`` does."""
-    recipe = read_recipe(folder / RESOLVED, changes)
+    """Return a run's recipe with overrides, named after the runs' folder. Raises as ``read_run_recipe`` does."""
+    recipe = read_run_recipe(folder, changes)
     runs = folder.absolute().parent.name  # the recipe's name is that of the runs' folder, which may have dots
     return replace(recipe, file=Path(f"{runs or 'runs'}.yaml"))
 

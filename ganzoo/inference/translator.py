@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -17,14 +17,15 @@ from ganzoo.build import Experiment
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.label_maps import mask_from_pil, read_mask
 from ganzoo.engine.available import AvailableNetworks, missing_for
-from ganzoo.engine.checkpoint import network_file, read_progress, select_checkpoint
+from ganzoo.engine.checkpoint_files import PROGRESS, read_unchanged, remedy, select_checkpoint
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.inference.pages import Page, read_page
-from ganzoo.interfaces import Direction
+from ganzoo.interfaces import Direction, Method
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
-from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.run_recipe import read_run_recipe
 from ganzoo.step import Step
 from ganzoo.utils.device import default_device
+from ganzoo.utils.reading import guard_content
 
 Size = int | Literal["trained", "original"]
 """The shorter side of an image when it is translated, in pixels."""
@@ -55,10 +56,7 @@ class Translator:
         roles: Sequence[str] = TRANSLATION_ROLES,
     ) -> None:
         folder = Path(run)
-        if not (folder / "resolved.yaml").is_file():
-            raise GanzooError(f"{folder}: not a run's folder: it contains no resolved.yaml")
-        self.recipe = read_recipe(folder / "resolved.yaml", roles=roles)
-        self.checkpoint = select_checkpoint(folder, checkpoint)
+        self.recipe = read_run_recipe(folder, roles=roles)
         try:
             self.device = torch.device(device) if device else default_device()
             torch.zeros(1, device=self.device)
@@ -66,19 +64,26 @@ class Translator:
             raise GanzooError(
                 f"--device is {device!r}; this machine has no such torch device (cpu always works)"
             ) from None
-        progress = read_progress(self.checkpoint)
-        self.channels: dict[str, int] = progress["channels"]
-        classes, ranges = progress.get("classes", {}), progress.get("ranges", {})
-        self.domain_io = {
-            domain: DomainIO(count, classes.get(domain, 0), tuple(ranges[domain]) if domain in ranges else None)
-            for domain, count in self.channels.items()
-        }
-        """Reads and converts the images of each domain."""
+        read_unchanged(lambda: select_checkpoint(folder, checkpoint), self._load)
+
+    def _load(self, checkpoint: Path, progress: Mapping[str, Any]) -> None:
+        """Build the method and load its networks from a checkpoint with this progress."""
+        self.checkpoint = checkpoint
+        method: type[Method] = self.recipe.method.component.load()
+        read = "".join(method.directions)
+        with guard_content(checkpoint / PROGRESS, "the channels of the method's domains", remedy(checkpoint)):
+            self.channels: dict[str, int] = dict(progress["channels"])
+            classes, ranges = progress.get("classes", {}), progress.get("ranges", {})
+            self.domain_io = {
+                one: DomainIO(self.channels[one], classes.get(one, 0), tuple(ranges[one]) if one in ranges else None)
+                for one in sorted({*self.channels, *read})
+            }
+            """Reads and converts the images of each domain."""
         self.step = int(progress["step"])
         self.method = Experiment(self.recipe, channels=self.channels).method
         needed = [name for name, slot in self.method.slots.items() if slot.kind != "discriminator"]
         networks, available = {name: self.method.networks[name] for name in needed}, AvailableNetworks()
-        available.load(networks, lambda name: network_file(self.checkpoint, name))
+        available.load(checkpoint, networks)
         for network in networks.values():
             network.to(self.device).eval()
         self.set_maskers(self.method.masks)

@@ -16,7 +16,7 @@ from ganzoo.data.survey import describe_images
 from ganzoo.data.transforms import scale
 from ganzoo.data.types import OTHER, Dataset, Sample, Split
 from ganzoo.data.value_range import ValueRange, check_range
-from ganzoo.errors import GanzooError, MissingResourceError, one_line, suggest
+from ganzoo.errors import BusyError, DamagedError, GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
 from ganzoo.interfaces.batching import forward_together
 from ganzoo.interfaces.callback import Callback, RunInfo
@@ -31,7 +31,16 @@ from ganzoo.masks.postprocess import MaskTransform, blur
 from ganzoo.masks.roles import Roles
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.step import Step
-from ganzoo.utils.atomic import find_complete, flush_to_disk, lock_file, replace_folder, sibling_path
+from ganzoo.utils.atomic import (
+    clean_replacement,
+    clean_temporaries,
+    find_complete,
+    flush_to_disk,
+    lock_file,
+    replace_folder,
+    sibling_path,
+    temporary_path,
+)
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
 from ganzoo.utils.core_yaml import load_yaml
@@ -39,13 +48,19 @@ from ganzoo.utils.device import default_device
 from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.jsonl import differences, to_plain
 from ganzoo.utils.program import program_name
+from ganzoo.utils.reading import guard_content, open_regular, parse_mapping, parse_object, read_text
+from ganzoo.utils.sealed import read_sealed_text
+from ganzoo.utils.tensors import cache_tensors, cached_tensors
+from ganzoo.utils.terminal import escape_controls
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "OTHER",
     "Adversarial",
+    "BusyError",
     "Callback",
     "Console",
+    "DamagedError",
     "Dataset",
     "Direction",
     "DomainIO",
@@ -74,12 +89,17 @@ __all__ = [
     "ValueRange",
     "blur",
     "cache_folder",
+    "cache_tensors",
+    "cached_tensors",
     "check_range",
+    "clean_replacement",
+    "clean_temporaries",
     "default_device",
     "describe_images",
     "describe_skipped",
     "differences",
     "discriminator_loss",
+    "escape_controls",
     "evaluation_rows",
     "find_complete",
     "find_images",
@@ -88,20 +108,27 @@ __all__ = [
     "forward_together",
     "generator_loss",
     "gradient_penalty",
+    "guard_content",
     "halvings",
     "keyed",
     "linear_decay",
     "load_yaml",
     "lock_file",
     "one_line",
+    "open_regular",
+    "parse_mapping",
+    "parse_object",
     "program_name",
     "read_image",
     "read_labels",
     "read_mask",
+    "read_sealed_text",
+    "read_text",
     "replace_folder",
     "scale",
     "sibling_path",
     "suggest",
+    "temporary_path",
     "to_float",
     "to_plain",
     "to_uint8",

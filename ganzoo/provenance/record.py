@@ -19,6 +19,7 @@ from ganzoo.interfaces import Dataset, Split
 from ganzoo.provenance.fingerprint import core_version, plugins_of, portable, recipe_key
 from ganzoo.provenance.images import data_key
 from ganzoo.recipe.schema import Recipe
+from ganzoo.utils.reading import open_regular
 
 
 class Code(BaseModel):
@@ -228,30 +229,39 @@ def parse_record(fields: Mapping[str, Any]) -> Record:
     return record
 
 
+def is_record(fields: Mapping[str, Any]) -> bool:
+    """Return whether these fields are those of a record."""
+    try:
+        parse_record(fields)
+    except ValueError:
+        return False
+    return True
+
+
 def read_records(file: Path) -> list[Record]:
     """Return the records in a file of JSON lines; empty lines are skipped.
 
     Raises GanzooError if the file does not exist or cannot be read, and, with the line's number, for an invalid line.
     """
-    if not file.is_file():
+    if not file.exists():
         raise GanzooError(f"{file}: there are no records")
     return [_record(line, f"{file}:{number}") for number, line in _lines(file)]
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     try:
-        lines = file.read_text(encoding="utf-8").split(
-            "\n"
-        )  # splitlines would also split at characters that are valid in JSON
+        with open_regular(file) as opened:
+            text = opened.read().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise GanzooError(f"{file}: cannot be read: {error}") from None
+        raise GanzooError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    lines = text.split("\n")  # splitlines would also split at characters that are valid in JSON
     yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
 def _record(line: str, where: str) -> Record:
     try:
         fields: Mapping[str, Any] = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GanzooError(f"{where}: not a line of JSON: {error}") from None
     try:
         return parse_record(fields)

@@ -152,7 +152,8 @@ def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
         file: the file; its ``base`` is a path relative to the file's folder.
         derived: the files whose bases led to this file, as resolved paths.
     """
-    if file.resolve() in derived:
+    real = Path(os.path.realpath(file))  # unlike resolve(), no error for a link that leads to itself
+    if real in derived:
         chain = " → ".join(path.name for path in (*derived, file))
         raise GanzooError(f"{file}: circular base: {chain}")
     document = read_yaml(file)
@@ -164,7 +165,7 @@ def read_with_base(file: Path, derived: tuple[Path, ...] = ()) -> Document:
     target = file.parent / os.path.expanduser(os.path.expandvars(base))
     if not target.is_file():
         raise GanzooError(f"{document.place(('base',))}: no such recipe: {target}")
-    return merge(read_with_base(target, (*derived, file.resolve())), document)
+    return merge(read_with_base(target, (*derived, real)), document)
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
@@ -181,7 +182,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
         builder = _Builder(lambda line, place=place: place)  # type: ignore[misc]
         try:
             data = builder.read(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError):
             raise GanzooError(f"command line: the value of {text!r} is not YAML; put it in quotes") from None
         for part in reversed(keys):
             data = {part: data}

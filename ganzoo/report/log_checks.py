@@ -10,8 +10,9 @@ import numpy as np
 
 from ganzoo.report.charts import format_number
 from ganzoo.report.image_checks import image_hints
-from ganzoo.report.metrics_log import Points, is_number
+from ganzoo.report.metrics_log import Points
 from ganzoo.report.run_log import RunLog
+from ganzoo.utils.reading import is_number
 
 MIN_LINES = 12
 """Smallest number of logged values for a hint about losses; a hint about a metric value needs 4 evaluations."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from ganzoo.utils.jsonl import parse_line
+from ganzoo.utils.reading import damaged, is_number, mapping, open_regular
 
 Point = tuple[float, float]
 Points = Sequence[Point]
@@ -83,9 +85,12 @@ class MetricsLog:
         self.last_step: float = 0
 
     def update(self) -> None:
-        """Read the complete lines that were added since the last call; all lines if the file is another one."""
+        """Read the complete lines that were added since the last call; all lines if the file is another one.
+
+        Raises DamagedError if the file cannot be read.
+        """
         try:
-            with self.file.open("rb") as file:
+            with open_regular(self.file) as file:
                 stat = os.fstat(file.fileno())
                 if stat.st_ino != self._inode or stat.st_size < self._read:
                     self._forget()
@@ -98,11 +103,13 @@ class MetricsLog:
                     self._add(parse_line(line))
         except FileNotFoundError:
             self._forget()
+        except OSError as error:
+            raise damaged(self.file, f"it cannot be read: {error.strerror}") from None
 
-    def _add(self, line: object) -> None:
-        if not isinstance(line, dict) or not is_number(line.get("step")):
+    def _add(self, line: Mapping[str, Any] | None) -> None:
+        step = _step_of(line) if line else None
+        if line is None or step is None:
             return
-        step = line["step"]
         self.lines += 1
         self.last_step = max(self.last_step, step)
         if (time := read_time(line)) is not None:
@@ -111,16 +118,19 @@ class MetricsLog:
             if name != "step":
                 _append(self.columns, name, step, value)
         for courses, field in ((self.losses, "losses"), (self.values, "values")):
-            numbers = line.get(field)
-            for name, value in numbers.items() if isinstance(numbers, Mapping) else ():
+            for name, value in mapping(line.get(field)).items():
                 _append(courses, name, step, value)
-        if "values" in line:
+        if isinstance(line.get("values"), Mapping):
             self.evaluations.append(line)
 
 
-def is_number(value: object) -> bool:
-    """Return whether a JSON value is a number, infinity and NaN included."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _step_of(line: Mapping[str, Any]) -> float | None:
+    """Return the step of a line; None for a line without a finite one."""
+    step = line.get("step")
+    try:
+        return step if is_number(step) and math.isfinite(step) else None  # type: ignore[arg-type]
+    except OverflowError:  # an integer that no float holds
+        return None
 
 
 def read_time(line: Mapping[str, Any]) -> float | None:
@@ -133,7 +143,7 @@ def read_time(line: Mapping[str, Any]) -> float | None:
 
 
 def _append(courses: dict[str, Course], name: str, step: float, value: object) -> None:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and is_number(value):
         with suppress(OverflowError):  # an integer that no float holds
             courses.setdefault(name, Course()).append(step, float(value))
 

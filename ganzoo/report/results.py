@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganzoo.report.metrics_log import is_number
 from ganzoo.report.run_log import RunLog
 from ganzoo.report.tables import Heading, Table, flatten, format_value
+from ganzoo.utils.reading import is_number
 
 Record = Mapping[str, Any]
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ganzoo.errors import GanzooError, suggest_path
-from ganzoo.report.metrics_log import MetricsLog, Points, is_number, read_time
+from ganzoo.errors import DamagedError, GanzooError, suggest_path
+from ganzoo.report.metrics_log import MetricsLog, Points, read_time
 from ganzoo.utils.atomic import find_complete
-from ganzoo.utils.core_yaml import load_yaml
 from ganzoo.utils.jsonl import JsonLines
+from ganzoo.utils.reading import is_number, mapping, parse_mapping
+from ganzoo.utils.sealed import read_sealed_object, read_sealed_text
 
 
 class RunLog:
@@ -24,27 +22,29 @@ class RunLog:
         folder: the run's folder.
         metrics: its metrics.jsonl, as far as it was read before; the rest is read now.
 
-    Raises GanzooError if the folder has no resolved.yaml.
+    Raises GanzooError if the folder has no resolved.yaml, and DamagedError if that or a log is damaged.
     """
 
     def __init__(self, folder: Path, metrics: MetricsLog | None = None) -> None:
-        if not (folder / "resolved.yaml").is_file():
+        if not (folder / "resolved.yaml").exists():
             similar = "" if folder.exists() else suggest_path(folder)
             raise GanzooError(f"{folder}: not a run's folder, which holds resolved.yaml and metrics.jsonl{similar}")
         self.folder = folder.resolve()
-        self.resolved_text, self.recipe_text = self.text("resolved.yaml"), self.text("recipe.yaml")
+        self.resolved_text, self.recipe_text = read_sealed_text(folder / "resolved.yaml"), self.text("recipe.yaml")
         self.metrics = metrics or MetricsLog(folder / "metrics.jsonl")
         self.metrics.update()
-        self.events = [line for line in JsonLines(folder / "events.jsonl") if isinstance(line, dict)]
-        self.results = [line for line in JsonLines(folder / "results.jsonl") if isinstance(line, dict)]
+        self.events = [*JsonLines(folder / "events.jsonl")]
+        self.results = [*JsonLines(folder / "results.jsonl")]
 
     def text(self, name: str) -> str:
-        """Return the text of a file in the run's folder; empty if there is no such file.
+        """Return the text of a file in the run's folder; empty if it cannot be read.
 
         Bytes that are not UTF-8 are replaced.
         """
-        file = self.folder / name
-        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+        try:
+            return (self.folder / name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
 
     @property
     def name(self) -> str:
@@ -53,21 +53,17 @@ class RunLog:
 
     @cached_property
     def recipe(self) -> Mapping[str, Any]:
-        """The resolved recipe. Raises GanzooError if resolved.yaml is not YAML."""
-        try:
-            return _mapping(load_yaml(self.resolved_text))
-        except yaml.YAMLError:
-            file = self.folder / "resolved.yaml"
-            raise GanzooError(f"{file}: not YAML; run the same command again") from None
+        """The resolved recipe. Raises DamagedError if resolved.yaml is not a YAML mapping."""
+        return parse_mapping(self.resolved_text, self.folder / "resolved.yaml", "a recipe")
 
     def section(self, name: str) -> Mapping[str, Any]:
         """Return a section of the resolved recipe; empty if the recipe does not have it as a mapping."""
-        return _mapping(self.recipe.get(name))
+        return mapping(self.recipe.get(name))
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
-        """The content of env.json; empty if it cannot be read."""
-        return _read_json(self.folder / "env.json")
+        """The content of env.json; empty if it is missing or damaged."""
+        return _read_object(self.folder / "env.json")
 
     @property
     def losses(self) -> Mapping[str, Points]:
@@ -95,7 +91,7 @@ class RunLog:
         Empty if there is no such checkpoint, or if the recipe now has another rule ``evaluate.best``.
         """
         checkpoint = find_complete(self.folder / "checkpoints" / "best", "progress.json")
-        progress = _read_json(checkpoint / "progress.json") if checkpoint else {}
+        progress = _read_object(checkpoint / "progress.json") if checkpoint else {}
         rule = self.section("evaluate").get("best")
         return progress if is_number(progress.get("step")) and rule and progress.get("best_of") == rule else {}
 
@@ -113,7 +109,7 @@ class RunLog:
 
     def status(self) -> str:
         """Return in words whether the run is finished, was stopped or may be in progress, and its step."""
-        events = {event.get("event"): event for event in self.last_session}
+        events = {str(event.get("event")): event for event in self.last_session}
         if "finished" in events:
             how = "ended early" if "ended-early" in events else "finished"
             return f"{how} at step {events['finished'].get('step')}"
@@ -156,12 +152,8 @@ def component_name(part: object, kind: str) -> str:
     return str(part.get(kind, "")) if isinstance(part, Mapping) else ""
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _read_json(file: Path) -> Mapping[str, Any]:
+def _read_object(file: Path) -> Mapping[str, Any]:
     try:
-        return _mapping(json.loads(file.read_bytes()))
-    except (OSError, ValueError):
+        return read_sealed_object(file, "a JSON object")
+    except DamagedError:
         return {}

@@ -12,7 +12,9 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+
+from ganzoo.utils.reading import WRONG_CONTENT
 
 MAX_GRIDS = 24
 """Largest number of grids that are shown."""
@@ -78,7 +80,7 @@ def load_grid(path: Path, limits: tuple[int, int]) -> Grid | None:
     """
     try:
         return _load_grid(path, path.stat().st_mtime_ns, *limits)
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+    except Exception:  # Pillow raises many classes for damaged files
         return None
 
 
@@ -109,7 +111,7 @@ def read_layout(image: Image.Image) -> GridLayout | None:
         columns = {str(name): (int(x), int(w), int(h)) for name, (x, w, h) in layout["columns"].items()}
         tops = [int(top) for top in layout["tops"]]
         translations = {str(name): str(source) for name, source in layout.get("translations", {}).items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except WRONG_CONTENT:
         return None
     tallest = max((h for _, _, h in columns.values()), default=0)
     fits = all(x >= 0 and w > 0 and h > 0 and x + w <= width for x, w, h in columns.values())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganzoo.report.charts import format_number
-from ganzoo.report.metrics_log import is_number
 from ganzoo.report.run_log import RunLog
+from ganzoo.utils.reading import is_number
 
 MAX_EVENTS = 200
 """Largest number of events in the table: a quarter of them are the first events, the rest the latest ones."""

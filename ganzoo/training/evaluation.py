@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.data.sampler import image_counts
-from ganzoo.engine.checkpoint import find_checkpoint, load_weights
+from ganzoo.engine.checkpoint import load_weights
+from ganzoo.engine.checkpoint_files import find_checkpoint
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation, failure_lines
 from ganzoo.evaluation.records import make_record, read_checkpoint_info
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import portable, recipe_key
+from ganzoo.provenance.record import is_record
 from ganzoo.training.summary import print_summary
 
 if TYPE_CHECKING:
@@ -89,7 +91,8 @@ def results_at(run: Run, step: int, split: Split | None) -> list[dict[str, Any]]
     """Return the records in results.jsonl that have this step, this split, the present recipe and no failed metric."""
     metrics = portable(run.recipe.resolved()["evaluate"]["metrics"])
     wanted = {"step": step, "split": split, "status": "ok", "metrics": metrics, "recipe_key": recipe_key(run.recipe)}
-    return [one for one in run.files.results if all(one[name] == value for name, value in wanted.items())]
+    matching = [one for one in run.files.results if all(one.get(name) == value for name, value in wanted.items())]
+    return [one for one in matching if is_record(one)]
 
 
 def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> dict[str, Any]:

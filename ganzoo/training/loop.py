@@ -12,7 +12,8 @@ from torch import Tensor
 from ganzoo.data.image_io import write_image
 from ganzoo.data.loader import Batch, evaluation_rows, micro_steps, training_batches
 from ganzoo.data.sampler import image_counts
-from ganzoo.engine.checkpoint import find_checkpoint, save_checkpoint
+from ganzoo.engine.checkpoint import save_checkpoint
+from ganzoo.engine.checkpoint_files import find_checkpoint
 from ganzoo.engine.distributed import any_process, close_process_group
 from ganzoo.errors import GanzooError, RunInterruptedError, catch_out_of_memory, one_line
 from ganzoo.evaluation.evaluator import evaluation_step

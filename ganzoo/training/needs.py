@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from filelock import FileLock
 
-from ganzoo.engine.checkpoint import find_checkpoint
+from ganzoo.engine.checkpoint_files import find_checkpoint
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import plugins
 from ganzoo.recipe.needs import Need
@@ -60,7 +60,7 @@ def is_complete(need: Need) -> bool:
         return need.path.is_dir()
     if find_checkpoint(need.path / "checkpoints/last") is None:
         return False
-    events = [line.get("event") for line in JsonLines(need.path / "events.jsonl") if isinstance(line, dict)]
+    events = [line.get("event") for line in JsonLines(need.path / "events.jsonl")]
     return not events or events[-1] == "finished"  # an imported run has no events
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ganzoo.errors import GanzooError
 
 
@@ -34,8 +36,11 @@ class Progress:
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Progress:
-        """Return the progress with the fields of a progress.json; missing fields get their defaults."""
-        return cls(**{name: saved[name] for name in asdict(cls()) if name in saved})
+        """Return the progress with the fields of a progress.json; missing fields get their defaults.
+
+        Raises ValueError for fields of other types.
+        """
+        return TypeAdapter(cls).validate_python({name: saved[name] for name in asdict(cls()) if name in saved})
 
     def improve(self, criterion: str | None, values: Mapping[str, float], *, metric_failed: bool = False) -> bool:
         """Update ``best`` and ``stale`` after an evaluation; return whether the value improved.

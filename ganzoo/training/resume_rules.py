@@ -83,7 +83,7 @@ def accepted_changes(
     if before.images_per_step == now.images_per_step:
         allowed |= set(PARTITION)
     moved = any(path in paths and path.startswith("data.") for path, _, _ in changes)
-    others = _other_images(before.images, now.images)
+    others = _other_images(before.images, now.images) if before.images else []
     if moved and before.images and not any(one.is_another for one in others):
         allowed |= {path for path in paths if path.startswith("data.")}
     checked = {*now.environment["weights"], *now.environment["sources"]}  # their checksums are compared as well
@@ -97,7 +97,8 @@ def accepted_changes(
     if refused:
         texts = [f"{path}: {old} → {new}" for path, old, new in refused]
         if moved and any(path.startswith("data.") for path, _, _ in refused):
-            texts.append("the images there are not those of the run: " + ", ".join(one.text for one in others))
+            known = ", ".join(one.text for one in others) or "images.json is missing"
+            texts.append(f"the images there are not those of the run: {known}")
         raise SettingsChangedError(
             f"{folder}: this run was started with other settings, so it cannot be resumed with these: "
             f"{'; '.join(texts)} (--name starts another run, --fresh starts this one again)"

@@ -13,7 +13,8 @@ from accelerate import Accelerator
 from ganzoo.build import METRICS, Experiment
 from ganzoo.data.loader import micro_steps
 from ganzoo.data.sampler import image_counts
-from ganzoo.engine.checkpoint import PROGRESS, load_checkpoint
+from ganzoo.engine.checkpoint import load_checkpoint
+from ganzoo.engine.checkpoint_files import PROGRESS, find_checkpoint
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import SETTING, Start, is_import, load_start
 from ganzoo.engine.trial import try_step
@@ -29,8 +30,9 @@ from ganzoo.training.callbacks import Callbacks
 from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
 from ganzoo.training.resume_rules import Change, RunDescription, path_options
-from ganzoo.training.run_folder import RunFolder
+from ganzoo.training.run_folder import RunFolder, run_path
 from ganzoo.utils.console import Console
+from ganzoo.utils.reading import guard_content
 
 
 class Run:
@@ -100,9 +102,7 @@ class Run:
             device: a torch device; by default the accelerator, if there is one.
         """
         checked = read_recipe(Path(recipe), overrides, demo=demo)
-        if not name or Path(name).name != name or name.startswith("."):
-            raise GanzooError(f"--name is {name!r}; it must be the name of one folder")
-        folder = Path(root) / checked.name / name
+        folder = run_path(Path(root), checked, name)
         accelerator = start_accelerator(checked.train.trackers, str(folder), device=device)
         run = cls(checked, folder, accelerator)
         options = [
@@ -236,7 +236,7 @@ class Run:
             self.files.cut_logs()
         self.accelerator.wait_for_everyone()
         last = self.files.checkpoint("last")
-        if not (last / PROGRESS).is_file():
+        if find_checkpoint(last) is None:
             if self.start:
                 self.write_event("begins-with", checkpoint=str(self.start.checkpoint), networks=list(self.start.found))
             return Progress(), {}
@@ -247,6 +247,7 @@ class Run:
                 "--fresh starts the run again, --name starts another (translate and evaluate can still use it)"
             )
         self.sessions = saved["sessions"]
-        progress = Progress.of(saved)
+        with guard_content(last / PROGRESS, "the progress of a run"):
+            progress = Progress.of(saved)
         self.write_event("resumed", step=progress.step)
         return progress, sums

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Mapping
@@ -10,20 +9,45 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from pydantic import TypeAdapter
 from torch import Tensor
 
-from ganzoo.engine.checkpoint import PROGRESS, read_progress, repair_checkpoint
+from ganzoo.engine.checkpoint_files import (
+    PROGRESS,
+    read_progress,
+    repair_checkpoint,
+    verify_checkpoint,
+    write_progress,
+)
 from ganzoo.errors import GanzooError
+from ganzoo.provenance.images import ImageList
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.recipe.run_recipe import RESOLVED
+from ganzoo.recipe.schema import Recipe
 from ganzoo.training.resume_rules import Change, RunDescription, accepted_changes
-from ganzoo.utils.atomic import ProcessLock, flush_to_disk, lock_file, sibling_path
-from ganzoo.utils.core_yaml import dump_yaml, load_yaml
+from ganzoo.utils.atomic import (
+    MAX_NAME,
+    ProcessLock,
+    clean_replacement,
+    clean_temporaries,
+    is_folder_name,
+    lock_file,
+    sibling_path,
+)
+from ganzoo.utils.core_yaml import dump_yaml
 from ganzoo.utils.jsonl import JsonLines, write_text
+from ganzoo.utils.reading import damaged, guard_content, is_number, parse_mapping
+from ganzoo.utils.sealed import read_sealed_object, read_sealed_text, seal_object, seal_text
+from ganzoo.utils.tensors import write_tensors
 
 IMAGES = "images.json"
 """The file that lists the images of training and validation, with checksums of their files."""
-UNFINISHED_FILES = {"recipe.yaml", "env.json", IMAGES, "samples", "checkpoints", ".lock"}
+ENVIRONMENT = "env.json"
+LOST_ENVIRONMENT = (
+    "restore it, or delete it: the run then resumes without a comparison of its data and of frozen weights"
+)
+LOST_IMAGES = "restore it, or delete it: the run then resumes without a comparison of its images"
+UNFINISHED_FILES = {"recipe.yaml", ENVIRONMENT, IMAGES, "samples", "checkpoints", ".lock"}
 """Names that may be in the folder of a run that was killed before resolved.yaml was written."""
 
 
@@ -77,7 +101,7 @@ class RunFolder:
     def lost_checkpoints(self) -> bool:
         """Whether the run was trained, but has no checkpoint to resume from: only a log, or other checkpoints."""
         others = self.path / "checkpoints"
-        logged = any(line["step"] > 0 for line in self.metrics if isinstance(line.get("step"), int))
+        logged = any(line["step"] > 0 for line in self.metrics if is_number(line.get("step")))
         return not self.resumes and (logged or (others.is_dir() and any(one.is_dir() for one in others.glob("[!.]*"))))
 
     def describe(self, recipe: Path, now: RunDescription, paths: set[str]) -> tuple[list[Change], list[str]]:
@@ -96,16 +120,18 @@ class RunFolder:
             BusyError: another process trains the run.
             GanzooError: the folder has files but is not a run's, or it cannot be written.
         """
-        resolved_file, environment_file = self.path / "resolved.yaml", self.path / "env.json"
         changes: list[Change] = []
         remarks: list[str] = []
-        if resolved_file.is_file():
+        if (self.path / RESOLVED).exists():
             if self.resumes:
-                changes, remarks = accepted_changes(self._described(), now, paths, self.path)
-        elif (
-            self.path.exists() and {one.name for one in self.path.iterdir() if one.suffix != ".new"} - UNFINISHED_FILES
-        ):
-            raise GanzooError(f"{self.path}: not empty, and not a run's folder; choose another --name")
+                before, lost = self._described(now)
+                changes, remarks = accepted_changes(before, now, paths, self.path)
+                changes += [(name, "missing", "written anew, without a comparison") for name in lost]
+        elif self.resumes:
+            raise damaged(self.path / RESOLVED, "it is missing", "restore it, or start the run again with --fresh")
+        elif self.path.exists() and not self._is_unfinished():
+            advice = "move its files away, or choose another --name"
+            raise GanzooError(f"{self.path}: not empty, and not a run's folder; {advice}")
         try:
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
             (self.path / "checkpoints").mkdir(exist_ok=True)
@@ -114,28 +140,52 @@ class RunFolder:
         except OSError as error:
             raise GanzooError(f"{self.path}: cannot be written: {error.strerror}") from None
         self.lock = self._locked()
-        write_text(self.path / IMAGES, json.dumps(now.images, ensure_ascii=False))
-        write_text(environment_file, json.dumps(now.environment, indent=1))
-        write_text(resolved_file, dump_yaml(dict(now.settings)))
+        write_text(self.path / IMAGES, seal_object(now.images))
+        write_text(self.path / ENVIRONMENT, seal_object(now.environment))
+        write_text(self.path / RESOLVED, seal_text(dump_yaml(dict(now.settings))))
         return changes, remarks
 
-    def _described(self) -> RunDescription:
-        """Return what the folder's files say about the run."""
-        images = self.path / IMAGES
-        return RunDescription(
-            settings=load_yaml((self.path / "resolved.yaml").read_text(encoding="utf-8")),
-            environment=json.loads((self.path / "env.json").read_text(encoding="utf-8")),
-            images=json.loads(images.read_text(encoding="utf-8")) if images.is_file() else {},
-        )
+    def _described(self, now: RunDescription) -> tuple[RunDescription, list[str]]:
+        """Return what the folder's files say about the run, and which are missing: env.json, images.json.
+
+        Without env.json the environment is that of ``now``, without images.json there are no images. Raises
+        DamagedError if a file is damaged or was edited.
+        """
+        file, lost = self.path / RESOLVED, []
+        settings = parse_mapping(read_sealed_text(file), file, "a recipe")
+        with guard_content(file, "the recipe of a run"):
+            _ = RunDescription(settings, now.environment, {}).images_per_step
+        file, environment = self.path / ENVIRONMENT, now.environment
+        if file.exists():
+            environment = read_sealed_object(file, "the environment of a run", LOST_ENVIRONMENT)
+            with guard_content(file, "the environment of a run", LOST_ENVIRONMENT):
+                _ = RunDescription(settings, environment, {}).images_per_step
+        else:
+            lost.append(file.name)
+        file, images = self.path / IMAGES, {}
+        if file.exists():
+            images = read_sealed_object(file, "a list of images", LOST_IMAGES)
+            with guard_content(file, "a list of images", LOST_IMAGES):
+                TypeAdapter(ImageList).validate_python(images)
+        else:
+            lost.append(file.name)
+        return RunDescription(settings, environment, images), lost
 
     def cut_logs(self) -> None:
         """Repair the checkpoint ``last``, and remove the lines of metrics.jsonl and results.jsonl after its step.
 
-        The resumed run writes these lines again. Without a checkpoint all lines are removed.
+        The resumed run writes these lines again. Without a checkpoint all lines are removed. What killed processes
+        left is deleted. Raises DamagedError, before anything is changed, for a checkpoint of which a file is missing or
+        damaged.
         """
-        last = self.checkpoint("last")
-        exists = repair_checkpoint(last) is not None
-        step = int(read_progress(last)["step"]) if exists else -1
+        last, step = self.checkpoint("last"), -1
+        if repair_checkpoint(last):
+            verify_checkpoint(last)
+            step = int(read_progress(last)["step"])
+        for leftover in last.parent.glob(".*.*"):
+            clean_replacement(last.with_name(leftover.stem.removeprefix(".")), PROGRESS)
+        for folder in (self.path, self.path / "samples"):
+            clean_temporaries(folder)
         for log in (self.metrics, self.results):
             log.cut(step)
 
@@ -144,9 +194,29 @@ class RunFolder:
         if self.lock:
             self.lock.release()
 
+    def _is_unfinished(self) -> bool:
+        """Return whether the folder is empty, or that of a run that was killed before it was described."""
+        names = {one.name for one in self.path.iterdir() if one.suffix != ".part"}
+        return names <= UNFINISHED_FILES
+
     def _locked(self) -> ProcessLock:
         busy = f"{self.path}: another process is training this run; wait for it, or set another --name"
         return lock_file(self.path / ".lock", busy)
+
+
+def run_path(root: Path, recipe: Recipe, name: str) -> Path:
+    """Return the folder of a run: ``<root>/<recipe>/<name>``.
+
+    Raises GanzooError for a name that would lead elsewhere, or that the file system does not take.
+    """
+    for what, word in ((f"{recipe.file}: the recipe's name", recipe.name), ("--name", name)):
+        if not is_folder_name(word):
+            shown = repr(word) if len(word) <= MAX_NAME else f"{word[:20]!r}… of {len(word)} characters"
+            raise GanzooError(
+                f"{what} is {shown}; it must be the name of one folder: at most {MAX_NAME} bytes, without a slash or "
+                "control character, and with no dot in front"
+            )
+    return root / recipe.name / name
 
 
 def _free_name(folder: Path) -> Path:
@@ -169,13 +239,11 @@ def write_run(
 
     Raises GanzooError with each mistake in the recipe; the folder is then incomplete.
     """
-    weights = folder / "checkpoints/last/networks"
-    weights.mkdir(parents=True)
+    checkpoint = folder / "checkpoints/last"
+    (checkpoint / "networks").mkdir(parents=True)
     (folder / "recipe.yaml").write_text(dump_yaml(dict(recipe)), encoding="utf-8")
     resolved = read_recipe(folder / "recipe.yaml").resolved()
-    (folder / "resolved.yaml").write_text(dump_yaml(resolved), encoding="utf-8")
-    for slot, state in networks.items():
-        file = weights / f"{slot}.safetensors"
-        save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, file)
-        flush_to_disk(file)
-    (weights.parent / PROGRESS).write_text(json.dumps(dict(progress)), encoding="utf-8")
+    write_text(folder / RESOLVED, seal_text(dump_yaml(resolved)))
+    names = {f"networks/{slot}.safetensors": state for slot, state in networks.items()}
+    files = {name: write_tensors(checkpoint / name, state) for name, state in names.items()}
+    write_progress(checkpoint, progress, files)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.evaluation.evaluator import cautions
 from ganzoo.report import REPORT
 from ganzoo.utils.program import program_name
+from ganzoo.utils.reading import is_number, mapping
 
 if TYPE_CHECKING:
     from ganzoo.training.run import Run
@@ -22,13 +23,13 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
         results: the records of the final evaluation.
     """
     lines = []
-    first: dict[str, Any] = next((one for one in run.files.metrics if one["step"] == 0), {})
-    untrained = first.get("values", {})
+    first: dict[str, Any] = next((one for one in run.files.metrics if one.get("step") == 0), {})
+    untrained = {name: value for name, value in mapping(first.get("values")).items() if is_number(value)}
     for result in results:
         counts = ", ".join(f"{count} {domain}" for domain, count in result["images"].items())
         lines.append(f"{result['checkpoint']}, of step {result['trained']}, on the {result['split']} split ({counts}):")
         for name, value in result["values"].items():
-            before = f"(untrained, on {first['split']}: {untrained[name]:.4g})" if name in untrained else ""
+            before = f"(untrained, on {first.get('split')}: {untrained[name]:.4g})" if name in untrained else ""
             lines.append(f"  {name:<24} {value:<8.4g} {before}".rstrip())
         lines += [f"  caution: {one}" for one in cautions(result["about"])]
     grids = sorted((run.folder / "samples").glob("*.png"))

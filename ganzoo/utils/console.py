@@ -16,6 +16,7 @@ from rich.progress import Progress, ProgressColumn, Task
 from rich.text import Text
 
 from ganzoo.utils.formatting import format_clock
+from ganzoo.utils.terminal import accept_any_text, escape_controls
 
 SILENCE = 15.0
 """Seconds after which a long task without a terminal prints a line about its progress."""
@@ -26,6 +27,8 @@ BAR = 24
 class Console:
     """Prints messages and progress.
 
+    Control characters in texts are escaped, and characters that the file's encoding lacks are spelled otherwise.
+
     Args:
         quiet: print nothing; by default so on all processes of a run but the first.
         file: the file to print to; by default standard output.
@@ -33,7 +36,9 @@ class Console:
 
     def __init__(self, quiet: bool | None = None, file: IO[str] | None = None) -> None:
         quiet = os.environ.get("RANK", "0") != "0" if quiet is None else quiet
-        self.rich = rich.console.Console(quiet=quiet, file=file or sys.stdout, highlight=False, soft_wrap=True)
+        file = file or sys.stdout
+        accept_any_text(file)
+        self.rich = rich.console.Console(quiet=quiet, file=file, highlight=False, soft_wrap=True)
         self.live: Progress | None = None
         """The live lines that are on the terminal now."""
 
@@ -44,7 +49,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print a text and a line break."""
-        self.rich.print(text, markup=False)
+        self.rich.print(escape_controls(text), markup=False)
 
     def panel(self, title: str, lines: Sequence[str], below: Sequence[str] = ()) -> None:
         """Print lines in a frame with a title; if the output is no terminal, below a line with the title.
@@ -52,7 +57,7 @@ class Console:
         Lines that are too long are folded. Those of ``below`` follow the frame and are not, so that they can be copied.
         """
         if self.rich.is_terminal:
-            text = Text("\n".join(lines), overflow="fold")
+            text = Text(escape_controls("\n".join(lines)), overflow="fold")
             self.rich.print(Panel(text, title=title, expand=False), soft_wrap=False)
         else:
             self.say("\n".join([f"— {title} —", *lines]))
@@ -74,7 +79,7 @@ class Console:
             return
         outer = self.live
         live = outer or live_lines(self.rich, transient=True)
-        task = live.add_task(label, total=total, details=())
+        task = live.add_task(escape_controls(label), total=total, details=())
         if outer is None:
             live.start()
             self.live = live
@@ -143,7 +148,7 @@ class ProgressLine:
             waiting: the share of the time that was spent waiting for data, from 0 to 1.
             left: the estimated number of seconds left.
         """
-        shown = [f"{name.rpartition('/')[2]} {value:.3g}" for name, value in losses.items()]
+        shown = [escape_controls(f"{name.rpartition('/')[2]} {value:.3g}") for name, value in losses.items()]
         speed = [f"{images_per_s:.1f} images/s", f"waiting for data {waiting:.0%}"]
         if self.live and self.task is not None:
             self.live.update(self.task, completed=step, details=(*speed, *shown))

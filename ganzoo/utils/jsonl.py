@@ -6,7 +6,6 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from ganzoo.errors import GanzooError
+from ganzoo.utils.atomic import write_atomically
+from ganzoo.utils.reading import damaged, is_number, open_regular
 
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """The texts that stand for these numbers in JSON."""
@@ -47,29 +48,41 @@ class JsonLines:
             ) from None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        if not self.file.is_file():
+        """Yield the objects; lines that are none are left out: a kill cut them short, or the disk damaged them.
+
+        Raises DamagedError when the file cannot be read.
+        """
+        try:
+            with open_regular(self.file) as opened:
+                for line in opened:  # in binary mode only \n ends a line: texts may contain U+2028
+                    if (fields := parse_line(line)) is not None:
+                        yield fields
+        except FileNotFoundError:
             return
-        with self.file.open("rb") as file:
-            for line in file:  # in binary mode only \n ends a line: texts may contain U+2028
-                if (fields := parse_line(line)) is not None:
-                    yield fields
+        except OSError as error:
+            raise damaged(self.file, f"it cannot be read: {error.strerror}") from None
 
     def cut(self, step: int) -> None:
         """Remove the lines whose ``step`` is larger than ``step``, which a resumed run writes again, and broken lines.
 
         Raises GanzooError if the file cannot be written.
         """
-        lines = [to_json(fields) for fields in self if fields.get("step", 0) <= step]
+        lines = [to_json(fields) for fields in self if _step_of(fields) <= step]
         write_text(self.file, "".join(line + "\n" for line in lines))
 
 
-def parse_line(line: bytes) -> Any:
-    """Return the JSON value of a line of a file; None for a line that a kill cut short."""
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in a line of a file; None for a line that a kill cut short, or that is none."""
     try:
         fields = json.loads(line)
-    except ValueError:
+        return {key: _numbers(value) for key, value in fields.items()} if isinstance(fields, dict) else None
+    except (ValueError, RecursionError):
         return None
-    return {key: _numbers(value) for key, value in fields.items()} if isinstance(fields, dict) else fields
+
+
+def _step_of(fields: Mapping[str, Any]) -> float:
+    step = fields.get("step", 0)
+    return step if is_number(step) else math.inf
 
 
 def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
@@ -103,13 +116,9 @@ def write_text(file: Path, text: str) -> None:
 
     Characters that UTF-8 cannot encode become ``?``. Raises GanzooError if the file cannot be written.
     """
-    temporary = file.with_name(f".{file.name}.new")
     try:
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(temporary, file)
+        write_atomically(file, text.encode("utf-8", errors="replace"))
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise GanzooError(f"{file}: cannot be written: {error.strerror}") from None
 
 

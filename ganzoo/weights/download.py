@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -132,7 +134,8 @@ class Transfer:
             show: the function that displays the progress.
         """
         # A part of an earlier process may be of another version; only a checksum or the server's tag can detect that.
-        start = _length(self.part) if self.entry.sha256 or self.etag else 0
+        present = _length(self.part)
+        start = present if self.entry.sha256 or self.etag else 0
         try:
             response = self.connect(start)
         except _TransferError as error:
@@ -143,17 +146,18 @@ class Transfer:
             if start and not self.resumes(response, start):
                 start = 0
             self.etag = _strong_etag(response.headers.get("ETag"))
-            length = response.headers.get("Content-Length") or ""
-            remaining = int(length) if length.isdecimal() else 0
+            announced = response.headers.get("Content-Length") or ""
+            remaining = int(announced) if announced.isdecimal() else 0
             total = start + remaining if remaining else self.entry.size
             if not (total or self.entry.sha256):
                 raise _TransferError(
                     "the server does not report its length, and its checksum is unknown", permanent=True
                 )
+            if self.entry.size and total != self.entry.size:
+                raise self.wrong_size(f"{total:,}")
             digest = self.digest_of_part(start)
             done = start
-            with self.part.open("r+b" if start else "wb", buffering=0) as file:
-                file.seek(start)
+            with open_part(self.part, start) as file:
                 show(done, total)
                 for chunk in chunks(response):
                     digest.update(chunk)
@@ -161,6 +165,8 @@ class Transfer:
                     while view:
                         view = view[file.write(view) :]
                     done += len(chunk)
+                    if self.entry.size and done > self.entry.size:
+                        raise self.wrong_size("more")
                     show(done, total)
         if done < total:
             raise _TransferError(f"the connection ended after {format_bytes(done)} of {format_bytes(total)}")
@@ -170,6 +176,11 @@ class Transfer:
             raise _TransferError(message, permanent=not start)  # a resumed part may have been wrong before
         flush_to_disk(self.part)
         return digest.hexdigest()
+
+    def wrong_size(self, count: str) -> _TransferError:
+        """Delete the part; return the error for a server that sends another number of bytes than the listed one."""
+        self.part.unlink(missing_ok=True)
+        return _TransferError(f"the server sends {count} bytes, but {self.entry.size:,} are listed", permanent=True)
 
     def verify_complete(self, error: _TransferError) -> str:
         """Return the checksum of ``part``, after the server said that it has no more bytes, if it is the listed one.
@@ -258,8 +269,24 @@ def progress_bar(name: str) -> Iterator[ShowProgress]:
         yield lambda done, total: live.update(task, completed=done, total=total or None)
 
 
+def open_part(part: Path, start: int) -> IO[bytes]:
+    """Open a partial file for writing from the byte ``start`` on; a link is never followed. Raises OSError."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(part, flags if start else flags | os.O_TRUNC, 0o666), "r+b", buffering=0)
+    file.seek(start)
+    return file
+
+
 def _length(part: Path) -> int:
-    return part.stat().st_size if part.is_file() else 0
+    """Return the length of a partial file. Whatever else stands there, such as a planted link, is deleted first."""
+    try:
+        status = part.lstat()
+    except OSError:
+        return 0
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return status.st_size
+    part.unlink()
+    return 0
 
 
 def _strong_etag(etag: str | None) -> str:

@@ -11,15 +11,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from hashlib import file_digest
 from pathlib import Path
 from typing import Protocol
 
 from ganzoo.errors import GanzooError
-from ganzoo.utils.atomic import wait_for_lock
+from ganzoo.utils.atomic import clean_temporaries, rename_file, wait_for_lock, write_atomically
 from ganzoo.utils.cache import cache_folder
 from ganzoo.weights.manifest import WeightsFile
+
+OUTDATED = 86400.0
+"""Age in seconds of parts that are deleted: their processes, on this machine or another, have ended."""
 
 
 class Listing(Protocol):
@@ -66,6 +70,8 @@ def find(wanted: str | WeightsFile) -> Path:
     if file is None:
         return _fetch(entry)
     _verify(entry, file)
+    with suppress(OSError):  # of an interrupted download, if the file came in another way
+        (weights_folder() / f".{entry.file}.part").unlink(missing_ok=True)
     return file
 
 
@@ -122,13 +128,14 @@ def _fetch(entry: WeightsFile) -> Path:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with wait_for_lock(file.with_name(f".{file.name}.lock")) as lock:
+            clean_temporaries(file.parent, older_than=OUTDATED)
             if not file.is_file():
                 # Without a lock each process has a part of its own, which no later process resumes.
                 part = file.with_name(f".{file.name}.part" if lock.held else f".{file.name}.{os.getpid()}.part")
                 checksum = download(entry, part)
                 if not entry.checksum_is_complete:
                     _record(replace(entry, sha256=checksum, size=part.stat().st_size), file)
-                part.replace(file)
+                rename_file(part, file)
     except OSError as error:
         raise GanzooError(
             f"{error.filename or file}: cannot be written: {error.strerror or error}; free some space, or set "
@@ -149,7 +156,7 @@ def _verify(entry: WeightsFile, file: Path) -> None:
     expected = record.sha256 if record and record.sha256.startswith(entry.sha256) else entry.sha256
     try:
         with file.open("rb") as opened:
-            checksum = file_digest(opened, "sha256").hexdigest()
+            checksum, size = file_digest(opened, "sha256").hexdigest(), opened.tell()
     except OSError as error:
         raise GanzooError(f"{file}: cannot be read: {error.strerror}") from None
     if not checksum.startswith(expected):
@@ -158,6 +165,11 @@ def _verify(entry: WeightsFile, file: Path) -> None:
             f"{file}: its sha256 is {checksum}, but {expected} is {source} for {entry.name}: it is damaged or another "
             "file; delete it to download it again"
         )
+    if entry.size and size != entry.size:
+        raise GanzooError(
+            f"{file}: it has {size:,} bytes, but {entry.size:,} are listed for {entry.name}: it is "
+            "damaged or another file; delete it to download it again"
+        )
 
 
 def _record_path(file: Path) -> Path:
@@ -165,14 +177,12 @@ def _record_path(file: Path) -> Path:
 
 
 def _record(entry: WeightsFile, file: Path) -> None:
-    temporary = file.with_name(f".{file.name}.json.new")
-    temporary.write_text(json.dumps(asdict(entry), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(_record_path(file))
+    write_atomically(_record_path(file), (json.dumps(asdict(entry), indent=1) + "\n").encode())
 
 
 def _read(record: Path) -> WeightsFile | None:
     """Return the entry in a record of a download, a JSON file; None if there is no valid record."""
     try:
         return WeightsFile(**json.loads(record.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, GanzooError):
+    except (OSError, ValueError, TypeError, RecursionError, GanzooError):
         return None

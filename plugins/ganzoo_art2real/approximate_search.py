@@ -9,17 +9,16 @@ lists are then ranked by distances of their patches.
 from __future__ import annotations
 
 import json
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import faiss
-import psutil
 import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
+from ganzoo.interfaces import clean_temporaries, flush_to_disk, temporary_path
 from ganzoo_art2real.bank import Bank
 from ganzoo_art2real.exact_search import MEMORY, ExactSearch, Searcher, rank
 
@@ -127,14 +126,12 @@ class ApproximateSearch(Searcher):
 
         Raises GanzooError if the index cannot be written.
         """
-        for leftover in self.bank.folder.glob(f".{self.file.name}.*"):
-            process = leftover.suffix[1:]
-            if process.isdecimal() and not psutil.pid_exists(int(process)):  # its process was killed
-                leftover.unlink(missing_ok=True)
-        temporary = self.file.with_name(f".{self.file.name}.{os.getpid()}")
+        clean_temporaries(self.bank.folder, older_than=3600)
+        temporary = temporary_path(self.file)
         try:
             try:
                 faiss.write_index(index, str(temporary))
+                flush_to_disk(temporary)
                 temporary.replace(self.file)
             finally:
                 temporary.unlink(missing_ok=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import flush_to_disk, lock_file, replace_folder, sibling_path
+from ganzoo.interfaces import BusyError, clean_replacement, flush_to_disk, lock_file, replace_folder, sibling_path
 from ganzoo_art2real.bank import MANIFEST
 
 
@@ -43,3 +43,10 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         raise GanzooError(
             f"{target}: cannot be written: {error.strerror or error}; make room, or choose another place"
         ) from error
+
+
+def clean(target: Path) -> None:
+    """Delete what killed processes left beside a complete folder, unless another process is writing it."""
+    place = target.absolute()
+    with suppress(BusyError), lock_file(sibling_path(place, "lock"), ""):
+        clean_replacement(place, MANIFEST)

@@ -10,7 +10,6 @@ The bank stores no patches (Tomei et al. 2019, section 3.1, store all of them); 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import MissingResourceError, find_complete
+from ganzoo.interfaces import DamagedError, MissingResourceError, find_complete, parse_object, read_text
 
 VERSION = 2
 MANIFEST = "manifest.json"
@@ -90,6 +89,7 @@ class Bank:
         self.photographs = [str(name) for name in manifest["photographs"]]
         self.digests = [str(digest) for digest in manifest["digests"]]
         self.size = int(self.settings["size"])
+        self.settings["share"] = float(self.settings["share"])
         self.scales = tuple(Scale(int(patch), int(stride)) for patch, stride in self.settings["scales"])
         self.names = {int(label): str(name) for label, name in manifest["classes"].items()}
         """Class → its name."""
@@ -112,7 +112,7 @@ class Bank:
             for scale in self.scales
         }
         for (_, scale), numbers in self._numbers.items():
-            if len(numbers) and not 0 <= numbers[0] <= numbers[-1] < len(self.photographs) * self.windows(scale):
+            if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(self.photographs) * self.windows(scale):
                 raise ValueError("window numbers point outside the images")
 
     @classmethod
@@ -125,16 +125,15 @@ class Bank:
         """
         folder = Path(folder)
         folder = find_complete(folder, MANIFEST) or folder
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
+        file = folder / MANIFEST
+        if not file.exists():
             raise MissingResourceError(
                 f"{folder}: no bank found; build one: ganzoo bank build PHOTOS -o {folder} --size SIZE --masker M, "
                 "with the size of the recipe's images and the masker of maskers.labels, if there is one"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise _damaged(folder, f"{MANIFEST}: {error}") from None
-        version = manifest.get("bank") if isinstance(manifest, dict) else None
+            )
+        advice = f"build it again: ganzoo bank build PHOTOS -o {folder} --fresh"
+        manifest = parse_object(read_text(file, advice), file, "the manifest of a bank", advice)
+        version = manifest.get("bank")
         if isinstance(version, int) and version != VERSION:
             raise GanzooError(
                 f"{folder}: the bank has version {version}, but this ganzoo needs version {VERSION}; build it again: "
@@ -142,7 +141,7 @@ class Bank:
             )
         try:
             return cls(folder, manifest)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:  # numpy raises many classes for damaged files, and any field may have any type
             raise _damaged(folder, error) from None
 
     def windows(self, scale: tuple[int, int]) -> int:
@@ -222,8 +221,8 @@ def _map_numbers(file: Path, count: int) -> np.ndarray:
     return np.memmap(file, "<i4", mode="c")  # torch does not accept read-only arrays
 
 
-def _damaged(folder: Path, reason: object) -> GanzooError:
-    message = " ".join(str(reason).split()) or type(reason).__name__
-    return GanzooError(
+def _damaged(folder: Path, reason: Exception) -> DamagedError:
+    message = " ".join(str(reason).split())[:200] or type(reason).__name__
+    return DamagedError(
         f"{folder}: a damaged bank ({message}); build it again: ganzoo bank build PHOTOS -o {folder} --fresh"
     )

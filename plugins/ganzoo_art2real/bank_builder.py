@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete, load_yaml
+from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete, load_yaml, open_regular
 from ganzoo.interfaces import scale as scale_sample
-from ganzoo_art2real.atomic_folder import atomic_folder
+from ganzoo_art2real.atomic_folder import atomic_folder, clean
 from ganzoo_art2real.bank import BACKGROUND, MANIFEST, VERSION, Bank, Scale, cut, numbers_file, windows_of
 from ganzoo_art2real.pixel_classes import LabelMapClasses, NoClasses, PixelClasses
 from ganzoo_datasets.files import Entry, entries_in, read_sample, with_planes
@@ -106,6 +106,7 @@ def build_bank(
         bank = Bank.open(out)
         if bank.key != key:
             raise GanzooError(f"{out}: a stale bank: {_difference(bank, description, digests)}; --fresh replaces it")
+        clean(out)
         console.say(f"{out}: this bank exists already (key {key[:12]}); nothing to do")
         return bank
     with atomic_folder(out) as folder:
@@ -134,7 +135,7 @@ def read_scales(text: str) -> tuple[Scale, ...]:
         pairs = load_yaml(text)
         if all(type(number) is int for pair in pairs for number in pair):
             return tuple(Scale(*pair) for pair in pairs)
-    except (yaml.YAMLError, TypeError):
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):
         pass
     raise GanzooError(f"--scales: {text!r} is not a list of [patch, stride] in pixels, such as '[[4,4],[8,5],[16,6]]'")
 
@@ -265,7 +266,8 @@ def _digest(entry: Entry) -> str:
     digest = sha256()
     for path in [path for path in (entry.path, entry.labels) if path]:
         try:
-            digest.update(sha256(path.read_bytes()).digest())
+            with open_regular(path) as opened:
+                digest.update(file_digest(opened, "sha256").digest())
         except OSError as error:
             raise GanzooError(f"{path}: cannot be read ({error.strerror}); copy it again or remove it") from None
     return digest.hexdigest()[:32]

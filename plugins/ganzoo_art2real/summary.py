@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ganzoo.interfaces import format_bytes
+from ganzoo.interfaces import escape_controls, format_bytes
 from ganzoo_art2real.bank import Bank, Scale
 
 COLUMNS, SIDE, GAP = 16, 48, 2
@@ -35,7 +35,7 @@ def describe_bank(bank: Bank) -> str:
         )
         for label, name, *counts in rows
     ]
-    return "\n".join([*head, *table])
+    return escape_controls("\n".join([*head, *table]))  # the bank may come from somebody else
 
 
 def draw_patches(bank: Bank) -> np.ndarray:

@@ -5,21 +5,28 @@ They learn from training images only. The key of the cache depends on these, on 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganzoo.interfaces import Console, Dataset, Sample, cache_folder, keyed, to_float, to_uint8, torch_seed
+from ganzoo.interfaces import (
+    Console,
+    Dataset,
+    Sample,
+    cache_folder,
+    cache_tensors,
+    cached_tensors,
+    keyed,
+    to_float,
+    to_uint8,
+    torch_seed,
+)
 from ganzoo_digits.dataset import StripedDigits
 
 EPOCHS: dict[str, float] = {"domain": 4, "digit": 24}
@@ -104,12 +111,14 @@ def _load_or_train(name: str, images: np.ndarray, classes: np.ndarray) -> Classi
         classifier = Classifier(int(classes.max()) + 1)
     settings = repr((VERSION, name, EPOCHS[name], BATCH, SHIFT, RATE, images.shape, torch.__version__))
     key = sha256(settings.encode() + images.tobytes() + classes.tobytes()).hexdigest()[:24]
-    file = cache_folder() / "classifiers" / f"{name}-{key}.safetensors"
-    try:
-        classifier.load_state_dict(load_file(file))
-    except (OSError, SafetensorError, RuntimeError):  # missing or damaged: train it again
+    file = cache_folder() / "classifiers" / f"{name}-{key}.cached"
+    cached = cached_tensors(file)
+    if cached:
+        classifier.load_state_dict(cached)
+    else:  # missing or damaged
         _train(classifier, name, to_float(images), torch.from_numpy(classes).long())
-        _save(file, classifier)
+        with suppress(OSError):  # a cache that cannot be written
+            cache_tensors(file, classifier.state_dict())
     return classifier.eval().requires_grad_(False)
 
 
@@ -136,15 +145,3 @@ def _train(classifier: Classifier, name: str, images: Tensor, classes: Tensor) -
 
 def _windows(images: Tensor, corners: Sequence[Sequence[int]], size: int) -> Tensor:
     return torch.stack([image[:, y : y + size, x : x + size] for image, (y, x) in zip(images, corners, strict=True)])
-
-
-def _save(file: Path, classifier: Classifier) -> None:
-    """Write a classifier to a temporary file and rename it; do nothing if the cache cannot be written."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(classifier.state_dict(), temporary)
-        os.replace(temporary, file)
-    except (OSError, SafetensorError):
-        with suppress(OSError):
-            temporary.unlink()

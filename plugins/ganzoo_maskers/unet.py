@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import torch
-import yaml
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganzoo import GanzooError, find_network_file
-from ganzoo.interfaces import Draws, Masker, MissingResourceError, load_yaml
+from ganzoo.interfaces import Draws, Masker, MissingResourceError, guard_content, parse_mapping, read_sealed_text
 from ganzoo_maskers.pretrained import Weights, mismatch_error, read_weights
 
 Count = Annotated[int, Field(ge=1)]
@@ -150,14 +149,13 @@ def _run_weights(folder: Path) -> Path:
     Raises GanzooError if the folder is not a run's, is damaged or has no checkpoint, or if the run trained no U-Net.
     """
     described = folder / "resolved.yaml"
-    if not described.is_file():
+    if not described.exists():
         raise GanzooError(f"{folder}: not a run's folder: it lacks resolved.yaml; check the path")
-    try:
-        recipe = load_yaml(described.read_text(encoding="utf-8"))
+    text, advice = read_sealed_text(described), f"give the weights file below {folder / 'checkpoints'}"
+    recipe = parse_mapping(text, described, "a recipe", advice)
+    with guard_content(described, "a recipe", advice):
         method = recipe["method"]["method"]
         slots = [name for name, part in recipe["networks"].items() if part.get("masker") == "unet"]
-    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):
-        raise GanzooError(f"{described}: damaged; give the weights file below {folder / 'checkpoints'}") from None
     if not slots:
         raise GanzooError(
             f"{folder}: a run of the method {method!r}, which trains no unet: give a run of the method segmenter"

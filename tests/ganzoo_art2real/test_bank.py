@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from torch.nn.functional import unfold
 
 from ganzoo.data.image_io import to_float
-from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.errors import DamagedError, GanzooError, MissingResourceError
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale, cut, windows_of
 
 
@@ -123,6 +124,18 @@ def cut_short(file: Path, by: int = 1) -> None:
     file.write_bytes(file.read_bytes()[:-by])
 
 
+def open_header(file: Path) -> None:
+    """Remove the brace that closes the header of an array, so that it goes on into the pixels."""
+    file.write_bytes(file.read_bytes().replace(b"}", b" ", 1))
+
+
+def poke(file: Path, number: int) -> None:
+    """Write a number into the middle of a file of int32."""
+    numbers = np.fromfile(file, "<i4")
+    numbers[len(numbers) // 2] = number
+    numbers.tofile(file)
+
+
 def test_a_missing_bank_is_an_error(tmp_path: Path) -> None:
     message = r"none: no bank found; build one: ganzoo bank build PHOTOS -o .*none --size SIZE --masker M, with"
     with pytest.raises(MissingResourceError, match=message):
@@ -132,11 +145,21 @@ def test_a_missing_bank_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lambda bank: (bank.folder / "manifest.json").write_text("{"), "manifest.json: Expecting"),
-        (lambda bank: (bank.folder / "manifest.json").write_bytes(b"\xff\xfe"), "manifest.json: 'utf-8'"),
-        (lambda bank: (bank.folder / "manifest.json").write_text("[1]"), "TypeError|indices"),
+        (lambda bank: (bank.folder / "manifest.json").write_text("{"), "Expecting"),
+        (
+            lambda bank: (bank.folder / "manifest.json").write_bytes(b"\xff\xfe"),
+            "it is not text",
+        ),
+        (lambda bank: (bank.folder / "manifest.json").write_text("[1]"), "not a JSON object"),
         (lambda bank: edit(bank, counts=[[1]]), "zip"),
+        (lambda bank: (bank.folder / "manifest.json").write_text("[" * 10**5), "RecursionError"),
         (lambda bank: edit(bank, settings={}), "size"),
+        (lambda bank: edit(bank, settings={**bank.settings, "scales": [[4, 0], [6, 5]]}), "means-4-0"),
+        (lambda bank: edit(bank, settings={**bank.settings, "size": math.inf}), "infinity"),
+        (lambda bank: edit(bank, settings={**bank.settings, "share": "all"}), "float"),
+        (lambda bank: edit(bank, classes=[1]), "items"),
+        (lambda bank: open_header(bank.folder / "images.npy"), ""),
+        (lambda bank: poke(bank.folder / "numbers-4-4-7.i32", 2**31 - 1), "point outside"),
         (lambda bank: cut_short(bank.folder / "images.npy", 1000), "mmap length"),
         (lambda bank: edit(bank, photographs=["one.png"]), "images.npy does not have the shape"),
         (lambda bank: (bank.folder / "images.npy").unlink(), "images.npy"),
@@ -154,7 +177,7 @@ def test_a_damaged_bank_is_one_line(bank: Bank, harm: object, message: str) -> N
     assert callable(harm)
     harm(bank)
     with pytest.raises(
-        GanzooError, match=rf"bank: a damaged bank \(.*({message}).*\); build it again: .* --fresh$"
+        DamagedError, match=rf"bank.*damaged.*({message}).*; build it again: ganzoo bank build PHOTOS -o .* --fresh$"
     ) as caught:
         Bank.open(bank.folder)
     assert "\n" not in str(caught.value)

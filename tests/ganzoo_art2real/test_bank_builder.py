@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +178,20 @@ def test_a_damaged_bank_is_replaced_only_when_asked(photographs: Path, labels: P
     with pytest.raises(GanzooError, match="a damaged bank"):
         build_bank([photographs], bank.folder, SMALL, labels=labels)
     assert build_bank([photographs], bank.folder, SMALL, labels=labels, fresh=True).key == bank.key
+
+
+def test_what_a_killed_build_left_is_deleted_at_the_next_one(photographs: Path, labels: Path, bank: Bank) -> None:
+    for name in (".bank.new", ".bank.old"):
+        shutil.copytree(bank.folder, bank.folder.with_name(name))
+    build_bank([photographs], bank.folder, SMALL, labels=labels)
+    assert [one.name for one in bank.folder.parent.glob(".bank.*")] == [".bank.lock"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
+def test_a_pipe_among_the_photographs_is_refused_at_once(tmp_path: Path, photographs: Path) -> None:
+    os.mkfifo(photographs / "pipe.png")
+    with pytest.raises(GanzooError, match=r"pipe\.png: a pipe or a device, not a file; remove it"):
+        build_bank([photographs], tmp_path / "piped", SMALL)
 
 
 def test_an_unreadable_photograph_ends_the_build_and_leaves_no_bank(tmp_path: Path, photographs: Path) -> None:

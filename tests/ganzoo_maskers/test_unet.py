@@ -29,6 +29,7 @@ from ganzoo_maskers.unet import UNet
 from ganzoo_smcyclegan.method import SMCycleGAN
 from tests.support.command_line import refusal
 from tests.support.stand_in_methods import batch_step
+from tests.support.untrained_runs import renew_checksums
 
 NONE = Draws([])
 ROLE: dict[str, Any] = {
@@ -207,6 +208,7 @@ def test_the_best_is_taken_before_the_last_and_what_is_not_averaged_as_it_is(
     weights = load_file(best / "networks/S.safetensors")
     weights["head.bias"].fill_(17)
     save_file(weights, best / "networks/S.safetensors")
+    renew_checksums(best)
     assert make(weights=home).state_dict()["head.bias"].tolist() == [17]
     best.rename(best.with_name(".best.old"))  # as between the two renames of a save
     assert make(weights=home).state_dict()["head.bias"].tolist() == [17]
@@ -278,10 +280,10 @@ def test_places_without_weights_are_reported(make: Callable[..., UNet], run: Pat
     (home / "checkpoints/last").rename(home / "checkpoints/step-3")
     assert f"{home}/checkpoints: there is no checkpoint yet" in refusal(make, weights=home)
     described["method"], described["networks"] = {"method": "cyclegan"}, {"G": {"generator": "unet"}}
-    (home / "resolved.yaml").write_text(json.dumps(described))
+    (home / "resolved.yaml").write_text(json.dumps(described) + "\n# edited\n")
     assert f"{home}: a run of the method 'cyclegan', which trains no unet" in refusal(make, weights=home)
     for damaged in ("", "method: {", "- 1", "method: segmenter"):
-        (home / "resolved.yaml").write_text(damaged)
+        (home / "resolved.yaml").write_text(f"{damaged}\n# edited")
         assert "resolved.yaml: damaged" in refusal(make, weights=home)
 
 

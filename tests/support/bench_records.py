@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import ganzoo
-from ganzoo.bench import runner
+from ganzoo.bench import children, runner
 from ganzoo.bench.cell import RunCommand
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.errors import GanzooError
@@ -45,13 +45,13 @@ class Runs:
         try:
             ganzoo.run(words[1], *changes, name=name, root=root, fresh="--fresh" in words)
         except GanzooError as error:
-            return subprocess.CompletedProcess(words, 2, "", f"ganzoo: {error}\n")
+            return subprocess.CompletedProcess(words, error.exit_code, "", f"ganzoo: {error}\n")
         return subprocess.CompletedProcess(words, 0, "", "")
 
 
 def replace_run_command(patch: pytest.MonkeyPatch, run_command: RunCommand) -> None:
     """Let a bench call a function where it would run a command of ganzoo in a child process."""
-    patch.setattr(runner.ChildProcesses, "run", staticmethod(run_command))
+    patch.setattr(children.ChildProcesses, "run", staticmethod(run_command))
 
 
 def write_spec(folder: Path, **changes: Any) -> Path:

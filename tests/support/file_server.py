@@ -38,6 +38,8 @@ class FileServer:
     """Bytes after which the next responses are interrupted."""
     statuses: list[int] = field(default_factory=list)
     """HTTP statuses of the next responses, sent instead of the file."""
+    reason: str = ""
+    """The text of the status; by default that of HTTP."""
     asked: list[dict[str, str]] = field(default_factory=list)
 
     @property
@@ -70,7 +72,7 @@ def serving(content: bytes, **how: Any) -> Iterator[FileServer]:
             server.asked.append(headers)
             begin = server.begin(headers)
             if server.statuses or begin >= len(server.content):
-                self.send_error(server.statuses.pop(0) if server.statuses else 416)
+                self.send_error(server.statuses.pop(0) if server.statuses else 416, server.reason or None)
                 return
             rest = server.content[begin:]
             self.send_response(206 if begin else 200)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ganzoo.engine.checkpoint import read_progress
+from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
 from tests.support.tiny_run import assert_same, ganzoo, lines

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from ganzoo.utils.sealed import seal_object, seal_text
+
 VOID = {"meta", "link", "img", "br", "hr", "input", "wbr", "col"}
 TIME = "2026-01-02T03:04:05+00:00"
 RECIPE: dict[str, Any] = {
@@ -43,15 +45,15 @@ def write_run(
 ) -> Path:
     """Write the folder of a run, without weights; return it."""
     (folder / "samples").mkdir(parents=True)
-    (folder / "resolved.yaml").write_text(yaml.safe_dump(dict(recipe), allow_unicode=True))
+    (folder / "resolved.yaml").write_text(seal_text(yaml.safe_dump(dict(recipe), allow_unicode=True)))
     (folder / "recipe.yaml").write_text("# as provided\n")
-    (folder / "env.json").write_text(json.dumps({"ganzoo": "0", "device": "cpu", "images": {"A": 3, "B": 4}}))
+    (folder / "env.json").write_text(seal_object({"ganzoo": "0", "device": "cpu", "images": {"A": 3, "B": 4}}))
     for name, entries in (("metrics", lines), ("events", events), ("results", results)):
         write_lines(folder / f"{name}.jsonl", entries)
     if best:
         checkpoint = folder / "checkpoints" / "best"
         checkpoint.mkdir(parents=True)
-        (checkpoint / "progress.json").write_text(json.dumps(best))
+        (checkpoint / "progress.json").write_text(seal_object(best))
     return folder
 
 

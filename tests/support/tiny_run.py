@@ -97,7 +97,7 @@ def float64_run(recipe: Path, root: Path, *overrides: str, processes: int = 1) -
 def everything(checkpoint: Path) -> dict[str, bytes]:
     """Return every tensor of a checkpoint as bytes, by file and name, and its progress without the sessions."""
     progress = json.loads((checkpoint / "progress.json").read_bytes())
-    del progress["sessions"]
+    del progress["sessions"], progress["checksum"]  # the checksum is of the sessions, too
     contents = {"progress": json.dumps(progress).encode()}
     for file in sorted(checkpoint.rglob("*.safetensors")):
         for name, tensor in load_file(file).items():

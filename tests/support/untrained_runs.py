@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from safetensors.torch import save_file
 
 from ganzoo.build import build_method
-from ganzoo.engine.checkpoint import PROGRESS
+from ganzoo.engine.checkpoint_files import PROGRESS, write_progress
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.utils.sealed import seal_text
+from ganzoo.utils.tensors import file_checksum, write_tensors
 
 
 def write_untrained_run(folder: Path, recipe: Mapping[str, Any], **channels: int) -> Path:
@@ -23,13 +24,21 @@ def write_untrained_run(folder: Path, recipe: Mapping[str, Any], **channels: int
     data = {"dataset": "folders", "root": "nowhere"}
     file.write_text(yaml.safe_dump({"data": data, "train": {"steps": 1}, "images": {"size": 16}, **recipe}))
     resolved = read_recipe(file)
-    (folder / "resolved.yaml").write_text(yaml.safe_dump(resolved.resolved()))
+    (folder / "resolved.yaml").write_text(seal_text(yaml.safe_dump(resolved.resolved())))
     domain_channels = {"A": 3, "B": 3, **channels}
     method = build_method(resolved, domain_channels)
+    files = {}
     for name, network in method.networks.items():
         state = {key: tensor * 4 if key.endswith("weight") else tensor for key, tensor in network.state_dict().items()}
-        copies = {key: tensor.contiguous().clone() for key, tensor in state.items()}
-        save_file(copies, networks / f"{name}.safetensors")
+        files[f"networks/{name}.safetensors"] = write_tensors(networks / f"{name}.safetensors", state)
     progress = {"step": 0, "bad": 0, "best": None, "channels": domain_channels, "classes": {}}
-    (networks.parent / PROGRESS).write_text(json.dumps(progress))
+    write_progress(networks.parent, progress, files)
     return folder
+
+
+def renew_checksums(checkpoint: Path) -> None:
+    """Write the checksums of a checkpoint's files into its progress.json, after a test has changed them."""
+    progress = json.loads((checkpoint / PROGRESS).read_text())
+    del progress["checksum"]
+    files = {file.relative_to(checkpoint).as_posix(): file_checksum(file) for file in checkpoint.rglob("*.safetensors")}
+    write_progress(checkpoint, progress, files)

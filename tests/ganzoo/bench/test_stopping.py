@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from ganzoo.bench import runner
+from ganzoo.bench.children import ChildProcesses
 from ganzoo.bench.spec import Bench, Places, read_spec
+from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import BusyError
 from ganzoo.utils.atomic import lock_file
 from ganzoo.utils.jsonl import JsonLines
@@ -97,7 +100,7 @@ def test_a_command_is_terminated_by_an_interrupt_and_none_starts_after_stop_all(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
-    children = runner.ChildProcesses()
+    children = ChildProcesses()
     with pytest.raises(KeyboardInterrupt):
         children.run(["plugins"], dict(os.environ))
     assert started[0].returncode is not None
@@ -106,19 +109,54 @@ def test_a_command_is_terminated_by_an_interrupt_and_none_starts_after_stop_all(
     assert len(started) == 1
 
 
+def started(bench: Bench, folder: Path) -> tuple[subprocess.Popen[bytes], JsonLines]:
+    """Start a bench in a process of its own; return it, and the log of its first run, once that trains."""
+    command = [sys.executable, "-m", "ganzoo", "bench", str(bench.file), "--root", str(folder / "runs")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = JsonLines(folder / "runs/spec/tiny/one-seed0/metrics.jsonl")
+    for _ in range(600):
+        if len([*log]) > 1 or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    return process, log
+
+
+def test_the_run_of_a_killed_bench_saves_and_stops_and_the_next_bench_joins_it(
+    tmp_path: Path, runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = spec(tmp_path, steps=100_000)
+    process, log = started(bench, tmp_path)
+    process.kill()
+    process.wait()
+    folder = log.file.parent
+    lock_file(folder / ".lock", "").release() if stopped(log) else pytest.fail("the run goes on")
+    saved = read_progress(folder / "checkpoints/last")["step"]
+    assert saved > 0
+    held, released = lock_file(folder / ".lock", "busy"), threading.Timer(2, lambda: held.release())
+    released.start()
+    step = str(saved + 1)
+    runner.run(spec(tmp_path, steps=int(step)), Places(tmp_path / "runs"), jobs=1, only=["one"])
+    assert "one-seed0: another process trains this run already; waiting for it" in capsys.readouterr().out
+    assert runs.names[:2] == ["one-seed0"] * 2
+
+
+def stopped(log: JsonLines) -> bool:
+    for _ in range(300):
+        if [one["event"] for one in JsonLines(log.file.with_name("events.jsonl"))][-1:] == ["stopped"]:
+            time.sleep(0.5)  # it releases its lock
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_a_terminated_bench_stops_its_runs_and_starts_no_other(tmp_path: Path) -> None:
     """In processes of its own, as signals are the process's."""
     bench = spec(tmp_path, steps=100_000)
-    command = [sys.executable, "-m", "ganzoo", "bench", str(bench.file), "--root", str(tmp_path / "runs")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bench_process:
-        log = tmp_path / "runs/spec/tiny/one-seed0/metrics.jsonl"
-        for _ in range(600):
-            if len([*JsonLines(log)]) > 1 or bench_process.poll() is not None:
-                break
-            time.sleep(0.1)
+    bench_process, log = started(bench, tmp_path)
+    with bench_process:
         bench_process.terminate()
         assert bench_process.wait(60) == 130
     assert not bench.records.exists()
     assert not (tmp_path / "runs/spec/tiny/two-seed0").exists()
-    events = [one["event"] for one in JsonLines(log.with_name("events.jsonl"))]
+    events = [one["event"] for one in JsonLines(log.file.with_name("events.jsonl"))]
     assert events[-1] == "stopped"  # the run saved its state

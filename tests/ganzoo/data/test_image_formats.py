@@ -232,10 +232,10 @@ class TestBadFiles:
 
     @pytest.mark.parametrize("name", ["a.png", "a.npy"])
     def test_no_permission_simulated(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-        def refuse(self: Path, *args: Any, **kwargs: Any) -> Any:
-            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        def refuse(path: Path, flags: int) -> Any:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-        monkeypatch.setattr(Path, "open", refuse)
+        monkeypatch.setattr(os, "open", refuse)
         assert "no permission to read it; change its mode" in refusal(read_image, tmp_path / name, 3)
 
     def test_decompression_bomb(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,10 @@ class TestConversion:
 
     def test_floats_are_refused(self) -> None:
         assert "must be uint8 or float32, 0 … 255, not float64" in refusal(to_float, np.zeros((2, 2, 3)))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
+@pytest.mark.parametrize("name", ["a.png", "a.npy"])
+def test_a_pipe_among_the_images_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    assert refusal(read_image, tmp_path / name, 3) == f"{tmp_path / name}: a pipe or a device, not a file; remove it"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -85,3 +87,10 @@ def test_smaller_copies_in_a_file_are_no_pages(tmp_path: Path) -> None:
     copy.encoderinfo = {"tiffinfo": {254: 1}}
     whole.save(tmp_path / "a.tif", save_all=True, append_images=[copy])
     assert describe_images([tmp_path / "a.tif"], "A") == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
+@pytest.mark.parametrize("name", ["a.png", "a.npy"])
+def test_a_pipe_is_left_out(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    assert describe_images([tmp_path / name], "A", (0.0, 9.0)) == []

@@ -24,6 +24,7 @@ from ganzoo.interfaces import Method
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.record import read_records
 from ganzoo_cyclegan.method import CycleGAN
+from tests.support.command_line import refusal
 from tests.support.random_images import save
 from tests.support.tiny_run import ganzoo, lines, write_recipe
 
@@ -273,3 +274,28 @@ def test_a_device_can_be_chosen_and_a_missing_one_is_refused(tmp_path: Path, mon
         done = ganzoo(*words, "--device", "nonsense")
         assert (done.returncode, (tmp_path / "tiny").exists()) == (2, False)
         assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("WORLD_SIZE", "abc", "the environment variable WORLD_SIZE is 'abc'; it must be a number: unset it"),
+        ("RANK", "-1", "the environment variable RANK is '-1'; it must be a number: unset it"),
+        ("LOCAL_RANK", "", "the environment variable LOCAL_RANK is ''; it must be a number: unset it"),
+        ("MASTER_PORT", "29500x", "the environment variable MASTER_PORT is '29500x'; it must be a number: unset it"),
+        ("RANK", "1", "RANK is 1, but WORLD_SIZE is 1: unset both, or let torchrun set them"),
+    ],
+)
+def test_wrong_variables_of_a_launcher_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert refusal(start_accelerator) == message
+
+
+def test_wrong_variables_of_accelerate_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise ValueError("invalid truth value perhaps")
+
+    monkeypatch.setattr("ganzoo.engine.distributed.Accelerator", fail)
+    assert refusal(start_accelerator) == "Accelerate cannot start: ValueError: invalid truth value perhaps"

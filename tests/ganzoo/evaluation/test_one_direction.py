@@ -139,7 +139,7 @@ def test_a_missing_network_is_never_used(tmp_path: Path) -> None:
     files, networks = run / "checkpoints/last/networks", {slot: method.networks[slot] for slot in ("G_A", "G_B")}
     (files / "G_B.safetensors").rename(files / "kept")
     available = AvailableNetworks()
-    available.load(networks, lambda slot: files / f"{slot}.safetensors")
+    available.load(files.parent, networks)
     assert list(available.missing) == ["G_B"]
     images = torch.zeros(1, 3, 32, 32)
     assert bool(networks["G_A"](images).isfinite().all())
@@ -148,6 +148,6 @@ def test_a_missing_network_is_never_used(tmp_path: Path) -> None:
     assert any(bool(one.isnan().any()) for one in networks["G_B"].parameters())
     assert missing_for(method, {"A": 3, "B": 3}, torch.device("cpu")) == {"AB": "G_B", "BA": "G_B"}
     (files / "kept").rename(files / "G_B.safetensors")
-    available.load(networks, lambda slot: files / f"{slot}.safetensors")
+    available.load(files.parent, networks)
     assert not available.missing and bool(networks["G_B"](images).isfinite().all())
     assert issubclass(MissingNetworkError, MissingResourceError)

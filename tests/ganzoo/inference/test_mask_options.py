@@ -207,7 +207,7 @@ def test_a_masker_of_the_discriminators_is_not_needed_to_translate(discriminator
     shutil.copytree(discriminator_masked, moved)
     text = (moved / "resolved.yaml").read_text()
     assert "masker: round" in text
-    (moved / "resolved.yaml").write_text(text.replace("masker: round", "masker: gone"))
+    (moved / "resolved.yaml").write_text(text.replace("masker: round", "masker: gone") + "# edited\n")
     assert Translator(moved).translate(torch.zeros(3, 12, 12)).shape == (3, 12, 12)
 
 

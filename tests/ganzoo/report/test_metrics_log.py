@@ -11,6 +11,7 @@ import pytest
 from ganzoo.report.metrics_log import Course, MetricsLog
 from ganzoo.utils import jsonl
 from ganzoo.utils.jsonl import JsonLines
+from tests.support.command_line import refusal
 
 
 def test_only_added_lines_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +51,29 @@ def test_a_line_is_read_when_it_is_complete_and_a_file_that_was_cut_is_read_agai
     file.unlink()
     log.update()
     assert log.lines == 0 and log.evaluations == []
+
+
+def test_lines_of_any_form_are_left_out(tmp_path: Path) -> None:
+    steps = ["1e999", "NaN", '"NaN"', "9" * 400, "true", "null", "[1]"]
+    lines = [f'{{"step": {step}, "losses": {{"g": 1}}}}' for step in steps]
+    lines += [
+        "12",
+        "[1]",
+        "{}",
+        "[" * 10**5,
+        '{"step": 1, "values": 3, "losses": [2]}',
+        '{"step": 2, "losses": {"g": "x"}}',
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join([*lines, '{"step": 3, "losses": {"g": 5}}\n']))
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log.update()
+    assert (log.lines, log.last_step, log.losses, log.evaluations) == (3, 3, {"g": [(3, 5.0)]}, [])
+
+
+def test_a_log_that_cannot_be_read_is_an_error_of_one_line(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").mkdir()
+    message = refusal(MetricsLog(tmp_path / "metrics.jsonl").update)
+    assert message == f"{tmp_path}/metrics.jsonl: damaged: it cannot be read: Is a directory"
 
 
 def test_a_long_log_takes_little_memory(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from ganzoo.data.image_io import write_image
 from ganzoo.report import write_report
 from ganzoo.report.page import PROGRESS_FIELDS
+from ganzoo.utils.sealed import seal_object, seal_text
 from tests.support.run_logs import RECIPE, TIME, Page, logged, write_lines, write_run
 from tests.support.tiny_run import lines
 
@@ -124,7 +125,7 @@ def test_a_run_without_any_logged_line(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_only_a_recipe(tmp_path: Path) -> None:
-    (tmp_path / "resolved.yaml").write_text("method: {method: cyclegan}\n")
+    (tmp_path / "resolved.yaml").write_text(seal_text("method: {method: cyclegan}\n"))
     assert "cyclegan" in report(tmp_path).section("recipe")
 
 
@@ -166,7 +167,7 @@ def test_no_text_of_a_file_becomes_markup(tmp_path: Path) -> None:
         best={"step": 20, "best": 1.0, "best_of": f"min {name}"},
     )  # fmt: skip
     (folder / "recipe.yaml").write_text(f"# {EVIL}[2J\r\n")
-    (folder / "env.json").write_text(json.dumps({EVIL: {EVIL: EVIL}, "device": EVIL, "images": {EVIL: EVIL}}))
+    (folder / "env.json").write_text(seal_object({EVIL: {EVIL: EVIL}, "device": EVIL, "images": {EVIL: EVIL}}))
     places = {"columns": {EVIL: [0, 4, 4], f"{EVIL}_mask_{EVIL}": [4, 4, 4]}, "tops": [0]}
     write_image(np.zeros((4, 8, 3), np.uint8), folder / "samples/step-0000001.png", {"places": json.dumps(places)})
     page = report(folder)

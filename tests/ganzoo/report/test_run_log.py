@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo.report.run_log import RunLog, component_name
+from ganzoo.utils.sealed import seal_text
 from tests.support.command_line import refusal
 from tests.support.run_logs import TIME, write_lines, write_run
 
@@ -21,8 +22,8 @@ def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
 
 def test_a_recipe_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
     log = RunLog(write_run(tmp_path / "x"))
-    (tmp_path / "x/resolved.yaml").write_text("a: [")
-    assert "resolved.yaml: not YAML" in refusal(lambda: RunLog(tmp_path / "x").recipe)
+    (tmp_path / "x/resolved.yaml").write_text(seal_text("a: [\n"))
+    assert "resolved.yaml: damaged: it does not hold a recipe" in refusal(lambda: RunLog(tmp_path / "x").recipe)
     assert log.recipe["method"]["method"] == "cyclegan"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import ganzoo as package
-from ganzoo.engine.checkpoint import read_progress
+from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ganzoo.engine.checkpoint import read_progress
+from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import RunInterruptedError
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run

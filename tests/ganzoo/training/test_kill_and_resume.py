@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from ganzoo.engine.checkpoint import read_progress
+from ganzoo.engine.checkpoint_files import read_progress
 from tests.support.killed_runs import assert_kills_change_nothing, start, wait_for
 from tests.support.tiny_run import lines, write_recipe
 

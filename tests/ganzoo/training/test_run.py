@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,14 @@ import yaml
 from PIL import Image
 
 import ganzoo as package
-from ganzoo.engine.checkpoint import read_progress
+from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
 from ganzoo.interfaces import Callback, RunInfo
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
 from ganzoo.utils.program import program_name
+from tests.support.command_line import refusal
 from tests.support.killed_runs import train_until
 from tests.support.tiny_run import assert_same, everything, ganzoo, lines, write_recipe
 
@@ -206,7 +209,7 @@ def test_a_run_killed_before_its_settings_were_written_starts_again(home: Path, 
     folder = tmp_path / "tiny/default"
     (folder / "samples").mkdir(parents=True)
     (folder / "recipe.yaml").write_text("half")
-    (folder / ".env.json.new").write_text("{")
+    (folder / ".env.json.1.part").write_text("{")
     package.run(home / "tiny.yaml", "train.steps=1", "evaluate.metrics=[]", "evaluate.best=null", root=tmp_path)
     assert read_progress(folder / "checkpoints/last")["step"] == 1
 
@@ -338,3 +341,42 @@ def test_a_run_beyond_its_length_says_so(home: Path, tmp_path: Path, capsys: pyt
     output = capsys.readouterr().out
     assert "already at step 4, beyond 2" in output
     assert output.count("train.steps=8    # trains for twice as long") == 2
+
+
+@pytest.mark.parametrize("name", ["n" * 201, "ü" * 101, "..", ".x", "a/b", "a\nb", "\x1b", ""])
+def test_a_name_that_no_folder_can_have_is_refused(home: Path, tmp_path: Path, name: str) -> None:
+    message = refusal(package.run, home / "tiny.yaml", name=name, root=tmp_path / "runs")
+    assert message.startswith("--name is ") and "it must be the name of one folder: at most 200 bytes" in message
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["...yaml", ".yaml", f"{'n' * 240}.yaml"])
+def test_a_recipe_whose_name_no_folder_can_have_is_refused(home: Path, tmp_path: Path, name: str) -> None:
+    recipe = tmp_path / "recipes" / name
+    recipe.parent.mkdir()
+    shutil.copy(home / "tiny.yaml", recipe)
+    message = refusal(package.run, recipe, root=tmp_path / "runs")
+    assert message.startswith(f"{recipe}: the recipe's name is ") and "one folder" in message
+    assert [one.name for one in tmp_path.iterdir()] == ["recipes"]
+
+
+def test_leftovers_of_killed_processes_are_deleted_at_the_next_start(home: Path, tmp_path: Path) -> None:
+    package.run(home / "tiny.yaml", root=tmp_path)
+    folder = tmp_path / "tiny/default"
+    expected = {file.relative_to(folder) for file in folder.rglob("*")}
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for name in (".last.old", ".last.new", ".best.old", ".step-4.new"):
+        shutil.copytree(folder / "checkpoints/last", folder / "checkpoints" / name)
+    for name in (f"samples/.step-0000004.png.{ended.pid}.part", f".report.html.{ended.pid}.part"):
+        (folder / name).touch()
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert {file.relative_to(folder) for file in folder.rglob("*")} == expected
+
+
+def test_a_folder_whose_recipe_has_dots_keeps_its_name(home: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    recipe = shutil.copy(home / "tiny.yaml", tmp_path / "tiny.v1.5.yaml")
+    package.run(recipe, "train.steps=1", "evaluate.best=null", root=tmp_path)
+    monkeypatch.chdir(tmp_path / "tiny.v1.5")
+    (record,) = evaluate_targets([Path("default")])
+    assert record["recipe"] == "tiny.v1.5"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import ganzoo as package
-from ganzoo.engine.checkpoint import read_progress
+from ganzoo.engine.checkpoint_files import read_progress
 from ganzoo.errors import GanzooError, MissingResourceError, SettingsChangedError
 from ganzoo.training.run import Run
 from tests.support.killed_runs import train_until

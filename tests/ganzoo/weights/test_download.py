@@ -13,6 +13,7 @@ from hashlib import sha256
 from http.client import HTTPMessage
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import HTTPSHandler, Request
 from urllib.response import addinfourl
@@ -21,7 +22,7 @@ import pytest
 
 from ganzoo.weights import WeightsFile, find
 from ganzoo.weights.download import TRIES
-from tests.support.command_line import refusal
+from tests.support.command_line import Run, refusal
 from tests.support.file_server import FileServer
 
 FETCH = "import sys; from ganzoo.weights import *; print(find(WeightsFile(*sys.argv[1:5])))"
@@ -191,6 +192,70 @@ def test_without_a_checksum_two_versions_are_never_mixed(
 
     monkeypatch.setattr("ganzoo.weights.download.time.sleep", change)
     assert find(server.entry(sha256="")).read_bytes() == changed
+
+
+@pytest.mark.parametrize("length", [True, False])
+@pytest.mark.parametrize("more", [1, -1])
+def test_a_listed_size_is_enforced(server: FileServer, cache: Path, length: bool, more: int) -> None:
+    server.length = length
+    listed = len(server.content) + more
+    message = refusal(find, server.entry(sha256="", size=listed))
+    if length:
+        assert f"the server sends {len(server.content):,} bytes, but {listed:,} are listed" in message
+    elif more < 0:
+        assert f"the server sends more bytes, but {listed:,} are listed" in message
+    else:
+        assert "the connection ended after" in message
+    assert not (cache / "net.pth").exists()
+
+
+def test_a_listed_size_is_enforced_on_files_that_are_here(server: FileServer, cache: Path) -> None:
+    file = find(server.entry(sha256="", size=0))
+    message = refusal(find, server.entry(sha256="", size=7))
+    assert message.startswith(f"{file}: it has {len(server.content):,} bytes, but 7 are listed for test/net")
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize("name", [".net.pth.part", ".net.pth.json.part", ".net.pth.lock"])
+def test_a_planted_link_is_not_followed(server: FileServer, cache: Path, tmp_path: Path, link: Any, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    cache.mkdir(parents=True)
+    link(victim, cache / name)
+    assert find(server.entry(sha256=server.checksum[:8])).read_bytes() == server.content
+    assert victim.read_text() == "precious"
+    assert (cache / "net.pth").stat().st_nlink == 1 and not (cache / "net.pth").is_symlink()
+
+
+def test_parts_that_ended_processes_left_are_deleted(server: FileServer, cache: Path) -> None:
+    cache.mkdir(parents=True)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    old, new, running = (cache / f".other.{pid}.part" for pid in (ended.pid, f"x.{ended.pid}", os.getppid()))
+    for part in (old, new, running):
+        part.touch()
+    for part in (old, running):
+        os.utime(part, (0, 0))
+    find(server.entry())
+    assert [part.exists() for part in (old, new, running)] == [False, True, True]
+
+
+def test_a_part_is_deleted_once_the_file_is_here(server: FileServer, cache: Path) -> None:
+    find(server.entry())
+    (cache / ".net.pth.part").touch()
+    find(server.entry())
+    assert names(cache) == ["net.pth"]
+
+
+def test_control_characters_in_the_answer_of_a_server_are_escaped(
+    server: FileServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.statuses = [404]
+    server.reason = "gone\x1b[2J\x07"
+    monkeypatch.setattr("ganzoo.cli.weights.find", lambda name: find(server.entry()))
+    code, _, error = run("weights", "get", "test/net")
+    assert code == 5
+    assert "the server says 404 gone\\x1b[2J\\x07;" in error and "\x1b" not in error
 
 
 def test_without_checksum_and_length_a_download_fails(server: FileServer, cache: Path) -> None:
