@@ -40,7 +40,7 @@ class Published:
     def put(self, file: Path, name: str) -> None:
         """Use a file as the published weights of a listed name."""
         listed = plugins().registry.weights
-        entry = replace(listed[name], sha256=sha256(file.read_bytes()).hexdigest())
+        entry = replace(listed[name], sha256=sha256(file.read_bytes()).hexdigest(), size=file.stat().st_size)
         self.patch.setitem(listed, name, entry)
         shutil.copyfile(file, self.own / entry.file)
 

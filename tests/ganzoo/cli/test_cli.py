@@ -174,7 +174,7 @@ def test_a_component_is_shown_with_its_options(run: Run) -> None:
 def test_a_component_as_json(run: Run) -> None:
     about = json.loads(run("show", "generator", "resnet", "--json")[1])
     assert (about["kind"], about["name"], about["plugin"]) == ("generator", "resnet", "cyclegan")
-    assert about["doc"].startswith("Translate images")
+    assert about["doc"].startswith("A ResNet: translates images")
     options = {one.pop("name"): one for one in about["options"]}
     assert options["width"] == {"type": "int ≥ 1", "required": False, "default": 64}
     file, _, line = about["source"].rpartition(":")

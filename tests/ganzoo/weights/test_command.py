@@ -14,6 +14,7 @@ from ganzoo.interfaces import Direction, Loss, Metric
 from ganzoo.plugins import plugins
 from ganzoo.registry import Component
 from ganzoo.step import Step
+from ganzoo.utils.program import program_name
 from ganzoo.weights import find
 from tests.support.command_line import Run
 from tests.support.file_server import FileServer
@@ -94,7 +95,7 @@ def test_get_downloads_several_files_by_name(run: Run, cache: Path) -> None:
 
 
 def test_path_downloads_nothing(run: Run, server: FileServer, cache: Path) -> None:
-    message = "ganzoo: test/net is not here; download it with: ganzoo weights get test/net\n"
+    message = f"ganzoo: test/net is not here; download it with: {program_name()} weights get test/net\n"
     assert run("weights", "path", "test/net") == (MissingResourceError.exit_code, "", message)
     assert server.asked == []
     find("test/net").write_bytes(b"another")
@@ -140,7 +141,7 @@ def test_check_names_the_metric_whose_weights_are_missing(run: Run, server: File
     server.statuses = [404]
     recipe = write_recipe(tmp_path, evaluate={"metrics": ["weighted"], "best": None})
     code, out, err = run("check", recipe, "--quick")
-    assert (code, out) == (2, "")
+    assert (code, out) == (MissingResourceError.exit_code, "")
     assert err.startswith(
         "ganzoo: evaluate.metrics: weighted: test/net cannot be fetched: the server says 404 Not Found;"
     )
