@@ -23,7 +23,7 @@ from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
 from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_maskers.unet import UNet
-from tests.support.photographs import SMALL, write_photographs
+from tests.support.photographs import SMALL, write_labels, write_photographs
 from tests.support.stand_in_methods import Noise, batch_step
 from tests.support.vgg_networks import write_vgg
 
@@ -109,7 +109,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its images
     save_file(unet.state_dict(), folder / "unet.safetensors")
     write_vgg(folder / "vgg19.safetensors", 19)
-    build_bank([write_photographs(folder / "photographs")], folder / "bank", SMALL)
+    labels = write_labels(folder / "labels")
+    build_bank([write_photographs(folder / "photographs")], folder / "bank", SMALL, labels=labels)
     return folder
 
 

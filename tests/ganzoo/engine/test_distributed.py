@@ -99,6 +99,35 @@ def test_two_processes_resume_and_another_number_is_refused(tmp_path: Path) -> N
     assert "processes: 2 → 1" in alone.stderr
 
 
+def test_a_run_of_two_processes_resumes_on_one_and_on_two_again(tmp_path: Path) -> None:
+    """The same images a step: weights and pools are as without the change, compared in float64."""
+    recipe = write_recipe(
+        tmp_path,
+        method={"pool": 3},
+        train={"sample": 0, "save": 3},
+        evaluate={"every": 0, "best": None, "metrics": []},
+    )
+    for count, batch, steps in ((2, 2, 3), (1, 4, 5), (2, 2, 7)):
+        changes = (f"train.batch={batch}", f"train.steps={steps}", "train.decay=0")
+        done = torchrun(count, DOUBLE, recipe, tmp_path / "cut", *changes)
+        assert done.returncode == 0, done.stderr
+        if steps > 3:
+            assert "the images of a step are divided otherwise; there are 4 of each domain, as before" in done.stdout
+    changes = ("train.batch=4", "train.steps=7", "train.decay=0")
+    assert torchrun(1, DOUBLE, recipe, tmp_path / "one", *changes).returncode == 0
+    single, double = (tmp_path / which / "tiny/default/checkpoints/last" for which in ("one", "cut"))
+    for file in sorted(single.glob("networks/*")):
+        a, b = load_file(file), load_file(double / file.relative_to(single))
+        for name in a.keys() - biases_before_norm(list(a)):
+            torch.testing.assert_close(a[name], b[name], rtol=1e-7, atol=1e-9, msg=f"{file.name} {name}")
+    pools = load_file(single / "process-0.safetensors")
+    shards = [load_file(double / f"process-{rank}.safetensors") for rank in (0, 1)]
+    images = [{name for name in state if name.startswith("method/")} for state in (pools, *shards)]
+    assert images[0] == images[1] | images[2] and not images[1] & images[2]
+    for name in images[0]:
+        torch.testing.assert_close(pools[name], (shards[0] | shards[1])[name], rtol=1e-7, atol=1e-9)
+
+
 def test_an_error_in_one_process_is_reported_and_ends_all(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     (tmp_path / "images/trainA/00.png").write_bytes(b"")
