@@ -59,7 +59,7 @@ def test_check_shows_their_planes(run: Run, home: Path) -> None:
 
 
 def test_label_maps_become_images(run: Run, home: Path, tmp_path: Path) -> None:
-    words = ("translate", home / "runs/maps/default", home / "images/testA", "-o", tmp_path)
+    words = ("translate", home / "runs/maps/default", home / "images/testA", "-o", tmp_path, "--size", "original")
     code, _, err = run(*words)
     assert (code, err) == (0, "")
     loaded = ganzoo.load(home / "runs/maps/default")
