@@ -189,14 +189,7 @@ def run(
 ) -> dict[str, float]:
     """Train a recipe in the folder ``root/RECIPE/name``, as ``ganzoo run`` does.
 
-        recipe: the recipe's YAML file.
-        overrides: changes of the recipe, each ``"key.path=value"``.
-        name: the run's name, by default ``default``, or ``demo`` with ``demo``; if there is a run of this name, its
-            training is resumed.
-        root: the folder of all runs.
-        fresh: whether to rename the folder of an earlier run of this name and start again.
-        demo: whether to apply the recipe's section ``demo``: a small version on images that ganzoo draws.
-        device: a torch device, such as ``cpu`` or ``cuda:1``; by default the accelerator, if there is one.
+    What the recipe's section ``needs`` names and is not there yet is made first.
 
     Args:
         recipe: the recipe's YAML file.
@@ -206,6 +199,7 @@ def run(
         root: the folder of all runs.
         fresh: whether to rename the folder of an earlier run of this name and start again.
         demo: whether to apply the recipe's section ``demo``: a small version on images that ganzoo draws.
+        device: a torch device, such as ``cpu`` or ``cuda:1``; by default the accelerator, if there is one.
 
     Returns:
         Name → value of the metrics in the final evaluation; empty if there are no metrics or no held-out images.

@@ -120,7 +120,7 @@ def test_a_kill_between_the_renames_loses_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there folders cannot be opened")
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads the paths of open files in /proc")
 def test_files_and_folders_are_on_the_disk_before_and_after_the_renames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
