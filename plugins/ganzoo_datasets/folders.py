@@ -88,7 +88,7 @@ class Folders(Dataset):
         self.foreground = foreground
         self.entries: Entries = {(split, domain): [] for split in PREFIXES for domain in DOMAINS}
         planes: dict[Plane, str | dict[Domain, str] | None] = {"mask": masks, "labels": labels}
-        hint = "check the path" if root is None else HINT
+        hint = "check the path, or give --demo to try a recipe without images" if root is None else HINT
         places = _places(root, {"A": A, "B": B}, {"A": test_A, "B": test_B})
         if ("train", "B") not in places:
             _refuse_b({"masks": masks, "labels": labels, "channels": channels, "classes": classes})
