@@ -110,7 +110,8 @@ def write_run(
         progress: ``step``, the number of steps trained; ``channels``, a mapping from each domain to its number of
             channels; and ``classes``, from each domain of label maps to its number of classes.
 
-    Raises GanzooError with each mistake in the recipe, and FileExistsError if the folder has this checkpoint already.
+    Raises GanzooError with each mistake in the recipe, and if the folder exists or cannot be written; nothing is then
+    left of it.
     """
     from pathlib import Path
 

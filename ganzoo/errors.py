@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -75,6 +77,31 @@ def catch_out_of_memory(where: str) -> Iterator[None]:
         raise OutOfMemoryError(
             f"{where}: lower train.batch (and raise train.accumulate), or images.size, or the networks' width"
         ) from None
+
+
+def is_strict() -> bool:
+    """Return whether GANZOO_STRICT is set: for authors of plugins, who then see every traceback."""
+    return os.environ.get("GANZOO_STRICT", "") not in ("", "0")
+
+
+@contextmanager
+def catch_torch_errors(where: str) -> Iterator[None]:
+    """Turn a RuntimeError in a ``with`` block, such as torch's for images too small for a network, into a GanzooError.
+
+    Its message is ``where``, the error in one line, and the line of code that called torch. In strict mode the error
+    stays as it is.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if is_strict():
+            raise
+        frames = traceback.extract_tb(error.__traceback__)
+        caller = [frame for frame in frames if "torch" not in Path(frame.filename).parts][-1]
+        raise GanzooError(
+            f"{where}: {one_line(error)[:300]} ({caller.filename}:{caller.lineno}); change images.size or the options "
+            "of the networks; GANZOO_STRICT=1 shows the traceback"
+        ) from error
 
 
 @contextmanager

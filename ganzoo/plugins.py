@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from ganzoo import hookspecs
-from ganzoo.errors import GanzooError, one_line, suggest
+from ganzoo.errors import GanzooError, is_strict, one_line, suggest
 from ganzoo.registry import Registration, Registry
 from ganzoo.weights.store import use_listing
 
@@ -272,7 +272,7 @@ def plugins() -> Plugins:
         points = [point for point in points if point.name in wanted]
     loaded = Plugins()
     loaded.registry.excluded = excluded
-    loaded.load(points, strict=os.environ.get("GANZOO_STRICT", "") not in ("", "0"))
+    loaded.load(points, strict=is_strict())
     return loaded
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
 import rich.box
 import rich.console
 import rich.table
 import torch
+from rich.text import Text
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -20,7 +20,7 @@ from ganzoo.data.sampler import image_counts
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import load_start
-from ganzoo.errors import catch_out_of_memory
+from ganzoo.errors import catch_out_of_memory, catch_torch_errors
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.provenance.images import read_images
 from ganzoo.recipe.reader import read_document, read_recipe
@@ -29,6 +29,7 @@ from ganzoo.step import Step
 from ganzoo.training.needs import is_complete
 from ganzoo.utils.console import Console
 from ganzoo.utils.core_yaml import dump_yaml
+from ganzoo.utils.terminal import escape_controls
 
 
 def check(
@@ -52,9 +53,10 @@ def check(
         GanzooError: the recipe has mistakes or images cannot be read (all are listed), or a part cannot be built or
             does not fit.
     """
+    say = Console().say
     for need in read_document(file, overrides, demo=demo)[1]:
         if not is_complete(need):
-            click.echo(f"{file} needs {need.path}; ganzoo run makes it first, by {need}")
+            say(f"{file} needs {need.path}; ganzoo run makes it first, by {need}")
     recipe = read_recipe(file, overrides, demo=demo)
     experiment = Experiment(recipe, start_accelerator(device=device), training=True)
     if not quick:
@@ -62,34 +64,36 @@ def check(
     method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
     sources, train = experiment.sources, recipe.train
     batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)
-    with catch_out_of_memory(f"a batch of {method.group} does not fit into the memory"):
+    failed = f"{file}: a training step cannot be computed"
+    with catch_torch_errors(failed), catch_out_of_memory(f"a batch of {method.group} does not fit into the memory"):
         place = experiment.accelerator.device
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
             part.to(place)
         step = make_step(batch, place, seed=train.seed)
         shapes = trace_shapes(method, losses, step) if method.phases else {}
-    click.echo(dump_yaml(recipe.resolved()))
+    say(dump_yaml(recipe.resolved()))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
         console.width = 1000  # do not wrap lines in a file or a pipe
     console.print(parts_table(recipe, method, experiment.dataset, shapes))
     for line in experiment.dataset.notes():
-        click.echo(line)
+        say(line)
     if not method.phases:
-        click.echo("nothing to train")
+        say("nothing to train")
         for line in [] if quick else [*profile_forward(method, step), *format_sources(sources)]:
-            click.echo(line)
+            say(line)
         return
     if train.start:
-        click.echo(str(load_start(train.start, experiment.engine)))
+        say(str(load_start(train.start, experiment.engine)))
     total = experiment.total_steps
-    click.echo(f"{total} steps of {sampler.global_batch} images per domain, {sampler.steps_per_epoch} per epoch")
+    say(f"{total} steps of {sampler.global_batch} images per domain, {sampler.steps_per_epoch} per epoch")
     if not quick:
-        needs = measure_steps(experiment)
+        with catch_torch_errors(failed):
+            needs = measure_steps(experiment)
         stored = {**experiment.dataset.channels, **dict.fromkeys(experiment.dataset.classes, 1)}
         images = sum(sampler.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
         for line in format_profile(needs, recipe, total, images, sources):
-            click.echo(line)
+            say(line)
 
 
 def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[str, str]) -> rich.table.Table:
@@ -101,7 +105,7 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
         dataset: the data set built from the recipe.
         shapes: the input and output shape of each network, as ``trace_shapes`` returns them.
     """
-    table = rich.table.Table("part", "component", "in → out", "parameters", "phase", box=rich.box.SIMPLE)
+    rows: list[tuple[str, str, str, str, str]] = []
     counted: set[int] = set()
     joint = method.masks.joint_slots()
     for name, network in method.networks.items():
@@ -116,16 +120,19 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
         shared = sum(p.numel() for p in parameters if id(p) in counted)
         count = f"{sum(p.numel() for p in parameters) - shared:,}" + (f" + {shared:,} shared" if shared else "")
         counted |= {id(p) for p in parameters}
-        table.add_row(name, component, shape, count, ", ".join(trained))
+        rows.append((name, component, shape, count, ", ".join(trained)))
     for role, part in recipe.maskers.items():
         if f"masker_{role}" not in method.networks:
-            table.add_row(f"mask: {role}", part.component.name, "", "", "")
+            rows.append((f"mask: {role}", part.component.name, "", "", ""))
     for name, part in recipe.losses.items():
         of = ", ".join(f"{key} = {tensor}" for key, tensor in part.kind_options["of"].items())
-        table.add_row(f"loss: {name}", part.component.name, of, "", part.kind_options["phase"])
+        rows.append((f"loss: {name}", part.component.name, of, "", part.kind_options["phase"]))
     for split in ("train", "validation", "test"):
         count_text = ", ".join(f"{count} {domain}" for domain, count in image_counts(dataset, split).items())
-        table.add_row(f"data: {split}", recipe.data.component.name, count_text, "", "")
+        rows.append((f"data: {split}", recipe.data.component.name, count_text, "", ""))
+    table = rich.table.Table("part", "component", "in → out", "parameters", "phase", box=rich.box.SIMPLE)
+    for row in rows:
+        table.add_row(*(Text(escape_controls(cell)) for cell in row))
     return table
 
 

@@ -37,9 +37,13 @@ def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
 
     Raises:
         MissingResourceError: the folder does not exist.
-        GanzooError: it is not a folder, or it or one below it cannot be read.
+        GanzooError: it is not a folder, it or one below it cannot be read, or the name of an image has a line break,
+            which would split the messages about it.
     """
     paths = [path for path in _files(folder, hint) if is_image(path.name)]
+    for path in paths:
+        if "\n" in (name := path.relative_to(folder).as_posix()):
+            raise GanzooError(f"{folder}: the name of an image has a line break, {name!r}; rename it")
     return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
 
 

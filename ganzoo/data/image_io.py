@@ -19,6 +19,7 @@ from torch import Tensor
 from ganzoo.data.image_files import HEIF_SUFFIXES
 from ganzoo.data.value_range import ValueRange, to_8_bits, to_scale
 from ganzoo.errors import GanzooError, MissingResourceError, one_line
+from ganzoo.utils.atomic import temporary_path
 from ganzoo.utils.reading import open_regular
 
 _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
@@ -130,7 +131,7 @@ def _as_pillow(image: np.ndarray | Tensor, path: Path) -> Image.Image:
 @contextmanager
 def _replace(path: Path) -> Iterator[Path]:
     """Yield the path of a temporary file, which then becomes ``path``. Raises GanzooError if it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -17,6 +18,7 @@ from ganzoo.inference.pages import Page, read_pages
 from ganzoo.inference.translator import TRANSLATED, Size, Translator, mask_tensor
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
+from ganzoo.utils.atomic import clean_temporaries
 from ganzoo.utils.console import Console
 
 
@@ -41,13 +43,13 @@ def plan_outputs(inputs: Sequence[Path], out: Path, suffix: str = ".png") -> lis
         if len(inputs) != 1 or inputs[0].is_dir() or out.suffix.lower() != suffix:
             wrong = f"a {out.suffix} file" if out.suffix.lower() != suffix else "one file for several images"
             raise GanzooError(f"-o: {out} is {wrong}; give a folder, or for one image a name that ends in {suffix}")
-        if out.resolve() == inputs[0].resolve():
+        if _same_file(out, inputs[0]):
             raise GanzooError(f"{out} would be overwritten by its translation: choose another name with -o")
         return [(inputs[0], out)]
     pairs: list[tuple[Path, Path]] = []
     for path in inputs:
         if path.is_dir():
-            if out.resolve().is_relative_to(path.resolve()):
+            if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(path)):
                 raise GanzooError(
                     f"-o: {out} is in the folder of the images, {path}, so the next call would translate the "
                     "translations: choose a folder outside"
@@ -62,10 +64,14 @@ def plan_outputs(inputs: Sequence[Path], out: Path, suffix: str = ".png") -> lis
         target = out / (f"{relative}{suffix}" if uses[stem] > 1 else f"{stem}{suffix}")
         if target in planned:
             raise GanzooError(f"{source} and {planned[target]} would both become {target}: translate them separately")
-        if target.resolve() == source.resolve():
+        if _same_file(target, source):
             raise GanzooError(f"{source} would be overwritten by its translation: choose another folder with -o")
         planned[target] = source
     return [(source, target) for target, source in planned.items()]
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)  # Path.resolve fails for a loop of links
 
 
 def names_file(out: Path) -> bool:
@@ -209,6 +215,8 @@ class _Work:
         path = target if target == self.out else self.out / variant / named
         if path in self.written:
             raise GanzooError(f"{source}: its translation would replace that of another image, {path}: rename it")
+        if not any(other.parent == path.parent for other in self.written):
+            clean_temporaries(path.parent, older_than=3600)  # another machine may write here as well
         self.written.add(path)
         self._write(translation, page, path)
         for role, planes in role_masks.items():

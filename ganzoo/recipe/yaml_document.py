@@ -54,6 +54,10 @@ def read_yaml(file: Path) -> Document:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise GanzooError(f"{file}: no such file{_similar_file(file)}") from None
+    except IsADirectoryError:
+        inner = file / "recipe.yaml"
+        advice = f"; this run's recipe is {inner}" if inner.is_file() else "; give the recipe's file"
+        raise GanzooError(f"{file}: a folder, not a recipe{advice}") from None
     except UnicodeDecodeError:
         raise GanzooError(f"{file}: not a text file (UTF-8); a recipe is YAML") from None
     except OSError as error:

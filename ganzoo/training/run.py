@@ -18,7 +18,7 @@ from ganzoo.engine.checkpoint_files import PROGRESS, find_checkpoint
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import SETTING, Start, is_import, load_start
 from ganzoo.engine.trial import try_step
-from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory
+from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory, catch_torch_errors
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import cache_code_checksums
@@ -126,7 +126,8 @@ class Run:
         if not engine.method.phases:
             return
         seed, rows = recipe.train.seed, self.sampler.micro_batches(0)[0]
-        with catch_out_of_memory("a step does not fit into the memory"):
+        failed = f"{recipe.file}: a training step cannot be computed"
+        with catch_torch_errors(failed), catch_out_of_memory("a step does not fit into the memory"):
             batch = self.reader.training_batch(rows, 0, seed)
             place: dict[str, Any] = {"seed": seed, "index": engine.cycle - 1, "progress": 0.0, "epoch": 0}
             try_step(engine, micro_steps([batch], engine.device, recipe.images, self.reader.paired, **place))

@@ -130,16 +130,15 @@ class RunFolder:
         elif self.resumes:
             raise damaged(self.path / RESOLVED, "it is missing", "restore it, or start the run again with --fresh")
         elif self.path.exists() and not self._is_unfinished():
-            advice = "move its files away, or choose another --name"
-            raise GanzooError(f"{self.path}: not empty, and not a run's folder; {advice}")
+            raise GanzooError(f"{self.path}: not empty, and not a run's folder; move its files away")
         try:
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
             (self.path / "checkpoints").mkdir(exist_ok=True)
+            self.lock = self._locked()
             with suppress(shutil.SameFileError):
                 shutil.copyfile(recipe, self.path / "recipe.yaml")
         except OSError as error:
             raise GanzooError(f"{self.path}: cannot be written: {error.strerror}") from None
-        self.lock = self._locked()
         write_text(self.path / IMAGES, seal_object(now.images))
         write_text(self.path / ENVIRONMENT, seal_object(now.environment))
         write_text(self.path / RESOLVED, seal_text(dump_yaml(dict(now.settings))))
@@ -237,13 +236,24 @@ def write_run(
         networks: slot → state dict.
         progress: fields of the checkpoint's progress.json: ``step``, and ``channels`` and ``classes`` by domain.
 
-    Raises GanzooError with each mistake in the recipe; the folder is then incomplete.
+    Raises GanzooError with each mistake in the recipe, and if the folder exists or cannot be written; nothing is then
+    left of it.
     """
-    checkpoint = folder / "checkpoints/last"
-    (checkpoint / "networks").mkdir(parents=True)
-    (folder / "recipe.yaml").write_text(dump_yaml(dict(recipe)), encoding="utf-8")
-    resolved = read_recipe(folder / "recipe.yaml").resolved()
-    write_text(folder / RESOLVED, seal_text(dump_yaml(resolved)))
-    names = {f"networks/{slot}.safetensors": state for slot, state in networks.items()}
-    files = {name: write_tensors(checkpoint / name, state) for name, state in names.items()}
-    write_progress(checkpoint, progress, files)
+    if folder.exists():
+        raise GanzooError(f"{folder}: it exists already; choose another folder")
+    new = sibling_path(folder.absolute(), "new")
+    shutil.rmtree(new, ignore_errors=True)
+    checkpoint = new / "checkpoints/last"
+    try:
+        (checkpoint / "networks").mkdir(parents=True)
+        (new / "recipe.yaml").write_text(dump_yaml(dict(recipe)), encoding="utf-8")
+        resolved = read_recipe(new / "recipe.yaml").resolved()
+        write_text(new / RESOLVED, seal_text(dump_yaml(resolved)))
+        names = {f"networks/{slot}.safetensors": state for slot, state in networks.items()}
+        files = {name: write_tensors(checkpoint / name, state) for name, state in names.items()}
+        write_progress(checkpoint, progress, files)
+        new.rename(folder)
+    except OSError as error:
+        raise GanzooError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(new, ignore_errors=True)

@@ -65,7 +65,13 @@ def read_sealed_text(file: Path) -> str:
     text = read_text(file, advice)
     lines = text.rstrip("\n").split("\n")
     content = "".join(f"{line}\n" for line in lines[:-1])
-    if lines[-1].strip() != EDITED and lines[-1] != f"{MARK}{_text_checksum(content)}":
+    if lines[-1].strip() == EDITED:
+        return text
+    if not lines[-1].startswith(MARK):
+        raise damaged(
+            file, "it has no checksum in its last line (an earlier version of ganzoo wrote it, or it was cut)", advice
+        )
+    if lines[-1] != f"{MARK}{_text_checksum(content)}":
         raise damaged(file, "its content is not what the checksum in its last line says", advice)
     return text
 

@@ -19,7 +19,14 @@ import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import DamagedError, MissingResourceError, find_complete, parse_object, read_text
+from ganzoo.interfaces import (
+    DamagedError,
+    MissingResourceError,
+    find_complete,
+    parse_object,
+    program_name,
+    read_text,
+)
 
 VERSION = 2
 MANIFEST = "manifest.json"
@@ -128,16 +135,17 @@ class Bank:
         file = folder / MANIFEST
         if not file.exists():
             raise MissingResourceError(
-                f"{folder}: no bank found; build one: ganzoo bank build PHOTOS -o {folder} --size SIZE --masker M, "
+                f"{folder}: no bank found; build one: {program_name()} bank build PHOTOS -o {folder} --size SIZE "
+                "--masker M, "
                 "with the size of the recipe's images and the masker of maskers.labels, if there is one"
             )
-        advice = f"build it again: ganzoo bank build PHOTOS -o {folder} --fresh"
+        advice = f"build it again: {program_name()} bank build PHOTOS -o {folder} --fresh"
         manifest = parse_object(read_text(file, advice), file, "the manifest of a bank", advice)
         version = manifest.get("bank")
         if isinstance(version, int) and version != VERSION:
             raise GanzooError(
                 f"{folder}: the bank has version {version}, but this ganzoo needs version {VERSION}; build it again: "
-                f"ganzoo bank build PHOTOS -o {folder} --fresh"
+                f"{program_name()} bank build PHOTOS -o {folder} --fresh"
             )
         try:
             return cls(folder, manifest)
@@ -224,5 +232,5 @@ def _map_numbers(file: Path, count: int) -> np.ndarray:
 def _damaged(folder: Path, reason: Exception) -> DamagedError:
     message = " ".join(str(reason).split())[:200] or type(reason).__name__
     return DamagedError(
-        f"{folder}: a damaged bank ({message}); build it again: ganzoo bank build PHOTOS -o {folder} --fresh"
+        f"{folder}: a damaged bank ({message}); build it again: {program_name()} bank build PHOTOS -o {folder} --fresh"
     )

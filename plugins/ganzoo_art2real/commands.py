@@ -59,6 +59,7 @@ def build_command(
     and a bank of other photographs or settings is refused.
     """
     from ganzoo import GanzooError
+    from ganzoo.interfaces import Console
     from ganzoo_art2real.bank_builder import Settings, build_bank, read_scales
     from ganzoo_art2real.photographs import write_photographs
     from ganzoo_art2real.pixel_classes import MaskerClasses
@@ -80,7 +81,7 @@ def build_command(
             limit=limit,
             fresh=fresh,
         )
-    click.echo(describe_bank(built))
+    Console().say(describe_bank(built))
 
 
 @bank.command("show")
@@ -88,12 +89,12 @@ def build_command(
 @click.option("-o", "--out", type=PATH, help="PNG file for the drawn patches.")
 def show_command(folder: Path, out: Path | None) -> None:
     """Describe BANK; with -o also draw its patches, one row for each class and scale, in the order of the table."""
-    from ganzoo.interfaces import write_image
+    from ganzoo.interfaces import Console, write_image
     from ganzoo_art2real.bank import Bank
     from ganzoo_art2real.summary import describe_bank, draw_patches
 
     opened = Bank.open(folder)
-    click.echo(describe_bank(opened))
+    Console().say(describe_bank(opened))
     if out:
         write_image(draw_patches(opened), out)
-        click.echo(f"{out}: one row for each class and scale, in the order above")
+        Console().say(f"{out}: one row for each class and scale, in the order above")

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Loss, MaskTransform, Method, Reader, Roles, Source
+from ganzoo.interfaces import Loss, MaskTransform, Method, Reader, Roles, Source, program_name
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.exact_search import Searcher
@@ -85,7 +85,8 @@ class Contextual(Loss):
         if "labels" in masks:
             from_data = "given" in masks.needs("labels")
             classes = " --labels LABEL_MAPS" if from_data else " --masker MASKER, the one of maskers.labels"
-        again = f"build it again: ganzoo bank build PHOTOS -o {self.bank.folder} --fresh --size {size}{classes}"
+        command = f"{program_name()} bank build PHOTOS -o {self.bank.folder} --fresh --size {size}{classes}"
+        again = f"build it again: {command}"
         if self.bank.size != size:
             raise GanzooError(
                 f"{self.bank.folder}: the bank's photographs have {self.bank.size} pixels a side, but the images have "

@@ -61,6 +61,7 @@ def import_command(
     folder. Widths, blocks and options are inferred from the tensors' names and shapes; the options below say what these
     do not show. Only tensors are read: no code in a file is executed.
     """
+    from ganzoo.interfaces import Console, program_name
     from ganzoo_authors.author_files import FileOptions
     from ganzoo_authors.import_run import import_run
     from ganzoo_authors.layout_file import LayoutFile
@@ -78,8 +79,8 @@ def import_command(
     written = LayoutFile(layout) if layout else code
     imported = import_run(files, written, out, options, size)  # type: ignore[arg-type]
     for line in summary(imported, size, other_code=bool(layout)):
-        click.echo(line)
-    click.echo(f"{out}: ganzoo translate {out} IMAGES -o OUT")
+        Console().say(line)
+    Console().say(f"{out}: {program_name()} translate {out} IMAGES -o OUT")
 
 
 def summary(imported: Imported, size: int, *, other_code: bool) -> list[str]:

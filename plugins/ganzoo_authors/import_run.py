@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganzoo import GanzooError, write_run
-from ganzoo.interfaces import sibling_path
 from ganzoo_authors.author_files import FileOptions, Layout, author_networks
 from ganzoo_authors.fitting import fit
 from ganzoo_authors.layout_file import LayoutFile
@@ -89,7 +87,8 @@ def import_run(
         "images": {"size": size},
         "train": {"steps": 1},
     }
-    _write(out, recipe, networks, {"channels": channels, "classes": classes})
+    progress = {"step": 0, "bad": 0, "best": None, "channels": channels, "classes": classes}
+    write_run(out, recipe, {slot: network.state for slot, network in networks.items()}, progress)
     return Imported(networks, maskers, config)
 
 
@@ -99,22 +98,6 @@ def _described(networks: Mapping[str, ImportedNetwork], layout: str) -> dict[str
     generators = {slot: one for slot, one in described.items() if layout == "mask_cgan" and slot.startswith("G_")}
     missing = {slot: next(iter(generators.values())) for slot in ("G_AB", "G_BA") if generators}
     return {**missing, **described}
-
-
-def _write(
-    out: Path, recipe: Mapping[str, Any], networks: Mapping[str, ImportedNetwork], domains: Mapping[str, Any]
-) -> None:
-    """Write the run's folder; a failure leaves nothing behind."""
-    new = sibling_path(out.absolute(), "new")
-    shutil.rmtree(new, ignore_errors=True)
-    try:
-        progress = {"step": 0, "bad": 0, "best": None, **domains}
-        write_run(new, recipe, {slot: network.state for slot, network in networks.items()}, progress)
-        new.rename(out)
-    except OSError as error:
-        raise GanzooError(f"{out}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def _require_channels(file: Path, side: str, channels: int, expected: int) -> None:

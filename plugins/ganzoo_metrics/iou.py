@@ -76,17 +76,17 @@ class MaskIoU(Metric):
 def mean_mask(reader: Reader) -> Tensor:
     """Return the mean of all training masks of A, scaled and cropped like the measured images: (1, 1, H, W) in [0, 1].
 
-    Raises GanzooError if a training image has no mask.
+    Raises GanzooError if a training image has no mask, or if there are no training images.
     """
+    compared = "evaluate.metrics: mask_iou compares with the mean of the training masks"
     rows = evaluation_rows({"A": reader.dataset.count("train", "A")})
+    if not rows:
+        raise GanzooError(f"{compared}, and the data set has no training images of A: add some, or remove it")
     total = np.zeros(())
     for start in range(0, len(rows), 64):
         planes = reader.evaluation_batch("train", rows[start : start + 64]).planes
         if "given_mask_A" not in planes:
-            raise GanzooError(
-                "evaluate.metrics: mask_iou compares with the mean of the training masks, and training images of the "
-                "data set have none: add masks, or remove the metric"
-            )
+            raise GanzooError(f"{compared}, and training images of the data set have none: add masks, or remove it")
         total = total + planes["given_mask_A"].sum(0, dtype=np.float64)
     return torch.from_numpy(total / (255 * len(rows)))[None, None].float()
 

@@ -83,7 +83,7 @@ class LPIPSDiversity(StyleMetric):
         super().bind(method, reader)
         data = reader.dataset
         images = [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]
-        self.directions = tuple(way for way in self.directions if way[1] in images)
+        self.directions = tuple(way for way in method.directions if way != "AA" and way[1] in images)
         if not self.directions:
             raise GanzooError(
                 "lpips_diversity: no domain has images of 1 or 3 channels, which LPIPS accepts; remove it"

@@ -137,7 +137,7 @@ def poke(file: Path, number: int) -> None:
 
 
 def test_a_missing_bank_is_an_error(tmp_path: Path) -> None:
-    message = r"none: no bank found; build one: ganzoo bank build PHOTOS -o .*none --size SIZE --masker M, with"
+    message = r"none: no bank found; build one: .*ganzoo bank build PHOTOS -o .*none --size SIZE --masker M, with"
     with pytest.raises(MissingResourceError, match=message):
         Bank.open(tmp_path / "none")
 
@@ -177,7 +177,7 @@ def test_a_damaged_bank_is_one_line(bank: Bank, harm: object, message: str) -> N
     assert callable(harm)
     harm(bank)
     with pytest.raises(
-        DamagedError, match=rf"bank.*damaged.*({message}).*; build it again: ganzoo bank build PHOTOS -o .* --fresh$"
+        DamagedError, match=rf"bank.*damaged.*({message}).*; build it again: .*ganzoo bank build PHOTOS -o .* --fresh$"
     ) as caught:
         Bank.open(bank.folder)
     assert "\n" not in str(caught.value)

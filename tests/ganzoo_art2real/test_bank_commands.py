@@ -81,7 +81,7 @@ def test_few_patches_are_each_drawn_once_and_none_leave_white(bank: Bank) -> Non
         ),
         (("build", "n", "-o", "x", "--size", "8"), "--scales: windows of 16 pixels, 6 apart, do not fit images of"),
         (("build", "n", "-o", "x", "--share", "0"), "--share is 0.0; it is a share of a window's pixels, above 0"),
-        (("show", "nowhere"), "nowhere: no bank found; build one: ganzoo bank build PHOTOS -o nowhere"),
+        (("show", "nowhere"), "nowhere: no bank found; build one: "),
     ],
 )
 def test_a_mistake_is_one_line(

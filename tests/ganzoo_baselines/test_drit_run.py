@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
-from safetensors.torch import load_file
 
 import ganzoo
 from ganzoo import GanzooError
@@ -17,7 +15,8 @@ from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.interfaces import Method
 from ganzoo.step import Step
 from tests.support.small_networks import DRIT_SMALL
-from tests.support.tiny_run import RECIPE, everything, float64_run, lines, make_images
+from tests.support.tiny_run import RECIPE, everything, make_images
+from tests.support.two_processes import assert_two_processes_train_as_one
 
 CRITICS = ("D_A", "D_B", "D_A2", "D_B2")
 
@@ -84,20 +83,8 @@ def test_a_run_is_resumed_in_the_middle_of_a_round_to_the_same_end(recipe: Path,
     assert averages == {"average/G.safetensors", "average/E.safetensors"}
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(recipe: Path, tmp_path: Path) -> None:
     """Weights, averages, losses and figures after 6 steps in float64: pairs are the same for any even batch."""
     words = ["train.steps=6", "train.log=3", "train.sample=0", "evaluate.every=0", "evaluate.best=null"]
-    one = float64_run(recipe, tmp_path / "one", *words, "train.batch=4")
-    two = float64_run(recipe, tmp_path / "two", *words, processes=2)
-    compared = 0
-    for file in sorted((one / "checkpoints/last").glob("*/*.safetensors")):
-        mine, theirs = load_file(file), load_file(two / file.relative_to(one))
-        for key, value in mine.items():
-            if not key.endswith("bias"):  # before a norm their gradient is rounding alone, which Adam makes large
-                torch.testing.assert_close(theirs[key], value, rtol=1e-5, atol=1e-7)
-                compared += 1
-    assert compared > 60
-    for name in ("metrics.jsonl", "results.jsonl"):
-        for ours, others in zip(lines(one / name), lines(two / name), strict=True):
-            for part in ("losses", "values"):
-                assert ours.get(part, {}) == pytest.approx(others.get(part, {}), rel=1e-4)
+    assert_two_processes_train_as_one(recipe, tmp_path, *words)

@@ -17,7 +17,8 @@ from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_munit.multiscale import MultiScale
 from tests.support.command_line import Run, refusal
 from tests.support.plain_steps import double_step, engine_of
-from tests.support.tiny_run import RECIPE, assert_same, float64_run, make_images
+from tests.support.tiny_run import RECIPE, assert_same, make_images
+from tests.support.two_processes import assert_two_processes_train_as_one
 
 SHARED = ("encoder.4.", "decoder.0.")
 """The last residual block of the encoder and the first of the decoder, of two each after three convolutions."""
@@ -90,10 +91,4 @@ def test_check_counts_shared_parameters_once(run: Run, recipe: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_equal_one(recipe: Path, tmp_path: Path) -> None:
     words = ["train.steps=3", "evaluate.every=0", "evaluate.best=null", "train.sample=0"]
-    one = float64_run(recipe, tmp_path / "one", *words, "train.batch=4")
-    two = float64_run(recipe, tmp_path / "two", *words, processes=2)
-    for name in ("G_A", "G_B"):
-        a, b = (load_file(run / f"checkpoints/last/networks/{name}.safetensors") for run in (one, two))
-        for key in a:
-            if not key.endswith("bias"):
-                torch.testing.assert_close(a[key], b[key], rtol=1e-6, atol=1e-9)
+    assert_two_processes_train_as_one(recipe, tmp_path, *words)

@@ -125,6 +125,15 @@ def test_a_training_image_without_a_mask_is_reported() -> None:
         supervised(Lacking())
 
 
+def test_a_data_set_without_training_images_is_reported() -> None:
+    class Held(Masked):
+        def count(self, split: Split, domain: str) -> int:
+            return 0 if split == "train" else super().count(split, domain)
+
+    with pytest.raises(GanzooError, match=r"mask_iou compares .* and the data set has no training images of A"):
+        supervised(Held())
+
+
 def test_training_images_without_masks_are_reported() -> None:
     class Bare(Masked):
         def sample(self, split: Split, domain: str, index: int) -> Sample:

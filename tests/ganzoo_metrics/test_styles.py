@@ -144,6 +144,8 @@ def test_diversity_leaves_label_maps_out(monkeypatch: pytest.MonkeyPatch) -> Non
     assert metric.sources == {"weights": TRUNK}
     assert bind_metric(create("metric", "lpips_diversity"), Tinted(0.1, 0.5)).directions == ("AB", "BA")
     data.channels, data.classes = {"A": 3, "B": 3}, {"A": 3, "B": 3}
+    metric.bind(Tinted(0.1, 0.5), Reader(Noise(), ImageSettings(size=8)))
+    assert metric.directions == ("AB", "BA")  # what an earlier call left out counts again
     with pytest.raises(GanzooError, match="lpips_diversity: no domain has images of 1 or 3 channels"):
         metric.bind(Tinted(0.1, 0.5), Reader(data, ImageSettings(size=8)))
 

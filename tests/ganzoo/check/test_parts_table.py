@@ -219,6 +219,14 @@ def test_the_table_is_not_wrapped_where_there_is_no_terminal(
     assert table["G_AB"][1] == "3×16×16 → 3×16×16"
 
 
+def test_control_characters_of_foreign_texts_are_escaped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Squares, "notes", lambda self: ["a\x1b[2J.gif has 3 frames"])
+    check(write(TINY), quick=True)
+    assert "\na\\x1b[2J.gif has 3 frames\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

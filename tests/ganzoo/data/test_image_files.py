@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from ganzoo.data.image_files import IMAGE_SUFFIXES, describe_skipped, find_images
+from ganzoo.errors import GanzooError
 from tests.support.random_images import save
 
 
@@ -50,6 +53,13 @@ def test_a_link_to_itself_is_an_unreadable_file_and_no_endless_loop(tmp_path: Pa
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     os.symlink("nowhere.png", tmp_path / "broken.png")
     assert names(tmp_path) == ["broken.png"]
+
+
+def test_a_line_break_in_the_name_of_an_image_is_refused_in_one_line(tmp_path: Path) -> None:
+    save(tmp_path / "a\nb/x.png")
+    with pytest.raises(GanzooError) as caught:
+        find_images(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: the name of an image has a line break, 'a\\nb/x.png'; rename it"
 
 
 def test_files_that_are_no_images_are_counted_by_ending(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,23 @@ def test_failures_are_listed_and_all_other_images_are_translated(run: Path, tmp_
         assert name in line
     assert lines[-1] == "ganzoo: 3 of 4 images were not translated"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+def test_long_names_are_kept_and_leftovers_of_killed_processes_are_deleted(run: Path, tmp_path: Path) -> None:
+    long = noise(tmp_path / f"{'n' * 251}.png", 9, 9)
+    leftover, fresh = tmp_path / "out/.a.png.999999999.part", tmp_path / "out/.b.png.999999999.part"
+    leftover.parent.mkdir()
+    for file in (leftover, fresh):
+        file.touch()
+    os.utime(leftover, (0, 0))
+    translate_files(run, [long], tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {long.name, fresh.name}
+
+
+def test_a_link_to_itself_is_no_folder_for_translations(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(GanzooError, match=r"loop/a\.png: it cannot be written"):
+        translate_files(run, [noise(tmp_path / "a.png", 9, 9)], tmp_path / "loop")
 
 
 def test_size_scales_the_shorter_side_first(run: Path, tmp_path: Path) -> None:

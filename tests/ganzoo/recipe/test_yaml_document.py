@@ -101,9 +101,12 @@ def test_tags_are_refused_and_nothing_is_executed(tagged: str) -> None:
 
 
 def test_an_unreadable_file_gets_an_error_of_one_line() -> None:
-    Path("folder.yaml").mkdir()
-    with pytest.raises(GanzooError, match=r"^folder.yaml: cannot be read: Is a directory$"):
-        read_yaml(Path("folder.yaml"))
+    Path("runs/a").mkdir(parents=True)
+    with pytest.raises(GanzooError, match=r"^runs/a: a folder, not a recipe; give the recipe's file$"):
+        read_yaml(Path("runs/a"))
+    Path("runs/a/recipe.yaml").touch()
+    with pytest.raises(GanzooError, match=r"^runs/a: a folder, not a recipe; this run's recipe is runs/a/recipe.yaml$"):
+        read_yaml(Path("runs/a"))
     with pytest.raises(GanzooError, match=r"^nowhere.yaml: no such file$"):
         read_yaml(Path("nowhere.yaml"))
 

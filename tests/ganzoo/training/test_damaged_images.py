@@ -96,7 +96,9 @@ def test_an_error_between_steps_saves_first_and_the_resumed_run_is_the_same(
     assert_same(whole, run.folder)
 
 
-def test_an_error_within_a_step_leaves_the_last_checkpoint(home: Path, tmp_path: Path) -> None:
+def test_an_error_within_a_step_leaves_the_last_checkpoint_and_says_where_the_run_resumes(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = Run.prepare(home / "tiny.yaml", root=tmp_path)
     inner = run.engine.step
 
@@ -110,6 +112,8 @@ def test_an_error_within_a_step_leaves_the_last_checkpoint(home: Path, tmp_path:
     with pytest.raises(RuntimeError, match="half a step"):
         train(run)
     assert read_progress(run.folder / "checkpoints/last")["step"] == 2
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"{run.folder}: not saved by this stop; the same command resumes it from step 2"
 
 
 def test_a_bad_held_out_image_costs_the_evaluation_and_not_the_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,22 @@ def test_a_step_that_cannot_be_computed_leaves_no_folder(home: Path, tmp_path: P
     with pytest.raises(GanzooError, match="needs images of at least 6×6 pixels, not 2×2"):
         package.run(home / "tiny.yaml", "images.size=2", "images.load=2", root=tmp_path)
     assert not (tmp_path / "tiny").exists()
+
+
+def test_an_error_of_torch_in_the_first_step_is_one_line_and_leaves_no_folder(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.prepare(home / "tiny.yaml", root=tmp_path / "first")
+    generator = type(run.engine.networks["G_AB"])
+    monkeypatch.setattr(generator, "forward", lambda self, image: image @ image.new_zeros(5, 5))
+    with pytest.raises(GanzooError) as caught:
+        Run.prepare(home / "tiny.yaml", root=tmp_path)
+    where = rf"{home / 'tiny.yaml'}: a training step cannot be computed: RuntimeError: .*[Ss]ize.* "
+    assert re.fullmatch(rf"{where}\({__file__}:\d+\); change images\.size .*", str(caught.value))
+    assert not (tmp_path / "tiny").exists()
+    monkeypatch.setenv("GANZOO_STRICT", "1")
+    with pytest.raises(RuntimeError):
+        Run.prepare(home / "tiny.yaml", root=tmp_path)
 
 
 def test_a_failed_evaluation_at_the_start_binds_nothing(home: Path, whole: Path, tmp_path: Path) -> None:
