@@ -172,7 +172,10 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
         channels
     )
     if absent:
-        raise GanzooError(f"the method needs images of domain {min(absent)}, but the data set has none")
+        raise GanzooError(
+            f"the method needs images of domain {min(absent)}, but the data set has none; add them, or choose a method "
+            "for one domain"
+        )
     networks: dict[str, nn.Module] = {}
     for name, part in recipe.networks.items():
         slot = method.slots[name]

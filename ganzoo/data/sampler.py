@@ -64,10 +64,11 @@ class Sampler:
     def __post_init__(self) -> None:
         for domain, count in sorted(self.counts.items()):
             if count < self.global_batch:
+                several = f"{self.processes} processes × " if self.processes > 1 else ""
                 raise GanzooError(
-                    f"data: domain {domain} has {count} training images, fewer than the {self.global_batch} of one "
-                    f"step ({self.processes} processes × batch {self.batch} × accumulate {self.accumulate}): lower "
-                    "train.batch, or add images"
+                    f"data: domain {domain} has {count} training images (without those for validation), fewer than the "
+                    f"{self.global_batch} of one step ({several}batch {self.batch} × accumulate {self.accumulate}): "
+                    "lower train.batch, or add images"
                 )
 
     @property

@@ -129,7 +129,7 @@ def saving_before_errors(training: Training) -> Iterator[None]:
                 save(training, "last")
                 run.write_event("stopped", step=step, error=one_line(error))
                 run.say(f"{run.folder}: saved at step {step}, as an error ends the training")
-        elif training.saved and not isinstance(error, RunInterruptedError):
+        elif training.saved and (training.in_step or step > training.saved):
             run.say(f"{run.folder}: not saved by this stop; the same command resumes it from step {training.saved}")
         raise
 

@@ -29,6 +29,7 @@ Domain = Literal["A", "B"]
 Plane = Literal["mask", "labels"]
 Channels = dict[Domain, int]
 DOMAINS: tuple[Domain, Domain] = ("A", "B")
+ChannelsOption = int | Channels
 RangeOption = ValueRange | dict[Domain, ValueRange]
 
 
@@ -58,18 +59,20 @@ Entries = dict[tuple[str, str], list[Entry]]
 """Maps (split, domain) to the images of this split and domain."""
 
 
-def channels_of(option: Channels | None) -> dict[str, int]:
-    """Return the number of channels of each domain, 3 by default.
+def channels_of(option: ChannelsOption | None) -> dict[str, int]:
+    """Return the number of channels of each domain, 3 by default; a single number is for both.
 
     Raises GanzooError for a number below 1.
     """
-    for domain, number in (option or {}).items():
+    chosen = dict.fromkeys(DOMAINS, option) if isinstance(option, int) else (option or {})
+    for domain, number in chosen.items():
         if number < 1:
-            raise GanzooError(f"channels.{domain} is {number}; give 1 or more")
-    return {domain: (option or {}).get(domain, 3) for domain in DOMAINS}
+            where = "channels" if isinstance(option, int) else f"channels.{domain}"
+            raise GanzooError(f"{where} is {number}; give 1 or more")
+    return {domain: chosen.get(domain, 3) for domain in DOMAINS}
 
 
-def classes_of(option: Channels | None, channels: Channels | None) -> dict[str, int]:
+def classes_of(option: Channels | None, channels: ChannelsOption | None) -> dict[str, int]:
     """Return the number of classes of each domain whose images are label maps.
 
     Args:
@@ -81,7 +84,7 @@ def classes_of(option: Channels | None, channels: Channels | None) -> dict[str, 
     for domain, number in (option or {}).items():
         if not 2 <= number <= 256:
             raise GanzooError(f"classes.{domain} is {number}; a label map has 2 … 256 classes")
-        if domain in (channels or {}):
+        if isinstance(channels, dict) and domain in channels:
             raise GanzooError(
                 f"channels.{domain} and classes.{domain} are both set; label maps have no channels: remove one"
             )

@@ -10,6 +10,7 @@ from ganzoo.interfaces import Dataset, GanzooError, Sample, Split, describe_skip
 from ganzoo_datasets.files import (
     DOMAINS,
     Channels,
+    ChannelsOption,
     Domain,
     Entries,
     Plane,
@@ -54,7 +55,8 @@ class Folders(Dataset):
         foreground: the classes, 0 … 255, that are the foreground in palette masks; by default all but 0.
             If it is set, every mask must be a palette image.
         labels: the same as ``masks`` for label maps; by default ``_labels``, if that folder exists.
-        channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
+        channels: 1 or 3, or any number for images in ``.npy`` files, for both domains or for each:
+            ``{A: 1, B: 3}``; 3 by default.
         classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
             networks see them one-hot, as 19 channels.
         range: for images of more than 8 bits, the lowest and the highest value, as ``[0, 4095]``, for both domains
@@ -77,7 +79,7 @@ class Folders(Dataset):
         masks: str | dict[Domain, str] | None = None,
         foreground: tuple[int, ...] | None = None,
         labels: str | dict[Domain, str] | None = None,
-        channels: Channels | None = None,
+        channels: ChannelsOption | None = None,
         classes: Channels | None = None,
         range: RangeOption | None = None,
         validation: Share = 0.1,
@@ -88,7 +90,7 @@ class Folders(Dataset):
         self.foreground = foreground
         self.entries: Entries = {(split, domain): [] for split in PREFIXES for domain in DOMAINS}
         planes: dict[Plane, str | dict[Domain, str] | None] = {"mask": masks, "labels": labels}
-        hint = "check the path, or give --demo to try a recipe without images" if root is None else HINT
+        hint = "check the path, or give --demo to try a recipe without images" if root is None else _layout_hint(root)
         places = _places(root, {"A": A, "B": B}, {"A": test_A, "B": test_B})
         if ("train", "B") not in places:
             _refuse_b({"masks": masks, "labels": labels, "channels": channels, "classes": classes})
@@ -128,6 +130,16 @@ class Folders(Dataset):
     def files_of(self, split: Split, domain: str, index: int) -> list[Path]:
         """Return the paths of one image and its masks."""
         return self.entries[split, domain][index].files
+
+
+def _layout_hint(root: Path) -> str:
+    """Return what to do if ``root`` has no ``trainA``: where its training images seem to be, or else ``HINT``."""
+    for pattern in ("{0}/train", "{0}/train{0}", "train/{0}", "{0}"):
+        found = {domain: Path(root, pattern.format(domain)) for domain in DOMAINS}
+        if all(folder.is_dir() for folder in found.values()):
+            options = " ".join(f"data.{domain}={folder}" for domain, folder in found.items())
+            return f"these folders look like training images: {options} uses them instead of data.root"
+    return HINT
 
 
 def _places(
@@ -175,7 +187,7 @@ def _beside(folder: Path, domain: Domain, option: str | Mapping[Domain, str] | N
     return place.parent / os.path.normpath(f"{place.name}{suffix}")
 
 
-def _refuse_b(options: Mapping[str, str | Mapping[Domain, str] | Mapping[Domain, int] | None]) -> None:
+def _refuse_b(options: Mapping[str, int | str | Mapping[Domain, str] | Mapping[Domain, int] | None]) -> None:
     """Raise GanzooError if an option has an entry for B; called if there are no images of B."""
     for name, option in options.items():
         if isinstance(option, Mapping) and "B" in option:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from ganzoo.interfaces import Dataset, GanzooError, MissingResourceError, Sample, Split
 from ganzoo_datasets.files import (
-    Channels,
+    ChannelsOption,
     Entries,
     Entry,
     RangeOption,
@@ -33,7 +33,8 @@ class Lists(Dataset):
         test_B: the list of B's test images; optional.
         validation_A: the list of A's validation images; optional.
         validation_B: the same for B.
-        channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
+        channels: 1 or 3, or any number for images in ``.npy`` files, for both domains or for each:
+            ``{A: 1, B: 3}``; 3 by default.
         range: for images of more than 8 bits, the lowest and the highest value; see ``folders``.
         validation: the share of the training images held out for validation, in a domain without a
             validation list.
@@ -48,7 +49,7 @@ class Lists(Dataset):
         test_B: Path | None = None,
         validation_A: Path | None = None,
         validation_B: Path | None = None,
-        channels: Channels | None = None,
+        channels: ChannelsOption | None = None,
         range: RangeOption | None = None,
         validation: Share = 0.1,
     ) -> None:

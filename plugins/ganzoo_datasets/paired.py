@@ -13,6 +13,7 @@ from ganzoo.interfaces import Dataset, DomainIO, GanzooError, Sample, Split, rea
 from ganzoo_datasets.files import (
     DOMAINS,
     Channels,
+    ChannelsOption,
     Domain,
     Entry,
     RangeOption,
@@ -48,7 +49,8 @@ class Paired(Dataset):
         A: the half that shows A; only for ``side_by_side``, where it is ``left`` by default.
         folders: the two folders below root; ``{split}`` is replaced by ``train``, ``val`` and ``test``; only
             for the layout ``folders``, where it is ``{A: "{split}A", B: "{split}B"}`` by default.
-        channels: 1 or 3, or any number for images in ``.npy`` files; 3 by default.
+        channels: 1 or 3, or any number for images in ``.npy`` files, for both domains or for each:
+            ``{A: 1, B: 3}``; 3 by default.
         classes: ``{A: 19}``: the images of A are label maps, palette or grey, whose values are classes 0 … 18;
             networks see them one-hot, as 19 channels. Only for ``folders``.
         range: for images of more than 8 bits, the lowest and the highest value; see ``folders``.
@@ -64,7 +66,7 @@ class Paired(Dataset):
         layout: Literal["side_by_side", "folders"] = "side_by_side",
         A: Literal["left", "right"] | None = None,
         folders: dict[Domain, str] | None = None,
-        channels: Channels | None = None,
+        channels: ChannelsOption | None = None,
         classes: Channels | None = None,
         range: RangeOption | None = None,
         validation: Share = 0.1,

@@ -56,6 +56,14 @@ class TestRoot:
         assert text.startswith(f"{root}/trainA: no such folder; put trainA and trainB there")
         assert text.endswith("(did you mean 'trianA'?)")
 
+    @pytest.mark.parametrize("pattern", ["{0}/train", "{0}/train{0}", "train/{0}", "{0}"])
+    def test_folders_of_another_layout_are_named(self, tmp_path: Path, pattern: str) -> None:
+        places = [tmp_path / "x" / pattern.format(domain) for domain in "AB"]
+        for place in places:
+            save(place / "1.png")
+        text = refusal(Folders, root=tmp_path / "x")
+        assert f"these folders look like training images: data.A={places[0]} data.B={places[1]} uses them" in text
+
     def test_missing_root(self, tmp_path: Path) -> None:
         assert f"{tmp_path}/no/trainA: no such folder" in refusal(Folders, root=tmp_path / "no")
 
@@ -73,9 +81,12 @@ class TestRoot:
         assert data.channels == {"A": 1, "B": 3}
         assert data.sample("train", "A", 0).image.shape == (4, 6, 1)
         assert data.sample("train", "B", 0).image.shape == (4, 6, 3)
+        assert Folders(root=root, channels=1).channels == {"A": 1, "B": 1}
+        assert Folders(root=root, channels=1, classes={"A": 9}).channels == {"A": 9, "B": 1}
 
     def test_no_channels(self, root: Path) -> None:
         assert refusal(Folders, root=root, channels={"B": 0}) == "channels.B is 0; give 1 or more"
+        assert refusal(Folders, root=root, channels=0) == "channels is 0; give 1 or more"
 
     def test_arrays_of_five_channels(self, root: Path) -> None:
         (root / "five").mkdir()

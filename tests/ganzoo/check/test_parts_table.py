@@ -230,7 +230,10 @@ def test_control_characters_of_foreign_texts_are_escaped(
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["train.batch=6"], "data: domain A has 5 training images, fewer than the 6 of one step"),
+        (
+            ["train.batch=6"],
+            "data: domain A has 5 training images (without those for validation), fewer than the 6 of one step",
+        ),
         (["method=awkward", "networks=null"], "the method 'awkward' learns from pairs, but the data set 'squares' has"),
         (["data.channels=4"], "method.identity: the domains differ in channels"),
         (

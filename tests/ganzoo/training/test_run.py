@@ -137,7 +137,7 @@ def test_a_folder_that_is_not_a_runs_is_not_changed(home: Path, tmp_path: Path) 
 
 
 def test_repeated_non_finite_steps_end_the_run_and_name_the_term(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from ganzoo_cyclegan.method import CycleGAN
 
@@ -159,6 +159,7 @@ def test_repeated_non_finite_steps_end_the_run_and_name_the_term(
     ]  # fmt: skip
     saved = everything(folder / "checkpoints/last")
     assert read_progress(folder / "checkpoints/last")["step"] == 6
+    assert "not saved" not in capsys.readouterr().out
     import numpy as np
 
     values = [np.frombuffer(saved[name], np.float32) for name in saved if name.startswith(("networks", "process"))]
