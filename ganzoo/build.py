@@ -142,6 +142,7 @@ class Experiment:
             lr=train.lr,
             precision=train.precision,
             ema=train.ema,
+            size=self.recipe.images.size,
             training=self.training,
         )
 

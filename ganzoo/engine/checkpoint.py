@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ganzoo.engine.checkpoint_files import PROGRESS, read_progress, remedy, verified_file, write_progress
 from ganzoo.engine.distributed import any_process
 from ganzoo.engine.engine import Engine
+from ganzoo.engine.layout import arrange_state
 from ganzoo.errors import GanzooError
 from ganzoo.utils.atomic import find_complete, replace_folder, sibling_path
 from ganzoo.utils.reading import guard_content
@@ -138,6 +139,7 @@ def load_checkpoint(
                 if owner == name:
                     state.setdefault(int(index), {})[entry] = tensor
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+            arrange_state(optimizer)
     with guard_content(folder / PROGRESS, "the loss scale", advice):
         engine.scale.load_state_dict(progress["scale"])
     names = [process_file(engine.accelerator.process_index)]

@@ -20,6 +20,7 @@ from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import synchronize_batch_norm
 from ganzoo.engine.ema import Averaged
 from ganzoo.engine.gradients import Gradients, parameters_of
+from ganzoo.engine.layout import arrange_images, memory_format
 from ganzoo.engine.precision import LossScale
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method, Optim, Phase
@@ -41,6 +42,7 @@ class Engine:
         lr: the base learning rate.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         ema: the decay of the moving average of all networks except discriminators; 0: no average.
+        size: side of the images in pixels, which decides the memory format (see ``layout.py``).
         training: whether it trains; an engine that only evaluates needs no synchronized batch norm.
 
     Raises GanzooError for fp16 on a CPU, and for batch norm on several CPU processes.
@@ -55,6 +57,7 @@ class Engine:
         lr: float = 2e-4,
         precision: str = "fp32",
         ema: float = 0.0,
+        size: int = 0,
         training: bool = True,
     ) -> None:
         self.method = method
@@ -76,6 +79,9 @@ class Engine:
         for loss in losses:
             self.attached[loss.phase].append(loss)
         self._share_initial_weights()
+        self.memory_format = memory_format(self.device, size)
+        for network in self.networks.values():
+            network.to(memory_format=self.memory_format)
         self.optims = dict(method.optims)
         self.optimizers = {name: self._optimizer(optim) for name, optim in self.optims.items()}
         self.scale = LossScale(self.device, enabled=precision == "fp16")
@@ -97,6 +103,10 @@ class Engine:
             with suppress(RuntimeError):  # no fused form for this device
                 return optim.optimizer(parameters, **{**options, "fused": True})
         return optim.optimizer(parameters, **options)
+
+    def arrange(self, step: Step) -> None:
+        """Give the images of a step the memory format of the networks."""
+        arrange_images(step, self.memory_format)
 
     def set_lr(self, factor: float) -> None:
         """Set every optimizer's learning rate to the base rate × the optim's own factor × ``factor``."""
@@ -122,6 +132,8 @@ class Engine:
             each phase of ``due(index)``, in this order: 1 if the phase was not finite, and not because of the loss
             scale, else 0. All are on the device, so that the host need not wait for them.
         """
+        for micro in micros:
+            self.arrange(micro)
         due = self.due(micros[0].index)
         forwards = [_Forward(self, micro, i, single=len(micros) == 1) for i, micro in enumerate(micros)]
         buffers = [b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()]
@@ -223,7 +235,8 @@ class Engine:
         some_missing = any(p.grad is None for p in parameters)
         available_anywhere = (available > 0).tolist() if some_missing else [True] * len(parameters)
         for parameter, piece, has_gradient in zip(parameters, pieces, available_anywhere, strict=True):
-            parameter.grad = piece.view_as(parameter) if has_gradient else None
+            # in the parameter's memory format, as fused optimizers need it
+            parameter.grad = torch.empty_like(parameter).copy_(piece.view_as(parameter)) if has_gradient else None
         return loss.reshape(())
 
     def _freeze_all_but(self, names: set[str]) -> None:

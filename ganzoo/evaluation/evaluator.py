@@ -261,6 +261,7 @@ def evaluation_step(
     """
     batch = reader.evaluation_batch(split, rows)
     step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
+    engine.arrange(step)
     with engine.autocast():
         if only is None:
             engine.method.forward(step)

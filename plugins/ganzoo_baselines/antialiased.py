@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import InstanceNorm, Width, crop_to, pad_to_stride
+from ganzoo_cyclegan.layers import InstanceNorm, Pad, Width, crop_to, pad, pad_to_stride
 from ganzoo_cyclegan.resnet import ResidualBlock
 
 
@@ -21,7 +21,7 @@ class BlurDown(nn.Module):
         """Return the maps (B, C, ⌈H/2⌉, ⌈W/2⌉) for maps (B, C, H, W) of at least 2×2 pixels."""
         channels = maps.shape[1]
         kernel = _kernel([1, 2, 1], maps).expand(channels, 1, 3, 3)
-        return F.conv2d(F.pad(maps, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=channels)
+        return F.conv2d(pad(maps, 1, "reflect"), kernel, stride=2, groups=channels)
 
 
 class BlurUp(nn.Module):
@@ -31,7 +31,7 @@ class BlurUp(nn.Module):
         """Return the maps (B, C, 2H, 2W) for maps (B, C, H, W)."""
         channels = maps.shape[1]
         kernel = 4 * _kernel([1, 3, 3, 1], maps).expand(channels, 1, 4, 4)
-        doubled = F.conv_transpose2d(F.pad(maps, (1, 1, 1, 1), mode="replicate"), kernel, stride=2, groups=channels)
+        doubled = F.conv_transpose2d(pad(maps, 1, "replicate"), kernel, stride=2, groups=channels)
         return doubled[..., 3:-3, 3:-3]
 
 
@@ -64,7 +64,7 @@ class SmoothResNet(nn.Module):
 
         # One flat sequence: a layer has the same number in the authors' checkpoints.
         self.model = nn.Sequential(
-            nn.ReflectionPad2d(3),
+            Pad("reflect", 3),
             *normed(nn.Conv2d(in_channels, width, 7)),
             *normed(nn.Conv2d(width, 2 * width, 3, padding=1)),
             BlurDown(),
@@ -75,7 +75,7 @@ class SmoothResNet(nn.Module):
             *normed(nn.Conv2d(4 * width, 2 * width, 3, padding=1)),
             BlurUp(),
             *normed(nn.Conv2d(2 * width, width, 3, padding=1)),
-            nn.ReflectionPad2d(3),
+            Pad("reflect", 3),
             nn.Conv2d(width, out_channels, 7),
             nn.Tanh(),
         )

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import Width, init_weights, pad_to_stride
+from ganzoo_cyclegan.layers import Pad, Width, init_weights, pad_to_stride
 from ganzoo_munit.layers import Residual, conv
 
 STRIDE = 4
@@ -197,7 +197,7 @@ class ContentDiscriminator(nn.Module):
         downs = (
             layer
             for _ in range(layers)
-            for layer in (nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 7, 2), nn.LeakyReLU(SLOPE))
+            for layer in (Pad("reflect", 1), nn.Conv2d(channels, channels, 7, 2), nn.LeakyReLU(SLOPE))
         )
         last = (nn.Conv2d(channels, channels, 4), nn.LeakyReLU(SLOPE), nn.Conv2d(channels, 1, 1))
         self.layers = nn.Sequential(*downs, *last)

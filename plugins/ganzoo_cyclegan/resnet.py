@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from ganzoo_cyclegan.layers import (
     Norm,
+    Pad,
     Padding,
     Upsample,
     Width,
     crop_to,
     init_weights,
     make_norm,
-    make_padding,
     pad_to_stride,
     upsampling,
 )
@@ -66,14 +66,14 @@ class ResNet(nn.Module):
 
         # One flat sequence: a layer has the same number in the authors' checkpoints.
         self.model = nn.Sequential(
-            make_padding(padding, 3),
+            Pad(padding, 3),
             *normed(nn.Conv2d(in_channels, width, 7, bias=bias), width),
             *normed(nn.Conv2d(width, 2 * width, 3, 2, padding=1, bias=bias), 2 * width),
             *normed(nn.Conv2d(2 * width, 4 * width, 3, 2, padding=1, bias=bias), 4 * width),
             *(ResidualBlock(4 * width, norm, padding, dropout) for _ in range(blocks)),
             *normed(up(4 * width, 2 * width), 2 * width),
             *normed(up(2 * width, width), width),
-            make_padding(padding, 3),
+            Pad(padding, 3),
             nn.Conv2d(width, out_channels, 7),
             nn.Tanh(),
         )
@@ -95,12 +95,12 @@ class ResidualBlock(nn.Module):
         super().__init__()
         bias = norm != "batch"
         self.conv_block = nn.Sequential(
-            make_padding(padding, 1),
+            Pad(padding, 1),
             nn.Conv2d(channels, channels, 3, bias=bias),
             make_norm(norm, channels),
             nn.ReLU(inplace=True),
             *([nn.Dropout(0.5)] if dropout else []),
-            make_padding(padding, 1),
+            Pad(padding, 1),
             nn.Conv2d(channels, channels, 3, bias=bias),
             make_norm(norm, channels),
         )

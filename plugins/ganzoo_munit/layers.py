@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo_cyclegan.layers import InstanceNorm, Padding, make_padding
+from ganzoo_cyclegan.layers import InstanceNorm, Pad, Padding
 
 instance_norm = InstanceNorm()
 
@@ -81,7 +81,7 @@ def conv(
     after: list[nn.Module] = norms[norm]
     if slope is not None:
         after.append(activation(slope))
-    pad = make_padding(padding, (size - 1) // 2)
+    pad = Pad(padding, (size - 1) // 2)
     return nn.Sequential(pad, nn.Conv2d(in_channels, out_channels, size, stride), *after)
 
 

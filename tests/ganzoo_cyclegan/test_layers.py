@@ -5,12 +5,12 @@ from torch.nn import functional as F
 
 from ganzoo_cyclegan.layers import (
     InstanceNorm,
+    Pad,
     Padding,
     Upsample,
     crop_to,
     init_weights,
     make_norm,
-    make_padding,
     pad_to_stride,
     upsampling,
 )
@@ -19,29 +19,52 @@ PADDINGS: tuple[Padding, ...] = ("reflect", "replicate", "zero")
 RESAMPLERS: tuple[Upsample, ...] = ("resize", "pixelshuffle")
 
 
+FORMATS = (torch.contiguous_format, torch.channels_last)
+each_format = pytest.mark.parametrize("layout", FORMATS, ids=("contiguous", "channels_last"))
+each_batch = pytest.mark.parametrize("batch", [1, 3])
+
+
+def plain_instance_norm(images: Tensor) -> Tensor:
+    mean = images.mean((2, 3), keepdim=True)
+    return (images - mean) / ((images - mean).square().mean((2, 3), keepdim=True) + 1e-5).sqrt()
+
+
+@each_format
+@each_batch
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float64, 1e-10), (torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_instance_norm_and_its_gradient_in_every_format(
+    layout: torch.memory_format, batch: int, dtype: torch.dtype, close: float
+) -> None:
+    draws = torch.Generator().manual_seed(0)
+    images, weights = (torch.randn(batch, 5, 7, 6, generator=draws, dtype=torch.float64) for _ in range(2))
+    images = (images * 4 + 2).to(dtype)
+    exact = images.double().clone().requires_grad_()
+    (plain_instance_norm(exact) * weights).sum().backward()
+    mine = images.clone(memory_format=layout).requires_grad_()
+    normed = InstanceNorm()(mine)
+    assert normed.dtype == dtype and normed.is_contiguous(memory_format=layout)
+    (normed * weights.to(dtype)).sum().backward()
+    assert mine.grad is not None and mine.grad.is_contiguous(memory_format=layout)
+    torch.testing.assert_close(normed.double(), plain_instance_norm(exact), rtol=close, atol=close)
+    torch.testing.assert_close(mine.grad.double(), exact.grad, rtol=close, atol=close)
+
+
 def test_instance_norm_equals_torchs() -> None:
     images = torch.randn(3, 5, 7, 6, dtype=torch.float64) * 4 + 2
     torch.testing.assert_close(InstanceNorm()(images), nn.InstanceNorm2d(5)(images), rtol=1e-10, atol=1e-10)
 
 
-def test_instance_norm_keeps_channels_last_forward_and_backward() -> None:
-    images = torch.randn(2, 5, 6, 7).contiguous(memory_format=torch.channels_last).requires_grad_()
-    normed = InstanceNorm()(images)
-    assert normed.is_contiguous(memory_format=torch.channels_last)
-    normed.square().sum().backward()
-    assert images.grad is not None
-    assert images.grad.is_contiguous(memory_format=torch.channels_last)
-
-
 def test_instance_norm_takes_one_pixel_in_training() -> None:
     with pytest.raises(ValueError, match="more than 1"):
         nn.InstanceNorm2d(4)(torch.ones(1, 4, 1, 1))
-    assert InstanceNorm().train()(torch.randn(1, 4, 1, 1)).eq(0).all()
+    for images in (torch.randn(1, 4, 1, 1), torch.randn(4, 1, 1, 1).permute(1, 0, 2, 3)):
+        assert InstanceNorm().train()(images).eq(0).all()
 
 
+@each_format
 @pytest.mark.parametrize("value", [0.0, -1.0, 0.7, 1e4])
-def test_instance_norm_of_a_flat_image_is_finite(value: float) -> None:
-    images = torch.full((1, 3, 8, 8), value, requires_grad=True)
+def test_instance_norm_of_a_flat_image_is_finite(value: float, layout: torch.memory_format) -> None:
+    images = torch.full((1, 3, 8, 8), value).contiguous(memory_format=layout).requires_grad_()
     normed = InstanceNorm()(images)
     normed.square().sum().backward()
     assert images.grad is not None
@@ -49,8 +72,11 @@ def test_instance_norm_of_a_flat_image_is_finite(value: float) -> None:
     assert images.grad.isfinite().all()
 
 
-def test_instance_norm_can_be_differentiated_twice() -> None:
-    images = torch.randn(2, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+@each_format
+@each_batch
+def test_instance_norm_agrees_with_finite_differences_twice(layout: torch.memory_format, batch: int) -> None:
+    images = torch.randn(batch, 2, 2, 3, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    assert torch.autograd.gradcheck(InstanceNorm(), (images,))
     assert torch.autograd.gradgradcheck(InstanceNorm(), (images,))
 
 
@@ -61,11 +87,20 @@ def test_norm_by_name() -> None:
     torch.testing.assert_close(make_norm("batch", 3)(images), F.batch_norm(images, None, None, training=True, eps=1e-5))
 
 
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_padding_keeps_half_precision_under_autocast(padding: Padding) -> None:
+    maps = torch.rand(1, 2, 4, 4).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        padded = Pad(padding, 1)(maps)
+    assert padded.dtype == torch.bfloat16
+    assert torch.equal(padded.float(), Pad(padding, 1)(maps.float()))
+
+
 def test_padding_by_name() -> None:
     images = torch.arange(9.0).view(1, 1, 3, 3)
-    corners = {name: make_padding(name, 1)(images)[0, 0, 0, 0].item() for name in PADDINGS}
+    corners = {name: Pad(name, 1)(images)[0, 0, 0, 0].item() for name in PADDINGS}
     assert corners == {"reflect": 4.0, "replicate": 0.0, "zero": 0.0}
-    edges = {name: make_padding(name, 1)(images)[0, 0, 2, 4].item() for name in PADDINGS}
+    edges = {name: Pad(name, 1)(images)[0, 0, 2, 4].item() for name in PADDINGS}
     assert edges == {"reflect": 4.0, "replicate": 5.0, "zero": 0.0}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file
@@ -101,7 +102,7 @@ def everything(checkpoint: Path) -> dict[str, bytes]:
     contents = {"progress": json.dumps(progress).encode()}
     for file in sorted(checkpoint.rglob("*.safetensors")):
         for name, tensor in load_file(file).items():
-            contents[f"{file.relative_to(checkpoint)}:{name}"] = tensor.numpy().tobytes()
+            contents[f"{file.relative_to(checkpoint)}:{name}"] = tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
     return contents
 
 

@@ -20,6 +20,7 @@ SMOOTH = {
 INSTANCE = {name: {**one, "norm": "instance"} for name, one in RECIPE["networks"].items()}  # batch norm needs a GPU
 METHODS: dict[str, dict[str, Any]] = {
     "cyclegan": {"method": {"method": "cyclegan", "pool": 3}},
+    "cyclegan in channels_last": {"method": {"method": "cyclegan", "pool": 3}, "images": {"size": 128}},
     "mask_cyclegan": {
         "method": {"method": "mask_cyclegan", "pool": 3},
         "maskers": {"input": {"masker": "multi_rectangle"}},

@@ -1,0 +1,37 @@
+"""The memory format of images and networks: the one in which a step is fastest, whatever the reader produced."""
+
+from __future__ import annotations
+
+import torch
+
+from ganzoo.step import Step
+
+CHANNELS_LAST_FROM = 128
+"""Side of images, in pixels, from which channels_last is faster on a CPU."""
+
+
+def memory_format(device: torch.device, size: int) -> torch.memory_format:
+    """Return the memory format for images of ``size`` pixels a side, and for the networks that read them.
+
+    On a CPU, convolutions of large maps are faster in channels_last, and norms of small maps are slower: from 128
+    pixels on, a training step is faster in all (docs/speed.md has the measurements). On a GPU it is always
+    channels_last, which its tensor cores read; this was not measured here.
+    """
+    small = device.type == "cpu" and size < CHANNELS_LAST_FROM
+    return torch.contiguous_format if small else torch.channels_last
+
+
+def arrange_images(step: Step, wanted: torch.memory_format) -> None:
+    """Give all tensors (B, C, H, W) of a step a memory format: images, masks and label maps."""
+    step.update({name: one.contiguous(memory_format=wanted) for name, one in step.items() if one.ndim == 4})
+
+
+def arrange_state(optimizer: torch.optim.Optimizer) -> None:
+    """Give an optimizer's state, as loaded from a file, the memory format of its parameters.
+
+    torch's fused optimizers read both in the order of memory: with different formats they would mix the numbers up.
+    """
+    for parameter, entries in optimizer.state.items():
+        for name, entry in entries.items():
+            if entry.shape == parameter.shape and entry.stride() != parameter.stride():
+                entries[name] = torch.empty_like(parameter, dtype=entry.dtype).copy_(entry)
