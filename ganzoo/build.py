@@ -18,6 +18,7 @@ from ganzoo.data.types import OTHER, SPLITS
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
+from ganzoo.engine.precision import resolve_precision
 from ganzoo.errors import GanzooError, OutOfMemoryError, is_out_of_memory, prefix_errors
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Source, Split
 from ganzoo.masks.postprocess import MaskTransform
@@ -140,7 +141,7 @@ class Experiment:
             self.accelerator,
             losses=self.losses,
             lr=train.lr,
-            precision=train.precision,
+            precision=resolve_precision(train.precision, self.accelerator.device),
             ema=train.ema,
             size=self.recipe.images.size,
             training=self.training,
@@ -173,9 +174,10 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
         channels
     )
     if absent:
+        first = min(absent)
         raise GanzooError(
-            f"the method needs images of domain {min(absent)}, but the data set has none; add them, or choose a method "
-            "for one domain"
+            f"the method needs images of domain {first}, but the data set has none; add some (data.{first}), or choose "
+            "a method for one domain"
         )
     networks: dict[str, nn.Module] = {}
     for name, part in recipe.networks.items():

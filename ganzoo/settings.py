@@ -46,7 +46,8 @@ class ImageSettings:
 
     def __post_init__(self) -> None:
         if self.load and self.load < self.size:
-            raise GanzooError(f"load is {self.load}, smaller than size ({self.size})")
+            advice = f"set load to {self.size} or more, or to 0 for no crop"
+            raise GanzooError(f"load is {self.load}, smaller than size ({self.size}); {advice}")
 
     @property
     def scale_to(self) -> int:
@@ -70,6 +71,7 @@ class TrainSettings:
         decay: fraction of the run, at its end, in which the learning rate falls linearly towards 0. A method may have
             another schedule.
         precision: ``bf16`` and ``fp16`` run the networks under autocast; losses stay in fp32. ``fp16`` needs a GPU.
+            ``auto`` is bf16 on processors and GPUs that compute it faster, else fp32.
         seed: seed of every random draw in the run.
         ema: decay of the exponential moving average of the weights of all networks except discriminators. Samples,
             metrics and translation then use the average. 0: none.
@@ -92,7 +94,7 @@ class TrainSettings:
     accumulate: Count = 1
     lr: Annotated[float, Field(gt=0)] = 2e-4
     decay: Share = 0.5
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
     seed: int = 0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     patience: Count = 10

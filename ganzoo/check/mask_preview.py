@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ganzoo.build import Experiment
 from ganzoo.data.image_io import write_image
-from ganzoo.data.loader import Reader, make_step
-from ganzoo.data.sampler import Sampler, image_counts
+from ganzoo.data.loader import Reader, make_step, spread_rows
+from ganzoo.data.sampler import image_counts
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.sample_grid import GAP, as_image
 from ganzoo.masks.roles import Roles
@@ -44,8 +44,8 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
         )
     experiment = Experiment(recipe)
     counts = image_counts(experiment.dataset, "train")
-    order = Sampler(counts, paired=False, batch=min(SHOWN, *counts.values()), seed=recipe.train.seed)
-    batch = Reader(experiment.dataset, recipe.images).training_batch(order.micro_batches(0)[0], 0, recipe.train.seed)
+    rows = spread_rows(counts, SHOWN)
+    batch = Reader(experiment.dataset, recipe.images).training_batch(rows, 0, recipe.train.seed)
     step = make_step(batch, torch.device("cpu"), seed=recipe.train.seed)
     write_image(draw_masks(step, experiment.maskers), out)
     maskers = ", ".join(f"{role}: {part.component.name}" for role, part in recipe.maskers.items())

@@ -42,6 +42,7 @@ class Profile:
         checkpoint: size of a checkpoint after these steps, in bytes; the method's state, such as image pools, may grow.
         steps: number of steps that were trained.
         device: the device that they ran on.
+        precision: the precision in which they ran.
     """
 
     seconds: float
@@ -49,6 +50,7 @@ class Profile:
     checkpoint: int
     steps: int
     device: torch.device
+    precision: str
 
 
 def measure_steps(experiment: Experiment) -> Profile:
@@ -78,7 +80,9 @@ def measure_steps(experiment: Experiment) -> Profile:
                 break
     checkpoint = sum(tensor.numel() * tensor.element_size() for tensor in _checkpoint_tensors(engine))
     kinds = [min(times[1:][place::cycle]) for place in range(cycle)]
-    return Profile(sum(kinds) / cycle, peak_memory(engine.device), checkpoint, len(times), engine.device)
+    return Profile(
+        sum(kinds) / cycle, peak_memory(engine.device), checkpoint, len(times), engine.device, engine.precision
+    )
 
 
 def _checkpoint_tensors(engine: Engine) -> Iterator[Tensor]:
@@ -106,7 +110,7 @@ def format_profile(needs: Profile, recipe: Recipe, total: int, images: int, sour
     available = f", of {format_bytes(psutil.virtual_memory().total)}" if kind == "cpu" else ""
     if kind == "cuda":
         where, available = torch.cuda.get_device_name(), f", of {format_bytes(torch.cuda.mem_get_info()[1])}"
-    lines = [f"measured with {needs.steps} steps on {where}, {recipe.train.precision}:"]
+    lines = [f"measured with {needs.steps} steps on {where}, {needs.precision}:"]
     lines.append(
         f"  time     {needs.seconds:.3g} s per step: {total:,} steps take {format_duration(needs.seconds * total)}"
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from ganzoo.cli.arguments import AS_JSON, echo
+from ganzoo.errors import GanzooError, suggest
 from ganzoo.plugins import plugins
 from ganzoo.utils.jsonl import to_json, to_plain
+
+SETTINGS = "settings"
+"""The kind of the sections of a recipe that are no components."""
 
 
 @click.command("show")
@@ -16,20 +21,28 @@ from ganzoo.utils.jsonl import to_json, to_plain
 @click.argument("name")
 @AS_JSON
 def show_command(kind: str, name: str, as_json: bool) -> None:
-    """Show one component: its source file, its documentation, and its options with types and defaults."""
+    """Show one component: its source file, its documentation, and its options with types and defaults.
+
+    KIND settings and NAME images, train or evaluate show the options of these sections of a recipe.
+    """
     about = describe(kind, name)
     if as_json:
         click.echo(to_json(to_plain(about), indent=1, ascii_only=True))
         return
     echo(f"{kind} {name}   (plugin {about['plugin']}, {about['source']})\n")
     echo(f"{about['doc']}\n" if about["doc"] else "(no documentation)\n")
-    for option in about["options"]:
+    _echo_options(about["options"])
+    if about["beside"]:
+        echo(f"\nand, as for every {kind}:\n\n{about['beside_doc']}\n")
+        _echo_options(about["beside"])
+
+
+def _echo_options(options: Sequence[Mapping[str, Any]]) -> None:
+    for option in options:
         default = "required" if option["required"] else f"= {option['default']!r}"
         echo(f"  {option['name']}: {option['type']} {default}")
-    if not about["options"]:
+    if not options:
         echo("  (no options)")
-    if about["beside"]:
-        echo(f"\n  and, as for every {kind}: {', '.join(about['beside'])}")
 
 
 def describe(kind: str, name: str) -> dict[str, Any]:
@@ -38,15 +51,19 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     Raises GanzooError if there is no such component, or if it cannot be imported.
     """
     import inspect
-    from dataclasses import fields
 
     from ganzoo.masks.postprocess import MaskTransform
-    from ganzoo.recipe.options import options_of
     from ganzoo.recipe.schema import LossAttachment
-    from ganzoo.utils.jsonl import to_plain
+    from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 
-    component = plugins().registry.get(kind, name)
-    target = component.load()
+    if kind == SETTINGS:
+        sections = {"images": ImageSettings, "train": TrainSettings, "evaluate": EvaluateSettings}
+        if name not in sections:
+            raise GanzooError(f"there are no settings {name!r}{suggest(name, sections)}")
+        target, plugin = sections[name], "core"
+    else:
+        component = plugins().registry.get(kind, name)
+        target, plugin = component.load(), component.plugin
     try:
         source = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
     except (OSError, TypeError):
@@ -55,17 +72,24 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     return {
         "kind": kind,
         "name": name,
-        "plugin": component.plugin,
+        "plugin": plugin,
         "source": source,
         "doc": inspect.cleandoc(target.__doc__) if target.__doc__ else "",
-        "options": [
-            {
-                "name": option.name,
-                "type": option.type_text,
-                "required": option.required,
-                "default": None if option.required else to_plain(option.default),
-            }
-            for option in options_of(target).values()
-        ],
-        "beside": [field.name for field in fields(kind_options)] if kind_options else [],
+        "options": _options(target),
+        "beside": _options(kind_options) if kind_options else [],
+        "beside_doc": inspect.cleandoc(kind_options.__doc__ or "") if kind_options else "",
     }
+
+
+def _options(target: type[Any]) -> list[dict[str, Any]]:
+    from ganzoo.recipe.options import options_of
+
+    return [
+        {
+            "name": option.name,
+            "type": option.type_text,
+            "required": option.required,
+            "default": None if option.required else to_plain(option.default),
+        }
+        for option in options_of(target).values()
+    ]

@@ -213,6 +213,22 @@ def evaluation_rows(counts: Mapping[str, int], limit: int = 0) -> list[Row]:
     return [Row(i, i, {domain: i % count for domain, count in counts.items()}) for i in range(longest)]
 
 
+def spread_rows(counts: Mapping[str, int], limit: int) -> list[Row]:
+    """Return at most ``limit`` rows, whose images are spread evenly over each domain; none if a domain has no images.
+
+    No image is in two rows, unless its domain has fewer images than there are rows.
+
+    Args:
+        counts: domain → number of images.
+        limit: the largest number of rows.
+    """
+    if not all(counts.values()):
+        return []
+    rows = min(limit, max(counts.values()))
+    last = max(1, rows - 1)
+    return [Row(i, i, {one: round(i * (count - 1) / last) for one, count in counts.items()}) for i in range(rows)]
+
+
 def micro_steps(
     batches: Sequence[Batch], device: torch.device, images: ImageSettings, paired: bool, **fields: Any
 ) -> list[Step]:

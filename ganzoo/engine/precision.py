@@ -1,4 +1,6 @@
-"""Loss scaling for fp16: the scale grows while gradients are finite and is halved when they overflow.
+"""The precision of a run, and loss scaling for fp16.
+
+The scale grows while gradients are finite and is halved when they overflow.
 
 The rule is that of torch's GradScaler, with these differences: one flag is used for all optimizers of a phase and all
 processes; the host reads nothing from the device; and an overflow that the scale caused (harmless) is distinguished
@@ -9,6 +11,24 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+FAST_IN_BF16 = ("amx_bf16", "avx512_bf16")
+"""Instructions of processors that compute in bf16 faster than in fp32."""
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Return the precision that ``auto`` means on a device, bf16 or fp32; any other precision as it is.
+
+    It is bf16 on a CPU with one of the instructions ``FAST_IN_BF16``, and on a GPU that computes bf16 itself.
+    """
+    if precision != "auto":
+        return precision
+    if device.type == "cpu":
+        known = torch.cpu.get_capabilities()
+        return "bf16" if any(known.get(name) for name in FAST_IN_BF16) else "fp32"
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if fast else "fp32"
+
 
 START, GROW_AFTER = 2.0**16, 2000
 

@@ -97,7 +97,7 @@ def make_record(
         "rule": checkpoint.progress["best_of"] if checkpoint.name == "best" else checkpoint.name,
         "weights": checkpoint.weights,
         "cost": training_cost(run),
-        "environment": environment(evaluator.engine.accelerator),
+        "environment": environment(evaluator.engine.accelerator) | {"precision": evaluator.engine.precision},
     }
     return record.model_copy(update=details).measured(result)
 

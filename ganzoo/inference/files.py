@@ -173,7 +173,7 @@ class _Work:
         self.written: set[Path] = set()
         self.failed: list[str] = []
         self.sources_failed: set[Path] = set()
-        self.scaled = 0
+        self.scaled: set[Path] = set()
         self.paged = 0
 
     def translate(self, number: int, source: Path, target: Path, mask_option: MaskOption, style: StyleOption) -> None:
@@ -210,7 +210,8 @@ class _Work:
             if self.scale_back:
                 translation = translator.scaled_back(translation, target_domain, page.pixels.shape)
             role_masks = translator.compute_masks(step, self.direction) if self.save_masks else {}
-        self.scaled += batch.shape[-2:] != page.pixels.shape[:2]
+        if batch.shape[-2:] != page.pixels.shape[:2]:
+            self.scaled.add(source)
         named = relative.with_name(f"{relative.stem}{page.label}{relative.suffix}")
         path = target if target == self.out else self.out / variant / named
         if path in self.written:
@@ -248,13 +249,14 @@ def _report(work: _Work, inputs: Sequence[Path], files: int, variants: Mapping[s
     pages = f"{work.paged} pages or frames of files with several" if work.paged else ""
     translations = f"{len(work.written)} translations" if several else ""
     details = f" ({', '.join(filter(None, [pages, translations]))})" if pages or translations else ""
-    console.say(f"{files - failed} of {files} images translated {work.direction}{each}{details}, into {work.out}")
+    into = f", into {work.out}" if work.written else ""
+    console.say(f"{files - failed} of {files} images translated {work.direction}{each}{details}{into}")
     if work.scaled:
         trained = work.translator.recipe.images.size
         side = trained if work.size == "trained" else work.size
         why = ", the size of the training images (--size changes it)" if work.size == "trained" else ""
         back = "; the translations were scaled back" if work.scale_back else "; --scale-back restores their sizes"
-        console.say(f"{work.scaled} were scaled to a shorter side of {side} pixels{why}{back}")
+        console.say(f"{len(work.scaled)} were scaled to a shorter side of {side} pixels{why}{back}")
     for path in inputs:
         if path.is_dir() and (skipped := describe_skipped(path)):
             console.say(skipped)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import astuple, dataclass
@@ -33,6 +33,8 @@ TICK = 100_000_000
 """Nanoseconds within which two changes of a file may get the same time."""
 
 
+IMAGES = "images.json"
+"""The file in a run's folder that lists the images of training and validation, with checksums of their files."""
 ImageList = Mapping[str, Mapping[str, str]]
 """``split/domain`` → name → checksum of the image's files, in the data's order: the content of a run's images.json."""
 
@@ -122,6 +124,26 @@ def image_list(images: Mapping[tuple[Split, str], Sequence[ImageDigest]]) -> dic
         for (split, domain), digests in images.items()
         if split != "test"
     }
+
+
+def shared_with_training(
+    images: Mapping[tuple[Split, str], Sequence[ImageDigest]], training: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Return a line for each split and domain with images whose files are training images, too.
+
+    Args:
+        images: (split, domain) → images; those of ``train`` are ignored.
+        training: domain → checksums of the files of its training images.
+    """
+    lines = []
+    for (split, domain), digests in images.items():
+        shared = [one.name for one in digests if split != "train" and one.files in training.get(domain, ())]
+        if shared:
+            lines.append(
+                f"{len(shared)} of {len(digests)} {split} images of {domain} are training images, too ({shared[0]}"
+                f"{', …' if len(shared) > 1 else ''}): metric values do not show how the run does on new images"
+            )
+    return lines
 
 
 def _raise_all(errors: Sequence[GanzooError], images: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
 from difflib import get_close_matches
@@ -78,6 +79,7 @@ class RecipeReader:
     """
 
     def __init__(self, document: Document, roles: Collection[str]) -> None:
+        self.document = document
         self.data = document.data
         self.files = document.files
         self.roles = roles
@@ -128,14 +130,18 @@ class RecipeReader:
     def read_settings(self, name: str, settings_class: type[Any], ignore: Collection[str] = ()) -> Any:
         """Return a section, without the keys in ``ignore``, as a ``settings_class``; None if it has problems."""
         values = {key: value for key, value in self.section(name).items() if key not in ignore}
-        checked, problems = check_options(settings_class, values, (name,))
+        checked, problems = check_options(settings_class, values, (name,), also_known=ignore)
         self.problems += problems
         if problems:
             return None
         try:
             return settings_class(**checked)
-        except GanzooError as error:
-            self.add_problem((name,), str(error))
+        except (
+            GanzooError
+        ) as error:  # of several options together: at one of them, if possible that of the command line
+            involved = [(name, key) for key in values if re.search(rf"\b{key}\b", str(error))]
+            typed = [path for path in involved if self.document.place(path).startswith("command line")]
+            self.add_problem(next(iter([*typed, *involved]), (name,)), str(error))
             return None
 
     def read_required(self, section: str, kind: str) -> Part | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, suggest_path
 from ganzoo.masks.roles import ROLES
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
@@ -29,6 +29,9 @@ def read_run_recipe(folder: Path, changes: Sequence[str] = (), roles: Collection
     """
     file = folder / RESOLVED
     if not file.exists():
-        raise GanzooError(f"{folder}: not a run's folder: it contains no {RESOLVED}")
+        runs = sorted(one.parent for one in folder.glob(f"*/{RESOLVED}"))
+        hint = f" (did you mean {str(runs[0])!r}?)" if runs else "" if folder.exists() else suggest_path(folder)
+        problem = f"not a run's folder: it contains no {RESOLVED}" if folder.exists() else "no such run"
+        raise GanzooError(f"{folder}: {problem}{hint}")
     read_sealed_text(file)
     return read_recipe(file, changes, roles=roles)

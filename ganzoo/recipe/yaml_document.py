@@ -181,7 +181,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> Document:
         key, equals, value = text.partition("=")
         keys = tuple(key.split("."))
         if not equals or not all(keys):
-            raise GanzooError(f"command line: {text!r} is not of the form key.path=value")
+            raise GanzooError(f"command line: {text!r} is not of the form key.path=value, without spaces around =")
         place = f"command line: {text}"
         builder = _Builder(lambda line, place=place: place)  # type: ignore[misc]
         try:

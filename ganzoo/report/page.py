@@ -90,6 +90,7 @@ def run_facts(log: RunLog) -> dict[str, str]:
     losses = ", ".join(f"{name} {component_name(part, 'loss')}" for name, part in log.section("losses").items())
     lengths = (f"{train[unit]} {unit}" for unit in ("epochs", "steps") if train.get(unit))
     images = log.environment.get("images")
+    precision = log.environment.get("precision", train.get("precision", "?"))
     data = component_name(log.recipe.get("data"), "dataset")
     return {
         "method": component_name(log.recipe.get("method"), "method"),
@@ -97,7 +98,7 @@ def run_facts(log: RunLog) -> dict[str, str]:
         "losses": losses,
         "data": data + (f", {format_value(images)} to train on" if isinstance(images, Mapping) else ""),
         "length": f"{next(lengths, 'no steps')}, batch {train.get('batch', '?')}, seed {train.get('seed', '?')}",
-        "device": f"{format_value(log.environment.get('device'))}, {train.get('precision', '?')}",
+        "device": f"{format_value(log.environment.get('device'))}, {precision}",
         "started": format_time(
             next((event.get("time") for event in log.events if event.get("event") == "started"), "")
         ),

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from torch import Tensor
 
 from ganzoo.data.image_io import write_image
-from ganzoo.data.loader import Batch, evaluation_rows, micro_steps, training_batches
+from ganzoo.data.loader import Batch, micro_steps, spread_rows, training_batches
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import save_checkpoint
 from ganzoo.engine.checkpoint_files import find_checkpoint
@@ -18,6 +18,7 @@ from ganzoo.engine.distributed import any_process, close_process_group
 from ganzoo.errors import GanzooError, RunInterruptedError, catch_out_of_memory, one_line
 from ganzoo.evaluation.evaluator import evaluation_step
 from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout
+from ganzoo.provenance.images import shared_with_training
 from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
 from ganzoo.training.guards import StepGuard, StopSignal
 from ganzoo.training.meters import Meters
@@ -295,7 +296,7 @@ def announce(run: Run, start: int, ended: bool) -> None:
         f"images/step; {counts}; {length}"
     )
     plan = pace if run.engine.method.phases else f"nothing to train; {counts}"
-    run.say(f"{run.recipe.method.component.name} on {run.engine.device.type}, {train.precision}: {plan}")
+    run.say(f"{run.recipe.method.component.name} on {run.engine.device.type}, {run.engine.precision}: {plan}")
     if start:
         where = f"already at step {start}, beyond {run.total}" if start > run.total else "already at its end"
         where = where if ended or start >= run.total else f"resumed from step {start}"
@@ -305,7 +306,11 @@ def announce(run: Run, start: int, ended: bool) -> None:
         run.say("no held-out images, so metrics are not measured; add test images, or raise data.validation")
     elif held_out == "validation":
         run.say("no test images, which are optional: the metrics are measured on the validation images")
-    for note in run.dataset.notes() if run.accelerator.is_main_process else []:
+    training = {
+        domain: {one.files for one in digests} for (part, domain), digests in run.images.items() if part == "train"
+    }
+    notes = [*run.dataset.notes(), *shared_with_training(run.images, training)]
+    for note in notes if run.accelerator.is_main_process else []:
         run.say(note)
         run.write_event("data", note=note)
     run.write_event("started", step=start, total=run.total)
@@ -342,8 +347,7 @@ def draw_samples(run: Run, step: int) -> None:
     if not run.accelerator.is_main_process or not outputs:
         return
     split = first_complete_split(run, "validation", "test") or "train"
-    rows = evaluation_rows(image_counts(run.dataset, split))
-    shown = [rows[i] for i in sorted({round(i * (len(rows) - 1) / 7) for i in range(8)})]
+    shown = spread_rows(image_counts(run.dataset, split), 8)
     with run.engine.evaluating():
         try:
             tensors = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)

@@ -29,6 +29,7 @@ class Meters:
     def __init__(self, run: Run, sums: Mapping[str, Tensor]) -> None:
         self.run = run
         self.sums = dict(sums)
+        self.names: list[str] = []
         self.images_per_s = 0.0
         self.wait_share = 0.0
         self.start()
@@ -53,6 +54,7 @@ class Meters:
         self.steps += 1
         self.wait_seconds += self.arrived - self.started
         self.seconds += time.perf_counter() - self.started
+        self.names = list(losses)
         for name, value in {} if skipped else losses.items():
             precise = value if value.device.type == "mps" else value.double()  # Apple's GPUs have no float64
             for key, addend in ((name, precise), (f"#{name}", torch.ones_like(precise))):
@@ -69,6 +71,7 @@ class Meters:
             factor: the factor of the learning rate.
         """
         names = [name for name in self.sums if not name.startswith("#")]
+        names.sort(key=lambda name: self.names.index(name) if name in self.names else -1)  # as the method names them
         means: dict[str, float] = {}
         if names:
             stacked = torch.stack([self.sums[name] / self.sums[f"#{name}"] for name in names])

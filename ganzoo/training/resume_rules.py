@@ -17,6 +17,8 @@ from ganzoo.utils.jsonl import differences
 
 TRAINING_KEYS = ("processes", "images", "weights", "sources")
 """Keys of env.json that affect training as the recipe does; weights and banks of frozen parts are checksums."""
+PRECISION = "precision"
+"""Key of env.json: the precision in which the run is trained."""
 PARTITION = ("processes", "train.batch", "train.accumulate")
 """Their product is the number of images of each domain in a step."""
 SHOWN = 3
@@ -41,8 +43,10 @@ class RunDescription:
     images: ImageList
 
     def training(self) -> dict[str, Any]:
-        """Return the settings together with the environment's training keys."""
-        return {**self.settings, **{key: self.environment.get(key, {}) for key in TRAINING_KEYS}}
+        """Return the settings, with the precision that ``auto`` meant, and the environment's training keys."""
+        train = self.settings["train"]
+        train = {**train, "precision": self.environment.get(PRECISION, train["precision"])}
+        return {**self.settings, "train": train, **{key: self.environment.get(key, {}) for key in TRAINING_KEYS}}
 
     @property
     def images_per_step(self) -> int:
@@ -111,7 +115,9 @@ def accepted_changes(
             f"the images of a step are divided otherwise; there are {now.images_per_step} of each domain, as before"
         )
     kept = [
-        one for one in differences(before.environment, now.environment) if one[0].split(".")[0] not in TRAINING_KEYS
+        one
+        for one in differences(before.environment, now.environment)
+        if one[0].split(".")[0] not in (*TRAINING_KEYS, PRECISION)
     ]
     return [*changes, *kept], remarks
 

@@ -140,7 +140,9 @@ class Run:
         lost = self.files.lost_checkpoints
         if lost or (fresh and self.folder.exists()):
             renamed = self.files.rename_old()
-            if lost and not fresh:
+            if fresh:
+                self.say(f"{self.folder}: the earlier run is now {renamed}")
+            else:
                 self.say(
                     f"{self.folder}: there is no checkpoint last to resume from, so training begins at step 0; the "
                     f"earlier log and samples are in {renamed}"
@@ -185,12 +187,13 @@ class Run:
                 )
 
     def environment(self) -> dict[str, Any]:
-        """Return the content of env.json: versions, device, numbers of training images, and checksums.
+        """Return the content of env.json: versions, device, precision, numbers of training images, and checksums.
 
         The checksums are those of the weights of frozen maskers, and of the sources: files that parts read besides the
         data.
         """
         return environment(self.accelerator) | {
+            "precision": self.engine.precision,
             "images": dict(self.sampler.counts),
             "weights": self._masker_checksums(),
             "sources": {name: one.key for name, one in self.sources.items()},

@@ -20,7 +20,7 @@ from ganzoo.engine.checkpoint_files import (
     write_progress,
 )
 from ganzoo.errors import GanzooError
-from ganzoo.provenance.images import ImageList
+from ganzoo.provenance.images import IMAGES, ImageList
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.run_recipe import RESOLVED
 from ganzoo.recipe.schema import Recipe
@@ -40,8 +40,6 @@ from ganzoo.utils.reading import damaged, guard_content, is_number, parse_mappin
 from ganzoo.utils.sealed import read_sealed_object, read_sealed_text, seal_object, seal_text
 from ganzoo.utils.tensors import write_tensors
 
-IMAGES = "images.json"
-"""The file that lists the images of training and validation, with checksums of their files."""
 ENVIRONMENT = "env.json"
 LOST_ENVIRONMENT = (
     "restore it, or delete it: the run then resumes without a comparison of its data and of frozen weights"

@@ -95,7 +95,13 @@ class SWD(Metric):
         Raises GanzooError if a set has fewer than two images, or if images differ in size.
         """
         if rows.keys() != real.keys() or any(len({len(one) for one in some.values()}) > 1 for some in (rows, real)):
-            raise GanzooError("swd: images differ in size, so their levels cannot be compared: scale them to one size")
+            fake, true = (max(map(int, some), default=0) for some in (rows, real))
+            sizes = f"the translations have shorter sides of up to {fake} pixels, the real images of up to {true}"
+            differ = "the images of a set differ in size" if fake == true else sizes
+            raise GanzooError(
+                f"swd: {differ}, so their levels cannot be compared: scale all to one size (ganzoo translate "
+                "--scale-back gives translations the size of their sources)"
+            )
         values = {}
         for side, fakes in rows.items():
             fewest = min(len(fakes), len(real[side]))

@@ -116,7 +116,7 @@ def test_a_long_step_runs_only_twice(
 
 @pytest.mark.parametrize(("kind", "where"), [("mps", "mps"), ("xpu", "xpu")])
 def test_other_devices_are_reported_by_name(tmp_path: Path, kind: str, where: str) -> None:
-    measured = Profile(seconds=1.0, memory=0, checkpoint=1 << 20, steps=4, device=torch.device(kind))
+    measured = Profile(seconds=1.0, memory=0, checkpoint=1 << 20, steps=4, device=torch.device(kind), precision="fp32")
     lines = format_profile(measured, read_recipe(write_recipe(tmp_path)), 10, 0, {})
     assert lines[0] == f"measured with 4 steps on {where}, fp32:"
     assert not any("memory" in line for line in lines[:2])

@@ -165,10 +165,18 @@ def test_a_component_is_shown_with_its_options(run: Run) -> None:
     assert "  blocks: int ≥ 0 = 9\n" in out
     assert "  norm: 'instance' | 'batch' | 'none' = 'instance'\n" in out
     assert "in_channels: int" not in out
-    assert run("show", "loss", "total_variation")[1].endswith(
-        "  (no options)\n\n  and, as for every loss: of, weight, phase\n"
-    )
-    assert "as for every masker: foreground, threshold, invert, grow, soften" in run("show", "masker", "full")[1]
+    _, common, of_losses = run("show", "loss", "total_variation")[1].rpartition("\nand, as for every loss:\n\n")
+    assert common and "  weight: float = 1.0\n" in of_losses and "weight: the factor of the loss" in of_losses
+    _, _, of_maskers = run("show", "masker", "full")[1].rpartition("and, as for every masker:")
+    assert "foreground: classes whose union" in of_maskers and "  grow: int = 0\n" in of_maskers
+
+
+@pytest.mark.parametrize(("name", "option"), [("images", "fit: "), ("train", "precision: "), ("evaluate", "every: ")])
+def test_the_settings_of_a_section_are_shown(run: Run, name: str, option: str) -> None:
+    code, out, _ = run("show", "settings", name)
+    assert code == 0 and f"\n  {option}" in out and f"    {option}" in out
+    message = "ganzoo: there are no settings 'imges' (did you mean 'images'?)\n"
+    assert run("show", "settings", "imges") == (2, "", message)
 
 
 def test_a_component_as_json(run: Run) -> None:
@@ -196,7 +204,7 @@ def test_every_component_can_be_shown_as_json(run: Run) -> None:
         (["show", "generator", "resnt"], "ganzoo: unknown generator 'resnt' (did you mean 'resnet'?)\n"),
         (["check", "nowhere.yaml"], "ganzoo: nowhere.yaml: no such file\n"),
         (["run", "nowhere.yaml"], "ganzoo: nowhere.yaml: no such file\n"),
-        (["check", "."], "ganzoo: .: cannot be read: Is a directory\n"),
+        (["check", "."], "ganzoo: .: a folder, not a recipe; give the recipe's file\n"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run: Run, words: list[str], message: str) -> None:

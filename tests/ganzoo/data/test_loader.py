@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzoo.data.loader import Reader, evaluation_rows, stack, training_batches
+from ganzoo.data.loader import Reader, evaluation_rows, spread_rows, stack, training_batches
 from ganzoo.data.sampler import Row, Sampler
 from ganzoo.data.transforms import crop, resize, scale
 from ganzoo.errors import GanzooError
@@ -171,3 +171,15 @@ def test_evaluation_goes_through_both_domains_once() -> None:
     assert [(row.indices["A"], row.indices["B"]) for row in rows] == [(0, 0), (1, 1), (2, 2), (0, 3), (1, 4)]
     assert len(evaluation_rows({"A": 3, "B": 5}, limit=4)) == 4
     assert evaluation_rows({"A": 3, "B": 0}) == []
+
+
+def test_spread_rows_show_each_image_once_where_there_are_enough() -> None:
+    rows = spread_rows({"A": 8, "B": 9}, 8)
+    assert [row.indices["A"] for row in rows] == list(range(8))
+    of_b = [row.indices["B"] for row in rows]
+    assert len(set(of_b)) == 8 and (of_b[0], of_b[-1]) == (0, 8)
+    assert [row.indices for row in spread_rows({"A": 2, "B": 3}, 8)] == [
+        {"A": 0, "B": 0}, {"A": 0, "B": 1}, {"A": 1, "B": 2}
+    ]  # fmt: skip
+    assert [row.indices for row in spread_rows({"A": 1}, 8)] == [{"A": 0}]
+    assert spread_rows({"A": 3, "B": 0}, 8) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from PIL import Image
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.provenance import images as module
-from ganzoo.provenance.images import data_key, image_list, read_images
+from ganzoo.provenance.images import data_key, image_list, read_images, shared_with_training
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Part
 from tests.support.command_line import Run
@@ -163,3 +164,23 @@ def test_check_and_run_list_all_bad_images_before_there_is_a_folder(tmp_path: Pa
         assert err.splitlines()[0] == "ganzoo: data: 2 of 30 images cannot be read:"
         assert "trainA/03.png" in err and "trainB/04.png" in err and len(err.splitlines()) == 3
     assert not (tmp_path / "runs").exists()
+
+
+def test_held_out_images_that_are_training_images_are_named_in_a_run_and_an_evaluation(
+    tmp_path: Path, part: Part, run: Run
+) -> None:
+    images = tmp_path / "images"
+    shutil.copy(images / "trainA/04.png", images / "testA/copy.png")
+    listed = read_images(part.make(), data=part)
+    training = {domain: {one.files for one in listed["train", domain]} for domain in "AB"}
+    expected = "1 of 4 test images of A are training images, too (copy.png): metric values do not show"
+    (line,) = shared_with_training(listed, training)
+    assert line.startswith(expected)
+    recipe = tmp_path / "tiny.yaml"
+    code, out, _ = run("run", recipe, "--root", tmp_path, "train.steps=1", "evaluate.every=0", "evaluate.best=null")
+    assert code == 0 and expected in out
+    folder = tmp_path / "tiny/default"
+    code, out, _ = run("evaluate", folder, "--set", f"data.test_A={images}/trainA", "--set", f"data.A={images}/trainA",
+                       "--set", f"data.B={images}/trainB", "--set", f"data.test_B={images}/testB")  # fmt: skip
+    assert code == 0 and "11 of 12 test images of A are training images, too (00.png, …)" in out
+    assert "test images of B are" not in out  # one training image is held out for validation

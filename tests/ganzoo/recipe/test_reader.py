@@ -103,7 +103,7 @@ def test_a_missing_section_is_reported_in_the_file_whatever_the_overrides() -> N
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ("train: {steps: 1, epochs: 1}", "train: both 'epochs' and 'steps' are set: remove one, or set it to 0"),
+        ("train: {steps: 1, epochs: 1}", "train.steps: both 'epochs' and 'steps' are set: remove one, or set it to 0"),
         ("train: {steps: 0}", "train: missing training length: set 'epochs' or 'steps'"),
         ("train: 5", "train: train is 5; it must be a mapping"),
         ("train: {steps: 1, lr: 0}", "train.lr: lr is 0: input should be greater than 0"),
@@ -119,11 +119,20 @@ def test_wrong_training_settings_are_reported_with_their_place(section: str, mes
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ("images: {size: 32, load: 16}", "images: load is 16, smaller than size (32)"),
+        (
+            "images: {size: 32, load: 16}",
+            "images.size: load is 16, smaller than size (32); set load to 32 or more, or to 0 for",
+        ),
         ("images: [32]", "images: images is [32]; it must be a mapping"),
         ("evaluate: {best: min kid, every: 1}", "evaluate.best: best needs a metric: add one to evaluate.metrics"),
-        ("evaluate: {best: kid, every: 1, metrics: [share]}", "evaluate: best is 'kid'; it must be 'min NAME' or 'm"),
-        ("evaluate: {best: min kid, metrics: [share]}", "evaluate: best needs 'every', the steps between evaluations"),
+        (
+            "evaluate: {best: kid, every: 1, metrics: [share]}",
+            "evaluate.best: best is 'kid'; it must be 'min NAME' or 'm",
+        ),
+        (
+            "evaluate: {best: min kid, metrics: [share]}",
+            "evaluate.best: best needs 'every', the steps between evaluations",
+        ),
         (
             "evaluate: {metrics: share}",
             "evaluate.metrics: it is 'share'; it must be a list of names or {metric: NAME, …}",

@@ -275,7 +275,7 @@ def test_later_overrides_win_and_a_value_may_hold_an_equals_sign() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train.steps", "command line: 'train.steps' is not of the form key.path=value"),
+        ("train.steps", "command line: 'train.steps' is not of the form key.path=value, without spaces around ="),
         ("=5", "command line: '=5' is not of the form"),
         ("train..steps=5", "command line: 'train..steps=5' is not of the form"),
         ("a=[1", "command line: the value of 'a=[1' is not YAML; put it in quotes"),
