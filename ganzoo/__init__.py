@@ -209,6 +209,10 @@ def run(
     """
     from pathlib import Path
 
+    from ganzoo.recipe.quick_check import check_quickly
+
+    check_quickly(Path(recipe), overrides, demo=demo)  # before torch is imported, which takes seconds
+
     from ganzoo.training.loop import train
     from ganzoo.training.needs import make_needs
     from ganzoo.training.run import Run

@@ -23,7 +23,8 @@ from ganzoo.engine.start import load_start
 from ganzoo.errors import catch_out_of_memory, catch_torch_errors
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.provenance.images import read_images
-from ganzoo.recipe.reader import read_document, read_recipe
+from ganzoo.recipe.quick_check import read_document
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
 from ganzoo.training.needs import is_complete

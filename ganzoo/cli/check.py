@@ -22,6 +22,10 @@ def check_command(recipe: Path, overrides: tuple[str, ...], demo: bool, quick: b
     shapes and sizes, and the time, memory and disk that a run needs.
     Time and memory are measured with a few steps, whose results are not saved.
     """
+    from ganzoo.recipe.quick_check import check_quickly
+
+    check_quickly(recipe, overrides, demo=demo)  # before torch is imported, which takes seconds
+
     from ganzoo.check.parts_table import check
 
     check(recipe, overrides, demo=demo, quick=quick, device=device)

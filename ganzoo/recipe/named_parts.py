@@ -9,7 +9,8 @@ from ganzoo.errors import GanzooError
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES
 from ganzoo.recipe.options import Problem
-from ganzoo.recipe.reader import RecipeReader, recipe_error
+from ganzoo.recipe.quick_check import recipe_error
+from ganzoo.recipe.reader import RecipeReader
 from ganzoo.recipe.schema import Part
 from ganzoo.recipe.yaml_document import Document, apply_overrides
 

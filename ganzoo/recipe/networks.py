@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganzoo.interfaces import Slot
 from ganzoo.recipe.yaml_document import NAME, KeyPath, names_another_component
+
+if TYPE_CHECKING:
+    from ganzoo.interfaces import Slot
 
 
 def normalize_component(value: Any, kind: str) -> Any:

@@ -15,32 +15,13 @@ from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES, mask_name
 from ganzoo.plugins import plugins
 from ganzoo.recipe.losses import resolve_loss
-from ganzoo.recipe.needs import Need, read_needs
 from ganzoo.recipe.networks import normalize_component, slot_groups, slot_value
 from ganzoo.recipe.options import Problem, check_options, options_of
+from ganzoo.recipe.quick_check import SETTINGS, document_error, read_document, unknown_sections
 from ganzoo.recipe.schema import LossAttachment, Part, Recipe
-from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, merge, read_with_base, sort_key
+from ganzoo.recipe.yaml_document import Document, KeyPath
 from ganzoo.registry import KINDS, Component
-from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
-
-SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
-
-
-def read_document(file: Path, overrides: Iterable[str] = (), *, demo: bool = False) -> tuple[Document, list[Need]]:
-    """Return a recipe's content, merged with its bases and overrides, and what it needs; see ``read_needs``.
-
-    With ``demo``, the recipe's section ``demo`` is merged over it, before the overrides. Both sections are left out.
-
-    Raises GanzooError if a file cannot be read, an override or ``needs`` is wrong, or there is no ``demo``.
-    """
-    document = read_with_base(file)
-    if demo:
-        document = merge(document, document.part("demo"))
-    document = apply_overrides(document, overrides)
-    needs = read_needs(document, file.parent)
-    for section in ("demo", "needs"):
-        document.data.pop(section, None)
-    return document, needs
+from ganzoo.settings import TrainSettings
 
 
 def read_recipe(
@@ -62,11 +43,7 @@ def read_recipe(
     reader = RecipeReader(document, roles)
     recipe = reader.read(path)
     if reader.problems or recipe is None:
-        lines = [
-            f"{document.place(problem.path)}: {'.'.join(map(str, problem.path)) or 'recipe'}: {problem.message}"
-            for problem in reader.problems
-        ]
-        raise recipe_error(sorted(dict.fromkeys(lines), key=sort_key), reader.problems)
+        raise document_error(document, reader.problems)
     return recipe
 
 
@@ -92,14 +69,10 @@ class RecipeReader:
 
     def read(self, file: Path) -> Recipe | None:
         """Check the whole document; return the recipe, named after ``file``, or None if there are ``problems``."""
-        for key in self.data:
-            if key not in SECTIONS:
-                self.add_problem((key,), f"unknown key {key!r}{suggest(key, SECTIONS)}")
+        self.problems += unknown_sections(self.document)
         method_part = self.read_required("method", "method")
         data = self.read_required("data", "dataset")
-        images = self.read_settings("images", ImageSettings)
-        train = self.read_settings("train", TrainSettings)
-        evaluate = self.read_settings("evaluate", EvaluateSettings, ignore=("metrics",))
+        images, train, evaluate = (self.read_settings(section) for section in SETTINGS)
         if evaluate and evaluate.best and not self.section("evaluate").get("metrics"):
             self.add_problem(("evaluate", "best"), "best needs a metric: add one to evaluate.metrics")
         method = self.construct(method_part, ("method",))
@@ -127,8 +100,9 @@ class RecipeReader:
             return {}
         return value
 
-    def read_settings(self, name: str, settings_class: type[Any], ignore: Collection[str] = ()) -> Any:
-        """Return a section, without the keys in ``ignore``, as a ``settings_class``; None if it has problems."""
+    def read_settings(self, name: str) -> Any:
+        """Return a section of ``SETTINGS`` as an object of its class; None if it has problems."""
+        settings_class, ignore = SETTINGS[name]
         values = {key: value for key, value in self.section(name).items() if key not in ignore}
         checked, problems = check_options(settings_class, values, (name,), also_known=ignore)
         self.problems += problems
@@ -397,9 +371,3 @@ class RecipeReader:
                 self.add_problem(path, f"it measures {measured}, and the method translates {translated}")
             metrics.append(part)
         return metrics
-
-
-def recipe_error(lines: Iterable[str], problems: Collection[Problem]) -> GanzooError:
-    """Return the error with these lines: MissingResourceError if every problem is ``missing``, else GanzooError."""
-    kind = MissingResourceError if problems and all(one.missing for one in problems) else GanzooError
-    return kind("\n".join(lines))

@@ -13,7 +13,7 @@ from ganzoo.engine.checkpoint_files import find_checkpoint
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import plugins
 from ganzoo.recipe.needs import Need
-from ganzoo.recipe.reader import read_document
+from ganzoo.recipe.quick_check import read_document
 from ganzoo.training.loop import train
 from ganzoo.training.run import Run
 from ganzoo.utils.console import Console

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ganzoo.recipe.needs import Need, read_needs
-from ganzoo.recipe.reader import read_document
+from ganzoo.recipe.quick_check import read_document
 from ganzoo.recipe.yaml_document import Document
 from tests.support.command_line import refusal
 

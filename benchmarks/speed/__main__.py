@@ -1,0 +1,58 @@
+"""Measure how fast ganzoo is: training steps against the textbook step, translation, reading, and start-up.
+
+python benchmarks/speed steps                        each method at its published width, fp32 and bf16, 64 and 128 px
+python benchmarks/speed steps --methods cyclegan --sizes 64 128 256
+python benchmarks/speed translate                    files against a bare forward pass
+python benchmarks/speed reading                      JPEG folders, cold and cached, 1 to 8 threads
+python benchmarks/speed startup                      seconds until a mistake is reported, and until the first step
+python benchmarks/speed limits                       the fastest matrix product and convolution of this machine
+python benchmarks/speed table [--check]              write the tables of docs/speed.md from the newest measurements
+
+Contestants run in turn (A B A B …) in one process; a ratio is the median of the ratios of all rounds. Let nothing else
+run beside it. Each command appends to COMMAND-HARDWARE.csv in this folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the command line sets it
+sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+import torch  # noqa: E402
+
+from benchmarks.speed import limits, page, reading, startup, steps, translate  # noqa: E402
+
+
+def main() -> None:
+    """Run one of the commands."""
+    parser = argparse.ArgumentParser(
+        prog="python benchmarks/speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("steps", "translate", "reading", "startup", "limits"):
+        command = commands.add_parser(name)
+        command.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of torch")
+        command.add_argument("--rounds", type=int, default=5, help="rounds; every contestant runs once in each")
+        if name == "steps":
+            command.add_argument("--methods", nargs="*", default=list(steps.METHODS), choices=list(steps.METHODS))
+            command.add_argument("--sizes", nargs="*", type=int, default=[64, 128], help="sides of images, in pixels")
+    commands.add_parser("table").add_argument("--check", action="store_true", help="compare only")
+    words = parser.parse_args()
+    if words.command == "table":
+        page.write(check=words.check)
+        return
+    torch.set_num_threads(words.threads)
+    if words.command == "steps":
+        steps.measure(words.methods, words.sizes, words.rounds)
+    else:
+        {"translate": translate, "reading": reading, "startup": startup, "limits": limits}[words.command].measure(
+            words.rounds
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Find the mistakes of a recipe that show without torch: in the YAML, in names of sections, settings and components.
+
+``ganzoo run`` and ``check`` do this first, since importing torch alone takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import GanzooError, MissingResourceError, suggest
+from ganzoo.plugins import plugins
+from ganzoo.recipe.needs import Need, read_needs
+from ganzoo.recipe.networks import normalize_component
+from ganzoo.recipe.options import Problem, check_options
+from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, merge, read_with_base, sort_key
+from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
+
+SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
+SETTINGS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
+    "images": (ImageSettings, ()),
+    "train": (TrainSettings, ()),
+    "evaluate": (EvaluateSettings, ("metrics",)),
+}
+"""Section → the class of its settings, and its keys that are none."""
+
+
+def read_document(file: Path, overrides: Iterable[str] = (), *, demo: bool = False) -> tuple[Document, list[Need]]:
+    """Return a recipe's content, merged with its bases and overrides, and what it needs; see ``read_needs``.
+
+    With ``demo``, the recipe's section ``demo`` is merged over it, before the overrides. Both sections are left out.
+
+    Raises GanzooError if a file cannot be read, an override or ``needs`` is wrong, or there is no ``demo``.
+    """
+    document = read_with_base(file)
+    if demo:
+        document = merge(document, document.part("demo"))
+    document = apply_overrides(document, overrides)
+    needs = read_needs(document, file.parent)
+    for section in ("demo", "needs"):
+        document.data.pop(section, None)
+    return document, needs
+
+
+def check_quickly(file: Path, overrides: Iterable[str] = (), *, demo: bool = False) -> None:
+    """Raise GanzooError with each mistake that shows without importing a component; ``read_recipe`` finds all others.
+
+    Arguments as ``read_recipe``.
+    """
+    document, _ = read_document(file, overrides, demo=demo)
+    problems = [*unknown_sections(document), *_wrong_settings(document), *_unknown_components(document)]
+    if problems:
+        raise document_error(document, problems)
+
+
+def unknown_sections(document: Document) -> list[Problem]:
+    """Return a problem for each key that is no section of a recipe."""
+    unknown = [key for key in document.data if key not in SECTIONS]
+    return [Problem((key,), f"unknown key {key!r}{suggest(key, SECTIONS)}") for key in unknown]
+
+
+def _wrong_settings(document: Document) -> Iterator[Problem]:
+    for name, (settings, ignored) in SETTINGS.items():
+        section = document.data.get(name)
+        if isinstance(section, dict):
+            values = {key: value for key, value in section.items() if key not in ignored}
+            yield from check_options(settings, values, (name,), also_known=ignored)[1]
+
+
+def _unknown_components(document: Document) -> Iterator[Problem]:
+    registry = plugins().registry
+    for path, kind, value in _components(document):
+        name = normalize_component(value, kind)
+        name = name.get(kind) if isinstance(name, dict) else None
+        if isinstance(name, str):
+            try:
+                registry.get(kind, name)
+            except GanzooError as error:
+                yield Problem((*path, kind), str(error), isinstance(error, MissingResourceError))
+
+
+def _components(document: Document) -> Iterator[tuple[KeyPath, str, Any]]:
+    """Yield path, kind and value of each component whose kind the document shows."""
+    for section, kind in (("method", "method"), ("data", "dataset")):
+        yield (section,), kind, document.data.get(section)
+    for section, kind in (("maskers", "masker"), ("losses", "loss")):
+        entries = document.data.get(section)
+        for name, value in entries.items() if isinstance(entries, dict) else ():
+            yield (section, name), kind, value
+    networks = document.data.get("networks")
+    for name, value in networks.items() if isinstance(networks, dict) else ():
+        for kind in ("generator", "discriminator"):
+            if isinstance(value, dict) and kind in value:
+                yield ("networks", name), kind, value
+
+
+def document_error(document: Document, problems: Collection[Problem]) -> GanzooError:
+    """Return the error with a line for each problem, ``file:line: path: message``, in the order of the places."""
+    lines = [
+        f"{document.place(problem.path)}: {'.'.join(map(str, problem.path)) or 'recipe'}: {problem.message}"
+        for problem in problems
+    ]
+    return recipe_error(sorted(dict.fromkeys(lines), key=sort_key), problems)
+
+
+def recipe_error(lines: Iterable[str], problems: Collection[Problem]) -> GanzooError:
+    """Return the error with these lines: MissingResourceError if every problem is ``missing``, else GanzooError."""
+    kind = MissingResourceError if problems and all(one.missing for one in problems) else GanzooError
+    return kind("\n".join(lines))
