@@ -1,4 +1,4 @@
-# make quickstart   set up .venv, train CycleGAN on the embedded digits, print the metric values (about 5 minutes + set-up)
+# make quickstart   set up .venv, train CycleGAN on the embedded digits, print the metric values (some minutes + set-up)
 # make test         set up .venv, run the linters and the tests
 # PYTHON=python3.12 make …   takes another interpreter
 

@@ -25,6 +25,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 import torch  # noqa: E402
 
 from benchmarks.speed import limits, page, reading, startup, steps, translate  # noqa: E402
+from ganzoo import GanzooError  # noqa: E402
 
 
 def main() -> None:
@@ -43,7 +44,10 @@ def main() -> None:
     commands.add_parser("table").add_argument("--check", action="store_true", help="compare only")
     words = parser.parse_args()
     if words.command == "table":
-        page.write(check=words.check)
+        try:
+            page.write(check=words.check)
+        except GanzooError as error:
+            sys.exit(f"speed: {error}")
         return
     torch.set_num_threads(words.threads)
     if words.command == "steps":

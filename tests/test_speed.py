@@ -1,0 +1,72 @@
+"""benchmarks/speed: the textbook step is CycleGAN's, contestants run in turn, and the page shows what was measured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.speed import steps, timing
+from benchmarks.speed.page import MACHINE, markdown
+from benchmarks.speed.textbook import TextbookCycleGAN, discriminator, generator
+from benchmarks.speed.timing import Times, alternate, newest
+from ganzoo_cyclegan.patch import Patch
+from ganzoo_cyclegan.resnet import ResNet
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_textbook_networks_are_those_of_the_plugins() -> None:
+    draws = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, 64, 64, generator=draws) * 2 - 1
+    for plain, mine in ((generator(), ResNet(3, 3)), (discriminator(), Patch(3))):
+        weights = list(plain.parameters())
+        assert sum(one.numel() for one in weights) in (11_378_179, 2_764_737)
+        for one, other in zip(weights, mine.parameters(), strict=True):
+            one.data.copy_(other.data)
+        with torch.no_grad():
+            torch.testing.assert_close(plain(image), mine(image), rtol=1e-4, atol=1e-5)
+
+
+def test_a_textbook_step_trains_all_four_networks() -> None:
+    step = TextbookCycleGAN(16 * 2)
+    networks = (step.g_ab, step.g_ba, step.d_a, step.d_b)
+    before = [[one.detach().clone() for one in network.parameters()] for network in networks]
+    step()
+    for network, old in zip(networks, before, strict=True):
+        weights = [(one, was) for one, was in zip(network.parameters(), old, strict=True) if one.ndim == 4]
+        assert all(not torch.equal(one, was) for one, was in weights)
+
+
+def test_contestants_run_in_turn_and_ratios_are_of_rounds() -> None:
+    order: list[str] = []
+    times = alternate({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
+    assert order == ["a", "b"] * 4  # the first round is not measured
+    assert len(times["a"].wall) == len(times["b"].process) == 3
+    assert Times([2.0, 1.0, 4.0], [0.0] * 3).ratio(Times([4.0, 4.0, 4.0], [0.0] * 3)) == 2.0
+
+
+def test_rows_are_kept_and_the_newest_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "FOLDER", tmp_path)
+    for seconds in (3, 2):
+        timing.append("x", [{"size": 64, "seconds": seconds}, {"size": 128, "seconds": 9}])
+    rows = newest("x", timing.hardware(), "size")
+    assert [(row["size"], row["seconds"]) for row in rows] == [("64", "2"), ("128", "9")]
+    assert newest("y", timing.hardware(), "size") == []
+    assert markdown(["a", "b_c"], [["x", "1"]], 1) == "| a | b c |\n| --- | ---: |\n| x | 1 |"
+
+
+def test_every_method_has_a_recipe() -> None:
+    assert all((steps.RECIPES / f"{recipe}.yaml").is_file() for recipe, *_ in steps.METHODS.values())
+
+
+def test_the_page_shows_what_was_measured() -> None:
+    words = [sys.executable, str(ROOT / "benchmarks/speed"), "table", "--check"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {file.stem for file in (ROOT / "benchmarks/speed").glob("*.csv")} == {
+        f"{name}-{MACHINE}" for name in ("steps", "translate", "reading", "startup", "limits")
+    }
