@@ -68,5 +68,5 @@ def test_the_page_shows_what_was_measured() -> None:
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {file.stem for file in (ROOT / "benchmarks/speed").glob("*.csv")} == {
-        f"{name}-{MACHINE}" for name in ("steps", "translate", "reading", "startup", "limits")
+        f"{name}-{MACHINE}" for name in ("steps", "translate", "reading", "startup", "formats", "limits")
     }

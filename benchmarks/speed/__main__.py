@@ -5,6 +5,7 @@ python benchmarks/speed steps --methods cyclegan --sizes 64 128 256
 python benchmarks/speed translate                    files against a bare forward pass
 python benchmarks/speed reading                      JPEG folders, cold and cached, 1 to 8 threads
 python benchmarks/speed startup                      seconds until a mistake is reported, and until the first step
+python benchmarks/speed formats                      memory formats: whole steps, and norms
 python benchmarks/speed limits                       the fastest matrix product and convolution of this machine
 python benchmarks/speed table [--check]              write the tables of docs/speed.md from the newest measurements
 
@@ -24,7 +25,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import torch  # noqa: E402
 
-from benchmarks.speed import limits, page, reading, startup, steps, translate  # noqa: E402
+from benchmarks.speed import formats, limits, page, reading, startup, steps, translate  # noqa: E402
 from ganzoo import GanzooError  # noqa: E402
 
 
@@ -34,7 +35,7 @@ def main() -> None:
         prog="python benchmarks/speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("steps", "translate", "reading", "startup", "limits"):
+    for name in ("steps", "translate", "reading", "startup", "formats", "limits"):
         command = commands.add_parser(name)
         command.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of torch")
         command.add_argument("--rounds", type=int, default=5, help="rounds; every contestant runs once in each")
@@ -53,9 +54,14 @@ def main() -> None:
     if words.command == "steps":
         steps.measure(words.methods, words.sizes, words.rounds)
     else:
-        {"translate": translate, "reading": reading, "startup": startup, "limits": limits}[words.command].measure(
-            words.rounds
-        )
+        modules = {
+            "translate": translate,
+            "reading": reading,
+            "startup": startup,
+            "formats": formats,
+            "limits": limits,
+        }
+        modules[words.command].measure(words.rounds)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ TABLES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "translate": ("translate", ("size", "contestant"), ("images_per_s", "share_of_bare")),
     "reading": ("reading", ("files", "workers"), ("images_per_s",)),
     "startup": ("startup", ("command",), ("seconds", "process_seconds")),
+    "formats": ("formats", ("what", "precision", "contestant"), ("milliseconds",)),
     "limits": ("limits", ("operation", "precision"), ("gflop_per_s",)),
 }
 """Name of a table → the command, the columns that tell rows apart, the measured columns."""

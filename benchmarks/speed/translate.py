@@ -15,7 +15,7 @@ from benchmarks.speed.timing import alternate, append
 from ganzoo.inference.files import translate_files
 from ganzoo.plugins import plugins
 
-SIZES = {64: 200, 256: 40, 2000: 1}
+SIZES = {64: 200, 256: 40}
 """Side of the images, in pixels → how many are translated in a round."""
 
 

@@ -85,6 +85,7 @@ class Engine:
         self.optims = dict(method.optims)
         self.optimizers = {name: self._optimizer(optim) for name, optim in self.optims.items()}
         self.scale = LossScale(self.device, enabled=precision == "fp16")
+        self.stepped = False
         averaged = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}
         self.average = Averaged(averaged, ema) if ema else None
 
@@ -122,7 +123,10 @@ class Engine:
         """Run one training step over its micro-batches, phase by phase; then update the moving averages of the weights.
 
         A phase with a loss or gradient that is not finite steps no optimizer. If a flag is 1, the buffers of all
-        networks are restored. Raises GanzooError for a phase without loss terms, and as ``AttachedLoss.term`` does.
+        networks are restored. After an error ``stepped`` says whether weights or the method's state may have changed;
+        if it is False, all is as before the step.
+
+        Raises GanzooError for a phase without loss terms, and as ``AttachedLoss.term`` does.
 
         Args:
             micros: the step's micro-batches, on the device.
@@ -134,10 +138,34 @@ class Engine:
         """
         for micro in micros:
             self.arrange(micro)
-        due = self.due(micros[0].index)
-        forwards = [_Forward(self, micro, i, single=len(micros) == 1) for i, micro in enumerate(micros)]
         buffers = [b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()]
         before = [buffer.clone() for buffer in buffers]
+        state, scale = self._state_mark(), (self.scale.scale, self.scale.good)
+        self.stepped = False
+        try:
+            report, not_finite = self._run_phases(micros)
+        except Exception:
+            self.stepped = self.stepped or self._state_mark() != state
+            if not self.stepped:
+                self.scale.scale, self.scale.good = scale
+                for buffer, old in zip(buffers, before, strict=True):
+                    buffer.copy_(old)
+            raise
+        for buffer, old in zip(buffers, before, strict=True):  # a running mean never recovers from a NaN
+            buffer.copy_(torch.where(not_finite.sum() > 0, old, buffer))
+        if self.average:
+            self.average.update()
+        return report, not_finite
+
+    def _state_mark(self) -> dict[str, tuple[int, int]]:
+        """Return the identity and version of each tensor of the method's state: equal marks mean an equal state."""
+        self._marked = self.method.state_dict()  # kept, so that no other tensor gets the identity of one of them
+        return {name: (id(tensor), tensor._version) for name, tensor in self._marked.items()}
+
+    def _run_phases(self, micros: Sequence[Step]) -> tuple[dict[str, Tensor], Tensor]:
+        """Run the phases that are due, each over all micro-batches; return what ``step`` returns."""
+        due = self.due(micros[0].index)
+        forwards = [_Forward(self, micro, i, single=len(micros) == 1) for i, micro in enumerate(micros)]
         report: dict[str, Tensor] = {}
         flags: list[Tensor] = []
         pending: list[Gradients] = []
@@ -164,16 +192,12 @@ class Engine:
             pending.append(gradients)
             flags.append(flag)
             if not phase.defer_step or phase is due[-1]:
+                self.stepped = True
                 for held in pending:
                     held.step()
                 pending.clear()
         self._freeze_all_but(set(self.networks))
-        not_finite = torch.stack(flags) if flags else torch.zeros(0, device=self.device)
-        for buffer, old in zip(buffers, before, strict=True):  # a running mean never recovers from a NaN
-            buffer.copy_(torch.where(not_finite.sum() > 0, old, buffer))
-        if self.average:
-            self.average.update()
-        return report, not_finite
+        return report, torch.stack(flags) if flags else torch.zeros(0, device=self.device)
 
     def due(self, index: int) -> list[Phase]:
         """Return the phases that run in the step ``index``, which is counted from 0, in the method's order."""

@@ -131,7 +131,8 @@ def translate_files(
     resolved = translator.resolve_direction(direction)
     pairs = plan_outputs(inputs, out, translator.domain_io[resolved[1]].suffix)
     if not pairs:
-        raise GanzooError(f"no images found in {', '.join(map(str, inputs))}")
+        skipped = "".join(f"; {describe_skipped(path)}" for path in inputs if path.is_dir() and describe_skipped(path))
+        raise GanzooError(f"no images found in {', '.join(map(str, inputs))}{skipped}")
     own = translator.method.masks
     if save_masks and not own.maskers:
         raise GanzooError("--save-masks: this run uses no masks")

@@ -111,10 +111,10 @@ def _train(run: Run) -> dict[str, float]:
 
 @contextmanager
 def saving_before_errors(training: Training) -> Iterator[None]:
-    """Save ``last`` when an error ends the training between two steps; report a Ctrl-C that ends it at once.
+    """Save ``last`` when an error ends the training; report a Ctrl-C that ends it at once.
 
-    An error within a step leaves the last checkpoint as it is: networks may be updated in part. So do several
-    processes, as one of them cannot save by itself.
+    After an error within a step that has updated networks in part, the last checkpoint stays as it is. So it does with
+    several processes, as one of them cannot save by itself.
     """
     run = training.run
     try:
@@ -125,8 +125,9 @@ def saving_before_errors(training: Training) -> Iterator[None]:
     except Exception as error:
         step = training.progress.step
         alone = run.accelerator.num_processes == 1
-        if alone and not training.in_step and step > training.saved and not isinstance(error, RunInterruptedError):
-            with suppress(GanzooError):
+        whole = not (training.in_step and run.engine.stepped)
+        if alone and whole and step > training.saved and not isinstance(error, RunInterruptedError):
+            with suppress(GanzooError, RuntimeError, MemoryError):  # the first error is the one to report
                 save(training, "last")
                 run.write_event("stopped", step=step, error=one_line(error))
                 run.say(f"{run.folder}: saved at step {step}, as an error ends the training")

@@ -19,6 +19,7 @@ from ganzoo.interfaces import (
     ValueRange,
     check_range,
     describe_images,
+    describe_skipped,
     find_images,
     read_labels,
     read_mask,
@@ -123,7 +124,11 @@ def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
     """
     entries = [Entry(path, path.relative_to(folder).as_posix()) for path in find_images(folder, hint)]
     if not entries:
-        raise GanzooError(f"{folder}: no images in it or below; add some (looked for {' '.join(IMAGE_SUFFIXES)})")
+        skipped = describe_skipped(folder).partition(": ")[2]
+        raise GanzooError(
+            f"{folder}: no images in it or below; add some (looked for {' '.join(IMAGE_SUFFIXES)}"
+            f"{f'; {skipped}' if skipped else ''})"
+        )
     return entries
 
 

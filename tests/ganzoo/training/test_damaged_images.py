@@ -96,7 +96,30 @@ def test_an_error_between_steps_saves_first_and_the_resumed_run_is_the_same(
     assert_same(whole, run.folder)
 
 
-def test_an_error_within_a_step_leaves_the_last_checkpoint_and_says_where_the_run_resumes(
+def test_an_error_before_any_update_of_a_step_saves_first_and_the_resumed_run_is_the_same(
+    home: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ganzoo_cyclegan.method import CycleGAN
+
+    inner = CycleGAN.generator_losses
+
+    def failing(self: CycleGAN, step: Any) -> Any:
+        if step.index == 3:
+            raise RuntimeError("no memory left")
+        return inner(self, step)
+
+    monkeypatch.setattr(CycleGAN, "generator_losses", failing)
+    run = Run.prepare(home / "tiny.yaml", root=tmp_path)
+    with pytest.raises(GanzooError, match="out of memory at step 4"):
+        train(run)
+    assert read_progress(run.folder / "checkpoints/last")["step"] == 3
+    assert f"{run.folder}: saved at step 3, as an error ends the training" in capsys.readouterr().out
+    monkeypatch.setattr(CycleGAN, "generator_losses", inner)
+    package.run(home / "tiny.yaml", root=tmp_path)
+    assert_same(whole, run.folder)
+
+
+def test_an_error_after_an_update_of_a_step_leaves_the_last_checkpoint_and_says_where_the_run_resumes(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run.prepare(home / "tiny.yaml", root=tmp_path)
