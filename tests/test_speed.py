@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from benchmarks.speed import steps, timing
 from benchmarks.speed.page import MACHINE, markdown
@@ -29,6 +31,33 @@ def test_the_textbook_networks_are_those_of_the_plugins() -> None:
             one.data.copy_(other.data)
         with torch.no_grad():
             torch.testing.assert_close(plain(image), mine(image), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["contiguous", "channels_last"])
+def test_gradients_in_bf16_are_as_close_to_fp32_as_those_of_plain_autocast(layout: torch.memory_format) -> None:
+    draws = torch.Generator().manual_seed(0)
+    image, weights = (torch.rand(2, 3, 32, 32, generator=draws) * 2 - 1 for _ in range(2))
+    torch.manual_seed(0)
+    mine = ResNet(3, 3, width=16, blocks=3)
+    plain = generator(16, 3)
+    for one, other in zip(plain.parameters(), mine.parameters(), strict=True):
+        one.data.copy_(other.data)
+
+    def gradient(network: nn.Module, wanted: torch.memory_format, *, bf16: bool) -> Tensor:
+        network = deepcopy(network).to(memory_format=wanted)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            output = network(image.contiguous(memory_format=wanted))
+        (output.float() * weights).sum().backward()
+        return torch.cat(
+            [one.grad.reshape(-1) for one in network.parameters() if one.grad is not None and one.ndim == 4]
+        )
+
+    exact = gradient(plain, torch.contiguous_format, bf16=False)
+    fp32, bf16 = (gradient(mine, layout, bf16=bf16) for bf16 in (False, True))
+    autocast = gradient(plain, torch.contiguous_format, bf16=True)
+    same, error, usual = (float((one - exact).norm() / exact.norm()) for one in (fp32, bf16, autocast))
+    assert same < 1e-5
+    assert 0 < error < 1.1 * usual < 0.3
 
 
 def test_a_textbook_step_trains_all_four_networks() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -29,7 +30,8 @@ class InstanceNorm(nn.Module):
         """Return (x − mean) / sqrt(variance + eps), (B, C, H, W); mean and variance are those of an image's channel."""
         # Three of torch's norms compute this; each is the fastest in its place (docs/speed.md).
         if images.is_contiguous():
-            return F.layer_norm(images, images.shape[2:], eps=1e-5)
+            scale, shift = _float32_pair(images, images.shape[2:])
+            return F.layer_norm(images, images.shape[2:], scale, shift, eps=1e-5)
         if images.device.type == "cpu":
             return (
                 torch.cat([_norm_image(image) for image in images.split(1)]) if len(images) > 1 else _norm_image(images)
@@ -40,10 +42,18 @@ class InstanceNorm(nn.Module):
 
 def _norm_image(image: Tensor) -> Tensor:
     """Return the instance norm of one image, (1, C, H, W): a batch norm of it alone, which is fast in channels_last."""
-    half = image.dtype in (torch.bfloat16, torch.float16)
-    # with a scale in float32, means and variances of half-precision maps are float32, too
-    scale = torch.ones(image.shape[1], device=image.device) if half else None
-    return torch.batch_norm(image, scale, None, None, None, True, 0.0, 1e-5, False)
+    scale, shift = _float32_pair(image, image.shape[1:2])
+    return torch.batch_norm(image, scale, shift, None, None, True, 0.0, 1e-5, False)
+
+
+def _float32_pair(maps: Tensor, shape: Sequence[int]) -> tuple[Tensor | None, Tensor | None]:
+    """Return a scale of 1 and a shift of 0 in float32 for maps in half precision, else None.
+
+    With them torch keeps means and variances in float32, too; without them it would round these to half precision.
+    """
+    if maps.dtype not in (torch.bfloat16, torch.float16):
+        return None, None
+    return torch.ones(shape, device=maps.device), torch.zeros(shape, device=maps.device)
 
 
 def make_norm(norm: Norm, channels: int) -> nn.Module:
