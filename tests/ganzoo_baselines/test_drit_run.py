@@ -13,6 +13,7 @@ from ganzoo import GanzooError
 from ganzoo.check.parts_table import check, trace_shapes
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.interfaces import Method
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 from tests.support.small_networks import DRIT_SMALL
 from tests.support.tiny_run import RECIPE, everything, make_images
@@ -43,7 +44,7 @@ def test_an_odd_batch_is_refused_with_its_line(recipe: Path) -> None:
     odd = recipe.with_name("odd.yaml")
     odd.write_text(recipe.read_text().replace("batch: 2", "batch: 3"))
     with pytest.raises(GanzooError) as caught:
-        ganzoo.run(odd, "images.size=x")
+        read_recipe(odd, ["images.size=x"])
     lines = sorted(str(caught.value).splitlines())
     assert len(lines) == 2 and "images.size: size is 'x'" in lines[1]
     number = next(i for i, line in enumerate(odd.read_text().splitlines(), 1) if "batch: 3" in line)

@@ -152,5 +152,5 @@ def test_an_evaluation_without_the_best_value_counts_as_no_improvement() -> None
 
 
 def test_patience_without_a_best_value_is_refused(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(GanzooError, match="evaluate: patience needs 'best', the metric value to improve"):
+    with pytest.raises(GanzooError, match=r"evaluate\.best: patience needs 'best', the metric value to improve"):
         package.run(home / "tiny.yaml", "evaluate.patience=2", "evaluate.best=null", root=tmp_path)
