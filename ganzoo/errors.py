@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -97,7 +98,8 @@ def catch_torch_errors(where: str) -> Iterator[None]:
         if is_strict():
             raise
         frames = traceback.extract_tb(error.__traceback__)
-        caller = [frame for frame in frames if "torch" not in Path(frame.filename).parts][-1]
+        package = Path(getattr(sys.modules.get("torch"), "__file__", None) or "torch").parent
+        caller = [frame for frame in frames if not Path(frame.filename).is_relative_to(package)][-1]
         raise GanzooError(
             f"{where}: {one_line(error)[:300]} ({caller.filename}:{caller.lineno}); change images.size or the options "
             "of the networks; GANZOO_STRICT=1 shows the traceback"

@@ -61,7 +61,7 @@ def test_gradients_in_bf16_are_as_close_to_fp32_as_those_of_plain_autocast(layou
 
 
 def test_a_textbook_step_trains_all_four_networks() -> None:
-    step = TextbookCycleGAN(16 * 2)
+    step = TextbookCycleGAN(32)
     networks = (step.g_ab, step.g_ba, step.d_a, step.d_b)
     before = [[one.detach().clone() for one in network.parameters()] for network in networks]
     step()

@@ -53,14 +53,13 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     import inspect
 
     from ganzoo.masks.postprocess import MaskTransform
+    from ganzoo.recipe.quick_check import SETTINGS as SECTIONS_OF_SETTINGS
     from ganzoo.recipe.schema import LossAttachment
-    from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 
     if kind == SETTINGS:
-        sections = {"images": ImageSettings, "train": TrainSettings, "evaluate": EvaluateSettings}
-        if name not in sections:
-            raise GanzooError(f"there are no settings {name!r}{suggest(name, sections)}")
-        target, plugin = sections[name], "core"
+        if name not in SECTIONS_OF_SETTINGS:
+            raise GanzooError(f"there are no settings {name!r}{suggest(name, SECTIONS_OF_SETTINGS)}")
+        target, plugin = SECTIONS_OF_SETTINGS[name][0], "core"
     else:
         component = plugins().registry.get(kind, name)
         target, plugin = component.load(), component.plugin

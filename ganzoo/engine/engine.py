@@ -140,12 +140,13 @@ class Engine:
             self.arrange(micro)
         buffers = [b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()]
         before = [buffer.clone() for buffer in buffers]
-        state, scale = self._state_mark(), (self.scale.scale, self.scale.good)
+        state = {name: (tensor, tensor._version) for name, tensor in self.method.state_dict().items()}
+        scale = (self.scale.scale, self.scale.good)
         self.stepped = False
         try:
             report, not_finite = self._run_phases(micros)
         except Exception:
-            self.stepped = self.stepped or self._state_mark() != state
+            self.stepped = self.stepped or self._state_changed(state)
             if not self.stepped:
                 self.scale.scale, self.scale.good = scale
                 for buffer, old in zip(buffers, before, strict=True):
@@ -157,10 +158,12 @@ class Engine:
             self.average.update()
         return report, not_finite
 
-    def _state_mark(self) -> dict[str, tuple[int, int]]:
-        """Return the identity and version of each tensor of the method's state: equal marks mean an equal state."""
-        self._marked = self.method.state_dict()  # kept, so that no other tensor gets the identity of one of them
-        return {name: (id(tensor), tensor._version) for name, tensor in self._marked.items()}
+    def _state_changed(self, before: Mapping[str, tuple[Tensor, int]]) -> bool:
+        """Return whether the method's state has other tensors than before, or tensors of another version."""
+        now = self.method.state_dict()
+        return now.keys() != before.keys() or any(
+            now[name] is not tensor or tensor._version != version for name, (tensor, version) in before.items()
+        )
 
     def _run_phases(self, micros: Sequence[Step]) -> tuple[dict[str, Tensor], Tensor]:
         """Run the phases that are due, each over all micro-batches; return what ``step`` returns."""

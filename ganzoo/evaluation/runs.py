@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from ganzoo.build import Experiment
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint_files import find_checkpoint, read_progress
@@ -21,13 +19,11 @@ from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.evaluation.records import load_for_evaluation, make_record
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import cache_code_checksums
-from ganzoo.provenance.images import IMAGES, ImageList, read_images, shared_with_training
+from ganzoo.provenance.images import IMAGES, read_image_list, read_images, shared_with_training
 from ganzoo.recipe.run_recipe import RESOLVED, read_run_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines
-from ganzoo.utils.reading import guard_content
-from ganzoo.utils.sealed import read_sealed_object
 
 CHANGEABLE = ("data", "images", "evaluate")
 """The sections of a run's recipe that may be changed for an evaluation."""
@@ -175,9 +171,7 @@ def _training_images(folder: Path, evaluator: Evaluator, recipe: Recipe, split: 
     file = folder / IMAGES
     if split == "train" or not file.is_file():
         return []
-    listed = read_sealed_object(file, "a list of images")
-    with guard_content(file, "a list of images"):
-        places = TypeAdapter(ImageList).validate_python(listed)
-    training = {place.removeprefix("train/"): set(one.values()) for place, one in places.items()}
     dataset, accelerator = evaluator.reader.dataset, evaluator.engine.accelerator
-    return shared_with_training(read_images(dataset, (split,), recipe.data, accelerator=accelerator), training)
+    return shared_with_training(
+        read_images(dataset, (split,), recipe.data, accelerator=accelerator), read_image_list(file)
+    )

@@ -131,7 +131,7 @@ def translate_files(
     resolved = translator.resolve_direction(direction)
     pairs = plan_outputs(inputs, out, translator.domain_io[resolved[1]].suffix)
     if not pairs:
-        skipped = "".join(f"; {describe_skipped(path)}" for path in inputs if path.is_dir() and describe_skipped(path))
+        skipped = "".join(f"; {line}" for path in inputs if path.is_dir() and (line := describe_skipped(path)))
         raise GanzooError(f"no images found in {', '.join(map(str, inputs))}{skipped}")
     own = translator.method.masks
     if save_masks and not own.maskers:
@@ -172,6 +172,7 @@ class _Work:
         self.translator, self.direction, self.out = translator, direction, out
         self.size, self.scale_back, self.alpha, self.save_masks, self.seed = size, scale_back, alpha, save_masks, seed
         self.written: set[Path] = set()
+        self.cleaned: set[Path] = set()
         self.failed: list[str] = []
         self.sources_failed: set[Path] = set()
         self.scaled: set[Path] = set()
@@ -217,7 +218,8 @@ class _Work:
         path = target if target == self.out else self.out / variant / named
         if path in self.written:
             raise GanzooError(f"{source}: its translation would replace that of another image, {path}: rename it")
-        if not any(other.parent == path.parent for other in self.written):
+        if path.parent not in self.cleaned:
+            self.cleaned.add(path.parent)
             clean_temporaries(path.parent, older_than=3600)  # another machine may write here as well
         self.written.add(path)
         self._write(translation, page, path)

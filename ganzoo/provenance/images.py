@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import astuple, dataclass
@@ -19,6 +19,7 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from pydantic import TypeAdapter
 
 from ganzoo.data.types import SPLITS
 from ganzoo.errors import GanzooError, MissingResourceError
@@ -28,6 +29,8 @@ from ganzoo.recipe.schema import Part
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import write_text
+from ganzoo.utils.reading import guard_content
+from ganzoo.utils.sealed import read_sealed_object
 
 TICK = 100_000_000
 """Nanoseconds within which two changes of a file may get the same time."""
@@ -126,18 +129,25 @@ def image_list(images: Mapping[tuple[Split, str], Sequence[ImageDigest]]) -> dic
     }
 
 
-def shared_with_training(
-    images: Mapping[tuple[Split, str], Sequence[ImageDigest]], training: Mapping[str, Collection[str]]
-) -> list[str]:
+def read_image_list(file: Path, advice: str = "") -> ImageList:
+    """Return the content of a run's images.json; ``advice`` says what to do if it is damaged. Raises DamagedError."""
+    images = read_sealed_object(file, "a list of images", advice)
+    with guard_content(file, "a list of images", advice):
+        TypeAdapter(ImageList).validate_python(images)
+    return images
+
+
+def shared_with_training(images: Mapping[tuple[Split, str], Sequence[ImageDigest]], trained_on: ImageList) -> list[str]:
     """Return a line for each split and domain with images whose files are training images, too.
 
     Args:
         images: (split, domain) → images; those of ``train`` are ignored.
-        training: domain → checksums of the files of its training images.
+        trained_on: the images of a run, as its images.json lists them.
     """
     lines = []
     for (split, domain), digests in images.items():
-        shared = [one.name for one in digests if split != "train" and one.files in training.get(domain, ())]
+        training = set(trained_on.get(f"train/{domain}", {}).values())
+        shared = [one.name for one in digests if split != "train" and one.files in training]
         if shared:
             lines.append(
                 f"{len(shared)} of {len(digests)} {split} images of {domain} are training images, too ({shared[0]}"

@@ -110,9 +110,8 @@ class RecipeReader:
             return None
         try:
             return settings_class(**checked)
-        except (
-            GanzooError
-        ) as error:  # of several options together: at one of them, if possible that of the command line
+        except GanzooError as error:
+            # a mistake of several options together is reported at one of them, if possible at that of the command line
             involved = [(name, key) for key in values if re.search(rf"\b{key}\b", str(error))]
             typed = [path for path in involved if self.document.place(path).startswith("command line")]
             self.add_problem(next(iter([*typed, *involved]), (name,)), str(error))

@@ -18,7 +18,7 @@ from ganzoo.engine.distributed import any_process, close_process_group
 from ganzoo.errors import GanzooError, RunInterruptedError, catch_out_of_memory, one_line
 from ganzoo.evaluation.evaluator import evaluation_step
 from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout
-from ganzoo.provenance.images import shared_with_training
+from ganzoo.provenance.images import image_list, shared_with_training
 from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
 from ganzoo.training.guards import StepGuard, StopSignal
 from ganzoo.training.meters import Meters
@@ -307,10 +307,7 @@ def announce(run: Run, start: int, ended: bool) -> None:
         run.say("no held-out images, so metrics are not measured; add test images, or raise data.validation")
     elif held_out == "validation":
         run.say("no test images, which are optional: the metrics are measured on the validation images")
-    training = {
-        domain: {one.files for one in digests} for (part, domain), digests in run.images.items() if part == "train"
-    }
-    notes = [*run.dataset.notes(), *shared_with_training(run.images, training)]
+    notes = [*run.dataset.notes(), *shared_with_training(run.images, image_list(run.images))]
     for note in notes if run.accelerator.is_main_process else []:
         run.say(note)
         run.write_event("data", note=note)

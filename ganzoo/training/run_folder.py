@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
 from torch import Tensor
 
 from ganzoo.engine.checkpoint_files import (
@@ -20,7 +19,7 @@ from ganzoo.engine.checkpoint_files import (
     write_progress,
 )
 from ganzoo.errors import GanzooError
-from ganzoo.provenance.images import IMAGES, ImageList
+from ganzoo.provenance.images import IMAGES, ImageList, read_image_list
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.run_recipe import RESOLVED
 from ganzoo.recipe.schema import Recipe
@@ -159,11 +158,10 @@ class RunFolder:
                 _ = RunDescription(settings, environment, {}).images_per_step
         else:
             lost.append(file.name)
-        file, images = self.path / IMAGES, {}
+        file = self.path / IMAGES
+        images: ImageList = {}
         if file.exists():
-            images = read_sealed_object(file, "a list of images", LOST_IMAGES)
-            with guard_content(file, "a list of images", LOST_IMAGES):
-                TypeAdapter(ImageList).validate_python(images)
+            images = read_image_list(file, LOST_IMAGES)
         else:
             lost.append(file.name)
         return RunDescription(settings, environment, images), lost
