@@ -144,6 +144,7 @@ class Experiment:
             precision=resolve_precision(train.precision, self.accelerator.device),
             ema=train.ema,
             size=self.recipe.images.size,
+            compile=self.training and train.compile,
             training=self.training,
         )
 

@@ -15,6 +15,7 @@ Tracker = Literal["aim", "clearml", "comet_ml", "dvclive", "mlflow", "swanlab", 
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Compile = bool | Literal["reduce-overhead"]
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -71,7 +72,9 @@ class TrainSettings:
         decay: fraction of the run, at its end, in which the learning rate falls linearly towards 0. A method may have
             another schedule.
         precision: ``bf16`` and ``fp16`` run the networks under autocast; losses stay in fp32. ``fp16`` needs a GPU.
-            ``auto`` is bf16 on processors and GPUs that compute it faster, else fp32.
+            ``auto`` is bf16 on processors and GPUs that compute it faster, else fp32; the run prints which it is.
+        compile: whether ``torch.compile`` compiles each network that is trained, in the first steps; it needs a C++
+            compiler. ``reduce-overhead`` also records CUDA graphs, on a GPU. Evaluation and translation run uncompiled.
         seed: seed of every random draw in the run.
         ema: decay of the exponential moving average of the weights of all networks except discriminators. Samples,
             metrics and translation then use the average. 0: none.
@@ -94,7 +97,8 @@ class TrainSettings:
     accumulate: Count = 1
     lr: Annotated[float, Field(gt=0)] = 2e-4
     decay: Share = 0.5
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: Compile = False
     seed: int = 0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     patience: Count = 10

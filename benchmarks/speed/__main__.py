@@ -27,6 +27,7 @@ import torch  # noqa: E402
 
 from benchmarks.speed import formats, limits, page, reading, startup, steps, translate  # noqa: E402
 from ganzoo import GanzooError  # noqa: E402
+from ganzoo.utils.allocator import keep_freed_memory  # noqa: E402
 
 
 def main() -> None:
@@ -51,6 +52,7 @@ def main() -> None:
             sys.exit(f"speed: {error}")
         return
     torch.set_num_threads(words.threads)
+    keep_freed_memory()  # as the command line does
     if words.command == "steps":
         steps.measure(words.methods, words.sizes, words.rounds)
     else:

@@ -28,6 +28,7 @@ from ganzoo.cli.usage_errors import describe, unknown_command
 from ganzoo.cli.weights import weights_command
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import installed_version, plugins
+from ganzoo.utils.allocator import keep_freed_memory
 from ganzoo.utils.parent import stop_with_parent
 from ganzoo.utils.terminal import accept_any_text, escape_controls
 
@@ -121,6 +122,7 @@ def main() -> None:
     # By default, torch's threads spin for long while they wait for each other. If another process is busy too, training
     # on two cores then becomes many times slower. Torch reads this when it is loaded; results do not depend on it.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    keep_freed_memory()
     stop_with_parent()
     for stream in (sys.stdout, sys.stderr):
         accept_any_text(stream)

@@ -17,14 +17,16 @@ from accelerate.utils import broadcast
 from torch import Tensor, nn
 
 from ganzoo.engine.attached_loss import AttachedLoss
+from ganzoo.engine.compiled import compile_networks, uncompiled
 from ganzoo.engine.distributed import synchronize_batch_norm
 from ganzoo.engine.ema import Averaged
 from ganzoo.engine.gradients import Gradients, parameters_of
 from ganzoo.engine.layout import arrange_images, memory_format
-from ganzoo.engine.precision import LossScale
+from ganzoo.engine.precision import LossScale, weights_cast_once
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method, Optim, Phase
 from ganzoo.randomness import torch_seed
+from ganzoo.settings import Compile
 from ganzoo.step import Step
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -43,9 +45,11 @@ class Engine:
         precision: ``fp32``, ``bf16`` or ``fp16``.
         ema: the decay of the moving average of all networks except discriminators; 0: no average.
         size: side of the images in pixels, which decides the memory format (see ``layout.py``).
+        compile: whether networks are compiled when they train, and how (see ``compiled.py``).
         training: whether it trains; an engine that only evaluates needs no synchronized batch norm.
 
-    Raises GanzooError for fp16 on a CPU, and for batch norm on several CPU processes.
+    Raises GanzooError for fp16 on a CPU, and for batch norm on several CPU processes; MissingResourceError to compile
+    without a C++ compiler.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Engine:
         precision: str = "fp32",
         ema: float = 0.0,
         size: int = 0,
+        compile: Compile = False,
         training: bool = True,
     ) -> None:
         self.method = method
@@ -88,6 +93,8 @@ class Engine:
         self.stepped = False
         averaged = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}
         self.average = Averaged(averaged, ema) if ema else None
+        self.compile = compile
+        compile_networks(self.networks, compile)  # after the copies for the averages, which are never trained
 
     def _share_initial_weights(self) -> None:
         if self.accelerator.num_processes > 1:
@@ -277,13 +284,17 @@ class Engine:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Run a ``with`` block without gradients, with networks in eval mode: the averaged ones if there are any."""
+        """Run a ``with`` block without gradients, with networks in eval mode: the averaged ones if there are any.
+
+        Their weights must not change in it: at a half precision they are cast once.
+        """
         networks = {**self.networks, **(self.average.networks if self.average else {})}
         for network in networks.values():
             network.eval()
         self._use(networks)
         try:
-            with torch.no_grad():
+            parts = [*networks.values(), *self.method.masks.maskers.values()]
+            with weights_cast_once(parts, self.device), uncompiled(self.compile):
                 yield
         finally:
             for network in self.networks.values():

@@ -9,8 +9,11 @@ from a gradient that is not finite without it (an error).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 FAST_IN_BF16 = ("amx_bf16", "avx512_bf16")
 """Instructions of processors that compute in bf16 faster than in fp32."""
@@ -28,6 +31,24 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         return "bf16" if any(known.get(name) for name in FAST_IN_BF16) else "fp32"
     fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16" if fast else "fp32"
+
+
+@contextmanager
+def weights_cast_once(networks: Iterable[nn.Module], device: torch.device) -> Iterator[None]:
+    """Run a ``with`` block without gradients, for which autocast casts the networks' weights once and keeps the casts.
+
+    Otherwise each autocast context in the block would cast them again. The weights must not change in the block.
+    """
+    frozen = [one for network in networks for one in network.parameters() if not one.requires_grad]
+    # Autocast keeps the casts of weights that require gradients only, until the outermost context ends.
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    try:
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
 
 
 START, GROW_AFTER = 2.0**16, 2000

@@ -63,7 +63,9 @@ def gradient_penalty(
     real, fake = _precise(real.detach()), _precise(fake.detach())
     share = mix.to(real).view(-1, 1, 1, 1)
     mixed = (share * real + (1 - share) * fake).requires_grad_()
-    values = torch.stack([_precise(logits).flatten(1).mean(1) for logits in maps_of(critic(mixed))]).sum(0)
+    with torch.compiler.set_stance("force_eager"):  # compiled networks have no second derivative
+        maps = maps_of(critic(mixed))
+    values = torch.stack([_precise(logits).flatten(1).mean(1) for logits in maps]).sum(0)
     (gradient,) = torch.autograd.grad(values.sum(), mixed, create_graph=True)
     return weight * (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 

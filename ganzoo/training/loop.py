@@ -174,7 +174,7 @@ def train_step(run: Run, index: int, batches: list[Batch]) -> tuple[dict[str, Te
 
     Raises OutOfMemoryError if the step does not fit into the memory.
     """
-    with catch_out_of_memory(f"{run.folder}: out of memory at step {index + 1}"):
+    with catch_out_of_memory(f"{run.folder}: out of memory at step {index + 1}"), run.compilation:
         device, images, paired = run.engine.device, run.recipe.images, run.reader.paired
         return run.engine.step(micro_steps(batches, device, images, paired, **place_in_run(run, index)))
 

@@ -27,6 +27,7 @@ from ganzoo.provenance.sessions import append_session, make_session
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.training.callbacks import Callbacks
+from ganzoo.training.compilation import Compilation
 from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
 from ganzoo.training.resume_rules import Change, RunDescription, path_options
@@ -64,6 +65,7 @@ class Run:
         self.total = experiment.total_steps
         seed, batch = recipe.train.seed, recipe.evaluate.batch
         self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=seed, batch=batch, console=self.console)
+        self.compilation = Compilation(recipe.train.compile, self.say)
         self.callbacks = Callbacks(self)
         self.reporter = Reporter(self)
         self.command = ["run", str(recipe.file)]
@@ -127,7 +129,8 @@ class Run:
             return
         seed, rows = recipe.train.seed, self.sampler.micro_batches(0)[0]
         failed = f"{recipe.file}: a training step cannot be computed"
-        with catch_torch_errors(failed), catch_out_of_memory("a step does not fit into the memory"):
+        memory = "a step does not fit into the memory"
+        with catch_torch_errors(failed), catch_out_of_memory(memory), self.compilation:
             batch = self.reader.training_batch(rows, 0, seed)
             place: dict[str, Any] = {"seed": seed, "index": engine.cycle - 1, "progress": 0.0, "epoch": 0}
             try_step(engine, micro_steps([batch], engine.device, recipe.images, self.reader.paired, **place))

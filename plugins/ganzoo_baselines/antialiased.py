@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import InstanceNorm, Pad, Width, crop_to, pad, pad_to_stride
+from ganzoo_cyclegan.layers import InstanceNorm, LogitConv2d, Pad, Width, crop_to, pad, pad_to_stride
 from ganzoo_cyclegan.resnet import ResidualBlock
 
 
@@ -126,7 +126,7 @@ class SmoothPatch(nn.Module):
             stack += [conv, InstanceNorm(), nn.LeakyReLU(0.2)]
             if layer < layers:
                 stack.append(BlurDown())
-        self.model = nn.Sequential(*stack, nn.Conv2d(widths[-1], 1, 4, padding=1))
+        self.model = nn.Sequential(*stack, LogitConv2d(widths[-1], 1, 4, padding=1))
         init_xavier(self)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import Pad, Width, init_weights, pad_to_stride
+from ganzoo_cyclegan.layers import LogitConv2d, Pad, Width, init_weights, pad_to_stride
 from ganzoo_munit.layers import Residual, conv
 
 STRIDE = 4
@@ -199,7 +199,7 @@ class ContentDiscriminator(nn.Module):
             for _ in range(layers)
             for layer in (Pad("reflect", 1), nn.Conv2d(channels, channels, 7, 2), nn.LeakyReLU(SLOPE))
         )
-        last = (nn.Conv2d(channels, channels, 4), nn.LeakyReLU(SLOPE), nn.Conv2d(channels, 1, 1))
+        last = (nn.Conv2d(channels, channels, 4), nn.LeakyReLU(SLOPE), LogitConv2d(channels, 1, 1))
         self.layers = nn.Sequential(*downs, *last)
         init_weights(self)
 

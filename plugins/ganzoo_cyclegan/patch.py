@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import Norm, Padding, Width, init_weights, make_norm, padding_mode
+from ganzoo_cyclegan.layers import LogitConv2d, Norm, Padding, Width, init_weights, make_norm, padding_mode
 
 
 class Patch(nn.Module):
@@ -55,7 +55,7 @@ class Patch(nn.Module):
             nn.Conv2d(in_channels, width, 4, 2, 1, padding_mode=mode),
             nn.LeakyReLU(0.2, inplace=True),
             *hidden,
-            nn.Conv2d(widths[-1], 1, 4, padding=1, padding_mode=mode),
+            LogitConv2d(widths[-1], 1, 4, padding=1, padding_mode=mode),
         )
         init_weights(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ganzoo_cyclegan.layers import Norm, Width, init_weights, make_norm
+from ganzoo_cyclegan.layers import LogitConv2d, Norm, Width, init_weights, make_norm
 
 
 class Pixel(nn.Module):
@@ -28,7 +28,7 @@ class Pixel(nn.Module):
             nn.Conv2d(width, 2 * width, 1, bias=bias),
             make_norm(norm, 2 * width),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(2 * width, 1, 1, bias=bias),
+            LogitConv2d(2 * width, 1, 1, bias=bias),
         )
         init_weights(self)
 

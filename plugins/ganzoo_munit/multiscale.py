@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import Padding, Width, init_weights
+from ganzoo_cyclegan.layers import LogitConv2d, Padding, Width, init_weights
 from ganzoo_munit.layers import conv
 
 
@@ -47,7 +47,7 @@ class MultiScale(nn.Module):
         self.discriminators = nn.ModuleList(
             nn.Sequential(
                 *(conv(a, b, 4, 2, slope=slope, padding=padding) for a, b in pairwise(widths)),
-                nn.Conv2d(widths[-1], 1, 1),
+                LogitConv2d(widths[-1], 1, 1),
             )
             for _ in range(scales)
         )

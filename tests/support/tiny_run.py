@@ -30,7 +30,7 @@ RECIPE: dict[str, Any] = {
     },
     "data": {"dataset": "folders", "root": "images"},
     "images": {"size": 12, "load": 16},
-    "train": {"steps": 8, "batch": 2, "lr": 1e-3, "ema": 0.5, "log": 3, "sample": 4, "save": 2},
+    "train": {"steps": 8, "precision": "fp32", "batch": 2, "lr": 1e-3, "ema": 0.5, "log": 3, "sample": 4, "save": 2},
     "evaluate": {"metrics": ["cycle_l1", "identity_l1"], "every": 4, "best": "min cycle_l1_AB"},
 }
 
