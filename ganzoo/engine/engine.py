@@ -21,7 +21,7 @@ from ganzoo.engine.compiled import compile_networks, uncompiled
 from ganzoo.engine.distributed import synchronize_batch_norm
 from ganzoo.engine.ema import Averaged
 from ganzoo.engine.gradients import Gradients, parameters_of
-from ganzoo.engine.layout import arrange_images, memory_format
+from ganzoo.engine.layout import arrange_images, memory_format, stepping_in_memory_order
 from ganzoo.engine.precision import LossScale, weights_cast_once
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method, Optim, Phase
@@ -109,7 +109,7 @@ class Engine:
         # Fused Adam can skip a step on the device. Fused SGD leaves its momentum unset if the first step is skipped.
         if optim.optimizer in (torch.optim.Adam, torch.optim.AdamW):
             with suppress(RuntimeError):  # no fused form for this device
-                return optim.optimizer(parameters, **{**options, "fused": True})
+                return stepping_in_memory_order(optim.optimizer)(parameters, **{**options, "fused": True})
         return optim.optimizer(parameters, **options)
 
     def arrange(self, step: Step) -> None:
