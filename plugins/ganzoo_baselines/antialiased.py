@@ -20,19 +20,22 @@ class BlurDown(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return the maps (B, C, ⌈H/2⌉, ⌈W/2⌉) for maps (B, C, H, W) of at least 2×2 pixels."""
         channels = maps.shape[1]
-        kernel = _kernel([1, 2, 1], maps).expand(channels, 1, 3, 3)
-        return F.conv2d(pad(maps, 1, "reflect"), kernel, stride=2, groups=channels)
+        padded = pad(maps, 1, "reflect")
+        precise = padded.to(torch.promote_types(padded.dtype, torch.float32))
+        with torch.autocast(maps.device.type, enabled=False):  # on a CPU its backward pass is very slow in bf16
+            kernel = _kernel([1, 2, 1], precise).expand(channels, 1, 3, 3)
+            return F.conv2d(precise, kernel, stride=2, groups=channels).to(maps.dtype)
 
 
 class BlurUp(nn.Module):
-    """A layer that doubles the size of maps with 4 · [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64; their border is repeated."""
+    """A layer that doubles the size of maps with 4 · [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64; their border is repeated.
+
+    This is bilinear interpolation, which torch computes much faster than a transposed convolution with this kernel.
+    """
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return the maps (B, C, 2H, 2W) for maps (B, C, H, W)."""
-        channels = maps.shape[1]
-        kernel = 4 * _kernel([1, 3, 3, 1], maps).expand(channels, 1, 4, 4)
-        doubled = F.conv_transpose2d(pad(maps, 1, "replicate"), kernel, stride=2, groups=channels)
-        return doubled[..., 3:-3, 3:-3]
+        return F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def _kernel(row: list[float], like: Tensor) -> Tensor:

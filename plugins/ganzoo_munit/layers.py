@@ -41,10 +41,10 @@ class LayerNorm(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return the normalized maps, of the same shape (B, C, H, W) and dtype."""
         with torch.autocast(maps.device.type, enabled=False):
-            deviation, mean = torch.std_mean(maps.float() if maps.dtype != torch.float64 else maps, (1, 2, 3))
-            shape = (-1, 1, 1, 1)
-            normal = (maps - mean.view(shape)) / (deviation.view(shape) + 1e-5)
-            return (normal * self.gamma[:, None, None] + self.beta[:, None, None]).to(maps.dtype)
+            precise = maps.to(torch.promote_types(maps.dtype, torch.float32))
+            deviation, mean = torch.std_mean(precise, (1, 2, 3), keepdim=True)
+            scale = self.gamma[:, None, None] / (deviation + 1e-5)
+            return torch.addcmul(self.beta[:, None, None] - mean * scale, precise, scale).to(maps.dtype)
 
 
 def activation(slope: float) -> nn.Module:

@@ -44,6 +44,16 @@ def test_the_filters() -> None:
     flat = torch.full((2, 3, 6, 4), 0.7, dtype=torch.float64)
     torch.testing.assert_close(BlurDown()(flat), flat[:, :, :3, :2])
     torch.testing.assert_close(BlurUp()(flat), torch.full((2, 3, 12, 8), 0.7, dtype=torch.float64))
+    image = torch.rand(1, 2, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    kernel = (4 * row[:, None] * row / 64).expand(2, 1, 4, 4)
+    doubled = F.conv_transpose2d(F.pad(image, (1, 1, 1, 1), "replicate"), kernel, stride=2, groups=2)
+    torch.testing.assert_close(BlurUp()(image), doubled[..., 3:-3, 3:-3])
+
+
+def test_the_filters_keep_half_precision() -> None:
+    maps = torch.rand(1, 2, 4, 4, dtype=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert [layer(maps).dtype for layer in (BlurDown(), BlurUp())] == [torch.bfloat16] * 2
 
 
 def test_features_are_the_outputs_of_layers() -> None:
