@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ganzoo.data.image_files import describe_skipped, find_images, is_image
 from ganzoo.data.image_io import to_uint8, write_image
 from ganzoo.errors import GanzooError, is_out_of_memory, one_line, prefix_errors
-from ganzoo.inference.options import MaskOption, StyleOption, mask_options, style_options
+from ganzoo.inference.options import mask_options, style_options
 from ganzoo.inference.pages import Page, read_pages
+from ganzoo.inference.pipeline import Item, Job, Pipeline, Translation, batch_limit
 from ganzoo.inference.translator import TRANSLATED, Size, Translator, mask_tensor
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
 from ganzoo.utils.atomic import clean_temporaries
 from ganzoo.utils.console import Console
+
+WORKERS = 2
+"""The default number of threads that read and write images."""
 
 
 def plan_outputs(inputs: Sequence[Path], out: Path, suffix: str = ".png") -> list[tuple[Path, Path]]:
@@ -97,6 +103,8 @@ def translate_files(
     samples: int = 1,
     interpolate: int = 0,
     seed: int | None = None,
+    batch: int | None = None,
+    workers: int = WORKERS,
 ) -> None:
     """Translate images and folders of images, write the translations as PNG files, and print their number.
 
@@ -121,6 +129,9 @@ def translate_files(
         samples: number of draws of each random style.
         interpolate: number of styles on the line between two styles; 0: none.
         seed: seed of the random draws; by default the run's.
+        batch: the most images of equal size that are translated together; by default it depends on the device, see
+            ``batch_limit``. Random draws and file names do not depend on it, pixels only by rounding.
+        workers: the number of threads that read and write images; 0: everything runs in turn.
 
     Raises:
         GanzooError: there are no images, the run cannot be loaded, an option is wrong, the run needs masks that are
@@ -147,86 +158,119 @@ def translate_files(
     variants = list(product(mask_options(translator.method, translator.recipe.train.seed, masks, maskers), styles))
     if names_file(out) and len(variants) > 1:
         raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
+    limit = batch_limit(translator.device, batch)
     work = _Work(translator, resolved, out, size, scale_back, alpha, save_masks, seed)
-    for mask_option, style_option in variants:
+    for done, (mask_option, style_option) in enumerate(variants):
         translator.set_maskers(mask_option.masks or own)
-        for number, (source, target) in enumerate(pairs):
-            work.translate(number, source, target, mask_option, style_option)
+        Pipeline(work, workers=workers, limit=limit).run(
+            Job(done * len(pairs) + number, number, source, target, mask_option, style_option)
+            for number, (source, target) in enumerate(pairs)
+        )
     _report(work, inputs, len(pairs), {"masks": len(variants) // len(styles), "styles": len(styles)})
 
 
+@dataclass
 class _Work:
-    """Translates files one by one; counts what was done and keeps the failures."""
+    """The stages of the translation of files; counts what was done, and keeps the failures.
 
-    def __init__(
-        self,
-        translator: Translator,
-        direction: Direction,
-        out: Path,
-        size: Size,
-        scale_back: bool,
-        alpha: bool,
-        save_masks: Path | None,
-        seed: int,
-    ) -> None:
-        self.translator, self.direction, self.out = translator, direction, out
-        self.size, self.scale_back, self.alpha, self.save_masks, self.seed = size, scale_back, alpha, save_masks, seed
-        self.written: set[Path] = set()
-        self.cleaned: set[Path] = set()
-        self.failed: list[str] = []
-        self.sources_failed: set[Path] = set()
-        self.scaled: set[Path] = set()
-        self.paged = 0
+    Args:
+        translator: the translator.
+        direction: the direction.
+        out, size, scale_back, alpha, save_masks, seed: see ``translate_files``.
+    """
 
-    def translate(self, number: int, source: Path, target: Path, mask_option: MaskOption, style: StyleOption) -> None:
-        """Translate all pages of a file; on a failure keep its reason."""
-        try:
-            for page in read_pages(source, self.translator.domain_io[self.direction[0]]):
-                self.paged += bool(page.label)
-                self._translate_page(page, number, source, target, mask_option, style)
-        except GanzooError as error:
-            self.failed.append(str(error))
-        except Exception as error:  # one image must not cost the others, whatever a plugin or a decoder raises
-            too_large = is_out_of_memory(error)
-            problem = "too large for the memory; make it smaller with --size" if too_large else one_line(error)
-            self.failed.append(f"{source}: {problem}")
-        else:
-            return
-        self.sources_failed.add(source)
+    translator: Translator
+    direction: Direction
+    out: Path
+    size: Size
+    scale_back: bool
+    alpha: bool
+    save_masks: Path | None
+    seed: int
+    written: set[Path] = field(default_factory=set)
+    cleaned: set[Path] = field(default_factory=set)
+    failed: dict[int, str] = field(default_factory=dict)
+    """The order of a job → why it failed; later jobs may fail earlier."""
+    sources_failed: set[Path] = field(default_factory=set)
+    scaled: set[Path] = field(default_factory=set)
+    paged: int = 0
 
-    def _translate_page(
-        self, page: Page, number: int, source: Path, target: Path, mask_option: MaskOption, style: StyleOption
-    ) -> None:
-        translator, (source_domain, target_domain) = self.translator, self.direction
-        variant = Path(mask_option.label, style.label)
-        relative = Path(target.name) if target == self.out else target.relative_to(self.out)
-        plane = mask_option.load_mask(relative.with_suffix(""), page.pixels.shape)
-        with prefix_errors(str(source)):  # the errors of reading and writing name their file themselves
-            batch, mask = translator.scaled(
-                page.pixels, source_domain, None if plane is None else mask_tensor(plane), self.size
+    def read(self, job: Job) -> Iterator[Item]:
+        """Yield the pages of a file, scaled, with their masks. Raises GanzooError if one of them cannot be read."""
+        relative = self._relative(job).with_suffix("")
+        for page in read_pages(job.source, self.translator.domain_io[self.direction[0]]):
+            height, width = page.pixels.shape[:2]
+            plane = job.mask_option.load_mask(relative, page.pixels.shape)
+            mask = None if plane is None else mask_tensor(plane)
+            with prefix_errors(str(job.source)):  # the errors of reading and writing name their file themselves
+                pixels, mask = self.translator.scaled_pixels(page.pixels, self.direction[0], mask, self.size)
+            yield Item(job, replace(page, pixels=pixels), mask, (height, width))
+
+    def translate(self, items: Sequence[Item]) -> list[Translation]:
+        """Translate pages of one mask and style option, all of equal size and with a mask each or none."""
+        first, domain_io = items[0], self.translator.domain_io[self.direction[0]]
+        images = torch.cat([domain_io.batch(item.page.pixels) for item in items])
+        masks = [item.mask for item in items if item.mask is not None]
+        with prefix_errors(str(first.job.source)):  # of a batch that fails, each image is translated again
+            step = self.translator.translate_step(
+                images,
+                self.direction,
+                torch.cat(masks) if masks else None,
+                sample=[item.job.number for item in items],
+                style=first.job.style.vector,
+                seed=self.seed,
+                draw=first.job.style.draw,
             )
-            step = translator.translate_step(
-                batch, self.direction, mask, sample=number, style=style.vector, seed=self.seed, draw=style.draw
-            )
-            translation = step[TRANSLATED][0]
-            if self.scale_back:
-                translation = translator.scaled_back(translation, target_domain, page.pixels.shape)
-            role_masks = translator.compute_masks(step, self.direction) if self.save_masks else {}
-        if batch.shape[-2:] != page.pixels.shape[:2]:
-            self.scaled.add(source)
-        named = relative.with_name(f"{relative.stem}{page.label}{relative.suffix}")
-        path = target if target == self.out else self.out / variant / named
+            role_masks = self.translator.compute_masks(step, self.direction) if self.save_masks else {}
+        return [
+            Translation(image, {role: planes[i] for role, planes in role_masks.items()})
+            for i, image in enumerate(step[TRANSLATED])
+        ]
+
+    def place(self, item: Item) -> Path:
+        """Return the path of a translation; clean up in its folder. Raises GanzooError if the path is taken."""
+        self.paged += bool(item.page.label)
+        if item.shape != item.page.pixels.shape[:2]:
+            self.scaled.add(item.job.source)
+        path = item.job.target if item.job.target == self.out else self.out / self._named(item)
         if path in self.written:
-            raise GanzooError(f"{source}: its translation would replace that of another image, {path}: rename it")
+            raise GanzooError(
+                f"{item.job.source}: its translation would replace that of another image, {path}: rename it"
+            )
         if path.parent not in self.cleaned:
             self.cleaned.add(path.parent)
             clean_temporaries(path.parent, older_than=3600)  # another machine may write here as well
         self.written.add(path)
-        self._write(translation, page, path)
-        for role, planes in role_masks.items():
-            write_mask(planes[0], Path(self.save_masks or "", variant, role, named.with_suffix(".png")))
+        return path
 
-    def _write(self, translation: Tensor, page: Page, path: Path) -> None:
+    def write(self, item: Item, translation: Translation, path: Path) -> None:
+        """Write a translation and its masks."""
+        image, domain = translation.image, self.direction[1]
+        if self.scale_back:
+            image = self.translator.scaled_back(image, domain, item.shape)
+        self._write_image(image, item.page, path)
+        for role, planes in translation.masks.items():
+            named = self._named(item, role)
+            write_mask(planes, Path(self.save_masks or "", named.with_suffix(".png")))
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """Keep the reason of a failure, as one line."""
+        too_large = is_out_of_memory(error)
+        problem = "too large for the memory; make it smaller with --size" if too_large else one_line(error)
+        self.failed[job.order] = str(error) if isinstance(error, GanzooError) else f"{job.source}: {problem}"
+        self.sources_failed.add(job.source)
+
+    def _relative(self, job: Job) -> Path:
+        """Return the path of a job's translation below the folder of its mask and style."""
+        return Path(job.target.name) if job.target == self.out else job.target.relative_to(self.out)
+
+    def _named(self, item: Item, role: str = "") -> Path:
+        """Return the path of a page's translation, or of its mask in a role, below the folder for all of them."""
+        relative, job = self._relative(item.job), item.job
+        variant = Path(job.mask_option.label, job.style.label, role)
+        return variant / relative.with_name(f"{relative.stem}{item.page.label}{relative.suffix}")
+
+    def _write_image(self, translation: Tensor, page: Page, path: Path) -> None:
         domain_io = self.translator.domain_io[self.direction[1]]
         if domain_io.suffix == ".npy":
             write_image(domain_io.array(translation), path)
@@ -265,7 +309,8 @@ def _report(work: _Work, inputs: Sequence[Path], files: int, variants: Mapping[s
             console.say(skipped)
     if work.failed:
         whole = "images were not translated" if not several else "images were not translated with all of them"
-        raise GanzooError("\n".join([*work.failed, f"{failed} of {files} {whole}"]))
+        failures = [work.failed[order] for order in sorted(work.failed)]
+        raise GanzooError("\n".join([*failures, f"{failed} of {files} {whole}"]))
 
 
 def write_mask(planes: Tensor, target: Path) -> None:

@@ -191,14 +191,20 @@ class Translator:
 
         Raises GanzooError for a mask of another size than the image.
         """
-        domain_io = self.domain_io[domain]
+        pixels, mask = self.scaled_pixels(pixels, domain, mask, size)
+        return self.domain_io[domain].batch(pixels), mask
+
+    def scaled_pixels(
+        self, pixels: np.ndarray, domain: str, mask: Tensor | None = None, size: Size = "trained"
+    ) -> tuple[np.ndarray, Tensor | None]:
+        """Return what ``scaled`` does, but the image as pixels, (h, w, C), which take less memory than a tensor."""
         mask = None if mask is None else _expand_mask(mask, torch.empty(1, 0, *pixels.shape[:2]))
         shape = scaled_shape(pixels.shape, self.recipe.images.size if size == "trained" else size)
         if shape == pixels.shape[:2]:
-            return domain_io.batch(pixels), mask
+            return pixels, mask
         if mask is not None:
             mask = F.interpolate(mask, shape, mode="bilinear", antialias=True).clamp(0, 1)
-        return domain_io.batch(domain_io.resized(pixels, shape)), mask
+        return self.domain_io[domain].resized(pixels, shape), mask
 
     def scaled_back(self, translation: Tensor, domain: str, shape: Sequence[int]) -> Tensor:
         """Return a translation into ``domain``, (C, h, w), in the size of its source, whose ``shape`` is (H, W, …)."""
@@ -213,7 +219,7 @@ class Translator:
         direction: Direction,
         mask: Tensor | None = None,
         *,
-        sample: int = 0,
+        sample: int | Sequence[int] = 0,
         style: Tensor | None = None,
         seed: int | None = None,
         draw: int = 0,
@@ -226,7 +232,8 @@ class Translator:
             batch: the images, (B, C, H, W) in [−1, 1], on any device.
             direction: one of the method's directions.
             mask: a mask for all images, (1, H, W), or one for each, (B, 1, H, W), in [0, 1].
-            sample: the sample index of the first image; image i of the batch has the index ``sample`` + i.
+            sample: the sample index of each image; or that of the first, if image i of the batch has the index
+                ``sample`` + i.
             style: a style for all images, (1, size), or one for each, (B, size), instead of random styles.
             seed: the seed of the draws; by default the run's.
             draw: the number of the draw, 0, 1, …; each number gives other random draws.
@@ -235,7 +242,8 @@ class Translator:
             GanzooError: the mask has another shape or range, the run translates without a mask, or a mask is missing
                 because the run's masks come from its data set.
         """
-        samples, seed = range(sample, sample + len(batch)), self.recipe.train.seed if seed is None else seed
+        samples = range(sample, sample + len(batch)) if isinstance(sample, int) else sample
+        seed = self.recipe.train.seed if seed is None else seed
         step = Step({}, seed=seed, index=-1 - draw, samples=samples, training=False)
         styles = None if style is None else style.to(self.device).expand(len(batch), -1)
         planes = None if mask is None else _expand_mask(mask, batch).to(self.device)
