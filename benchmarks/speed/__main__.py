@@ -43,6 +43,9 @@ def main() -> None:
         if name == "steps":
             command.add_argument("--methods", nargs="*", default=list(steps.METHODS), choices=list(steps.METHODS))
             command.add_argument("--sizes", nargs="*", type=int, default=[64, 128], help="sides of images, in pixels")
+        if name == "translate":
+            sizes = list(translate.SIZES)
+            command.add_argument("--sizes", nargs="*", type=int, default=sizes, choices=sizes, help="likewise")
     commands.add_parser("table").add_argument("--check", action="store_true", help="compare only")
     words = parser.parse_args()
     if words.command == "table":
@@ -55,9 +58,10 @@ def main() -> None:
     keep_freed_memory()  # as the command line does
     if words.command == "steps":
         steps.measure(words.methods, words.sizes, words.rounds)
+    elif words.command == "translate":
+        translate.measure(words.sizes, words.rounds)
     else:
         modules = {
-            "translate": translate,
             "reading": reading,
             "startup": startup,
             "formats": formats,

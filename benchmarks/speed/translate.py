@@ -1,8 +1,9 @@
-"""Translating files against a bare forward pass of the same network: the cost of reading, scaling and writing."""
+"""Translating files against a bare forward pass of the same network: the cost of reading and writing beside it."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,12 +16,15 @@ from benchmarks.speed.timing import alternate, append
 from ganzoo.inference.files import translate_files
 from ganzoo.plugins import plugins
 
-SIZES = {64: 200, 256: 40}
+SIZES = {64: 200, 256: 200, 2000: 2}
 """Side of the images, in pixels → how many are translated in a round."""
 
 
-def measure(rounds: int) -> None:
-    """Translate PNG files with CycleGAN's generator of 9 blocks, and call the network on as many tensors."""
+def measure(sizes: Sequence[int], rounds: int) -> None:
+    """Translate PNG files with CycleGAN's generator of 9 blocks, and call the network on as many tensors, one by one.
+
+    A translation includes loading the run.
+    """
     network = plugins().registry.get("generator", "resnet").load()(3, 3).eval()
     recipe = {
         "method": "cyclegan",
@@ -33,7 +37,8 @@ def measure(rounds: int) -> None:
     with TemporaryDirectory() as name, torch.no_grad():
         folder = Path(name)
         ganzoo.write_run(folder / "run", recipe, {"G_AB": network.state_dict()}, progress)
-        for size, count in SIZES.items():
+        for size in sizes:
+            count = SIZES[size]
             (folder / str(size)).mkdir()
             for number in range(count):
                 coarse = np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)
