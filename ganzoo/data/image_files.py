@@ -28,8 +28,8 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
-    """Return all images below a folder, sorted by their POSIX path relative to it.
+def image_names(folder: Path, hint: str = "check the path") -> list[str]:
+    """Return the POSIX paths, relative to a folder, of all images below it, sorted.
 
     A file counts as an image by its suffix: see ``IMAGE_SUFFIXES``. Hidden files and folders are skipped. Links to
     folders are followed, except back to a folder that contains them. ``hint`` says what to do when the folder does not
@@ -40,11 +40,16 @@ def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
         GanzooError: it is not a folder, it or one below it cannot be read, or the name of an image has a line break,
             which would split the messages about it.
     """
-    paths = [path for path in _files(folder, hint) if is_image(path.name)]
-    for path in paths:
-        if "\n" in (name := path.relative_to(folder).as_posix()):
+    names = sorted(name for name in _files(folder, hint) if is_image(name))
+    for name in names:
+        if "\n" in name:
             raise GanzooError(f"{folder}: the name of an image has a line break, {name!r}; rename it")
-    return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
+    return names
+
+
+def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
+    """Return the paths of all images below a folder, sorted by ``image_names``, which has the same arguments."""
+    return [Path(folder, name) for name in image_names(folder, hint)]
 
 
 def describe_skipped(folder: Path) -> str:
@@ -52,7 +57,7 @@ def describe_skipped(folder: Path) -> str:
 
     Hidden files are not counted. Raises GanzooError as ``find_images``.
     """
-    endings = Counter(os.path.splitext(path.name)[1].lower() for path in _files(folder) if not is_image(path.name))
+    endings = Counter(os.path.splitext(name)[1].lower() for name in _files(folder) if not is_image(name))
     if not endings:
         return ""
     listed = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
@@ -61,24 +66,39 @@ def describe_skipped(folder: Path) -> str:
     return f"{folder}: {total} {'file is' if total == 1 else 'files are'} not read: {listed}{advice}"
 
 
-def _files(folder: Path, hint: str = "check the path") -> Iterator[Path]:
-    """Yield all files below a folder that are not hidden, and none twice because of a link to a folder around it."""
+def _files(folder: Path, hint: str = "check the path") -> Iterator[str]:
+    """Yield the relative POSIX paths of all files below a folder that are not hidden.
 
-    def fail(error: OSError) -> None:
-        raise _unlistable(error, hint) from error
+    None comes twice because of a link to a folder around it. Each folder is opened once, and no file is looked at:
+    a folder's listing tells files from folders, except for links.
+    """
+    waiting = [""]
+    while waiting:
+        inner = waiting.pop()
+        try:
+            with os.scandir(os.path.join(folder, inner) if inner else folder) as listing:
+                entries = [entry for entry in listing if not entry.name.startswith(".")]
+        except OSError as error:
+            raise _unlistable(error, hint) from error
+        for entry in entries:
+            name = f"{inner}/{entry.name}" if inner else entry.name
+            if not _is_folder(entry):
+                yield name
+            elif not (entry.is_symlink() and _leads_back(Path(entry.path), folder)):
+                waiting.append(name)
 
-    for parent, folders, files in os.walk(folder, onerror=fail, followlinks=True):
-        here = Path(parent)
-        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(here / name, folder)]
-        yield from (here / name for name in files if not name.startswith("."))
 
-
-def _leads_back(folder: Path, top: Path) -> bool:
-    """Return whether a folder is a link to a folder that contains it on the way from ``top``."""
-    if not folder.is_symlink():
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
         return False
-    way = [parent for parent in folder.parents if parent.is_relative_to(top)]
-    return any(parent.resolve().is_relative_to(folder.resolve()) for parent in way)
+
+
+def _leads_back(link: Path, top: Path) -> bool:
+    """Return whether a link leads to a folder that contains it on the way from ``top``."""
+    way = [parent for parent in link.parents if parent.is_relative_to(top)]
+    return any(parent.resolve().is_relative_to(link.resolve()) for parent in way)
 
 
 def _unlistable(error: OSError, hint: str) -> GanzooError:

@@ -7,7 +7,7 @@ before the ``*``: a generator gets ``in_channels, out_channels``, a discriminato
 from __future__ import annotations
 
 from ganzoo.data.domain_io import DomainIO
-from ganzoo.data.image_files import IMAGE_SUFFIXES, describe_skipped, find_images
+from ganzoo.data.image_files import IMAGE_SUFFIXES, describe_skipped, find_images, image_names
 from ganzoo.data.image_io import read_image, to_float, to_uint8, write_image
 from ganzoo.data.label_maps import read_labels, read_mask
 from ganzoo.data.loader import Reader, evaluation_rows
@@ -110,6 +110,7 @@ __all__ = [
     "gradient_penalty",
     "guard_content",
     "halvings",
+    "image_names",
     "keyed",
     "linear_decay",
     "load_yaml",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,3 +86,22 @@ def test_one_file_and_none(tmp_path: Path) -> None:
     assert describe_skipped(tmp_path) == ""
     (tmp_path / "b.svg").touch()
     assert describe_skipped(tmp_path) == f"{tmp_path}: 1 file is not read: 1 .svg"
+
+
+def test_each_folder_is_opened_once_and_no_file_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("a", "a/b", "c"):
+        (tmp_path / folder).mkdir()
+        for number in range(10):
+            (tmp_path / folder / f"{number}.png").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "c")
+    calls: dict[str, list[str]] = {"scandir": [], "stat": [], "lstat": []}
+    for name, paths in calls.items():
+        monkeypatch.setattr(os, name, partial(_noted, paths, getattr(os, name)))
+    assert len(find_images(tmp_path)) == 40
+    assert sorted(calls["scandir"]) == [str(tmp_path), *(f"{tmp_path}/{one}" for one in ("a", "a/b", "c", "link"))]
+    assert not [path for path in calls["stat"] + calls["lstat"] if path.endswith(".png")]
+
+
+def _noted(paths: list[str], call: Callable[..., Any], path: str | Path, *args: Any, **options: Any) -> Any:
+    paths.append(os.fspath(path))
+    return call(path, *args, **options)
