@@ -28,6 +28,11 @@ NO_CLASSES: Mapping[str, int] = MappingProxyType({})
 
 REPLACEMENTS = 20
 """Images that may be drawn in place of one that cannot be read; after as many failures reading has failed."""
+PLANE_NAMES = ("image", "target", "mask", "labels")
+"""The arrays of a sample."""
+ENTRY_BYTES = 1200
+"""What a cached sample takes besides the values of its arrays: Python's objects."""
+_Key = tuple[Split, str, int, int, bool]
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class Batch:
 class Reader:
     """Reads samples, scales them, and caches the scaled ones in memory up to ``images.cache`` MiB.
 
+    Threads share the cache, and read an image once where several need it at the same time. Each process has its own.
+
     Args:
         dataset: the data set.
         images: the settings of size, scaling and cache.
@@ -77,25 +84,50 @@ class Reader:
         self.dataset = dataset
         self.paired = paired
         self.images = images
-        self._cache: dict[tuple[str, str, int, int], Sample] = {}
+        self._cache: dict[_Key, Sample] = {}
+        self._reading: dict[_Key, Future[Sample]] = {}
         self._free_bytes = images.cache * 2**20
         self._lock = Lock()
 
-    def read(self, split: Split, domain: str, index: int, size: int) -> Sample:
-        """Return a sample scaled to ``size`` pixels as ``images.fit`` says. Raises GanzooError if it cannot be read."""
-        key = (split, domain, index, size)
-        sample = self._cache.get(key)
-        if sample is None:
-            domains = {"image": domain, "target": OTHER[domain]}
-            classes = [plane for plane, shown in domains.items() if shown in self.dataset.classes]
-            sample = scale(self.dataset.sample(split, domain, index), size, self.images.fit, classes)
-            planes = (sample.image, sample.target, sample.mask, sample.labels)
-            size_in_bytes = sum(plane.nbytes for plane in planes if plane is not None)
+    def read(self, split: Split, domain: str, index: int, size: int, *, draft: bool = False) -> Sample:
+        """Return a sample scaled to ``size`` pixels as ``images.fit`` says. Raises GanzooError if it cannot be read.
+
+        With ``draft`` a data set may decode a large image at a smaller size before; see ``Dataset.sample_to_scale``.
+        """
+        key = (split, domain, index, size, draft)
+        with self._lock:
+            if key in self._cache:
+                return self._cache[key]
+            reading = self._reading.get(key)
+            is_first = reading is None
+            if reading is None:
+                reading = self._reading[key] = Future()
+        if is_first:
+            try:
+                reading.set_result(self._read_scaled(*key))
+            except BaseException as error:
+                reading.set_exception(error)
             with self._lock:
-                if key not in self._cache and size_in_bytes <= self._free_bytes:
-                    self._cache[key] = sample
-                    self._free_bytes -= size_in_bytes
-        return sample
+                del self._reading[key]
+                if reading.exception() is None:
+                    self._keep(key, reading.result())
+        return reading.result()
+
+    def _read_scaled(self, split: Split, domain: str, index: int, size: int, draft: bool) -> Sample:
+        data = self.dataset
+        read = data.sample_to_scale(split, domain, index, size) if draft else data.sample(split, domain, index)
+        domains = {"image": domain, "target": OTHER[domain]}
+        return scale(read, size, self.images.fit, [plane for plane, shown in domains.items() if shown in data.classes])
+
+    def _keep(self, key: _Key, sample: Sample) -> None:
+        """Add a sample to the cache if there is room; the lock must be held."""
+        given = {name: getattr(sample, name) for name in PLANE_NAMES}
+        planes = {name: plane for name, plane in given.items() if plane is not None}
+        size_in_bytes = ENTRY_BYTES + sum(plane.nbytes for plane in planes.values())
+        if size_in_bytes <= self._free_bytes:
+            compact: dict[str, Any] = {name: _compact(plane) for name, plane in planes.items()}
+            self._cache[key] = replace(sample, **compact)
+            self._free_bytes -= size_in_bytes
 
     def training_batch(self, rows: Sequence[Row], step: int, seed: int) -> Batch:
         """Read rows of the training split; crop each image at a random place, determined by seed, step and row.
@@ -123,7 +155,7 @@ class Reader:
         while absent := [domain for domain in indices if domain not in samples]:
             domain = absent[0]
             try:
-                samples[domain] = self.read("train", domain, indices[domain], self.images.scale_to)
+                samples[domain] = self.read("train", domain, indices[domain], self.images.scale_to, draft=True)
             except GanzooError as error:
                 damaged.append(DamagedImage(domain, indices[domain], str(error)))
                 failed.append((domain, indices[domain]))
@@ -137,7 +169,10 @@ class Reader:
         return samples
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
-        """Read rows of a split; scale each image to ``images.size`` and crop it at the center, without augmentation."""
+        """Read rows of a split; scale each image to ``images.size`` and crop it at the center, without augmentation.
+
+        Each image is decoded at its full size, so that metric values do not depend on how fast it could be read.
+        """
         size = self.images.size
         samples: dict[str, list[Sample]] = {}
         for row in rows:
@@ -174,6 +209,12 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mappin
         for key in samples[domain][0].values:
             values[f"{key}_{domain}"] = np.array([sample.values[key] for sample in samples[domain]], dtype=np.float32)
     return Batch(rows, planes, values, classes)
+
+
+def _compact(plane: np.ndarray) -> np.ndarray:
+    """Return an array, or a copy of it if it is a part of a larger one, which it would keep in memory."""
+    whole = plane.base
+    return plane.copy() if isinstance(whole, np.ndarray) and whole.nbytes > plane.nbytes else plane
 
 
 def training_batches(

@@ -89,6 +89,14 @@ class Dataset(ABC):
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Return the image of this index, from 0. Raises GanzooError, with the file's path, if it cannot be read."""
 
+    def sample_to_scale(self, split: Split, domain: str, index: int, side: int) -> Sample:
+        """Return an image for training, which is then scaled to ``side`` pixels; by default what ``sample`` returns.
+
+        Where nothing else must have the image's size (no mask, labels or target), a data set may return it at a smaller
+        size, with no side shorter than twice ``side``: a large JPEG is decoded faster so. Raises as ``sample`` does.
+        """
+        return self.sample(split, domain, index)
+
     def files_of(self, split: Split, domain: str, index: int) -> Sequence[Path]:
         """Return the files that ``sample`` reads for this image alone: image, mask, labels; none by default.
 

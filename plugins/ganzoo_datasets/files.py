@@ -20,7 +20,8 @@ from ganzoo.interfaces import (
     check_range,
     describe_images,
     describe_skipped,
-    find_images,
+    image_names,
+    read_image,
     read_labels,
     read_mask,
 )
@@ -122,7 +123,7 @@ def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
     Raises GanzooError if the folder is missing, cannot be read or has no images. The error for a missing folder
     contains ``hint``.
     """
-    entries = [Entry(path, path.relative_to(folder).as_posix()) for path in find_images(folder, hint)]
+    entries = [Entry(Path(folder, name), name) for name in image_names(folder, hint)]
     if not entries:
         skipped = describe_skipped(folder).partition(": ")[2]
         raise GanzooError(
@@ -172,8 +173,9 @@ def with_planes(entries: Sequence[Entry], images: Path, plane: Plane, folder: Pa
     Raises GanzooError if an image has no such file, and in the cases of ``by_stem``.
     """
     planes = by_stem(folder, f"it should hold the {plane} of each image in {images}")
-    require_partners([entry for entry in entries if stem_of(entry.name) not in planes], plane, folder)
-    paths = [planes[stem_of(entry.name)].path for entry in entries]
+    partners = [planes.get(stem_of(entry.name)) for entry in entries]
+    require_partners([entry for entry, one in zip(entries, partners, strict=True) if one is None], plane, folder)
+    paths = [one.path for one in partners if one]
     if plane == "mask":
         return [replace(entry, mask=path) for entry, path in zip(entries, paths, strict=True)]
     return [replace(entry, labels=path) for entry, path in zip(entries, paths, strict=True)]
@@ -215,12 +217,16 @@ def read_sample(
     *,
     classes: bool = False,
     value_range: ValueRange | None = None,
+    scaled_to: int = 0,
 ) -> Sample:
     """Read an image with its mask and label map, if it has them.
 
     ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0. With ``classes``
-    the image is a label map with ``channels`` classes. ``value_range``: see ``read_image``.
+    the image is a label map with ``channels`` classes. ``value_range``, ``scaled_to``: see ``read_image``; images with
+    masks or labels, label maps, and images with a range are read at their full size.
     """
+    if scaled_to and not (classes or value_range or entry.mask or entry.labels):
+        return Sample(read_image(entry.path, channels, scaled_to=scaled_to), entry.name)
     image = DomainIO(channels, channels if classes else 0, value_range).read(entry.path)
     return Sample(
         image,

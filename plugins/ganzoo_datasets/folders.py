@@ -117,9 +117,17 @@ class Folders(Dataset):
         Raises GanzooError if a file cannot be read, if the sizes of the files differ, or if a value is not one of the
         classes.
         """
-        entry, labelled = self.entries[split, domain][index], domain in self.classes
+        return self.sample_to_scale(split, domain, index, 0)
+
+    def sample_to_scale(self, split: Split, domain: str, index: int, side: int) -> Sample:
+        """Read one image as ``sample`` does; a large JPEG without mask and labels is decoded at a smaller size."""
         return read_sample(
-            entry, self.channels[domain], self.foreground, classes=labelled, value_range=self.ranges.get(domain)
+            self.entries[split, domain][index],
+            self.channels[domain],
+            self.foreground,
+            classes=domain in self.classes,
+            value_range=self.ranges.get(domain),
+            scaled_to=side,
         )
 
     def notes(self) -> list[str]:

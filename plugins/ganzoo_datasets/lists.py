@@ -71,8 +71,15 @@ class Lists(Dataset):
 
     def sample(self, split: Split, domain: str, index: int) -> Sample:
         """Read one image."""
+        return self.sample_to_scale(split, domain, index, 0)
+
+    def sample_to_scale(self, split: Split, domain: str, index: int, side: int) -> Sample:
+        """Read one image; a large JPEG is decoded at a smaller size."""
         return read_sample(
-            self.entries[split, domain][index], self.channels[domain], value_range=self.ranges.get(domain)
+            self.entries[split, domain][index],
+            self.channels[domain],
+            value_range=self.ranges.get(domain),
+            scaled_to=side,
         )
 
     def notes(self) -> list[str]:

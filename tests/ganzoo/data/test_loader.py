@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
+from time import sleep
 
 import numpy as np
 import pytest
@@ -183,3 +187,55 @@ def test_spread_rows_show_each_image_once_where_there_are_enough() -> None:
     ]  # fmt: skip
     assert [row.indices for row in spread_rows({"A": 1}, 8)] == [{"A": 0}]
     assert spread_rows({"A": 3, "B": 0}, 8) == []
+
+
+def test_threads_that_need_an_image_at_the_same_time_read_it_once() -> None:
+    both_ask, reads = Barrier(2), []
+
+    class Slow(Noise):
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            reads.append(index)
+            sleep(0.2)  # the other thread asks meanwhile
+            if index == 1:
+                raise GanzooError("1.png: damaged")
+            return Noise.sample(self, split, domain, index)
+
+    reader = Reader(Slow(size=8), ImageSettings(size=8, cache=0))
+
+    def read(index: int) -> object:
+        both_ask.wait()
+        try:
+            return reader.read("train", "A", index, 8)
+        except GanzooError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(read, [0, 0])
+        assert first is second
+        assert list(pool.map(read, [1, 1])) == ["1.png: damaged"] * 2
+        pool.map(read, [0, 0])  # nothing of the earlier reads is left
+    assert reads == [0, 1, 0]
+
+
+def test_the_cache_counts_all_that_it_holds() -> None:
+    class Planes(Noise):
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            whole = np.zeros((40, 40, 3), np.uint8)  # the sample is a part of it
+            copies = {name: np.zeros((16, 16), np.uint8) for name in ("mask", "labels")}
+            values = {"digit": float(index)}
+            return Sample(whole[:16, :16], f"a/{index:06}.png", target=whole[16:32, :16], values=values, **copies)
+
+    count, cache = 2000, 1
+    reader = Reader(Planes(), ImageSettings(size=16, cache=cache))
+    tracemalloc.start()
+    for index in range(count):
+        reader.read("train", "A", index, 16)
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert 0.7 * cache * 2**20 < taken < cache * 2**20
+
+
+def test_a_batch_holds_copies_of_the_cropped_images() -> None:
+    reader = Reader(Noise(size=64), ImageSettings(size=8, load=64))
+    batch = reader.training_batch([Row(0, 0, {"A": 0, "B": 0})], 0, 0)
+    assert all(plane.base is None and plane.nbytes == 8 * 8 * 3 for plane in batch.planes.values())
