@@ -211,12 +211,13 @@ def run(
 
     from ganzoo.recipe.quick_check import check_quickly
 
-    check_quickly(Path(recipe), overrides, demo=demo)  # before torch is imported, which takes seconds
+    name = name or ("demo" if demo else "default")
+    starts = fresh or not Path(root, Path(recipe).stem, name).exists()
+    check_quickly(Path(recipe), overrides, demo=demo, starts=starts)  # before torch is imported, which takes seconds
 
     from ganzoo.training.loop import train
     from ganzoo.training.needs import make_needs
     from ganzoo.training.run import Run
 
     make_needs(Path(recipe), overrides, demo=demo, device=device)
-    name = name or ("demo" if demo else "default")
     return train(Run.prepare(recipe, overrides, name=name, root=root, fresh=fresh, demo=demo, device=device))

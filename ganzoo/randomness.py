@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def keyed(*key: int | str) -> np.random.Generator:
@@ -47,13 +49,19 @@ class Draws:
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Return draws from U[low, high), a float32 tensor (B, *shape)."""
         rows = [generator.random(shape, dtype=np.float32) for generator in self.generators]
-        return torch.from_numpy(np.stack(rows)) * (high - low) + low
+        return _to_tensor(rows) * (high - low) + low
 
     def normal(self, *shape: int) -> Tensor:
         """Return draws from N(0, 1), a float32 tensor (B, *shape)."""
         rows = [generator.standard_normal(shape, dtype=np.float32) for generator in self.generators]
-        return torch.from_numpy(np.stack(rows))
+        return _to_tensor(rows)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Return integers drawn uniformly from {low, …, high − 1}, an int64 tensor (B, *shape)."""
-        return torch.from_numpy(np.stack([generator.integers(low, high, shape) for generator in self.generators]))
+        return _to_tensor([generator.integers(low, high, shape) for generator in self.generators])
+
+
+def _to_tensor(rows: Sequence[np.ndarray]) -> Tensor:
+    import torch  # not at the top: data sets are imported to check a recipe before torch is
+
+    return torch.from_numpy(np.stack(rows))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from ganzoo.data.image_io import from_pil, read_image, to_float, to_uint8
 from ganzoo.data.label_maps import argmax_classes, check_classes, labels_from_pil, one_hot, palette_image, read_labels
 from ganzoo.data.transforms import resize
 from ganzoo.data.value_range import ValueRange, fits_16_bits, from_scale
 from ganzoo.errors import GanzooError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class DomainIO:
 
     def batch(self, pixels: np.ndarray) -> Tensor:
         """Return pixels (H, W, C) as a network's input, (1, C, H, W) in [−1, 1]; a label map is one-hot."""
+        import torch
+
         if self.classes:
             return one_hot(torch.from_numpy(pixels[None, :, :, 0].astype(np.int64)), self.classes)
         return to_float(pixels)[None]

@@ -52,6 +52,11 @@ def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
     return [Path(folder, name) for name in image_names(folder, hint)]
 
 
+def has_images(folder: Path) -> bool:
+    """Return whether there is an image in a folder or below it. Raises GanzooError as ``find_images``."""
+    return any(map(is_image, _files(folder)))
+
+
 def describe_skipped(folder: Path) -> str:
     """Return a sentence with the number of files below a folder that are no images, by ending; empty without any.
 

@@ -8,19 +8,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
-from torch import Tensor
 
 from ganzoo.data.image_files import HEIF_SUFFIXES
 from ganzoo.data.value_range import ValueRange, to_8_bits, to_scale
 from ganzoo.errors import GanzooError, MissingResourceError, one_line
 from ganzoo.utils.atomic import temporary_path
 from ganzoo.utils.reading import open_regular
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DRAFT_MARGIN = 2
 """A JPEG that is scaled down is decoded at no less than this many times the size that it is scaled to."""
@@ -116,7 +117,7 @@ def write_image(
     if suffix not in (".png", ".tif", ".npy"):
         raise GanzooError(f"{path}: images are written as .png, .tif or .npy; give a name that ends so")
     if suffix == ".npy":
-        array = to_uint8(image) if isinstance(image, Tensor) else np.asarray(image)
+        array = np.asarray(image) if isinstance(image, np.ndarray | Image.Image) else to_uint8(image)
         with _replace(path) as temporary, temporary.open("wb") as file:
             np.save(file, np.ascontiguousarray(array), allow_pickle=False)
         return
@@ -133,7 +134,7 @@ def write_image(
 
 
 def _as_pillow(image: np.ndarray | Tensor, path: Path) -> Image.Image:
-    array = to_uint8(image) if isinstance(image, Tensor) else image
+    array = image if isinstance(image, np.ndarray) else to_uint8(image)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim != 2 and array.shape[2:] != (3,):
@@ -164,9 +165,12 @@ def _replace(path: Path) -> Iterator[Path]:
 def to_uint8(image: Tensor) -> np.ndarray:
     """Convert floats (…, C, H, W) in [−1, 1] to (…, H, W, C) uint8, clamped and rounded; NaN becomes 0.
 
+    >>> import torch
     >>> to_uint8(torch.tensor([-1.0, 0.0, 7.0]).reshape(3, 1, 1)).tolist()
     [[[0, 128, 255]]]
     """
+    import torch
+
     scaled = (image.detach().float().movedim(-3, -1) + 1) * 127.5
     # casting NaN is undefined; a diverged network's image is black on every machine
     return scaled.nan_to_num(nan=0.0).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
@@ -178,6 +182,8 @@ def to_float(image: np.ndarray) -> Tensor:
     >>> to_float(np.array([[[0, 255]]], dtype=np.uint8)).flatten().tolist()
     [-1.0, 1.0]
     """
+    import torch
+
     if image.dtype not in (np.uint8, np.float32):
         raise GanzooError(f"an image must be uint8 or float32, 0 … 255, not {image.dtype}; convert it in the data set")
     return torch.tensor(image).movedim(-1, -3).contiguous().float().div_(127.5).sub_(1)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from ganzoo.data.image_io import from_pil, open_image, read_array
 from ganzoo.errors import GanzooError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FAINTEST_MASK = 10
 """A mask whose values (0 … 255) are all smaller than this counts as empty: some tools write 1 for foreground."""
@@ -133,7 +134,7 @@ PALETTE = [channel for label in range(256) for channel in class_colour(label)]
 
 def argmax_classes(planes: Tensor) -> np.ndarray:
     """Return the class of each pixel, (H, W) uint8: the index of the largest of K channels, (K, H, W)."""
-    return planes.argmax(0).to(torch.uint8).cpu().numpy()
+    return planes.argmax(0).byte().cpu().numpy()
 
 
 def palette_image(labels: np.ndarray) -> Image.Image:
@@ -145,10 +146,14 @@ def palette_image(labels: np.ndarray) -> Image.Image:
 
 def colour_classes(planes: Tensor) -> Tensor:
     """Return one-hot or soft label maps (B, K, H, W), on the CPU, as colour images (B, 3, H, W) in [−1, 1]."""
+    import torch
+
     colours = torch.tensor([class_colour(label) for label in range(planes.shape[1])], dtype=torch.float32) / 127.5 - 1
     return colours[planes.argmax(1)].movedim(-1, 1)
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
     """Convert label maps (B, H, W) int64 to one-hot tensors (B, classes, H, W): 1.0 for a pixel's class, else −1.0."""
-    return F.one_hot(labels, classes).movedim(-1, 1).float() * 2 - 1
+    from torch.nn.functional import one_hot as zeros_and_ones
+
+    return zeros_and_ones(labels, classes).movedim(-1, 1).float() * 2 - 1

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from ganzoo.data.types import OTHER, Sample
 from ganzoo.settings import ImageSettings
-from ganzoo.step import Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganzoo.step import Step
 
 PLANES = {
     "image": Image.Resampling.BICUBIC,
@@ -75,6 +77,8 @@ def augment(step: Step, images: ImageSettings, paired: bool) -> None:
     An image's mask, labels and target get the same flip and rotation, and the target also the same change of colours.
     Colours of label maps do not change. If ``paired``, the images of both domains change alike.
     """
+    import torch
+
     for domain, other in OTHER.items():
         if f"real_{domain}" not in step:
             continue
@@ -97,6 +101,7 @@ def augment(step: Step, images: ImageSettings, paired: bool) -> None:
 
 
 def _rotate(plane: Tensor, degrees: Tensor, *, nearest: bool = False) -> Tensor:
+    import torch
     from kornia.geometry.transform import get_rotation_matrix2d, warp_affine  # takes seconds to import
 
     height, width = plane.shape[-2:]

@@ -8,11 +8,14 @@ with a float for float files.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from ganzoo.errors import GanzooError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ValueRange = tuple[int | float, int | float]
 """The values of a file that become 0 and 255."""

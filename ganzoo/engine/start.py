@@ -9,8 +9,9 @@ from pathlib import Path
 from ganzoo.engine.checkpoint import ArchitectureError, load_network
 from ganzoo.engine.checkpoint_files import PROGRESS, network_name, read_progress, select_checkpoint, verified_file
 from ganzoo.engine.engine import Engine
-from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.errors import GanzooError
 from ganzoo.provenance.fingerprint import weights_key
+from ganzoo.recipe.missing_files import no_start
 from ganzoo.utils.atomic import find_complete
 
 SETTING = "train.start"
@@ -104,4 +105,4 @@ def find_start(start: Path) -> Path:
         return checkpoint
     if start.parent.name == "checkpoints" and start.parent.is_dir():
         return select_checkpoint(start.parents[1], start.name)
-    raise MissingResourceError(f"{SETTING}: {start}: no run, and no checkpoint of one (RUN/checkpoints/NAME)")
+    raise no_start(start)

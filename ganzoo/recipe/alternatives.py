@@ -7,7 +7,6 @@ from typing import Any
 
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import plugins
-from ganzoo.registry import KINDS
 
 LENGTHS = (("epochs",), ("steps",))
 """A run's length in one unit or in the other."""
@@ -28,11 +27,14 @@ def replaced_options(path: tuple[str | int, ...], base: Mapping[str, Any], over:
 
 
 def _alternatives(value: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of options that the component of a mapping declares; none for an unknown component."""
-    kind = next((kind for kind in KINDS if isinstance(value.get(kind), str)), None)
-    if kind is None:
+    """Return the groups of options that the data set of a mapping declares; none for anything else.
+
+    Other components are not imported: that takes torch's seconds, before the recipe's mistakes can be told.
+    """
+    name = value.get("dataset")
+    if not isinstance(name, str):
         return ()
     try:
-        return tuple(getattr(plugins().registry.get(kind, value[kind]).load(), "alternatives", ()))
+        return tuple(getattr(plugins().registry.get("dataset", name).load(), "alternatives", ()))
     except GanzooError:  # it is reported when the recipe is read
         return ()

@@ -1,4 +1,4 @@
-"""Find the mistakes of a recipe that show without torch: in the YAML, in names of sections, settings and components.
+"""Find the mistakes of a recipe that show without torch: in the YAML, in names, settings, files and folders.
 
 ``ganzoo run`` and ``check`` do this first, since importing torch alone takes seconds.
 """
@@ -11,10 +11,12 @@ from typing import Any
 
 from ganzoo.errors import GanzooError, MissingResourceError, suggest
 from ganzoo.plugins import plugins
+from ganzoo.recipe.missing_files import check_data, check_start, missing_weights
 from ganzoo.recipe.needs import Need, read_needs
 from ganzoo.recipe.networks import normalize_component
-from ganzoo.recipe.options import Problem, check_options
+from ganzoo.recipe.options import Problem, check_options, expand_path
 from ganzoo.recipe.yaml_document import Document, KeyPath, apply_overrides, merge, read_with_base, sort_key
+from ganzoo.registry import Component
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 
 SECTIONS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
@@ -43,15 +45,30 @@ def read_document(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fal
     return document, needs
 
 
-def check_quickly(file: Path, overrides: Iterable[str] = (), *, demo: bool = False) -> None:
-    """Raise GanzooError with each mistake that shows without importing a component; ``read_recipe`` finds all others.
+def check_quickly(file: Path, overrides: Iterable[str] = (), *, demo: bool = False, starts: bool = True) -> None:
+    """Raise GanzooError with each mistake that shows without importing torch; ``read_recipe`` finds all others.
 
-    Arguments as ``read_recipe``.
+    If there are none, images, files of weights and a run to start from that are not there are errors, unless the recipe
+    makes them first (``needs``).
+
+    Args:
+        file: the YAML file.
+        overrides: changes of the recipe, each ``key.path=value``.
+        demo: whether the recipe's section ``demo`` is merged over it.
+        starts: whether ``train.start`` is used: not by a run that is resumed.
     """
-    document, _ = read_document(file, overrides, demo=demo)
+    document, needs = read_document(file, overrides, demo=demo)
     problems = [*unknown_sections(document), *_wrong_settings(document), *_unknown_components(document)]
+    if not problems:
+        problems += _missing_weights(document, made := {str(need.path) for need in needs})
     if problems:
         raise document_error(document, problems)
+    start = _mapping(document, "train").get("start")
+    if starts and isinstance(start, str) and start not in made:
+        check_start(expand_path(Path(start)))
+    for path, component, options in _found_components(document):
+        if path == ("data",) and made.isdisjoint(map(str, options.values())):
+            check_data(component, options)
 
 
 def unknown_sections(document: Document) -> list[Problem]:
@@ -80,19 +97,41 @@ def _unknown_components(document: Document) -> Iterator[Problem]:
                 yield Problem((*path, kind), str(error), isinstance(error, MissingResourceError))
 
 
+def _missing_weights(document: Document, made: Collection[str]) -> Iterator[Problem]:
+    for path, component, options in _found_components(document):
+        if str(options.get("weights")) not in made and component.kind != "dataset":
+            yield from missing_weights(path, component, options)
+
+
+def _found_components(document: Document) -> Iterator[tuple[KeyPath, Component, dict[str, Any]]]:
+    """Yield path, component and options of each component that ``_components`` yields, all of known names."""
+    for path, kind, value in _components(document):
+        options = normalize_component(value, kind)
+        if isinstance(options, dict) and isinstance(options.get(kind), str):
+            component = plugins().registry.get(kind, options[kind])
+            yield path, component, {key: option for key, option in options.items() if key != kind}
+
+
 def _components(document: Document) -> Iterator[tuple[KeyPath, str, Any]]:
     """Yield path, kind and value of each component whose kind the document shows."""
     for section, kind in (("method", "method"), ("data", "dataset")):
         yield (section,), kind, document.data.get(section)
     for section, kind in (("maskers", "masker"), ("losses", "loss")):
-        entries = document.data.get(section)
-        for name, value in entries.items() if isinstance(entries, dict) else ():
+        for name, value in _mapping(document, section).items():
             yield (section, name), kind, value
-    networks = document.data.get("networks")
-    for name, value in networks.items() if isinstance(networks, dict) else ():
+    metrics = _mapping(document, "evaluate").get("metrics")
+    for i, value in enumerate(metrics if isinstance(metrics, list) else ()):
+        yield ("evaluate", "metrics", i), "metric", value
+    for name, value in _mapping(document, "networks").items():
         for kind in ("generator", "discriminator"):
             if isinstance(value, dict) and kind in value:
                 yield ("networks", name), kind, value
+
+
+def _mapping(document: Document, section: str) -> dict[str, Any]:
+    """Return a section, or an empty one if there is none or it is no mapping."""
+    value = document.data.get(section)
+    return value if isinstance(value, dict) else {}
 
 
 def document_error(document: Document, problems: Collection[Problem]) -> GanzooError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 import ganzoo_datasets
 from ganzoo.data.sampler import Sampler, image_counts
+from ganzoo.data.types import SPLITS
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Dataset
 from ganzoo.recipe.options import build, check_options
@@ -299,3 +302,30 @@ class TestRealImages:
         mnist = Npz(A=digits / "mnist_t10k_first2000.npz", B=digits / "usps_2000.npz", grey="rgb")
         assert mnist.sample("test", "A", 0).image.shape == (28, 28, 3)
         assert sum(mnist.count(s, "A") for s in ("train", "validation", "test")) == 2000
+
+
+def test_finding_masks_looks_at_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [tmp_path / f"train{domain}{plane}" for domain in "AB" for plane in ("", "_masks", "_labels")]
+    for folder in folders:
+        folder.mkdir()
+        for number in range(20):
+            (folder / f"{number}.png").touch()
+    opened: list[str] = []
+    scandir = os.scandir
+
+    def scan(folder: str | Path) -> Any:
+        opened.append(str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    for name in ("stat", "lstat"):
+        call = getattr(os, name)
+        monkeypatch.setattr(os, name, partial(_unless_image, call))
+    data = Folders(root=tmp_path)
+    assert sum(data.count(split, "A") for split in SPLITS) == 20
+    assert sorted(opened) == sorted(map(str, folders))
+
+
+def _unless_image(call: Callable[..., Any], path: str | Path, **options: Any) -> Any:
+    assert not str(path).endswith(".png")
+    return call(path, **options)
