@@ -3,7 +3,7 @@
 python benchmarks/speed steps                        each method at its published width, fp32 and bf16, 64 and 128 px
 python benchmarks/speed steps --methods cyclegan --sizes 64 128 256
 python benchmarks/speed translate                    files against a bare forward pass
-python benchmarks/speed reading                      JPEG folders, cold and cached, 1 to 8 threads
+python benchmarks/speed reading                      JPEG folders, large photographs, listing of 50,000 files
 python benchmarks/speed startup                      seconds until a mistake is reported, and until the first step
 python benchmarks/speed formats                      memory formats: whole steps, and norms
 python benchmarks/speed limits                       the fastest matrix product and convolution of this machine
