@@ -93,7 +93,8 @@ class Dataset(ABC):
         """Return an image for training, which is then scaled to ``side`` pixels; by default what ``sample`` returns.
 
         Where nothing else must have the image's size (no mask, labels or target), a data set may return it at a smaller
-        size, with no side shorter than twice ``side``: a large JPEG is decoded faster so. Raises as ``sample`` does.
+        size, with no side shorter than twice ``side``: a large JPEG is decoded faster so. A subclass of such a data set
+        that overrides ``sample`` overrides this, too. Raises as ``sample`` does.
         """
         return self.sample(split, domain, index)
 
