@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ganzoo.errors import GanzooError, MissingResourceError, suggest_path
+from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.recipe.options import Problem, accepts_path, check_options, expand_path, options_of
 from ganzoo.recipe.schema import Part
 from ganzoo.registry import Component
+from ganzoo.weights.store import missing_file
 
 
 def missing_weights(path: tuple[str | int, ...], component: Component, options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -24,8 +25,7 @@ def missing_weights(path: tuple[str | int, ...], component: Component, options: 
     """
     for name, file in named_paths(component, options).items():
         if name == "weights" and not file.exists():
-            hint = suggest_path(file)
-            yield Problem((*path, name), f"{file}: no such file or folder; check the path{hint}", missing=True)
+            yield Problem((*path, name), str(missing_file(file)), missing=True)
 
 
 def check_data(component: Component, options: Mapping[str, Any]) -> None:

@@ -7,6 +7,6 @@ its own files with ``registry.add_weights(file)``; ``manifest.py`` describes the
 from __future__ import annotations
 
 from ganzoo.weights.manifest import WeightsFile
-from ganzoo.weights.store import find, listed
+from ganzoo.weights.store import find, listed, missing_file
 
-__all__ = ["WeightsFile", "find", "listed"]
+__all__ = ["WeightsFile", "find", "listed", "missing_file"]

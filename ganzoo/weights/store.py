@@ -17,7 +17,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Protocol
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.utils.atomic import clean_temporaries, rename_file, wait_for_lock, write_atomically
 from ganzoo.utils.cache import cache_folder
 from ganzoo.weights.manifest import WeightsFile
@@ -73,6 +73,11 @@ def find(wanted: str | WeightsFile) -> Path:
     with suppress(OSError):  # of an interrupted download, if the file came in another way
         (weights_folder() / f".{entry.file}.part").unlink(missing_ok=True)
     return file
+
+
+def missing_file(file: Path) -> MissingResourceError:
+    """Return the error for a file of weights that a recipe names by its path and that does not exist."""
+    return MissingResourceError(f"{file}: no such weights file; check the path")
 
 
 def lookup(name: str) -> WeightsFile:

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import MissingResourceError, one_line
-from ganzoo.weights import WeightsFile, find, listed
+from ganzoo.interfaces import one_line
+from ganzoo.weights import WeightsFile, find, listed, missing_file
 
 Weights = dict[str, Tensor]
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
@@ -119,7 +119,7 @@ def read_weights(file: Path) -> Weights:
         GanzooError: the file cannot be read, or it has no state dict of tensors only.
     """
     if not file.is_file():
-        raise MissingResourceError(f"{file}: no such weights file; check the path")
+        raise missing_file(file)
     try:
         state: Any
         if file.suffix == ".safetensors":

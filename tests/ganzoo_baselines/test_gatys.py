@@ -210,7 +210,7 @@ def test_mistakes_in_a_recipe_are_reported_with_their_line(home: Path, run: Run)
     code, _, err = run("check", home / "tiny.yaml", "method.style_layers={relu1_9: 1}")
     assert code == 2 and "method: VGG-19 has no layer 'relu1_9'" in err
     code, _, err = run("check", home / "tiny.yaml", "method.weights=no.pth")
-    assert code == 5 and "method: no.pth: no such weights file" in err and err.count("\n") == 1
+    assert code == 5 and "method.weights: no.pth: no such weights file" in err and err.count("\n") == 1
 
 
 def test_check_reports_the_time_for_an_image(home: Path, run: Run) -> None:

@@ -126,8 +126,8 @@ def test_missing_weights_have_their_place(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(MissingResourceError) as caught:
         check_quickly(write_recipe(tmp_path), changes)
     assert str(caught.value).splitlines() == [
-        f"command line: {PERCEPTUAL}: losses.x.weights: nothere.pth: no such file or folder; check the path",
-        f"command line: {changes[1]}: evaluate.metrics.0.weights: nothere.pt: no such file or folder; check the path",
+        f"command line: {PERCEPTUAL}: losses.x.weights: nothere.pth: no such weights file; check the path",
+        f"command line: {changes[1]}: evaluate.metrics.0.weights: nothere.pt: no such weights file; check the path",
     ]
     for name in ("nothere.pth", "nothere.pt"):
         (tmp_path / name).touch()
