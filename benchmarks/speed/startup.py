@@ -21,7 +21,7 @@ COMMANDS = {
     "a misspelt option": ["run", QUICKSTART, "train.stepps=1"],
     "a misspelt component": ["run", QUICKSTART, "method=cyclgan"],
     "a missing folder of images": ["run", str(ROOT / "recipes/cyclegan.yaml"), "data.root=nothere"],
-    "a missing run to start from": ["run", QUICKSTART, "train.start=nothere"],
+    "a missing run to start from": ["run", QUICKSTART, "train.start=nothere", "--fresh"],
     "a run of one step": ["run", QUICKSTART, "train.steps=1", "evaluate={metrics: [], every: 0}", "--fresh"],
 }
 
