@@ -11,9 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed import steps, timing
-from benchmarks.speed.page import MACHINE, markdown
-from benchmarks.speed.textbook import TextbookCycleGAN, discriminator, generator
+from benchmarks.speed import evaluation, timing
+from benchmarks.speed.contestants import METHODS, RECIPES, prepare
+from benchmarks.speed.page import MACHINE, TABLES, markdown
+from benchmarks.speed.textbook.cyclegan import discriminator, generator
+from benchmarks.speed.textbook.pix2pix import TextbookPix2Pix
 from benchmarks.speed.timing import Times, alternate, newest
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
@@ -60,16 +62,6 @@ def test_gradients_in_bf16_are_as_close_to_fp32_as_those_of_plain_autocast(layou
     assert 0 < error < 1.1 * usual < 0.3
 
 
-def test_a_textbook_step_trains_all_four_networks() -> None:
-    step = TextbookCycleGAN(32)
-    networks = (step.g_ab, step.g_ba, step.d_a, step.d_b)
-    before = [[one.detach().clone() for one in network.parameters()] for network in networks]
-    step()
-    for network, old in zip(networks, before, strict=True):
-        weights = [(one, was) for one, was in zip(network.parameters(), old, strict=True) if one.ndim == 4]
-        assert all(not torch.equal(one, was) for one, was in weights)
-
-
 def test_contestants_run_in_turn_and_ratios_are_of_rounds() -> None:
     order: list[str] = []
     times = alternate({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
@@ -89,13 +81,43 @@ def test_rows_are_kept_and_the_newest_is_shown(tmp_path: Path, monkeypatch: pyte
 
 
 def test_every_method_has_a_recipe() -> None:
-    assert all((steps.RECIPES / f"{recipe}.yaml").is_file() for recipe, *_ in steps.METHODS.values())
+    assert all((RECIPES / f"{method.recipe}.yaml").is_file() for method in METHODS.values())
+
+
+def test_peak_memory_is_that_of_a_process_of_its_own_which_trains(tmp_path: Path) -> None:
+    prepare("pix2pix", tmp_path, 64)
+    words = [sys.executable, str(ROOT / "benchmarks/speed"), "peak", "pix2pix", "textbook fp32", str(tmp_path), "64"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    numbers = sum(one.numel() for network in TextbookPix2Pix(64).networks.values() for one in network.parameters())
+    trained = 4 * 4 * numbers / 2**20  # weights, gradients, and Adam's two means, of 4 bytes each
+    assert trained < int(done.stdout) < trained + 1500
+
+
+def test_evaluation_is_measured_in_both_precisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "FOLDER", tmp_path)
+    monkeypatch.setattr(evaluation, "SIZES", {16: 4})
+    evaluation.measure(1)
+    rows = newest("evaluation", timing.hardware(), "contestant")
+    assert [row["contestant"] for row in rows] == [
+        f"{kind} {precision}" for kind in ("bare forward", "ganzoo evaluate") for precision in ("fp32", "bf16")
+    ]
+    assert all(float(row["images_per_s"]) > 0 for row in rows)
+    assert [row["share_of_bare"] for row in rows[:2]] == ["1.0", "1.0"]
+
+
+def test_small_images_are_refused_for_drit_in_one_line() -> None:
+    words = [sys.executable, str(ROOT / "benchmarks/speed"), "steps", "--methods", "drit", "--sizes", "64"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "speed: drit needs larger images: --methods drit --sizes 256, or others from 212 on"
+    ]
 
 
 def test_the_page_shows_what_was_measured() -> None:
     words = [sys.executable, str(ROOT / "benchmarks/speed"), "table", "--check"]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert {file.stem for file in (ROOT / "benchmarks/speed").glob("*.csv")} == {
-        f"{name}-{MACHINE}" for name in ("steps", "translate", "reading", "startup", "formats", "limits")
-    }
+    tables = {f"{command}-{MACHINE}" for command, *_ in TABLES.values()}
+    assert {file.stem for file in (ROOT / "benchmarks/speed").glob("*.csv")} <= tables

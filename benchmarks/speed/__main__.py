@@ -1,9 +1,14 @@
 """Measure how fast ganzoo is: training steps against the textbook step, translation, reading, and start-up.
 
 python benchmarks/speed steps                        each method at its published width, fp32 and bf16, 64 and 128 px
-python benchmarks/speed steps --methods cyclegan --sizes 64 128 256
+python benchmarks/speed steps --methods cyclegan drit --sizes 256
 python benchmarks/speed translate                    files against a bare forward pass
+<<<<<<< HEAD
 python benchmarks/speed reading                      JPEG folders, large photographs, listing of 50,000 files
+=======
+python benchmarks/speed evaluation                   ganzoo evaluate against bare forward passes
+python benchmarks/speed reading                      JPEG folders, cold and cached, 1 to 8 threads
+>>>>>>> 39ca3bb (A textbook step for every trained method, with its gradients held to ganzoo's)
 python benchmarks/speed startup                      seconds until a mistake is reported, and until the first step
 python benchmarks/speed formats                      memory formats: whole steps, and norms
 python benchmarks/speed limits                       the fastest matrix product and convolution of this machine
@@ -25,9 +30,13 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import torch  # noqa: E402
 
-from benchmarks.speed import formats, limits, page, reading, startup, steps, translate  # noqa: E402
+from benchmarks.speed import evaluation, formats, limits, page, reading, startup, steps, translate  # noqa: E402
+from benchmarks.speed.contestants import METHODS  # noqa: E402
 from ganzoo import GanzooError  # noqa: E402
 from ganzoo.utils.allocator import keep_freed_memory  # noqa: E402
+
+SMALLEST = 212
+"""Side of the smallest images that DRIT trains on, in pixels."""
 
 
 def main() -> None:
@@ -36,16 +45,24 @@ def main() -> None:
         prog="python benchmarks/speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("steps", "translate", "reading", "startup", "formats", "limits"):
+    for name in ("steps", "translate", "evaluation", "reading", "startup", "formats", "limits"):
         command = commands.add_parser(name)
         command.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of torch")
         command.add_argument("--rounds", type=int, default=5, help="rounds; every contestant runs once in each")
         if name == "steps":
-            command.add_argument("--methods", nargs="*", default=list(steps.METHODS), choices=list(steps.METHODS))
+            command.add_argument(
+                "--methods", nargs="*", default=[one for one in METHODS if one != "drit"], choices=list(METHODS)
+            )
             command.add_argument("--sizes", nargs="*", type=int, default=[64, 128], help="sides of images, in pixels")
         if name == "translate":
             sizes = list(translate.SIZES)
             command.add_argument("--sizes", nargs="*", type=int, default=sizes, choices=sizes, help="likewise")
+    peak = commands.add_parser("peak", help="the peak memory of two steps of a contestant, for the command steps")
+    peak.add_argument("method", choices=list(METHODS))
+    peak.add_argument("contestant")
+    peak.add_argument("folder", type=Path, help="the images, and what else the method reads")
+    peak.add_argument("size", type=int)
+    peak.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of torch")
     commands.add_parser("table").add_argument("--check", action="store_true", help="compare only")
     words = parser.parse_args()
     if words.command == "table":
@@ -57,11 +74,16 @@ def main() -> None:
     torch.set_num_threads(words.threads)
     keep_freed_memory()  # as the command line does
     if words.command == "steps":
+        if "drit" in words.methods and min(words.sizes) < SMALLEST:
+            sys.exit(f"speed: drit needs larger images: --methods drit --sizes 256, or others from {SMALLEST} on")
         steps.measure(words.methods, words.sizes, words.rounds)
+    elif words.command == "peak":
+        steps.print_peak(words.method, words.contestant, words.folder, words.size)
     elif words.command == "translate":
         translate.measure(words.sizes, words.rounds)
     else:
         modules = {
+            "evaluation": evaluation,
             "reading": reading,
             "startup": startup,
             "formats": formats,

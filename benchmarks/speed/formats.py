@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.speed.steps import MethodStep, draw_images
+from benchmarks.speed.contestants import MethodStep
+from benchmarks.speed.stand_ins import draw_images
 from benchmarks.speed.timing import alternate, append
 from ganzoo.engine import layout
 

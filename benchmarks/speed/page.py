@@ -12,8 +12,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/speed.md"
 MACHINE = "intel-xeon-amx-2-cores"
 """The machine whose measurements the page shows."""
 TABLES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "steps": ("steps", ("method", "size", "contestant"), ("seconds", "process_seconds", "times_as_fast")),
+    "steps": ("steps", ("method", "size", "contestant"), ("seconds", "process_seconds", "times_as_fast", "peak_mib")),
     "translate": ("translate", ("size", "contestant"), ("images_per_s", "share_of_bare")),
+    "evaluation": ("evaluation", ("size", "contestant"), ("images_per_s", "share_of_bare")),
     "reading": ("reading", ("files", "workers"), ("images_per_s",)),
     "startup": ("startup", ("command",), ("seconds", "process_seconds")),
     "formats": ("formats", ("what", "precision", "contestant"), ("milliseconds",)),
