@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.speed import evaluation, timing
-from benchmarks.speed.contestants import METHODS, RECIPES, prepare
+from benchmarks.speed.contestants import METHODS, RECIPES, contestants, prepare
 from benchmarks.speed.page import MACHINE, TABLES, markdown
 from benchmarks.speed.textbook.cyclegan import discriminator, generator
 from benchmarks.speed.textbook.pix2pix import TextbookPix2Pix
 from benchmarks.speed.timing import Times, alternate, newest
+from benchmarks.speed.turns import take_turns
 from ganzoo_cyclegan.patch import Patch
 from ganzoo_cyclegan.resnet import ResNet
 
@@ -84,14 +85,20 @@ def test_every_method_has_a_recipe() -> None:
     assert all((RECIPES / f"{method.recipe}.yaml").is_file() for method in METHODS.values())
 
 
-def test_peak_memory_is_that_of_a_process_of_its_own_which_trains(tmp_path: Path) -> None:
+def test_contestants_have_a_process_each_which_trains(tmp_path: Path) -> None:
     prepare("pix2pix", tmp_path, 64)
-    words = [sys.executable, str(ROOT / "benchmarks/speed"), "peak", "pix2pix", "textbook fp32", str(tmp_path), "64"]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    builders = contestants("pix2pix", tmp_path, 64)
+    assert list(contestants("pix2pix", tmp_path, 64, compiled=True))[4:] == [
+        "ganzoo fp32 compiled",
+        "ganzoo bf16 compiled",
+    ]
+    times, peaks = take_turns({one: builders[one] for one in ("textbook fp32", "ganzoo bf16")}, 2)
     numbers = sum(one.numel() for network in TextbookPix2Pix(64).networks.values() for one in network.parameters())
-    trained = 4 * 4 * numbers / 2**20  # weights, gradients, and Adam's two means, of 4 bytes each
-    assert trained < int(done.stdout) < trained + 1500
+    trained = 4 * 4 * numbers  # weights, gradients, and Adam's two means, of 4 bytes each
+    for contestant in ("textbook fp32", "ganzoo bf16"):
+        assert len(times[contestant].wall) == len(times[contestant].process) == 2
+        assert min(times[contestant].process) > 0
+        assert trained < peaks[contestant] < trained + 1500 * 2**20
 
 
 def test_evaluation_is_measured_in_both_precisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,19 +3,15 @@
 python benchmarks/speed steps                        each method at its published width, fp32 and bf16, 64 and 128 px
 python benchmarks/speed steps --methods cyclegan drit --sizes 256
 python benchmarks/speed translate                    files against a bare forward pass
-<<<<<<< HEAD
-python benchmarks/speed reading                      JPEG folders, large photographs, listing of 50,000 files
-=======
 python benchmarks/speed evaluation                   ganzoo evaluate against bare forward passes
-python benchmarks/speed reading                      JPEG folders, cold and cached, 1 to 8 threads
->>>>>>> 39ca3bb (A textbook step for every trained method, with its gradients held to ganzoo's)
+python benchmarks/speed reading                      JPEG folders, large photographs, listing of 50,000 files
 python benchmarks/speed startup                      seconds until a mistake is reported, and until the first step
 python benchmarks/speed formats                      memory formats: whole steps, and norms
 python benchmarks/speed limits                       the fastest matrix product and convolution of this machine
 python benchmarks/speed table [--check]              write the tables of docs/speed.md from the newest measurements
 
-Contestants run in turn (A B A B …) in one process; a ratio is the median of the ratios of all rounds. Let nothing else
-run beside it. Each command appends to COMMAND-HARDWARE.csv in this folder.
+Contestants run in turn (A B A B …), those of steps in a process each; a ratio is the median of the ratios of all
+rounds. Let nothing else run beside it. Each command appends to COMMAND-HARDWARE.csv in this folder.
 """
 
 from __future__ import annotations
@@ -54,15 +50,10 @@ def main() -> None:
                 "--methods", nargs="*", default=[one for one in METHODS if one != "drit"], choices=list(METHODS)
             )
             command.add_argument("--sizes", nargs="*", type=int, default=[64, 128], help="sides of images, in pixels")
+            command.add_argument("--compiled", action="store_true", help="measure train.compile, too")
         if name == "translate":
             sizes = list(translate.SIZES)
             command.add_argument("--sizes", nargs="*", type=int, default=sizes, choices=sizes, help="likewise")
-    peak = commands.add_parser("peak", help="the peak memory of two steps of a contestant, for the command steps")
-    peak.add_argument("method", choices=list(METHODS))
-    peak.add_argument("contestant")
-    peak.add_argument("folder", type=Path, help="the images, and what else the method reads")
-    peak.add_argument("size", type=int)
-    peak.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of torch")
     commands.add_parser("table").add_argument("--check", action="store_true", help="compare only")
     words = parser.parse_args()
     if words.command == "table":
@@ -76,9 +67,7 @@ def main() -> None:
     if words.command == "steps":
         if "drit" in words.methods and min(words.sizes) < SMALLEST:
             sys.exit(f"speed: drit needs larger images: --methods drit --sizes 256, or others from {SMALLEST} on")
-        steps.measure(words.methods, words.sizes, words.rounds)
-    elif words.command == "peak":
-        steps.print_peak(words.method, words.contestant, words.folder, words.size)
+        steps.measure(words.methods, words.sizes, words.rounds, compiled=words.compiled)
     elif words.command == "translate":
         translate.measure(words.sizes, words.rounds)
     else:

@@ -22,6 +22,7 @@ from ganzoo.build import Experiment
 from ganzoo.data.loader import micro_steps
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.utils.allocator import keep_freed_memory
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 PRECISIONS = ("fp32", "bf16")
@@ -73,7 +74,9 @@ METHODS = {
 }
 
 
-def contestants(name: str, folder: Path, size: int) -> dict[str, Callable[[], Callable[[], None]]]:
+def contestants(
+    name: str, folder: Path, size: int, *, compiled: bool = False
+) -> dict[str, Callable[[], Callable[[], None]]]:
     """Return contestant → function that builds it; the first one is the reference of the others.
 
     A contestant is called for each step.
@@ -82,11 +85,15 @@ def contestants(name: str, folder: Path, size: int) -> dict[str, Callable[[], Ca
         name: a method of ``METHODS``.
         folder: a folder that ``prepare`` filled for the method.
         size: side of the images, in pixels.
+        compiled: whether ganzoo's compiled steps are contestants, too.
     """
-    return {
+    builders: dict[str, Callable[[], Callable[[], None]]] = {
         **{f"textbook {one}": partial(textbook_step, name, folder, size, bf16=one == "bf16") for one in PRECISIONS},
         **{f"ganzoo {one}": partial(MethodStep, name, folder, size, one) for one in PRECISIONS},
     }
+    for one in PRECISIONS if compiled else ():
+        builders[f"ganzoo {one} compiled"] = partial(MethodStep, name, folder, size, one, compiled=True)
+    return builders
 
 
 def prepare(name: str, folder: Path, size: int) -> None:
@@ -116,13 +123,16 @@ class MethodStep:
         folder: a folder that ``prepare`` filled for the method.
         size: side of the images, in pixels.
         precision: ``fp32`` or ``bf16``.
+        compiled: whether its networks are compiled.
     """
 
-    def __init__(self, name: str, folder: Path, size: int, precision: str) -> None:
+    def __init__(self, name: str, folder: Path, size: int, precision: str, *, compiled: bool = False) -> None:
+        keep_freed_memory()  # as the command line does
         method = METHODS[name]
         common = [
             f"data.root={folder}", "data.validation=0", f"images.size={size}", f"images.load={size * 143 // 128}",
-            f"train.precision={precision}", "evaluate={metrics: [], best: null, patience: 0, every: 0}",
+            f"train.precision={precision}", f"train.compile={str(compiled).lower()}",
+            "evaluate={metrics: [], best: null, patience: 0, every: 0}",
         ]  # fmt: skip
         self.recipe = read_recipe(RECIPES / f"{method.recipe}.yaml", [*common, *method.changes(folder, size)])
         self.experiment = Experiment(self.recipe, start_accelerator(device="cpu"), training=True)
