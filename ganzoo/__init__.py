@@ -120,19 +120,20 @@ def write_run(
     write_run(Path(folder), recipe, networks, progress)
 
 
-def load(run: str | PathLike[str], *, checkpoint: str = "", device: str = "") -> Translator:
+def load(run: str | PathLike[str], *, checkpoint: str = "", device: str = "", precision: str = "fp32") -> Translator:
     """Return a translator with a trained run's generators: ``ganzoo.load("runs/quickstart/default").translate(image)``.
 
     Args:
         run: the run's folder.
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if it exists, else ``last``.
         device: a torch device; by default the GPU or other accelerator, if there is one, else the CPU.
+        precision: ``fp32``, ``bf16``, ``fp16``, which needs a GPU, or ``auto``: bf16 where it is faster.
 
     Raises GanzooError if the run or the checkpoint is missing or damaged, or if there is no such device.
     """
     from ganzoo.inference.translator import Translator
 
-    return Translator(run, checkpoint=checkpoint, device=device)
+    return Translator(run, checkpoint=checkpoint, device=device, precision=precision)
 
 
 def export(

@@ -18,7 +18,6 @@ from ganzoo.data.types import OTHER, SPLITS
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
-from ganzoo.engine.precision import resolve_precision
 from ganzoo.errors import GanzooError, OutOfMemoryError, is_out_of_memory, prefix_errors
 from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Source, Split
 from ganzoo.masks.postprocess import MaskTransform
@@ -141,7 +140,7 @@ class Experiment:
             self.accelerator,
             losses=self.losses,
             lr=train.lr,
-            precision=resolve_precision(train.precision, self.accelerator.device),
+            precision=train.precision,
             ema=train.ema,
             size=self.recipe.images.size,
             compile=self.training and train.compile,

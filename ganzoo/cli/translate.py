@@ -40,6 +40,13 @@ def read_size(context: click.Context, parameter: click.Parameter, text: str) -> 
 @click.option("--drop-alpha", is_flag=True, help="Write no transparency; by default an image's own is kept.")
 @click.option("--device", default="", help="A torch device.  [default: the accelerator if there is one]")
 @click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    type=click.Choice(["fp32", "bf16", "fp16", "auto"]),
+    help="auto is bf16 where it is faster; fp16 needs a GPU.",
+)
+@click.option(
     "--mask",
     "masks",
     multiple=True,
@@ -86,6 +93,7 @@ def translate_command(
     scale_back: bool,
     drop_alpha: bool,
     device: str,
+    precision: str,
     masks: tuple[Path, ...],
     maskers: tuple[str, ...],
     style: tuple[str, ...],
@@ -115,6 +123,7 @@ def translate_command(
         scale_back=scale_back,
         alpha=not drop_alpha,
         device=device,
+        precision=precision,
         masks=masks,
         maskers=maskers,
         save_masks=save_masks,

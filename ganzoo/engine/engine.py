@@ -22,14 +22,12 @@ from ganzoo.engine.distributed import synchronize_batch_norm
 from ganzoo.engine.ema import Averaged
 from ganzoo.engine.gradients import Gradients, parameters_of
 from ganzoo.engine.layout import arrange_images, memory_format, stepping_in_memory_order
-from ganzoo.engine.precision import LossScale, weights_cast_once
+from ganzoo.engine.precision import LossScale, autocast, resolve_precision, weights_cast_once
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method, Optim, Phase
 from ganzoo.randomness import torch_seed
 from ganzoo.settings import Compile
 from ganzoo.step import Step
-
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Engine:
@@ -42,7 +40,7 @@ class Engine:
         accelerator: this process's accelerator.
         losses: the recipe's auxiliary losses; each is added to its phase.
         lr: the base learning rate.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``.
         ema: the decay of the moving average of all networks except discriminators; 0: no average.
         size: side of the images in pixels, which decides the memory format (see ``layout.py``).
         compile: whether networks are compiled when they train, and how (see ``compiled.py``).
@@ -68,10 +66,8 @@ class Engine:
         self.method = method
         self.accelerator = accelerator
         self.device = accelerator.device
-        self.precision = precision
+        self.precision = resolve_precision(precision, self.device, "train.precision")
         self.lr = lr
-        if precision == "fp16" and self.device.type == "cpu":
-            raise GanzooError("train.precision: fp16 needs a GPU; on a CPU use bf16 or fp32")
         self.networks: dict[str, nn.Module] = {}
         for name, network in method.networks.items():
             network.train(training)  # a network may keep frozen parts in eval mode
@@ -89,7 +85,7 @@ class Engine:
             network.to(memory_format=self.memory_format)
         self.optims = dict(method.optims)
         self.optimizers = {name: self._optimizer(optim) for name, optim in self.optims.items()}
-        self.scale = LossScale(self.device, enabled=precision == "fp16")
+        self.scale = LossScale(self.device, enabled=self.precision == "fp16")
         self.stepped = False
         averaged = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}
         self.average = Averaged(averaged, ema) if ema else None
@@ -124,7 +120,7 @@ class Engine:
 
     def autocast(self) -> torch.autocast:
         """Return the autocast context in which networks run at the run's precision; for fp32 it changes nothing."""
-        return torch.autocast(self.device.type, DTYPES.get(self.precision), enabled=self.precision in DTYPES)
+        return autocast(self.precision, self.device)
 
     def step(self, micros: Sequence[Step]) -> tuple[dict[str, Tensor], Tensor]:
         """Run one training step over its micro-batches, phase by phase; then update the moving averages of the weights.

@@ -96,6 +96,7 @@ def translate_files(
     scale_back: bool = False,
     alpha: bool = True,
     device: str = "",
+    precision: str = "fp32",
     masks: Sequence[Path] = (),
     maskers: Sequence[str] = (),
     save_masks: Path | None = None,
@@ -121,7 +122,7 @@ def translate_files(
             ``Translator.translate``.
         scale_back: scale the translations to the size of their sources.
         alpha: give translations the transparency of their sources.
-        device: see ``Translator``.
+        device, precision: see ``Translator``.
         masks: mask images, or folders of them; the inputs are translated once with each.
         maskers: maskers that replace the run's own, written as in a recipe; likewise.
         save_masks: a folder for the masks used, with a subfolder for each role.
@@ -138,7 +139,7 @@ def translate_files(
             missing; or, after all images were tried, some failed: the message has a line for each.
     """
     roles = tuple(ROLES) if save_masks else TRANSLATION_ROLES
-    translator = Translator(run, checkpoint=checkpoint, device=device, roles=roles)
+    translator = Translator(run, checkpoint=checkpoint, device=device, precision=precision, roles=roles)
     resolved = translator.resolve_direction(direction)
     pairs = plan_outputs(inputs, out, translator.domain_io[resolved[1]].suffix)
     if not pairs:
@@ -162,10 +163,11 @@ def translate_files(
     work = _Work(translator, resolved, out, size, scale_back, alpha, save_masks, seed)
     for done, (mask_option, style_option) in enumerate(variants):
         translator.set_maskers(mask_option.masks or own)
-        Pipeline(work, workers=workers, limit=limit).run(
-            Job(done * len(pairs) + number, number, source, target, mask_option, style_option)
-            for number, (source, target) in enumerate(pairs)
-        )
+        with translator.translating():
+            Pipeline(work, workers=workers, limit=limit).run(
+                Job(done * len(pairs) + number, number, source, target, mask_option, style_option)
+                for number, (source, target) in enumerate(pairs)
+            )
     _report(work, inputs, len(pairs), {"masks": len(variants) // len(styles), "styles": len(styles)})
 
 

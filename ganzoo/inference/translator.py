@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -18,6 +19,8 @@ from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.label_maps import mask_from_pil, read_mask
 from ganzoo.engine.available import AvailableNetworks, missing_for
 from ganzoo.engine.checkpoint_files import PROGRESS, read_unchanged, remedy, select_checkpoint
+from ganzoo.engine.layout import memory_format
+from ganzoo.engine.precision import autocast, resolve_precision, weights_cast_once
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.inference.pages import Page, read_page
 from ganzoo.interfaces import Direction, Method
@@ -40,11 +43,12 @@ class Translator:
         run: the run's folder.
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if there is one, else ``last``.
         device: the torch device; by default the accelerator if there is one, else the CPU.
+        precision: ``fp32``, ``bf16``, ``fp16``, which needs a GPU, or ``auto``: bf16 where it is faster.
         roles: the mask roles whose maskers are built; maskers in other roles need not be installed.
 
     Raises:
         GanzooError: the folder is not a run's, its recipe cannot be read or built here (for example because a plugin is
-            missing), the checkpoint is missing or damaged, or there is no such device.
+            missing), the checkpoint is missing or damaged, or there is no such device, or not with this precision.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Translator:
         *,
         checkpoint: str = "",
         device: str = "",
+        precision: str = "fp32",
         roles: Sequence[str] = TRANSLATION_ROLES,
     ) -> None:
         folder = Path(run)
@@ -64,6 +69,8 @@ class Translator:
             raise GanzooError(
                 f"--device is {device!r}; this machine has no such torch device (cpu always works)"
             ) from None
+        self.precision = resolve_precision(precision, self.device, "--precision")
+        self.memory_format = memory_format(self.device, self.recipe.images.size)
         read_unchanged(lambda: select_checkpoint(folder, checkpoint), self._load)
 
     def _load(self, checkpoint: Path, progress: Mapping[str, Any]) -> None:
@@ -85,7 +92,7 @@ class Translator:
         networks, available = {name: self.method.networks[name] for name in needed}, AvailableNetworks()
         available.load(checkpoint, networks)
         for network in networks.values():
-            network.to(self.device).eval()
+            network.to(self.device).to(memory_format=self.memory_format).eval()
         self.set_maskers(self.method.masks)
         self.missing: dict[Direction, str] = dict.fromkeys(self.method.directions, "")
         """Direction → the network that the checkpoint lacks for it; empty text if it has all."""
@@ -247,9 +254,15 @@ class Translator:
         step = Step({}, seed=seed, index=-1 - draw, samples=samples, training=False)
         styles = None if style is None else style.to(self.device).expand(len(batch), -1)
         planes = None if mask is None else _expand_mask(mask, batch).to(self.device)
-        with torch.no_grad():
-            step[TRANSLATED] = self.translate_tensors(step, batch.to(self.device), direction, planes, styles)
+        images = batch.to(self.device).contiguous(memory_format=self.memory_format)
+        with torch.no_grad(), autocast(self.precision, self.device):
+            step[TRANSLATED] = self.translate_tensors(step, images, direction, planes, styles)
         return step
+
+    def translating(self) -> AbstractContextManager[None]:
+        """Return a context for several translations: at a half precision, weights are cast once in it, not for each."""
+        parts = [*self.method.networks.values(), *self.method.masks.maskers.values()]
+        return weights_cast_once(parts, self.device)
 
     def translate_tensors(
         self, step: Step, images: Tensor, direction: Direction, mask: Tensor | None = None, style: Tensor | None = None
@@ -288,7 +301,7 @@ class Translator:
         """
         source = f"real_{direction[0]}"
         computed = {}
-        with torch.no_grad():
+        with torch.no_grad(), autocast(self.precision, self.device):
             for role in self.method.masks.maskers:
                 if f"given_mask_{direction[0]}" in step or "given" not in self.method.masks.needs(role):
                     computed[role] = self.method.masks.mask(role, step, source)

@@ -93,8 +93,8 @@ def pad(maps: Tensor, size: int, padding: Padding) -> Tensor:
 class LogitConv2d(nn.Conv2d):
     """A discriminator's last convolution, which autocast leaves in the precision of its weights.
 
-    In bf16, logits near 1 are multiples of 1/128, so they hardly tell small differences of images, and translations
-    came out less accurate. This convolution takes only a small part of the time.
+    In bf16, logits near 1 are multiples of 1/128, which hides small differences of images. This convolution takes only
+    a small part of the time.
     """
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -29,8 +29,8 @@ def test_a_cpu_computes_in_bf16_if_it_can(
     monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], expected: str
 ) -> None:
     pretend(monkeypatch, **capabilities)
-    assert resolve_precision("auto", CPU) == expected
-    assert [resolve_precision(one, CPU) for one in ("fp32", "bf16", "fp16")] == ["fp32", "bf16", "fp16"]
+    assert resolve_precision("auto", CPU, "train.precision") == expected
+    assert [resolve_precision(one, CPU, "train.precision") for one in ("fp32", "bf16")] == ["fp32", "bf16"]
 
 
 @pytest.mark.parametrize(("itself", "expected"), [(True, "bf16"), (False, "fp32")])
@@ -38,7 +38,8 @@ def test_a_gpu_computes_in_bf16_if_it_does_so_itself(
     monkeypatch: pytest.MonkeyPatch, itself: bool, expected: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: itself or including_emulation)
-    assert resolve_precision("auto", torch.device("cuda")) == expected
+    assert resolve_precision("auto", torch.device("cuda"), "train.precision") == expected
+    assert resolve_precision("fp16", torch.device("cuda"), "train.precision") == "fp16"
 
 
 def test_it_is_printed_recorded_and_kept(
