@@ -63,6 +63,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "method": "negative",
         "data": {"dataset": "folders", "root": str(images)},
         "images": {"size": 16},
+        "train": {"precision": "fp32"},
         "evaluate": {"metrics": ["cycle_l1"]},
     }
     (tmp_path / "still.yaml").write_text(yaml.safe_dump(parts))
