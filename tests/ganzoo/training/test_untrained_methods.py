@@ -63,7 +63,6 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "method": "negative",
         "data": {"dataset": "folders", "root": str(images)},
         "images": {"size": 16},
-        "train": {"precision": "fp32"},
         "evaluate": {"metrics": ["cycle_l1"]},
     }
     (tmp_path / "still.yaml").write_text(yaml.safe_dump(parts))
@@ -82,7 +81,7 @@ def test_a_method_without_phases_has_no_length(recipe: Path) -> None:
 
 
 def test_its_run_measures_draws_samples_and_translates(recipe: Path, run: Run, tmp_path: Path) -> None:
-    code, output, err = run("run", recipe, "--root", tmp_path / "runs")
+    code, output, err = run("run", recipe, "train.precision=fp32", "--root", tmp_path / "runs")
     assert (code, err) == (0, "")
     assert "negative on cpu, fp32: nothing to train; 2 A, 2 B\n" in output
     assert "ganzoo translate" in output and "twice as long" not in output
