@@ -81,7 +81,8 @@ def read_size(context: click.Context, parameter: click.Parameter, text: str) -> 
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    help="Threads that read and write images beside the network; 0: all in turn.  [default: 2]",
+    help="Threads that read and write images beside the network; 0: all in turn.  "
+    "[default: 0 on a CPU, 2 on other devices]",
 )
 def translate_command(
     run: Path,
@@ -111,7 +112,7 @@ def translate_command(
     folder that differ only in their file extension keep it: a.jpg.png. With several masks or styles, OUT has a
     subfolder for each. For one image, OUT may be a file.
     """
-    from ganzoo.inference.files import WORKERS, translate_files
+    from ganzoo.inference.files import translate_files
 
     translate_files(
         run,
@@ -132,5 +133,5 @@ def translate_command(
         interpolate=interpolate or 0,
         seed=seed,
         batch=batch,
-        workers=WORKERS if workers is None else workers,
+        workers=workers,
     )

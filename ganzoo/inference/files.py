@@ -17,15 +17,12 @@ from ganzoo.data.image_io import to_uint8, write_image
 from ganzoo.errors import GanzooError, is_out_of_memory, one_line, prefix_errors
 from ganzoo.inference.options import mask_options, style_options
 from ganzoo.inference.pages import Page, read_pages
-from ganzoo.inference.pipeline import Item, Job, Pipeline, Translation, batch_limit
+from ganzoo.inference.pipeline import Item, Job, Pipeline, Translation, batch_limit, worker_count
 from ganzoo.inference.translator import TRANSLATED, Size, Translator, mask_tensor
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
 from ganzoo.utils.atomic import clean_temporaries
 from ganzoo.utils.console import Console
-
-WORKERS = 2
-"""The default number of threads that read and write images."""
 
 
 def plan_outputs(inputs: Sequence[Path], out: Path, suffix: str = ".png") -> list[tuple[Path, Path]]:
@@ -105,7 +102,7 @@ def translate_files(
     interpolate: int = 0,
     seed: int | None = None,
     batch: int | None = None,
-    workers: int = WORKERS,
+    workers: int | None = None,
 ) -> None:
     """Translate images and folders of images, write the translations as PNG files, and print their number.
 
@@ -132,7 +129,8 @@ def translate_files(
         seed: seed of the random draws; by default the run's.
         batch: the most images of equal size that are translated together; by default it depends on the device, see
             ``batch_limit``. Random draws and file names do not depend on it, pixels only by rounding.
-        workers: the number of threads that read and write images; 0: everything runs in turn.
+        workers: the number of threads that read and write images; 0: everything runs in turn; by default it depends on
+            the device, see ``worker_count``.
 
     Raises:
         GanzooError: there are no images, the run cannot be loaded, an option is wrong, the run needs masks that are
@@ -159,12 +157,12 @@ def translate_files(
     variants = list(product(mask_options(translator.method, translator.recipe.train.seed, masks, maskers), styles))
     if names_file(out) and len(variants) > 1:
         raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
-    limit = batch_limit(translator.device, batch)
+    limit, threads = batch_limit(translator.device, batch), worker_count(translator.device, workers)
     work = _Work(translator, resolved, out, size, scale_back, alpha, save_masks, seed)
     for done, (mask_option, style_option) in enumerate(variants):
         translator.set_maskers(mask_option.masks or own)
         with translator.translating():
-            Pipeline(work, workers=workers, limit=limit).run(
+            Pipeline(work, workers=threads, limit=limit).run(
                 Job(done * len(pairs) + number, number, source, target, mask_option, style_option)
                 for number, (source, target) in enumerate(pairs)
             )

@@ -42,6 +42,16 @@ def batch_limit(device: torch.device, images: int | None = None) -> BatchLimit:
     return BatchLimit(images or 8)
 
 
+def worker_count(device: torch.device, workers: int | None = None) -> int:
+    """Return the number of threads that read and write, by default a device's: 0 on a CPU, 2 on others.
+
+    On a CPU, other busy threads slow torch's own ones down, by more than they save (docs/speed.md).
+    """
+    if workers is None:
+        return 0 if device.type == "cpu" else 2
+    return workers
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """One file to translate with one mask and one style.

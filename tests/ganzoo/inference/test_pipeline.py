@@ -20,10 +20,10 @@ from ganzoo.cli.translate import translate_command
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.errors import GanzooError
 from ganzoo.inference import files
-from ganzoo.inference.files import WORKERS, translate_files
+from ganzoo.inference.files import translate_files
 from ganzoo.inference.options import MaskOption, StyleOption
 from ganzoo.inference.pages import Page, read_pages
-from ganzoo.inference.pipeline import CPU_LIMIT, BatchLimit, Item, Job, Pipeline, Translation, batch_limit
+from ganzoo.inference.pipeline import CPU_LIMIT, BatchLimit, Item, Job, Pipeline, Translation, batch_limit, worker_count
 from ganzoo.inference.translator import Translator
 from tests.support.random_images import save
 from tests.support.tiny_run import write_recipe
@@ -158,7 +158,9 @@ def test_the_help_has_the_defaults() -> None:
     side = math.isqrt(CPU_LIMIT.pixels // CPU_LIMIT.images)
     words = f"[default: {CPU_LIMIT.images} on a CPU for images of {side}×{side} pixels, 1 for larger ones; {others} on"
     assert words in texts["batch"]
-    assert f"[default: {WORKERS}]" in texts["workers"]
+    threads = [worker_count(torch.device(device)) for device in ("cpu", "cuda")]
+    assert f"[default: {threads[0]} on a CPU, {threads[1]} on other devices]" in " ".join(texts["workers"].split())
+    assert [worker_count(torch.device("cpu"), chosen) for chosen in (0, 3)] == [0, 3]
 
 
 class Alive:
