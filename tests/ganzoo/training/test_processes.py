@@ -38,7 +38,16 @@ def test_two_processes_train_as_one(method: str, tmp_path: Path) -> None:
         **RECIPE,
         "data": {"dataset": "folders"},
         "images": {"size": 16},
-        "train": {"steps": 6, "batch": 2, "lr": 1e-3, "ema": 0.5, "log": 3, "sample": 0, "decay": 0.0},
+        "train": {
+            "steps": 6,
+            "precision": "fp32",
+            "batch": 2,
+            "lr": 1e-3,
+            "ema": 0.5,
+            "log": 3,
+            "sample": 0,
+            "decay": 0.0,
+        },
         "evaluate": {"metrics": [], "every": 0},
         **METHODS[method],
     }
