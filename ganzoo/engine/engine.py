@@ -20,6 +20,7 @@ from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.compiled import compile_networks, uncompiled
 from ganzoo.engine.distributed import synchronize_batch_norm
 from ganzoo.engine.ema import Averaged
+from ganzoo.engine.frozen_casts import cast_frozen_once
 from ganzoo.engine.gradients import Gradients, parameters_of
 from ganzoo.engine.layout import arrange_images, memory_format, stepping_in_memory_order
 from ganzoo.engine.precision import LossScale, autocast, resolve_precision, weights_cast_once
@@ -74,15 +75,15 @@ class Engine:
             self.networks[name] = synchronize_batch_norm(network, accelerator).to(self.device).train()
         self._use(self.networks)
         self.trainable = {name: [p for p in net.parameters() if p.requires_grad] for name, net in self.networks.items()}
-        for masker in method.masks.maskers.values():
-            masker.to(self.device)
         self.attached: dict[str, list[AttachedLoss]] = {phase.name: [] for phase in method.phases}
         for loss in losses:
             self.attached[loss.phase].append(loss)
         self._share_initial_weights()
         self.memory_format = memory_format(self.device, size)
-        for network in self.networks.values():
-            network.to(memory_format=self.memory_format)
+        maskers = list(method.masks.maskers.values())
+        for module in [*self.networks.values(), *maskers]:
+            module.to(self.device).to(memory_format=self.memory_format)
+        cast_frozen_once(maskers, self.precision, self.device)
         self.optims = dict(method.optims)
         self.optimizers = {name: self._optimizer(optim) for name, optim in self.optims.items()}
         self.scale = LossScale(self.device, enabled=self.precision == "fp16")

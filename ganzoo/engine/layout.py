@@ -27,7 +27,8 @@ def memory_format(device: torch.device, size: int) -> torch.memory_format:
 
 def arrange_images(step: Step, wanted: torch.memory_format) -> None:
     """Give all tensors (B, C, H, W) of a step a memory format: images, masks and label maps."""
-    step.update({name: one.contiguous(memory_format=wanted) for name, one in step.items() if one.ndim == 4})
+    # ``contiguous`` would leave tensors of one channel as they are, and what is joined with them would be contiguous.
+    step.update({name: one.to(memory_format=wanted) for name, one in step.items() if one.ndim == 4})
 
 
 def arrange_state(optimizer: torch.optim.Optimizer) -> None:

@@ -102,7 +102,7 @@ class Translator:
     def set_maskers(self, masks: Roles) -> None:
         """Replace the method's maskers, and move the new ones to the device."""
         for masker in masks.maskers.values():
-            masker.to(self.device)
+            masker.to(self.device).to(memory_format=self.memory_format)
         self.method.bind(self.method.networks, masks)
 
     def resolve_direction(self, direction: str | None) -> Direction:
@@ -254,7 +254,7 @@ class Translator:
         step = Step({}, seed=seed, index=-1 - draw, samples=samples, training=False)
         styles = None if style is None else style.to(self.device).expand(len(batch), -1)
         planes = None if mask is None else _expand_mask(mask, batch).to(self.device)
-        images = batch.to(self.device).contiguous(memory_format=self.memory_format)
+        images = batch.to(self.device).to(memory_format=self.memory_format)
         with torch.no_grad(), autocast(self.precision, self.device):
             step[TRANSLATED] = self.translate_tensors(step, images, direction, planes, styles)
         return step

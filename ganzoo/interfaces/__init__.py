@@ -47,7 +47,7 @@ from ganzoo.utils.terminal import escape_controls
 if TYPE_CHECKING:
     from ganzoo.data.loader import Reader, evaluation_rows
     from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
-    from ganzoo.interfaces.batching import forward_together
+    from ganzoo.interfaces.batching import forward_together, join_channels
     from ganzoo.interfaces.callback import Callback, RunInfo
     from ganzoo.interfaces.image_pool import ImagePool
     from ganzoo.interfaces.loss import Loss
@@ -119,6 +119,7 @@ __all__ = [
     "guard_content",
     "halvings",
     "image_names",
+    "join_channels",
     "keyed",
     "linear_decay",
     "load_yaml",
@@ -148,7 +149,7 @@ __all__ = [
 _AT_FIRST_USE = {
     "ganzoo.data.loader": "Reader evaluation_rows",
     "ganzoo.interfaces.adversarial": "Adversarial discriminator_loss generator_loss gradient_penalty",
-    "ganzoo.interfaces.batching": "forward_together",
+    "ganzoo.interfaces.batching": "forward_together join_channels",
     "ganzoo.interfaces.callback": "Callback RunInfo",
     "ganzoo.interfaces.image_pool": "ImagePool",
     "ganzoo.interfaces.loss": "Loss",

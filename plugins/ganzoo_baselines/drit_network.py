@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
+from ganzoo.interfaces import join_channels
 from ganzoo_cyclegan.layers import LogitConv2d, Pad, Width, init_weights, pad_to_stride
 from ganzoo_munit.layers import Residual, conv
 
@@ -67,7 +68,7 @@ class DRITGenerator(nn.Module):
         maps: Tensor = self.decoded(contents)
         planes = attributes.to(maps.dtype)[:, :, None, None]
         for layer in self.decoders[domain].children():
-            maps = layer(torch.cat([maps, planes.expand(-1, -1, *maps.shape[2:])], 1))
+            maps = layer(join_channels([maps, planes.expand(-1, -1, *maps.shape[2:])]))
         return maps
 
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
-from ganzoo.interfaces import Adversarial, Direction, Method, Optim, Output, Phase, Slot, Step, generator_loss
+from ganzoo.interfaces import (
+    Adversarial,
+    Direction,
+    Method,
+    Optim,
+    Output,
+    Phase,
+    Slot,
+    Step,
+    generator_loss,
+    join_channels,
+)
 from ganzoo_baselines.training_mode import forward_in_training_mode
 from ganzoo_cyclegan.method import Weight, discriminator_terms
 
@@ -67,13 +77,13 @@ class Pix2Pix(Method):
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the discriminator's loss, a scalar with the name ``D``."""
-        real, fake = (torch.cat([step["real_A"], step[name].to(step["real_A"])], 1) for name in ("real_B", "fake_B"))
+        real, fake = (join_channels([step["real_A"], step[name].to(step["real_A"])]) for name in ("real_B", "fake_B"))
         real_term, fake_term = discriminator_terms(self.gan, self.networks["D_AB"], real, fake)
         return {"D": (real_term + fake_term) / 2}
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generator's weighted terms, scalars by name: ``gan`` and ``l1``."""
-        pair = torch.cat([step["real_A"], step["fake_B"].to(step["real_A"])], 1)
+        pair = join_channels([step["real_A"], step["fake_B"].to(step["real_A"])])
         losses = {"gan": generator_loss(self.gan, self.networks["D_AB"](pair))}
         if self.weight:
             losses["l1"] = self.weight * (step["fake_B"].float() - step["real_B"]).abs().mean()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from ganzoo.interfaces import join_channels
 from ganzoo_cyclegan.layers import init_weights
 
 
@@ -37,4 +37,4 @@ class MaskEncoder(nn.Module):
 
 def _masked_with_mask(image: Tensor, mask: Tensor) -> Tensor:
     """Return the masked image and its mask, repeated to the image's channels, concatenated: (B, 2C, H, W)."""
-    return torch.cat([image * mask, mask.to(image.dtype).expand_as(image)], dim=1)
+    return join_channels([image * mask, mask.to(image.dtype).expand_as(image)])

@@ -36,6 +36,9 @@ def test_images_get_the_format_and_keep_their_values() -> None:
     arrange_images(step, torch.channels_last)
     assert step["real_A"].is_contiguous(memory_format=torch.channels_last) and torch.equal(step["real_A"], image)
     assert step["colour_A"] is values
+    grey = Step({"real_A": image[:, :1].contiguous()})
+    arrange_images(grey, torch.channels_last)
+    assert torch.cat([step["real_A"], grey["real_A"]], 1).is_contiguous(memory_format=torch.channels_last)
     arrange_images(step, torch.contiguous_format)
     assert step["real_A"].is_contiguous()
 
