@@ -142,7 +142,7 @@ class Experiment:
             lr=train.lr,
             precision=train.precision,
             ema=train.ema,
-            size=self.recipe.images.size,
+            size=self.recipe.images.shape,
             compile=self.training and train.compile,
             training=self.training,
         )
@@ -197,7 +197,7 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     for joint, role in method.masks.joint_slots().items():
         networks[joint] = method.masks.maskers[role]
         _train_jointly(method, joint)
-    example = zeros_step(dict(channels), recipe.images.size)
+    example = zeros_step(dict(channels), recipe.images.shape)
     with torch.no_grad(), _seeded(recipe.train.seed, "setup"):
         networks.update(method.setup(example))
     missing = set(method.slots) - set(networks)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +18,9 @@ Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Compile = bool | Literal["reduce-overhead"]
+Positive = Annotated[float, Field(gt=0)]
+Shape = tuple[int, int]
+"""Height and width in pixels."""
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -23,37 +28,95 @@ class ImageSettings:
     """How images are scaled and cropped, and how training images are augmented.
 
     Images for evaluation are scaled to ``size`` as ``fit`` says, cropped at the center, and not augmented. Raises
-    GanzooError if ``load`` is set and smaller than ``size``.
+    GanzooError for options that contradict each other, such as a ``load`` smaller than ``size``.
 
     Args:
-        size: side of the square images that the networks get, in pixels.
-        load: side that training images are scaled to before they are cropped at a random place, in pixels; 0 means
-            ``size``. CycleGAN scales to 286 and crops to 256.
+        size: height and width of the images that the networks get, in pixels: [H, W], or one number for squares. With
+            ``fit: none`` it is only the size of the blank images with which networks are built.
+        load: height and width that training images are scaled to before they are cropped at a random place, in pixels;
+            one number is the shorter side, in the proportions of ``size``; 0 means ``size``. CycleGAN scales to 286 and
+            crops to 256.
         fit: ``stretch`` scales both sides to ``load`` and ignores the aspect ratio; ``cover`` keeps the aspect ratio
-            and scales the shorter side to ``load``.
+            and scales the image until it just covers ``load``; ``crop`` does not scale, and crops ``size`` at a random
+            place; ``none`` takes each image whole, as it is: with ``train.batch: 1``, or if all have one size.
+        zoom: range of a random factor of the scale before the crop, uniform for each image; by default 1.
+        scales: factors of the scale before the crop, of which one is drawn for each image, for crops at several scales.
         flip: whether each image is mirrored horizontally with probability ½.
         rotate: largest rotation in either direction, in degrees; corners are filled by reflection.
         color: largest relative change of brightness, contrast and saturation, from 0 to less than 1.
         cache: largest memory of each process for decoded, scaled images, in MiB; 0 decodes each image every time.
     """
 
-    size: Count = 256
-    load: CountOrZero = 0
-    fit: Literal["stretch", "cover"] = "stretch"
+    size: Count | tuple[Count, Count] = 256
+    load: CountOrZero | tuple[Count, Count] = 0
+    fit: Literal["stretch", "cover", "crop", "none"] = "stretch"
+    zoom: tuple[Positive, Positive] | None = None
+    scales: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
     flip: bool = True
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     color: Annotated[float, Field(ge=0, lt=1)] = 0.0
     cache: CountOrZero = 2048
 
     def __post_init__(self) -> None:
-        if self.load and self.load < self.size:
-            advice = f"set load to {self.size} or more, or to 0 for no crop"
-            raise GanzooError(f"load is {self.load}, smaller than size ({self.size}); {advice}")
+        for name in ("size", "load"):  # a square is written in one way, so that equal settings are equal
+            value = getattr(self, name)
+            if isinstance(value, tuple) and value[0] == value[1]:
+                object.__setattr__(self, name, value[0])
+        if self.fit == "none" and (self.zoom or self.scales):
+            raise GanzooError("zoom and scales need a crop, and fit: none takes whole images; use fit: crop")
+        if self.fit in ("crop", "none") and self.load:
+            raise GanzooError(f"load is {self.load}, but fit: {self.fit} does not scale images; remove load")
+        if self.zoom and self.zoom[0] > self.zoom[1]:
+            raise GanzooError(f"zoom is {list(self.zoom)}; the first number must not be the larger")
+        if self.load_shape is None:
+            return
+        if any(scaled < side for scaled, side in zip(self.load_shape, self.shape, strict=True)):
+            advice = f"set load to {_plain(self.size)} or more, or to 0 for no crop"
+            raise GanzooError(f"load is {_plain(self.load)}, smaller than size ({_plain(self.size)}); {advice}")
+        least = self.zoom_range[0]
+        if any(round(scaled * least) < side for scaled, side in zip(self.load_shape, self.shape, strict=True)):
+            wanted = _plain(_one(ceil(side / least) for side in self.shape))
+            raise GanzooError(
+                f"zoom and scales shrink images to {least:g} of load ({_plain(self.load or self.size)}), smaller than "
+                f"size ({_plain(self.size)}); set load to {wanted} or more"
+            )
 
     @property
-    def scale_to(self) -> int:
-        """The side that training images are scaled to before the crop, in pixels."""
-        return self.load or self.size
+    def shape(self) -> Shape:
+        """Height and width of the images that the networks get, in pixels; with ``fit: none`` images have their own."""
+        return pair(self.size)
+
+    @property
+    def load_shape(self) -> Shape | None:
+        """The height and width that training images are scaled to before zoom and crop; None: they keep their own."""
+        if self.fit in ("crop", "none"):
+            return None
+        if isinstance(self.load, tuple):
+            return self.load
+        factor = self.load / min(self.shape) if self.load else 1.0
+        return round(self.shape[0] * factor), round(self.shape[1] * factor)
+
+    @property
+    def zoom_range(self) -> tuple[float, float]:
+        """The smallest and the largest factor of the scale before the crop, by ``zoom`` and ``scales``."""
+        low, high = self.zoom or (1.0, 1.0)
+        scales = self.scales or (1.0,)
+        return low * min(scales), high * max(scales)
+
+
+def pair(size: int | Shape) -> Shape:
+    """Return a size, [H, W] or the side of a square, as height and width."""
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def _one(sides: Iterable[int]) -> int | Shape:
+    """Return height and width as a recipe writes them: one number for a square."""
+    height, width = sides
+    return height if height == width else (height, width)
+
+
+def _plain(size: int | Shape) -> str:
+    return str(list(size) if isinstance(size, tuple) else size)
 
 
 @dataclass(kw_only=True, frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganzoo.errors import suggest
 from ganzoo.randomness import Draws, keyed, torch_seed
+from ganzoo.settings import Shape, pair
 
 
 class Step(dict[str, Tensor]):
@@ -108,15 +109,15 @@ class Step(dict[str, Tensor]):
         return others
 
 
-def zeros_step(channels: dict[str, int], size: int, batch: int = 1) -> Step:
+def zeros_step(channels: dict[str, int], size: int | Shape, batch: int = 1) -> Step:
     """Return a step of blank images, for a forward pass that only finds out shapes.
 
     Args:
         channels: domain → number of channels of its images.
-        size: the images' height and width.
+        size: the images' height and width; one number for squares.
         batch: the number of images of each domain.
     """
-    tensors = {f"real_{domain}": torch.zeros(batch, count, size, size) for domain, count in channels.items()}
+    tensors = {f"real_{domain}": torch.zeros(batch, count, *pair(size)) for domain, count in channels.items()}
     return Step(tensors, samples=range(batch), training=False)
 
 

@@ -57,7 +57,7 @@ def _large_photographs(rounds: int) -> list[dict[str, object]]:
     def read(*, draft: bool) -> None:
         reader = Reader(dataset, replace(IMAGES, cache=0))
         for index in range(LARGE):
-            reader.read("train", "A", index, IMAGES.scale_to, draft=draft)
+            reader.read("train", "A", index, reader.read_shape, draft=draft)
 
     with TemporaryDirectory() as name:
         dataset = _photographs(Path(name), LARGE, (3000, 2000))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import rich.box
@@ -15,13 +15,14 @@ from torch.utils.hooks import RemovableHandle
 
 from ganzoo.build import Experiment
 from ganzoo.check.profile import format_profile, format_sources, measure_steps, profile_forward
-from ganzoo.data.loader import make_step
+from ganzoo.data.loader import Reader, make_step, spread_rows
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import load_start
 from ganzoo.errors import catch_out_of_memory, catch_torch_errors
 from ganzoo.interfaces import Dataset, Method
+from ganzoo.provenance.image_sizes import check_sizes
 from ganzoo.provenance.images import read_images
 from ganzoo.recipe.quick_check import read_document
 from ganzoo.recipe.reader import read_recipe
@@ -31,6 +32,9 @@ from ganzoo.training.needs import is_complete
 from ganzoo.utils.console import Console
 from ganzoo.utils.core_yaml import dump_yaml
 from ganzoo.utils.terminal import escape_controls
+
+MEASURED = 8
+"""Number of training images of a domain whose sizes are measured, to estimate the memory that all take."""
 
 
 def check(
@@ -61,7 +65,8 @@ def check(
     recipe = read_recipe(file, overrides, demo=demo)
     experiment = Experiment(recipe, start_accelerator(device=device), training=True)
     if not quick:
-        read_images(experiment.dataset, data=recipe.data, console=Console())
+        digests = read_images(experiment.dataset, data=recipe.data, console=Console())
+        check_sizes(digests, recipe.images, recipe.train.batch, paired=experiment.paired)
     method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
     sources, train = experiment.sources, recipe.train
     batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)
@@ -91,10 +96,29 @@ def check(
     if not quick:
         with catch_torch_errors(failed):
             needs = measure_steps(experiment)
-        stored = {**experiment.dataset.channels, **dict.fromkeys(experiment.dataset.classes, 1)}
-        images = sum(sampler.counts[one] * recipe.images.scale_to**2 * count for one, count in stored.items())
-        for line in format_profile(needs, recipe, total, images, sources):
+        for line in format_profile(needs, recipe, total, training_bytes(reader, sampler.counts), sources):
             say(line)
+
+
+def training_bytes(reader: Reader, counts: Mapping[str, int]) -> int:
+    """Return the bytes of all training images as they are cached; of images in their own sizes some are measured.
+
+    Args:
+        reader: the reader of the images.
+        counts: domain → number of its training images.
+    """
+    data, total = reader.dataset, 0
+    for domain, count in counts.items():
+        channels = 1 if domain in data.classes else data.channels[domain]
+        shapes = [reader.read_shape] if reader.read_shape else _some_shapes(data, domain, count)
+        total += round(count * sum(height * width for height, width in shapes) / len(shapes) * channels)
+    return total
+
+
+def _some_shapes(data: Dataset, domain: str, count: int) -> list[tuple[int, int]]:
+    rows = spread_rows({domain: count}, MEASURED)
+    images = [data.sample("train", domain, row.indices[domain]).image for row in rows]
+    return [(image.shape[0], image.shape[1]) for image in images]
 
 
 def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[str, str]) -> rich.table.Table:

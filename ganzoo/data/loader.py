@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from ganzoo.data.label_maps import one_hot
 from ganzoo.data.sampler import Row, Sampler
-from ganzoo.data.transforms import augment, crop, scale
+from ganzoo.data.transforms import augment, crop, crop_scaled, scale
 from ganzoo.data.types import OTHER, Dataset, Sample, Split
 from ganzoo.errors import GanzooError
 from ganzoo.randomness import keyed
-from ganzoo.settings import ImageSettings
+from ganzoo.settings import ImageSettings, Shape, pair
 from ganzoo.step import Step
 
 NO_CLASSES: Mapping[str, int] = MappingProxyType({})
@@ -32,7 +32,7 @@ PLANE_NAMES = ("image", "target", "mask", "labels")
 """The arrays of a sample."""
 ENTRY_BYTES = 1200
 """What a cached sample takes besides the values of its arrays: Python's objects."""
-_Key = tuple[Split, str, int, int, bool]
+_Key = tuple[Split, str, int, Shape | None, bool]
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,15 @@ class Reader:
         self._free_bytes = images.cache * 2**20
         self._lock = Lock()
 
-    def read(self, split: Split, domain: str, index: int, size: int, *, draft: bool = False) -> Sample:
-        """Return a sample scaled to ``size`` pixels as ``images.fit`` says. Raises GanzooError if it cannot be read.
+    def read(
+        self, split: Split, domain: str, index: int, size: int | Shape | None = None, *, draft: bool = False
+    ) -> Sample:
+        """Return a sample scaled to ``size``, (H, W) or a square, as ``images.fit`` says; None: in its own size.
 
         With ``draft`` a data set may decode a large image at a smaller size before; see ``Dataset.sample_to_scale``.
+        Raises GanzooError if it cannot be read, or if it is smaller than the crop of ``fit: crop``.
         """
-        key = (split, domain, index, size, draft)
+        key = (split, domain, index, None if size is None else pair(size), draft)
         with self._lock:
             if key in self._cache:
                 return self._cache[key]
@@ -113,11 +116,20 @@ class Reader:
                     self._keep(key, reading.result())
         return reading.result()
 
-    def _read_scaled(self, split: Split, domain: str, index: int, size: int, draft: bool) -> Sample:
+    def _read_scaled(self, split: Split, domain: str, index: int, size: Shape | None, draft: bool) -> Sample:
         data = self.dataset
-        read = data.sample_to_scale(split, domain, index, size) if draft else data.sample(split, domain, index)
+        if draft and size is not None:
+            sample = data.sample_to_scale(split, domain, index, max(size))
+        else:
+            sample = data.sample(split, domain, index)
+        if self.images.fit == "crop":
+            require_crop(sample.name, sample.image.shape, self.images.shape)
+        return sample if size is None else scale(sample, size, self.images.fit, self._label_maps(domain))
+
+    def _label_maps(self, domain: str) -> list[str]:
+        """Return those of ``image`` and ``target`` of a domain's samples that are label maps."""
         domains = {"image": domain, "target": OTHER[domain]}
-        return scale(read, size, self.images.fit, [plane for plane, shown in domains.items() if shown in data.classes])
+        return [plane for plane, shown in domains.items() if shown in self.dataset.classes]
 
     def _keep(self, key: _Key, sample: Sample) -> None:
         """Add a sample to the cache if there is room; the lock must be held."""
@@ -134,16 +146,43 @@ class Reader:
 
         An image that cannot be read is replaced by another one, which ``seed`` and row determine.
         """
-        size = self.images.size
         samples: dict[str, list[Sample]] = {}
         damaged: list[DamagedImage] = []
         for row in rows:
-            for domain, sample in self._training_samples(row, seed, damaged).items():
-                purpose = "crop" if self.paired else f"crop/{domain}"
-                height, width = sample.image.shape[:2]
-                top, left = keyed(seed, step, row.sample, purpose).integers((height - size + 1, width - size + 1))
-                samples.setdefault(domain, []).append(crop(sample, int(top), int(left), size))
+            read = self._training_samples(row, seed, damaged)
+            if self.paired and self.images.load_shape is None:
+                require_one_size(read.values(), "the images of a pair")
+            for domain, sample in read.items():
+                samples.setdefault(domain, []).append(self._cropped(sample, domain, (seed, step, row.sample)))
         return replace(stack(rows, samples, self.dataset.classes), damaged=damaged)
+
+    def _cropped(self, sample: Sample, domain: str, key: tuple[int, int, int]) -> Sample:
+        """Return a training sample with a random scale and at a random place, which depend on seed, step and row."""
+        images = self.images
+        if images.fit == "none":
+            return sample
+        suffix = "" if self.paired else f"/{domain}"
+        zoom = 1 / self._read_zoom
+        if images.zoom:
+            zoom *= float(keyed(*key, f"zoom{suffix}").uniform(*images.zoom))
+        if images.scales:
+            zoom *= images.scales[int(keyed(*key, f"scales{suffix}").integers(len(images.scales)))]
+        (height, width), (rows, columns) = sample.image.shape[:2], images.shape
+        zoom = max(zoom, rows / height, columns / width)  # without scaling, an image may be as small as the crop
+        scaled = max(rows, round(height * zoom)), max(columns, round(width * zoom))
+        top, left = keyed(*key, f"crop{suffix}").integers((scaled[0] - rows + 1, scaled[1] - columns + 1))
+        return crop_scaled(sample, scaled, int(top), int(left), images.shape, self._label_maps(domain))
+
+    @property
+    def _read_zoom(self) -> float:
+        """The zoom at which training images are read: the largest, so that none is enlarged after it was shrunk."""
+        return 1.0 if self.images.load_shape is None else self.images.zoom_range[1]
+
+    @property
+    def read_shape(self) -> Shape | None:
+        """Height and width that training images are scaled to when they are read; None: they keep their own."""
+        shape = self.images.load_shape
+        return None if shape is None else (round(shape[0] * self._read_zoom), round(shape[1] * self._read_zoom))
 
     def _training_samples(self, row: Row, seed: int, damaged: list[DamagedImage]) -> dict[str, Sample]:
         """Return domain → sample of a row; add the images that had to be replaced to ``damaged``.
@@ -155,7 +194,7 @@ class Reader:
         while absent := [domain for domain in indices if domain not in samples]:
             domain = absent[0]
             try:
-                samples[domain] = self.read("train", domain, indices[domain], self.images.scale_to, draft=True)
+                samples[domain] = self.read("train", domain, indices[domain], self.read_shape, draft=True)
             except GanzooError as error:
                 damaged.append(DamagedImage(domain, indices[domain], str(error)))
                 failed.append((domain, indices[domain]))
@@ -169,18 +208,63 @@ class Reader:
         return samples
 
     def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
+        """Read rows of a split as one batch, as ``evaluation_batches`` does. Raises GanzooError for several sizes."""
+        return stack(rows, self._evaluation_samples(split, rows), self.dataset.classes)
+
+    def evaluation_batches(self, split: Split, rows: Sequence[Row]) -> list[Batch]:
         """Read rows of a split; scale each image to ``images.size`` and crop it at the center, without augmentation.
 
-        Each image is decoded at its full size, so that metric values do not depend on how fast it could be read.
+        With ``fit: crop`` images are only cropped; with ``fit: none`` they are whole, and there is a batch for each
+        size. Each image is decoded at its full size, so that metric values do not depend on how fast it could be read.
         """
-        size = self.images.size
-        samples: dict[str, list[Sample]] = {}
+        samples = self._evaluation_samples(split, rows)
+        groups: dict[tuple[Shape, ...], list[int]] = {}
+        for number in range(len(rows)):
+            shapes = tuple(of_domain[number].image.shape[:2] for of_domain in samples.values())
+            groups.setdefault(shapes, []).append(number)
+        return [
+            stack(
+                [rows[number] for number in numbers],
+                {domain: [of_domain[number] for number in numbers] for domain, of_domain in samples.items()},
+                self.dataset.classes,
+            )
+            for numbers in groups.values()
+        ]
+
+    def _evaluation_samples(self, split: Split, rows: Sequence[Row]) -> dict[str, list[Sample]]:
+        images, samples = self.images, dict[str, list[Sample]]()
+        size = None if images.load_shape is None else images.shape
         for row in rows:
             for domain, index in row.indices.items():
                 sample = self.read(split, domain, index, size)
-                height, width = sample.image.shape[:2]
-                samples.setdefault(domain, []).append(crop(sample, (height - size) // 2, (width - size) // 2, size))
-        return stack(rows, samples, self.dataset.classes)
+                if images.fit != "none":
+                    (height, width), (high, wide) = sample.image.shape[:2], images.shape
+                    sample = crop(sample, (height - high) // 2, (width - wide) // 2, images.shape)
+                samples.setdefault(domain, []).append(sample)
+        return samples
+
+
+def require_crop(name: str, shape: Sequence[int], wanted: Shape) -> None:
+    """Raise GanzooError for an image, (H, W, …), that is smaller than the crop of ``fit: crop``."""
+    if shape[0] < wanted[0] or shape[1] < wanted[1]:
+        raise GanzooError(
+            f"data: {name} is {_size(shape)}, smaller than the crop of images.fit: crop, {_size(wanted)}: remove it, "
+            "set a smaller images.size, or images.fit=cover, which scales images"
+        )
+
+
+def require_one_size(samples: Iterable[Sample], what: str) -> None:
+    """Raise GanzooError if samples differ in size; ``what`` they are begins its text."""
+    sizes = {sample.image.shape[:2]: f"{sample.name} is {_size(sample.image.shape)}" for sample in samples}
+    if len(sizes) > 1:
+        raise GanzooError(
+            f"data: {what} have several sizes: {', '.join(list(sizes.values())[:2])}; images.fit stretch, cover or "
+            "crop gives all images one size"
+        )
+
+
+def _size(shape: Sequence[int]) -> str:
+    return f"{shape[1]}×{shape[0]}"
 
 
 def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mapping[str, int] = NO_CLASSES) -> Batch:
@@ -191,11 +275,12 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mappin
         samples: domain → a sample for each row.
         classes: domain → number of classes, for each domain whose images are label maps.
 
-    Raises GanzooError if only some samples of a domain have a mask, labels or a target.
+    Raises GanzooError if only some samples of a domain have a mask, labels or a target, or if their sizes differ.
     """
     planes: dict[str, np.ndarray] = {}
     values: dict[str, np.ndarray] = {}
     for domain in samples:
+        require_one_size(samples[domain], f"images of {domain} in one batch")
         names = {"image": f"real_{domain}", "target": f"true_{OTHER[domain]}"}
         names |= {"mask": f"given_mask_{domain}", "labels": f"given_labels_{domain}"}
         for attribute, name in names.items():

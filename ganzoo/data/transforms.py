@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ganzoo.data.types import OTHER, Sample
-from ganzoo.settings import ImageSettings
+from ganzoo.settings import ImageSettings, Shape, pair
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,54 +21,86 @@ PLANES = {
     "image": Image.Resampling.BICUBIC,
     "target": Image.Resampling.BICUBIC,
     "mask": Image.Resampling.BILINEAR,
+    "labels": Image.Resampling.NEAREST,
 }
-"""Array of a sample → its filter for resizing (``labels``: nearest). To shrink, Pillow widens it against aliasing."""
+"""Array of a sample → its filter for resizing. To shrink, Pillow widens it against aliasing."""
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of an image, in pixels."""
 
 
-def scale(sample: Sample, size: int, fit: str, classes: Collection[str] = ()) -> Sample:
+def fitted_shape(shape: Sequence[int], size: int | Shape, fit: str) -> Shape:
+    """Return height and width of an image, (H, W, …), after it is scaled to ``size``, which is [H, W] or a square.
+
+    See ``scale`` for ``fit``.
+
+    >>> fitted_shape((300, 400, 3), (150, 100), "cover"), fitted_shape((300, 400, 3), 150, "stretch")
+    ((150, 200), (150, 150))
+    """
+    height, width = shape[0], shape[1]
+    wanted = pair(size)
+    if fit == "stretch":
+        return wanted
+    if fit in ("crop", "none"):
+        return height, width
+    factor = max(wanted[0] / height, wanted[1] / width)
+    return max(wanted[0], round(height * factor)), max(wanted[1], round(width * factor))
+
+
+def scale(sample: Sample, size: int | Shape, fit: str, classes: Collection[str] = ()) -> Sample:
     """Return a sample whose arrays are scaled.
 
     Args:
         sample: the sample.
-        size: the new side in pixels.
-        fit: ``stretch`` scales to ``size`` × ``size``; ``cover`` scales the shorter side to ``size`` and keeps the
-            aspect ratio.
+        size: the new height and width in pixels; one number for a square.
+        fit: ``stretch`` scales to exactly ``size``; ``cover`` keeps the aspect ratio, and scales until no side is
+            shorter than that of ``size``; ``crop`` and ``none`` do not scale.
         classes: those of ``image`` and ``target`` that are label maps, which are scaled by nearest neighbour.
     """
-    height, width = sample.image.shape[:2]
-    if fit == "stretch":
-        target = (size, size)
-    else:
-        factor = size / min(height, width)
-        target = (max(size, round(height * factor)), max(size, round(width * factor)))
-    if (height, width) == target:
-        return sample
-    resampling = PLANES | dict.fromkeys(classes, Image.Resampling.NEAREST)
-    scaled: dict[str, Any] = {
-        name: resize(plane, target, how)
-        for name, how in resampling.items()
-        if (plane := getattr(sample, name)) is not None
-    }
-    if sample.labels is not None:
-        scaled["labels"] = resize(sample.labels, target, Image.Resampling.NEAREST)
-    return replace(sample, **scaled)
+    target = fitted_shape(sample.image.shape, size, fit)
+    return sample if sample.image.shape[:2] == target else _resized(sample, target, classes)
 
 
-def crop(sample: Sample, top: int, left: int, size: int) -> Sample:
-    """Return a sample whose arrays are cropped to a square of side ``size``; its upper left corner is (top, left)."""
-    window = np.s_[top : top + size, left : left + size]
+def crop(sample: Sample, top: int, left: int, shape: Shape) -> Sample:
+    """Return a sample whose arrays are cropped to (H, W); the upper left corner is (top, left)."""
+    window = np.s_[top : top + shape[0], left : left + shape[1]]
     planes: dict[str, Any] = {name: getattr(sample, name) for name in ("image", "target", "mask", "labels")}
     return replace(sample, **{name: plane[window] for name, plane in planes.items() if plane is not None})
 
 
-def resize(plane: np.ndarray, shape: tuple[int, int], how: Image.Resampling) -> np.ndarray:
-    """Resize uint8 or float32 values in 0 … 255, (H, W) or (H, W, C) with any C, to ``shape``, (H, W)."""
+def crop_scaled(
+    sample: Sample, scaled: Shape, top: int, left: int, shape: Shape, classes: Collection[str] = ()
+) -> Sample:
+    """Return a sample scaled to ``scaled``, (H, W), and then cropped as ``crop`` does; only the crop is computed."""
+    height, width = sample.image.shape[:2]
+    if scaled == (height, width):
+        return crop(sample, top, left, shape)
+    y, x = height / scaled[0], width / scaled[1]
+    box = (left * x, top * y, min(width, (left + shape[1]) * x), min(height, (top + shape[0]) * y))
+    return _resized(sample, shape, classes, box)
+
+
+def _resized(sample: Sample, shape: Shape, classes: Collection[str], box: Box | None = None) -> Sample:
+    """Return a sample whose arrays, or the parts of them within ``box``, are resized to ``shape``."""
+    resampling = PLANES | dict.fromkeys(classes, Image.Resampling.NEAREST)
+    scaled: dict[str, Any] = {
+        name: resize(plane, shape, how, box)
+        for name, how in resampling.items()
+        if (plane := getattr(sample, name)) is not None
+    }
+    return replace(sample, **scaled)
+
+
+def resize(plane: np.ndarray, shape: Shape, how: Image.Resampling, box: Box | None = None) -> np.ndarray:
+    """Resize uint8 or float32 values in 0 … 255, (H, W) or (H, W, C) with any C, to ``shape``, (H, W).
+
+    ``box`` is the part to resize: left, top, right and bottom in pixels, which may be fractions; None: all.
+    """
     if plane.ndim == 2:
-        resized = np.asarray(Image.fromarray(plane).resize(shape[::-1], how))
+        resized = np.asarray(Image.fromarray(plane).resize(shape[::-1], how, box))
         return resized if plane.dtype == np.uint8 else resized.clip(0, 255)  # bicubic overshoots at edges
     if plane.shape[2] == 3 and plane.dtype == np.uint8:
-        return np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize(shape[::-1], how))
-    return np.stack([resize(plane[:, :, i], shape, how) for i in range(plane.shape[2])], axis=2)
+        return np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize(shape[::-1], how, box))
+    return np.stack([resize(plane[:, :, i], shape, how, box) for i in range(plane.shape[2])], axis=2)
 
 
 def augment(step: Step, images: ImageSettings, paired: bool) -> None:

@@ -27,7 +27,7 @@ from ganzoo.engine.precision import LossScale, autocast, resolve_precision, weig
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method, Optim, Phase
 from ganzoo.randomness import torch_seed
-from ganzoo.settings import Compile
+from ganzoo.settings import Compile, Shape
 from ganzoo.step import Step
 
 
@@ -43,7 +43,7 @@ class Engine:
         lr: the base learning rate.
         precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``.
         ema: the decay of the moving average of all networks except discriminators; 0: no average.
-        size: side of the images in pixels, which decides the memory format (see ``layout.py``).
+        size: height and width of the images, which decide the memory format (see ``layout.py``).
         compile: whether networks are compiled when they train, and how (see ``compiled.py``).
         training: whether it trains; an engine that only evaluates needs no synchronized batch norm.
 
@@ -60,7 +60,7 @@ class Engine:
         lr: float = 2e-4,
         precision: str = "fp32",
         ema: float = 0.0,
-        size: int = 0,
+        size: int | Shape = 0,
         compile: Compile = False,
         training: bool = True,
     ) -> None:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from ganzoo.settings import Shape, pair
 from ganzoo.step import Step
 
 Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
 CHANNELS_LAST_FROM = 64
-"""Side of images, in pixels, from which channels_last is faster on a CPU."""
+"""Side of square images, in pixels, from which channels_last is faster on a CPU; others count by their pixels."""
 
 
-def memory_format(device: torch.device, size: int) -> torch.memory_format:
-    """Return the memory format for images of ``size`` pixels a side, and for the networks that read them.
+def memory_format(device: torch.device, size: int | Shape) -> torch.memory_format:
+    """Return the memory format for images of ``size``, (H, W) or a square, and for the networks that read them.
 
     On a CPU, convolutions are faster in channels_last, and norms of small maps are slower: from 64 pixels on, a
     training step is faster in all (docs/speed.md has the measurements). On a GPU it is always channels_last, which its
     tensor cores read; this was not measured here.
     """
-    small = device.type == "cpu" and size < CHANNELS_LAST_FROM
+    small = device.type == "cpu" and prod(pair(size)) < CHANNELS_LAST_FROM**2
     return torch.contiguous_format if small else torch.channels_last
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,11 +143,11 @@ class Evaluator:
                 show(start)
                 batch, only = rows[start : start + self.batch], self.directions if self.lacks else None
                 try:
-                    step = evaluation_step(self.engine, self.reader, split, batch, self.seed, only)
+                    for step in evaluation_steps(self.engine, self.reader, split, batch, self.seed, only):
+                        self._collect(by_sample, step, used, failed)
                 except GanzooError as error:  # an image that cannot be read: the other processes must learn of it
                     failed.update(dict.fromkeys(self.metrics, str(error)))
                     break
-                self._collect(by_sample, step, used, failed)
         self._gather(by_sample, failed)
         stacked = {
             owner: {key: stack_rows(column) for key, column in columns.items()}
@@ -246,30 +246,30 @@ def cautions(about: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(one["caution"] for one in about.values() if "caution" in one))
 
 
-def evaluation_step(
+def evaluation_steps(
     engine: Engine,
     reader: Reader,
     split: Split,
     rows: Sequence[Row],
     seed: int,
     only: Sequence[Direction] | None = None,
-) -> Step:
-    """Read some images of a split, run the method's forward on them, and return the step.
+) -> Iterator[Step]:
+    """Read some images of a split, and yield a step with the method's forward on them: one for each size.
 
     Random draws depend on the seed and each row's sample index only. Call this inside ``engine.evaluating()``. With
-    ``only``, the step has the translations of these directions, and no other tensors of the method.
+    ``only``, a step has the translations of these directions, and no other tensors of the method.
     """
-    batch = reader.evaluation_batch(split, rows)
-    step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
-    engine.arrange(step)
-    with engine.autocast():
-        if only is None:
-            engine.method.forward(step)
-        for direction in only or ():
-            if f"real_{direction[0]}" in step:
-                translated = engine.method.translate(step[f"real_{direction[0]}"], direction, step)
-                step[engine.method.translated(direction)] = translated
-    return step
+    for batch in reader.evaluation_batches(split, rows):
+        step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
+        engine.arrange(step)
+        with engine.autocast():
+            if only is None:
+                engine.method.forward(step)
+            for direction in only or ():
+                if f"real_{direction[0]}" in step:
+                    translated = engine.method.translate(step[f"real_{direction[0]}"], direction, step)
+                    step[engine.method.translated(direction)] = translated
+        yield step
 
 
 def first_non_finite(step: Step, names: Iterable[str]) -> str:

@@ -11,8 +11,7 @@ from torch import Tensor
 from ganzoo.build import name_metrics
 from ganzoo.data.image_files import find_images
 from ganzoo.data.image_io import read_image
-from ganzoo.data.loader import Batch, Reader, stack
-from ganzoo.data.sampler import Row
+from ganzoo.data.loader import Reader
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
@@ -56,18 +55,6 @@ class ImageFolders(Dataset):
         return Sample(read_image(file, 3), file.relative_to(self.folders[domain]).as_posix())
 
 
-class UnscaledReader(Reader):
-    """Reads images without scaling or cropping them; if their sizes differ, each batch must have one row only."""
-
-    def evaluation_batch(self, split: Split, rows: Sequence[Row]) -> Batch:
-        """Read the images of some rows, unchanged."""
-        samples: dict[str, list[Sample]] = {}
-        for row in rows:
-            for domain, index in row.indices.items():
-                samples.setdefault(domain, []).append(self.dataset.sample(split, domain, index))
-        return stack(rows, samples)
-
-
 class SavedTranslations(Method):
     """A method whose translations are the images of domain A, which another program generated; it has no networks."""
 
@@ -104,7 +91,7 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str], de
         raise GanzooError(f"{folder}: no metrics; add --metric NAME, such as swd, fid or kid, once for each metric")
     accelerator = start_accelerator(device=device)
     dataset, method = ImageFolders(folder, against), SavedTranslations()
-    reader = UnscaledReader(dataset, ImageSettings(cache=0))
+    reader = Reader(dataset, ImageSettings(fit="none", cache=0))
     method.bind({}, Roles())
     engine = Engine(method, accelerator, lr=1.0)
     parts = read_metrics(texts, "--metric")

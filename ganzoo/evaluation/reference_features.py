@@ -121,7 +121,7 @@ class ReferenceFeatures:
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         for start in range(rank * self.batch, count, processes * self.batch):
             rows = [Row(i, i, {domain: i}) for i in range(start, min(start + self.batch, count))]
-            yield self.reader.evaluation_batch(split, rows)
+            yield from self.reader.evaluation_batches(split, rows)
 
 
 def failure_reason(error: Exception) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo.data.label_maps import colour_classes
@@ -17,6 +18,26 @@ from ganzoo.step import Step
 GAP = 2
 """The distance between two images of a grid, in pixels."""
 REAL = tuple(f"real_{domain}" for domain in OTHER)
+
+
+def join_steps(steps: Sequence[Step]) -> Step:
+    """Return one step with the images of several, which differ in size: padded with white, in the order of the samples.
+
+    A single step is returned as it is.
+    """
+    if len(steps) == 1:
+        return steps[0]
+    samples = [sample for step in steps for sample in step.samples]
+    order = torch.tensor(sorted(range(len(samples)), key=samples.__getitem__))
+    joined: dict[str, Tensor] = {}
+    for name in [name for name, tensor in steps[0].items() if tensor.ndim == 4]:
+        height, width = (max(step[name].shape[axis] for step in steps) for axis in (2, 3))
+        padded = [
+            F.pad(step[name].cpu(), (0, width - step[name].shape[3], 0, height - step[name].shape[2]), value=1)
+            for step in steps
+        ]
+        joined[name] = torch.cat(padded)[order]
+    return Step(joined, samples=sorted(samples), training=False, classes=steps[0].classes)
 
 
 def columns(step: Step, domain: str, outputs: Mapping[str, Output]) -> list[str]:

@@ -25,6 +25,7 @@ from ganzoo.inference.translator import TRANSLATED, Translator
 from ganzoo.plugins import installed_version
 from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.utils.atomic import flush_to_disk, sibling_path
+from ganzoo.utils.jsonl import to_plain
 
 RANGES = {"images": "-1 to 1", "mask": "0 to 1", "style": "any"}
 """Name of each input → the range of its values, as the file's metadata states it."""
@@ -105,15 +106,15 @@ def _describe(folder: Path, function: TranslationFunction, fixed: Mapping[str, i
         "step": translator.step,
         "weights": weights_key(translator.checkpoint),
         "inputs": {name: {"shape": shape, "range": RANGES[name]} for name, shape in shapes.items()},
-        "size": translator.recipe.images.size,
+        "size": to_plain(translator.trained_size),
         "outputs": {TRANSLATED: {"shape": output, "range": RANGES["images"]}},
     }
 
 
 def _random_cases(function: TranslationFunction, fixed: Mapping[str, int]) -> Iterator[Case]:
     """Yield two cases of random inputs; they differ in each size that is not fixed."""
-    side = max(2 * MIN_SIZE, function.translator.recipe.images.size)
-    for key, (batch, height, width) in enumerate(((1, side, side), (2, side // 2 + 1, side // 2 + 4))):
+    first, second = (max(2 * MIN_SIZE, side) for side in function.translator.recipe.images.shape)
+    for key, (batch, height, width) in enumerate(((1, first, second), (2, first // 2 + 1, second // 2 + 4))):
         shape = {"batch": batch, "height": height, "width": width, **fixed}
         yield _translate_case(function, function.random_inputs(**shape, key=key))
 

@@ -299,11 +299,11 @@ def _report(work: _Work, inputs: Sequence[Path], files: int, variants: Mapping[s
     into = f", into {work.out}" if work.written else ""
     console.say(f"{files - failed} of {files} images translated {work.direction}{each}{details}{into}")
     if work.scaled:
-        trained = work.translator.recipe.images.size
-        side = trained if work.size == "trained" else work.size
+        size = work.translator.trained_size if work.size == "trained" else work.size
+        to = f"cover {size[1]}×{size[0]} pixels" if isinstance(size, tuple) else f"a shorter side of {size} pixels"
         why = ", the size of the training images (--size changes it)" if work.size == "trained" else ""
         back = "; the translations were scaled back" if work.scale_back else "; --scale-back restores their sizes"
-        console.say(f"{len(work.scaled)} were scaled to a shorter side of {side} pixels{why}{back}")
+        console.say(f"{len(work.scaled)} were scaled to {to}{why}{back}")
     for path in inputs:
         if path.is_dir() and (skipped := describe_skipped(path)):
             console.say(skipped)

@@ -26,6 +26,7 @@ from ganzoo.inference.pages import Page, read_page
 from ganzoo.interfaces import Direction, Method
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
 from ganzoo.recipe.run_recipe import read_run_recipe
+from ganzoo.settings import Shape, pair
 from ganzoo.step import Step
 from ganzoo.utils.device import default_device
 from ganzoo.utils.reading import guard_content
@@ -156,7 +157,8 @@ class Translator:
             mask: replaces the mask of the run's own masker: a grey or palette image as large as ``image``, its path,
                 or a tensor (1, H, W) or (B, 1, H, W) in [0, 1]. The recipe's mask options are applied to it.
             size: the shorter side, in pixels, to which a PIL image or a file is scaled before the translation;
-                ``trained``, the default, is the side of the training images, ``original`` keeps the image's size.
+                ``trained``, the default, is the scale of the training images: their side; if they are oblong, the image
+                just covers their height and width; if they were not scaled, as it is. ``original`` keeps its size.
             scale_back: scale the translation to the image's size.
             alpha: give the translation the transparency of the image, if it has some.
 
@@ -206,12 +208,17 @@ class Translator:
     ) -> tuple[np.ndarray, Tensor | None]:
         """Return what ``scaled`` does, but the image as pixels, (h, w, C), which take less memory than a tensor."""
         mask = None if mask is None else _expand_mask(mask, torch.empty(1, 0, *pixels.shape[:2]))
-        shape = scaled_shape(pixels.shape, self.recipe.images.size if size == "trained" else size)
+        shape = scaled_shape(pixels.shape, self.trained_size if size == "trained" else size)
         if shape == pixels.shape[:2]:
             return pixels, mask
         if mask is not None:
             mask = F.interpolate(mask, shape, mode="bilinear", antialias=True).clamp(0, 1)
         return self.domain_io[domain].resized(pixels, shape), mask
+
+    @property
+    def trained_size(self) -> int | Shape | Literal["original"]:
+        """The scale of the training images, as ``scaled_shape`` takes it; ``original`` if they were not scaled."""
+        return "original" if self.recipe.images.load_shape is None else self.recipe.images.size
 
     def scaled_back(self, translation: Tensor, domain: str, shape: Sequence[int]) -> Tensor:
         """Return a translation into ``domain``, (C, h, w), in the size of its source, whose ``shape`` is (H, W, …)."""
@@ -312,14 +319,19 @@ class Translator:
         return computed
 
 
-def scaled_shape(shape: Sequence[int], size: int | Literal["original"]) -> tuple[int, int]:
+def scaled_shape(shape: Sequence[int], size: int | Shape | Literal["original"]) -> Shape:
     """Return height and width of an image, (H, W, …), after its shorter side is scaled to ``size`` pixels.
+
+    With a height and a width, it is scaled until it just covers both, so that no side is shorter.
 
     >>> scaled_shape((300, 400, 3), 150), scaled_shape((300, 400, 3), "original")
     ((150, 200), (300, 400))
+    >>> scaled_shape((300, 400, 3), (150, 100)), scaled_shape((300, 400, 3), (150, 300))
+    ((150, 200), (225, 300))
     """
     height, width = shape[0], shape[1]
-    factor = 1.0 if size == "original" else size / min(height, width)
+    wanted = (height, width) if size == "original" else pair(size)
+    factor = max(wanted[0] / height, wanted[1] / width)
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganzoo.errors import GanzooError
+
 Adversarial = Literal["lsgan", "vanilla", "hinge", "wgan-gp"]
 Logits = Tensor | Sequence[Tensor]
 
@@ -59,8 +61,15 @@ def gradient_penalty(
         fake: generated images (B, C, H, W).
         mix: a random number from U[0, 1) for each image, (B,).
         weight: weight of the penalty; 10 in the paper.
+
+    Raises GanzooError if real and generated images differ in size.
     """
     real, fake = _precise(real.detach()), _precise(fake.detach())
+    if real.shape != fake.shape:
+        raise GanzooError(
+            "gan: wgan-gp mixes real with generated images, so both need one size: set images.fit to stretch, cover or "
+            "crop, or choose another gan"
+        )
     share = mix.to(real).view(-1, 1, 1, 1)
     mixed = (share * real + (1 - share) * fake).requires_grad_()
     with torch.compiler.set_stance("force_eager"):  # compiled networks have no second derivative

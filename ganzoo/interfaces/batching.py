@@ -12,11 +12,19 @@ from torch import Tensor, nn
 def forward_together(network: nn.Module, inputs: list[Tensor]) -> list[Any]:
     """Return a network's output for each of several batches (B, C, H, W), computed in one call.
 
-    A network with batch norm is called once for each batch, because the statistics of the batches would mix. Each
-    output is a tensor, or a sequence of tensors if the network returns several.
+    A network with batch norm is called once for each batch, because the statistics of the batches would mix; and any
+    network once for each size of images, if there are several. Each output is a tensor, or a sequence of tensors if the
+    network returns several.
     """
     if len(inputs) == 1 or any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
         return [network(batch) for batch in inputs]
+    shapes = [batch.shape[1:] for batch in inputs]
+    if len(set(shapes)) > 1:
+        of_shape = {
+            shape: iter(forward_together(network, [batch for batch in inputs if batch.shape[1:] == shape]))
+            for shape in dict.fromkeys(shapes)
+        }
+        return [next(of_shape[shape]) for shape in shapes]
     sizes = [len(batch) for batch in inputs]
     outputs = network(torch.cat(inputs))
     if isinstance(outputs, Tensor):

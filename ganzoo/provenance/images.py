@@ -26,6 +26,7 @@ from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.interfaces import Dataset, Sample, Split
 from ganzoo.provenance.fingerprint import checksum, code_key, core_key
 from ganzoo.recipe.schema import Part
+from ganzoo.settings import Shape
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import write_text
@@ -50,11 +51,13 @@ class ImageDigest:
         name: its name in the data set.
         pixels: checksum of its pixels, mask, labels and target, as the data set reads them.
         files: checksum of the bytes of its files; of the pixels if it is not read from files of its own.
+        size: its height and width.
     """
 
     name: str
     pixels: str
     files: str
+    size: Shape
 
 
 @dataclass(frozen=True)
@@ -207,12 +210,14 @@ class _Memory:
         key, stamps = "\n".join([place.domain, *(str(file.absolute()) for file in files)]), _stamps(files)
         remembered = self.entries.get(key)
         if stamps and isinstance(remembered, list) and remembered[:1] == [stamps]:
-            with suppress(TypeError):
-                return ImageDigest(*remembered[1:])
+            with suppress(TypeError, ValueError):
+                name, pixels, of_files, (height, width) = remembered[1:]
+                return ImageDigest(name, pixels, of_files, (height, width))
         try:
             sample = self.dataset.sample(place.split, place.domain, place.index)
             pixels = _pixels_digest(place.domain, sample)
-            digest = ImageDigest(sample.name, pixels, _files_digest(files) if files else pixels)
+            height, width = sample.image.shape[:2]
+            digest = ImageDigest(sample.name, pixels, _files_digest(files) if files else pixels, (height, width))
         except GanzooError as error:
             return error
         except OSError as error:  # a file that vanished after it was decoded

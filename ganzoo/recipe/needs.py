@@ -97,6 +97,6 @@ def _lookup(document: Document, key: str, where: str) -> str:
     value: Any = document.data
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    if value is None or isinstance(value, dict | list):
+    if value is None or isinstance(value, dict):
         raise GanzooError(f"{where}: it refers to {{{key}}}, which the recipe does not set")
     return str(value)

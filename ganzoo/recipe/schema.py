@@ -106,7 +106,8 @@ class Recipe:
     def resolved(self) -> dict[str, Any]:
         """Return, as plain data, a recipe with the same meaning that states every option.
 
-        Of ``train.epochs`` and ``train.steps`` it has only the one in use.
+        Of ``train.epochs`` and ``train.steps`` it has only the one in use, and options whose default is no value only
+        if they are set.
         """
         return {
             "method": self.method.resolved(),
@@ -114,7 +115,7 @@ class Recipe:
             "maskers": {role: part.resolved() for role, part in self.maskers.items()},
             "losses": {name: part.resolved() for name, part in self.losses.items()},
             "data": self.data.resolved(),
-            "images": to_plain(asdict(self.images)),
+            "images": {key: value for key, value in to_plain(asdict(self.images)).items() if value is not None},
             "train": {
                 key: value for key, value in to_plain(asdict(self.train)).items() if key not in _unset(self.train)
             },

@@ -16,8 +16,8 @@ from ganzoo.engine.checkpoint import save_checkpoint
 from ganzoo.engine.checkpoint_files import find_checkpoint
 from ganzoo.engine.distributed import any_process, close_process_group
 from ganzoo.errors import GanzooError, RunInterruptedError, catch_out_of_memory, one_line
-from ganzoo.evaluation.evaluator import evaluation_step
-from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout
+from ganzoo.evaluation.evaluator import evaluation_steps
+from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout, join_steps
 from ganzoo.provenance.images import image_list, shared_with_training
 from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
 from ganzoo.training.guards import StepGuard, StopSignal
@@ -348,12 +348,15 @@ def draw_samples(run: Run, step: int) -> None:
     shown = spread_rows(image_counts(run.dataset, split), 8)
     with run.engine.evaluating():
         try:
-            tensors = evaluation_step(run.engine, run.reader, split, shown, run.recipe.train.seed)
+            steps = list(evaluation_steps(run.engine, run.reader, split, shown, run.recipe.train.seed))
         except GanzooError as error:  # an image that became unreadable: samples are not worth a run
             run.write_event("samples-failed", step=step, why=str(error))
             run.say(f"step {step}: no samples: {error}")
             return
-        images = [name for name in tensors if name in REAL or (name in outputs and outputs[name].is_translation)]
-        run.engine.method.masks.mask_generated(tensors, images)  # in training the losses compute these masks
-    note = {"places": json.dumps(grid_layout(tensors, outputs))}
+        for step_ in steps:
+            images = [name for name in step_ if name in REAL or (name in outputs and outputs[name].is_translation)]
+            run.engine.method.masks.mask_generated(step_, images)  # in training the losses compute these masks
+    tensors = join_steps(steps)
+    layout = grid_layout(tensors, outputs)
+    note = {"places": json.dumps(layout if len(steps) == 1 else {**layout, "translations": {}})}
     write_image(draw_grid(tensors, outputs), run.folder / "samples" / f"step-{step:07}.png", note)

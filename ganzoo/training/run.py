@@ -22,6 +22,7 @@ from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import cache_code_checksums
+from ganzoo.provenance.image_sizes import check_sizes
 from ganzoo.provenance.images import image_list, read_images
 from ganzoo.provenance.sessions import append_session, make_session
 from ganzoo.recipe.reader import read_recipe
@@ -60,6 +61,7 @@ class Run:
         experiment = Experiment(recipe, accelerator, training=True)
         self.dataset = experiment.dataset
         self.images = read_images(self.dataset, data=recipe.data, accelerator=accelerator, console=self.console)
+        check_sizes(self.images, recipe.images, recipe.train.batch, paired=experiment.paired)
         self.sampler, self.reader = experiment.sampler, experiment.reader
         self.engine, self.metrics, self.sources = experiment.engine, experiment.metrics, experiment.sources
         self.total = experiment.total_steps

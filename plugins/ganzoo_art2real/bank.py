@@ -2,7 +2,7 @@
 
 The bank stores no patches (Tomei et al. 2019, section 3.1, store all of them); they are cut on demand.
     manifest.json                           version, key, settings, names of the photographs and classes, counts
-    images.npy                              (N, size, size, 3) uint8
+    images.npy                              (N, height, width, 3) uint8
     numbers-<patch>-<stride>-<class>.i32    windows of a class, ascending, little-endian int32
     means-<patch>-<stride>.npy              (classes, 3·patch²) float32, the mean patch of each class
     index-*.faiss                           indexes of approximate search; they are rebuilt when they are missing
@@ -10,7 +10,8 @@ The bank stores no patches (Tomei et al. 2019, section 3.1, store all of them); 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,11 +54,31 @@ def windows_of(size: int, patch: int, stride: int) -> int:
     return (size - patch) // stride + 1
 
 
+def grid_of(shape: tuple[int, int], scale: Scale) -> tuple[int, int]:
+    """Return the number of windows along the height and the width of an image, (H, W).
+
+    >>> grid_of((24, 40), Scale(8, 4))
+    (5, 9)
+    """
+    return windows_of(shape[0], *scale), windows_of(shape[1], *scale)
+
+
+def to_shape(size: int | Sequence[int]) -> tuple[int, int]:
+    """Return a size, [H, W] or the side of a square, as height and width. Raises ValueError for anything else."""
+    height, width = size if isinstance(size, Sequence) else (size, size)
+    return int(height), int(width)
+
+
+def format_size(shape: tuple[int, int]) -> str:
+    """Return height and width as the option ``--size`` reads them: ``256``, ``24x40``."""
+    return str(shape[0]) if shape[0] == shape[1] else f"{shape[0]}x{shape[1]}"
+
+
 def cut(images: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
     """Return the pixels of windows of images.
 
     Args:
-        images: the images, (N, size, size, 3) uint8.
+        images: the images, (N, H, W, 3) uint8.
         scale: patch and stride of the windows.
         numbers: (M,) integers on the same device: index of the image · number of windows of an image + index of the
             window in it. Windows are numbered by rows, as the columns of ``torch.nn.functional.unfold`` are.
@@ -65,17 +86,17 @@ def cut(images: Tensor, scale: Scale, numbers: Tensor) -> Tensor:
     Returns:
         (M, 3·patch²) uint8, each row a flattened (3, patch, patch), as in unfold's columns.
     """
-    count, size = images.shape[:2]
+    count, height, width = images.shape[:3]
     patch, stride = scale
-    side = windows_of(size, patch, stride)
+    rows, columns = grid_of((height, width), scale)
     down, across = images.stride(1), images.stride(2)
     windows = images.as_strided(
-        (count, side, side, 3, patch, patch),
+        (count, rows, columns, 3, patch, patch),
         (images.stride(0), stride * down, stride * across, images.stride(3), down, across),
     )
     numbers = numbers.long()
-    within = numbers % side**2
-    return windows[numbers // side**2, within // side, within % side].flatten(1)
+    within = numbers % (rows * columns)
+    return windows[numbers // (rows * columns), within // columns, within % columns].flatten(1)
 
 
 class Bank:
@@ -95,7 +116,8 @@ class Bank:
         self.settings: dict[str, Any] = dict(manifest["settings"])
         self.photographs = [str(name) for name in manifest["photographs"]]
         self.digests = [str(digest) for digest in manifest["digests"]]
-        self.size = int(self.settings["size"])
+        self.shape = to_shape(self.settings["size"])
+        """Height and width of the photographs, in pixels."""
         self.settings["share"] = float(self.settings["share"])
         self.scales = tuple(Scale(int(patch), int(stride)) for patch, stride in self.settings["scales"])
         self.names = {int(label): str(name) for label, name in manifest["classes"].items()}
@@ -107,7 +129,7 @@ class Bank:
             for scale, counts in zip(self.scales, manifest["counts"], strict=True)
         }
         images = np.load(folder / "images.npy", mmap_mode="c")  # torch does not accept read-only arrays
-        if images.dtype != np.uint8 or images.shape != (len(self.photographs), self.size, self.size, 3):
+        if images.dtype != np.uint8 or images.shape != (len(self.photographs), *self.shape, 3):
             raise ValueError("images.npy does not have the shape that the manifest says")
         self._images = {torch.device("cpu"): torch.from_numpy(images)}
         self._means = {scale: np.load(folder / f"means-{scale.patch}-{scale.stride}.npy") for scale in self.scales}
@@ -157,7 +179,7 @@ class Bank:
 
         Raises GanzooError for a scale that the bank does not have.
         """
-        return windows_of(self.size, *self.scale(scale)) ** 2
+        return prod(grid_of(self.shape, self.scale(scale)))
 
     def scale(self, scale: tuple[int, int]) -> Scale:
         """Return (patch, stride) as a ``Scale``. Raises GanzooError for a scale that the bank does not have."""
@@ -210,7 +232,7 @@ class Bank:
         return cut(self.images(numbers.device), self.scale(scale), numbers).float().div_(127.5).sub_(1)
 
     def images(self, device: torch.device) -> Tensor:
-        """Return the photographs (N, size, size, 3) uint8 on a device; a copy on a device is made once."""
+        """Return the photographs (N, H, W, 3) uint8 on a device; a copy on a device is made once."""
         if device not in self._images:
             self._images[device] = self._images[torch.device("cpu")].to(device)
         return self._images[device]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,18 @@ from ganzoo import GanzooError
 from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete, load_yaml, open_regular
 from ganzoo.interfaces import scale as scale_sample
 from ganzoo_art2real.atomic_folder import atomic_folder, clean
-from ganzoo_art2real.bank import BACKGROUND, MANIFEST, VERSION, Bank, Scale, cut, numbers_file, windows_of
+from ganzoo_art2real.bank import (
+    BACKGROUND,
+    MANIFEST,
+    VERSION,
+    Bank,
+    Scale,
+    cut,
+    format_size,
+    grid_of,
+    numbers_file,
+    to_shape,
+)
 from ganzoo_art2real.pixel_classes import LabelMapClasses, NoClasses, PixelClasses
 from ganzoo_datasets.files import Entry, entries_in, read_sample, with_planes
 
@@ -35,14 +46,14 @@ class Settings:
     """The settings of a bank.
 
     Args:
-        size: side to which photographs are scaled, in pixels; their aspect ratio may change.
+        size: height and width to which photographs are scaled, or the side of squares; their aspect ratio may change.
         scales: patch and stride of the windows, for each scale.
         share: the least share of a window's pixels, in (0, 1], that a class must have for the window to belong to it.
 
     Raises GanzooError for a share outside (0, 1], no scale, equal scales, and windows larger than the photographs.
     """
 
-    size: int = 256
+    size: int | tuple[int, int] = 256
     scales: tuple[Scale, ...] = SCALES
     share: float = 0.2
 
@@ -52,10 +63,16 @@ class Settings:
         if not self.scales or len(set(self.scales)) < len(self.scales):
             raise GanzooError("--scales: give one or more, each once: '[[4,4],[8,5],[16,6]]'")
         for patch, stride in self.scales:
-            if not 1 <= patch <= self.size or stride < 1:
+            if not 1 <= patch <= min(self.shape) or stride < 1:
+                size = format_size(self.shape)
                 raise GanzooError(
-                    f"--scales: windows of {patch} pixels, {stride} apart, do not fit images of --size {self.size}"
+                    f"--scales: windows of {patch} pixels, {stride} apart, do not fit images of --size {size}"
                 )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the photographs, in pixels."""
+        return to_shape(self.size)
 
 
 def build_bank(
@@ -92,7 +109,7 @@ def build_bank(
     refuse_too_many(len(entries), settings)
     pixel_classes = pixel_classes or (LabelMapClasses() if labels else NoClasses())
     description = {
-        "size": settings.size,
+        "size": settings.shape[0] if settings.shape[0] == settings.shape[1] else list(settings.shape),
         "scales": [list(scale) for scale in settings.scales],
         "share": settings.share,
         "classes": pixel_classes.description,
@@ -176,7 +193,7 @@ def gather(
 def refuse_too_many(photographs: int, settings: Settings) -> None:
     """Raise GanzooError if a scale has more windows in this number of photographs than int32 can number."""
     for scale in settings.scales:
-        windows = photographs * windows_of(settings.size, *scale) ** 2
+        windows = photographs * prod(grid_of(settings.shape, scale))
         if windows > MAX_WINDOWS:
             raise GanzooError(
                 f"{photographs:,} photographs have {windows:,} windows of {scale}, more than the maximum of "
@@ -188,19 +205,19 @@ def count_pixels(region: np.ndarray, scale: Scale) -> np.ndarray:
     """Return how many pixels of each window are in a region.
 
     Args:
-        region: whether each pixel is in it, (size, size) bool.
+        region: whether each pixel is in it, (H, W) bool.
         scale: patch and stride of the windows.
 
     Returns:
-        (side, side) int32, for ``side`` windows along each side.
+        (rows, columns) int32, one for each window.
     """
     patch, stride = scale
     sums = np.zeros((region.shape[0] + 1, region.shape[1] + 1), np.int32)
     np.cumsum(np.cumsum(region, 0, dtype=np.int32), 1, out=sums[1:, 1:])
-    first = np.arange(windows_of(region.shape[0], patch, stride)) * stride
-    last = first + patch
+    top, left = (np.arange(windows) * stride for windows in grid_of((region.shape[0], region.shape[1]), scale))
+    bottom, right = top + patch, left + patch
     return np.asarray(
-        sums[np.ix_(last, last)] - sums[np.ix_(first, last)] - sums[np.ix_(last, first)] + sums[np.ix_(first, first)]
+        sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)] + sums[np.ix_(top, left)]
     )
 
 
@@ -215,12 +232,12 @@ class _Writer:
         self.names = {BACKGROUND: "background", **pixel_classes.names()}
         self.counts: Counter[tuple[int, Scale]] = Counter()
         self.sums: dict[tuple[int, Scale], torch.Tensor] = {}
-        shape = (count, settings.size, settings.size, 3)
+        shape = (count, *settings.shape, 3)
         with (folder / "images.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
     def add(self, entry: Entry) -> None:
-        sample = scale_sample(read_sample(entry, 3), self.settings.size, "stretch")
+        sample = scale_sample(read_sample(entry, 3), self.settings.shape, "stretch")
         classes = self.pixel_classes.classes(sample, self.done)
         background = ~np.any(list(classes.values()), axis=0) if classes else np.ones(sample.image.shape[:2], bool)
         image = torch.tensor(sample.image)[None]
@@ -237,7 +254,7 @@ class _Writer:
 
     def write(self, image: torch.Tensor, scale: Scale, owned: dict[int, np.ndarray]) -> None:
         """Append each class's window numbers to its file, and add its patches to its sum, exactly (in float64)."""
-        windows = windows_of(self.settings.size, *scale) ** 2
+        windows = prod(grid_of(self.settings.shape, scale))
         patches = cut(image, scale, torch.arange(windows)).double()
         for label, numbers in owned.items():
             with numbers_file(self.folder, label, scale).open("ab") as file:

@@ -10,6 +10,14 @@ import click
 PATH = click.Path(path_type=Path)
 
 
+def read_size(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, int]:
+    """Return the value of ``--size``, 256, 24x40 or [24, 40], as height and width; raises BadParameter for others."""
+    sides = text.strip("[] ").replace(",", "x").replace(" ", "").split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise click.BadParameter(f"{text!r} is not a size such as 256 or 24x40 (height x width)")
+    return int(sides[0]), int(sides[-1])
+
+
 @click.group("bank")
 def bank() -> None:
     """Build and inspect banks of photographs' patches, for Art2Real."""
@@ -22,10 +30,11 @@ def bank() -> None:
 @click.option("-o", "--out", required=True, type=PATH, help="The bank's folder.")
 @click.option(
     "--size",
-    default=256,
+    default="256",
     show_default=True,
-    type=click.IntRange(1),
-    help="Side of the scaled photographs, pixels.",
+    callback=read_size,
+    metavar="PIXELS|HxW",
+    help="Side of the scaled photographs, or height x width, in pixels.",
 )
 @click.option(
     "--scales", default="[[4,4],[8,5],[16,6]]", show_default=True, help="Patch size and stride of the windows, pixels."
@@ -45,7 +54,7 @@ def build_command(
     data: str | None,
     domain: str,
     out: Path,
-    size: int,
+    size: tuple[int, int],
     scales: str,
     share: float,
     masker: str | None,

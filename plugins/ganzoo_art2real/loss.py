@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Loss, MaskTransform, Method, Reader, Roles, Source, program_name
-from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
+from ganzoo_art2real.bank import BACKGROUND, Bank, Scale, format_size
 from ganzoo_art2real.contextual import contextual_loss
 from ganzoo_art2real.exact_search import Searcher
 from ganzoo_art2real.pixel_classes import NoClasses, class_names
@@ -69,9 +69,9 @@ class Contextual(Loss):
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Check that the bank fits the training images and the masker. Raises GanzooError as ``require_fit`` does."""
-        self.require_fit(method.masks, reader.images.scale_to)
+        self.require_fit(method.masks, reader.images.load_shape)
 
-    def require_fit(self, masks: Roles, size: int) -> None:
+    def require_fit(self, masks: Roles, shape: tuple[int, int] | None) -> None:
         """Raise GanzooError if the bank's photographs have another size than the images, or if the classes differ.
 
         A bank without classes does not fit a recipe with a masker in the role ``labels``. Names of classes are compared
@@ -79,18 +79,21 @@ class Contextual(Loss):
 
         Args:
             masks: the maskers of the recipe.
-            size: side to which the images are scaled before any crop, in pixels.
+            shape: height and width to which the images are scaled before any crop; None: they keep their own, and are
+                not compared.
         """
         classes = ""
         if "labels" in masks:
             from_data = "given" in masks.needs("labels")
             classes = " --labels LABEL_MAPS" if from_data else " --masker MASKER, the one of maskers.labels"
+        size = format_size(shape or self.bank.shape)
         command = f"{program_name()} bank build PHOTOS -o {self.bank.folder} --fresh --size {size}{classes}"
         again = f"build it again: {command}"
-        if self.bank.size != size:
+        if shape is not None and self.bank.shape != shape:
+            theirs, ours = (f"{width}×{height}" for height, width in (self.bank.shape, shape))
             raise GanzooError(
-                f"{self.bank.folder}: the bank's photographs have {self.bank.size} pixels a side, but the images have "
-                f"{size}, so their patches do not compare; {again}"
+                f"{self.bank.folder}: the bank's photographs have {theirs} pixels, but the images have {ours}, so "
+                f"their patches do not compare; {again}"
             )
         if classes and self.bank.settings["classes"] == NoClasses.description:
             raise GanzooError(

@@ -52,7 +52,8 @@ class ContextualDistance(Metric):
     def bind(self, method: Method, reader: Reader) -> None:
         """Store the method's maskers. Raises GanzooError for a bank with other classes or another image size."""
         self.masks = method.masks
-        self.loss.require_fit(self.masks, reader.images.size)
+        scaled = reader.images.load_shape is not None
+        self.loss.require_fit(self.masks, reader.images.shape if scaled else None)
 
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return the loss of each translated image of the step, ``contextual`` → (B,)."""

@@ -18,7 +18,7 @@ def describe_bank(bank: Bank) -> str:
     index_size = sum(size for file, size in sizes.items() if file.suffix == ".faiss")
     indexes = f", {format_bytes(index_size)} of it indexes for approximate search" if index_size else ""
     head = [
-        f"{bank.folder}: {len(bank.photographs):,} photographs of {bank.size}×{bank.size}, key {bank.key[:12]}",
+        f"{bank.folder}: {len(bank.photographs):,} photographs of {bank.shape[1]}×{bank.shape[0]}, key {bank.key[:12]}",
         f"{format_bytes(sum(sizes.values()))} on the disk{indexes}; "
         f"a window belongs to a class with {bank.settings['share']:.0%} of its pixels",
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -30,14 +30,14 @@ class Paintings(nn.Module):
     Args:
         count: number of images.
         channels: number of channels of the images.
-        size: side of the images, in pixels.
+        shape: height and width of the images, in pixels.
     """
 
     images: Tensor
 
-    def __init__(self, count: int, channels: int, size: int) -> None:
+    def __init__(self, count: int, channels: int, shape: Sequence[int]) -> None:
         super().__init__()
-        self.register_buffer("images", torch.zeros(count, channels, size, size, dtype=torch.uint8))
+        self.register_buffer("images", torch.zeros(count, channels, *shape, dtype=torch.uint8))
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Return the images (B, C, H, W) in [−1, 1] with these numbers, (B,)."""
@@ -130,18 +130,20 @@ class Gatys(Method):
         if shapes[0] != shapes[1] or shapes[0][0] not in (1, 3):
             counts = " and ".join(str(channels) for channels, _, _ in shapes)
             raise GanzooError(f"gatys: images of both domains must have 1 channel, or 3; these have {counts}")
-        channels, size, _ = shapes[0]
+        channels, *shape = shapes[0]
         built: dict[str, nn.Module] = {}
         for name in self.slots:
             means = name == "means"
-            built[name] = Means(self.network, self.used) if means else Paintings(self.count, channels, size)
+            built[name] = Means(self.network, self.used) if means else Paintings(self.count, channels, shape)
         return built
 
     def prepare(self, reader: Reader) -> None:
         """Fill the paintings with evenly spaced training images; with ``normalize``, compute their features' means.
 
-        Raises GanzooError if the data set has label maps.
+        Raises GanzooError if the data set has label maps, or if the images keep their sizes.
         """
+        if reader.images.fit == "none":
+            raise GanzooError("gatys: its paintings must have one size: set images.fit to stretch, cover or crop")
         if reader.dataset.classes:
             raise GanzooError("gatys: label maps have no style; use another method")
         averaged = []

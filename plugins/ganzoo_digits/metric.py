@@ -138,7 +138,7 @@ def require_size(metric: str, reader: Reader) -> None:
         metric: the name of the metric, for the error message.
         reader: the reader of the run's data.
     """
-    data, side = reader.dataset, reader.images.size
+    data = reader.dataset
     if isinstance(data, StripedDigits):
         shapes = {(data.size, data.size)}  # known before anything is drawn
     else:
@@ -151,10 +151,13 @@ def require_size(metric: str, reader: Reader) -> None:
             f"evaluate.metrics: {metric}: its classifiers learn from training images, squares of one size, "
             f"and {problem}: choose another metric"
         )
-    if (trained_size := sides.pop()) != side:
-        other = f" or data.size={side}" if isinstance(data, StripedDigits) else ""
+    trained_size = sides.pop()
+    if reader.images.fit != "none" and reader.images.shape != (trained_size, trained_size):
+        height, width = reader.images.shape
+        measured = f"{height}" if height == width else f"{width}×{height}"
+        other = f" or data.size={height}" if isinstance(data, StripedDigits) and height == width else ""
         raise GanzooError(
             f"evaluate.metrics: {metric}: its classifiers learn from the data set's images as they are, "
             f"{trained_size} pixels a "
-            f"side, and the measured images have {side}: set images.size={trained_size}{other}"
+            f"side, and the measured images have {measured}: set images.size={trained_size}{other}"
         )

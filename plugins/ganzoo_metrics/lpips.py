@@ -47,8 +47,7 @@ class LPIPS(Metric):
         """
         directions = accepted_directions("lpips", method, reader, source=self.pair is None)
         self.directions = self.pair.with_pairs(directions, reader) if self.pair else directions
-        size = reader.images.size
-        require_accepted("lpips", self.net, torch.empty(0, 3, size, size))
+        require_accepted("lpips", self.net, torch.empty(0, 3, *reader.images.shape))
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

@@ -20,12 +20,12 @@ from ganzoo_art2real.bank import BACKGROUND, Bank, Scale, cut, windows_of
 def photograph(bank: Bank, index: int) -> np.ndarray:
     """Return a photograph as the bank should hold it, resized by Pillow."""
     with Image.open(bank.folder.parent / "photographs" / bank.photographs[index]) as image:
-        return np.asarray(image.resize((bank.size, bank.size), Image.Resampling.BICUBIC))
+        return np.asarray(image.resize(bank.shape[::-1], Image.Resampling.BICUBIC))
 
 
 def label_map(bank: Bank, index: int) -> np.ndarray:
     with Image.open(bank.folder.parent / "labels" / bank.photographs[index]) as image:
-        return np.asarray(image.resize((bank.size, bank.size), Image.Resampling.NEAREST))
+        return np.asarray(image.resize(bank.shape[::-1], Image.Resampling.NEAREST))
 
 
 def owned(bank: Bank, label: int, scale: Scale) -> list[int]:
@@ -34,8 +34,8 @@ def owned(bank: Bank, label: int, scale: Scale) -> list[int]:
     patch, stride = scale
     for index in range(len(bank.photographs)):
         labels = label_map(bank, index)
-        for top in range(0, bank.size - patch + 1, stride):
-            for left in range(0, bank.size - patch + 1, stride):
+        for top in range(0, bank.shape[0] - patch + 1, stride):
+            for left in range(0, bank.shape[1] - patch + 1, stride):
                 if (labels[top : top + patch, left : left + patch] == label).sum() >= 0.2 * patch * patch:
                     found.append(number)
                 number += 1

@@ -147,15 +147,15 @@ def test_a_masker_of_other_classes_than_the_banks_is_refused(
     other = MaskerClasses(f"{{masker: colours, classes: {classes}}}")
     roles = Roles({"labels": other.masker}, {"labels": other.transform})
     if not message:
-        Contextual(bank=built.folder).require_fit(roles, 24)
+        Contextual(bank=built.folder).require_fit(roles, (24, 24))
         return
     with pytest.raises(GanzooError, match=message):
-        Contextual(bank=built.folder).require_fit(roles, 24)
+        Contextual(bank=built.folder).require_fit(roles, (24, 24))
 
 
 def test_label_maps_and_a_bank_of_label_maps_are_accepted(bank: Bank) -> None:
-    Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "round")}), 24)
-    Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "file")}), 24)
+    Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "round")}), (24, 24))
+    Contextual(bank=bank.folder).require_fit(Roles({"labels": create("masker", "file")}), (24, 24))
 
 
 def test_without_labels_a_bank_without_background_is_refused(photographs: Path, tmp_path: Path) -> None:

@@ -220,6 +220,6 @@ def test_a_run_translates_without_its_bank(bank: Bank, tmp_path: Path) -> None:
 def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, method={"method": "art2real", "bank": str(bank.folder)}, images=SIDES)
     with pytest.raises(
-        GanzooError, match=r"photographs have 24 pixels a side, but the images have 30, .* --fresh --size 30"
+        GanzooError, match=r"photographs have 24×24 pixels, but the images have 30×30, .* --fresh --size 30"
     ):
         check(recipe, [*QUIET, "images.load=30"])

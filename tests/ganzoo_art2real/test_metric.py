@@ -87,5 +87,5 @@ def test_a_run_is_not_evaluated_with_another_bank_in_the_same_folder(
 
 def test_a_bank_of_another_scale_is_refused(bank: Bank, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, evaluate={"metrics": measured(bank)}, images={"size": 20, "load": 24})
-    with pytest.raises(GanzooError, match="photographs have 24 pixels a side, but the images have 20, so"):
+    with pytest.raises(GanzooError, match="photographs have 24×24 pixels, but the images have 20×20, so"):
         check(recipe, QUIET)

@@ -28,12 +28,12 @@ def coordinates(height: int, width: int) -> Sample:
 
 
 def test_a_crop_cuts_every_plane_alike() -> None:
-    cut = crop(coordinates(20, 30), 4, 7, 8)
+    cut = crop(coordinates(20, 30), 4, 7, (8, 9))
     assert cut.image[0, 0].tolist() == [7, 4, 0]
     assert cut.target is not None and cut.target[0, 0].tolist() == [4, 7, 0]
     assert cut.mask is not None and cut.mask[0, 0] == 7
     assert cut.labels is not None and cut.labels[-1, -1] == 11
-    assert cut.image.shape == (8, 8, 3)
+    assert cut.image.shape == (8, 9, 3)
 
 
 @pytest.mark.parametrize(("fit", "shape"), [("stretch", (16, 16)), ("cover", (16, 24))])
