@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -18,6 +19,17 @@ Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Compile = bool | Literal["reduce-overhead"]
+LrPolicy = Literal["linear", "cosine", "step", "plateau"]
+READ_BY: Mapping[str, tuple[LrPolicy, ...]] = MappingProxyType(
+    {
+        "lr_every": ("step",),
+        "lr_gamma": ("step", "plateau"),
+        "lr_patience": ("plateau",),
+        "lr_threshold": ("plateau",),
+        "lr_floor": ("cosine", "plateau"),
+    }
+)
+"""Option of ``train`` → the policies of the learning rate that read it."""
 Positive = Annotated[float, Field(gt=0)]
 Shape = tuple[int, int]
 """Height and width in pixels."""
@@ -123,7 +135,7 @@ def _plain(size: int | Shape) -> str:
 class TrainSettings:
     """Training length, batch, optimization, precision and logging.
 
-    Raises GanzooError if both ``epochs`` and ``steps`` are set.
+    Raises GanzooError if both ``epochs`` and ``steps`` are set, and for an option that ``lr_policy`` lacks or ignores.
 
     Args:
         epochs: training length as passes over the larger domain. Set this or ``steps``, unless the method has
@@ -132,8 +144,17 @@ class TrainSettings:
         batch: images of each domain per process and micro-batch.
         accumulate: micro-batches per step; each phase runs over all of them, then updates its networks once.
         lr: learning rate; each optimizer of the method may multiply it by a factor.
-        decay: fraction of the run, at its end, in which the learning rate falls linearly towards 0. A method may have
-            another schedule.
+        decay: fraction of the run, at its end, in which the learning rate falls, with ``linear`` and ``cosine``; by
+            default 0.5, with ``cosine`` 1. Most methods' own schedules read it, too.
+        lr_policy: schedule of the learning rate: ``linear`` falls towards 0, ``cosine`` along half a wave; ``step``
+            multiplies it by ``lr_gamma`` after each ``lr_every``; ``plateau`` when the value of ``evaluate.best`` stops
+            improving. By default the method's own schedule: for most ``linear``.
+        lr_every: for ``step``: epochs between two reductions, or steps if the run's length is in steps.
+        lr_gamma: the factor of one reduction; by default 0.1 for ``step``, 0.2 for ``plateau``.
+        lr_patience: for ``plateau``: evaluations without an improvement that are tolerated; by default 5.
+        lr_threshold: for ``plateau``: least relative improvement that counts; by default 0.01.
+        lr_floor: for ``cosine`` and ``plateau``: smallest learning rate, as a fraction of ``lr``; by default 0.
+        warmup: steps at the begin of the run in which the learning rate rises linearly to that of the schedule.
         precision: ``bf16`` and ``fp16`` run the networks under autocast; losses stay in fp32. ``fp16`` needs a GPU.
             ``auto`` is bf16 on processors and GPUs that compute it faster, else fp32; the run prints which it is.
         compile: whether ``torch.compile`` compiles each network that is trained, in the first steps; it needs a C++
@@ -159,7 +180,14 @@ class TrainSettings:
     batch: Count = 1
     accumulate: Count = 1
     lr: Annotated[float, Field(gt=0)] = 2e-4
-    decay: Share = 0.5
+    decay: Share | None = None
+    lr_policy: LrPolicy | None = None
+    lr_every: Count | None = None
+    lr_gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
+    lr_patience: CountOrZero | None = None
+    lr_threshold: Share | None = None
+    lr_floor: Share | None = None
+    warmup: CountOrZero | None = None
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Compile = False
     seed: int = 0
@@ -177,6 +205,17 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.epochs and self.steps:
             raise GanzooError("both 'epochs' and 'steps' are set: remove one, or set it to 0")
+        for name, policies in READ_BY.items():
+            if getattr(self, name) is not None and self.lr_policy not in policies:
+                has = (
+                    f"lr_policy: {self.lr_policy} does not" if self.lr_policy else "the method's own schedule does not"
+                )
+                raise GanzooError(f"{name} is set, but {has} read it: remove it, or set lr_policy: {policies[0]}")
+        if self.lr_policy == "step" and self.lr_every is None:
+            unit = "epochs" if self.epochs else "steps"
+            raise GanzooError(f"lr_policy: step needs lr_every, the {unit} between two reductions of the rate")
+        if self.decay is None:
+            object.__setattr__(self, "decay", 1.0 if self.lr_policy == "cosine" else 0.5)
 
 
 @dataclass(kw_only=True, frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganzoo.data.label_maps import one_hot
 from ganzoo.data.sampler import Row, Sampler
+from ganzoo.data.size_checks import require_crop, require_one_size
 from ganzoo.data.transforms import augment, crop, crop_scaled, scale
 from ganzoo.data.types import OTHER, Dataset, Sample, Split
 from ganzoo.errors import GanzooError
@@ -242,29 +243,6 @@ class Reader:
                     sample = crop(sample, (height - high) // 2, (width - wide) // 2, images.shape)
                 samples.setdefault(domain, []).append(sample)
         return samples
-
-
-def require_crop(name: str, shape: Sequence[int], wanted: Shape) -> None:
-    """Raise GanzooError for an image, (H, W, …), that is smaller than the crop of ``fit: crop``."""
-    if shape[0] < wanted[0] or shape[1] < wanted[1]:
-        raise GanzooError(
-            f"data: {name} is {_size(shape)}, smaller than the crop of images.fit: crop, {_size(wanted)}: remove it, "
-            "set a smaller images.size, or images.fit=cover, which scales images"
-        )
-
-
-def require_one_size(samples: Iterable[Sample], what: str) -> None:
-    """Raise GanzooError if samples differ in size; ``what`` they are begins its text."""
-    sizes = {sample.image.shape[:2]: f"{sample.name} is {_size(sample.image.shape)}" for sample in samples}
-    if len(sizes) > 1:
-        raise GanzooError(
-            f"data: {what} have several sizes: {', '.join(list(sizes.values())[:2])}; images.fit stretch, cover or "
-            "crop gives all images one size"
-        )
-
-
-def _size(shape: Sequence[int]) -> str:
-    return f"{shape[1]}×{shape[0]}"
 
 
 def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mapping[str, int] = NO_CLASSES) -> Batch:

@@ -117,15 +117,12 @@ class Recipe:
             "data": self.data.resolved(),
             "images": {key: value for key, value in to_plain(asdict(self.images)).items() if value is not None},
             "train": {
-                key: value for key, value in to_plain(asdict(self.train)).items() if key not in _unset(self.train)
+                key: value
+                for key, value in to_plain(asdict(self.train)).items()
+                if key != ("steps" if self.train.epochs else "epochs") and value is not None
             },
             "evaluate": {
                 "metrics": [part.resolved() for part in self.metrics],
                 **to_plain(asdict(self.evaluate)),
             },
         }
-
-
-def _unset(train: TrainSettings) -> set[str]:
-    """Return the settings to leave out: the length in the other unit, and ``start`` without a value."""
-    return {"steps" if train.epochs else "epochs", *(() if train.start else ("start",))}

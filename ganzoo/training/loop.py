@@ -21,6 +21,7 @@ from ganzoo.evaluation.sample_grid import REAL, draw_grid, grid_layout, join_ste
 from ganzoo.provenance.images import image_list, shared_with_training
 from ganzoo.training.evaluation import evaluate_now, final_evaluation, first_complete_split
 from ganzoo.training.guards import StepGuard, StopSignal
+from ganzoo.training.lr_policy import lr_factor
 from ganzoo.training.meters import Meters
 from ganzoo.training.progress import Progress
 from ganzoo.training.run import Run
@@ -85,7 +86,7 @@ def _train(run: Run) -> dict[str, float]:
         training.meters.start()
         for index, batches in training_batches(run.reader, run.sampler, start, stop, run.recipe.train.workers):
             training.meters.batch_arrived()
-            run.engine.set_lr(lr_factor(run, index))
+            run.engine.set_lr(step_lr_factor(training, index))
             training.in_step = True
             losses, flags = train_step(run, index, batches)
             stopped = training.guard.check(index, batches, losses, flags, signal.received)
@@ -187,7 +188,7 @@ def is_due(run: Run, step: int, every: int) -> bool:
 def log(training: Training, line: ProgressLine) -> None:
     """Write the means of the logging interval to metrics.jsonl, show them, and pass them to the callbacks."""
     run, meters, step = training.run, training.meters, training.progress.step
-    means = meters.write(step, lr_factor(run, step - 1))
+    means = meters.write(step, step_lr_factor(training, step - 1))
     line.report(step, means, meters.images_per_s, meters.wait_share, meters.seconds_left(step))
     run.callbacks.call("step", step, means)
 
@@ -204,6 +205,10 @@ def evaluate(training: Training) -> bool:
     result = evaluate_now(run, progress.step)
     ended = any_process(run.accelerator, run.callbacks.call("evaluation", progress.step, result.values))
     failed, measured = bool(result.failed), bool(result.values or result.failed)
+    if measured and progress.plateau.update(run.recipe.train, settings.best or "", result.values):
+        factor = progress.plateau.factor
+        run.write_event("lr-reduced", step=progress.step, factor=factor)
+        run.say(f"step {progress.step}: {settings.best} has stopped improving: learning rate × {factor:.3g} from here")
     if measured and progress.improve(settings.best, result.values, metric_failed=failed):
         save(training, "best")
     out_of_patience = progress.out_of_patience(settings.best, settings.patience)
@@ -324,15 +329,10 @@ def place_in_run(run: Run, index: int) -> dict[str, int | float]:
     }
 
 
-def lr_factor(run: Run, index: int) -> float:
-    """Return the factor of the learning rate at a step, from the method's schedule; ``index`` counts from 0.
-
-    The schedule follows epochs if the run's length is in epochs, else steps.
-    """
-    train, method = run.recipe.train, run.engine.method
-    if train.epochs:
-        return method.lr_factor(index // run.sampler.steps_per_epoch, train.epochs, train.decay, index)
-    return method.lr_factor(index, run.total, train.decay, index)
+def step_lr_factor(training: Training, index: int) -> float:
+    """Return the factor of the learning rate at a step of the run; ``index`` counts from 0."""
+    run, plateau = training.run, training.progress.plateau
+    return lr_factor(run.recipe.train, run.engine.method, plateau, index, run.sampler.steps_per_epoch)
 
 
 def draw_samples(run: Run, step: int) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from ganzoo.errors import GanzooError
+from ganzoo.training.lr_policy import Plateau
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Progress:
         stale: number of evaluations since ``best`` improved.
         ended: the run's length in steps if it ended early, else 0; with another length the run continues.
         waited: the recipe's ``evaluate.patience`` if the run ended because of it, else 0.
+        plateau: the state of the learning rate's policy ``plateau``.
     """
 
     step: int = 0
@@ -33,6 +35,7 @@ class Progress:
     stale: int = 0
     ended: int = 0
     waited: int = 0
+    plateau: Plateau = field(default_factory=Plateau)
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -26,7 +27,7 @@ from ganzoo.interfaces import (
     linear_decay,
 )
 from ganzoo_baselines.drit_network import AttributeEncoders, ContentDiscriminator, DRITGenerator
-from ganzoo_cyclegan.layers import crop_to
+from ganzoo_cyclegan.layers import crop_to, decode_together
 from ganzoo_cyclegan.method import Weight, discriminator_terms, l1
 from ganzoo_munit.training import ADAM
 
@@ -193,18 +194,19 @@ class DRIT(Method):
         step[f"attributes_{name}"] = mean
 
     def put_decoded(self, step: Step, domain: str, outputs: Mapping[str, tuple[str, str]]) -> None:
-        """Decode images of a domain in one call, crop them to the size of its real images, and add them to the step.
+        """Decode images of a domain, those of one size in one call, and add them to the step.
+
+        Each has the size of the image that its content is from.
 
         Args:
             step: the step.
             domain: the domain of the decoded images.
             outputs: name of a decoded image → names of its content and its attributes in the step.
         """
-        contents, attributes = (
-            torch.cat([step[name] for name in names]) for names in zip(*outputs.values(), strict=True)
-        )
-        images = crop_to(self.generator.decode(contents, attributes, domain), step[f"real_{domain}"])
-        step.update(zip(outputs, images.chunk(len(outputs)), strict=True))
+        inputs = [(step[content], step[attributes]) for content, attributes in outputs.values()]
+        sources = [step[content.removeprefix("content_")] for content, _ in outputs.values()]
+        images = decode_together(partial(self.generator.decode, domain=domain), inputs, sources)
+        step.update(zip(outputs, images, strict=True))
 
     def random_attributes(self, step: Step, fake: str = "fake") -> Tensor:
         """Return random attributes N(0, I), (B, attributes): the same for both domains, others for each ``fake``."""

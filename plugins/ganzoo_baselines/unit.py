@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 
 from ganzoo.interfaces import Adversarial, Direction, Method, Output, Phase, Roles, Step, generator_loss, halvings
 from ganzoo_baselines.unit_network import UNITGenerator
-from ganzoo_cyclegan.layers import crop_to
+from ganzoo_cyclegan.layers import crop_to, decode_together
 from ganzoo_cyclegan.method import Count, Weight
 from ganzoo_munit.training import discriminator_losses, optims, slots
 
@@ -77,9 +76,9 @@ class UNIT(Method):
         for one in "AB":
             step[f"code_{one}"] = self.generator(one).encode(step[f"real_{one}"])
         for source, target in ("AB", "BA"):
-            codes = torch.cat([self.noisy_code(step, f"code_{source}"), self.noisy_code(step, f"code_{target}")])
-            decoded = crop_to(self.generator(target).decode(codes), step[f"real_{target}"])
-            translation, identity = decoded.chunk(2)
+            codes = [(self.noisy_code(step, f"code_{domain}"),) for domain in (source, target)]
+            images = [step[f"real_{domain}"] for domain in (source, target)]
+            translation, identity = decode_together(self.generator(target).decode, codes, images)
             step[f"fake_{target}"] = self.masks.composite(step, f"real_{source}", translation)
             step[f"idt_{target}"] = self.masks.composite(step, f"real_{target}", identity)
         for source, target in ("AB", "BA"):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -166,6 +166,25 @@ def crop_to(images: Tensor, like: Tensor) -> Tensor:
     for side, size in ((-2, height), (-1, width)):  # traced for any size, where a slice would ask which size is larger
         images = images.index_select(side, torch.arange(size, device=images.device))
     return images
+
+
+def decode_together(
+    decode: Callable[..., Tensor], inputs: Sequence[tuple[Tensor, ...]], images: Sequence[Tensor]
+) -> list[Tensor]:
+    """Return what ``decode`` makes of each of several inputs, cropped to the size of its image (B, C, H, W).
+
+    Inputs are computed in one call if all have one size, else one by one.
+
+    Args:
+        decode: a function of one or more batches, whose first one has the image's scene.
+        inputs: its arguments, for each call.
+        images: for each input the image whose size the result gets.
+    """
+    sizes = {(first.shape[1:], image.shape[-2:]) for (first, *_), image in zip(inputs, images, strict=True)}
+    if len(sizes) > 1:
+        return [crop_to(decode(*one), image) for one, image in zip(inputs, images, strict=True)]
+    decoded = decode(*(torch.cat(parts) for parts in zip(*inputs, strict=True)))
+    return list(crop_to(decoded, images[0]).chunk(len(inputs)))
 
 
 def _padded_positions(size: int, stride: int, min_size: int, device: torch.device) -> Tensor:

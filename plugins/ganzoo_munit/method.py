@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Adversarial, Direction, Method, Output, Phase, Step, generator_loss, halvings
-from ganzoo_cyclegan.layers import crop_to
+from ganzoo_cyclegan.layers import crop_to, decode_together
 from ganzoo_cyclegan.method import Count, Weight
 from ganzoo_munit.autoencoder import MUNITGenerator
 from ganzoo_munit.training import discriminator_losses, optims, slots
@@ -124,13 +123,12 @@ class MUNIT(Method):
     def decode(self, step: Step, domain: str, pairs: list[tuple[str, str]]) -> list[Tensor]:
         """Return a domain's images (B, C, H, W) for each pair of names of contents and styles in the step.
 
-        All pairs are decoded in one call; images are cropped to the size of the domain's real images.
+        Pairs of one size are decoded in one call; each image has the size of the image that its content is from.
         """
-        contents, styles = zip(*pairs, strict=True)
-        images = self.generator(domain).decode(
-            torch.cat([step[name] for name in contents]), torch.cat([step[name] for name in styles])
-        )
-        return list(crop_to(images, step[f"real_{domain}"]).chunk(len(pairs)))
+        names = [content.removeprefix("content_") for content, _ in pairs]
+        sources = [step[name if name in step else f"real_{name}"] for name in names]
+        inputs = [(step[content], step[style]) for content, style in pairs]
+        return decode_together(self.generator(domain).decode, inputs, sources)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generators' weighted terms, scalars by name.
