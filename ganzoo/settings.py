@@ -70,10 +70,10 @@ class ImageSettings:
     cache: CountOrZero = 2048
 
     def __post_init__(self) -> None:
-        for name in ("size", "load"):  # a square is written in one way, so that equal settings are equal
-            value = getattr(self, name)
-            if isinstance(value, tuple) and value[0] == value[1]:
-                object.__setattr__(self, name, value[0])
+        if isinstance(self.size, tuple) and self.size[0] == self.size[1]:  # written in one way, so that equal is equal
+            object.__setattr__(self, "size", self.size[0])
+        if isinstance(self.size, int) and isinstance(self.load, tuple) and self.load[0] == self.load[1]:
+            object.__setattr__(self, "load", self.load[0])
         if self.fit == "none" and (self.zoom or self.scales):
             raise GanzooError("zoom and scales need a crop, and fit: none takes whole images; use fit: crop")
         if self.fit in ("crop", "none") and self.load:

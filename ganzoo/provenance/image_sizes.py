@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
+from ganzoo.data.sampler import Row
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Split
 from ganzoo.provenance.images import ImageDigest
@@ -54,6 +56,20 @@ def check_sizes(images: Images, settings: ImageSettings, batch: int, *, paired: 
         )
     if lines:
         raise GanzooError("\n".join(lines))
+
+
+def extreme_rows(images: Images, *, paired: bool) -> list[list[Row]]:
+    """Return batches of one row, with the training image of the shortest side and that of the most pixels by domain.
+
+    Without digests (of generated images) there are none. With ``paired`` a row has the image of A and its partner.
+    """
+    training = {domain: list(digests) for (split, domain), digests in images.items() if split == "train"}
+    if not training:
+        return []
+    shortest = {one: min(range(len(of)), key=lambda i: min(of[i].size)) for one, of in training.items()}
+    largest = {one: max(range(len(of)), key=lambda i: prod(of[i].size)) for one, of in training.items()}
+    rows = [dict.fromkeys(chosen, chosen["A"]) if paired else chosen for chosen in (shortest, largest)]
+    return [[Row(0, 0, indices)] for indices in rows]
 
 
 def _named(images: Sequence[ImageDigest]) -> str:

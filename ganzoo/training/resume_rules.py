@@ -43,10 +43,15 @@ class RunDescription:
     images: ImageList
 
     def training(self) -> dict[str, Any]:
-        """Return the settings, with the precision that ``auto`` meant, and the environment's training keys."""
+        """Return the settings, with the precision that ``auto`` meant, and the environment's training keys.
+
+        The section ``images`` has the settings and the numbers of training images, ``A`` and ``B``.
+        """
         train = self.settings["train"]
         train = {**train, "precision": self.environment.get(PRECISION, train["precision"])}
-        return {**self.settings, "train": train, **{key: self.environment.get(key, {}) for key in TRAINING_KEYS}}
+        environment = {key: self.environment.get(key, {}) for key in TRAINING_KEYS}
+        images = {**self.settings["images"], **environment["images"]}
+        return {**self.settings, **environment, "train": train, "images": images}
 
     @property
     def images_per_step(self) -> int:

@@ -22,7 +22,7 @@ from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import cache_code_checksums
-from ganzoo.provenance.image_sizes import check_sizes
+from ganzoo.provenance.image_sizes import check_sizes, extreme_rows
 from ganzoo.provenance.images import image_list, read_images
 from ganzoo.provenance.sessions import append_session, make_session
 from ganzoo.recipe.reader import read_recipe
@@ -125,17 +125,23 @@ class Run:
         return run
 
     def try_step(self) -> None:
-        """Compute the first step, with one micro-batch, and undo it. Raises GanzooError when it cannot be computed."""
+        """Compute the first step, with one micro-batch, and undo it. Raises GanzooError when it cannot be computed.
+
+        With images in their own sizes it is also tried with the smallest and the largest ones.
+        """
         recipe, engine = self.recipe, self.engine
         if not engine.method.phases:
             return
-        seed, rows = recipe.train.seed, self.sampler.micro_batches(0)[0]
+        seed, trials = recipe.train.seed, [self.sampler.micro_batches(0)[0]]
+        if recipe.images.fit == "none" and recipe.train.batch == 1:
+            trials += extreme_rows(self.images, paired=self.reader.paired)
         failed = f"{recipe.file}: a training step cannot be computed"
         memory = "a step does not fit into the memory"
-        with catch_torch_errors(failed), catch_out_of_memory(memory), self.compilation:
-            batch = self.reader.training_batch(rows, 0, seed)
-            place: dict[str, Any] = {"seed": seed, "index": engine.cycle - 1, "progress": 0.0, "epoch": 0}
-            try_step(engine, micro_steps([batch], engine.device, recipe.images, self.reader.paired, **place))
+        place: dict[str, Any] = {"seed": seed, "index": engine.cycle - 1, "progress": 0.0, "epoch": 0}
+        for rows in trials:
+            with catch_torch_errors(failed), catch_out_of_memory(memory), self.compilation:
+                batch = self.reader.training_batch(rows, 0, seed)
+                try_step(engine, micro_steps([batch], engine.device, recipe.images, self.reader.paired, **place))
 
     def open_folder(self, fresh: bool) -> None:
         """Create the run's folder, or check that it is of the same run; print what has changed.

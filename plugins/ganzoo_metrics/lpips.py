@@ -47,7 +47,8 @@ class LPIPS(Metric):
         """
         directions = accepted_directions("lpips", method, reader, source=self.pair is None)
         self.directions = self.pair.with_pairs(directions, reader) if self.pair else directions
-        require_accepted("lpips", self.net, torch.empty(0, 3, *reader.images.shape))
+        if reader.images.fit != "none":  # else the sizes are not known before the images are read
+            require_accepted("lpips", self.net, torch.empty(0, 3, *reader.images.shape))
 
     @torch.no_grad()
     def rows(self, step: Step, direction: Direction) -> dict[str, Tensor]:

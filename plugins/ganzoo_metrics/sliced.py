@@ -56,7 +56,8 @@ class SWD(Metric):
         Raises GanzooError if there are none, or if the measured images are smaller than 16 pixels.
         """
         self.directions = image_directions("swd", method, reader)
-        _require_large(min(reader.images.shape))
+        if reader.images.fit != "none":  # else each image is checked when it is read
+            _require_large(min(reader.images.shape))
 
     def prepare(self, seed: int) -> None:
         """Store the seed of the patches' positions and of the random directions."""

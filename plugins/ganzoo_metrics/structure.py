@@ -31,7 +31,7 @@ class SSIM(Metric):
         Raises GanzooError if there are none, or if the measured images are smaller than 11 pixels.
         """
         self.directions = self.pair.directions(method, reader)
-        if (side := min(reader.images.shape)) < WINDOW:
+        if (side := min(reader.images.shape)) < WINDOW and reader.images.fit != "none":
             raise GanzooError(
                 f"evaluate.metrics: ssim: images of {side} pixels a side are smaller than its window, "
                 f"{WINDOW}: increase images.size, or remove the metric"

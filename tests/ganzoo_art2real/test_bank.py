@@ -15,6 +15,9 @@ from torch.nn.functional import unfold
 from ganzoo.data.image_io import to_float
 from ganzoo.errors import DamagedError, GanzooError, MissingResourceError
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale, cut, windows_of
+from ganzoo_art2real.bank_builder import Settings, build_bank
+from tests.support.command_line import Run
+from tests.support.photographs import SMALL, write_labels, write_photographs
 
 
 def photograph(bank: Bank, index: int) -> np.ndarray:
@@ -187,3 +190,28 @@ def test_a_bank_of_another_version_is_an_error(bank: Bank) -> None:
     edit(bank, bank=1)
     with pytest.raises(GanzooError, match="the bank has version 1, but this ganzoo needs version 2; build it again"):
         Bank.open(bank.folder)
+
+
+def test_a_bank_of_oblong_photographs(tmp_path: Path) -> None:
+    labels = write_labels(tmp_path / "labels")
+    photographs = write_photographs(tmp_path / "photographs")
+    settings = Settings(size=(24, 40), scales=SMALL.scales)
+    bank = build_bank([photographs], tmp_path / "bank", settings, labels=labels)
+    assert bank.shape == (24, 40) and Bank.open(bank.folder).settings["size"] == [24, 40]
+    for scale in bank.scales:
+        for label in bank.classes:
+            assert bank.numbers(label, scale).tolist() == owned(bank, label, scale)
+        windows = unfold(to_float(photograph(bank, 2))[None], scale.patch, stride=scale.stride)[0].T
+        assert len(windows) == bank.windows(scale)
+        of_photograph = np.arange(2 * bank.windows(scale), 3 * bank.windows(scale))
+        torch.testing.assert_close(bank.patches(scale, of_photograph), windows)
+
+
+def test_the_size_of_a_bank_is_read_as_the_recipe_fills_it_in(tmp_path: Path, run: Run) -> None:
+    write_photographs(tmp_path / "photographs")
+    for text, shape in (("24x40", "40×24"), ("[24, 40]", "40×24"), ("24", "24×24")):
+        words = ["bank", "build", tmp_path / "photographs", "-o", tmp_path / text, "--scales", "[[4,4]]", "--size"]
+        code, out, err = run(*words, text)
+        assert code == 0 and f"photographs of {shape}" in out, err
+    code, _, err = run("bank", "build", tmp_path / "photographs", "-o", tmp_path / "other", "--size", "24x")
+    assert code == 2 and "'24x' is not a size such as 256 or 24x40" in err

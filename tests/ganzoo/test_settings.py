@@ -1,0 +1,68 @@
+"""The sizes in a recipe's section ``images``: oblong ones, and options that contradict each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ganzoo.errors import GanzooError
+from ganzoo.recipe.options import check_options
+from ganzoo.settings import ImageSettings
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "load_shape"),
+    [
+        ({"size": 64}, (64, 64), (64, 64)),
+        ({"size": [24, 40]}, (24, 40), (24, 40)),
+        ({"size": [24, 40], "load": 30}, (24, 40), (30, 50)),
+        ({"size": [40, 24], "load": 30}, (40, 24), (50, 30)),
+        ({"size": [24, 40], "load": [24, 60]}, (24, 40), (24, 60)),
+        ({"size": 256, "load": 286}, (256, 256), (286, 286)),
+        ({"size": [24, 40], "fit": "crop"}, (24, 40), None),
+        ({"fit": "none"}, (256, 256), None),
+    ],
+)
+def test_shapes(options: dict[str, Any], shape: tuple[int, int], load_shape: tuple[int, int] | None) -> None:
+    checked, problems = check_options(ImageSettings, options)
+    assert not problems
+    images = ImageSettings(**checked)
+    assert (images.shape, images.load_shape) == (shape, load_shape)
+
+
+def test_a_square_is_written_in_one_way() -> None:
+    assert ImageSettings(size=(64, 64), load=(80, 80)) == ImageSettings(size=64, load=80)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 64, "load": 32}, "load is 32, smaller than size (64); set load to 64 or more, or to 0 for no crop"),
+        ({"size": (24, 40), "load": (30, 30)}, "load is [30, 30], smaller than size ([24, 40])"),
+        ({"fit": "crop", "load": 300}, "load is 300, but fit: crop does not scale images; remove load"),
+        ({"fit": "none", "zoom": (0.5, 1.0)}, "zoom and scales need a crop, and fit: none takes whole images"),
+        ({"fit": "none", "scales": (0.5,)}, "zoom and scales need a crop, and fit: none takes whole images"),
+        ({"zoom": (1.5, 1.0)}, "zoom is [1.5, 1.0]; the first number must not be the larger"),
+        (
+            {"size": 64, "zoom": (0.5, 2.0)},
+            "zoom and scales shrink images to 0.5 of load (64), smaller than size (64); set load to 128 or more",
+        ),
+        ({"size": (24, 40), "load": 30, "scales": (0.5, 1.0)}, "set load to [48, 80] or more"),
+    ],
+)
+def test_options_that_contradict_each_other(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanzooError) as caught:
+        ImageSettings(**options)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [[24], [24, 40, 3], [0, 24], "large", -3])
+def test_what_is_no_size(size: object) -> None:
+    _, problems = check_options(ImageSettings, {"size": size})
+    assert problems and problems[0].message.startswith("size is")
+
+
+def test_the_range_of_scales_before_the_crop() -> None:
+    assert ImageSettings(size=64).zoom_range == (1, 1)
+    assert ImageSettings(size=64, load=128, zoom=(0.8, 1.5), scales=(1.0, 0.625)).zoom_range == (0.5, 1.5)
