@@ -106,6 +106,26 @@ def test_the_metrics_of_the_docs_are_valid(tmp_path: Path) -> None:
     assert len(read_recipe(tmp_path / "metrics.yaml").metrics) == 2
 
 
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("sizes", [((256, 512), (286, 572)), ((256, 256), (320, 320)), ((256, 256), None)]),
+        ("recipes", [((32, 32), (32, 32))]),
+    ],
+)
+def test_the_sizes_and_learning_rates_of_the_docs_are_valid(
+    tmp_path: Path, page: str, expected: list[tuple[object, object]]
+) -> None:
+    texts = [text for text in blocks(ROOT / f"docs/{page}.md", "yaml") if page == "sizes" or "lr_policy" in text]
+    recipes = []
+    for text in texts:
+        (tmp_path / "sizes.yaml").write_text(f"{text}base: {ROOT}/recipes/quickstart.yaml\n")
+        recipes.append(read_recipe(tmp_path / "sizes.yaml"))
+    assert [(recipe.images.shape, recipe.images.load_shape) for recipe in recipes] == expected
+    if page == "recipes":
+        assert (recipes[0].train.lr_policy, recipes[0].train.warmup, recipes[0].train.decay) == ("cosine", 500, 1.0)
+
+
 def test_the_inheriting_recipe_of_the_docs_is_valid(tmp_path: Path) -> None:
     (text,) = [one for one in blocks(ROOT / "docs/recipes.md", "yaml") if "base: " in one]
     (tmp_path / "over.yaml").write_text(text.replace("base: ", f"base: {ROOT}/recipes/"))
