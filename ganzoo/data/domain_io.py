@@ -12,6 +12,7 @@ from PIL import Image
 from ganzoo.data.image_io import from_pil, read_image, to_float, to_uint8
 from ganzoo.data.label_maps import argmax_classes, check_classes, labels_from_pil, one_hot, palette_image, read_labels
 from ganzoo.data.transforms import resize
+from ganzoo.data.types import ImageFile
 from ganzoo.data.value_range import ValueRange, fits_16_bits, from_scale
 from ganzoo.errors import GanzooError
 
@@ -46,18 +47,18 @@ class DomainIO:
             return ".npy"
         return ".png" if self.value_range is None or fits_16_bits(self.value_range) else ".tif"
 
-    def read(self, source: Path | Image.Image, path: Path = Path("image")) -> np.ndarray:
+    def read(self, source: ImageFile | Image.Image, path: ImageFile = Path("image")) -> np.ndarray:
         """Read an image as (H, W, C) uint8, or float32 if it has a range; both on the scale 0 … 255.
 
         C is 1 for a label map. ``path`` is the name of a Pillow image in errors. Raises GanzooError if the image does
         not fit the domain.
         """
-        if isinstance(source, Path):
+        if not isinstance(source, Image.Image):
             path = source
         if self.classes:
-            labels = read_labels(source) if isinstance(source, Path) else labels_from_pil(source, path)
+            labels = labels_from_pil(source, path) if isinstance(source, Image.Image) else read_labels(source)
             return check_classes(labels, self.classes, path)[:, :, None]
-        if isinstance(source, Path):
+        if not isinstance(source, Image.Image):
             return read_image(source, self.channels, self.value_range)
         if self.channels not in (1, 3):
             raise GanzooError(f"{path}: an image has 1 or 3 channels, this domain {self.channels}; give a .npy file")

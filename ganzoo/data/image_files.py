@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -62,13 +62,22 @@ def describe_skipped(folder: Path) -> str:
 
     Hidden files are not counted. Raises GanzooError as ``find_images``.
     """
-    endings = Counter(os.path.splitext(name)[1].lower() for name in _files(folder) if not is_image(name))
+    return describe_unread(folder, [name for name in _files(folder) if not is_image(name)])
+
+
+def describe_unread(where: object, names: Iterable[str]) -> str:
+    """Return a sentence with the number of files that are not read, by ending; empty without any.
+
+    >>> describe_unread("photos.zip", ["a.txt", "b.TXT", "c"])
+    'photos.zip: 3 files are not read: 1 without an ending, 2 .txt'
+    """
+    endings = Counter(os.path.splitext(name)[1].lower() for name in names)
     if not endings:
         return ""
     listed = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in sorted(endings.items()))
     total = sum(endings.values())
     advice = "; for .heic and .heif install ganzoo-i2i[heif]" if any(one in endings for one in HEIF_SUFFIXES) else ""
-    return f"{folder}: {total} {'file is' if total == 1 else 'files are'} not read: {listed}{advice}"
+    return f"{where}: {total} {'file is' if total == 1 else 'files are'} not read: {listed}{advice}"
 
 
 def _files(folder: Path, hint: str = "check the path") -> Iterator[str]:

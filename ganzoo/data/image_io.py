@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from ganzoo.data.image_files import HEIF_SUFFIXES
+from ganzoo.data.types import ImageFile, StoredFile
 from ganzoo.data.value_range import ValueRange, to_8_bits, to_scale
 from ganzoo.errors import GanzooError, MissingResourceError, one_line
 from ganzoo.utils.atomic import temporary_path
@@ -28,7 +30,9 @@ DRAFT_MARGIN = 2
 _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
 
 
-def read_image(path: Path, channels: int, value_range: ValueRange | None = None, *, scaled_to: int = 0) -> np.ndarray:
+def read_image(
+    path: ImageFile, channels: int, value_range: ValueRange | None = None, *, scaled_to: int = 0
+) -> np.ndarray:
     """Read an image upright, as (H, W, C): uint8, or with a range float32 on the same scale, 0 … 255.
 
     Colour is converted to grey, or grey to colour, as ``channels`` requires. Transparent images get a white
@@ -36,7 +40,8 @@ def read_image(path: Path, channels: int, value_range: ValueRange | None = None,
     16 bits, larger ones as 32; floats must be in [0, 1]. Of several pages or frames the first is read.
 
     Args:
-        path: an image file, or a ``.npy`` file with (H, W, C) uint8; with a range numbers of any type.
+        path: an image file, or a ``.npy`` file with (H, W, C) uint8; with a range numbers of any type. It may be inside
+            of another file.
         channels: C; 1 or 3 for an image file, any number for a ``.npy`` file, which must have as many.
         value_range: the values in the file that become 0 and 255; values outside of the range are clipped.
         scaled_to: the side in pixels that the image is scaled to afterwards; a JPEG of at least four times this size
@@ -69,7 +74,7 @@ def _draft(image: Image.Image, scaled_to: int) -> Image.Image:
 
 
 def from_pil(
-    image: Image.Image, channels: int, path: Path = Path("image"), value_range: ValueRange | None = None
+    image: Image.Image, channels: int, path: ImageFile = Path("image"), value_range: ValueRange | None = None
 ) -> np.ndarray:
     """Convert an open image as ``read_image`` does; ``channels`` is 1 or 3, and ``path`` its name in errors."""
     if value_range is None:
@@ -189,17 +194,23 @@ def to_float(image: np.ndarray) -> Tensor:
     return torch.tensor(image).movedim(-1, -3).contiguous().float().div_(127.5).sub_(1)
 
 
+def open_file(path: ImageFile) -> BytesIO | BufferedReader:
+    """Open a file, or one inside of another file, for reading. Raises as ``open_regular`` and ``StoredFile.read``."""
+    return BytesIO(path.read()) if isinstance(path, StoredFile) else open_regular(path)
+
+
 @contextmanager
-def _open_file(path: Path) -> Iterator[BinaryIO]:
+def _open_file(path: ImageFile) -> Iterator[BinaryIO]:
     """Open a file that has content. Raises GanzooError for an empty one, a pipe or a device, which would never end."""
-    with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size == 0:
+    with open_file(path) as file:
+        if file.seek(0, os.SEEK_END) == 0:
             raise GanzooError(f"{path}: the file is empty (0 bytes); copy it again or remove it")
+        file.seek(0)
         yield file
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[Image.Image]:
+def open_image(path: ImageFile) -> Iterator[Image.Image]:
     """Open an image file for a ``with`` block; errors in opening it and in the block become a GanzooError of one line.
 
     If the file does not exist it is a MissingResourceError. A MemoryError stays as it is.
@@ -230,7 +241,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         raise GanzooError(f"{path}: damaged image ({error}); copy it again or remove it") from error
 
 
-def _flattened(image: Image.Image, path: Path) -> Image.Image:
+def _flattened(image: Image.Image, path: ImageFile) -> Image.Image:
     """Return the image upright, opaque and with 8 bits per channel."""
     values = _deep_values(image)
     if values is not None:
@@ -251,7 +262,7 @@ def _deep_values(image: Image.Image) -> np.ndarray | None:
     return values.view(np.uint32) if values.dtype == np.int32 and unsigned else values
 
 
-def read_array(path: Path, channels: int, value_range: ValueRange | None = None) -> np.ndarray:
+def read_array(path: ImageFile, channels: int, value_range: ValueRange | None = None) -> np.ndarray:
     """Read a ``.npy`` file of shape (H, W, channels), or (H, W) for one channel, as ``read_image`` does.
 
     Raises GanzooError for a file of another shape, without pixels, or of another type: uint8; with a range any numbers.
@@ -281,7 +292,7 @@ def read_array(path: Path, channels: int, value_range: ValueRange | None = None)
     return array if value_range is None else to_scale(array, value_range, path)
 
 
-def _unreadable(path: Path, error: OSError) -> GanzooError:
+def _unreadable(path: ImageFile, error: OSError) -> GanzooError:
     if isinstance(error, FileNotFoundError):
         return MissingResourceError(f"{path}: no such file; check the path")
     if isinstance(error, PermissionError):

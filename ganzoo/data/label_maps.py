@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ganzoo.data.image_io import from_pil, open_image, read_array
+from ganzoo.data.types import ImageFile
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ FAINTEST_MASK = 10
 """A mask whose values (0 … 255) are all smaller than this counts as empty: some tools write 1 for foreground."""
 
 
-def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray:
+def read_mask(path: ImageFile, foreground: Sequence[int] | None = None) -> np.ndarray:
     """Return the mask in an image file as (H, W) uint8, 0 … 255: 8-bit grey unchanged, one-bit images as 0 and 255.
 
     A palette image holds the class of each pixel, as in PASCAL VOC: the classes in ``foreground`` become 255, others 0.
@@ -41,7 +42,9 @@ def read_mask(path: Path, foreground: Sequence[int] | None = None) -> np.ndarray
         return mask_from_pil(image, path, foreground)
 
 
-def mask_from_pil(image: Image.Image, path: Path = Path("mask"), foreground: Sequence[int] | None = None) -> np.ndarray:
+def mask_from_pil(
+    image: Image.Image, path: ImageFile = Path("mask"), foreground: Sequence[int] | None = None
+) -> np.ndarray:
     """Convert an open image to a mask, (H, W) uint8, as ``read_mask`` does; ``path`` is its name in error messages."""
     if image.mode == "P" and (foreground is not None or not _shows_grey(image)):
         return np.uint8(255) * np.isin(
@@ -54,7 +57,7 @@ def mask_from_pil(image: Image.Image, path: Path = Path("mask"), foreground: Seq
     return from_pil(image, 1, path)[:, :, 0]
 
 
-def read_labels(path: Path) -> np.ndarray:
+def read_labels(path: ImageFile) -> np.ndarray:
     """Return a label map's class indices, (H, W) uint8: the indices of a palette image, or the values of a grey one.
 
     Args:
@@ -70,7 +73,7 @@ def read_labels(path: Path) -> np.ndarray:
         return labels_from_pil(image, path)
 
 
-def labels_from_pil(image: Image.Image, path: Path = Path("label map")) -> np.ndarray:
+def labels_from_pil(image: Image.Image, path: ImageFile = Path("label map")) -> np.ndarray:
     """Convert an open image to classes, (H, W) uint8, as ``read_labels`` does; ``path`` is its name in messages."""
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         raise GanzooError(
@@ -85,7 +88,7 @@ def labels_from_pil(image: Image.Image, path: Path = Path("label map")) -> np.nd
     return values.astype(np.uint8)
 
 
-def check_classes(labels: np.ndarray, classes: int, path: Path = Path("label map")) -> np.ndarray:
+def check_classes(labels: np.ndarray, classes: int, path: ImageFile = Path("label map")) -> np.ndarray:
     """Return the label map unchanged. Raises GanzooError if a class is not below ``classes``, the number of classes.
 
     ``path`` is the label map's name in the message.
@@ -101,7 +104,7 @@ def _shows_grey(image: Image.Image) -> bool:
     return bool(np.asarray(image).max() < len(palette)) and not _tinted(palette)
 
 
-def _refuse_colours(image: Image.Image, path: Path) -> None:
+def _refuse_colours(image: Image.Image, path: ImageFile) -> None:
     pixels = np.asarray(image.convert("RGBA"))
     problem = "colours" if _tinted(pixels[..., :3]) else "transparency" if pixels[..., 3].min() < 255 else None
     if problem:

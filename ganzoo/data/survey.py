@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ganzoo.data.image_io import is_deep_colour, open_image
+from ganzoo.data.image_io import is_deep_colour, open_file, open_image
+from ganzoo.data.types import ImageFile, StoredFile
 from ganzoo.data.value_range import ValueRange
 from ganzoo.errors import GanzooError
 
@@ -36,7 +36,7 @@ class _Survey:
     kinds: set[np.dtype] = field(default_factory=set)
 
 
-def describe_images(paths: Sequence[Path], where: str, value_range: ValueRange | None = None) -> list[str]:
+def describe_images(paths: Sequence[ImageFile], where: str, value_range: ValueRange | None = None) -> list[str]:
     """Return a sentence for each thing that some images have and that samples lack.
 
     These are further pages, transparency, bits beyond 8, and a range of values that is mostly empty. Files that cannot
@@ -79,16 +79,24 @@ def page_numbers(image: Image.Image) -> list[int]:
     return pages
 
 
-def _spread(paths: Sequence[Path], most: int) -> list[Path]:
+def _array(path: ImageFile) -> np.ndarray | None:
+    """Return the array of a ``.npy`` file; None for what is no file, such as a pipe, which would be waited for."""
+    if isinstance(path, StoredFile):
+        with open_file(path) as file:
+            return np.load(file, allow_pickle=False)
+    return np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
+
+
+def _spread(paths: Sequence[ImageFile], most: int) -> list[ImageFile]:
     return [paths[i * len(paths) // min(most, len(paths))] for i in range(min(most, len(paths)))]
 
 
-def _add(result: _Survey, path: Path, has_range: bool) -> None:
+def _add(result: _Survey, path: ImageFile, has_range: bool) -> None:
     values = None
     if path.suffix.lower() == ".npy":
-        if has_range and result.deep < MOST_DEEP and path.is_file():  # a pipe would be waited for
+        if has_range and result.deep < MOST_DEEP:
             with suppress(OSError, ValueError, EOFError):
-                values = np.load(path, mmap_mode="r", allow_pickle=False)
+                values = _array(path)
     else:
         with open_image(path) as image:
             pages = len(page_numbers(image))

@@ -1,11 +1,11 @@
-"""The interface of data sets: the classes ``Dataset`` and ``Sample``."""
+"""The interface of data sets: the classes ``Dataset``, ``Sample`` and ``StoredFile``."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Literal
 
@@ -15,6 +15,38 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 OTHER: Mapping[str, str] = MappingProxyType({"A": "B", "B": "A"})
 """Domain → the other domain."""
+
+
+@dataclass(frozen=True)
+class StoredFile(ABC):
+    """A file inside of another one, such as a member of an archive.
+
+    ``read_image`` and the other functions that read images take it in place of a path. Threads may call ``read`` at the
+    same time.
+
+    Args:
+        container: the file that contains it.
+        name: its name, unique in the container; its suffix says what it is, as that of a path does.
+    """
+
+    container: Path
+    name: str
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the name, with its dot."""
+        return PurePosixPath(self.name).suffix
+
+    def __str__(self) -> str:
+        return f"{self.container}/{self.name}"
+
+    @abstractmethod
+    def read(self) -> bytes:
+        """Return its bytes. Raises GanzooError, with its name, or OSError if it cannot be read."""
+
+
+ImageFile = Path | StoredFile
+"""A file of its own, or one inside of another file."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +130,10 @@ class Dataset(ABC):
         """
         return self.sample(split, domain, index)
 
-    def files_of(self, split: Split, domain: str, index: int) -> Sequence[Path]:
+    def files_of(self, split: Split, domain: str, index: int) -> Sequence[ImageFile]:
         """Return the files that ``sample`` reads for this image alone: image, mask, labels; none by default.
 
-        What ganzoo learns from a file when it reads all images at the start of a run is remembered until it changes.
+        What ganzoo learns from a file when it reads all images at the start of a run is remembered until it changes, or
+        the file that contains it.
         """
         return ()

@@ -7,11 +7,11 @@ with a float for float files.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ganzoo.data.types import ImageFile
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ def check_range(value_range: ValueRange, where: str) -> ValueRange:
     return value_range
 
 
-def to_scale(values: np.ndarray, value_range: ValueRange, path: Path) -> np.ndarray:
+def to_scale(values: np.ndarray, value_range: ValueRange, path: ImageFile) -> np.ndarray:
     """Return values on the scale 0 … 255, float32; values outside of the range are clipped.
 
     Raises GanzooError for values that are not finite.
 
+    >>> from pathlib import Path
     >>> to_scale(np.array([-5, 0, 1024, 4096], np.int16), (0, 4096), Path("ct.tif")).tolist()
     [0.0, 0.0, 63.75, 255.0]
     """
@@ -76,7 +77,7 @@ def fits_16_bits(value_range: ValueRange) -> bool:
     return has_integers(value_range) and value_range[0] >= 0 and value_range[1] < 2**16
 
 
-def to_8_bits(values: np.ndarray, path: Path) -> np.ndarray:
+def to_8_bits(values: np.ndarray, path: ImageFile) -> np.ndarray:
     """Return grey values without a range as uint8: integers up to 65535 count as 16 bits, floats must be in [0, 1].
 
     Raises GanzooError for negative integers and other floats.

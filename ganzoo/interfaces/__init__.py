@@ -13,13 +13,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.data.domain_io import DomainIO
-from ganzoo.data.image_files import IMAGE_SUFFIXES, describe_skipped, find_images, image_names
-from ganzoo.data.image_io import read_image, to_float, to_uint8, write_image
+from ganzoo.data.image_files import IMAGE_SUFFIXES, describe_skipped, describe_unread, find_images, image_names
+from ganzoo.data.image_io import open_file, read_image, to_float, to_uint8, write_image
 from ganzoo.data.label_maps import read_labels, read_mask
 from ganzoo.data.sampler import Row
 from ganzoo.data.survey import describe_images
 from ganzoo.data.transforms import scale
-from ganzoo.data.types import OTHER, Dataset, Sample, Split
+from ganzoo.data.types import OTHER, Dataset, ImageFile, Sample, Split, StoredFile
 from ganzoo.data.value_range import ValueRange, check_range
 from ganzoo.errors import BusyError, DamagedError, GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.interfaces.lr_schedule import halvings, linear_decay
@@ -43,6 +43,7 @@ from ganzoo.utils.program import program_name
 from ganzoo.utils.reading import guard_content, open_regular, parse_mapping, parse_object, read_text
 from ganzoo.utils.sealed import read_sealed_text
 from ganzoo.utils.terminal import escape_controls
+from ganzoo.weights.cached_file import cached_file, download_file
 
 if TYPE_CHECKING:
     from ganzoo.data.loader import Reader, evaluation_rows
@@ -74,6 +75,7 @@ __all__ = [
     "DomainIO",
     "Draws",
     "GanzooError",
+    "ImageFile",
     "ImagePool",
     "Loss",
     "MaskTransform",
@@ -94,10 +96,12 @@ __all__ = [
     "Source",
     "Split",
     "Step",
+    "StoredFile",
     "ValueRange",
     "blur",
     "cache_folder",
     "cache_tensors",
+    "cached_file",
     "cached_tensors",
     "check_range",
     "clean_replacement",
@@ -105,8 +109,10 @@ __all__ = [
     "default_device",
     "describe_images",
     "describe_skipped",
+    "describe_unread",
     "differences",
     "discriminator_loss",
+    "download_file",
     "escape_controls",
     "evaluation_rows",
     "find_complete",
@@ -125,6 +131,7 @@ __all__ = [
     "load_yaml",
     "lock_file",
     "one_line",
+    "open_file",
     "open_regular",
     "parse_mapping",
     "parse_object",

@@ -21,7 +21,8 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from pydantic import TypeAdapter
 
-from ganzoo.data.types import SPLITS
+from ganzoo.data.image_io import open_file
+from ganzoo.data.types import SPLITS, ImageFile, StoredFile
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.interfaces import Dataset, Sample, Split
 from ganzoo.provenance.fingerprint import checksum, code_key, core_key
@@ -207,7 +208,8 @@ class _Memory:
     def digest(self, place: _Place) -> ImageDigest | GanzooError:
         """Return an image's digest, from the memory if its files are unchanged; or the error of reading it."""
         files = self.dataset.files_of(place.split, place.domain, place.index)
-        key, stamps = "\n".join([place.domain, *(str(file.absolute()) for file in files)]), _stamps(files)
+        key = "\n".join([place.domain, *(str(_container(file).absolute()) + _inner(file) for file in files)])
+        stamps = _stamps(files)
         remembered = self.entries.get(key)
         if stamps and isinstance(remembered, list) and remembered[:1] == [stamps]:
             with suppress(TypeError, ValueError):
@@ -221,7 +223,7 @@ class _Memory:
         except GanzooError as error:
             return error
         except OSError as error:  # a file that vanished after it was decoded
-            return GanzooError(f"{error.filename}: it cannot be read ({error.strerror})")
+            return GanzooError(f"{error.filename or files[0]}: it cannot be read ({error.strerror})")
         if stamps:
             self.new[key] = [stamps, *astuple(digest)]
         return digest
@@ -240,16 +242,25 @@ def _folders(dataset: Dataset, places: Iterable[_Place]) -> list[str]:
     """Return the absolute folders of the first image of each split and domain; none if images are not in files."""
     first = [place for place in places if place.index == 0]
     paths = [dataset.files_of(place.split, place.domain, 0) for place in first]
-    return sorted({str(path.absolute().parent) for files in paths for path in files})
+    return sorted({str(_container(file).absolute().parent) for files in paths for file in files})
 
 
-def _stamps(files: Sequence[Path]) -> list[list[int]]:
+def _container(file: ImageFile) -> Path:
+    """Return the path of a file, or of the file that contains it."""
+    return file.container if isinstance(file, StoredFile) else file
+
+
+def _inner(file: ImageFile) -> str:
+    return f"\t{file.name}" if isinstance(file, StoredFile) else ""
+
+
+def _stamps(files: Sequence[ImageFile]) -> list[list[int]]:
     """Return each file's size, and the times of its last change and of its entry's, in nanoseconds.
 
     The list is empty if a file cannot be looked at, or changed so lately that another change could have the same times.
     """
     try:
-        stats = [file.stat() for file in files]
+        stats = [_container(file).stat() for file in files]
     except OSError:
         return []
     latest = time.time_ns() - TICK
@@ -265,9 +276,9 @@ def _pixels_digest(domain: str, sample: Sample) -> str:
     return digest.hexdigest()
 
 
-def _files_digest(files: Sequence[Path]) -> str:
+def _files_digest(files: Sequence[ImageFile]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()[:32]

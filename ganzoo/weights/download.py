@@ -38,23 +38,26 @@ ShowProgress = Callable[[int, int], None]
 """Function that takes the number of bytes received and the number of all bytes, which is 0 if it is unknown."""
 
 
-def download(entry: WeightsFile, part: Path) -> str:
+def download(entry: WeightsFile, part: Path, *, most: int = 0, name: str = "", advice: str = "") -> str:
     """Download a file to ``part``; return its sha256 in hex.
 
-    If ``part`` has contents, the checksum is listed and the server can do it, only the rest is downloaded. A progress
-    bar is shown on a terminal.
+    If ``part`` has contents and the server can do it, only the rest is downloaded, provided that the checksum is listed
+    or the server's ETag is that of the part. A progress bar is shown on a terminal.
 
     Args:
         entry: the listed file.
         part: the path of the partial file, in an existing folder. No other process may write it at the same time. It
             stays if the connection fails, and is deleted if the checksum is wrong.
+        most: the largest number of bytes that are accepted; 0: any number.
+        name: what errors call the file; by default the entry's name.
+        advice: the end of an error's message: how to go on without a download. By default, how to add weights.
 
     Raises:
-        MissingResourceError: the download failed; the message says how to add the file without a download.
+        MissingResourceError: the download failed.
         OSError: ``part`` cannot be written.
     """
-    tries, furthest, transfer = 0, 0, Transfer(entry, part)
-    with progress_bar(entry.name) as show:
+    tries, furthest, transfer = 0, 0, Transfer(entry, part, most)
+    with progress_bar(entry.file if name else entry.name) as show:
         while True:
             try:
                 return transfer.attempt(show)
@@ -64,7 +67,8 @@ def download(entry: WeightsFile, part: Path) -> str:
                 furthest = max(furthest, received)
                 if error.permanent or tries == TRIES:
                     raise MissingResourceError(
-                        f"{entry.name} cannot be fetched: {error}; {manual_instructions(entry, part.parent)}"
+                        f"{name or entry.name} cannot be fetched: {error}; "
+                        f"{advice or manual_instructions(entry, part.parent)}"
                     ) from None
                 time.sleep(PAUSE * 2 ** (tries - 1))
 
@@ -115,14 +119,17 @@ class Transfer:
 
     Args:
         entry: the listed file.
-        part: the path of the partial file.
+        part: the path of the partial file. A file beside it has its ETag, if the checksum is not listed.
+        most: the largest number of bytes that are accepted; 0: any number.
     """
 
-    def __init__(self, entry: WeightsFile, part: Path) -> None:
+    def __init__(self, entry: WeightsFile, part: Path, most: int = 0) -> None:
         self.entry = entry
         self.part = part
-        self.etag = ""
-        """The server's ETag of the version of the file that is in ``part``; empty if this process does not know it."""
+        self.most = most
+        self.tag = part.with_name(f"{part.name}.etag")
+        self.etag = "" if entry.sha256 else _read_tag(self.tag)
+        """The server's ETag of the version of the file that is in ``part``; empty if it is not known."""
 
     def attempt(self, show: ShowProgress) -> str:
         """Connect, and append the rest of the file to ``part``; return the whole file's sha256 in hex.
@@ -133,7 +140,7 @@ class Transfer:
         Args:
             show: the function that displays the progress.
         """
-        # A part of an earlier process may be of another version; only a checksum or the server's tag can detect that.
+        # A part may be of another version; only a checksum or the server's tag can detect that.
         present = _length(self.part)
         start = present if self.entry.sha256 or self.etag else 0
         try:
@@ -146,6 +153,8 @@ class Transfer:
             if start and not self.resumes(response, start):
                 start = 0
             self.etag = _strong_etag(response.headers.get("ETag"))
+            if not start:  # until the old contents are deleted, they must not have the tag of the new ones
+                self.tag.unlink(missing_ok=True)
             announced = response.headers.get("Content-Length") or ""
             remaining = int(announced) if announced.isdecimal() else 0
             total = start + remaining if remaining else self.entry.size
@@ -155,9 +164,13 @@ class Transfer:
                 )
             if self.entry.size and total != self.entry.size:
                 raise self.wrong_size(f"{total:,}")
+            if self.most and total > self.most:
+                raise self.too_large(format_bytes(total))
             digest = self.digest_of_part(start)
             done = start
             with open_part(self.part, start) as file:
+                if self.etag and not (start or self.entry.sha256):
+                    self.tag.write_text(self.etag, encoding="utf-8")
                 show(done, total)
                 for chunk in chunks(response):
                     digest.update(chunk)
@@ -167,6 +180,8 @@ class Transfer:
                     done += len(chunk)
                     if self.entry.size and done > self.entry.size:
                         raise self.wrong_size("more")
+                    if self.most and done > self.most:
+                        raise self.too_large("more")
                     show(done, total)
         if done < total:
             raise _TransferError(f"the connection ended after {format_bytes(done)} of {format_bytes(total)}")
@@ -175,7 +190,14 @@ class Transfer:
             message = f"the received file has the sha256 {digest.hexdigest()}, not {self.entry.sha256}"
             raise _TransferError(message, permanent=not start)  # a resumed part may have been wrong before
         flush_to_disk(self.part)
+        self.tag.unlink(missing_ok=True)
         return digest.hexdigest()
+
+    def too_large(self, size: str) -> _TransferError:
+        """Delete the part; return the error for a file that has more bytes than are accepted."""
+        self.part.unlink(missing_ok=True)
+        self.tag.unlink(missing_ok=True)
+        return _TransferError(f"it has {size}, and at most {format_bytes(self.most)} are accepted", permanent=True)
 
     def wrong_size(self, count: str) -> _TransferError:
         """Delete the part; return the error for a server that sends another number of bytes than the listed one."""
@@ -192,6 +214,7 @@ class Transfer:
             flush_to_disk(self.part)
             return checksum
         self.part.unlink(missing_ok=True)
+        self.tag.unlink(missing_ok=True)
         raise error
 
     def connect(self, start: int) -> HTTPResponse:
@@ -292,6 +315,15 @@ def _length(part: Path) -> int:
 def _strong_etag(etag: str | None) -> str:
     """Return an ETag that identifies the file's bytes; ``""`` if there is none or a weak one, which does not."""
     return "" if etag is None or etag.startswith("W/") else etag
+
+
+def _read_tag(file: Path) -> str:
+    """Return the ETag in a file; empty if there is none that can be sent."""
+    try:
+        tag = file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    return tag if tag.isascii() and tag.isprintable() else ""
 
 
 def _message(error: object) -> str:

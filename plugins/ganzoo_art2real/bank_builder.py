@@ -17,7 +17,16 @@ import yaml
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Console, MissingResourceError, differences, find_complete, load_yaml, open_regular
+from ganzoo.interfaces import (
+    Console,
+    ImageFile,
+    MissingResourceError,
+    StoredFile,
+    differences,
+    find_complete,
+    load_yaml,
+    open_file,
+)
 from ganzoo.interfaces import scale as scale_sample
 from ganzoo_art2real.atomic_folder import atomic_folder, clean
 from ganzoo_art2real.bank import (
@@ -34,6 +43,7 @@ from ganzoo_art2real.bank import (
 )
 from ganzoo_art2real.pixel_classes import LabelMapClasses, NoClasses, PixelClasses
 from ganzoo_datasets.files import Entry, entries_in, read_sample, with_planes
+from ganzoo_datasets.zip_files import zip_folder
 
 SCALES = (Scale(4, 4), Scale(8, 5), Scale(16, 6))
 """The scales of the paper (section 3.1), with the strides of the released code."""
@@ -171,14 +181,14 @@ def gather(
     """
     entries: list[Entry] = []
     for path in photographs:
-        if path.is_dir():
+        if path.is_dir() or zip_folder(path):
             entries += entries_in(path)
         elif path.is_file():
             entries.append(Entry(path, path.name))
         else:
             raise MissingResourceError(f"{path}: no such photograph or folder; check the path")
     if out is not None:
-        entries = [entry for entry in entries if out.absolute() not in entry.path.absolute().parents]
+        entries = [entry for entry in entries if not _is_below(entry.path, out)]
     if not entries:
         raise MissingResourceError(f"{photographs[0]}: no photographs but those in the bank's folder; add some")
     entries = entries[:limit]
@@ -278,12 +288,16 @@ class _Writer:
         return {"classes": {str(label): self.names[label] for label in labels}, "counts": counts}
 
 
+def _is_below(file: ImageFile, folder: Path) -> bool:
+    return not isinstance(file, StoredFile) and folder.absolute() in file.absolute().parents
+
+
 def _digest(entry: Entry) -> str:
     """Return a checksum of a photograph and its label map. Raises GanzooError if a file cannot be read."""
     digest = sha256()
     for path in [path for path in (entry.path, entry.labels) if path]:
         try:
-            with open_regular(path) as opened:
+            with open_file(path) as opened:
                 digest.update(file_digest(opened, "sha256").digest())
         except OSError as error:
             raise GanzooError(f"{path}: cannot be read ({error.strerror}); copy it again or remove it") from None

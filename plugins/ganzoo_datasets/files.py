@@ -1,10 +1,10 @@
-"""Find and read image files with their masks and label maps, for ``folders``, ``lists`` and ``paired``."""
+"""Find and read images with their masks and label maps, for the data sets of this package."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from ganzoo.interfaces import (
     IMAGE_SUFFIXES,
     DomainIO,
     GanzooError,
+    ImageFile,
     Sample,
     ValueRange,
     check_range,
@@ -26,6 +27,7 @@ from ganzoo.interfaces import (
     read_mask,
 )
 from ganzoo_datasets.split import hold_out
+from ganzoo_datasets.zip_files import zip_folder
 
 Domain = Literal["A", "B"]
 Plane = Literal["mask", "labels"]
@@ -37,24 +39,28 @@ RangeOption = ValueRange | dict[Domain, ValueRange]
 
 @dataclass(frozen=True)
 class Entry:
-    """An image file and the files of its mask and label map.
+    """An image file and the files of its mask and label map. Each may be inside of another file.
 
     Args:
         path: the path of the image.
         name: the image's name, unique in its split and domain: usually its path relative to its folder.
         mask: the path of its mask; None if it has no mask.
         labels: the path of its label map; None if it has no label map.
+        target: the path of the same scene in the other domain; None if it is not known.
+        values: numbers for metrics.
     """
 
-    path: Path
+    path: ImageFile
     name: str
-    mask: Path | None = None
-    labels: Path | None = None
+    mask: ImageFile | None = None
+    labels: ImageFile | None = None
+    target: ImageFile | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def files(self) -> list[Path]:
-        """The paths of image, mask and label map."""
-        return [path for path in (self.path, self.mask, self.labels) if path]
+    def files(self) -> list[ImageFile]:
+        """The paths of image, mask, label map and target."""
+        return [path for path in (self.path, self.mask, self.labels, self.target) if path]
 
 
 Entries = dict[tuple[str, str], list[Entry]]
@@ -117,15 +123,36 @@ def notes_of(entries: Mapping[tuple[str, str], Sequence[Entry]], ranges: Mapping
     return lines
 
 
+def choose(option: str | Mapping[Domain, str] | None, domain: Domain) -> str | None:
+    """Return what an option says for a domain: a text is for both; None if a mapping lacks the domain."""
+    return option if isinstance(option, str) or option is None else option.get(domain)
+
+
+def folder_exists(folder: Path) -> bool:
+    """Return whether there is such a folder, or such a zip file or a folder in one."""
+    inside = zip_folder(folder)
+    return folder.exists() if inside is None else inside.exists
+
+
+def skipped_in(folder: Path) -> list[str]:
+    """Return sentences about the files in a folder, or in a zip file, that are not read."""
+    inside = zip_folder(folder)
+    return [one for one in [describe_skipped(folder)] if one] if inside is None else inside.skipped()
+
+
 def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
-    """Return all images in a folder and its subfolders, sorted by name.
+    """Return all images in a folder and its subfolders, sorted by name. The folder may be a zip file, or in one.
 
     Raises GanzooError if the folder is missing, cannot be read or has no images. The error for a missing folder
     contains ``hint``.
     """
-    entries = [Entry(Path(folder, name), name) for name in image_names(folder, hint)]
+    inside = zip_folder(folder)
+    if inside is None:
+        entries = [Entry(Path(folder, name), name) for name in image_names(folder, hint)]
+    else:
+        entries = [Entry(member, name) for name, member in inside.images(hint).items()]
     if not entries:
-        skipped = describe_skipped(folder).partition(": ")[2]
+        skipped = "; ".join(sentence.partition(": ")[2] for sentence in skipped_in(folder))
         raise GanzooError(
             f"{folder}: no images in it or below; add some (looked for {' '.join(IMAGE_SUFFIXES)}"
             f"{f'; {skipped}' if skipped else ''})"
@@ -217,23 +244,34 @@ def read_sample(
     *,
     classes: bool = False,
     value_range: ValueRange | None = None,
+    other: DomainIO | None = None,
     scaled_to: int = 0,
 ) -> Sample:
-    """Read an image with its mask and label map, if it has them.
+    """Read an image with its mask, label map and target, if it has them.
 
     ``foreground`` names the classes of a palette mask that are its foreground; by default all but 0. With ``classes``
-    the image is a label map with ``channels`` classes. ``value_range``, ``scaled_to``: see ``read_image``; images with
-    masks or labels, label maps, and images with a range are read at their full size.
+    the image is a label map with ``channels`` classes. ``other`` reads the target. ``value_range``, ``scaled_to``: see
+    ``read_image``; images with masks, labels or a target, label maps, and images with a range are read at their full
+    size.
     """
-    if scaled_to and not (classes or value_range or entry.mask or entry.labels):
-        return Sample(read_image(entry.path, channels, scaled_to=scaled_to), entry.name)
+    if scaled_to and not (classes or value_range or entry.mask or entry.labels or entry.target):
+        return Sample(read_image(entry.path, channels, scaled_to=scaled_to), entry.name, values=entry.values)
     image = DomainIO(channels, channels if classes else 0, value_range).read(entry.path)
     return Sample(
         image,
         entry.name,
         mask=_plane(entry, image, entry.mask, partial(read_mask, foreground=foreground)),
         labels=_plane(entry, image, entry.labels, read_labels),
+        target=_plane(entry, image, entry.target, other.read) if other else None,
+        values=entry.values,
     )
+
+
+def form_of(
+    domain: Domain, channels: Mapping[str, int], classes: Mapping[str, int], ranges: Mapping[str, ValueRange]
+) -> DomainIO:
+    """Return what reads the images of a domain."""
+    return DomainIO(channels[domain], classes.get(domain, 0), ranges.get(domain))
 
 
 def size_of(image: np.ndarray) -> str:
@@ -245,11 +283,13 @@ def size_of(image: np.ndarray) -> str:
     return f"{image.shape[1]}×{image.shape[0]}"
 
 
-def _plane(entry: Entry, image: np.ndarray, path: Path | None, read: Callable[[Path], np.ndarray]) -> np.ndarray | None:
+def _plane(
+    entry: Entry, image: np.ndarray, path: ImageFile | None, read: Callable[[ImageFile], np.ndarray]
+) -> np.ndarray | None:
     if path is None:
         return None
     plane = read(path)
-    if plane.shape != image.shape[:2]:
+    if plane.shape[:2] != image.shape[:2]:
         raise GanzooError(
             f"{path}: {size_of(plane)} pixels, but its image {entry.path} has {size_of(image)}; make them the same size"
         )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ganzoo.interfaces import Dataset, GanzooError, Sample, Split, describe_skipped
+from ganzoo.interfaces import Dataset, GanzooError, ImageFile, Sample, Split
 from ganzoo_datasets.files import (
     DOMAINS,
     Channels,
@@ -18,10 +18,12 @@ from ganzoo_datasets.files import (
     channels_of,
     classes_of,
     entries_in,
+    folder_exists,
     hold_out_validation,
     notes_of,
     ranges_of,
     read_sample,
+    skipped_in,
     with_planes,
 )
 from ganzoo_datasets.split import Share
@@ -35,13 +37,17 @@ HINT = (
 
 
 class Folders(Dataset):
-    """One or two folders of images, searched with their subfolders; masks and label maps are optional.
+    """One or two folders or zip files of images, searched with their subfolders; masks and label maps are optional.
 
     Either ``root`` contains ``trainA`` and ``trainB``, and optionally ``testA``, ``testB``, ``valA`` and ``valB``; or
     ``A`` and ``B`` (and ``test_A``, ``test_B``) are any folders. ``A`` without ``B`` is data of one domain, for
     supervised methods. The mask of ``trainA/x/y.jpg`` is ``trainA_masks/x/y.png``: the subfolder and the name without
     suffix are the same. If a folder has masks, each of its images needs one, of the image's size. Masks are grey
     images, white in the foreground, or palette images of classes.
+
+    Each folder may be a zip file, which is not unpacked, or a folder in one: ``root: horse2zebra.zip``, ``A:
+    photos.zip/horses``. If all files of a zip file are in one folder, its name may be left out. The masks of
+    ``horses.zip`` are in ``horses_masks.zip``.
 
     Args:
         root: the folder that contains ``trainA`` and the others.
@@ -132,10 +138,10 @@ class Folders(Dataset):
 
     def notes(self) -> list[str]:
         """Return what is left out: files that are no images, pages, transparency, depth."""
-        skipped = [describe_skipped(folder) for folder in self.places.values()]
-        return [*filter(None, skipped), *notes_of(self.entries, self.ranges)]
+        skipped = dict.fromkeys(line for folder in self.places.values() for line in skipped_in(folder))
+        return [*skipped, *notes_of(self.entries, self.ranges)]
 
-    def files_of(self, split: Split, domain: str, index: int) -> list[Path]:
+    def files_of(self, split: Split, domain: str, index: int) -> list[ImageFile]:
         """Return the paths of one image and its masks."""
         return self.entries[split, domain][index].files
 
@@ -144,7 +150,7 @@ def _layout_hint(root: Path) -> str:
     """Return what to do if ``root`` has no ``trainA``: where its training images seem to be, or else ``HINT``."""
     for pattern in ("{0}/train", "{0}/train{0}", "train/{0}", "{0}"):
         found = {domain: Path(root, pattern.format(domain)) for domain in DOMAINS}
-        if all(folder.is_dir() for folder in found.values()):
+        if all(map(folder_exists, found.values())):
             options = " ".join(f"data.{domain}={folder}" for domain, folder in found.items())
             return f"these folders look like training images: {options} uses them instead of data.root"
     return HINT
@@ -177,7 +183,7 @@ def _places(
     for split, prefix in PREFIXES.items():
         for domain in DOMAINS:
             folder = Path(root) / f"{prefix}{domain}"
-            if split == "train" or folder.exists():
+            if split == "train" or folder_exists(folder):
                 places[split, domain] = folder
     return places
 
@@ -185,14 +191,19 @@ def _places(
 def _beside(folder: Path, domain: Domain, option: str | Mapping[Domain, str] | None, convention: str) -> Path | None:
     """Return the folder of the masks or label maps of an image folder, or None if it has none."""
     if option is None:
-        usual = Path(f"{folder}{convention}")
-        return usual if usual.is_dir() else None
+        usual = _with_suffix(folder, convention)
+        return usual if folder_exists(usual) else None
     suffix = option if isinstance(option, str) else option.get(domain)
     if suffix is None:
         return None
-    place = folder if folder.name else folder.absolute()
+    return _with_suffix(folder if folder.name else folder.absolute(), suffix)
+
+
+def _with_suffix(folder: Path, suffix: str) -> Path:
+    """Return the path of a folder with a suffix; that of a zip file gets it before its ending."""
+    ending = folder.suffix if folder.suffix.lower() == ".zip" and folder.is_file() else ""
     # normalized here, because the file system resolves ``images/..`` of a linked folder to the parent of its target
-    return place.parent / os.path.normpath(f"{place.name}{suffix}")
+    return folder.parent / os.path.normpath(f"{folder.name.removesuffix(ending)}{suffix}{ending}")
 
 
 def _refuse_b(options: Mapping[str, int | str | Mapping[Domain, str] | Mapping[Domain, int] | None]) -> None:

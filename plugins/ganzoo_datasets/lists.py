@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePath
 
-from ganzoo.interfaces import Dataset, GanzooError, MissingResourceError, Sample, Split
+from ganzoo.interfaces import Dataset, GanzooError, ImageFile, MissingResourceError, Sample, Split
 from ganzoo_datasets.files import (
     ChannelsOption,
     Entries,
@@ -86,7 +86,7 @@ class Lists(Dataset):
         """Return what is left out of the images: pages, transparency, depth."""
         return notes_of(self.entries, self.ranges)
 
-    def files_of(self, split: Split, domain: str, index: int) -> list[Path]:
+    def files_of(self, split: Split, domain: str, index: int) -> list[ImageFile]:
         """Return the paths of one image."""
         return self.entries[split, domain][index].files
 

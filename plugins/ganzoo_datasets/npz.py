@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from ganzoo.interfaces import Dataset, GanzooError, MissingResourceError, Sample, Split, suggest
-from ganzoo_datasets.files import Domain
+from ganzoo_datasets.files import Domain, choose
 from ganzoo_datasets.split import Share, hold_out
 
 
@@ -77,7 +77,7 @@ class Npz(Dataset):
         channels: dict[str, int] = {}
         places: dict[Domain, tuple[Path, Path | None]] = {"A": (A, test_A), "B": (B, test_B)}
         for domain, (file, test_file) in places.items():
-            keys = _choose(image_key, domain) or "images", _choose(label_key, domain)
+            keys = choose(image_key, domain) or "images", choose(label_key, domain)
             train, held = _read_split(Path(file), test_file and Path(test_file), *keys, test)
             train, validated = train.divide(validation, "validation")
             for split, part in (("train", train), ("validation", validated), ("test", held)):
@@ -168,10 +168,6 @@ def _opened(file: Path) -> Iterator[Mapping[str, np.ndarray]]:
 
 def _find(archive: Mapping[str, np.ndarray], split: str, key: str) -> str | None:
     return next((one for one in (f"{split}_{key}", key) if one in archive), None)
-
-
-def _choose(option: str | Mapping[Domain, str] | None, domain: Domain) -> str | None:
-    return option if isinstance(option, str) or option is None else option.get(domain)
 
 
 def _name(place: int) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ganzoo.interfaces import Dataset, DomainIO, GanzooError, Sample, Split, read_image
+from ganzoo.interfaces import Dataset, DomainIO, GanzooError, ImageFile, Sample, Split, read_image
 from ganzoo_datasets.files import (
     DOMAINS,
     Channels,
@@ -21,6 +21,7 @@ from ganzoo_datasets.files import (
     channels_of,
     classes_of,
     entries_in,
+    folder_exists,
     notes_of,
     ranges_of,
     require_partners,
@@ -42,7 +43,7 @@ class Paired(Dataset):
     """Pairs of images that show the same scene in A and B; each image's partner is its ``Sample.target``.
 
     Args:
-        root: the folder that contains all images.
+        root: the folder, or the zip file, that contains all images.
         layout: ``side_by_side``: ``root`` contains ``train`` and optionally ``val`` and ``test``; each image there has
             A in one half and B in the other. ``folders``: partners are in two folders, with the same name except for
             the suffix.
@@ -123,12 +124,12 @@ class Paired(Dataset):
         own, other = (pair.A, "B") if domain == "A" else (pair.B, "A")
         return Sample(images[domain], own.name, target=images[other])
 
-    def files_of(self, split: Split, domain: str, index: int) -> list[Path]:
+    def files_of(self, split: Split, domain: str, index: int) -> list[ImageFile]:
         """Return the path of a pair, or of both partners."""
         pair = self.pairs[split][index]
         return list(dict.fromkeys((pair.A.path, pair.B.path)))
 
-    def _halves(self, path: Path) -> dict[str, np.ndarray]:
+    def _halves(self, path: ImageFile) -> dict[str, np.ndarray]:
         halves = {}
         for domain in DOMAINS:
             whole = read_image(path, self.channels[domain], self.ranges.get(domain))
@@ -167,14 +168,14 @@ def _patterns(folders: Mapping[Domain, str] | None) -> dict[Domain, str]:
 
 
 def _whole(folder: Path, *, optional: bool) -> list[_Pair]:
-    if optional and not folder.exists():
+    if optional and not folder_exists(folder):
         return []
     hint = "paired needs train below root; val and test are optional"
     return [_Pair(entry, entry) for entry in entries_in(folder, hint)]
 
 
 def _matched(places: Mapping[Domain, Path], *, optional: bool) -> list[_Pair]:
-    if optional and not any(place.exists() for place in places.values()):
+    if optional and not any(map(folder_exists, places.values())):
         return []
     hint = "paired needs both folders of a split"
     first, second = by_stem(places["A"], hint), by_stem(places["B"], hint)

@@ -236,7 +236,7 @@ class TestRealImages:
 
     def test_horse2zebra_grey_image(self) -> None:
         data = Folders(root=DATA / "horse2zebra", validation=0)
-        grey = [entry for entry in data.entries["train", "B"] if Image.open(entry.path).mode == "L"]
+        grey = [entry for entry in data.entries["train", "B"] if Image.open(str(entry.path)).mode == "L"]
         assert len(grey) == 1
         image = data.sample("train", "B", data.entries["train", "B"].index(grey[0])).image
         assert image.shape == (256, 256, 3)
