@@ -1,4 +1,4 @@
-"""Data sets of the user's own images: ``folders``, ``lists``, ``npz`` and ``paired``."""
+"""Data sets of the user's own images, in folders, zip and tar files, arrays, tables, and on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -19,3 +19,4 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("dataset", "lists", "ganzoo_datasets.lists:Lists")
     registry.add("dataset", "npz", "ganzoo_datasets.npz:Npz")
     registry.add("dataset", "paired", "ganzoo_datasets.paired:Paired")
+    registry.add("dataset", "webdataset", "ganzoo_datasets.webdataset:WebDataset")

@@ -45,13 +45,11 @@ def test_addresses_that_differ_in_any_part_are_different_files() -> None:
     assert cached_file("https://a.org/../..", "shards").parent == cached_file("https://a.org/s.tar", "shards").parent
 
 
-@pytest.mark.parametrize(("etag", "asked_for"), [('"one"', "bytes=50000-"), ('"two"', None)])
-def test_a_later_call_resumes_if_the_file_is_the_same_version(
-    server: FileServer, etag: str, asked_for: str | None
-) -> None:
+@pytest.mark.parametrize("etag", ['"one"', '"two"'])
+def test_a_later_call_resumes_if_the_file_is_the_same_version(server: FileServer, etag: str) -> None:
     """The second call is like another process: it knows of the first one only what lies in the cache."""
     server.cuts = [50_000] + [0] * 20
-    with pytest.raises(MissingResourceError, match="the connection ended after 50 kB|the connection"):
+    with pytest.raises(MissingResourceError, match="the connection"):
         download_file(server.address, "shards", advice="copy it")
     server.cuts, server.asked[:], server.etag = [], [], etag
     server.content = CONTENT if etag == '"one"' else CONTENT[::-1]
