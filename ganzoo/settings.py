@@ -8,13 +8,54 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Required
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from ganzoo.errors import GanzooError
 
 Tracker = Literal["aim", "clearml", "comet_ml", "dvclive", "mlflow", "swanlab", "tensorboard", "trackio", "wandb"]
+
+
+class WandbTracker(TypedDict, total=False):
+    """The options of the tracker ``wandb`` (Weights & Biases)."""
+
+    tracker: Required[Literal["wandb"]]
+    project: str
+    name: str
+    entity: str
+    group: str
+    tags: list[str]
+    mode: Literal["online", "offline"]
+
+
+class MlflowTracker(TypedDict, total=False):
+    """The options of the tracker ``mlflow``; its server is set by the variable MLFLOW_TRACKING_URI."""
+
+    tracker: Required[Literal["mlflow"]]
+    experiment: str
+    name: str
+    tags: dict[str, str]
+
+
+class TrackioTracker(TypedDict, total=False):
+    """The options of the tracker ``trackio``."""
+
+    tracker: Required[Literal["trackio"]]
+    project: str
+    name: str
+    group: str
+    space_id: str
+
+
+class OtherTracker(TypedDict):
+    """A tracker without options."""
+
+    tracker: Literal["aim", "clearml", "comet_ml", "dvclive", "swanlab", "tensorboard"]
+
+
+TrackerOptions = Annotated[WandbTracker | MlflowTracker | TrackioTracker | OtherTracker, Field(discriminator="tracker")]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -170,7 +211,8 @@ class TrainSettings:
         save: steps between checkpoints; one is always written at the end, at SIGTERM and at Ctrl-C.
         keep: steps between checkpoints that are kept as ``step-N``; 0: none.
         workers: number of threads that load images in advance.
-        trackers: Accelerate's trackers that also get the losses and metric values, such as ``tensorboard``.
+        trackers: trackers that also get the losses, metric values, sample grids and settings: names such as
+            ``tensorboard``, or with options ``{tracker: wandb, project: paintings}``.
         start: run or import whose networks training begins with, on any data: ``RUN`` or ``RUN/checkpoints/NAME``; by
             default new networks. Networks that it lacks or that do not fit are new, and the run says so.
     """
@@ -199,7 +241,7 @@ class TrainSettings:
     save: Count = 500
     keep: CountOrZero = 0
     workers: Count = 2
-    trackers: tuple[Tracker, ...] = ()
+    trackers: tuple[Tracker | TrackerOptions, ...] = ()
     start: Path | None = None
 
     def __post_init__(self) -> None:

@@ -13,12 +13,10 @@ from ganzoo.errors import GanzooError, one_line
 from ganzoo.utils.device import default_device
 
 
-def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None, *, device: str = "") -> Accelerator:
+def start_accelerator(*, device: str = "") -> Accelerator:
     """Return the Accelerator of this process.
 
     Args:
-        trackers: names of Accelerate's trackers, such as ``tensorboard``.
-        folder: the folder that trackers write into, or None.
         device: a torch device, such as ``cpu`` or ``cuda:1``; by default the accelerator, if there is one.
 
     Raises GanzooError if the number of processes is not the one that the launcher was asked for, for environment
@@ -35,8 +33,8 @@ def start_accelerator(trackers: tuple[str, ...] = (), folder: str | None = None,
     with_gpu = _select_device(device)
     # Without cpu=True two processes on a machine without a GPU would each run as if it were the only one.
     try:
-        accelerator = Accelerator(cpu=not with_gpu, log_with=list(trackers) or None, project_dir=folder)
-    except ValueError as error:  # Accelerate's own variables, and trackers
+        accelerator = Accelerator(cpu=not with_gpu)
+    except ValueError as error:  # Accelerate's own variables
         raise GanzooError(f"Accelerate cannot start: {one_line(error)}") from None
     if os.environ.get("ACCELERATE_MIXED_PRECISION", "no") not in ("no", ""):
         raise GanzooError(

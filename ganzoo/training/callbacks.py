@@ -1,4 +1,4 @@
-"""Call a run's callbacks: those of plugins, and one for Accelerate's trackers. One that raises is switched off."""
+"""Call a run's callbacks: those of plugins, and one for each tracker. One that raises is switched off."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from ganzoo.interfaces import Callback, RunInfo
 from ganzoo.plugins import plugins
+from ganzoo.training.tracker_kinds import make_tracker
+from ganzoo.training.trackers import TrackerCallback
 
 
 class Callbacks:
@@ -19,13 +21,13 @@ class Callbacks:
         self.run = run
         self.active: list[Callback] = []
 
-    def gather(self, trackers: Sequence[str]) -> None:
-        """Fill ``active`` with the callbacks of plugins and, if a tracker is available, one callback for all trackers.
+    def gather(self, trackers: Sequence[str | Mapping[str, Any]]) -> None:
+        """Fill ``active`` with the callbacks of plugins and, on the main process, one for each tracker.
 
         A plugin that raises and a tracker that is not installed are reported and left out; the run continues.
 
         Args:
-            trackers: names of Accelerate's trackers in the recipe, such as ``tensorboard``.
+            trackers: the entries of the recipe's ``train.trackers``.
         """
         manager = plugins().manager
         for hook in manager.hook.ganzoo_callbacks.get_hookimpls():
@@ -36,12 +38,13 @@ class Callbacks:
                 self._report(f"of plugin {hook.plugin_name}", "ganzoo_callbacks", error)
             else:
                 self.active += [one for one in callbacks if one is not None]
-        available = {str(one) for one in self.run.accelerator.log_with}
-        for name in trackers:
-            if name not in available:
-                self._report(name, "train.trackers", ImportError(f"{name} is not installed: pip install {name}"))
-        if available:
-            self.active.append(Trackers())
+        for setting in trackers if self.run.accelerator.is_main_process else ():
+            try:
+                tracker = make_tracker(setting, f"{self.run.name}/{self.run.folder.name}", self.run.folder)
+            except Exception as error:
+                self._report(setting if isinstance(setting, str) else setting["tracker"], "train.trackers", error)
+            else:
+                self.active.append(TrackerCallback(tracker, self.run.folder))
 
     def call(self, name: str, *args: Any) -> bool:
         """Call ``on_<name>`` of each active callback; return whether any of them returned True, to end the training.
@@ -58,30 +61,13 @@ class Callbacks:
                 stop = bool(getattr(callback, f"on_{name}")(self.run, *args)) or stop
             except Exception as error:
                 self.active.remove(callback)
-                self._report(f"{type(callback).__module__}.{type(callback).__name__}", f"on_{name}", error)
+                label = f"{type(callback).__module__}.{type(callback).__name__}"
+                if isinstance(callback, TrackerCallback):
+                    label = callback.tracker.name
+                self._report(label, f"on_{name}", error)
         return stop
 
     def _report(self, label: str, where: str, error: Exception) -> None:
-        self.run.say(f"warning: the callback {label} failed in {where} and is switched off: {error}")
-        self.run.write_event("callback-failed", callback=label, where=where, error=str(error))
-
-
-class Trackers(Callback):
-    """A callback that sends losses and metric values to Accelerate's trackers."""
-
-    def on_start(self, run: RunInfo) -> None:
-        """Open the trackers under the recipe's name."""
-        run.accelerator.init_trackers(run.name)
-
-    def on_step(self, run: RunInfo, step: int, losses: Mapping[str, float]) -> None:
-        """Log the mean losses of a logging interval."""
-        run.accelerator.log(dict(losses), step=step)
-
-    def on_evaluation(self, run: RunInfo, step: int, values: Mapping[str, float]) -> bool:
-        """Log the metric values; return False, as a tracker does not end the training."""
-        run.accelerator.log(dict(values), step=step)
-        return False
-
-    def on_end(self, run: RunInfo) -> None:
-        """Close the trackers."""
-        run.accelerator.end_training()
+        text = " ".join(str(error).split()) or type(error).__name__
+        self.run.say(f"warning: the callback {label} failed in {where} and is switched off: {text}")
+        self.run.write_event("callback-failed", callback=label, where=where, error=text)

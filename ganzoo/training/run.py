@@ -107,7 +107,7 @@ class Run:
         """
         checked = read_recipe(Path(recipe), overrides, demo=demo)
         folder = run_path(Path(root), checked, name)
-        accelerator = start_accelerator(checked.train.trackers, str(folder), device=device)
+        accelerator = start_accelerator(device=device)
         run = cls(checked, folder, accelerator)
         options = [
             *(["--demo"] if demo else []),
