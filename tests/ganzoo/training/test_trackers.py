@@ -297,4 +297,4 @@ def test_the_recipe_and_the_names_of_the_page_are_right(tmp_path: Path) -> None:
     numbers = {"lr": 1, "epoch": 1, "images_per_s": 1, "data_wait": 1, "memory": 1, "losses": {}, "values": {}}
     assert all(f"`{name}`" in named for name in tracked_values(numbers))
     for kind in (WandbTracker, MlflowTracker, TrackioTracker):
-        assert all(f"`{name}`" in named for name in get_type_hints(kind))
+        assert all(f"`{name}`" in named for name in get_type_hints(kind) if name != "tracker")
