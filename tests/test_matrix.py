@@ -12,11 +12,12 @@ import yaml
 from accelerate import Accelerator
 from safetensors.torch import save_file
 
-from ganzoo import GanzooError
+from ganzoo import GanzooError, create
 from ganzoo.build import build_method
 from ganzoo.data.loader import Reader
 from ganzoo.engine.engine import Engine
 from ganzoo.interfaces import Method
+from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import plugins
 from ganzoo.recipe.reader import read_recipe
@@ -208,3 +209,17 @@ def test_a_pair_works_or_is_refused(
 def test_there_is_a_pair_of_each_kind() -> None:
     kinds = [refusal(*masker, role, method) for masker, role, method in product(MASKERS, ROLES, METHODS)]
     assert len(set(kinds)) == 13 and kinds.count("") > 40
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24), (9, 65)])
+@pytest.mark.parametrize(("name", "index"), [one for one in MASKERS if one != ("unet", 1)])  # it must be trained
+def test_a_masker_has_the_shape_of_its_image(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, index: int, shape: tuple[int, int]
+) -> None:
+    monkeypatch.chdir(home)
+    options = {key: value for key, value in OPTIONS[name][index].items() if key not in MaskTransform.__annotations__}
+    masker = create("masker", name, **options).eval()
+    step = batch_step(size=65, samples=range(2))
+    image = step["real_A"][:, :, : shape[0], : shape[1]]
+    mask = masker(image, step.rng("mask"), image[:, :1].sign().relu())
+    assert mask.shape == (2, masker.planes, *shape) and 0 <= mask.min() <= mask.max() <= 1

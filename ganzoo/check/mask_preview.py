@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo.build import Experiment
@@ -45,9 +46,10 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
     experiment = Experiment(recipe)
     counts = image_counts(experiment.dataset, "train")
     rows = spread_rows(counts, SHOWN)
-    batch = Reader(experiment.dataset, recipe.images).training_batch(rows, 0, recipe.train.seed)
-    step = make_step(batch, torch.device("cpu"), seed=recipe.train.seed)
-    write_image(draw_masks(step, experiment.maskers), out)
+    reader, seed = Reader(experiment.dataset, recipe.images), recipe.train.seed
+    groups = [[row] for row in rows] if recipe.images.fit == "none" else [rows]  # whole images may differ in size
+    steps = [make_step(reader.training_batch(group, 0, seed), torch.device("cpu"), seed=seed) for group in groups]
+    write_image(_below_each_other([draw_masks(step, experiment.maskers) for step in steps]), out)
     maskers = ", ".join(f"{role}: {part.component.name}" for role, part in recipe.maskers.items())
     Console().say(f"{out}: {', '.join(counts)} in rows; each row: the image, its mask, the masked image ({maskers})")
 
@@ -68,6 +70,12 @@ def draw_masks(step: Step, masks: Roles) -> Tensor:
         for role in masks.maskers:
             for plane in masks.mask(role, step, name).split(1, dim=1):
                 columns += [as_image(plane, ""), image * plane.detach().float().cpu()]
-        spaced = [torch.nn.functional.pad(column, (0, GAP, 0, GAP), value=1.0) for column in columns]
+        spaced = [F.pad(column, (0, GAP, 0, GAP), value=1.0) for column in columns]
         blocks.append(torch.cat([torch.cat(list(column), dim=1) for column in spaced], dim=2))
-    return torch.cat(blocks, dim=1)
+    return _below_each_other(blocks)
+
+
+def _below_each_other(images: Sequence[Tensor]) -> Tensor:
+    """Return images (3, H, W) as one, below each other; narrow ones are padded with white."""
+    widest = max(image.shape[2] for image in images)
+    return torch.cat([F.pad(image, (0, widest - image.shape[2]), value=1.0) for image in images], dim=1)

@@ -124,6 +124,8 @@ class Dataset(ABC):
     def sample_to_scale(self, split: Split, domain: str, index: int, side: int) -> Sample:
         """Return an image for training, which is then scaled to ``side`` pixels; by default what ``sample`` returns.
 
+        For oblong sizes ``side`` is the longer side. It is not called for images that are not scaled.
+
         Where nothing else must have the image's size (no mask, labels or target), a data set may return it at a smaller
         size, with no side shorter than twice ``side``: a large JPEG is decoded faster so. A subclass of such a data set
         that overrides ``sample`` overrides this, too. Raises as ``sample`` does.

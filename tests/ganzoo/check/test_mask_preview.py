@@ -64,3 +64,17 @@ def test_the_command_writes_the_image(tmp_path: Path) -> None:
 def test_a_recipe_without_maskers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match="no maskers to show"):
         preview_masks(write_recipe(tmp_path), (), tmp_path / "m.png")
+
+
+def test_whole_images_of_several_sizes_are_drawn_below_each_other(tmp_path: Path) -> None:
+    recipe = write_recipe(
+        tmp_path,
+        maskers={"discriminator": "round"},
+        images={"size": 12, "load": 0, "fit": "none"},
+        train={"batch": 1, "steps": 1},
+    )
+    for domain, size in (("A", (513, 7)), ("B", (9, 11))):
+        Image.new("RGB", size).save(tmp_path / f"images/train{domain}/00.png")
+    preview_masks(recipe, [], tmp_path / "masks.png")
+    with Image.open(tmp_path / "masks.png") as image:  # the image, its mask, the masked image; 7 others are 20×16
+        assert image.size == (3 * (513 + GAP), 7 + 11 + 14 * 16 + 16 * GAP)

@@ -113,6 +113,7 @@ def test_a_crop_of_a_scaled_image_equals_the_scaled_image_cropped() -> None:
         for name in ("image", "target", "mask"):
             difference = np.abs(getattr(whole, name).astype(int) - getattr(part, name).astype(int))
             assert difference.max() <= 1
+        assert whole.labels is not None and part.labels is not None
         assert np.array_equal(whole.labels, part.labels)
     assert np.array_equal(crop_scaled(sample, (60, 90), 5, 7, (16, 24)).image, sample.image[5:21, 7:31])
 
