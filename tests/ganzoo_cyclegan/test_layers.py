@@ -9,6 +9,7 @@ from ganzoo_cyclegan.layers import (
     Padding,
     Upsample,
     crop_to,
+    decode_together,
     init_weights,
     make_norm,
     pad_to_stride,
@@ -172,6 +173,22 @@ def test_pad_to_stride_and_back(height: int, width: int, padded: tuple[int, int]
     result = pad_to_stride(images, 4, min_size=8)
     assert result.shape[-2:] == padded
     assert crop_to(result, images).equal(images)
+
+
+@pytest.mark.parametrize(("sizes", "calls"), [([(8, 12), (8, 12)], 1), ([(8, 12), (5, 16)], 2)])
+def test_inputs_of_one_size_are_decoded_together(sizes: list[tuple[int, int]], calls: int) -> None:
+    counted = []
+
+    def decode(content: Tensor, style: Tensor) -> Tensor:
+        counted.append(len(content))
+        return content + style
+
+    images = [torch.randn(2, 3, height - 1, width - 3) for height, width in sizes]  # the result is cropped to these
+    inputs = [(torch.randn(2, 3, *size), torch.randn(2, 3, 1, 1)) for size in sizes]
+    decoded = decode_together(decode, inputs, images)
+    assert len(counted) == calls
+    for result, (content, style), image in zip(decoded, inputs, images, strict=True):
+        assert torch.equal(result, crop_to(content + style, image))
 
 
 def test_pad_to_stride_reflects_where_it_can() -> None:

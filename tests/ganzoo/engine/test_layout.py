@@ -28,6 +28,8 @@ LARGE: dict[str, Any] = {
 def test_large_images_and_gpus_have_channels_last() -> None:
     assert [memory_format(CPU, size) for size in (0, 63)] == [torch.contiguous_format] * 2
     assert [memory_format(*one) for one in ((CPU, 64), (GPU, 8))] == [torch.channels_last] * 2
+    assert memory_format(CPU, (32, 128)) == torch.channels_last  # as many pixels as a square of 64
+    assert memory_format(CPU, (32, 127)) == torch.contiguous_format
 
 
 def test_images_get_the_format_and_keep_their_values() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo.data.image_io import to_uint8
-from ganzoo.evaluation.sample_grid import GAP, as_image, columns, draw_grid
+from ganzoo.evaluation.sample_grid import GAP, as_image, columns, draw_grid, join_steps
 from ganzoo.interfaces import Output
 from ganzoo.step import Step
 from ganzoo.training import loop
@@ -118,3 +118,15 @@ def test_the_discriminators_masks_are_drawn_beside_their_images(
         cell = grid[:SIZE, place * (SIZE + GAP) :][:, :SIZE].float()
         half = bool((cell[:, :4] > 250).all() and (cell[:, -4:] < 5).all())  # scaling blurs the edge between
         assert half == ("mask" in name), name
+
+
+def test_images_of_several_sizes_are_joined_in_the_order_of_their_samples() -> None:
+    wide = Step({"real_A": torch.zeros(1, 3, 2, 6), "fake_B": torch.full((1, 3, 2, 6), 0.5)}, samples=[1])
+    tall = Step({"real_A": torch.zeros(2, 3, 4, 3), "fake_B": torch.full((2, 3, 4, 3), -0.5)}, samples=[0, 2])
+    assert join_steps([wide]) is wide
+    joined = join_steps([wide, tall])
+    assert joined.samples == (0, 1, 2)
+    assert joined["fake_B"].shape == (3, 3, 4, 6)
+    assert joined["fake_B"][:, 0, 0, 0].tolist() == [-0.5, 0.5, -0.5]
+    assert joined["fake_B"][1, :, 2:].eq(1).all() and joined["fake_B"][0, :, :, 3:].eq(1).all()
+    assert joined["real_A"][1, :, :2].eq(0).all()

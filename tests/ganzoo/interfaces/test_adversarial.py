@@ -2,8 +2,9 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ganzoo.errors import GanzooError
 from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
 from ganzoo_cyclegan.patch import Patch
 
@@ -128,3 +129,8 @@ def test_penalty_of_a_dead_critic_has_a_finite_gradient() -> None:
     assert penalty.item() == 10
     assert slope.grad is not None
     assert slope.grad.isfinite()
+
+
+def test_penalty_of_images_of_two_sizes_is_refused() -> None:
+    with pytest.raises(GanzooError, match="wgan-gp mixes real with generated images, so both need one size"):
+        gradient_penalty(nn.Identity(), torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 5), torch.rand(1))

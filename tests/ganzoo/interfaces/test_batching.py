@@ -1,11 +1,12 @@
-"""Joining tensors along the channels."""
+"""Joining tensors along the channels; one network over several batches."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from ganzoo.interfaces import join_channels
+from ganzoo.interfaces import forward_together, join_channels
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -15,3 +16,33 @@ def test_channels_are_joined_in_the_memory_format_of_the_first(layout: torch.mem
     joined = join_channels([image, single, planes])
     assert torch.equal(joined, torch.cat([image, single, planes], 1))
     assert joined.is_contiguous(memory_format=layout)
+
+
+class Counting(nn.Module):
+    """A convolution that counts its calls, and returns one or two maps."""
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.convolution, self.maps, self.calls = nn.Conv2d(3, 2, 1), maps, 0
+
+    def forward(self, images: Tensor) -> Tensor | list[Tensor]:
+        self.calls += 1
+        map_ = self.convolution(images)
+        return map_ if self.maps == 1 else [map_, map_.mean((2, 3), keepdim=True)]
+
+
+@pytest.mark.parametrize("maps", [1, 2])
+def test_batches_of_one_size_share_a_call(maps: int) -> None:
+    """Each batch gets its own output, in the order of the batches, also where their sizes differ."""
+    network = Counting(maps)
+    batches = [torch.rand(count, 3, *size) for count, size in ((2, (7, 9)), (1, (5, 5)), (3, (7, 9)), (1, (5, 5)))]
+    found = forward_together(network, batches)
+    assert network.calls == 2
+    for output, batch in zip(found, batches, strict=True):
+        expected = network(batch)
+        pairs = [(output, expected)] if isinstance(expected, Tensor) else zip(output, expected, strict=True)
+        for one, other in pairs:
+            torch.testing.assert_close(one, other)
+    network.calls = 0
+    forward_together(network, [batches[0], batches[2]])
+    assert network.calls == 1

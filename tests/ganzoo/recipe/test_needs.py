@@ -37,6 +37,12 @@ def test_the_words_of_a_command_keep_their_spaces_and_braces() -> None:
     assert need.command == ("bank", "build", "my data/trainB", "--masker", "{masker: colours, classes: {a: [1, 2, 3]}}")
 
 
+def test_an_oblong_size_is_filled_in_as_one_word() -> None:
+    entry = {"command": "bank build x --size {images.size}"}
+    (need,) = read_needs(document({"banks/b": entry}, method={"bank": "banks/b"}, images={"size": [24, 40]}), Path())
+    assert need.command == ("bank", "build", "x", "--size", "[24, 40]")
+
+
 def test_only_folders_that_the_recipe_refers_to_are_needed() -> None:
     needs = {"runs/s/x": "s.yaml", "runs/s/y": "s.yaml", "banks/b": {"command": "bank build x"}}
     assert [need.path for need in read_needs(document(needs), Path())] == [Path("runs/s/x")]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import ganzoo as package
@@ -146,11 +145,3 @@ def test_check_names_the_shapes_and_the_memory_of_the_images(
     printed = capsys.readouterr().out
     assert "of memory for decoded images" in printed
     assert {"oblong": "3×24×40 → 3×24×40", "crop": "3×7×16 → 3×7×16", "whole": "D_A"}[kind] in printed
-
-
-def test_a_step_in_channels_last_for_large_oblong_images() -> None:
-    from ganzoo.engine.layout import memory_format
-
-    cpu = torch.device("cpu")
-    assert memory_format(cpu, (32, 128)) == memory_format(cpu, 64) == torch.channels_last
-    assert memory_format(cpu, (32, 127)) == memory_format(cpu, 63) == torch.contiguous_format
