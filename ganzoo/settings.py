@@ -118,7 +118,7 @@ class ImageSettings:
         if self.fit == "none" and (self.zoom or self.scales):
             raise GanzooError("zoom and scales need a crop, and fit: none takes whole images; use fit: crop")
         if self.fit in ("crop", "none") and self.load:
-            raise GanzooError(f"load is {self.load}, but fit: {self.fit} does not scale images; remove load")
+            raise GanzooError(f"load is {self.load}, but fit: {self.fit} does not scale images; set load to 0")
         if self.zoom and self.zoom[0] > self.zoom[1]:
             raise GanzooError(f"zoom is {list(self.zoom)}; the first number must not be the larger")
         if self.load_shape is None:
@@ -254,8 +254,8 @@ class TrainSettings:
                 )
                 raise GanzooError(f"{name} is set, but {has} read it: remove it, or set lr_policy: {policies[0]}")
         if self.lr_policy == "step" and self.lr_every is None:
-            unit = "epochs" if self.epochs else "steps"
-            raise GanzooError(f"lr_policy: step needs lr_every, the {unit} between two reductions of the rate")
+            unit = "in the unit of the run's length"
+            raise GanzooError(f"lr_policy: step needs lr_every, the time between two reductions of the rate, {unit}")
         if self.decay is None:
             object.__setattr__(self, "decay", 1.0 if self.lr_policy == "cosine" else 0.5)
 

@@ -40,7 +40,7 @@ def test_a_square_is_written_in_one_way() -> None:
     [
         ({"size": 64, "load": 32}, "load is 32, smaller than size (64); set load to 64 or more, or to 0 for no crop"),
         ({"size": (24, 40), "load": (30, 30)}, "load is [30, 30], smaller than size ([24, 40])"),
-        ({"fit": "crop", "load": 300}, "load is 300, but fit: crop does not scale images; remove load"),
+        ({"fit": "crop", "load": 300}, "load is 300, but fit: crop does not scale images; set load to 0"),
         ({"fit": "none", "zoom": (0.5, 1.0)}, "zoom and scales need a crop, and fit: none takes whole images"),
         ({"fit": "none", "scales": (0.5,)}, "zoom and scales need a crop, and fit: none takes whole images"),
         ({"zoom": (1.5, 1.0)}, "zoom is [1.5, 1.0]; the first number must not be the larger"),

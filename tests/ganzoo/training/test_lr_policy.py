@@ -116,7 +116,7 @@ def test_a_methods_own_schedule_is_the_default_and_a_policy_replaces_it() -> Non
     [
         ({"lr_every": 3}, "lr_every is set, but the method's own schedule does not read it: .* lr_policy: step"),
         ({"lr_policy": "linear", "lr_floor": 0.1}, "lr_floor is set, but lr_policy: linear does not read it"),
-        ({"lr_policy": "step"}, "lr_policy: step needs lr_every, the steps between two reductions"),
+        ({"lr_policy": "step"}, "lr_policy: step needs lr_every, the time between two reductions"),
     ],
 )
 def test_options_that_a_policy_lacks_or_ignores_are_refused(options: dict[str, Any], message: str) -> None:
