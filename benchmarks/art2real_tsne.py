@@ -50,7 +50,7 @@ def is_run(place: Path) -> bool:
     return (place / "resolved.yaml").is_file()
 
 
-def size_of(places: Mapping[str, Path]) -> int:
+def size_of(places: Mapping[str, Path]) -> int | tuple[int, int]:
     """Return the size of the runs' images, 256 without any. Raises GanzooError where they differ."""
     sizes = {name: run_recipe(place).images.size for name, place in places.items() if is_run(place)}
     if len(set(sizes.values())) > 1:
@@ -59,12 +59,12 @@ def size_of(places: Mapping[str, Path]) -> int:
     return next(iter(sizes.values()), 256)
 
 
-def features_of(place: Path, size: int, network: Mapping[str, Any]) -> Tensor:
+def features_of(place: Path, size: int | tuple[int, int], network: Mapping[str, Any]) -> Tensor:
     """Return the features (n, d) of a run's translations, or of a folder's images. Raises GanzooError.
 
     Args:
         place: the run's folder, or the images'.
-        size: to which a folder's images are scaled, their shorter side, and cropped.
+        size: height and width that a folder's images are scaled to cover, and cropped to; one number for squares.
         network: the options of the metric ``fd`` that name it and its weights.
     """
     if is_run(place):

@@ -353,9 +353,9 @@ def draw_samples(run: Run, step: int) -> None:
             run.write_event("samples-failed", step=step, why=str(error))
             run.say(f"step {step}: no samples: {error}")
             return
-        for step_ in steps:
-            images = [name for name in step_ if name in REAL or (name in outputs and outputs[name].is_translation)]
-            run.engine.method.masks.mask_generated(step_, images)  # in training the losses compute these masks
+        for part in steps:
+            images = [name for name in part if name in REAL or (name in outputs and outputs[name].is_translation)]
+            run.engine.method.masks.mask_generated(part, images)  # in training the losses compute these masks
     tensors = join_steps(steps)
     layout = grid_layout(tensors, outputs)
     note = {"places": json.dumps(layout if len(steps) == 1 else {**layout, "translations": {}})}
