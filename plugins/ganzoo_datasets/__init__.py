@@ -16,6 +16,7 @@ GANZOO_INTERFACE = 1
 def ganzoo_register(registry: Registration) -> None:
     """Add the data sets."""
     registry.add("dataset", "folders", "ganzoo_datasets.folders:Folders")
+    registry.add("dataset", "huggingface", "ganzoo_datasets.huggingface:HuggingFace")
     registry.add("dataset", "lists", "ganzoo_datasets.lists:Lists")
     registry.add("dataset", "npz", "ganzoo_datasets.npz:Npz")
     registry.add("dataset", "paired", "ganzoo_datasets.paired:Paired")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganzoo.interfaces import GanzooError
-from ganzoo_datasets.files import DOMAINS, Domain
+from ganzoo_datasets.files import DOMAINS, Domain, choose
 
 Value = bool | int | float | str
 Where = dict[Domain, dict[str, Value | list[Value]]]
@@ -26,7 +26,7 @@ def domains_of(second: object, *options: object) -> tuple[Domain, ...]:
     return DOMAINS if described else ("A",)
 
 
-def refuse_equal_domains(kind: str, second: object, image: object, where: object) -> None:
+def refuse_equal_domains(kind: str, second: object, image: PerDomain | None, where: object, usual: str = "") -> None:
     """Raise GanzooError if both domains would have the same images.
 
     Args:
@@ -34,9 +34,10 @@ def refuse_equal_domains(kind: str, second: object, image: object, where: object
         second: the option ``B``.
         image: the option ``image``.
         where: the option ``where``.
+        usual: the image of a domain that ``image`` does not name.
     """
-    differs = isinstance(image, Mapping) and len(set(image.values())) > 1
-    if second is None and not differs and not where:
+    first, other = (choose(image, domain) or usual for domain in DOMAINS)
+    if second is None and first == other and not where:
         raise GanzooError(f"{kind}: A and B would have the same images; set B, or what differs: image or where")
 
 
