@@ -114,6 +114,23 @@ def ranges_of(option: RangeOption | None, classes: Channels | None) -> dict[str,
     return dict(chosen.items())
 
 
+def refuse_b(kind: str, options: Mapping[str, object]) -> None:
+    """Raise GanzooError if an option has an entry for B; called if the data set ``kind`` has no images of B."""
+    for name, option in options.items():
+        if isinstance(option, Mapping) and "B" in option:
+            raise GanzooError(f"{kind}: {name}.B is set, but there are no images of B; remove it, or set B")
+
+
+def check_foreground(kind: str, classes: tuple[int, ...], entries: Entries) -> None:
+    """Raise GanzooError if there is no class, one is not in 0 … 255, or no image of a data set has a mask."""
+    if not classes or not all(0 <= one <= 255 for one in classes):
+        raise GanzooError(
+            f"{kind}: foreground is {list(classes)}; name one class or more, 0 … 255, or leave it out for all but 0"
+        )
+    if not any(entry.mask for images in entries.values() for entry in images):
+        raise GanzooError(f"{kind}: foreground names classes of masks, but there are none; set masks, or remove it")
+
+
 def notes_of(entries: Mapping[tuple[str, str], Sequence[Entry]], ranges: Mapping[str, ValueRange]) -> list[str]:
     """Return what the images of each domain lose when they are read, for ``Dataset.notes``."""
     lines = []

@@ -16,6 +16,7 @@ from ganzoo_datasets.files import (
     Plane,
     RangeOption,
     channels_of,
+    check_foreground,
     classes_of,
     entries_in,
     folder_exists,
@@ -23,6 +24,7 @@ from ganzoo_datasets.files import (
     notes_of,
     ranges_of,
     read_sample,
+    refuse_b,
     skipped_in,
     with_planes,
 )
@@ -99,7 +101,7 @@ class Folders(Dataset):
         hint = "check the path, or give --demo to try a recipe without images" if root is None else _layout_hint(root)
         places = _places(root, {"A": A, "B": B}, {"A": test_A, "B": test_B})
         if ("train", "B") not in places:
-            _refuse_b({"masks": masks, "labels": labels, "channels": channels, "classes": classes})
+            refuse_b("folders", {"masks": masks, "labels": labels, "channels": channels, "classes": classes})
             del self.channels["B"]
         self.places = places
         for key, folder in places.items():
@@ -110,7 +112,7 @@ class Folders(Dataset):
                     entries = with_planes(entries, folder, plane, beside)
             self.entries[key] = entries
         if foreground is not None:
-            _check_foreground(foreground, self.entries)
+            check_foreground("folders", foreground, self.entries)
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:
@@ -204,20 +206,3 @@ def _with_suffix(folder: Path, suffix: str) -> Path:
     ending = folder.suffix if folder.suffix.lower() == ".zip" and folder.is_file() else ""
     # normalized here, because the file system resolves ``images/..`` of a linked folder to the parent of its target
     return folder.parent / os.path.normpath(f"{folder.name.removesuffix(ending)}{suffix}{ending}")
-
-
-def _refuse_b(options: Mapping[str, int | str | Mapping[Domain, str] | Mapping[Domain, int] | None]) -> None:
-    """Raise GanzooError if an option has an entry for B; called if there are no images of B."""
-    for name, option in options.items():
-        if isinstance(option, Mapping) and "B" in option:
-            raise GanzooError(f"folders: {name}.B is set, but there are no images of B; remove it, or set B")
-
-
-def _check_foreground(classes: tuple[int, ...], entries: Entries) -> None:
-    """Raise GanzooError if there is no class, if one is not in 0 … 255, or if no image has a mask."""
-    if not classes or not all(0 <= one <= 255 for one in classes):
-        raise GanzooError(
-            f"folders: foreground is {list(classes)}; name one class or more, 0 … 255, or leave it out for all but 0"
-        )
-    if not any(entry.mask for images in entries.values() for entry in images):
-        raise GanzooError("folders: foreground names classes of masks, but there are none; set masks, or remove it")

@@ -24,6 +24,7 @@ from ganzoo_datasets.files import (
     Entry,
     RangeOption,
     channels_of,
+    check_foreground,
     choose,
     classes_of,
     form_of,
@@ -31,6 +32,7 @@ from ganzoo_datasets.files import (
     notes_of,
     ranges_of,
     read_sample,
+    refuse_b,
 )
 from ganzoo_datasets.hub_tables import Table, load_tables
 from ganzoo_datasets.split import Share
@@ -96,7 +98,12 @@ class HuggingFace(Dataset):
         domains = domains_of(B, image, where)
         if paired:
             check_paired("huggingface", B, image, where)
-        if "B" in domains:
+        if "B" not in domains:
+            refuse_b(
+                "huggingface",
+                {"mask": mask, "labels": labels, "label": label, "channels": channels, "classes": classes},
+            )
+        else:
             refuse_equal_domains("huggingface", B, image, where, "image")
         self.paired = paired
         self.foreground = foreground
@@ -130,6 +137,8 @@ class HuggingFace(Dataset):
                 self.entries[split, domain] = found
             if not self.entries["train", domain]:
                 raise GanzooError(f"{name}: no training image of {domain}; check data.image and data.where")
+        if foreground is not None:
+            check_foreground("huggingface", foreground, self.entries)
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:

@@ -16,6 +16,7 @@ from ganzoo_datasets.files import (
     Entries,
     RangeOption,
     channels_of,
+    check_foreground,
     choose,
     classes_of,
     form_of,
@@ -23,6 +24,7 @@ from ganzoo_datasets.files import (
     notes_of,
     ranges_of,
     read_sample,
+    refuse_b,
 )
 from ganzoo_datasets.shard_files import ShardFiles
 from ganzoo_datasets.shard_samples import Fields, entries_of
@@ -90,7 +92,11 @@ class WebDataset(Dataset):
         domains = domains_of(B, image, where)
         if paired:
             check_paired("webdataset", B, image, where)
-        if "B" in domains:
+        if "B" not in domains:
+            refuse_b(
+                "webdataset", {"mask": mask, "labels": labels, "label": label, "channels": channels, "classes": classes}
+            )
+        else:
             refuse_equal_domains("webdataset", B, image, where)
         self.paired = paired
         self.foreground = foreground
@@ -124,6 +130,8 @@ class WebDataset(Dataset):
             self.texts |= {one for name in named_values for one in (name, name.partition(".")[0])}
             if shards and not self.entries[split, domain]:
                 raise GanzooError(f"{option}: no sample of {domain} in {shards[0].file}{_more(shards)}; {NO_SAMPLE}")
+        if foreground is not None:
+            check_foreground("webdataset", foreground, self.entries)
         hold_out_validation(self.entries, validation)
 
     def count(self, split: Split, domain: str) -> int:

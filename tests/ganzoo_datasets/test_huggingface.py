@@ -212,6 +212,8 @@ def test_checksums_are_those_of_the_same_files_in_a_folder(tmp_path: Path) -> No
         ({"label": "image"}, "is no number"),
         ({"revision": "main"}, "revision is set, but this is a local path"),
         ({"image": {"A": "image", "B": "image"}}, "A and B would have the same images"),
+        ({"mask": {"B": "mask"}}, "huggingface: mask.B is set, but there are no images of B"),
+        ({"foreground": (1,)}, "huggingface: foreground names classes of masks, but there are none"),
         ({"paired": True, "where": {"A": {"age": 1}}}, "remove where"),
     ],
 )

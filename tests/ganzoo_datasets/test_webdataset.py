@@ -212,6 +212,8 @@ def test_a_shard_that_is_cut_after_its_members_were_listed(tmp_path: Path) -> No
         ({"a.png": PNG, "a.cls": b"\xff"}, {"where": {"A": {"cls": 1}}}, "no text"),
         ({"a.png": PNG}, {"test_B": "x.tar"}, "data.test_B is set, but there are no training images of B"),
         ({"a.png": PNG}, {"image": {"A": "png", "B": "png"}}, "A and B would have the same images"),
+        ({"a.png": PNG}, {"channels": {"B": 1}}, "webdataset: channels.B is set, but there are no images of B"),
+        ({"a.png": PNG}, {"foreground": (1,)}, "webdataset: foreground names classes of masks, but there are none"),
         ({"a.png": PNG}, {"paired": True}, "name the two images of a sample"),
         ({"a.png": PNG}, {"paired": True, "B": "b.tar"}, "remove B"),
         ({"a.a.png": PNG}, {"paired": True, "image": {"A": "a.png", "B": "b.png"}}, "no b.png, which data.image names"),

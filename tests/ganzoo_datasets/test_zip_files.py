@@ -12,11 +12,14 @@ import pytest
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.interfaces import Dataset
 from ganzoo.provenance.images import image_list, read_images
+from ganzoo.recipe.reader import read_recipe
 from ganzoo_datasets import archives
 from ganzoo_datasets.folders import Folders
 from ganzoo_datasets.paired import Paired
+from ganzoo_datasets.zip_files import ZipMember
 from tests.support.archives import noise, png, write_zip, zip_of_folder
 from tests.support.image_folders import names, save
+from tests.support.tiny_run import write_recipe
 
 
 def assert_same(one: Dataset, other: Dataset) -> None:
@@ -113,12 +116,31 @@ def test_threads_read_members_at_the_same_time(tmp_path: Path, method: int) -> N
 
 
 def test_what_was_read_is_remembered_until_the_archive_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same name with other contents must give another checksum; the list of members is not used again either."""
-    path = write_zip(tmp_path / "a.zip", {"a.png": png(1)})
-    before = image_list(read_images(Folders(A=path)))
-    write_zip(path, {"a.png": png(2, (8, 8))})
-    after = image_list(read_images(Folders(A=path)))
-    assert before.keys() == after.keys() and before != after
+    """The members share the archive's size and times, so each must be remembered by its own name."""
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("ganzoo.provenance.images.TICK", 0)
+    opened: list[str] = []
+    read = ZipMember.read
+
+    def spy(member: ZipMember) -> bytes:
+        opened.append(member.name)
+        return read(member)
+
+    monkeypatch.setattr(ZipMember, "read", spy)
+    recipe = write_recipe(tmp_path)
+    plain = read_images(read_recipe(recipe).data.make())
+    archive = zip_of_folder(tmp_path / "images.zip", tmp_path / "images")
+    recipe.write_text(recipe.read_text().replace(str(tmp_path / "images"), str(archive)))
+    part = read_recipe(recipe).data
+    first = read_images(part.make(), data=part)
+    assert first == plain and len(set(opened)) == 30
+    del opened[:]
+    assert read_images(part.make(), data=part) == first and opened == []
+    save(tmp_path / "images/trainA/03.png", 9, (20, 16))
+    zip_of_folder(archive, tmp_path / "images")
+    changed = read_images(part.make(), data=part)
+    assert [place for place in changed if changed[place] != first[place]] == [("train", "A")]
+    assert len(set(opened)) == 30
 
 
 def make_encrypted(path: Path) -> None:
