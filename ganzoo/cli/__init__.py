@@ -21,6 +21,7 @@ from ganzoo.cli.masks import masks_command
 from ganzoo.cli.plugins import plugins_command
 from ganzoo.cli.report import report_command
 from ganzoo.cli.run import run_command
+from ganzoo.cli.runs import runs_command
 from ganzoo.cli.show import show_command
 from ganzoo.cli.table import table_command
 from ganzoo.cli.translate import translate_command
@@ -42,6 +43,7 @@ OWN = (
     translate_command,
     export_command,
     report_command,
+    runs_command,
     list_command,
     show_command,
     plugins_command,

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_NAME = 200
 """Longest name of a folder, in bytes: file systems take 255, and the folder's siblings have longer names."""
 
+REMOVED = "removed"
+"""The word for ``sibling_path`` of what is being deleted; a killed process leaves it under that name."""
+
 
 def is_folder_name(word: str) -> bool:
     """Return whether a word can name a folder, and its hidden siblings, below another folder and nowhere else."""
@@ -89,11 +92,12 @@ def replace_folder(folder: Path, mark: str) -> None:
 
 
 def clean_replacement(folder: Path, mark: str) -> None:
-    """Delete the ``new`` and ``old`` siblings that a killed process left; only the process that writes may call this.
+    """Delete the hidden siblings that a killed process left; only the process that writes may call this.
 
     The ``old`` one stays where ``folder`` is not complete: it then holds the contents.
     """
-    shutil.rmtree(sibling_path(folder, "new"), ignore_errors=True)
+    for word in ("new", REMOVED):
+        shutil.rmtree(sibling_path(folder, word), ignore_errors=True)
     if (folder / mark).is_file():
         shutil.rmtree(sibling_path(folder, "old"), ignore_errors=True)
 

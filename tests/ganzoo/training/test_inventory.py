@@ -1,0 +1,195 @@
+"""``ganzoo runs``: what the list shows, comparisons, and deletions that are safe at any moment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ganzoo.engine.checkpoint_files import read_progress
+from ganzoo.errors import BusyError, GanzooError
+from ganzoo.training import pruning
+from ganzoo.training.comparison import compare
+from ganzoo.training.inventory import disk_size, find_runs, resolve_run, summarize
+from ganzoo.training.pruning import plan_keeping, plan_removal, remove, users_of
+from ganzoo.utils.atomic import lock_file
+from ganzoo.utils.jsonl import JsonLines
+from tests.support.command_line import Run, refusal
+from tests.support.tiny_run import ganzoo
+from tests.support.untrained_runs import write_untrained_run
+
+
+@pytest.fixture
+def root(whole: Path, tmp_path: Path) -> Path:
+    """Return a folder with a trained run, tiny/default, that also has a checkpoint step-4."""
+    shutil.copytree(whole, tmp_path / "runs/tiny/default")
+    checkpoints = tmp_path / "runs/tiny/default/checkpoints"
+    shutil.copytree(checkpoints / "last", checkpoints / "step-4")
+    return tmp_path / "runs"
+
+
+def test_the_list_shows_state_steps_values_and_size(root: Path, run: Run) -> None:
+    folder = root / "tiny/default"
+    summary = summarize(folder, verify=True)
+    assert (summary.state, summary.problem, summary.method, summary.step, summary.total) == (
+        "finished", "", "cyclegan", 8, 8,
+    )  # fmt: skip
+    final = next(one for one in JsonLines(folder / "results.jsonl") if one["checkpoint"] == "last")
+    assert summary.values == final["values"]
+    assert summary.best == {"cycle_l1_AB": read_progress(folder / "checkpoints/last")["best"]}
+    assert set(summary.checkpoints) == {"last", "best", "step-4"}
+    assert summary.bytes == sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    code, out, _ = run("runs", "--root", root)
+    assert code == 0 and "tiny/default  finished  8/8    cyclegan  folders" in out
+    assert f"cycle_l1_AB {final['values']['cycle_l1_AB']:.4g}" in out and "1 run, " in out
+    code, out, _ = run("runs", "--root", root, "--json", "--verify")
+    (listed,) = json.loads(out)
+    assert (code, listed["folder"], listed["step"], listed["bytes"]) == (0, str(folder), 8, summary.bytes)
+
+
+def test_states_of_runs(root: Path, run: Run) -> None:
+    folder = root / "tiny/default"
+    with lock_file(folder / ".lock", ""):
+        held = ganzoo("runs", "--root", root, "--json")  # another process sees the lock
+        assert json.loads(held.stdout)[0]["state"] == "running"
+    assert summarize(folder).state == "finished"
+    JsonLines(folder / "events.jsonl").append(event="started", step=8, total=20)
+    assert (summarize(folder).state, summarize(folder).total) == ("stopped", 20)
+    imported = write_untrained_run(root / "other/import", {"method": {"method": "cyclegan"}})
+    assert summarize(imported).state == "imported"
+    weights = folder / "checkpoints/last/networks/G_AB.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert summarize(folder).state == "stopped" and summarize(folder, verify=True).state == "damaged"
+    code, _, err = run("runs", "--root", root, "--verify")
+    assert code == 2 and "G_AB.safetensors" in err and "1 of 2 runs are damaged" in err
+    (folder / "checkpoints/last/progress.json").write_text("{")
+    assert "progress.json" in summarize(folder).problem
+    (folder / "resolved.yaml").write_text("")
+    assert "resolved.yaml" in summarize(folder).problem
+    assert run("runs", "--root", root)[0] == 0  # a damaged run is listed, and is no error of the list
+
+
+def test_runs_are_found_and_named(root: Path, tmp_path: Path, run: Run) -> None:
+    (root / "tiny/.default.removed/checkpoints").mkdir(parents=True)
+    (root / "tiny/.default.removed/resolved.yaml").touch()
+    (root / "link").symlink_to(root / "tiny")
+    assert find_runs(root) == [root / "tiny/default"]
+    assert (
+        resolve_run(Path("tiny/default"), root) == resolve_run(root / "tiny/default", Path()) == root / "tiny/default"
+    )
+    assert "did you mean" in refusal(resolve_run, Path("tiny"), root)
+    assert "no such run" in refusal(resolve_run, Path("nowhere"), root)
+    assert run("runs", "--root", tmp_path / "none")[0] == 2
+    (tmp_path / "empty").mkdir()
+    code, out, err = run("runs", "--root", tmp_path / "empty")
+    assert (code, out) == (0, "") and "no runs below" in err
+
+
+def test_a_comparison_shows_what_differs(root: Path, run: Run) -> None:
+    other = write_untrained_run(root / "other/import", {"method": {"method": "cyclegan", "cycle": 5.0}})
+    result = compare([root / "tiny/default", other])
+    assert result.settings["method.cycle"] == [10.0, 5.0]
+    assert result.settings["train.batch"] == [2, 1] and "method.method" not in result.settings
+    assert result.values["cycle_l1_AB"][1] is None
+    assert all(len(set(map(str, row))) > 1 for row in result.settings.values())
+    code, out, _ = run("runs", "--root", root, "compare", "tiny/default", other)
+    assert code == 0 and any(line.split() == ["method.cycle", "10", "5"] for line in out.splitlines())
+    fields = json.loads(run("runs", "--root", root, "compare", "tiny/default", other, "--json")[1])
+    assert fields["settings"]["method.cycle"] == [10.0, 5.0] and len(fields["runs"]) == 2
+
+
+def test_keep_deletes_the_other_checkpoints(root: Path, run: Run) -> None:
+    folder = root / "tiny/default"
+    before = disk_size(folder)
+    code, out, err = run("runs", "--root", root, "keep", "tiny/default")
+    assert code == 2 and "step-4" in out and "--yes" in err and disk_size(folder) == before
+    size = disk_size(folder / "checkpoints/step-4")
+    code, out, _ = run("runs", "--root", root, "keep", "tiny/default", "--yes")
+    assert code == 0 and sorted(one.name for one in (folder / "checkpoints").iterdir()) == ["best", "last"]
+    assert disk_size(folder) == before - size
+    assert "nothing to delete" in run("runs", "--root", root, "keep", "tiny/default", "--yes")[1]
+    assert "there are: best, last" in refusal(plan_keeping, [folder], ["step-4"])
+    _, _, err = run("runs", "--root", root, "keep", "tiny/default", "--best", "--yes")
+    assert "cannot be resumed" in err and [one.name for one in (folder / "checkpoints").iterdir()] == ["best"]
+
+
+def test_an_interrupted_replacement_does_not_come_back(root: Path) -> None:
+    checkpoints = root / "tiny/default/checkpoints"
+    (checkpoints / "best").rename(checkpoints / ".best.old")
+    shutil.copytree(checkpoints / "step-4", checkpoints / ".step-4.old")
+    plan = plan_keeping([root / "tiny/default"], ["last"])
+    assert [one.checkpoint for one in plan] == ["best", "step-4"]
+    remove(plan)
+    assert [one.name for one in checkpoints.iterdir()] == ["last"]
+
+
+def test_a_kill_while_a_run_is_deleted_leaves_no_half(root: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    folder, rmtree = root / "tiny/default", shutil.rmtree
+    second = shutil.copytree(folder, root / "tiny/second")
+
+    def killed(place: Path, **options: object) -> None:
+        if place.is_dir():
+            rmtree(place / "checkpoints")
+            raise SystemExit
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(SystemExit):
+        remove(plan_removal([folder]))
+    monkeypatch.undo()
+    assert find_runs(root) == [second] and (root / "tiny/.default.removed").is_dir()
+    assert run("runs", "--root", root, "rm", "tiny/second", "--yes")[0] == 0
+    assert list((root / "tiny").iterdir()) == []
+
+
+def test_what_is_no_run_or_in_training_is_not_deleted(root: Path, tmp_path: Path) -> None:
+    folder = root / "tiny/default"
+    second = shutil.copytree(folder, root / "tiny/second")
+    before = disk_size(root)
+    with lock_file(second / ".lock", ""), pytest.raises(BusyError):
+        # a lock of this process counts as well: filelock opens the file anew
+        remove(plan_removal([folder, second]))
+    assert disk_size(root) == before
+    assert "not a run" in refusal(plan_removal, [root / "tiny"])
+    assert "not a run" in refusal(plan_removal, [folder / "checkpoints/last"])
+    (tmp_path / "link").symlink_to(folder)
+    assert "a link" in refusal(plan_removal, [tmp_path / "link"])
+    shutil.copytree(second, folder / "inner")
+    assert "another run is in it" in refusal(plan_removal, [folder])
+    assert disk_size(root) > before
+
+
+def test_a_file_system_without_locks_deletes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ganzoo.utils.atomic import ProcessLock
+
+    monkeypatch.setattr(pruning, "lock_file", lambda file, busy: ProcessLock(None))
+    with pytest.raises(GanzooError, match="cannot be locked"):
+        remove(plan_removal([root / "tiny/default"]))
+    assert (root / "tiny/default/resolved.yaml").is_file()
+
+
+def test_runs_and_recipes_that_name_what_is_deleted_are_listed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").mkdir()
+    other = {"train": {"start": "runs/tiny/default/checkpoints/step-4"}, "method": {"method": "cyclegan"}}
+    (tmp_path / "recipes/next.yaml").write_text(yaml.safe_dump(other))
+    (tmp_path / "broken.yaml").write_text("a: [")
+    write_untrained_run(
+        tmp_path / "runs/mine/run",
+        {"method": {"method": "cyclegan"}, "train": {"steps": 1, "start": "runs/tiny/default"}},
+    )
+    plan = plan_removal([Path("runs/tiny/default")])
+    lines = users_of(plan, Path("runs"))
+    assert lines == [
+        "runs/mine/run names it: train.start: runs/tiny/default",
+        "recipes/next.yaml names it: train.start: runs/tiny/default/checkpoints/step-4",
+    ]
+    keeping = users_of(plan_keeping([Path("runs/tiny/default")], ["last", "best"]), Path("runs"))
+    assert keeping == lines[1:]
+    code, _, err = run("runs", "rm", "tiny/default")
+    assert code == 2 and "warning: runs/mine/run names it" in err
