@@ -14,6 +14,7 @@ import click
 
 from ganzoo.cli.bench import bench_command
 from ganzoo.cli.check import check_command
+from ganzoo.cli.doctor import doctor_command
 from ganzoo.cli.evaluate import evaluate_command
 from ganzoo.cli.export import export_command
 from ganzoo.cli.list import list_command
@@ -48,6 +49,7 @@ OWN = (
     show_command,
     plugins_command,
     weights_command,
+    doctor_command,
 )
 
 
