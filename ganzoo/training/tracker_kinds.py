@@ -85,8 +85,8 @@ class TensorBoard(Tracker):
     """TensorBoard: event files in the run's folder ``tensorboard``."""
 
     def open(self, state: State, step: int, config: Mapping[str, Any]) -> Position:
-        """Open the folder; events after the step, which a killed session wrote, are hidden."""
-        self.start("tensorboard", purge_step=step + 1 if state else None)
+        """Open the folder; events that a killed session wrote after the step are hidden, or all if nothing is known."""
+        self.start("tensorboard", purge_step=step + 1 if state else 0)
         if not state:
             from torch.utils.tensorboard.summary import hparams
 
@@ -110,16 +110,17 @@ class Wandb(Tracker):
         import wandb
 
         run_id = state.setdefault("id", uuid.uuid4().hex[:8])
+        try:
+            written = last_step(self.folder, run_id)
+        except Exception:  # the files of another version of wandb
+            written = None
         arguments = {"id": run_id, "resume": "allow", "name": self.run_name, "dir": str(self.folder), **self.options}
         # By default the last 15 seconds before a kill are lost.
         self.start(self.project, **arguments, settings=wandb.Settings(x_transaction_log_flush_interval=1.0))
         self.inner.store_init_configuration(dict(config))
         if not self.inner.run.offline:
             return (self.inner.run.starting_step - 1, WHOLE)
-        try:
-            return (last_step(self.folder, run_id), WHOLE)
-        except Exception:  # another version of wandb, with another format
-            return _sent(state)
+        return _sent(state) if written is None else (written, WHOLE)
 
     def show(self, step: int, name: str, file: Path) -> None:
         """Send an image file."""

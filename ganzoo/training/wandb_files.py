@@ -15,8 +15,8 @@ CHUNK_HEADER = 7
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
-def last_step(folder: Path, run_id: str) -> int:
-    """Return the last step with values that a run's files have; -1 if there is none.
+def last_step(folder: Path, run_id: str) -> int | None:
+    """Return the last step with values that a run's files have; -1 if they have none, None if there are no files.
 
     Args:
         folder: the folder that contains ``wandb/``.
@@ -26,8 +26,11 @@ def last_step(folder: Path, run_id: str) -> int:
     """
     from wandb.proto import wandb_internal_pb2
 
+    files = list(folder.glob(f"wandb/*run-*-{run_id}/run-{run_id}.wandb"))
+    if not files:
+        return None
     last = -1
-    for file in folder.glob(f"wandb/*run-*-{run_id}/run-{run_id}.wandb"):
+    for file in files:
         for content in records(file):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(content)

@@ -75,6 +75,19 @@ def test_tensorboard_has_one_curve_the_grids_and_the_settings_over_a_kill(tmp_pa
     assert b"networks.G_AB.generator" in events.Tensors("recipe/text_summary")[0].tensor_proto.string_val[0]
 
 
+def test_tensorboard_has_each_step_once_without_the_file_of_trackers(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    none = {"metrics": [], "every": 0, "best": None}
+    recipe = write_recipe(tmp_path, train={"log": 1, "trackers": ["tensorboard"]}, evaluate=none)
+    package.run(recipe, "train.steps=3", root=tmp_path)
+    (tmp_path / "tiny/default" / TRACKERS).write_text("{")
+    package.run(recipe, "train.steps=5", root=tmp_path)
+    events = EventAccumulator(str(tmp_path / "tiny/default/tensorboard")).Reload()
+    assert [event.step for event in events.Scalars(f"train/{LOSS}")] == [1, 2, 3, 4, 5]
+
+
 def wandb_records(folder: Path) -> list[Any]:
     """Return the records of all sessions of an offline run, in order."""
     from wandb.proto import wandb_internal_pb2
@@ -141,7 +154,11 @@ def test_records_are_read_over_blocks_and_up_to_a_cut(tmp_path: Path) -> None:
     file = tmp_path / "run.wandb"
     file.write_bytes(data + chunk(FULL, b"e" * 50)[:-1])
     assert list(records(file)) == [small, long, b"c" * filler, b"d"]
-    assert last_step(tmp_path, "none") == -1
+    pytest.importorskip("wandb", reason="the extra wandb is not installed")
+    assert last_step(tmp_path, "none") is None  # wandb clean has deleted them
+    (tmp_path / "wandb/offline-run-1-some").mkdir(parents=True)
+    (tmp_path / "wandb/offline-run-1-some/run-some.wandb").write_bytes(b"\0" * 7)
+    assert last_step(tmp_path, "some") == -1  # a kill came before the first write
 
 
 class Memory(tracker_kinds.Tracker):
@@ -256,6 +273,7 @@ def test_only_the_main_process_has_trackers(memory: type[Memory]) -> None:
 def test_an_mlflow_run_is_one_curve_over_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     pytest.importorskip("sqlalchemy", reason="mlflow-skinny has no local store")
+    monkeypatch.chdir(tmp_path)  # where mlflow puts images
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/store.db")
     options = {"tracker": "mlflow", "experiment": "paintings", "tags": {"team": "tiny"}}
     folder = kill_and_resume(tracked_recipe(tmp_path, options), tmp_path / "runs")
