@@ -9,6 +9,9 @@ import click
 
 from ganzoo.cli.arguments import PATH
 
+FORMATS = ("png", "jpg", "webp", "tif", "npy")
+"""The formats of translations, as ``ganzoo.inference.output.FORMATS``, which would import torch."""
+
 
 def read_size(context: click.Context, parameter: click.Parameter, text: str) -> int | str:
     """Return the value of ``--size``. Raises BadParameter unless it is a number of pixels, trained or original."""
@@ -84,6 +87,14 @@ def read_size(context: click.Context, parameter: click.Parameter, text: str) -> 
     help="Threads that read and write images beside the network; 0: all in turn.  "
     "[default: 0 on a CPU, 2 on other devices]",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="The format of the translations.  [default: png, where it can hold them]",
+)
+@click.option("--quality", type=click.IntRange(1, 100), help="Of jpg and webp; webp has no loss at 100.  [default: 95]")
+@click.option("--suffix", "ending", default="", help="The end of each translation's name: _photo makes a_photo.png.")
 def translate_command(
     run: Path,
     inputs: tuple[Path, ...],
@@ -104,13 +115,17 @@ def translate_command(
     save_masks: Path | None,
     batch: int | None,
     workers: int | None,
+    form: str | None,
+    quality: int | None,
+    ending: str,
 ) -> None:
     """Translate INPUTS, images and folders of images, with the generators of RUN.
 
-    Each image is scaled as the training images were (--size) and its translation saved as PNG under the same name and
-    relative folder. Pages of a TIFF file and frames of an animation become NAME-000.png, NAME-001.png, …. Images of one
-    folder that differ only in their file extension keep it: a.jpg.png. With several masks or styles, OUT has a
-    subfolder for each. For one image, OUT may be a file.
+    Each image is scaled as the training images were (--size). Its translation is saved under the same name and relative
+    folder, as PNG if --format and the name after -o say nothing else. Pages of a TIFF file and frames of an animation
+    become NAME-000.png, NAME-001.png, …. Images of one folder that differ only in their file extension keep it:
+    a.jpg.png. With several masks or styles, OUT has a subfolder for each. For one image, OUT may be a file. Several
+    processes (accelerate launch ganzoo translate …) divide the images among them.
     """
     from ganzoo.inference.files import translate_files
 
@@ -134,4 +149,7 @@ def translate_command(
         seed=seed,
         batch=batch,
         workers=workers,
+        form=form or "",
+        quality=quality,
+        ending=ending,
     )

@@ -35,17 +35,25 @@ class DomainIO:
     value_range: ValueRange | None = None
 
     @property
-    def suffix(self) -> str:
-        """The suffix of files that hold this domain's images.
+    def suffixes(self) -> tuple[str, ...]:
+        """The suffixes of files that hold this domain's images without a change of their range; the first is usual.
 
-        It is ``.png``; ``.tif`` for values that no PNG file holds (negative, float, above 65535); ``.npy`` for a
-        number of channels that no image file has, and for colours of more than 8 bits.
+        That is ``.png``; ``.tif`` for values that no PNG file holds (negative, float, above 65535); ``.npy`` for a
+        number of channels that no image file has, and for colours of more than 8 bits. Label maps need a format
+        without loss, in which a pixel is a class.
         """
         if self.classes:
-            return ".png"
+            return (".png", ".tif", ".npy")
         if self.channels not in (1, 3) or (self.value_range and self.channels == 3):
-            return ".npy"
-        return ".png" if self.value_range is None or fits_16_bits(self.value_range) else ".tif"
+            return (".npy",)
+        if self.value_range is None:
+            return (".png", ".jpg", ".webp", ".tif", ".npy")
+        return (".png", ".tif", ".npy") if fits_16_bits(self.value_range) else (".tif", ".npy")
+
+    @property
+    def suffix(self) -> str:
+        """The usual suffix of files that hold this domain's images."""
+        return self.suffixes[0]
 
     def read(self, source: ImageFile | Image.Image, path: ImageFile = Path("image")) -> np.ndarray:
         """Read an image as (H, W, C) uint8, or float32 if it has a range; both on the scale 0 … 255.
@@ -93,5 +101,10 @@ class DomainIO:
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
     def array(self, tensor: Tensor) -> np.ndarray:
-        """Return a network's output, (C, H, W) in [−1, 1], as (H, W, C) in the values of this domain's files."""
+        """Return a network's output, (C, H, W) in [−1, 1], as (H, W, C) in the values of this domain's files.
+
+        A label map has one channel, the classes.
+        """
+        if self.classes:
+            return argmax_classes(tensor)[:, :, None]
         return to_uint8(tensor) if self.value_range is None else from_scale(tensor, self.value_range)

@@ -1,4 +1,4 @@
-"""Read images of any mode and bit depth, write PNG, TIFF and .npy files, and report each failure in one line."""
+"""Read images of any mode and bit depth, write them in five formats, and report each failure in one line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
 DRAFT_MARGIN = 2
 """A JPEG that is scaled down is decoded at no less than this many times the size that it is scaled to."""
+WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+"""The suffix of a file that ``write_image`` writes → Pillow's name of its format; ``.npy`` comes besides."""
+QUALITY = 95
+"""The quality of JPEG and WebP files, unless another one is chosen."""
+_LARGEST = {"JPEG": 65500, "WEBP": 16383}
+"""The largest side in pixels that a format holds."""
 _SAMPLE_FORMAT = 339  # the TIFF tag: 1 unsigned, 2 signed
+_RESOLUTION = {"x": 282, "y": 283, "unit": 296}  # EXIF tags; the unit 2 is the inch
 
 
 def read_image(
@@ -103,39 +110,74 @@ def write_image(
     *,
     profile: bytes = b"",
     resolution: tuple[float, float] | None = None,
+    quality: int = QUALITY,
 ) -> None:
-    """Write an image as PNG, TIFF or ``.npy`` atomically; create missing folders.
+    """Write an image as PNG, JPEG, WebP, TIFF or ``.npy`` atomically; create missing folders.
 
     Args:
         image: (H, W) or (H, W, C) uint8, or a (C, H, W) float tensor in [−1, 1], clamped; C is 1 or 3, in a ``.npy``
             file any number. Or an array of another type for TIFF and ``.npy``, (H, W, C), or a Pillow image of any
             mode that the format supports.
-        path: the file; its suffix, ``.png``, ``.tif`` or ``.npy``, selects the format.
+        path: the file; its suffix, one of ``WRITTEN`` or ``.npy``, selects the format.
         note: texts to store in a PNG file, by keyword.
         profile: ICC profile to store.
         resolution: horizontal and vertical pixels per inch to store.
+        quality: 1 … 100, of JPEG and WebP; JPEG keeps colours at full resolution from 90 on, WebP at 100 all values.
 
     Raises:
-        GanzooError: the disk is full, the folder cannot be written, or the format does not support these channels.
+        GanzooError: the disk is full, the folder cannot be written, or the format does not support these channels,
+            this type or this size.
     """
     suffix = path.suffix.lower()
-    if suffix not in (".png", ".tif", ".npy"):
-        raise GanzooError(f"{path}: images are written as .png, .tif or .npy; give a name that ends so")
+    if suffix != ".npy" and suffix not in WRITTEN:
+        known = [*(one for one in WRITTEN if one not in (".jpeg", ".tiff"))]
+        raise GanzooError(f"{path}: images are written as {', '.join(known)} or .npy; give a name that ends so")
     if suffix == ".npy":
         array = np.asarray(image) if isinstance(image, np.ndarray | Image.Image) else to_uint8(image)
-        with _replace(path) as temporary, temporary.open("wb") as file:
+        with replace_file(path) as temporary, temporary.open("wb") as file:
             np.save(file, np.ascontiguousarray(array), allow_pickle=False)
         return
-    picture = image if isinstance(image, Image.Image) else _as_pillow(image, path)
+    picture, kind = image if isinstance(image, Image.Image) else _as_pillow(image, path), WRITTEN[suffix]
     options: dict[str, Any] = {"icc_profile": profile} if profile else {}
     if resolution:
         options["dpi"] = resolution
-    if suffix == ".png":
+    if kind == "PNG":
         options["pnginfo"] = texts = PngInfo()
         for keyword, text in (note or {}).items():
             texts.add_itxt(keyword, text)
-    with _replace(path) as temporary:
-        picture.save(temporary, format="PNG" if suffix == ".png" else "TIFF", **options)
+    if kind in _LARGEST:
+        _check_lossy(picture, path, kind)
+        options["quality"] = quality
+    if kind == "JPEG":
+        options["subsampling"] = "4:4:4" if quality >= 90 else "4:2:0"
+    if kind == "WEBP":
+        options |= {"lossless": quality == 100, "exact": True}  # exact: colours below transparent pixels, too
+        if resolution:
+            options["exif"] = _resolution_exif(resolution)
+    with replace_file(path) as temporary:
+        picture.save(temporary, format=kind, **options)
+
+
+def _check_lossy(picture: Image.Image, path: Path, kind: str) -> None:
+    """Raise GanzooError if a JPEG or WebP file cannot hold an image: too large, or of other values than 8-bit colours.
+
+    A label map must not become one: its classes would be lost.
+    """
+    if picture.mode not in (("L", "RGB") if kind == "JPEG" else ("L", "RGB", "LA", "RGBA")):
+        raise GanzooError(f"{path}: {kind} files hold no images of mode {picture.mode}; give a name that ends in .png")
+    if max(picture.size) > _LARGEST[kind]:
+        raise GanzooError(
+            f"{path}: {picture.width}×{picture.height} pixels; {kind} files have at most {_LARGEST[kind]} per side: "
+            "give a name that ends in .png"
+        )
+
+
+def _resolution_exif(resolution: tuple[float, float]) -> bytes:
+    """Return EXIF data with a resolution in pixels per inch, for formats that have no other place for it."""
+    exif = Image.Exif()
+    exif[_RESOLUTION["x"]], exif[_RESOLUTION["y"]] = resolution
+    exif[_RESOLUTION["unit"]] = 2
+    return exif.tobytes()
 
 
 def _as_pillow(image: np.ndarray | Tensor, path: Path) -> Image.Image:
@@ -150,7 +192,7 @@ def _as_pillow(image: np.ndarray | Tensor, path: Path) -> Image.Image:
 
 
 @contextmanager
-def _replace(path: Path) -> Iterator[Path]:
+def replace_file(path: Path) -> Iterator[Path]:
     """Yield the path of a temporary file, which then becomes ``path``. Raises GanzooError if it cannot be written."""
     temporary = temporary_path(path)
     try:

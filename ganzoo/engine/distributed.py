@@ -24,13 +24,9 @@ def start_accelerator(*, device: str = "") -> Accelerator:
     launch --mixed_precision``, for FSDP, DeepSpeed, Megatron-LM and tensor parallelism, which split parameters, and for
     a device that this machine lacks.
     """
-    _refuse_single_launch()
-    variables = {name: _launcher_variable(name) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT")}
-    expected = variables["WORLD_SIZE"] or 1
-    if (variables["RANK"] or 0) >= expected:
-        rank = variables["RANK"]
-        raise GanzooError(f"RANK is {rank}, but WORLD_SIZE is {expected}: unset both, or let torchrun set them")
-    with_gpu = _select_device(device)
+    refuse_single_launch("run")
+    _, expected = launched_process()
+    with_gpu = select_device(device)
     # Without cpu=True two processes on a machine without a GPU would each run as if it were the only one.
     try:
         accelerator = Accelerator(cpu=not with_gpu)
@@ -67,9 +63,9 @@ def any_process(accelerator: Accelerator, flag: bool) -> bool:
     return bool(accelerator.reduce(torch.tensor([float(flag)], device=accelerator.device), "sum").item())
 
 
-def _select_device(device: str) -> bool:
+def select_device(device: str) -> bool:
     """Make a device the current one, if it is an accelerator; return whether it is."""
-    with_gpu = torch.accelerator.is_available() and not _asked_for_cpu()
+    with_gpu = torch.accelerator.is_available() and not asked_for_cpu()
     if device:
         try:
             chosen = torch.device(device)
@@ -91,7 +87,19 @@ def _select_device(device: str) -> bool:
     return with_gpu
 
 
-def _launcher_variable(name: str) -> int | None:
+def launched_process() -> tuple[int, int]:
+    """Return the number of this process and how many a launcher started; 0 and 1 without a launcher.
+
+    Raises GanzooError for environment variables of a launcher with wrong values.
+    """
+    names = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT")
+    count, rank, *_ = (launcher_variable(name) for name in names)
+    if (rank or 0) >= (count or 1):
+        raise GanzooError(f"RANK is {rank}, but WORLD_SIZE is {count or 1}: unset both, or let torchrun set them")
+    return rank or 0, count or 1
+
+
+def launcher_variable(name: str) -> int | None:
     """Return a variable of the launcher, None if it is not set. Raises GanzooError unless it is a number."""
     value = os.environ.get(name)
     if value is None:
@@ -101,19 +109,23 @@ def _launcher_variable(name: str) -> int | None:
     return int(value)
 
 
-def _asked_for_cpu() -> bool:
+def asked_for_cpu() -> bool:
+    """Return whether the launcher was told to leave the accelerators alone, as ``accelerate launch --cpu`` does."""
     return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
 
 
-def _refuse_single_launch() -> None:
-    """Raise GanzooError for ``accelerate launch --cpu --num_processes 2``, which starts only one process, silently."""
+def refuse_single_launch(command: str) -> None:
+    """Raise GanzooError for ``accelerate launch --cpu --num_processes 2``, which starts only one process, silently.
+
+    ``command`` is the ganzoo command, for the advice.
+    """
     if "WORLD_SIZE" in os.environ:
         return
     requested = launched_processes(_parent_command())
     if requested > 1:
         raise GanzooError(
             f"{requested} processes were requested, but accelerate launch started only this one, as it does on CPUs; "
-            f"type: torchrun --nproc_per_node {requested} -m ganzoo run …"
+            f"type: torchrun --nproc_per_node {requested} -m ganzoo {command} …"
         )
 
 

@@ -2,84 +2,28 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ganzoo.data.image_files import describe_skipped, find_images, is_image
+from ganzoo.data.image_files import describe_skipped
 from ganzoo.data.image_io import to_uint8, write_image
+from ganzoo.engine.shares import Share, start_share
 from ganzoo.errors import GanzooError, is_out_of_memory, one_line, prefix_errors
 from ganzoo.inference.options import mask_options, style_options
-from ganzoo.inference.pages import Page, read_pages
+from ganzoo.inference.output import TRANSPARENT, Output, plan_outputs, read_output
+from ganzoo.inference.pages import read_pages
 from ganzoo.inference.pipeline import Item, Job, Pipeline, Translation, batch_limit, worker_count
+from ganzoo.inference.summary import Request, Summary, report
 from ganzoo.inference.translator import TRANSLATED, Size, Translator, mask_tensor
 from ganzoo.interfaces import Direction
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
 from ganzoo.utils.atomic import clean_temporaries
-from ganzoo.utils.console import Console
-
-
-def plan_outputs(inputs: Sequence[Path], out: Path, suffix: str = ".png") -> list[tuple[Path, Path]]:
-    """Return pairs of (image, path of its translation).
-
-    The images of a folder keep their relative paths below ``out``; a single file goes directly into ``out``. Two
-    images that differ only in their file extension keep it in the name (``a.jpg.png``). If ``out`` has the suffix of
-    the translations and is no folder, it is the translation of the only input.
-
-    Args:
-        inputs: images and folders of images.
-        out: the folder for the translations, or the file.
-        suffix: the suffix of the translations.
-
-    Raises:
-        GanzooError: two translations would have the same path, one would overwrite its source, ``out`` is within a
-            folder of inputs, so that the next call would translate the translations, or it names a file for several
-            images or of another type.
-    """
-    if names_file(out):
-        if len(inputs) != 1 or inputs[0].is_dir() or out.suffix.lower() != suffix:
-            wrong = f"a {out.suffix} file" if out.suffix.lower() != suffix else "one file for several images"
-            raise GanzooError(f"-o: {out} is {wrong}; give a folder, or for one image a name that ends in {suffix}")
-        if _same_file(out, inputs[0]):
-            raise GanzooError(f"{out} would be overwritten by its translation: choose another name with -o")
-        return [(inputs[0], out)]
-    pairs: list[tuple[Path, Path]] = []
-    for path in inputs:
-        if path.is_dir():
-            if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(path)):
-                raise GanzooError(
-                    f"-o: {out} is in the folder of the images, {path}, so the next call would translate the "
-                    "translations: choose a folder outside"
-                )
-            pairs += [(file, file.relative_to(path)) for file in find_images(path)]
-        else:
-            pairs.append((path, Path(path.name)))
-    stems = [relative.with_suffix("") for _, relative in pairs]
-    uses = Counter(stems)
-    planned: dict[Path, Path] = {}
-    for (source, relative), stem in zip(pairs, stems, strict=True):
-        target = out / (f"{relative}{suffix}" if uses[stem] > 1 else f"{stem}{suffix}")
-        if target in planned:
-            raise GanzooError(f"{source} and {planned[target]} would both become {target}: translate them separately")
-        if _same_file(target, source):
-            raise GanzooError(f"{source} would be overwritten by its translation: choose another folder with -o")
-        planned[target] = source
-    return [(source, target) for target, source in planned.items()]
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)  # Path.resolve fails for a loop of links
-
-
-def names_file(out: Path) -> bool:
-    """Return whether an output path names a file: it has the ending of an image, and is no folder."""
-    return is_image(out.name) and not out.is_dir()
 
 
 def translate_files(
@@ -103,10 +47,14 @@ def translate_files(
     seed: int | None = None,
     batch: int | None = None,
     workers: int | None = None,
+    form: str = "",
+    quality: int | None = None,
+    ending: str = "",
 ) -> None:
-    """Translate images and folders of images, write the translations as PNG files, and print their number.
+    """Translate images and folders of images, write the translations as files, and print their number.
 
-    If an image cannot be translated, the next ones still are.
+    If an image cannot be translated, the next ones still are. Of several processes, each translates its share of the
+    images; the files are those of one process.
 
     Args:
         run: the run's folder.
@@ -131,42 +79,65 @@ def translate_files(
             ``batch_limit``. Random draws and file names do not depend on it, pixels only by rounding.
         workers: the number of threads that read and write images; 0: everything runs in turn; by default it depends on
             the device, see ``worker_count``.
+        form, quality, ending: format, quality and names of the translations; see ``read_output``.
 
     Raises:
         GanzooError: there are no images, the run cannot be loaded, an option is wrong, the run needs masks that are
             missing; or, after all images were tried, some failed: the message has a line for each.
     """
-    roles = tuple(ROLES) if save_masks else TRANSLATION_ROLES
-    translator = Translator(run, checkpoint=checkpoint, device=device, precision=precision, roles=roles)
-    resolved = translator.resolve_direction(direction)
-    pairs = plan_outputs(inputs, out, translator.domain_io[resolved[1]].suffix)
-    if not pairs:
-        skipped = "".join(f"; {line}" for path in inputs if path.is_dir() and (line := describe_skipped(path)))
-        raise GanzooError(f"no images found in {', '.join(map(str, inputs))}{skipped}")
-    own = translator.method.masks
-    if save_masks and not own.maskers:
-        raise GanzooError("--save-masks: this run uses no masks")
-    missing = [role for role in own.maskers if "given" in own.needs(role)] if not (masks or maskers) else []
-    if missing:
-        raise GanzooError(
-            f"{run}: the run's masks in the role {', '.join(missing)} come from its data set, and these images have "
-            "none: provide masks with --mask"
-        )
-    seed = translator.recipe.train.seed if seed is None else seed
-    styles = style_options(translator, resolved, style, samples=samples, between=interpolate, seed=seed)
-    variants = list(product(mask_options(translator.method, translator.recipe.train.seed, masks, maskers), styles))
-    if names_file(out) and len(variants) > 1:
-        raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
-    limit, threads = batch_limit(translator.device, batch), worker_count(translator.device, workers)
-    work = _Work(translator, resolved, out, size, scale_back, alpha, save_masks, seed)
-    for done, (mask_option, style_option) in enumerate(variants):
-        translator.set_maskers(mask_option.masks or own)
-        with translator.translating():
-            Pipeline(work, workers=threads, limit=limit).run(
-                Job(done * len(pairs) + number, number, source, target, mask_option, style_option)
-                for number, (source, target) in enumerate(pairs)
+    with start_share(device, "translate") as share:
+        roles = tuple(ROLES) if save_masks else TRANSLATION_ROLES
+        translator = Translator(run, checkpoint=checkpoint, device=share.device, precision=precision, roles=roles)
+        resolved = translator.resolve_direction(direction)
+        output = read_output(translator.domain_io[resolved[1]], out, form, quality, ending)
+        pairs = plan_outputs(inputs, output)
+        if not pairs:
+            skipped = "".join(f"; {line}" for path in inputs if path.is_dir() and (line := describe_skipped(path)))
+            raise GanzooError(f"no images found in {', '.join(map(str, inputs))}{skipped}")
+        own = translator.method.masks
+        if save_masks and not own.maskers:
+            raise GanzooError("--save-masks: this run uses no masks")
+        missing = [role for role in own.maskers if "given" in own.needs(role)] if not (masks or maskers) else []
+        if missing:
+            raise GanzooError(
+                f"{run}: the run's masks in the role {', '.join(missing)} come from its data set, and these images "
+                "have none: provide masks with --mask"
             )
-    _report(work, inputs, len(pairs), {"masks": len(variants) // len(styles), "styles": len(styles)})
+        seed = translator.recipe.train.seed if seed is None else seed
+        styles = style_options(translator, resolved, style, samples=samples, between=interpolate, seed=seed)
+        mask_list = mask_options(translator.method, translator.recipe.train.seed, masks, maskers)
+        variants = list(product(mask_list, styles))
+        if output.is_file and len(variants) > 1:
+            raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
+        _compare_plans(share, pairs)
+        limit, threads = batch_limit(translator.device, batch), worker_count(translator.device, workers)
+        work = _Work(translator, resolved, output, size, scale_back, alpha, save_masks, seed)
+        for done, (mask_option, style_option) in enumerate(variants):
+            translator.set_maskers(mask_option.masks or own)
+            with translator.translating():
+                Pipeline(work, workers=threads, limit=limit).run(
+                    Job(done * len(pairs) + number, number, *pairs[number], mask_option, style_option)
+                    for number in share.of(range(len(pairs)))
+                )
+        request = Request(
+            inputs,
+            len(pairs),
+            out,
+            resolved,
+            {"masks": len(mask_list), "styles": len(styles)},
+            scale=translator.trained_size if size == "trained" else size,
+            trained=size == "trained",
+            scale_back=scale_back,
+            suffix=output.suffix,
+        )
+        report(Summary.joined(share.gather(work.summary.to_plain())), request, share)
+
+
+def _compare_plans(share: Share, pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Wait until all processes have planned their work, so that none writes before; raise if they saw other files."""
+    names = "\n".join(str(target) for _, target in pairs)
+    if len(set(share.gather(sha256(names.encode("utf-8", "surrogateescape")).hexdigest()))) > 1:
+        raise GanzooError("the processes found different images: give all of them the same folders, at rest")
 
 
 @dataclass
@@ -176,24 +147,20 @@ class _Work:
     Args:
         translator: the translator.
         direction: the direction.
-        out, size, scale_back, alpha, save_masks, seed: see ``translate_files``.
+        output: where translations go, and in which form.
+        size, scale_back, alpha, save_masks, seed: see ``translate_files``.
     """
 
     translator: Translator
     direction: Direction
-    out: Path
+    output: Output
     size: Size
     scale_back: bool
     alpha: bool
     save_masks: Path | None
     seed: int
-    written: set[Path] = field(default_factory=set)
     cleaned: set[Path] = field(default_factory=set)
-    failed: dict[int, str] = field(default_factory=dict)
-    """The order of a job → why it failed; later jobs may fail earlier."""
-    sources_failed: set[Path] = field(default_factory=set)
-    scaled: set[Path] = field(default_factory=set)
-    paged: int = 0
+    summary: Summary = field(default_factory=Summary)
 
     def read(self, job: Job) -> Iterator[Item]:
         """Yield the pages of a file, scaled, with their masks. Raises GanzooError if one of them cannot be read."""
@@ -228,19 +195,15 @@ class _Work:
         ]
 
     def place(self, item: Item) -> Path:
-        """Return the path of a translation; clean up in its folder. Raises GanzooError if the path is taken."""
-        self.paged += bool(item.page.label)
+        """Return the path of a translation; clean up in its folder."""
+        self.summary.paged += bool(item.page.label)
+        self.summary.written += 1
         if item.shape != item.page.pixels.shape[:2]:
-            self.scaled.add(item.job.source)
-        path = item.job.target if item.job.target == self.out else self.out / self._named(item)
-        if path in self.written:
-            raise GanzooError(
-                f"{item.job.source}: its translation would replace that of another image, {path}: rename it"
-            )
+            self.summary.scaled.add(item.job.number)
+        path = self.output.out if self.output.is_file else self.output.out / self._named(item)
         if path.parent not in self.cleaned:
             self.cleaned.add(path.parent)
             clean_temporaries(path.parent, older_than=3600)  # another machine may write here as well
-        self.written.add(path)
         return path
 
     def write(self, item: Item, translation: Translation, path: Path) -> None:
@@ -248,69 +211,43 @@ class _Work:
         image, domain = translation.image, self.direction[1]
         if self.scale_back:
             image = self.translator.scaled_back(image, domain, item.shape)
-        self._write_image(image, item.page, path)
+        self._write_image(image, item, path)
         for role, planes in translation.masks.items():
-            named = self._named(item, role)
-            write_mask(planes, Path(self.save_masks or "", named.with_suffix(".png")))
+            write_mask(planes, Path(self.save_masks or "", self._named(item, role)))
 
     def fail(self, job: Job, error: Exception) -> None:
         """Keep the reason of a failure, as one line."""
         too_large = is_out_of_memory(error)
         problem = "too large for the memory; make it smaller with --size" if too_large else one_line(error)
-        self.failed[job.order] = str(error) if isinstance(error, GanzooError) else f"{job.source}: {problem}"
-        self.sources_failed.add(job.source)
+        reason = str(error) if isinstance(error, GanzooError) else f"{job.source}: {problem}"
+        self.summary.failed[job.order] = reason
+        self.summary.files_failed.add(job.number)
 
     def _relative(self, job: Job) -> Path:
         """Return the path of a job's translation below the folder of its mask and style."""
-        return Path(job.target.name) if job.target == self.out else job.target.relative_to(self.out)
+        return Path(job.target.name) if self.output.is_file else job.target.relative_to(self.output.out)
 
     def _named(self, item: Item, role: str = "") -> Path:
         """Return the path of a page's translation, or of its mask in a role, below the folder for all of them."""
-        relative, job = self._relative(item.job), item.job
-        variant = Path(job.mask_option.label, job.style.label, role)
-        return variant / relative.with_name(f"{relative.stem}{item.page.label}{relative.suffix}")
+        relative, variant = self._relative(item.job), Path(item.job.mask_option.label, item.job.style.label, role)
+        if role:  # masks have the names of their images, so that --mask finds them
+            return variant / relative.with_name(f"{relative.stem}{item.page.label}.png")
+        return variant / self.output.named(relative, item.page.label)
 
-    def _write_image(self, translation: Tensor, page: Page, path: Path) -> None:
-        domain_io = self.translator.domain_io[self.direction[1]]
-        if domain_io.suffix == ".npy":
+    def _write_image(self, translation: Tensor, item: Item, path: Path) -> None:
+        domain_io, page = self.translator.domain_io[self.direction[1]], item.page
+        lacks_alpha = self.alpha and page.alpha is not None
+        if self.output.suffix == ".npy":
             write_image(domain_io.array(translation), path)
-            return
-        image = domain_io.image(translation)
-        if self.alpha:
-            image = page.with_alpha(image)
-        write_image(image, path, profile=page.profile_for(image), resolution=page.resolution)
-
-
-def _report(work: _Work, inputs: Sequence[Path], files: int, variants: Mapping[str, int]) -> None:
-    """Print what was translated, and how; raise GanzooError with each failure.
-
-    Args:
-        work: the work that was done.
-        inputs: images and folders of images, as the user named them.
-        files: the number of images.
-        variants: ``masks`` and ``styles`` → the number of those that each image was translated with.
-    """
-    console, failed = Console(), len(work.sources_failed)
-    several = " and ".join(f"{count} {name}" for name, count in variants.items() if count > 1)
-    each = f" with each of {several}" if several else ""
-    pages = f"{work.paged} pages or frames of files with several" if work.paged else ""
-    translations = f"{len(work.written)} translations" if several else ""
-    details = f" ({', '.join(filter(None, [pages, translations]))})" if pages or translations else ""
-    into = f", into {work.out}" if work.written else ""
-    console.say(f"{files - failed} of {files} images translated {work.direction}{each}{details}{into}")
-    if work.scaled:
-        size = work.translator.trained_size if work.size == "trained" else work.size
-        to = f"cover {size[1]}×{size[0]} pixels" if isinstance(size, tuple) else f"a shorter side of {size} pixels"
-        why = ", the size of the training images (--size changes it)" if work.size == "trained" else ""
-        back = "; the translations were scaled back" if work.scale_back else "; --scale-back restores their sizes"
-        console.say(f"{len(work.scaled)} were scaled to {to}{why}{back}")
-    for path in inputs:
-        if path.is_dir() and (skipped := describe_skipped(path)):
-            console.say(skipped)
-    if work.failed:
-        whole = "images were not translated" if not several else "images were not translated with all of them"
-        failures = [work.failed[order] for order in sorted(work.failed)]
-        raise GanzooError("\n".join([*failures, f"{failed} of {files} {whole}"]))
+        else:
+            image = domain_io.image(translation)
+            if lacks_alpha and self.output.suffix in TRANSPARENT:
+                image = page.with_alpha(image)
+                lacks_alpha = not image.has_transparency_data
+            profile = page.profile_for(image)
+            write_image(image, path, profile=profile, resolution=page.resolution, quality=self.output.quality)
+        if lacks_alpha:
+            self.summary.opaque.add(item.job.number)
 
 
 def write_mask(planes: Tensor, target: Path) -> None:

@@ -78,7 +78,12 @@ def read_pages(path: Path, domain_io: DomainIO) -> Iterator[Page]:
         for i, number in enumerate(numbers):
             if len(numbers) > 1:
                 image.seek(number)
-            yield Page.of(image, domain_io, path, f"-{i:03}" if len(numbers) > 1 else "")
+            yield Page.of(image, domain_io, path, page_label(i) if len(numbers) > 1 else "")
+
+
+def page_label(number: int) -> str:
+    """Return the end of the name of a page's translation: ``-000`` for the first one."""
+    return f"-{number:03}"
 
 
 def read_page(path: Path, domain_io: DomainIO) -> Page:

@@ -103,3 +103,22 @@ def test_cyclegan_takes_label_maps_too(home: Path, tmp_path: Path) -> None:
     ganzoo.run(home / "maps.yaml", *words, "evaluate.best=null", "train.steps=2", root=tmp_path)
     assert ganzoo.load(tmp_path / "maps/default").translate(home / "images/testA/00.png").mode == "RGB"
     assert ganzoo.load(tmp_path / "maps/default").translate(home / "images/testB/00.png", "BA").mode == "P"
+
+
+def test_label_maps_are_written_without_loss_or_refused(run: Run, home: Path, tmp_path: Path) -> None:
+    words = ("translate", home / "runs/maps/default", home / "images/testB/00.png", "--direction=BA", "-o")
+    for form in ("png", "tif", "npy"):
+        assert run(*words, tmp_path, "--format", form)[0] == 0
+    with Image.open(tmp_path / "00.png") as png, Image.open(tmp_path / "00.tif") as tif:
+        assert tif.mode == "P"
+        np.testing.assert_array_equal(np.asarray(tif), np.asarray(png))
+        classes = np.load(tmp_path / "00.npy")
+        assert classes.dtype == np.uint8 and len(np.unique(classes)) > 1
+        np.testing.assert_array_equal(classes[:, :, 0], np.asarray(png))
+    code, _, err = run(*words, tmp_path / "lossy", "--format", "jpg")
+    assert (code, err) == (
+        2,
+        "ganzoo: --format: .jpg files cannot hold the translations, label maps, whose pixels are classes; choose png, "
+        "tif, npy\n",
+    )
+    assert not (tmp_path / "lossy").exists()

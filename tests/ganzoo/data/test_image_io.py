@@ -15,6 +15,7 @@ from PIL import Image
 
 from ganzoo.data.image_files import find_images
 from ganzoo.data.image_io import read_image, to_float, to_uint8, write_image
+from ganzoo.data.label_maps import palette_image
 from tests.support.command_line import refusal
 from tests.support.random_images import noise, save
 
@@ -89,9 +90,44 @@ class TestWriting:
 
     def test_refusals(self, tmp_path: Path) -> None:
         assert "1 or 3 channels" in refusal(write_image, noise(4, 4, 2), tmp_path / "a.png")
-        assert "images are written as .png, .tif or .npy" in refusal(write_image, noise(4, 4), tmp_path / "a.jpg")
+        known = "images are written as .png, .jpg, .webp, .tif or .npy"
+        assert known in refusal(write_image, noise(4, 4), tmp_path / "a.bmp")
         (tmp_path / "file").touch()
         assert "it cannot be written (" in refusal(write_image, noise(4, 4), tmp_path / "file/a.png")
+
+    @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
+    def test_more_quality_loses_less(self, tmp_path: Path, suffix: str) -> None:
+        smooth = np.kron(noise(4, 4, 3), np.ones((8, 8, 1), np.uint8))
+        errors, sizes = [], []
+        for quality in (10, 60, 89, 95, 100):
+            write_image(smooth, path := tmp_path / f"{quality}{suffix}", quality=quality)
+            errors.append(np.abs(read_image(path, 3).astype(int) - smooth).mean())
+            sizes.append(path.stat().st_size)
+        assert errors == sorted(errors, reverse=True) and len(set(errors)) >= 4
+        assert sizes[0] == min(sizes)
+        assert (errors[-1] == 0) == (suffix == ".webp")
+        write_image(smooth, tmp_path / f"usual{suffix}")
+        assert (tmp_path / f"usual{suffix}").read_bytes() == (tmp_path / f"95{suffix}").read_bytes()
+
+    def test_webp_keeps_transparency_and_the_colours_below_it(self, tmp_path: Path) -> None:
+        pixels = noise(8, 8, 4)
+        pixels[:4, :, 3] = 0
+        write_image(Image.fromarray(pixels), tmp_path / "a.webp", quality=100, resolution=(300, 150))
+        with Image.open(tmp_path / "a.webp") as image:
+            np.testing.assert_array_equal(np.asarray(image), pixels)
+            exif = image.getexif()
+            assert (exif[282], exif[283], exif[296]) == (300, 150, 2)
+
+    def test_what_lossy_formats_cannot_hold(self, tmp_path: Path) -> None:
+        labels = palette_image(noise(4, 4) % 3)
+        for suffix, kind in ((".jpg", "JPEG"), (".webp", "WEBP")):
+            path = tmp_path / f"a{suffix}"
+            assert refusal(write_image, labels, path).endswith(
+                f"{kind} files hold no images of mode P; give a name that ends in .png"
+            )
+            assert "no images of mode I;16" in refusal(write_image, noise(4, 4).astype(np.uint16), path)
+            assert "per side: give a name" in refusal(write_image, np.zeros((1, 70000), np.uint8), path)
+        assert list(tmp_path.iterdir()) == []
 
     def test_full_disk_keeps_the_old_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = save(tmp_path / "a.png", noise(4, 4))

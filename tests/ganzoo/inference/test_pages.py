@@ -75,8 +75,18 @@ def test_a_page_never_replaces_another_translation(run: Path, tmp_path: Path) ->
     frames = [Image.new("RGB", (16, 16), shade) for shade in ("red", "blue")]
     save(tmp_path / "in/a-001.png", noise(16, 16, 3))
     frames[0].save(tmp_path / "in/a.tif", save_all=True, append_images=frames[1:])
-    with pytest.raises(GanzooError, match="would replace that of another image"):
+    with pytest.raises(GanzooError, match=r"a-001\.png: its translation would replace that of a page of .*in/a\.tif"):
         translate_files(run, [tmp_path / "in"], tmp_path / "out")
+    with pytest.raises(GanzooError, match=r"out\.png is one file, but .*in/a\.tif has 2 pages; give a folder"):
+        translate_files(run, [tmp_path / "in/a.tif"], tmp_path / "out.png")
+    assert [one.name for one in tmp_path.iterdir()] == ["in"]
+    save(tmp_path / "in/b-002.png", noise(16, 16, 3))
+    frames[0].save(tmp_path / "in/b.tif", save_all=True, append_images=frames[1:])
+    (tmp_path / "in/a-001.png").unlink()
+    translate_files(run, [tmp_path / "in"], tmp_path / "out")
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == [
+        *("a-000.png", "a-001.png", "b-000.png", "b-001.png", "b-002.png")
+    ]
 
 
 def test_files_that_are_no_images_are_named(run: Path, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from PIL import Image
 import ganzoo as package
 from ganzoo.data.image_io import to_float
 from ganzoo.errors import GanzooError
-from ganzoo.inference.files import plan_outputs, translate_files
+from ganzoo.inference.files import translate_files
 from ganzoo.inference.options import StyleOption, style_options
+from ganzoo.inference.output import Output, plan_outputs
 from tests.support.command_line import refusal
 from tests.support.tiny_run import ganzoo, write_recipe
 
@@ -119,26 +120,26 @@ def test_size_scales_the_shorter_side_first(run: Path, tmp_path: Path) -> None:
 def test_images_that_differ_only_in_their_extension_keep_it(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.jpg"):
         noise(tmp_path / "in" / name, 8, 8)
-    names = [target.name for _, target in plan_outputs([tmp_path / "in"], Path("out"))]
+    names = [target.name for _, target in plan_outputs([tmp_path / "in"], Output(Path("out")))]
     assert names == ["a.jpg.png", "a.png.png", "b.png"]
 
 
 def test_name_conflicts_and_overwriting_a_source_are_refused(tmp_path: Path) -> None:
     first, second = noise(tmp_path / "x/a.png", 8, 8), noise(tmp_path / "y/a.png", 8, 8)
     with pytest.raises(GanzooError, match="would both become"):
-        plan_outputs([first, second], tmp_path / "out")
+        plan_outputs([first, second], Output(tmp_path / "out"))
     with pytest.raises(GanzooError, match="would be overwritten"):
-        plan_outputs([first], tmp_path / "x")
+        plan_outputs([first], Output(tmp_path / "x"))
     with pytest.raises(GanzooError, match="would be overwritten"):
-        plan_outputs([first], first)
+        plan_outputs([first], Output(first, is_file=True))
 
 
 @pytest.mark.parametrize("out", [".", "out", "deep/out"])
 def test_a_folder_for_the_translations_within_the_images_is_refused(tmp_path: Path, out: str) -> None:
     noise(tmp_path / "in/a.png", 8, 8)
     with pytest.raises(GanzooError, match="would translate the translations: choose a folder outside"):
-        plan_outputs([tmp_path / "in"], tmp_path / "in" / out)
-    assert len(plan_outputs([tmp_path / "in/a.png"], tmp_path / "in/deep")) == 1  # a file is only itself
+        plan_outputs([tmp_path / "in"], Output(tmp_path / "in" / out))
+    assert len(plan_outputs([tmp_path / "in/a.png"], Output(tmp_path / "in/deep"))) == 1  # a file is only itself
 
 
 def test_one_image_can_be_translated_into_a_file(run: Path, tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_one_image_can_be_translated_into_a_file(run: Path, tmp_path: Path) -> N
     for inputs, out, problem in (
         ([source, source], "b.png", "one file for several images"),
         ([tmp_path], "b.png", "one file for several images"),
-        ([source], "b.jpg", "a .jpg file; give a folder, or for one image a name that ends in .png"),
+        ([source], "b.bmp", "a .bmp file; give a folder, or for one image a name that ends in .png, .jpg"),
     ):
         with pytest.raises(GanzooError, match=problem):
             translate_files(run, inputs, tmp_path / out)

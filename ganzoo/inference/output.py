@@ -1,0 +1,192 @@
+"""Plan the files of ``ganzoo translate``, before any is written: names, formats, conflicts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ganzoo.data.domain_io import DomainIO
+from ganzoo.data.image_files import find_images, is_image
+from ganzoo.data.image_io import QUALITY, open_image
+from ganzoo.data.survey import page_numbers
+from ganzoo.errors import GanzooError
+from ganzoo.inference.pages import page_label
+
+FORMATS = ("png", "jpg", "webp", "tif", "npy")
+"""The formats of translations, each named as the suffix of its files."""
+SPELLINGS = {".jpeg": ".jpg", ".tiff": ".tif"}
+"""Other suffixes of these formats, which a user may give to one file."""
+LOSSY = (".jpg", ".webp")
+"""The suffixes of formats with a quality."""
+TRANSPARENT = (".png", ".webp", ".tif")
+"""The suffixes of formats that hold transparency."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where translations go, and in which form.
+
+    Args:
+        out: the folder for them, or for one image the file.
+        is_file: whether ``out`` is the file.
+        suffix: the suffix of the files, ``.png``.
+        ending: the end of each name before the suffix, such as ``_photo``.
+        quality: 1 … 100, for JPEG and WebP.
+    """
+
+    out: Path
+    is_file: bool = False
+    suffix: str = ".png"
+    ending: str = ""
+    quality: int = QUALITY
+
+    def named(self, target: Path, page: str = "") -> Path:
+        """Return the path of a translation: that of its image's translation, with the page and the ending.
+
+        >>> str(Output(Path("out"), ending="_photo").named(Path("out/a.png"), "-000"))
+        'out/a-000_photo.png'
+        """
+        return target if self.is_file else target.with_name(f"{target.stem}{page}{self.ending}{target.suffix}")
+
+
+def read_output(domain_io: DomainIO, out: Path, form: str = "", quality: int | None = None, ending: str = "") -> Output:
+    """Return where and how to write, by the options of the command and the domain of the translations.
+
+    Args:
+        domain_io: the domain of the translations, which decides the possible formats.
+        out: the folder for the translations, or for one image the file, whose suffix then selects the format.
+        form: one of ``FORMATS``; empty: the usual one of the domain.
+        quality: 1 … 100, for JPEG and WebP.
+        ending: the end of each name before the suffix.
+
+    Raises:
+        GanzooError: the format cannot hold the domain's images, two options contradict each other, or the ending
+            cannot be part of a name.
+    """
+    suffix = f".{form}" if form else domain_io.suffix
+    is_file = is_image(out.name) and not out.is_dir()
+    if is_file:
+        own = SPELLINGS.get(out.suffix.lower(), out.suffix.lower())
+        if own.removeprefix(".") not in FORMATS or (form and own != suffix):
+            wanted = suffix if form else ", ".join(domain_io.suffixes)
+            raise GanzooError(
+                f"-o: {out} is a {out.suffix} file; give a folder, or for one image a name that ends in {wanted}"
+            )
+        if ending:
+            raise GanzooError(f"--suffix: -o names the file, {out}; put {ending!r} into this name")
+        suffix = own
+    if suffix not in domain_io.suffixes:
+        possible = ", ".join(one.removeprefix(".") for one in domain_io.suffixes)
+        raise GanzooError(
+            f"{'--format' if form else '-o'}: {suffix} files cannot hold the translations, {_describe(domain_io)}; "
+            f"choose {possible}"
+        )
+    if quality is not None and suffix not in LOSSY:
+        raise GanzooError(f"--quality: {suffix} files have no quality; choose --format jpg or webp, or remove it")
+    if os.path.basename(ending) != ending or not ending.isprintable():
+        raise GanzooError(f"--suffix: {ending!r} cannot be the end of a file's name; use letters, as in _photo")
+    return Output(out, is_file, suffix, ending, QUALITY if quality is None else quality)
+
+
+def _describe(domain_io: DomainIO) -> str:
+    """Return what the images of a domain are, for a message about formats that lose it."""
+    if domain_io.classes:
+        return "label maps, whose pixels are classes"
+    if domain_io.channels not in (1, 3):
+        return f"which have {domain_io.channels} channels"
+    return "whose values have more than 8 bits"
+
+
+def plan_outputs(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Path]]:
+    """Return pairs of (image, path of its translation without the ending).
+
+    The images of a folder keep their relative paths below ``output.out``; a single file goes directly into it. Two
+    images that differ only in their file extension keep it in the name (``a.jpg.png``). If ``out`` is a file, it is the
+    translation of the only input.
+
+    Args:
+        inputs: images and folders of images.
+        output: where the translations go.
+
+    Raises:
+        GanzooError: two translations would have the same path, one would overwrite a source, ``out`` is within a
+            folder of inputs, so that the next call would translate the translations, or it is a file for several images
+            or pages.
+    """
+    pairs = _pair(inputs, output)
+    sources = {os.path.realpath(source): source for source, _ in pairs}  # Path.resolve fails for a loop of links
+    for source, target in pairs:
+        written = output.named(target)
+        if overwritten := sources.get(os.path.realpath(written)):
+            whose = "its translation" if overwritten == source else f"the translation of {source}"
+            raise GanzooError(f"{overwritten} would be overwritten by {whose}: choose another folder or name with -o")
+    _refuse_page_conflicts({target: source for source, target in pairs}, output)
+    return pairs
+
+
+def _pair(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Path]]:
+    """Return pairs of (image, path of its translation). Raises GanzooError as ``plan_outputs``."""
+    out = output.out
+    if output.is_file:
+        if len(inputs) != 1 or inputs[0].is_dir():
+            raise GanzooError(f"-o: {out} is one file for several images; give a folder")
+        return [(inputs[0], out)]
+    pairs: list[tuple[Path, Path]] = []
+    for path in inputs:
+        if path.is_dir():
+            if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(path)):
+                raise GanzooError(
+                    f"-o: {out} is in the folder of the images, {path}, so the next call would translate the "
+                    "translations: choose a folder outside"
+                )
+            pairs += [(file, file.relative_to(path)) for file in find_images(path)]
+        else:
+            pairs.append((path, Path(path.name)))
+    stems = [relative.with_suffix("") for _, relative in pairs]
+    uses = Counter(stems)
+    planned: dict[Path, Path] = {}
+    for (source, relative), stem in zip(pairs, stems, strict=True):
+        target = out / f"{relative if uses[stem] > 1 else stem}{output.suffix}"
+        if target in planned:
+            raise GanzooError(f"{source} and {planned[target]} would both become {target}: translate them separately")
+        planned[target] = source
+    return [(source, target) for target, source in planned.items()]
+
+
+def _refuse_page_conflicts(sources: dict[Path, Path], output: Output) -> None:
+    """Raise GanzooError if a page of a file and another image would have the same path, or if ``out`` is one file.
+
+    Only files whose pages could conflict are opened.
+
+    Args:
+        sources: path of a translation → image.
+        output: where the translations go.
+    """
+    if output.is_file and (pages := count_pages(sources[output.out])) > 1:
+        raise GanzooError(f"-o: {output.out} is one file, but {sources[output.out]} has {pages} pages; give a folder")
+    counted = cache(count_pages)
+    for target, source in sources.items():
+        match = re.fullmatch(r"(.+)(-\d{3,})", target.stem)
+        paged = target.with_name(f"{match[1]}{target.suffix}") if match else target
+        if match and paged in sources and match[2] in map(page_label, range(counted(sources[paged]))):
+            raise GanzooError(
+                f"{source}: its translation would replace that of a page of {sources[paged]}, "
+                f"{output.named(target)}: rename it"
+            )
+
+
+def count_pages(path: Path) -> int:
+    """Return the number of pages or frames of an image file, 0 if it has one; a file that cannot be read has none."""
+    if path.suffix.lower() == ".npy":
+        return 0
+    try:
+        with open_image(path) as image:
+            pages = len(page_numbers(image))
+    except GanzooError:  # it is reported when it is read
+        return 0
+    return pages if pages > 1 else 0

@@ -1,0 +1,109 @@
+"""Count what ``ganzoo translate`` did with its files, in all processes, and print it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganzoo.data.image_files import describe_skipped
+from ganzoo.engine.shares import Share
+from ganzoo.errors import GanzooError
+from ganzoo.settings import Shape
+from ganzoo.utils.console import Console
+
+
+@dataclass
+class Summary:
+    """What one process, or all together, did. Files are counted by their numbers.
+
+    Args:
+        failed: the order of a job → why it failed; later jobs may fail earlier.
+        files_failed: the files of those jobs.
+        scaled: the files that were scaled for their translation.
+        opaque: the files whose transparency their translations lack, as their format has none.
+        paged: the number of translated pages of files with several.
+        written: the number of translations.
+    """
+
+    failed: dict[int, str] = field(default_factory=dict)
+    files_failed: set[int] = field(default_factory=set)
+    scaled: set[int] = field(default_factory=set)
+    opaque: set[int] = field(default_factory=set)
+    paged: int = 0
+    written: int = 0
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as plain data for other processes."""
+        plain = {name: sorted(value) if isinstance(value, set) else value for name, value in asdict(self).items()}
+        return {**plain, "failed": list(self.failed.items())}
+
+    @classmethod
+    def joined(cls, parts: Sequence[Mapping[str, Any]]) -> Summary:
+        """Return the summary of several processes, from the plain data of each."""
+        whole = cls()
+        for part in parts:
+            whole.failed |= dict(part["failed"])
+            for name in ("files_failed", "scaled", "opaque"):
+                getattr(whole, name).update(part[name])
+            whole.paged += part["paged"]
+            whole.written += part["written"]
+        return whole
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, as the lines of a summary name it.
+
+    Args:
+        inputs: images and folders of images, as the user named them.
+        files: the number of images.
+        out: the folder for the translations, or the file.
+        direction: the direction.
+        variants: ``masks`` and ``styles`` → the number of those that each image is translated with.
+        scale: the scale of the translations, as ``scaled_shape`` takes it.
+        trained: whether that is the scale of the training images.
+        scale_back: whether translations are scaled to the size of their sources.
+        suffix: the suffix of the translations.
+    """
+
+    inputs: Sequence[Path]
+    files: int
+    out: Path
+    direction: str
+    variants: Mapping[str, int]
+    scale: int | Shape | str
+    trained: bool
+    scale_back: bool
+    suffix: str
+
+
+def report(summary: Summary, request: Request, share: Share) -> None:
+    """Print what was translated, and how; raise GanzooError with each failure, which the first process lists."""
+    console, failed, files = Console(), len(summary.files_failed), request.files
+    several = " and ".join(f"{count} {name}" for name, count in request.variants.items() if count > 1)
+    each = f" with each of {several}" if several else ""
+    pages = f"{summary.paged} pages or frames of files with several" if summary.paged else ""
+    translations = f"{summary.written} translations" if several else ""
+    details = f" ({', '.join(filter(None, [pages, translations]))})" if pages or translations else ""
+    into = f", into {request.out}" if summary.written else ""
+    console.say(f"{files - failed} of {files} images translated {request.direction}{each}{details}{into}")
+    if summary.scaled:
+        why = ", the size of the training images (--size changes it)" if request.trained else ""
+        back = "; the translations were scaled back" if request.scale_back else "; --scale-back restores their sizes"
+        scale = request.scale
+        to = f"cover {scale[1]}×{scale[0]} pixels" if isinstance(scale, tuple) else f"a shorter side of {scale} pixels"
+        console.say(f"{len(summary.scaled)} were scaled to {to}{why}{back}")
+    if summary.opaque:
+        advice = "; --format png or webp keeps it" if request.suffix == ".jpg" else ""
+        console.say(f"{len(summary.opaque)} had transparency, which the {request.suffix} files do not have{advice}")
+    for path in request.inputs:
+        if path.is_dir() and (skipped := describe_skipped(path)):
+            console.say(skipped)
+    if summary.failed:
+        whole = "images were not translated" if not several else "images were not translated with all of them"
+        last = f"{failed} of {files} {whole}"
+        if share.number > 0:
+            raise GanzooError(f"{last}; process 0 lists them")
+        raise GanzooError("\n".join([*(summary.failed[order] for order in sorted(summary.failed)), last]))
