@@ -11,6 +11,8 @@ from ganzoo.cli.arguments import PATH
 
 FORMATS = ("png", "jpg", "webp", "tif", "npy")
 """The formats of translations, as ``ganzoo.inference.output.FORMATS``, which would import torch."""
+CODECS = ("h264", "vp9", "ffv1")
+"""The codecs of videos, as ``ganzoo.data.video_writer.CODECS``."""
 
 
 def read_size(context: click.Context, parameter: click.Parameter, text: str) -> int | str:
@@ -25,7 +27,7 @@ def read_size(context: click.Context, parameter: click.Parameter, text: str) -> 
 @click.command("translate")
 @click.argument("run", type=PATH)
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
-@click.option("-o", "--out", type=PATH, required=True, help="The folder for the translations; for one image, a file.")
+@click.option("-o", "--out", type=PATH, required=True, help="The folder for the translations; for one file, a file.")
 @click.option(
     "--direction",
     type=click.Choice(["AB", "BA", "AA"]),
@@ -94,6 +96,21 @@ def read_size(context: click.Context, parameter: click.Parameter, text: str) -> 
     help="The format of the translations.  [default: png, where it can hold them]",
 )
 @click.option("--quality", type=click.IntRange(1, 100), help="Of jpg and webp; webp has no loss at 100.  [default: 95]")
+@click.option("--codec", type=click.Choice(CODECS), help="Of videos.  [default: vp9 for .webm, h264 for all others]")
+@click.option(
+    "--crf",
+    type=click.IntRange(0),
+    help="The quality of videos, the lower the better.  [default: 18 for h264, 28 for vp9]",
+)
+@click.option(
+    "--smooth",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="FRAMES",
+    help="Average the masks of a video, and styles drawn for each frame, over so many frames.",
+)
+@click.option("--frame-styles", is_flag=True, help="Draw a random style for each frame of a video, not one for all.")
 @click.option("--suffix", "ending", default="", help="The end of each translation's name: _photo makes a_photo.png.")
 def translate_command(
     run: Path,
@@ -118,16 +135,22 @@ def translate_command(
     form: str | None,
     quality: int | None,
     ending: str,
+    codec: str | None,
+    crf: int | None,
+    smooth: int,
+    frame_styles: bool,
 ) -> None:
-    """Translate INPUTS, images and folders of images, with the generators of RUN.
+    """Translate INPUTS, images, videos and folders of them, with the generators of RUN.
 
     Each image is scaled as the training images were (--size). Its translation is saved under the same name and relative
     folder, as PNG if --format and the name after -o say nothing else. Pages of a TIFF file and frames of an animation
     become NAME-000.png, NAME-001.png, …. Images of one folder that differ only in their file extension keep it:
-    a.jpg.png. With several masks or styles, OUT has a subfolder for each. For one image, OUT may be a file. Several
-    processes (accelerate launch ganzoo translate …) divide the images among them.
+    a.jpg.png. With several masks or styles, OUT has a subfolder for each. For one image or video, OUT may be a file.
+    Videos keep their sound and the times of their frames. Several processes (accelerate launch ganzoo translate …)
+    divide the files among them.
     """
     from ganzoo.inference.files import translate_files
+    from ganzoo.inference.videos import Steadiness
 
     translate_files(
         run,
@@ -152,4 +175,7 @@ def translate_command(
         form=form or "",
         quality=quality,
         ending=ending,
+        codec=codec or "",
+        crf=crf,
+        steadiness=Steadiness(smooth, frame_styles),
     )

@@ -23,33 +23,51 @@ IMAGE_SUFFIXES = (
 """Endings of the files that ganzoo reads on this machine, in lower case."""
 
 
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts"),
+    *(".wmv", ".flv", ".3gp", ".ogv"),
+)
+"""Endings of the videos that ``ganzoo translate`` reads with PyAV, ganzoo's extra ``video``, in lower case."""
+
+
 def is_image(name: str) -> bool:
     """Return whether a file's name has one of ``IMAGE_SUFFIXES``, in upper or lower case."""
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def image_names(folder: Path, hint: str = "check the path") -> list[str]:
+def is_video(name: str) -> bool:
+    """Return whether a file's name has one of ``VIDEO_SUFFIXES``, in upper or lower case."""
+    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES
+
+
+def has_video() -> bool:
+    """Return whether PyAV, which reads and writes videos, is installed."""
+    return find_spec("av") is not None
+
+
+def image_names(folder: Path, hint: str = "check the path", *, videos: bool = False) -> list[str]:
     """Return the POSIX paths, relative to a folder, of all images below it, sorted.
 
     A file counts as an image by its suffix: see ``IMAGE_SUFFIXES``. Hidden files and folders are skipped. Links to
     folders are followed, except back to a folder that contains them. ``hint`` says what to do when the folder does not
-    exist.
+    exist. With ``videos`` the videos are listed, too, if they can be read here.
 
     Raises:
         MissingResourceError: the folder does not exist.
         GanzooError: it is not a folder, it or one below it cannot be read, or the name of an image has a line break,
             which would split the messages about it.
     """
-    names = sorted(name for name in _files(folder, hint) if is_image(name))
+    videos = videos and has_video()
+    names = sorted(name for name in _files(folder, hint) if is_image(name) or (videos and is_video(name)))
     for name in names:
         if "\n" in name:
             raise GanzooError(f"{folder}: the name of an image has a line break, {name!r}; rename it")
     return names
 
 
-def find_images(folder: Path, hint: str = "check the path") -> list[Path]:
+def find_images(folder: Path, hint: str = "check the path", *, videos: bool = False) -> list[Path]:
     """Return the paths of all images below a folder, sorted by ``image_names``, which has the same arguments."""
-    return [Path(folder, name) for name in image_names(folder, hint)]
+    return [Path(folder, name) for name in image_names(folder, hint, videos=videos)]
 
 
 def has_images(folder: Path) -> bool:
@@ -57,12 +75,17 @@ def has_images(folder: Path) -> bool:
     return any(map(is_image, _files(folder)))
 
 
-def describe_skipped(folder: Path) -> str:
+def describe_skipped(folder: Path, *, videos: bool = False) -> str:
     """Return a sentence with the number of files below a folder that are no images, by ending; empty without any.
 
-    Hidden files are not counted. Raises GanzooError as ``find_images``.
+    Hidden files are not counted; with ``videos`` those that can be read here are not, either. Raises GanzooError as
+    ``find_images``.
     """
-    return describe_unread(folder, [name for name in _files(folder) if not is_image(name)])
+    read = videos and has_video()
+    names = [name for name in _files(folder) if not (is_image(name) or (read and is_video(name)))]
+    skipped = describe_unread(folder, names)
+    missing = videos and not read and any(map(is_video, names))
+    return f"{skipped}; for videos install ganzoo-i2i[video]" if missing else skipped
 
 
 def describe_unread(where: object, names: Iterable[str]) -> str:

@@ -242,7 +242,7 @@ def open_file(path: ImageFile) -> BytesIO | BufferedReader:
 
 
 @contextmanager
-def _open_file(path: ImageFile) -> Iterator[BinaryIO]:
+def open_content(path: ImageFile) -> Iterator[BinaryIO]:
     """Open a file that has content. Raises GanzooError for an empty one, a pipe or a device, which would never end."""
     with open_file(path) as file:
         if file.seek(0, os.SEEK_END) == 0:
@@ -258,7 +258,7 @@ def open_image(path: ImageFile) -> Iterator[Image.Image]:
     If the file does not exist it is a MissingResourceError. A MemoryError stays as it is.
     """
     try:
-        with _open_file(path) as file:
+        with open_content(path) as file:
             if path.suffix.lower() in HEIF_SUFFIXES and find_spec("pillow_heif"):
                 from pillow_heif import register_heif_opener  # type: ignore[import-not-found]
 
@@ -277,7 +277,7 @@ def open_image(path: ImageFile) -> Iterator[Image.Image]:
             "shrink it or cut it into tiles"
         ) from error
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except Exception as error:
         # Pillow's decoders raise SyntaxError, struct.error, ValueError and others for damaged files
         raise GanzooError(f"{path}: damaged image ({error}); copy it again or remove it") from error
@@ -310,12 +310,12 @@ def read_array(path: ImageFile, channels: int, value_range: ValueRange | None = 
     Raises GanzooError for a file of another shape, without pixels, or of another type: uint8; with a range any numbers.
     """
     try:
-        with _open_file(path) as file:
+        with open_content(path) as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
     except (GanzooError, MemoryError):
         raise
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except Exception as error:  # numpy raises ValueError, EOFError, SyntaxError and others for damaged files
         raise GanzooError(
             f"{path}: not a readable array ({one_line(error)}); write it again with numpy.save"
@@ -334,7 +334,8 @@ def read_array(path: ImageFile, channels: int, value_range: ValueRange | None = 
     return array if value_range is None else to_scale(array, value_range, path)
 
 
-def _unreadable(path: ImageFile, error: OSError) -> GanzooError:
+def unreadable(path: ImageFile, error: OSError) -> GanzooError:
+    """Return the error of one line for a file that the system does not let us read."""
     if isinstance(error, FileNotFoundError):
         return MissingResourceError(f"{path}: no such file; check the path")
     if isinstance(error, PermissionError):

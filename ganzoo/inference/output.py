@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 
 from ganzoo.data.domain_io import DomainIO
-from ganzoo.data.image_files import find_images, is_image
+from ganzoo.data.image_files import find_images, is_image, is_video
 from ganzoo.data.image_io import QUALITY, open_image
 from ganzoo.data.survey import page_numbers
+from ganzoo.data.video_writer import VideoForm, video_form
 from ganzoo.errors import GanzooError
 from ganzoo.inference.pages import page_label
 
@@ -37,6 +38,7 @@ class Output:
         suffix: the suffix of the files, ``.png``.
         ending: the end of each name before the suffix, such as ``_photo``.
         quality: 1 … 100, for JPEG and WebP.
+        codec, crf: the codec of videos and its factor, as ``video_form`` takes them.
     """
 
     out: Path
@@ -44,6 +46,19 @@ class Output:
     suffix: str = ".png"
     ending: str = ""
     quality: int = QUALITY
+    codec: str = ""
+    crf: int | None = None
+
+    def video_form(self, source: Path) -> VideoForm:
+        """Return how the translation of a video is written: under its own suffix, if videos are written so.
+
+        Raises GanzooError as ``video_form``.
+        """
+        return video_form(self.out if self.is_file else source, self.codec, self.crf, fixed=self.is_file)
+
+    def suffix_for(self, source: Path) -> str:
+        """Return the suffix of the translation of a file."""
+        return self.video_form(source).suffix if is_video(source.name) else self.suffix
 
     def named(self, target: Path, page: str = "") -> Path:
         """Return the path of a translation: that of its image's translation, with the page and the ending.
@@ -54,7 +69,15 @@ class Output:
         return target if self.is_file else target.with_name(f"{target.stem}{page}{self.ending}{target.suffix}")
 
 
-def read_output(domain_io: DomainIO, out: Path, form: str = "", quality: int | None = None, ending: str = "") -> Output:
+def read_output(
+    domain_io: DomainIO,
+    out: Path,
+    form: str = "",
+    quality: int | None = None,
+    ending: str = "",
+    codec: str = "",
+    crf: int | None = None,
+) -> Output:
     """Return where and how to write, by the options of the command and the domain of the translations.
 
     Args:
@@ -63,23 +86,24 @@ def read_output(domain_io: DomainIO, out: Path, form: str = "", quality: int | N
         form: one of ``FORMATS``; empty: the usual one of the domain.
         quality: 1 … 100, for JPEG and WebP.
         ending: the end of each name before the suffix.
+        codec, crf: for videos, see ``video_form``.
 
     Raises:
         GanzooError: the format cannot hold the domain's images, two options contradict each other, or the ending
             cannot be part of a name.
     """
     suffix = f".{form}" if form else domain_io.suffix
-    is_file = is_image(out.name) and not out.is_dir()
-    if is_file:
+    is_file = (is_image(out.name) or is_video(out.name)) and not out.is_dir()
+    if is_file and not is_video(out.name):
         own = SPELLINGS.get(out.suffix.lower(), out.suffix.lower())
         if own.removeprefix(".") not in FORMATS or (form and own != suffix):
             wanted = suffix if form else ", ".join(domain_io.suffixes)
             raise GanzooError(
                 f"-o: {out} is a {out.suffix} file; give a folder, or for one image a name that ends in {wanted}"
             )
-        if ending:
-            raise GanzooError(f"--suffix: -o names the file, {out}; put {ending!r} into this name")
         suffix = own
+    if is_file and ending:
+        raise GanzooError(f"--suffix: -o names the file, {out}; put {ending!r} into this name")
     if suffix not in domain_io.suffixes:
         possible = ", ".join(one.removeprefix(".") for one in domain_io.suffixes)
         raise GanzooError(
@@ -90,7 +114,7 @@ def read_output(domain_io: DomainIO, out: Path, form: str = "", quality: int | N
         raise GanzooError(f"--quality: {suffix} files have no quality; choose --format jpg or webp, or remove it")
     if os.path.basename(ending) != ending or not ending.isprintable():
         raise GanzooError(f"--suffix: {ending!r} cannot be the end of a file's name; use letters, as in _photo")
-    return Output(out, is_file, suffix, ending, QUALITY if quality is None else quality)
+    return Output(out, is_file, suffix, ending, QUALITY if quality is None else quality, codec, crf)
 
 
 def _describe(domain_io: DomainIO) -> str:
@@ -103,7 +127,7 @@ def _describe(domain_io: DomainIO) -> str:
 
 
 def plan_outputs(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Path]]:
-    """Return pairs of (image, path of its translation without the ending).
+    """Return pairs of (image or video, path of its translation without the ending).
 
     The images of a folder keep their relative paths below ``output.out``; a single file goes directly into it. Two
     images that differ only in their file extension keep it in the name (``a.jpg.png``). If ``out`` is a file, it is the
@@ -135,6 +159,14 @@ def _pair(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Path]]:
     if output.is_file:
         if len(inputs) != 1 or inputs[0].is_dir():
             raise GanzooError(f"-o: {out} is one file for several images; give a folder")
+        if is_video(out.name) != is_video(inputs[0].name):
+            kinds = ["an image", "a video"]
+            raise GanzooError(
+                f"-o: {out} is {kinds[is_video(out.name)]}, but {inputs[0]} is {kinds[is_video(inputs[0].name)]}; give "
+                "a name of its kind, or a folder"
+            )
+        if is_video(out.name):
+            output.video_form(inputs[0])
         return [(inputs[0], out)]
     pairs: list[tuple[Path, Path]] = []
     for path in inputs:
@@ -144,14 +176,14 @@ def _pair(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Path]]:
                     f"-o: {out} is in the folder of the images, {path}, so the next call would translate the "
                     "translations: choose a folder outside"
                 )
-            pairs += [(file, file.relative_to(path)) for file in find_images(path)]
+            pairs += [(file, file.relative_to(path)) for file in find_images(path, videos=True)]
         else:
             pairs.append((path, Path(path.name)))
-    stems = [relative.with_suffix("") for _, relative in pairs]
-    uses = Counter(stems)
+    names = [relative.with_suffix(output.suffix_for(source)) for source, relative in pairs]
+    uses = Counter(names)
     planned: dict[Path, Path] = {}
-    for (source, relative), stem in zip(pairs, stems, strict=True):
-        target = out / f"{relative if uses[stem] > 1 else stem}{output.suffix}"
+    for (source, relative), name in zip(pairs, names, strict=True):
+        target = out / (name if uses[name] == 1 else f"{relative}{name.suffix}")
         if target in planned:
             raise GanzooError(f"{source} and {planned[target]} would both become {target}: translate them separately")
         planned[target] = source

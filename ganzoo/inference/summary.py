@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ class Summary:
         opaque: the files whose transparency their translations lack, as their format has none.
         paged: the number of translated pages of files with several.
         written: the number of translations.
+        videos: the number of a video → the number of its translated frames, over all masks and styles.
+        padded: the videos that have a row or column more than their frames, as their codec needs even sides.
     """
 
     failed: dict[int, str] = field(default_factory=dict)
@@ -33,11 +35,13 @@ class Summary:
     opaque: set[int] = field(default_factory=set)
     paged: int = 0
     written: int = 0
+    videos: dict[int, int] = field(default_factory=dict)
+    padded: set[int] = field(default_factory=set)
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as plain data for other processes."""
         plain = {name: sorted(value) if isinstance(value, set) else value for name, value in asdict(self).items()}
-        return {**plain, "failed": list(self.failed.items())}
+        return {**plain, "failed": list(self.failed.items()), "videos": list(self.videos.items())}
 
     @classmethod
     def joined(cls, parts: Sequence[Mapping[str, Any]]) -> Summary:
@@ -45,7 +49,8 @@ class Summary:
         whole = cls()
         for part in parts:
             whole.failed |= dict(part["failed"])
-            for name in ("files_failed", "scaled", "opaque"):
+            whole.videos |= dict(part["videos"])
+            for name in ("files_failed", "scaled", "opaque", "padded"):
                 getattr(whole, name).update(part[name])
             whole.paged += part["paged"]
             whole.written += part["written"]
@@ -58,7 +63,8 @@ class Request:
 
     Args:
         inputs: images and folders of images, as the user named them.
-        files: the number of images.
+        files: the number of images and videos.
+        videos: the numbers of the videos among them.
         out: the folder for the translations, or the file.
         direction: the direction.
         variants: ``masks`` and ``styles`` → the number of those that each image is translated with.
@@ -70,6 +76,7 @@ class Request:
 
     inputs: Sequence[Path]
     files: int
+    videos: Collection[int]
     out: Path
     direction: str
     variants: Mapping[str, int]
@@ -88,7 +95,7 @@ def report(summary: Summary, request: Request, share: Share) -> None:
     translations = f"{summary.written} translations" if several else ""
     details = f" ({', '.join(filter(None, [pages, translations]))})" if pages or translations else ""
     into = f", into {request.out}" if summary.written else ""
-    console.say(f"{files - failed} of {files} images translated {request.direction}{each}{details}{into}")
+    console.say(f"{_describe_files(summary, request)} translated {request.direction}{each}{details}{into}")
     if summary.scaled:
         why = ", the size of the training images (--size changes it)" if request.trained else ""
         back = "; the translations were scaled back" if request.scale_back else "; --scale-back restores their sizes"
@@ -98,12 +105,28 @@ def report(summary: Summary, request: Request, share: Share) -> None:
     if summary.opaque:
         advice = "; --format png or webp keeps it" if request.suffix == ".jpg" else ""
         console.say(f"{len(summary.opaque)} had transparency, which the {request.suffix} files do not have{advice}")
+    if summary.padded:
+        console.say(
+            f"{len(summary.padded)} got a row or column more, a copy of the last one, as their codec needs even sides"
+        )
     for path in request.inputs:
-        if path.is_dir() and (skipped := describe_skipped(path)):
+        if path.is_dir() and (skipped := describe_skipped(path, videos=True)):
             console.say(skipped)
     if summary.failed:
-        whole = "images were not translated" if not several else "images were not translated with all of them"
-        last = f"{failed} of {files} {whole}"
+        whole = "were not translated" if not several else "were not translated with all of them"
+        last = f"{failed} of {files} {'files' if request.videos else 'images'} {whole}"
         if share.number > 0:
             raise GanzooError(f"{last}; process 0 lists them")
         raise GanzooError("\n".join([*(summary.failed[order] for order in sorted(summary.failed)), last]))
+
+
+def _describe_files(summary: Summary, request: Request) -> str:
+    """Return the numbers of translated images and videos, each of how many: ``3 of 4 images``."""
+    numbers = set(request.videos)
+    failed = len(summary.files_failed & numbers)
+    images, images_failed = request.files - len(numbers), len(summary.files_failed) - failed
+    parts = [f"{images - images_failed} of {images} images"] if images or not numbers else []
+    if numbers:
+        frames = f" ({sum(summary.videos.values())} frames)"
+        parts.append(f"{len(numbers) - failed} of {len(numbers)} videos{frames}")
+    return " and ".join(parts)

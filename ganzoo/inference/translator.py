@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
 from pathlib import Path
@@ -33,6 +33,8 @@ from ganzoo.utils.reading import guard_content
 
 Size = int | Literal["trained", "original"]
 """The shorter side of an image when it is translated, in pixels."""
+Prepare = Callable[[Step, Tensor], None]
+"""Adds to a step what the translation of its images reads."""
 TRANSLATED = "translated"
 """The name of the tensor in a step that is the translation."""
 
@@ -237,6 +239,7 @@ class Translator:
         style: Tensor | None = None,
         seed: int | None = None,
         draw: int = 0,
+        prepare: Prepare | None = None,
     ) -> Step:
         """Translate a batch; return a step with the result (``TRANSLATED``, in [−1, 1]) and the masks that were used.
 
@@ -251,6 +254,8 @@ class Translator:
             style: a style for all images, (1, size), or one for each, (B, size), instead of random styles.
             seed: the seed of the draws; by default the run's.
             draw: the number of the draw, 0, 1, …; each number gives other random draws.
+            prepare: a function that adds to the step what the translation then reads from it, such as masks; it gets
+                the step and the images on the device.
 
         Raises:
             GanzooError: the mask has another shape or range, the run translates without a mask, or a mask is missing
@@ -263,6 +268,8 @@ class Translator:
         planes = None if mask is None else _expand_mask(mask, batch).to(self.device)
         images = batch.to(self.device).to(memory_format=self.memory_format)
         with torch.no_grad(), autocast(self.precision, self.device):
+            if prepare:
+                prepare(step, images)
             step[TRANSLATED] = self.translate_tensors(step, images, direction, planes, styles)
         return step
 

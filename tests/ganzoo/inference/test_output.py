@@ -138,8 +138,8 @@ def test_formats_that_would_lose_values_are_refused(domain_io: DomainIO, possibl
         ("out", {"ending": "x/y"}, "--suffix: 'x/y' cannot be the end of a file's name; use letters, as in _photo"),
         ("out", {"ending": "x\ny"}, "--suffix: 'x\\ny' cannot be the end of a file's name; use letters, as in "
                               "_photo"),
-        ("a.gif", {}, "-o: a.gif is a .gif file; give a folder, or for one image a name that ends in .png, .jpg, .webp, "
-                      ".tif, .npy"),
+        ("a.gif", {}, "-o: a.gif is a .gif file; give a folder, or for one image a name that ends in .png, .jpg, "
+                      ".webp, .tif, .npy"),
     ],
 )  # fmt: skip
 def test_contradictions_are_refused(out: str, options: dict[str, Any], message: str) -> None:

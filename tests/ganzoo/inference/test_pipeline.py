@@ -19,7 +19,7 @@ import ganzoo as package
 from ganzoo.cli.translate import translate_command
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.errors import GanzooError
-from ganzoo.inference import files
+from ganzoo.inference import file_work
 from ganzoo.inference.files import translate_files
 from ganzoo.inference.options import MaskOption, StyleOption
 from ganzoo.inference.pages import Page, read_pages
@@ -192,7 +192,7 @@ def test_memory_holds_a_few_images_however_many_there_are(
             weakref.finalize(page.pixels, alive.change, -1)
             yield page
 
-    monkeypatch.setattr(files, "read_pages", counted)
+    monkeypatch.setattr(file_work, "read_pages", counted)
     translate_files(run, [tmp_path / "in"], tmp_path / "out", size="original", workers=workers, batch=batch)
     assert len(list((tmp_path / "out").iterdir())) == 300
     ahead = workers and workers + batch
