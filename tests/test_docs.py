@@ -21,7 +21,9 @@ from PIL import Image
 import ganzoo
 from ganzoo.bench.page import update_page
 from ganzoo.bench.spec import read_spec, resolve_places
+from ganzoo.data.video_writer import CODECS
 from ganzoo.errors import GanzooError
+from ganzoo.inference.output import FORMATS
 from ganzoo.interfaces import Method
 from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import INTERFACE, Plugins, plugins
@@ -31,9 +33,12 @@ from ganzoo.recipe.reader import read_recipe
 from ganzoo.registry import KINDS
 from ganzoo.weights.manifest import read_manifest
 from ganzoo_digits.dataset import StripedDigits
+from tests.support.command_line import Run
 from tests.support.pages import PAGES, ROOT, assert_parses, blocks, commands
+from tests.support.small_networks import MUNIT_SMALL
 from tests.support.untrained_runs import write_untrained_run
 from tests.support.vgg_networks import write_vgg
+from tests.support.videos import frames_of, read_video, write_video
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -213,6 +218,38 @@ def test_the_exported_file_of_the_docs_translates_as_the_run(tmp_path: Path) -> 
         expected = np.asarray(ganzoo.load(run).translate(tmp_path / "digit.png"), np.int16)
         assert np.abs(np.asarray(translated, np.int16) - expected).max() <= 1
     assert expected.std() > 5
+
+
+def test_the_commands_of_the_page_of_videos_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each command on a small video; the table of codecs is that of the code."""
+    page = ROOT / "docs/video.md"
+    runs = {
+        "quickstart": {"method": "cyclegan", "networks": {"G": {"generator": "resnet", "width": 2, "blocks": 0}}},
+        "munit_digits": {"method": "munit", "networks": MUNIT_SMALL},
+    }
+    runs["learned_digits"] = {**runs["quickstart"], "maskers": {"composite": {"masker": "learned", "width": 2}}}
+    for name, recipe in runs.items():
+        write_untrained_run(tmp_path / "runs" / name / "default", recipe)
+    for name in ("clip.mp4", "clips/a.mov"):
+        write_video(tmp_path / name, frames_of(3), codec="libx264", pixels="yuv420p")
+    monkeypatch.chdir(tmp_path)
+    words = [one for block in blocks(page, "sh") for one in commands(block)]
+    assert len(words) == 5
+    for one in words:
+        assert run(*one)[0] == 0
+    assert {one.name for one in tmp_path.glob("*.mp4")} == {"clip.mp4", "striped.mp4", "out.mp4"}
+    assert len(read_video(tmp_path / "striped/a.mov").frames) == 3
+    rows = re.findall(r"^\| `(\w+)`.*?\| (`\..*?) \| (.*) \|$", page.read_text(), re.MULTILINE)
+    assert [name for name, *_ in rows] == list(CODECS)
+    for name, suffixes, factors in rows:
+        codec = CODECS[name]
+        assert suffixes == ", ".join(f"`{suffix}`" for suffix in codec.suffixes)
+        assert factors == (f"0 … {codec.highest}, by default {codec.crf}" if codec.crf else "none: it has no loss")
+
+
+def test_the_formats_of_the_page_of_images_are_those_of_the_command() -> None:
+    page = (ROOT / "docs/images.md").read_text().split("## Files of translations")[1]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", page.split("##")[0], re.MULTILINE)) == FORMATS
 
 
 def test_the_tables_of_the_search_match_their_records() -> None:

@@ -31,6 +31,9 @@ HD_HEIGHT = 720
 UNSPECIFIED = 2
 """FFmpeg's number for colours that a video does not name (``AVCOL_SPC_UNSPECIFIED``)."""
 
+LONGEST_GAP = 1
+"""The seconds by which the length that a file announces may exceed what is in it."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -74,6 +77,8 @@ class VideoReader:
         """The unit of the frames' times, in seconds."""
         self.offset = start_of([self._stream, *container.streams.audio])
         """The time in seconds that counts as the beginning: recordings of broadcasts begin at any time."""
+        self.pixel_shape = self._stream.sample_aspect_ratio or Fraction(1)
+        """Width of a pixel divided by its height, as the file stores them."""
         self._position = 0
 
     @property
@@ -82,6 +87,22 @@ class VideoReader:
         if self._stream.frames:
             return self._stream.frames
         return round((self._container.duration or 0) / 1_000_000 * self.rate)
+
+    def check_end(self, sound_end: Fraction) -> None:
+        """Raise GanzooError if the file announces more than was read of it, as one that was cut does.
+
+        Only pictures and sound are read, so a file with other streams, which may be longer, is not judged.
+
+        Args:
+            sound_end: when the sound ended, in seconds.
+        """
+        announced = Fraction(self._container.duration or 0, 1_000_000)
+        read = max(self._position * self.time_base, sound_end)
+        others = len(self._container.streams) > len(self._container.streams.video) + len(self._container.streams.audio)
+        if announced - read > LONGEST_GAP and not others:
+            raise GanzooError(
+                f"{self.path}: it ends at {float(read):.1f} of {float(announced):.1f} s; copy it again or repair it"
+            )
 
     def frames(self) -> Iterator[Frame]:
         """Yield all frames in the order in which they are shown.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ganzoo.data.video_reader import open_container
+from ganzoo.data.video_reader import VideoReader, open_container
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -109,25 +109,20 @@ class VideoWriter:
     Args:
         path: the file to write, under any name.
         form: how it is written.
-        source: the video whose sound is copied.
-        rate: the average number of frames per second.
-        time_base: the unit of the frames' times, in seconds.
-        offset: the time in seconds at which ``source`` begins, which becomes 0.
+        reader: the video whose sound is copied, and whose frames have the same times, rate and pixel shape.
 
     Raises:
         GanzooError: the format does not hold the codec of the sound.
     """
 
-    def __init__(
-        self, path: Path, form: VideoForm, source: Path, rate: Fraction, time_base: Fraction, offset: Fraction
-    ) -> None:
+    def __init__(self, path: Path, form: VideoForm, reader: VideoReader) -> None:
         import av
 
         self.form = form
-        self._rate, self._time_base, self._offset = rate, time_base, offset
+        self._reader = reader
         self._resources = ExitStack()
         try:
-            self._sound = self._resources.enter_context(open_container(source))
+            self._sound = self._resources.enter_context(open_container(reader.path))
             kind = CONTAINERS[form.suffix]
             options = {"movflags": "+faststart"} if kind in ("mp4", "mov") else {}
             self._file = av.open(f"file:{path}", "w", format=kind, options=options)
@@ -136,12 +131,14 @@ class VideoWriter:
                 name = stream.codec_context.codec.canonical_name
                 if name not in self._file.supported_codecs:
                     raise GanzooError(
-                        f"{source}: its sound ({name}) does not fit into {form.suffix} files; give a name that ends in "
-                        f"{ANY_CONTENT}"
+                        f"{reader.path}: its sound ({name}) does not fit into {form.suffix} files; give a name that "
+                        f"ends in {ANY_CONTENT}"
                     )
         except BaseException:
             self._resources.close()
             raise
+        self.sound_end = Fraction(0)
+        """When the copied sound ends, in seconds."""
         self.padded = False
         """Whether a side was odd, so that a row or column was repeated."""
         self._stream: VideoStream | None = None
@@ -176,9 +173,9 @@ class VideoWriter:
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
         else:
             frame = frame.reformat(format=self.form.codec.pixels)
-        frame.pts, frame.time_base, frame.duration = start, self._time_base, duration
+        frame.pts, frame.time_base, frame.duration = start, self._reader.time_base, duration
         self._durations[start] = duration
-        self._copy_sound(start * self._time_base)
+        self._copy_sound(start * self._reader.time_base)
         self._mux(self._stream.encode(frame))
 
     def close(self) -> None:
@@ -192,9 +189,10 @@ class VideoWriter:
         """Add the streams, for frames of this size; from then on packets can be written."""
         codec = self.form.codec
         options = dict(codec.options) if self.form.crf is None else {**codec.options, "crf": str(self.form.crf)}
-        stream: Any = self._file.add_stream(codec.encoder, rate=self._rate, options=options)
+        stream: Any = self._file.add_stream(codec.encoder, rate=self._reader.rate, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, codec.pixels
-        stream.codec_context.time_base = self._time_base
+        stream.codec_context.time_base = self._reader.time_base
+        stream.codec_context.sample_aspect_ratio = self._reader.pixel_shape
         if codec.pixels == "yuv420p":  # 1: BT.709, 1: studio range
             stream.colorspace = stream.color_primaries = stream.color_trc = stream.color_range = 1
         copies = {one.index: self._file.add_stream_from_template(one) for one in self._sound.streams.audio}
@@ -209,7 +207,7 @@ class VideoWriter:
         for packet in self._sound.demux(*self._sound.streams.audio):
             if packet.dts is None:  # the end of a stream
                 continue
-            shift = round(self._offset / packet.time_base)
+            shift = round(self._reader.offset / packet.time_base)
             packet.dts -= shift
             if packet.pts is not None:
                 packet.pts -= shift
@@ -220,7 +218,9 @@ class VideoWriter:
     def _copy_sound(self, until: Fraction | None) -> None:
         """Write the packets of the sound up to a time, by default all."""
         while self._next is not None and (until is None or self._next[0] <= until):
-            self._file.mux(self._next[1])
+            time, packet = self._next
+            self.sound_end = max(self.sound_end, time + (packet.duration or 0) * packet.time_base)
+            self._file.mux(packet)
             self._next = next(self._packets, None)
 
     def _mux(self, packets: list[Packet]) -> None:

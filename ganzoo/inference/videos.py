@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Condition
+from threading import Lock
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -130,7 +131,7 @@ def translate_video(work: FileWork, job: Job, steadiness: Steadiness, *, workers
         with (
             replace_file(work.path(job)) as temporary,
             open_video(job.source) as reader,
-            VideoWriter(temporary, form, job.source, reader.rate, reader.time_base, reader.offset) as writer,
+            VideoWriter(temporary, form, reader) as writer,
             Console().bar(job.source.name, reader.expected) as show,
         ):
             stages = VideoStages(work, reader, writer, steadiness, show)
@@ -138,6 +139,7 @@ def translate_video(work: FileWork, job: Job, steadiness: Steadiness, *, workers
             if stages.error:
                 raise stages.error
             writer.close()
+            reader.check_end(writer.sound_end)
     except Exception as error:  # one video must not cost the other files
         work.fail(job, error)
         return
@@ -176,8 +178,9 @@ class VideoStages:
         """The number of translated frames."""
         self.error: Exception | None = None
         """Why the translation ended early."""
-        self._turn = Condition()
+        self._encoding = Lock()
         self._encoded = 0
+        self._early: dict[int, tuple[np.ndarray, int, int]] = {}
 
     def read(self, job: Job) -> Iterator[Item]:
         """Yield the frames, scaled, with the user's mask."""
@@ -226,23 +229,19 @@ class VideoStages:
         return Path()
 
     def write(self, item: Item, translation: Translation, path: Path) -> None:
-        """Encode a frame, after the one before it; threads call this for several frames at once."""
+        """Encode a frame once those before it are; threads call this for several frames at once, in any order.
+
+        No thread waits for another one: who has the frame that is next encodes it, and those that came too early.
+        """
         frame = _frame(item)
-        try:
-            image = self.work.sized(item, translation)
-            pixels = self.work.translator.domain_io[self.work.direction[1]].array(image)
-            self.work.write_masks(item, translation)
-            with self._turn:
-                self._turn.wait_for(lambda: self._encoded == frame.number or self._encoded < 0)
-                if self._encoded == frame.number:
-                    self.writer.write(pixels, frame.start, frame.duration)
-                    self._encoded += 1
-                    self._turn.notify_all()
-        except BaseException:
-            with self._turn:
-                self._encoded = -1  # the frames after it must not wait
-                self._turn.notify_all()
-            raise
+        image = self.work.sized(item, translation)
+        pixels = self.work.translator.domain_io[self.work.direction[1]].array(image)
+        self.work.write_masks(item, translation)
+        with self._encoding:
+            self._early[frame.number] = (pixels, frame.start, frame.duration)
+            while self._encoded in self._early:
+                self.writer.write(*self._early.pop(self._encoded))
+                self._encoded += 1
 
     def fail(self, job: Job, error: Exception) -> None:
         """Keep why the translation ends early."""

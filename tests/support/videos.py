@@ -32,8 +32,10 @@ def write_video(
     sound: str = "aac",
     rotation: int = 0,
     begin: int = 0,
+    pixel_shape: Fraction = Fraction(1),
     form: str | None = None,
     options: dict[str, str] | None = None,
+    index_first: bool = False,
 ) -> Path:
     """Write frames (N, H, W, 3) uint8, shown from ``starts`` on, in ``unit`` seconds, and a tone as long as they.
 
@@ -41,10 +43,11 @@ def write_video(
     """
     starts = starts or range(len(frames))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", format=form) as file:
+    with av.open(str(path), "w", format=form, options={"movflags": "+faststart"} if index_first else {}) as file:
         stream: Any = file.add_stream(codec, rate=Fraction(round(1 / unit)), options=options)
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], pixels
         stream.codec_context.time_base = unit
+        stream.codec_context.sample_aspect_ratio = pixel_shape
         if rotation:
             stream.set_display_rotation(rotation)
         tone: Any = file.add_stream(sound, rate=SAMPLES, layout="mono") if sound else None

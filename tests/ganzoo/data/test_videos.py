@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,13 +29,11 @@ def read(path: Path) -> list[Frame]:
 
 def copy(source: Path, target: Path, codec: str = "", crf: int | None = None) -> VideoWriter:
     form = video_form(target, codec, crf)
-    with (
-        open_video(source) as reader,
-        VideoWriter(target, form, source, reader.rate, reader.time_base, reader.offset) as writer,
-    ):
+    with open_video(source) as reader, VideoWriter(target, form, reader) as writer:
         for frame in reader.frames():
             writer.write(frame.pixels, frame.start, frame.duration)
         writer.close()
+        reader.check_end(writer.sound_end)
     return writer
 
 
@@ -81,17 +80,24 @@ class TestReading:
 
     def test_damaged_files_are_one_line(self, tmp_path: Path) -> None:
         whole = write_video(
-            tmp_path / "a.mp4", frames_of(40), codec="libx264", pixels="yuv420p", options={"movflags": "+faststart"}
+            tmp_path / "a.mp4", frames_of(40), codec="libx264", pixels="yuv420p", index_first=True
         ).read_bytes()
         cut = tmp_path / "cut.mp4"
         cut.write_bytes(whole[: len(whole) * 2 // 3])
-        assert refusal(read, cut).startswith(f"{cut}: ")
+        assert re.fullmatch(rf"{cut}: it ends after \d+ of 40 frames; copy it again or repair it", refusal(read, cut))
         late = write_video(tmp_path / "b.mp4", frames_of(40), codec="libx264", pixels="yuv420p").read_bytes()
         for name, content in (("head.mp4", late[: len(late) // 2]), ("text.mp4", b"no video"), ("empty.mp4", b"")):
             (tmp_path / name).write_bytes(content)
             assert refusal(read, tmp_path / name).startswith(f"{tmp_path}/{name}: ")
         with pytest.raises(MissingResourceError, match=r"none\.mp4: no such file"):
             read(tmp_path / "none.mp4")
+
+    def test_a_file_that_was_cut_is_noticed_by_its_length(self, tmp_path: Path) -> None:
+        whole = write_video(tmp_path / "a.mkv", frames_of(100))
+        copy(whole, tmp_path / "b.mp4")
+        cut = tmp_path / "cut.mkv"
+        cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+        assert re.search(r"cut\.mkv: it ends at [12]\.\d of 4\.\d s", refusal(copy, cut, tmp_path / "b.mp4"))
 
     def test_playlists_and_addresses_are_not_followed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_video(tmp_path / "a.mts", frames_of(3), codec="libx264", pixels="yuv420p", form="mpegts")
@@ -124,6 +130,14 @@ class TestWriting:
         np.testing.assert_array_equal(one.frames, two.frames)
         assert (one.starts, one.sound, one.sound_starts) == (two.starts, two.sound, two.sound_starts)
         assert len(one.sound) > 10 and two.codec == "ffv1" and not writer.padded
+
+    @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+    def test_pixels_keep_their_shape(self, tmp_path: Path, suffix: str) -> None:
+        shape = Fraction(16, 11)
+        source = write_video(tmp_path / "a.mp4", frames_of(2), codec="libx264", pixels="yuv420p", pixel_shape=shape)
+        copy(source, tmp_path / f"b{suffix}")
+        with open_video(tmp_path / f"b{suffix}") as reader:
+            assert reader.pixel_shape == shape
 
     @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
     def test_times_and_sound_stay_in_other_formats(self, tmp_path: Path, suffix: str) -> None:

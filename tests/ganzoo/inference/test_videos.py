@@ -139,7 +139,7 @@ def test_memory_holds_a_few_frames_however_many_there_are(
 
 class TestFailures:
     def test_a_damaged_video_costs_no_other_file_and_leaves_none(self, run: Run, trained: Path, tmp_path: Path) -> None:
-        whole = h264(tmp_path / "whole.mp4", frames_of(60), options={"movflags": "+faststart"}).read_bytes()
+        whole = h264(tmp_path / "whole.mp4", frames_of(60), index_first=True).read_bytes()
         (tmp_path / "in").mkdir()
         (tmp_path / "in/a.mp4").write_bytes(whole[: len(whole) * 2 // 3])
         (tmp_path / "in/b.mp4").write_bytes(b"no video")
