@@ -31,6 +31,7 @@ __all__ = [
     "find_network_file",
     "hookimpl",
     "load",
+    "publish",
     "run",
     "write_run",
 ]
@@ -124,15 +125,19 @@ def load(run: str | PathLike[str], *, checkpoint: str = "", device: str = "", pr
     """Return a translator with a trained run's generators: ``ganzoo.load("runs/quickstart/default").translate(image)``.
 
     Args:
-        run: the run's folder.
+        run: the folder of a run, or of a published one; or a model on the Hugging Face hub, ``hf:USER/NAME`` or
+            ``hf:USER/NAME@REVISION``. ``USER/NAME`` without a folder ``USER`` here is one, too.
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if it exists, else ``last``.
         device: a torch device; by default the GPU or other accelerator, if there is one, else the CPU.
         precision: ``fp32``, ``bf16``, ``fp16``, which needs a GPU, or ``auto``: bf16 where it is faster.
 
     Raises GanzooError if the run or the checkpoint is missing or damaged, or if there is no such device.
+    MissingResourceError if the hub has no such model or cannot be reached, or if a plugin of its recipe is missing.
     """
     from ganzoo.inference.translator import Translator
+    from ganzoo.recipe.published import find_run
 
+    run = find_run(run, plain_names=True)
     return Translator(run, checkpoint=checkpoint, device=device, precision=precision)
 
 
@@ -178,6 +183,53 @@ def export(
         check=check,
         tolerance=tolerance,
     )
+
+
+def publish(
+    run: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    *,
+    licence: str = "",
+    to: str = "",
+    public: bool = False,
+    datasets: Sequence[str] = (),
+    with_samples: bool = False,
+    checkpoint: str = "",
+) -> str:
+    """Publish a trained run: write its networks, recipe, metric values and a model card to a folder; maybe upload it.
+
+    Discriminators, images and paths of this machine are not published. The folder translates exactly as the run.
+
+    Args:
+        run: the run's folder; or, without ``out``, a published folder to upload.
+        out: the folder to write, which must not exist.
+        licence: the identifier of the weights' licence on the hub, such as ``apache-2.0``; needed with ``out``.
+        to: the name on the Hugging Face hub to upload to, ``USER/NAME``; by default nothing is uploaded. The token is
+            that of ``hf auth login`` or ``HF_TOKEN``.
+        public: whether a model that is new on the hub is public; by default it is private.
+        datasets: names of the data sets on the hub.
+        with_samples: whether the run's latest sample grid is published; it shows images of the data.
+        checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if it exists, else ``last``.
+
+    Returns:
+        The address of the model's page; empty if nothing was uploaded.
+
+    Raises GanzooError if the run cannot be published or the folder exists, MissingResourceError if the hub refuses or
+    cannot be reached; the folder is then written, but not uploaded.
+    """
+    from pathlib import Path
+
+    from ganzoo.inference.publish import Wishes, publish_folder, upload_folder
+
+    if out is None and not to:
+        raise GanzooError("give -o, the folder to write, or --to, the name on the hub of a published folder")
+    folder = Path(run if out is None else out)
+    if out is not None:
+        wishes = Wishes(licence, tuple(datasets), with_samples)
+        publish_folder(Path(run), folder, wishes, checkpoint=checkpoint, name=to)
+    elif licence or datasets or with_samples or checkpoint:
+        raise GanzooError(f"{folder}: without -o it is uploaded as it is: leave the other options out")
+    return upload_folder(folder, to, public=public) if to else ""
 
 
 def run(

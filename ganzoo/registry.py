@@ -25,12 +25,14 @@ class Component:
         name: the component's name in recipes.
         target: the component's class, or a ``module:name`` string that names it.
         plugin: the plugin's name.
+        paper: address of the paper that describes it; empty if there is none. Model cards name that of the method.
     """
 
     kind: str
     name: str
     target: str | type
     plugin: str
+    paper: str = ""
 
     def load(self) -> type:
         """Return the component's class; import it if ``target`` is a string.
@@ -64,13 +66,14 @@ class Registration:
         self.components: list[Component] = []
         self.weights: list[WeightsFile] = []
 
-    def add(self, kind: str, name: str, target: str | type) -> None:
+    def add(self, kind: str, name: str, target: str | type, *, paper: str = "") -> None:
         """Add a component.
 
         Args:
             kind: one of ``method generator discriminator masker loss dataset metric``.
             name: the component's name in recipes: letters, digits, ``_`` and ``-``.
             target: a class, or ``"module:name"``, which is imported when the component is first used.
+            paper: address of the paper that describes it, such as ``https://arxiv.org/abs/1703.10593``.
 
         Raises GanzooError for an unknown kind, an invalid name or target, or a name that was added before.
         """
@@ -82,7 +85,7 @@ class Registration:
             raise GanzooError(f"{kind} {name!r}: the target {target!r} is neither a class nor a string 'module:name'")
         if any((other.kind, other.name) == (kind, name) for other in self.components):
             raise GanzooError(f"{kind} {name!r} is added twice")
-        self.components.append(Component(kind, name, target, self.plugin))
+        self.components.append(Component(kind, name, target, self.plugin, paper))
 
     def add_weights(self, file: Path) -> None:
         """Add a list of files of pretrained weights; components get such a file by ``ganzoo.weights.find(name)``.

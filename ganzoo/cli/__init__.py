@@ -20,6 +20,7 @@ from ganzoo.cli.export import export_command
 from ganzoo.cli.list import list_command
 from ganzoo.cli.masks import masks_command
 from ganzoo.cli.plugins import plugins_command
+from ganzoo.cli.publish import publish_command
 from ganzoo.cli.report import report_command
 from ganzoo.cli.run import run_command
 from ganzoo.cli.runs import runs_command
@@ -43,6 +44,7 @@ OWN = (
     table_command,
     translate_command,
     export_command,
+    publish_command,
     report_command,
     runs_command,
     list_command,

@@ -18,6 +18,10 @@ def report_command(run: Path, out: Path | None) -> None:
     A run also writes it while it trains. This command writes it from what the folder of RUN contains now, even if the
     run is still training or was killed.
     """
+    from ganzoo.errors import GanzooError
     from ganzoo.report import write_report
+    from ganzoo.weights.hub import is_published
 
+    if is_published(run):
+        raise GanzooError(f"{run}: a published folder has no log to report on; its README.md has the metric values")
     echo(write_report(run, out))

@@ -18,10 +18,12 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from ganzoo.errors import GanzooError
+from ganzoo.recipe.published import AGAIN
 from ganzoo.utils.atomic import find_complete, repair_replacement, sibling_path, write_new
 from ganzoo.utils.reading import damaged, guard_content
 from ganzoo.utils.sealed import read_sealed_object, seal_object
 from ganzoo.utils.tensors import file_checksum
+from ganzoo.weights.hub import is_published
 
 PROGRESS = "progress.json"
 MAX_ATTEMPTS = 5
@@ -186,6 +188,8 @@ def remedy(checkpoint: Path) -> str:
     folder = checkpoint.parent
     name = checkpoint.name.removeprefix(".").removesuffix(".old")
     others = [one for one in checkpoint_names(folder.parent) if one != name]
+    if is_published(folder.parent):
+        return AGAIN
     if not others:
         return "the run has no other checkpoint: restore it from a copy, or start the run again with --fresh"
     resume = "a copy of that folder in the place of last resumes the run; or start it again with --fresh"

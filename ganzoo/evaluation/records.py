@@ -15,6 +15,7 @@ from ganzoo.interfaces import Split
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.provenance.record import Cost, Record
+from ganzoo.recipe.published import run_names
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.jsonl import JsonLines
 from ganzoo.utils.reading import is_number
@@ -90,7 +91,7 @@ def make_record(
         split: the split that was measured.
         result: the result of the evaluation.
     """
-    record = Record.of_checkpoint(recipe, run.absolute().name, evaluator.reader.dataset, split, checkpoint.progress)
+    record = Record.of_checkpoint(recipe, run_names(run)[1], evaluator.reader.dataset, split, checkpoint.progress)
     details = {
         "step": step,
         "checkpoint": checkpoint.name,

@@ -18,12 +18,15 @@ from ganzoo.evaluation.evaluator import Evaluator, failure_lines, format_evaluat
 from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.evaluation.records import load_for_evaluation, make_record
 from ganzoo.interfaces import Split
+from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
 from ganzoo.provenance.fingerprint import cache_code_checksums
 from ganzoo.provenance.images import IMAGES, read_image_list, read_images, shared_with_training
+from ganzoo.recipe.published import find_run, run_names
 from ganzoo.recipe.run_recipe import RESOLVED, read_run_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.console import Console
 from ganzoo.utils.jsonl import JsonLines
+from ganzoo.weights.hub import is_published
 
 CHANGEABLE = ("data", "images", "evaluate")
 """The sections of a run's recipe that may be changed for an evaluation."""
@@ -42,10 +45,10 @@ def evaluate_targets(
 ) -> list[dict[str, Any]]:
     """Evaluate each target, print its metric values, and return the fields of all records.
 
-    The records of a run are appended to its results.jsonl.
+    The records of a run are appended to its results.jsonl, unless it is published.
 
     Args:
-        targets: the folders of runs, of checkpoints (``RUN/checkpoints/NAME``), or of images.
+        targets: the folders of runs, of checkpoints (``RUN/checkpoints/NAME``), or of images; ``hf:USER/NAME``.
         metrics: the metrics to compute, written as in a recipe; they replace the run's metrics.
         checkpoint: the name of the runs' checkpoint; by default ``last`` and ``best``, if they exist.
         split: the split to measure; by default ``test``, or ``validation`` if ``test`` lacks images of a domain.
@@ -60,7 +63,7 @@ def evaluate_targets(
     if metrics:
         changes = [*changes, f"evaluate.metrics=[{', '.join(metrics)}]"]
     records, failed = [], []
-    for target in targets:
+    for target in map(find_run, targets):
         run, name = _run_of(target)
         if run is None:
             results = [evaluate_folder(target, against, metrics, device)]
@@ -92,9 +95,10 @@ def _run_of(target: Path) -> tuple[Path | None, str]:
 
 def run_recipe(folder: Path, changes: Sequence[str] = ()) -> Recipe:
     """Return a run's recipe with overrides, named after the runs' folder. Raises as ``read_run_recipe`` does."""
-    recipe = read_run_recipe(folder, changes)
-    runs = folder.absolute().parent.name  # the recipe's name is that of the runs' folder, which may have dots
-    return replace(recipe, file=Path(f"{runs or 'runs'}.yaml"))
+    roles = TRANSLATION_ROLES if is_published(folder) else ROLES  # the weights of other maskers are not published
+    recipe = read_run_recipe(folder, changes, roles)
+    name, _ = run_names(folder)  # that of the runs' folder, which may have dots
+    return replace(recipe, file=Path(f"{name or 'runs'}.yaml"))
 
 
 def open_run(recipe: Recipe, device: str = "") -> Evaluator:
@@ -131,7 +135,8 @@ def evaluate_run(
             raise GanzooError(
                 f"{folder}: --set {change}: the training cannot be changed; data, images and evaluate can be set"
             )
-    if is_import(folder) and not any(change.startswith(("data.", "data=")) for change in changes):
+    of_other_data = any(change.startswith(("data.", "data=")) for change in changes)
+    if is_import(folder) and not is_published(folder) and not of_other_data:
         raise GanzooError(f"{folder}: imported networks have no data of their own; add --set data.root=FOLDER")
     recipe = run_recipe(folder, changes)
     if not recipe.metrics:
@@ -146,7 +151,7 @@ def evaluate_run(
     splits: list[Split] = [split] if split else ["test", "validation"]
     chosen = next((one for one in splits if all(image_counts(dataset, one).values())), splits[0])
     console, records = Console(quiet=not accelerator.is_main_process), []
-    if any(change.startswith(("data.", "data=")) for change in changes):
+    if of_other_data:
         for line in _training_images(folder, evaluator, recipe, chosen):
             console.say(line)
     last = find_checkpoint(folder / "checkpoints/last")
@@ -159,7 +164,7 @@ def evaluate_run(
         result = evaluator.measure(chosen)
         trained = int(info.progress["step"])
         record = make_record(evaluator, recipe, folder, info, max(reached, trained), chosen, result).fields()
-        if accelerator.is_main_process:
+        if accelerator.is_main_process and not is_published(folder):  # it may be in the hub's cache
             JsonLines(folder / "results.jsonl").append(**record)
         console.say(format_evaluation(f"{folder}, {name} of step {trained}, {chosen}", result))
         records.append(record)

@@ -24,6 +24,7 @@ from ganzoo.inference.export import MIN_SIZE, TranslationFunction, input_shapes,
 from ganzoo.inference.translator import TRANSLATED, Translator
 from ganzoo.plugins import installed_version
 from ganzoo.provenance.fingerprint import weights_key
+from ganzoo.recipe.published import run_names
 from ganzoo.utils.atomic import flush_to_disk, sibling_path
 from ganzoo.utils.jsonl import to_plain
 
@@ -75,7 +76,7 @@ def export(
     fixed = ({"height": size[0], "width": size[1]} if size else {}) | ({"batch": batch} if batch else {})
     random_cases = list(_random_cases(function, fixed))
     image_cases = list(_image_cases(function, list(map(Path, check)), fixed))
-    metadata = _describe(folder, function, fixed, channels=random_cases[0][1].shape[1])
+    metadata = _describe(function, fixed, channels=random_cases[0][1].shape[1])
     with prefix_errors(where):
         converted = file_format.convert(trace(function, fixed), input_shapes(function, fixed))
     with _replace_file(out) as temporary:
@@ -91,15 +92,16 @@ def export(
     return metadata
 
 
-def _describe(folder: Path, function: TranslationFunction, fixed: Mapping[str, int], channels: int) -> dict[str, Any]:
+def _describe(function: TranslationFunction, fixed: Mapping[str, int], channels: int) -> dict[str, Any]:
     """Return the metadata of a file: the run and checkpoint that it was made from, its inputs and its output."""
-    translator, run = function.translator, folder.resolve()
+    translator = function.translator
+    recipe, run = run_names(translator.folder.resolve())
     shapes = input_shapes(function, fixed)
     output = [shapes["images"][0], channels, *shapes["images"][2:]]
     return {
         "ganzoo": installed_version(),
-        "recipe": run.parent.name,
-        "run": run.name,
+        "recipe": recipe,
+        "run": run,
         "method": translator.recipe.method.component.name,
         "direction": function.direction,
         "checkpoint": translator.checkpoint.name,

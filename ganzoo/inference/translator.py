@@ -25,6 +25,7 @@ from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.inference.pages import Page, read_page
 from ganzoo.interfaces import Direction, Method
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
+from ganzoo.recipe.published import find_run
 from ganzoo.recipe.run_recipe import read_run_recipe
 from ganzoo.settings import Shape, pair
 from ganzoo.step import Step
@@ -43,7 +44,7 @@ class Translator:
     """Translates images with the generators and maskers of a trained run.
 
     Args:
-        run: the run's folder.
+        run: the folder of a run, or of a published one; or a model on the hub, ``hf:USER/NAME@REVISION``.
         checkpoint: ``last``, ``best`` or ``step-N``; by default ``best`` if there is one, else ``last``.
         device: the torch device; by default the accelerator if there is one, else the CPU.
         precision: ``fp32``, ``bf16``, ``fp16``, which needs a GPU, or ``auto``: bf16 where it is faster.
@@ -63,8 +64,8 @@ class Translator:
         precision: str = "fp32",
         roles: Sequence[str] = TRANSLATION_ROLES,
     ) -> None:
-        folder = Path(run)
-        self.recipe = read_run_recipe(folder, roles=roles)
+        self.folder = folder = find_run(run)
+        self.recipe = read_run_recipe(folder, roles=roles, for_translation=True)
         try:
             self.device = torch.device(device) if device else default_device()
             torch.zeros(1, device=self.device)

@@ -35,6 +35,7 @@ from ganzoo.training.resume_rules import Change, RunDescription, path_options
 from ganzoo.training.run_folder import RunFolder, run_path
 from ganzoo.utils.console import Console
 from ganzoo.utils.reading import guard_content
+from ganzoo.weights.hub import is_published
 
 
 class Run:
@@ -116,6 +117,8 @@ class Run:
             *(["--device", device] if device else []),
         ]
         run.command = ["run", str(recipe), *options, *overrides]
+        if not fresh:
+            run.files.refuse_published()
         if fresh or not run.files.resumes:
             run.load_start()
             run.try_step()
@@ -191,10 +194,11 @@ class Run:
             self.say(str(self.start))
             return
         for file in self.recipe.files:
-            if is_import(file.parent):
+            what = "published" if is_published(file.parent) else "imported"
+            if what == "published" or is_import(file.parent):
                 self.say(
-                    f"{file}: it describes imported networks, but this run begins with new ones; "
-                    f"{SETTING}={file.parent} begins with the imported ones"
+                    f"{file}: it describes {what} networks, but this run begins with new ones; "
+                    f"{SETTING}={file.parent} begins with the {what} ones"
                 )
 
     def environment(self) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from ganzoo.utils.jsonl import JsonLines, write_text
 from ganzoo.utils.reading import damaged, guard_content, is_number, parse_mapping
 from ganzoo.utils.sealed import read_sealed_object, read_sealed_text, seal_object, seal_text
 from ganzoo.utils.tensors import write_tensors
+from ganzoo.weights.hub import is_published
 
 ENVIRONMENT = "env.json"
 LOST_ENVIRONMENT = (
@@ -72,6 +73,14 @@ class RunFolder:
         """Append an event with these fields to events.jsonl, if ``writes`` is true."""
         if self.writes:
             self.events.append(event=event, **fields)
+
+    def refuse_published(self) -> None:
+        """Raise GanzooError if the folder was published: without discriminators and optimizers nothing is resumed."""
+        if is_published(self.path):
+            raise GanzooError(
+                f"{self.path}: published networks, whose training cannot be resumed; train.start={self.path} begins "
+                "another run (--name) with them"
+            )
 
     def rename_old(self) -> Path:
         """Rename the folder of an earlier run to ``NAME.before-N``, with the first free N; return its new path.

@@ -20,7 +20,7 @@ GANZOO_INTERFACE = 1
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
     """Register the method, its loss and its metric."""
-    registry.add("method", "art2real", "ganzoo_art2real.method:Art2Real")
+    registry.add("method", "art2real", "ganzoo_art2real.method:Art2Real", paper="https://arxiv.org/abs/1811.10666")
     registry.add("loss", "contextual", "ganzoo_art2real.loss:Contextual")
     registry.add("metric", "contextual", "ganzoo_art2real.metric:ContextualDistance")
 

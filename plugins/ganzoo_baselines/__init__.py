@@ -13,11 +13,11 @@ GANZOO_INTERFACE = 1
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
     """Register the methods and their networks."""
-    registry.add("method", "pix2pix", "ganzoo_baselines.pix2pix:Pix2Pix")
-    registry.add("method", "unit", "ganzoo_baselines.unit:UNIT")
-    registry.add("method", "drit", "ganzoo_baselines.drit:DRIT")
-    registry.add("method", "cut", "ganzoo_baselines.cut:CUT")
-    registry.add("method", "fastcut", "ganzoo_baselines.cut:FastCUT")
+    registry.add("method", "pix2pix", "ganzoo_baselines.pix2pix:Pix2Pix", paper="https://arxiv.org/abs/1611.07004")
+    registry.add("method", "unit", "ganzoo_baselines.unit:UNIT", paper="https://arxiv.org/abs/1703.00848")
+    registry.add("method", "drit", "ganzoo_baselines.drit:DRIT", paper="https://arxiv.org/abs/1808.00948")
+    registry.add("method", "cut", "ganzoo_baselines.cut:CUT", paper="https://arxiv.org/abs/2007.15651")
+    registry.add("method", "fastcut", "ganzoo_baselines.cut:FastCUT", paper="https://arxiv.org/abs/2007.15651")
     registry.add("method", "untranslated", "ganzoo_baselines.untranslated:Untranslated")
     registry.add("method", "gatys", "ganzoo_baselines.gatys:Gatys")
     registry.add("generator", "smooth_resnet", "ganzoo_baselines.antialiased:SmoothResNet")

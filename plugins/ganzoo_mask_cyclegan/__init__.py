@@ -10,4 +10,6 @@ GANZOO_INTERFACE = 1
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
     """Register the method."""
-    registry.add("method", "mask_cyclegan", "ganzoo_mask_cyclegan.method:MaskCycleGAN")
+    registry.add(
+        "method", "mask_cyclegan", "ganzoo_mask_cyclegan.method:MaskCycleGAN", paper="https://arxiv.org/abs/2205.06969"
+    )

@@ -13,6 +13,6 @@ GANZOO_INTERFACE = 1
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
     """Register the method, its generator and its discriminator."""
-    registry.add("method", "munit", "ganzoo_munit.method:MUNIT")
+    registry.add("method", "munit", "ganzoo_munit.method:MUNIT", paper="https://arxiv.org/abs/1804.04732")
     registry.add("generator", "munit", "ganzoo_munit.autoencoder:MUNITGenerator")
     registry.add("discriminator", "multiscale", "ganzoo_munit.multiscale:MultiScale")

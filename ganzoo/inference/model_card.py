@@ -1,0 +1,222 @@
+"""Write the model card of a published folder: README.md, with the metadata that the hub reads."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganzoo.inference.publish_files import Networks
+from ganzoo.inference.scrub import scrub
+from ganzoo.interfaces import Method
+from ganzoo.recipe.published import PublishedConfig
+from ganzoo.utils.core_yaml import dump_yaml
+from ganzoo.utils.formatting import format_bytes
+from ganzoo.utils.jsonl import write_text
+from ganzoo.utils.reading import is_number
+
+CARD = "README.md"
+TASK = "image-to-image"
+ARXIV = re.compile(r"arxiv\.org/abs/([\w.]+)")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model card says besides what the published files say.
+
+    Args:
+        name: the model's name on the hub, ``USER/NAME``; empty if it has none.
+        folder: name of the published folder.
+        licence: the licence's identifier.
+        datasets: names of the data sets on the hub.
+        samples: name of the image with samples; empty without one.
+    """
+
+    name: str
+    folder: str
+    licence: str
+    datasets: Sequence[str] = ()
+    samples: str = ""
+
+
+def write_card(
+    out: Path, card: Card, config: PublishedConfig, networks: Networks, records: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write README.md.
+
+    Args:
+        out: the published folder.
+        card: what the author says.
+        config: the content of config.json.
+        networks: the published networks.
+        records: the records of the published checkpoint, without paths, the latest last.
+    """
+    values = _latest_values(records)
+    metadata = f"---\n{dump_yaml(_metadata(card, config, networks, values))}---\n"
+    sections = [
+        _introduction(card, config, networks),
+        _usage(card, config),
+        _data(card, config, networks),
+        _preprocessing(config),
+        _values(values),
+        _limits(config),
+        _files(config),
+    ]
+    write_text(out / CARD, "\n".join([metadata, *sections]))
+
+
+def _latest_values(records: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return (split, name of a value) → the latest record that has it."""
+    return {(one["split"], name): one for one in records for name in one["values"]}
+
+
+def _metadata(
+    card: Card, config: PublishedConfig, networks: Networks, values: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> dict[str, Any]:
+    arxiv = ARXIV.findall(networks.recipe.method.component.paper)
+    tags = ["ganzoo", "gan", TASK, config.method.replace("_", "-"), *(f"arxiv:{one}" for one in arxiv)]
+    fields: dict[str, Any] = {"license": card.licence, "library_name": "ganzoo", "pipeline_tag": TASK, "tags": tags}
+    if card.datasets:
+        fields["datasets"] = list(card.datasets)
+    metrics: dict[str, list[dict[str, Any]]] = {}
+    for (split, name), record in values.items():
+        value = record["values"][name]
+        if is_number(value) and math.isfinite(value):
+            kind = record["about"].get(name, {}).get("metric", name)
+            metrics.setdefault(split, []).append({"name": name, "type": kind, "value": value})
+    data = card.datasets[0] if card.datasets else _data_name(networks)
+    results = [
+        {"task": {"type": TASK}, "dataset": {"name": data, "type": data, "split": split}, "metrics": of_split}
+        for split, of_split in metrics.items()
+    ]
+    if results:
+        fields["model-index"] = [{"name": card.name.rpartition("/")[2] or card.folder, "results": results}]
+    return fields
+
+
+def _data_name(networks: Networks) -> str:
+    """Return the name of the data set: that of its folder if it has one, else that of the component."""
+    options = networks.recipe.data.options
+    paths = [value.name for value in options.values() if isinstance(value, Path) and value.name]
+    return paths[0] if paths else networks.recipe.data.component.name
+
+
+def _introduction(card: Card, config: PublishedConfig, networks: Networks) -> str:
+    method: type[Method] = networks.recipe.method.component.load()
+    first = " ".join((inspect.getdoc(method) or "").split("\n\n")[0].split())
+    paper = networks.recipe.method.component.paper
+    cited = f" Paper: <{paper}>" if paper else ""
+    image = f"\n![Samples]({card.samples})\n" if card.samples else ""
+    return f"""# {card.name.rpartition("/")[2] or card.folder}
+
+Translates images between two domains, A and B. Trained with [ganzoo](https://pypi.org/project/ganzoo-i2i/)
+{config.ganzoo} by the method `{config.method}`, {config.step} steps (checkpoint `{config.checkpoint}`).
+
+**The method**: {first}{cited}
+{image}"""
+
+
+def _usage(card: Card, config: PublishedConfig) -> str:
+    name = f"hf:{card.name}" if card.name else "FOLDER"
+    note = "" if card.name else "\n`FOLDER` is the folder of this file, or `hf:USER/NAME` once it is on the hub.\n"
+    directions = config.preprocessing["directions"]
+    packages = sorted({one.package for one in config.components})
+    return f"""## How to use it
+
+```sh
+pip install {" ".join(packages)}
+ganzoo translate {name} IMAGES -o OUT --direction {directions[0] if directions else "AB"}
+```
+
+```python
+import ganzoo
+
+image = ganzoo.load("{name}").translate("image.png")
+```
+
+Directions: {", ".join(directions)}. `ganzoo export {name} -o model.onnx` writes a file that needs no ganzoo.
+{note}"""
+
+
+def _data(card: Card, config: PublishedConfig, networks: Networks) -> str:
+    sessions = networks.progress.get("sessions", [])
+    sums = sessions[-1].get("images", {}) if sessions else {}
+    named = f"On the hub: {', '.join(f'`{one}`' for one in card.datasets)}.\n" if card.datasets else ""
+    options = {name: value for name, value in scrub(networks.recipe.data.options).items() if value is not None}
+    lines = "".join(f"- images of {split}: checksum `{key}`\n" for split, key in sums.items())
+    return f"""## Data
+
+{named}The recipe's data set is `{networks.recipe.data.component.name}` with {options}; paths are only names.
+{lines}"""
+
+
+def _preprocessing(config: PublishedConfig) -> str:
+    about = config.preprocessing
+    rows = "".join(
+        f"| {name} | {one['classes'] or 'images'} | {one['channels']} | {one['range'] or '0 … 255'} |\n"
+        for name, one in about["domains"].items()
+    )
+    return f"""## Preprocessing
+
+Images are scaled: {about["scaled"]}. The size is {about["size"]} pixels. Tensors are in {about["tensors"]}.
+`config.json` says the same for programs.
+
+| domain | classes of label maps | channels | values in files that become −1 and 1 |
+| --- | --- | ---: | --- |
+{rows}"""
+
+
+def _values(values: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
+    if not values:
+        return "## Metric values\n\nNone were recorded for this checkpoint.\n"
+    rows = ""
+    for (split, name), record in values.items():
+        about = record["about"].get(name, {})
+        counts = ", ".join(f"{word[2:]} {about[word]}" for word in ("n_fake", "n_real") if about.get(word) is not None)
+        value = record["values"][name]
+        shown = f"{value:.6g}" if is_number(value) else str(value)
+        rows += f"| `{name}` | {shown} | {split} | {counts} | {record['seed']} | {record['time']} |\n"
+    last = list(values.values())[-1]
+    code = [f"{name} {one['version']} `{one['code']}`" for name, one in last["plugins"].items()]
+    images = ", ".join(f"{split} `{key}`" for split, key in last["data"]["keys"].items())
+    return f"""## Metric values
+
+| value | | images of | number of images | seed | measured |
+| --- | ---: | --- | --- | ---: | --- |
+{rows}
+Values of one training; another seed gives others. They follow from these, each with its checksum:
+
+- the weights: `{last["weights"]}`
+- the recipe: `{last["recipe_key"]}`
+- the images: {images or "not known"}
+- the code: ganzoo {last["core"]}; plugins: {", ".join(code)}
+
+`results.jsonl` has the whole records, with versions of packages and the device.
+"""
+
+
+def _limits(config: PublishedConfig) -> str:
+    return f"""## Limits
+
+- The networks know images like those of the data above, at {config.preprocessing["size"]} pixels.
+  What they make of other images, sizes and cameras is not known.
+- A translation is invented: details need not be in the image, and may show biases of the data. Do not
+  read facts from it, such as a diagnosis or a person's identity.
+- Metric values hold for their images only.
+- Discriminators and optimizers are not published: the training cannot be resumed. `train.start` of a
+  recipe begins another one with these networks.
+"""
+
+
+def _files(config: PublishedConfig) -> str:
+    rows = "".join(f"- `{name}`, {format_bytes(one.size)}\n" for name, one in config.files.items())
+    return f"""## Files
+
+Networks are safetensors; nothing is pickled, and no code is run from this folder. `config.json` has the
+checksum of each file.
+
+{rows}"""

@@ -1,0 +1,74 @@
+"""Remove the paths of the author's machine from recipes, records and messages before they are published."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from ganzoo.recipe.schema import Part, Recipe
+
+INSIDE = re.compile(r"(?<![\w:/.~-])/(?:[^\s/'\",;:()]+/)+([^\s/'\",;:()]*)")
+"""An absolute path of at least two parts within a text; an address such as https://… is none."""
+RELATIVE = ("../", "./", "~", "$")
+"""Beginnings of texts that are paths from the author's folder."""
+
+
+def scrub_text(text: str) -> str:
+    """Return a text in which each path of the author's machine is only its last part.
+
+    >>> scrub_text("/home/ann/horses"), scrub_text("cannot read /home/ann/horses/1.png: damaged")
+    ('horses', 'cannot read 1.png: damaged')
+    >>> scrub_text(r"C:\\Users\\ann\\horses"), scrub_text("https://arxiv.org/abs/1703.10593")
+    ('horses', 'https://arxiv.org/abs/1703.10593')
+    """
+    stripped = re.sub(r"^file:/*(?=/)", "", text)
+    sentence = ": " in text  # a message that begins with a path
+    if not sentence and (Path(stripped).is_absolute() or stripped.startswith(RELATIVE)):
+        return Path(stripped).name.replace("$", "")
+    if not sentence and PureWindowsPath(text).is_absolute():
+        return PureWindowsPath(text).name
+    home = os.path.expanduser("~")
+    return INSIDE.sub(r"\1", text.replace(home, "~") if len(home) > 1 else text)
+
+
+def scrub(value: Any) -> Any:
+    """Return plain data in which every text, keys included, went through ``scrub_text``; paths become their names."""
+    if isinstance(value, Mapping):
+        return {scrub(key): scrub(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrub(one) for one in value]
+    if isinstance(value, Path):
+        return value.name or "data"
+    return scrub_text(value) if isinstance(value, str) else value
+
+
+def scrub_recipe(recipe: Recipe, parts: Mapping[str, str]) -> dict[str, Any]:
+    """Return a recipe with every option as plain data, in which paths are names.
+
+    Args:
+        recipe: the recipe.
+        parts: place of an option, such as ``maskers.input.weights`` → the path to write there.
+    """
+    clean = replace(
+        recipe,
+        method=_scrub_part(recipe.method),
+        networks={name: _scrub_part(part) for name, part in recipe.networks.items()},
+        maskers={name: _scrub_part(part) for name, part in recipe.maskers.items()},
+        losses={name: _scrub_part(part) for name, part in recipe.losses.items()},
+        data=_scrub_part(recipe.data),
+        metrics=[_scrub_part(part) for part in recipe.metrics],
+        train=replace(recipe.train, start=Path(recipe.train.start.name) if recipe.train.start else None),
+    )
+    resolved: dict[str, Any] = clean.resolved()
+    for place, path in parts.items():
+        section, name, option = place.split(".")
+        resolved[section][name][option] = path
+    return resolved
+
+
+def _scrub_part(part: Part) -> Part:
+    return replace(part, options=scrub(part.options))
