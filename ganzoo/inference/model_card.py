@@ -162,7 +162,8 @@ def _preprocessing(config: PublishedConfig) -> str:
     )
     return f"""## Preprocessing
 
-Images are scaled: {about["scaled"]}. The size is {about["size"]} pixels. Tensors are in {about["tensors"]}.
+Images are scaled {about["scaled"]}.
+The size is {about["size"]}. Tensors are in {about["tensors"]}.
 `config.json` says the same for programs.
 
 | domain | classes of label maps | channels | values in files that become −1 and 1 |
@@ -202,7 +203,7 @@ Values of one training; another seed gives others. They follow from these, each 
 def _limits(config: PublishedConfig) -> str:
     return f"""## Limits
 
-- The networks know images like those of the data above, at {config.preprocessing["size"]} pixels.
+- The networks know images like those of the data above, of size {config.preprocessing["size"]}.
   What they make of other images, sizes and cameras is not known.
 - A translation is invented: details need not be in the image, and may show biases of the data. Do not
   read facts from it, such as a diagnosis or a person's identity.
