@@ -16,6 +16,8 @@ from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Sampler, image_counts
 from ganzoo.data.types import OTHER, SPLITS
 from ganzoo.engine.attached_loss import AttachedLoss
+from ganzoo.engine.discriminators.build import build_views
+from ganzoo.engine.discriminators.spectral_norm import add_spectral_norm
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, OutOfMemoryError, is_out_of_memory, prefix_errors
@@ -139,6 +141,7 @@ class Experiment:
             self.method,
             self.accelerator,
             losses=self.losses,
+            views=build_views(self.recipe, self.method, self.dataset.channels) if self.training else {},
             lr=train.lr,
             precision=train.precision,
             ema=train.ema,
@@ -189,6 +192,8 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
             try:
                 with prefix_errors(f"networks.{name}"):
                     networks[name] = part.make(*provided)
+                    if part.kind_options.get("spectral_norm"):
+                        add_spectral_norm(networks[name])
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise

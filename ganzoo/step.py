@@ -58,6 +58,10 @@ class Step(dict[str, Tensor]):
         self.classes = dict(classes)
         self.phase = ""
         """Name of the phase that runs; in the ``purpose`` of random draws it gives each phase its own numbers."""
+        self.turn = 0
+        """How often this phase has run before, for what is not done each time."""
+        self.real_signs: dict[str, Tensor] = {}
+        """Discriminator's slot → how sure its logits of real images are, −1 … 1, (B,); ADA reads it."""
 
     def __missing__(self, name: str) -> Tensor:
         raise KeyError(f"no tensor {name!r} in this step{suggest(name, self)}")

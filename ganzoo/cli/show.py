@@ -53,6 +53,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     import inspect
 
     from ganzoo.masks.postprocess import MaskTransform
+    from ganzoo.recipe.discriminator_options import DiscriminatorOptions
     from ganzoo.recipe.quick_check import SETTINGS as SECTIONS_OF_SETTINGS
     from ganzoo.recipe.schema import LossAttachment
 
@@ -67,7 +68,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
         source = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
     except (OSError, TypeError):
         source = target.__module__
-    kind_options = {"masker": MaskTransform, "loss": LossAttachment}.get(kind)
+    kind_options = {"discriminator": DiscriminatorOptions, "masker": MaskTransform, "loss": LossAttachment}.get(kind)
     return {
         "kind": kind,
         "name": name,

@@ -44,7 +44,7 @@ def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], s
     Args:
         folder: the checkpoint's folder, such as ``RUN/checkpoints/last``.
         engine: the engine, whose networks, optimizers and method are saved.
-        progress: the fields of progress.json; the loss scale is added to them.
+        progress: the fields of progress.json; those of ``engine_fields`` are added to them.
         sums: the running sums of this process's log, by name.
     """
     accelerator = engine.accelerator
@@ -74,7 +74,7 @@ def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], s
     if not any_process(accelerator, bool(problem)):
         try:
             if accelerator.is_main_process:
-                write_progress(new, {**progress, "scale": engine.scale.state_dict()}, files)
+                write_progress(new, {**progress, **engine_fields(engine)}, files)
                 replace_folder(folder, PROGRESS)
         except OSError as error:
             problem = error.strerror or str(error)
@@ -86,6 +86,12 @@ def save_checkpoint(folder: Path, engine: Engine, progress: Mapping[str, Any], s
             f"{folder}: the checkpoint cannot be written: {problem or 'another process failed'}; {before}make room, "
             "then run the same command again to resume"
         )
+
+
+def engine_fields(engine: Engine) -> dict[str, Any]:
+    """Return what progress.json holds of the engine: the loss scale, and the state of adaptive augmentation by slot."""
+    augment = {name: ada.numbers() for name, ada in engine.adaptive.items()}
+    return {"scale": engine.scale.state_dict(), **({"augment": augment} if augment else {})}
 
 
 def process_file(rank: int) -> str:
@@ -142,6 +148,9 @@ def load_checkpoint(
             arrange_state(optimizer)
     with guard_content(folder / PROGRESS, "the loss scale", advice):
         engine.scale.load_state_dict(progress["scale"])
+    with guard_content(folder / PROGRESS, "the state of adaptive augmentation", advice):
+        for name, ada in engine.adaptive.items():
+            ada.restore(progress["augment"][name])
     names = [process_file(engine.accelerator.process_index)]
     if list(partition) != progress.get("partition"):
         names = sorted(name for name in progress["files"] if name.startswith("process-")) or names

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import lcm
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.compiled import compile_networks, uncompiled
+from ganzoo.engine.discriminators.view import View
 from ganzoo.engine.distributed import synchronize_batch_norm
 from ganzoo.engine.ema import Averaged
 from ganzoo.engine.frozen_casts import cast_frozen_once
@@ -40,6 +42,7 @@ class Engine:
         method: the method, bound to its networks and maskers.
         accelerator: this process's accelerator.
         losses: the recipe's auxiliary losses; each is added to its phase.
+        views: slot → what its discriminator sees in training, for those that see changed images.
         lr: the base learning rate.
         precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``.
         ema: the decay of the moving average of all networks except discriminators; 0: no average.
@@ -57,6 +60,7 @@ class Engine:
         accelerator: Accelerator,
         *,
         losses: Sequence[AttachedLoss] = (),
+        views: Mapping[str, View] = MappingProxyType({}),
         lr: float = 2e-4,
         precision: str = "fp32",
         ema: float = 0.0,
@@ -73,7 +77,9 @@ class Engine:
         for name, network in method.networks.items():
             network.train(training)  # a network may keep frozen parts in eval mode
             self.networks[name] = synchronize_batch_norm(network, accelerator).to(self.device).train()
-        self._use(self.networks)
+        self.views = {name: view.to(self.device) for name, view in views.items()}
+        self.adaptive = {name: view.ada for name, view in self.views.items() if view.ada is not None}
+        self._use({**self.networks, **self.views})
         self.trainable = {name: [p for p in net.parameters() if p.requires_grad] for name, net in self.networks.items()}
         self.attached: dict[str, list[AttachedLoss]] = {phase.name: [] for phase in method.phases}
         for loss in losses:
@@ -142,13 +148,15 @@ class Engine:
         """
         for micro in micros:
             self.arrange(micro)
-        buffers = [b for net in self.networks.values() for b in net.buffers() if b.is_floating_point()]
+        stateful = (*self.networks.values(), *self.adaptive.values())
+        buffers = [buffer for one in stateful for buffer in one.buffers() if buffer.is_floating_point()]
         before = [buffer.clone() for buffer in buffers]
         state = {name: (tensor, tensor._version) for name, tensor in self.method.state_dict().items()}
         scale = (self.scale.scale, self.scale.good)
         self.stepped = False
         try:
             report, not_finite = self._run_phases(micros)
+            self._adapt()
         except Exception:
             self.stepped = self.stepped or self._state_changed(state)
             if not self.stepped:
@@ -156,11 +164,25 @@ class Engine:
                 for buffer, old in zip(buffers, before, strict=True):
                     buffer.copy_(old)
             raise
+        finally:
+            for view in self.views.values():
+                view.reset()
         for buffer, old in zip(buffers, before, strict=True):  # a running mean never recovers from a NaN
             buffer.copy_(torch.where(not_finite.sum() > 0, old, buffer))
         if self.average:
             self.average.update()
+        report |= {f"augment/p_{name}": ada.p.clone() for name, ada in self.adaptive.items()}
         return report, not_finite
+
+    def _adapt(self) -> None:
+        """Adapt the probability of each adaptive augmentation to the step's real images of all processes."""
+        if not self.adaptive:
+            return
+        observed = torch.stack([self.views[name].observed(self.device) for name in self.adaptive])
+        if self.accelerator.num_processes > 1:
+            observed = self.accelerator.reduce(observed, "sum")
+        for ada, (signs, count) in zip(self.adaptive.values(), observed, strict=True):
+            ada.adapt(signs, count)
 
     def _state_changed(self, before: Mapping[str, tuple[Tensor, int]]) -> bool:
         """Return whether the method's state has other tensors than before, or tensors of another version."""
@@ -182,10 +204,12 @@ class Engine:
             for i, forward in enumerate(forwards):
                 step = forward.view(phase, trained, graph_wanted)
                 self._freeze_all_but(trained)
-                step.phase = phase.name
-                self._reseed(step, phase.name, i)
+                step.phase, step.turn = phase.name, (step.index + 1) // phase.every - 1
+                self._start_draws(step, phase.name, i)
                 with self.autocast():
                     terms = self._terms(phase, step)
+                for view in (self.views[slot] for slot in trained if slot in self.views):
+                    view.observe(step)
                 values = torch.stack([term.float() for term in terms.values()])
                 total = values.sum() / len(forwards)
                 keep_graph = graph_wanted and forward.single
@@ -275,8 +299,10 @@ class Engine:
             for parameter in self.trainable[name]:
                 parameter.requires_grad_(name in names)
 
-    def _reseed(self, step: Step, purpose: str, micro: int) -> None:
-        """Seed torch's generator, for modules that draw random numbers themselves, such as dropout."""
+    def _start_draws(self, step: Step, purpose: str, micro: int) -> None:
+        """Tell discriminators' views whose draws begin; seed torch's generator, for modules such as dropout."""
+        for view in self.views.values():
+            view.start(step, purpose)
         torch.manual_seed(torch_seed(step.seed, step.index, self.accelerator.process_index, micro, purpose))
 
     @contextmanager
@@ -296,7 +322,7 @@ class Engine:
         finally:
             for network in self.networks.values():
                 network.train()
-            self._use(self.networks)
+            self._use({**self.networks, **self.views})
 
     def _use(self, networks: dict[str, nn.Module]) -> None:
         self.method.networks = networks
@@ -338,7 +364,7 @@ class _Forward:
         self.result, self.has_graph = step, graph
 
     def _run(self, step: Step, purpose: str) -> None:
-        self.engine._reseed(step, f"forward/{purpose}", self.micro)
+        self.engine._start_draws(step, f"forward/{purpose}", self.micro)
         with self.engine.autocast():
             self.engine.method.forward(step)
 

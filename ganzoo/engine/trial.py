@@ -22,7 +22,8 @@ def try_step(engine: Engine, micros: Sequence[Step]) -> None:
 
     Raises GanzooError, or an error of torch, when the step cannot be computed.
     """
-    networks = [*engine.networks.values(), *(engine.average.networks.values() if engine.average else ())]
+    averages = engine.average.networks.values() if engine.average else ()
+    networks = [*engine.networks.values(), *engine.adaptive.values(), *averages]
     tensors = [tensor for network in networks for tensor in (*network.parameters(), *network.buffers())]
     saved = [tensor.detach().clone() for tensor in tensors]
     optimizers = {name: deepcopy(optimizer.state_dict()) for name, optimizer in engine.optimizers.items()}

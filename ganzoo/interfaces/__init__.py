@@ -47,7 +47,14 @@ from ganzoo.weights.cached_file import cached_file, download_file
 
 if TYPE_CHECKING:
     from ganzoo.data.loader import Reader, evaluation_rows
-    from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
+    from ganzoo.interfaces.adversarial import (
+        Adversarial,
+        discriminator_loss,
+        generator_loss,
+        gradient_penalty,
+        zero_penalty,
+    )
+    from ganzoo.interfaces.adversarial_loss import AdversarialLoss, AdversarialOption
     from ganzoo.interfaces.batching import forward_together, join_channels
     from ganzoo.interfaces.callback import Callback, RunInfo
     from ganzoo.interfaces.image_pool import ImagePool
@@ -66,6 +73,8 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "OTHER",
     "Adversarial",
+    "AdversarialLoss",
+    "AdversarialOption",
     "BusyError",
     "Callback",
     "Console",
@@ -151,11 +160,13 @@ __all__ = [
     "to_uint8",
     "torch_seed",
     "write_image",
+    "zero_penalty",
 ]
 
 _AT_FIRST_USE = {
     "ganzoo.data.loader": "Reader evaluation_rows",
-    "ganzoo.interfaces.adversarial": "Adversarial discriminator_loss generator_loss gradient_penalty",
+    "ganzoo.interfaces.adversarial": "Adversarial discriminator_loss generator_loss gradient_penalty zero_penalty",
+    "ganzoo.interfaces.adversarial_loss": "AdversarialLoss AdversarialOption",
     "ganzoo.interfaces.batching": "forward_together join_channels",
     "ganzoo.interfaces.callback": "Callback RunInfo",
     "ganzoo.interfaces.image_pool": "ImagePool",

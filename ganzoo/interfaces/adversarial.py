@@ -1,4 +1,6 @@
-"""The adversarial losses that methods use: least squares, vanilla, hinge, Wasserstein with gradient penalty.
+"""The formulas of adversarial losses: least squares, vanilla, hinge, Wasserstein; and of gradient penalties.
+
+``adversarial_loss.py`` combines them as a recipe says.
 
 Each loss is a mean over the batch and the map of logits, in float32 (float64 for float64 logits). If a discriminator
 returns several maps, one for each scale, their losses are summed.
@@ -19,7 +21,9 @@ Adversarial = Literal["lsgan", "vanilla", "hinge", "wgan-gp"]
 Logits = Tensor | Sequence[Tensor]
 
 
-def discriminator_loss(kind: Adversarial, real_logits: Logits, fake_logits: Logits) -> tuple[Tensor, Tensor]:
+def discriminator_loss(
+    kind: Adversarial, real_logits: Logits, fake_logits: Logits, real_label: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Return the real and the fake term of a discriminator's loss, two scalars.
 
     The CycleGAN family minimizes half their sum, MUNIT, UNIT and DRIT the sum. ``wgan-gp`` also needs
@@ -31,9 +35,11 @@ def discriminator_loss(kind: Adversarial, real_logits: Logits, fake_logits: Logi
             2017, eq. 3).
         real_logits: logits of real images: a tensor of any shape, or a list of them, one for each scale.
         fake_logits: logits of detached generated images, in the same form.
+        real_label: the target of real images for ``lsgan`` and ``vanilla``; below 1 it is one-sided label smoothing
+            (Salimans et al. 2016, section 3.4).
     """
     pairs = zip(maps_of(real_logits), maps_of(fake_logits), strict=True)
-    terms = [_discriminator_terms(kind, _precise(real), _precise(fake)) for real, fake in pairs]
+    terms = [_discriminator_terms(kind, _precise(real), _precise(fake), real_label) for real, fake in pairs]
     return torch.stack([real for real, _ in terms]).sum(), torch.stack([fake for _, fake in terms]).sum()
 
 
@@ -71,12 +77,31 @@ def gradient_penalty(
             "crop, or choose another gan"
         )
     share = mix.to(real).view(-1, 1, 1, 1)
-    mixed = (share * real + (1 - share) * fake).requires_grad_()
-    with torch.compiler.set_stance("force_eager"):  # compiled networks have no second derivative
-        maps = maps_of(critic(mixed))
-    values = torch.stack([_precise(logits).flatten(1).mean(1) for logits in maps]).sum(0)
-    (gradient,) = torch.autograd.grad(values.sum(), mixed, create_graph=True)
+    gradient = _gradient(critic, share * real + (1 - share) * fake)
     return weight * (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def zero_penalty(critic: Callable[[Tensor], Logits], images: Tensor, *, weight: float = 10.0) -> Tensor:
+    """Return weight / 2 · mean(‖∇D(x)‖²) (Mescheder et al. 2018): R1 (eq. 9) for real x, R2 (eq. 10) for generated x.
+
+    The result is a scalar. D of an image and the gradients are as in ``gradient_penalty``.
+
+    Args:
+        critic: the discriminator: images (B, C, H, W) → logits (B, …), or a list of them.
+        images: images (B, C, H, W).
+        weight: γ; 10 in the paper.
+    """
+    return weight / 2 * _gradient(critic, images).square().sum((1, 2, 3)).mean()
+
+
+def _gradient(critic: Callable[[Tensor], Logits], images: Tensor) -> Tensor:
+    """Return the gradient of D, the mean logit, in each image, (B, C, H, W); it can be differentiated again."""
+    images = _precise(images.detach()).requires_grad_()
+    with torch.compiler.set_stance("force_eager"):  # compiled networks have no second derivative
+        maps = maps_of(critic(images))
+    values = torch.stack([_precise(logits).reshape(len(images), -1).mean(1) for logits in maps]).sum(0)
+    (gradient,) = torch.autograd.grad(values.sum(), images, create_graph=True)
+    return gradient
 
 
 def maps_of(logits: Logits) -> list[Tensor]:
@@ -84,11 +109,12 @@ def maps_of(logits: Logits) -> list[Tensor]:
     return [logits] if isinstance(logits, Tensor) else list(logits)
 
 
-def _discriminator_terms(kind: Adversarial, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _discriminator_terms(kind: Adversarial, real: Tensor, fake: Tensor, label: float) -> tuple[Tensor, Tensor]:
     if kind == "lsgan":
-        return (real - 1).square().mean(), fake.square().mean()
+        return (real - label).square().mean(), fake.square().mean()
     if kind == "vanilla":
-        return F.softplus(-real).mean(), F.softplus(fake).mean()
+        on_real = F.softplus(-real) if label == 1 else label * F.softplus(-real) + (1 - label) * F.softplus(real)
+        return on_real.mean(), F.softplus(fake).mean()
     if kind == "hinge":
         return F.relu(1 - real).mean(), F.relu(1 + fake).mean()
     return -real.mean(), fake.mean()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -114,7 +114,7 @@ def check_options(
             raise GanzooError(f"the type of {name!r} of {_name(target)} cannot be checked: {reason}") from error
         except ValidationError as error:
             messages: dict[tuple[str | int, ...], list[str]] = {}
-            for details in error.errors():
+            for details in _likely(error.errors()):
                 messages.setdefault(_keys(details["loc"][1:], value), []).append(_explain(name, dict(details)))
             problems += [
                 Problem((*path, name, *keys), _join_branches(branches))
@@ -172,6 +172,12 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 def _cached_adapter(hint: Any) -> TypeAdapter[Any]:
     # In a tuple of one: a TypedDict by itself does not accept a config, and would ignore unknown keys.
     return TypeAdapter(tuple[hint], config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
+
+
+def _likely(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return pydantic's errors without those that a word is no mapping, if it is like one of the words that may be."""
+    words = [one for one in errors if one["type"] == "literal_error" and isinstance(one["input"], str)]
+    return [one for one in errors if not (words and one["type"] == "dict_type" and isinstance(one["input"], str))]
 
 
 def _keys(location: tuple[int | str, ...], value: Any) -> tuple[int | str, ...]:

@@ -14,6 +14,7 @@ from ganzoo.interfaces import Masker, Method, Metric
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES, mask_name
 from ganzoo.plugins import plugins
+from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.recipe.losses import resolve_loss
 from ganzoo.recipe.networks import normalize_component, slot_groups, slot_value
 from ganzoo.recipe.options import Problem, check_options, options_of
@@ -234,7 +235,7 @@ class RecipeReader:
         for name, slot in slots.items():
             value, origin = slot_value(section, name, slot)
             already_reported = len(self.problems)
-            part = self.read_part(value, ("networks", name), slot.kind)
+            part = self.read_part(value, ("networks", name), slot.kind, _shared_options(slot.kind))
             self.problems[already_reported:] = [  # at the key that set the value, which may be a group
                 replace(problem, path=origin.get(problem.path[2:3], ("networks", name))[:2] + problem.path[2:])
                 for problem in self.problems[already_reported:]
@@ -255,7 +256,7 @@ class RecipeReader:
         for key, value in section.items():
             for kind in ("generator", "discriminator", "masker"):
                 if isinstance(value, dict) and kind in value:
-                    self.read_part(value, ("networks", key), kind)
+                    self.read_part(value, ("networks", key), kind, _shared_options(kind))
 
     def read_maskers(self, method: Method | None, read_by_losses: Collection[str]) -> dict[str, Part]:
         """Return role → masker; a masker with invalid options is left out.
@@ -373,3 +374,8 @@ class RecipeReader:
                 self.add_problem(path, f"it measures {measured}, and the method translates {translated}")
             metrics.append(part)
         return metrics
+
+
+def _shared_options(kind: str) -> type[DiscriminatorOptions] | None:
+    """Return the options that every network of a kind takes besides its own; None if there are none."""
+    return DiscriminatorOptions if kind == "discriminator" else None

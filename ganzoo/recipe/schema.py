@@ -20,7 +20,8 @@ class Part:
         component: the component.
         options: the component's own options, with defaults filled in.
         kind_options: the options that every component of this kind has: ``foreground``, ``threshold``, … of a masker;
-            ``of``, ``weight`` and ``phase`` of a loss; empty for the other kinds.
+            ``augment``, ``noise`` and ``spectral_norm`` of a discriminator; ``of``, ``weight`` and ``phase`` of a loss;
+            empty for the other kinds.
     """
 
     component: Component

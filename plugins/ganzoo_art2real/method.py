@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Adversarial, MethodWrapper, Reader, Step
+from ganzoo.interfaces import AdversarialOption, MethodWrapper, Reader, Step
 from ganzoo_art2real.loss import Contextual, Count, Scales
 from ganzoo_art2real.retrieval import SearchKind
 from ganzoo_cyclegan.method import CycleGAN, Weight
@@ -40,7 +40,7 @@ class Art2Real(MethodWrapper):
         refresh: epochs of the snapshots: ``after`` is the first epoch in which classes come from generated images,
             ``every`` the number of epochs until the snapshot is renewed; null: always from the paintings, as in the
             released code.
-        gan: the adversarial loss.
+        gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
         cycle: weight of the cycle terms.
         identity: weight of the identity terms, in units of ``cycle`` (the released code: 0.5).
         pool: size of each discriminator's image pool, for each position in the batch; 0: no pool.
@@ -59,7 +59,7 @@ class Art2Real(MethodWrapper):
         neighbours: Count = 5,
         search: SearchKind = "auto",
         refresh: Refresh | None = REFRESH,
-        gan: Adversarial = "lsgan",
+        gan: AdversarialOption = "lsgan",
         cycle: Weight = 10.0,
         identity: Weight = 0.0,
         pool: Annotated[int, Field(ge=0)] = 50,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import (
-    Adversarial,
+    AdversarialLoss,
+    AdversarialOption,
     Direction,
     Method,
     MethodWrapper,
@@ -21,10 +22,9 @@ from ganzoo.interfaces import (
     Slot,
     Step,
     forward_together,
-    generator_loss,
 )
 from ganzoo_baselines.antialiased import init_xavier
-from ganzoo_cyclegan.method import Weight, discriminator_terms
+from ganzoo_cyclegan.method import Weight
 
 Layers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
@@ -68,7 +68,7 @@ class CUT(Method):
     pool.
 
     Args:
-        gan: the adversarial loss.
+        gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
         nce: λ, weight of the NCE terms; 0 leaves them and F out.
         identity: whether to include the second NCE term; without it the first has the weight λ.
         layers: numbers of the layers of the generator's sequence whose outputs are compared.
@@ -85,7 +85,7 @@ class CUT(Method):
     def __init__(
         self,
         *,
-        gan: Literal["lsgan", "vanilla", "hinge"] = "lsgan",
+        gan: AdversarialOption = "lsgan",
         nce: Weight = 1.0,
         identity: bool = True,
         layers: Layers = (0, 4, 8, 12, 16),
@@ -94,7 +94,7 @@ class CUT(Method):
         size: Annotated[int, Field(ge=1)] = 256,
         flip: bool = False,
     ) -> None:
-        self.gan: Adversarial = gan
+        self.gan = AdversarialLoss(gan)
         self.nce, self.identity, self.flip = nce, identity and nce > 0, flip
         self.layers, self.patches, self.temperature, self.size = layers, patches, temperature, size
         calls = ("forward", "features") if nce else ("forward",)
@@ -142,7 +142,7 @@ class CUT(Method):
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generator's weighted terms, scalars by name: ``gan``, ``nce``, ``nce_identity``."""
-        losses = {"gan": generator_loss(self.gan, self.networks["D_B"](self.masks.for_discriminator(step, "fake_B")))}
+        losses = {"gan": self.gan.generator(self.networks["D_B"](self.masks.for_discriminator(step, "fake_B")))}
         if self.nce:
             share = 0.5 if self.identity else 1.0
             losses["nce"] = share * self.nce * self.contrast(step, "fake_B", "real_A")
@@ -178,10 +178,9 @@ class CUT(Method):
         return torch.from_numpy(order[: self.patches]).to(maps.device)
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the discriminator's loss, a scalar with the name ``D``."""
+        """Return the terms of the discriminator's loss, scalars by name: ``D``, and its penalties."""
         real, fake = (self.masks.for_discriminator(step, name) for name in ("real_B", "fake_B"))
-        real_term, fake_term = discriminator_terms(self.gan, self.networks["D_B"], real, fake)
-        return {"D": (real_term + fake_term) / 2}
+        return self.gan.discriminator(step, "D_B", self.networks["D_B"], real, [fake], name="D", halved=True)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Return translations (B, C, H, W) of images of A, which are added to the step as ``real_A``."""
@@ -193,7 +192,7 @@ class FastCUT(MethodWrapper):
     """CUT without the identity term, with λ = 10 by default, and with mirrored images (Park et al. 2020, section 4.1).
 
     Args:
-        gan: the adversarial loss.
+        gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
         nce: λ, weight of the NCE term; 0 leaves it out.
         layers: numbers of the layers of the generator's sequence whose outputs are compared.
         patches: number of compared positions of each layer; smaller maps are compared at all positions.
@@ -207,7 +206,7 @@ class FastCUT(MethodWrapper):
     def __init__(
         self,
         *,
-        gan: Literal["lsgan", "vanilla", "hinge"] = "lsgan",
+        gan: AdversarialOption = "lsgan",
         nce: Weight = 10.0,
         layers: Layers = (0, 4, 8, 12, 16),
         patches: Annotated[int, Field(ge=2)] = 256,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ganzoo.interfaces import (
     OTHER,
-    Adversarial,
+    AdversarialLoss,
+    AdversarialOption,
     Direction,
     Method,
     Optim,
@@ -21,14 +22,12 @@ from ganzoo.interfaces import (
     Phase,
     Slot,
     Step,
-    discriminator_loss,
     forward_together,
-    generator_loss,
     linear_decay,
 )
 from ganzoo_baselines.drit_network import AttributeEncoders, ContentDiscriminator, DRITGenerator
 from ganzoo_cyclegan.layers import crop_to, decode_together
-from ganzoo_cyclegan.method import Weight, discriminator_terms, l1
+from ganzoo_cyclegan.method import Weight, l1
 from ganzoo_munit.training import ADAM
 
 
@@ -48,7 +47,8 @@ class DRIT(Method):
     networks itself, which a recipe cannot choose: E, the attribute encoders, of G's width, and D_content.
 
     Args:
-        gan: the adversarial loss of the images.
+        gan: the adversarial loss of the images, or ``{loss: …}`` with label smoothing and gradient penalties
+            (``AdversarialLoss``).
         image: λ of the image reconstruction.
         cycle: λ of the reconstruction after two exchanges.
         kl: λ of the attributes' divergence and the contents' mean square.
@@ -66,7 +66,7 @@ class DRIT(Method):
     def __init__(
         self,
         *,
-        gan: Literal["vanilla", "lsgan", "hinge"] = "vanilla",
+        gan: AdversarialOption = "vanilla",
         image: Weight = 10.0,
         cycle: Weight = 10.0,
         kl: Weight = 0.01,
@@ -76,7 +76,7 @@ class DRIT(Method):
         content_layers: Annotated[int, Field(ge=0, le=5)] = 3,
         every: Annotated[int, Field(ge=1)] = 3,
     ) -> None:
-        self.gan: Adversarial = gan
+        self.gan = AdversarialLoss(gan)
         self.weights = {"image": image, "cycle": cycle, "kl": kl, "latent": latent, "seek": seek, "content": content}
         self.content_layers = content_layers
         discriminators = ("D_A", "D_B", "D_A2", "D_B2")
@@ -213,25 +213,17 @@ class DRIT(Method):
         return step.rng(f"attributes/{fake}").normal(self.generator.attributes)
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss, the sum of its real and fake terms, a scalar by slot.
+        """Return the terms of each discriminator's loss, scalars by name: the slots, and their penalties.
 
         D_A and D_B see ``fake_guided_…``; D_A2 and D_B2 see the translations with random attributes.
         """
-        losses = {}
+        losses: dict[str, Tensor] = {}
         for one in "AB":
             real, guided, *fakes = (
                 self.masks.for_discriminator(step, f"{kind}_{one}") for kind in ("real", "fake_guided", *self.fakes)
             )
-            terms = [*discriminator_terms(self.gan, self.networks[f"D_{one}"], real, guided)]
-            losses[f"D_{one}"] = torch.stack(terms).sum()
-            inputs = [step[f"second_{one}"], *(fake.to(real.dtype) for fake in fakes)]
-            real_logits, *all_fake_logits = forward_together(self.networks[f"D_{one}2"], inputs)
-            terms = [
-                term
-                for fake_logits in all_fake_logits
-                for term in discriminator_loss(self.gan, real_logits, fake_logits)
-            ]
-            losses[f"D_{one}2"] = torch.stack(terms).sum()
+            for slot, reals, shown in ((f"D_{one}", real, [guided]), (f"D_{one}2", step[f"second_{one}"], fakes)):
+                losses |= self.gan.discriminator(step, slot, self.networks[slot], reals, shown)
         return losses
 
     def content_losses(self, step: Step) -> dict[str, Tensor]:
@@ -250,7 +242,7 @@ class DRIT(Method):
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, f"fake_guided_{target}"))
-            losses[f"gan_{source}{target}"] = generator_loss(self.gan, logits)
+            losses[f"gan_{source}{target}"] = self.gan.generator(logits)
             if self.weights["content"]:
                 logits = self.networks["D_content"](step[f"content_real_{source}"]).float()
                 cross_entropy = (F.softplus(logits) - logits / 2).mean()  # with the target ½
@@ -272,9 +264,7 @@ class DRIT(Method):
         for source, target in ("AB", "BA"):
             fakes = [step[f"{fake}_{target}"].float() for fake in self.fakes]
             inputs = [self.masks.for_discriminator(step, f"{fake}_{target}") for fake in self.fakes]
-            terms = [
-                generator_loss(self.gan, logits) for logits in forward_together(self.networks[f"D_{target}2"], inputs)
-            ]
+            terms = [self.gan.generator(logits) for logits in forward_together(self.networks[f"D_{target}2"], inputs)]
             losses[f"gan_{source}{target}"] = torch.stack(terms).sum()
             if self.weights["latent"]:
                 recovered, _ = self.encode_attributes(step[f"fake_{target}"], target)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor
 
 from ganzoo.interfaces import (
-    Adversarial,
+    AdversarialLoss,
+    AdversarialOption,
     Direction,
     Method,
     Optim,
@@ -15,11 +16,10 @@ from ganzoo.interfaces import (
     Phase,
     Slot,
     Step,
-    generator_loss,
     join_channels,
 )
 from ganzoo_baselines.training_mode import forward_in_training_mode
-from ganzoo_cyclegan.method import Weight, discriminator_terms
+from ganzoo_cyclegan.method import Weight
 
 
 class Pix2Pix(Method):
@@ -29,7 +29,7 @@ class Pix2Pix(Method):
     minimizes ½(real + fake); its input is a pair of images, concatenated. There is no image pool.
 
     Args:
-        gan: the adversarial loss.
+        gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
         weight: λ; 0 leaves the L1 term out.
         as_trained: whether translations, samples and evaluations use batch norm and dropout as in training, as
             published: each image is translated by itself, with its own statistics and a dropout keyed by seed and
@@ -43,11 +43,11 @@ class Pix2Pix(Method):
     def __init__(
         self,
         *,
-        gan: Literal["vanilla", "lsgan", "hinge"] = "vanilla",
+        gan: AdversarialOption = "vanilla",
         weight: Weight = 100.0,
         as_trained: bool = False,
     ) -> None:
-        self.gan: Adversarial = gan
+        self.gan = AdversarialLoss(gan)
         self.weight = weight
         self.as_trained = as_trained
         self.slots = {
@@ -76,15 +76,14 @@ class Pix2Pix(Method):
         return self.masks.composite(step, "real_A", translated)
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the discriminator's loss, a scalar with the name ``D``."""
+        """Return the terms of the discriminator's loss, scalars by name: ``D``, and its penalties."""
         real, fake = (join_channels([step["real_A"], step[name].to(step["real_A"])]) for name in ("real_B", "fake_B"))
-        real_term, fake_term = discriminator_terms(self.gan, self.networks["D_AB"], real, fake)
-        return {"D": (real_term + fake_term) / 2}
+        return self.gan.discriminator(step, "D_AB", self.networks["D_AB"], real, [fake], name="D", halved=True)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generator's weighted terms, scalars by name: ``gan`` and ``l1``."""
         pair = join_channels([step["real_A"], step["fake_B"].to(step["real_A"])])
-        losses = {"gan": generator_loss(self.gan, self.networks["D_AB"](pair))}
+        losses = {"gan": self.gan.generator(self.networks["D_AB"](pair))}
         if self.weight:
             losses["l1"] = self.weight * (step["fake_B"].float() - step["real_B"]).abs().mean()
         return losses

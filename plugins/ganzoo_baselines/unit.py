@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from ganzoo.interfaces import Adversarial, Direction, Method, Output, Phase, Roles, Step, generator_loss, halvings
+from ganzoo.interfaces import (
+    AdversarialLoss,
+    AdversarialOption,
+    Direction,
+    Method,
+    Output,
+    Phase,
+    Roles,
+    Step,
+    halvings,
+)
 from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_cyclegan.layers import crop_to, decode_together
 from ganzoo_cyclegan.method import Count, Weight
@@ -23,7 +33,7 @@ class UNIT(Method):
     λ_cycle_kl·mean(E_B(fake_B)²). The discriminators are trained first and minimize real + fake.
 
     Args:
-        gan: the adversarial loss.
+        gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
         image: λ of the image reconstruction.
         kl: λ of the codes' mean square.
         cycle: λ of the reconstruction through the other domain.
@@ -38,7 +48,7 @@ class UNIT(Method):
     def __init__(
         self,
         *,
-        gan: Literal["lsgan", "vanilla", "hinge"] = "lsgan",
+        gan: AdversarialOption = "lsgan",
         image: Weight = 10.0,
         kl: Weight = 0.01,
         cycle: Weight = 10.0,
@@ -46,7 +56,7 @@ class UNIT(Method):
         share: Count = 0,
         halve: Count = 100_000,
     ) -> None:
-        self.gan: Adversarial = gan
+        self.gan = AdversarialLoss(gan)
         self.weights = {"image": image, "kl": kl, "cycle": cycle, "cycle_kl": cycle_kl}
         self.share = share
         self.halve = halve
@@ -104,7 +114,7 @@ class UNIT(Method):
         losses: dict[str, Tensor] = {}
         for source, target in ("AB", "BA"):
             logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, f"fake_{target}"))
-            losses[f"gan_{source}{target}"] = generator_loss(self.gan, logits)
+            losses[f"gan_{source}{target}"] = self.gan.generator(logits)
             real = step[f"real_{source}"]
             errors = {
                 "image": (step[f"idt_{source}"].float() - real).abs(),
@@ -118,7 +128,7 @@ class UNIT(Method):
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss, a scalar by slot: ``D_A``, ``D_B``."""
+        """Return the terms of each discriminator's loss, scalars by name: ``D_A``, ``D_B``, and their penalties."""
         return discriminator_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:

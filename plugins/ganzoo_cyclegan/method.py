@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import (
-    Adversarial,
+    AdversarialLoss,
+    AdversarialOption,
     Direction,
     ImagePool,
     Method,
@@ -21,10 +21,7 @@ from ganzoo.interfaces import (
     Phase,
     Slot,
     Step,
-    discriminator_loss,
     forward_together,
-    generator_loss,
-    gradient_penalty,
 )
 
 Weight = Annotated[float, Field(ge=0)]
@@ -37,6 +34,7 @@ TERMS: tuple[Term, ...] = ("gan_AB", "gan_BA", "cycle_A", "cycle_B", "identity_A
 class Extensions:
     """Functions with which a method that builds on CycleGAN replaces parts of it; None leaves CycleGAN's own part.
 
+    >>> import torch
     >>> def black(step: Step, name: str) -> Tensor:
     ...     return -torch.ones_like(step[name])
     >>> CycleGAN(Extensions(discriminator_input=black), pool=0).discriminator_input(
@@ -73,7 +71,7 @@ class CycleGAN(Method):
 
     Args:
         extensions: functions of a derived method that replace parts of CycleGAN's step.
-        gan: the adversarial loss.
+        gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
         cycle: λ: one weight for both domains, or ``{A: …, B: …}``.
         identity: λ_idt, in units of λ; with 0, training computes no identity images.
         pool: size of each discriminator's image pool, for each position in the batch; 0: no pool.
@@ -89,14 +87,14 @@ class CycleGAN(Method):
         self,
         extensions: Extensions = NO_EXTENSIONS,
         *,
-        gan: Adversarial = "lsgan",
+        gan: AdversarialOption = "lsgan",
         cycle: Weight | dict[Literal["A", "B"], Weight] = 10.0,
         identity: Weight = 0.5,
         pool: Count = 50,
         without: tuple[Term, ...] = (),
     ) -> None:
         self.extensions = extensions
-        self.gan = gan
+        self.gan = AdversarialLoss(gan)
         self.cycle = dict(cycle) if isinstance(cycle, dict) else {"A": cycle, "B": cycle}
         if set(self.cycle) != {"A", "B"}:
             raise GanzooError("cycle is a number, or a weight for each domain: {A: 10, B: 10}")
@@ -222,32 +220,32 @@ class CycleGAN(Method):
             if kind == "gan":
                 target = domain[1]
                 logits = self.networks[f"D_{target}"](self.discriminator_input(step, f"fake_{target}"))
-                losses[term] = generator_loss(self.gan, logits)
+                losses[term] = self.gan.generator(logits)
             else:
                 error = self.cycle_error(step, domain) if kind == "cycle" else l1(step, f"idt_{domain}", domain)
                 losses[term] = self._weight(term) * error
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss on real images and pooled fakes, a scalar by slot: ``D_A``, ``D_B``."""
+        """Return the terms of each discriminator's loss, scalars by name: ``D_A``, ``D_B``, and their penalties.
+
+        They are computed on real images and pooled fakes.
+        """
         inputs = {
             f"D_{domain}": (self.discriminator_input(step, f"real_{domain}"), self.pooled_fakes(step, domain))
             for domain in self.discriminator_domains
         }
-        return {name: self.loss_of_discriminator(step, name, real, fake) for name, (real, fake) in inputs.items()}
+        losses: dict[str, Tensor] = {}
+        for name, (real, fake) in inputs.items():
+            losses |= self.terms_of_discriminator(step, name, real, fake)
+        return losses
 
-    def loss_of_discriminator(self, step: Step, name: str, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the loss, a scalar, of the discriminator in the slot ``name`` on real images and fakes.
+    def terms_of_discriminator(self, step: Step, name: str, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Return the terms, scalars, of the loss of the discriminator in the slot ``name`` on real images and fakes.
 
         Both are (B, C, H, W).
         """
-        network, fake = self.networks[name], fake.to(real.dtype)
-        real_term, fake_term = discriminator_terms(self.gan, network, real, fake)
-        if self.gan != "wgan-gp":
-            return (real_term + fake_term) / 2
-        mix = step.rng(f"mix_{name}").uniform()
-        with torch.autocast(real.device.type, enabled=False):  # the second backward needs float32
-            return real_term + fake_term + gradient_penalty(network, real, fake, mix)
+        return self.gan.discriminator(step, name, self.networks[name], real, [fake], halved=True)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
         """Return translations (B, C, H, W) of one domain's images; the ``composite`` mask, if there is one, is applied.
@@ -282,11 +280,3 @@ class CycleGAN(Method):
 def l1(step: Step, name: str, domain: str) -> Tensor:
     """Return the mean absolute difference between a tensor of the step and a domain's real images, a float32 scalar."""
     return (step[name].float() - step[f"real_{domain}"]).abs().mean()
-
-
-def discriminator_terms(gan: Adversarial, network: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the real and the fake term of a discriminator's loss, two scalars.
-
-    Real images and fakes pass in one call, or in two if the network has batch norm.
-    """
-    return discriminator_loss(gan, *forward_together(network, [real, fake.to(real.dtype)]))

@@ -26,7 +26,7 @@ from ganzoo.interfaces import (
     read_labels,
     read_mask,
 )
-from ganzoo_datasets.split import hold_out
+from ganzoo_datasets.split import hold_out, select
 from ganzoo_datasets.zip_files import zip_folder
 
 Domain = Literal["A", "B"]
@@ -252,6 +252,16 @@ def hold_out_validation(entries: Entries, share: float) -> None:
             remaining, held = hold_out([entry.name for entry in train], share)
             entries["train", domain] = [train[i] for i in remaining]
             entries["validation", domain] = [train[i] for i in held]
+
+
+def limit_training(entries: Entries, limit: int) -> None:
+    """Keep at most ``limit`` training images of each domain, which ``select`` selects; 0: all.
+
+    ``entries`` changes in place.
+    """
+    for domain in DOMAINS:
+        train = entries["train", domain]
+        entries["train", domain] = [train[i] for i in select([entry.name for entry in train], limit)]
 
 
 def read_sample(

@@ -21,6 +21,7 @@ from ganzoo_datasets.files import (
     entries_in,
     folder_exists,
     hold_out_validation,
+    limit_training,
     notes_of,
     ranges_of,
     read_sample,
@@ -28,7 +29,7 @@ from ganzoo_datasets.files import (
     skipped_in,
     with_planes,
 )
-from ganzoo_datasets.split import Share
+from ganzoo_datasets.split import Limit, Share
 
 PREFIXES: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
 CONVENTIONS: dict[Plane, str] = {"mask": "_masks", "labels": "_labels"}
@@ -72,6 +73,8 @@ class Folders(Dataset):
             range, as integers if both numbers are integers.
         validation: the share of the training images held out for validation, in a domain without a
             validation folder. Without test images, these measure the run.
+        train_limit: the largest number of training images of a domain, chosen at random by name after validation images
+            are held out, for tests of how many images a recipe needs; 0: all.
     """
 
     alternatives = (("root",), ("A", "B", "test_A", "test_B"))
@@ -91,6 +94,7 @@ class Folders(Dataset):
         classes: Channels | None = None,
         range: RangeOption | None = None,
         validation: Share = 0.1,
+        train_limit: Limit = 0,
     ) -> None:
         self.classes = classes_of(classes, channels)
         self.channels = {**channels_of(channels), **self.classes}
@@ -114,6 +118,7 @@ class Folders(Dataset):
         if foreground is not None:
             check_foreground("folders", foreground, self.entries)
         hold_out_validation(self.entries, validation)
+        limit_training(self.entries, train_limit)
 
     def count(self, split: Split, domain: str) -> int:
         """Return the number of a split's images of a domain; 0 if there are none."""

@@ -13,11 +13,12 @@ from ganzoo_datasets.files import (
     RangeOption,
     channels_of,
     hold_out_validation,
+    limit_training,
     notes_of,
     ranges_of,
     read_sample,
 )
-from ganzoo_datasets.split import Share
+from ganzoo_datasets.split import Limit, Share
 
 
 class Lists(Dataset):
@@ -38,6 +39,8 @@ class Lists(Dataset):
         range: for images of more than 8 bits, the lowest and the highest value; see ``folders``.
         validation: the share of the training images held out for validation, in a domain without a
             validation list.
+        train_limit: the largest number of training images of a domain, chosen at random by name after validation images
+            are held out, for tests of how many images a recipe needs; 0: all.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Lists(Dataset):
         channels: ChannelsOption | None = None,
         range: RangeOption | None = None,
         validation: Share = 0.1,
+        train_limit: Limit = 0,
     ) -> None:
         self.channels = channels_of(channels)
         self.ranges = ranges_of(range, None)
@@ -64,6 +68,7 @@ class Lists(Dataset):
             ("validation", "B"): _read_list(validation_B),
         }
         hold_out_validation(self.entries, validation)
+        limit_training(self.entries, train_limit)
 
     def count(self, split: Split, domain: str) -> int:
         """Return the number of a split's images of a domain; 0 if there is no list of them."""

@@ -28,7 +28,7 @@ from ganzoo_datasets.files import (
     size_of,
     stem_of,
 )
-from ganzoo_datasets.split import Share, hold_out
+from ganzoo_datasets.split import Limit, Share, hold_out, select
 
 FOLDERS: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
 
@@ -56,6 +56,8 @@ class Paired(Dataset):
             networks see them one-hot, as 19 channels. Only for ``folders``.
         range: for images of more than 8 bits, the lowest and the highest value; see ``folders``.
         validation: the share of the training pairs held out for validation, if there is no ``val``.
+        train_limit: the largest number of training pairs, chosen at random by name after validation pairs are held out;
+            0: all.
     """
 
     paired = True
@@ -71,6 +73,7 @@ class Paired(Dataset):
         classes: Channels | None = None,
         range: RangeOption | None = None,
         validation: Share = 0.1,
+        train_limit: Limit = 0,
     ) -> None:
         self.classes = classes_of(classes, channels)
         self.channels = {**channels_of(channels), **self.classes}
@@ -101,6 +104,8 @@ class Paired(Dataset):
             remaining, held = hold_out([stem_of(pair.A.name) for pair in train], validation)
             self.pairs["train"] = [train[i] for i in remaining]
             self.pairs["validation"] = [train[i] for i in held]
+        train = self.pairs["train"]
+        self.pairs["train"] = [train[i] for i in select([stem_of(pair.A.name) for pair in train], train_limit)]
 
     def count(self, split: Split, domain: str) -> int:
         """Return the number of a split's pairs, which is the same for both domains."""

@@ -1,4 +1,4 @@
-"""Hold out images for validation or test by their names, so that the choice is stable when files are added."""
+"""Choose images by their names, so that the choice is stable when files are added: validation, fewer for training."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import Field
 from ganzoo.interfaces import keyed
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Limit = Annotated[int, Field(ge=0)]
 
 
 def hold_out(names: Sequence[str], share: float, purpose: str = "validation") -> tuple[list[int], list[int]]:
@@ -35,3 +36,19 @@ def hold_out(names: Sequence[str], share: float, purpose: str = "validation") ->
     number = min(max(wanted, 1 if len(names) >= 10 else 0), len(names) - 1)
     held = set(sorted(range(len(names)), key=draws.__getitem__)[:number])
     return [i for i in range(len(names)) if i not in held], sorted(held)
+
+
+def select(names: Sequence[str], limit: int) -> list[int]:
+    """Select ``limit`` names at random; return their indices, in order: all if there are fewer, or with 0.
+
+    A random draw that depends only on the name decides, so a smaller limit selects some of the names of a larger one.
+
+    >>> names = [f"{i}.png" for i in range(100)]
+    >>> few, more = select(names, 5), select(names, 50)
+    >>> len(few), set(few) <= set(more)
+    (5, True)
+    """
+    if not limit:
+        return list(range(len(names)))
+    draws = [float(keyed("limit", name).random()) for name in names]
+    return sorted(sorted(range(len(names)), key=draws.__getitem__)[:limit])

@@ -50,6 +50,8 @@ class StripedDigits(Dataset):
         pairs: make image i of B the true pair of image i of A in training, for methods that learn from pairs; B's own
             scans and clutter are then unused there. Test and validation do not change.
         label_maps: make A label maps of eleven classes: 0 is the background, and digit d has the class 1 + d.
+        train_limit: the largest number of training images of a domain; 0: all. The metrics' classifiers learn from all
+            of them.
     """
 
     def __init__(
@@ -61,38 +63,44 @@ class StripedDigits(Dataset):
         backgrounds: Literal["alike", "different"] = "alike",
         pairs: bool = False,
         label_maps: bool = False,
+        train_limit: int = 0,
     ) -> None:
         if size < 16:
             raise GanzooError(f"striped_digits: size is {size}, but a digit needs at least 16 pixels: increase size")
         most = SCANS - VALIDATION - 2
         if not 1 <= held_out <= most:
             raise GanzooError(f"striped_digits: held_out is {held_out}, but must be from 1 to {most}")
+        if train_limit < 0:
+            raise GanzooError(f"striped_digits: train_limit is {train_limit}, but must be 0 (all) or more")
         self.size = size
         self.seed = seed
         self.held_out = held_out
         self.backgrounds = backgrounds
         self.paired = pairs
         self.label_maps = label_maps
+        self.train_limit = train_limit
         self.classes = {"A": CLASSES} if label_maps else {}
         self.channels = {"A": CLASSES if label_maps else 3, "B": 3}
         self.version = f"{size} pixels, seed {seed}, held out {held_out}, backgrounds {backgrounds}, pairs {pairs}"
         self.version += ", label maps" if label_maps else ""
+        self.version += f", at most {train_limit} for training" if train_limit else ""
         order = keyed("striped_digits", seed, "split").permutation(SCANS)
         test, validation, train = np.split(order, [held_out, held_out + VALIDATION])
         half = len(train) // 2
+        of_a, of_b = train[:half], train[:half] if pairs else train[half:]
         self._scans_of = {
             ("test", "A"): test,
             ("test", "B"): test,
             ("validation", "A"): validation,
             ("validation", "B"): validation,
-            ("train", "A"): train[:half],
-            ("train", "B"): train[:half] if pairs else train[half:],
+            ("train", "A"): of_a[: train_limit or None],
+            ("train", "B"): of_b[: train_limit or None],
         }
         self._drawn: dict[tuple[str, str], list[Sample]] = {}
 
     def unpaired(self) -> StripedDigits:
-        """Return the same data set without the option ``pairs``, from which the metrics' classifiers learn."""
-        if not self.paired:
+        """Return the same data set without ``pairs`` and ``train_limit``, from which the metrics' classifiers learn."""
+        if not self.paired and not self.train_limit:
             return self
         return StripedDigits(size=self.size, seed=self.seed, held_out=self.held_out, backgrounds=self.backgrounds)
 

@@ -10,14 +10,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo.interfaces import (
-    Adversarial,
+    AdversarialOption,
     Direction,
     ImagePool,
     MethodWrapper,
     Slot,
     Step,
     forward_together,
-    generator_loss,
 )
 from ganzoo_cyclegan.method import CycleGAN, Extensions, Weight
 from ganzoo_mask_cyclegan.encoder import MaskEncoder
@@ -38,7 +37,8 @@ class MaskCycleGAN(MethodWrapper):
     of A uses that image's mask. A random mask is the same for both domains of a step.
 
     Args:
-        gan: the adversarial loss (the paper's text: vanilla; its released code: lsgan).
+        gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties
+            (``AdversarialLoss``). The paper's text says vanilla; its released code uses lsgan.
         cycle: λ, weight of the cycle terms.
         identity: weight of the identity terms, in units of λ.
         pool: size of the image pool of each of the four discriminators; pooled images are masked by their own masks.
@@ -52,7 +52,7 @@ class MaskCycleGAN(MethodWrapper):
     def __init__(
         self,
         *,
-        gan: Adversarial = "lsgan",
+        gan: AdversarialOption = "lsgan",
         cycle: Weight = 10.0,
         identity: Weight = 0.5,
         pool: Annotated[int, Field(ge=0)] = 50,
@@ -120,19 +120,19 @@ class MaskCycleGAN(MethodWrapper):
         for direction, target in (("AB", "B"), ("BA", "A")):
             logits = self.networks[f"D_masked_{target}"](self.masked_input(step, f"fake_{target}"))
             losses[f"gan_{direction}"] *= 1 - self.masked_share
-            losses[f"gan_masked_{direction}"] = self.masked_share * generator_loss(self.cyclegan.gan, logits)
+            losses[f"gan_masked_{direction}"] = self.masked_share * self.cyclegan.gan.generator(logits)
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the weighted losses of both discriminators of both domains, scalars by slot."""
+        """Return the weighted terms of both discriminators of both domains, scalars by slot, and their penalties."""
         whole = self.cyclegan.discriminator_losses(step)
         losses = {name: (1 - self.masked_share) * loss for name, loss in whole.items()}
         for domain in "AB":
             name, real = f"D_masked_{domain}", self.masked_input(step, f"real_{domain}")
             fake = self.masked_input(step, f"fake_{domain}")
             fake = self.masked_pools[domain].query(fake, step.positions, step.rng(f"pool_masked_{domain}"))
-            loss = self.cyclegan.loss_of_discriminator(step, name, real, fake)
-            losses[name] = self.masked_share * loss
+            terms = self.cyclegan.terms_of_discriminator(step, name, real, fake)
+            losses |= {term: self.masked_share * loss for term, loss in terms.items()}
         return losses
 
     def lr_factor(self, done: int, total: int, decay: float, step: int) -> float:

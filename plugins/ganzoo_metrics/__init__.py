@@ -20,6 +20,7 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("metric", "ssim", "ganzoo_metrics.structure:SSIM")
     registry.add("metric", "lpips", "ganzoo_metrics.lpips:LPIPS")
     registry.add("metric", "swd", "ganzoo_metrics.sliced:SWD")
+    registry.add("metric", "overfitting", "ganzoo_metrics.overfitting:Overfitting")
     registry.add("metric", "identity_distance", "ganzoo_metrics.identity:IdentityDistance")
     registry.add("metric", "entropy_classification", "ganzoo_metrics.entropy:EntropyClassification")
     registry.add("metric", "entropy_segmentation", "ganzoo_metrics.entropy:EntropySegmentation")

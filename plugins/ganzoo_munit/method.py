@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Adversarial, Direction, Method, Output, Phase, Step, generator_loss, halvings
+from ganzoo.interfaces import AdversarialLoss, AdversarialOption, Direction, Method, Output, Phase, Step, halvings
 from ganzoo_cyclegan.layers import crop_to, decode_together
 from ganzoo_cyclegan.method import Count, Weight
 from ganzoo_munit.autoencoder import MUNITGenerator
@@ -28,7 +28,7 @@ class MUNIT(Method):
     translation's content and the image's own style.
 
     Args:
-        gan: the adversarial loss.
+        gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
         image: λ of the image reconstruction.
         content: λ of the content reconstruction.
         style: λ of the style reconstruction.
@@ -42,7 +42,7 @@ class MUNIT(Method):
     def __init__(
         self,
         *,
-        gan: Literal["lsgan", "vanilla", "hinge"] = "lsgan",
+        gan: AdversarialOption = "lsgan",
         image: Weight = 10.0,
         content: Weight = 1.0,
         style: Weight = 1.0,
@@ -50,7 +50,7 @@ class MUNIT(Method):
         share_styles: bool = False,
         halve: Count = 100_000,
     ) -> None:
-        self.gan: Adversarial = gan
+        self.gan = AdversarialLoss(gan)
         self.weights = {"image": image, "content": content, "style": style, "cycle": cycle}
         self.share_styles = share_styles
         self.halve = halve
@@ -139,7 +139,7 @@ class MUNIT(Method):
         for source, target in ("AB", "BA"):
             fake = f"fake_{target}"
             logits = self.networks[f"D_{target}"](self.masks.for_discriminator(step, fake))
-            losses[f"gan_{source}{target}"] = generator_loss(self.gan, logits)
+            losses[f"gan_{source}{target}"] = self.gan.generator(logits)
             errors = {
                 f"image_{source}": (f"idt_{source}", f"real_{source}"),
                 f"content_{source}": (f"content_{fake}", f"content_{source}"),
@@ -153,7 +153,7 @@ class MUNIT(Method):
         return losses
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return each discriminator's loss, a scalar by slot: ``D_A``, ``D_B``."""
+        """Return the terms of each discriminator's loss, scalars by name: ``D_A``, ``D_B``, and their penalties."""
         return discriminator_losses(self, self.gan, step)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganzoo.interfaces import Adversarial, Method, Optim, Slot, Step
-from ganzoo_cyclegan.method import discriminator_terms
+from ganzoo.interfaces import AdversarialLoss, Method, Optim, Slot, Step
 
 ADAM = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
 """Adam's options; the weight decay is Adam's own (coupled: L2), on every parameter."""
@@ -29,11 +28,10 @@ def optims() -> dict[str, Optim]:
     return {kind: Optim((f"{kind}_A", f"{kind}_B"), options=ADAM) for kind in "DG"}
 
 
-def discriminator_losses(method: Method, gan: Adversarial, step: Step) -> dict[str, Tensor]:
-    """Return each discriminator's loss, the sum of its real and its fake term, a scalar by slot: ``D_A``, ``D_B``."""
-    losses = {}
+def discriminator_losses(method: Method, gan: AdversarialLoss, step: Step) -> dict[str, Tensor]:
+    """Return the terms of each discriminator's loss by name: ``D_A`` and ``D_B`` are real + fake; and the penalties."""
+    losses: dict[str, Tensor] = {}
     for one in "AB":
         real, fake = (method.masks.for_discriminator(step, f"{kind}_{one}") for kind in ("real", "fake"))
-        real_term, fake_term = discriminator_terms(gan, method.networks[f"D_{one}"], real, fake)
-        losses[f"D_{one}"] = real_term + fake_term
+        losses |= gan.discriminator(step, f"D_{one}", method.networks[f"D_{one}"], real, [fake])
     return losses

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Adversarial, MethodWrapper, Output, Roles, Step
+from ganzoo.interfaces import AdversarialOption, MethodWrapper, Output, Roles, Step
 from ganzoo_cyclegan.method import CycleGAN, Extensions, Weight
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -28,7 +28,7 @@ class SMCycleGAN(MethodWrapper):
     whether the discriminators see masked or whole images, for both directions, both phases, real and generated images.
 
     Args:
-        gan: the adversarial loss.
+        gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
         cycle: λ, the weight of the cycle terms.
         identity: the weight of the identity terms, in units of λ.
         pool: the size of the image pool of each discriminator (the paper: 3, to save memory).
@@ -45,7 +45,7 @@ class SMCycleGAN(MethodWrapper):
     def __init__(
         self,
         *,
-        gan: Adversarial = "lsgan",
+        gan: AdversarialOption = "lsgan",
         cycle: Weight = 10.0,
         identity: Weight = 0.5,
         pool: Annotated[int, Field(ge=0)] = 3,

@@ -11,8 +11,11 @@ from torch import Tensor, nn
 
 import ganzoo as package
 from ganzoo.engine.compiled import compile_networks, uncompiled
+from ganzoo.engine.discriminators.spectral_norm import add_spectral_norm
+from ganzoo.engine.discriminators.view import View
 from ganzoo.errors import MissingResourceError
-from ganzoo.interfaces import gradient_penalty
+from ganzoo.interfaces import Step, gradient_penalty, zero_penalty
+from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.training.run import Run
 from tests.support.killed_runs import train_until
 from tests.support.tiny_run import assert_same, lines, write_recipe
@@ -106,3 +109,28 @@ def test_a_gradient_penalty_of_a_compiled_critic_is_that_of_the_critic() -> None
     penalty = gradient_penalty(critic, real, fake, mix)
     assert torch.equal(penalty, expected)
     penalty.backward()
+
+
+@pytest.mark.slow
+def test_the_penalty_of_a_compiled_and_augmented_discriminator_is_that_of_the_discriminator() -> None:
+    """R1 through DiffAugment and spectral norm, of a network that ``train.compile`` has compiled."""
+    torch.manual_seed(0)
+    critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softplus(), nn.Conv2d(4, 1, 3))
+    add_spectral_norm(critic)
+    view = View(critic, "D", DiscriminatorOptions(augment="diffaugment", noise=0.1), (3,))
+    images = torch.rand(2, 3, 8, 8)
+    step, found = Step({"real_A": images}, samples=(0, 1)), []
+    left = [buffer.clone() for buffer in critic.buffers()]
+    for compiled in (False, True):
+        for buffer, before in zip(critic.buffers(), left, strict=True):
+            buffer.copy_(before)
+        if compiled:
+            compile_networks({"D": critic}, True)
+        view.start(step, "discriminator")
+        logits = view(images)
+        penalty = zero_penalty(view, images)
+        critic.zero_grad()
+        (logits.square().mean() + penalty).backward()
+        found.append([logits.detach(), penalty.detach(), *(p.grad for p in critic.parameters())])
+    for plain, fast in zip(*found, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-6)

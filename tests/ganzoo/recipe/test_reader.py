@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.recipe.options import options_of
 from ganzoo_cyclegan.patch import Patch
 from tests.support.stand_in_components import COMPLETE, mistakes, mistakes_of_section, read, write
@@ -241,7 +242,7 @@ def test_a_resolved_recipe_reproduces_itself(text: str) -> None:
 def test_a_resolved_recipe_has_every_option() -> None:
     resolved: dict[str, Any] = read(COMPLETE).resolved()
     assert resolved["method"]["pool"] == 50
-    assert set(resolved["networks"]["D_B"]) == {"discriminator", *options_of(Patch)}
+    assert set(resolved["networks"]["D_B"]) == {"discriminator", *options_of(Patch), *options_of(DiscriminatorOptions)}
     assert resolved["networks"]["D_B"]["width"] == 64
     assert resolved["train"]["steps"] == 2
     assert "epochs" not in resolved["train"]

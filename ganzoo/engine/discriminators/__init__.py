@@ -1,0 +1,1 @@
+"""What discriminators see in training (augmentation, noise), and their spectral norm, as a recipe says."""

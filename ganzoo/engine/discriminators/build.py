@@ -1,0 +1,23 @@
+"""Build what the discriminators of a recipe see in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ganzoo.engine.discriminators.view import View
+from ganzoo.interfaces import Method
+from ganzoo.recipe.discriminator_options import DiscriminatorOptions
+from ganzoo.recipe.schema import Recipe
+
+
+def build_views(recipe: Recipe, method: Method, channels: Mapping[str, int]) -> dict[str, View]:
+    """Return slot → view for the discriminators that see changed images in training: augmented, or with noise."""
+    views = {}
+    for name, part in recipe.networks.items():
+        slot = method.slots[name]
+        if slot.kind == "discriminator":
+            options = DiscriminatorOptions(**part.kind_options)
+            if options.changes_images:
+                parts = [channels[domain] for domain in slot.reads]
+                views[name] = View(method.networks[name], name, options, parts)
+    return views
