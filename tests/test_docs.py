@@ -22,9 +22,10 @@ import ganzoo
 from ganzoo.bench.page import update_page
 from ganzoo.bench.spec import read_spec, resolve_places
 from ganzoo.data.video_writer import CODECS
+from ganzoo.engine.discriminators.adaptive import AdaptiveAugmentation
 from ganzoo.errors import GanzooError
 from ganzoo.inference.output import FORMATS
-from ganzoo.interfaces import Method
+from ganzoo.interfaces import AdversarialLoss, Method
 from ganzoo.masks.roles import ROLES
 from ganzoo.plugins import INTERFACE, Plugins, plugins
 from ganzoo.provenance.fingerprint import portable
@@ -36,6 +37,7 @@ from ganzoo_digits.dataset import StripedDigits
 from tests.support.command_line import Run
 from tests.support.pages import PAGES, ROOT, assert_parses, blocks, commands
 from tests.support.small_networks import MUNIT_SMALL
+from tests.support.tiny_run import make_images
 from tests.support.untrained_runs import write_untrained_run
 from tests.support.vgg_networks import write_vgg
 from tests.support.videos import frames_of, read_video, write_video
@@ -348,3 +350,21 @@ def test_the_quickstarts_images_for_a_first_translation_are_digits_that_it_has_n
     )
     for file in files:
         assert any(np.array_equal(np.asarray(Image.open(file)), image) for image in held_out), file
+
+
+def test_the_recipe_on_the_page_of_few_images_is_read(tmp_path: Path) -> None:
+    (text,) = blocks(ROOT / "docs/few_images.md", "yaml")
+    make_images(tmp_path / "horse2zebra", train=60)
+    recipe = tmp_path / "few.yaml"
+    recipe.write_text(text.replace("data/horse2zebra", str(tmp_path / "horse2zebra")) + "train: {steps: 8}\n")
+    read = read_recipe(recipe)
+    assert read.networks["D_B"].kind_options["noise"] == {"sigma": 0.1, "until": 0.5}
+    assert read.method.options["gan"]["r1"] == 10
+    assert read.data.make().count("train", "A") == 50
+
+
+def test_the_page_of_few_images_has_the_defaults() -> None:
+    text = (ROOT / "docs/few_images.md").read_text()
+    ada = AdaptiveAugmentation((3,))
+    assert f"{ada.images:,} here" in text and f"{{target: {ada.target}, images: {ada.images}}}" in text
+    assert f"`penalty_every` times ({AdversarialLoss('lsgan').penalty_every})" in text
