@@ -29,13 +29,14 @@ from ganzoo_datasets.files import (
     classes_of,
     form_of,
     hold_out_validation,
+    limit_training,
     notes_of,
     ranges_of,
     read_sample,
     refuse_b,
 )
 from ganzoo_datasets.hub_tables import Table, load_tables
-from ganzoo_datasets.split import Share
+from ganzoo_datasets.split import Limit, Share
 
 USUAL: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
@@ -71,6 +72,7 @@ class HuggingFace(Dataset):
         classes: ``{A: 19}``: the images of A are label maps; see ``folders``.
         range: for images of more than 8 bits, the lowest and the highest value; see ``folders``.
         validation: the share of the training images held out for validation, in a domain without such a split.
+        train_limit: the largest number of training images of a domain; see ``folders``. 0: all.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class HuggingFace(Dataset):
         classes: Channels | None = None,
         range: RangeOption | None = None,
         validation: Share = 0.1,
+        train_limit: Limit = 0,
     ) -> None:
         if B is None and isinstance(config, Mapping) and "B" in config:
             B = A
@@ -140,6 +143,7 @@ class HuggingFace(Dataset):
         if foreground is not None:
             check_foreground("huggingface", foreground, self.entries)
         hold_out_validation(self.entries, validation)
+        limit_training(self.entries, train_limit)
 
     def count(self, split: Split, domain: str) -> int:
         """Return the number of a split's images of a domain; 0 if there is no such split."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from ganzoo.interfaces import Dataset, GanzooError, MissingResourceError, Sample, Split, suggest
 from ganzoo_datasets.files import Domain, choose
-from ganzoo_datasets.split import Share, hold_out
+from ganzoo_datasets.split import Limit, Share, hold_out, select
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class _Part:
         remaining, held = hold_out([_name(place) for place in self.index], share, purpose)
         first, second = [self.index[i] for i in remaining], [self.index[i] for i in held]
         return replace(self, index=first), replace(self, index=second)
+
+    def limited(self, limit: int) -> _Part:
+        """Return the part with at most ``limit`` of its images, which ``select`` selects; 0: all."""
+        chosen = select([_name(place) for place in self.index], limit)
+        return replace(self, index=[self.index[i] for i in chosen])
 
 
 class Npz(Dataset):
@@ -55,6 +60,7 @@ class Npz(Dataset):
         grey: ``keep`` the single channel of grey images, or convert them to ``rgb``.
         validation: the share of the training images that is held out for validation.
         test: the share of the images that is held out for test, in a domain without test images of its own.
+        train_limit: the largest number of training images of a domain; see ``folders``. 0: all.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class Npz(Dataset):
         grey: Literal["keep", "rgb"] = "keep",
         validation: Share = 0.1,
         test: Share = 0.1,
+        train_limit: Limit = 0,
     ) -> None:
         self.label = label
         self.rgb = grey == "rgb"
@@ -80,6 +87,7 @@ class Npz(Dataset):
             keys = choose(image_key, domain) or "images", choose(label_key, domain)
             train, held = _read_split(Path(file), test_file and Path(test_file), *keys, test)
             train, validated = train.divide(validation, "validation")
+            train = train.limited(train_limit)
             for split, part in (("train", train), ("validation", validated), ("test", held)):
                 self.parts[split, domain] = part
             count = train.images.shape[3]

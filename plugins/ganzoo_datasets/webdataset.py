@@ -21,6 +21,7 @@ from ganzoo_datasets.files import (
     classes_of,
     form_of,
     hold_out_validation,
+    limit_training,
     notes_of,
     ranges_of,
     read_sample,
@@ -28,7 +29,7 @@ from ganzoo_datasets.files import (
 )
 from ganzoo_datasets.shard_files import ShardFiles
 from ganzoo_datasets.shard_samples import Fields, entries_of
-from ganzoo_datasets.split import Share
+from ganzoo_datasets.split import Limit, Share
 from ganzoo_datasets.tar_shards import Shard, read_shard
 
 Shards = str | Path | list[str | Path]
@@ -64,6 +65,7 @@ class WebDataset(Dataset):
         classes: ``{A: 19}``: the images of A are label maps; see ``folders``.
         range: for images of more than 8 bits, the lowest and the highest value; see ``folders``.
         validation: the share of the training images held out for validation, in a domain without validation shards.
+        train_limit: the largest number of training images of a domain; see ``folders``. 0: all.
         limit: the size in GiB that the downloaded shards of this data set may have together.
     """
 
@@ -87,6 +89,7 @@ class WebDataset(Dataset):
         classes: Channels | None = None,
         range: RangeOption | None = None,
         validation: Share = 0.1,
+        train_limit: Limit = 0,
         limit: Annotated[float, Field(gt=0)] = 20,
     ) -> None:
         domains = domains_of(B, image, where)
@@ -133,6 +136,7 @@ class WebDataset(Dataset):
         if foreground is not None:
             check_foreground("webdataset", foreground, self.entries)
         hold_out_validation(self.entries, validation)
+        limit_training(self.entries, train_limit)
 
     def count(self, split: Split, domain: str) -> int:
         """Return the number of a split's images of a domain; 0 if there are no shards of them."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ganzoo import GanzooError
 from ganzoo.data.types import SPLITS
 from ganzoo_datasets.folders import Folders
+from ganzoo_datasets.huggingface import HuggingFace
 from ganzoo_datasets.lists import Lists
+from ganzoo_datasets.npz import Npz
 from ganzoo_datasets.paired import Paired
+from ganzoo_datasets.webdataset import WebDataset
 from ganzoo_digits.classifiers import _training
 from ganzoo_digits.dataset import StripedDigits
+from tests.support.archives import noise, write_tar
 from tests.support.image_folders import names
 from tests.support.tiny_run import make_images
 
@@ -57,6 +62,28 @@ def test_lists_and_pairs(images: Path, tmp_path: Path) -> None:
     pairs = Paired(root=images, layout="folders", train_limit=6)
     assert names(pairs, "train", "A") == names(pairs, "train", "B")
     assert pairs.count("train", "A") == 6
+
+
+def test_arrays_and_shards(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((40, 4, 4, 3), np.uint8))
+    whole, few = (Npz(A=tmp_path / "a.npz", B=tmp_path / "a.npz", train_limit=limit) for limit in (0, 9))
+    assert few.count("train", "A") == 9
+    assert set(names(few, "train", "A")) < set(names(whole, "train", "A"))
+    assert names(few, "test", "A") == names(whole, "test", "A")
+    shard = write_tar(tmp_path / "a.tar", {f"{number}.png": noise(number) for number in range(12)})
+    some = WebDataset(A=shard, validation=0, train_limit=5)
+    assert len(set(names(some, "train", "A"))) == 5
+
+
+def test_tables_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets", reason="the extra huggingface is not installed")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    rows = {"image": [{"bytes": noise(number), "path": f"{number}.png"} for number in range(12)]}
+    table = datasets.Dataset.from_dict(rows, features=datasets.Features({"image": datasets.Image()}))
+    (tmp_path / "hub").mkdir()
+    table.to_parquet(str(tmp_path / "hub/train.parquet"))
+    data = HuggingFace(A=str(tmp_path / "hub"), validation=0, train_limit=5)
+    assert len(set(names(data, "train", "A"))) == 5
 
 
 def test_digits_keep_their_test_images_and_their_classifiers_images() -> None:
