@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import ganzoo
-from tests.support.tiny_run import everything, write_recipe
+from tests.support.tiny_run import everything, lines, write_recipe
 
 pytestmark = [
     pytest.mark.gpu,
@@ -32,6 +32,18 @@ def test_a_run_trains_resumes_and_translates(tmp_path: Path, precision: Any) -> 
     assert translator.device.type == "cuda"
     with Image.open(tmp_path / "images/testA/00.png") as image:
         assert translator.translate(image).size == image.size
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_few_images_train_with_everything_on(tmp_path: Path, precision: Any) -> None:
+    gan = {"loss": "lsgan", "real_label": 0.9, "r1": 1.0, "r2": 1.0, "penalty_every": 2}
+    options = {"augment": {"ada": {"images": 20, "target": -1.0}}, "noise": 0.1, "spectral_norm": True}
+    recipe = write_recipe(tmp_path, method={"method": "cyclegan", "gan": gan})
+    words = [f"networks.D.{name}={value}" for name, value in options.items()]
+    ganzoo.run(recipe, *words, f"train.precision={precision}", "train.log=1", root=tmp_path)
+    losses = [one["losses"] for one in lines(tmp_path / "tiny/default/metrics.jsonl") if "losses" in one]
+    assert all(np.isfinite(value) for line in losses for value in line.values())
+    assert losses[-1]["augment/p_D_A"] > 0
 
 
 def test_training_on_the_gpu_equals_training_on_the_cpu(tmp_path: Path) -> None:
