@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.pages import assert_parses, blocks
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOTEBOOK = ROOT / "notebooks/colab.ipynb"
@@ -108,6 +110,22 @@ def test_the_devcontainer_uses_the_dockerfile() -> None:
     assert container["mounts"][0].split(",")[1] == f"target={json.loads(of('VOLUME')[0])[0]}"
     interpreter = container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
     assert environment()["PATH"].split(":")[0] == os.path.dirname(interpreter)
+
+
+def test_the_docker_commands_of_the_docs_fit_the_dockerfile() -> None:
+    page = (ROOT / "docs/environments.md").read_text()
+    (text,) = blocks(ROOT / "docs/environments.md", "console")
+    lines = [shlex.split(line) for line in text.replace("\\\n", " ").splitlines() if line]
+    assert [line[1] for line in lines] == ["build", "run", "build", "run"]
+    assert set(re.findall(r"--build-arg (\w+)=", page)) == set(arguments())
+    (volume,) = json.loads(of("VOLUME")[0])
+    for built, ran in (lines[:2], lines[2:]):
+        tag = built[built.index("--tag") + 1]
+        mounted = [ran[number + 1].rpartition(":")[2] for number, word in enumerate(ran) if word == "--volume"]
+        assert mounted == [of("WORKDIR")[0], volume]
+        words = ran[ran.index(tag) + 1 :]
+        assert_parses([word.removeprefix("/recipes/") for word in words])
+    assert "recipes /recipes" in of("COPY") and (ROOT / "recipes" / lines[1][-1].removeprefix("/recipes/")).is_file()
 
 
 def cells() -> list[dict[str, Any]]:
