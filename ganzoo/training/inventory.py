@@ -15,6 +15,7 @@ from ganzoo.report.run_log import RunLog
 from ganzoo.utils.atomic import find_complete, lock_file
 from ganzoo.utils.reading import is_number, mapping
 from ganzoo.utils.sealed import read_sealed_object
+from ganzoo.weights.hub import is_published
 
 RESOLVED, PROGRESS, LOCK = "resolved.yaml", "progress.json", ".lock"
 
@@ -25,7 +26,8 @@ class RunSummary:
 
     Args:
         folder: the run's folder.
-        state: ``running``, ``finished``, ``stopped``, ``imported`` (networks from elsewhere) or ``damaged``.
+        state: ``running``, ``finished``, ``stopped``, ``imported`` (networks from elsewhere), ``published``
+            (by ``ganzoo publish``) or ``damaged``.
         problem: what is damaged, in words; empty for other states.
         method: the recipe's method.
         data: the recipe's data set.
@@ -143,9 +145,10 @@ def _read_log(summary: RunSummary, log: RunLog) -> None:
     if "finished" in ends:
         summary.state = "finished"
     elif not log.events and not log.environment:
-        summary.state = "imported"
-    finals = [one for one in log.results if one.get("checkpoint") == "last" and one.get("status") == "ok"]
-    evaluations = finals if summary.state == "finished" and finals else log.metrics.evaluations
+        summary.state = "published" if is_published(summary.folder) else "imported"
+    shown = ("last", *summary.checkpoints) if summary.state == "published" else ("last",)
+    finals = [one for one in log.results if one.get("checkpoint") in shown and one.get("status") == "ok"]
+    evaluations = finals if summary.state in ("finished", "published") and finals else log.metrics.evaluations
     values = mapping(evaluations[-1].get("values")) if evaluations else {}
     summary.values = {name: value for name, value in values.items() if is_number(value)}
 
@@ -155,7 +158,7 @@ def _read_progress(summary: RunSummary) -> None:
     for name in summary.checkpoints:
         place = find_complete(folder / name, PROGRESS)
         fields = read_sealed_object((place or folder / name) / PROGRESS, "the progress of a checkpoint")
-        if name == "last":
+        if name == "last" or summary.state == "published":
             summary.step = int(fields["step"])
             if is_number(fields.get("best")) and fields.get("best_of"):
                 summary.best = {str(fields["best_of"]).split()[-1]: fields["best"]}

@@ -34,7 +34,7 @@ IMPORTED_AS = {
 """Distribution → the package that it installs, where the names differ."""
 BY_OTHERS = {"mlflow", "tensorboard", "trackio", "wandb", "onnx", "onnxscript", "torchcodec"}
 """Packages that Accelerate or torch import for ganzoo."""
-WITH_OTHERS = {"packaging", "pydantic_core", "typing_extensions"}
+WITH_OTHERS = {"packaging", "pyarrow", "pydantic_core", "typing_extensions"}
 """Packages that come with a declared one, and that are imported here, too."""
 
 
@@ -63,6 +63,12 @@ def test_every_imported_package_is_declared_and_every_declared_one_is_used() -> 
     declared = {IMPORTED_AS.get(name, name.replace("-", "_")) for name in base | extra}
     assert imported() - declared - WITH_OTHERS == set(), "imported, but not in pyproject.toml"
     assert declared - imported() - BY_OTHERS == set(), "in pyproject.toml, but never imported"
+
+
+def test_the_page_lists_every_extra() -> None:
+    page = (ROOT / "docs/environments.md").read_text()
+    (table,) = re.findall(r"^\| extra \|.*?\n\n", page, re.DOTALL | re.MULTILINE)
+    assert sorted(re.findall(r"`([\w-]+)`(?=[^|]*\|[^|]*\|$)", table, re.MULTILINE)) == sorted(EXTRAS)
 
 
 def test_all_holds_every_extra_and_each_named_extra_exists() -> None:

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 import ganzoo
 from ganzoo.inference.publish_files import read_state_dict
 from ganzoo.inference.scrub import scrub_text
+from ganzoo.training.inventory import summarize
 from ganzoo.utils.sealed import seal_object
 from tests.support.command_line import Run, refusal
 from tests.support.tiny_run import lines, write_recipe
@@ -256,6 +257,13 @@ def test_it_cannot_be_resumed_or_reported_on_but_begins_another_run(trained: Pat
     code, out, err = run(*words, "evaluate.best=", "--root", tmp_path / "runs", "--name", "new", "--device", "cpu")
     assert code == 0, err
     assert "begins with G_AB, G_BA; new: D_A, D_B" in out.replace("\n", " ")
+
+
+def test_a_list_of_runs_shows_what_it_is(trained: Path, tmp_path: Path) -> None:
+    ganzoo.publish(trained, tmp_path / "out", licence="mit", checkpoint="best")
+    (record,) = lines(tmp_path / "out/results.jsonl")
+    shown = summarize(tmp_path / "out")
+    assert (shown.state, shown.step, shown.values) == ("published", record["trained"], record["values"])
 
 
 def test_the_exported_file_is_of_the_published_networks(trained: Path, tmp_path: Path) -> None:
