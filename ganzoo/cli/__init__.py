@@ -14,6 +14,7 @@ import click
 
 from ganzoo.cli.bench import bench_command
 from ganzoo.cli.check import check_command
+from ganzoo.cli.data import data_command
 from ganzoo.cli.doctor import doctor_command
 from ganzoo.cli.evaluate import evaluate_command
 from ganzoo.cli.export import export_command
@@ -38,6 +39,7 @@ from ganzoo.utils.terminal import accept_any_text, escape_controls
 OWN = (
     run_command,
     check_command,
+    data_command,
     masks_command,
     evaluate_command,
     bench_command,

@@ -52,7 +52,8 @@ def mask_from_pil(
         )
     if foreground is not None:
         raise GanzooError(f"{path}: no palette of classes for foreground; save it with one, or drop foreground")
-    if not image.mode.startswith(("I", "F")):
+    is_grey = image.mode in ("1", "L") and not image.has_transparency_data
+    if not is_grey and not image.mode.startswith(("I", "F")):
         _refuse_colours(image, path)
     return from_pil(image, 1, path)[:, :, 0]
 

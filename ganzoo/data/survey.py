@@ -63,7 +63,10 @@ def describe_images(paths: Sequence[ImageFile], where: str, value_range: ValueRa
         lines.append(f"{where}: {result.transparent}{of} have transparency; they are laid over white")
     if result.deep_colour:
         lines.append(f"{where}: {result.deep_colour}{of} have colours of 16 bits; only the upper 8 bits are used")
-    return lines + [f"{where}: {line}" for line in _describe_values(result, value_range)]
+    if not result.deep:
+        return lines
+    integers = all(kind.kind in "ui" for kind in result.kinds)
+    return lines + [f"{where}: {line}" for line in describe_values(result.low, result.high, integers, value_range)]
 
 
 def page_numbers(image: Image.Image) -> list[int]:
@@ -113,22 +116,31 @@ def _add(result: _Survey, path: ImageFile, has_range: bool) -> None:
         result.low, result.high = min(result.low, float(values.min())), max(result.high, float(values.max()))
 
 
-def _describe_values(result: _Survey, value_range: ValueRange | None) -> Iterator[str]:
-    if not result.deep or not np.isfinite([result.low, result.high]).all():
+def describe_values(
+    lowest: float, highest: float, integers: bool, value_range: ValueRange | None = None
+) -> Iterator[str]:
+    """Yield a sentence if images of more than 8 bits use a part of the levels only, or have values out of their range.
+
+    Args:
+        lowest: the lowest of the images' values.
+        highest: the highest.
+        integers: whether all of them are integers.
+        value_range: the range of their domain, if it has one.
+    """
+    if not np.isfinite([lowest, highest]).all():
         return
-    integers = all(kind.kind in "ui" for kind in result.kinds)
-    low, high = (str(round(one)) if integers else f"{one:.4g}" for one in (result.low, result.high))
+    low, high = (str(round(one)) if integers else f"{one:.4g}" for one in (lowest, highest))
     if value_range is not None:
         first, last = value_range
-        if result.low < first or result.high > last:
+        if lowest < first or highest > last:
             yield f"values go from {low} to {high}; those outside of data.range=[{first}, {last}] are clipped"
-        elif result.high - result.low < (last - first) / 2:
+        elif highest - lowest < (last - first) / 2:
             yield f"values go from {low} to {high}; most of data.range=[{first}, {last}] is empty"
         return
-    top = 1 if not integers else 2**16 - 1 if result.high < 2**16 else 2**31 - 1
-    if result.low < 0 or result.high > top or result.high - result.low >= top / 2:
+    top = 1 if not integers else 2**16 - 1 if highest < 2**16 else 2**31 - 1
+    if lowest < 0 or highest > top or highest - lowest >= top / 2:
         return  # values that cannot be read without a range are errors of their own
-    levels = round(255 * result.high / top) - round(255 * result.low / top) + 1
-    advice = f"[0, {2 ** max(1, round(result.high)).bit_length() - 1}]" if integers else f"[{low}, {high}]"
+    levels = round(255 * highest / top) - round(255 * lowest / top) + 1
+    advice = f"[0, {2 ** max(1, round(highest)).bit_length() - 1}]" if integers else f"[{low}, {high}]"
     bits = "float" if not integers else "16-bit" if top < 2**16 else "32-bit"
     yield f"no value of these {bits} images is above {high}: {levels} of 256 levels are used; set data.range={advice}"

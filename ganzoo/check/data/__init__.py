@@ -1,0 +1,1 @@
+"""Check the images of a data set before training: ``ganzoo data check``."""

@@ -1,0 +1,126 @@
+"""Find the images of a recipe's data set, as a run sees them; for ``ganzoo data check RECIPE``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ganzoo.check.data.facts import Facts, Reading, array_facts, header_facts, plane_facts
+from ganzoo.check.data.findings import Finding
+from ganzoo.check.data.groups import Group, Item, Source, to_look_at
+from ganzoo.check.data.near_duplicates import SIDE
+from ganzoo.data.image_files import is_image
+from ganzoo.data.types import SPLITS, ImageFile
+from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.interfaces import Dataset, Split
+from ganzoo.recipe.quick_check import document_error, read_document
+from ganzoo.recipe.reader import RecipeReader
+from ganzoo.utils.program import program_name
+
+
+def find_images_of(file: Path, overrides: Iterable[str] = (), *, demo: bool = False, classes: int = 0) -> Source:
+    """Return the images of a recipe's data set in all splits; the recipe's other parts are not built.
+
+    Args:
+        file: the recipe.
+        overrides: changes of the recipe, each ``key.path=value``.
+        demo: whether the recipe's section ``demo`` applies.
+        classes: the number of classes in label maps beside images; 0: unknown. For images that are label maps the data
+            set knows it.
+
+    Raises GanzooError if the sections ``data`` or ``images`` have mistakes, or the data set cannot be built, as when an
+    image has no mask.
+    """
+    document, _ = read_document(file, overrides, demo=demo)
+    reader = RecipeReader(document, ())
+    data, images = reader.read_required("data", "dataset"), reader.read_settings("images")
+    if data is None or images is None or reader.problems:
+        raise document_error(document, reader.problems)
+    try:
+        dataset: Dataset = data.make(place="data")
+    except MissingResourceError:
+        raise
+    except GanzooError as error:
+        folders = [str(one) for one in data.options.values() if isinstance(one, Path) and one.is_dir()][:2]
+        advice = f"; all that is wrong with its files: {program_name()} data check {' '.join(folders)}"
+        raise GanzooError(f"{error}{advice if folders else ''}") from error
+    groups = [
+        _group(dataset, split, domain, classes)
+        for split in SPLITS
+        for domain in dataset.channels
+        if dataset.count(split, domain)
+    ]
+    if not groups:
+        raise GanzooError(f"{file}: data: the data set {data.component.name!r} has no images")
+    notes = [Finding("note", "data", detail=line) for line in dataset.notes()]
+    side = min(images.load_shape) if images.load_shape else 0
+    crop = images.shape if images.fit == "crop" else None
+    return Source(str(file), groups, [*_unused(dataset, groups), *notes], side=side, crop=crop)
+
+
+def _group(dataset: Dataset, split: Split, domain: str, classes: int) -> Group:
+    title = f"{split} {domain}"
+    items = []
+    for index in range(dataset.count(split, domain)):
+        files = dataset.files_of(split, domain, index)
+        name = str(files[0]) if files else f"{title}, image {index}"
+        read = partial(_read, dataset, split, domain, index)
+        items.append(Item(name, read, partial(_show, dataset, split, domain, index), files[0] if files else None))
+    return Group(title, split, domain, items, classes=dataset.classes.get(domain, classes))
+
+
+def _read(dataset: Dataset, split: Split, domain: str, index: int) -> Reading:
+    """Read a sample; its values are on the scale 0 … 255, its size and mode are those of its file, if it has one."""
+    files = dataset.files_of(split, domain, index)
+    try:
+        sample = dataset.sample_to_scale(split, domain, index, SIDE)
+        name = "" if files else f"{split} {domain}, {sample.name}"
+        mask, labels = (None if plane is None else plane_facts(plane) for plane in (sample.mask, sample.labels))
+        if domain in dataset.classes:
+            return Reading(None, mask, plane_facts(sample.image[:, :, 0]), name=name)
+        return Reading(_facts(sample.image, files, sample.name), mask, labels, name=name)
+    except GanzooError as error:
+        named = [str(file) for file in files if str(error).startswith(f"{file}: ")]
+        return Reading(errors=(((named or [f"{split} {domain}, image {index}"])[0], str(error)),))
+
+
+def _facts(pixels: np.ndarray, files: Sequence[ImageFile], name: str) -> Facts:
+    facts = array_facts(pixels, files[0] if files else name)
+    size, mode, losses = facts.size, facts.mode, facts.losses
+    header = header_facts(files[0]) if files else None
+    if header:
+        (width, height), mode, losses = header
+        reduced = round(width / size[0])
+        if reduced > 1 and reduced == round(height / size[1]):  # half of a file that shows a pair is not reduced
+            size = (width, height)
+    return Facts(size, mode, "8-bit", float(facts.low), float(facts.high), facts.copy, losses)
+
+
+def _unused(dataset: Dataset, groups: Sequence[Group]) -> list[Finding]:
+    """Return the findings about files beside masks, label maps and partners that belong to no image of the data set."""
+    used: set[Path] = set()
+    folders: dict[Path, str] = {}
+    for group in groups:
+        for index in range(len(group.items)):
+            files = dataset.files_of(group.split, group.domain, index)
+            paths = [file for file in files if isinstance(file, Path)]
+            used.update(paths)
+            for file in paths[1:]:
+                folders.setdefault(file.parent, group.title)
+    found = []
+    for folder, title in sorted(folders.items()):
+        for file in sorted(folder.iterdir()):
+            if file not in used and is_image(file.name) and not file.name.startswith(".") and file.is_file():
+                found.append(Finding("no-image", title, (str(file),), "the data set does not use it"))
+    return found
+
+
+def _show(dataset: Dataset, split: Split, domain: str, index: int, side: int) -> list[Image.Image]:
+    sample = dataset.sample_to_scale(split, domain, index, side)
+    if domain in dataset.classes:
+        return to_look_at(np.asarray(to_look_at(sample.image, None, sample.image[:, :, 0])[1]), sample.mask, None)
+    return to_look_at(sample.image, sample.mask, sample.labels)

@@ -1,0 +1,212 @@
+"""``ganzoo data check`` finds every planted fault and no other, on a page, as JSON, and on a contact sheet."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzoo.check.data.findings import KINDS
+from ganzoo.check.data.sheet import COLUMNS, GAP, TILE
+from tests.support.command_line import Run
+from tests.support.planted_faults import CLASSES, NEVER_USED, Expected, drawn, half_mask, plant_faults
+from tests.support.tiny_run import ganzoo, make_images, write_recipe
+
+
+def found(root: Path, result: dict[str, Any], section: str = "faults") -> Expected:
+    """Return kind and files of each fault, the files relative to ``root``."""
+    return {
+        (one["kind"], tuple(Path(file).relative_to(root).as_posix() for file in one["files"]))
+        for one in result[section]
+    }
+
+
+def test_fifteen_planted_faults_are_found_and_no_others(tmp_path: Path, run: Run) -> None:
+    expected = plant_faults(tmp_path, train=14, test=9, side=64)
+    assert len(expected) == 15
+    code, out, _ = run("data", "check", tmp_path, "--classes", CLASSES, "--json")
+    assert code == 7
+    result = json.loads(out)
+    assert found(tmp_path, result) == expected
+    assert len(result["faults"]) == 15
+    (unused,) = [one["detail"] for one in result["faults"] if one["kind"] == "unused-class"]
+    assert f"class {NEVER_USED} of" in unused
+    assert result["images"] == 14 + 3 + 14 + 1 + 9 + 3 + 1
+
+
+def test_the_page_names_every_fault_with_its_files(tmp_path: Path, run: Run) -> None:
+    expected = plant_faults(tmp_path, train=14, test=9, side=64)
+    code, page, _ = run("data", "check", tmp_path, "--classes", CLASSES)
+    assert code == 7
+    assert "15 faults" in page
+    for kind, files in expected:
+        assert KINDS[kind].heading in page
+        for file in files:
+            assert str(tmp_path / file) in page
+    assert len(page.splitlines()) < 70
+
+
+def test_good_folders_have_no_faults(tmp_path: Path, run: Run) -> None:
+    make_images(tmp_path / "data", masks=True)
+    code, page, errors = run("data", "check", tmp_path / "data")
+    assert (code, errors) == (0, "")
+    assert "0 faults" in page
+    rows = [line.split() for line in page.splitlines()]
+    assert ["trainA", "12", "20×16", "12", "RGB", "0", "…", "255", "(8-bit)", "12"] in rows
+
+
+def test_a_kind_of_finding_is_ignored(tmp_path: Path, run: Run) -> None:
+    make_images(tmp_path)
+    (tmp_path / "trainA/00.png").write_bytes(b"")
+    assert run("data", "check", tmp_path)[0] == 7
+    code, page, _ = run("data", "check", tmp_path, "--ignore", "unreadable")
+    assert (code, "0 faults" in page) == (0, True)
+    code, _, error = run("data", "check", tmp_path, "--ignore", "unreadible")
+    assert (code, error) == (
+        2,
+        "ganzoo: data check: --ignore unreadible: no such kind of finding (did you mean 'unreadable'?)\n",
+    )
+
+
+def test_two_folders_are_the_domains(tmp_path: Path, run: Run) -> None:
+    make_images(tmp_path)
+    code, out, _ = run("data", "check", tmp_path / "trainA", tmp_path / "testB", "--json")
+    result = json.loads(out)
+    assert [(one["title"], one["domain"], one["images"]) for one in result["groups"]] == [
+        ("trainA", "A", 12),
+        ("testB", "B", 3),
+    ]
+    assert code == 7
+    assert found(tmp_path, result) == {("unbalanced", ("testB",))}
+
+
+def test_pairs_that_miss_their_partner_are_found_in_both_folders(tmp_path: Path, run: Run) -> None:
+    make_images(tmp_path, train=4, test=2)
+    (tmp_path / "trainA/00.png").unlink()
+    (tmp_path / "testB/01.png").unlink()
+    drawn(3, side=40).save(tmp_path / "trainB/02.png")
+    code, out, _ = run("data", "check", tmp_path, "--paired", "--json")
+    assert code == 7
+    assert found(tmp_path, json.loads(out)) == {
+        ("no-partner", ("trainB/00.png",)),
+        ("no-partner", ("testA/01.png",)),
+        ("size", ("trainA/02.png", "trainB/02.png")),
+        ("unbalanced", ("testB",)),
+    }
+
+
+def test_pairs_side_by_side_need_an_even_width(tmp_path: Path, run: Run) -> None:
+    for name, width in (("train/a", 40), ("train/b", 41), ("test/c", 40)):
+        file = tmp_path / f"{name}.png"
+        file.parent.mkdir(exist_ok=True)
+        drawn(width, len(name), ord(name[-1]), side=41).crop((0, 0, width, 20)).save(file)
+    _, out, _ = run("data", "check", tmp_path, "--paired", "--json")
+    assert found(tmp_path, json.loads(out)) == {("size", ("train/b.png",))}
+    assert run("data", "check", tmp_path)[0] == 0
+
+
+def test_a_recipe_is_checked_as_its_run_sees_it(tmp_path: Path, run: Run) -> None:
+    recipe = write_recipe(tmp_path)
+    images = tmp_path / "images"
+    Image.open(images / "trainA/03.png").save(images / "testA/leaked.png")
+    code, out, _ = run("data", "check", recipe, "images.load=18", "--json")
+    assert code == 7
+    result = json.loads(out)
+    counts = {one["title"]: one["images"] for one in result["groups"]}
+    assert sum(counts[f"{split} A"] for split in ("train", "validation")) == 12
+    assert counts["test A"] == 4
+    (fault,) = result["faults"]
+    assert (fault["kind"], fault["detail"]) == ("leak", "identical files")
+    assert set(fault["files"]) == {str(images / "trainA/03.png"), str(images / "testA/leaked.png")}
+    (small,) = {one["detail"] for one in result["remarks"] if one["kind"] == "small"}
+    assert "scales them to, 18" in small
+
+
+def test_masks_that_no_image_of_a_recipe_uses_are_found(tmp_path: Path, run: Run) -> None:
+    make_images(tmp_path / "images", masks=True)
+    half_mask(20).crop((0, 0, 20, 16)).save(tmp_path / "images/testB_masks/orphan.png")
+    _, out, _ = run("data", "check", write_recipe(tmp_path), "--json")
+    assert found(tmp_path / "images", json.loads(out)) == {("no-image", ("testB_masks/orphan.png",))}
+
+
+def test_a_data_set_that_cannot_be_built_names_the_check_of_its_folder(tmp_path: Path, run: Run) -> None:
+    make_images(tmp_path / "images", masks=True)
+    (tmp_path / "images/trainA_masks/05.png").unlink()
+    code, _, error = run("data", "check", write_recipe(tmp_path))
+    assert code == 2
+    assert error.endswith(f"data check {tmp_path / 'images'}\n")
+    assert "no mask for the image" in error
+    code, page, _ = run("data", "check", tmp_path / "images")
+    assert (code, str(tmp_path / "images/trainA/05.png") in page) == (7, True)
+
+
+def test_images_without_files_are_read_as_samples(run: Run) -> None:
+    code, out, _ = run("data", "check", Path(__file__).parents[3] / "recipes/quickstart.yaml", "--json")
+    result = json.loads(out)
+    assert (code, result["faults"]) == (0, [])
+    counts = {one["title"]: (one["images"], one["masks"]) for one in result["groups"]}
+    assert counts["train A"][0] == counts["train A"][1] > 100
+    assert {one["domain"] for one in result["groups"]} == {"A", "B"}
+
+
+def test_the_sheet_shows_samples_and_near_duplicates_side_by_side(tmp_path: Path, run: Run) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    for index in range(3):
+        drawn(index, side=TILE).save(root / f"{index}.png")
+    drawn(1, side=TILE).save(root / "copy.jpg", quality=95)
+    run("data", "check", root, "--sheet", tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        pixels = np.asarray(sheet).astype(int)
+    assert pixels.shape[1] >= COLUMNS * (TILE + GAP)
+    original = np.asarray(drawn(1, side=TILE)).astype(int)
+    tops = [
+        top
+        for top in range(pixels.shape[0] - TILE + 1)
+        if np.array_equal(pixels[top : top + TILE, GAP : GAP + TILE], original)
+    ]
+    assert len(tops) == 1  # first in its row of near-duplicates, not of the samples
+    beside = pixels[tops[0] : tops[0] + TILE, 2 * GAP + TILE : 2 * GAP + 2 * TILE]
+    assert 0 < np.abs(beside - original).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("{0}", "--sheet", "sheet.jpg"), "sheet.jpg: the contact sheet is a PNG file"),
+        (("{0}/missing",), "no such folder"),
+        (("{0}/empty",), "no images in it or below"),
+        (("{0}", "{0}", "{0}"), "3 folders; give one, or two"),
+        (("{0}", "--demo"), "--demo is for recipes"),
+        (("{1}", "--paired"), "--paired is for folders"),
+        (("{1}", "data.rot=3"), "rot"),
+    ],
+)
+def test_wrong_words_are_refused_in_one_line(tmp_path: Path, run: Run, words: tuple[str, ...], text: str) -> None:
+    recipe = write_recipe(tmp_path)
+    (tmp_path / "empty").mkdir()
+    code, _, error = run("data", "check", *(word.format(tmp_path, recipe) for word in words))
+    assert code in (2, 5)
+    assert text in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_ten_thousand_files_are_checked_in_fifteen_seconds_of_two_cores(tmp_path: Path) -> None:
+    expected = plant_faults(tmp_path, train=2400, test=300, side=256)
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) > 10_000
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = ganzoo("data", "check", tmp_path, "--classes", str(CLASSES), "--json")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 7, done.stderr
+    assert found(tmp_path, json.loads(done.stdout)) == expected
+    seconds = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
+    print(f"{len(files):,} files: {seconds:.1f} s of processor time", file=sys.stderr)
+    assert seconds < 30
