@@ -32,7 +32,7 @@ class Facts:
         low: its lowest value, of all channels.
         high: its highest value. A JPEG is read at a part of its size, so single pixels may go beyond both.
         copy: its small copy, (32, 32, 3) uint8.
-        losses: what is lost when it is read: ``pages``, ``transparency``, ``deep colours``.
+        losses: what is lost when it is read: ``pages``, ``transparency``, ``deep-colours``.
     """
 
     size: tuple[int, int]
@@ -167,7 +167,7 @@ def losses_of(image: Image.Image) -> tuple[str, ...]:
     lost = {
         "pages": len(page_numbers(image)) > 1,
         "transparency": image.has_transparency_data,
-        "deep colours": is_deep_colour(image),
+        "deep-colours": is_deep_colour(image),
     }
     return tuple(name for name, found in lost.items() if found)
 

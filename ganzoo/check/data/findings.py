@@ -24,7 +24,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "unreadable": Kind("cannot be read", "copy these files again or remove them"),
+    "unreadable": Kind("files that cannot be read", ""),
     "leak": Kind(
         "near-duplicates in several splits",
         "metric values of images that were trained on do not show how a run does on new ones: keep one of each",
@@ -39,7 +39,9 @@ KINDS: Mapping[str, Kind] = {
     "size": Kind("sizes that do not fit together", "make them the same size"),
     "empty-mask": Kind("masks without a foreground", "the foreground is white, 255, or any class but 0 of a palette"),
     "unexpected-class": Kind("unexpected classes in label maps", "renumber them, or give the number with --classes"),
-    "unused-class": Kind("classes that no label map has", "a network never learns them: compare the list of classes"),
+    "unused-class": Kind(
+        "classes that no label map of training has", "a network never learns them: compare the list of classes"
+    ),
     "one-colour": Kind("images of one colour", "remove them, unless they are meant"),
     "range": Kind("values that use a part of their range", "set the range, or convert the images"),
     "unbalanced": Kind(
@@ -50,7 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "mode": Kind("modes that few images have", "colours and grey are converted as the recipe says", fault=False),
     "pages": Kind("several pages or frames", "the first is used", fault=False),
     "transparency": Kind("transparency", "it is laid over white", fault=False),
-    "deep colours": Kind("colours of 16 bits", "the upper 8 bits are used", fault=False),
+    "deep-colours": Kind("colours of 16 bits", "the upper 8 bits are used", fault=False),
     "not-read": Kind("files and folders that are not read", "", fault=False),
     "note": Kind("notes of the data set", "", fault=False),
 }

@@ -42,8 +42,10 @@ def find_images_in(folders: Sequence[Path], *, paired: bool = False, classes: in
     places = _places(folders)
     groups: list[Group] = []
     findings: list[Finding] = []
-    for (split, domain), folder in places.items():
-        group, found = _group(split, domain, folder, classes)
+    short = [_short(folder) for folder in places.values()]
+    titles = short if len({*short}) == len(short) else map(str, places.values())
+    for title, ((split, domain), folder) in zip(titles, places.items(), strict=True):
+        group, found = _group(title, split, domain, folder, classes)
         groups.append(group)
         findings += found
     if not any(group.items for group in groups):
@@ -90,9 +92,13 @@ def _one_sided(root: Path, places: Mapping[tuple[Split, str], Path]) -> list[Fin
     ]
 
 
-def _group(split: Split, domain: str, folder: Path, classes: int) -> tuple[Group, list[Finding]]:
+def _short(folder: Path) -> str:
+    """Return the name of an image folder for the report: ``train`` for ``train/images``."""
+    return (folder.parent.name if folder.name == "images" else "") or folder.name or str(folder)
+
+
+def _group(title: str, split: Split, domain: str, folder: Path, classes: int) -> tuple[Group, list[Finding]]:
     """Return the images of a folder, and the findings about masks and label maps that are missing or have no image."""
-    title = folder.parent.name if folder.name == "images" else folder.name or str(folder)
     names = image_names(folder)
     findings: list[Finding] = []
     planes: dict[str, dict[str, Path]] = {}

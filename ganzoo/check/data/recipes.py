@@ -101,22 +101,32 @@ def _facts(pixels: np.ndarray, files: Sequence[ImageFile], name: str) -> Facts:
 
 
 def _unused(dataset: Dataset, groups: Sequence[Group]) -> list[Finding]:
-    """Return the findings about files beside masks, label maps and partners that belong to no image of the data set."""
+    """Return the findings about masks, label maps and partners on the disk whose image is not there.
+
+    Files whose image is there are none, such as those of images that the data set leaves out.
+    """
     used: set[Path] = set()
+    image_folders: set[Path] = set()
     folders: dict[Path, str] = {}
     for group in groups:
         for index in range(len(group.items)):
-            files = dataset.files_of(group.split, group.domain, index)
-            paths = [file for file in files if isinstance(file, Path)]
+            paths = [file for file in dataset.files_of(group.split, group.domain, index) if isinstance(file, Path)]
             used.update(paths)
-            for file in paths[1:]:
-                folders.setdefault(file.parent, group.title)
-    found = []
-    for folder, title in sorted(folders.items()):
-        for file in sorted(folder.iterdir()):
-            if file not in used and is_image(file.name) and not file.name.startswith(".") and file.is_file():
-                found.append(Finding("no-image", title, (str(file),), "the data set does not use it"))
-    return found
+            image_folders.update(path.parent for path in paths[:1])
+            for path in paths[1:]:
+                folders.setdefault(path.parent, group.title)
+    there = {file.stem for folder in image_folders for file in _images_in(folder)} if folders else set()
+    return [
+        Finding("no-image", title, (str(file),), "no image has this name")
+        for folder, title in sorted(folders.items())
+        for file in _images_in(folder)
+        if file not in used and file.stem not in there
+    ]
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Return the image files in a folder, without those below it."""
+    return sorted(one for one in folder.iterdir() if is_image(one.name) and one.name[0] != "." and one.is_file())
 
 
 def _show(dataset: Dataset, split: Split, domain: str, index: int, side: int) -> list[Image.Image]:

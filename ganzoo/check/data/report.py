@@ -8,7 +8,7 @@ from typing import Any
 
 from ganzoo.check.data.between_images import used_classes
 from ganzoo.check.data.examine import Examination
-from ganzoo.check.data.facts import Facts, Reading
+from ganzoo.check.data.facts import Reading
 from ganzoo.check.data.findings import DUPLICATES, KINDS, Finding
 from ganzoo.check.data.groups import Group
 from ganzoo.check.data.within_groups import size_text
@@ -84,8 +84,8 @@ def _class_lines(result: Examination) -> Iterator[str]:
 def summarize(group: Group, readings: Sequence[Reading]) -> dict[str, Any]:
     """Return numbers, sizes, modes, depths and ranges of values of a group, as plain data."""
     images = [one.image for one in readings if one.image]
-    sizes = Counter(size_text(one.size) for one in images)
-    by_area = sorted(images, key=lambda one: one.size[0] * one.size[1])
+    sizes = Counter(plane.size for one in readings if (plane := one.image or one.labels))
+    by_area = sorted(sizes, key=lambda size: size[0] * size[1])
     values: dict[str, list[float]] = {}
     for one in images:
         low, high = values.get(one.depth, (one.low, one.high))
@@ -96,19 +96,15 @@ def summarize(group: Group, readings: Sequence[Reading]) -> dict[str, Any]:
         "domain": group.domain,
         "folder": str(group.folder) if group.folder else None,
         "images": len(readings),
-        "sizes": dict(sizes.most_common()),
-        "smallest": _size(by_area[:1]),
-        "largest": _size(by_area[-1:]),
+        "sizes": {size_text(size): count for size, count in sizes.most_common()},
+        "smallest": size_text(by_area[0]) if by_area else "",
+        "largest": size_text(by_area[-1]) if by_area else "",
         "modes": dict(Counter(one.mode for one in images).most_common()),
         "values": values,
         "masks": sum(one.mask is not None for one in readings),
         "label_maps": sum(one.labels is not None for one in readings),
         "mask_and_label_folders": [str(folder) for folder in group.planes],
     }
-
-
-def _size(images: Sequence[Facts]) -> str:
-    return size_text(images[0].size) if images else ""
 
 
 def as_plain(result: Examination) -> dict[str, Any]:

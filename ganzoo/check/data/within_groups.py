@@ -15,7 +15,7 @@ from ganzoo.check.data.near_duplicates import is_flat
 from ganzoo.data.label_maps import FAINTEST_MASK
 from ganzoo.data.survey import describe_values
 
-RARE = 0.05
+RARE = 0.1
 """A mode that at most this share of a group's images have is remarked."""
 SMALL = 0.5
 """An image is small if its shorter side is below this share of the median of its group's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import sys
 from pathlib import Path
@@ -15,8 +16,11 @@ from PIL import Image
 from ganzoo.check.data.findings import KINDS
 from ganzoo.check.data.sheet import COLUMNS, GAP, TILE
 from tests.support.command_line import Run
+from tests.support.pages import ROOT, blocks
 from tests.support.planted_faults import CLASSES, NEVER_USED, Expected, drawn, half_mask, plant_faults
 from tests.support.tiny_run import ganzoo, make_images, write_recipe
+
+PAGE = ROOT / "docs/data_check.md"
 
 
 def found(root: Path, result: dict[str, Any], section: str = "faults") -> Expected:
@@ -135,6 +139,53 @@ def test_masks_that_no_image_of_a_recipe_uses_are_found(tmp_path: Path, run: Run
     assert found(tmp_path / "images", json.loads(out)) == {("no-image", ("testB_masks/orphan.png",))}
 
 
+def test_masks_of_images_that_a_recipe_leaves_out_are_no_faults(tmp_path: Path, run: Run) -> None:
+    make_images(tmp_path / "images", masks=True)
+    code, out, _ = run("data", "check", write_recipe(tmp_path), "data.train_limit=4", "--json")
+    assert (code, json.loads(out)["faults"]) == (0, [])
+
+
+def test_images_that_are_label_maps_are_checked_for_classes(tmp_path: Path, run: Run) -> None:
+    recipe = write_recipe(tmp_path, data={"classes": {"A": 4}, "validation": 0})
+    for file in (tmp_path / "images").glob("*A/*.png"):
+        Image.fromarray(np.full((16, 20), 2 * (file.name == "03.png"), np.uint8)).save(file)
+    wrong = tmp_path / "images/testA/01.png"
+    Image.fromarray(np.full((16, 20), 7, np.uint8)).save(wrong)
+    _, out, _ = run("data", "check", recipe, "--json")
+    result = json.loads(out)
+    assert result["classes"] == {"A": {"0": 13, "2": 1}}
+    assert [(one["kind"], one["files"]) for one in result["faults"]] == [
+        ("unreadable", [str(wrong)]),
+        ("unused-class", []),
+    ]
+    assert result["faults"][1]["detail"] == "train A: classes 1, 3 of 0 … 3"
+    assert result["groups"][0]["sizes"] == {"20×16": 12}
+
+
+def test_images_smaller_than_the_crop_of_a_recipe_are_faults(tmp_path: Path, run: Run) -> None:
+    recipe = write_recipe(tmp_path, images={"fit": "crop", "size": [16, 20], "load": 0})
+    assert run("data", "check", recipe)[0] == 0
+    drawn(3, side=19).save(tmp_path / "images/trainB/02.png")
+    code, out, _ = run("data", "check", recipe, "--json")
+    assert (code, found(tmp_path / "images", json.loads(out))) == (7, {("size", ("trainB/02.png",))})
+
+
+def test_pairs_side_by_side_of_a_recipe_have_the_size_of_a_half(tmp_path: Path, run: Run) -> None:
+    for split, count in (("train", 6), ("test", 2)):
+        (tmp_path / "pairs" / split).mkdir(parents=True)
+        for index in range(count):
+            halves = [np.asarray(drawn(len(split), index, half, side=40)) for half in range(2)]
+            Image.fromarray(np.concatenate(halves, axis=1)).save(tmp_path / f"pairs/{split}/{index}.png")
+    broken = tmp_path / "pairs/train/0.png"
+    broken.write_bytes(broken.read_bytes()[:500])
+    recipe = write_recipe(tmp_path, data={"dataset": "paired", "root": str(tmp_path / "pairs"), "validation": 0})
+    code, out, _ = run("data", "check", recipe, "--json")
+    result = json.loads(out)
+    assert (code, found(tmp_path / "pairs", result)) == (7, {("unreadable", ("train/0.png",))})
+    assert len(result["faults"]) == 1  # not once for each half
+    assert [one["sizes"] for one in result["groups"]] == [{"40×40": 5}, {"40×40": 5}, {"40×40": 2}, {"40×40": 2}]
+
+
 def test_a_data_set_that_cannot_be_built_names_the_check_of_its_folder(tmp_path: Path, run: Run) -> None:
     make_images(tmp_path / "images", masks=True)
     (tmp_path / "images/trainA_masks/05.png").unlink()
@@ -210,3 +261,49 @@ def test_ten_thousand_files_are_checked_in_fifteen_seconds_of_two_cores(tmp_path
     seconds = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
     print(f"{len(files):,} files: {seconds:.1f} s of processor time", file=sys.stderr)
     assert seconds < 30
+
+
+def write_example(root: Path) -> None:
+    """Write the images of the example in docs/data_check.md."""
+    for name, count in (("trainA", 40), ("trainB", 40), ("testA", 10), ("testB", 10)):
+        (root / name).mkdir(parents=True)
+        for index in range(count):
+            drawn(*name.encode(), index, side=64).save(root / name / f"{index:03}.jpg", quality=90)
+    (root / "trainA_masks").mkdir()
+    for index in range(40):
+        half_mask(64).save(root / "trainA_masks" / f"{index:03}.png")
+    (root / "trainA_masks/007.png").unlink()
+    (root / "trainB/012.jpg").unlink()
+    whole = root / "trainB/012.png"
+    drawn(1, side=64).save(whole)
+    whole.write_bytes(whole.read_bytes()[:900])
+    with Image.open(root / "trainB/031.jpg") as image:
+        image.resize((48, 48)).save(root / "testB/010.jpg", quality=60)
+    drawn(0, side=64).convert("L").save(root / "testB/011.jpg")
+
+
+def test_the_example_of_the_docs_is_what_the_command_prints(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_example(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    code, page, errors = run("data", "check", "photos")
+    assert (code, errors) == (7, "")
+    (shown,) = blocks(PAGE, "text")
+    assert page == shown
+
+
+def test_the_page_of_the_docs_lists_every_kind_of_finding() -> None:
+    page = PAGE.read_text()
+    faults, _, remarks = page.partition("## Remarks")
+    listed = {True: faults, False: remarks}
+    assert {
+        kind: re.findall(rf"^\| `{kind}` \|", listed[about.fault], re.MULTILINE) for kind, about in KINDS.items()
+    } == {kind: [f"| `{kind}` |"] for kind in KINDS}
+
+
+def test_the_page_of_the_docs_lists_every_key_of_the_json(tmp_path: Path, run: Run) -> None:
+    write_example(tmp_path)
+    result = json.loads(run("data", "check", tmp_path, "--json")[1])
+    named = set(re.findall(r"`(\w+)`", PAGE.read_text().partition("## --json")[2]))
+    assert {*result, *result["groups"][0], *result["faults"][0]} <= named

@@ -41,6 +41,12 @@ def test_splits_without_domains(tmp_path: Path) -> None:
     assert [str(one) for one in train.planes] == [str(tmp_path / "train/masks")]
 
 
+def test_two_folders_of_the_same_name_have_their_paths_as_titles(tmp_path: Path) -> None:
+    add(tmp_path, "a/photos/1.png", "b/photos/1.png")
+    folders = [tmp_path / "a/photos", tmp_path / "b/photos"]
+    assert [group.title for group in find_images_in(folders).groups] == [str(one) for one in folders]
+
+
 def test_any_folder_with_the_folder_of_masks_beside_it(tmp_path: Path) -> None:
     add(tmp_path, "photos/a/1.jpg", "photos_masks/a/1.png")
     source = find_images_in([tmp_path / "photos"])
