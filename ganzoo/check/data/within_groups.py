@@ -74,8 +74,9 @@ def _check_values(title: str, images: dict[str, Facts]) -> Iterator[Finding]:
     for name, is_one_colour in zip(images, flat.tolist(), strict=True):
         if is_one_colour:
             yield Finding("one-colour", title, (name,))
-    for depth in dict.fromkeys(one.depth for one in images.values()):
-        chosen = {name: one for name, one in images.items() if one.depth == depth}
+    rich = {name: one for (name, one), is_one_colour in zip(images.items(), flat, strict=True) if not is_one_colour}
+    for depth in dict.fromkeys(one.depth for one in rich.values()):
+        chosen = {name: one for name, one in rich.items() if one.depth == depth}
         low, high = min(one.low for one in chosen.values()), max(one.high for one in chosen.values())
         for detail in _describe_range(depth, low, high):
             yield Finding("range", title, tuple(chosen), detail)

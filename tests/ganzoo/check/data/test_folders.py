@@ -120,6 +120,13 @@ def test_values_that_need_a_range(tmp_path: Path) -> None:
     ]
 
 
+def test_the_range_of_images_of_one_colour_is_no_fault_of_its_own(tmp_path: Path) -> None:
+    save(tmp_path / "photos/black.png")
+    save(tmp_path / "photos/white.png", np.full((4, 6, 3), 255, np.uint8))
+    findings = examine(find_images_in([tmp_path / "photos"])).findings
+    assert [one.kind for one in findings] == ["one-colour", "one-colour"]
+
+
 def test_an_image_of_one_colour_and_a_small_one_are_found(tmp_path: Path) -> None:
     for name in ("1", "2", "3"):
         save(tmp_path / f"photos/{name}.png", np.random.default_rng(int(name)).integers(0, 256, (40, 40, 3), np.uint8))
