@@ -22,7 +22,7 @@ def cached_file(address: str, folder: str) -> Path:
     The name has a checksum of the address and the last part of it.
 
     >>> cached_file("https://example.org/a/shard%200.tar?x=1", "shards").name
-    '02e71c75e9ce-shard_20.tar'
+    '02e71c75e9ce-shard_200.tar'
     """
     last = re.split("[?#]", address)[0].rpartition("/")[2]
     readable = re.sub(r"[^\w.+-]", "_", last, flags=re.ASCII)[-100:]

@@ -6,12 +6,12 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import numpy as np
 
 from ganzoo.interfaces import GanzooError, ImageFile, MissingResourceError, StoredFile, one_line, suggest
 from ganzoo_datasets.archives import has_safe_path, normal_name
@@ -71,8 +71,8 @@ class Table:
             raise GanzooError(f"{self.name}: it has no column {name!r}; set {option}{suggest(name, self.columns)}")
         return self.columns[name]
 
-    def images(self, name: str, option: str) -> list[ImageFile | None]:
-        """Return the images in a column, one for each row; None for a row without one.
+    def images(self, name: str, option: str, rows: Iterable[int]) -> list[ImageFile | None]:
+        """Return the images of some rows in a column; None for a row without one.
 
         Raises GanzooError if there is no such column, if it does not hold images, or if a path in it leads elsewhere
         than into the data set.
@@ -86,9 +86,10 @@ class Table:
             )
         where = f"{self.name}, column {name}"
         found: list[ImageFile | None] = []
-        for row, (path, stored) in enumerate(zip(paths, has_bytes, strict=True)):
-            if stored:
-                container = self.files[int(np.searchsorted(self.ends, row, side="right"))]
+        for row in rows:
+            path = paths[row]
+            if has_bytes[row]:
+                container = self.files[bisect_right(self.ends, row)]
                 found.append(RowImage(container, f"{name}/{row}{_suffix(path)}", where, row, column))
             else:
                 found.append(None if path is None else self._own_file(path, f"{where}, row {row}"))
@@ -198,7 +199,7 @@ def _table(name: str, rows: Any, builder: Any, split: str, folders: Sequence[Pat
         {column: table.column(column) for column in table.column_names},
         {column: one.names for column, one in rows.features.items() if isinstance(one, ClassLabel)},
         files,
-        np.cumsum(lengths).tolist(),
+        list(accumulate(lengths)),
         folders,
     )
 

@@ -232,12 +232,12 @@ def _entries(
     Raises GanzooError if a column is missing or wrong, or if a row with an image lacks one of the others.
     """
     options = {"image": "image", "mask": "mask", "labels": "labels", "target": "image"}
-    files = {one: table.images(name, f"data.{options[one]}") for one, name in columns.items() if name}
+    files = {one: table.images(name, f"data.{options[one]}", rows) for one, name in columns.items() if name}
     names = table.names(naming)
     numbers = table.column(label, "data.label").to_pylist() if label else []
     entries = []
-    for row in rows:
-        planes = {one: column[row] for one, column in files.items()}
+    for position, row in enumerate(rows):
+        planes = {one: column[position] for one, column in files.items()}
         path = planes.pop("image")
         if path is None:
             continue

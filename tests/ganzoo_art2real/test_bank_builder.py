@@ -15,6 +15,7 @@ from PIL import Image
 from ganzoo.errors import GanzooError
 from ganzoo_art2real.bank import BACKGROUND, Bank, Scale
 from ganzoo_art2real.bank_builder import Settings, build_bank, count_pixels, read_scales, refuse_too_many
+from tests.support.archives import zip_of_folder
 from tests.support.photographs import SMALL, scene, write_labels, write_photographs
 
 ONE = Settings(size=10, scales=(Scale(5, 5),))
@@ -133,6 +134,14 @@ def test_building_the_same_bank_again_does_nothing(
 
 def test_equal_photographs_give_equal_banks(tmp_path: Path, photographs: Path, labels: Path, bank: Bank) -> None:
     other = build_bank([photographs], tmp_path / "other", SMALL, labels=labels)
+    assert files(other.folder) == files(bank.folder)
+
+
+def test_zip_files_of_photographs_and_label_maps_give_equal_banks(
+    tmp_path: Path, photographs: Path, labels: Path, bank: Bank
+) -> None:
+    archives = [zip_of_folder(tmp_path / f"{one.name}.zip", one) for one in (photographs, labels)]
+    other = build_bank([archives[0]], tmp_path / "other", SMALL, labels=archives[1])
     assert files(other.folder) == files(bank.folder)
 
 

@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.interfaces import cached_file
 from ganzoo.provenance.images import image_list, read_images
 from ganzoo_datasets.webdataset import WebDataset
 from tests.support.archives import noise, png, write_tar
+from tests.support.command_line import Run
 from tests.support.file_server import FileServer, serving
 from tests.support.image_folders import names
+from tests.support.tiny_run import write_recipe
 
 
 def pixels(seed: int, size: tuple[int, int] = (6, 4)) -> np.ndarray:
@@ -264,6 +267,18 @@ def test_shards_by_address_are_downloaded_once_and_named_as_local_ones(server: F
     assert image_list(read_images(data)) == image_list(read_images(local))
     WebDataset(A=server.address)
     assert len(server.asked) == 1
+
+
+def test_a_recipe_may_name_an_address(server: FileServer, tmp_path: Path, run: Run) -> None:
+    recipe = write_recipe(tmp_path)
+    content = yaml.safe_load(recipe.read_text())
+    data = {"dataset": "webdataset", "A": server.address, "B": str(tmp_path / "zebras.tar")}
+    recipe.write_text(yaml.safe_dump({**content, "data": data, "images": {"size": 8}}))
+    code, out, err = run("check", recipe, "--quick")
+    assert code == 0, err
+    assert server.address in out and len(server.asked) == 1
+    code, _, err = run("check", recipe, "--quick", "data.A=pipe:echo")
+    assert code == 2 and "pipe: is not read" in err and len(err.splitlines()) == 1
 
 
 def test_an_interrupted_download_of_a_shard_is_resumed(server: FileServer) -> None:
