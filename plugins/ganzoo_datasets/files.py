@@ -16,6 +16,7 @@ from ganzoo.interfaces import (
     DomainIO,
     GanzooError,
     ImageFile,
+    MissingResourceError,
     Sample,
     ValueRange,
     check_range,
@@ -164,6 +165,8 @@ def entries_in(folder: Path, hint: str = "check the path") -> list[Entry]:
     contains ``hint``.
     """
     inside = zip_folder(folder)
+    if folder.suffix.lower() == ".zip" and not folder.exists():
+        raise MissingResourceError(f"{folder}: no such zip file; {hint}")
     if inside is None:
         entries = [Entry(Path(folder, name), name) for name in image_names(folder, hint)]
     else:

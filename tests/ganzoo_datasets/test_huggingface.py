@@ -174,6 +174,13 @@ def test_splits_are_named_found_and_left_out(tmp_path: Path) -> None:
         counts(splits={"test": "tset"})
 
 
+def test_a_limit_of_the_training_images(tmp_path: Path) -> None:
+    file = write_table(tmp_path / "a.parquet", range(20))
+    few, every = (HuggingFace(A=file, train_limit=limit) for limit in (4, 0))
+    assert few.count("train", "A") == 4 and set(names(few, "train", "A")) < set(names(every, "train", "A"))
+    assert names(few, "validation", "A") == names(every, "validation", "A") != []
+
+
 def test_threads_read_the_same_table(tmp_path: Path) -> None:
     data = HuggingFace(A=write_table(tmp_path / "a.parquet", range(40)), validation=0)
     with ThreadPoolExecutor(8) as pool:

@@ -108,6 +108,15 @@ def test_pairs(tmp_path: Path) -> None:
             assert np.array_equal(two.image, pixels(50 + int(two.name.removeprefix("pairs/")[:2])))
 
 
+def test_a_limit_of_the_training_images_keeps_pairs_together(tmp_path: Path) -> None:
+    members = {f"{number:02}.{end}": noise(number) for number in range(30) for end in ("a.png", "b.png")}
+    pairs: Any = {"A": write_tar(tmp_path / "p.tar", members), "image": {"A": "a.png", "B": "b.png"}, "paired": True}
+    few, more, every = (WebDataset(**pairs, train_limit=limit) for limit in (5, 10, 0))
+    assert names(few, "train", "A") == names(few, "train", "B") and few.count("train", "A") == 5
+    assert set(names(few, "train", "A")) < set(names(more, "train", "A")) < set(names(every, "train", "A"))
+    assert names(few, "validation", "A") == names(every, "validation", "A") != []
+
+
 def test_validation_and_test_shards(shards: Path) -> None:
     first, second, zebras = (str(shards / f"{name}.tar") for name in ("horses-000", "horses-001", "zebras"))
     data = WebDataset(A=first, B=zebras, validation_A=second, test_A=second, test_B=zebras, validation=0.5)

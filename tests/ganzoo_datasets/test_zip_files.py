@@ -215,5 +215,7 @@ def test_a_missing_folder_in_a_zip_file_is_named(root: Path, tmp_path: Path) -> 
         MissingResourceError, match=r"all\.zip/trainC: no such folder in the archive.*did you mean 'train"
     ):
         Folders(A=archive / "trainC")
+    with pytest.raises(MissingResourceError, match=r"nowhere\.zip: no such zip file; check the path"):
+        Folders(A=tmp_path / "nowhere.zip")
     with pytest.raises(MissingResourceError, match=r"x\.zip/trainA: no such folder in the archive; put trainA"):
         Folders(root=write_zip(tmp_path / "x.zip", {"a.png": png()}))
