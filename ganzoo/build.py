@@ -147,6 +147,7 @@ class Experiment:
             ema=train.ema,
             size=self.recipe.images.shape,
             compile=self.training and train.compile,
+            checkpointing=self.training and train.checkpointing,
             training=self.training,
         )
 

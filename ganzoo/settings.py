@@ -200,6 +200,8 @@ class TrainSettings:
             ``auto`` is bf16 on processors and GPUs that compute it faster, else fp32; the run prints which it is.
         compile: whether ``torch.compile`` compiles each network that is trained, in the first steps; it needs a C++
             compiler. ``reduce-overhead`` also records CUDA graphs, on a GPU. Evaluation and translation run uncompiled.
+        checkpointing: whether blocks of the generators are computed again in the backward pass instead of being kept
+            in memory: the results are the same, steps take longer and need less memory. It excludes ``compile``.
         seed: seed of every random draw in the run.
         ema: decay of the exponential moving average of the weights of all networks except discriminators. Samples,
             metrics and translation then use the average. 0: none.
@@ -232,6 +234,7 @@ class TrainSettings:
     warmup: CountOrZero | None = None
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Compile = False
+    checkpointing: bool = False
     seed: int = 0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     patience: Count = 10
@@ -247,6 +250,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.epochs and self.steps:
             raise GanzooError("both 'epochs' and 'steps' are set: remove one, or set it to 0")
+        if self.checkpointing and self.compile:
+            raise GanzooError("both 'checkpointing' and 'compile' are set, and one excludes the other: remove one")
         for name, policies in READ_BY.items():
             if getattr(self, name) is not None and self.lr_policy not in policies:
                 has = (
@@ -294,7 +299,19 @@ class EvaluateSettings:
 
 RESUMABLE = {
     "images": {"cache"},
-    "train": {"epochs", "steps", "patience", "max_damaged", "log", "sample", "save", "keep", "workers", "trackers"},
+    "train": {
+        "checkpointing",
+        "epochs",
+        "steps",
+        "patience",
+        "max_damaged",
+        "log",
+        "sample",
+        "save",
+        "keep",
+        "workers",
+        "trackers",
+    },
     "evaluate": {"every", "batch", "limit", "best", "patience", "metrics"},
 }
 """Settings that may change when a run is resumed, by section: length, logging, evaluation and loading of images.

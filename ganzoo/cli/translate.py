@@ -24,6 +24,15 @@ def read_size(context: click.Context, parameter: click.Parameter, text: str) -> 
     raise click.BadParameter(f"{text!r} is not a number of pixels, trained or original")
 
 
+def read_tile(context: click.Context, parameter: click.Parameter, text: str) -> int | str:
+    """Return the value of ``--tile``. Raises BadParameter unless it is a number of pixels, auto or none."""
+    if text in ("auto", "none"):
+        return text
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise click.BadParameter(f"{text!r} is not a number of pixels, auto or none")
+
+
 @click.command("translate")
 @click.argument("run", type=PATH)
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
@@ -112,6 +121,14 @@ def read_size(context: click.Context, parameter: click.Parameter, text: str) -> 
 )
 @click.option("--frame-styles", is_flag=True, help="Draw a random style for each frame of a video, not one for all.")
 @click.option("--suffix", "ending", default="", help="The end of each translation's name: _photo makes a_photo.png.")
+@click.option(
+    "--tile",
+    default="auto",
+    callback=read_tile,
+    metavar="PIXELS|auto|none",
+    help="Compute translations by tiles of this size; they equal those of whole images.  "
+    "[default: auto, only if the whole image does not fit into the memory]",
+)
 def translate_command(
     run: Path,
     inputs: tuple[Path, ...],
@@ -139,6 +156,7 @@ def translate_command(
     crf: int | None,
     smooth: int,
     frame_styles: bool,
+    tile: Any,
 ) -> None:
     """Translate INPUTS, images, videos and folders of them, with the generators of RUN.
 
@@ -178,4 +196,5 @@ def translate_command(
         codec=codec or "",
         crf=crf,
         steadiness=Steadiness(smooth, frame_styles),
+        tile=tile,
     )

@@ -26,6 +26,7 @@ from ganzoo.engine.frozen_casts import cast_frozen_once
 from ganzoo.engine.gradients import Gradients, parameters_of
 from ganzoo.engine.layout import arrange_images, memory_format, stepping_in_memory_order
 from ganzoo.engine.precision import LossScale, autocast, resolve_precision, weights_cast_once
+from ganzoo.engine.recomputation import recompute_blocks
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method, Optim, Phase
 from ganzoo.randomness import torch_seed
@@ -48,6 +49,7 @@ class Engine:
         ema: the decay of the moving average of all networks except discriminators; 0: no average.
         size: height and width of the images, which decide the memory format (see ``layout.py``).
         compile: whether networks are compiled when they train, and how (see ``compiled.py``).
+        checkpointing: whether blocks of generators are computed again in the backward pass (see ``recomputation.py``).
         training: whether it trains; an engine that only evaluates needs no synchronized batch norm.
 
     Raises GanzooError for fp16 on a CPU, and for batch norm on several CPU processes; MissingResourceError to compile
@@ -66,6 +68,7 @@ class Engine:
         ema: float = 0.0,
         size: int | Shape = 0,
         compile: Compile = False,
+        checkpointing: bool = False,
         training: bool = True,
     ) -> None:
         self.method = method
@@ -97,7 +100,10 @@ class Engine:
         averaged = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}
         self.average = Averaged(averaged, ema) if ema else None
         self.compile = compile
-        compile_networks(self.networks, compile)  # after the copies for the averages, which are never trained
+        # The next two come after the copies for the averages, which are never trained.
+        compile_networks(self.networks, compile)
+        for name in [name for name, slot in method.slots.items() if checkpointing and slot.kind == "generator"]:
+            recompute_blocks(self.networks[name])
 
     def _share_initial_weights(self) -> None:
         if self.accelerator.num_processes > 1:

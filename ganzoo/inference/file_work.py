@@ -15,6 +15,7 @@ from ganzoo.inference.output import TRANSPARENT, Output
 from ganzoo.inference.pages import Page, read_pages
 from ganzoo.inference.pipeline import Item, Job, Translation
 from ganzoo.inference.summary import Summary
+from ganzoo.inference.tiles import Tile
 from ganzoo.inference.translator import TRANSLATED, Prepare, Size, Translator, mask_tensor
 from ganzoo.interfaces import Direction
 from ganzoo.utils.atomic import clean_temporaries
@@ -28,7 +29,7 @@ class FileWork:
         translator: the translator.
         direction: the direction.
         output: where translations go, and in which form.
-        size, scale_back, alpha, save_masks, seed: see ``translate_files``.
+        size, scale_back, alpha, save_masks, seed, tile: see ``translate_files``.
     """
 
     translator: Translator
@@ -39,6 +40,7 @@ class FileWork:
     alpha: bool
     save_masks: Path | None
     seed: int
+    tile: Tile = "auto"
     cleaned: set[Path] = field(default_factory=set)
     summary: Summary = field(default_factory=Summary)
 
@@ -82,7 +84,11 @@ class FileWork:
                 seed=self.seed,
                 draw=first.job.style.draw,
                 prepare=prepare,
+                tile=self.tile,
             )
+            if side := self.translator.tiler.side:
+                self.summary.sides.add(side)
+                self.summary.tiled += len(items)
             role_masks = self.translator.compute_masks(step, self.direction) if self.save_masks else {}
         return [
             Translation(image, {role: planes[i] for role, planes in role_masks.items()})
@@ -124,7 +130,11 @@ class FileWork:
     def fail(self, job: Job, error: Exception) -> None:
         """Keep the reason of a failure, as one line."""
         too_large = is_out_of_memory(error)
-        problem = "too large for the memory; make it smaller with --size" if too_large else one_line(error)
+        problem = (
+            "too large for the memory; use --tile auto, or make it smaller with --size"
+            if too_large
+            else one_line(error)
+        )
         reason = str(error) if isinstance(error, GanzooError) else f"{job.source}: {problem}"
         self.summary.failed[job.order] = reason
         self.summary.files_failed.add(job.number)

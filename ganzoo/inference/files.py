@@ -16,6 +16,7 @@ from ganzoo.inference.options import mask_options, style_options
 from ganzoo.inference.output import plan_outputs, read_output
 from ganzoo.inference.pipeline import Job, Pipeline, batch_limit, worker_count
 from ganzoo.inference.summary import Request, Summary, report
+from ganzoo.inference.tiles import Tile
 from ganzoo.inference.translator import Size, Translator
 from ganzoo.inference.videos import Steadiness, check_domains, check_steadiness, translate_video
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
@@ -51,6 +52,7 @@ def translate_files(
     codec: str = "",
     crf: int | None = None,
     steadiness: Steadiness = STEADY,
+    tile: Tile = "auto",
 ) -> None:
     """Translate images, videos and folders of them, write the translations as files, and print their number.
 
@@ -83,6 +85,7 @@ def translate_files(
         form, quality, ending: format, quality and names of the translations; see ``read_output``.
         codec, crf: how videos are written; see ``video_form``.
         steadiness: what changes from frame to frame of a video.
+        tile: the side of the tiles by which images are translated; see ``Translator.translate``.
 
     Raises:
         GanzooError: there are no images, the run cannot be loaded, an option is wrong, the run needs masks that are
@@ -128,7 +131,7 @@ def translate_files(
             raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
         _compare_plans(share, pairs)
         limit, threads = batch_limit(translator.device, batch), worker_count(translator.device, workers)
-        work = FileWork(translator, resolved, output, size, scale_back, alpha, save_masks, seed)
+        work = FileWork(translator, resolved, output, size, scale_back, alpha, save_masks, seed, tile)
         for done, (mask_option, style_option) in enumerate(variants):
             translator.set_maskers(mask_option.masks or own)
             jobs = [
@@ -152,6 +155,7 @@ def translate_files(
             trained=size == "trained",
             scale_back=scale_back,
             suffix=output.suffix,
+            chosen=tile != "auto",
         )
         report(Summary.joined(share.gather(work.summary.to_plain())), request, share)
 

@@ -26,6 +26,8 @@ class Summary:
         paged: the number of translated pages of files with several.
         written: the number of translations.
         videos: the number of a video → the number of its translated frames, over all masks and styles.
+        tiled: the number of images and frames that were translated by tiles.
+        sides: the sides of those tiles, in pixels.
         padded: the videos that have a row or column more than their frames, as their codec needs even sides.
     """
 
@@ -35,6 +37,8 @@ class Summary:
     opaque: set[int] = field(default_factory=set)
     paged: int = 0
     written: int = 0
+    tiled: int = 0
+    sides: set[int] = field(default_factory=set)
     videos: dict[int, int] = field(default_factory=dict)
     padded: set[int] = field(default_factory=set)
 
@@ -50,10 +54,11 @@ class Summary:
         for part in parts:
             whole.failed |= dict(part["failed"])
             whole.videos |= dict(part["videos"])
-            for name in ("files_failed", "scaled", "opaque", "padded"):
+            for name in ("files_failed", "scaled", "opaque", "padded", "sides"):
                 getattr(whole, name).update(part[name])
             whole.paged += part["paged"]
             whole.written += part["written"]
+            whole.tiled += part["tiled"]
         return whole
 
 
@@ -72,6 +77,7 @@ class Request:
         trained: whether that is the scale of the training images.
         scale_back: whether translations are scaled to the size of their sources.
         suffix: the suffix of the translations.
+        chosen: whether the user chose the tiles.
     """
 
     inputs: Sequence[Path]
@@ -84,6 +90,7 @@ class Request:
     trained: bool
     scale_back: bool
     suffix: str
+    chosen: bool
 
 
 def report(summary: Summary, request: Request, share: Share) -> None:
@@ -109,6 +116,10 @@ def report(summary: Summary, request: Request, share: Share) -> None:
         console.say(
             f"{len(summary.padded)} got a row or column more, a copy of the last one, as their codec needs even sides"
         )
+    if summary.tiled:
+        sides = " and ".join(map(str, sorted(summary.sides)))
+        why = "" if request.chosen else ", as the memory is too small for the whole"
+        console.say(f"{summary.tiled} translations were computed by tiles of {sides} pixels{why} (--tile changes it)")
     for path in request.inputs:
         if path.is_dir() and (skipped := describe_skipped(path, videos=True)):
             console.say(skipped)

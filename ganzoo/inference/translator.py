@@ -23,6 +23,7 @@ from ganzoo.engine.layout import memory_format
 from ganzoo.engine.precision import autocast, resolve_precision, weights_cast_once
 from ganzoo.errors import GanzooError, MissingResourceError
 from ganzoo.inference.pages import Page, read_page
+from ganzoo.inference.tiles import Tile, Tiler
 from ganzoo.interfaces import Direction, Method
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES, Roles, mask_name, mask_role
 from ganzoo.recipe.published import find_run
@@ -75,6 +76,7 @@ class Translator:
             ) from None
         self.precision = resolve_precision(precision, self.device, "--precision")
         self.memory_format = memory_format(self.device, self.recipe.images.size)
+        self.tiler = Tiler(self)
         read_unchanged(lambda: select_checkpoint(folder, checkpoint), self._load)
 
     def _load(self, checkpoint: Path, progress: Mapping[str, Any]) -> None:
@@ -136,9 +138,12 @@ class Translator:
         size: Size | None = None,
         scale_back: bool = False,
         alpha: bool = True,
+        tile: Tile = "auto",
     ) -> Image.Image: ...
     @overload
-    def translate(self, image: Tensor, direction: str | None = None, *, mask: Tensor | None = None) -> Tensor: ...
+    def translate(
+        self, image: Tensor, direction: str | None = None, *, mask: Tensor | None = None, tile: Tile = "auto"
+    ) -> Tensor: ...
     def translate(
         self,
         image: Image.Image | str | PathLike[str] | Tensor,
@@ -148,6 +153,7 @@ class Translator:
         size: Size | None = None,
         scale_back: bool = False,
         alpha: bool = True,
+        tile: Tile = "auto",
     ) -> Image.Image | Tensor:
         """Translate one image, or a batch of images as a tensor.
 
@@ -164,10 +170,15 @@ class Translator:
                 just covers their height and width; if they were not scaled, as it is. ``original`` keeps its size.
             scale_back: scale the translation to the image's size.
             alpha: give the translation the transparency of the image, if it has some.
+            tile: the side of the tiles by which an image is translated, in pixels; the result is the same but for
+                rounding. ``auto``: by tiles only if the whole does not fit into the memory; ``none``: never. Afterwards
+                ``self.tiler.side`` has the side.
 
         Raises:
             GanzooError: an image cannot be read, the direction is unknown, the mask does not fit, a mask is missing
-                because the run's masks come from its data set, or no image file has as many channels as the result.
+                because the run's masks come from its data set, the network cannot be computed by tiles, or no image
+                file has as many channels as the result.
+            OutOfMemoryError: the image does not fit into the memory even by tiles.
         """
         resolved = self.resolve_direction(direction)
         if mask is not None and not isinstance(mask, Tensor):
@@ -176,12 +187,12 @@ class Translator:
             if size is not None or scale_back:
                 raise GanzooError("size and scale_back are for images and files; scale tensors yourself")
             batch = image if image.ndim == 4 else image[None]
-            translated = self.translate_step(batch, resolved, mask)[TRANSLATED].to(image.device)
+            translated = self.translate_step(batch, resolved, mask, tile=tile)[TRANSLATED].to(image.device)
             return translated if image.ndim == 4 else translated[0]
         source, target = (self.domain_io[domain] for domain in resolved)
         page = Page.of(image, source) if isinstance(image, Image.Image) else read_page(Path(image), source)
         batch, mask = self.scaled(page.pixels, resolved[0], mask, size or "trained")
-        translated = self.translate_step(batch, resolved, mask)[TRANSLATED][0]
+        translated = self.translate_step(batch, resolved, mask, tile=tile)[TRANSLATED][0]
         if scale_back:
             translated = self.scaled_back(translated, resolved[1], page.pixels.shape)
         result = target.image(translated)
@@ -241,6 +252,7 @@ class Translator:
         seed: int | None = None,
         draw: int = 0,
         prepare: Prepare | None = None,
+        tile: Tile = "none",
     ) -> Step:
         """Translate a batch; return a step with the result (``TRANSLATED``, in [−1, 1]) and the masks that were used.
 
@@ -257,6 +269,8 @@ class Translator:
             draw: the number of the draw, 0, 1, …; each number gives other random draws.
             prepare: a function that adds to the step what the translation then reads from it, such as masks; it gets
                 the step and the images on the device.
+            tile: see ``translate``; by tiles, images are translated one by one, and batches of several only if a side
+                is set.
 
         Raises:
             GanzooError: the mask has another shape or range, the run translates without a mask, or a mask is missing
@@ -268,10 +282,10 @@ class Translator:
         styles = None if style is None else style.to(self.device).expand(len(batch), -1)
         planes = None if mask is None else _expand_mask(mask, batch).to(self.device)
         images = batch.to(self.device).to(memory_format=self.memory_format)
-        with torch.no_grad(), autocast(self.precision, self.device):
-            if prepare:
+        if prepare:
+            with torch.no_grad(), autocast(self.precision, self.device):
                 prepare(step, images)
-            step[TRANSLATED] = self.translate_tensors(step, images, direction, planes, styles)
+        step[TRANSLATED] = self.tiler.translate(step, images, direction, planes, styles, tile)
         return step
 
     def translating(self) -> AbstractContextManager[None]:

@@ -1,0 +1,129 @@
+"""Gradient checkpointing (``train.checkpointing``): blocks of generators are computed again in the backward pass.
+
+Between the passes only the inputs of the blocks are in memory. Results are the same: also those of dropout, whose draws
+are repeated, and of batch norm, whose running statistics are updated once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.utils.checkpoint import checkpoint
+
+LARGEST = 3
+"""The most convolutions of a block; a larger module is divided."""
+
+
+def recompute_blocks(network: nn.Module) -> None:
+    """Let the blocks of a network be computed again in the backward pass, in place: modules, weights and names stay.
+
+    A block is a module with up to ``LARGEST`` convolutions, such as a residual block, or a convolution of a sequence
+    with the layers around it. Nothing is computed again without gradients, or in eval mode.
+    """
+    for child in network.children():
+        _divide(child)
+
+
+def _divide(module: nn.Module) -> None:
+    convolutions = _convolutions(module)
+    if 0 < convolutions <= LARGEST:
+        _set_forward(module, _Block([module], module.forward))
+    elif isinstance(module, nn.Sequential) and convolutions:
+        _set_forward(module, _in_turn(_segments(module)))
+    elif convolutions:
+        recompute_blocks(module)
+
+
+def _set_forward(module: nn.Module, forward: Callable[..., Any]) -> None:
+    module.forward = forward  # type: ignore[method-assign]
+
+
+def _convolutions(module: nn.Module) -> int:
+    return sum(isinstance(layer, _ConvNd) for layer in module.modules())
+
+
+def _segments(sequence: nn.Sequential) -> list[Callable[..., Any]]:
+    """Return the steps of a sequence: its larger modules, divided, and its other layers, by one convolution each."""
+    steps: list[Callable[..., Any]] = []
+    layers: list[nn.Module] = []
+
+    def finish() -> None:
+        if layers:
+            steps.append(_Block(layers.copy(), _in_turn(layers.copy())))
+            layers.clear()
+
+    for child in sequence.children():
+        if list(child.children()):
+            finish()
+            _divide(child)
+            steps.append(child)
+            continue
+        before_next = isinstance(child, _ConvNd) or not list(child.parameters())
+        if _convolutions(nn.Sequential(*layers, child)) > 1 and before_next:
+            finish()
+        layers.append(child)
+    finish()
+    return steps
+
+
+def _in_turn(steps: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    def forward(maps: Any) -> Any:
+        for step in steps:
+            maps = step(maps)
+        return maps
+
+    return forward
+
+
+class _Block:
+    """Layers that are computed again in the backward pass.
+
+    Args:
+        layers: the layers.
+        forward: the function that runs them.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], forward: Callable[..., Any]) -> None:
+        self.forward = forward
+        self.layers = list(layers)
+        first = layers[0]
+        if getattr(first, "inplace", False):  # it would overwrite the input, which is read again
+            first.inplace = False  # type: ignore[assignment]
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return what the layers return."""
+        if not torch.is_grad_enabled() or not self.layers[0].training:
+            return self.forward(*inputs)
+        return checkpoint(
+            self.forward, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _Again(self.layers))
+        )
+
+
+class _Again:
+    """Context in which layers are computed again as when it was created; it may be entered several times in turn.
+
+    The same weights need gradients then, and running statistics are restored at the end.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        self._trained = [(weight, weight.requires_grad) for layer in layers for weight in layer.parameters()]
+        norms = [one for layer in layers for one in layer.modules() if isinstance(one, _BatchNorm)]
+        self._buffers = [buffer for norm in norms for buffer in norm.buffers()]
+
+    def __enter__(self) -> None:
+        self._now = [weight.requires_grad for weight, _ in self._trained]
+        self._statistics = [buffer.clone() for buffer in self._buffers]
+        for weight, trained in self._trained:
+            weight.requires_grad_(trained)
+
+    def __exit__(self, *problem: object) -> None:
+        for (weight, _), now in zip(self._trained, self._now, strict=True):
+            weight.requires_grad_(now)
+        for buffer, value in zip(self._buffers, self._statistics, strict=True):
+            buffer.copy_(value)
