@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -68,16 +68,22 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def catch_out_of_memory(where: str) -> Iterator[None]:
-    """Turn a lack of memory in a ``with`` block into an OutOfMemoryError; its message is ``where`` and some advice."""
+def catch_out_of_memory(where: str, advise: Callable[[], str] | None = None) -> Iterator[None]:
+    """Turn a lack of memory in a ``with`` block into an OutOfMemoryError; its message is ``where`` and some advice.
+
+    Args:
+        where: what does not fit, and where.
+        advise: a function that returns the advice; it is called after the block's tensors were freed.
+    """
     try:
         yield
+        return
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemoryError(
-            f"{where}: lower train.batch (and raise train.accumulate), or images.size, or the networks' width"
-        ) from None
+        traceback.clear_frames(error.__traceback__)  # its variables keep the tensors in memory
+    advice = "lower train.batch (and raise train.accumulate), or images.size, or set train.checkpointing to true"
+    raise OutOfMemoryError(f"{where}: {advise() if advise else advice}")
 
 
 def is_strict() -> bool:

@@ -8,6 +8,7 @@ python benchmarks/speed reading                      JPEG folders, large photogr
 python benchmarks/speed startup                      seconds until a mistake is reported, and until the first step
 python benchmarks/speed formats                      memory formats: whole steps, and norms
 python benchmarks/speed limits                       the fastest matrix product and convolution of this machine
+python benchmarks/speed tiles                        a large image by tiles against the whole
 python benchmarks/speed table [--check]              write the tables of docs/speed.md from the newest measurements
 
 Contestants run in turn (A B A B …), those of steps in a process each; a ratio is the median of the ratios of all
@@ -26,7 +27,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import torch  # noqa: E402
 
-from benchmarks.speed import evaluation, formats, limits, page, reading, startup, steps, translate  # noqa: E402
+from benchmarks.speed import evaluation, formats, limits, page, reading, startup, steps, tiles, translate  # noqa: E402
 from benchmarks.speed.contestants import METHODS  # noqa: E402
 from ganzoo import GanzooError  # noqa: E402
 from ganzoo.utils.allocator import keep_freed_memory  # noqa: E402
@@ -41,7 +42,7 @@ def main() -> None:
         prog="python benchmarks/speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("steps", "translate", "evaluation", "reading", "startup", "formats", "limits"):
+    for name in ("steps", "translate", "evaluation", "reading", "startup", "formats", "limits", "tiles"):
         command = commands.add_parser(name)
         command.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of torch")
         command.add_argument("--rounds", type=int, default=5, help="rounds; every contestant runs once in each")
@@ -77,6 +78,7 @@ def main() -> None:
             "startup": startup,
             "formats": formats,
             "limits": limits,
+            "tiles": tiles,
         }
         modules[words.command].measure(words.rounds)
 

@@ -18,6 +18,11 @@ TABLES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "reading": ("reading", ("files", "workers"), ("images_per_s",)),
     "startup": ("startup", ("command",), ("seconds", "process_seconds")),
     "formats": ("formats", ("what", "precision", "contestant"), ("milliseconds",)),
+    "tiles": (
+        "tiles",
+        ("tile",),
+        ("process_seconds", "tensors_mib", "share_of_whole", "largest_difference", "share_within_one"),
+    ),
     "limits": ("limits", ("operation", "precision"), ("gflop_per_s",)),
 }
 """Name of a table → the command, the columns that tell rows apart, the measured columns."""

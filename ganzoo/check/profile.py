@@ -15,6 +15,7 @@ from torch import Tensor
 from ganzoo.build import Experiment
 from ganzoo.data.loader import micro_steps
 from ganzoo.engine.engine import Engine
+from ganzoo.engine.fitting import fitting_overrides
 from ganzoo.errors import catch_out_of_memory
 from ganzoo.interfaces import Method, Source
 from ganzoo.recipe.schema import Recipe
@@ -65,8 +66,14 @@ def measure_steps(experiment: Experiment) -> Profile:
     """
     recipe, reader, sampler = experiment.recipe, experiment.reader, experiment.sampler
     train, times = recipe.train, []
-    with catch_out_of_memory("a step does not fit into the memory"):
-        engine = experiment.engine
+    engine = experiment.engine
+
+    def advise() -> str:
+        batch = reader.training_batch(sampler.micro_batches(0)[0], 0, train.seed)
+        micros = micro_steps([batch], engine.device, recipe.images, experiment.paired, seed=train.seed, index=0)
+        return fitting_overrides(engine, micros[0], train, recipe.images)
+
+    with catch_out_of_memory("a step does not fit into the memory", advise):
         cycle = engine.cycle
         for index in range(1 + (STEPS - 1) * cycle):
             batches = [reader.training_batch(rows, index, train.seed) for rows in sampler.micro_batches(index)]

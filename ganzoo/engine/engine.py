@@ -26,7 +26,7 @@ from ganzoo.engine.frozen_casts import cast_frozen_once
 from ganzoo.engine.gradients import Gradients, parameters_of
 from ganzoo.engine.layout import arrange_images, memory_format, stepping_in_memory_order
 from ganzoo.engine.precision import LossScale, autocast, resolve_precision, weights_cast_once
-from ganzoo.engine.recomputation import recompute_blocks
+from ganzoo.engine.recomputation import recompute_generators
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method, Optim, Phase
 from ganzoo.randomness import torch_seed
@@ -102,8 +102,8 @@ class Engine:
         self.compile = compile
         # The next two come after the copies for the averages, which are never trained.
         compile_networks(self.networks, compile)
-        for name in [name for name, slot in method.slots.items() if checkpointing and slot.kind == "generator"]:
-            recompute_blocks(self.networks[name])
+        if checkpointing:
+            recompute_generators(method, self.networks)
 
     def _share_initial_weights(self) -> None:
         if self.accelerator.num_processes > 1:

@@ -6,7 +6,7 @@ are repeated, and of batch norm, whose running statistics are updated once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -16,8 +16,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.utils.checkpoint import checkpoint
 
+from ganzoo.interfaces import Method
+
 LARGEST = 3
 """The most convolutions of a block; a larger module is divided."""
+
+
+def recompute_generators(method: Method, networks: Mapping[str, nn.Module]) -> None:
+    """Let the blocks of a method's generators be computed again; ``networks`` has them by slot."""
+    for name, slot in method.slots.items():
+        if slot.kind == "generator":
+            recompute_blocks(networks[name])
 
 
 def recompute_blocks(network: nn.Module) -> None:
@@ -41,7 +50,7 @@ def _divide(module: nn.Module) -> None:
 
 
 def _set_forward(module: nn.Module, forward: Callable[..., Any]) -> None:
-    module.forward = forward  # type: ignore[method-assign]
+    module.forward = forward
 
 
 def _convolutions(module: nn.Module) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import load_checkpoint
 from ganzoo.engine.checkpoint_files import PROGRESS, find_checkpoint
 from ganzoo.engine.distributed import start_accelerator
+from ganzoo.engine.fitting import fitting_overrides
 from ganzoo.engine.start import SETTING, Start, is_import, load_start
 from ganzoo.engine.trial import try_step
 from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory, catch_torch_errors
 from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.interfaces import Row
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import cache_code_checksums
 from ganzoo.provenance.image_sizes import check_sizes, extreme_rows
@@ -27,6 +29,7 @@ from ganzoo.provenance.images import image_list, read_images
 from ganzoo.provenance.sessions import append_session, make_session
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
+from ganzoo.step import Step
 from ganzoo.training.callbacks import Callbacks
 from ganzoo.training.compilation import Compilation
 from ganzoo.training.progress import Progress
@@ -142,9 +145,16 @@ class Run:
         memory = "a step does not fit into the memory"
         place: dict[str, Any] = {"seed": seed, "index": engine.cycle - 1, "progress": 0.0, "epoch": 0}
         for rows in trials:
-            with catch_torch_errors(failed), catch_out_of_memory(memory), self.compilation:
+
+            def micros(rows: Sequence[Row] = rows) -> list[Step]:
                 batch = self.reader.training_batch(rows, 0, seed)
-                try_step(engine, micro_steps([batch], engine.device, recipe.images, self.reader.paired, **place))
+                return micro_steps([batch], engine.device, recipe.images, self.reader.paired, **place)
+
+            def advise(micros: Callable[[], list[Step]] = micros) -> str:
+                return fitting_overrides(engine, micros()[0], recipe.train, recipe.images)
+
+            with catch_torch_errors(failed), catch_out_of_memory(memory, advise), self.compilation:
+                try_step(engine, micros())
 
     def open_folder(self, fresh: bool) -> None:
         """Create the run's folder, or check that it is of the same run; print what has changed.

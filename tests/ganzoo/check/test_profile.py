@@ -101,7 +101,7 @@ def test_a_step_that_does_not_fit_is_one_line(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Engine, "step", full)
-    with pytest.raises(GanzooError, match=r"^a step does not fit into the memory: lower train\.batch"):
+    with pytest.raises(GanzooError, match=r"^a step does not fit into the memory: neither a smaller batch"):
         profile_lines(capsys, write_recipe(tmp_path), "train.steps=2")
 
 
