@@ -66,12 +66,14 @@ class _Allocations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call a function, and count what it returns."""
-        given = {one.untyped_storage() for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
+        given = {
+            one.untyped_storage() for one in tree_leaves((args, kwargs)) if type(one) in (Tensor, torch.nn.Parameter)
+        }
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
+            if type(leaf) in (Tensor, torch.nn.Parameter):  # else it may have no memory
                 storage = leaf.untyped_storage()
-                if storage.device.type != "meta" and storage not in given and storage not in self._known:
+                if storage not in given and storage not in self._known:
                     self._known.add(storage)
                     self._now += storage.nbytes()
                     weakref.finalize(storage, self._free, storage.nbytes())
