@@ -141,7 +141,7 @@ class Experiment:
             self.method,
             self.accelerator,
             losses=self.losses,
-            views=build_views(self.recipe, self.method, self.dataset.channels) if self.training else {},
+            views=build_views(self.recipe, self.method, self.dataset) if self.training else {},
             lr=train.lr,
             precision=train.precision,
             ema=train.ema,

@@ -214,7 +214,7 @@ class Engine:
                 self._start_draws(step, phase.name, i)
                 with self.autocast():
                     terms = self._terms(phase, step)
-                for view in (self.views[slot] for slot in trained if slot in self.views):
+                for view in [one for slot, one in self.views.items() if slot in trained]:
                     view.observe(step)
                 values = torch.stack([term.float() for term in terms.values()])
                 total = values.sum() / len(forwards)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ class AdaptiveAugmentation(nn.Module):
 
     Args:
         parts: the numbers of channels of the images that are concatenated in the input: ``(3, 3)`` for a pair.
+        label_maps: the indices of those parts that are label maps, which have no colors.
         target: the value of r_t that is aimed at.
         images: the number of real images in which p rises from 0 to 1, if it never falls.
     """
@@ -38,9 +39,16 @@ class AdaptiveAugmentation(nn.Module):
     p: Tensor
     r: Tensor
 
-    def __init__(self, parts: Sequence[int], *, target: float = TARGET, images: int = IMAGES) -> None:
+    def __init__(
+        self,
+        parts: Sequence[int],
+        label_maps: Collection[int] = (),
+        *,
+        target: float = TARGET,
+        images: int = IMAGES,
+    ) -> None:
         super().__init__()
-        self.parts, self.target, self.images = list(parts), target, images
+        self.parts, self.label_maps, self.target, self.images = list(parts), label_maps, target, images
         self.register_buffer("p", torch.zeros(()))
         self.register_buffer("r", torch.zeros(()))
 
@@ -57,7 +65,8 @@ class AdaptiveAugmentation(nn.Module):
         matrix, shift, moved = random_map(gates, uniform, normal, p, images.shape[2:])
         images = torch.where(moved.view(-1, 1, 1, 1), resample(images, matrix, shift), images)
         numbers = (color_gates, color_uniform, color_normal)
-        return torch.cat([recolor(one, *numbers, p) for one in images.split(self.parts, 1)], 1)
+        several = enumerate(images.split(self.parts, 1))
+        return torch.cat([one if i in self.label_maps else recolor(one, *numbers, p) for i, one in several], 1)
 
     def numbers(self) -> dict[str, float]:
         """Return p and r, which a checkpoint saves."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ganzoo.engine.discriminators.view import View
-from ganzoo.interfaces import Method
+from ganzoo.interfaces import Dataset, Method
 from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.recipe.schema import Recipe
 
 
-def build_views(recipe: Recipe, method: Method, channels: Mapping[str, int]) -> dict[str, View]:
+def build_views(recipe: Recipe, method: Method, dataset: Dataset) -> dict[str, View]:
     """Return slot → view for the discriminators that see changed images in training: augmented, or with noise."""
     views = {}
     for name, part in recipe.networks.items():
@@ -18,6 +16,7 @@ def build_views(recipe: Recipe, method: Method, channels: Mapping[str, int]) -> 
         if slot.kind == "discriminator":
             options = DiscriminatorOptions(**part.kind_options)
             if options.changes_images:
-                parts = [channels[domain] for domain in slot.reads]
-                views[name] = View(method.networks[name], name, options, parts)
+                parts = [dataset.channels[domain] for domain in slot.reads]
+                labels = [i for i, domain in enumerate(slot.reads) if domain in dataset.classes]
+                views[name] = View(method.networks[name], name, options, parts, labels)
     return views

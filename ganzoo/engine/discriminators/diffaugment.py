@@ -5,7 +5,7 @@ All functions are linear or affine in the images, and can be differentiated twic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -19,7 +19,13 @@ CUT = 1 / 2
 """The side of the cut-out square, in sides of the image."""
 
 
-def diffaugment(images: Tensor, draws: Draws, policy: Sequence[Transformation], parts: Sequence[int]) -> Tensor:
+def diffaugment(
+    images: Tensor,
+    draws: Draws,
+    policy: Sequence[Transformation],
+    parts: Sequence[int],
+    label_maps: Collection[int] = (),
+) -> Tensor:
     """Return images (B, C, H, W) after the transformations of a policy, in the order of this module.
 
     Each image draws the same numbers for any policy, so leaving out one transformation does not change the others.
@@ -29,10 +35,12 @@ def diffaugment(images: Tensor, draws: Draws, policy: Sequence[Transformation], 
         draws: the random draws of the B images.
         policy: the names of the transformations.
         parts: the numbers of channels of the images that are concatenated in C: ``(3, 3)`` for a pair.
+        label_maps: the indices of those parts that are label maps, which have no colors.
     """
     numbers = draws.uniform(7).to(images)
     if "color" in policy:
-        images = torch.cat([change_color(one, numbers[:, :3]) for one in images.split(list(parts), 1)], 1)
+        several = enumerate(images.split(list(parts), 1))
+        images = torch.cat([one if i in label_maps else change_color(one, numbers[:, :3]) for i, one in several], 1)
     if "translation" in policy:
         images = translate(images, numbers[:, 3:5])
     return cut_out(images, numbers[:, 5:]) if "cutout" in policy else images

@@ -12,7 +12,7 @@ BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5, 1.0
 
 
 def recolor(images: Tensor, gates: Tensor, uniform: Tensor, normal: Tensor, p: Tensor) -> Tensor:
-    """Return images (B, C, H, W) of other colors; images that are neither grey nor RGB (label maps) are unchanged.
+    """Return images (B, C, H, W) of other colors; images that are neither grey nor RGB are unchanged.
 
     In this order: add to the brightness, scale the contrast, mirror the luma axis, turn the hue, scale the saturation
     (Karras et al. 2020, appendix B), each with probability p; grey images have neither hue nor saturation.

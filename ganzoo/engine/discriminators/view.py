@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -28,12 +28,21 @@ class View(nn.Module):
         slot: the name of its slot.
         options: what is changed.
         parts: the numbers of channels of the images that are concatenated in its input: ``(3, 3)`` for a pair.
+        label_maps: the indices of those parts that are label maps, whose colors do not change.
     """
 
-    def __init__(self, network: nn.Module, slot: str, options: DiscriminatorOptions, parts: Sequence[int]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        slot: str,
+        options: DiscriminatorOptions,
+        parts: Sequence[int],
+        label_maps: Collection[int] = (),
+    ) -> None:
         super().__init__()
-        self.network, self.slot, self.options, self.parts = network, slot, options, tuple(parts)
-        self.ada = None if options.ada is None else AdaptiveAugmentation(self.parts, **options.ada)
+        self.network, self.slot, self.options = network, slot, options
+        self.parts, self.label_maps = tuple(parts), tuple(label_maps)
+        self.ada = None if options.ada is None else AdaptiveAugmentation(self.parts, self.label_maps, **options.ada)
         self._step: Step | None = None
         self._purpose = ""
         self._batches = 0
@@ -76,7 +85,7 @@ class View(nn.Module):
 
         with torch.autocast(images.device.type, enabled=False):
             if self.options.policy:
-                images = diffaugment(images, draws("diffaugment"), self.options.policy, self.parts)
+                images = diffaugment(images, draws("diffaugment"), self.options.policy, self.parts, self.label_maps)
             if self.ada is not None:
                 images = self.ada(images, draws("ada"))
             sigma = self.options.sigma * max(0.0, 1 - step.progress / self.options.until)
@@ -92,8 +101,8 @@ class View(nn.Module):
             return
         if self.slot not in step.real_signs:
             raise GanzooError(
-                f"networks.{self.slot}.augment: ada must know how sure the discriminator is of real images, which this "
-                "method does not say, or its loss (wgan-gp) does not tell: use diffaugment"
+                f"networks.{self.slot}.augment: ada needs the signs of the logits of real images, which this method "
+                "does not store, or which its loss (wgan-gp) lacks: set augment: diffaugment, or another gan"
             )
         self._signs.append(step.real_signs[self.slot].detach().float())
 

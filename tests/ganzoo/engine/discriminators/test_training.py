@@ -201,7 +201,7 @@ def test_the_generator_is_trained_through_the_augmentation(tmp_path: Path) -> No
 
 def test_ada_with_wgan_gp_is_refused_before_a_run_begins(tmp_path: Path) -> None:
     changes: dict[str, Any] = {**EVERYTHING, "method": {"method": "cyclegan", "gan": "wgan-gp"}}
-    with pytest.raises(GanzooError, match=r"networks\.D_A\.augment: ada must know"):
+    with pytest.raises(GanzooError, match=r"networks\.D_A\.augment: ada needs the signs"):
         ganzoo.run(write_recipe(tmp_path, **changes), root=tmp_path / "runs")
     assert not (tmp_path / "runs/tiny").exists()
 

@@ -100,6 +100,21 @@ def test_half_precision_is_augmented_in_float32() -> None:
     assert torch.equal(found, expected)
 
 
+@pytest.mark.parametrize("augment", ["diffaugment", "ada"])
+def test_label_maps_keep_their_colors(augment: Any) -> None:
+    """Of a map of three classes beside an image, as of pix2pix, only the places change."""
+    labels = torch.eye(3)[torch.randint(3, (4, 8, 8), generator=torch.Generator().manual_seed(0))].permute(0, 3, 1, 2)
+    pair = torch.cat([labels, IMAGES], 1)
+    shown = [View(nn.Identity(), "D", DiscriminatorOptions(augment=augment), (3, 3), maps) for maps in ((0,), ())]
+    for one in shown:
+        if one.ada is not None:
+            one.ada.p.fill_(1.0)
+    with_maps, without = (seen(one, pair)[0] for one in shown)
+    assert torch.equal(with_maps[:, 3:], without[:, 3:])
+    assert float(with_maps[:, :3].min()) >= 0 and float(with_maps[:, :3].max()) <= 1 + 1e-6
+    assert bool((without[:, :3].amin((1, 2, 3)) < 0).any())
+
+
 def test_outside_of_a_step_images_stay_as_they_are() -> None:
     one = view(**EVERYTHING)
     assert torch.equal(one(IMAGES), IMAGES)
@@ -128,5 +143,5 @@ def test_signs_are_summed_over_micro_batches() -> None:
 def test_a_method_that_reports_no_logits_is_refused() -> None:
     one = view(augment="ada")
     seen(one, IMAGES)
-    with pytest.raises(GanzooError, match=r"networks\.D_A\.augment: ada must know"):
+    with pytest.raises(GanzooError, match=r"networks\.D_A\.augment: ada needs the signs"):
         one.observe(step())
