@@ -125,9 +125,9 @@ class AdversarialLoss:
         if self.kind == "wgan-gp":
             loss = loss + self._wasserstein_penalty(step, slot, network, real, fakes)
         losses = {name: loss / 2 if halved and self.kind != "wgan-gp" else loss}
-        images = {"r1": real, "r2": torch.cat(fakes)}
+        batches = {"r1": [real], "r2": fakes}
         for penalty, weight in self.penalties.items():
-            losses[f"{name}_{penalty}"] = self._penalty(step, network, images[penalty], weight)
+            losses[f"{name}_{penalty}"] = self._penalty(step, network, batches[penalty], weight)
         return losses
 
     def signs(self, logits: Logits) -> Tensor:
@@ -135,11 +135,14 @@ class AdversarialLoss:
         above = [(one.detach().float() - self.boundary).sign() for one in maps_of(logits)]
         return torch.stack([signs.reshape(len(signs), -1).mean(1) for signs in above]).mean(0)
 
-    def _penalty(self, step: Step, network: Any, images: Tensor, weight: float) -> Tensor:
+    def _penalty(self, step: Step, network: Any, batches: Sequence[Tensor], weight: float) -> Tensor:
+        device = batches[0].device
         if step.turn % self.penalty_every:
-            return torch.zeros((), device=images.device)
-        with torch.autocast(images.device.type, enabled=False):  # the second backward needs float32
-            return self.penalty_every * zero_penalty(network, images, weight=weight)
+            return torch.zeros((), device=device)
+        count = sum(map(len, batches))
+        with torch.autocast(device.type, enabled=False):  # the second backward needs float32
+            shares = [len(one) / count * zero_penalty(network, one, weight=weight) for one in batches]
+            return self.penalty_every * torch.stack(shares).sum()
 
     def _wasserstein_penalty(
         self, step: Step, slot: str, network: Any, real: Tensor, fakes: Sequence[Tensor]

@@ -128,6 +128,16 @@ def test_halved_and_several_fakes() -> None:
     assert float(twice["D"]) == pytest.approx(float(whole + other))
 
 
+def test_fakes_of_several_sizes() -> None:
+    """With images of their own sizes; R2 is the mean over all generated images."""
+    small = torch.randn(1, 2, 2, 2, dtype=torch.float64)
+    found = terms({"loss": "lsgan", "r2": 2.0, "penalty_every": 1}, fakes=[FAKE, small])
+    alone = [terms("lsgan", fakes=[fake])["D_A"].item() for fake in (FAKE, small)]
+    assert found["D_A"].item() == pytest.approx(sum(alone))
+    assert found["D_A_r2"].item() == pytest.approx(2 / 2 * 25 * (3 * 16 + 4) / 4)
+    assert set(terms("lsgan", fakes=[FAKE, small])) == {"D_A"}
+
+
 def test_the_boundary_is_where_real_and_generated_are_as_likely() -> None:
     """The best logit for densities p and q minimizes p · loss(real) + q · loss(fake); here p = q."""
     for kind, label in (("lsgan", 1.0), ("lsgan", 0.8), ("vanilla", 1.0), ("vanilla", 0.8), ("hinge", 1.0)):
