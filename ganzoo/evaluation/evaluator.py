@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast_object_list, gather_object
 
 from ganzoo.data.loader import Reader, evaluation_rows, make_step
 from ganzoo.data.sampler import Row, image_counts
@@ -117,6 +117,8 @@ class Evaluator:
             for direction in self._measured(metric, result.images):
                 if name not in result.failed:
                     self._compute(result, name, collected.rows.get((name, direction), {}), direction, split)
+        if self.engine.accelerator.num_processes > 1:  # all must decide alike, also after a failure of one of them
+            (result,) = broadcast_object_list([result])
         return result
 
     def collect(self, split: Split, limit: int = 0) -> CollectedRows:
@@ -197,7 +199,8 @@ class Evaluator:
                 limit = result.images[target] if metric.reference == "measured" else 0
                 real = self.references.of(metric, of_split, target, limit)
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
-            values = metric.compute(columns, real)
+            with self.engine.evaluating():  # a metric may use the networks here, too
+                values = metric.compute(columns, real)
             if caution := metric.caution(columns, real):
                 about["caution"] = caution
         except Exception as error:  # as above

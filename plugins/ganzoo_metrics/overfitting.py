@@ -17,8 +17,8 @@ class Overfitting(Metric):
     """How far a discriminator's logits of training images are from those of unseen real images of the domain.
 
     ``logit_gap`` = E[D(train)] − E[D(real)]; ``overfitting`` is its share of E[D(train)] − E[D(fake)], r_v of Karras et
-    al. 2020, eq. 1, limited to 0 … 1: 0 if the discriminator judges unseen images like those of the training, 1 if it
-    judges them like generated ones. It is also 0 if the discriminator does not tell generated images from training
+    al. 2020, eq. 1, limited to 0 … 1: 0 if the discriminator rates unseen images as those of the training, 1 if it
+    rates them as generated ones. It is also 0 if the discriminator does not distinguish generated images from training
     images. Real images are those of the evaluated split, as many as there are of the source domain; of the training
     images as many are used as there are real ones. The discriminator sees whole images, without augmentation or noise,
     but masked if the role ``discriminator`` has a masker; D is the mean of its logits.
@@ -33,7 +33,10 @@ class Overfitting(Metric):
         known = [one for one in reader.dataset.channels if one not in reader.dataset.classes and self.slot(one)]
         self.directions = tuple(one for one in method.directions if one[1] in known)
         if not self.directions:
-            raise GanzooError("the metric 'overfitting' needs a discriminator of the images of one domain")
+            raise GanzooError(
+                "evaluate.metrics: overfitting needs a discriminator that sees images of one domain alone, and the "
+                "method has none: remove the metric, or choose another method, such as cyclegan"
+            )
 
     def slot(self, domain: str) -> str:
         """Return the slot of the first discriminator that sees a domain's images alone; empty if there is none."""

@@ -15,6 +15,7 @@ from ganzoo import GanzooError
 from ganzoo.build import Experiment
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.recipe.reader import read_recipe
+from ganzoo_metrics.overfitting import Overfitting
 from tests.support.tiny_run import RECIPE, lines, write_recipe
 
 CHANGES: dict[str, Any] = {"evaluate": {"metrics": ["overfitting"], "best": None, "every": 4}}
@@ -89,6 +90,26 @@ def test_it_measures_without_the_augmentation_of_training_and_changes_nothing(tm
     assert experiment.engine.networks["D_A"].training
 
 
+def test_training_images_are_measured_as_the_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In eval mode, by the discriminator itself, uncompiled."""
+    measured, experiment = evaluator(tmp_path, D={**RECIPE["networks"]["D"], "noise": 0.5})
+    stances, compute = [], Overfitting.compute
+    monkeypatch.setattr(experiment.engine, "compile", True)
+
+    def watched(self: Overfitting, rows: Any, real: Any) -> dict[str, float]:
+        network = self.method.networks["D_B"]
+        stances.append((network is experiment.engine.networks["D_B"], network.training, _is_eager()))
+        return compute(self, rows, real)
+
+    monkeypatch.setattr(Overfitting, "compute", watched)
+    measured.measure("test")
+    assert stances == [(True, False, True)] * 2
+
+
+def _is_eager() -> bool:
+    return torch._dynamo.eval_frame._stance.stance == "force_eager"
+
+
 def test_a_run_measures_it(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, **CHANGES)
     ganzoo.run(recipe, root=tmp_path / "runs")
@@ -98,5 +119,5 @@ def test_a_run_measures_it(tmp_path: Path) -> None:
 
 def test_a_method_without_such_a_discriminator_is_refused(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, **CHANGES)
-    with pytest.raises(GanzooError, match="needs a discriminator of the images of one domain"):
+    with pytest.raises(GanzooError, match=r"overfitting needs a discriminator .*: remove the metric"):
         ganzoo.run(recipe, "method=untranslated", "networks=null", "train.steps=0", root=tmp_path / "runs")

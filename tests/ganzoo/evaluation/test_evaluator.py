@@ -12,7 +12,8 @@ from ganzoo.data.loader import Reader
 from ganzoo.data.transforms import scale
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.evaluation import evaluator
+from ganzoo.evaluation.evaluator import Evaluation, Evaluator
 from ganzoo.evaluation.sample_grid import columns, draw_grid
 from ganzoo.interfaces import Direction, Metric, Output, Split
 from ganzoo.settings import ImageSettings
@@ -86,6 +87,23 @@ def test_cycle_and_identity_errors_follow_their_formulas() -> None:
     with torch.no_grad():
         assert values["cycle_l1_AB"] == pytest.approx(float((F(G(a)) - a).abs().mean()), rel=1e-5)
         assert values["identity_l1_AB"] == pytest.approx(float((F(a) - a).abs().mean()), rel=1e-5)
+
+
+def test_all_processes_get_the_result_of_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their own may differ, if a metric computes on a device or reads images at the end."""
+    engine, reader = parts()
+    of_main = Evaluation({"mean0_AB": 0.5}, {"A": 5, "B": 3}, failed={"means": "an image cannot be read"})
+    sent: list[Evaluation] = []
+
+    def broadcast(results: list[Evaluation]) -> list[Evaluation]:
+        sent.extend(results)
+        return [of_main]
+
+    monkeypatch.setattr(type(engine.accelerator), "num_processes", property(lambda _: 2))
+    monkeypatch.setattr(evaluator, "gather_object", lambda parts: parts)
+    monkeypatch.setattr(evaluator, "broadcast_object_list", broadcast)
+    assert Evaluator(engine, reader, {"means": Means()}, seed=0).measure("test") is of_main
+    assert [one.values["n_AB"] for one in sent] == [5]
 
 
 def test_an_empty_split_is_an_error() -> None:
