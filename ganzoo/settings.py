@@ -195,7 +195,7 @@ class TrainSettings:
         lr_patience: for ``plateau``: evaluations without an improvement that are tolerated; by default 5.
         lr_threshold: for ``plateau``: least relative improvement that counts; by default 0.01.
         lr_floor: for ``cosine`` and ``plateau``: smallest learning rate, as a fraction of ``lr``; by default 0.
-        warmup: steps at the begin of the run in which the learning rate rises linearly to that of the schedule.
+        warmup: steps at the start of the run in which the learning rate rises linearly to that of the schedule.
         precision: ``bf16`` and ``fp16`` run the networks under autocast; losses stay in fp32. ``fp16`` needs a GPU.
             ``auto`` is bf16 on processors and GPUs that compute it faster, else fp32; the run prints which it is.
         compile: whether ``torch.compile`` compiles each network that is trained, in the first steps; it needs a C++
@@ -252,6 +252,9 @@ class TrainSettings:
             raise GanzooError("both 'epochs' and 'steps' are set: remove one, or set it to 0")
         if self.checkpointing and self.compile:
             raise GanzooError("both 'checkpointing' and 'compile' are set, and one excludes the other: remove one")
+        names = [one if isinstance(one, str) else one["tracker"] for one in self.trackers]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise GanzooError(f"trackers names {repeated[0]} {names.count(repeated[0])} times: remove all but one")
         for name, policies in READ_BY.items():
             if getattr(self, name) is not None and self.lr_policy not in policies:
                 has = (

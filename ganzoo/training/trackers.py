@@ -69,13 +69,15 @@ class TrackerCallback(Callback):
     def on_end(self, run: RunInfo) -> None:
         """Send the rest and the final values, and close the run in the tracker."""
         step = max(_checkpoint_step(self.folder), 0)
-        values = {} if self.state.get("final") == step else final_values(self.folder, step)
+        final = mapping(self.state.get("final"))
+        sent = set(final["names"]) if final.get("step") == step else set()
+        values = {name: value for name, value in final_values(self.folder, step).items() if name not in sent}
         if values or self.open:
             self.ensure_open(run)
             self.send(run, step)
             self.tracker.finish(step, values)
             if values:
-                self.remember(final=step)
+                self.remember(final={"step": step, "names": sorted(sent | set(values))})
 
     def ensure_open(self, run: RunInfo) -> None:
         """Open the run in the tracker, unless it is open."""

@@ -221,6 +221,18 @@ def test_a_tracker_that_failed_or_was_added_later_gets_everything_once(
     assert memory.configured["train.steps"] == 8 and memory.configured["data.root"] == "images"
 
 
+def test_a_metric_that_a_finished_run_measures_later_is_sent_alone(memory: type[Memory], tmp_path: Path) -> None:
+    none = {"metrics": ["cycle_l1"], "every": 0, "best": None}
+    recipe = write_recipe(tmp_path, train={"log": 1, "steps": 2, "trackers": ["tensorboard"]}, evaluate=none)
+    for metrics in ("[cycle_l1]", "[cycle_l1, identity_l1]", "[cycle_l1, identity_l1]"):
+        package.run(recipe, f"evaluate.metrics={metrics}", root=tmp_path)
+    ends = [set(values) for _, kind, values in memory.calls if kind == "end"]
+    assert ends == [
+        {"final/last/cycle_l1_AB", "final/last/cycle_l1_BA"},
+        {"final/last/identity_l1_AB", "final/last/identity_l1_BA"},
+    ]
+
+
 def test_a_project_that_changed_gets_the_whole_run_anew(
     memory: type[Memory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +266,7 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
         ("[{tracker: wandb, projet: a}]", r"train\.trackers\.0\.projet: trackers has no key 'projet'"),
         ("[{tracker: wnadb}]", r"train\.trackers.*wnadb"),
         ("[{tracker: wandb, mode: of}]", r"train\.trackers.*'of'"),
+        ("[tensorboard, wandb, {tracker: wandb, project: a}]", "trackers names wandb 2 times: remove all but one"),
     ],
 )
 def test_options_of_trackers_are_checked(setting: str, error: str, tmp_path: Path) -> None:
