@@ -152,7 +152,7 @@ class Reader:
         for row in rows:
             read = self._training_samples(row, seed, damaged)
             if self.paired and self.images.load_shape is None:
-                require_one_size(read.values(), "the images of a pair")
+                require_one_size(read.values(), "the images of a pair", "images.fit stretch or cover")
             for domain, sample in read.items():
                 samples.setdefault(domain, []).append(self._cropped(sample, domain, (seed, step, row.sample)))
         return replace(stack(rows, samples, self.dataset.classes), damaged=damaged)

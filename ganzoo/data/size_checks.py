@@ -18,13 +18,12 @@ def require_crop(name: str, shape: Sequence[int], wanted: Shape) -> None:
         )
 
 
-def require_one_size(samples: Iterable[Sample], what: str) -> None:
-    """Raise GanzooError if samples differ in size; ``what`` they are begins its text."""
+def require_one_size(samples: Iterable[Sample], what: str, remedy: str = "images.fit stretch, cover or crop") -> None:
+    """Raise GanzooError if samples differ in size; ``what`` they are begins its text, and ``remedy`` ends it."""
     sizes = {sample.image.shape[:2]: f"{sample.name} is {_size(sample.image.shape)}" for sample in samples}
     if len(sizes) > 1:
         raise GanzooError(
-            f"data: {what} have several sizes: {', '.join(list(sizes.values())[:2])}; images.fit stretch, cover or "
-            "crop gives all images one size"
+            f"data: {what} have several sizes: {', '.join(list(sizes.values())[:2])}; {remedy} gives them one size"
         )
 
 

@@ -154,5 +154,6 @@ def test_partners_of_another_size_are_one_line() -> None:
             return waves(30 if domain == "A" else 31, 40, f"{domain}{index}")
 
     for images in (settings(fit="crop"), ImageSettings(fit="none")):
-        with pytest.raises(GanzooError, match="the images of a pair have several sizes: A0 is 40×30, B0 is 40×31"):
+        message = r"pair have several sizes: A0 is 40×30, B0 is 40×31; images\.fit stretch or cover"
+        with pytest.raises(GanzooError, match=message):
             Reader(Unequal(), images, paired=True).training_batch(ROWS[:1], 0, 0)
