@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from torch import nn
 
 import ganzoo
 from ganzoo import create
@@ -96,6 +97,14 @@ def test_single_files_in_any_order_and_one_level_more(run: Run, tmp_path: Path) 
     assert_translates(tmp_path / "run", states, ".0")
 
 
+def discriminator_of(run: Path, slot: str) -> nn.Module:
+    """Return a new discriminator with the options of a run's slot, without those for its training."""
+    part = yaml.safe_load((run / "resolved.yaml").read_text())["networks"][slot]
+    options = {name: value for name, value in part.items() if name not in ("augment", "noise", "spectral_norm")}
+    network: nn.Module = create("discriminator", options.pop("discriminator"), 3, **options)
+    return network
+
+
 @pytest.mark.parametrize(
     ("name", "slot", "convs", "strides"),
     [("netD_A", "D_A", (0, 2, 5, 8, 11), (2, 2, 2, 1)), ("netD_Bm", "D_masked_B", (0, 2, 5), (2, 2))],
@@ -104,8 +113,7 @@ def test_discriminators_return_one_logit_an_image(
     run: Run, tmp_path: Path, name: str, slot: str, convs: tuple[int, ...], strides: tuple[int, ...]
 ) -> None:
     imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", both() | DISCRIMINATORS))
-    part = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["networks"][slot]
-    network = create("discriminator", part.pop("discriminator"), 3, **part)
+    network = discriminator_of(tmp_path / "run", slot)
     load_network(network, tmp_path / f"run/checkpoints/last/networks/{slot}.safetensors")
     plain = patch_forward(DISCRIMINATORS[name], IMAGE, convs, strides)
     torch.testing.assert_close(network(IMAGE).flatten(), plain.mean((1, 2, 3)))
@@ -114,8 +122,7 @@ def test_discriminators_return_one_logit_an_image(
 
 def test_the_small_discriminator_has_the_published_size(run: Run, tmp_path: Path) -> None:
     imported(run, tmp_path / "run", folder_of(tmp_path / "theirs", {**both(), "netD_Am": small_patch(64)}))
-    part = yaml.safe_load((tmp_path / "run/resolved.yaml").read_text())["networks"]["D_masked_A"]
-    network = create("discriminator", part.pop("discriminator"), 3, **part)
+    network = discriminator_of(tmp_path / "run", "D_masked_A")
     assert sum(one.numel() for one in network.parameters()) == 136_385
 
 
