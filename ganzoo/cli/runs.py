@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -132,15 +133,15 @@ def keep_command(root: Path, names: tuple[Path, ...], kept: tuple[str, ...], bes
     """Keep some checkpoints of runs and delete their others, such as step-5000; logs and images stay."""
     from ganzoo.training.pruning import plan_keeping
 
-    wanted = [*kept, *(["best"] if best else [])] or ["last", "best"]
-    _delete(names, root, yes, lambda runs: plan_keeping(runs, wanted))
+    named = [*kept, *(["best"] if best else [])]
+    _delete(names, root, yes, lambda runs: plan_keeping(runs, named or ["last", "best"], every=bool(named)))
 
 
 def _delete(names: Sequence[Path], root: Path, yes: bool, plan: Callable[[Sequence[Path]], list[Removal]]) -> None:
     from ganzoo.training.inventory import resolve_run
     from ganzoo.training.pruning import clean_removed, remove, users_of
 
-    runs = list(dict.fromkeys(resolve_run(name, root) for name in names))
+    runs = list({os.path.realpath(run): run for run in [resolve_run(name, root) for name in names]}.values())
     planned = plan(runs)
     for one in planned:
         echo(f"{one.folder}  {format_bytes(one.bytes)}")

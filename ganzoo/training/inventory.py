@@ -85,7 +85,7 @@ def resolve_run(word: Path, root: Path) -> Path:
     """
     for folder in (word, root / word):
         if is_run(folder):
-            return folder
+            return folder if folder.name not in ("", "..") else folder.resolve()
     inner = [run for folder in (word, root / word) if folder.is_dir() for run in find_runs(folder)]
     hint = f" (did you mean {str(inner[0])!r}?)" if inner else suggest_path(word) or suggest_path(root / word)
     raise GanzooError(f"{word}: {'not a run' if word.exists() else 'no such run'}{hint}")
@@ -124,7 +124,7 @@ def summarize(folder: Path, *, verify: bool = False) -> RunSummary:
                     verify_checkpoint(complete)
     except GanzooError as error:
         problems.append(str(error))
-    except (TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         problems.append(f"{folder}: {one_line(error)}")
     if is_running(folder):
         summary.state = "running"

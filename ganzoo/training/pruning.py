@@ -16,8 +16,8 @@ from typing import Any
 
 from ganzoo.errors import GanzooError
 from ganzoo.report.run_log import RunLog
-from ganzoo.training.inventory import LOCK, checkpoint_sizes, disk_size, find_runs, is_run
-from ganzoo.utils.atomic import REMOVED, ProcessLock, flush_folder, lock_file, sibling_path
+from ganzoo.training.inventory import LOCK, PROGRESS, checkpoint_sizes, disk_size, find_runs, is_run
+from ganzoo.utils.atomic import REMOVED, ProcessLock, find_complete, flush_folder, lock_file, sibling_path
 from ganzoo.utils.reading import parse_mapping, read_text
 
 
@@ -48,18 +48,31 @@ def plan_removal(runs: Sequence[Path]) -> list[Removal]:
     return [Removal(run, "", disk_size(run)) for run in runs]
 
 
-def plan_keeping(runs: Sequence[Path], names: Collection[str]) -> list[Removal]:
+def plan_keeping(runs: Sequence[Path], names: Collection[str], *, every: bool = False) -> list[Removal]:
     """Return the checkpoints that ``ganzoo runs keep`` deletes: all but those of the given names.
 
-    Raises GanzooError for a run that has none of these checkpoints, as it would lose all.
+    Args:
+        runs: the runs' folders.
+        names: the checkpoints to keep.
+        every: whether each run must have all of them, as a misspelt name would delete what should stay; else one is
+            enough.
+
+    Raises GanzooError for a run that lacks these checkpoints, or in which one of them is damaged.
     """
     plan = []
     for run in runs:
         check_is_run(run)
         sizes = checkpoint_sizes(run)
-        if not any(name in sizes for name in names):
+        missing = [name for name in names if name not in sizes]
+        if len(missing) == len(names) or (every and missing):
             there = ", ".join(sizes) or "none"
-            raise GanzooError(f"{run}: it has no checkpoint {' or '.join(names)}; there are: {there}")
+            raise GanzooError(f"{run}: it has no checkpoint {' or '.join(missing)}; there are: {there}")
+        for name in names:
+            if name in sizes and not find_complete(run / "checkpoints" / name, PROGRESS):
+                raise GanzooError(
+                    f"{run}: the checkpoint {name} is damaged, it has no {PROGRESS}, so the others are not deleted; "
+                    "name those to keep with --checkpoint"
+                )
         plan += [Removal(run, name, size) for name, size in sizes.items() if name not in names]
     return plan
 

@@ -17,6 +17,7 @@ from ganzoo.training.inventory import disk_size, find_runs, resolve_run, summari
 from ganzoo.training.pruning import plan_keeping, plan_removal, remove, users_of
 from ganzoo.utils.atomic import lock_file
 from ganzoo.utils.jsonl import JsonLines
+from ganzoo.utils.sealed import seal_object
 from tests.support.command_line import Run, refusal
 from tests.support.tiny_run import ganzoo
 from tests.support.untrained_runs import write_untrained_run
@@ -193,3 +194,31 @@ def test_runs_and_recipes_that_name_what_is_deleted_are_listed(
     assert keeping == lines[1:]
     code, _, err = run("runs", "rm", "tiny/default")
     assert code == 2 and "warning: runs/mine/run names it" in err
+
+
+def test_a_misspelt_or_damaged_checkpoint_to_keep_deletes_nothing(root: Path, run: Run) -> None:
+    checkpoints = root / "tiny/default/checkpoints"
+    words = ["runs", "--root", root, "keep", "tiny/default", "--yes"]
+    code, _, err = run(*words, "--checkpoint", "last", "--checkpoint", "bset")
+    assert code == 2 and "no checkpoint bset; there are: best, last, step-4" in err
+    (checkpoints / "last/progress.json").unlink()
+    code, _, err = run(*words)
+    assert code == 2 and "the checkpoint last is damaged" in err and err.count("\n") == 1
+    assert sorted(one.name for one in checkpoints.iterdir()) == ["best", "last", "step-4"]
+
+
+def test_a_run_is_deleted_from_within_and_however_often_it_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    folder = root / "tiny/default"
+    second = shutil.copytree(folder, root / "tiny/second")
+    code, out, _ = run("runs", "--root", root, "rm", "tiny/second", second, "--yes")
+    assert code == 0 and out.count("tiny/second") == 1 and find_runs(root) == [folder]
+    monkeypatch.chdir(folder)
+    code, out, _ = run("runs", "rm", ".", "--yes")
+    assert code == 0 and str(folder) in out and find_runs(root) == []
+
+
+def test_a_checkpoint_without_its_step_is_damaged(root: Path) -> None:
+    (root / "tiny/default/checkpoints/last/progress.json").write_text(seal_object({"best": 1.0}))
+    assert summarize(root / "tiny/default").state == "damaged"
