@@ -57,13 +57,15 @@ def check_command(
     from ganzoo.check.data.examine import examine
     from ganzoo.check.data.findings import check_kinds, faults_of
     from ganzoo.check.data.report import as_plain, format_page
-    from ganzoo.check.data.sheet import check_name, draw_sheet
+    from ganzoo.check.data.sheet import check_name, check_place, draw_sheet
     from ganzoo.utils.console import Console
 
     check_kinds(ignore)
     if sheet:
         check_name(sheet)
     source = _source(targets, paired=paired, classes=classes or 0, demo=demo)
+    if sheet:
+        check_place(sheet, source)
     with Console(file=sys.stderr).bar("reading images", sum(len(group.items) for group in source.groups)) as show:
         result = examine(source, show, ignore)
     if sheet:

@@ -13,7 +13,7 @@ from ganzoo.engine.shares import Share, start_share
 from ganzoo.errors import GanzooError
 from ganzoo.inference.file_work import FileWork
 from ganzoo.inference.options import mask_options, style_options
-from ganzoo.inference.output import plan_outputs, read_output
+from ganzoo.inference.output import check_folders, plan_outputs, read_output
 from ganzoo.inference.pipeline import Job, Pipeline, batch_limit, worker_count
 from ganzoo.inference.summary import Request, Summary, report
 from ganzoo.inference.tiles import Tile
@@ -129,6 +129,10 @@ def translate_files(
         check_steadiness(steadiness, translator.method, resolved, given, styled)
         if output.is_file and len(variants) > 1:
             raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
+        labels = [Path(mask_option.label, style_option.label) for mask_option, style_option in variants]
+        folders = [out / label for label in labels if len(variants) > 1]
+        folders += [save_masks / label / role for label in labels for role in own.maskers if save_masks]
+        check_folders(folders, inputs, masks)
         _compare_plans(share, pairs)
         limit, threads = batch_limit(translator.device, batch), worker_count(translator.device, workers)
         work = FileWork(translator, resolved, output, size, scale_back, alpha, save_masks, seed, tile)

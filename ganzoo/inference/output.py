@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -151,6 +151,25 @@ def plan_outputs(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Pat
             raise GanzooError(f"{overwritten} would be overwritten by {whose}: choose another folder or name with -o")
     _refuse_page_conflicts({target: source for source, target in pairs}, output)
     return pairs
+
+
+def check_folders(folders: Iterable[Path], inputs: Sequence[Path], masks: Sequence[Path]) -> None:
+    """Raise GanzooError if files would be written over images or masks that are read.
+
+    Args:
+        folders: the folders, below those of the user, for the translations of each mask and style and for masks.
+        inputs: images and folders of images.
+        masks: the masks that the user provides, or folders of them.
+    """
+    for folder in folders:
+        place = Path(os.path.realpath(folder))
+        for path in (*inputs, *masks):
+            read = Path(os.path.realpath(path))
+            if read.is_relative_to(place) or (path in inputs and path.is_dir() and place.is_relative_to(read)):
+                raise GanzooError(
+                    f"{folder}: files would be written there, and {path} is read: they could replace one another; "
+                    "choose another folder"
+                )
 
 
 def _pair(inputs: Sequence[Path], output: Output) -> list[tuple[Path, Path]]:

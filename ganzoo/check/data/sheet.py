@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from ganzoo.check.data.examine import Examination
-from ganzoo.check.data.groups import Item
+from ganzoo.check.data.groups import Item, Source
 from ganzoo.data.image_io import write_image
 from ganzoo.errors import GanzooError
 
@@ -49,6 +50,17 @@ def check_name(out: Path) -> None:
     """Raise GanzooError unless a sheet can be written under this name: it ends in ``.png``."""
     if out.suffix.lower() != ".png":
         raise GanzooError(f"{out}: the contact sheet is a PNG file; give a name that ends in .png")
+
+
+def check_place(out: Path, source: Source) -> None:
+    """Raise GanzooError if a sheet would replace a file that is checked, or become one that the next check reads."""
+    place = Path(os.path.realpath(out))
+    for group in source.groups:
+        for folder in (group.folder, *group.planes):
+            if folder and place.is_relative_to(os.path.realpath(folder)):
+                raise GanzooError(f"{out}: this is in the folder of the images, {folder}; choose another place")
+        if any(isinstance(item.file, Path) and os.path.realpath(item.file) == str(place) for item in group.items):
+            raise GanzooError(f"{out}: this is one of the images; choose another name")
 
 
 def _short(name: str) -> str:

@@ -227,6 +227,20 @@ def test_the_sheet_shows_samples_and_near_duplicates_side_by_side(tmp_path: Path
     assert 0 < np.abs(beside - original).mean() < 3
 
 
+def test_the_sheet_replaces_no_image(tmp_path: Path, run: Run) -> None:
+    root = make_images(tmp_path / "images", train=2)
+    image = root / "trainA/00.png"
+    before = image.read_bytes()
+    recipe = write_recipe(tmp_path)
+    for target in (root, recipe):
+        code, _, err = run("data", "check", target, "--sheet", image)
+        assert code == 2 and str(image) in err and err.count("\n") == 1 and image.read_bytes() == before
+    code, _, err = run("data", "check", root, "--sheet", root / "trainA/sheet.png")
+    assert code == 2 and "in the folder of the images" in err and not (root / "trainA/sheet.png").exists()
+    run("data", "check", root, "--sheet", root / "sheet.png")
+    assert (root / "sheet.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [

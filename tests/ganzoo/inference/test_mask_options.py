@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,21 @@ def test_a_folder_of_masks_is_matched_by_image_names(masked: Path, images: Path,
     (tmp_path / "masks/deep/01.png").unlink()
     with pytest.raises(GanzooError, match=r"masks/deep/01.png: --mask: there is no mask.*\n1 of 3 images were not"):
         translate_files(masked, [images], tmp_path / "out", size="original", masks=[tmp_path / "masks"])
+
+
+def test_neither_images_nor_masks_that_are_read_are_replaced(masked: Path, images: Path, tmp_path: Path) -> None:
+    half, more = (write_mask(tmp_path / f"saved/input/{name}.png", columns) for name, columns in (("a", 10), ("b", 15)))
+    earlier = shutil.copytree(images, tmp_path / "out/2-b")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.png")}
+    calls: list[tuple[list[Path], dict[str, Any]]] = [
+        ([earlier], {"masks": [half, more]}),
+        ([images], {"masks": [half], "save_masks": tmp_path / "saved"}),
+        ([images], {"masks": [half], "save_masks": images}),
+    ]
+    for inputs, options in calls:
+        with pytest.raises(GanzooError, match="they could replace one another; choose another folder"):
+            translate_files(masked, inputs, tmp_path / "out", size="original", **options)
+    assert before == {file: file.read_bytes() for file in tmp_path.rglob("*.png")}
 
 
 def test_size_scales_the_mask_with_the_image(masked: Path, images: Path, tmp_path: Path) -> None:
