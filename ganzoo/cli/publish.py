@@ -49,4 +49,8 @@ def publish_command(
     if out:
         echo(f"{out}: published; README.md is its model card")
     if page:
+        from ganzoo.inference.publish import other_files
+
+        if others := other_files(out or run):
+            click.echo(f"not uploaded, as ganzoo publish did not write them: {', '.join(others)}", err=True)
         echo(f"{page}: uploaded; a new model is {'public' if public else 'private, until you change that on its page'}")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ganzoo.data.image_io import write_image
 from ganzoo.errors import GanzooError, prefix_errors
-from ganzoo.inference.model_card import Card, write_card
+from ganzoo.inference.model_card import CARD, Card, write_card
 from ganzoo.inference.publish_files import (
     list_files,
     preprocessing,
@@ -87,17 +87,25 @@ def publish_folder(run: Path, out: Path, wishes: Wishes, *, checkpoint: str = ""
 
 
 def upload_folder(folder: Path, name: str, *, public: bool) -> str:
-    """Upload a published folder as ``USER/NAME``; return the address of its page.
+    """Upload the files that ``ganzoo publish`` wrote to a folder as ``USER/NAME``; return the address of its page.
 
     Raises GanzooError if the folder is not a published one or is damaged, or if the hub refuses it.
     """
     if not is_published(folder):
         raise GanzooError(f"{folder}: not a published folder; publish a run with -o FOLDER first")
-    for file, expected in read_config(folder).files.items():
+    files = read_config(folder).files
+    for file, expected in files.items():
         path = folder / file
         if not path.is_file() or file_checksum(path) != expected.sha256:
             raise GanzooError(f"{path}: missing, or changed since it was published; publish the run again")
-    return upload(folder, name, public=public)
+    if not (folder / CARD).is_file():
+        raise GanzooError(f"{folder / CARD}: missing; a model on the hub needs a model card: publish the run again")
+    return upload(folder, [CARD, CONFIG, *files], name, public=public)
+
+
+def other_files(folder: Path) -> list[str]:
+    """Return the paths of the files in a published folder that are not uploaded, as ``ganzoo publish`` wrote none."""
+    return [file for file in list_files(folder) if file not in (CARD, CONFIG, *read_config(folder).files)]
 
 
 def _check(wishes: Wishes) -> None:

@@ -1,4 +1,4 @@
-"""Remove the paths of the author's machine from recipes, records and messages before they are published."""
+"""Remove paths of the author's machine, and passwords, from recipes, records and messages before they are published."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from ganzoo.recipe.schema import Part, Recipe
+from ganzoo.utils.formatting import without_secrets
 
 INSIDE = re.compile(r"(?<![\w:/.~-])/(?:[^\s/'\",;:()]+/)+([^\s/'\",;:()]*)")
 """An absolute path of at least two parts within a text; an address such as https://… is none."""
@@ -18,17 +19,20 @@ RELATIVE = ("../", "./", "~", "$")
 
 
 def scrub_text(text: str) -> str:
-    """Return a text in which each path of the author's machine is only its last part.
+    """Return a text in which each path of the author's machine is only its last part, and without secrets in addresses.
 
     >>> scrub_text("/home/ann/horses"), scrub_text("cannot read /home/ann/horses/1.png: damaged")
     ('horses', 'cannot read 1.png: damaged')
     >>> scrub_text(r"C:\\Users\\ann\\horses"), scrub_text("https://arxiv.org/abs/1703.10593")
     ('horses', 'https://arxiv.org/abs/1703.10593')
     """
+    text = without_secrets(text)
     stripped = re.sub(r"^file:/*(?=/)", "", text)
     sentence = ": " in text  # a message that begins with a path
     if not sentence and (Path(stripped).is_absolute() or stripped.startswith(RELATIVE)):
         return Path(stripped).name.replace("$", "")
+    if not sentence and os.path.isdir(os.path.dirname(text)):  # a name such as torchvision/alexnet is no path
+        return os.path.basename(text)
     if not sentence and PureWindowsPath(text).is_absolute():
         return PureWindowsPath(text).name
     home = os.path.expanduser("~")

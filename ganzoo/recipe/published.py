@@ -80,7 +80,7 @@ class PublishedConfig(BaseModel):
     weights: str
     preprocessing: dict[str, Any]
     components: list[NeededComponent]
-    parts: dict[str, str] = {}
+    parts: dict[Annotated[str, StringConstraints(pattern=r"^maskers\.\w+\.\w+$")], str] = {}
     files: dict[str, PublishedFile]
 
 

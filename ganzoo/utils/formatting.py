@@ -1,6 +1,8 @@
-"""Format numbers of bytes and seconds as texts for people."""
+"""Format numbers of bytes and seconds, and addresses, as texts for people."""
 
 from __future__ import annotations
+
+import re
 
 
 def format_bytes(count: float) -> str:
@@ -39,3 +41,13 @@ def format_clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in which addresses have neither a user and password nor a query, which may hold a key.
+
+    >>> without_secrets("https://ann:secret@example.org/a.tar?token=1#b cannot be fetched")
+    'https://example.org/a.tar#b cannot be fetched'
+    """
+    text = re.sub(r"(\w://)[^/?#\s]*@", r"\1", text)
+    return re.sub(r"(\w://[^\s?#]*)\?[^\s#'\",]*", r"\1", text)

@@ -12,6 +12,7 @@ from pathlib import Path
 from ganzoo.errors import GanzooError
 from ganzoo.utils.atomic import clean_temporaries, rename_file, wait_for_lock, write_atomically
 from ganzoo.utils.cache import cache_folder
+from ganzoo.utils.formatting import without_secrets
 from ganzoo.weights.manifest import WeightsFile
 from ganzoo.weights.store import OUTDATED
 
@@ -48,7 +49,12 @@ def download_file(address: str, folder: str, *, most: int = 0, advice: str = "do
     """
     if not re.fullmatch(r"https?://\S+", address):
         raise GanzooError(
-            f"{address}: not an address that is downloaded; give one that begins with https:// or http://"
+            f"{without_secrets(address)}: not an address that is downloaded; give one that begins with https:// or http://"
+        )
+    if re.match(r"https?://[^/?#]*@", address):  # the client would read the password as a port, and print it
+        raise GanzooError(
+            f"{without_secrets(address)}: addresses with a user or a password are not supported; download it, and name "
+            "the file"
         )
     file = cached_file(address, folder)
     record = file.with_name(f"{file.name}.json")
@@ -74,9 +80,10 @@ def _fetch(address: str, file: Path, record: Path, most: int, advice: str) -> No
             return
         # Without a lock each process has a part of its own, which no later process resumes.
         part = file.with_name(f".{file.name}.part" if lock.held else f".{file.name}.{os.getpid()}.part")
-        checksum = download(WeightsFile("download", address, file.name), part, most=most, advice=advice, name=address)
-        entry = {"address": address, "sha256": checksum, "size": part.stat().st_size}
-        write_atomically(record, (json.dumps(entry, indent=1) + "\n").encode())
+        entry, shown = WeightsFile("download", address, file.name), without_secrets(address)
+        checksum = download(entry, part, most=most, advice=advice, name=shown)
+        fields = {"address": shown, "sha256": checksum, "size": part.stat().st_size}
+        write_atomically(record, (json.dumps(fields, indent=1) + "\n").encode())
         rename_file(part, file)
 
 

@@ -19,7 +19,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ganzoo.errors import MissingResourceError
 from ganzoo.utils.atomic import flush_to_disk
-from ganzoo.utils.formatting import format_bytes
+from ganzoo.utils.formatting import format_bytes, without_secrets
 from ganzoo.weights.manifest import WeightsFile
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ class SecureRedirects(HTTPRedirectHandler):
         """Return the request for the address ``newurl``. Raises _TransferError if it leads from https to http."""
         if req.type == "https" and not newurl.lower().startswith("https:"):
             fp.close()
-            raise _TransferError(f"it redirects from https to {newurl}, which is not secure", permanent=True)
+            raise _TransferError(
+                f"it redirects from https to {without_secrets(newurl)}, which is not secure", permanent=True
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

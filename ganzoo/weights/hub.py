@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -21,8 +21,8 @@ NAME = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", re.ASCII)
 """A model on the hub: ``USER/NAME``, and optionally a branch, tag or commit behind ``@``."""
 CONFIG = "config.json"
 """The file that describes a published folder; the hub counts a model's downloads by it."""
-OLD_FILES = ("checkpoints/", "parts/")
-"""The folders of an earlier version of a model that an upload replaces."""
+OLD_FILES = ("checkpoints/", "parts/", "results.jsonl", "samples.png")
+"""The beginnings of the paths of an earlier version of a model that an upload replaces."""
 
 
 def is_published(folder: Path) -> bool:
@@ -76,8 +76,8 @@ def _download(name: str, list_files: Callable[[Path], list[str]], label: str) ->
     return folder
 
 
-def upload(folder: Path, name: str, *, public: bool) -> str:
-    """Upload a published folder as one commit; return the address of the model's page.
+def upload(folder: Path, paths: Sequence[str], name: str, *, public: bool) -> str:
+    """Upload files of a published folder as one commit; return the address of the model's page.
 
     A model that is not there yet is created: private unless ``public``. An existing one keeps its visibility; files of
     an earlier version in ``OLD_FILES`` are deleted by the same commit. The token is that of ``hf auth login`` or
@@ -88,14 +88,12 @@ def upload(folder: Path, name: str, *, public: bool) -> str:
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
 
     check_model_name(name)
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    paths = [file.relative_to(folder).as_posix() for file in files]
     api = HfApi()
     with _hub_errors(name, "it cannot be uploaded"):
         page = api.create_repo(name, private=not public, exist_ok=True)
         before = [file for file in api.list_repo_files(name) if file.startswith(OLD_FILES) and file not in paths]
         operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = []
-        operations += [CommitOperationAdd(path, file) for path, file in zip(paths, files, strict=True)]
+        operations += [CommitOperationAdd(path, folder / path) for path in paths]
         operations += [CommitOperationDelete(file) for file in before]
         api.create_commit(name, operations, commit_message="Published by ganzoo")
     return str(page)

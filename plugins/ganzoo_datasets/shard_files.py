@@ -52,13 +52,13 @@ class ShardFiles:
             label = label.removesuffix(".tar")
             if label in shards:
                 raise GanzooError(
-                    f"{option}: two shards are called {label} ({place}), so their samples would have the same names; "
+                    f"{option}: two shards are called {label}, so their samples would have the same names; "
                     "name each once, or rename one"
                 )
-            shards[label] = self._download(place, option) if remote else Path(place)
+            shards[label] = self._download(place, label, option) if remote else Path(place)
         return list(shards.items())
 
-    def _download(self, address: str, option: str) -> Path:
+    def _download(self, address: str, label: str, option: str) -> Path:
         file = cached_file(address, FOLDER)
         used = sum(one.stat().st_size for one in self.files if one != file)
         left = int(self.limit * GIB) - used
@@ -67,7 +67,9 @@ class ShardFiles:
             f"download them yourself and name the files in {option}"
         )
         if not file.is_file() and left <= 0:
-            raise MissingResourceError(f"{address}: not downloaded, as other shards take all of the limit; {advice}")
+            raise MissingResourceError(
+                f"{option}: {label}: not downloaded, as other shards take all of the limit; {advice}"
+            )
         self.files.add(download_file(address, FOLDER, most=max(left, 1), advice=advice))
         return file
 

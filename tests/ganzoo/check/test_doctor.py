@@ -163,7 +163,7 @@ def test_secrets_and_the_home_folder_are_taken_out(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.setenv("MY_TOKEN", "s3cr3t-value")
     monkeypatch.setenv("SHORT_KEY", "ab")
-    text = {"a": ["/home/someone/runs and /home/someone2", "x s3cr3t-value ab"], "b": "s3://key:word@bucket", "c": 3}
+    text = {"a": ["/home/someone/runs and /home/someone2", "x s3cr3t-value ab"], "b": "s3://key:wo@rd@bucket", "c": 3}
     assert redact(text) == {"a": ["~/runs and /home/someone2", f"x {HIDDEN} ab"], "b": f"s3://{HIDDEN}@bucket", "c": 3}
 
 

@@ -220,6 +220,8 @@ def test_a_file_outside_of_the_folder_is_refused(tmp_path: Path) -> None:
     for name in ("../secret.safetensors", "/etc/passwd", "C:/x", r"a\..\..\b"):
         rewrite_config(tmp_path / "out", parts={"maskers.composite.weights": name})
         assert f"it names a file outside of its folder, {name!r}" in refusal(ganzoo.load, tmp_path / "out")
+    rewrite_config(tmp_path / "out", parts={"composite": "parts/a.safetensors"})
+    assert "config.json: damaged" in refusal(ganzoo.load, tmp_path / "out")
     (tmp_path / "out/config.json").write_text("{}")
     assert "config.json: damaged: it has no checksum" in refusal(ganzoo.load, tmp_path / "out")
 
@@ -284,12 +286,21 @@ def test_the_exported_file_is_of_the_published_networks(trained: Path, tmp_path:
         (r"D:\ann\horses", "horses"),
         ("/data/ann/a.png: cannot be read (see /data/ann/b.png)", "a.png: cannot be read (see b.png)"),
         ("https://example.org/a/b.tar", "https://example.org/a/b.tar"),
+        ("https://ann:secret@example.org/b.tar?key=secret", "https://example.org/b.tar"),
+        ("shards: https://example.org/b.tar?key=secret, damaged", "shards: https://example.org/b.tar, damaged"),
         ("torchvision/alexnet", "torchvision/alexnet"),
         ("min cycle_l1_AB", "min cycle_l1_AB"),
     ],
 )
 def test_paths_are_removed_from_texts_and_nothing_else_is(text: str, expected: str) -> None:
     assert scrub_text(text) == expected
+
+
+def test_relative_paths_are_removed_from_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "of-ann/shards").mkdir(parents=True)
+    assert scrub_text("of-ann/shards/horses-{000..001}.tar") == "horses-{000..001}.tar"
+    assert scrub_text("of-ann/elsewhere/alexnet") == "of-ann/elsewhere/alexnet"  # this may be any name
 
 
 def test_the_home_folder_is_removed_from_texts(monkeypatch: pytest.MonkeyPatch) -> None:

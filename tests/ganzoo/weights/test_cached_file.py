@@ -86,6 +86,16 @@ def test_other_schemes_are_refused(address: str) -> None:
         download_file(address, "shards")
 
 
+def test_keys_and_passwords_in_addresses_are_neither_printed_nor_stored(server: FileServer) -> None:
+    address = f"{server.address}?key=secret"
+    record = download_file(address, "shards").with_name(f"{cached_file(address, 'shards').name}.json")
+    assert "secret" not in record.read_text() and server.address in record.read_text()
+    for wrong in (f"{server.address}x?key=secret", "https://ann:secret@example.org/a.tar", "ftp://ann:secret@a.org/x"):
+        with pytest.raises(GanzooError) as caught:
+            download_file(wrong, "shards", most=1)
+        assert "secret" not in str(caught.value)
+
+
 def test_a_file_of_another_size_is_refused(server: FileServer) -> None:
     file = download_file(server.address, "shards")
     file.write_bytes(CONTENT[:-1])

@@ -148,14 +148,19 @@ def test_a_damaged_download_is_refused(folder: Path, hub: Hub) -> None:
 
 def test_a_second_upload_replaces_the_first_and_a_changed_folder_is_refused(folder: Path, hub: Hub) -> None:
     home = hub.environment(folder / "home")
-    hub.models[NAME].commits[hub.models[NAME].refs["main"]]["checkpoints/old/networks/G_AB.safetensors"] = b"old"
+    earlier = {"checkpoints/old/networks/G_AB.safetensors": b"old", "samples.png": b"old"}
+    hub.models[NAME].commits[hub.models[NAME].refs["main"]].update(earlier)
+    private = folder / "published/.env"
+    private.write_text("HF_TOKEN=secret")
     card = folder / "published/README.md"
     card.write_text(card.read_text() + "\nEdited by hand.\n")
     done = command("publish", "published", "--to", NAME, "--public", cwd=folder, env=home)
     assert done.returncode == 0, done.stderr
     files = hub.models[NAME].files()
     assert files["README.md"].decode().endswith("Edited by hand.\n")
-    assert "checkpoints/old/networks/G_AB.safetensors" not in files
+    assert not {*earlier, ".env"} & set(files)
+    assert done.stderr == "not uploaded, as ganzoo publish did not write them: .env\n"
+    private.unlink()
     assert hub.models[NAME].private  # a model that exists keeps its visibility
     card.write_text("no metadata")
     refused = command("publish", "published", "--to", NAME, cwd=folder, env=home)
