@@ -45,6 +45,8 @@ def test_the_report_of_this_machine_has_everything_and_no_secret(tmp_path: Path)
     found = checks(done.stdout)
     assert list(found) == [*machine.CHECKS, *IN_CHILD]
     assert found["torch"]["facts"]["torch"] == torch.__version__
+    has_bf16 = found["torch"]["facts"]["instructions for bf16"] != []
+    assert found["precision"]["facts"]["auto on cpu"] == ("bf16" if has_bf16 else "fp32")
     assert found["packages"]["facts"]["versions"]["numpy"]
     assert found["plugins"]["facts"]["bundled"].startswith(f"{len(BUNDLED)}, with ")
     assert {"fp32 on cpu", "bf16 on cpu", "auto on cpu"} <= set(found["precision"]["facts"])
