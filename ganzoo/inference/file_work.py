@@ -129,12 +129,9 @@ class FileWork:
 
     def fail(self, job: Job, error: Exception) -> None:
         """Keep the reason of a failure, as one line."""
-        too_large = is_out_of_memory(error)
-        problem = (
-            "too large for the memory; use --tile auto, or make it smaller with --size"
-            if too_large
-            else one_line(error)
-        )
+        by_tiles = "" if self.tile == "auto" else "use --tile auto, or "
+        too_large = f"too large for the memory; {by_tiles}make it smaller with --size"
+        problem = too_large if is_out_of_memory(error) else one_line(error)
         reason = str(error) if isinstance(error, GanzooError) else f"{job.source}: {problem}"
         self.summary.failed[job.order] = reason
         self.summary.files_failed.add(job.number)

@@ -249,6 +249,8 @@ def test_an_image_that_does_not_fit_is_named(run: Path, tmp_path: Path, monkeypa
     with pytest.raises(GanzooError, match=r"in/b.png: too large for the memory; make it smaller with --size\n1 of 3"):
         translate_files(run, [tmp_path / "in"], tmp_path / "out")
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    with pytest.raises(GanzooError, match=r"in/b.png: too large for the memory; use --tile auto, or make it smaller"):
+        translate_files(run, [tmp_path / "in"], tmp_path / "whole", tile="none")
 
 
 def test_failures_are_listed_in_the_order_of_the_files(run: Path, tmp_path: Path) -> None:
