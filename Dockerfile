@@ -5,17 +5,16 @@
 #   docker run --rm --volume "$PWD:/work" --volume ganzoo-cache:/cache ganzoo run /recipes/quickstart.yaml
 #   docker run --rm --gpus all --shm-size 2g --volume "$PWD:/work" --volume ganzoo-cache:/cache ganzoo:cuda run …
 #
-# VARIANT   cpu or cuda
-# EXTRAS    the optional parts to install: all, or export,art2real; see docs/environments.md
-# UID       the number of the user who runs ganzoo: $(id -u), so that files in /work belong to you
+# VARIANT       cpu or cuda
+# TORCH_INDEX   the package index of torch's wheels; by default pip's own, whose torch runs on CPUs and NVIDIA GPUs
+# EXTRAS        the optional parts to install: all, or export,art2real; see docs/environments.md
+# UID           the number of the user who runs ganzoo: $(id -u), so that files in /work belong to you
 ARG VARIANT=cpu
 
 FROM python:3.12-slim-bookworm AS base-cpu
-ENV TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN python3 -m venv /opt/venv
 
 FROM nvidia/cuda:13.0.0-base-ubuntu24.04 AS base-cuda
-ENV TORCH_INDEX=https://download.pytorch.org/whl/cu130
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3.12 python3.12-dev python3.12-venv \
@@ -24,6 +23,7 @@ RUN apt-get update \
 
 # hadolint ignore=DL3006
 FROM base-${VARIANT}
+ARG TORCH_INDEX=
 ARG EXTRAS=all
 ARG UID=1000
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
@@ -48,8 +48,8 @@ USER ganzoo
 
 # torch alone first: this layer, the largest, stays as it is while ganzoo's code changes.
 COPY --chown=ganzoo constraints.txt /tmp/ganzoo/
-RUN pip install --no-cache-dir --constraint /tmp/ganzoo/constraints.txt --index-url "${TORCH_INDEX}" \
-    --extra-index-url https://pypi.org/simple torch torchvision
+RUN pip install --no-cache-dir --constraint /tmp/ganzoo/constraints.txt \
+    ${TORCH_INDEX:+-i "${TORCH_INDEX}"} torch torchvision
 
 COPY --chown=ganzoo pyproject.toml README.md LICENSE /tmp/ganzoo/
 COPY --chown=ganzoo ganzoo /tmp/ganzoo/ganzoo

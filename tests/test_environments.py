@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.support.pages import assert_parses, blocks
 
@@ -50,7 +51,7 @@ def environment() -> dict[str, str]:
 def test_the_dockerfile_has_known_instructions_and_only_declared_variables() -> None:
     assert {word for word, _ in INSTRUCTIONS} == KNOWN
     used = {name for _, rest in INSTRUCTIONS for name in re.findall(r"\$\{?(\w+)", rest)}
-    assert used == {*arguments(), "TORCH_INDEX", "PATH"}
+    assert used == {*arguments(), "PATH"}
 
 
 def test_a_base_exists_for_each_variant_and_fits_the_python_version() -> None:
@@ -62,10 +63,19 @@ def test_a_base_exists_for_each_variant_and_fits_the_python_version() -> None:
     assert len(versions) > 2 and all(tuple(map(int, one.split("."))) >= least for one in versions)
 
 
-def test_the_cuda_wheels_are_those_of_the_pinned_torch() -> None:
-    indexes = [one for one in of("ENV") if "TORCH_INDEX" in one]
-    assert [one.rpartition("/")[2] for one in indexes] == ["cpu", "cu130"]
-    assert "nvidia/cuda:13.0" in of("FROM")[1]
+def test_the_base_for_gpus_has_the_cuda_of_the_pinned_torch() -> None:
+    if not torch.version.cuda:
+        pytest.skip("the torch here is built for CPUs")
+    assert f"nvidia/cuda:{torch.version.cuda}." in of("FROM")[1]
+
+
+@pytest.mark.parametrize(("index", "option"), [("", []), ("https://wheels.example/cpu", ["-i"])])
+def test_torch_comes_from_the_index_of_the_user_or_else_from_pips_own(index: str, option: list[str]) -> None:
+    (install,) = [one for one in of("RUN") if one.endswith(" torch torchvision")]
+    words = ["bash", "-c", install.replace("pip", "printf '%s\\n'", 1)]
+    shown = subprocess.run(words, env={"TORCH_INDEX": index}, capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-2 - 2 * len(option) :] == [*option, *filter(None, [index]), "torch", "torchvision"]
+    assert ("-i" in shown.split()) == bool(option)
 
 
 def test_what_is_copied_exists_and_is_sent_to_the_engine() -> None:

@@ -113,7 +113,7 @@ def _introduction(card: Card, config: PublishedConfig, networks: Networks) -> st
     image = f"\n![Samples]({card.samples})\n" if card.samples else ""
     return f"""# {card.name.rpartition("/")[2] or card.folder}
 
-Translates images between two domains, A and B. Trained with [ganzoo](https://pypi.org/project/ganzoo-i2i/)
+Translates images between two domains, A and B. Trained with ganzoo
 {config.ganzoo} by the method `{config.method}`, {config.step} steps (checkpoint `{config.checkpoint}`).
 
 **The method**: {first}{cited}
