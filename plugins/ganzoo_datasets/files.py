@@ -297,13 +297,6 @@ def read_sample(
     )
 
 
-def form_of(
-    domain: Domain, channels: Mapping[str, int], classes: Mapping[str, int], ranges: Mapping[str, ValueRange]
-) -> DomainIO:
-    """Return what reads the images of a domain."""
-    return DomainIO(channels[domain], classes.get(domain, 0), ranges.get(domain))
-
-
 def size_of(image: np.ndarray) -> str:
     """Return an (H, W, …) array's size as width×height.
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ganzoo.interfaces import Dataset, GanzooError, ImageFile, Sample, Split
+from ganzoo.interfaces import GanzooError, Split
+from ganzoo_datasets.entry_dataset import EntryDataset
 from ganzoo_datasets.files import (
     DOMAINS,
     Channels,
@@ -24,7 +25,6 @@ from ganzoo_datasets.files import (
     limit_training,
     notes_of,
     ranges_of,
-    read_sample,
     refuse_b,
     skipped_in,
     with_planes,
@@ -39,7 +39,7 @@ HINT = (
 )
 
 
-class Folders(Dataset):
+class Folders(EntryDataset):
     """One or two folders or zip files of images, searched with their subfolders; masks and label maps are optional.
 
     Either ``root`` contains ``trainA`` and ``trainB``, and optionally ``testA``, ``testB``, ``valA`` and ``valB``; or
@@ -120,37 +120,10 @@ class Folders(Dataset):
         hold_out_validation(self.entries, validation)
         limit_training(self.entries, train_limit)
 
-    def count(self, split: Split, domain: str) -> int:
-        """Return the number of a split's images of a domain; 0 if there are none."""
-        return len(self.entries[split, domain])
-
-    def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image with its mask and label map, if it has them.
-
-        Raises GanzooError if a file cannot be read, if the sizes of the files differ, or if a value is not one of the
-        classes.
-        """
-        return self.sample_to_scale(split, domain, index, 0)
-
-    def sample_to_scale(self, split: Split, domain: str, index: int, side: int) -> Sample:
-        """Read one image as ``sample`` does; a large JPEG without mask and labels is decoded at a smaller size."""
-        return read_sample(
-            self.entries[split, domain][index],
-            self.channels[domain],
-            self.foreground,
-            classes=domain in self.classes,
-            value_range=self.ranges.get(domain),
-            scaled_to=side,
-        )
-
     def notes(self) -> list[str]:
         """Return what is left out: files that are no images, pages, transparency, depth."""
         skipped = dict.fromkeys(line for folder in self.places.values() for line in skipped_in(folder))
         return [*skipped, *notes_of(self.entries, self.ranges)]
-
-    def files_of(self, split: Split, domain: str, index: int) -> list[ImageFile]:
-        """Return the paths of one image and its masks."""
-        return self.entries[split, domain][index].files
 
 
 def _layout_hint(root: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ganzoo.interfaces import Dataset, GanzooError, ImageFile, Sample, Split, suggest
+from ganzoo.interfaces import GanzooError, Split, suggest
 from ganzoo_datasets.domain_rows import (
     PerDomain,
     Value,
@@ -16,10 +16,10 @@ from ganzoo_datasets.domain_rows import (
     matches,
     refuse_equal_domains,
 )
+from ganzoo_datasets.entry_dataset import EntryDataset
 from ganzoo_datasets.files import (
     Channels,
     ChannelsOption,
-    Domain,
     Entries,
     Entry,
     RangeOption,
@@ -27,12 +27,10 @@ from ganzoo_datasets.files import (
     check_foreground,
     choose,
     classes_of,
-    form_of,
     hold_out_validation,
     limit_training,
     notes_of,
     ranges_of,
-    read_sample,
     refuse_b,
 )
 from ganzoo_datasets.hub_tables import Table, load_tables
@@ -46,7 +44,7 @@ USUAL: dict[Split, tuple[str, ...]] = {
 """The names of splits that are tried if the recipe does not name one."""
 
 
-class HuggingFace(Dataset):
+class HuggingFace(EntryDataset):
     """Rows of a table with images: a data set on the Hugging Face hub, local parquet files, or a folder of images.
 
     The package ``datasets`` loads it (extra ``huggingface``) and keeps it in its own cache, so a data set is downloaded
@@ -145,38 +143,10 @@ class HuggingFace(Dataset):
         hold_out_validation(self.entries, validation)
         limit_training(self.entries, train_limit)
 
-    def count(self, split: Split, domain: str) -> int:
-        """Return the number of a split's images of a domain; 0 if there is no such split."""
-        return len(self.entries[split, domain])
-
-    def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image with its mask, label map and partner, if it has them.
-
-        Raises GanzooError if an image cannot be read, or if the sizes of a row's images differ.
-        """
-        return self.sample_to_scale(split, domain, index, 0)
-
-    def sample_to_scale(self, split: Split, domain: str, index: int, side: int) -> Sample:
-        """Read one image as ``sample`` does; a large JPEG that is alone is decoded at a smaller size."""
-        other: Domain = "B" if domain == "A" else "A"
-        return read_sample(
-            self.entries[split, domain][index],
-            self.channels[domain],
-            self.foreground,
-            classes=domain in self.classes,
-            value_range=self.ranges.get(domain),
-            other=form_of(other, self.channels, self.classes, self.ranges) if self.paired else None,
-            scaled_to=side,
-        )
-
     def notes(self) -> list[str]:
         """Return what is left out: rows without an image, pages, transparency, depth."""
         lines = [f"data: {self.empty} rows have no image and are left out"] if self.empty else []
         return [*lines, *notes_of(self.entries, self.ranges)]
-
-    def files_of(self, split: Split, domain: str, index: int) -> list[ImageFile]:
-        """Return the images of one row, masks and partner included."""
-        return self.entries[split, domain][index].files
 
 
 def _split(name: str, tables: Mapping[str, Table], split: Split, named: Mapping[Split, str | None]) -> Table | None:

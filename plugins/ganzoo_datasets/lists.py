@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePath
 
-from ganzoo.interfaces import Dataset, GanzooError, ImageFile, MissingResourceError, Sample, Split
+from ganzoo.interfaces import GanzooError, MissingResourceError
+from ganzoo_datasets.entry_dataset import EntryDataset
 from ganzoo_datasets.files import (
     ChannelsOption,
     Entries,
@@ -14,14 +15,12 @@ from ganzoo_datasets.files import (
     channels_of,
     hold_out_validation,
     limit_training,
-    notes_of,
     ranges_of,
-    read_sample,
 )
 from ganzoo_datasets.split import Limit, Share
 
 
-class Lists(Dataset):
+class Lists(EntryDataset):
     """Images that text files list: one path per line, relative to the text file's folder.
 
     Blank lines and lines that begin with ``#`` are skipped. Each listed image must exist, and a list names no image
@@ -69,31 +68,6 @@ class Lists(Dataset):
         }
         hold_out_validation(self.entries, validation)
         limit_training(self.entries, train_limit)
-
-    def count(self, split: Split, domain: str) -> int:
-        """Return the number of a split's images of a domain; 0 if there is no list of them."""
-        return len(self.entries[split, domain])
-
-    def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image."""
-        return self.sample_to_scale(split, domain, index, 0)
-
-    def sample_to_scale(self, split: Split, domain: str, index: int, side: int) -> Sample:
-        """Read one image; a large JPEG is decoded at a smaller size."""
-        return read_sample(
-            self.entries[split, domain][index],
-            self.channels[domain],
-            value_range=self.ranges.get(domain),
-            scaled_to=side,
-        )
-
-    def notes(self) -> list[str]:
-        """Return what is left out of the images: pages, transparency, depth."""
-        return notes_of(self.entries, self.ranges)
-
-    def files_of(self, split: Split, domain: str, index: int) -> list[ImageFile]:
-        """Return the paths of one image."""
-        return self.entries[split, domain][index].files
 
 
 def _read_list(file: Path | None) -> list[Entry]:

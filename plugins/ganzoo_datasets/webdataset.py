@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ganzoo.interfaces import Dataset, GanzooError, ImageFile, Sample, Split, describe_unread
+from ganzoo.interfaces import GanzooError, Split, describe_unread
 from ganzoo_datasets.domain_rows import PerDomain, Where, check_paired, domains_of, refuse_equal_domains
+from ganzoo_datasets.entry_dataset import EntryDataset
 from ganzoo_datasets.files import (
     Channels,
     ChannelsOption,
@@ -19,12 +20,10 @@ from ganzoo_datasets.files import (
     check_foreground,
     choose,
     classes_of,
-    form_of,
     hold_out_validation,
     limit_training,
     notes_of,
     ranges_of,
-    read_sample,
     refuse_b,
 )
 from ganzoo_datasets.shard_files import ShardFiles
@@ -37,7 +36,7 @@ Shards = str | Path | list[str | Path]
 NO_SAMPLE = "check the options image and where"
 
 
-class WebDataset(Dataset):
+class WebDataset(EntryDataset):
     """Samples in tar files (shards), local ones or by address; each sample's files have the same name but the ending.
 
     Shards are indexed, not streamed: image i is always the same one, by the order of the shards and of the samples in
@@ -138,30 +137,6 @@ class WebDataset(Dataset):
         hold_out_validation(self.entries, validation)
         limit_training(self.entries, train_limit)
 
-    def count(self, split: Split, domain: str) -> int:
-        """Return the number of a split's images of a domain; 0 if there are no shards of them."""
-        return len(self.entries[split, domain])
-
-    def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Read one image with its mask, label map and partner, if it has them.
-
-        Raises GanzooError if a member cannot be read, or if the sizes of a sample's images differ.
-        """
-        return self.sample_to_scale(split, domain, index, 0)
-
-    def sample_to_scale(self, split: Split, domain: str, index: int, side: int) -> Sample:
-        """Read one image as ``sample`` does; a large JPEG that is alone is decoded at a smaller size."""
-        other: Domain = "B" if domain == "A" else "A"
-        return read_sample(
-            self.entries[split, domain][index],
-            self.channels[domain],
-            self.foreground,
-            classes=domain in self.classes,
-            value_range=self.ranges.get(domain),
-            other=form_of(other, self.channels, self.classes, self.ranges) if self.paired else None,
-            scaled_to=side,
-        )
-
     def notes(self) -> list[str]:
         """Return what is left out: members that are not read, pages, transparency, depth."""
         used = {str(file) for entries in self.entries.values() for entry in entries for file in entry.files}
@@ -180,10 +155,6 @@ class WebDataset(Dataset):
                 f"({unusable[0]!r})"
             )
         return [*filter(None, lines), *notes_of(self.entries, self.ranges)]
-
-    def files_of(self, split: Split, domain: str, index: int) -> list[ImageFile]:
-        """Return the members of one image, its masks and its partner."""
-        return self.entries[split, domain][index].files
 
     def _shard(self, file: Path, label: str) -> Shard:
         if file not in self.shards:

@@ -192,5 +192,7 @@ def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
         raise
     except OSError as error:
         raise GanzooError(f"{file}: it cannot be read ({error.strerror or error}); check the path") from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+    except NotImplementedError as error:  # of zipfile, for a newer version of the format
+        raise GanzooError(f"{file}: it cannot be read ({error}); unpack it, or pack the images again") from error
+    except (zipfile.BadZipFile, ValueError, struct.error) as error:
         raise GanzooError(f"{file}: no zip file, or truncated ({error}); copy it again") from error

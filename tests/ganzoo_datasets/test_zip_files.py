@@ -151,6 +151,13 @@ def make_encrypted(path: Path) -> None:
     path.write_bytes(content)
 
 
+def make_newer(path: Path) -> None:
+    write_zip(path, {"a.png": png()})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 6] = 99  # the version that is needed, 9.9
+    path.write_bytes(content)
+
+
 def make_truncated(path: Path) -> None:
     path.write_bytes(write_zip(path, {"a.png": noise(0, (60, 60))}).read_bytes()[:-30])
 
@@ -166,6 +173,7 @@ def make_twice(path: Path) -> None:
     [
         (make_encrypted, "1 images in it are encrypted"),
         (make_truncated, "no zip file, or truncated"),
+        (make_newer, r"it cannot be read \(zip file version 9\.9\); unpack it"),
         (make_twice, "a.png is there twice"),
         (lambda path: write_zip(path, {"a.png": png()}, zipfile.ZIP_LZMA), "packed by method 14"),
         (lambda path: path.write_bytes(b"GIF89a"), "no zip file"),

@@ -41,7 +41,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(entry.path.parent.name + "/" + entry.path.name)
         return read(entry, *words, **options)
 
-    monkeypatch.setattr("ganzoo_datasets.folders.read_sample", spy)
+    monkeypatch.setattr("ganzoo_datasets.entry_dataset.read_sample", spy)
     return names
 
 
