@@ -41,7 +41,14 @@ def join_channels(maps: Sequence[Tensor]) -> Tensor:
     >>> join_channels([torch.zeros(1, 3, 4, 4), torch.ones(1, 2, 1, 1).expand(1, 2, 4, 4)]).shape
     torch.Size([1, 5, 4, 4])
     """
-    first = maps[0]
-    last = first.is_contiguous(memory_format=torch.channels_last) and not first.is_contiguous()
-    wanted = torch.channels_last if last else torch.contiguous_format
+    wanted = memory_format_of(maps[0])
     return torch.cat([one.to(memory_format=wanted) for one in maps], 1)
+
+
+def memory_format_of(images: Tensor) -> torch.memory_format:
+    """Return ``torch.channels_last`` for images (B, C, H, W) that have it, else ``torch.contiguous_format``.
+
+    Of a single channel torch says that it has both: then its strides decide.
+    """
+    last = images.is_contiguous(memory_format=torch.channels_last) and images.stride(1) == 1
+    return torch.channels_last if last else torch.contiguous_format

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces.batching import memory_format_of
 from ganzoo.randomness import Draws
 
 
@@ -56,9 +57,7 @@ class ImagePool:
                 "which cannot share a batch: give all images one size, or set batch: 1 or pool: 0"
             )
         # Keep the memory format of the input, so that a compiled network always sees the same one.
-        last = images.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if last else torch.contiguous_format
-        return torch.cat(chosen).contiguous(memory_format=layout)
+        return torch.cat(chosen).to(memory_format=memory_format_of(images))
 
     def _exchange(self, image: Tensor, position: int, coin: float, choice: float) -> Tensor:
         """Return the new image, or if the history is full and ``coin`` < ½, the stored one that ``choice`` selects."""

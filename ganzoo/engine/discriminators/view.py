@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganzoo.engine.discriminators.adaptive import AdaptiveAugmentation
 from ganzoo.engine.discriminators.diffaugment import diffaugment
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces.batching import memory_format_of
 from ganzoo.randomness import Draws
 from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.step import Step
@@ -73,8 +74,7 @@ class View(nn.Module):
         if step is None:
             return images
         images = images.to(torch.promote_types(images.dtype, torch.float32))
-        last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
-        layout = torch.channels_last if last else torch.contiguous_format
+        layout = memory_format_of(images)
         batch = len(step.samples)
         batches = range(self._batches, self._batches + -(-len(images) // batch))
         self._batches = batches.stop

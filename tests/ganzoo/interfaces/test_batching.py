@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.interfaces import forward_together, join_channels
+from ganzoo.interfaces.batching import memory_format_of
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -46,3 +47,11 @@ def test_batches_of_one_size_share_a_call(maps: int) -> None:
     network.calls = 0
     forward_together(network, [batches[0], batches[2]])
     assert network.calls == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_format_of_grey_images_is_that_of_their_strides(channels: int, layout: torch.memory_format) -> None:
+    images = torch.rand(2, channels, 4, 5).to(memory_format=layout)
+    assert memory_format_of(images) == layout
+    assert memory_format_of(join_channels([images, torch.rand(2, 2, 4, 5)])) == layout
