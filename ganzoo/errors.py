@@ -49,6 +49,10 @@ class OutOfMemoryError(GanzooError):
     exit_code = 6
 
 
+class ComponentError(GanzooError):
+    """A component of a plugin returned something wrong, or failed: a mistake of its author, whose line it names."""
+
+
 class RunInterruptedError(GanzooError):
     """A run was stopped by a signal, after it saved its state.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ganzoo.contracts.origin import Origin
 from ganzoo.errors import GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.weights.manifest import WeightsFile, read_manifest
 
@@ -52,6 +53,11 @@ class Component:
         if not isinstance(loaded, type):
             raise GanzooError(f"{self.kind} {self.name!r} of plugin {self.plugin!r}: {self.target} is not a class")
         return loaded
+
+    @property
+    def origin(self) -> Origin:
+        """Where the component comes from, for errors about it. Raises as ``load`` does."""
+        return Origin(self.load(), self.kind, self.name, self.plugin)
 
 
 class Registration:

@@ -60,7 +60,7 @@ def measure(sizes: Sequence[int], rounds: int) -> None:
                 {
                     "size": size,
                     "contestant": contestant,
-                    "images_per_s": round(count / statistics.median(one.wall), 2),
+                    "images_per_s": float(f"{count / statistics.median(one.wall):.4g}"),
                     "share_of_bare": round(one.ratio(times["bare forward"]), 3),
                     "images": count,
                     "rounds": rounds,

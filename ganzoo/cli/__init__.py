@@ -30,7 +30,7 @@ from ganzoo.cli.table import table_command
 from ganzoo.cli.translate import translate_command
 from ganzoo.cli.usage_errors import describe, unknown_command
 from ganzoo.cli.weights import weights_command
-from ganzoo.errors import GanzooError
+from ganzoo.errors import ComponentError, GanzooError, is_strict
 from ganzoo.plugins import installed_version, plugins
 from ganzoo.utils.allocator import keep_freed_memory
 from ganzoo.utils.parent import stop_with_parent
@@ -137,6 +137,8 @@ def main() -> None:
     try:
         code = cli.main(prog_name="ganzoo", standalone_mode=False)
     except GanzooError as error:
+        if isinstance(error, ComponentError) and is_strict():
+            raise
         print_error(str(error))
         sys.exit(error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
