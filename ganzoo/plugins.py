@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
-import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
@@ -24,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from ganzoo import hookspecs
+from ganzoo.contracts.origin import author_line
 from ganzoo.errors import GanzooError, is_strict, one_line, suggest
-from ganzoo.registry import Registration, Registry
+from ganzoo.registry import Clash, Registration, Registry
 from ganzoo.weights.store import use_listing
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Plugin:
         version: the package's version.
         components: the number of components that the plugin registered.
         error: the reason why the plugin failed to load; empty if it loaded.
+        left_out: a line for each component that is left out, as another package has its name.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Plugin:
     version: str
     components: int
     error: str
+    left_out: tuple[str, ...] = ()
 
     @property
     def bundled(self) -> bool:
@@ -84,36 +86,43 @@ class Plugins:
             points: the plugins' entry points.
             strict: whether any failure is an error, here and in ``commands``.
 
-        Raises GanzooError if a plugin that ships with ganzoo fails, or in strict mode any plugin.
+        Raises GanzooError if a plugin that ships with ganzoo fails, or in strict mode any plugin; there a name of
+        another package is a failure, too.
         """
         self.strict = strict
         for point in points:
             package = point.dist.name if point.dist else PACKAGE
             version = point.dist.version if point.dist else installed_version()
-            count, reason = 0, ""
+            registration, reason = Registration(point.name, package), ""
+            clashes: list[Clash] = []
             try:
-                count = self.add(point.name, point.load)
+                clashes = self.add(registration, point.load)
+                if clashes and strict:
+                    raise GanzooError(str(clashes[0]))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a plugin that calls sys.exit() at import must not end the command
-                reason = _reason(error)
+                reason = _reason(error, point.value)
                 if strict or package == PACKAGE:
                     raise GanzooError(f"plugin {point.name!r} ({package}) failed to load: {reason}") from error
                 self.registry.failures[f"{point.name} ({package})"] = reason
-            self.loaded.append(Plugin(point.name, point.value, package, version, count, reason))
+            count = 0 if reason else len(registration.components) - len(clashes)
+            lines = () if reason else tuple(map(str, clashes))
+            self.loaded.append(Plugin(point.name, point.value, package, version, count, reason, lines))
 
-    def add(self, name: str, load: Callable[[], ModuleType]) -> int:
-        """Import, check and register one plugin; return its number of components.
+    def add(self, registration: Registration, load: Callable[[], ModuleType]) -> list[Clash]:
+        """Import, check and register one plugin; return its components that are left out (see ``Registry.accept``).
 
         If an error is raised, nothing of the plugin stays registered.
 
         Args:
-            name: the plugin's name.
+            registration: an empty registration with the plugin's name and package.
             load: a function that imports and returns the plugin's module.
 
-        Raises GanzooError for a wrong interface version or hook, or a name that is taken; and any error of the module.
+        Raises GanzooError for a wrong interface version or hook, or a mistake in what it registers; and any error of
+        the module.
         """
-        module = load()
+        module, name = load(), registration.plugin
         _check_interface(module)
         if self.manager.has_plugin(name):
             packages = [plugin.package for plugin in self.loaded if plugin.name == name and not plugin.error]
@@ -123,15 +132,13 @@ class Plugins:
         try:
             self.manager.register(module, name)
             self._check_hooks(module)
-            registration = Registration(name)
             others = [other for other in self.manager.get_plugins() if other is not module]
             self.manager.subset_hook_caller("ganzoo_register", others)(registry=registration)
-            self.registry.accept(registration)
+            return self.registry.accept(registration)
         except BaseException:
             if self.manager.is_registered(module):  # some versions of pluggy remove an invalid plugin themselves
                 self.manager.unregister(module)
             raise
-        return len(registration.components)
 
     def commands(self, taken: Collection[str]) -> dict[str, Command]:
         """Return the plugins' commands by name; the reasons why some are missing are then in ``command_errors``.
@@ -144,7 +151,7 @@ class Plugins:
         Raises GanzooError if a command of a plugin that ships with ganzoo is missing, or in strict mode of any plugin.
         """
         accepted: dict[str, Command] = {}
-        owners = dict.fromkeys(taken, "ganzoo itself")
+        owners = dict.fromkeys(taken, PACKAGE)
         self.command_errors = []
         for plugin in [plugin for plugin in self.loaded if not plugin.error]:
             try:
@@ -153,15 +160,15 @@ class Plugins:
                 raise
             except BaseException as error:  # as in load()
                 self._add_command_error(
-                    plugin, f"plugin {plugin.name!r} failed to return its commands: {_reason(error)}"
+                    plugin, f"plugin {plugin.name!r} failed to return its commands: {_reason(error, plugin.target)}"
                 )
                 continue
             for name, command in commands:
                 if name in owners:
-                    message = f"command {name!r} of plugin {plugin.name!r} already exists in {owners[name]}"
-                    self._add_command_error(plugin, message)
+                    message = f"command {name!r} is the one of package {owners[name]}; that of package {plugin.package}"
+                    self._add_command_error(plugin, f"{message} is left out")
                     continue
-                owners[name] = f"plugin {plugin.name!r}"
+                owners[name] = plugin.package
                 accepted[name] = command
         return accepted
 
@@ -195,14 +202,15 @@ class Plugins:
             raise GanzooError(f"{module.__name__} has no hooks{suggest('', hooks)}")
 
 
-def _reason(error: BaseException) -> str:
-    """Return an error of a plugin as text; ``(file:line)`` is added to an unexpected error of the plugin's own code."""
-    if isinstance(error, GanzooError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    last = [frame for frame in frames if not frame.filename.startswith("<")][-1]
-    foreign = last.filename == __file__ or {"importlib", "pluggy"} & set(Path(last.filename).parts)
-    return one_line(error) + ("" if foreign else f" ({last.filename}:{last.lineno})")
+def _reason(error: BaseException, module: str) -> str:
+    """Return an error of a plugin as text, with ``(file:line)`` of the plugin's own code, as far as some was running.
+
+    Args:
+        error: the error.
+        module: the name of the plugin's module.
+    """
+    place = author_line(error, module)
+    return (str(error) if isinstance(error, GanzooError) else one_line(error)) + (f" ({place})" if place else "")
 
 
 def _check_interface(module: ModuleType) -> None:

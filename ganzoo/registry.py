@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ganzoo.contracts.origin import Origin
-from ganzoo.errors import GanzooError, MissingResourceError, one_line, suggest
+from ganzoo.contracts.origin import Origin, author_line, source_line
+from ganzoo.contracts.signatures import defines
+from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.weights.manifest import WeightsFile, read_manifest
 
 KINDS = ("method", "generator", "discriminator", "masker", "loss", "dataset", "metric")
@@ -27,6 +29,7 @@ class Component:
         target: the component's class, or a ``module:name`` string that names it.
         plugin: the plugin's name.
         paper: address of the paper that describes it; empty if there is none. Model cards name that of the method.
+        package: the package that installs the plugin; empty if it was not loaded from an entry point.
     """
 
     kind: str
@@ -34,24 +37,30 @@ class Component:
     target: str | type
     plugin: str
     paper: str = ""
+    package: str = ""
 
     def load(self) -> type:
         """Return the component's class; import it if ``target`` is a string.
 
-        Raises MissingResourceError if it cannot be imported, and GanzooError if it is not a class.
+        Raises MissingResourceError if a package that it needs is not installed, and ComponentError if it cannot be
+        imported for another reason or is not a class.
         """
         if isinstance(self.target, type):
             return self.target
         module, _, attribute = self.target.partition(":")
+        about = f"{self.kind} {self.name!r} of plugin {self.plugin!r}"
         try:
             loaded = getattr(importlib.import_module(module), attribute)
         except (Exception, SystemExit) as error:
-            raise MissingResourceError(
-                f"{self.kind} {self.name!r} of plugin {self.plugin!r} cannot be imported from {self.target}: "
-                + one_line(error)
+            own = module.partition(".")[0]
+            foreign = isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] != own
+            place = author_line(error, module) or getattr(sys.modules.get(module), "__file__", None)
+            raise (MissingResourceError if foreign else ComponentError)(
+                f"{about} cannot be imported from {self.target}: {one_line(error)}" + (f" ({place})" if place else "")
             ) from error
         if not isinstance(loaded, type):
-            raise GanzooError(f"{self.kind} {self.name!r} of plugin {self.plugin!r}: {self.target} is not a class")
+            place = source_line(loaded) or getattr(sys.modules[module], "__file__", module)
+            raise ComponentError(f"{about}: {self.target} is not a class: register the class ({place})")
         return loaded
 
     @property
@@ -60,15 +69,38 @@ class Component:
         return Origin(self.load(), self.kind, self.name, self.plugin)
 
 
+@dataclass(frozen=True)
+class Clash:
+    """A name that two packages registered: that of the earlier package is used, that of the later one left out.
+
+    Args:
+        used: the component in the registry.
+        left_out: the one of the later package.
+    """
+
+    used: Component
+    left_out: Component
+
+    def __str__(self) -> str:
+        return (
+            f"{self.used.kind} {self.used.name!r} is the one of package {self.used.package}; that of package "
+            f"{self.left_out.package} is left out"
+        )
+
+
 class Registration:
     """What one plugin adds: components and files of weights. The registry accepts all, or none if there is an error.
 
+    A component whose name another package has is left out, which is no error.
+
     Args:
         plugin: the plugin's name.
+        package: the package that installs it; empty if the plugin was not loaded from an entry point.
     """
 
-    def __init__(self, plugin: str) -> None:
+    def __init__(self, plugin: str, package: str = "") -> None:
         self.plugin = plugin
+        self.package = package
         self.components: list[Component] = []
         self.weights: list[WeightsFile] = []
 
@@ -91,7 +123,7 @@ class Registration:
             raise GanzooError(f"{kind} {name!r}: the target {target!r} is neither a class nor a string 'module:name'")
         if any((other.kind, other.name) == (kind, name) for other in self.components):
             raise GanzooError(f"{kind} {name!r} is added twice")
-        self.components.append(Component(kind, name, target, self.plugin, paper))
+        self.components.append(Component(kind, name, target, self.plugin, paper, self.package))
 
     def add_weights(self, file: Path) -> None:
         """Add a list of files of pretrained weights; components get such a file by ``ganzoo.weights.find(name)``.
@@ -121,19 +153,25 @@ class Registry:
         """``NAME (PACKAGE)`` of each plugin that failed to load → the reason."""
         self.excluded: list[str] = []
         """Names of the plugins that GANZOO_PLUGINS excludes."""
+        self.clashes: list[Clash] = []
+        """The components that are left out, as another package has their names."""
+        self._unnoted: list[Clash] = []
 
-    def accept(self, registration: Registration) -> None:
-        """Add everything that a plugin registers.
+    def accept(self, registration: Registration) -> list[Clash]:
+        """Add everything that a plugin registers, but the components whose names another package has: return these.
 
         Several plugins may list the same file of weights if they describe it identically. Raises GanzooError, and adds
-        nothing, if a component's name is taken or a file of weights is listed differently.
+        nothing, if the same package has registered a name before, or a file of weights is listed differently.
         """
+        clashes = []
         for new in registration.components:
             old = self._components[new.kind].get(new.name)
-            if old:
+            if old and old.package == new.package:
                 raise GanzooError(
                     f"{new.kind} {new.name!r} of plugin {new.plugin!r} is already registered by plugin {old.plugin!r}"
                 )
+            if old:
+                clashes.append(Clash(old, new))
         listed = dict(self.weights)
         for file in registration.weights:
             other = listed.setdefault(file.name, file)
@@ -145,8 +183,11 @@ class Registry:
                     f"{other.name!r}, {other.file} from {other.address}"
                 )
         for component in registration.components:
-            self._components[component.kind][component.name] = component
+            self._components[component.kind].setdefault(component.name, component)
         self.weights = listed
+        self.clashes += clashes
+        self._unnoted += clashes
+        return clashes
 
     def get(self, kind: str, name: str) -> Component:
         """Return a component.
@@ -160,6 +201,12 @@ class Registry:
         if component is None:
             raise self._unknown(f"unknown {kind} {name!r}{suggest(name, self._components[kind])}")
         return component
+
+    def take_clash(self, component: Component) -> Clash | None:
+        """Return the clash about the name of a component that is used; None if there is none or it was returned."""
+        clash = next((one for one in self._unnoted if one.used == component), None)
+        self._unnoted = [one for one in self._unnoted if one.used != component]
+        return clash
 
     def weights_file(self, name: str) -> WeightsFile:
         """Return the listed file of weights of this name. Raises as ``get`` does."""
@@ -185,7 +232,7 @@ class Registry:
         names = []
         for component in self.find(kind):
             with suppress(GanzooError):
-                if all(hasattr(component.load(), function) for function in functions):
+                if all(defines(component.load(), function) for function in functions):
                     names.append(component.name)
         return names
 

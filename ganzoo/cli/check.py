@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ganzoo.cli.arguments import DEVICE, PATH
+from ganzoo.cli.notices import note_failed_plugins
 
 
 @click.command("check")
@@ -22,6 +23,7 @@ def check_command(recipe: Path, overrides: tuple[str, ...], demo: bool, quick: b
     shapes and sizes, and the time, memory and disk that a run needs.
     Time and memory are measured with a few steps, whose results are not saved.
     """
+    note_failed_plugins()
     from ganzoo.recipe.quick_check import check_quickly
 
     check_quickly(recipe, overrides, demo=demo)  # before torch is imported, which takes seconds

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ganzoo.cli.arguments import DEVICE, PATH
+from ganzoo.cli.notices import note_failed_plugins
 
 
 @click.command("evaluate")
@@ -45,6 +46,7 @@ def evaluate_command(
     their recipes. Folders of images are compared with the folder --against, at their own sizes, with metrics that need
     only the two sets of images.
     """
+    note_failed_plugins()
     from ganzoo.evaluation.runs import evaluate_targets
 
     evaluate_targets(

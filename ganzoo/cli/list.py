@@ -7,6 +7,7 @@ import json
 import click
 
 from ganzoo.cli.arguments import AS_JSON, echo
+from ganzoo.cli.notices import note_clashes, note_failed_plugins
 from ganzoo.plugins import plugins
 from ganzoo.registry import KINDS
 
@@ -17,6 +18,8 @@ from ganzoo.registry import KINDS
 @AS_JSON
 def list_command(kind: str | None, pattern: str, as_json: bool) -> None:
     """List the components, or those of KIND whose names match the glob PATTERN."""
+    note_failed_plugins()
+    note_clashes()
     components = plugins().registry.find(kind, pattern)
     if as_json:
         click.echo(json.dumps([{"kind": c.kind, "name": c.name, "plugin": c.plugin} for c in components], indent=1))

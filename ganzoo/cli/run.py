@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ganzoo.cli.arguments import DEVICE, PATH
+from ganzoo.cli.notices import note_failed_plugins
 
 
 @click.command("run")
@@ -24,6 +25,7 @@ def run_command(
 
     If the run was stopped or killed, the same command resumes it.
     """
+    note_failed_plugins()
     import ganzoo
 
     ganzoo.run(recipe, *overrides, name=name, root=root, fresh=fresh, demo=demo, device=device)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ganzoo.cli.arguments import PATH
+from ganzoo.cli.notices import note_failed_plugins
 
 FORMATS = ("png", "jpg", "webp", "tif", "npy")
 """The formats of translations, as ``ganzoo.inference.output.FORMATS``, which would import torch."""
@@ -167,6 +168,7 @@ def translate_command(
     Videos keep their sound and the times of their frames. Several processes (accelerate launch ganzoo translate …)
     divide the files among them.
     """
+    note_failed_plugins()
     from ganzoo.inference.files import translate_files
     from ganzoo.inference.videos import Steadiness
 

@@ -7,8 +7,9 @@ import inspect
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from ganzoo.errors import ComponentError, GanzooError, is_out_of_memory, is_strict, one_line
@@ -37,12 +38,8 @@ class Origin:
 
     def line(self, function: str = "") -> str:
         """Return ``FILE:LINE`` of one of the class's functions, or of the class if it does not define the function."""
-        for one in (getattr(self.target, function, None) if function else None, self.target):
-            try:
-                return f"{inspect.getsourcefile(one)}:{inspect.getsourcelines(one)[1]}"  # type: ignore[arg-type]
-            except (OSError, TypeError):
-                continue
-        return self.target.__module__
+        own = getattr(self.target, function, None) if function else None
+        return source_line(own) or source_line(self.target) or self.target.__module__
 
     def refuse(self, function: str, returned: str, expected: str) -> ComponentError:
         """Return the error for a function that returned something wrong.
@@ -51,6 +48,18 @@ class Origin:
         "loss 'tint' of plugin 'mine': forward returned a tensor of shape (2,); expected a scalar (builtins)"
         """
         return ComponentError(f"{self}: {function} returned {returned}; expected {expected} ({self.line(function)})")
+
+    def mistake(self, what: str, function: str = "") -> ComponentError:
+        """Return the error for a mistake in the component's code that shows without a call of it.
+
+        Args:
+            what: the mistake, and what its author must do.
+            function: the name of the function that it is in; empty if it is in the class.
+
+        >>> str(Origin(dict, "loss", "tint", "mine").mistake("it is no Loss: derive it from ganzoo.interfaces.Loss"))
+        "loss 'tint' of plugin 'mine': it is no Loss: derive it from ganzoo.interfaces.Loss (builtins)"
+        """
+        return ComponentError(f"{self}: {what} ({self.line(function)})")
 
     @contextmanager
     def catch(self, function: str) -> Iterator[None]:
@@ -69,20 +78,41 @@ class Origin:
             full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
             if isinstance(error, GanzooError) or is_out_of_memory(error) or full or is_strict():
                 raise
-            place = self._place(error) or self.line(function)
+            place = author_line(error, self.target.__module__) or self.line(function)
             raise ComponentError(
                 f"{self}: {function} failed: {one_line(error)[:300]} ({place}); GANZOO_STRICT=1 shows the traceback"
             ) from error
 
-    def _place(self, error: BaseException) -> str:
-        """Return ``FILE:LINE`` of the deepest frame of the author's package; empty if there is none."""
-        module = self.target.__module__
-        top = getattr(sys.modules.get(module.partition(".")[0]), "__path__", None)
-        folders = [Path(folder) for folder in top or ()]
-        file = getattr(sys.modules.get(module), "__file__", None)
-        frames = [
-            frame
-            for frame in traceback.extract_tb(error.__traceback__)
-            if frame.filename == file or any(Path(frame.filename).is_relative_to(folder) for folder in folders)
-        ]
-        return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+def source_line(target: object) -> str:
+    """Return ``FILE:LINE`` of a class or function; empty if it has no source."""
+    try:
+        return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return ""
+
+
+def author_line(error: BaseException, module: str) -> str:
+    """Return ``FILE:LINE`` of the deepest code of a module's package that an error passed; empty if there is none.
+
+    For a syntax error it is the place of the wrong syntax. The module need not be imported: an import may have failed.
+
+    Args:
+        error: the error, with its traceback.
+        module: the name of a module of the author's package.
+    """
+    top = module.partition(".")[0]
+    files, folders = [getattr(sys.modules.get(module), "__file__", None)], []
+    with suppress(ImportError, ValueError):
+        spec = find_spec(top)
+        files.append(spec and spec.origin)
+        folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno))
+    own = [
+        f"{name}:{line}"
+        for name, line in places
+        if name in files or any(Path(name).is_relative_to(folder) for folder in folders)
+    ]
+    return own[-1] if own else ""

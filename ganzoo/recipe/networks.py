@@ -54,7 +54,10 @@ def slot_value(section: dict[str, Any], name: str, slot: Slot) -> tuple[Any, Map
         The merged value; and a mapping from ``(option,)`` to the entry that set it, such as ``("networks", "G")``. Its
         key ``()`` has the last entry that was used. An option that only the slot's default sets is not in this mapping.
     """
-    merged: Any = dict(slot.default)
+    merged: Any = normalize_component(slot.default, slot.kind)
+    if not isinstance(merged, Mapping):
+        return merged, {}
+    merged = dict(merged)
     origin: dict[KeyPath, KeyPath] = {}
     for key in (*slot_groups(name), name):
         value = section.get(key)
@@ -62,7 +65,7 @@ def slot_value(section: dict[str, Any], name: str, slot: Slot) -> tuple[Any, Map
             continue
         value = normalize_component(value, slot.kind)
         if not isinstance(value, dict):
-            return value, {(): ("networks", key)}
+            return value, {(): ("networks", key), (slot.kind,): ("networks", key)}
         merged = value if names_another_component(merged, value) else {**merged, **value}
         origin.update({(option,): ("networks", key) for option in value})
         origin[()] = ("networks", key)

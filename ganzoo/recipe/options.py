@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,11 +48,13 @@ class Problem:
         path: the keys that lead to the mistake; it is printed with the file and line of this path.
         message: a description of the mistake.
         missing: whether the only mistake is that this machine lacks something, such as weights.
+        of_author: whether it is a mistake in a component's code and not in the recipe.
     """
 
     path: tuple[str | int, ...]
     message: str
     missing: bool = False
+    of_author: bool = False
 
 
 def options_of(target: Callable[..., Any]) -> dict[str, Option]:
@@ -110,8 +113,7 @@ def check_options(
         try:
             checked[name] = _validate(known[name].type, value)
         except PydanticUserError as error:
-            reason = one_line(error).partition(" For further information")[0]
-            raise GanzooError(f"the type of {name!r} of {_name(target)} cannot be checked: {reason}") from error
+            raise GanzooError(f"the type of {name!r} of {_name(target)} cannot be checked: {_reason(error)}") from error
         except ValidationError as error:
             messages: dict[tuple[str | int, ...], list[str]] = {}
             for details in _likely(error.errors()):
@@ -126,9 +128,54 @@ def check_options(
     for name, option in known.items():
         if name not in values and option.required:
             problems.append(Problem(path, f"the option {name!r} ({option.type_text}) is missing"))
-        elif name not in values:
-            checked[name] = option.default
+        elif name not in values:  # a mapping has no form that cannot be changed, so each component gets its own
+            checked[name] = deepcopy(option.default) if isinstance(option.default, dict) else option.default
     return {name: checked[name] for name in known if name in checked}, problems
+
+
+def type_mistake(option: Option) -> str:
+    """Return why no recipe could set an option of this type; empty if one could."""
+    try:
+        schema: Any = _adapter(option.type).core_schema
+    except PydanticUserError as error:
+        return _reason(error)
+    except Exception as error:  # pydantic passes on the errors of what a hint contains
+        return one_line(error)
+    item = schema["items_schema"][0] if schema.get("type") == "tuple" else {}
+    unwritable = item.get("type") in ("is-instance", "is-subclass", "callable")
+    return f"no value in YAML is of the type {option.type_text}" if unwritable else ""
+
+
+def default_mistake(option: Option) -> str:
+    """Return why an option's default contradicts its type; empty if it does not. Numbers in texts are no numbers.
+
+    >>> default_mistake(Option("size", int, "big"))
+    "'big': input should be a valid integer"
+    >>> default_mistake(Option("share", float | None, 1))
+    ''
+    """
+    return value_mistake(option.default, option.type)
+
+
+def value_mistake(value: Any, hint: Any) -> str:
+    """Return why a value in Python code is not of a type; empty if it is. Nothing is coerced but int to float."""
+    try:
+        _adapter(hint).validate_python((_plain(value),), strict=True)
+    except ValidationError as error:
+        messages = dict.fromkeys(one["msg"][0].lower() + one["msg"][1:] for one in _likely(error.errors()))
+        return f"{value!r}: {'; or: '.join(messages)}"
+    return ""
+
+
+def _plain(value: Any) -> Any:
+    """Return a mapping as a dict, also within tuples: a strict check accepts no other class of mappings."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return tuple(map(_plain, value)) if type(value) is tuple else value
+
+
+def _reason(error: PydanticUserError) -> str:
+    return one_line(error).partition(" For further information")[0]
 
 
 def expand_path(path: Path) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ganzoo.errors import GanzooError, MissingResourceError, suggest
+from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, suggest
 from ganzoo.plugins import plugins
 from ganzoo.recipe.missing_files import check_data, check_start, missing_weights
 from ganzoo.recipe.needs import Need, read_needs
@@ -144,6 +144,8 @@ def document_error(document: Document, problems: Collection[Problem]) -> GanzooE
 
 
 def recipe_error(lines: Iterable[str], problems: Collection[Problem]) -> GanzooError:
-    """Return the error with these lines: MissingResourceError if every problem is ``missing``, else GanzooError."""
-    kind = MissingResourceError if problems and all(one.missing for one in problems) else GanzooError
-    return kind("\n".join(lines))
+    """Return the error with these lines; of a class of its own if all problems are ``missing``, or ``of_author``."""
+    text = "\n".join(lines)
+    if problems and all(one.missing for one in problems):
+        return MissingResourceError(text)
+    return ComponentError(text) if problems and all(one.of_author for one in problems) else GanzooError(text)

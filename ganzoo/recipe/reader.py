@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ganzoo.errors import GanzooError, MissingResourceError, suggest
-from ganzoo.interfaces import Masker, Method, Metric
+from ganzoo.contracts.declaration import declaration_errors
+from ganzoo.contracts.signatures import defines
+from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, suggest
+from ganzoo.interfaces import Masker, Method, Metric, Slot
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES, mask_name
 from ganzoo.plugins import plugins
 from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.recipe.losses import resolve_loss
 from ganzoo.recipe.networks import normalize_component, slot_groups, slot_value
-from ganzoo.recipe.options import Problem, check_options, options_of
+from ganzoo.recipe.options import Problem, check_options
 from ganzoo.recipe.quick_check import SETTINGS, document_error, read_document, unknown_sections
 from ganzoo.recipe.schema import LossAttachment, Part, Recipe
 from ganzoo.recipe.yaml_document import Document, KeyPath
 from ganzoo.registry import KINDS, Component
 from ganzoo.settings import TrainSettings
+from ganzoo.utils.terminal import print_note
 
 
 def read_recipe(
@@ -66,7 +69,8 @@ class RecipeReader:
 
     def add_problem(self, path: KeyPath, problem: str | GanzooError) -> None:
         """Add a mistake to ``problems``: its path in the recipe, and its message or the error that describes it."""
-        self.problems.append(Problem(path, str(problem), isinstance(problem, MissingResourceError)))
+        missing, of_author = (isinstance(problem, one) for one in (MissingResourceError, ComponentError))
+        self.problems.append(Problem(path, str(problem), missing, of_author))
 
     def read(self, file: Path) -> Recipe | None:
         """Check the whole document; return the recipe, named after ``file``, or None if there are ``problems``."""
@@ -142,22 +146,18 @@ class RecipeReader:
         if component is None:
             return None
         values = {key: option for key, option in value.items() if key != kind}
+        mistakes = declaration_errors(component.origin)
+        for mistake in mistakes:
+            self.add_problem((*path, kind), mistake)
+        if mistakes:
+            return None
         shared = [field.name for field in fields(kind_options)] if kind_options else []
         shared_checked: dict[str, Any] = {}
         problems: list[Problem] = []
-        try:
-            clashes = sorted(set(shared) & set(options_of(component.load())))
-            if clashes:
-                raise GanzooError(
-                    f"its option {clashes[0]!r} is one that every {kind} takes: its author must rename it"
-                )
-            if kind_options:
-                shared_values = {key: values.pop(key) for key in shared if key in values}
-                shared_checked, problems = check_options(kind_options, shared_values, path)
-            checked, more_problems = check_options(component.load(), values, path, also_known=shared)
-        except GanzooError as error:
-            self.add_problem((*path, kind), error)
-            return None
+        if kind_options:
+            shared_values = {key: values.pop(key) for key in shared if key in values}
+            shared_checked, problems = check_options(kind_options, shared_values, path)
+        checked, more_problems = check_options(component.load(), values, path, also_known=shared)
         problems += more_problems
         self.problems += problems
         return None if problems else Part(component, checked, shared_checked)
@@ -186,6 +186,8 @@ class RecipeReader:
         except GanzooError as error:
             self.add_problem((*path, kind), error)
             return None
+        if clash := self.registry.take_clash(component):
+            print_note(str(clash))
         return component
 
     def construct(self, part: Part | None, path: KeyPath) -> Any:
@@ -236,20 +238,29 @@ class RecipeReader:
             value, origin = slot_value(section, name, slot)
             already_reported = len(self.problems)
             part = self.read_part(value, ("networks", name), slot.kind, _shared_options(slot.kind))
-            self.problems[already_reported:] = [  # at the key that set the value, which may be a group
-                replace(problem, path=origin.get(problem.path[2:3], ("networks", name))[:2] + problem.path[2:])
-                for problem in self.problems[already_reported:]
-            ]
-            if part is None:
-                continue
-            missing = [function for function in slot.calls if not hasattr(part.component.load(), function)]
-            if missing:
-                path = (*origin.get((slot.kind,), ("networks", name)), slot.kind)
+            missing = [one for one in slot.calls if part and not defines(part.component.load(), one)]
+            if part and missing:
                 serve = ", ".join(self.registry.with_functions(slot.kind, slot.calls)) or "none"
                 message = f"cannot serve as {name}: it has no {missing[0]}(); those that can: {serve}"
-                self.add_problem(path, f"{part.component.name!r} {message}")
-            networks[name] = part
+                self.add_problem(("networks", name, slot.kind), f"{part.component.name!r} {message}")
+            self.problems[already_reported:] = [
+                self._blame(problem, name, slot, origin) for problem in self.problems[already_reported:]
+            ]
+            if part:
+                networks[name] = part
         return networks
+
+    def _blame(self, problem: Problem, name: str, slot: Slot, set_by: Mapping[KeyPath, KeyPath]) -> Problem:
+        """Return a problem of a slot's network with the place of the key that caused it, which may be a group's.
+
+        If the recipe does not set it, the slot's default is wrong, which is a mistake of the method's author.
+        """
+        key = problem.path[2:3] or (slot.kind,)
+        if key in set_by or problem.of_author or not slot.default:
+            return replace(problem, path=set_by.get(key, ("networks", name))[:2] + problem.path[2:])
+        method = self.registry.get("method", normalize_component(self.data["method"], "method")["method"])
+        error = method.origin.mistake(f"the default of its slot {name!r}: {problem.message}", "__init__")
+        return Problem(("method",), str(error), problem.missing, not problem.missing)
 
     def _check_networks_alone(self, section: dict[str, Any]) -> None:
         """Check each network that states its kind, if the method is not valid and its slots are therefore unknown."""

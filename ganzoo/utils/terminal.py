@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
+import sys
 from typing import IO
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -21,6 +23,12 @@ def escape_controls(text: str) -> str:
     a\\x1b[2J\\r.png
     """
     return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def print_note(text: str) -> None:
+    """Print a line to stderr, as errors are; processes of a run but the first print nothing."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"ganzoo: {escape_controls(text)}", file=sys.stderr)
 
 
 def accept_any_text(stream: IO[str]) -> None:

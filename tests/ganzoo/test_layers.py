@@ -26,6 +26,7 @@ LAYERS = {
     "registry": 4,
     "plugins": 4,
     "recipe": 5,
+    "contracts.declaration": 5,
     "provenance": 6,
     "engine": 6,
     "build": 7,

@@ -117,16 +117,13 @@ def test_a_third_partys_plugin_is_loaded_like_them(site: Site) -> None:
             f"version 99 of ganzoo's interface; this ganzoo has version {INTERFACE}",
         ),
         (HEAD + WATCH + "@hookimpl\ndef ganzoo_register(reg): pass", "PluginValidationError: .*'reg'"),
-        (HEAD + WATCH + REGISTER + "registry.add('maskr', 'x', 'a:B')", r"unknown kind 'maskr' \(did you mean"),
+        ("import json\njson.loads('{')", r"JSONDecodeError: .* \(.*bad_module.py:2\)$"),
+        (HEAD + WATCH + REGISTER + "registry.add('maskr', 'x', 'a:B')", r"unknown kind 'maskr' .*bad_module.py:8\)$"),
         (
             HEAD + WATCH + REGISTER + "from pathlib import Path; registry.add_weights(Path('gone.toml'))",
             "gone.toml: cannot be read",
         ),
         (HEAD + WATCH + REGISTER + "registry.add('loss', 'x', 'a.B')", "neither a class nor a string 'module:name'"),
-        (
-            HEAD + WATCH + REGISTER + "registry.add('generator', 'resnet', 'a:B')",
-            "generator 'resnet' of plugin 'bad' is already registered by plugin 'cyclegan'",
-        ),
         (
             HEAD + WATCH + REGISTER + "registry.add('loss', 'half', 'a:B'); 1 / 0",
             r"ZeroDivisionError: division by zero \(.*bad_module.py:8\)",
@@ -145,6 +142,52 @@ def test_a_plugin_that_fails_is_reported_and_adds_nothing(site: Site, code: str,
     assert not result.manager.has_plugin("bad")
     callers = result.manager.hook.ganzoo_callbacks.get_hookimpls() + result.manager.hook.ganzoo_register.get_hookimpls()
     assert "bad" not in [one.plugin_name for one in callers]
+
+
+def test_a_clash_costs_the_later_package_that_one_component(site: Site) -> None:
+    """Both packages keep everything else, and each report names both."""
+    site.install("a", GOOD, package="alpha")
+    site.install("b", GOOD.replace('"oval"', '"star"'), package="beta")
+    result = load()
+    line = "loss 'huber' is the one of package alpha; that of package beta is left out"
+    assert components(result, "a") == [("masker", "oval"), ("loss", "huber")]
+    assert components(result, "b") == [("masker", "star")]
+    assert plugin_of(result, "a") == Plugin("a", "a_module", "alpha", "2.5", 2, "")
+    assert plugin_of(result, "b") == Plugin("b", "b_module", "beta", "2.5", 1, "", (line,))
+    assert list(map(str, result.registry.clashes)) == [line]
+    assert result.registry.failures == {}
+    with pytest.raises(GanzooError, match=f"plugin 'b' \\(beta\\) failed to load: {line}"):
+        load(strict=True)
+
+
+def test_a_stranger_takes_no_name_of_ganzoo(site: Site) -> None:
+    site.install("a", GOOD.replace('"masker", "oval"', '"generator", "resnet"'), package="a-stranger")
+    result = load()
+    assert result.registry.get("generator", "resnet").plugin == "cyclegan"
+    assert components(result, "a") == [("loss", "huber")]
+    (clash,) = result.registry.clashes
+    assert str(clash) == "generator 'resnet' is the one of package ganzoo-i2i; that of package a-stranger is left out"
+    assert result.registry.take_clash(clash.used) == clash
+    assert result.registry.take_clash(clash.used) is None
+
+
+def test_two_plugins_of_one_package_cannot_share_a_components_name(site: Site) -> None:
+    site.install("a", GOOD, package="both")
+    (site.folder / "b_module.py").write_text(GOOD)
+    (site.folder / "both-2.5.dist-info/entry_points.txt").write_text("[ganzoo]\na = a_module\nb = b_module\n")
+    result = load()
+    assert plugin_of(result, "b").error == "loss 'huber' of plugin 'b' is already registered by plugin 'a'"
+    assert components(result, "b") == [] and len(components(result, "a")) == 2
+
+
+def test_a_library_that_fails_while_a_plugin_is_imported_is_not_named_but_the_authors_line(site: Site) -> None:
+    package = site.folder / "deep_package"
+    package.mkdir()
+    (package / "__init__.py").write_text(GOOD + "from deep_package import inner\n")
+    (package / "inner.py").write_text("import json\n\nVALUE = json.loads('{')\n")
+    site.install("deep", "", module="unused")
+    (site.folder / "deep_package-2.5.dist-info/entry_points.txt").write_text("[ganzoo]\ndeep = deep_package\n")
+    assert plugin_of(load(), "deep").error.endswith(f"({package / 'inner.py'}:3)")
 
 
 def test_a_plugin_without_its_module_fails(site: Site) -> None:

@@ -111,7 +111,7 @@ def test_plugins_as_json(run: Run, failing: None) -> None:
     listed = {plugin["name"]: plugin for plugin in json.loads(run("plugins", "--json")[1])}
     assert listed["lame"] == {
         "name": "lame", "target": "lame_plugin", "package": "lame", "version": "3.1", "components": 1, "error": "",
-        "bundled": False,
+        "left_out": [], "bundled": False,
     }  # fmt: skip
     assert listed["sick"]["error"].startswith("RuntimeError: no luck")
     assert listed["cyclegan"]["bundled"] is True

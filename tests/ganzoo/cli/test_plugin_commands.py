@@ -75,9 +75,12 @@ def test_ganzoos_own_commands_do_not_ask_plugins(run: Run, install: Install) -> 
         (GIVE.format("'greet'"), "plugin 'bad' failed to return its commands: 'greet' is not a click command with"),
         (
             GREET.replace("greet", "run") + GIVE.format("run"),
-            "command 'run' of plugin 'bad' already exists in ganzoo itself",
+            "command 'run' is the one of package ganzoo-i2i; that of package bad is left out",
         ),
-        (GREET + GIVE.format("greet"), "command 'greet' of plugin 'bad' already exists in plugin 'agreeable'"),
+        (
+            GREET + GIVE.format("greet"),
+            "command 'greet' is the one of package agreeable; that of package bad is left out",
+        ),
     ],
 )
 def test_a_plugin_that_fails_is_reported_and_breaks_nothing(
@@ -97,7 +100,8 @@ def test_a_plugin_that_fails_is_reported_and_breaks_nothing(
 def test_a_name_clash_does_not_affect_a_plugins_other_commands(run: Run, install: Install) -> None:
     install("both", GREET + GREET.replace("greet", "run") + GIVE.format("run, greet"))
     assert run("greet")[0] == 0
-    assert plugins().command_errors == ["command 'run' of plugin 'both' already exists in ganzoo itself"]
+    line = "command 'run' is the one of package ganzoo-i2i; that of package both is left out"
+    assert plugins().command_errors == [line]
 
 
 def test_strict_mode_and_bundled_plugins_raise(run: Run, install: Install, monkeypatch: pytest.MonkeyPatch) -> None:

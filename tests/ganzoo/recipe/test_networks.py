@@ -68,8 +68,10 @@ def test_wrong_networks_are_reported_with_their_place(section: str, message: str
 
 def test_a_network_must_have_the_functions_that_the_method_calls() -> None:
     text, serve = "method: picky\ndata: striped_digits\n", "those that can: drit, munit, unit"
-    first = f"r.yaml:1: networks.G_A.generator: 'codec' cannot serve as G_A: it has no decode(); {serve}"
-    assert mistakes(text) == [first]
+    (default,) = mistakes(text)
+    about = "r.yaml:1: method: method 'picky' of plugin 'testing': the default of its slot 'G_A': "
+    assert default.startswith(f"{about}'codec' cannot serve as G_A: it has no decode(); {serve} (")
+    assert "stand_in_components.py:" in default
     assert mistakes(text + "networks:\n  G:\n    generator: resnet\n")[0] == (
         f"r.yaml:5: networks.G.generator: 'resnet' cannot serve as G_A: it has no encode(); {serve}"
     )
