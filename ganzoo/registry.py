@@ -141,7 +141,7 @@ class Registry:
 
     >>> registry, mine = Registry(), Registration("mine")
     >>> mine.add("loss", "l1", "mine.losses:L1")
-    >>> registry.accept(mine)
+    >>> clashes = registry.accept(mine)
     >>> [component.name for component in registry.find("loss", "l*")]
     ['l1']
     """

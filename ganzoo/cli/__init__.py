@@ -102,8 +102,10 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(installed_version(), prog_name="ganzoo")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Train, compare and use GANs that translate images between two domains."""
+    context.obj = frozenset(str(command.name) for command in OWN)
 
 
 for command in OWN:

@@ -63,7 +63,7 @@ def declaration_errors(origin: Origin) -> list[ComponentError]:
     if missing := sorted(getattr(origin.target, "__abstractmethods__", ())):
         errors.append(origin.mistake(f"it lacks {', '.join(f'{one}()' for one in missing)}: define it"))
     if base is not nn.Module:
-        errors += [*signature_errors(origin, base), *_attribute_errors(origin, base)]
+        errors += [*signature_errors(origin, base), *_class_errors(origin, base)]
     if issubclass(base, nn.Module) and origin.kind != "masker":
         errors += _forward_errors(origin)
     return errors
@@ -150,31 +150,41 @@ def _forward_errors(origin: Origin) -> Iterator[ComponentError]:
         yield origin.mistake("its forward takes no input: write def forward(self, image)", "forward")
 
 
-def _attribute_errors(origin: Origin, base: type) -> Iterator[ComponentError]:
-    """Yield an error for each attribute of the class that has another type than in the interface."""
-    target, kind = origin.target, origin.kind
+def attribute_errors(origin: Origin, values: Mapping[str, Any]) -> Iterator[ComponentError]:
+    """Yield an error for each attribute of a component that has another type, or says other words, than the interface.
+
+    Args:
+        origin: the component.
+        values: name → value of attributes of the class, or of an instance; those that no interface has do not count.
+    """
+    base = INTERFACES[origin.kind]
+    declared = vars(base).get("__annotations__", {})
     for name, hint in get_type_hints(base, include_extras=True).items():
-        value = inspect.getattr_static(target, name, MISSING)
-        if name not in vars(base).get("__annotations__", {}) or value is MISSING or _is_code(value):
+        value = values.get(name, MISSING)
+        if name not in declared or value is MISSING or hasattr(type(value), "__get__"):  # a function or property
             continue
-        hint = get_args(hint)[0] if get_origin(hint) is ClassVar else hint
-        words = WORDS.get((kind, name), ())
-        if wrong := value_mistake(value, hint):
+        words = WORDS.get((origin.kind, name), ())
+        if wrong := value_mistake(value, get_args(hint)[0] if get_origin(hint) is ClassVar else hint):
             yield origin.mistake(f"its {name} is {wrong}")
         elif words and (unknown := [one for one in value if one not in words]):
             yield origin.mistake(f"its {name} has {unknown[0]!r}{suggest(unknown[0], words)}")
-    if issubclass(target, Method) and isinstance(target.requires, tuple) and isinstance(target.accepts, tuple):
-        for role in (one for one in target.requires if one in ROLES and one not in target.accepts):
+
+
+def _class_errors(origin: Origin, base: type) -> Iterator[ComponentError]:
+    """Yield an error for each attribute of the class that is wrong, also together with another one."""
+    target = origin.target
+    values = {name: inspect.getattr_static(target, name, MISSING) for name in vars(base).get("__annotations__", {})}
+    errors = list(attribute_errors(origin, values))
+    yield from errors
+    if errors:
+        return
+    if origin.kind == "method" and isinstance(values["requires"], tuple) and isinstance(values["accepts"], tuple):
+        for role in (one for one in values["requires"] if one not in values["accepts"]):
             yield origin.mistake(f"it requires a mask in the role {role!r}, but its accepts lacks it: add it")
-    refers = inspect.getattr_static(target, "reference", "")
-    if issubclass(target, Metric) and refers in ("measured", "train") and _inherits(target, Metric, "reference_rows"):
+    refers = origin.kind == "metric" and values["reference"] in ("measured", "train")
+    if refers and _inherits(target, base, "reference_rows"):
         yield origin.mistake("it has a reference, but lacks reference_rows(): define it")
 
 
 def _inherits(target: type, base: type, function: str) -> bool:
     return inspect.getattr_static(target, function) is inspect.getattr_static(base, function)
-
-
-def _is_code(value: object) -> bool:
-    """Return whether an attribute of a class is computed for each instance: a function or property."""
-    return hasattr(type(value), "__get__")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -136,7 +137,9 @@ def check_options(
 def type_mistake(option: Option) -> str:
     """Return why no recipe could set an option of this type; empty if one could."""
     try:
-        schema: Any = _adapter(option.type).core_schema
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # pydantic warns of what is no type
+            schema: Any = _new_adapter(option.type).core_schema
     except PydanticUserError as error:
         return _reason(error)
     except Exception as error:  # pydantic passes on the errors of what a hint contains
@@ -212,11 +215,15 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
     try:
         return _cached_adapter(hint)
     except TypeError:  # unhashable hints, such as Literal of lists
-        return _cached_adapter.__wrapped__(hint)
+        return _new_adapter(hint)
 
 
 @cache
 def _cached_adapter(hint: Any) -> TypeAdapter[Any]:
+    return _new_adapter(hint)
+
+
+def _new_adapter(hint: Any) -> TypeAdapter[Any]:
     # In a tuple of one: a TypedDict by itself does not accept a config, and would ignore unknown keys.
     return TypeAdapter(tuple[hint], config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from hashlib import file_digest, sha256
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
@@ -34,6 +35,8 @@ TIMEOUT = 30.0
 CHUNK = 2**20
 
 
+_ALLOWED: ContextVar[bool] = ContextVar("downloads", default=True)
+"""Whether files may be downloaded: not within ``without_downloads``."""
 ShowProgress = Callable[[int, int], None]
 """Function that takes the number of bytes received and the number of all bytes, which is 0 if it is unknown."""
 
@@ -53,9 +56,12 @@ def download(entry: WeightsFile, part: Path, *, most: int = 0, name: str = "", a
         advice: the end of an error's message: how to go on without a download. By default, how to add weights.
 
     Raises:
-        MissingResourceError: the download failed.
+        MissingResourceError: the download failed, or downloads are not allowed now (``without_downloads``).
         OSError: ``part`` cannot be written.
     """
+    if not _ALLOWED.get():
+        size = f", {format_bytes(entry.size)}" if entry.size else ""
+        raise MissingResourceError(f"{name or entry.name} is not on this machine ({entry.address}{size})")
     tries, furthest, transfer = 0, 0, Transfer(entry, part, most)
     with progress_bar(entry.file if name else entry.name) as show:
         while True:
@@ -71,6 +77,16 @@ def download(entry: WeightsFile, part: Path, *, most: int = 0, name: str = "", a
                         f"{advice or manual_instructions(entry, part.parent)}"
                     ) from None
                 time.sleep(PAUSE * 2 ** (tries - 1))
+
+
+@contextmanager
+def without_downloads() -> Iterator[None]:
+    """Let each download in a ``with`` block fail, so that a check of all components downloads nothing."""
+    token = _ALLOWED.set(False)
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
 
 
 def manual_instructions(entry: WeightsFile, folder: Path) -> str:

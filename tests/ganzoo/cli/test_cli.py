@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -117,22 +118,45 @@ def test_plugins_as_json(run: Run, failing: None) -> None:
     assert listed["cyclegan"]["bundled"] is True
 
 
-def test_checking_plugins_imports_every_component(run: Run, failing: None) -> None:
+def test_checking_plugins_reports_plugins_and_components_that_cannot_be_imported(run: Run, failing: None) -> None:
     message = "loss 'gone' of plugin 'lame' cannot be imported from lame_plugin.losses:Gone: ModuleNotFoundError: "
     code, out, err = run("plugins", "--check")
+    assert (code, err) == (2, "ganzoo: 2 mistakes in plugins\n")
     assert f"broken: {message}" in out
-    count = len(plugins().registry.find())
-    assert (code, err) == (2, f"ganzoo: 1 of {count} components are broken\n")
+    assert "broken: plugin 'sick' (sick) failed to load: RuntimeError: no luck (" in out
     code, out, _ = run("plugins", "--check", "--json")
-    assert code == 2
-    assert json.loads(out)["broken"]["loss gone"].startswith(message)
-    assert len(json.loads(out)["plugins"]) == len(plugins().loaded)
+    found = json.loads(out)
+    assert code == 2 and len(found["plugins"]) == len(plugins().loaded)
+    assert found["broken"]["loss gone"][0].startswith(message)
+    checked = [*found["constructed"], *found["not_constructed"], *found["broken"]]
+    assert len(checked) == len(plugins().registry.find()) + 1
 
 
-def test_no_bundled_component_is_broken(run: Run) -> None:
+def test_no_bundled_component_is_broken_and_most_are_constructed(run: Run) -> None:
     code, out, err = run("plugins", "--check")
     assert (code, err) == (0, "")
     assert "broken" not in out
+    assert int(out.splitlines()[-1].split()[0]) >= 40
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list", "loss"],
+        ["run", "no.yaml"],
+        ["check", "no.yaml"],
+        ["evaluate", "no"],
+        ["translate", "no", "no", "-o", "x"],
+    ],
+)
+def test_commands_say_once_which_plugins_failed(
+    words: list[str], run: Run, failing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = run(*words)[2].splitlines()
+    assert sum("failed to load" in line for line in lines) == 1
+    assert re.fullmatch(r"ganzoo: 1 plugin failed to load: sick \(sick\); '.*ganzoo plugins' shows why", lines[0])
+    monkeypatch.setenv("RANK", "1")
+    assert "failed to load" not in run(*words)[2]
 
 
 def test_components_are_listed_by_kind_and_glob(run: Run) -> None:

@@ -1,0 +1,217 @@
+"""``ganzoo plugins --check``: constructs every component, looks at commands, and ends with exit code 2 for a mistake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from ganzoo.plugins import plugins
+from tests.ganzoo.contracts.test_declaration import RIGHT, code
+from tests.support.command_line import Run
+from tests.support.planted_plugins import Site, planted_site
+
+COMMANDS = """\
+import click
+from ganzoo import hookimpl
+
+GANZOO_INTERFACE = 1
+
+@click.command("{name}")
+def one():
+    {doc}
+
+@hookimpl
+def ganzoo_commands():
+    return [{given}]
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("GANZOO_PLUGINS", "theirs")
+    with planted_site(tmp_path, monkeypatch) as site:
+        yield site
+
+
+def broken(run: Run) -> list[str]:
+    """Return the mistakes that the check prints, each one line."""
+    exit_code, out, err = run("plugins", "--check")
+    lines = [line.removeprefix("broken: ") for line in out.splitlines() if line.startswith("broken: ")]
+    assert exit_code == (2 if lines else 0)
+    assert err == (f"ganzoo: {len(lines)} mistake{'s' * (len(lines) > 1)} in plugins\n" if lines else "")
+    assert "Traceback" not in out
+    return lines
+
+
+def place(file: Path, text: str) -> str:
+    """Return ``FILE:LINE`` of the line of a file that has the text."""
+    return f"{file}:{next(i for i, line in enumerate(file.read_text().splitlines(), 1) if text in line)}"
+
+
+@pytest.mark.parametrize("kind", RIGHT)
+def test_a_correct_component_is_constructed(kind: str, site: Site, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANZOO_PLUGINS", "theirs,cyclegan")
+    site.plant(kind, code(RIGHT[kind]))
+    found = json.loads(run("plugins", "--check", "--json")[1])
+    assert f"{kind} planted" in found["constructed"]
+    assert (found["broken"], found["not_constructed"]) == ({}, {})
+
+
+def test_a_component_with_a_required_option_is_not_constructed_and_not_broken(site: Site, run: Run) -> None:
+    site.plant("loss", code(RIGHT["loss"].replace("size: int = 3", "size: int, bank: Path")))
+    exit_code, out, err = run("plugins", "--check")
+    assert (exit_code, err) == (0, "")
+    assert "not constructed: loss planted: it needs the options size, bank\n" in out
+    assert out.endswith("0 components constructed, 1 not constructed, 0 commands, 0 mistakes\n")
+
+
+def test_a_component_whose_weights_are_not_here_is_not_constructed_and_nothing_is_downloaded(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganzoo.weights.download.urlopen", lambda *_: pytest.fail("a download"))
+    monkeypatch.setenv("GANZOO_PLUGINS", "losses")
+    plugins.cache_clear()
+    exit_code, out, _ = run("plugins", "--check")
+    plugins.cache_clear()
+    assert exit_code == 0
+    assert "not constructed: loss perceptual: torchvision/vgg16 is not on this machine (https://" in out
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message", "line"),
+    [
+        ("loss", RIGHT["loss"].replace("super().__init__()", "1 / 0"), "__init__ failed: ZeroDivisionError", "1 / 0"),
+        (
+            "masker",
+            RIGHT["masker"].replace("super().__init__()", "import json; json.loads('{')"),
+            "__init__ failed: JSONDecodeError: Expecting property name",
+            "json.loads",
+        ),
+        (
+            "generator",
+            RIGHT["generator"].replace("nn.Conv2d(in_channels, out_channels, 1)", "nn.Conv2d(-1, 2, 1)"),
+            "__init__ failed: RuntimeError: Trying to create tensor with negative dimension",
+            "nn.Conv2d",
+        ),
+        ("loss", RIGHT["loss"].replace("(Loss)", "(Los)"), "cannot be imported from theirs.parts:Planted", "class"),
+        ("loss", "import json\njson.loads('{')\n", "cannot be imported from theirs.parts:Planted", "json.loads"),
+        ("loss", "import not_installed_anywhere\n", "cannot be imported from theirs.parts:Planted", "import not"),
+        ("loss", "class Planted(Loss)\n    pass\n", "cannot be imported from theirs.parts:Planted", "class Planted"),
+        ("loss", "def Planted(*, size: int = 3):\n    pass\n", "theirs.parts:Planted is not a class", "def Planted"),
+        (
+            "masker",
+            RIGHT["masker"].replace("super().__init__()", "super().__init__(); self.planes = '2'"),
+            "its planes is '2': input should be a valid integer",
+            "class Planted",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('{"fake_B": Output("A", "B")}', '["fake_B"]'),
+            "its tensors is ['fake_B']: input should be a valid",
+            "class Planted",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('{"generator": "resnet"}', '{"generator": "resnt"}'),
+            "the default of its slot 'G_AB': unknown generator 'resnt'",
+            "def __init__",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('{"generator": "resnet"}', '{"generator": "resnet", "blocks": "nine"}'),
+            "the default of its slot 'G_AB': blocks is 'nine': input should be a valid integer",
+            "def __init__",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('{"generator": "resnet"}', '{"generator": "resnet", "block": 9}'),
+            "the default of its slot 'G_AB': unknown option 'block' (did you mean 'blocks'?)",
+            "def __init__",
+        ),
+        (
+            "method",
+            RIGHT["method"].replace('default={"generator": "resnet"}', 'default={"blocks": 9}'),
+            "the default of its slot 'G_AB': the key 'generator', which names the component, is missing",
+            "def __init__",
+        ),
+    ],
+)
+def test_a_mistake_that_a_construction_shows_names_the_authors_line(
+    kind: str, text: str, message: str, line: str, site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANZOO_PLUGINS", "theirs,cyclegan")
+    file = site.plant(kind, code(text))
+    (mistake,) = broken(run)
+    assert mistake.startswith(f"{kind} 'planted' of plugin 'theirs'")
+    assert message in mistake and place(file, line) in mistake
+
+
+@pytest.mark.parametrize(
+    ("name", "doc", "given", "message"),
+    [
+        ("Loud_Name", "'Help.'", "one", "command 'Loud_Name': its name may have small letters, digits and '-' only"),
+        ("quiet", "pass", "one", "command 'quiet': it has no help: write a docstring"),
+        ("quiet", "'Help.'", "'one'", "plugin 'theirs' failed to return its commands: 'one' is not a click command"),
+        ("run", "'Help.'", "one", "command 'run' is the one of package ganzoo-i2i; that of package theirs is left out"),
+        (
+            "quiet",
+            "pass",
+            "click.Group('tools', {'quiet': one}, help='Tools.')",
+            "command 'tools quiet': it has no help: write a docstring",
+        ),
+    ],
+)
+def test_a_wrong_command_is_a_mistake(name: str, doc: str, given: str, message: str, site: Site, run: Run) -> None:
+    site.install("theirs", COMMANDS.format(name=name, doc=doc, given=given))
+    (mistake,) = broken(run)
+    assert mistake.startswith(message)
+
+
+def test_a_correct_command_is_counted(site: Site, run: Run) -> None:
+    site.install("theirs", COMMANDS.format(name="bank-of-patches", doc="'Help.'", given="one"))
+    assert broken(run) == []
+    assert json.loads(run("plugins", "--check", "--json")[1])["commands"] == ["bank-of-patches"]
+
+
+@pytest.mark.parametrize(
+    ("hooks", "message"),
+    [
+        ("import json\njson.loads('{')\n", "JSONDecodeError: Expecting property name"),
+        (
+            "from ganzoo import hookimpl\nGANZOO_INTERFACE = 1\ndef ganzoo_regster(registry): pass\n",
+            "no hook 'ganzoo_reg",
+        ),
+    ],
+)
+def test_a_plugin_that_failed_to_load_is_a_mistake(hooks: str, message: str, site: Site, run: Run) -> None:
+    site.install("theirs", hooks)
+    (mistake,) = broken(run)
+    assert mistake.startswith("plugin 'theirs' (theirs) failed to load: ") and message in mistake
+
+
+def test_a_name_of_another_package_is_a_mistake_that_names_both(
+    site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANZOO_PLUGINS", "theirs,losses")
+    hooks = dedent("""
+        from ganzoo import hookimpl
+        GANZOO_INTERFACE = 1
+        @hookimpl
+        def ganzoo_register(registry):
+            registry.add("loss", "l1", "theirs.parts:Planted")
+            registry.add("loss", "l1_of_theirs", "theirs.parts:Planted")
+    """)
+    site.install("theirs", hooks, parts=code(RIGHT["loss"]))
+    line = "loss 'l1' is the one of package ganzoo-i2i; that of package theirs is left out"
+    assert broken(run) == [line]
+    assert "1 component\n" + " " * 17 + line in run("plugins")[1]
+    listed = run("list", "loss", "l1*")
+    assert [one.split() for one in listed[1].splitlines()] == [
+        ["loss", "l1", "losses"],
+        ["loss", "l1_of_theirs", "theirs"],
+    ]
+    assert listed[2] == f"ganzoo: {line}\n"
