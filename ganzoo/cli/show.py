@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -21,7 +21,10 @@ SETTINGS = "settings"
 @click.argument("name")
 @AS_JSON
 def show_command(kind: str, name: str, as_json: bool) -> None:
-    """Show one component: its source file, its documentation, and its options with types and defaults.
+    """Show one component: its source file, its documentation, its options with types and defaults, and what it uses.
+
+    That is the inputs of a loss, the masks of a masker, the directions of a metric, the networks, mask roles, tensors
+    and styles of a method, and the domains of a data set.
 
     KIND settings and NAME images, train or evaluate show the options of these sections of a recipe.
     """
@@ -32,6 +35,8 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     echo(f"{kind} {name}   (plugin {about['plugin']}, {about['source']})\n")
     echo(f"{about['doc']}\n" if about["doc"] else "(no documentation)\n")
     _echo_options(about["options"])
+    for line in fact_lines(about["facts"]):
+        echo(line)
     if about["beside"]:
         echo(f"\nand, as for every {kind}:\n\n{about['beside_doc']}\n")
         _echo_options(about["beside"])
@@ -45,6 +50,30 @@ def _echo_options(options: Sequence[Mapping[str, Any]]) -> None:
         echo("  (no options)")
 
 
+def fact_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines about what a component uses: one for each fact, or one for each entry of a fact that has more."""
+    if facts:
+        yield ""
+    for name, value in facts.items():
+        label = name.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield f"{label}: none" if not value else f"{label}:"
+            yield from (f"  {key}: {_fact_text(entry)}" for key, entry in value.items())
+        elif name != "not_constructed" or value:
+            yield f"{label}: {_fact_text(value)}"
+
+
+def _fact_text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        parts = [f"{key} {_fact_text(one)}" for key, one in value.items() if one and one is not True]
+        return ", ".join([*parts, *(key.replace("_", " ") for key, one in value.items() if one is True)])
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return str(value) or "none"
+
+
 def describe(kind: str, name: str) -> dict[str, Any]:
     """Return what ``ganzoo show`` prints about a component, as plain data.
 
@@ -52,11 +81,12 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     """
     import inspect
 
-    from ganzoo.masks.postprocess import MaskTransform
-    from ganzoo.recipe.discriminator_options import DiscriminatorOptions
+    from ganzoo.check.component_facts import component_facts
+    from ganzoo.contracts.declaration import KIND_OPTIONS
+    from ganzoo.contracts.origin import source_line
     from ganzoo.recipe.quick_check import SETTINGS as SECTIONS_OF_SETTINGS
-    from ganzoo.recipe.schema import LossAttachment
 
+    facts: dict[str, Any] = {}
     if kind == SETTINGS:
         if name not in SECTIONS_OF_SETTINGS:
             raise GanzooError(f"there are no settings {name!r}{suggest(name, SECTIONS_OF_SETTINGS)}")
@@ -64,11 +94,9 @@ def describe(kind: str, name: str) -> dict[str, Any]:
     else:
         component = plugins().registry.get(kind, name)
         target, plugin = component.load(), component.plugin
-    try:
-        source = f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
-    except (OSError, TypeError):
-        source = target.__module__
-    kind_options = {"discriminator": DiscriminatorOptions, "masker": MaskTransform, "loss": LossAttachment}.get(kind)
+        facts = component_facts(component)
+    source = source_line(target) or target.__module__
+    kind_options = KIND_OPTIONS.get(kind)
     return {
         "kind": kind,
         "name": name,
@@ -76,6 +104,7 @@ def describe(kind: str, name: str) -> dict[str, Any]:
         "source": source,
         "doc": inspect.cleandoc(target.__doc__) if target.__doc__ else "",
         "options": _options(target),
+        "facts": facts,
         "beside": _options(kind_options) if kind_options else [],
         "beside_doc": inspect.cleandoc(kind_options.__doc__ or "") if kind_options else "",
     }

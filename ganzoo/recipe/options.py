@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
@@ -290,6 +290,8 @@ def _type_text(hint: Any) -> str:
         return f"{_type_text(inner[0])} {', '.join(bounds)}".strip()
     if origin is Literal:
         return " | ".join(map(repr, inner))
+    if origin is NotRequired:  # a key of a mapping
+        return f"{_type_text(inner[0])} (optional)"
     if origin in (Union, UnionType):
         return " | ".join(map(_type_text, inner))
     if is_typeddict(hint):

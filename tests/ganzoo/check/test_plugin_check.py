@@ -1,4 +1,4 @@
-"""``ganzoo plugins --check``: constructs every component, looks at commands, and ends with exit code 2 for a mistake."""
+"""``ganzoo plugins --check``: constructs every component, looks at commands; exit code 2 if there is a mistake."""
 
 from __future__ import annotations
 

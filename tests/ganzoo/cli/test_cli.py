@@ -213,6 +213,41 @@ def test_a_component_as_json(run: Run) -> None:
     assert Path(file).read_text().splitlines()[int(line) - 1].startswith("class ResNet")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "lines"),
+    [
+        ("loss", "l1", ["inputs:", "  image: required", "  target: required"]),
+        ("loss", "contextual", ["inputs:", "  image: required", "  labels: optional"]),
+        ("masker", "file", ["needs: given", "planes: 1", "classes: none", "trains: none"]),
+        ("masker", "learned", ["needs: image", "planes: 1", "classes: none", "trains: joint"]),
+        ("metric", "swd", ["directions: AB, BA", "reference: measured"]),
+        ("metric", "contextual", ["not constructed: it needs the option bank", "directions: AB"]),
+        (
+            "method",
+            "munit",
+            [
+                *("directions: AB, BA", "accepts: discriminator, composite", "requires: none", "reads: none"),
+                *("paired: no", "networks:"),
+                "  G_A: kind generator, reads A, writes A, default generator munit",
+                "  G_B: kind generator, reads B, writes B, default generator munit",
+                "  D_A: kind discriminator, reads A, default discriminator multiscale",
+                "  D_B: kind discriminator, reads B, default discriminator multiscale",
+                *("tensors:", "  fake_B: source A, shows B", "  fake_A: source B, shows A"),
+                *("  idt_A: source A, shows A", "  idt_B: source B, shows B", "styles:", "  A: 8", "  B: 8"),
+            ],
+        ),
+        ("dataset", "striped_digits", ["channels:", "  A: 3", "  B: 3", "classes: none", "paired: no"]),
+    ],
+)
+def test_what_a_component_uses_is_shown(run: Run, kind: str, name: str, lines: list[str]) -> None:
+    code, out, _ = run("show", kind, name)
+    assert code == 0
+    assert "\n\n" + "\n".join(lines) + "\n" in out
+    if kind == "method":
+        facts = json.loads(run("show", kind, name, "--json")[1])["facts"]
+        assert facts["styles"] == {"A": 8, "B": 8} and facts["tensors"]["fake_B"] == {"source": "A", "shows": "B"}
+
+
 def test_every_component_can_be_shown_as_json(run: Run) -> None:
     for one in plugins().registry.find():
         about = json.loads(run("show", one.kind, one.name, "--json")[1])
