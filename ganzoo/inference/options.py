@@ -166,9 +166,9 @@ def style_options(
     """
     size = translator.method.style_size(direction[1])
     if not size:
-        if texts or samples > 1 or between:
-            name = translator.recipe.method.component.name
-            raise GanzooError(f"--style: the method {name!r} has no styles: it gives one translation of each image")
+        wanted = {"--interpolate": between, "--samples": samples > 1, "--style": texts}
+        if option := next((name for name, value in wanted.items() if value), ""):
+            raise GanzooError(f"{option}: {why_no_styles(translator.method, direction)}")
         return [StyleOption()]
     if between:
         if len(texts) != 2 or between < 2 or samples > 1:
@@ -191,6 +191,14 @@ def style_options(
             options.append(StyleOption(label, _read_style(translator, direction, text, size, [seed])))
     several = len(options) > 1
     return [replace(option, label=f"{i}-{option.label}" if several else "") for i, option in enumerate(options, 1)]
+
+
+def why_no_styles(method: Method, direction: Direction) -> str:
+    """Return why translations in a direction have no styles, for error messages; it names the directions that have."""
+    styled = [one for one in method.directions if method.style_size(one[1])]
+    if not styled:
+        return "the method has no styles: it gives one translation of each image"
+    return f"the method's translations {direction} have no styles; those {' and '.join(styled)} have"
 
 
 def _is_image(text: str) -> bool:

@@ -18,6 +18,7 @@ from ganzoo.data.video_reader import VideoReader, open_video
 from ganzoo.data.video_writer import VideoWriter
 from ganzoo.errors import GanzooError
 from ganzoo.inference.file_work import FileWork
+from ganzoo.inference.options import why_no_styles
 from ganzoo.inference.pages import Page
 from ganzoo.inference.pipeline import BatchLimit, Item, Job, Pipeline, Translation
 from ganzoo.interfaces import Direction, Method
@@ -106,7 +107,7 @@ def check_steadiness(steadiness: Steadiness, method: Method, direction: Directio
         styled: whether the user chose all styles.
     """
     if steadiness.frame_styles and (styled or not method.style_size(direction[1])):
-        why = "--style chooses one for all frames" if styled else "the method has no styles"
+        why = "--style chooses one for all frames" if styled else why_no_styles(method, direction)
         raise GanzooError(f"--frame-styles: {why}, so none is drawn for each frame; remove it")
     masked = not given and any(role in method.masks for role in TRANSLATION_ROLES)
     if steadiness.smooth > 1 and not (steadiness.frame_styles or masked):

@@ -81,7 +81,7 @@ class RecipeReader:
         if evaluate and evaluate.best and not self.section("evaluate").get("metrics"):
             self.add_problem(("evaluate", "best"), "best needs a metric: add one to evaluate.metrics")
         if train and evaluate and train.lr_policy == "plateau" and not evaluate.best:
-            needs = "lr_policy: plateau follows the value of evaluate.best: set it, such as best: min cycle_l1_AB"
+            needs = "lr_policy: plateau follows the value of evaluate.best: set it, such as best: min VALUE"
             self.add_problem(("train", "lr_policy"), needs)
         method = self.construct(method_part, ("method",))
         if train and (method is not None or method_part is None):  # a method that fails may have nothing to train

@@ -75,7 +75,7 @@ def read_yaml(file: Path) -> Document:
     if data is None:
         raise GanzooError(f"{file}: empty; a recipe needs at least a method and data")
     if not isinstance(data, dict):
-        raise GanzooError(f"{file}:1: a recipe is a mapping of keys to values, such as 'method: {{method: cyclegan}}'")
+        raise GanzooError(f"{file}:1: a recipe is a mapping of keys to values, such as 'method: {{method: NAME}}'")
     return Document(data, {**builder.places, (): f"{file}:1"}, (file,))
 
 

@@ -16,6 +16,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.inference.files import translate_files
 from ganzoo.inference.options import StyleOption, style_options
 from ganzoo.inference.output import Output, plan_outputs
+from ganzoo.inference.videos import Steadiness, check_steadiness
 from tests.support.command_line import refusal
 from tests.support.tiny_run import ganzoo, write_recipe
 
@@ -184,14 +185,26 @@ def test_reading_a_run_never_renames_its_checkpoints(run: Path, tmp_path: Path) 
     assert not last.exists()
 
 
+def test_styles_are_those_of_the_direction(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method may have styles in one direction only."""
+    translator = package.load(run)
+    monkeypatch.setattr(translator.method, "style_size", lambda domain: 3 if domain == "B" else 0)
+    assert len(style_options(translator, "AB", samples=2)) == 2
+    assert style_options(translator, "BA") == [StyleOption()]
+    message = "--samples: the method's translations BA have no styles; those AB have"
+    assert refusal(style_options, translator, "BA", samples=2) == message
+    steadiness = Steadiness(frame_styles=True)
+    check_steadiness(steadiness, translator.method, "AB", given=False, styled=False)
+    error = refusal(check_steadiness, steadiness, translator.method, "BA", given=False, styled=False)
+    assert error.startswith("--frame-styles: the method's translations BA have no styles; those AB have")
+
+
 def test_a_method_without_styles_refuses_them(run: Path) -> None:
     translator = package.load(run)
-    message = "--style: the method 'cyclegan' has no styles: it gives one translation of each image"
-    assert (
-        refusal(style_options, translator, "AB", ["random"])
-        == message
-        == refusal(style_options, translator, "AB", samples=2)
-    )
+    message = "the method has no styles: it gives one translation of each image"
+    assert refusal(style_options, translator, "AB", ["random"]) == f"--style: {message}"
+    assert refusal(style_options, translator, "AB", samples=2) == f"--samples: {message}"
+    assert refusal(style_options, translator, "AB", ["random", "1,2"], between=3) == f"--interpolate: {message}"
     assert style_options(translator, "AB") == [StyleOption()]
     with pytest.raises(GanzooError, match="CycleGAN has no styles"):
         translator.method.style_of(torch.zeros(1, 3, 8, 8), "A")
