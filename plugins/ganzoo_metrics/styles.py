@@ -29,9 +29,13 @@ class StyleMetric(Metric):
         self.count = styles
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Store the method. Raises GanzooError if its translations have no styles."""
+        """Store the method, and measure the directions whose translations have styles.
+
+        Raises GanzooError if there are none.
+        """
         self.method = method
-        if not any(method.style_size(direction[1]) for direction in method.directions):
+        self.directions = tuple(one for one in method.directions if method.style_size(one[1]))
+        if not self.directions:
             raise GanzooError(
                 "evaluate.metrics: the method makes one translation of each image: it has no styles; remove it"
             )
@@ -76,14 +80,14 @@ class LPIPSDiversity(StyleMetric):
         self.sources, self.about = {"weights": source}, describe_trunk(net, source)
 
     def bind(self, method: Method, reader: Reader) -> None:
-        """Store the method, and select the directions into images of 1 or 3 channels.
+        """Store the method, and measure the directions with styles into images of 1 or 3 channels.
 
         Raises GanzooError if there are none, or if the method's translations have no styles.
         """
         super().bind(method, reader)
         data = reader.dataset
         images = [one for one, many in data.channels.items() if many in (1, 3) and one not in data.classes]
-        self.directions = tuple(way for way in method.directions if way != "AA" and way[1] in images)
+        self.directions = tuple(way for way in self.directions if way != "AA" and way[1] in images)
         if not self.directions:
             raise GanzooError(
                 "lpips_diversity: no domain has images of 1 or 3 channels, which LPIPS accepts; remove it"

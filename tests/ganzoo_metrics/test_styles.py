@@ -175,6 +175,16 @@ def test_methods_without_styles_are_refused(tmp_path: Path) -> None:
         bind_metric(StyleShare(), CycleGAN())
 
 
+def test_only_directions_with_styles_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method may have styles in one domain only."""
+    method = Tinted(0.1, 0.5)
+    assert bind_metric(StyleShare(), method).directions == ("AB", "BA")
+    monkeypatch.setattr(method, "style_size", lambda domain: 3 if domain == "B" else 0)
+    metric = bind_metric(StyleRecovery(), method)
+    assert metric.directions == ("AB",)
+    assert set(metric.rows(random_images(), "AB")) == {"error", "spread"}
+
+
 def test_a_method_may_draw_its_styles_itself() -> None:
     measure = StyleShare(styles=20)
     measure.bind(Fixed(), Reader(Noise(), ImageSettings(size=8)))
