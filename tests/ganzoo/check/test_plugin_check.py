@@ -215,3 +215,60 @@ def test_a_name_of_another_package_is_a_mistake_that_names_both(
         ["loss", "l1_of_theirs", "theirs"],
     ]
     assert listed[2] == f"ganzoo: {line}\n"
+
+
+def test_a_recipe_that_uses_a_name_of_two_packages_says_once_whose_it_is(
+    site: Site, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GANZOO_PLUGINS")
+    hooks = "from ganzoo import hookimpl\nGANZOO_INTERFACE = 1\n@hookimpl\ndef ganzoo_register(registry):\n"
+    hooks += "".join(f"    registry.add('loss', {name!r}, 'theirs.parts:Planted')\n" for name in ("l1", "perceptual"))
+    site.install("theirs", hooks, parts=code(RIGHT["loss"]))
+    recipe = tmp_path / "r.yaml"
+    loss = "{loss: l1, of: {image: fake_B, target: real_B}, weigth: 1}"  # misspelt, so that the check ends early
+    recipe.write_text(
+        f"method: cyclegan\ndata: striped_digits\ntrain: {{steps: 1}}\nlosses: {{one: {loss}, two: {loss}}}\n"
+    )
+    exit_code, _, err = run("check", recipe)
+    first, *others = err.splitlines()
+    assert exit_code == 2
+    assert first == "ganzoo: loss 'l1' is the one of package ganzoo-i2i; that of package theirs is left out"
+    assert len(others) == 2 and all("unknown option 'weigth'" in one for one in others)
+
+
+@pytest.mark.parametrize(
+    ("default", "networks", "message"),
+    [
+        ('{"generator": "resnt"}', "", "unknown generator 'resnt' (did you mean 'resnet'?)"),
+        ('{"generator": "resnet", "blocks": -1}', "", "blocks is -1: input should be greater than or equal to 0"),
+        ('{"generator": "resnet", "blocks": -1}', "networks: {G: {width: 8}}", "blocks is -1: input should be"),
+        ('{"generator": "resnet", "size": 3}', "", "unknown option 'size'"),
+        ('["resnet"]', "", "it is ['resnet']; a generator must be a mapping"),
+        ('{"generator": "drit"}', "", "'drit' cannot serve as G_AB: it has no forward(); those that can: "),
+    ],
+)
+def test_a_wrong_default_of_a_slot_is_the_methods_mistake_and_not_the_recipes(
+    default: str, networks: str, message: str, site: Site, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GANZOO_PLUGINS")
+    file = site.plant("method", code(RIGHT["method"].replace('{"generator": "resnet"}', default)))
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(f"data: striped_digits\ntrain: {{steps: 1}}\n{networks}\nmethod: planted\n")
+    exit_code, _, err = run("check", recipe)
+    (line,) = err.splitlines()
+    assert exit_code == 2
+    about = f"method 'planted' of plugin 'theirs': the default of its slot 'G_AB': {message}"
+    assert line.startswith(f"ganzoo: {recipe}:4: method: {about}")
+    assert line.endswith(f"({place(file, 'def __init__')})")
+
+
+def test_a_wrong_option_that_the_recipe_sets_stays_the_recipes_mistake(
+    site: Site, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GANZOO_PLUGINS")
+    default = '{"generator": "resnet", "blocks": -1}'
+    site.plant("method", code(RIGHT["method"].replace('{"generator": "resnet"}', default)))
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("data: striped_digits\ntrain: {steps: 1}\nnetworks: {G: {blocks: x}}\nmethod: planted\n")
+    (line,) = run("check", recipe)[2].splitlines()
+    assert line.startswith(f"ganzoo: {recipe}:3: networks.G.blocks: blocks is 'x': input should be a valid integer")

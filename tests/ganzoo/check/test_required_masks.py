@@ -165,7 +165,10 @@ def test_an_option_of_a_masker_may_not_shadow_one_of_all_maskers() -> None:
     reader.registry.accept(registration)
     assert reader.read_part("growing", ("maskers", "discriminator"), "masker", MaskTransform) is None
     (problem,) = reader.problems
-    assert problem.message == "its option 'grow' is one that every masker takes: its author must rename it"
+    assert (
+        "masker 'growing' of plugin 'growing': its option 'grow' is one that every masker has: ren" in problem.message
+    )
+    assert problem.of_author
 
 
 def test_a_raw_pool_cannot_take_the_data_sets_masks(tmp_path: Path) -> None:
