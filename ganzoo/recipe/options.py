@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
@@ -288,6 +288,8 @@ def _type_text(hint: Any) -> str:
             if (value := getattr(constraint, attribute, None)) is not None
         ]
         return f"{_type_text(inner[0])} {', '.join(bounds)}".strip()
+    if origin is Required:
+        return _type_text(inner[0])
     if origin is Literal:
         return " | ".join(map(repr, inner))
     if origin is NotRequired:  # a key of a mapping
