@@ -1,12 +1,14 @@
 # make quickstart   set up .venv, train CycleGAN on the embedded digits, print the metric values (some minutes + set-up)
 # make test         set up .venv, run the linters and the tests
+# make docs         set up .venv, show the documentation in a browser, and again after each change of a page
+# make reference    write docs/reference from the program
 # PYTHON=python3.12 make …   takes another interpreter
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: quickstart test test-slow test-gpu lint format
+.PHONY: quickstart test test-slow test-gpu lint format docs reference
 
 quickstart: $(READY)
 	$(BIN)/ganzoo run recipes/quickstart.yaml
@@ -28,6 +30,12 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --livereload --open
+
+reference: $(READY)
+	$(BIN)/python -m tools.reference
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

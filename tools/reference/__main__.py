@@ -1,7 +1,7 @@
 """Write docs/reference/*.md from the program, or check that they are what it would write.
 
-    python -m tools.reference            # write
-    python -m tools.reference --check    # exit code 1, and names, if a page is outdated
+python -m tools.reference            # write
+python -m tools.reference --check    # exit code 1, and names, if a page is outdated
 """
 
 from __future__ import annotations

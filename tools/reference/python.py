@@ -42,11 +42,11 @@ def write_hooks() -> str:
 def _section(name: str, value: Any) -> str:
     value = inspect.unwrap(value) if callable(value) else value  # of a cache, or a context manager
     if not (inspect.isclass(value) or inspect.isfunction(value)):
-        return join(f"## {name}", f"```python\n{_constant(name, value)}\n```")
+        return join(f"## {name}", f"```text\n{_constant(name, value)}\n```")
     doc = parse(value.__doc__)
     return join(
         f"## {name}",
-        f"```python\n{signature(name, value)}\n```",
+        f"```text\n{signature(name, value)}\n```",
         source_link(value),
         doc.text,
         _arguments(doc.arguments),
@@ -56,7 +56,7 @@ def _section(name: str, value: Any) -> str:
 
 def _constant(name: str, value: Any) -> str:
     """Return a line of code for a type or another constant; of an object that has no text only its type."""
-    text = repr(value)
+    text = f"{{{repr(sorted(value))[1:-1]}}}" if isinstance(value, set | frozenset) else repr(value)
     return f"{name}: {type(value).__name__}" if " object at " in text else f"{name} = {_short(text)}"
 
 
@@ -75,7 +75,7 @@ def _members(owner: str, target: type[Any]) -> list[str]:
         if isinstance(value, property):
             code = code.replace("() ->", ":")
         doc = parse(function.__doc__)
-        blocks += [f"### {owner}.{name}", f"```python\n{code}\n```", doc.text, _arguments(doc.arguments)]
+        blocks += [f"### {owner}.{name}", f"```text\n{code}\n```", doc.text, _arguments(doc.arguments)]
     return blocks
 
 

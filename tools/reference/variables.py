@@ -27,17 +27,18 @@ OWN: Mapping[str, str] = MappingProxyType(
 """Variable of ganzoo → its meaning."""
 FOREIGN: Mapping[str, str] = MappingProxyType(
     {
-        "ACCELERATE_MIXED_PRECISION": "Set by `accelerate launch --mixed_precision`; a recipe's `train.precision` must "
-        "not contradict it.",
+        "ACCELERATE_MIXED_PRECISION": "Set by `accelerate launch --mixed_precision`: refused, as a recipe's "
+        "`train.precision` says it.",
         "ACCELERATE_USE_CPU": "Set by `accelerate launch --cpu`: no accelerator is used.",
         "CUDA_VISIBLE_DEVICES": "The GPUs that are used; `ganzoo bench --jobs` divides them among its runs.",
         "CXX": "The C++ compiler that `train.compile` uses.",
-        "HF_HUB_CACHE": "The folder of what was downloaded from the Hugging Face hub; data sets of the hub are read from "
-        "there.",
+        "HF_HUB_CACHE": "The folder of what was downloaded from the Hugging Face hub; cached data sets of the hub are "
+        "found there.",
         "LOCAL_RANK": "The number of this process on its machine, set by a launcher; it selects the GPU.",
-        "OMP_NUM_THREADS": "The number of threads of a process on a CPU; if it is not set, `ganzoo bench --jobs` shares the "
-        "cores among its runs.",
-        "PYTHONPATH": "Passed on to the processes that ganzoo starts; `ganzoo doctor` shows it.",
+        "OMP_NUM_THREADS": "The number of threads of a process on a CPU; if it is not set, `ganzoo bench --jobs` "
+        "shares the cores among its runs.",
+        "PYTHONPATH": "Folders to import from, those of plugins among them; `ganzoo doctor` passes it on to its "
+        "checks.",
         "RANK": "The number of this process, set by a launcher; the first one prints.",
         "WORLD_SIZE": "The number of processes, set by a launcher.",
     }

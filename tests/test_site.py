@@ -1,0 +1,103 @@
+"""The documentation site is built strictly and offline; broken links and forgotten pages fail the build."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.pages import ROOT
+from tools.site.hooks import OUTSIDE, slug
+
+
+def build(root: Path, site: Path) -> tuple[int, str]:
+    """Build the site of a checkout into a folder, as strictly as ``make test``; return exit code and messages."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", site],
+        cwd=root,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    return done.returncode, done.stderr
+
+
+def copy_pages(root: Path) -> None:
+    """Copy what the site is built from; the code, which pages only link to, is linked."""
+    shutil.copytree(ROOT / "docs", root / "docs")
+    for name in ("mkdocs.yml", *OUTSIDE):
+        shutil.copy(ROOT / name, root)
+    for name in ("tools", "ganzoo", "plugins", "recipes", "notebooks"):
+        (root / name).symlink_to(ROOT / name)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    code, messages = build(ROOT, folder)
+    assert code == 0, messages
+    return folder
+
+
+def page_of(source: Path, site: Path) -> Path:
+    """Return the page on the site that a Markdown file makes."""
+    name = OUTSIDE.get(source.name) if source.parent == ROOT else source.relative_to(ROOT / "docs").as_posix()
+    return site / str(name).replace("README.md", "index.md").replace(".md", ".html")
+
+
+SOURCES = [*(ROOT / name for name in OUTSIDE), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda one: one.relative_to(ROOT).as_posix())
+def test_every_row_item_and_block_of_a_page_is_on_the_site(source: Path, site: Path) -> None:
+    """Markdown that GitHub reads as a table or list may be plain text to another program."""
+    text = re.sub(r"<!--.*?-->", "", source.read_text(encoding="utf-8"), flags=re.DOTALL)
+    plain = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    rows = [one for one in re.findall(r"^\|.*$", plain, re.MULTILINE) if not re.fullmatch(r"[|\-: ]*-[|\-: ]*", one)]
+    (article,) = re.findall(r"<article.*?</article>", page_of(source, site).read_text(encoding="utf-8"), re.DOTALL)
+    assert article.count("<tr>") == len(rows)
+    assert article.count("<li>") == len(re.findall(r"^ *(?:-|\d+\.) ", plain, re.MULTILINE))
+    assert article.count('<div class="highlight">') == len(re.findall(r"^ *```\w", text, re.MULTILINE))
+    assert "```" not in re.sub(r"<code>.*?</code>", "", article, flags=re.DOTALL)
+
+
+def test_no_page_needs_another_server(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > len(SOURCES)
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=\"([^\"]*)\"", text)
+        assert [one for one in loaded if re.match(r"(https?:)?//", one)] == [], page
+
+
+def test_a_link_to_a_file_of_the_repository_leads_to_its_text(site: Path) -> None:
+    page = (site / "reference/generators.html").read_text(encoding="utf-8")
+    (target,) = re.findall(r'href="([^"]*/ganzoo_cyclegan/resnet\.py\.html)"', page)
+    shown = (site / "reference" / target).read_text(encoding="utf-8")
+    assert "class</span>" in shown and "ResNet" in shown
+
+
+def test_broken_links_and_forgotten_pages_fail_the_build(tmp_path: Path) -> None:
+    copy_pages(tmp_path)
+    readme = tmp_path / "README.md"
+    readme.write_text(readme.read_text() + "\n[gone](docs/gone_a.md), [gone](docs/recipes.md#gone_b)\n")
+    page = tmp_path / "docs/masks.md"
+    page.write_text(page.read_text() + "\n[gone](gone_c.md), [gone](../ganzoo/gone_d.py), [gone](recipes.md#gone_e)\n")
+    (tmp_path / "docs/gone_f.md").write_text("# Not in the navigation\n")
+    (tmp_path / "docs/doctor.md").unlink()
+    code, messages = build(tmp_path, tmp_path / "site")
+    assert code == 1
+    for name in ("gone_a.md", "#gone_b", "gone_c.md", "gone_d.py", "#gone_e", "gone_f.md", "doctor.md"):
+        assert re.search(rf"WARNING -.*(?:\n  .*)*?{re.escape(name)}", messages), f"{name} is not noticed:\n{messages}"
+
+
+def test_anchors_are_those_of_github() -> None:
+    assert slug("A method's calls, in order") == "a-methods-calls-in-order"
+    assert slug("`ganzoo runs`: list") == "ganzoo-runs-list"
+    assert slug("λ &amp; 16 × 2") == "λ--16--2"
