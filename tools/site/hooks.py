@@ -39,7 +39,7 @@ def slug(heading: str, separator: str = "-") -> str:
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Set the anchors' form, and replace each ``FOLDER/`` of the navigation by the pages of the folder."""
     config.mdx_configs.setdefault("toc", {})["slugify"] = slug
-    config.nav = _expand(config.nav, Path(config.docs_dir))
+    config.nav = _expand(config.nav or [], Path(config.docs_dir))
     return config
 
 
