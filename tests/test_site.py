@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pages import ROOT
+from tools.site.diagram import draw
 from tools.site.hooks import OUTSIDE, slug
 
 
@@ -63,7 +64,9 @@ def test_every_row_item_and_block_of_a_page_is_on_the_site(source: Path, site: P
     (article,) = re.findall(r"<article.*?</article>", page_of(source, site).read_text(encoding="utf-8"), re.DOTALL)
     assert article.count("<tr>") == len(rows)
     assert article.count("<li>") == len(re.findall(r"^ *(?:-|\d+\.) ", plain, re.MULTILINE))
-    assert article.count('<div class="highlight">') == len(re.findall(r"^ *```\w", text, re.MULTILINE))
+    languages = re.findall(r"^ *```(\w+)", text, re.MULTILINE)
+    assert article.count('<div class="diagram">') == languages.count("mermaid")
+    assert article.count('<div class="highlight">') == len(languages) - languages.count("mermaid")
     assert "```" not in re.sub(r"<code>.*?</code>", "", article, flags=re.DOTALL)
 
 
@@ -95,6 +98,33 @@ def test_broken_links_and_forgotten_pages_fail_the_build(tmp_path: Path) -> None
     assert code == 1
     for name in ("gone_a.md", "#gone_b", "gone_c.md", "gone_d.py", "#gone_e", "gone_f.md", "doctor.md"):
         assert re.search(rf"WARNING -.*(?:\n  .*)*?{re.escape(name)}", messages), f"{name} is not noticed:\n{messages}"
+
+
+CHART = "flowchart TD\n  a --> b & c\n  b --> d\n  c --> d\n  x[[plugins/*]] -. import .-> d\n"
+
+
+def test_a_diagram_has_every_box_below_those_that_point_to_it() -> None:
+    svg = draw(CHART)
+    height = {label: int(y) for y, label in re.findall(r'<text x="\d+" y="(\d+)">(.+?)</text>', svg)}
+    assert len(height) == 5
+    assert height["a"] == height["plugins/*"] < height["b"] == height["c"] < height["d"]
+    assert svg.count("<polyline") == 5 and svg.count('class="dashed"') == 1
+    (around,) = re.findall(r'points="([^"]*)"[^>]*class="dashed"', svg)
+    assert len(around.split()) == 3, "an arrow over two rows passes between the boxes of the row"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("graph LR\n a --> b", "must begin with"),
+        ("flowchart TD\n a ==> b", "line of a diagram is not understood"),
+        ("flowchart TD\n a --> b(round)", "box of a diagram is not understood"),
+        ("flowchart TD\n a --> b\n b --> a", "lead in a circle"),
+    ],
+)
+def test_a_diagram_that_is_not_understood_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw(text)
 
 
 def test_anchors_are_those_of_github() -> None:

@@ -1,7 +1,7 @@
 """MkDocs calls these functions: pages from outside of docs/, navigation by folders, links to files of the repository.
 
 README.md, CHANGELOG.md and CONTRIBUTING.md are pages of the site without a copy in docs/. A link to another file of
-the repository, such as a recipe, leads to a page with its text.
+the repository, such as a recipe, leads to a page with its text. Mermaid diagrams become SVG.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,13 @@ from pygments.lexers import get_lexer_for_filename
 from pygments.lexers.special import TextLexer
 from pygments.util import ClassNotFound
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # MkDocs reads this file by its path, not as a module
+from tools.site.diagram import draw
+
 OUTSIDE = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """File beside docs/ → its page."""
 FENCE = re.compile(r"^( *)(```+|~~~+).*?^\1\2 *$", re.DOTALL | re.MULTILINE)
+MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
 
 
@@ -84,7 +89,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     for block in FENCE.finditer(markdown):
         parts += [LINK.sub(replace, markdown[end : block.start()]), block[0]]
         end = block.end()
-    return "".join([*parts, LINK.sub(replace, markdown[end:])])
+    return MERMAID.sub(lambda match: draw(match[1]), "".join([*parts, LINK.sub(replace, markdown[end:])]))
 
 
 def _place(target: str, config: MkDocsConfig, files: Files) -> str | None:
