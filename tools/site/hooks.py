@@ -118,6 +118,7 @@ def show_file(file: Path, title: str) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>body {{ margin: 1rem; font-family: sans-serif }}"
+        f"h1 {{ font-size: 1rem; overflow-wrap: anywhere }}"
         f"pre {{ overflow-x: auto; font-size: 0.85rem }}{light.get_style_defs('.highlight')}"
         f"@media (prefers-color-scheme: dark) {{ body {{ background: #0d1117; color: #e6edf3 }}"
         f"{dark.get_style_defs('.highlight')} }}</style><h1>{html.escape(title)}</h1>"
