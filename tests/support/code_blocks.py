@@ -136,8 +136,9 @@ def _yaml(block: Block, folder: Path) -> None:
 
 def _read_part(content: dict[str, Any], folder: Path) -> None:
     """Read a recipe; what it lacks is that of its base, or for a part of a recipe that of one of two shipped ones."""
-    complete = {"method", "data", "train"} <= set(content) and "base" not in content
-    bases = [None] if complete else [content["base"]] if "base" in content else ["quickstart.yaml", "sm.yaml"]
+    bases: list[str | None] = [content["base"]] if "base" in content else ["quickstart.yaml", "sm.yaml"]
+    if {"method", "data"} <= set(content) and "base" not in content:
+        bases = [None] if "train" in content else [None, *bases]
     errors = []
     for base in bases:
         if base:

@@ -52,7 +52,9 @@ def _expand(items: list[Any], docs: Path) -> list[Any]:
     expanded: list[Any] = []
     for item in items:
         if isinstance(item, str) and item.endswith("/"):
-            pages = sorted((docs / item).glob("*.md"), key=lambda page: (page.name != "README.md", page.name))
+            pages = sorted(
+                (docs / item).glob("*.md"), key=lambda page: (page.name not in ("README.md", "index.md"), page.name)
+            )
             expanded += [page.relative_to(docs).as_posix() for page in pages]
         elif isinstance(item, dict):
             expanded.append({k: _expand(v, docs) if isinstance(v, list) else v for k, v in item.items()})
