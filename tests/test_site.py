@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from markdown import markdown
 
 from tests.support.pages import ROOT
 from tools.site.diagram import draw
@@ -55,19 +56,41 @@ def page_of(source: Path, site: Path) -> Path:
 SOURCES = [*(ROOT / name for name in OUTSIDE), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda one: one.relative_to(ROOT).as_posix())
-def test_every_row_item_and_block_of_a_page_is_on_the_site(source: Path, site: Path) -> None:
-    """Markdown that GitHub reads as a table or list may be plain text to another program."""
+def parts_of_source(source: Path) -> dict[str, int]:
+    """Count the rows of tables, items of lists, blocks of code and diagrams of a Markdown file, as GitHub reads it."""
     text = re.sub(r"<!--.*?-->", "", source.read_text(encoding="utf-8"), flags=re.DOTALL)
     plain = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
     rows = [one for one in re.findall(r"^\|.*$", plain, re.MULTILINE) if not re.fullmatch(r"[|\-: ]*-[|\-: ]*", one)]
-    (article,) = re.findall(r"<article.*?</article>", page_of(source, site).read_text(encoding="utf-8"), re.DOTALL)
-    assert article.count("<tr>") == len(rows)
-    assert article.count("<li>") == len(re.findall(r"^ *(?:-|\d+\.) ", plain, re.MULTILINE))
     languages = re.findall(r"^ *```(\w+)", text, re.MULTILINE)
-    assert article.count('<div class="diagram">') == languages.count("mermaid")
-    assert article.count('<div class="highlight">') == len(languages) - languages.count("mermaid")
-    assert "```" not in re.sub(r"<code>.*?</code>", "", article, flags=re.DOTALL)
+    return {
+        "rows": len(rows),
+        "items": len(re.findall(r"^ *(?:-|\d+\.) ", plain, re.MULTILINE)),
+        "diagrams": languages.count("mermaid"),
+        "code": len(languages) - languages.count("mermaid"),
+    }
+
+
+def parts_of_page(page: Path) -> dict[str, int]:
+    """Count the same on a page of the site."""
+    (article,) = re.findall(r"<article.*?</article>", page.read_text(encoding="utf-8"), re.DOTALL)
+    begins = {"rows": "<tr>", "items": "<li>", "diagrams": '<div class="diagram">', "code": '<div class="highlight">'}
+    return {part: article.count(begin) for part, begin in begins.items()}
+
+
+def test_every_row_item_and_block_of_every_page_is_on_the_site(site: Path) -> None:
+    """What GitHub reads as a table or a list may be plain text to another program."""
+    counted = {source.relative_to(ROOT): parts_of_source(source) for source in SOURCES}
+    assert min(sum(one[part] for one in counted.values()) for part in ("rows", "items", "code")) > 100
+    assert {source.relative_to(ROOT): parts_of_page(page_of(source, site)) for source in SOURCES} == counted
+
+
+def test_a_list_without_an_empty_line_before_it_is_noticed(tmp_path: Path) -> None:
+    source = tmp_path / "page.md"
+    source.write_text("Text.\n- one\n- two\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n```sh\nls | wc\n```\n")
+    assert parts_of_source(source) == {"rows": 2, "items": 2, "diagrams": 0, "code": 1}
+    page = tmp_path / "page.html"
+    page.write_text(f"<article>{markdown(source.read_text(), extensions=['tables', 'fenced_code'])}</article>")
+    assert parts_of_page(page)["items"] == 0 and parts_of_page(page)["rows"] == 2
 
 
 def test_no_page_needs_another_server(site: Path) -> None:
