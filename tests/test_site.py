@@ -14,7 +14,7 @@ from markdown import markdown
 
 from tests.support.pages import ROOT
 from tools.site.diagram import draw
-from tools.site.hooks import OUTSIDE, slug
+from tools.site.hooks import OUTSIDE, expand, slug
 
 
 def build(root: Path, site: Path) -> tuple[int, str]:
@@ -148,6 +148,17 @@ def test_a_diagram_has_every_box_below_those_that_point_to_it() -> None:
 def test_a_diagram_that_is_not_understood_is_an_error(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         draw(text)
+
+
+def test_a_folder_in_the_navigation_stands_for_its_pages_that_are_not_named(tmp_path: Path) -> None:
+    (tmp_path / "kinds").mkdir()
+    for name in ("loss", "README", "masker", "method"):
+        (tmp_path / f"kinds/{name}.md").write_text("")
+    nav = ["index.md", {"Kinds": ["kinds/method.md", "kinds/", {"Last": "kinds/loss.md"}]}]
+    assert expand(nav, tmp_path) == [
+        "index.md",
+        {"Kinds": ["kinds/method.md", "kinds/README.md", "kinds/masker.md", {"Last": "kinds/loss.md"}]},
+    ]
 
 
 def test_anchors_are_those_of_github() -> None:

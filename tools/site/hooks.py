@@ -10,6 +10,7 @@ import html
 import posixpath
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,25 +43,37 @@ def slug(heading: str, separator: str = "-") -> str:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Set the anchors' form, and replace each ``FOLDER/`` of the navigation by the pages of the folder."""
+    """Set the anchors' form, and replace each ``FOLDER/`` of the navigation by the folder's pages that it lacks."""
     config.mdx_configs.setdefault("toc", {})["slugify"] = slug
-    config.nav = _expand(config.nav or [], Path(config.docs_dir))
+    config.nav = expand(config.nav or [], Path(config.docs_dir))
     return config
 
 
-def _expand(items: list[Any], docs: Path) -> list[Any]:
-    expanded: list[Any] = []
-    for item in items:
-        if isinstance(item, str) and item.endswith("/"):
-            pages = sorted(
-                (docs / item).glob("*.md"), key=lambda page: (page.name not in ("README.md", "index.md"), page.name)
-            )
-            expanded += [page.relative_to(docs).as_posix() for page in pages]
-        elif isinstance(item, dict):
-            expanded.append({k: _expand(v, docs) if isinstance(v, list) else v for k, v in item.items()})
-        else:
-            expanded.append(item)
-    return expanded
+def expand(nav: list[Any], docs: Path) -> list[Any]:
+    """Return a navigation with pages in place of ``FOLDER/``: those that it does not name, an index first."""
+    named = set(_names(nav))
+
+    def replace(items: list[Any]) -> list[Any]:
+        expanded: list[Any] = []
+        for item in items:
+            if isinstance(item, str) and item.endswith("/"):
+                pages = {page.relative_to(docs).as_posix() for page in (docs / item).glob("*.md")} - named
+                expanded += sorted(pages, key=lambda page: (Path(page).stem not in ("README", "index"), page))
+            elif isinstance(item, dict):
+                expanded.append({k: replace(v) if isinstance(v, list) else v for k, v in item.items()})
+            else:
+                expanded.append(item)
+        return expanded
+
+    return replace(nav)
+
+
+def _names(items: Any) -> Iterator[str]:
+    if isinstance(items, str):
+        yield items
+    else:
+        for item in items.values() if isinstance(items, dict) else items:
+            yield from _names(item)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
