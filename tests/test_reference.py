@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 import click
@@ -13,11 +15,12 @@ import pytest
 
 from ganzoo.recipe.options import options_of
 from tests.support.pages import ROOT
-from tools.reference import variables
+from tools.reference import docstrings, variables
 from tools.reference.commands import find_commands
 from tools.reference.docstrings import parse
 from tools.reference.markdown import option_list
 from tools.reference.python import signature
+from tools.site import diagram, hooks
 
 
 def check(folder: Path, *options: str) -> tuple[int, str]:
@@ -86,7 +89,12 @@ def test_a_docstring_becomes_markdown() -> None:
     )
     assert doc.text == "Blur `x` by \\*size.\n\n```pycon\n>>> blur(1)\n1\n```\n\nRaises GanzooError."
     assert doc.arguments == {"size": "radius, in pixels.", "mode": "`a` or `b`."}
-    assert doc.summary == "Blur `x` by \\*size."
+
+
+@pytest.mark.parametrize("module", [docstrings, diagram, hooks], ids=lambda module: module.__name__)
+def test_the_examples_in_docstrings_run(module: ModuleType) -> None:
+    failed, tried = doctest.testmod(module)
+    assert failed == 0 and tried
 
 
 def test_an_option_shows_type_default_and_meaning() -> None:

@@ -31,12 +31,13 @@ def build(root: Path, site: Path) -> tuple[int, str]:
 
 
 def copy_pages(root: Path) -> None:
-    """Copy what the site is built from; the code, which pages only link to, is linked."""
+    """Copy what the site is built from; files that pages only link to are linked."""
     shutil.copytree(ROOT / "docs", root / "docs")
     for name in ("mkdocs.yml", *OUTSIDE):
         shutil.copy(ROOT / name, root)
-    for name in ("tools", "ganzoo", "plugins", "recipes", "notebooks"):
-        (root / name).symlink_to(ROOT / name)
+    for one in ROOT.iterdir():
+        if not (root / one.name).exists() and not one.name.startswith("."):
+            (root / one.name).symlink_to(one)
 
 
 @pytest.fixture(scope="module")

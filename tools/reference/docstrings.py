@@ -19,11 +19,6 @@ class Docstring:
     text: str
     arguments: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def summary(self) -> str:
-        """The first paragraph, in one line."""
-        return " ".join(self.text.split("\n\n")[0].split())
-
 
 def parse(doc: str | None) -> Docstring:
     """Return the parts of a docstring.
