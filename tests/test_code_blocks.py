@@ -89,3 +89,12 @@ def test_a_wrong_command_in_the_text_fails(text: str, tmp_path: Path) -> None:
     page.write_text(f"Type {text} to see.\n")
     with pytest.raises(AssertionError, match=r"there is no command|no option --sample"):
         check_inline_commands(page)
+
+
+def test_a_command_that_a_comment_excepts_is_not_checked(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- not checked: ganzoo mine, the command of a plugin -->\nType `ganzoo mine --now`.\n")
+    check_inline_commands(page)
+    page.write_text(page.read_text() + "Then `ganzoo mien`.\n")
+    with pytest.raises(AssertionError, match="there is no command mien"):
+        check_inline_commands(page)
