@@ -18,10 +18,9 @@ import click
 @click.option("--folder", type=click.Path(path_type=Path), help="The folder of the pages.  [default: docs/reference]")
 def main(check: bool, folder: Path | None) -> None:
     """Write the reference pages of all that ships with ganzoo; plugins of others are left out."""
-    from ganzoo.plugins import PACKAGE, checkout
+    from ganzoo.plugins import GROUP, checkout
 
-    os.environ["GANZOO_PLUGINS"] = ",".join(checkout()["entry-points"]["ganzoo"])
-    assert checkout()["name"] == PACKAGE
+    os.environ["GANZOO_PLUGINS"] = ",".join(checkout()["entry-points"][GROUP])
     from tools.reference.markdown import FOLDER
     from tools.reference.pages import write_pages
 
