@@ -25,6 +25,7 @@ from ganzoo.cli.publish import publish_command
 from ganzoo.cli.report import report_command
 from ganzoo.cli.run import run_command
 from ganzoo.cli.runs import runs_command
+from ganzoo.cli.schema import schema_command
 from ganzoo.cli.show import show_command
 from ganzoo.cli.table import table_command
 from ganzoo.cli.translate import translate_command
@@ -51,6 +52,7 @@ OWN = (
     runs_command,
     list_command,
     show_command,
+    schema_command,
     plugins_command,
     weights_command,
     doctor_command,

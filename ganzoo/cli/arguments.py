@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ganzoo.plugins import plugins
+from ganzoo.registry import KINDS
 from ganzoo.utils.terminal import escape_controls
 
 PATH = click.Path(path_type=Path)
@@ -24,6 +26,18 @@ class Size(click.ParamType):
         if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
             self.fail(f"{value!r} is not a size such as 256 or 256x320 (height, width)", param, ctx)
         return int(sides[0]), int(sides[-1])
+
+
+def complete_kind(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the kinds of components that begin as the word on the command line does."""
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of the components of the kind before it that begin as the word on the command line does."""
+    kind = ctx.params.get("kind")
+    found = plugins().registry.find(kind) if kind in KINDS else []
+    return [component.name for component in found if component.name.startswith(incomplete)]
 
 
 DEVICE = click.option("--device", default="", help="A torch device: cpu, cuda:1.  [default: the accelerator, if any]")

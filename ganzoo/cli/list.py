@@ -6,15 +6,15 @@ import json
 
 import click
 
-from ganzoo.cli.arguments import AS_JSON, echo
+from ganzoo.cli.arguments import AS_JSON, complete_kind, complete_name, echo
 from ganzoo.cli.notices import note_clashes, note_failed_plugins
 from ganzoo.plugins import plugins
 from ganzoo.registry import KINDS
 
 
 @click.command("list")
-@click.argument("kind", required=False)
-@click.argument("pattern", default="*")
+@click.argument("kind", required=False, shell_complete=complete_kind)
+@click.argument("pattern", default="*", shell_complete=complete_name)
 @AS_JSON
 def list_command(kind: str | None, pattern: str, as_json: bool) -> None:
     """List the components, or those of KIND whose names match the glob PATTERN."""

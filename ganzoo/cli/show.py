@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.arguments import AS_JSON, echo
+from ganzoo.cli.arguments import AS_JSON, complete_kind, complete_name, echo
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.plugins import plugins
 from ganzoo.utils.jsonl import to_json, to_plain
@@ -17,8 +17,8 @@ SETTINGS = "settings"
 
 
 @click.command("show")
-@click.argument("kind")
-@click.argument("name")
+@click.argument("kind", shell_complete=complete_kind)
+@click.argument("name", shell_complete=complete_name)
 @AS_JSON
 def show_command(kind: str, name: str, as_json: bool) -> None:
     """Show one component: its source file, its documentation, its options with types and defaults, and what it uses.

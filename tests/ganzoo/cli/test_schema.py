@@ -1,0 +1,28 @@
+"""``ganzoo schema`` writes the schema of recipes, prints it, and notices that a file differs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.command_line import Run
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_schema_is_written_and_printed(run: Run, tmp_path: Path) -> None:
+    assert run("schema", "--bundled", "-o", tmp_path / "schema.json") == (0, "", "")
+    assert (tmp_path / "schema.json").read_text() == (ROOT / "recipes/schema.json").read_text()
+    code, out, err = run("schema")
+    assert (code, err) == (0, "")
+    assert "cyclegan" in json.loads(out)["definitions"]["names.method"]["enum"]
+
+
+def test_a_file_that_differs_is_an_error(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+    file.write_text((ROOT / "recipes/schema.json").read_text())
+    assert run("schema", "--bundled", "--check", file) == (0, "", "")
+    file.write_text(file.read_text().replace('"minimum": 1', '"minimum": 2', 1))
+    for wrong in (file, tmp_path / "none.json"):
+        advice = f"it is not the schema of what is installed; write it: ganzoo schema --bundled -o {wrong}"
+        assert run("schema", "--bundled", "--check", wrong) == (2, "", f"ganzoo: {wrong}: {advice}\n")
