@@ -58,6 +58,13 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{page.name} links to {file}#{anchor}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tests_that_a_page_names_exist(page: Path) -> None:
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text()):
+        test = f"\ndef {name}(" if name else "\ndef test_"
+        assert test in (ROOT / file).read_text(), f"{page.name} names {file}::{name}"
+
+
 def test_the_readme_links_every_page() -> None:
     linked = set(re.findall(r"\(docs/(\w+\.md)", (ROOT / "README.md").read_text()))
     assert linked == {page.name for page in (ROOT / "docs").glob("*.md")}
