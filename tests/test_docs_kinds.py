@@ -74,7 +74,7 @@ def test_the_masker_marks_the_left() -> None:
 def test_the_networks_give_images_and_logits() -> None:
     images = torch.rand(2, 3, 9, 13) * 2 - 1
     translated = registered("generator")(3, 1, width=2)(images)
-    assert translated.shape == (2, 1, 9, 13) and float(translated.abs().max()) <= 1
+    assert translated.shape == (2, 1, 9, 13) and translated.abs().max().item() <= 1
     assert registered("discriminator")(3, width=2)(images).shape[:2] == (2, 1)
 
 
