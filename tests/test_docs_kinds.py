@@ -56,7 +56,7 @@ def test_every_kind_has_a_page_that_the_index_links() -> None:
 def test_the_messages_of_a_page_are_the_programs(page: Path) -> None:
     mistakes = page.read_text().split("## Common mistakes")[1]
     quoted = re.findall(r": `([^`]+ [^`]+)`", mistakes)
-    assert all(is_said(one) for one in quoted), [one for one in quoted if not is_said(one)]
+    assert quoted and all(is_said(one) for one in quoted), [one for one in quoted if not is_said(one)]
 
 
 def test_the_loss_is_a_scalar_with_a_gradient() -> None:
