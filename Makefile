@@ -2,13 +2,14 @@
 # make test         set up .venv, run the linters and the tests
 # make docs         set up .venv, show the documentation in a browser, and again after each change of a page
 # make reference    write docs/reference from the program
+# make test-oldest  the tests on the oldest versions that pyproject.toml declares, in .venv-oldest (test-newest: the newest)
 # PYTHON=python3.12 make …   takes another interpreter
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: quickstart test test-slow test-gpu lint format docs reference
+.PHONY: quickstart test test-slow test-gpu test-oldest test-newest lint format docs reference
 
 quickstart: $(READY)
 	$(BIN)/ganzoo run recipes/quickstart.yaml
@@ -21,6 +22,15 @@ test-slow: $(READY)
 
 test-gpu: $(READY)
 	$(BIN)/pytest -m gpu
+
+# With Python 3.11 or 3.12: the oldest numpy has no build for later ones.
+test-oldest: RESOLUTION := lowest-direct
+test-newest: RESOLUTION := highest
+test-oldest test-newest: test-%:
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-$*/bin/uv pip install --quiet --python .venv-$*/bin/python --upgrade --resolution $(RESOLUTION) --editable '.[dev]'
+	.venv-$*/bin/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

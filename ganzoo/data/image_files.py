@@ -17,7 +17,7 @@ HEIF_SUFFIXES = (".heic", ".heif")
 IMAGE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".tga", ".jp2"),
     *(".pbm", ".pgm", ".ppm", ".pnm", ".npy"),
-    *((".avif",) if features.check("avif") else ()),
+    *((".avif",) if "avif" in features.modules and features.check("avif") else ()),
     *(HEIF_SUFFIXES if find_spec("pillow_heif") else ()),
 )
 """Endings of the files that ganzoo reads on this machine, in lower case."""
