@@ -293,7 +293,7 @@ def listed_names(section: str) -> list[str]:
     return re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", ["ganzoo", "ganzoo.interfaces", "ganzoo.weights"])
+@pytest.mark.parametrize("module", ["ganzoo", "ganzoo.interfaces", "ganzoo.weights", "ganzoo.testing"])
 def test_the_page_of_the_interface_lists_every_public_name(module: str) -> None:
     assert sorted(listed_names(module)) == sorted(importlib.import_module(module).__all__)
 

@@ -35,6 +35,7 @@ LAYERS = {
     "training": 9,
     "check": 9,
     "bench": 9,
+    "testing": 9,
     "cli": 10,
     "": 10,
     "__main__": 11,

@@ -1,0 +1,18 @@
+"""Contract tests for the components of plugins, with the factories that they use. For authors; it needs pytest."""
+
+from __future__ import annotations
+
+from ganzoo.testing.factories import make_draws, make_images, make_step, write_images
+from ganzoo.testing.kinds import component_tests, contracts
+from ganzoo.testing.tiny_run import TinyRun, train_tiny
+
+__all__ = [
+    "TinyRun",
+    "component_tests",
+    "contracts",
+    "make_draws",
+    "make_images",
+    "make_step",
+    "train_tiny",
+    "write_images",
+]

@@ -1,0 +1,156 @@
+"""Contracts of losses."""
+
+from __future__ import annotations
+
+import json
+import math
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.engine.attached_loss import AttachedLoss
+from ganzoo.interfaces import Loss, Roles
+from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, describe
+from ganzoo.testing.factories import make_images, make_step
+from ganzoo.testing.tiny_run import train_tiny
+
+IMAGES = ("fake_B", "real_B", "real_A")
+"""The tensors that a loss reads in its order of parameters, if no recipe says otherwise; then ``rec_A`` and so on."""
+
+
+class LossContracts(ModuleContracts):
+    """Contracts of losses. ``of`` comes from the recipe's ``losses``, or the parameters' names say what they read."""
+
+    kind: ClassVar[str] = "loss"
+
+    @property
+    def attachment(self) -> tuple[str, dict[str, Any]]:
+        """The loss's name in the recipe, and its entry, with ``of``."""
+        for label, entry in dict(self.recipe.get("losses", {})).items():
+            if entry == self.name or (isinstance(entry, dict) and entry.get("loss") == self.name):
+                found = {} if isinstance(entry, str) else entry
+                return label, {**self.entry, "of": self.default_of(), **found}
+        return self.name, {**self.entry, "of": self.default_of()}
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """The loss's inputs: the parameters of ``forward``."""
+        target: type[Loss] = self.component.load()
+        return dict(list(signature(target.forward).parameters.items())[1:])
+
+    def default_of(self) -> dict[str, str]:
+        """Return input → tensor: a mask for an input with this word in its name, a label map, or else an image."""
+        images = iter(IMAGES)
+        of = {}
+        for name, parameter in self.parameters.items():
+            if parameter.default is Parameter.empty:
+                of[name] = (
+                    "given_mask_A" if "mask" in name else "given_labels_A" if "label" in name else next(images, "rec_A")
+                )
+        return of
+
+    def inputs(self, count: int = 2, size: tuple[int, int] = SIZE) -> dict[str, Tensor]:
+        """Return name → tensor for each of the loss's inputs, as ``of`` names it."""
+        of = self.attachment[1]["of"]
+        if isinstance(of, str):
+            of = {next(iter(self.parameters)): of}
+        return {name: self.tensor(tensor, count, size) for name, tensor in of.items()}
+
+    def tensor(self, name: str, count: int, size: tuple[int, int]) -> Tensor:
+        """Return a tensor as a step has it under this name: a label map, a mask, or images of noise."""
+        seed = sum(map(ord, name))
+        if "labels" in name and "mask" not in name:
+            return (make_images(count, 1, size, seed) > 0).long()
+        if "mask" in name:
+            return (make_images(count, 1, size, seed) > 0).float()
+        return make_images(count, 3, size, seed)
+
+    def call(self, module: nn.Module, count: int = 2) -> Any:
+        """Return the loss of ``count`` samples."""
+        return module(**self.inputs(count))
+
+    def full_recipe(self) -> dict[str, Any]:
+        """Return the recipe with the loss attached."""
+        label, entry = self.attachment
+        return {**self.recipe, "losses": {**self.recipe.get("losses", {}), label: entry}}
+
+    def require_scalar(self, value: Any) -> None:
+        """Fail the test unless a value is a finite float32 scalar."""
+        scalar = isinstance(value, Tensor) and value.ndim == 0 and value.dtype == torch.float32
+        self.require(scalar, "forward", describe(value), "a float32 scalar: a tensor of shape ()")
+        self.require(bool(value.isfinite()), "forward", f"{float(value)}", "a finite value")
+
+    def test_it_is_built_from_its_options(self) -> None:
+        """The constructor accepts the options, and the result is a Loss."""
+        made = self.make()
+        self.require(isinstance(made, Loss), "__init__", describe(made), "a subclass of ganzoo.interfaces.Loss")
+
+    def test_it_returns_a_finite_float32_scalar(self) -> None:
+        """The value is a finite float32 scalar, for batches of 1, 2 and 3."""
+        module = self.build_module()
+        for count in (1, 2, 3):
+            self.require_scalar(self.call(module, count))
+
+    def test_it_takes_images_of_odd_sizes(self) -> None:
+        """Height and width need not be even or equal."""
+        module = self.build_module()
+        for size in ODD_SIZES:
+            self.require_scalar(module(**self.inputs(2, size)))
+
+    def test_it_is_a_mean_over_samples(self) -> None:
+        """The loss of a batch is the mean of its samples' losses, so that any number of processes trains alike."""
+        module = self.build_module()
+        whole = float(self.call(module, 3).detach())
+        parts = [{name: tensor[k : k + 1] for name, tensor in self.inputs(3).items()} for k in range(3)]
+        mean = sum(float(module(**part).detach()) for part in parts) / 3
+        close = math.isclose(whole, mean, rel_tol=1e-3, abs_tol=1e-5)
+        self.require(close, "forward", f"{whole:.6g} for 3 samples", f"the mean of their own losses, {mean:.6g}")
+
+    def test_its_gradient_reaches_a_generated_image(self) -> None:
+        """A finite gradient, not 0, reaches at least one of the images that it reads."""
+        module, inputs = self.build_module(), self.inputs()
+        images = [one.requires_grad_() for one in inputs.values() if one.shape[1] == 3 and one.is_floating_point()]
+        value = module(**inputs)
+        self.require(value.requires_grad, "forward", "a value without a gradient", "one that depends on an image")
+        value.backward()
+        found = [one.grad for one in images if one.grad is not None]
+        self.require(
+            all(bool(one.isfinite().all()) for one in found), "forward", "a gradient not finite", "a finite one"
+        )
+        self.require(any(bool(one.any()) for one in found), "forward", "a value whose gradient is 0", "a gradient")
+
+    def test_it_leaves_its_inputs_unchanged(self) -> None:
+        """The tensors that it reads are not changed in place."""
+        module, inputs = self.build_module(), self.inputs()
+        with torch.no_grad():
+            module(**inputs)
+        self.require_equal(inputs, self.inputs(), "forward", "its inputs, changed in place", "unchanged inputs")
+
+    def test_it_is_float32_beside_bf16_networks(self) -> None:
+        """Beside networks in bf16 the value is still a finite float32 scalar, as losses are computed in float32."""
+        of = {name: name for name in self.inputs()}
+        half = {name: one.bfloat16() if one.is_floating_point() else one for name, one in self.inputs().items()}
+        term = AttachedLoss(self.name, self.build_module(), of, 1.0, "")  # type: ignore[arg-type]
+        with torch.autocast("cpu", torch.bfloat16):
+            self.require_scalar(term.term(make_step(half), {}, Roles()))
+
+    @DEVICES
+    def test_it_runs_on(self, device: str) -> None:
+        """The value is computed on the device of its inputs."""
+        module = self.build_module().to(device)
+        value = module(**{name: tensor.to(device) for name, tensor in self.inputs().items()})
+        self.require_scalar(value)
+        self.require(value.device.type == device, "forward", f"a value on {value.device}", f"one on {device}")
+
+    def test_it_trains_in_a_tiny_run(self, tmp_path: Path) -> None:
+        """A run with the loss trains two steps, and logs its finite value in each."""
+        with self.refusing():
+            run = train_tiny(tmp_path, self.full_recipe())
+        lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        label, terms = self.attachment[0], [line["losses"] for line in lines if "losses" in line]
+        logged = [value for one in terms for name, value in one.items() if name.rpartition("/")[2] == label]
+        finite = len(logged) == len(terms) > 0 and all(math.isfinite(value) for value in logged)
+        self.require(finite, "forward", f"{logged} in {len(terms)} steps of a run", "a finite value in each step")
