@@ -14,6 +14,17 @@ from tests.support.command_line import Run
 from tests.support.published_weights import Published
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the contracts of bundled components that take long or need a GPU, which have no marks for other authors."""
+    for item in items:
+        name, _, case = item.name.partition("[")
+        if name == "test_two_processes_train_as_one":
+            item.add_marker("slow")
+        if name == "test_it_trains_on_the_accelerator" or (name == "test_it_runs_on" and case != "cpu]"):
+            item.add_marker("gpu")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)  # tiny tensors: more threads would only wait for each other

@@ -157,14 +157,3 @@ def tensors_of(value: Any) -> list[Tensor]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [tensor for one in value for tensor in tensors_of(one)]
     return []
-
-
-def describe(value: Any) -> str:
-    """Return a value as a few words for messages.
-
-    >>> describe(torch.zeros(2, 3)), describe([1])
-    ('a float32 tensor of shape (2, 3)', 'a list')
-    """
-    if isinstance(value, Tensor):
-        return f"a {str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
-    return "None" if value is None else f"a {type(value).__name__}"

@@ -73,7 +73,7 @@ def make_step(
 def write_images(
     folder: Path,
     *,
-    train: int = 4,
+    train: int = 8,
     test: int = 2,
     validation: int = 0,
     size: Shape = (24, 20),

@@ -7,10 +7,16 @@ from typing import Any
 
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.testing.component import ComponentContracts
+from ganzoo.testing.discriminator import DiscriminatorContracts
+from ganzoo.testing.generator import GeneratorContracts
 from ganzoo.testing.loss import LossContracts
 from ganzoo.testing.masker import MaskerContracts
+from ganzoo.testing.method import MethodContracts
 
-CONTRACTS: Mapping[str, type[ComponentContracts]] = {one.kind: one for one in (LossContracts, MaskerContracts)}
+CONTRACTS: Mapping[str, type[ComponentContracts]] = {
+    one.kind: one
+    for one in (MethodContracts, GeneratorContracts, DiscriminatorContracts, MaskerContracts, LossContracts)
+}
 """Kind → the class with its contracts."""
 
 

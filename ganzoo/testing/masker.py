@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganzoo.contracts.masker import check_mask, check_mask_values, check_masker
+from ganzoo.contracts.values import describe, scalars
 from ganzoo.interfaces import Draws, Masker
 from ganzoo.masks.roles import ROLES
-from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, describe
+from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts
 from ganzoo.testing.factories import make_draws, make_images
 from ganzoo.testing.tiny_run import train_tiny
 
@@ -46,37 +48,42 @@ class MaskerContracts(ModuleContracts):
         """Return the masks of ``count`` images."""
         return module(make_images(count, size=size), rng=make_draws(count), given=self.given(count, size))
 
-    def require_masks(self, module: nn.Module, masks: Any, count: int, size: tuple[int, int]) -> None:
-        """Fail the test unless masks are float32 (B, K, H, W)."""
-        shape = (count, module.planes, *size)
-        fits = isinstance(masks, Tensor) and tuple(masks.shape) == shape and masks.dtype == torch.float32
-        self.require(fits, "forward", describe(masks), f"masks (B, K, H, W): a float32 tensor of shape {shape}")
+    def require_masks(self, module: nn.Module, count: int, size: tuple[int, int] = SIZE) -> Tensor:
+        """Return the masks of ``count`` images. Fail the test unless they are float32 (B, K, H, W)."""
+        masks = self.call(module, count, size)
+        with self.refusing():
+            check_mask(masks, make_images(count, size=size), self.planes_of(module), self.origin)
+        self.require(masks.dtype == torch.float32, "forward", describe(masks), "float32 masks")
+        return masks
+
+    def planes_of(self, module: Any) -> int:
+        """Return K, the number of planes of the masker's masks."""
+        return int(module.planes)
 
     def test_it_is_built_from_its_options(self) -> None:
         """The constructor accepts the options, and the result is a Masker that describes itself."""
         made = self.make()
         self.require(isinstance(made, Masker), "__init__", describe(made), "a subclass of ganzoo.interfaces.Masker")
-        named = not made.classes or len(made.classes) == made.planes
-        self.require(named, "__init__", f"{len(made.classes)} classes, {made.planes} planes", "one class a plane")
+        with self.refusing():
+            check_masker(made, self.origin, ROLES)
 
     def test_its_masks_have_its_planes(self) -> None:
         """The masks are float32 (B, K, H, W) with K = ``planes``, for batches of 1, 2 and 3."""
         module = self.build_module()
         for count in (1, 2, 3):
-            self.require_masks(module, self.call(module, count), count, SIZE)
+            self.require_masks(module, count)
 
     def test_its_masks_have_the_size_of_odd_images(self) -> None:
         """Height and width of the images need not be even or equal."""
         module = self.build_module()
         for size in ODD_SIZES:
-            self.require_masks(module, self.call(module, 2, size), 2, size)
+            self.require_masks(module, 2, size)
 
     def test_its_masks_are_from_0_to_1(self) -> None:
         """Every value is finite and in [0, 1]."""
-        masks = self.call(self.build_module(), 3).detach()
-        self.require(bool(masks.isfinite().all()), "forward", "values that are not finite", "values in [0, 1]")
-        low, high = float(masks.min()), float(masks.max())
-        self.require(low >= 0 and high <= 1, "forward", f"values from {low:g} to {high:g}", "values in [0, 1]")
+        masks = self.require_masks(self.build_module(), 3)
+        with self.refusing():
+            check_mask_values(masks, self.origin)
 
     def test_its_masks_do_not_depend_on_the_batch(self) -> None:
         """The mask of an image is the same beside other images, at another place of the batch, and alone."""
@@ -99,11 +106,12 @@ class MaskerContracts(ModuleContracts):
 
     def test_its_masks_are_finite_in_bf16(self) -> None:
         """Under autocast the masks are floats, finite and in [0, 1]."""
+        module = self.build_module()
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            masks = self.call(self.build_module())
-        self.require(masks.is_floating_point(), "forward", describe(masks), "a float tensor under autocast")
-        valid = bool(((masks >= 0) & (masks <= 1)).all())
-        self.require(valid, "forward", "values outside of [0, 1] under autocast", "finite values in [0, 1]")
+            masks = self.call(module)
+        with self.refusing():
+            check_mask(masks, make_images(), self.planes_of(module), self.origin)
+            check_mask_values(masks, self.origin)
 
     def test_its_gradient_reaches_its_weights(self) -> None:
         """If the masker is trained, a finite gradient reaches its weights, also from each of its terms."""
@@ -111,10 +119,9 @@ class MaskerContracts(ModuleContracts):
         if not module.trains:
             pytest.skip("it is not trained")
         masks = self.call(module.train())
-        terms = {"mean of the masks": masks.mean(), **module.terms(masks)}
-        for name, term in terms.items():
-            scalar = isinstance(term, Tensor) and term.ndim == 0
-            self.require(scalar, "terms", f"{describe(term)} as {name!r}", "name → scalar")
+        with self.refusing():
+            terms = scalars(module.terms(masks), self.origin, "terms", values=True)
+        terms["mean of the masks"] = masks.mean()
         sum(terms.values(), torch.zeros(())).backward()
         gradients = [one.grad for one in module.parameters() if one.requires_grad]
         reached = bool(gradients) and all(one is not None and bool(one.isfinite().all()) for one in gradients)
