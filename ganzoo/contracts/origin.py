@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from ganzoo.errors import ComponentError, GanzooError, is_out_of_memory, is_strict, one_line
 
@@ -20,13 +21,13 @@ class Origin:
     """Where a component comes from.
 
     Args:
-        target: the component's class.
+        target: the component's class; for a hook or a command of a plugin the plugin's module.
         kind: the component's kind, such as ``loss``; empty if it was not built from a recipe.
         name: the component's name in recipes.
         plugin: the name of the plugin that registered it.
     """
 
-    target: type
+    target: type | ModuleType
     kind: str = ""
     name: str = ""
     plugin: str = ""
@@ -34,12 +35,18 @@ class Origin:
     def __str__(self) -> str:
         if self.kind:
             return f"{self.kind} {self.name!r} of plugin {self.plugin!r}"
-        return f"{self.target.__module__}.{self.target.__qualname__}"
+        return self._module if isinstance(self.target, ModuleType) else f"{self._module}.{self.target.__qualname__}"
+
+    @property
+    def _module(self) -> str:
+        """The name of the module that the target is, or is in."""
+        return self.target.__name__ if isinstance(self.target, ModuleType) else self.target.__module__
 
     def line(self, function: str = "") -> str:
-        """Return ``FILE:LINE`` of one of the class's functions, or of the class if it does not define the function."""
-        own = getattr(self.target, function, None) if function else None
-        return source_line(own) or source_line(self.target) or self.target.__module__
+        """Return ``FILE:LINE`` of one of the class's functions, or of the class if its author did not write it."""
+        found = getattr(self.target, function, None) if function else None
+        inherited = str(getattr(found, "__module__", "")).startswith("ganzoo.")  # from the interface
+        return source_line(None if inherited else found) or source_line(self.target) or self._module
 
     def refuse(self, function: str, returned: str, expected: str) -> ComponentError:
         """Return the error for a function that returned something wrong.
@@ -78,7 +85,7 @@ class Origin:
             full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
             if isinstance(error, GanzooError) or is_out_of_memory(error) or full or is_strict():
                 raise
-            place = author_line(error, self.target.__module__) or self.line(function)
+            place = author_line(error, self._module) or self.line(function)
             raise ComponentError(
                 f"{self}: {function} failed: {one_line(error)[:300]} ({place}); GANZOO_STRICT=1 shows the traceback"
             ) from error
@@ -87,7 +94,7 @@ class Origin:
 def source_line(target: object) -> str:
     """Return ``FILE:LINE`` of a class or function; empty if it has no source."""
     try:
-        return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"  # type: ignore[arg-type]
+        return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1] or 1}"  # type: ignore[arg-type]
     except (OSError, TypeError):
         return ""
 

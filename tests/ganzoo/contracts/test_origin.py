@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from ganzoo.contracts.origin import Origin
 from ganzoo.errors import ComponentError, GanzooError, OutOfMemoryError
+from ganzoo.interfaces import Callback
 
 
 class Tint:
@@ -63,3 +65,24 @@ def test_in_strict_mode_the_error_stays(monkeypatch: pytest.MonkeyPatch) -> None
 def test_without_a_recipe_the_class_is_named() -> None:
     assert str(Origin(Tint)) == f"{__name__}.Tint"
     assert Origin(dict).line() == "builtins"
+
+
+class Tinted(Tint, Callback):
+    pass
+
+
+def test_a_function_of_the_interface_is_not_the_authors() -> None:
+    """The function of a base class of the author is named; for one of the interface the author's class."""
+    origin = Origin(Tinted)
+    assert origin.line("forward") == f"{__file__}:{FIRST}"
+    assert origin.line("on_step") == f"{__file__}:{inspect.getsourcelines(Tinted)[1]}" == origin.line()
+
+
+def test_of_a_hook_the_module_is_named() -> None:
+    origin = Origin(sys.modules[__name__], "hook", "ganzoo_commands", "mine")
+    assert str(origin) == "hook 'ganzoo_commands' of plugin 'mine'"
+    assert str(Origin(sys.modules[__name__])) == __name__
+    assert (origin.line(), origin.line("Tint")) == (f"{__file__}:1", f"{__file__}:{FIRST - 1}")
+    with pytest.raises(ComponentError) as caught, origin.catch("ganzoo_commands"):
+        Tint().forward(torch.zeros(1))
+    assert f"({__file__}:{FIRST + 1})" in str(caught.value)
