@@ -39,6 +39,15 @@ DEVICES = pytest.mark.parametrize(
 )
 
 
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Fail the test, in one line, for a ComponentError that is raised in a ``with`` block."""
+    try:
+        yield
+    except ComponentError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
 class ComponentContracts:
     """Contracts of components of every kind; a subclass for each kind adds its own.
 
@@ -85,14 +94,6 @@ class ComponentContracts:
         """Fail the test as ``refuse`` does, unless two results have equal tensors."""
         pairs = zip(tensors_of(one), tensors_of(other), strict=True)
         self.require(all(torch.equal(a, b) for a, b in pairs), function, returned, expected)
-
-    @contextmanager
-    def refusing(self) -> Iterator[None]:
-        """Fail the test, in one line, for a ComponentError that ganzoo raises in a ``with`` block."""
-        try:
-            yield
-        except ComponentError as error:
-            pytest.fail(str(error), pytrace=False)
 
     @property
     def entry(self) -> dict[str, Any]:

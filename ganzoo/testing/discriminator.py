@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from ganzoo.contracts.discriminator import check_logit_values
+from ganzoo.testing.component import refusing
 from ganzoo.testing.factories import make_images
 from ganzoo.testing.network import NetworkContracts
 from ganzoo.testing.tiny_run import train_tiny
@@ -27,7 +28,7 @@ class DiscriminatorContracts(NetworkContracts):
     def check_form(self, module: nn.Module, images: Tensor) -> Any:
         """Return logits; fail the test unless they are a map with a row for each image, or a list of such maps."""
         logits = module(images)
-        with self.refusing():
+        with refusing():
             check_logit_values(logits, images, self.origin)
         return logits
 
@@ -38,6 +39,6 @@ class DiscriminatorContracts(NetworkContracts):
 
     def test_it_trains_in_a_tiny_run(self, tmp_path: Path) -> None:
         """A run with the discriminator trains two steps."""
-        with self.refusing():
+        with refusing():
             run = train_tiny(tmp_path, self.full_recipe())
         assert (run.folder / "checkpoints" / "last").is_dir()

@@ -74,7 +74,7 @@ def write_images(
     folder: Path,
     *,
     train: int = 8,
-    test: int = 2,
+    test: int = 4,
     validation: int = 0,
     size: Shape = (24, 20),
     seed: int = 0,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganzoo.contracts.generator import check_generated
 from ganzoo.contracts.values import check_finite, refuse_by
+from ganzoo.testing.component import refusing
 from ganzoo.testing.factories import make_images
 from ganzoo.testing.network import NetworkContracts
 from ganzoo.testing.tiny_run import train_tiny
@@ -28,7 +29,7 @@ class GeneratorContracts(NetworkContracts):
 
     def check_form(self, module: nn.Module, images: Tensor, channels: int = 3) -> Any:
         """Return generated images; fail the test unless they have the size of the input, and these channels."""
-        with self.refusing():
+        with refusing():
             return check_generated(module(images), images, channels, self.origin)
 
     def test_it_has_any_number_of_channels(self) -> None:
@@ -42,7 +43,7 @@ class GeneratorContracts(NetworkContracts):
         """Every value is finite and in [−1, 1], also for images with extreme values."""
         module = self.build_module()
         self.skip_without_forward(module)
-        with torch.no_grad(), self.refusing():
+        with torch.no_grad(), refusing():
             for images in (make_images(), make_images().sign()):
                 generated = module(images)
                 check_finite(generated, refuse_by(self.origin, "forward"))
@@ -51,6 +52,6 @@ class GeneratorContracts(NetworkContracts):
 
     def test_it_trains_in_a_tiny_run(self, tmp_path: Path) -> None:
         """A run with the generator trains two steps."""
-        with self.refusing():
+        with refusing():
             run = train_tiny(tmp_path, self.full_recipe())
         assert (run.folder / "checkpoints" / "last").is_dir()

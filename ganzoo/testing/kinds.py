@@ -7,15 +7,25 @@ from typing import Any
 
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.testing.component import ComponentContracts
+from ganzoo.testing.dataset import DatasetContracts
 from ganzoo.testing.discriminator import DiscriminatorContracts
 from ganzoo.testing.generator import GeneratorContracts
 from ganzoo.testing.loss import LossContracts
 from ganzoo.testing.masker import MaskerContracts
 from ganzoo.testing.method import MethodContracts
+from ganzoo.testing.metric import MetricContracts
 
 CONTRACTS: Mapping[str, type[ComponentContracts]] = {
     one.kind: one
-    for one in (MethodContracts, GeneratorContracts, DiscriminatorContracts, MaskerContracts, LossContracts)
+    for one in (
+        MethodContracts,
+        GeneratorContracts,
+        DiscriminatorContracts,
+        MaskerContracts,
+        LossContracts,
+        DatasetContracts,
+        MetricContracts,
+    )
 }
 """Kind → the class with its contracts."""
 

@@ -15,7 +15,7 @@ from ganzoo.contracts.loss import check_loss_value
 from ganzoo.contracts.values import describe
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.interfaces import Loss, Roles
-from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts
+from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, refusing
 from ganzoo.testing.factories import make_images, make_step
 from ganzoo.testing.tiny_run import train_tiny
 
@@ -81,7 +81,7 @@ class LossContracts(ModuleContracts):
 
     def require_scalar(self, value: Any) -> None:
         """Fail the test unless a value is a finite float32 scalar."""
-        with self.refusing():
+        with refusing():
             check_loss_value(value, self.origin)
         self.require(value.dtype == torch.float32, "forward", describe(value), "a float32 scalar")
 
@@ -149,7 +149,7 @@ class LossContracts(ModuleContracts):
 
     def test_it_trains_in_a_tiny_run(self, tmp_path: Path) -> None:
         """A run with the loss trains two steps, and logs its finite value in each."""
-        with self.refusing():
+        with refusing():
             run = train_tiny(tmp_path, self.full_recipe())
         lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
         label, terms = self.attachment[0], [line["losses"] for line in lines if "losses" in line]

@@ -13,7 +13,7 @@ from ganzoo.contracts.masker import check_mask, check_mask_values, check_masker
 from ganzoo.contracts.values import describe, scalars
 from ganzoo.interfaces import Draws, Masker
 from ganzoo.masks.roles import ROLES
-from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts
+from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, refusing
 from ganzoo.testing.factories import make_draws, make_images
 from ganzoo.testing.tiny_run import train_tiny
 
@@ -51,7 +51,7 @@ class MaskerContracts(ModuleContracts):
     def require_masks(self, module: nn.Module, count: int, size: tuple[int, int] = SIZE) -> Tensor:
         """Return the masks of ``count`` images. Fail the test unless they are float32 (B, K, H, W)."""
         masks = self.call(module, count, size)
-        with self.refusing():
+        with refusing():
             check_mask(masks, make_images(count, size=size), self.planes_of(module), self.origin)
         self.require(masks.dtype == torch.float32, "forward", describe(masks), "float32 masks")
         return masks
@@ -64,7 +64,7 @@ class MaskerContracts(ModuleContracts):
         """The constructor accepts the options, and the result is a Masker that describes itself."""
         made = self.make()
         self.require(isinstance(made, Masker), "__init__", describe(made), "a subclass of ganzoo.interfaces.Masker")
-        with self.refusing():
+        with refusing():
             check_masker(made, self.origin, ROLES)
 
     def test_its_masks_have_its_planes(self) -> None:
@@ -82,7 +82,7 @@ class MaskerContracts(ModuleContracts):
     def test_its_masks_are_from_0_to_1(self) -> None:
         """Every value is finite and in [0, 1]."""
         masks = self.require_masks(self.build_module(), 3)
-        with self.refusing():
+        with refusing():
             check_mask_values(masks, self.origin)
 
     def test_its_masks_do_not_depend_on_the_batch(self) -> None:
@@ -109,7 +109,7 @@ class MaskerContracts(ModuleContracts):
         module = self.build_module()
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             masks = self.call(module)
-        with self.refusing():
+        with refusing():
             check_mask(masks, make_images(), self.planes_of(module), self.origin)
             check_mask_values(masks, self.origin)
 
@@ -119,7 +119,7 @@ class MaskerContracts(ModuleContracts):
         if not module.trains:
             pytest.skip("it is not trained")
         masks = self.call(module.train())
-        with self.refusing():
+        with refusing():
             terms = scalars(module.terms(masks), self.origin, "terms", values=True)
         terms["mean of the masks"] = masks.mean()
         sum(terms.values(), torch.zeros(())).backward()
@@ -136,6 +136,6 @@ class MaskerContracts(ModuleContracts):
 
     def test_it_trains_in_a_tiny_run(self, tmp_path: Path) -> None:
         """A run with the masker in its role trains two steps."""
-        with self.refusing():
+        with refusing():
             run = train_tiny(tmp_path, self.full_recipe())
         assert (run.folder / "checkpoints" / "last").is_dir()

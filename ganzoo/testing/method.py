@@ -36,7 +36,7 @@ from ganzoo.interfaces import Direction, Method, Step
 from ganzoo.masks.roles import ROLES
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import batch_tensors
-from ganzoo.testing.component import ACCELERATOR, ODD_SIZES, SIZE, ComponentContracts
+from ganzoo.testing.component import ACCELERATOR, ODD_SIZES, SIZE, ComponentContracts, refusing
 from ganzoo.testing.factories import make_draws, make_images
 from ganzoo.testing.tiny_run import TinyRun, train_tiny, write_recipe
 from ganzoo.testing.two_processes import logged_losses, train_in_float64, train_with_two_processes
@@ -76,7 +76,7 @@ class MethodContracts(ComponentContracts):
     def train(self, folder: Path, **settings: Any) -> TinyRun:
         """Train the tiny recipe with the method, and these settings of ``train``."""
         recipe = self.full_recipe()
-        with self.refusing():
+        with refusing():
             return train_tiny(folder, {**recipe, "train": {**recipe["train"], **settings}})
 
     def skip_without_phases(self) -> None:
@@ -106,7 +106,7 @@ class MethodContracts(ComponentContracts):
 
     def test_it_declares_what_fits_together(self) -> None:
         """Slots, optims, phases, tensors, directions and roles name each other and what ganzoo knows."""
-        with self.refusing():
+        with refusing():
             check_method(self.make(), self.origin, ROLES, batch_tensors())
 
     def test_it_makes_its_tensors(self, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ class MethodContracts(ComponentContracts):
         self.skip_without_phases()
         experiment = self.experiment(tmp_path)
         step, method = self.first_step(experiment), experiment.method
-        with self.refusing():
+        with refusing():
             method.forward(step)
             check_tensors(step, method.tensors, experiment.dataset.channels, self.origin)
             for name in [one for one in method.tensors if one in step]:
@@ -142,7 +142,7 @@ class MethodContracts(ComponentContracts):
         experiment = self.experiment(tmp_path)
         engine, step = experiment.engine, self.first_step(experiment)
         before = {name: [one.clone() for one in network.parameters()] for name, network in engine.networks.items()}
-        with self.refusing():
+        with refusing():
             check_trained(engine.method, [name for name, own in engine.trainable.items() if own], self.origin)
             terms, flags = engine.step([step])
         for name, term in terms.items():
@@ -154,13 +154,13 @@ class MethodContracts(ComponentContracts):
             self.require(changed, "losses", f"terms without an effect on the network {name!r}", "a gradient for it")
 
     def test_its_state_can_be_restored(self, tmp_path: Path) -> None:
-        """``load_state_dict`` restores what ``state_dict`` returned after a step; an empty state is that of a new run."""
+        """``load_state_dict`` restores what ``state_dict`` returned after a step; an empty one restores a new run's."""
         self.skip_without_phases()
         experiment = self.experiment(tmp_path)
         engine, step = experiment.engine, self.first_step(experiment)
         new = copy_state(engine.method)
         engine.step([step])
-        with self.refusing():
+        with refusing():
             later = {name: one.clone() for name, one in check_state(engine.method.state_dict(), self.origin).items()}
             for state in ({}, later):
                 engine.method.load_state_dict(state)
@@ -219,7 +219,7 @@ class MethodContracts(ComponentContracts):
                 images = make_images(3, translator.channels[direction[0]], size)
                 given = images.clone()
                 translated = self.translate(translator, images, direction)
-                with self.refusing():
+                with refusing():
                     check_translation(translated, images, direction, translator.channels, self.origin)
                     check_translation_values(translated, direction, self.origin)
                 self.require(
@@ -236,7 +236,7 @@ class MethodContracts(ComponentContracts):
             self.require_equal(whole, again, "translate", "another translation for the same image", "the same one")
             for k in (2, 0, 1):
                 alone = self.translate(translator, images[k : k + 1], direction, [k])
-                with self.refusing():
+                with refusing():
                     check_independent(whole[k : k + 1], alone, self.origin, f"translate ({direction})", draws=True)
 
     def test_its_styles_have_their_size(self, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ class MethodContracts(ComponentContracts):
         if not any(sizes.values()):
             pytest.skip("its translations have no styles")
         for domain, size in sizes.items():
-            with self.refusing(), torch.no_grad():
+            with refusing(), torch.no_grad():
                 check_style_size(size, domain, self.origin)
                 check_styles(method.draw_style(domain, make_draws(3)), 3, size, "draw_style", self.origin)
                 check_styles(method.style_of(make_images(3), domain), 3, size, "style_of", self.origin)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.contracts.values import check_independent, check_module
-from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, tensors_of
+from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, refusing, tensors_of
 from ganzoo.testing.factories import make_images
 
 
@@ -52,7 +52,7 @@ class NetworkContracts(ModuleContracts):
 
     def test_it_is_built_from_its_options(self) -> None:
         """The constructor accepts the channels and the options, and the result is a torch module."""
-        with self.refusing():
+        with refusing():
             check_module(self.build_module(), self.origin)
 
     def test_its_results_have_the_right_form(self) -> None:
@@ -73,7 +73,7 @@ class NetworkContracts(ModuleContracts):
         """In eval mode, the result for an image is the same beside other images as alone."""
         module, images = self.build_module(), make_images(3)
         self.skip_without_forward(module)
-        with torch.no_grad(), self.refusing():
+        with torch.no_grad(), refusing():
             whole = tensors_of(module(images))
             for k in (2, 0, 1):
                 for batch, alone in zip(whole, tensors_of(module(images[k : k + 1])), strict=True):
