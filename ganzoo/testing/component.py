@@ -72,13 +72,15 @@ class ComponentContracts:
         """Where the component comes from, for messages."""
         return self.component.origin
 
-    def make(self, *args: Any) -> Any:
-        """Return a new component with the options; random weights are the same each time.
+    def make(self, *args: Any, seed: int = 0) -> Any:
+        """Return a new component with the options.
 
-        ``args`` are the values that ganzoo passes to this kind, such as numbers of channels.
+        Args:
+            args: the values that ganzoo passes to this kind, such as numbers of channels.
+            seed: the seed of random weights.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            torch.manual_seed(seed)
             return build(self.component, *args, **self.options)
 
     def refuse(self, function: str, returned: str, expected: str) -> None:
@@ -117,9 +119,9 @@ class ComponentContracts:
 class ModuleContracts(ComponentContracts):
     """Contracts of components that are torch modules."""
 
-    def build_module(self) -> nn.Module:
+    def build_module(self, seed: int = 0) -> nn.Module:
         """Return a new module in eval mode."""
-        module: nn.Module = self.make().eval()
+        module: nn.Module = self.make(seed=seed).eval()
         return module
 
     def call(self, module: nn.Module, count: int = 2) -> Any:
@@ -135,7 +137,7 @@ class ModuleContracts(ComponentContracts):
 
     def test_its_state_fits_a_new_instance(self) -> None:
         """The state dict of one instance, loaded into another, gives the same result."""
-        module, other = self.build_module(), self.build_module()
+        module, other = self.build_module(), self.build_module(seed=1)
         with torch.no_grad():
             for parameter in module.parameters():
                 parameter.add_(0.01)

@@ -20,9 +20,9 @@ class DiscriminatorContracts(NetworkContracts):
     kind: ClassVar[str] = "discriminator"
     slot = "D"
 
-    def build_module(self) -> nn.Module:
+    def build_module(self, seed: int = 0) -> nn.Module:
         """Return a new discriminator for 3 channels, in eval mode."""
-        module: nn.Module = self.make(3).eval()
+        module: nn.Module = self.make(3, seed=seed).eval()
         return module
 
     def check_form(self, module: nn.Module, images: Tensor) -> Any:

@@ -22,9 +22,9 @@ class GeneratorContracts(NetworkContracts):
     kind: ClassVar[str] = "generator"
     slot = "G"
 
-    def build_module(self) -> nn.Module:
+    def build_module(self, seed: int = 0) -> nn.Module:
         """Return a new generator from 3 channels to 3, in eval mode."""
-        module: nn.Module = self.make(3, 3).eval()
+        module: nn.Module = self.make(3, 3, seed=seed).eval()
         return module
 
     def check_form(self, module: nn.Module, images: Tensor, channels: int = 3) -> Any:

@@ -1,0 +1,107 @@
+"""Each contract fails on a component that is wrong in that way, and passes on one that is right."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganzoo import GanzooError
+from ganzoo.testing import component_tests, contracts
+from tests.support.wrong_parts import ON_ONE_DEVICE, PLANTED, RIGHT
+
+SLOW = "test_two_processes_train_as_one"
+ON_A_DEVICE = ("test_it_runs_on", "test_it_trains_on_the_accelerator")
+VALUES = {"device": "cpu", "suffix": ".pt2"}
+OPTIONS = {"loss": "strength", "masker": "level", "dataset": "shade", "metric": "scale", "method": "weight"}
+QUICK = ("loss", "masker", "generator", "discriminator", "dataset")
+"""The kinds whose wrong components are tried with all contracts."""
+
+
+def outcome(kind: str, name: str, contract: str, folder: Path, **values: Any) -> str:
+    """Run one contract on a component; return ``passed``, ``skipped``, or why it failed."""
+    options = {OPTIONS.get(kind, "gain"): 1.0} if name.startswith("Doubling") else {}
+    test = getattr(component_tests(kind, name, options=options)(), contract)
+    known = {**VALUES, "tmp_path": folder, **values}
+    try:
+        test(**{one: known[one] for one in inspect.signature(test).parameters})
+    except pytest.skip.Exception:
+        return "skipped"
+    except (Exception, pytest.fail.Exception) as error:
+        return f"{type(error).__name__}: {error}"
+    return "passed"
+
+
+def cases() -> list[Any]:
+    return [
+        pytest.param(kind, target, broken, id=f"{kind}-{target.__name__}", marks=[pytest.mark.slow] * (SLOW in broken))
+        for kind, wrong in PLANTED.items()
+        for target, broken in wrong
+    ]
+
+
+@pytest.mark.parametrize("kind", RIGHT)
+def test_each_contract_has_a_component_that_breaks_it(kind: str) -> None:
+    broken = {one for _, contracts_ in PLANTED[kind] for one in contracts_}
+    assert set(contracts(kind)) - set(ON_A_DEVICE) == broken
+
+
+@pytest.mark.parametrize(("kind", "target", "broken"), cases())
+def test_a_wrong_component_breaks_its_contracts(kind: str, target: type, broken: set[str], tmp_path: Path) -> None:
+    for number, contract in enumerate(sorted(broken)):
+        why = outcome(kind, target.__name__, contract, tmp_path / str(number))
+        assert why not in ("passed", "skipped"), contract
+        if why.startswith("Failed"):
+            assert target.__name__ in why, why
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "broken"),
+    [one for one in cases() if one.values[0] in QUICK and one.values[1].__name__ != "NoModule"],
+)
+def test_it_breaks_no_other_contract(kind: str, target: type, broken: set[str], tmp_path: Path) -> None:
+    others = [one for one in contracts(kind) if one not in broken and "tiny_run" not in one]
+    results = {one: outcome(kind, target.__name__, one, tmp_path) for one in others}
+    assert {one: why for one, why in results.items() if why not in ("passed", "skipped")} == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "contract"),
+    [
+        pytest.param(kind, one, marks=[pytest.mark.slow] * (one == SLOW))
+        for kind in RIGHT
+        for one in contracts(kind)
+        if one not in ON_A_DEVICE
+    ],
+)
+def test_a_right_component_keeps_each_contract(kind: str, contract: str, tmp_path: Path) -> None:
+    assert outcome(kind, "right", contract, tmp_path) in ("passed", "skipped")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ON_ONE_DEVICE)
+def test_a_component_for_the_cpu_alone_breaks_a_contract(kind: str, tmp_path: Path) -> None:
+    contract = ON_A_DEVICE[kind == "method"]
+    device = torch.accelerator.current_accelerator().type  # type: ignore[union-attr]
+    assert outcome(kind, "right", contract, tmp_path / "right", device=device) == "passed"
+    name = ON_ONE_DEVICE[kind].__name__
+    assert "device" in outcome(kind, name, contract, tmp_path / "wrong", device=device)
+
+
+def test_a_failure_names_component_line_and_what_is_expected(tmp_path: Path) -> None:
+    why = outcome("loss", "SumLoss", "test_it_is_a_mean_over_samples", tmp_path)
+    assert why.startswith("Failed: loss 'SumLoss' of plugin 'wrong': forward returned ")
+    assert "for 3 samples; expected the mean of their own losses" in why
+    assert "tests/support/wrong_parts.py:" in why
+    assert "\n" not in why
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    call: list[Callable[[], object]] = [lambda: component_tests("los", "l1"), lambda: contracts("los")]
+    for one in call:
+        with pytest.raises(GanzooError, match=r"unknown kind 'los' \(did you mean 'loss'\?\)"):
+            one()
