@@ -107,9 +107,9 @@ def _check_slots(method: Any, wrong: _Wrong) -> None:
                 raise wrong(f"{where}.{field} is the text {getattr(slot, field)!r}", "a tuple of texts: (…,)")
         if unknown := [one for one in (*slot.reads, slot.writes) if one not in (*DOMAINS, "")]:
             raise wrong(f"{where} names the domain {unknown[0]!r}", "the domains 'A' and 'B'")
-        if slot.kind == "generator" and not slot.writes:
+        if slot.kind == "generator" and not slot.own and not slot.writes:
             raise wrong(f"{where}.writes is empty", "the domain whose images the generator makes")
-        if slot.kind in ("generator", "discriminator") and not slot.reads:
+        if slot.kind in ("generator", "discriminator") and not slot.own and not slot.reads:
             raise wrong(f"{where}.reads is empty", "the domains whose images the network gets: ('A',)")
 
 

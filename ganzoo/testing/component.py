@@ -42,10 +42,13 @@ DEVICES = pytest.mark.parametrize(
 @contextmanager
 def refusing() -> Iterator[None]:
     """Fail the test, in one line, for a ComponentError that is raised in a ``with`` block."""
+    problem = ""
     try:
         yield
     except ComponentError as error:
-        pytest.fail(str(error), pytrace=False)
+        problem = str(error)
+    if problem:  # outside of the except block, so that pytest shows this line alone
+        pytest.fail(problem, pytrace=False)
 
 
 class ComponentContracts:

@@ -124,7 +124,7 @@ class MethodContracts(ComponentContracts):
         """A second forward of the same step gives the same tensors, and leaves the batch unchanged."""
         experiment = self.experiment(tmp_path)
         first = self.first_step(experiment)
-        batch = {name: tensor.clone() for name, tensor in first.items()}
+        batch = [(name, tensor, tensor.clone()) for name, tensor in first.items()]
         second, method = first.inputs(), experiment.method
         with experiment.engine.evaluating():
             method.forward(first)
@@ -133,8 +133,9 @@ class MethodContracts(ComponentContracts):
             if name in first:
                 same = torch.equal(first[name], second[name])
                 self.require(same, "forward", f"another {name} for the same step", "the same one, with keyed draws")
-        for name, tensor in batch.items():
-            self.require(torch.equal(first[name], tensor), "forward", f"another {name}", "an unchanged batch")
+        for name, tensor, before in batch:
+            same = torch.equal(tensor, before)
+            self.require(same, "forward", f"a batch whose {name} was changed in place", "an unchanged batch")
 
     def test_each_phase_changes_its_networks(self, tmp_path: Path) -> None:
         """A step, in which each phase is due, has finite terms, and changes each network that a phase trains."""

@@ -1,11 +1,54 @@
-"""The maskers keep the contracts of ``ganzoo.testing``."""
+"""The maskers keep the contracts of ``ganzoo.testing``; those with weights get small random ones."""
 
 from __future__ import annotations
 
-from ganzoo.testing import component_tests
+from collections.abc import Iterator
 
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from ganzoo.testing import component_tests
+from ganzoo_maskers.unet import UNet
+from tests.support.feature_networks import SEGMENTER, save_model
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Write the weights that the options name, and change to their folder."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    save_file(timm.create_model("test_vit", img_size=48).state_dict(), folder / "vit.safetensors")
+    save_model(folder, SEGMENTER, 21).rename(folder / "segmenter.safetensors")
+    unet = UNet(width=2, depth=1)
+    unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its images
+    save_file(unet.state_dict(), folder / "unet.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield
+
+
+TestAttention = component_tests(
+    "masker", "attention", options={"model": "test_vit", "weights": "vit.safetensors", "size": 48, "quantile": 0.5}
+)
 TestCenteredSquare = component_tests("masker", "centered_square")
+TestColours = component_tests(
+    "masker",
+    "colours",
+    options={"classes": {"dark": [30, 30, 30], "light": [220, 220, 220]}},
+    recipe={"maskers": {"discriminator": {"masker": "colours", "foreground": [1]}}},
+)
+TestFile = component_tests("masker", "file")
 TestFull = component_tests("masker", "full")
 TestLearned = component_tests("masker", "learned", options={"width": 2})
 TestMultiRectangle = component_tests("masker", "multi_rectangle")
 TestRound = component_tests("masker", "round")
+TestSegmenter = component_tests("masker", "segmenter", options={"model": SEGMENTER, "weights": "segmenter.safetensors"})
+TestShared = component_tests(
+    "masker",
+    "shared",
+    options={"role": "composite"},
+    recipe={"maskers": {"composite": "full", "discriminator": {"masker": "shared"}}},
+)
+TestUnet = component_tests("masker", "unet", options={"weights": "unet.safetensors"})

@@ -12,7 +12,7 @@ from ganzoo.plugins import plugins
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def _wrong_parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("plugins")
     about = folder / "wrong_parts-1.dist-info"
