@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the contracts of bundled components that take long or need a GPU, which have no marks for other authors."""
     for item in items:
         name, _, case = item.name.partition("[")
-        if name == "test_two_processes_train_as_one" or (name, case) == ("test_it_can_be_exported", ".onnx]"):
+        if name in ("test_two_processes_train_as_one", "test_it_can_be_exported"):
             item.add_marker("slow")
         if name == "test_it_trains_on_the_accelerator" or (name == "test_it_runs_on" and case != "cpu]"):
             item.add_marker("gpu")
