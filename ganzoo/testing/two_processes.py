@@ -49,7 +49,7 @@ def train_with_two_processes(recipe: Path, root: Path, *overrides: str) -> Path:
         port = probe.getsockname()[1]
     shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     shared |= {"PYTHONPATH": os.pathsep.join(one for one in sys.path if one), "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-m", __name__, str(recipe), str(root), *overrides]
+    words = [sys.executable, "-c", f"from {__name__} import main; main()", str(recipe), str(root), *overrides]
     processes = [
         subprocess.Popen(
             words,
@@ -94,5 +94,7 @@ def _double_steps() -> Iterator[None]:
         yield
 
 
-if __name__ == "__main__":
-    train_in_float64(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+def main() -> None:
+    """Train in one of several processes; the arguments are those of ``train_in_float64``."""
+    recipe, root, *overrides = sys.argv[1:]
+    train_in_float64(Path(recipe), Path(root), *overrides)

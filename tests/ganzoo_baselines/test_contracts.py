@@ -17,10 +17,6 @@ SMOOTH = {
     "G": {"generator": "smooth_resnet", "width": 2, "blocks": 1},
     "D": {"discriminator": "smooth_patch", "width": 2, "layers": 1},
 }
-SHALLOW = {
-    "G": {"generator": "resnet", "width": 2, "blocks": 1},
-    "D": {"discriminator": "patch", "width": 2, "layers": 1},
-}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -48,7 +44,13 @@ TestFastcut = component_tests(
 TestPix2pix = component_tests(
     "method",
     "pix2pix",
-    recipe={"networks": SHALLOW, "data": {"dataset": "striped_digits", "size": 16, "held_out": 8, "pairs": True}},
+    recipe={
+        "networks": {
+            "G": {"generator": "resnet", "width": 2, "blocks": 1},
+            "D": {"discriminator": "patch", "width": 2, "layers": 1, "norm": "instance"},
+        },
+        "data": {"dataset": "striped_digits", "size": 16, "held_out": 8, "train_limit": 8, "pairs": True},
+    },
 )
 TestGatys = component_tests("method", "gatys", options={"weights": "vgg19.safetensors", "steps": 2, "paintings": 2})
 TestUntranslated = component_tests("method", "untranslated")
