@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganzoo.errors import GanzooError
+from ganzoo.plugins import plugins
+from ganzoo.recipe.networks import slot_groups
+from ganzoo.recipe.options import build
 from ganzoo.recipe.yaml_document import Document, merge, read_yaml
 from ganzoo.testing.factories import write_images
 from ganzoo.training.loop import train
@@ -41,8 +46,8 @@ def train_tiny(folder: Path, recipe: Mapping[str, Any] | None = None, *, device:
 
     Args:
         folder: the folder to write the images, the recipe and the run into.
-        recipe: what to change, as a recipe file would write it; it is merged over the tiny recipe. If it names another
-            method, the tiny recipe's networks are left out.
+        recipe: what to change, as a recipe file would write it; it is merged over the tiny recipe. Another method gets
+            those of the tiny recipe's narrow networks that its slots have by default.
         device: the torch device to train on.
 
     Raises GanzooError for mistakes in the recipe, and if training fails.
@@ -61,7 +66,7 @@ def write_recipe(folder: Path, recipe: Mapping[str, Any] | None = None) -> Path:
     tiny.data["data"]["root"] = str(images)
     changes: dict[str, Any] = deepcopy(to_plain(dict(recipe or {})))
     if _method(changes) not in ("", _method(tiny.data)):
-        del tiny.data["networks"]
+        tiny.data["networks"] = _fitting_networks(tiny.data["networks"], changes["method"])
     file = folder / TINY.name
     folder.mkdir(parents=True, exist_ok=True)
     write_text(file, dump_yaml(merge(tiny, Document(changes, {(): str(file)})).data))
@@ -72,3 +77,23 @@ def _method(recipe: Mapping[str, Any]) -> str:
     """Return the name of a recipe's method; empty if it names none."""
     section = recipe.get("method", "")
     return section if isinstance(section, str) else str(section.get("method", ""))
+
+
+def _fitting_networks(networks: Mapping[str, Any], section: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the networks whose slots a method has, with the same component or none by default.
+
+    Args:
+        networks: group of slots, such as ``G`` → component with options.
+        section: the recipe's ``method``.
+    """
+    options = {} if isinstance(section, str) else {key: value for key, value in section.items() if key != "method"}
+    fitting = {}
+    with suppress(GanzooError):  # a wrong option is reported when the recipe is read
+        slots = build(plugins().registry.get("method", _method({"method": section})), **options).slots
+        for group, entry in networks.items():
+            own = [slot for name, slot in slots.items() if group in (name, *slot_groups(name))]
+            if own and all(
+                slot.kind in entry and slot.default.get(slot.kind, entry[slot.kind]) == entry[slot.kind] for slot in own
+            ):
+                fitting[group] = entry
+    return fitting
