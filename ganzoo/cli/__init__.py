@@ -20,6 +20,7 @@ from ganzoo.cli.evaluate import evaluate_command
 from ganzoo.cli.export import export_command
 from ganzoo.cli.list import list_command
 from ganzoo.cli.masks import masks_command
+from ganzoo.cli.new import new_command
 from ganzoo.cli.plugins import plugins_command
 from ganzoo.cli.publish import publish_command
 from ganzoo.cli.report import report_command
@@ -54,6 +55,7 @@ OWN = (
     show_command,
     schema_command,
     plugins_command,
+    new_command,
     weights_command,
     doctor_command,
 )

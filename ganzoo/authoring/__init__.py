@@ -1,0 +1,1 @@
+"""Write what authors of plugins start from: ``ganzoo new plugin`` uses it."""
