@@ -11,6 +11,8 @@ import click
 from ganzoo.cli import cli
 
 ROOT = Path(__file__).parents[2]
+OF_THE_TUTORIAL = ("mosaic.yaml", "palette.yaml")
+"""Recipes of the package that docs/tutorial_plugin.md writes."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -32,5 +34,5 @@ def assert_parses(words: list[str]) -> None:
     assert command, f"there is no command {name}"
     context = command.make_context(name, arguments)
     recipe = context.params.get("recipe")
-    if recipe is not None and "recipes" in recipe.parts:
+    if recipe is not None and "recipes" in recipe.parts and recipe.name not in OF_THE_TUTORIAL:
         assert (ROOT / recipe).is_file()
