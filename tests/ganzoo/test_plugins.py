@@ -314,8 +314,6 @@ def test_bundled_plugins_of_another_installed_ganzoo_do_not_clash_with_those_of_
 
 def test_every_text_names_the_distribution_that_pip_installs() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == "ganzoo-i2i"
-    plugin = tomllib.loads((ROOT / "tests/example_plugin/pyproject.toml").read_text())["project"]
-    assert plugin["dependencies"] == ["ganzoo-i2i>=0.1"]
     assert 'dependencies = ["ganzoo-i2i>=0.1"]' in (ROOT / "docs/plugins.md").read_text()
     files = [ROOT / "README.md", ROOT / "pyproject.toml", *(ROOT / "docs").glob("*.md")]
     files += [one for part in ("ganzoo", "plugins") for one in (ROOT / part).rglob("*.py")]

@@ -1,0 +1,18 @@
+"""A plugin for ganzoo: the generator ``convnext``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganzoo import hookimpl
+
+if TYPE_CHECKING:
+    from ganzoo import Registration
+
+GANZOO_INTERFACE = 1
+
+
+@hookimpl
+def ganzoo_register(registry: Registration) -> None:
+    """Add the generator; its module is imported when a recipe first uses it."""
+    registry.add("generator", "convnext", "convnext_generator.generator:ConvNeXt")
