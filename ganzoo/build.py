@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from ganzoo.contracts.dataset import check_dataset, read_sample
 from ganzoo.data.label_maps import FAINTEST_MASK
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Sampler, image_counts
@@ -73,9 +74,8 @@ class Experiment:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The recipe's data set."""
-        dataset: Dataset = self.recipe.data.make(place="data")
-        return dataset
+        """The recipe's data set, after a check of what it declares."""
+        return build_dataset(self.recipe.data)
 
     @cached_property
     def method(self) -> Method:
@@ -103,7 +103,7 @@ class Experiment:
     @cached_property
     def reader(self) -> Reader:
         """The reader of images for training and evaluation."""
-        return Reader(self.dataset, self.recipe.images, self.paired)
+        return Reader(self.dataset, self.recipe.images, self.paired, origin=self.recipe.data.component.origin)
 
     @cached_property
     def sampler(self) -> Sampler:
@@ -160,6 +160,13 @@ class Experiment:
     def sources(self) -> dict[str, Source]:
         """Place in the recipe → a file that the method, a loss or a metric reads besides the recipe and the data."""
         return collect_sources(self.method, self.losses, self.metrics)
+
+
+def build_dataset(part: Part) -> Dataset:
+    """Return a recipe's data set, after a check of what it declares. Raises GanzooError if it cannot be built."""
+    dataset: Dataset = part.make(place="data")
+    check_dataset(dataset, part.component.origin)
+    return dataset
 
 
 def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
@@ -322,7 +329,7 @@ def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
             wanted |= {f"given_{ROLES[role].provided}_{domain}": component for domain in dataset.channels}
     for name, component in wanted.items():
         plane, domain = PROVIDED[name]
-        samples_of = {split: _some_samples(dataset, split, domain) for split in SPLITS}
+        samples_of = {split: _some_samples(recipe.data, dataset, split, domain) for split in SPLITS}
         for split, samples in samples_of.items():
             if any(getattr(sample, plane) is None for sample in samples):
                 folder, suffix = f"{split.removesuffix('idation')}{domain}", "masks" if plane == "mask" else "labels"
@@ -342,9 +349,9 @@ def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:
             )
 
 
-def _some_samples(dataset: Dataset, split: Split, domain: str) -> list[Sample]:
-    count = dataset.count(split, domain)
-    return [dataset.sample(split, domain, i * count // min(8, count)) for i in range(min(8, count))]
+def _some_samples(part: Part, dataset: Dataset, split: Split, domain: str) -> list[Sample]:
+    count, origin = dataset.count(split, domain), part.component.origin
+    return [read_sample(dataset, origin, split, domain, i * count // min(8, count)) for i in range(min(8, count))]
 
 
 def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.device) -> list[AttachedLoss]:

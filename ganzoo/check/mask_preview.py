@@ -46,7 +46,7 @@ def preview_masks(file: Path, overrides: Iterable[str], out: Path) -> None:
     experiment = Experiment(recipe)
     counts = image_counts(experiment.dataset, "train")
     rows = spread_rows(counts, SHOWN)
-    reader, seed = Reader(experiment.dataset, recipe.images), recipe.train.seed
+    reader, seed = Reader(experiment.dataset, recipe.images, origin=recipe.data.component.origin), recipe.train.seed
     groups = [[row] for row in rows] if recipe.images.fit == "none" else [rows]  # whole images may differ in size
     steps = [make_step(reader.training_batch(group, 0, seed), torch.device("cpu"), seed=seed) for group in groups]
     write_image(_below_each_other([draw_masks(step, experiment.maskers) for step in steps]), out)

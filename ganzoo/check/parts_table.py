@@ -15,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ganzoo.build import Experiment
 from ganzoo.check.profile import format_profile, format_sources, measure_steps, profile_forward
+from ganzoo.contracts.dataset import try_dataset
 from ganzoo.data.loader import Reader, make_step, spread_rows
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.attached_loss import AttachedLoss
@@ -67,6 +68,7 @@ def check(
     if not quick:
         digests = read_images(experiment.dataset, data=recipe.data, console=Console())
         check_sizes(digests, recipe.images, recipe.train.batch, paired=experiment.paired)
+    try_dataset(experiment.dataset, recipe.data.component.origin)
     method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
     sources, train = experiment.sources, recipe.train
     batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)
@@ -110,14 +112,14 @@ def training_bytes(reader: Reader, counts: Mapping[str, int]) -> int:
     data, total = reader.dataset, 0
     for domain, count in counts.items():
         channels = 1 if domain in data.classes else data.channels[domain]
-        shapes = [reader.read_shape] if reader.read_shape else _some_shapes(data, domain, count)
+        shapes = [reader.read_shape] if reader.read_shape else _some_shapes(reader, domain, count)
         total += round(count * sum(height * width for height, width in shapes) / len(shapes) * channels)
     return total
 
 
-def _some_shapes(data: Dataset, domain: str, count: int) -> list[tuple[int, int]]:
+def _some_shapes(reader: Reader, domain: str, count: int) -> list[tuple[int, int]]:
     rows = spread_rows({domain: count}, MEASURED)
-    images = [data.sample("train", domain, row.indices[domain]).image for row in rows]
+    images = [reader.read("train", domain, row.indices[domain]).image for row in rows]
     return [(image.shape[0], image.shape[1]) for image in images]
 
 

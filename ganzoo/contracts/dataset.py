@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -90,6 +91,39 @@ def check_count(count: Any, origin: Origin, split: Split, domain: str) -> int:
     return int(count)
 
 
+def read_sample(dataset: Dataset, origin: Origin, split: Split, domain: str, index: int, side: int = 0) -> Sample:
+    """Return an image of a data set; with ``side`` the one to be scaled to it, see ``Dataset.sample_to_scale``.
+
+    Raises ComponentError if the data set fails or returns something wrong, and GanzooError if the image cannot be read.
+    """
+    scales = bool(side) and type(dataset).sample_to_scale is not Dataset.sample_to_scale
+    function = "sample_to_scale" if scales else "sample"
+    with origin.catch(function):
+        sample = dataset.sample_to_scale(split, domain, index, side) if side else dataset.sample(split, domain, index)
+    return check_sample(sample, origin, dataset, domain, f"{split} {domain} {index}", function)
+
+
+def try_dataset(dataset: Dataset, origin: Origin) -> None:
+    """Read the first and last image of each split and domain, the first one twice, and the notes.
+
+    So data that changes from call to call is found, an index that is counted but not there, and a name that repeats.
+    Raises as ``read_sample`` does.
+    """
+    with origin.catch("notes"):
+        notes = dataset.notes()
+    check_notes(notes, origin)
+    for domain in dataset.channels:
+        for split in SPLITS:
+            count = dataset.count(split, domain)
+            if not count:
+                continue
+            kept = read_sample(dataset, origin, split, domain, 0)
+            first = _copy(kept)
+            last = read_sample(dataset, origin, split, domain, count - 1)
+            check_repeats(first, kept, read_sample(dataset, origin, split, domain, 0), origin, f"{split} {domain} 0")
+            check_names([first.name, last.name][:count], origin, split, domain)
+
+
 def check_sample(
     sample: Any, origin: Origin, dataset: Dataset, domain: str, place: str = "", function: str = "sample"
 ) -> Sample:
@@ -170,11 +204,16 @@ def check_repeats(first: Sample, kept: Sample, again: Sample, origin: Origin, pl
         raise origin.refuse("sample", returned, "the same in each call")
 
 
-def check_lines(lines: Any, origin: Origin) -> list[str]:
-    """Return the notes of a data set. Raises ComponentError unless they are a list of texts."""
-    if not isinstance(lines, list | tuple) or not all(isinstance(line, str) for line in lines):
-        raise origin.refuse("notes", describe(lines), "a list of texts, one a line")
-    return list(lines)
+def check_notes(notes: Any, origin: Origin) -> None:
+    """Raise ComponentError unless the notes of a data set are a list of texts."""
+    if not isinstance(notes, list | tuple) or not all(isinstance(line, str) for line in notes):
+        raise origin.refuse("notes", describe(notes), "a list of texts, one a line")
+
+
+def _copy(sample: Sample) -> Sample:
+    planes: dict[str, Any] = {name: getattr(sample, name) for name in ("image", "target", "mask", "labels")}
+    copies = {name: plane.copy() for name, plane in planes.items() if plane is not None}
+    return replace(sample, values=dict(sample.values), **copies)
 
 
 def _image_problem(image: Any, name: str, domain: str, dataset: Dataset) -> tuple[str, str] | None:

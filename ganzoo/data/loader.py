@@ -14,12 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganzoo.contracts.dataset import read_sample
+from ganzoo.contracts.origin import Origin
 from ganzoo.data.label_maps import one_hot
 from ganzoo.data.sampler import Row, Sampler
 from ganzoo.data.size_checks import require_crop, require_one_size
 from ganzoo.data.transforms import augment, crop, crop_scaled, scale
 from ganzoo.data.types import OTHER, Dataset, Sample, Split
-from ganzoo.errors import GanzooError
+from ganzoo.errors import ComponentError, GanzooError
 from ganzoo.randomness import keyed
 from ganzoo.settings import ImageSettings, Shape, pair
 from ganzoo.step import Step
@@ -79,10 +81,14 @@ class Reader:
         dataset: the data set.
         images: the settings of size, scaling and cache.
         paired: whether the images of a row are cropped at the same place.
+        origin: where the data set comes from; by default its class.
     """
 
-    def __init__(self, dataset: Dataset, images: ImageSettings, paired: bool = False) -> None:
+    def __init__(
+        self, dataset: Dataset, images: ImageSettings, paired: bool = False, *, origin: Origin | None = None
+    ) -> None:
         self.dataset = dataset
+        self.origin = origin or Origin(type(dataset))
         self.paired = paired
         self.images = images
         self._cache: dict[_Key, Sample] = {}
@@ -96,7 +102,8 @@ class Reader:
         """Return a sample scaled to ``size``, (H, W) or a square, as ``images.fit`` says; None: in its own size.
 
         With ``draft`` a data set may decode a large image at a smaller size before; see ``Dataset.sample_to_scale``.
-        Raises GanzooError if it cannot be read, or if it is smaller than the crop of ``fit: crop``.
+        Raises GanzooError if it cannot be read or is smaller than the crop of ``fit: crop``; if the data set returns
+        something wrong, ComponentError.
         """
         key = (split, domain, index, None if size is None else pair(size), draft)
         with self._lock:
@@ -118,11 +125,8 @@ class Reader:
         return reading.result()
 
     def _read_scaled(self, split: Split, domain: str, index: int, size: Shape | None, draft: bool) -> Sample:
-        data = self.dataset
-        if draft and size is not None:
-            sample = data.sample_to_scale(split, domain, index, max(size))
-        else:
-            sample = data.sample(split, domain, index)
+        side = max(size) if draft and size is not None else 0
+        sample = read_sample(self.dataset, self.origin, split, domain, index, side)
         if self.images.fit == "crop":
             require_crop(sample.name, sample.image.shape, self.images.shape)
         return sample if size is None else scale(sample, size, self.images.fit, self._label_maps(domain))
@@ -188,7 +192,8 @@ class Reader:
     def _training_samples(self, row: Row, seed: int, damaged: list[DamagedImage]) -> dict[str, Sample]:
         """Return domain → sample of a row; add the images that had to be replaced to ``damaged``.
 
-        Raises GanzooError when as many draws as ``REPLACEMENTS`` cannot be read either.
+        Raises GanzooError when as many draws as ``REPLACEMENTS`` cannot be read either, and ComponentError for a
+        mistake of the data set's author.
         """
         samples: dict[str, Sample] = {}
         indices, failed = dict(row.indices), []
@@ -196,6 +201,8 @@ class Reader:
             domain = absent[0]
             try:
                 samples[domain] = self.read("train", domain, indices[domain], self.read_shape, draft=True)
+            except ComponentError:
+                raise
             except GanzooError as error:
                 damaged.append(DamagedImage(domain, indices[domain], str(error)))
                 failed.append((domain, indices[domain]))
@@ -253,7 +260,8 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mappin
         samples: domain → a sample for each row.
         classes: domain → number of classes, for each domain whose images are label maps.
 
-    Raises GanzooError if only some samples of a domain have a mask, labels or a target, or if their sizes differ.
+    Raises GanzooError if only some samples of a domain have a mask, labels, a target or a value, or if their sizes
+    differ.
     """
     planes: dict[str, np.ndarray] = {}
     values: dict[str, np.ndarray] = {}
@@ -269,7 +277,10 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mappin
                 if array is None:
                     raise GanzooError(f"data: {sample.name} of domain {domain} has no {attribute}, but others have one")
             planes[name] = np.stack(arrays)
-        for key in samples[domain][0].values:
+        keys = [set(sample.values) for sample in samples[domain]]
+        for key in sorted(set().union(*keys)):
+            if lacking := [sample.name for sample, own in zip(samples[domain], keys, strict=True) if key not in own]:
+                raise GanzooError(f"data: {lacking[0]} of domain {domain} has no value {key!r}, but others have one")
             values[f"{key}_{domain}"] = np.array([sample.values[key] for sample in samples[domain]], dtype=np.float32)
     return Batch(rows, planes, values, classes)
 

@@ -21,9 +21,11 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from pydantic import TypeAdapter
 
+from ganzoo.contracts.dataset import check_names, read_sample
+from ganzoo.contracts.origin import Origin
 from ganzoo.data.image_io import open_file
 from ganzoo.data.types import SPLITS, ImageFile, StoredFile
-from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.errors import ComponentError, GanzooError, MissingResourceError
 from ganzoo.interfaces import Dataset, Sample, Split
 from ganzoo.provenance.fingerprint import checksum, code_key, core_key
 from ganzoo.recipe.schema import Part
@@ -83,14 +85,16 @@ def read_images(
     Args:
         dataset: the data set.
         splits: the splits to read.
-        data: the part of the recipe that describes the data set; without it nothing is remembered.
+        data: the part of the recipe that describes the data set, for errors; without it nothing is remembered.
         accelerator: if provided, its processes divide the work, and each of them must call this.
         console: shows a bar.
 
-    Raises GanzooError with a line for each image that cannot be read.
+    Raises GanzooError with a line for each image that cannot be read, and ComponentError for a mistake of the data
+    set's author.
     """
     if dataset.version:
         return {}
+    origin = data.component.origin if data else Origin(type(dataset))
     places = [
         _Place(split, domain, index)
         for split in splits
@@ -98,7 +102,7 @@ def read_images(
         for index in range(dataset.count(split, domain))
     ]
     processes, rank = (accelerator.num_processes, accelerator.process_index) if accelerator else (1, 0)
-    memory = _Memory(dataset, data, places)
+    memory = _Memory(dataset, origin, data, places)
     own = places[rank::processes]
     results: list[ImageDigest | GanzooError] = []
     with (console or Console(quiet=True)).bar("reading images", len(own)) as show, ThreadPoolExecutor() as pool:
@@ -121,6 +125,8 @@ def read_images(
         result = merged[place]
         assert isinstance(result, ImageDigest)
         images.setdefault((place.split, place.domain), []).append(result)
+    for (split, domain), digests in images.items():
+        check_names([one.name for one in digests], origin, split, domain)
     return images
 
 
@@ -161,9 +167,12 @@ def shared_with_training(images: Mapping[tuple[Split, str], Sequence[ImageDigest
 
 
 def _raise_all(errors: Sequence[GanzooError], images: int) -> None:
-    """Raise one error with a line for each damaged file; nothing without errors."""
+    """Raise one error with a line for each damaged file; nothing without errors. A mistake of an author comes first."""
     if not errors:
         return
+    for error in errors:
+        if isinstance(error, ComponentError):
+            raise error
     lines = list(dict.fromkeys(str(error) for error in errors))  # a file with both images of a pair is read twice
     kind = MissingResourceError if all(isinstance(one, MissingResourceError) for one in errors) else GanzooError
     head = [f"data: {len(errors)} of {images} images cannot be read:"] if len(lines) > 1 else []
@@ -192,12 +201,14 @@ class _Memory:
     The file's name depends on all that decides how files are read: the options of the data set, the code, and Pillow.
     """
 
-    def __init__(self, dataset: Dataset, data: Part | None, places: Iterable[_Place]) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, origin: Origin, data: Part | None, places: Iterable[_Place]) -> None:
+        self.dataset, self.origin = dataset, origin
         self.entries: dict[str, Any] = {}
         self.new: dict[str, list[Any]] = {}
         self.file: Path | None = None
-        if data is not None and (folders := _folders(dataset, places)):
+        with origin.catch("files_of"):
+            folders = _folders(dataset, places) if data else []
+        if data is not None and folders:
             code = [core_key(), code_key(type(dataset).__module__), version("pillow")]
             name = checksum(json.dumps([data.resolved(), folders, code], sort_keys=True))
             self.file = cache_folder() / "images" / f"{name}.json"
@@ -207,7 +218,8 @@ class _Memory:
 
     def digest(self, place: _Place) -> ImageDigest | GanzooError:
         """Return an image's digest, from the memory if its files are unchanged; or the error of reading it."""
-        files = self.dataset.files_of(place.split, place.domain, place.index)
+        with self.origin.catch("files_of"):
+            files = self.dataset.files_of(place.split, place.domain, place.index)
         key = "\n".join([place.domain, *(str(_container(file).absolute()) + _inner(file) for file in files)])
         stamps = _stamps(files)
         remembered = self.entries.get(key)
@@ -216,7 +228,7 @@ class _Memory:
                 name, pixels, of_files, (height, width) = remembered[1:]
                 return ImageDigest(name, pixels, of_files, (height, width))
         try:
-            sample = self.dataset.sample(place.split, place.domain, place.index)
+            sample = read_sample(self.dataset, self.origin, place.split, place.domain, place.index)
             pixels = _pixels_digest(place.domain, sample)
             height, width = sample.image.shape[:2]
             digest = ImageDigest(sample.name, pixels, _files_digest(files) if files else pixels, (height, width))

@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from ganzoo.build import METRICS, Experiment
+from ganzoo.contracts.dataset import try_dataset
 from ganzoo.data.loader import micro_steps
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import load_checkpoint
@@ -66,6 +67,7 @@ class Run:
         self.dataset = experiment.dataset
         self.images = read_images(self.dataset, data=recipe.data, accelerator=accelerator, console=self.console)
         check_sizes(self.images, recipe.images, recipe.train.batch, paired=experiment.paired)
+        try_dataset(self.dataset, recipe.data.component.origin)
         self.sampler, self.reader = experiment.sampler, experiment.reader
         self.engine, self.metrics, self.sources = experiment.engine, experiment.metrics, experiment.sources
         self.total = experiment.total_steps

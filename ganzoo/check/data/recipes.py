@@ -13,9 +13,11 @@ from ganzoo.check.data.facts import Facts, Reading, array_facts, header_facts, p
 from ganzoo.check.data.findings import Finding
 from ganzoo.check.data.groups import Group, Item, Source, to_look_at
 from ganzoo.check.data.near_duplicates import SIDE
+from ganzoo.contracts.dataset import check_dataset, read_sample
+from ganzoo.contracts.origin import Origin
 from ganzoo.data.image_files import is_image
 from ganzoo.data.types import SPLITS, ImageFile
-from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.errors import ComponentError, GanzooError, MissingResourceError
 from ganzoo.interfaces import Dataset, Split
 from ganzoo.recipe.quick_check import document_error, read_document
 from ganzoo.recipe.reader import RecipeReader
@@ -42,14 +44,15 @@ def find_images_of(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fa
         raise document_error(document, reader.problems)
     try:
         dataset: Dataset = data.make(place="data")
-    except MissingResourceError:
+        check_dataset(dataset, origin := data.component.origin)
+    except (ComponentError, MissingResourceError):
         raise
     except GanzooError as error:
         folders = [str(one) for one in data.options.values() if isinstance(one, Path) and one.is_dir()][:2]
         advice = f"; all that is wrong with its files: {program_name()} data check {' '.join(folders)}"
         raise GanzooError(f"{error}{advice if folders else ''}") from error
     groups = [
-        _group(dataset, split, domain, classes)
+        _group(dataset, origin, split, domain, classes)
         for split in SPLITS
         for domain in dataset.channels
         if dataset.count(split, domain)
@@ -62,22 +65,23 @@ def find_images_of(file: Path, overrides: Iterable[str] = (), *, demo: bool = Fa
     return Source(str(file), groups, [*_unused(dataset, groups), *notes], side=side, crop=crop)
 
 
-def _group(dataset: Dataset, split: Split, domain: str, classes: int) -> Group:
+def _group(dataset: Dataset, origin: Origin, split: Split, domain: str, classes: int) -> Group:
     title = f"{split} {domain}"
     items = []
     for index in range(dataset.count(split, domain)):
         files = dataset.files_of(split, domain, index)
         name = str(files[0]) if files else f"{title}, image {index}"
-        read = partial(_read, dataset, split, domain, index)
-        items.append(Item(name, read, partial(_show, dataset, split, domain, index), files[0] if files else None))
+        read = partial(_read, dataset, origin, split, domain, index)
+        show = partial(_show, dataset, origin, split, domain, index)
+        items.append(Item(name, read, show, files[0] if files else None))
     return Group(title, split, domain, items, classes=dataset.classes.get(domain, classes))
 
 
-def _read(dataset: Dataset, split: Split, domain: str, index: int) -> Reading:
+def _read(dataset: Dataset, origin: Origin, split: Split, domain: str, index: int) -> Reading:
     """Read a sample; its values are on the scale 0 … 255, its size and mode are those of its file, if it has one."""
     files = dataset.files_of(split, domain, index)
     try:
-        sample = dataset.sample_to_scale(split, domain, index, SIDE)
+        sample = read_sample(dataset, origin, split, domain, index, SIDE)
         name = "" if files else f"{split} {domain}, {sample.name}"
         mask, labels = (None if plane is None else plane_facts(plane) for plane in (sample.mask, sample.labels))
         if domain in dataset.classes:
@@ -129,8 +133,8 @@ def _images_in(folder: Path) -> list[Path]:
     return sorted(one for one in folder.iterdir() if is_image(one.name) and one.name[0] != "." and one.is_file())
 
 
-def _show(dataset: Dataset, split: Split, domain: str, index: int, side: int) -> list[Image.Image]:
-    sample = dataset.sample_to_scale(split, domain, index, side)
+def _show(dataset: Dataset, origin: Origin, split: Split, domain: str, index: int, side: int) -> list[Image.Image]:
+    sample = read_sample(dataset, origin, split, domain, index, side)
     if domain in dataset.classes:
         return to_look_at(np.asarray(to_look_at(sample.image, None, sample.image[:, :, 0])[1]), sample.mask, None)
     return to_look_at(sample.image, sample.mask, sample.labels)
