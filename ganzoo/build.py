@@ -12,6 +12,8 @@ from accelerate import Accelerator
 from torch import nn
 
 from ganzoo.contracts.dataset import check_dataset, read_sample
+from ganzoo.contracts.metric import check_metric
+from ganzoo.contracts.origin import Origin
 from ganzoo.data.label_maps import FAINTEST_MASK
 from ganzoo.data.loader import Reader
 from ganzoo.data.sampler import Sampler, image_counts
@@ -154,7 +156,7 @@ class Experiment:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """The metrics by name, after their check of the method and the data (``Metric.bind``)."""
-        return build_metrics(self.recipe, self.method, self.reader)
+        return build_metrics(self.recipe.metrics, self.method, self.reader)
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -293,27 +295,36 @@ def _train_jointly(method: Method, name: str) -> None:
     method.phases = [*method.phases[:index], with_terms, *method.phases[index + 1 :]]
 
 
-def build_metrics(recipe: Recipe, method: Method, reader: Reader) -> dict[str, Metric]:
-    """Return the recipe's metrics by name, as ``name_metrics`` names them.
+def build_metrics(parts: Sequence[Part], method: Method, reader: Reader) -> dict[str, Metric]:
+    """Return metrics by the names of their components; a second metric of the same name is called ``NAME (2)``.
 
-    Raises GanzooError if a metric cannot be built, or does not fit the method or the data.
+    Raises GanzooError if a metric cannot be built, does not fit the method or the data, or declares something wrong.
     """
-    metrics: list[Metric] = []
-    for part in recipe.metrics:
+    metrics: dict[str, Metric] = {}
+    for name, part in name_parts(parts).items():
         with prefix_errors(f"{METRICS}: {part.component.name}"):
-            metrics.append(part.make())
-        metrics[-1].bind(method, reader)
-    return name_metrics(recipe.metrics, metrics)
+            metric: Metric = part.make()
+        origin = part.component.origin
+        with origin.catch("bind"):
+            metric.bind(method, reader)
+        check_metric(metric, Metric, origin)
+        metrics[name] = metric
+    return metrics
 
 
-def name_metrics(parts: Sequence[Part], metrics: Sequence[Metric]) -> dict[str, Metric]:
-    """Return metrics by the names of their components; a second metric of the same name is called ``NAME (2)``."""
-    named: dict[str, Metric] = {}
-    for i, (part, metric) in enumerate(zip(parts, metrics, strict=True)):
+def name_parts(parts: Sequence[Part]) -> dict[str, Part]:
+    """Return parts by the names of their components; a second one of the same name is called ``NAME (2)``."""
+    named: dict[str, Part] = {}
+    for part in parts:
         name = part.component.name
-        before = sum(one.component.name == name for one in parts[:i])
-        named[f"{name} ({before + 1})" if before else name] = metric
+        before = sum(one.component.name == name for one in named.values())
+        named[f"{name} ({before + 1})" if before else name] = part
     return named
+
+
+def metric_origins(parts: Sequence[Part]) -> dict[str, Origin]:
+    """Return where metrics come from, by the names that ``build_metrics`` gives them."""
+    return {name: part.component.origin for name, part in name_parts(parts).items()}
 
 
 def check_provided(recipe: Recipe, method: Method, dataset: Dataset) -> None:

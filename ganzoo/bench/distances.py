@@ -13,8 +13,9 @@ from ganzoo.bench.matrix import Matrix, distance_name
 from ganzoo.bench.staleness import SetSource
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluation, Evaluator
+from ganzoo.evaluation.metric_calls import Columns
 from ganzoo.evaluation.records import load_for_evaluation
-from ganzoo.evaluation.reference_features import Columns, failure_reason
+from ganzoo.evaluation.reference_features import failure_reason
 from ganzoo.evaluation.runs import open_run, run_recipe
 from ganzoo.inference.options import with_masker
 from ganzoo.interfaces import Split
@@ -62,7 +63,7 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
     """
     evaluator = open_run(run_recipe(folder))
     load_for_evaluation(folder, checkpoint, evaluator)
-    ((name, metric),) = evaluator.metrics.items()
+    ((name, calls),) = evaluator.calls.items()
     result = Evaluation()
     rows: dict[str, dict[str, Columns]] = {}
     failures: dict[str, str] = {}
@@ -78,14 +79,14 @@ def distances(folder: Path, checkpoint: str, split: Split, matrix: Matrix, sets:
             continue
         fakes, real = rows[first][domain], rows[second][domain]
         try:
-            (value_name, value), *_ = metric.compute(fakes, real).items()
+            (value_name, value), *_ = calls.compute(fakes, real)[0].items()
         except Exception as error:  # as above
             result.failed[key] = failure_reason(error)
             continue
         counts = [len(next(iter(columns.values()))) for columns in (fakes, real)]
         compared = [sets[first].described, sets[second].described]
         result.values[key] = value
-        result.about[key] = {"metric": name, "value": value_name, **metric.about}
+        result.about[key] = {"metric": name, "value": value_name, **calls.metric.about}
         result.about[key] |= {"n_fake": counts[0], "n_real": counts[1], "sets": compared}
     return result
 
@@ -95,12 +96,12 @@ def _rows(evaluator: Evaluator, source: SetSource, matrix: Matrix, split: Split)
 
     Raises GanzooError if a domain has no images, or the rows cannot be computed.
     """
-    ((name, metric),) = evaluator.metrics.items()
+    ((name, calls),) = evaluator.calls.items()
     if source.split:
         for domain in matrix.domains:
             if not evaluator.reader.dataset.count(source.split, domain):
                 raise GanzooError(f"there are no images of {domain} in {source.split}")
-        return {domain: evaluator.references.of(metric, source.split, domain) for domain in matrix.domains}
+        return {domain: evaluator.references.of(calls, source.split, domain) for domain in matrix.domains}
     assert source.masker is not None
     method = evaluator.engine.method
     own_masks = method.masks

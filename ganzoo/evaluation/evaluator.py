@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from accelerate.utils import broadcast_object_list, gather_object
 
+from ganzoo.contracts.origin import Origin
 from ganzoo.data.loader import Reader, evaluation_rows, make_step
 from ganzoo.data.sampler import Row, image_counts
 from ganzoo.engine.available import AvailableNetworks, missing_for
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, MissingResourceError
-from ganzoo.evaluation.reference_features import Columns, ReferenceFeatures, failure_reason, stack_rows, to_numpy
+from ganzoo.evaluation.metric_calls import Columns, MetricCalls
+from ganzoo.evaluation.reference_features import ReferenceFeatures, failure_reason, stack_rows, to_numpy
 from ganzoo.interfaces import Direction, Method, Metric, Split
 from ganzoo.step import Step
 from ganzoo.utils.console import Console
 
+NO_ORIGINS: Mapping[str, Origin] = MappingProxyType({})
 RowsBySample = dict[tuple[str, Direction], dict[str, dict[int, np.ndarray]]]
 """(metric, direction) → name of a column → index of a sample → its row."""
 
@@ -64,10 +68,11 @@ class Evaluator:
     Args:
         engine: the engine with the method and its networks.
         reader: the reader of the images.
-        metrics: the prepared metrics, by name.
+        metrics: the metrics, by name, after ``bind``.
         seed: the seed of the method's random draws.
         batch: the number of images per batch.
         console: the console that shows the progress.
+        origins: where the metrics come from, by name; by default their classes.
     """
 
     def __init__(
@@ -79,8 +84,11 @@ class Evaluator:
         seed: int,
         batch: int = 16,
         console: Console | None = None,
+        origins: Mapping[str, Origin] = NO_ORIGINS,
     ) -> None:
-        self.engine, self.reader, self.metrics = engine, reader, dict(metrics)
+        self.engine, self.reader = engine, reader
+        self.calls = {name: MetricCalls(metric, origins.get(name)) for name, metric in metrics.items()}
+        self._prepared = False
         self.seed, self.batch = seed, batch
         self.console = console or Console(quiet=not engine.accelerator.is_main_process)
         self.references = ReferenceFeatures(engine, reader, batch, self.console)
@@ -88,6 +96,12 @@ class Evaluator:
         self.directions: tuple[Direction, ...] = tuple(engine.method.directions)
         self.lacks: tuple[str, ...] = ()
         """The networks that a loaded checkpoint lacks, without discriminators."""
+
+    def prepare(self) -> None:
+        """Prepare all metrics for evaluations, once. Raises GanzooError if one fails."""
+        for calls in () if self._prepared else self.calls.values():
+            calls.prepare(self.seed)
+        self._prepared = True
 
     def load(self, checkpoint: Path) -> None:
         """Load a checkpoint's networks; it may lack discriminators, and the networks of one direction.
@@ -113,8 +127,8 @@ class Evaluator:
         """
         collected = self.collect(split, limit)
         result = Evaluation(images=collected.images, failed=collected.failed)
-        for name, metric in self.metrics.items():
-            for direction in self._measured(metric, result.images):
+        for name, calls in self.calls.items():
+            for direction in self.measured(calls.metric, result.images):
                 if name not in result.failed:
                     self._compute(result, name, collected.rows.get((name, direction), {}), direction, split)
         if self.engine.accelerator.num_processes > 1:  # all must decide alike, also after a failure of one of them
@@ -148,7 +162,7 @@ class Evaluator:
                     for step in evaluation_steps(self.engine, self.reader, split, batch, self.seed, only):
                         self._collect(by_sample, step, used, failed)
                 except GanzooError as error:  # an image that cannot be read: the other processes must learn of it
-                    failed.update(dict.fromkeys(self.metrics, str(error)))
+                    failed.update(dict.fromkeys(self.calls, str(error)))
                     break
         self._gather(by_sample, failed)
         stacked = {
@@ -160,14 +174,14 @@ class Evaluator:
 
     def _collect(self, by_sample: RowsBySample, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
         if tensor := first_non_finite(step, self.engine.method.tensors):
-            for name in self.metrics:
+            for name in self.calls:
                 failed.setdefault(name, f"{tensor} is not finite, so it cannot be measured")
-        for name, metric in self.metrics.items():
-            for direction in self._measured(metric, used):
+        for name, calls in self.calls.items():
+            for direction in self.measured(calls.metric, used):
                 if name in failed or min(step.samples) >= used[direction[0]]:
                     continue
                 try:
-                    rows = metric.rows(step, direction)
+                    rows = calls.rows(step, direction)
                 except Exception as error:  # a plugin's metric may raise anything; the other values must not be lost
                     failed[name] = self._reason(name, error)
                     continue
@@ -189,30 +203,29 @@ class Evaluator:
 
     def _compute(self, result: Evaluation, name: str, columns: Columns, direction: Direction, split: Split) -> None:
         """Compute a metric's values for a direction from its rows; add them, or why that failed, to ``result``."""
-        metric, target = self.metrics[name], direction[1]
-        suffix = f"_{direction}" if len(measured_directions(metric, self.engine.method, result.images)) > 1 else ""
+        calls, target = self.calls[name], direction[1]
+        metric = calls.metric
+        several = len(measured_directions(metric, self.engine.method, result.images)) > 1
         about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": result.images[direction[0]]}
         real: Columns = {}
         try:
             if metric.reference:
                 of_split = split if metric.reference == "measured" else metric.reference
                 limit = result.images[target] if metric.reference == "measured" else 0
-                real = self.references.of(metric, of_split, target, limit)
+                real = self.references.of(calls, of_split, target, limit)
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
             with self.engine.evaluating():  # a metric may use the networks here, too
-                values = metric.compute(columns, real)
-            if caution := metric.caution(columns, real):
+                values, caution = calls.compute(columns, real)
+            if caution:
                 about["caution"] = caution
         except Exception as error:  # as above
             result.failed[name] = self._reason(name, error)
             return
-        for label, value in values.items():
-            key = f"{label}{suffix}"
-            if key in result.values:
-                raise GanzooError(f"evaluate.metrics: two metrics give the value {key!r}; remove one of them")
+        owners = {key: str(one["metric"]) for key, one in result.about.items()}
+        for key, value in value_names(values, name, direction if several else "", owners).items():
             result.values[key], result.about[key] = value, about
 
-    def _measured(self, metric: Metric, domains: Mapping[str, int]) -> list[Direction]:
+    def measured(self, metric: Metric, domains: Mapping[str, int]) -> list[Direction]:
         """Return the directions to measure: those that can be translated."""
         return [one for one in measured_directions(metric, self.engine.method, domains) if one in self.directions]
 
@@ -222,6 +235,29 @@ class Evaluator:
         if not self.lacks:
             return reason
         return f"{reason} (the checkpoint lacks {', '.join(self.lacks)}, so there are only translations)"
+
+
+def value_names(
+    values: Mapping[str, float], metric: str, direction: str, owners: MutableMapping[str, str]
+) -> dict[str, float]:
+    """Return a metric's values by the names that evaluations give them, and enter these into ``owners``.
+
+    Args:
+        values: the values, by the metric's own names.
+        metric: the metric's name.
+        direction: the measured direction; empty if it is the only one.
+        owners: name of a value → the metric that gives it.
+
+    Raises GanzooError if another metric gives a value of the same name.
+    """
+    named = {f"{label}_{direction}" if direction else label: value for label, value in values.items()}
+    for key in named:
+        if key in owners:
+            raise GanzooError(
+                f"evaluate.metrics: two metrics give the value {key!r}, {owners[key]} and {metric}; remove one of them"
+            )
+        owners[key] = metric
+    return named
 
 
 def failure_lines(failed: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ganzoo.build import name_metrics
+from ganzoo.build import build_metrics, metric_origins
 from ganzoo.data.image_files import find_images
 from ganzoo.data.image_io import read_image
 from ganzoo.data.loader import Reader
@@ -95,11 +95,10 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str], de
     method.bind({}, Roles())
     engine = Engine(method, accelerator, lr=1.0)
     parts = read_metrics(texts, "--metric")
-    metrics = name_metrics(parts, [part.make() for part in parts])
-    for metric in metrics.values():
-        metric.bind(method, reader)
-        metric.prepare(0)
-    result = Evaluator(engine, reader, metrics, seed=0, batch=1).measure("test")
+    metrics = build_metrics(parts, method, reader)
+    evaluator = Evaluator(engine, reader, metrics, seed=0, batch=1, origins=metric_origins(parts))
+    evaluator.prepare()
+    result = evaluator.measure("test")
     Console(quiet=not accelerator.is_main_process).say(format_evaluation(f"{folder} against {against}", result))
     record = Record.of_images(
         folder.name,

@@ -15,13 +15,12 @@ from ganzoo.data.loader import Batch, Reader, make_step
 from ganzoo.data.sampler import Row
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, one_line
-from ganzoo.interfaces import Metric, Split
+from ganzoo.evaluation.metric_calls import Columns, MetricCalls
+from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import code_key
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
 from ganzoo.utils.tensors import cache_tensors, cached_tensors
-
-Columns = Mapping[str, Tensor]
 
 
 class ReferenceFeatures:
@@ -40,7 +39,7 @@ class ReferenceFeatures:
         self._digests: dict[tuple[Split, str, int], str] = {}
         self._cached: dict[tuple[int, Split, str, int], Columns] = {}
 
-    def of(self, metric: Metric, split: Split, domain: str, limit: int = 0) -> Columns:
+    def of(self, calls: MetricCalls, split: Split, domain: str, limit: int = 0) -> Columns:
         """Return a metric's rows of a domain's real images: name of a column → tensor (N, …), one row per image.
 
         Rows of a metric with a ``cache_key`` are also cached on disk, by this key, the metric's code and the content of
@@ -48,21 +47,22 @@ class ReferenceFeatures:
         on all processes if the metric fails on one of them.
 
         Args:
-            metric: the metric.
+            calls: the metric.
             split: the split of the images.
             domain: the domain of the images.
             limit: the number of images to use, the first ones; 0: all.
         """
-        key = (id(metric), split, domain, limit)
+        key = (id(calls.metric), split, domain, limit)
         if key not in self._cached:
-            self._cached[key] = self._load_or_compute(metric, split, domain, limit)
+            self._cached[key] = self._load_or_compute(calls, split, domain, limit)
         return self._cached[key]
 
-    def _load_or_compute(self, metric: Metric, split: Split, domain: str, limit: int) -> Columns:
+    def _load_or_compute(self, calls: MetricCalls, split: Split, domain: str, limit: int) -> Columns:
+        metric = calls.metric
         count = self.reader.dataset.count(split, domain)
         count = min(count, limit) if limit else count
         if not metric.cache_key:
-            return self._compute(metric, split, domain, count)
+            return self._compute(calls, split, domain, count)
         code, content = code_key(type(metric).__module__), self.content(split, domain, count)
         name = hashlib.sha256(f"{code} {metric.cache_key} {content}".encode()).hexdigest()
         file = cache_folder() / "real" / f"{name[:32]}.cached"
@@ -72,13 +72,13 @@ class ReferenceFeatures:
             missing = gather_object(missing)
         if cached is not None and not any(missing):
             return cached
-        computed = self._compute(metric, split, domain, count)
+        computed = self._compute(calls, split, domain, count)
         if self.accelerator.is_main_process:
             with suppress(OSError):  # with a full disk the next evaluation computes the rows again
                 cache_tensors(file, computed)
         return computed
 
-    def _compute(self, metric: Metric, split: Split, domain: str, count: int) -> Columns:
+    def _compute(self, calls: MetricCalls, split: Split, domain: str, count: int) -> Columns:
         own_rows: dict[str, dict[int, np.ndarray]] = {}
         problem = ""
         try:
@@ -87,7 +87,7 @@ class ReferenceFeatures:
                     step = make_step(batch, self.device, index=-1, training=False)
                     show(min(step.samples))
                     with torch.no_grad():
-                        rows = metric.reference_rows(step, domain)
+                        rows = calls.reference_rows(step, domain)
                     for key, column in rows.items():
                         for sample, value in zip(step.samples, to_numpy(column), strict=True):
                             own_rows.setdefault(key, {})[sample] = value

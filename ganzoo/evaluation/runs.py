@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganzoo.build import Experiment
+from ganzoo.build import Experiment, metric_origins
 from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint_files import find_checkpoint, read_progress
 from ganzoo.engine.distributed import start_accelerator
@@ -112,11 +112,11 @@ def open_run(recipe: Recipe, device: str = "") -> Evaluator:
     """
     cache_code_checksums(recipe)
     experiment = Experiment(recipe, start_accelerator(device=device))
-    metrics = experiment.metrics
-    for metric in metrics.values():
-        metric.prepare(recipe.train.seed)
-    engine, reader = experiment.engine, experiment.reader
-    return Evaluator(engine, reader, metrics, seed=recipe.train.seed, batch=recipe.evaluate.batch)
+    metrics, engine = experiment.metrics, experiment.engine
+    seed, origins = recipe.train.seed, metric_origins(recipe.metrics)
+    evaluator = Evaluator(engine, experiment.reader, metrics, seed=seed, batch=recipe.evaluate.batch, origins=origins)
+    evaluator.prepare()
+    return evaluator
 
 
 def evaluate_run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ganzoo.contracts.dataset import check_alternatives
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import plugins
 
@@ -35,6 +36,8 @@ def _alternatives(value: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
     if not isinstance(name, str):
         return ()
     try:
-        return tuple(getattr(plugins().registry.get("dataset", name).load(), "alternatives", ()))
-    except GanzooError:  # it is reported when the recipe is read
+        component = plugins().registry.get("dataset", name)
+        check_alternatives(component.load(), component.origin)
+        return tuple(getattr(component.load(), "alternatives", ()))
+    except GanzooError:  # it is reported when the recipe is read, or the data set built
         return ()

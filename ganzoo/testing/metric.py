@@ -53,14 +53,14 @@ class MetricContracts(ComponentContracts):
 
     def test_it_is_built_from_its_options(self, tmp_path: Path) -> None:
         """The constructor accepts the options, and what the metric declares is known to ganzoo."""
-        (metric,) = self.evaluator(tmp_path).metrics.values()
+        (calls,) = self.evaluator(tmp_path).calls.values()
         with refusing():
-            check_metric(metric, Metric, self.origin)
+            check_metric(calls.metric, Metric, self.origin)
 
     def test_it_has_a_row_for_each_image(self, tmp_path: Path) -> None:
         """``rows`` returns tensors with a finite row for each image of a step, and leaves the step unchanged."""
         evaluator = self.evaluator(tmp_path)
-        (metric,) = evaluator.metrics.values()
+        metric = next(iter(evaluator.calls.values())).metric
         rows = evaluation_rows(dict.fromkeys(evaluator.reader.dataset.channels, 3))
         with evaluator.engine.evaluating():
             for step in evaluation_steps(evaluator.engine, evaluator.reader, "test", rows, 0):

@@ -148,8 +148,7 @@ def start_session(training: Training) -> int:
     announce(run, progress.step, ended)
     run.callbacks.gather(run.recipe.train.trackers)
     run.callbacks.call("start")
-    for metric in run.metrics.values():
-        metric.prepare(run.recipe.train.seed)
+    run.evaluator.prepare()
     trains = bool(run.engine.method.phases)
     if progress.step == 0 and run.metrics and trains:
         values = evaluate_now(run, 0).values

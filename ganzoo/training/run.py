@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from ganzoo.build import METRICS, Experiment
+from ganzoo.build import METRICS, Experiment, metric_origins
 from ganzoo.contracts.dataset import try_dataset
 from ganzoo.data.loader import micro_steps
 from ganzoo.data.sampler import image_counts
@@ -22,7 +22,8 @@ from ganzoo.engine.start import SETTING, Start, is_import, load_start
 from ganzoo.engine.trial import try_step
 from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory, catch_torch_errors
 from ganzoo.evaluation.evaluator import Evaluator
-from ganzoo.interfaces import Row
+from ganzoo.evaluation.trial import try_metrics
+from ganzoo.interfaces import Row, Split
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import cache_code_checksums
 from ganzoo.provenance.image_sizes import check_sizes, extreme_rows
@@ -72,7 +73,10 @@ class Run:
         self.engine, self.metrics, self.sources = experiment.engine, experiment.metrics, experiment.sources
         self.total = experiment.total_steps
         seed, batch = recipe.train.seed, recipe.evaluate.batch
-        self.evaluator = Evaluator(self.engine, self.reader, self.metrics, seed=seed, batch=batch, console=self.console)
+        origins = metric_origins(recipe.metrics)
+        self.evaluator = Evaluator(
+            self.engine, self.reader, self.metrics, seed=seed, batch=batch, console=self.console, origins=origins
+        )
         self.compilation = Compilation(recipe.train.compile, self.say)
         self.callbacks = Callbacks(self)
         self.reporter = Reporter(self)
@@ -99,8 +103,8 @@ class Run:
     ) -> Run:
         """Check recipe and images, build the parts, and create the run's folder or check that it is of the same run.
 
-        A new run first tries a step, so that one that cannot be trained leaves no folder. The folder stays locked until
-        the training ends. Changed settings are printed.
+        A new run first tries a step and its metrics, so that one that cannot be trained leaves no folder. The folder
+        stays locked until the training ends. Changed settings are printed.
 
         Args:
             recipe: the YAML file.
@@ -127,6 +131,7 @@ class Run:
         if fresh or not run.files.resumes:
             run.load_start()
             run.try_step()
+            run.try_metrics()
         if accelerator.is_main_process:
             run.open_folder(fresh)
         accelerator.wait_for_everyone()
@@ -157,6 +162,16 @@ class Run:
 
             with catch_torch_errors(failed), catch_out_of_memory(memory, advise), self.compilation:
                 try_step(engine, micros())
+
+    def try_metrics(self) -> None:
+        """Try every metric on a few images of the split that is measured while training, unless there is no training.
+
+        Raises GanzooError if one fails.
+        """
+        splits: tuple[Split, ...] = ("validation", "test")
+        complete = [split for split in splits if all(image_counts(self.dataset, split).values())]
+        if self.metrics and complete and self.engine.method.phases:
+            try_metrics(self.evaluator, complete[0])
 
     def open_folder(self, fresh: bool) -> None:
         """Create the run's folder, or check that it is of the same run; print what has changed.

@@ -590,7 +590,7 @@ PLANTED: dict[str, list[tuple[type, set[str]]]] = {
         (UnequalData, {BUILT}),
         (DoublingData, {RECIPE}),
         (EmptyData, {"test_it_has_training_images", "test_a_batch_can_be_read"}),
-        (OtherMasks, {"test_its_samples_have_the_right_form"}),
+        (OtherMasks, {"test_its_samples_have_the_right_form", "test_a_batch_can_be_read"}),
         (RandomData, {"test_an_image_is_the_same_when_it_is_read_again", "test_threads_can_read_it"}),
         (NamelessData, {"test_its_names_are_unique"}),
         (LeakingData, {"test_no_image_is_in_two_splits"}),

@@ -87,6 +87,8 @@ def _read(dataset: Dataset, origin: Origin, split: Split, domain: str, index: in
         if domain in dataset.classes:
             return Reading(None, mask, plane_facts(sample.image[:, :, 0]), name=name)
         return Reading(_facts(sample.image, files, sample.name), mask, labels, name=name)
+    except ComponentError:
+        raise
     except GanzooError as error:
         named = [str(file) for file in files if str(error).startswith(f"{file}: ")]
         return Reading(errors=(((named or [f"{split} {domain}, image {index}"])[0], str(error)),))
