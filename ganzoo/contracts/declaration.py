@@ -56,11 +56,11 @@ WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
 def declaration_errors(origin: Origin) -> list[ComponentError]:
     """Return an error for each mistake in the declaration of a component; nothing of it is called."""
     base = INTERFACES[origin.kind]
-    if not issubclass(origin.target, base):
+    if not issubclass(origin.component, base):
         name = "torch.nn.Module" if base is nn.Module else f"ganzoo.interfaces.{base.__name__}"
         return [origin.mistake(f"it is not derived from {name}, as each {origin.kind} must be")]
     errors = [*_constructor_errors(origin), *_option_errors(origin)]
-    if missing := sorted(getattr(origin.target, "__abstractmethods__", ())):
+    if missing := sorted(getattr(origin.component, "__abstractmethods__", ())):
         errors.append(origin.mistake(f"it lacks {', '.join(f'{one}()' for one in missing)}: define it"))
     if base is not nn.Module:
         errors += [*signature_errors(origin, base), *_class_errors(origin, base)]
@@ -72,7 +72,7 @@ def declaration_errors(origin: Origin) -> list[ComponentError]:
 def _constructor_errors(origin: Origin) -> Iterator[ComponentError]:
     """Yield an error for each parameter that neither ganzoo provides nor a recipe can set."""
     kind, provided = origin.kind, PROVIDED.get(origin.kind, ())
-    parameters = _constructor(origin.target)
+    parameters = _constructor(origin.component)
     for one in parameters:
         if one.kind in VARIADIC:
             text = f"its constructor takes {VARIADIC[one.kind]}{one.name}, so no option of a recipe can be checked"
@@ -107,9 +107,9 @@ def _option_errors(origin: Origin) -> Iterator[ComponentError]:
     """Yield an error for each option without a type, of a wrong type or default, or with a name that is taken."""
     kind = origin.kind
     shared = [field.name for field in fields(KIND_OPTIONS[kind])] if kind in KIND_OPTIONS else []
-    annotated = {one.name for one in _constructor(origin.target) if one.annotation is not MISSING}
+    annotated = {one.name for one in _constructor(origin.component) if one.annotation is not MISSING}
     try:
-        options = options_of(origin.target).values()
+        options = options_of(origin.component).values()
     except GanzooError as error:
         reason = one_line(error.__cause__ or error)
         yield origin.mistake(f"the types of its options cannot be resolved: {reason}", "__init__")
@@ -134,7 +134,7 @@ def _option_errors(origin: Origin) -> Iterator[ComponentError]:
 
 def _forward_errors(origin: Origin) -> Iterator[ComponentError]:
     """Yield an error if a loss, generator or discriminator lacks ``forward``, or one that a recipe can use."""
-    kind, target = origin.kind, origin.target
+    kind, target = origin.kind, origin.component
     if not defines(target, "forward"):
         own = {name for one in target.__mro__ if one not in nn.Module.__mro__ for name in vars(one)}
         if kind != "generator" or not any(defines(target, name) for name in own if not name.startswith("_")):
@@ -172,7 +172,7 @@ def attribute_errors(origin: Origin, values: Mapping[str, Any]) -> Iterator[Comp
 
 def _class_errors(origin: Origin, base: type) -> Iterator[ComponentError]:
     """Yield an error for each attribute of the class that is wrong, also together with another one."""
-    target = origin.target
+    target = origin.component
     values = {name: inspect.getattr_static(target, name, MISSING) for name in vars(base).get("__annotations__", {})}
     errors = list(attribute_errors(origin, values))
     yield from errors

@@ -35,7 +35,14 @@ class Origin:
     def __str__(self) -> str:
         if self.kind:
             return f"{self.kind} {self.name!r} of plugin {self.plugin!r}"
-        return self._module if isinstance(self.target, ModuleType) else f"{self._module}.{self.target.__qualname__}"
+        return self._module if isinstance(self.target, ModuleType) else f"{self._module}.{self.component.__qualname__}"
+
+    @property
+    def component(self) -> type:
+        """The component's class. Raises TypeError if the origin is a plugin's module."""
+        if isinstance(self.target, ModuleType):
+            raise TypeError(f"{self} is a module")
+        return self.target
 
     @property
     def _module(self) -> str:

@@ -23,15 +23,15 @@ def signature_errors(origin: Origin, base: type) -> Iterator[ComponentError]:
         base: the class of its interface, which the component is derived from.
     """
     for name, function in vars(base).items():
-        own = inspect.getattr_static(origin.target, name)
+        own = inspect.getattr_static(origin.component, name)
         if name.startswith("_") or not inspect.isfunction(function) or own is function:
             continue
         expected = list(inspect.signature(function).parameters)[1:]
         call = f"{name}({', '.join(expected)})"
         if not isinstance(own, staticmethod | classmethod) and not callable(own):
             yield origin.mistake(f"its {name} is no function; ganzoo calls {call}: define it", name)
-        elif not _fits(parameters_of(origin.target, name), expected, BY_NAME.get((origin.kind, name), ())):
-            shown = ", ".join(map(_shown, parameters_of(origin.target, name)))
+        elif not _fits(parameters_of(origin.component, name), expected, BY_NAME.get((origin.kind, name), ())):
+            shown = ", ".join(map(_shown, parameters_of(origin.component, name)))
             write = f"def {name}(self{''.join(f', {one}' for one in expected)})"
             yield origin.mistake(f"its {name} takes ({shown}), but ganzoo calls {call}: write {write}", name)
 
