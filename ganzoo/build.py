@@ -11,7 +11,10 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from ganzoo.contracts.blame import catch_component_errors
 from ganzoo.contracts.dataset import check_dataset, read_sample
+from ganzoo.contracts.method import check_trained
+from ganzoo.contracts.method_results import check_networks
 from ganzoo.contracts.metric import check_metric
 from ganzoo.contracts.origin import Origin
 from ganzoo.data.label_maps import FAINTEST_MASK
@@ -128,11 +131,17 @@ class Experiment:
         return train.steps or train.epochs * self.sampler.steps_per_epoch
 
     @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """Place in the recipe → where the component comes from, of the parts that a training step runs."""
+        return step_origins(self.recipe)
+
+    @cached_property
     def losses(self) -> list[AttachedLoss]:
         """The auxiliary losses, empty unless ``training``; first the method is prepared for training (``prepare``)."""
         if not self.training:
             return []
-        self.method.prepare(self.reader)
+        with self.origins["method"].catch("prepare"):
+            self.method.prepare(self.reader)
         return attach_losses(self.recipe, self.method, self.reader, self.accelerator.device)
 
     @cached_property
@@ -151,6 +160,7 @@ class Experiment:
             compile=self.training and train.compile,
             checkpointing=self.training and train.checkpointing,
             training=self.training,
+            origins=self.origins,
         )
 
     @cached_property
@@ -171,6 +181,14 @@ def build_dataset(part: Part) -> Dataset:
     return dataset
 
 
+def step_origins(recipe: Recipe) -> dict[str, Origin]:
+    """Return where the components of a training step come from, by place: ``method``, ``networks.G_AB``, …."""
+    parts = {f"networks.{name}": part for name, part in recipe.networks.items()}
+    parts |= {f"maskers.{name}": part for name, part in recipe.maskers.items()}
+    parts |= {f"losses.{name}": part for name, part in recipe.losses.items()}
+    return {place: part.component.origin for place, part in {"method": recipe.method, **parts}.items()}
+
+
 def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     """Return the recipe's method, bound to its new networks and maskers.
 
@@ -183,6 +201,8 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     Raises GanzooError if the method needs a domain without images, or if a network or masker cannot be built.
     """
     method: Method = recipe.method.make()
+    origins = step_origins(recipe)
+    origin = origins["method"]
     absent = {domain for slot in method.slots.values() for domain in (*slot.reads, slot.writes) if domain} - set(
         channels
     )
@@ -208,18 +228,24 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
                 if not is_out_of_memory(error):
                     raise
                 raise OutOfMemoryError(f"networks.{name}: too large for the memory; reduce its width") from None
-    method.bind(networks, build_maskers(recipe))
+    with origin.catch("bind"):
+        method.bind(networks, build_maskers(recipe))
     for joint, role in method.masks.joint_slots().items():
         networks[joint] = method.masks.maskers[role]
         _train_jointly(method, joint)
     example = zeros_step(dict(channels), recipe.images.shape)
-    with torch.no_grad(), _seeded(recipe.train.seed, "setup"):
-        networks.update(method.setup(example))
+    with (
+        torch.no_grad(),
+        _seeded(recipe.train.seed, "setup"),
+        catch_component_errors(origins.values(), origin, "setup"),
+    ):
+        own = method.setup(example)
+    networks.update(check_networks(own, method.slots, origin))
     missing = set(method.slots) - set(networks)
     if missing:
-        raise GanzooError(
-            f"the method {recipe.method.component.name!r} built no network {sorted(missing)[0]!r} in setup"
-        )
+        raise origin.refuse("setup", f"no network {min(missing)!r}", "one for each slot that it builds itself")
+    trainable = [name for name in method.slots if any(one.requires_grad for one in networks[name].parameters())]
+    check_trained(method, trainable, origin)
     return method
 
 
@@ -228,7 +254,9 @@ def build_maskers(recipe: Recipe) -> Roles:
     maskers: dict[str, Masker] = {}
     for role, part in recipe.maskers.items():
         maskers[role] = build_masker(part, role, recipe.train.seed)
-    return Roles(maskers, {role: MaskTransform(**part.kind_options) for role, part in recipe.maskers.items()})
+    origins = {role: part.component.origin for role, part in recipe.maskers.items()}
+    transforms = {role: MaskTransform(**part.kind_options) for role, part in recipe.maskers.items()}
+    return Roles(maskers, transforms, origins)
 
 
 def build_masker(part: Part, role: str, seed: int) -> Masker:
@@ -375,8 +403,9 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
     for name, part in recipe.losses.items():
         with _seeded(recipe.train.seed, f"loss/{name}"), prefix_errors(f"losses.{name}"):
             loss: Loss = part.make(place=f"losses.{name}").eval().requires_grad_(False)
-            loss.bind(method, reader)
-        attached.append(AttachedLoss(name, loss.to(device), **part.kind_options))
+            with part.component.origin.catch("bind"):
+                loss.bind(method, reader)
+        attached.append(AttachedLoss(name, loss.to(device), **part.kind_options, origin=part.component.origin))
     return attached
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from ganzoo.contracts.origin import Origin, author_line, source_line
 from ganzoo.contracts.signatures import defines
@@ -67,6 +68,24 @@ class Component:
     def origin(self) -> Origin:
         """Where the component comes from, for errors about it. Raises as ``load`` does."""
         return Origin(self.load(), self.kind, self.name, self.plugin)
+
+    def make(self, *args: Any, **options: Any) -> Any:
+        """Return a new instance, checked for what its kind must be.
+
+        Args:
+            args: the values that ganzoo passes to its kind, such as numbers of channels.
+            options: its options.
+
+        Raises GanzooError as its constructor does, and ComponentError for any other error of it, or a wrong instance.
+        """
+        from ganzoo.contracts.constructed import check_constructed  # these import torch, which most commands need not
+        from ganzoo.masks.roles import ROLES
+
+        origin = self.origin
+        with origin.catch("__init__"):
+            made = origin.component(*args, **options)
+        check_constructed(made, origin, ROLES)
+        return made
 
 
 @dataclass(frozen=True)

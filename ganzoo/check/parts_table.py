@@ -8,18 +8,15 @@ from pathlib import Path
 import rich.box
 import rich.console
 import rich.table
-import torch
 from rich.text import Text
-from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from ganzoo.build import Experiment
 from ganzoo.check.profile import format_profile, format_sources, measure_steps, profile_forward
 from ganzoo.contracts.dataset import try_dataset
 from ganzoo.data.loader import Reader, make_step, spread_rows
 from ganzoo.data.sampler import image_counts
-from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.distributed import start_accelerator
+from ganzoo.engine.inspection import inspect_components
 from ganzoo.engine.start import load_start
 from ganzoo.errors import catch_out_of_memory, catch_torch_errors
 from ganzoo.interfaces import Dataset, Method
@@ -28,7 +25,7 @@ from ganzoo.provenance.images import read_images
 from ganzoo.recipe.quick_check import read_document
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
-from ganzoo.step import Step
+from ganzoo.training.lr_policy import check_schedule
 from ganzoo.training.needs import is_complete
 from ganzoo.utils.console import Console
 from ganzoo.utils.core_yaml import dump_yaml
@@ -78,7 +75,10 @@ def check(
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
             part.to(place)
         step = make_step(batch, place, seed=train.seed)
-        shapes = trace_shapes(method, losses, step) if method.phases else {}
+        shapes = inspect_components(method, losses, experiment.origins, step) if method.phases else {}
+    if method.phases:
+        steps, origin = sampler.steps_per_epoch, experiment.origins["method"]
+        check_schedule(train, method, experiment.total_steps, steps, origin)
     say(dump_yaml(recipe.resolved()))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:
@@ -130,7 +130,7 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
         recipe: the recipe.
         method: the method built from the recipe.
         dataset: the data set built from the recipe.
-        shapes: the input and output shape of each network, as ``trace_shapes`` returns them.
+        shapes: the input and output shape of each network, as ``inspect_components`` returns them.
     """
     rows: list[tuple[str, str, str, str, str]] = []
     counted: set[int] = set()
@@ -161,47 +161,3 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
     for row in rows:
         table.add_row(*(Text(escape_controls(cell)) for cell in row))
     return table
-
-
-def trace_shapes(method: Method, losses: Sequence[AttachedLoss], step: Step) -> dict[str, str]:
-    """Return the input and output shape of each network: name → ``3×16×16 → 1×6×6``, without the batch axis.
-
-    The shapes are those of a network's first call; a network whose ``forward`` is not called is left out. To find them,
-    the method's forward and the losses of every phase run once, without optimizer steps.
-
-    Args:
-        method: the method, with its networks on the step's device.
-        losses: the recipe's auxiliary losses.
-        step: a step with the tensors of a training batch.
-    """
-    shapes: dict[str, str] = {}
-
-    def record(name: str, network: nn.Module) -> RemovableHandle:
-        def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-            if name not in shapes and inputs:
-                shapes[name] = f"{_shape(inputs[0])} → {_shape(output)}"
-
-        return network.register_forward_hook(hook)
-
-    handles = [record(name, network) for name, network in method.networks.items()]
-    complete = step.inputs()
-    with torch.no_grad():
-        method.forward(complete)
-    for phase in method.phases:
-        view = complete.detached() if phase.forward != "fresh" else step.inputs()
-        view.phase = phase.name
-        if phase.forward == "fresh":
-            method.forward(view)
-        terms = phase.losses(view)
-        for loss in losses:
-            if loss.phase == phase.name:
-                loss.term(view, terms, method.masks)
-    for handle in handles:
-        handle.remove()
-    return shapes
-
-
-def _shape(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_shape, value))
-    return "×".join(map(str, value.shape[1:])) if isinstance(value, Tensor) else type(value).__name__

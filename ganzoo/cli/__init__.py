@@ -125,7 +125,8 @@ def print_error(text: str) -> None:
     with suppress(BrokenPipeError):  # what was printed before has no reader any more: the error still has
         sys.stdout.flush()
     for line in escape_controls(text).split("\n") if text else []:
-        print(f"ganzoo: {line}" if rank == "0" else f"ganzoo (process {rank}): {line}", file=sys.stderr)
+        who = "ganzoo" if rank == "0" else f"ganzoo (process {rank})"
+        sys.stderr.write(f"{who}: {line}\n")  # whole: print writes the line's end separately
 
 
 def main() -> None:

@@ -13,18 +13,19 @@ DOMAINS = ("A", "B")
 DIRECTIONS = ("AB", "BA", "AA")
 SLOT_KINDS = ("generator", "discriminator", "masker", "")
 FORWARDS = ("shared", "detached", "fresh")
+GIVEN = tuple(f"given_{plane}_{domain}" for plane in ("mask", "labels") for domain in DOMAINS)
+"""The tensors besides images that a data set may provide."""
 OWN = {"slots": Mapping, "optims": Mapping, "phases": Sequence, "tensors": Mapping}
 """The attributes that a method's constructor sets, with their types."""
 
 
-def check_method(method: Any, origin: Origin, roles: Collection[str] = (), reads: Collection[str] = ()) -> None:
+def check_method(method: Any, origin: Origin, roles: Collection[str] = ()) -> None:
     """Check what a new method says of itself; nothing of it is called.
 
     Args:
         method: the method, after its constructor.
         origin: where it comes from.
         roles: the known roles of masks; empty: any.
-        reads: the known tensors that a data set may provide; empty: any.
 
     Raises ComponentError for a mistake of the author.
     """
@@ -35,7 +36,7 @@ def check_method(method: Any, origin: Origin, roles: Collection[str] = (), reads
         value = getattr(method, name)
         if not isinstance(value, kind):
             raise wrong(f"{name} is {describe(value)}", f"a {_word(kind)}")
-    _check_class(method, wrong, roles, reads)
+    _check_class(method, wrong, roles)
     _check_slots(method, wrong)
     _check_optims(method, wrong)
     _check_phases(method, wrong)
@@ -79,8 +80,8 @@ def _word(kind: type) -> str:
     return "dict" if kind is Mapping else "list"
 
 
-def _check_class(method: Any, wrong: _Wrong, roles: Collection[str], reads: Collection[str]) -> None:
-    for name, known in {"directions": DIRECTIONS, "accepts": roles, "requires": roles, "reads": reads}.items():
+def _check_class(method: Any, wrong: _Wrong, roles: Collection[str]) -> None:
+    for name, known in {"directions": DIRECTIONS, "accepts": roles, "requires": roles, "reads": GIVEN}.items():
         words = getattr(method, name)
         if isinstance(words, str) or not isinstance(words, Sequence):
             raise wrong(f"{name} is {describe(words)}", "a tuple of texts, such as ('AB', 'BA')")
@@ -98,7 +99,7 @@ def _check_class(method: Any, wrong: _Wrong, roles: Collection[str], reads: Coll
 def _check_slots(method: Any, wrong: _Wrong) -> None:
     for name, slot in method.slots.items():
         where = f"slots[{name!r}]"
-        if not all(hasattr(slot, field) for field in ("kind", "reads", "writes", "calls", "default")):
+        if not all(hasattr(slot, field) for field in ("kind", "reads", "writes", "calls", "default", "own")):
             raise wrong(f"{where} is {describe(slot)}", "a Slot")
         if slot.kind not in SLOT_KINDS:
             raise wrong(f"{where}.kind is {slot.kind!r}", f"one of {SLOT_KINDS}{suggest(slot.kind, SLOT_KINDS[:3])}")

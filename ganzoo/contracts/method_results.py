@@ -159,7 +159,7 @@ def check_state(state: object, origin: Origin) -> dict[str, Tensor]:
 def check_restored(before: Mapping[str, Tensor], after: Mapping[str, Tensor], origin: Origin) -> None:
     """Raise ComponentError if a method's state is another one after ``load_state_dict`` than the one it got."""
     for name in sorted({*before, *after}):
-        if name not in before or name not in after or not torch.equal(before[name], after[name]):
+        if name not in before or name not in after or not torch.equal(before[name].cpu(), after[name].cpu()):
             raise ComponentError(
                 f"{origin}: after load_state_dict(state) the tensor {name!r} of state_dict is not that of the state; "
                 f"expected the same state again, an empty one too ({origin.line('load_state_dict')})"

@@ -6,7 +6,7 @@ import errno
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -89,13 +89,16 @@ class Origin:
         try:
             yield
         except (Exception, SystemExit) as error:
-            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-            if isinstance(error, GanzooError) or is_out_of_memory(error) or full or is_strict():
+            if stays_as_it_is(error):
                 raise
             place = author_line(error, self._module) or self.line(function)
             raise ComponentError(
                 f"{self}: {function} failed: {one_line(error)[:300]} ({place}); GANZOO_STRICT=1 shows the traceback"
             ) from error
+
+    def wrote(self, file: str) -> bool:
+        """Return whether a file of code is one of the author's package."""
+        return files_of(self._module)(file)
 
 
 def source_line(target: object) -> str:
@@ -115,18 +118,32 @@ def author_line(error: BaseException, module: str) -> str:
         error: the error, with its traceback.
         module: the name of a module of the author's package.
     """
-    top = module.partition(".")[0]
-    files, folders = [getattr(sys.modules.get(module), "__file__", None)], []
-    with suppress(ImportError, ValueError):
-        spec = find_spec(top)
-        files.append(spec and spec.origin)
-        folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:
         places.append((error.filename, error.lineno))
-    own = [
-        f"{name}:{line}"
-        for name, line in places
-        if name in files or any(Path(name).is_relative_to(folder) for folder in folders)
-    ]
+    wrote = files_of(module)
+    own = [f"{name}:{line}" for name, line in places if wrote(name)]
     return own[-1] if own else ""
+
+
+def files_of(module: str) -> Callable[[str], bool]:
+    """Return a function that says whether a file of code is one of a module's package; it need not be imported."""
+    files, folders = [getattr(sys.modules.get(module), "__file__", None)], []
+    with suppress(ImportError, ValueError):
+        spec = find_spec(module.partition(".")[0])
+        files.append(spec and spec.origin)
+        folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    return lambda file: file in files or any(Path(file).is_relative_to(folder) for folder in folders)
+
+
+def stays_as_it_is(error: BaseException) -> bool:
+    """Return whether an error is not turned into one of a component.
+
+    So it is with a GanzooError, a lack of memory, a full disk, an error while torch traces or compiles a network, which
+    it may handle itself, and in strict mode (GANZOO_STRICT) with every error.
+    """
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    torch = sys.modules.get("torch")
+    traced = torch is not None and torch.compiler.is_compiling()
+    of_compiler = any(one.__name__ == "TorchDynamoException" for one in type(error).__mro__)
+    return isinstance(error, GanzooError) or is_out_of_memory(error) or full or traced or of_compiler or is_strict()

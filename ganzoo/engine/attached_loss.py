@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganzoo.contracts.loss import check_loss_form, check_loss_value
+from ganzoo.contracts.origin import Origin
 from ganzoo.errors import GanzooError, suggest
 from ganzoo.interfaces import Loss
 from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
+
+UNKNOWN = Origin(Loss)
+"""The origin of a loss that was not built from a recipe."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class AttachedLoss:
         of: input of the loss → name of the tensor of the step that it reads.
         weight: the factor of the term.
         phase: the name of the phase that the term is added to.
+        origin: where the loss comes from, for errors.
     """
 
     name: str
@@ -31,16 +37,19 @@ class AttachedLoss:
     of: Mapping[str, str]
     weight: float
     phase: str
+    origin: Origin = UNKNOWN
 
-    def term(self, step: Step, others: Mapping[str, Tensor], masks: Roles) -> Tensor:
+    def term(self, step: Step, others: Mapping[str, Tensor], masks: Roles, *, first: bool = False) -> Tensor:
         """Return the weighted term, a scalar computed in float32 even under autocast.
 
         Args:
             step: the step with the tensors that the loss reads.
             others: the phase's other terms by name.
             masks: the recipe's maskers; they compute a mask that the loss reads, if the step does not have it yet.
+            first: whether to check also the loss's value and gradient, which waits for the device.
 
-        Raises GanzooError if another term has the same name, and if the step lacks a tensor that the loss reads.
+        Raises GanzooError if another term has the same name, and if the step lacks a tensor that the loss reads; and
+        ComponentError if the loss fails, or returns anything but a scalar.
         """
         if self.name in others:
             raise GanzooError(f"losses.{self.name}: the method has a term of this name; choose another")
@@ -51,5 +60,10 @@ class AttachedLoss:
                 raise GanzooError(f"losses.{self.name}: there is no tensor {name!r} in this step{suggest(name, step)}")
             inputs[key] = tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
         device = next(iter(inputs.values())).device if inputs else torch.device("cpu")
-        with torch.autocast(device.type, enabled=False):
-            return self.weight * self.loss(**inputs)
+        with torch.autocast(device.type, enabled=False), self.origin.catch("forward"):
+            value = self.loss(**inputs)
+        check_loss_form(value, self.origin, device if inputs else None)
+        if first:
+            check_loss_value(value, self.origin, inputs.values(), weight=self.weight)
+        term: Tensor = self.weight * value
+        return term

@@ -7,7 +7,7 @@ reduces only the first of two forward passes. Instead, one reduction averages al
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from math import lcm
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,9 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
+from ganzoo.contracts.blame import catch_component_errors
+from ganzoo.contracts.method_results import check_terms
+from ganzoo.contracts.origin import Origin
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.compiled import compile_networks, uncompiled
 from ganzoo.engine.discriminators.view import View
@@ -51,6 +54,7 @@ class Engine:
         compile: whether networks are compiled when they train, and how (see ``compiled.py``).
         checkpointing: whether blocks of generators are computed again in the backward pass (see ``recomputation.py``).
         training: whether it trains; an engine that only evaluates needs no synchronized batch norm.
+        origins: place in the recipe → where the component comes from, for errors: ``method``, ``networks.G_AB``, ….
 
     Raises GanzooError for fp16 on a CPU, and for batch norm on several CPU processes; MissingResourceError to compile
     without a C++ compiler.
@@ -70,8 +74,10 @@ class Engine:
         compile: Compile = False,
         checkpointing: bool = False,
         training: bool = True,
+        origins: Mapping[str, Origin] = MappingProxyType({}),
     ) -> None:
         self.method = method
+        self.origins = {"method": Origin(type(method)), **origins}
         self.accelerator = accelerator
         self.device = accelerator.device
         self.precision = resolve_precision(precision, self.device, "train.precision")
@@ -142,7 +148,8 @@ class Engine:
         networks are restored. After an error ``stepped`` says whether weights or the method's state may have changed;
         if it is False, all is as before the step.
 
-        Raises GanzooError for a phase without loss terms, and as ``AttachedLoss.term`` does.
+        Raises GanzooError for a phase without loss terms, and as ``AttachedLoss.term`` does; and ComponentError if the
+        code of a component fails.
 
         Args:
             micros: the step's micro-batches, on the device.
@@ -157,7 +164,8 @@ class Engine:
         stateful = (*self.networks.values(), *self.adaptive.values())
         buffers = [buffer for one in stateful for buffer in one.buffers() if buffer.is_floating_point()]
         before = [buffer.clone() for buffer in buffers]
-        state = {name: (tensor, tensor._version) for name, tensor in self.method.state_dict().items()}
+        with self.catching("state_dict"):
+            state = {name: (tensor, tensor._version) for name, tensor in self.method.state_dict().items()}
         scale = (self.scale.scale, self.scale.good)
         self.stepped = False
         try:
@@ -246,9 +254,13 @@ class Engine:
         return lcm(*(phase.every for phase in self.method.phases))
 
     def _terms(self, phase: Phase, step: Step) -> dict[str, Tensor]:
-        terms = dict(phase.losses(step))
+        with self.catching(f"losses of the phase {phase.name!r}"):
+            terms = phase.losses(step)
+        terms = check_terms(terms, self.origins["method"], phase.name)
         if not terms and not self.attached[phase.name]:
-            raise GanzooError(f"the phase {phase.name!r} has no loss terms: all of them are switched off")
+            raise GanzooError(
+                f"{self.origins['method']}: the phase {phase.name!r} has no loss terms: all of them are switched off"
+            )
         for attached in self.attached[phase.name]:
             terms[attached.name] = attached.term(step, terms, self.method.masks)
         return terms
@@ -311,6 +323,10 @@ class Engine:
             view.start(step, purpose)
         torch.manual_seed(torch_seed(step.seed, step.index, self.accelerator.process_index, micro, purpose))
 
+    def catching(self, function: str) -> AbstractContextManager[None]:
+        """Return a context for a call of one of the method's functions: an error in a component's code is one line."""
+        return catch_component_errors(self.origins.values(), self.origins["method"], function)
+
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Run a ``with`` block without gradients, with networks in eval mode: the averaged ones if there are any.
@@ -371,7 +387,7 @@ class _Forward:
 
     def _run(self, step: Step, purpose: str) -> None:
         self.engine._start_draws(step, f"forward/{purpose}", self.micro)
-        with self.engine.autocast():
+        with self.engine.autocast(), self.engine.catching("forward"):
             self.engine.method.forward(step)
 
     def drop_graph(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from accelerate.utils import broadcast_object_list, gather_object
 
+from ganzoo.contracts.method_results import check_translation
 from ganzoo.contracts.origin import Origin
 from ganzoo.data.loader import Reader, evaluation_rows, make_step
 from ganzoo.data.sampler import Row, image_counts
@@ -301,12 +302,14 @@ def evaluation_steps(
     for batch in reader.evaluation_batches(split, rows):
         step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
         engine.arrange(step)
-        with engine.autocast():
+        with engine.autocast(), engine.catching("translate" if only else "forward"):
             if only is None:
                 engine.method.forward(step)
             for direction in only or ():
                 if f"real_{direction[0]}" in step:
-                    translated = engine.method.translate(step[f"real_{direction[0]}"], direction, step)
+                    images, channels = step[f"real_{direction[0]}"], reader.dataset.channels
+                    translated = engine.method.translate(images, direction, step)
+                    check_translation(translated, images, direction, channels, engine.origins["method"])
                     step[engine.method.translated(direction)] = translated
         yield step
 

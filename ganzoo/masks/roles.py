@@ -20,6 +20,9 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from ganzoo.contracts.masker import check_mask
+from ganzoo.contracts.origin import Origin
+from ganzoo.contracts.values import scalars
 from ganzoo.errors import GanzooError
 from ganzoo.step import Step
 
@@ -99,16 +102,19 @@ class Roles:
     Args:
         maskers: role → masker.
         transforms: role → post-processing of the masker's masks; without an entry they stay as they are.
+        origins: role → where the masker comes from, for errors; without an entry its class is named.
     """
 
     def __init__(
         self,
         maskers: Mapping[str, MaskerProtocol] | None = None,
         transforms: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+        origins: Mapping[str, Origin] | None = None,
     ) -> None:
         self.maskers: dict[str, Any] = dict(maskers or {})
         """Role → masker, each a ``MaskerProtocol`` and an ``nn.Module``."""
         self.transforms = dict(transforms or {})
+        self.origins = {role: Origin(type(masker)) for role, masker in self.maskers.items()} | dict(origins or {})
         self.sources: dict[str, str | None] = {f"real_{domain}": domain for domain in "AB"}
         """Name of a tensor → domain of the real image that it comes from; None if it comes from no such image."""
 
@@ -118,7 +124,8 @@ class Roles:
 
     def replaced(self, role: str, masker: MaskerProtocol, transform: Callable[[Tensor], Tensor]) -> Roles:
         """Return a copy in which a role has another masker and post-processing; other roles keep the same maskers."""
-        copy = Roles({**self.maskers, role: masker}, {**self.transforms, role: transform})
+        origins = {one: origin for one, origin in self.origins.items() if one != role}
+        copy = Roles({**self.maskers, role: masker}, {**self.transforms, role: transform}, origins)
         copy.set_sources(self.sources)
         return copy
 
@@ -138,7 +145,8 @@ class Roles:
             name: the name of the image's tensor.
             gradient: whether gradients flow from a newly computed mask to the image.
 
-        Raises GanzooError if the masker needs the data set's mask and there is none.
+        Raises GanzooError if the masker needs the data set's mask and there is none, and ComponentError if it fails or
+        returns anything but a mask.
         """
         key = mask_name(role, name)
         if key not in step:
@@ -147,7 +155,11 @@ class Roles:
             traced = gradient or masker.trains == "joint"
             with torch.set_grad_enabled(traced and torch.is_grad_enabled()):
                 image = step[name] if gradient else step[name].detach()
-                mask = masker(image, rng=step.rng(f"mask/{role}"), given=given)
+                with self.origins[role].catch("forward"):
+                    mask = masker(image, rng=step.rng(f"mask/{role}"), given=given)
+                if not torch.compiler.is_compiling():  # a comparison would fix the sizes of an exported program
+                    planes = masker.planes if given is None or not masker.shared_role else given.shape[1]
+                    check_mask(mask, image, planes, self.origins[role])
                 step[key] = self.transforms[role](mask) if role in self.transforms else mask
         return step[key]
 
@@ -246,7 +258,9 @@ class Roles:
             for domain in "AB":
                 key = mask_name(role, f"real_{domain}")
                 if key in step:
-                    terms = self.maskers[role].terms(step[key])
+                    with self.origins[role].catch("terms"):
+                        terms = self.maskers[role].terms(step[key])
+                    terms = scalars(terms, self.origins[role], "terms")
                     losses |= {f"{slot}_{term}_{domain}": value for term, value in terms.items()}
         return losses
 

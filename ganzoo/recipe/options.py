@@ -200,7 +200,7 @@ def build(component: Component, *args: Any, **options: Any) -> Any:
     checked, problems = check_options(target, options)
     if problems:
         raise GanzooError("\n".join(f"{component.kind} {component.name!r}: {problem.message}" for problem in problems))
-    return target(*args, **checked)
+    return component.make(*args, **checked)
 
 
 def _validate(hint: Any, value: Any) -> Any:

@@ -36,11 +36,10 @@ class Part:
             place: the part's path in the recipe, such as ``data``. An error about a missing file or folder that one of
                 its options names then says how to set that option on the command line.
 
-        Raises GanzooError as the constructor does, and ComponentError for any other error of it.
+        Raises as ``Component.make`` does.
         """
         try:
-            with self.component.origin.catch("__init__"):
-                return self.component.load()(*args, **self.options)
+            return self.component.make(*args, **self.options)
         except MissingResourceError as error:
             named = [
                 name for name, value in self.options.items() if isinstance(value, Path) and str(value) in str(error)

@@ -36,7 +36,6 @@ from ganzoo.inference.translator import Translator
 from ganzoo.interfaces import Direction, Method, Step
 from ganzoo.masks.roles import ROLES
 from ganzoo.recipe.reader import read_recipe
-from ganzoo.step import batch_tensors
 from ganzoo.testing.component import ACCELERATOR, ODD_SIZES, SIZE, ComponentContracts, refusing
 from ganzoo.testing.factories import make_draws, make_images
 from ganzoo.testing.tiny_run import TinyRun, train_tiny, write_recipe
@@ -108,7 +107,7 @@ class MethodContracts(ComponentContracts):
     def test_it_declares_what_fits_together(self) -> None:
         """Slots, optims, phases, tensors, directions and roles name each other and what ganzoo knows."""
         with refusing():
-            check_method(self.make(), self.origin, ROLES, batch_tensors())
+            check_method(self.make(), self.origin, ROLES)
 
     def test_it_makes_its_tensors(self, tmp_path: Path) -> None:
         """``forward`` adds every declared tensor to a training step, of the right shape, with finite values."""

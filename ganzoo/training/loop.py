@@ -331,7 +331,8 @@ def place_in_run(run: Run, index: int) -> dict[str, int | float]:
 def step_lr_factor(training: Training, index: int) -> float:
     """Return the factor of the learning rate at a step of the run; ``index`` counts from 0."""
     run, plateau = training.run, training.progress.plateau
-    return lr_factor(run.recipe.train, run.engine.method, plateau, index, run.sampler.steps_per_epoch)
+    engine, steps = run.engine, run.sampler.steps_per_epoch
+    return lr_factor(run.recipe.train, engine.method, plateau, index, steps, engine.origins["method"])
 
 
 def draw_samples(run: Run, step: int) -> None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ganzoo.contracts.method_results import check_lr_factor
+from ganzoo.contracts.origin import Origin
 from ganzoo.interfaces import Method, linear_decay
 from ganzoo.settings import TrainSettings
 
@@ -64,7 +66,14 @@ class Plateau:
         return self.factor < before
 
 
-def lr_factor(train: TrainSettings, method: Method, plateau: Plateau, index: int, steps_per_epoch: int) -> float:
+def lr_factor(
+    train: TrainSettings,
+    method: Method,
+    plateau: Plateau,
+    index: int,
+    steps_per_epoch: int,
+    origin: Origin | None = None,
+) -> float:
     """Return the factor of the learning rate at a step: that of the policy, or of the method, times the warm-up.
 
     Policies follow epochs if the run's length is in epochs, else steps.
@@ -75,12 +84,31 @@ def lr_factor(train: TrainSettings, method: Method, plateau: Plateau, index: int
         plateau: the state of the policy ``plateau``.
         index: the step's index, from 0.
         steps_per_epoch: the number of steps of an epoch.
+        origin: where the method comes from; by default its class is named.
+
+    Raises ComponentError if the method's own schedule fails, or returns anything but a finite number, 0 or more.
     """
     done, total = (index // steps_per_epoch, train.epochs) if train.epochs else (index, train.steps)
-    return warmup_factor(index, train.warmup or 0) * _policy_factor(train, method, plateau, done, total, index)
+    policy = _policy_factor(train, plateau, done, total)
+    if policy is None:
+        assert train.decay is not None, "TrainSettings sets it"
+        origin = origin or Origin(type(method))
+        with origin.catch("lr_factor"):
+            policy = check_lr_factor(method.lr_factor(done, total, train.decay, index), origin)
+    return warmup_factor(index, train.warmup or 0) * policy
 
 
-def _policy_factor(train: TrainSettings, method: Method, plateau: Plateau, done: int, total: int, index: int) -> float:
+def check_schedule(train: TrainSettings, method: Method, total: int, steps_per_epoch: int, origin: Origin) -> None:
+    """Compute the factors of the first and the last of ``total`` steps, so that a wrong one fails before a run starts.
+
+    Raises as ``lr_factor`` does; it has the arguments.
+    """
+    for index in (0, total - 1):
+        lr_factor(train, method, Plateau(), index, steps_per_epoch, origin)
+
+
+def _policy_factor(train: TrainSettings, plateau: Plateau, done: int, total: int) -> float | None:
+    """Return the factor of the recipe's policy; None if it has none, so that the method's own schedule counts."""
     assert train.decay is not None, "TrainSettings sets it"
     if train.lr_policy == "linear":
         return linear_decay(done, total, train.decay)
@@ -91,7 +119,7 @@ def _policy_factor(train: TrainSettings, method: Method, plateau: Plateau, done:
         return float(gamma ** (done // (train.lr_every or 1)))
     if train.lr_policy == "plateau":
         return plateau.factor
-    return method.lr_factor(done, total, train.decay, index)
+    return None
 
 
 def cosine_decay(done: int, total: int, decay: float, floor: float = 0.0) -> float:

@@ -19,7 +19,7 @@ from ganzoo.engine.checkpoint_files import PROGRESS, find_checkpoint
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.fitting import fitting_overrides
 from ganzoo.engine.start import SETTING, Start, is_import, load_start
-from ganzoo.engine.trial import try_step
+from ganzoo.engine.trial import try_components, try_step
 from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory, catch_torch_errors
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.trial import try_metrics
@@ -34,6 +34,7 @@ from ganzoo.recipe.schema import Recipe
 from ganzoo.step import Step
 from ganzoo.training.callbacks import Callbacks
 from ganzoo.training.compilation import Compilation
+from ganzoo.training.lr_policy import check_schedule
 from ganzoo.training.progress import Progress
 from ganzoo.training.reporter import Reporter
 from ganzoo.training.resume_rules import Change, RunDescription, path_options
@@ -138,7 +139,9 @@ class Run:
         return run
 
     def try_step(self) -> None:
-        """Compute the first step, with one micro-batch, and undo it. Raises GanzooError when it cannot be computed.
+        """Check the components, compute the first step with one micro-batch, and undo both.
+
+        Raises ComponentError for a component that is wrong, GanzooError when the step cannot be computed.
 
         With images in their own sizes it is also tried with the smallest and the largest ones.
         """
@@ -151,7 +154,8 @@ class Run:
         failed = f"{recipe.file}: a training step cannot be computed"
         memory = "a step does not fit into the memory"
         place: dict[str, Any] = {"seed": seed, "index": engine.cycle - 1, "progress": 0.0, "epoch": 0}
-        for rows in trials:
+        check_schedule(recipe.train, engine.method, self.total, self.sampler.steps_per_epoch, engine.origins["method"])
+        for number, rows in enumerate(trials):
 
             def micros(rows: Sequence[Row] = rows) -> list[Step]:
                 batch = self.reader.training_batch(rows, 0, seed)
@@ -160,8 +164,11 @@ class Run:
             def advise(micros: Callable[[], list[Step]] = micros) -> str:
                 return fitting_overrides(engine, micros()[0], recipe.train, recipe.images)
 
-            with catch_torch_errors(failed), catch_out_of_memory(memory, advise), self.compilation:
-                try_step(engine, micros())
+            with catch_torch_errors(failed), catch_out_of_memory(memory, advise):
+                if number == 0:
+                    try_components(engine, micros()[0])
+                with self.compilation:
+                    try_step(engine, micros())
 
     def try_metrics(self) -> None:
         """Try every metric on a few images of the split that is measured while training, unless there is no training.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,10 @@ import yaml
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.check.parts_table import check, trace_shapes
+from ganzoo.check.parts_table import check
+from ganzoo.contracts.origin import Origin
 from ganzoo.engine.attached_loss import AttachedLoss
+from ganzoo.engine.inspection import inspect_components
 from ganzoo.interfaces import Method
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
@@ -57,11 +59,13 @@ def test_check_reports_both_kinds_of_step(
 ) -> None:
     traced = []
 
-    def trace(method: Method, losses: Sequence[AttachedLoss], step: Step) -> dict[str, str]:
+    def trace(
+        method: Method, losses: Sequence[AttachedLoss], origins: Mapping[str, Origin], step: Step
+    ) -> dict[str, str]:
         traced.append(len(step["real_A"]))
-        return trace_shapes(method, losses, step)
+        return inspect_components(method, losses, origins, step)
 
-    monkeypatch.setattr("ganzoo.check.parts_table.trace_shapes", trace)
+    monkeypatch.setattr("ganzoo.check.parts_table.inspect_components", trace)
     check(recipe, [*QUIET, "maskers.discriminator=round", "evaluate.metrics=[cycle_l1, style_recovery]"])
     message = capsys.readouterr().out
     assert traced == [2]  # a pair
