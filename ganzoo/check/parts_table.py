@@ -10,7 +10,7 @@ import rich.console
 import rich.table
 from rich.text import Text
 
-from ganzoo.build import Experiment
+from ganzoo.build import Experiment, metric_origins
 from ganzoo.check.profile import format_profile, format_sources, measure_steps, profile_forward
 from ganzoo.contracts.dataset import try_dataset
 from ganzoo.data.loader import Reader, make_step, spread_rows
@@ -18,7 +18,10 @@ from ganzoo.data.sampler import image_counts
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.inspection import inspect_components
 from ganzoo.engine.start import load_start
+from ganzoo.engine.trial import try_components
 from ganzoo.errors import catch_out_of_memory, catch_torch_errors
+from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.evaluation.trial import try_metrics
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.provenance.image_sizes import check_sizes
 from ganzoo.provenance.images import read_images
@@ -66,7 +69,7 @@ def check(
         digests = read_images(experiment.dataset, data=recipe.data, console=Console())
         check_sizes(digests, recipe.images, recipe.train.batch, paired=experiment.paired)
     try_dataset(experiment.dataset, recipe.data.component.origin)
-    method, sampler, reader, losses = experiment.method, experiment.sampler, experiment.reader, experiment.losses
+    method, sampler, reader = experiment.method, experiment.sampler, experiment.reader
     sources, train = experiment.sources, recipe.train
     batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)
     failed = f"{file}: a training step cannot be computed"
@@ -75,10 +78,17 @@ def check(
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
             part.to(place)
         step = make_step(batch, place, seed=train.seed)
-        shapes = inspect_components(method, losses, experiment.origins, step) if method.phases else {}
+        shapes = {}
+        if method.phases and quick:  # without optimizers
+            shapes = inspect_components(method, experiment.losses, experiment.origins, step)
+        elif method.phases:
+            shapes = try_components(experiment.engine, step)
     if method.phases:
         steps, origin = sampler.steps_per_epoch, experiment.origins["method"]
         check_schedule(train, method, experiment.total_steps, steps, origin)
+    if method.phases and not quick:
+        seed, origins = train.seed, metric_origins(recipe.metrics)
+        try_metrics(Evaluator(experiment.engine, reader, experiment.metrics, seed=seed, origins=origins))
     say(dump_yaml(recipe.resolved()))
     console = rich.console.Console(highlight=False)
     if not console.is_terminal:

@@ -15,8 +15,10 @@ from ganzoo.engine.inspection import inspect_components
 from ganzoo.step import Step
 
 
-def try_components(engine: Engine, micro: Step) -> None:
+def try_components(engine: Engine, micro: Step) -> dict[str, str]:
     """Call every component of a training step, check what it returns, and undo the step; see ``inspect_components``.
+
+    Return the input and output shape of each network, as that function does.
 
     Weights, averages and the method's state are afterwards bit for bit as before.
 
@@ -29,7 +31,7 @@ def try_components(engine: Engine, micro: Step) -> None:
     engine.arrange(micro)
     with _undone(engine), uncompiled(engine.compile):
         losses = [loss for attached in engine.attached.values() for loss in attached]
-        inspect_components(engine.method, losses, engine.origins, micro, engine.autocast)
+        return inspect_components(engine.method, losses, engine.origins, micro, engine.autocast)
 
 
 def try_step(engine: Engine, micros: Sequence[Step]) -> None:

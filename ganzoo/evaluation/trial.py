@@ -20,22 +20,27 @@ IMAGES = 4
 """Number of images of a domain that metrics are tried on."""
 BATCH = 2
 """Number of images in a batch: with two batches, rows whose names change are noticed."""
+ORDER: tuple[Split, ...] = ("validation", "test", "train")
+"""The splits that they may be of; the first with enough images is taken."""
 SMALLER = "lower images.size, or remove the metric"
 
 
-def try_metrics(evaluator: Evaluator, split: Split) -> None:
+def try_metrics(evaluator: Evaluator) -> None:
     """Prepare all metrics, and compute the rows and values of some images, which are discarded.
+
+    They are validation images if there are two of each domain, else test or training images.
 
     A metric that needs more images for a value passes; so do all if the translations are not finite. Each process
     computes the same.
 
     Args:
         evaluator: the evaluator of a run that has not started.
-        split: a split with images of each domain.
 
     Raises GanzooError if a metric fails, or if two of them give a value of the same name.
     """
     owners: dict[str, str] = {}
+    counts = {one: image_counts(evaluator.reader.dataset, one) for one in ORDER}
+    split: Split = next((one for one in ORDER if min(counts[one].values()) >= BATCH), "train")
     evaluator.prepare()
     with (
         torch.random.fork_rng(devices=[]),
@@ -46,9 +51,8 @@ def try_metrics(evaluator: Evaluator, split: Split) -> None:
         steps = list(_steps(evaluator, split))
         if any(first_non_finite(step, evaluator.engine.method.tensors) for step in steps):
             return
-        counts = image_counts(evaluator.reader.dataset, split)
         for name, calls in evaluator.calls.items():
-            directions = evaluator.measured(calls.metric, counts)
+            directions = evaluator.measured(calls.metric, counts[split])
             for direction in directions:
                 try:
                     values = _values(evaluator, calls, steps, direction, split)

@@ -23,7 +23,7 @@ from ganzoo.engine.trial import try_components, try_step
 from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory, catch_torch_errors
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.trial import try_metrics
-from ganzoo.interfaces import Row, Split
+from ganzoo.interfaces import Row
 from ganzoo.provenance.environment import environment
 from ganzoo.provenance.fingerprint import cache_code_checksums
 from ganzoo.provenance.image_sizes import check_sizes, extreme_rows
@@ -132,7 +132,8 @@ class Run:
         if fresh or not run.files.resumes:
             run.load_start()
             run.try_step()
-            run.try_metrics()
+            if run.engine.method.phases:
+                try_metrics(run.evaluator)
         if accelerator.is_main_process:
             run.open_folder(fresh)
         accelerator.wait_for_everyone()
@@ -169,16 +170,6 @@ class Run:
                     try_components(engine, micros()[0])
                 with self.compilation:
                     try_step(engine, micros())
-
-    def try_metrics(self) -> None:
-        """Try every metric on a few images of the split that is measured while training, unless there is no training.
-
-        Raises GanzooError if one fails.
-        """
-        splits: tuple[Split, ...] = ("validation", "test")
-        complete = [split for split in splits if all(image_counts(self.dataset, split).values())]
-        if self.metrics and complete and self.engine.method.phases:
-            try_metrics(self.evaluator, complete[0])
 
     def open_folder(self, fresh: bool) -> None:
         """Create the run's folder, or check that it is of the same run; print what has changed.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,8 @@ import yaml
 import ganzoo
 from ganzoo import GanzooError
 from ganzoo.check.parts_table import check
-from ganzoo.contracts.origin import Origin
-from ganzoo.engine.attached_loss import AttachedLoss
-from ganzoo.engine.inspection import inspect_components
-from ganzoo.interfaces import Method
+from ganzoo.engine.engine import Engine
+from ganzoo.engine.trial import try_components
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.step import Step
 from tests.support.small_networks import DRIT_SMALL
@@ -59,13 +56,11 @@ def test_check_reports_both_kinds_of_step(
 ) -> None:
     traced = []
 
-    def trace(
-        method: Method, losses: Sequence[AttachedLoss], origins: Mapping[str, Origin], step: Step
-    ) -> dict[str, str]:
-        traced.append(len(step["real_A"]))
-        return inspect_components(method, losses, origins, step)
+    def trace(engine: Engine, micro: Step) -> dict[str, str]:
+        traced.append(len(micro["real_A"]))
+        return try_components(engine, micro)
 
-    monkeypatch.setattr("ganzoo.check.parts_table.inspect_components", trace)
+    monkeypatch.setattr("ganzoo.check.parts_table.try_components", trace)
     check(recipe, [*QUIET, "maskers.discriminator=round", "evaluate.metrics=[cycle_l1, style_recovery]"])
     message = capsys.readouterr().out
     assert traced == [2]  # a pair

@@ -13,7 +13,20 @@ from torch import Tensor, nn
 
 from ganzoo.check.parts_table import check
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Optim, Output, Phase, Sample, Slot, Split
+from ganzoo.interfaces import (
+    Dataset,
+    Direction,
+    Loss,
+    Masker,
+    Method,
+    Metric,
+    Optim,
+    Output,
+    Phase,
+    Sample,
+    Slot,
+    Split,
+)
 from ganzoo.plugins import Plugins, find_entry_points
 from ganzoo.randomness import Draws
 from ganzoo.recipe.reader import read_recipe
@@ -92,6 +105,7 @@ class Awkward(Method):
     """Needs pairs, calls encode and decode of its generator, runs a fresh forward, builds a network at setup."""
 
     paired: ClassVar[bool] = True
+    directions: ClassVar[tuple[Direction, ...]] = ("AB",)
 
     def __init__(self) -> None:
         self.slots = {
