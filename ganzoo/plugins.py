@@ -18,13 +18,14 @@ from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
 from ganzoo import hookspecs
-from ganzoo.contracts.origin import author_line
-from ganzoo.errors import GanzooError, is_strict, one_line, suggest
+from ganzoo.contracts.command import HOOK, check_commands
+from ganzoo.contracts.origin import Origin, author_line
+from ganzoo.errors import ComponentError, GanzooError, is_strict, one_line, suggest
 from ganzoo.registry import Clash, Registration, Registry
 from ganzoo.weights.store import use_listing
 
@@ -78,6 +79,8 @@ class Plugins:
         self.strict = False
         self.command_errors: list[str] = []
         """Reasons why commands of plugins are missing from the command line, one message each."""
+        self.command_origins: dict[str, Origin] = {}
+        """Where each command of a plugin comes from, by its name."""
 
     def load(self, points: list[EntryPoint], *, strict: bool = False) -> None:
         """Load plugins one by one; record each in ``loaded``, and each failure also in ``registry.failures``.
@@ -152,12 +155,15 @@ class Plugins:
         """
         accepted: dict[str, Command] = {}
         owners = dict.fromkeys(taken, PACKAGE)
-        self.command_errors = []
+        self.command_errors, self.command_origins = [], {}
         for plugin in [plugin for plugin in self.loaded if not plugin.error]:
             try:
                 commands = self._commands_of(plugin.name)
             except KeyboardInterrupt:
                 raise
+            except ComponentError as error:
+                self._add_command_error(plugin, str(error))
+                continue
             except BaseException as error:  # as in load()
                 self._add_command_error(
                     plugin, f"plugin {plugin.name!r} failed to return its commands: {_reason(error, plugin.target)}"
@@ -170,18 +176,17 @@ class Plugins:
                     continue
                 owners[name] = plugin.package
                 accepted[name] = command
+                self.command_origins[name] = self._origin("command", name, plugin.name)
         return accepted
 
     def _commands_of(self, name: str) -> list[tuple[str, Command]]:
-        from click import Command
-
         others = [other for other in self.manager.get_plugins() if self.manager.get_name(other) != name]
-        answers = self.manager.subset_hook_caller("ganzoo_commands", others)()
-        commands = [command for answer in answers for command in answer]
-        for command in commands:
-            if not isinstance(command, Command) or not command.name:
-                raise GanzooError(f"{command!r} is not a click command with a name")
-        return [(command.name, command) for command in commands]
+        origin = self._origin("hook", HOOK, name)
+        answers = self.manager.subset_hook_caller(HOOK, others)()
+        return [pair for answer in answers for pair in check_commands(answer, origin)]
+
+    def _origin(self, kind: str, name: str, plugin: str) -> Origin:
+        return Origin(cast(ModuleType, self.manager.get_plugin(plugin)), kind, name, plugin)
 
     def _add_command_error(self, plugin: Plugin, message: str) -> None:
         if self.strict or plugin.bundled:

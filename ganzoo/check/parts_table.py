@@ -43,9 +43,9 @@ def check(
 ) -> None:
     """Print the resolved recipe, the table of its parts and, unless ``quick``, what a run needs.
 
-    Unless ``quick``, every image is read once. The needs are measured with a few training steps, or one forward if
-    there is nothing to train; the results are discarded. No run is created. Only files that all runs share may be
-    written, such as downloaded weights and search indexes.
+    Unless ``quick``, every image is read once, and every metric is tried on a few images. The needs are measured with a
+    few training steps, or one forward if there is nothing to train; the results are discarded. No run is created. Only
+    files that all runs share may be written, such as downloaded weights and search indexes.
 
     Args:
         file: the recipe.

@@ -9,6 +9,7 @@ import errno
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -70,6 +71,8 @@ ADVICE = {
     errno.ENAMETOOLONG: "; the name of a file or folder has at most 255 bytes, a path 4096: choose a shorter one",
     errno.ELOOP: "; a link there leads back to itself: remove it",
 }
+PASSED = (GanzooError, click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError)
+"""Errors of a plugin's command that are the user's, or the ways in which any command ends."""
 
 
 class Commands(click.Group):
@@ -102,6 +105,19 @@ class Commands(click.Group):
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise click.UsageError(unknown_command(args[0], self.list_commands(ctx)), ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. An error of a plugin's command that is none of the user raises ComponentError."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            name = ctx.invoked_subcommand
+            if isinstance(error, PASSED) or (isinstance(error, OSError) and error.errno in MACHINE_ERRORS):
+                raise
+            if not name or name in ctx.obj or name not in plugins().command_origins:
+                raise
+            with plugins().command_origins[name].catch("the command"):
+                raise
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

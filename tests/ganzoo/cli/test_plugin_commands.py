@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.cli import OWN, cli
+from ganzoo.cli import OWN, cli, main
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import Plugins, plugins
 from tests.support.command_line import Run
@@ -72,7 +72,18 @@ def test_ganzoos_own_commands_do_not_ask_plugins(run: Run, install: Install) -> 
     [
         (GIVE.format("1 / 0"), "plugin 'bad' failed to return its commands: ZeroDivisionError: division by zero ("),
         (GIVE.format("exit(3)"), "plugin 'bad' failed to return its commands: SystemExit: 3"),
-        (GIVE.format("'greet'"), "plugin 'bad' failed to return its commands: 'greet' is not a click command with"),
+        (
+            GIVE.format("'greet'"),
+            "hook 'ganzoo_commands' of plugin 'bad': ganzoo_commands returned a list with the text",
+        ),
+        (
+            GIVE.format("None"),
+            "hook 'ganzoo_commands' of plugin 'bad': ganzoo_commands returned a list with None; expected",
+        ),
+        (
+            GREET + GIVE.format("greet").replace("[greet]", "greet"),
+            "hook 'ganzoo_commands' of plugin 'bad': ganzoo_commands returned one command, 'greet'; expected a list of",
+        ),
         (
             GREET.replace("greet", "run") + GIVE.format("run"),
             "command 'run' is the one of package ganzoo-i2i; that of package bad is left out",
@@ -114,3 +125,33 @@ def test_strict_mode_and_bundled_plugins_raise(run: Run, install: Install, monke
     code, _, err = run("greet")
     assert code == 2
     assert err.startswith("ganzoo: plugin 'bad' failed to return its commands: ")
+
+
+def test_an_error_of_a_command_is_one_line_with_the_authors_line(
+    run: Run, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("bad", GREET.replace("click.echo", "{}[1]; click.echo") + GIVE.format("greet"))
+    file = tmp_path / "bad_commands.py"
+    line = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if "{}[1]" in text)
+    message = f"command 'greet' of plugin 'bad': the command failed: KeyError: 1 ({file}:{line}); GANZOO_STRICT=1 shows"
+    code, out, err = run("greet")
+    assert (code, out, err) == (2, "", f"ganzoo: {message} the traceback\n")
+    monkeypatch.setenv("GANZOO_STRICT", "1")
+    monkeypatch.setattr(sys, "argv", ["ganzoo", "greet"])
+    with pytest.raises(KeyError):
+        main()
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "error"),
+    [
+        ("raise SystemExit(3)", 3, ""),
+        ("raise click.ClickException('no such image')", 1, "ganzoo: no such image\n"),
+        ("raise click.Abort", 130, "ganzoo: interrupted\n"),
+        ("click.get_current_context().exit(4)", 4, ""),
+        ("raise OSError(28, 'No space left', 'out.png')", 2, "ganzoo: out.png: No space left\n"),
+    ],
+)
+def test_how_a_command_may_end(run: Run, install: Install, statement: str, code: int, error: str) -> None:
+    install("polite", GREET.replace('click.echo("hello")', statement) + GIVE.format("greet"))
+    assert run("greet") == (code, "", error)
