@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from ganzoo.engine.precision import FAST_IN_BF16
+from ganzoo.utils.device import bf16_instructions
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -53,9 +53,9 @@ def alternate(contestants: Mapping[str, Callable[[], object]], rounds: int) -> d
 
 def hardware() -> str:
     """Return a name for this machine's processor: ``intel-xeon-amx-2-cores``."""
-    known = torch.cpu.get_capabilities()
-    fast = next((name.partition("_")[0] for name in FAST_IN_BF16 if known.get(name)), "")
-    words = [str(known.get("cpu_name") or platform.machine()), fast, str(os.cpu_count() or 1), "cores"]
+    fast = next((name.partition("_")[0] for name in bf16_instructions()), "")
+    name = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name")  # older versions of torch do not know it
+    words = [str(name or platform.machine()), fast, str(os.cpu_count() or 1), "cores"]
     return "-".join("-".join(word.lower().split()) for word in words if word)
 
 

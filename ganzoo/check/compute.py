@@ -53,13 +53,13 @@ def torch(finding: Finding) -> None:
     """Torch and what builds on it can be imported; threads."""
     import torch
 
-    from ganzoo.engine.precision import FAST_IN_BF16
+    from ganzoo.utils.device import bf16_instructions
 
     finding.facts |= {
         "torch": torch.__version__,
         "built for": f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU",
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "instructions for bf16": [name for name in FAST_IN_BF16 if torch.cpu.get_capabilities().get(name)],
+        "instructions for bf16": bf16_instructions(),
         "oneDNN": torch.backends.mkldnn.is_available(),
         "threads": f"{torch.get_num_threads()} within an operation, {torch.get_num_interop_threads()} beside another",
     }

@@ -16,17 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError
+from ganzoo.utils.device import bf16_instructions
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Half precision → its type of numbers."""
-FAST_IN_BF16 = ("amx_bf16", "avx512_bf16")
-"""Instructions of processors that compute in bf16 faster than in fp32."""
 
 
 def resolve_precision(precision: str, device: torch.device, setting: str) -> str:
     """Return the precision that ``auto`` means on a device, bf16 or fp32; any other precision as it is.
 
-    It is bf16 on a CPU with one of the instructions ``FAST_IN_BF16``, and on a GPU that computes bf16 itself. Raises
+    It is bf16 on a CPU with ``bf16_instructions``, and on a GPU that computes bf16 itself. Raises
     GanzooError, with the name of the setting, for fp16 on a CPU.
     """
     if precision == "fp16" and device.type == "cpu":
@@ -34,8 +33,7 @@ def resolve_precision(precision: str, device: torch.device, setting: str) -> str
     if precision != "auto":
         return precision
     if device.type == "cpu":
-        known = torch.cpu.get_capabilities()
-        return "bf16" if any(known.get(name) for name in FAST_IN_BF16) else "fp32"
+        return "bf16" if bf16_instructions() else "fp32"
     fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16" if fast else "fp32"
 

@@ -130,7 +130,7 @@ def trace(function: TranslationFunction, sizes: Mapping[str, int]) -> ExportedPr
         advice = f" with {', '.join(dims)} of any size: fix them with --size and --batch" if dims else ""
         reason = one_line(error).partition(" For more information")[0]
         raise GanzooError(f"the translation cannot be traced{advice} ({reason[:200]})") from None
-    program.example_inputs = None  # else a file would store the noise as a pickle
+    program._example_inputs = None  # else a file would store the noise as a pickle; some versions refuse None by name
     for module in program.graph_module.modules():
         for node in module.graph.nodes if isinstance(module, GraphModule) else ():
             node.meta.pop("stack_trace", None)  # contains paths of this machine

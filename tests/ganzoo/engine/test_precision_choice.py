@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 def pretend(monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:
     """Let torch report these abilities of the processor and no others."""
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **capabilities})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **capabilities}, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,16 @@ def test_a_cpu_computes_in_bf16_if_it_can(
     pretend(monkeypatch, **capabilities)
     assert resolve_precision("auto", CPU, "train.precision") == expected
     assert [resolve_precision(one, CPU, "train.precision") for one in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+@pytest.mark.parametrize(("amx", "avx", "expected"), [(0, 0, "fp32"), (1, 0, "bf16"), (0, 1, "bf16")])
+def test_older_versions_of_torch_are_asked_in_their_way(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, avx: bool, expected: str
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
+    assert resolve_precision("auto", CPU, "train.precision") == expected
 
 
 @pytest.mark.parametrize(("itself", "expected"), [(True, "bf16"), (False, "fp32")])
