@@ -155,7 +155,7 @@ def test_a_mistake_that_a_construction_shows_names_the_authors_line(
     [
         ("Loud_Name", "'Help.'", "one", "command 'Loud_Name': its name may have small letters, digits and '-' only"),
         ("quiet", "pass", "one", "command 'quiet': it has no help: write a docstring"),
-        ("quiet", "'Help.'", "'one'", "plugin 'theirs' failed to return its commands: 'one' is not a click command"),
+        ("quiet", "'Help.'", "'one'", "hook 'ganzoo_commands' of plugin 'theirs': ganzoo_commands returned a list"),
         ("run", "'Help.'", "one", "command 'run' is the one of package ganzoo-i2i; that of package theirs is left out"),
         (
             "quiet",
