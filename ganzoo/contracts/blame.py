@@ -10,6 +10,9 @@ from types import FrameType
 from ganzoo.contracts.origin import Origin, stays_as_it_is
 from ganzoo.errors import ComponentError, one_line
 
+MODULE_CALLS = ("_wrapped_call_impl", "_call_impl")
+"""The functions of torch that call a module's ``forward``."""
+
 
 @contextmanager
 def catch_component_errors(origins: Iterable[Origin], caller: Origin | None, function: str) -> Iterator[None]:
@@ -57,7 +60,7 @@ def blame(error: BaseException, origins: Iterable[Origin]) -> tuple[Origin, str,
         if authors:
             callers = [one for one, _ in reversed(frames[: depth + 1])]
             return _running(callers, authors), frame.f_code.co_name, f"{file}:{line}"
-        for origin in known:
+        for origin in known if frame.f_code.co_name in MODULE_CALLS else ():
             if _is_own(frame, origin):
                 return origin, "forward", origin.line("forward")
     return None

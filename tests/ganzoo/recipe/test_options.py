@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import pytest
 from pydantic import Field
+from torch import nn
 from typing_extensions import TypedDict
 
 from ganzoo.errors import GanzooError
@@ -26,7 +27,7 @@ class PerDomain(TypedDict):
     B: Weight
 
 
-class Net:
+class Net(nn.Module):
     """Takes a channel count from ganzoo, and options from recipes."""
 
     def __init__(
@@ -43,6 +44,7 @@ class Net:
         label: str = "",
         flip: bool = False,
     ) -> None:
+        super().__init__()
         self.arguments = (channels, width, norm)
 
 

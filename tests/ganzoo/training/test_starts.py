@@ -34,7 +34,7 @@ def test_an_error_of_torch_in_the_first_step_is_one_line_and_leaves_no_folder(
     monkeypatch.setattr(generator, "forward", lambda self, image: image @ image.new_zeros(5, 5))
     with pytest.raises(GanzooError) as caught:
         Run.prepare(home / "tiny.yaml", root=tmp_path)
-    where = rf"{home / 'tiny.yaml'}: a training step cannot be computed: RuntimeError: mat1 and mat2 shapes .* "
+    where = r"generator 'resnet' of plugin 'cyclegan': forward failed: RuntimeError: mat1 and mat2 shapes .* "
     assert re.fullmatch(rf"{where}\({__file__}:\d+\); change images\.size .*", str(caught.value))
     assert not (tmp_path / "tiny").exists()
     monkeypatch.setenv("GANZOO_STRICT", "1")
