@@ -15,6 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo.build import Experiment
+from ganzoo.contracts.blame import catch_component_errors
+from ganzoo.contracts.method_results import check_translation
 from ganzoo.data.domain_io import DomainIO
 from ganzoo.data.label_maps import mask_from_pil, read_mask
 from ganzoo.engine.available import AvailableNetworks, missing_for
@@ -93,7 +95,8 @@ class Translator:
             }
             """Reads and converts the images of each domain."""
         self.step = int(progress["step"])
-        self.method = Experiment(self.recipe, channels=self.channels).method
+        experiment = Experiment(self.recipe, channels=self.channels)
+        self.method, self.origins = experiment.method, experiment.origins
         needed = [name for name, slot in self.method.slots.items() if slot.kind != "discriminator"]
         networks, available = {name: self.method.networks[name] for name in needed}, AvailableNetworks()
         available.load(checkpoint, networks)
@@ -307,6 +310,8 @@ class Translator:
 
         Returns:
             The translations (B, C', H, W) in [−1, 1], float32.
+
+        Raises ComponentError if the method or one of its components fails, or returns anything but images.
         """
         if style is not None:
             step["style"] = style
@@ -316,7 +321,11 @@ class Translator:
             step[mask_name(role, f"real_{direction[0]}")] = (
                 masks.transforms[role](mask) if role in masks.transforms else mask
             )
-        return self.method.translate(images, direction, step).float().clamp(-1, 1)
+        with catch_component_errors(self.origins.values(), self.origins["method"], "translate"):
+            translated = self.method.translate(images, direction, step)
+        if not torch.compiler.is_compiling():  # a comparison would fix the sizes of an exported program
+            check_translation(translated, images, direction, self.channels, self.origins["method"])
+        return translated.float().clamp(-1, 1)
 
     def compute_masks(self, step: Step, direction: Direction) -> dict[str, Tensor]:
         """Return the masks of a translated batch, role → (B, K, H, W) in [0, 1]; compute those that the step lacks.

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 import ganzoo
 from ganzoo.inference.export import TranslationFunction
-from ganzoo.interfaces import Direction, Method, Phase
+from ganzoo.interfaces import Direction, Method, Optim, Phase, Slot
 from ganzoo.plugins import Plugins, find_entry_points, plugins
 from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.registry import Registration
@@ -173,7 +173,11 @@ class RandomBrightness(Method):
     """Multiplies all images with one random number."""
 
     def __init__(self) -> None:
-        self.slots, self.optims, self.phases, self.tensors = {}, {}, [Phase("idle", (), lambda step: {})], {}
+        self.slots, self.optims, self.tensors = {"S": Slot("")}, {"S": Optim(("S",))}, {}
+        self.phases = [Phase("idle", ("S",), lambda step: {})]
+
+    def setup(self, example: Step) -> dict[str, nn.Module]:
+        return {"S": nn.Conv2d(1, 1, 1)}
 
     def forward(self, step: Step) -> None:
         pass
