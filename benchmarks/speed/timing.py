@@ -54,8 +54,8 @@ def alternate(contestants: Mapping[str, Callable[[], object]], rounds: int) -> d
 def hardware() -> str:
     """Return a name for this machine's processor: ``intel-xeon-amx-2-cores``."""
     fast = next((name.partition("_")[0] for name in bf16_instructions()), "")
-    name = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name")  # older versions of torch do not know it
-    words = [str(name or platform.machine()), fast, str(os.cpu_count() or 1), "cores"]
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not have it
+    words = [str(known.get("cpu_name") or platform.machine()), fast, str(os.cpu_count() or 1), "cores"]
     return "-".join("-".join(word.lower().split()) for word in words if word)
 
 
