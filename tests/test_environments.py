@@ -66,6 +66,8 @@ def test_a_base_exists_for_each_variant_and_fits_the_python_version() -> None:
 def test_the_base_for_gpus_has_the_cuda_of_the_pinned_torch() -> None:
     if not torch.version.cuda:
         pytest.skip("the torch here is built for CPUs")
+    if f"torch=={torch.__version__.partition('+')[0]}\n" not in (ROOT / "constraints.txt").read_text():
+        pytest.skip("the torch here is another version than the pinned one")
     assert f"nvidia/cuda:{torch.version.cuda}." in of("FROM")[1]
 
 
