@@ -67,4 +67,6 @@ def blur(planes: Tensor, deviation: float) -> Tensor:
     # The kernel reaches three deviations each way, or as far as the borders can be reflected.
     sides = [2 * min(round(3 * deviation), side - 1) + 1 for side in planes.shape[-2:]]
     with torch.autocast(planes.device.type, enabled=False):  # a kernel in half precision does not sum to 1
-        return gaussian_blur2d(planes, (sides[0], sides[1]), (deviation, deviation)).clamp(0, 1)
+        wide = planes.to(torch.promote_types(planes.dtype, torch.float32))
+        blurred = gaussian_blur2d(wide, (sides[0], sides[1]), (deviation, deviation))
+    return blurred.clamp(0, 1).to(planes.dtype)

@@ -204,9 +204,10 @@ class TestBadFiles:
         whole = save(tmp_path / "a.png", noise(64, 64, 3)).read_bytes()
         (tmp_path / "a.png").write_bytes(whole[:60] + bytes(340) + whole[400:])
         assert "it cannot be read (broken data stream" in refusal(read_image, tmp_path / "a.png", 3)
-        # here Pillow raises a ValueError, not an OSError
+        # here some versions of Pillow raise a ValueError, not an OSError
         (tmp_path / "a.png").write_bytes(whole[:33] + b"\0\0\0\1gAMAx\0\0\0\0" + whole[33:])
-        assert "damaged image (Truncated gAMA chunk)" in refusal(read_image, tmp_path / "a.png", 3)
+        message = refusal(read_image, tmp_path / "a.png", 3)
+        assert "damaged image (Truncated gAMA chunk)" in message or "not an image that Pillow can read" in message
 
     def test_not_an_image(self, tmp_path: Path) -> None:
         (tmp_path / "a.jpg").write_text("<html>404</html>")
