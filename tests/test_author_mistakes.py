@@ -76,11 +76,7 @@ MISTAKES = [
     ("masker", MASK, "return (image[:, :1] > 0).long()", "int64"),
     ("masker", MASK, "return None", "forward returned None"),
     ("masker", "rng, given=None", "rng", "its forward takes (image, rng)"),
-    (
-        "masker",
-        "class Planted(Masker):",
-        "class Planted(Masker):\n    planes = 2\n",
-    ),
+    ("masker", "class Planted(Masker):", "class Planted(Masker):\n    planes = 0\n", "planes is 0; expected"),
     ("masker", "class Planted(Masker):", "class Planted(Masker):\n    classes = ('a', 'b')\n", "classes"),
     ("masker", "class Planted(Masker):", "class Planted(Masker):\n    needs = ('picture',)\n", "needs"),
     ("masker", "class Planted(Masker):", "class Planted(Masker):\n    trains = 'alone'\n", "trains"),

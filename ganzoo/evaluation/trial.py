@@ -28,7 +28,8 @@ SMALLER = "lower images.size, or remove the metric"
 def try_metrics(evaluator: Evaluator) -> None:
     """Prepare all metrics, and compute the rows and values of some images, which are discarded.
 
-    They are validation images if there are two of each domain, else test or training images.
+    They are validation images if there are two of each domain, else test or training images. Without metrics nothing is
+    read or computed.
 
     A metric that needs more images for a value passes; so do all if the translations are not finite. Each process
     computes the same.
@@ -38,6 +39,8 @@ def try_metrics(evaluator: Evaluator) -> None:
 
     Raises GanzooError if a metric fails, or if two of them give a value of the same name.
     """
+    if not evaluator.calls:
+        return
     owners: dict[str, str] = {}
     counts = {one: image_counts(evaluator.reader.dataset, one) for one in ORDER}
     split: Split = next((one for one in ORDER if min(counts[one].values()) >= BATCH), "train")

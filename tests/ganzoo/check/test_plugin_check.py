@@ -105,13 +105,13 @@ def test_a_component_whose_weights_are_not_here_is_not_constructed_and_nothing_i
         (
             "masker",
             RIGHT["masker"].replace("super().__init__()", "super().__init__(); self.planes = '2'"),
-            "its planes is '2': input should be a valid integer",
+            "planes is '2'; expected the number of its masks' planes, 1 or more",
             "class Planted",
         ),
         (
             "method",
             RIGHT["method"].replace('{"fake_B": Output("A", "B")}', '["fake_B"]'),
-            "its tensors is ['fake_B']: input should be a valid",
+            "tensors is a list of 1 values; expected a dict",
             "class Planted",
         ),
         (
