@@ -132,7 +132,7 @@ class Run:
         if fresh or not run.files.resumes:
             run.load_start()
             run.try_step()
-            if run.metrics and run.engine.method.phases:
+            if run.engine.method.phases:
                 try_metrics(run.evaluator)
         if accelerator.is_main_process:
             run.open_folder(fresh)

@@ -112,7 +112,7 @@ def test_a_component_whose_weights_are_not_here_is_not_constructed_and_nothing_i
             "method",
             RIGHT["method"].replace('{"fake_B": Output("A", "B")}', '["fake_B"]'),
             "tensors is a list of 1 values; expected a dict",
-            "class Planted",
+            "def __init__",
         ),
         (
             "method",
