@@ -164,5 +164,8 @@ class StyleRecovery(StyleMetric):
         return {"error": torch.stack(errors).sum(0), "spread": spread.expand(len(images[0]))}
 
     def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return R² under ``style_r2``."""
-        return {"style_r2": 1 - float(rows["error"].double().sum() / rows["spread"].double().sum())}
+        """Return R² under ``style_r2``. Raises GanzooError if all requested styles are the same."""
+        spread = float(rows["spread"].double().sum())
+        if not spread:
+            raise GanzooError("all requested styles are the same, so there is no R²: set a larger number of styles")
+        return {"style_r2": 1 - float(rows["error"].double().sum()) / spread}

@@ -115,7 +115,7 @@ def test_a_run_translates_without_its_data(home: Path, trained: Path, tmp_path: 
 
 def test_the_same_seed_gives_the_same_run_and_another_another(home: Path, trained: Path, tmp_path: Path) -> None:
     grids, values = [], []
-    for name, seed in (("again", 0), ("other", 3)):
+    for name, seed in (("again", 0), ("other", 4)):
         ganzoo.run(home / "tiny.yaml", f"train.seed={seed}", name=name, root=tmp_path)
         grids.append((tmp_path / "tiny" / name / "samples/step-0000000.png").read_bytes())
         values.append(lines(tmp_path / "tiny" / name / "results.jsonl")[0]["values"])

@@ -159,6 +159,8 @@ def test_recovery_is_r_squared() -> None:
     spread = (asked - asked.mean(0)).square().sum()
     expected = 1 - asked.square().sum() / spread
     assert none.compute(none.rows(random_images(), "AB"), {})["style_r2"] == pytest.approx(float(expected), rel=1e-5)
+    with pytest.raises(GanzooError, match="all requested styles are the same"):
+        whole.compute({"error": torch.ones(2), "spread": torch.zeros(2)}, {})
     part = bind_metric(StyleRecovery(), Tinted(0.1, 0.1))
     step = random_images()
     error = sum(
