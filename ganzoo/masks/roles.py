@@ -157,7 +157,10 @@ class Roles:
                 image = step[name] if gradient else step[name].detach()
                 with self.origins[role].catch("forward"):
                     mask = masker(image, rng=step.rng(f"mask/{role}"), given=given)
-                if not torch.compiler.is_compiling():  # a comparison would fix the sizes of an exported program
+                labels = role == "labels" and isinstance(mask, Tensor) and mask.dtype == torch.int64  # a label map
+                if (
+                    not labels and not torch.compiler.is_compiling()
+                ):  # a comparison would fix the sizes of an exported program
                     planes = masker.planes if given is None or not masker.shared_role else given.shape[1]
                     check_mask(mask, image, planes, self.origins[role])
                 step[key] = self.transforms[role](mask) if role in self.transforms else mask
