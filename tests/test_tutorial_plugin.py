@@ -22,7 +22,7 @@ from tests.support.new_packages import variables_for, write_package
 from tests.support.pages import ROOT
 
 PAGE = (ROOT / "docs/tutorial_plugin.md").read_text()
-BLOCKS = re.findall(r"(?:`([\w/.]+)`:\n\n)?```(\w+)\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"(?:`([\w/.]+)`:\n\n(?:<!--.*?-->\n)?)?```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 """Each block of the page: the file that the line above it names, if it names one, the language and the text."""
 FILES = {name: text for name, language, text in BLOCKS if language != "sh" and "." in name}
 METHODS = ("cyclegan", "munit", "cut")

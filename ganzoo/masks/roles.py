@@ -158,9 +158,7 @@ class Roles:
                 with self.origins[role].catch("forward"):
                     mask = masker(image, rng=step.rng(f"mask/{role}"), given=given)
                 labels = role == "labels" and isinstance(mask, Tensor) and mask.dtype == torch.int64  # a label map
-                if (
-                    not labels and not torch.compiler.is_compiling()
-                ):  # a comparison would fix the sizes of an exported program
+                if not labels and not torch.compiler.is_compiling():  # it would fix an export's sizes
                     planes = masker.planes if given is None or not masker.shared_role else given.shape[1]
                     check_mask(mask, image, planes, self.origins[role])
                 step[key] = self.transforms[role](mask) if role in self.transforms else mask

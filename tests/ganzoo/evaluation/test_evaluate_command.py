@@ -188,7 +188,8 @@ FAILED = "metric 'lightness' of plugin 'lightness': compute failed: ZeroDivision
 def test_a_metric_that_fails_at_the_end_loses_only_its_own_values(tmp_path: Path) -> None:
     """The run is complete, the record names the failed metric, and the same command evaluates again."""
     settings = {"every": 2, "best": None, "metrics": ["cycle_l1", {"metric": "lightness", "breaks_at": 3}]}
-    recipe, folder = write_recipe(tmp_path, train={"steps": 2}, evaluate=settings), tmp_path / "tiny/default"
+    more = {"data": {"validation": 0.34}}  # it is tried on four validation images before the run, and fails on three
+    recipe, folder = write_recipe(tmp_path, train={"steps": 2}, evaluate=settings, **more), tmp_path / "tiny/default"
     for records in (1, 2):
         done = ganzoo("run", recipe, "--root", tmp_path)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
@@ -204,7 +205,7 @@ def test_a_metric_that_fails_at_the_end_loses_only_its_own_values(tmp_path: Path
 
 @pytest.mark.usefixtures("lightness")
 def test_a_metric_that_fails_before_training_ends_the_command(tmp_path: Path) -> None:
-    settings = {"every": 2, "best": None, "metrics": [{"metric": "lightness", "breaks_at": 1}]}
+    settings = {"every": 2, "best": None, "metrics": [{"metric": "lightness", "breaks_at": 3}]}
     done = ganzoo("run", write_recipe(tmp_path, evaluate=settings), "--root", tmp_path)
     assert (done.returncode, done.stderr.count("\n"), (tmp_path / "tiny").exists()) == (2, 1, False)
     assert done.stderr.startswith(f"ganzoo: {FAILED} (") and "lightness_plugin.py:" in done.stderr
