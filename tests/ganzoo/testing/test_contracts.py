@@ -64,6 +64,8 @@ def test_a_wrong_component_breaks_its_contracts(kind: str, target: type, broken:
     [one for one in cases() if one.values[0] in QUICK and one.values[1].__name__ != "NoModule"],
 )
 def test_it_breaks_no_other_contract(kind: str, target: type, broken: set[str], tmp_path: Path) -> None:
+    if target.__name__ in ("NoLoss", "NamelessMasker"):
+        pytest.skip("what it declares is refused before any other contract is tried")
     others = [one for one in contracts(kind) if one not in broken and "tiny_run" not in one]
     results = {one: outcome(kind, target.__name__, one, tmp_path) for one in others}
     assert {one: why for one, why in results.items() if why not in ("passed", "skipped")} == {}
