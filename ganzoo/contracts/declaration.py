@@ -85,8 +85,6 @@ def _constructor_errors(origin: Origin) -> Iterator[ComponentError]:
         text = f"its constructor takes ({', '.join(names)}) by position, but ganzoo gives a {kind} "
         yield origin.mistake(f"{text}({', '.join(provided)}): write {write}", "__init__")
     for one in positional[len(provided) :]:
-        if kind == "discriminator" and one.name == "out_channels" and one.default is not MISSING:
-            continue  # a class that is a generator, too
         if one.default is MISSING or _is_option_value(one.default):
             place = ", ".join([*provided, "*", one.name])
             text = f"its constructor takes {one.name!r} by position, which ganzoo does not give to a {kind}"

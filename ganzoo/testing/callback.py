@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,15 +16,15 @@ from ganzoo.testing.tiny_run import write_recipe
 from ganzoo.training.run import Run
 
 
-class CallbackContracts:
+class CallbackContracts(ABC):
     """Contracts of callbacks. ``callback_tests`` makes the class for one callback."""
 
     recipe: Mapping[str, Any] = MappingProxyType({})
     """What is merged over the tiny recipe."""
 
+    @abstractmethod
     def make(self) -> Callback:
         """Return a new callback."""
-        raise NotImplementedError
 
     @property
     def origin(self) -> Origin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ def refusing() -> Iterator[None]:
         pytest.fail(problem, pytrace=False)
 
 
-class ComponentContracts:
+class ComponentContracts(ABC):
     """Contracts of components of every kind; a subclass for each kind adds its own.
 
     ``component_tests`` makes the class for one component, and sets the attributes.
@@ -105,9 +106,9 @@ class ComponentContracts:
         """The component with its options, as a recipe writes it."""
         return {self.kind: self.name, **to_plain(dict(self.options))}
 
+    @abstractmethod
     def full_recipe(self) -> dict[str, Any]:
         """Return ``recipe`` with the component added to it, unless it has the component."""
-        raise NotImplementedError
 
     def test_a_recipe_reads_back_the_same(self, tmp_path: Path) -> None:
         """A resolved recipe with the component means the same when it is read again."""
@@ -127,9 +128,9 @@ class ModuleContracts(ComponentContracts):
         module: nn.Module = self.make(seed=seed).eval()
         return module
 
+    @abstractmethod
     def call(self, module: nn.Module, count: int = 2) -> Any:
         """Return what the module computes for ``count`` samples, with the same inputs each time."""
-        raise NotImplementedError
 
     def test_it_gives_the_same_result_twice(self) -> None:
         """The result depends only on weights, inputs and keyed draws; evaluation changes nothing in the module."""

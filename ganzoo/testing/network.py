@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import pytest
@@ -19,9 +20,9 @@ class NetworkContracts(ModuleContracts):
     slot: str = ""
     """The name in a recipe's ``networks`` that the network gets, unless the recipe uses it elsewhere."""
 
+    @abstractmethod
     def build_module(self, seed: int = 0) -> nn.Module:
         """Return a new network for images of 3 channels, in eval mode."""
-        raise NotImplementedError
 
     def full_recipe(self) -> dict[str, Any]:
         """Return the recipe with the network in its slots."""
@@ -46,9 +47,9 @@ class NetworkContracts(ModuleContracts):
         if type(module).forward is nn.Module.forward:
             pytest.skip("it has no forward: the methods that call its functions test it")
 
+    @abstractmethod
     def check_form(self, module: nn.Module, images: Tensor) -> Any:
         """Return the network's result for images; fail the test if it has a wrong form."""
-        raise NotImplementedError
 
     def test_it_is_built_from_its_options(self) -> None:
         """The constructor accepts the channels and the options, and the result is a torch module."""

@@ -188,8 +188,8 @@ FAILED = "metric 'lightness' of plugin 'lightness': compute failed: ZeroDivision
 def test_a_metric_that_fails_at_the_end_loses_only_its_own_values(tmp_path: Path) -> None:
     """The run is complete, the record names the failed metric, and the same command evaluates again."""
     settings = {"every": 2, "best": None, "metrics": ["cycle_l1", {"metric": "lightness", "breaks_at": 3}]}
-    more = {"data": {"validation": 0.34}}  # it is tried on four validation images before the run, and fails on three
-    recipe, folder = write_recipe(tmp_path, train={"steps": 2}, evaluate=settings, **more), tmp_path / "tiny/default"
+    folder, more = tmp_path / "tiny/default", {"validation": 0.34}
+    recipe = write_recipe(tmp_path, train={"steps": 2}, data=more, evaluate=settings)  # tried on 4 images, fails on 3
     for records in (1, 2):
         done = ganzoo("run", recipe, "--root", tmp_path)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
