@@ -126,7 +126,7 @@ CONSTRUCTORS = [
     (
         "loss",
         "*, net: 3 = 3",
-        "the type of its option 'net' cannot be checked: ",  # the rest is pydantic's
+        "the type of its option 'net' cannot be checked: ArbitraryTypeWarning: 3 is not a Python",
     ),
     ("masker", "*, threshold: float = 0.5", "its option 'threshold' is one that every masker has: rename it"),
     ("masker", "*, foreground: int = 1", "its option 'foreground' is one that every masker has: rename it"),

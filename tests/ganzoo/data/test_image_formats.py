@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -204,10 +205,11 @@ class TestBadFiles:
         whole = save(tmp_path / "a.png", noise(64, 64, 3)).read_bytes()
         (tmp_path / "a.png").write_bytes(whole[:60] + bytes(340) + whole[400:])
         assert "it cannot be read (broken data stream" in refusal(read_image, tmp_path / "a.png", 3)
-        # here some versions of Pillow raise a ValueError, not an OSError
         (tmp_path / "a.png").write_bytes(whole[:33] + b"\0\0\0\1gAMAx\0\0\0\0" + whole[33:])
-        message = refusal(read_image, tmp_path / "a.png", 3)
-        assert "damaged image (Truncated gAMA chunk)" in message or "not an image that Pillow can read" in message
+        # here Pillow raises a ValueError from version 13 on; before it says that it does not know the format
+        newer = int(PIL.__version__.partition(".")[0]) >= 13
+        expected = "damaged image (Truncated gAMA chunk)" if newer else "not an image that Pillow can read"
+        assert expected in refusal(read_image, tmp_path / "a.png", 3)
 
     def test_not_an_image(self, tmp_path: Path) -> None:
         (tmp_path / "a.jpg").write_text("<html>404</html>")
