@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ganzoo.build import NamedMasker
     from ganzoo.inference.translator import Translator
+    from ganzoo.recipe.maskers import NamedMasker
 
 __all__ = [
     "GanzooError",
@@ -74,7 +74,7 @@ def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMask
 
     Raises GanzooError with one line for each mistake, also for a masker that does not fit the role.
     """
-    from ganzoo.build import create_masker
+    from ganzoo.recipe.maskers import create_masker
 
     return create_masker(text, role, origin, seed)
 

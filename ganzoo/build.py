@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -27,14 +26,13 @@ from ganzoo.engine.discriminators.spectral_norm import add_spectral_norm
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, OutOfMemoryError, is_out_of_memory, prefix_errors
-from ganzoo.interfaces import Dataset, Loss, Masker, Method, Metric, Sample, Slot, Source, Split
-from ganzoo.masks.postprocess import MaskTransform
+from ganzoo.interfaces import Dataset, Loss, Method, Metric, Sample, Slot, Source, Split
 from ganzoo.masks.roles import ROLES, Roles
-from ganzoo.randomness import torch_seed
 from ganzoo.recipe.losses import updates_generators
-from ganzoo.recipe.named_parts import read_masker
+from ganzoo.recipe.maskers import build_maskers
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import zeros_step
+from ganzoo.utils.seeded import seeded
 
 METRICS = "evaluate.metrics"
 PROVIDED = {f"given_{plane}_{domain}": (plane, domain) for plane in ("mask", "labels") for domain in OTHER}
@@ -218,7 +216,7 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
         in_channels = sum(channels[domain] for domain in slot.reads)
         out_channels = (channels[slot.writes],) if slot.kind == "generator" else ()
         provided = (in_channels, *out_channels) if slot.kind != "masker" else ()
-        with _seeded(recipe.train.seed, name):
+        with seeded(recipe.train.seed, name):
             try:
                 with prefix_errors(f"networks.{name}"):
                     networks[name] = part.make(*provided)
@@ -236,7 +234,7 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     example = zeros_step(dict(channels), recipe.images.shape)
     with (
         torch.no_grad(),
-        _seeded(recipe.train.seed, "setup"),
+        seeded(recipe.train.seed, "setup"),
         catch_component_errors(origins.values(), origin, "setup"),
     ):
         own = method.setup(example)
@@ -247,60 +245,6 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     trainable = [name for name in method.slots if any(one.requires_grad for one in networks[name].parameters())]
     check_trained(method, trainable, origin)
     return method
-
-
-def build_maskers(recipe: Recipe) -> Roles:
-    """Return the recipe's maskers by role, in eval mode, each built by ``build_masker`` with the recipe's seed."""
-    maskers: dict[str, Masker] = {}
-    for role, part in recipe.maskers.items():
-        maskers[role] = build_masker(part, role, recipe.train.seed)
-    origins = {role: part.component.origin for role, part in recipe.maskers.items()}
-    transforms = {role: MaskTransform(**part.kind_options) for role, part in recipe.maskers.items()}
-    return Roles(maskers, transforms, origins)
-
-
-def build_masker(part: Part, role: str, seed: int) -> Masker:
-    """Return a new masker in eval mode, with frozen parameters unless it is trained.
-
-    Random weights depend only on the seed and the role. Raises GanzooError if the masker cannot be built.
-    """
-    with _seeded(seed, f"masker/{role}"):
-        masker: Masker = part.make(place=f"maskers.{role}")
-    return masker.eval().requires_grad_(bool(masker.trains))
-
-
-@dataclass(frozen=True)
-class NamedMasker:
-    """A masker that a user names on the command line, in the syntax of a recipe.
-
-    Args:
-        name: the component's name.
-        options: all of the component's own options, with defaults filled in.
-        masker: the masker, in eval mode.
-        transform: the post-processing of its masks.
-    """
-
-    name: str
-    options: Mapping[str, Any]
-    masker: Masker
-    transform: MaskTransform
-
-
-def create_masker(text: str, role: str, origin: str, seed: int = 0) -> NamedMasker:
-    """Build the masker that ``text`` describes as YAML: ``segmenter``, ``{masker: unet, weights: FOLDER}``.
-
-    Args:
-        text: the masker's name, or a mapping of its name and options, in YAML.
-        role: the role that the masker is used in.
-        origin: the place of the text in error messages, such as ``--masker``.
-        seed: the seed of random weights.
-
-    Raises GanzooError with one line for each mistake, also for a masker that does not fit the role.
-    """
-    part = read_masker(text, role, origin)
-    return NamedMasker(
-        part.component.name, part.options, build_masker(part, role, seed), MaskTransform(**part.kind_options)
-    )
 
 
 def _train_jointly(method: Method, name: str) -> None:
@@ -401,7 +345,7 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
     """
     attached = []
     for name, part in recipe.losses.items():
-        with _seeded(recipe.train.seed, f"loss/{name}"), prefix_errors(f"losses.{name}"):
+        with seeded(recipe.train.seed, f"loss/{name}"), prefix_errors(f"losses.{name}"):
             loss: Loss = part.make(place=f"losses.{name}").eval().requires_grad_(False)
             with part.component.origin.catch("bind"):
                 loss.bind(method, reader)
@@ -430,18 +374,3 @@ def check_pairs(recipe: Recipe, method: Method, dataset: Dataset) -> None:
             f"the method {recipe.method.component.name!r} learns from pairs, but the data set "
             f"{recipe.data.component.name!r} has none: use data: {{dataset: paired, …}}"
         )
-
-
-class _seeded:  # noqa: N801
-    """Context that seeds torch's CPU generator by ``seed`` and ``name`` alone, and restores its state at the end."""
-
-    def __init__(self, seed: int, name: str) -> None:
-        self.seed = torch_seed(seed, "init", name)
-        self.fork = torch.random.fork_rng(devices=[])
-
-    def __enter__(self) -> None:
-        self.fork.__enter__()
-        torch.default_generator.manual_seed(self.seed)
-
-    def __exit__(self, *problem: object) -> None:
-        self.fork.__exit__(None, None, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganzoo.contracts.origin import Origin
@@ -13,26 +13,31 @@ LONGEST = 40
 
 
 def describe(value: Any) -> str:
-    """Return what a value is: its type, and the shape and type of a tensor or array.
+    """Return what a value is, in words: its type, and the shape and type of numbers of a tensor or array.
 
-    >>> describe(None), describe([1, 2]), describe("many"), describe(-1)
-    ('None', 'a list', "the text 'many'", 'the int -1')
+    >>> describe(None), describe([1, 2]), describe("many"), describe(-1), describe({"a": 1})
+    ('None', 'a list of 2 values', "the text 'many'", 'the int -1', "a dict with 'a'")
     >>> import numpy
     >>> describe(numpy.zeros((2, 3)))
-    'a float64 ndarray of shape (2, 3)'
+    'an array of shape (2, 3), float64'
     """
+    kind = type(value).__name__
     if value is None:
         return "None"
     if isinstance(value, str):
         return f"the text {value if len(value) <= LONGEST else value[:LONGEST] + '…'!r}"
     if isinstance(value, bool | int | float):
-        return f"the {type(value).__name__} {value!r}"
+        return f"the {kind} {value!r}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    kind = type(value).__name__
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         dtype = str(value.dtype).removeprefix("torch.")
-        return f"{_article(dtype)} {dtype} {kind} of shape {tuple(value.shape)}"
+        name = "tensor" if str(value.dtype) != dtype else "array"
+        return f"{_article(name)} {name} of shape {tuple(value.shape)}, {dtype}"
+    if isinstance(value, Mapping):
+        return f"{_article(kind)} {kind} with {', '.join(map(repr, value)) or 'nothing'}"[:120]
+    if isinstance(value, Sequence):
+        return f"{_article(kind)} {kind} of {len(value)} values"
     return f"{_article(kind)} {kind}"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ganzoo.contracts.describe import describe
 from ganzoo.contracts.origin import Origin
-from ganzoo.contracts.values import check_finite, describe, refuse_by
+from ganzoo.contracts.values import check_finite, refuse_by
 
 EXPECTED = "a map of logits, floats (B, …), or a list of them, one for each scale"
 

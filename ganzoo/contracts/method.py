@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ganzoo.contracts.describe import describe
 from ganzoo.contracts.origin import Origin
-from ganzoo.contracts.values import describe
 from ganzoo.errors import ComponentError, suggest
 
 DOMAINS = ("A", "B")

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganzoo.contracts.describe import describe
 from ganzoo.contracts.generator import check_generated_values
 from ganzoo.contracts.origin import Origin
-from ganzoo.contracts.values import check_finite, check_tensor, describe, refuse_by, scalars
+from ganzoo.contracts.values import check_finite, check_tensor, refuse_by, scalars
 from ganzoo.errors import ComponentError, suggest
 
 

@@ -1,4 +1,4 @@
-"""Describe what a component returned, and check what all kinds share: tensors, scalars, modules."""
+"""Check what all kinds share: tensors, scalars, modules."""
 
 from __future__ import annotations
 
@@ -7,34 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ganzoo.contracts.describe import describe
 from ganzoo.contracts.origin import Origin
 from ganzoo.errors import ComponentError
 
 TOLERANCE = 0.02
 """How far a sample's result in a batch may be from its result alone, on average, as a part of its largest value."""
 MODULE = "a torch.nn.Module whose constructor calls super().__init__()"
-
-
-def describe(value: object) -> str:
-    """Return a returned value in words, for an error.
-
-    >>> import torch
-    >>> describe(torch.zeros(2, 3)), describe(None), describe([1, 2])
-    ('a tensor of shape (2, 3), float32', 'None', 'a list of 2 values')
-    >>> describe(0.5), describe({"a": 1})
-    ('the float 0.5', "a dict with 'a'")
-    """
-    if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}, {str(value.dtype).removeprefix('torch.')}"
-    if value is None:
-        return "None"
-    if isinstance(value, Mapping):
-        return f"a {type(value).__name__} with {', '.join(map(repr, value)) or 'nothing'}"[:120]
-    if isinstance(value, bool | int | float | str):
-        return f"the {type(value).__name__} {value!r}"[:120]
-    if isinstance(value, Sequence):
-        return f"a {type(value).__name__} of {len(value)} values"
-    return f"an object of the type {type(value).__name__}"
 
 
 def check_module(value: object, origin: Origin) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.build import build_masker
 from ganzoo.data.image_files import IMAGE_SUFFIXES
 from ganzoo.data.label_maps import FAINTEST_MASK, read_mask
 from ganzoo.errors import GanzooError
@@ -22,6 +21,7 @@ from ganzoo.interfaces import Direction, Method
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import Roles, mask_role
 from ganzoo.randomness import Draws, keyed
+from ganzoo.recipe.maskers import build_masker
 from ganzoo.recipe.named_parts import read_masker
 from ganzoo.recipe.schema import Part
 

@@ -1,12 +1,40 @@
-"""Read what a component's docstring says about itself and each option, for editors and reference pages."""
+"""Read what a component's docstring says about itself and each argument, for editors and reference pages."""
 
 from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import dataclass, field
 from typing import Any
 
-_ENTRY = re.compile(r" {4}(\w+): (.*)")
+
+@dataclass(frozen=True)
+class DocParts:
+    """The parts of a docstring, as its author wrote them.
+
+    Args:
+        text: all of it except the block ``Args:``.
+        arguments: name of an argument → its meaning, in one line.
+    """
+
+    text: str
+    arguments: dict[str, str] = field(default_factory=dict)
+
+
+def split_doc(doc: str | None) -> DocParts:
+    """Return the parts of a docstring.
+
+    >>> split_doc("Blur.\\n\\nArgs:\\n    size: radius,\\n        in pixels.\\n\\nRaises an error.")
+    DocParts(text='Blur.\\n\\nRaises an error.', arguments={'size': 'radius, in pixels.'})
+    """
+    head, marker, rest = f"\n{inspect.cleandoc(doc or '')}".partition("\nArgs:\n")
+    if not marker:
+        return DocParts(head.strip())
+    block = re.match(r"(?:(?: {4}.*)?\n|(?: {4}.*)\Z)*", rest)
+    assert block
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n(?: {5}.*)?(?=\n|\Z))*)", block[0], re.MULTILINE)
+    arguments = {name: " ".join(text.split()) for name, text in found}
+    return DocParts(f"{head.rstrip()}\n\n{rest[block.end() :]}".strip(), arguments)
 
 
 def summary(target: type[Any]) -> str:
@@ -15,8 +43,7 @@ def summary(target: type[Any]) -> str:
     >>> summary(dict).startswith("dict() -> new empty dictionary")
     True
     """
-    paragraph = inspect.cleandoc(target.__doc__ or "").partition("\n\n")[0]
-    return _markdown(paragraph)
+    return _markdown(" ".join(split_doc(target.__doc__).text.partition("\n\n")[0].split()))
 
 
 def option_docs(target: type[Any]) -> dict[str, str]:
@@ -27,27 +54,10 @@ def option_docs(target: type[Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in reversed(target.__mro__):
         if one is not object:
-            found |= _arguments(inspect.cleandoc(one.__doc__ or ""))
+            found |= {name: _markdown(text) for name, text in split_doc(one.__doc__).arguments.items()}
     return found
 
 
-def _arguments(text: str) -> dict[str, str]:
-    lines = text.splitlines()
-    if "Args:" not in lines:
-        return {}
-    entries: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in lines[lines.index("Args:") + 1 :]:
-        if line and not line.startswith(" "):
-            break
-        if entry := _ENTRY.fullmatch(line):
-            current = entries.setdefault(entry[1], [])
-            current.append(entry[2])
-        else:
-            current.append(line)
-    return {name: _markdown("\n".join(description)) for name, description in entries.items()}
-
-
 def _markdown(text: str) -> str:
-    """Return a text of a docstring as one line, its code in single backticks."""
-    return " ".join(text.split()).replace("``", "`")
+    """Return a text of a docstring with its code in single backticks."""
+    return text.replace("``", "`")

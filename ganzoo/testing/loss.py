@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ganzoo.contracts.describe import describe
 from ganzoo.contracts.loss import check_loss_value
-from ganzoo.contracts.values import describe
 from ganzoo.interfaces import Loss
 from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, refusing
 from ganzoo.testing.factories import make_images

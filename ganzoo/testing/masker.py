@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganzoo.contracts.describe import describe
 from ganzoo.contracts.masker import check_mask, check_mask_values, check_masker
-from ganzoo.contracts.values import describe, scalars
+from ganzoo.contracts.values import scalars
 from ganzoo.interfaces import Draws, Masker
 from ganzoo.masks.roles import ROLES
 from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, refusing

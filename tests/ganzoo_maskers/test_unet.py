@@ -19,10 +19,10 @@ from torch.nn import functional as F
 
 import ganzoo
 from ganzoo import GanzooError
-from ganzoo.build import build_maskers
 from ganzoo.masks.roles import Roles
 from ganzoo.plugins import plugins
 from ganzoo.randomness import Draws
+from ganzoo.recipe.maskers import build_maskers
 from ganzoo.recipe.options import build
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_maskers.unet import UNet

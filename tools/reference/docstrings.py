@@ -6,6 +6,8 @@ import inspect
 import re
 from dataclasses import dataclass, field
 
+from ganzoo.recipe.option_docs import split_doc
+
 
 @dataclass(frozen=True)
 class Docstring:
@@ -26,15 +28,8 @@ def parse(doc: str | None) -> Docstring:
     >>> parse("Blur.\\n\\nArgs:\\n    size: radius,\\n        in pixels.\\n\\nRaises an error.")
     Docstring(text='Blur.\\n\\nRaises an error.', arguments={'size': 'radius, in pixels.'})
     """
-    head, marker, rest = inspect.cleandoc(doc or "").partition("\nArgs:\n")
-    if not marker:
-        return Docstring(_markdown(head))
-    block = re.match(r"(?:(?: {4}.*)?\n|(?: {4}.*)\Z)*", rest)
-    assert block
-    arguments: dict[str, str] = {}
-    for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", block[0], re.MULTILINE):
-        arguments[name] = escape(" ".join(text.split()))
-    return Docstring(_markdown(f"{head.rstrip()}\n\n{rest[block.end() :]}".strip()), arguments)
+    parts = split_doc(doc)
+    return Docstring(_markdown(parts.text), {name: escape(text) for name, text in parts.arguments.items()})
 
 
 def _markdown(text: str) -> str:

@@ -7,16 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from ganzoo.utils.templates import template_environment
 
-_environment = Environment(  # what it renders is source code, in which nothing is escaped
-    loader=PackageLoader(__name__, "."),
-    autoescape=False,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+_environment = template_environment(__name__, escapes=False)  # what it renders is source code
 
 
 def render(template: str, **values: Any) -> str:

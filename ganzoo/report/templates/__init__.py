@@ -9,20 +9,14 @@ import re
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+from ganzoo.utils.templates import template_environment
 
 FORBIDDEN = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Pattern of control characters and halves of surrogate pairs, which HTML and XML do not allow."""
 
-_environment = Environment(
-    loader=PackageLoader(__name__, "."),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+_environment = template_environment(__name__, escapes=True)
 
 
 def render(template: str, **values: Any) -> Markup:

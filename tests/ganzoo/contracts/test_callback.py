@@ -54,7 +54,11 @@ class NoFunction(Good):
 @pytest.mark.parametrize(
     ("callback", "expected"),
     [
-        ([Good()], "hook 'ganzoo_callbacks' of plugin 'mine': ganzoo_callbacks returned a list; expected one Callback"),
+        (
+            [Good()],
+            "hook 'ganzoo_callbacks' of plugin 'mine': ganzoo_callbacks returned a list of 1 values; expected one "
+            "Callback",
+        ),
         (Good, "ganzoo_callbacks returned the class Good; expected an instance: Good()"),
         (
             "wandb",

@@ -113,10 +113,13 @@ def test_a_right_data_set_passes() -> None:
 GREY, PLANE = IMAGE[:, :, :1], IMAGE[:, :, 0]
 WRONG_SAMPLES: list[tuple[Any, str]] = [
     (None, "sample returned None for train A 3; expected a Sample"),
-    ((IMAGE, "0.png"), "sample returned a tuple for train A 3; expected a Sample, made by Sample(image, name)"),
-    (IMAGE, "sample returned a uint8 ndarray of shape (8, 6, 3) for train A 3; expected a Sample"),
+    (
+        (IMAGE, "0.png"),
+        "sample returned a tuple of 2 values for train A 3; expected a Sample, made by Sample(image, name)",
+    ),
+    (IMAGE, "sample returned an array of shape (8, 6, 3), uint8 for train A 3; expected a Sample"),
     (changed(image=Image.fromarray(IMAGE)), "returned image: an Image for train A 3; expected a uint8 array"),
-    (changed(image=IMAGE / 255), "image: a float64 ndarray of shape (8, 6, 3) with values 0 … 0.5608"),
+    (changed(image=IMAGE / 255), "image: an array of shape (8, 6, 3), float64 with values 0 … 0.5608"),
     (
         changed(image=np.float32(IMAGE / 255)),
         "float32 values from 0 to 0.5608 for train A 3; expected values 0",
@@ -126,14 +129,14 @@ WRONG_SAMPLES: list[tuple[Any, str]] = [
         changed(image=np.float32(IMAGE) * np.nan),
         "values from nan to nan for train A 3; expected values 0 … 255",
     ),
-    (changed(image=IMAGE.astype(np.int64)), "image: an int64 ndarray of shape (8, 6, 3) with values 0 … 143"),
-    (changed(image=PLANE), "image: a uint8 ndarray of shape (8, 6) with values 0 … 141"),
+    (changed(image=IMAGE.astype(np.int64)), "image: an array of shape (8, 6, 3), int64 with values 0 … 143"),
+    (changed(image=PLANE), "image: an array of shape (8, 6), uint8 with values 0 … 141"),
     (changed(image=GREY), "expected a uint8 array (H, W, 3), as channels says 3 for A"),
     (
         changed(image=IMAGE.transpose(2, 0, 1)),
-        "of shape (3, 8, 6) with values 0 … 143 for train A 3; expected a",
+        "of shape (3, 8, 6), uint8 with values 0 … 143 for train A 3; expected a",
     ),
-    (changed(image=IMAGE[:0]), "image: a uint8 ndarray of shape (0, 6, 3) for train A 3"),
+    (changed(image=IMAGE[:0]), "image: an array of shape (0, 6, 3), uint8 for train A 3"),
     (changed(name=""), "a name that is the text '' for train A 3; expected a text that no other image"),
     (changed(name=3), "a name that is the int 3 for train A 3"),
     (
@@ -142,20 +145,20 @@ WRONG_SAMPLES: list[tuple[Any, str]] = [
     ),
     (
         changed(mask=PLANE > 9),
-        "mask: a bool ndarray of shape (8, 6) for train A 3; expected a uint8 array (H, W)",
+        "mask: an array of shape (8, 6), bool for train A 3; expected a uint8 array (H, W)",
     ),
-    (changed(mask=PLANE / 255), "mask: a float64 ndarray of shape (8, 6) with values 0 … 0.5529"),
-    (changed(mask=PLANE - np.int16(300)), "mask: an int16 ndarray of shape (8, 6) with values -300 … -159"),
-    (changed(mask=GREY), "mask: a uint8 ndarray of shape (8, 6, 1)"),
-    (changed(labels=np.full((8, 6), -1)), "labels: an int64 ndarray of shape (8, 6) with values -1 … -1"),
+    (changed(mask=PLANE / 255), "mask: an array of shape (8, 6), float64 with values 0 … 0.5529"),
+    (changed(mask=PLANE - np.int16(300)), "mask: an array of shape (8, 6), int16 with values -300 … -159"),
+    (changed(mask=GREY), "mask: an array of shape (8, 6, 1), uint8"),
+    (changed(labels=np.full((8, 6), -1)), "labels: an array of shape (8, 6), int64 with values -1 … -1"),
     (
         changed(labels=np.zeros((8, 6), np.float32)),
-        "labels: a float32 ndarray of shape (8, 6) with values 0 … 0",
+        "labels: an array of shape (8, 6), float32 with values 0 … 0",
     ),
     (changed(labels=PLANE[:, :5]), "labels of size (8, 5) for train A 3; expected the image's height"),
     (changed(target=IMAGE[:4]), "a target of size (4, 6) for train A 3; expected the image's height"),
-    (changed(target=GREY), "target: a uint8 ndarray of shape (8, 6, 1) with values 0 … 141 for train A 3"),
-    (changed(values={"digit": "three"}), "values: a dict for train A 3; expected name → number"),
+    (changed(target=GREY), "target: an array of shape (8, 6, 1), uint8 with values 0 … 141 for train A 3"),
+    (changed(values={"digit": "three"}), "values: a dict with 'digit' for train A 3; expected name → number"),
 ]
 
 
@@ -173,8 +176,8 @@ def test_samples(sample: Any, expected: str) -> None:
     [
         (GREY, "image: classes up to 141; expected classes 0 … 3, as classes says 4 for A"),
         (IMAGE, "expected a uint8 array (H, W, 1) of classes, as classes of label maps are"),
-        (np.zeros((8, 6, 1), np.float32), "image: a float32 ndarray of shape (8, 6, 1) with values 0 … 0"),
-        (np.full((8, 6, 1), -1), "image: an int64 ndarray of shape (8, 6, 1) with values -1 … -1"),
+        (np.zeros((8, 6, 1), np.float32), "image: an array of shape (8, 6, 1), float32 with values 0 … 0"),
+        (np.full((8, 6, 1), -1), "image: an array of shape (8, 6, 1), int64 with values -1 … -1"),
     ],
 )
 def test_label_maps(image: Any, expected: str) -> None:

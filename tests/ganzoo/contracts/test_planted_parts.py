@@ -52,7 +52,7 @@ DATASETS = [
     (SAMPLE, "return image, name", "sample returned a tuple"),
     (SAMPLE, "return Image.fromarray(image)", "expected a Sample, made by Sample(image, name)"),
     (SAMPLE, "return Sample(Image.fromarray(image), name)", "expected a uint8 array (H, W, 3)"),
-    (SAMPLE, "return Sample(image / 255, name)", "sample returned image: a float64 ndarray"),
+    (SAMPLE, "return Sample(image / 255, name)", "sample returned image: an array"),
     (SAMPLE, "return Sample(np.float32(image / 255), name)", "expected values 0 … 255: multiply them by 255"),
     (SAMPLE, "return Sample(np.float32(image) * 2, name)", "expected values 0 … 255, finite"),
     (SAMPLE, "return Sample(image[..., 0], name)", "expected a uint8 array (H, W, 3)"),
@@ -160,7 +160,11 @@ def ganzoo_callbacks(run):
     return Watch()
 """
 CALLBACKS = [
-    ("return Watch()", "return [Watch()]", "ganzoo_callbacks returned a list; expected one Callback, or None"),
+    (
+        "return Watch()",
+        "return [Watch()]",
+        "ganzoo_callbacks returned a list of 1 values; expected one Callback, or None",
+    ),
     ("return Watch()", "return Watch", "ganzoo_callbacks returned the class Watch; expected an instance: Watch()"),
     ("return Watch()", "return 'watch'", "ganzoo_callbacks returned the text 'watch'; expected an instance of"),
     ("on_step(", "on_steps(", "function 'on_steps', which no event of a run calls (did you mean 'on_step'?)"),

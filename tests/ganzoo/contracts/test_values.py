@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganzoo.contracts.describe import describe
 from ganzoo.contracts.origin import Origin
-from ganzoo.contracts.values import check_independent, check_module, describe, scalars
+from ganzoo.contracts.values import check_independent, check_module, scalars
 from ganzoo.errors import ComponentError
 
 
@@ -27,7 +28,7 @@ ORIGIN = Origin(Forgetful, "loss", "tint", "mine")
         (True, "the bool True"),
         ((1, 2), "a tuple of 2 values"),
         ({}, "a dict with nothing"),
-        (nn.Identity(), "an object of the type Identity"),
+        (nn.Identity(), "an Identity"),
     ],
 )
 def test_a_value_in_words(value: object, words: str) -> None:
