@@ -29,7 +29,7 @@ def catch_component_errors(origins: Iterable[Origin], caller: Origin | None, fun
     """
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except Exception as error:  # not SystemExit, which handlers of signals raise
         if stays_as_it_is(error):
             raise
         found = blame(error, [*origins, *([caller] if caller else [])])

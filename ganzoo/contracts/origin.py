@@ -88,7 +88,7 @@ class Origin:
         """
         try:
             yield
-        except (Exception, SystemExit) as error:
+        except Exception as error:  # not SystemExit, which handlers of signals raise
             if stays_as_it_is(error):
                 raise
             place = author_line(error, self._module) or self.line(function)

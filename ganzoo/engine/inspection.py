@@ -45,7 +45,7 @@ def inspect_components(
         autocast: returns the context in which networks run at the run's precision.
 
     Returns:
-        The input and output shape of each network's first call: name → ``3×16×16 → 1×6×6``, without the batch axis; a
+        The input and output shape of each network's first call in the training step: name → ``3×16×16 → 1×6×6``, without the batch axis; a
         network whose ``forward`` is not called is left out.
 
     Raises ComponentError if a component fails or returns something wrong, and GanzooError as the components do.
@@ -53,13 +53,14 @@ def inspect_components(
     inspection = _Inspection(method, losses, origins, step, autocast)
     with inspection.watching():
         inspection.train()
+        shapes = dict(inspection.shapes)
         with inspection.evaluating():
             inspection.try_odd_sizes()
             inspection.mask()
             inspection.draw_styles()
             inspection.translate()
             inspection.forward_in_evaluation()
-    return inspection.shapes
+    return shapes
 
 
 class _Inspection:
