@@ -45,8 +45,8 @@ def inspect_components(
         autocast: returns the context in which networks run at the run's precision.
 
     Returns:
-        The input and output shape of each network's first call in the training step: name → ``3×16×16 → 1×6×6``, without the batch axis; a
-        network whose ``forward`` is not called is left out.
+        The input and output shape of each network's first call in the training step: name → ``3×16×16 → 1×6×6``,
+        without the batch axis; a network whose ``forward`` is not called is left out.
 
     Raises ComponentError if a component fails or returns something wrong, and GanzooError as the components do.
     """
