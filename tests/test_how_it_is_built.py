@@ -18,15 +18,17 @@ TRACE = """
 import inspect, sys, threading
 from pathlib import Path
 
-root, folder, files = Path(sys.argv[1]), Path(sys.argv[2]), set()
+root, folder, codes = Path(sys.argv[1]), Path(sys.argv[2]), set()
 
 def note(frame, event, argument):
-    code = frame.f_code  # neither the body of a module or class, nor a comprehension in it
-    if event == "call" and code.co_flags & inspect.CO_OPTIMIZED and not code.co_qualname.startswith("<"):
-        files.add(Path(code.co_filename))
+    if event == "call":
+        codes.add(frame.f_code)
 
 def print_files():
-    sys.setprofile(None), threading.setprofile(None)
+    sys.settrace(None), threading.settrace(None)
+    # neither the body of a module or class, nor a comprehension in it
+    run = [code for code in codes if code.co_flags & inspect.CO_OPTIMIZED and not code.co_qualname.startswith("<")]
+    files = {Path(code.co_filename) for code in run}
     inside = [file.relative_to(root) for file in files if file.is_relative_to(root)]
     print(*["ran " + file.as_posix() for file in inside if file.parts[0] in ("ganzoo", "plugins")], sep="\\n")
 """
@@ -48,7 +50,7 @@ def stop(self, micros):
 
 Engine.step = stop
 sys.argv = ["ganzoo", "run", "recipes/quickstart.yaml", *sys.argv[3:], "--root", str(folder)]
-threading.setprofile(note), sys.setprofile(note)
+threading.settrace(note), sys.settrace(note)
 try:
     main()
 except Trained:
@@ -65,7 +67,7 @@ spec = {"title": "A table", "page": "page.md", "seeds": [0], "set": sys.argv[3:]
 (folder / "spec.yaml").write_text(yaml.safe_dump({**spec, "columns": [{"value": "read", "label": "read"}]}))
 (folder / "page.md").write_text(MARKERS)
 children.ChildProcesses.run = staticmethod(Runs())
-threading.setprofile(note), sys.setprofile(note)
+threading.settrace(note), sys.settrace(note)
 bench, places = read_spec(folder / "spec.yaml"), Places(folder / "runs")
 runner.run(bench, places, jobs=1)
 page.update_page(bench, places, check=False)

@@ -139,7 +139,7 @@ def type_mistake(option: Option) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # pydantic warns of what is no type
-            schema: Any = _new_adapter(option.type).core_schema
+            schema: Any = _adapter(option.type).core_schema
     except PydanticUserError as error:
         return _reason(error)
     except Exception as error:  # pydantic passes on the errors of what a hint contains

@@ -49,6 +49,7 @@ def test_they_pass_their_linter(projects: dict[str, Path], tmp_path: Path) -> No
     call("-m", "ruff", "format", "--no-cache", "--check", *folders, cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_their_types_are_right(projects: dict[str, Path], tmp_path: Path) -> None:
     packages = [project / name for name, project in projects.items()]
     tests = (projects["mosaic"] / "tests").glob("*.py")
