@@ -185,7 +185,7 @@ def script(**parameters: object) -> str:
     return "\n".join(text)
 
 
-@pytest.mark.parametrize("own", [False, True], ids=["drawn", "own"])
+@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["drawn", "own"])
 def test_the_cells_of_the_notebook_run(own: bool, tmp_path: Path) -> None:
     parameters: dict[str, object] = {"STEPS": 2, "SIZE": 16}
     if own:

@@ -162,6 +162,7 @@ def test_a_run_that_was_stopped_between_snapshots_is_resumed_to_the_same_end(ban
     assert_same(whole, halved)
 
 
+@pytest.mark.slow
 def test_kill_9_across_snapshots_changes_nothing(bank: Bank, tmp_path: Path) -> None:
     """Classes come from copies of the generator taken at the epochs 2, 5, …, of five steps each."""
     refresh = {"after": 2, "every": 3}

@@ -275,6 +275,7 @@ def test_the_style_of_a_translation_is_the_requested_one(home: Path) -> None:
     assert found[0] > 0.9 and found[1] < 0.5
 
 
+@pytest.mark.slow
 def test_two_processes_measure_what_one_does(home: Path, trained: Path, tmp_path: Path) -> None:
     folder = float64_run(home / "tiny.yaml", tmp_path, "evaluate.batch=1", processes=2)
     (here,), (there,) = (lines(one / "results.jsonl") for one in (trained, folder))

@@ -19,6 +19,8 @@ from ganzoo_baselines.unit_network import UNITGenerator
 from ganzoo_munit.multiscale import MultiScale
 from tests.support.overfitting import SIZE, error, grey, likeness, patterns, tinted, trained
 
+pytestmark = pytest.mark.slow
+
 SEED, MANY = 0, 6
 IMAGES = {"A": grey(patterns(MANY, SEED + 100)), "B": tinted(patterns(MANY, SEED + 200))}
 

@@ -14,6 +14,8 @@ from ganzoo_munit.method import MUNIT
 from ganzoo_munit.multiscale import MultiScale
 from tests.support.overfitting import error, grey, patterns, trained
 
+pytestmark = pytest.mark.slow
+
 SEED, MANY = 0, 12
 
 

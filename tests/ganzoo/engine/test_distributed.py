@@ -99,6 +99,7 @@ def test_two_processes_resume_and_another_number_is_refused(tmp_path: Path) -> N
     assert "processes: 2 → 1" in alone.stderr
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_resumes_on_one_and_on_two_again(tmp_path: Path) -> None:
     """The same images a step: weights and pools are as without the change, compared in float64."""
     recipe = write_recipe(

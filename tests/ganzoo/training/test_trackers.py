@@ -105,6 +105,7 @@ def history(record: Any) -> dict[str, Any]:
     return {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in record.history.item}
 
 
+@pytest.mark.slow
 def test_an_offline_wandb_run_is_one_curve_with_grids_and_settings_over_a_kill(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
