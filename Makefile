@@ -1,5 +1,6 @@
 # make quickstart   set up .venv, train CycleGAN on the embedded digits, print the metric values (some minutes + set-up)
 # make test         set up .venv, run the linters and the tests
+# make test-studio install Playwright and Chromium, run the tests that drive the studio's page in a browser
 # make docs         set up .venv, show the documentation in a browser, and again after each change of a page
 # make reference    write docs/reference from the program
 # make test-oldest  the tests on the oldest versions that pyproject.toml declares, in .venv-oldest (test-newest: the newest)
@@ -9,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: quickstart test test-slow test-gpu test-oldest test-newest lint format docs reference
+.PHONY: quickstart test test-slow test-gpu test-studio test-oldest test-newest lint format docs reference
 
 quickstart: $(READY)
 	$(BIN)/ganzoo run recipes/quickstart.yaml
@@ -22,6 +23,13 @@ test-slow: $(READY)
 
 test-gpu: $(READY)
 	$(BIN)/pytest -m gpu
+
+test-studio: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt playwright
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install -y --no-install-recommends chromium || \
+	  { echo "Chromium is missing, and apt-get could not install it: install it, then again"; exit 1; }
+	$(BIN)/pytest -m studio
 
 # With Python 3.11 or 3.12: the oldest numpy has no build for later ones.
 test-oldest: RESOLUTION := lowest-direct

@@ -29,6 +29,7 @@ from ganzoo.cli.run import run_command
 from ganzoo.cli.runs import runs_command
 from ganzoo.cli.schema import schema_command
 from ganzoo.cli.show import show_command
+from ganzoo.cli.studio import studio_command
 from ganzoo.cli.table import table_command
 from ganzoo.cli.translate import translate_command
 from ganzoo.cli.usage_errors import describe, unknown_command
@@ -51,6 +52,7 @@ OWN = (
     export_command,
     publish_command,
     report_command,
+    studio_command,
     runs_command,
     list_command,
     show_command,

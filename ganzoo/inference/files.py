@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from itertools import product
+from itertools import product, takewhile
 from pathlib import Path
+from typing import Any
 
 from ganzoo.data.image_files import describe_skipped, is_video
 from ganzoo.data.video_reader import require_video
@@ -23,6 +24,8 @@ from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
 
 STEADY = Steadiness()
 """One style for a video, and masks that are not averaged."""
+WHOLE = Share()
+"""All files, for a single process."""
 
 
 def translate_files(
@@ -30,13 +33,41 @@ def translate_files(
     inputs: Sequence[Path],
     out: Path,
     *,
-    direction: str | None = None,
     checkpoint: str = "",
+    device: str = "",
+    precision: str = "fp32",
+    save_masks: Path | None = None,
+    **options: Any,
+) -> None:
+    """Translate images, videos and folders of them with a run, write the translations, and print their number.
+
+    Of several processes, each translates its share of the files; the results are those of one process.
+
+    Args:
+        run: the run's folder.
+        inputs, out, save_masks, options: see ``translate_with``.
+        checkpoint, device, precision: see ``Translator``.
+
+    Raises:
+        GanzooError: as ``translate_with``; the run cannot be loaded; or, after all images were tried, some failed: the
+            message has a line for each.
+    """
+    with start_share(device, "translate") as share:
+        roles = tuple(ROLES) if save_masks else TRANSLATION_ROLES
+        translator = Translator(run, checkpoint=checkpoint, device=share.device, precision=precision, roles=roles)
+        summary, request = translate_with(translator, inputs, out, share=share, save_masks=save_masks, **options)
+        report(Summary.joined(share.gather(summary.to_plain())), request, share)
+
+
+def translate_with(
+    translator: Translator,
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    direction: str | None = None,
     size: Size = "trained",
     scale_back: bool = False,
     alpha: bool = True,
-    device: str = "",
-    precision: str = "fp32",
     masks: Sequence[Path] = (),
     maskers: Sequence[str] = (),
     save_masks: Path | None = None,
@@ -53,27 +84,27 @@ def translate_files(
     crf: int | None = None,
     steadiness: Steadiness = STEADY,
     tile: Tile = "auto",
-) -> None:
-    """Translate images, videos and folders of them, write the translations as files, and print their number.
+    share: Share = WHOLE,
+    watch: Callable[[Summary], bool] | None = None,
+) -> tuple[Summary, Request]:
+    """Translate images, videos and folders of them with a loaded run, and write the translations as files.
 
-    If a file cannot be translated, the next ones still are. Of several processes, each translates its share of the
-    files; the results are those of one process.
+    If a file cannot be translated, the next ones still are.
 
     Args:
-        run: the run's folder.
+        translator: the loaded run.
         inputs: images, videos and folders of them.
         out: the folder for the translations; with several masks or styles, it gets a subfolder for each. Or, for one
             image or video, the file.
         direction: ``AB`` or ``BA``; by default the method's first.
-        checkpoint: see ``Translator``.
         size: the shorter side to which images and masks are scaled before the translation; see
             ``Translator.translate``.
         scale_back: scale the translations to the size of their sources.
         alpha: give translations the transparency of their sources.
-        device, precision: see ``Translator``.
         masks: mask images, or folders of them; the inputs are translated once with each.
         maskers: maskers that replace the run's own, written as in a recipe; likewise.
-        save_masks: a folder for the masks used, with a subfolder for each role.
+        save_masks: a folder for the masks used, with a subfolder for each role; the translator needs maskers in all
+            roles for it.
         style: styles, as ``style_options`` reads them.
         samples: number of draws of each random style.
         interpolate: number of styles on the line between two styles; 0: none.
@@ -86,82 +117,82 @@ def translate_files(
         codec, crf: how videos are written; see ``video_form``.
         steadiness: what changes from frame to frame of a video.
         tile: the side of the tiles by which images are translated; see ``Translator.translate``.
+        share: the part of the files that this process translates.
+        watch: a function that is called before each file with what was done so far, and returns whether to go on.
+
+    Returns:
+        What this process did, with the reason of each failure, and what was asked for.
 
     Raises:
-        GanzooError: there are no images, the run cannot be loaded, an option is wrong, the run needs masks that are
-            missing; or, after all images were tried, some failed: the message has a line for each.
+        GanzooError: there are no images, an option is wrong, or the run needs masks that are missing.
     """
-    with start_share(device, "translate") as share:
-        roles = tuple(ROLES) if save_masks else TRANSLATION_ROLES
-        translator = Translator(run, checkpoint=checkpoint, device=share.device, precision=precision, roles=roles)
-        resolved = translator.resolve_direction(direction)
-        output = read_output(translator.domain_io[resolved[1]], out, form, quality, ending, codec, crf)
-        pairs = plan_outputs(inputs, output)
-        if not pairs:
-            lines = [describe_skipped(path, videos=True) for path in inputs if path.is_dir()]
-            raise GanzooError("; ".join([f"no images found in {', '.join(map(str, inputs))}", *filter(None, lines)]))
-        videos = [number for number, (source, _) in enumerate(pairs) if is_video(source.name)]
-        if videos:
-            require_video(pairs[videos[0]][0])
-            check_domains(translator.domain_io, resolved, pairs[videos[0]][0])
-        elif codec or crf is not None or steadiness != STEADY:
-            raise GanzooError(
-                "--codec, --crf, --smooth and --frame-styles are for videos, and there are none; remove them"
-            )
-        if len(videos) == len(pairs) and (form or quality is not None):
-            raise GanzooError(
-                "--format and --quality are for images, and there are none; for videos see --codec and --crf"
-            )
-        own = translator.method.masks
-        if save_masks and not own.maskers:
-            raise GanzooError("--save-masks: this run uses no masks")
-        missing = [role for role in own.maskers if "given" in own.needs(role)] if not (masks or maskers) else []
-        if missing:
-            raise GanzooError(
-                f"{run}: the run's masks in the role {', '.join(missing)} come from its data set, and these images "
-                "have none: provide masks with --mask"
-            )
-        seed = translator.recipe.train.seed if seed is None else seed
-        styles = style_options(translator, resolved, style, samples=samples, between=interpolate, seed=seed)
-        mask_list = mask_options(translator.method, translator.recipe.train.seed, masks, maskers)
-        variants = list(product(mask_list, styles))
-        given, styled = all(one.path for one in mask_list), all(one.vector is not None for one in styles)
-        check_steadiness(steadiness, translator.method, resolved, given, styled)
-        if output.is_file and len(variants) > 1:
-            raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
-        labels = [Path(mask_option.label, style_option.label) for mask_option, style_option in variants]
-        folders = [out / label for label in labels if len(variants) > 1]
-        folders += [save_masks / label / role for label in labels for role in own.maskers if save_masks]
-        check_folders(folders, inputs, masks)
-        _compare_plans(share, pairs)
-        limit, threads = batch_limit(translator.device, batch), worker_count(translator.device, workers)
-        work = FileWork(translator, resolved, output, size, scale_back, alpha, save_masks, seed, tile)
+    resolved = translator.resolve_direction(direction)
+    output = read_output(translator.domain_io[resolved[1]], out, form, quality, ending, codec, crf)
+    pairs = plan_outputs(inputs, output)
+    if not pairs:
+        lines = [describe_skipped(path, videos=True) for path in inputs if path.is_dir()]
+        raise GanzooError("; ".join([f"no images found in {', '.join(map(str, inputs))}", *filter(None, lines)]))
+    videos = [number for number, (source, _) in enumerate(pairs) if is_video(source.name)]
+    if videos:
+        require_video(pairs[videos[0]][0])
+        check_domains(translator.domain_io, resolved, pairs[videos[0]][0])
+    elif codec or crf is not None or steadiness != STEADY:
+        raise GanzooError("--codec, --crf, --smooth and --frame-styles are for videos, and there are none; remove them")
+    if len(videos) == len(pairs) and (form or quality is not None):
+        raise GanzooError("--format and --quality are for images, and there are none; for videos see --codec and --crf")
+    own = translator.method.masks
+    if save_masks and not own.maskers:
+        raise GanzooError("--save-masks: this run uses no masks")
+    missing = [role for role in own.maskers if "given" in own.needs(role)] if not (masks or maskers) else []
+    if missing:
+        raise GanzooError(
+            f"{translator.folder}: the run's masks in the role {', '.join(missing)} come from its data set, and these "
+            "images have none: provide masks with --mask"
+        )
+    seed = translator.recipe.train.seed if seed is None else seed
+    styles = style_options(translator, resolved, style, samples=samples, between=interpolate, seed=seed)
+    mask_list = mask_options(translator.method, translator.recipe.train.seed, masks, maskers)
+    variants = list(product(mask_list, styles))
+    given, styled = all(one.path for one in mask_list), all(one.vector is not None for one in styles)
+    check_steadiness(steadiness, translator.method, resolved, given, styled)
+    if output.is_file and len(variants) > 1:
+        raise GanzooError(f"-o: {out} is one file, but there are {len(variants)} translations; give a folder")
+    labels = [Path(mask_option.label, style_option.label) for mask_option, style_option in variants]
+    folders = [out / label for label in labels if len(variants) > 1]
+    folders += [save_masks / label / role for label in labels for role in own.maskers if save_masks]
+    check_folders(folders, inputs, masks)
+    _compare_plans(share, pairs)
+    limit, threads = batch_limit(translator.device, batch), worker_count(translator.device, workers)
+    work = FileWork(translator, resolved, output, size, scale_back, alpha, save_masks, seed, tile)
+    try:
         for done, (mask_option, style_option) in enumerate(variants):
             translator.set_maskers(mask_option.masks or own)
             jobs = [
                 Job(done * len(pairs) + number, number, *pairs[number], mask_option, style_option)
                 for number in share.of(range(len(pairs)))
             ]
+            wanted = jobs if watch is None else takewhile(lambda _: watch(work.summary), jobs)
             with translator.translating():
-                images = (job for job in jobs if not is_video(job.source.name))
-                Pipeline(work, workers=threads, limit=limit).run(images)
+                Pipeline(work, workers=threads, limit=limit).run(job for job in wanted if not is_video(job.source.name))
                 for job in jobs:
-                    if is_video(job.source.name):
+                    if is_video(job.source.name) and (watch is None or watch(work.summary)):
                         translate_video(work, job, steadiness, workers=threads, limit=limit)
-        request = Request(
-            inputs,
-            len(pairs),
-            videos,
-            out,
-            resolved,
-            {"masks": len(mask_list), "styles": len(styles)},
-            scale=translator.trained_size if size == "trained" else size,
-            trained=size == "trained",
-            scale_back=scale_back,
-            suffix=output.suffix,
-            chosen=tile != "auto",
-        )
-        report(Summary.joined(share.gather(work.summary.to_plain())), request, share)
+    finally:
+        translator.set_maskers(own)
+    request = Request(
+        inputs,
+        len(pairs),
+        videos,
+        out,
+        resolved,
+        {"masks": len(mask_list), "styles": len(styles)},
+        scale=translator.trained_size if size == "trained" else size,
+        trained=size == "trained",
+        scale_back=scale_back,
+        suffix=output.suffix,
+        chosen=tile != "auto",
+    )
+    return work.summary, request
 
 
 def _compare_plans(share: Share, pairs: Sequence[tuple[Path, Path]]) -> None:

@@ -84,6 +84,17 @@ def test_all_holds_every_extra_and_each_named_extra_exists() -> None:
             assert set(text.split(",")) <= set(EXTRAS), f"{file}: there is no extra {text}"
 
 
+def test_nothing_but_its_command_imports_the_studio() -> None:
+    ours = ROOT / "ganzoo/studio"
+    for file in CODE:
+        text = file.read_text(encoding="utf-8")
+        if ours not in file.parents:
+            assert not re.search(r"^\s*(from|import) (gradio|fastapi|uvicorn)\b", text, re.MULTILINE), file
+            imports = re.findall(r"^(\s*)(?:from|import) ganzoo\.studio\b", text, re.MULTILINE)
+            inside = file == ROOT / "ganzoo/cli/studio.py" and all(imports)  # within its function, when it runs
+            assert not imports or inside, file
+
+
 BLOCKED = """
 import sys
 
