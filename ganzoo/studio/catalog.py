@@ -91,19 +91,22 @@ class Catalog:
                 raise GanzooError(f"{place}: no such folder; name runs, or folders of runs")
             self.places.append(folder)
 
+    def folders(self) -> list[Path]:
+        """Return the folders of all runs, each once."""
+        found = [run for place in self.places for run in ([place] if is_run(place) else find_runs(place))]
+        return list(dict.fromkeys(found))
+
     def runs(self) -> list[Listed]:
         """Return all runs, newest first."""
-        folders = {str(run): run for place in self.places for run in ([place] if is_run(place) else find_runs(place))}
-        found = [Listed(str(summary.folder), summary) for summary in summaries(list(folders.values()))]
+        found = [Listed(str(summary.folder), summary) for summary in summaries(self.folders())]
         return sorted(found, key=lambda one: one.summary.changed, reverse=True)
 
     def find(self, name: str | None) -> Listed:
         """Return the run of this name. Raises GanzooError if the list has none, or none any more."""
         if not name:
             raise GanzooError("choose a run first")
-        for one in self.runs():
-            if one.name == name:
-                return one
+        for summary in summaries([folder for folder in self.folders() if str(folder) == name]):
+            return Listed(name, summary)
         raise GanzooError(f"{name}: no such run here, or it was deleted meanwhile; reload the list")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from ganzoo.studio.models import Models
 from ganzoo.studio.service import Studio
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 MEBIBYTE = 2**20
@@ -61,7 +64,23 @@ def run_studio(
         import uvicorn
 
         server = uvicorn.Server(uvicorn.Config(guarded, log_level="critical", timeout_graceful_shutdown=2, ws="none"))
-        server.run(sockets=[listener])
+        with _ended_by_signals(server):
+            server.run(sockets=[listener])
+
+
+@contextmanager
+def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Let Ctrl+C and SIGTERM end the server and no more, so that the studio's files are deleted afterwards.
+
+    uvicorn itself would raise the signal again, and the process would end at once.
+    """
+    server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]
+    before = {one: signal.signal(one, server.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def make_app(studio: Studio, largest: int) -> FastAPI:

@@ -14,7 +14,7 @@ from typing import Self
 
 from ganzoo.errors import GanzooError
 from ganzoo.inference.translator import Translator
-from ganzoo.masks.roles import mask_role
+from ganzoo.masks.roles import TRANSLATION_ROLES, mask_role
 from ganzoo.studio.catalog import Catalog
 from ganzoo.studio.models import Models
 
@@ -46,14 +46,10 @@ class Abilities:
         if not able:
             translator.resolve_direction(None)
         role, masker = "", ""
-        if any(True for _ in method.masks.maskers):
-            try:
-                role = mask_role(method.masks)
-            except GanzooError:
-                pass
-            else:
-                part = translator.recipe.maskers.get(role)
-                masker = part.component.name if part and "given" not in method.masks.needs(role) else ""
+        if any(one in method.masks for one in TRANSLATION_ROLES):
+            role = mask_role(method.masks)
+            part = translator.recipe.maskers.get(role)
+            masker = part.component.name if part and "given" not in method.masks.needs(role) else ""
         return cls([*able], {one: method.style_size(one[1]) for one in able}, role, masker, translator.step)
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,14 +32,18 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, *words: str) -> Iterator[Server]:
-    """Start ``ganzoo studio`` with these words in a folder, yield it, and stop it as Ctrl+C does."""
-    log = home / "studio.log"
+def serving(home: Path, *words: str, ends_by: int = signal.SIGINT) -> Iterator[Server]:
+    """Start ``ganzoo studio`` with these words in a folder, yield it, and stop it as Ctrl+C does.
+
+    Afterwards it has to have ended well, and left no files.
+    """
+    temporary = Path(tempfile.mkdtemp(prefix="temporary-", dir=home))
+    log = temporary / "studio.log"
     with log.open("w") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "ganzoo", "studio", *words, "--port", "0", "--device", "cpu"],
             cwd=home,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)},
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,
@@ -49,9 +54,10 @@ def serving(home: Path, *words: str) -> Iterator[Server]:
         assert found, log.read_text()
         yield Server(found[0], process, log)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
-        assert "Traceback" not in log.read_text()
+        process.send_signal(ends_by)
+        assert process.wait(60) == 0
+        assert log.read_text() == ""
+        assert [*temporary.glob("ganzoo-studio-*")] == []
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         def closed(request: gr.Request) -> None:
             studio.close_tab(str(request.session_hash))
+            studio.close_tab(f"compare {request.session_hash}")
 
         page.unload(closed)
     return page
@@ -85,6 +87,7 @@ def _copied(studio: Studio, file: Path) -> Path:
     """Return a copy of a file of a run, in the folder of which the page may show files."""
     folder = studio.served / "grids"
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{file.parent.parent.name}-{file.name}"
+    of_run = sha256(str(file.parent.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    target = folder / f"{of_run}-{file.stat().st_mtime_ns}-{file.name}"  # browsers keep what an address once gave
     shutil.copyfile(file, target)
     return target
