@@ -52,6 +52,7 @@ def add_translate_tab(studio: Studio, run: gr.Dropdown) -> None:
             slider = gr.ImageSlider(
                 label="Before and after", interactive=False, elem_id="slider", format="png", buttons=["fullscreen"]
             )
+            divider = gr.Slider(0, 100, 50, step=1, label="Divider, % (for the keyboard)", elem_id="divider")
             gallery = gr.Gallery(
                 label="Translations", elem_id="gallery", format="png", columns=4, height=220, object_fit="contain",
                 buttons=["fullscreen"], allow_preview=False,
@@ -190,6 +191,15 @@ def add_translate_tab(studio: Studio, run: gr.Dropdown) -> None:
     def choose(shown: list[Any], event: gr.SelectData) -> Any:
         return shown[event.index] if isinstance(event.index, int) and event.index < len(shown) else gr.skip()
 
+    divider.input(
+        lambda place: gr.ImageSlider(slider_position=place),
+        divider,
+        slider,
+        queue=False,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_visibility="private",
+    )
     gallery.select(choose, pairs, slider, queue=False, api_visibility="private")
 
 

@@ -42,7 +42,7 @@ REACHED = {
         "r-check",
         "r-name",
     ),
-    "r-write",
+    *("r-write", "divider"),
 }
 """Controls that the keyboard must reach, over all tabs."""
 FOCUSED = """() => {
