@@ -41,6 +41,13 @@ def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 DEVICE = click.option("--device", default="", help="A torch device: cpu, cuda:1.  [default: the accelerator, if any]")
+PRECISION = click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    type=click.Choice(["fp32", "bf16", "fp16", "auto"]),
+    help="auto is bf16 where it is faster; fp16 needs a GPU.",
+)
 
 
 def echo(text: object) -> None:

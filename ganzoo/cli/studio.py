@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import DEVICE, PATH
+from ganzoo.cli.arguments import DEVICE, PATH, PRECISION
 from ganzoo.cli.notices import note_failed_plugins
 
 
@@ -20,13 +20,7 @@ from ganzoo.cli.notices import note_failed_plugins
 @click.option("--idle", default=600, show_default=True, type=click.IntRange(1), help="Free unused networks after, s.")
 @click.option("--max-upload", default=100, show_default=True, type=click.IntRange(1), help="Most MiB of one upload.")
 @click.option("--recipes", type=PATH, default=Path("recipes"), show_default=True, help="Folder for recipes it writes.")
-@click.option(
-    "--precision",
-    default="fp32",
-    show_default=True,
-    type=click.Choice(["fp32", "bf16", "fp16", "auto"]),
-    help="auto is bf16 where it is faster; fp16 needs a GPU.",
-)
+@PRECISION
 @DEVICE
 def studio_command(
     runs: tuple[str, ...],

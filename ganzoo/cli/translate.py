@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo.cli.arguments import PATH
+from ganzoo.cli.arguments import PATH, PRECISION
 from ganzoo.cli.notices import note_failed_plugins
 
 FORMATS = ("png", "jpg", "webp", "tif", "npy")
@@ -54,13 +54,7 @@ def read_tile(context: click.Context, parameter: click.Parameter, text: str) -> 
 @click.option("--scale-back", is_flag=True, help="Scale the translations to the sizes of their images.")
 @click.option("--drop-alpha", is_flag=True, help="Write no transparency; by default an image's own is kept.")
 @click.option("--device", default="", help="A torch device.  [default: the accelerator if there is one]")
-@click.option(
-    "--precision",
-    default="fp32",
-    show_default=True,
-    type=click.Choice(["fp32", "bf16", "fp16", "auto"]),
-    help="auto is bf16 where it is faster; fp16 needs a GPU.",
-)
+@PRECISION
 @click.option(
     "--mask",
     "masks",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -129,4 +130,8 @@ class Studio:
         for tab in [*self._works]:
             self.close_tab(tab)
         self.models.free()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for _ in range(50):  # a request that the server gave up may still write a file
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if not self.folder.exists():
+                break
+            time.sleep(0.1)

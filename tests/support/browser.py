@@ -148,3 +148,14 @@ def new_tab(chromium: Any, server: Server, width: int = 1400) -> Tab:
     page.on("console", lambda line: tab.problems.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: tab.problems.append(str(error)))
     return tab
+
+
+def choose_run(tab: Tab, name: str) -> None:
+    """Choose a run of ``studio_runs`` in the list, and wait until it is loaded."""
+    tab.choose("#run", f"runs/{name}/default:")
+    point = "best" if name == "plain" else "last"
+    tab.page.wait_for_function(
+        "([p]) => document.querySelector('#checkpoint input').value === p && "
+        "document.querySelector('#status textarea').value.startsWith('ready: ' + p)",
+        arg=[point],
+    )
