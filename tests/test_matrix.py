@@ -74,6 +74,10 @@ NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
         "G": {"generator": "drit", "width": 2, "blocks": 1},
         "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
     },
+    "starganv2": {
+        "G": {"generator": "starganv2", "width": 2, "downs": 1, "style": 3},
+        "D": {"discriminator": "starganv2", "width": 2, "downs": 0},
+    },
 }
 """Small networks that each method takes; those of CycleGAN where a method is not named."""
 METHOD_OPTIONS: dict[str, dict[str, Any]] = {
@@ -81,6 +85,7 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "art2real": {"bank": "bank"},
     "gatys": {"weights": "vgg19.safetensors", "steps": 2, "paintings": 2},
     "drit": {"content_layers": 0},
+    "starganv2": {"latent": 3, "hidden": 4, "style_downs": 0},
 }
 UNTRAINED = ("gatys",)
 """Methods that have nothing to train: what is tried is how they translate."""

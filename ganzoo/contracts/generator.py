@@ -7,7 +7,7 @@ from torch import Tensor
 from ganzoo.contracts.origin import Origin
 from ganzoo.contracts.values import check_finite, check_tensor, refuse_by
 
-LARGEST = 10.0
+LARGEST = 50.0
 """Largest absolute value of an image that a generator may make; images have [−1, 1], and it is not trained yet."""
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import ganzoo
+from tests.support.small_networks import STAR_OPTIONS, STAR_SMALL
 from tests.support.untrained_runs import write_untrained_run
 
 RESNET = {"generator": "resnet", "width": 2, "blocks": 0}
@@ -34,6 +35,7 @@ PARTS: dict[str, dict[str, Any]] = {
         "networks": {"G": {"generator": "drit", "width": 2, "blocks": 1, "attributes": 2}, "D": MULTISCALE},
         "train": {"steps": 1, "batch": 2},
     },
+    "starganv2": {"method": STAR_OPTIONS, "networks": STAR_SMALL, "train": {"steps": 1, "batch": 2}},
     "cut": CUT,
     "fastcut": CUT,
     "segmenter": {"networks": {"S": {"masker": "unet", "width": 2, "depth": 1}}},

@@ -12,3 +12,9 @@ DRIT_SMALL: dict[str, Any] = {
     "G": {"generator": "drit", "width": 2, "blocks": 1, "attributes": 3},
     "D": {"discriminator": "multiscale", "width": 2, "layers": 2, "scales": 2, "slope": 0.01},
 }
+STAR_SMALL: dict[str, Any] = {
+    "G": {"generator": "starganv2", "width": 2, "downs": 1, "style": 3},
+    "D": {"discriminator": "starganv2", "width": 2, "downs": 1},
+}
+STAR_OPTIONS: dict[str, Any] = {"latent": 3, "hidden": 4, "style_downs": 1}
+"""The options of the method that uses ``STAR_SMALL``."""

@@ -78,6 +78,10 @@ METHODS: dict[str, dict[str, Any]] = {
         "networks": {"G": {"width": 4, "blocks": 1}},
         "method": {"method": "drit", "content_layers": 1},
     },
+    "starganv2": {
+        "networks": {"G": {"width": 4, "downs": 1}, "D": {"width": 4, "downs": 1}},
+        "method": {"method": "starganv2", "style_downs": 1, "hidden": 8},
+    },
 }
 
 

@@ -20,7 +20,7 @@ from ganzoo.engine.trial import try_step
 from ganzoo.interfaces import Step
 from ganzoo.plugins import plugins
 from ganzoo.recipe.reader import read_recipe
-from tests.support.small_networks import DRIT_SMALL, MUNIT_SMALL
+from tests.support.small_networks import DRIT_SMALL, MUNIT_SMALL, STAR_OPTIONS, STAR_SMALL
 from tests.support.tiny_run import RECIPE, assert_same, lines, make_images, write_recipe
 from tests.support.two_processes import assert_two_processes_train_as_one
 
@@ -45,6 +45,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "munit": {"networks": MUNIT_SMALL},
     "unit": {"networks": {"G": {"generator": "unit", "width": 2, "blocks": 1}, "D": MUNIT_SMALL["D"]}},
     "drit": {"networks": DRIT_SMALL, "method": {"content_layers": 0, "every": 1}},
+    "starganv2": {"networks": STAR_SMALL, "method": STAR_OPTIONS},
     "cut": {
         "networks": {"G": {"generator": "smooth_resnet", "width": 2, "blocks": 1}, "D": {"discriminator": "patch"}},
         "method": {"layers": [0, 2], "patches": 8, "size": 4},
@@ -59,19 +60,22 @@ METHODS: dict[str, dict[str, Any]] = {
     },
 }
 """What each method needs besides ``gan`` and the discriminators' options; art2real trains as CycleGAN does."""
+TERMS = {"starganv2": 4}
+"""Number of terms that train a discriminator in a step, where it is not 1."""
 WITHOUT_DISCRIMINATORS = {"art2real", "gatys", "segmenter", "untranslated", "neural_style"}
 
 
 def recipe_of(name: str, folder: Path) -> Path:
     change = METHODS[name]
     networks = change.get("networks", RECIPE["networks"])
+    small = {} if networks["D"]["discriminator"] == "starganv2" else {"width": 2, "layers": 1}
     recipe = {
         **RECIPE,
         "data": {**change.get("data", {"dataset": "folders"}), "root": str(make_images(folder / "images"))},
         "images": {"size": 16},
         "maskers": change.get("maskers", {}),
         "method": {"method": name, "gan": GAN, **change.get("method", {})},
-        "networks": {**networks, "D": {"width": 2, "layers": 1, **networks["D"], **SHARED}},
+        "networks": {**networks, "D": {**small, **networks["D"], **SHARED}},
         "train": {**RECIPE["train"], "batch": 4},
         "evaluate": {"metrics": [], "every": 0},
     }
@@ -93,7 +97,7 @@ def test_every_method_trains_with_everything_on(name: str, tmp_path: Path) -> No
     penalties = [key for key in losses[0] if key.endswith(("_r1", "_r2"))]
     probabilities = [key for key in losses[0] if key.startswith("augment/p_")]
     slots = [one for one in read_recipe(folder / "resolved.yaml").networks if one.startswith("D")]
-    assert len(penalties) == 2 * len(slots)
+    assert len(penalties) == 2 * len(slots) * TERMS.get(name, 1)
     assert sorted(probabilities) == sorted(f"augment/p_{slot}" for slot in slots)
     for key in penalties:
         assert [line[key] > 0 for line in losses] == [True, False, True], key
