@@ -59,6 +59,8 @@ def narrow(recipe: Path, images: Path) -> list[str]:
         return [*small, *labels, *(f"data.{which}B={images / f'{split}B'}" for which, split in SPLITS.items())]
     if recipe.stem.startswith("drit"):
         small += ["method.content_layers=0", "method.every=2"]
+    if recipe.stem.startswith("ugatit"):
+        small += ["networks.G.grid=1", "networks.D.layers=[1]"]
     if recipe.stem in ("sm", "sm_small"):
         small.append(f"maskers.discriminator.weights={write_unet(images.parent / 'unet.safetensors')}")
     return small if recipe.stem.endswith("digits") or recipe.stem == "quickstart" else [*small, f"data.root={images}"]
