@@ -1,4 +1,4 @@
-"""The generator ``attention``: contents, masks and the input, composed (Tang et al. 2019, section 3.2, scheme II)."""
+"""The generator ``attention``: contents, masks and the input, composed (Tang et al. 2019, scheme II)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ganzoo_cyclegan.method import CycleGAN, Extensions, Weight
 
 
 class AttentionGAN(MethodWrapper):
-    """Translation with attention masks (Tang et al. 2019, section 3.2, scheme II).
+    """Translation with attention masks (Tang et al. 2019, scheme II).
 
     The losses are CycleGAN's. The generators find masks without any supervision: what no mask of a content covers is
     copied from the input. The foreground of each domain's real images is in the step, as ``attention_A`` and

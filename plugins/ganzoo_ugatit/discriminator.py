@@ -1,4 +1,4 @@
-"""The discriminator ``ugatit``: a global and a local one, with class activation maps (Kim et al. 2020, table 5)."""
+"""The discriminator ``ugatit``: a global and a local one, with class activation maps (Kim et al. 2020, appendix)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generator ``ugatit``: encoder, class activation maps, AdaLIN blocks (Kim et al. 2020, appendix, table 4)."""
+"""The generator ``ugatit``: encoder, class activation maps, AdaLIN blocks (Kim et al. 2020, section 2.1)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from ganzoo.interfaces import join_channels
 
 
 class ClassActivation(nn.Module):
-    """Attention by class activation maps (Kim et al. 2020, section 2.1.1; Zhou et al. 2016).
+    """Attention by class activation maps (Kim et al. 2020, section 2.1; Zhou et al. 2016).
 
     Two auxiliary classifiers without bias tell the domains apart: one by the mean of each channel, one by its maximum.
     The weight of a channel in a classifier says how much the channel matters: the channels times either weight are
@@ -24,7 +24,6 @@ class ClassActivation(nn.Module):
 
     def __init__(self, channels: int, *, normalize: bool = False) -> None:
         super().__init__()
-        self.normalize = normalize
         self.of_mean, self.of_maximum = (nn.Linear(channels, 1, bias=False) for _ in range(2))
         self.join = nn.Conv2d(2 * channels, channels, 1)
         if normalize:
@@ -41,20 +40,17 @@ class ClassActivation(nn.Module):
         with torch.autocast(maps.device.type, enabled=False):
             pairs = zip(classifiers, pooled, strict=True)
             logits = [classifier(values.to(self.join.weight.dtype)) for classifier, values in pairs]
-        weighted = [maps * self.weight_of(classifier)[..., None, None] for classifier in classifiers]
+        # A parameter is the weight before spectral norm.
+        weights = [weight for classifier in classifiers for weight in classifier.parameters()]
+        weighted = [maps * weight[..., None, None].to(maps.dtype) for weight in weights]
         return self.join(join_channels(weighted)), torch.cat(logits, 1)
-
-    def weight_of(self, classifier: nn.Linear) -> Tensor:
-        """Return the weight (1, C) of a classifier, before spectral norm."""
-        weight: Tensor = classifier.parametrizations.weight.original if self.normalize else classifier.weight  # type: ignore[union-attr, assignment]
-        return weight
 
 
 class MixedNorm(nn.Module):
     """Instance norm and layer norm, mixed for each channel: ρ · instance norm + (1 − ρ) · layer norm.
 
     Both divide by sqrt(variance + 1e-5) with the unbiased variance, as in the released code. After each optimizer step
-    ρ is clamped to [0, 1] (Kim et al. 2020, eq. 3).
+    ρ is clamped to [0, 1].
 
     Args:
         channels: number of channels of the maps.

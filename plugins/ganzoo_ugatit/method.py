@@ -17,7 +17,7 @@ ADAM = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
 
 
 class UGATIT(MethodWrapper):
-    """Translation with attention by class activation maps (Kim et al. 2020, section 2.2, eq. 4 to 8).
+    """Translation with attention by class activation maps (Kim et al. 2020, section 2.2).
 
     The generators minimize CycleGAN's terms, with identity terms as heavy as the cycle terms, and λ_cam(BCE(η(real_A),
     1) + BCE(η(real_B), 0)) for G_AB, and in the same way for G_BA: η are the logits of the auxiliary classifiers in a

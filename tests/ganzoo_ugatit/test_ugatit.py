@@ -222,7 +222,7 @@ def clip(weights: Mapping[str, Tensor]) -> None:
 
 
 def test_two_steps_are_the_formulas() -> None:
-    adam = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
+    adam: dict[str, Any] = {"betas": (0.5, 0.999), "weight_decay": 1e-4}
     assert_trains_plainly(UGATIT(), UGATIT(), networks, plainly, after_step=clip, **adam)
 
 
