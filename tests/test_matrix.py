@@ -29,6 +29,7 @@ from ganzoo.settings import ImageSettings
 from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_maskers.unet import UNet
 from tests.support.photographs import SMALL, write_labels, write_photographs
+from tests.support.small_networks import ATTENTION_SMALL, UGATIT_SMALL
 from tests.support.stand_in_methods import Noise, batch_step
 from tests.support.vgg_networks import write_vgg
 
@@ -66,6 +67,8 @@ NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
         "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
     },
     "gatys": {},
+    "attention_gan": ATTENTION_SMALL,
+    "ugatit": UGATIT_SMALL,
     "unit": {
         "G": {"generator": "unit", "width": 2, "blocks": 1},
         "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},

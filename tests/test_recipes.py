@@ -62,6 +62,8 @@ def narrow(recipe: Path, images: Path) -> list[str]:
     if recipe.stem.startswith("starganv2"):
         small = [one for one in small if not one.endswith((".layers=1", ".blocks=1"))]
         small += ["method.style_downs=1", "networks.G.downs=1", "networks.D.downs=1"]
+    if recipe.stem.startswith("ugatit"):
+        small += ["networks.G.grid=1", "networks.D.layers=[1]"]
     if recipe.stem in ("sm", "sm_small"):
         small.append(f"maskers.discriminator.weights={write_unet(images.parent / 'unet.safetensors')}")
     return small if recipe.stem.endswith("digits") or recipe.stem == "quickstart" else [*small, f"data.root={images}"]

@@ -16,7 +16,17 @@ from tests.support.pages import ROOT
 from tests.support.tiny_run import make_images
 from tests.test_recipes import narrow
 
-RECIPES = ("quickstart", "mask_digits", "learned_digits", "munit_digits", "cut_small", "drit_small", "segmenter")
+RECIPES = (
+    "quickstart",
+    "mask_digits",
+    "learned_digits",
+    "munit_digits",
+    "cut_small",
+    "attention_gan_small",
+    "ugatit_small",
+    "drit_small",
+    "segmenter",
+)
 
 
 def everything(run: Run) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ganzoo.contracts.method_results import check_terms
 from ganzoo.contracts.origin import Origin
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.compiled import compile_networks, uncompiled
+from ganzoo.engine.constraints import constrain_after_steps
 from ganzoo.engine.discriminators.view import View
 from ganzoo.engine.distributed import synchronize_batch_norm
 from ganzoo.engine.ema import Averaged
@@ -101,6 +102,8 @@ class Engine:
         cast_frozen_once(maskers, self.precision, self.device)
         self.optims = dict(method.optims)
         self.optimizers = {name: self._optimizer(optim) for name, optim in self.optims.items()}
+        for name, optim in self.optims.items():
+            constrain_after_steps(self.optimizers[name], [self.networks[slot] for slot in optim.slots])
         self.scale = LossScale(self.device, enabled=self.precision == "fp16")
         self.stepped = False
         averaged = {name: self.networks[name] for name, slot in method.slots.items() if slot.kind != "discriminator"}

@@ -23,6 +23,7 @@ from ganzoo.data.types import OTHER, Dataset, ImageFile, Sample, Split, StoredFi
 from ganzoo.data.value_range import ValueRange, check_range
 from ganzoo.errors import BusyError, DamagedError, GanzooError, MissingResourceError, one_line, suggest
 from ganzoo.interfaces.inner import Inner, InnerDiscriminator, InnerKind, InnerMasker
+from ganzoo.interfaces.constrained import Constrained
 from ganzoo.interfaces.lr_schedule import halvings, linear_decay
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.utils.atomic import (
@@ -79,6 +80,7 @@ __all__ = [
     "BusyError",
     "Callback",
     "Console",
+    "Constrained",
     "DamagedError",
     "Dataset",
     "Direction",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import ganzoo
 from tests.support.small_networks import STAR_OPTIONS, STAR_SMALL
+from tests.support.small_networks import ATTENTION_SMALL, UGATIT_SMALL
 from tests.support.untrained_runs import write_untrained_run
 
 RESNET = {"generator": "resnet", "width": 2, "blocks": 0}
@@ -25,6 +26,8 @@ PARTS: dict[str, dict[str, Any]] = {
     "smcyclegan": {"networks": {"G": RESNET, "D": PATCH}, "maskers": {"discriminator": "full"}},
     "art2real": {"method": {"bank": "nowhere"}, "networks": {"G": RESNET, "D": PATCH}},
     "pix2pix": {"networks": {"G": UNET, "D": PATCH}},
+    "attention_gan": {"networks": ATTENTION_SMALL},
+    "ugatit": {"networks": UGATIT_SMALL},
     "munit": {"networks": {"G": {"generator": "munit", "width": 2, "blocks": 1, "hidden": 4}, "D": MULTISCALE}},
     "unit": {
         "method": {"share": 1},

@@ -40,6 +40,7 @@ def assert_trains_plainly(
     *,
     steps: int = 2,
     batch: int = 2,
+    after_step: Callable[[Mapping[str, Tensor]], None] = lambda weights: None,
     **adam: Any,
 ) -> None:
     """Assert that steps give the terms, gradients and weights of a plain loop, with one Adam for each optim.
@@ -51,6 +52,7 @@ def assert_trains_plainly(
         terms: returns the terms of a phase, with a separate forward pass for each use.
         steps: number of steps.
         batch: number of images of each domain.
+        after_step: changes the weights of an optim, by name, in place after each of its steps.
         adam: Adam's options except for the learning rate.
     """
     engine, plain = engine_of(method, networks), engine_of(mirror, networks)
@@ -89,6 +91,8 @@ def assert_trains_plainly(
                 for key, gradient in theirs.items():
                     torch.testing.assert_close(gradient, weights[name][key].grad, rtol=1e-4, atol=1e-7)
                 adams[name].step()
+                with torch.no_grad():
+                    after_step(weights[name])
             waiting.clear()
     assert taken == []
     for name, network in engine.networks.items():

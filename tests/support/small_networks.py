@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+ATTENTION_SMALL: dict[str, Any] = {
+    "G": {"generator": "attention", "width": 2, "blocks": 1, "masks": 3},
+    "D": {"discriminator": "patch", "width": 2, "layers": 1},
+}
 MUNIT_SMALL: dict[str, Any] = {
     "G": {"generator": "munit", "width": 2, "hidden": 4, "blocks": 1, "style": 3},
     "D": {"discriminator": "multiscale", "width": 2, "layers": 2, "scales": 2},
@@ -18,3 +22,7 @@ STAR_SMALL: dict[str, Any] = {
 }
 STAR_OPTIONS: dict[str, Any] = {"latent": 3, "hidden": 4, "style_downs": 1}
 """The options of the method that uses ``STAR_SMALL``."""
+UGATIT_SMALL: dict[str, Any] = {
+    "G": {"generator": "ugatit", "width": 2, "blocks": 1},
+    "D": {"discriminator": "ugatit", "width": 2, "layers": [1]},
+}

@@ -71,6 +71,8 @@ def _create(component: str, options: dict[str, Any]) -> nn.Module:
 
 METHODS: dict[str, dict[str, Any]] = {
     "cyclegan": {"networks": {"G": {"generator": "resnet", "width": 4, "blocks": 1}}},
+    "attention_gan": {"networks": {"G": {"width": 4, "blocks": 1}}},
+    "ugatit": {"networks": {"G": {"width": 4, "blocks": 1}, "D": {"width": 4, "layers": [2]}}},
     "munit": {"networks": {"G": {"width": 4, "blocks": 1}}},
     "unit": {"networks": {"G": {"width": 4, "blocks": 1}}},
     "cut": {"networks": {"G": {"width": 4, "blocks": 1}}, "method": {"method": "cut", "layers": [0, 4, 8]}},

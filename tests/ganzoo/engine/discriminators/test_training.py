@@ -21,6 +21,7 @@ from ganzoo.interfaces import Step
 from ganzoo.plugins import plugins
 from ganzoo.recipe.reader import read_recipe
 from tests.support.small_networks import DRIT_SMALL, MUNIT_SMALL, STAR_OPTIONS, STAR_SMALL
+from tests.support.small_networks import ATTENTION_SMALL, DRIT_SMALL, MUNIT_SMALL, UGATIT_SMALL
 from tests.support.tiny_run import RECIPE, assert_same, lines, make_images, write_recipe
 from tests.support.two_processes import assert_two_processes_train_as_one
 
@@ -42,6 +43,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "cyclegan": {},
     "smcyclegan": {"maskers": {"discriminator": {"masker": "centered_square", "scales": [0.5]}}},
     "mask_cyclegan": {"maskers": {"input": {"masker": "centered_square", "scales": [0.5]}}},
+    "attention_gan": {"networks": ATTENTION_SMALL},
+    "ugatit": {"networks": UGATIT_SMALL},
     "munit": {"networks": MUNIT_SMALL},
     "unit": {"networks": {"G": {"generator": "unit", "width": 2, "blocks": 1}, "D": MUNIT_SMALL["D"]}},
     "drit": {"networks": DRIT_SMALL, "method": {"content_layers": 0, "every": 1}},
