@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 import ganzoo
-from tests.support.small_networks import STAR_OPTIONS, STAR_SMALL
-from tests.support.small_networks import ATTENTION_SMALL, UGATIT_SMALL
+from tests.support.small_networks import ATTENTION_SMALL, STAR_OPTIONS, STAR_SMALL, UGATIT_SMALL
 from tests.support.untrained_runs import write_untrained_run
 
 RESNET = {"generator": "resnet", "width": 2, "blocks": 0}

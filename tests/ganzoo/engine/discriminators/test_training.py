@@ -20,8 +20,14 @@ from ganzoo.engine.trial import try_step
 from ganzoo.interfaces import Step
 from ganzoo.plugins import plugins
 from ganzoo.recipe.reader import read_recipe
-from tests.support.small_networks import DRIT_SMALL, MUNIT_SMALL, STAR_OPTIONS, STAR_SMALL
-from tests.support.small_networks import ATTENTION_SMALL, DRIT_SMALL, MUNIT_SMALL, UGATIT_SMALL
+from tests.support.small_networks import (
+    ATTENTION_SMALL,
+    DRIT_SMALL,
+    MUNIT_SMALL,
+    STAR_OPTIONS,
+    STAR_SMALL,
+    UGATIT_SMALL,
+)
 from tests.support.tiny_run import RECIPE, assert_same, lines, make_images, write_recipe
 from tests.support.two_processes import assert_two_processes_train_as_one
 
