@@ -144,7 +144,7 @@ def _make(model: str, in_channels: int, file: Path | None) -> Any:
     level = log.level
     log.setLevel(logging.ERROR)  # it warns of the classifier's weights, which features do not have
     try:
-        loaded = [
+        loaded: list[Any] = [
             timm.create_model(model, True, features_only=True, in_chans=in_channels, pretrained_cfg_overlay=overlay)
             for _ in range(2)
         ]
@@ -153,7 +153,7 @@ def _make(model: str, in_channels: int, file: Path | None) -> Any:
     finally:
         log.setLevel(level)
     # For features timm ignores missing weights silently; they stay random, so two such networks differ in them.
-    first, second = (one.state_dict() for one in loaded)
+    first, second = loaded[0].state_dict(), loaded[1].state_dict()
     missing = [name for name in first if not torch.equal(first[name], second[name])]
     if missing:
         raise GanzooError(f"{file}: weights of another architecture than {model}: it has no {missing[0]}")

@@ -12,6 +12,7 @@ from torch import nn
 from ganzoo import create
 from ganzoo.engine.discriminators.spectral_norm import LAYERS, add_spectral_norm
 from ganzoo.interfaces import Adversarial, discriminator_loss, gradient_penalty, zero_penalty
+from ganzoo.interfaces.adversarial import maps_of
 from ganzoo.testing import train_tiny
 from tests.support.discriminators import SMALL_DISCRIMINATORS
 from tests.support.small_networks import DRIT_SMALL, MUNIT_SMALL
@@ -60,6 +61,14 @@ def test_spectral_norm_is_that_of_every_trained_layer_and_of_no_frozen_one(name:
     features = [place for place in frozen if place.startswith("features.")]
     assert bool(features) == (name == "projected")
     assert all(torch.equal(frozen[place], after[place]) for place in features)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_are_float32_under_autocast_and_float64_in_float64(name: str) -> None:
+    network, images = make(name), torch.rand(2, 3, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert {one.dtype for one in maps_of(network(images))} == {torch.float32}
+    assert {one.dtype for one in maps_of(network.double()(images.double()))} == {torch.float64}
 
 
 STYLEGAN2 = {"discriminator": "stylegan2", **SMALL_DISCRIMINATORS["stylegan2"]}

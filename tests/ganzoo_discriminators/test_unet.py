@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -58,7 +60,7 @@ def test_it_computes_the_published_function() -> None:
     ],
 )
 def test_the_published_numbers_of_channels(layers: int, encoder: list[int], decoder: list[tuple[int, int]]) -> None:
-    network = UNetDiscriminator(3, width=1, layers=layers)
+    network: Any = UNetDiscriminator(3, width=1, layers=layers)
     assert [block.conv1.out_channels for block in network.down] == encoder
     assert [(block.conv1.in_channels, block.conv1.out_channels) for block in network.up] == decoder
 

@@ -221,9 +221,8 @@ def test_frozen_batch_norm_beside_a_trained_one_stays_as_it_is() -> None:
         num_processes = 2
         device = torch.device("cuda")
 
-    network = nn.Sequential(nn.Sequential(nn.BatchNorm2d(3)).eval(), nn.Sequential(nn.BatchNorm2d(3)))
-    inner, outer = network[0][0], network[1][0]
-    assert synchronize_batch_norm(network, Two()) is network
+    inner, outer = nn.BatchNorm2d(3).eval(), nn.BatchNorm2d(3)
+    network: Any = synchronize_batch_norm(nn.Sequential(nn.Sequential(inner), nn.Sequential(outer)), Two())
     assert network[0][0] is inner and type(inner) is nn.BatchNorm2d
     assert isinstance(network[1][0], nn.SyncBatchNorm) and network[1][0].weight is outer.weight
 
