@@ -33,7 +33,7 @@ class FrozenFeatures(nn.Module):
         in_channels: number of channels of the images.
         model: the name of a timm model.
         weights: a file of its weights; None: those that timm publishes.
-        pretrained: whether the network has weights at all; if not, random ones.
+        untrained: whether the network has random weights instead.
         width: number of channels of the largest mixed map.
         seed: the seed of what is random.
 
@@ -44,13 +44,13 @@ class FrozenFeatures(nn.Module):
     std: Tensor
 
     def __init__(
-        self, in_channels: int, model: str, weights: Path | None, *, pretrained: bool, width: int, seed: int
+        self, in_channels: int, model: str, weights: Path | None, *, untrained: bool, width: int, seed: int
     ) -> None:
         super().__init__()
         # A single channel is repeated, as the network saw grey images; timm adapts the first convolution to others.
         self.repeat = 3 if in_channels == 1 else 1
         channels = in_channels * self.repeat
-        file = (weights or fetch_weights(timm_weights(_known(model)))) if pretrained else None
+        file = None if untrained else weights or fetch_weights(timm_weights(_known(model)))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed(seed, "projected", "network"))
             self.network = _make(_known(model), channels, file)

@@ -56,7 +56,7 @@ class Projected(nn.Module):
         if weights is not None and not pretrained:
             raise GanzooError("projected: weights with pretrained: false; remove one of them")
         self.size = size
-        self.features = FrozenFeatures(in_channels, model, weights, pretrained=pretrained, width=width, seed=seed)
+        self.features = FrozenFeatures(in_channels, model, weights, untrained=not pretrained, width=width, seed=seed)
         self.sources = {"features": self.features.source}
         last = [width * 2**halving for halving in range(4)]
         self.heads = nn.ModuleList(

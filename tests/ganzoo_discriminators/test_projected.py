@@ -36,7 +36,7 @@ def weights(tmp_path: Path) -> Path:
 
 
 def test_the_mixing_is_the_published_one(weights: Path) -> None:
-    features = FrozenFeatures(3, MODEL, weights, pretrained=True, width=2, seed=0).double()
+    features = FrozenFeatures(3, MODEL, weights, untrained=False, width=2, seed=0).double()
     whole: Any = timm.create_model(MODEL, features_only=True, in_chans=3)
     whole.load_state_dict({name: one for name, one in load_file(weights).items() if name in whole.state_dict()})
     images = torch.rand(2, 3, 64, 96, dtype=torch.float64) * 2 - 1
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_features_whatever_was_drawn_before() -> No
     one = projected()
     torch.rand(3)
     state = torch.get_rng_state()
-    FrozenFeatures(3, MODEL, None, pretrained=False, width=2, seed=0)
+    FrozenFeatures(3, MODEL, None, untrained=True, width=2, seed=0)
     assert torch.equal(state, torch.get_rng_state())
     assert projected().sources == one.sources != projected(seed=1).sources
     maps = one.features(torch.rand(1, 3, 128, 128))
