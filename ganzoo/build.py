@@ -23,6 +23,7 @@ from ganzoo.data.types import OTHER, SPLITS
 from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.engine.discriminators.build import build_views
 from ganzoo.engine.discriminators.spectral_norm import add_spectral_norm
+from ganzoo.engine.discriminators.view import View
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, OutOfMemoryError, is_out_of_memory, prefix_errors
@@ -358,12 +359,18 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
 
 
 def collect_sources(method: Method, losses: Iterable[AttachedLoss], metrics: Mapping[str, Metric]) -> dict[str, Source]:
-    """Return the files that method, losses and metrics read besides recipe and data.
+    """Return the files that method, networks, losses and metrics read besides recipe and data.
 
-    Their keys are places in the recipe: ``method.FILE``, ``losses.LOSS.FILE`` and ``evaluate.metrics.METRIC.FILE``.
-    FILE is the component's own name for the file.
+    Their keys are places in the recipe: ``method.FILE``, ``networks.SLOT.FILE``, ``losses.LOSS.FILE`` and
+    ``evaluate.metrics.METRIC.FILE``. FILE is the component's own name for the file; that of a part of a network,
+    such as a component inside it, begins with the part's name in the network.
     """
     sources = {f"method.{name}": source for name, source in method.sources.items()}
+    for slot, network in method.networks.items():
+        own = network.network if isinstance(network, View) else network
+        for place, part in own.named_modules(prefix=f"networks.{slot}"):
+            if isinstance(found := getattr(part, "sources", None), Mapping):
+                sources |= {f"{place}.{name}": one for name, one in found.items() if isinstance(one, Source)}
     for attached in losses:
         sources |= {f"losses.{attached.name}.{name}": source for name, source in attached.loss.sources.items()}
     for label, metric in metrics.items():

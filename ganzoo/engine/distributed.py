@@ -170,4 +170,8 @@ def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.M
         raise GanzooError(
             "batch norm over several CPU processes is not supported by torch: use one process, or another norm"
         )
-    return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    for name, part in list(network.named_children()):
+        setattr(network, name, synchronize_batch_norm(part, accelerator))
+    if isinstance(network, nn.modules.batchnorm._BatchNorm) and network.training:
+        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return network

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 def forward_together(network: nn.Module, inputs: list[Tensor]) -> list[Any]:
     """Return a network's output for each of several batches (B, C, H, W), computed in one call.
 
-    A network with batch norm is called once for each batch, because the statistics of the batches would mix; and any
-    network once for each size of images, if there are several. Each output is a tensor, or a sequence of tensors if the
-    network returns several.
+    A network with batch norm is called once for each batch, because the statistics of the batches would mix, and so is
+    one with a part that compares the images of a batch, which says so with an attribute ``joins_images = True``; and
+    any network once for each size of images, if there are several. Each output is a tensor, or a sequence of tensors if
+    the network returns several.
     """
-    if len(inputs) == 1 or any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
+    if len(inputs) == 1 or any(_joins_images(part) for part in network.modules()):
         return [network(batch) for batch in inputs]
     shapes = [batch.shape[1:] for batch in inputs]
     if len(set(shapes)) > 1:
@@ -30,6 +31,10 @@ def forward_together(network: nn.Module, inputs: list[Tensor]) -> list[Any]:
     if isinstance(outputs, Tensor):
         return list(outputs.split(sizes))
     return list(zip(*(output.split(sizes) for output in outputs), strict=True))
+
+
+def _joins_images(part: nn.Module) -> bool:
+    return isinstance(part, nn.modules.batchnorm._BatchNorm) or getattr(part, "joins_images", False)
 
 
 def join_channels(maps: Sequence[Tensor]) -> Tensor:

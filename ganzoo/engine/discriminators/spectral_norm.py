@@ -14,11 +14,12 @@ START = 15
 def add_spectral_norm(network: nn.Module) -> None:
     """Divide the weight of each convolution and linear layer by its largest singular value (Miyato et al. 2018, eq. 8).
 
-    A convolution's weight is seen as a matrix of one row for each output channel. In the network's ``state_dict`` each
-    weight is called ``….parametrizations.weight.original`` then, and ``….0.left`` beside it is its left singular
-    vector. Uses torch's global random generator.
+    Frozen layers stay as they are. A convolution's weight is seen as a matrix of one row for each output channel. In
+    the network's ``state_dict`` each weight is called ``….parametrizations.weight.original`` then, and ``….0.left``
+    beside it is its left singular vector. Uses torch's global random generator.
     """
-    for layer in [one for one in network.modules() if isinstance(one, LAYERS)]:
+    layers = [one for one in network.modules() if isinstance(one, LAYERS) and one.weight.requires_grad]
+    for layer in layers:
         parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
 
 

@@ -216,6 +216,17 @@ def test_batch_norm_over_cpu_processes_is_refused() -> None:
     assert synchronize_batch_norm(frozen, Two()) is frozen
 
 
+def test_frozen_batch_norm_beside_a_trained_one_stays_as_it_is() -> None:
+    class Two:
+        num_processes = 2
+        device = torch.device("cuda")
+
+    inner, outer = nn.BatchNorm2d(3).eval(), nn.BatchNorm2d(3)
+    network: Any = synchronize_batch_norm(nn.Sequential(nn.Sequential(inner), nn.Sequential(outer)), Two())
+    assert network[0][0] is inner and type(inner) is nn.BatchNorm2d
+    assert isinstance(network[1][0], nn.SyncBatchNorm) and network[1][0].weight is outer.weight
+
+
 def test_an_engine_that_only_evaluates_takes_batch_norm_on_two_cpu_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     class Frozen(nn.BatchNorm2d):
         def train(self, mode: bool = True) -> Frozen:
