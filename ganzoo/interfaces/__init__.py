@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from ganzoo.data.loader import Reader, evaluation_rows
     from ganzoo.interfaces.adversarial import (
         Adversarial,
+        Logits,
         discriminator_loss,
         generator_loss,
         gradient_penalty,
@@ -86,6 +87,7 @@ __all__ = [
     "GanzooError",
     "ImageFile",
     "ImagePool",
+    "Logits",
     "Loss",
     "MaskTransform",
     "Masker",
@@ -165,7 +167,9 @@ __all__ = [
 
 _AT_FIRST_USE = {
     "ganzoo.data.loader": "Reader evaluation_rows",
-    "ganzoo.interfaces.adversarial": "Adversarial discriminator_loss generator_loss gradient_penalty zero_penalty",
+    "ganzoo.interfaces.adversarial": (
+        "Adversarial Logits discriminator_loss generator_loss gradient_penalty zero_penalty"
+    ),
     "ganzoo.interfaces.adversarial_loss": "AdversarialLoss AdversarialOption",
     "ganzoo.interfaces.batching": "forward_together join_channels",
     "ganzoo.interfaces.callback": "Callback RunInfo",
