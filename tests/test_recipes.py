@@ -52,7 +52,7 @@ def narrow(recipe: Path, images: Path) -> list[str]:
     if recipe.stem.startswith("pix2pix"):
         return [*small, "networks.G.levels=5", f"data.root={pair_up(images, maps='faces' in recipe.stem)}"]
     small.append("networks.G.blocks=1")
-    if recipe.stem.startswith(("unit", "cut", "fastcut")):
+    if recipe.stem.startswith(("unit", "cut", "fastcut", "negcut", "dclgan")):
         small.append("data.validation=0.3")  # swd compares sets of images, so it needs more than one
     if recipe.stem.startswith("munit_faces"):
         labels = [f"data.{which}A={label_maps(images / f'{split}A')}" for which, split in SPLITS.items()]

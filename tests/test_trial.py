@@ -16,7 +16,10 @@ from tests.support.pages import ROOT
 from tests.support.tiny_run import make_images
 from tests.test_recipes import narrow
 
-RECIPES = ("quickstart", "mask_digits", "learned_digits", "munit_digits", "cut_small", "drit_small", "segmenter")
+RECIPES = (
+    *("quickstart", "mask_digits", "learned_digits", "munit_digits", "cut_small", "drit_small", "segmenter"),
+    *("dclgan_small", "negcut_small", "uvcgan2_small"),
+)
 
 
 def everything(run: Run) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """A transformer block with pre-norm, whose two residual branches share one factor α, at first 0 (ReZero).
 
-    x ← x + α · attention(LN(x)), then x ← x + α · perceptron(LN(x)) (Torbunov et al. 2023, section 3.1; Bachlechner et
+    x ← x + α · attention(LN(x)), then x ← x + α · perceptron(LN(x)) (Torbunov et al. 2023; Bachlechner et
     al. 2020).
 
     Args:

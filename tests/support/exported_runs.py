@@ -35,7 +35,15 @@ PARTS: dict[str, dict[str, Any]] = {
         "train": {"steps": 1, "batch": 2},
     },
     "cut": CUT,
+    "dclgan": CUT,
     "fastcut": CUT,
+    "negcut": CUT,
+    "uvcgan2": {
+        "networks": {
+            "G": {"generator": "vit_unet", "width": 2, "levels": 2, "size": 8, "heads": 2, "blocks": 1},
+            "D": {"discriminator": "batch_head", "width": 2, "layers": 1},
+        }
+    },
     "segmenter": {"networks": {"S": {"masker": "unet", "width": 2, "depth": 1}}},
 }
 """A small recipe of each method; a new method must be added here or to ``REFUSED``."""
