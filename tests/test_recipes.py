@@ -48,6 +48,8 @@ def narrow(recipe: Path, images: Path) -> list[str]:
         metrics = "evaluate.metrics=[{metric: style_recovery, styles: 2}]"
         options = [f"method.{one}" for one in (f"weights={weights}", "steps=2", "paintings=4")]
         return [*small, *options, metrics, f"data.root={images}"]
+    if recipe.stem.startswith("inpainting"):
+        return [*small, "networks.G.width=2", "networks.G.blocks=1", "train.batch=2", f"data.root={images}"]
     small += ["networks.G.width=2", "networks.D.width=2", "networks.D.layers=1"]
     if recipe.stem.startswith("pix2pix"):
         return [*small, "networks.G.levels=5", f"data.root={pair_up(images, maps='faces' in recipe.stem)}"]

@@ -52,6 +52,7 @@ OWN_NETWORKS: dict[str, dict[str, Any]] = {
     "cut": SMOOTH,
     "dclgan": SMOOTH,
     "fastcut": SMOOTH,
+    "inpainting": {"G": {"generator": "vit_unet", "width": 2, "levels": 1, "size": 4, "heads": 1, "blocks": 1}},
     "negcut": SMOOTH,
     "pix2pix": {
         "G": {"generator": "resnet", "width": 2, "blocks": 0},

@@ -24,7 +24,7 @@ from ganzoo_cyclegan.method import Weight, l1
 
 
 class DCLGAN(Method):
-    """Unpaired translation in both directions with dual contrastive learning (Han et al., CVPR-W 2021, eq. 1 to 5).
+    """Unpaired translation in both directions with dual contrastive learning (Han et al., CVPR-W 2021).
 
     The generators minimize ½(adv(D_B(fake_B)) + adv(D_A(fake_A))) + ½λ(NCE(real_A, fake_B) + NCE(real_B, fake_A)) +
     ½λ_idt(‖idt_A − real_A‖₁ + ‖idt_B − real_B‖₁), the weights of the released code. NCE is CUT's, but each domain has

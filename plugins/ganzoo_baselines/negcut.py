@@ -63,7 +63,7 @@ class NegativeGenerator(nn.Module):
 
 
 class NEGCUT(MethodWrapper):
-    """CUT with generated hard negatives (Wang et al., ICCV 2021, eq. 3 to 6; order and weights of the released code).
+    """CUT with generated hard negatives (Wang et al., ICCV 2021; order and weights of the released code).
 
     A network N makes the negatives of an image, the same for all its positions, from its mean feature and noise. After
     the discriminator, N maximizes CUT's NCE terms, and also λ_d · mean|n_i − n_j| over pairs of negatives of an image,

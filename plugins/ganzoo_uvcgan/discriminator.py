@@ -22,9 +22,9 @@ class BatchHead(nn.Module):
     """PatchGAN's body and a head that compares an image's features with those of earlier images.
 
     The head gets one more channel, the standard deviation over these images, averaged over all features (Karras et al.
-    2018, section 3), or features that are normalized over them; then come two 3×3 convolutions (Torbunov et al. 2023b,
-    section 3.2). Without earlier images the deviation is that of one image, 0. With three layers, width 64 and three
-    channels there are 5,125,569 parameters.
+    2018, section 3), or features that are normalized over them; then come two 3×3 convolutions (Torbunov et al.,
+    arXiv 2303.16280). Without earlier images the deviation is that of one image, 0. With three layers, width 64 and
+    three channels there are 5,125,569 parameters.
 
     Args:
         in_channels: number of channels of the images.

@@ -27,10 +27,10 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class ViTUNet(nn.Module):
-    """A U-Net whose smallest map passes through a pixel-wise vision transformer (Torbunov et al. 2023, section 3).
+    """A U-Net whose smallest map passes through a pixel-wise vision transformer (Torbunov et al., WACV 2023).
 
     Each level has two 3×3 convolutions, a 2×2 convolution of stride 2, and on the way up an upsampling layer and two
-    3×3 convolutions of the concatenated maps. In UVCGANv2 (Torbunov et al. 2023b, section 3.1) the transformer has one
+    3×3 convolutions of the concatenated maps. In UVCGANv2 (Torbunov et al., arXiv 2303.16280) the transformer has one
     more token, which becomes the image's style and modulates all convolutions on the way up. With ``modulation: false``
     and ``norm: instance`` it is UVCGAN's generator. With three channels and the defaults it has 32,192,231 parameters,
     UVCGAN's 31,360,239.

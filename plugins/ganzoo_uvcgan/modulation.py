@@ -12,7 +12,7 @@ class ModulatedConv2d(nn.Module):
     """A 3×3 convolution whose input channels a style scales, and whose output is normalized for it.
 
     s = 1 + α · linear(style), with α at first 0; y = (w * (s ⊙ x) + b) / √(Σ (s w)² + 1e-6), the sum over the input
-    channels and the kernel (Karras et al. 2020, section 2.2; Torbunov et al. 2023b, section 3.1).
+    channels and the kernel (Karras et al. 2020, eq. 1 and 3; Torbunov et al., arXiv 2303.16280).
 
     Args:
         in_channels: number of channels of the input.

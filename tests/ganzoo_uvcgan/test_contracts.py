@@ -12,3 +12,6 @@ TestVitUnet = component_tests("generator", "vit_unet", options=GENERATOR)
 TestBatchHead = component_tests("discriminator", "batch_head", options=DISCRIMINATOR)
 TestBatchNormHead = component_tests("discriminator", "batch_head", options={**DISCRIMINATOR, "head": "norm"})
 TestUvcgan2 = component_tests("method", "uvcgan2", options={"memory": 2}, recipe={"networks": NETWORKS})
+TestInpainting = component_tests(
+    "method", "inpainting", options={"square": 4}, recipe={"networks": {"G": NETWORKS["G"]}}
+)

@@ -44,6 +44,9 @@ PARTS: dict[str, dict[str, Any]] = {
             "D": {"discriminator": "batch_head", "width": 2, "layers": 1},
         }
     },
+    "inpainting": {
+        "networks": {"G": {"generator": "vit_unet", "width": 2, "levels": 2, "size": 8, "heads": 2, "blocks": 1}}
+    },
     "segmenter": {"networks": {"S": {"masker": "unet", "width": 2, "depth": 1}}},
 }
 """A small recipe of each method; a new method must be added here or to ``REFUSED``."""
