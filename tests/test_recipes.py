@@ -131,7 +131,8 @@ def test_a_shipped_recipe_runs(recipe: Path, tmp_path: Path) -> None:
     if "digits" in recipe.stem or recipe.stem == "quickstart":
         overrides.append("evaluate.metrics=[cycle_l1]")
     values = ganzoo.run(recipe, *overrides, root=tmp_path)
-    assert values and all(isfinite(value) for value in values.values())
+    assert values or recipe.stem.startswith("inpainting")  # which has no metrics
+    assert all(isfinite(value) for value in values.values())
     assert (tmp_path / recipe.stem / "default/checkpoints/last/progress.json").is_file()
 
 

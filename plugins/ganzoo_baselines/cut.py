@@ -270,7 +270,7 @@ def mean_nce(
 
     Arguments are those of ``patch_nce``, for each layer.
     """
-    others = negatives or [None] * len(keys)
+    others: list[Tensor] | list[None] = negatives or [None] * len(keys)
     layers = zip(queries, keys, others, strict=True)
     return torch.stack([patch_nce(ours, theirs.detach(), temperature, other) for ours, theirs, other in layers]).mean()
 

@@ -106,7 +106,7 @@ def test_the_heads_are_built_at_setup_and_left_out_without_the_term() -> None:
     method.bind({name: networks()[name] for name in ("G_AB", "G_BA")}, Roles())
     made = method.setup(batch_step(size=16))
     assert set(made) == {"F_A", "F_B"}
-    assert all([head[0].in_features for head in one.heads] == [3, 4, 8, 8] for one in made.values())  # type: ignore[index, union-attr]
+    assert all([head[0].in_features for head in one.heads] == [3, 4, 8, 8] for one in made.values())  # type: ignore[union-attr]
     plain = DCLGAN(nce=0, identity=0)
     assert set(plain.slots) == {"G_AB", "G_BA", "D_A", "D_B"} and set(plain.optims) == {"D", "G"}
     assert not any(plain.tensors[f"idt_{domain}"].for_losses for domain in "AB")

@@ -35,7 +35,7 @@ def networks(*, generated: bool = True) -> dict[str, nn.Module]:
         nn.init.normal_(one, 0, 0.5)
     if generated:
         nets["N"] = NegativeGenerator(heads, 6)
-        for one in nets["N"].heads.parameters():  # type: ignore[operator, union-attr]
+        for one in nets["N"].heads.parameters():  # type: ignore[union-attr]
             nn.init.normal_(one, 0, 0.5)
     return nets
 
@@ -187,7 +187,7 @@ def test_networks_are_built_at_setup_and_left_out_without_negatives() -> None:
     made = method.setup(batch_step(size=16))
     assert set(made) == {"F", "N"}
     average = made["N"].average
-    for mean, current in zip(average.parameters(), made["F"].parameters(), strict=True):  # type: ignore[operator, union-attr]
+    for mean, current in zip(average.parameters(), made["F"].parameters(), strict=True):  # type: ignore[union-attr]
         assert torch.equal(mean, current) and not mean.requires_grad
     for off in ({"negatives": 0}, {"nce": 0}):
         plain = NEGCUT(**SMALL | off)
