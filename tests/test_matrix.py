@@ -80,6 +80,13 @@ NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
     "starganv2": {
         "G": {"generator": "starganv2", "width": 2, "downs": 1, "style": 3},
         "D": {"discriminator": "starganv2", "width": 2, "downs": 0},
+    "dclgan": {
+        "G": {"generator": "smooth_resnet", "width": 2, "blocks": 0},
+        "D": {"discriminator": "smooth_patch", "width": 2, "layers": 1},
+    },
+    "uvcgan2": {
+        "G": {"generator": "vit_unet", "width": 2, "levels": 1, "size": 4, "heads": 1, "blocks": 1},
+        "D": {"discriminator": "batch_head", "width": 2, "layers": 1},
     },
 }
 """Small networks that each method takes; those of CycleGAN where a method is not named."""
@@ -89,6 +96,7 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "gatys": {"weights": "vgg19.safetensors", "steps": 2, "paintings": 2},
     "drit": {"content_layers": 0},
     "starganv2": {"latent": 3, "hidden": 4, "style_downs": 0},
+    "dclgan": {"layers": [0, 4], "patches": 8, "size": 6},
 }
 UNTRAINED = ("gatys",)
 """Methods that have nothing to train: what is tried is how they translate."""

@@ -48,11 +48,13 @@ def narrow(recipe: Path, images: Path) -> list[str]:
         metrics = "evaluate.metrics=[{metric: style_recovery, styles: 2}]"
         options = [f"method.{one}" for one in (f"weights={weights}", "steps=2", "paintings=4")]
         return [*small, *options, metrics, f"data.root={images}"]
+    if recipe.stem.startswith("inpainting"):
+        return [*small, "networks.G.width=2", "networks.G.blocks=1", "train.batch=2", f"data.root={images}"]
     small += ["networks.G.width=2", "networks.D.width=2", "networks.D.layers=1"]
     if recipe.stem.startswith("pix2pix"):
         return [*small, "networks.G.levels=5", f"data.root={pair_up(images, maps='faces' in recipe.stem)}"]
     small.append("networks.G.blocks=1")
-    if recipe.stem.startswith(("unit", "cut", "fastcut")):
+    if recipe.stem.startswith(("unit", "cut", "fastcut", "negcut", "dclgan")):
         small.append("data.validation=0.3")  # swd compares sets of images, so it needs more than one
     if recipe.stem.startswith("munit_faces"):
         labels = [f"data.{which}A={label_maps(images / f'{split}A')}" for which, split in SPLITS.items()]
@@ -134,7 +136,8 @@ def test_a_shipped_recipe_runs(recipe: Path, tmp_path: Path) -> None:
     if "digits" in recipe.stem or recipe.stem == "quickstart":
         overrides.append("evaluate.metrics=[cycle_l1]")
     values = ganzoo.run(recipe, *overrides, root=tmp_path)
-    assert values and all(isfinite(value) for value in values.values())
+    assert values or recipe.stem.startswith("inpainting")  # which has no metrics
+    assert all(isfinite(value) for value in values.values())
     assert (tmp_path / recipe.stem / "default/checkpoints/last/progress.json").is_file()
 
 

@@ -40,7 +40,9 @@ SHAPES = {
 """Height and width of the images of each domain, in turn."""
 OWN_OPTIONS: dict[str, dict[str, Any]] = {
     "cut": {"layers": [0, 4, 8], "patches": 8, "size": 6},
+    "dclgan": {"layers": [0, 4, 8], "patches": 8, "size": 6},
     "fastcut": {"layers": [0, 4, 8], "patches": 8, "size": 6},
+    "negcut": {"layers": [0, 4, 8], "patches": 8, "size": 6, "negatives": 4},
 }
 SMOOTH = {
     "G": {"generator": "smooth_resnet", "width": 2, "blocks": 1},
@@ -48,7 +50,10 @@ SMOOTH = {
 }
 OWN_NETWORKS: dict[str, dict[str, Any]] = {
     "cut": SMOOTH,
+    "dclgan": SMOOTH,
     "fastcut": SMOOTH,
+    "inpainting": {"G": {"generator": "vit_unet", "width": 2, "levels": 1, "size": 4, "heads": 1, "blocks": 1}},
+    "negcut": SMOOTH,
     "pix2pix": {
         "G": {"generator": "resnet", "width": 2, "blocks": 0},
         "D": {"discriminator": "patch", "width": 2, "layers": 1},
@@ -89,6 +94,8 @@ def write_recipe(home: Path, method: str, images: dict[str, Any]) -> Path:
     options = {**METHOD_OPTIONS.get(method, {}), **OWN_OPTIONS.get(method, {})}
     if method == "art2real":
         options["bank"] = "oblong" if images == SETTINGS["oblong"] else "square"
+    if method == "uvcgan2" and images == SETTINGS["whole"]:
+        options["penalty"] = 0  # it mixes images, which must have one size
     required = method_of(method).requires
     recipe = {
         "method": {"method": method, **options},
@@ -110,7 +117,7 @@ def test_a_step_and_an_evaluation(home: Path, monkeypatch: pytest.MonkeyPatch, m
     recipe = read_recipe(write_recipe(home, method, SETTINGS[kind]))
     built = build_method(recipe, {"A": 3, "B": 3})
     shapes = dict(SHAPES[kind])
-    if kind == "whole" and method in ("cut", "fastcut"):
+    if kind == "whole" and method in ("cut", "dclgan", "fastcut", "negcut"):
         shapes["A"] = [(8, 513)]  # the least that its discriminator with one layer accepts
     dataset = Shaped({"A": shapes["A"], "B": shapes["A"]} if built.paired else shapes)
     reader = Reader(dataset, recipe.images, built.paired)

@@ -26,6 +26,8 @@ RECIPES = (
     "ugatit_small",
     "drit_small",
     "segmenter",
+    *("quickstart", "mask_digits", "learned_digits", "munit_digits", "cut_small", "drit_small", "segmenter"),
+    *("dclgan_small", "negcut_small", "uvcgan2_small"),
 )
 
 

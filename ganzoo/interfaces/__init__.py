@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from ganzoo.data.loader import Reader, evaluation_rows
     from ganzoo.interfaces.adversarial import (
         Adversarial,
+        Logits,
         discriminator_loss,
         generator_loss,
         gradient_penalty,
@@ -93,6 +94,7 @@ __all__ = [
     "InnerDiscriminator",
     "InnerKind",
     "InnerMasker",
+    "Logits",
     "Loss",
     "MaskTransform",
     "Masker",
@@ -172,7 +174,9 @@ __all__ = [
 
 _AT_FIRST_USE = {
     "ganzoo.data.loader": "Reader evaluation_rows",
-    "ganzoo.interfaces.adversarial": "Adversarial discriminator_loss generator_loss gradient_penalty zero_penalty",
+    "ganzoo.interfaces.adversarial": (
+        "Adversarial Logits discriminator_loss generator_loss gradient_penalty zero_penalty"
+    ),
     "ganzoo.interfaces.adversarial_loss": "AdversarialLoss AdversarialOption",
     "ganzoo.interfaces.batching": "forward_together join_channels",
     "ganzoo.interfaces.callback": "Callback RunInfo",

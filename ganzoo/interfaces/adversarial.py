@@ -54,9 +54,15 @@ def generator_loss(kind: Adversarial, fake_logits: Logits) -> Tensor:
 
 
 def gradient_penalty(
-    critic: Callable[[Tensor], Logits], real: Tensor, fake: Tensor, mix: Tensor, *, weight: float = 10.0
+    critic: Callable[[Tensor], Logits],
+    real: Tensor,
+    fake: Tensor,
+    mix: Tensor,
+    *,
+    weight: float = 10.0,
+    centre: float = 1.0,
 ) -> Tensor:
-    """Return weight · mean((‖∇D(x̂)‖₂ − 1)²), x̂ = mix·real + (1 − mix)·fake (Gulrajani et al. 2017, eq. 3).
+    """Return weight · mean((‖∇D(x̂)‖₂ − centre)²), x̂ = mix·real + (1 − mix)·fake (Gulrajani et al. 2017, eq. 3).
 
     The result is a scalar. D of an image is the mean of its logits, as in the Wasserstein terms, summed over several
     maps. Gradients reach the critic's parameters, but not the images.
@@ -67,18 +73,19 @@ def gradient_penalty(
         fake: generated images (B, C, H, W).
         mix: a random number from U[0, 1) for each image, (B,).
         weight: weight of the penalty; 10 in the paper.
+        centre: the norm of the gradient that costs nothing; 1 in the paper.
 
     Raises GanzooError if real and generated images differ in size.
     """
     real, fake = _precise(real.detach()), _precise(fake.detach())
     if real.shape != fake.shape:
         raise GanzooError(
-            "gan: wgan-gp mixes real with generated images, so both need one size: set images.fit to stretch, cover or "
-            "crop, or choose another gan"
+            "the gradient penalty mixes real with generated images, so both need one size: set images.fit to stretch, "
+            "cover or crop, or choose a loss without it"
         )
     share = mix.to(real).view(-1, 1, 1, 1)
     gradient = _gradient(critic, share * real + (1 - share) * fake)
-    return weight * (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    return weight * (gradient.flatten(1).norm(dim=1) - centre).square().mean()
 
 
 def zero_penalty(critic: Callable[[Tensor], Logits], images: Tensor, *, weight: float = 10.0) -> Tensor:

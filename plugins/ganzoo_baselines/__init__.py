@@ -1,4 +1,4 @@
-"""Baselines of the papers: pix2pix, UNIT, DRIT++, CUT, FastCUT, Gatys and untranslated images, with their networks.
+"""Baselines of the papers: pix2pix, UNIT, DRIT++, CUT and its kin, Gatys and untranslated images, with their networks.
 
 Uses the packages ganzoo_cyclegan (networks), ganzoo_munit (encoder, decoder), ganzoo_losses (VGG).
 """
@@ -18,6 +18,8 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("method", "drit", "ganzoo_baselines.drit:DRIT", paper="https://arxiv.org/abs/1808.00948")
     registry.add("method", "cut", "ganzoo_baselines.cut:CUT", paper="https://arxiv.org/abs/2007.15651")
     registry.add("method", "fastcut", "ganzoo_baselines.cut:FastCUT", paper="https://arxiv.org/abs/2007.15651")
+    registry.add("method", "negcut", "ganzoo_baselines.negcut:NEGCUT", paper="https://arxiv.org/abs/2108.04547")
+    registry.add("method", "dclgan", "ganzoo_baselines.dclgan:DCLGAN", paper="https://arxiv.org/abs/2104.07689")
     registry.add("method", "untranslated", "ganzoo_baselines.untranslated:Untranslated")
     registry.add("method", "gatys", "ganzoo_baselines.gatys:Gatys")
     registry.add("generator", "smooth_resnet", "ganzoo_baselines.antialiased:SmoothResNet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, ClassVar
 
 import torch
@@ -27,6 +28,16 @@ from ganzoo_baselines.antialiased import init_xavier
 from ganzoo_cyclegan.method import Weight
 
 Layers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+Patches = Annotated[int, Field(ge=2)]
+Temperature = Annotated[float, Field(gt=0)]
+Size = Annotated[int, Field(ge=1)]
+Negatives = Callable[[Step, str, list[Tensor]], list[Tensor] | None]
+"""Function of step, name of a source image and its features in each layer, (B, C, h, w); returns each layer's negatives
+for all positions of the image, vectors of norm 1, (B, m, size). None stands for the image's other positions."""
+
+
+def other_positions(step: Step, key: str, features: list[Tensor]) -> None:
+    """Return None, which stands for the image's other positions: CUT's own negatives."""
 
 
 class Projections(nn.Module):
@@ -68,6 +79,7 @@ class CUT(Method):
     pool.
 
     Args:
+        negatives: function of a derived method that replaces the image's other positions as negatives.
         gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
         nce: λ, weight of the NCE terms; 0 leaves them and F out.
         identity: whether to include the second NCE term; without it the first has the weight λ.
@@ -84,16 +96,18 @@ class CUT(Method):
 
     def __init__(
         self,
+        negatives: Negatives = other_positions,
         *,
         gan: AdversarialOption = "lsgan",
         nce: Weight = 1.0,
         identity: bool = True,
         layers: Layers = (0, 4, 8, 12, 16),
-        patches: Annotated[int, Field(ge=2)] = 256,
-        temperature: Annotated[float, Field(gt=0)] = 0.07,
-        size: Annotated[int, Field(ge=1)] = 256,
+        patches: Patches = 256,
+        temperature: Temperature = 0.07,
+        size: Size = 256,
         flip: bool = False,
     ) -> None:
+        self.negatives = negatives
         self.gan = AdversarialLoss(gan)
         self.nce, self.identity, self.flip = nce, identity and nce > 0, flip
         self.layers, self.patches, self.temperature, self.size = layers, patches, temperature, size
@@ -143,12 +157,17 @@ class CUT(Method):
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generator's weighted terms, scalars by name: ``gan``, ``nce``, ``nce_identity``."""
         losses = {"gan": self.gan.generator(self.networks["D_B"](self.masks.for_discriminator(step, "fake_B")))}
-        if self.nce:
-            share = 0.5 if self.identity else 1.0
-            losses["nce"] = share * self.nce * self.contrast(step, "fake_B", "real_A")
-            if self.identity:
-                losses["nce_identity"] = share * self.nce * self.contrast(step, "idt_B", "real_B")
+        for name, (query, key, weight) in self.contrasts().items():
+            losses[name] = weight * self.contrast(step, query, key)
         return losses
+
+    def contrasts(self) -> dict[str, tuple[str, str, float]]:
+        """Return the NCE terms: name → the names of translation and source, and the weight; none if λ is 0."""
+        if not self.nce:
+            return {}
+        if not self.identity:
+            return {"nce": ("fake_B", "real_A", self.nce)}
+        return {"nce": ("fake_B", "real_A", self.nce / 2), "nce_identity": ("idt_B", "real_B", self.nce / 2)}
 
     def contrast(self, step: Step, query: str, key: str) -> Tensor:
         """Return the NCE of a translation and its source, a mean over positions, images and layers: a scalar.
@@ -158,24 +177,23 @@ class CUT(Method):
             query: name of the translation, such as ``fake_B``.
             key: name of the source, such as ``real_A``; no gradient flows into its features.
         """
+        queries, keys, features = self.compared(step, query, key)
+        return mean_nce(queries, keys, self.temperature, self.negatives(step, key, features))
+
+    def compared(self, step: Step, query: str, key: str) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Return the projected vectors of a translation and of its source, (B, n, size), and the source's features.
+
+        Each is a list with an item for each layer; the features are (B, C, h, w). Arguments as for ``contrast``.
+        """
         generator, heads = self.networks["G_AB"], self.networks["F"]
-        keys = generator.features(step[key], self.layers)  # type: ignore[operator]
+        features: list[Tensor] = generator.features(step[key], self.layers)  # type: ignore[operator]
         if self.is_mirrored(step):
             mirrored = generator.features(step[query].flip(-1), self.layers)  # type: ignore[operator]
-            queries = [maps.flip(-1) for maps in mirrored]
+            translated = [maps.flip(-1) for maps in mirrored]
         else:
-            queries = generator.features(step[query], self.layers)  # type: ignore[operator]
-        positions = [self.positions(step, maps, layer) for layer, maps in zip(self.layers, keys, strict=True)]
-        pairs = zip(heads(queries, positions), heads(keys, positions), strict=True)
-        return torch.stack([patch_nce(ours, theirs.detach(), self.temperature) for ours, theirs in pairs]).mean()
-
-    def positions(self, step: Step, maps: Tensor, layer: int) -> Tensor:
-        """Return the random positions, (n,), at which a layer's maps (B, C, h, w) are compared.
-
-        Positions are numbered by rows, and are the same in all processes and for all images.
-        """
-        order = step.common_rng(f"places/{layer}").permutation(maps.shape[2] * maps.shape[3])
-        return torch.from_numpy(order[: self.patches]).to(maps.device)
+            translated = generator.features(step[query], self.layers)  # type: ignore[operator]
+        places = positions(step, features, self.layers, self.patches)
+        return heads(translated, places), heads(features, places), features
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the terms of the discriminator's loss, scalars by name: ``D``, and its penalties."""
@@ -209,9 +227,9 @@ class FastCUT(MethodWrapper):
         gan: AdversarialOption = "lsgan",
         nce: Weight = 10.0,
         layers: Layers = (0, 4, 8, 12, 16),
-        patches: Annotated[int, Field(ge=2)] = 256,
-        temperature: Annotated[float, Field(gt=0)] = 0.07,
-        size: Annotated[int, Field(ge=1)] = 256,
+        patches: Patches = 256,
+        temperature: Temperature = 0.07,
+        size: Size = 256,
     ) -> None:
         self.cut = CUT(
             gan=gan,
@@ -226,17 +244,54 @@ class FastCUT(MethodWrapper):
         super().__init__(self.cut)
 
 
-def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+def positions(step: Step, features: list[Tensor], layers: Layers, patches: int, name: str = "places") -> list[Tensor]:
+    """Return random positions for each layer, (n,), at which its maps are compared; small maps at all positions.
+
+    Positions are numbered by rows, and are the same in all processes and for all images.
+
+    Args:
+        step: the step.
+        features: maps (B, C, h, w) of each layer.
+        layers: the layers' numbers.
+        patches: the largest number of positions.
+        name: what the positions are for, if there are several.
+    """
+    chosen = []
+    for layer, maps in zip(layers, features, strict=True):
+        order = step.common_rng(f"{name}/{layer}").permutation(maps.shape[2] * maps.shape[3])
+        chosen.append(torch.from_numpy(order[:patches]).to(maps.device))
+    return chosen
+
+
+def mean_nce(
+    queries: list[Tensor], keys: list[Tensor], temperature: float, negatives: list[Tensor] | None = None
+) -> Tensor:
+    """Return the mean of ``patch_nce`` over layers, a scalar; no gradient flows into the keys.
+
+    Arguments are those of ``patch_nce``, for each layer.
+    """
+    others: list[Tensor] | list[None] = negatives or [None] * len(keys)
+    layers = zip(queries, keys, others, strict=True)
+    return torch.stack([patch_nce(ours, theirs.detach(), temperature, other) for ours, theirs, other in layers]).mean()
+
+
+def patch_nce(queries: Tensor, keys: Tensor, temperature: float, negatives: Tensor | None = None) -> Tensor:
     """Return the mean of −log(exp(q·k₊/τ) / (exp(q·k₊/τ) + Σ exp(q·k₋/τ))) over all queries q: a scalar.
 
-    k₊ is the query's key, and k₋ are the image's other keys.
+    k₊ is the query's key, and k₋ are the negatives: the image's other keys, or others.
 
     Args:
         queries: vectors of norm 1, (B, n, d).
         keys: vectors of norm 1, (B, n, d); the i-th belongs to the i-th query.
         temperature: τ.
+        negatives: vectors of norm 1, (B, m, d), of each image; None: its other keys.
     """
     with torch.autocast(queries.device.type, enabled=False):  # near 1/τ half precision has too few digits
-        similarity = queries @ keys.transpose(1, 2) / temperature
-    matching = torch.arange(similarity.shape[1], device=similarity.device).expand(len(similarity), -1)
+        if negatives is None:
+            similarity = queries @ keys.transpose(1, 2) / temperature
+            matching = torch.arange(similarity.shape[1], device=similarity.device).expand(len(similarity), -1)
+        else:
+            pairs = (queries * keys).sum(2, keepdim=True)
+            similarity = torch.cat([pairs, queries @ negatives.transpose(1, 2)], 2) / temperature
+            matching = torch.zeros(similarity.shape[:2], dtype=torch.int64, device=similarity.device)
     return F.cross_entropy(similarity.flatten(0, 1), matching.flatten())

@@ -15,6 +15,7 @@ from ganzoo.interfaces import (
     AdversarialOption,
     Direction,
     ImagePool,
+    Logits,
     Method,
     Optim,
     Output,
@@ -51,12 +52,15 @@ class Extensions:
             its own phase, (B, C, H, W).
         cycle_error: function of step and domain; returns the difference between the domain's images and their
             reconstructions, a scalar.
+        fake_logits: function of step and domain; returns the logits that the domain's discriminator gives to this
+            step's generated images in the generators' phase, a tensor or several.
     """
 
     generate: Callable[[Step, Direction, list[str]], list[Tensor]] | None = None
     discriminator_input: Callable[[Step, str], Tensor] | None = None
     pooled_fakes: Callable[[Step, str], Tensor] | None = None
     cycle_error: Callable[[Step, str], Tensor] | None = None
+    fake_logits: Callable[[Step, str], Logits] | None = None
 
 
 NO_EXTENSIONS = Extensions()
@@ -212,15 +216,23 @@ class CycleGAN(Method):
             return self.extensions.cycle_error(step, domain)
         return l1(step, f"rec_{domain}", domain)
 
+    def fake_logits(self, step: Step, domain: str) -> Logits:
+        """Return the logits that a domain's discriminator gives to this step's generated images, one map or several.
+
+        The extension ``fake_logits`` replaces this.
+        """
+        if self.extensions.fake_logits is not None:
+            return self.extensions.fake_logits(step, domain)
+        logits: Logits = self.networks[f"D_{domain}"](self.discriminator_input(step, f"fake_{domain}"))
+        return logits
+
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generators' weighted terms, scalars by name; the names are those of the option ``without``."""
         losses: dict[str, Tensor] = {}
         for term in self.terms:
             kind, _, domain = term.partition("_")
             if kind == "gan":
-                target = domain[1]
-                logits = self.networks[f"D_{target}"](self.discriminator_input(step, f"fake_{target}"))
-                losses[term] = self.gan.generator(logits)
+                losses[term] = self.gan.generator(self.fake_logits(step, domain[1]))
             else:
                 error = self.cycle_error(step, domain) if kind == "cycle" else l1(step, f"idt_{domain}", domain)
                 losses[term] = self._weight(term) * error

@@ -41,6 +41,15 @@ TestCut = component_tests(
 TestFastcut = component_tests(
     "method", "fastcut", options={"layers": [0, 4, 8], "patches": 8, "size": 6}, recipe={"networks": SMOOTH}
 )
+TestNegcut = component_tests(
+    "method",
+    "negcut",
+    options={"layers": [0, 4, 8], "patches": 8, "size": 6, "negatives": 4},
+    recipe={"networks": SMOOTH},
+)
+TestDclgan = component_tests(
+    "method", "dclgan", options={"layers": [0, 4, 8], "patches": 8, "size": 6}, recipe={"networks": SMOOTH}
+)
 TestPix2pix = component_tests(
     "method",
     "pix2pix",

@@ -16,6 +16,7 @@ from tests.support.untrained_runs import write_untrained_run
 RESNET = {"generator": "resnet", "width": 2, "blocks": 0}
 UNET = {"generator": "unet", "width": 2, "levels": 2, "norm": "batch", "dropout": True}
 SMOOTH = {"generator": "smooth_resnet", "width": 2, "blocks": 0}
+VIT = {"generator": "vit_unet", "width": 8, "levels": 1, "size": 8, "heads": 2, "blocks": 1, "norm": "instance"}
 PATCH = {"discriminator": "patch", "width": 2, "layers": 1}
 MULTISCALE = {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2}
 CUT = {"method": {"layers": [0, 4]}, "networks": {"G": SMOOTH, "D": PATCH}}
@@ -39,7 +40,16 @@ PARTS: dict[str, dict[str, Any]] = {
     },
     "starganv2": {"method": STAR_OPTIONS, "networks": STAR_SMALL, "train": {"steps": 1, "batch": 2}},
     "cut": CUT,
+    "dclgan": CUT,
     "fastcut": CUT,
+    "negcut": CUT,
+    "uvcgan2": {
+        "networks": {
+            "G": VIT,
+            "D": {"discriminator": "batch_head", "width": 2, "layers": 1},
+        }
+    },
+    "inpainting": {"networks": {"G": VIT}},
     "segmenter": {"networks": {"S": {"masker": "unet", "width": 2, "depth": 1}}},
 }
 """A small recipe of each method; a new method must be added here or to ``REFUSED``."""

@@ -57,9 +57,9 @@ class View(nn.Module):
         """Begin a phase or a forward pass: later calls draw for the samples of ``step``, by the key ``purpose``."""
         self._step, self._purpose, self._batches = step, purpose, 0
 
-    def forward(self, images: Tensor) -> Any:
-        """Return what the discriminator computes of the changed images (B, C, H, W)."""
-        return self.network(self.change(images))
+    def forward(self, images: Tensor, *others: Any) -> Any:
+        """Return what the discriminator computes of the changed images (B, C, H, W), and of other arguments."""
+        return self.network(self.change(images), *others)
 
     def __getattr__(self, name: str) -> Any:
         """Return the discriminator's own attribute; its other functions see unchanged images."""

@@ -132,5 +132,13 @@ def test_penalty_of_a_dead_critic_has_a_finite_gradient() -> None:
 
 
 def test_penalty_of_images_of_two_sizes_is_refused() -> None:
-    with pytest.raises(GanzooError, match="wgan-gp mixes real with generated images, so both need one size"):
+    with pytest.raises(GanzooError, match="penalty mixes real with generated images, so both need one size"):
         gradient_penalty(nn.Identity(), torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 5), torch.rand(1))
+
+
+@pytest.mark.parametrize("centre", [0.0, 0.5, 3.0])
+def test_a_penalty_has_any_centre(centre: float) -> None:
+    """The gradient of 2·mean(x) over 8 values has the norm 2/√8."""
+    real, fake = torch.randn(2, 3, 2, 2, 2, dtype=torch.float64)
+    penalty = gradient_penalty(lambda x: 2 * x, real, fake, torch.rand(3), weight=0.7, centre=centre)
+    assert penalty.item() == pytest.approx(0.7 * (2 / 8**0.5 - centre) ** 2)

@@ -145,3 +145,13 @@ def test_a_method_that_reports_no_logits_is_refused() -> None:
     seen(one, IMAGES)
     with pytest.raises(GanzooError, match=r"networks\.D_A\.augment: ada needs the signs"):
         one.observe(step())
+
+
+def test_other_arguments_reach_the_discriminator() -> None:
+    class Sum(nn.Module):
+        def forward(self, images: Tensor, other: Tensor) -> Tensor:
+            return images + other
+
+    changed = view(network=Sum(), **EVERYTHING)
+    changed.start(step(), "discriminator")
+    assert torch.equal(changed(IMAGES, 3 + 0 * IMAGES), seen(view(**EVERYTHING), IMAGES)[0] + 3)
