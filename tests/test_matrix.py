@@ -80,6 +80,7 @@ NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
     "starganv2": {
         "G": {"generator": "starganv2", "width": 2, "downs": 1, "style": 3},
         "D": {"discriminator": "starganv2", "width": 2, "downs": 0},
+    },
     "dclgan": {
         "G": {"generator": "smooth_resnet", "width": 2, "blocks": 0},
         "D": {"discriminator": "smooth_patch", "width": 2, "layers": 1},
