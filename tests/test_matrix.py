@@ -38,6 +38,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"classes": {"dark": [30, 30, 30], "light": [220, 220, 220]}},
         {"classes": {"dark": [30, 30, 30], "light": [220, 220, 220]}, "within": 60.0, "foreground": [1]},
     ],
+    "otsu": [{}, {"channel": 1, "invert": True, "soften": 1.0}],
+    "saliency": [{"size": 16}, {"size": 16, "quantile": 0.7}],
     "attention": [
         {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "quantile": 0.5},
         {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "threshold": 0.5, "invert": True},

@@ -20,6 +20,8 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("masker", "centered_square", "ganzoo_maskers.square:CenteredSquare")
     registry.add("masker", "multi_rectangle", "ganzoo_maskers.rectangles:MultiRectangle")
     registry.add("masker", "colours", "ganzoo_maskers.colours:Colours")
+    registry.add("masker", "otsu", "ganzoo_maskers.otsu:Otsu")
+    registry.add("masker", "saliency", "ganzoo_maskers.saliency:Saliency")
     registry.add("masker", "attention", "ganzoo_maskers.attention:Attention")
     registry.add("masker", "segmenter", "ganzoo_maskers.segmenter:Segmenter")
     registry.add("masker", "unet", "ganzoo_maskers.unet:UNet")

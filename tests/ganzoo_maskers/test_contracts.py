@@ -43,7 +43,9 @@ TestFile = component_tests("masker", "file")
 TestFull = component_tests("masker", "full")
 TestLearned = component_tests("masker", "learned", options={"width": 2})
 TestMultiRectangle = component_tests("masker", "multi_rectangle")
+TestOtsu = component_tests("masker", "otsu")
 TestRound = component_tests("masker", "round")
+TestSaliency = component_tests("masker", "saliency", options={"size": 16})
 TestSegmenter = component_tests("masker", "segmenter", options={"model": SEGMENTER, "weights": "segmenter.safetensors"})
 TestShared = component_tests(
     "masker",
