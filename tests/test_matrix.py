@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
 from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_maskers.unet import UNet
+from tests.support.hub_networks import write_network
 from tests.support.photographs import SMALL, write_labels, write_photographs
 from tests.support.stand_in_methods import Noise, batch_step
 from tests.support.vgg_networks import write_vgg
@@ -44,6 +46,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "quantile": 0.5},
         {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "threshold": 0.5, "invert": True},
     ],
+    "depth": [{"weights": "dpt", "quantile": 0.5}],
+    "sam": [{"weights": "sam"}],
     "segmenter": [
         {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors"},
         {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors", "classes": "all"},
@@ -111,10 +115,19 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unet = UNet(width=2, depth=1)
     unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its images
     save_file(unet.state_dict(), folder / "unet.safetensors")
+    for kind in ("dpt", "sam") if find_spec("transformers") else ():
+        write_network(folder / kind, kind)
     write_vgg(folder / "vgg19.safetensors", 19)
     labels = write_labels(folder / "labels")
     build_bank([write_photographs(folder / "photographs")], folder / "bank", SMALL, labels=labels)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _extras(request: pytest.FixtureRequest) -> None:
+    """Skip the maskers whose extra is not installed."""
+    if hasattr(request.node, "callspec") and request.node.callspec.params.get("name") in ("depth", "sam"):
+        pytest.importorskip("transformers", reason="the extra transformers is not installed")
 
 
 def test_every_masker_is_tried() -> None:

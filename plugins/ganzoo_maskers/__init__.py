@@ -23,6 +23,8 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("masker", "otsu", "ganzoo_maskers.otsu:Otsu")
     registry.add("masker", "saliency", "ganzoo_maskers.saliency:Saliency")
     registry.add("masker", "attention", "ganzoo_maskers.attention:Attention")
+    registry.add("masker", "depth", "ganzoo_maskers.depth:Depth")
+    registry.add("masker", "sam", "ganzoo_maskers.sam:Sam")
     registry.add("masker", "segmenter", "ganzoo_maskers.segmenter:Segmenter")
     registry.add("masker", "unet", "ganzoo_maskers.unet:UNet")
     registry.add("masker", "learned", "ganzoo_maskers.learned:Learned")
