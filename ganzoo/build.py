@@ -180,10 +180,14 @@ def build_dataset(part: Part) -> Dataset:
 
 
 def step_origins(recipe: Recipe) -> dict[str, Origin]:
-    """Return where the components of a training step come from, by place: ``method``, ``networks.G_AB``, …."""
+    """Return where the components of a training step come from, by place: ``method``, ``networks.G_AB``, ….
+
+    Those inside another one have its place and a number.
+    """
     parts = {f"networks.{name}": part for name, part in recipe.networks.items()}
     parts |= {f"maskers.{name}": part for name, part in recipe.maskers.items()}
     parts |= {f"losses.{name}": part for name, part in recipe.losses.items()}
+    parts |= {f"{place} {i}": one for place, part in parts.items() for i, one in enumerate(part.inner())}
     return {place: part.component.origin for place, part in {"method": recipe.method, **parts}.items()}
 
 

@@ -99,7 +99,13 @@ def _write_parts(recipe: Recipe, out: Path) -> dict[str, str]:
     """Write the weights that the maskers of translations read from files; return place in the recipe → path in out."""
     parts: dict[str, str] = {}
     for role, part in recipe.maskers.items():
-        for name, value in part.options.items() if role in TRANSLATION_ROLES else ():
+        if role not in TRANSLATION_ROLES:
+            continue
+        for inner in part.inner():
+            if files := [value for value in inner.options.values() if isinstance(value, Path)]:
+                message = f"{inner.name!r} inside {part.name!r} reads {files[0]}, and only files that a masker reads "
+                raise GanzooError(f"maskers.{role}: {message}itself can be published")
+        for name, value in part.options.items():
             if isinstance(value, Path):
                 place = f"maskers.{role}.{name}"
                 parts[place] = _write_part(value, place, out / "parts")

@@ -45,6 +45,8 @@ def scrub(value: Any) -> Any:
         return {scrub(key): scrub(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [scrub(one) for one in value]
+    if isinstance(value, Part):
+        return _scrub_part(value)
     if isinstance(value, Path):
         return value.name or "data"
     return scrub_text(value) if isinstance(value, str) else value

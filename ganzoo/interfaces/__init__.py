@@ -22,6 +22,7 @@ from ganzoo.data.transforms import scale
 from ganzoo.data.types import OTHER, Dataset, ImageFile, Sample, Split, StoredFile
 from ganzoo.data.value_range import ValueRange, check_range
 from ganzoo.errors import BusyError, DamagedError, GanzooError, MissingResourceError, one_line, suggest
+from ganzoo.interfaces.inner import Inner, InnerDiscriminator, InnerKind, InnerMasker
 from ganzoo.interfaces.lr_schedule import halvings, linear_decay
 from ganzoo.randomness import Draws, keyed, torch_seed
 from ganzoo.utils.atomic import (
@@ -86,6 +87,10 @@ __all__ = [
     "GanzooError",
     "ImageFile",
     "ImagePool",
+    "Inner",
+    "InnerDiscriminator",
+    "InnerKind",
+    "InnerMasker",
     "Loss",
     "MaskTransform",
     "Masker",

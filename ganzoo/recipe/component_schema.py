@@ -11,9 +11,9 @@ from ganzoo.errors import GanzooError
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.recipe.option_docs import option_docs, summary
-from ganzoo.recipe.options import Option, options_of
+from ganzoo.recipe.options import Option, inner_kinds, options_of
 from ganzoo.recipe.schema import LossAttachment
-from ganzoo.recipe.type_schema import Schema, any_of, closed_object, type_schema
+from ganzoo.recipe.type_schema import INSIDE, Schema, any_of, closed_object, type_schema
 from ganzoo.registry import Component
 from ganzoo.utils.jsonl import to_plain
 
@@ -32,20 +32,25 @@ class Place:
     Args:
         kind: the kind.
         in_slot: whether it is an entry of ``networks``: a slot has a default, and a masker there only its own options.
+        inside: whether it is an option of another component, where a discriminator has only its own options.
     """
 
     kind: str
     in_slot: bool = False
+    inside: bool = False
 
     @property
     def name(self) -> str:
         """The name of its definition in the schema; the names of the definitions that belong to it contain this one."""
+        if self.inside:
+            return f"{INSIDE}.{self.kind}"
         return f"slot.{self.kind}" if self.in_slot and self.kind == "masker" else self.kind
 
     @property
     def shared(self) -> type[Any] | None:
         """The options that every component takes here besides its own; None if there are none."""
-        return None if self.name != self.kind else SHARED.get(self.kind)
+        has_none = (self.inside and self.kind != "masker") or self.name == "slot.masker"
+        return None if has_none else SHARED.get(self.kind)
 
 
 def reference(name: str) -> Schema:
@@ -143,6 +148,8 @@ class ComponentSchemas:
                 options["phase"]["examples"] = self.phases
             schema = closed_object({kind: {"const": name}, **options})
             self.definitions[definition] = {"description": summary(target), **schema}
+            for inner in [inner for option in options_of(target).values() for inner in inner_kinds(option.type)]:
+                self.use(Place(inner, inside=True), complete=True)
         demands: list[Schema] = []
         if complete and (required := _required(target, place.shared)):
             demands.append({"required": required})
@@ -191,6 +198,8 @@ def option_schemas(target: type[Any]) -> dict[str, Schema]:
 
 def _property(option: Option, description: str) -> Schema:
     schema = type_schema(option.type)
+    if "$ref" in schema:
+        schema = {"allOf": [schema]}  # draft 7 ignores what stands beside a reference
     if description:
         schema["description"] = description
     if not option.required and option.default is not None:

@@ -1,4 +1,4 @@
-"""Check a component's options (its constructor's keyword-only parameters) against their type hints, with pydantic."""
+"""Check a component and its options (its constructor's keyword-only parameters) against their types, with pydantic."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from functools import cache, partial
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-from typing_extensions import is_typeddict
+from pydantic_core import PydanticCustomError
 
-from ganzoo.errors import GanzooError, one_line, suggest
-from ganzoo.registry import Component
+from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, one_line, suggest
+from ganzoo.interfaces.inner import InnerKind
+from ganzoo.plugins import plugins
+from ganzoo.recipe.networks import normalize_component
+from ganzoo.recipe.schema import Part
+from ganzoo.recipe.type_text import type_text
+from ganzoo.registry import KINDS, Component, Registry
+from ganzoo.utils.terminal import print_note
 
 MISSING = inspect.Parameter.empty
 
@@ -38,7 +44,7 @@ class Option:
     @property
     def type_text(self) -> str:
         """The type as a text for readers, such as ``int ≥ 1`` or ``'lsgan' | 'hinge'``."""
-        return _type_text(self.type)
+        return type_text(self.type)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,11 @@ class Problem:
     message: str
     missing: bool = False
     of_author: bool = False
+
+    @classmethod
+    def of(cls, path: tuple[str | int, ...], error: str | GanzooError) -> Problem:
+        """Return the problem with this path for a message, or for the error that describes it."""
+        return cls(path, str(error), isinstance(error, MissingResourceError), isinstance(error, ComponentError))
 
 
 def options_of(target: Callable[..., Any]) -> dict[str, Option]:
@@ -88,11 +99,23 @@ def accepts_path(hint: Any) -> bool:
     return hint is Path or any(map(accepts_path, get_args(hint)))
 
 
+def inner_kinds(hint: Any) -> list[str]:
+    """Return the kinds of the components that an option of a type may contain.
+
+    >>> from ganzoo.interfaces import InnerMasker
+    >>> inner_kinds(tuple[InnerMasker, ...] | None)
+    ['masker']
+    """
+    found = [one.kind for one in getattr(hint, "__metadata__", ()) if isinstance(one, InnerKind)]
+    return found + [kind for one in get_args(hint) for kind in inner_kinds(one)]
+
+
 def check_options(
     target: Callable[..., Any],
     values: Mapping[str, Any],
     path: tuple[str | int, ...] = (),
     also_known: Iterable[str] = (),
+    registry: Registry | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Check values of a target's options; return option → coerced value or default, and a list of the mistakes.
 
@@ -104,6 +127,7 @@ def check_options(
         values: option → value, as the recipe writes them.
         path: the place of ``values`` in the recipe.
         also_known: other keys that the recipe may have in this place; a message may suggest them for an unknown option.
+        registry: the components that options may contain; None: no option contains one.
     """
     known = options_of(target)
     checked, problems = {}, []
@@ -112,10 +136,18 @@ def check_options(
             problems.append(Problem((*path, name), f"unknown option {name!r}{suggest(name, [*known, *also_known])}"))
             continue
         try:
-            checked[name] = _validate(known[name].type, value)
+            checked[name] = _validate(known[name].type, value, registry)
         except PydanticUserError as error:
             raise GanzooError(f"the type of {name!r} of {_name(target)} cannot be checked: {_reason(error)}") from error
         except ValidationError as error:
+            inner = [
+                replace(problem, path=(*path, name, *_keys(details["loc"][1:], value), *problem.path))
+                for details in error.errors()
+                for problem in details.get("ctx", {}).get("problems", ())
+            ]
+            if inner:
+                problems += inner
+                continue
             messages: dict[tuple[str | int, ...], list[str]] = {}
             for details in _likely(error.errors()):
                 messages.setdefault(_keys(details["loc"][1:], value), []).append(_explain(name, dict(details)))
@@ -132,6 +164,86 @@ def check_options(
         elif name not in values:  # a mapping has no form that cannot be changed, so each component gets its own
             checked[name] = deepcopy(option.default) if isinstance(option.default, dict) else option.default
     return {name: checked[name] for name in known if name in checked}, problems
+
+
+def find_component(registry: Registry, value: Any, path: tuple[str | int, ...], kind: str) -> Component | Problem:
+    """Import and return the component that a mapping names, or the problem if that fails.
+
+    Args:
+        registry: the components.
+        value: a mapping from its kind to its name that also has its options.
+        path: the component's place in the recipe.
+        kind: the component's kind, such as ``generator``.
+    """
+    if not isinstance(value, dict):
+        return Problem(path, f"it is {value!r}; a {kind} must be a mapping: {{{kind}: NAME, option: value, …}}")
+    if kind not in value:
+        other_kinds = [other for other in KINDS if other in value]
+        similar = [key for key in value if get_close_matches(str(key).lower(), [kind])]
+        hint = f"; it names a {other_kinds[0]}" if other_kinds else f" (is {similar[0]!r} a typo?)" if similar else ""
+        return Problem(path, f"the key {kind!r}, which names the component, is missing{hint}")
+    name = value[kind]
+    if not isinstance(name, str):
+        return Problem((*path, kind), f"{kind} is {name!r}; it must be a name")
+    try:
+        component = registry.get(kind, name)
+        component.load()
+    except GanzooError as error:
+        return Problem.of((*path, kind), error)
+    if clash := registry.take_clash(component):
+        print_note(str(clash))
+    return component
+
+
+def check_part(
+    registry: Registry,
+    component: Component,
+    values: Mapping[str, Any],
+    path: tuple[str | int, ...],
+    kind_options: type[Any] | None = None,
+) -> tuple[Part | None, list[Problem]]:
+    """Check a component's options, and those of the components in them; return it, or None and the mistakes.
+
+    Args:
+        registry: the components that options may contain.
+        component: the component.
+        values: option → value, as the recipe writes them.
+        path: the component's place in the recipe.
+        kind_options: a dataclass of options that every component of this kind takes besides its own.
+    """
+    shared = [field.name for field in fields(kind_options)] if kind_options else []
+    own = {name: value for name, value in values.items() if name not in shared}
+    shared_checked: dict[str, Any] = {}
+    problems: list[Problem] = []
+    if kind_options:
+        beside = {name: values[name] for name in shared if name in values}
+        shared_checked, problems = check_options(kind_options, beside, path)
+    checked, more_problems = check_options(component.load(), own, path, shared, registry)
+    problems = [*problems, *more_problems]
+    return (None if problems else Part(component, checked, shared_checked)), problems
+
+
+def _read_inner(registry: Registry, kind: str, value: Any) -> Part:
+    """Return the component that an option of another one names. Raises PydanticCustomError with its ``problems``."""
+    value = normalize_component(value, kind)
+    component = find_component(registry, value, (), kind)
+    if isinstance(component, Problem):
+        part, problems = None, [component]
+    else:
+        own = {key: one for key, one in value.items() if key != kind}
+        part, problems = check_part(registry, component, own, (), _inner_options(kind))
+    if part is None:
+        raise PydanticCustomError("inner_component", "the component has mistakes", {"problems": problems})
+    return part
+
+
+def _inner_options(kind: str) -> type[Any] | None:
+    """Return the options besides its own that a component takes inside another one; None if there are none."""
+    if kind != "masker":
+        return None
+    from ganzoo.masks.postprocess import MaskTransform  # imports torch
+
+    return MaskTransform
 
 
 def type_mistake(option: Option) -> str:
@@ -197,15 +309,16 @@ def build(component: Component, *args: Any, **options: Any) -> Any:
         options: the component's options; an option that is not set has its default.
     """
     target = component.load()
-    checked, problems = check_options(target, options)
+    checked, problems = check_options(target, options, registry=plugins().registry)
     if problems:
         raise GanzooError("\n".join(f"{component.kind} {component.name!r}: {problem.message}" for problem in problems))
     return component.make(*args, **checked)
 
 
-def _validate(hint: Any, value: Any) -> Any:
+def _validate(hint: Any, value: Any, registry: Registry | None) -> Any:
     """Return a value coerced to a type; a boolean does not count as a number. Raises ValidationError."""
-    coerced = _adapter(hint).validate_python((value,))[0]
+    read = partial(_read_inner, registry) if registry else None
+    coerced = _adapter(hint).validate_python((value,), context=read)[0]
     if isinstance(value, bool) and isinstance(coerced, int | float) and not isinstance(coerced, bool):
         return _adapter(hint).validate_python((str(value),))[0]  # true is not a number: fails as a string
     return coerced
@@ -273,34 +386,3 @@ def _join_branches(messages: list[str]) -> str:
 
 def _name(target: Callable[..., Any]) -> str:
     return f"{target.__module__}.{target.__qualname__}"
-
-
-def _type_text(hint: Any) -> str:
-    """Return a type as a text for readers: ``float ≥ 0``, ``'a' | 'b'``, ``tuple[int, ...]``."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
-        bounds = [
-            f"{sign} {value}"
-            for item in hint.__metadata__
-            for constraint in getattr(item, "metadata", [item])
-            for attribute, sign in signs.items()
-            if (value := getattr(constraint, attribute, None)) is not None
-        ]
-        return f"{_type_text(inner[0])} {', '.join(bounds)}".strip()
-    if origin is Required:
-        return _type_text(inner[0])
-    if origin is Literal:
-        return " | ".join(map(repr, inner))
-    if origin is NotRequired:  # a key of a mapping
-        return f"{_type_text(inner[0])} (optional)"
-    if origin in (Union, UnionType):
-        return " | ".join(map(_type_text, inner))
-    if is_typeddict(hint):
-        keys = get_type_hints(hint, include_extras=True)
-        return "{" + ", ".join(f"{key}: {_type_text(value)}" for key, value in keys.items()) + "}"
-    if hint is type(None) or hint is Ellipsis:
-        return "None" if hint is type(None) else "..."
-    if inner and isinstance(origin, type):
-        return f"{origin.__name__}[{', '.join(map(_type_text, inner))}]"
-    return str(getattr(hint, "__name__", hint))

@@ -168,13 +168,14 @@ def components_of(recipe: Recipe) -> list[NeededComponent]:
     return [
         NeededComponent(
             place=place,
-            kind=part.component.kind,
-            name=part.component.name,
-            plugin=part.component.plugin,
-            package=loaded[part.component.plugin].package,
-            version=loaded[part.component.plugin].version,
+            kind=one.component.kind,
+            name=one.component.name,
+            plugin=one.component.plugin,
+            package=loaded[one.component.plugin].package,
+            version=loaded[one.component.plugin].version,
         )
         for place, part in parts.items()
+        for one in (part, *part.inner())
     ]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields, replace
-from difflib import get_close_matches
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ganzoo.contracts.declaration import declaration_errors
 from ganzoo.contracts.signatures import defines
-from ganzoo.errors import ComponentError, GanzooError, MissingResourceError, suggest
+from ganzoo.errors import GanzooError, suggest
 from ganzoo.interfaces import Masker, Method, Metric, Slot
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.masks.roles import ROLES, mask_name
@@ -19,13 +18,12 @@ from ganzoo.plugins import plugins
 from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.recipe.losses import resolve_loss
 from ganzoo.recipe.networks import normalize_component, slot_groups, slot_value
-from ganzoo.recipe.options import Problem, check_options
+from ganzoo.recipe.options import Problem, check_options, check_part, find_component
 from ganzoo.recipe.quick_check import SETTINGS, document_error, read_document, unknown_sections
 from ganzoo.recipe.schema import LossAttachment, Part, Recipe
 from ganzoo.recipe.yaml_document import Document, KeyPath
-from ganzoo.registry import KINDS, Component
+from ganzoo.registry import Component
 from ganzoo.settings import TrainSettings
-from ganzoo.utils.terminal import print_note
 
 
 def read_recipe(
@@ -69,8 +67,7 @@ class RecipeReader:
 
     def add_problem(self, path: KeyPath, problem: str | GanzooError) -> None:
         """Add a mistake to ``problems``: its path in the recipe, and its message or the error that describes it."""
-        missing, of_author = (isinstance(problem, one) for one in (MissingResourceError, ComponentError))
-        self.problems.append(Problem(path, str(problem), missing, of_author))
+        self.problems.append(Problem.of(path, problem))
 
     def read(self, file: Path) -> Recipe | None:
         """Check the whole document; return the recipe, named after ``file``, or None if there are ``problems``."""
@@ -142,53 +139,24 @@ class RecipeReader:
             kind_options: a dataclass of options that every component of this kind takes besides its own.
         """
         value = normalize_component(value, kind)
-        component = self._find_component(value, path, kind)
-        if component is None:
+        component = find_component(self.registry, value, path, kind)
+        if isinstance(component, Problem):
+            self.problems.append(component)
+            return None
+        if not self._is_declared(component, (*path, kind)):
             return None
         values = {key: option for key, option in value.items() if key != kind}
+        part, problems = check_part(self.registry, component, values, path, kind_options)
+        self.problems += problems
+        inner = [self._is_declared(one.component, path) for one in part.inner()] if part else []
+        return part if all(inner) else None
+
+    def _is_declared(self, component: Component, path: KeyPath) -> bool:
+        """Return whether a component's class declares what its kind must; add a problem for each mistake."""
         mistakes = declaration_errors(component.origin)
         for mistake in mistakes:
-            self.add_problem((*path, kind), mistake)
-        if mistakes:
-            return None
-        shared = [field.name for field in fields(kind_options)] if kind_options else []
-        shared_checked: dict[str, Any] = {}
-        problems: list[Problem] = []
-        if kind_options:
-            shared_values = {key: values.pop(key) for key in shared if key in values}
-            shared_checked, problems = check_options(kind_options, shared_values, path)
-        checked, more_problems = check_options(component.load(), values, path, also_known=shared)
-        problems += more_problems
-        self.problems += problems
-        return None if problems else Part(component, checked, shared_checked)
-
-    def _find_component(self, value: Any, path: KeyPath, kind: str) -> Component | None:
-        """Import and return the component that a mapping names; if that fails, add a problem and return None."""
-        if not isinstance(value, dict):
-            message = f"it is {value!r}; a {kind} must be a mapping: {{{kind}: NAME, option: value, …}}"
-            self.add_problem(path, message)
-            return None
-        if kind not in value:
-            other_kinds = [other for other in KINDS if other in value]
-            similar = [key for key in value if get_close_matches(str(key).lower(), [kind])]
-            hint = (
-                f"; it names a {other_kinds[0]}" if other_kinds else f" (is {similar[0]!r} a typo?)" if similar else ""
-            )
-            self.add_problem(path, f"the key {kind!r}, which names the component, is missing{hint}")
-            return None
-        name = value[kind]
-        if not isinstance(name, str):
-            self.add_problem((*path, kind), f"{kind} is {name!r}; it must be a name")
-            return None
-        try:
-            component = self.registry.get(kind, name)
-            component.load()
-        except GanzooError as error:
-            self.add_problem((*path, kind), error)
-            return None
-        if clash := self.registry.take_clash(component):
-            print_note(str(clash))
-        return component
+            self.add_problem(path, mistake)
+        return not mistakes
 
     def construct(self, part: Part | None, path: KeyPath) -> Any:
         """Construct and return a method or masker; None if ``part`` is None or if that fails, which adds a problem."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import MissingResourceError
+from ganzoo.interfaces.inner import Inner
 from ganzoo.registry import Component
 from ganzoo.settings import EvaluateSettings, ImageSettings, TrainSettings
 from ganzoo.utils.jsonl import to_plain
 
 
 @dataclass(frozen=True)
-class Part:
-    """A component of a recipe with its checked options.
+class Part(Inner):
+    """A component of a recipe with its checked options, which may contain other components.
 
     Args:
         component: the component.
@@ -27,6 +29,15 @@ class Part:
     component: Component
     options: dict[str, Any]
     kind_options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The component's name in recipes."""
+        return self.component.name
+
+    def inner(self) -> Iterator[Part]:
+        """Yield the components inside this one, and those inside them."""
+        yield from _parts_in(self.options)
 
     def make(self, *args: Any, place: str = "") -> Any:
         """Return a new instance.
@@ -53,7 +64,25 @@ class Part:
 
     def resolved(self) -> dict[str, Any]:
         """Return the part as a recipe would write it, as plain data with every option."""
-        return {self.component.kind: self.component.name, **to_plain(self.options), **to_plain(self.kind_options)}
+        return {self.component.kind: self.component.name, **_plain(self.options), **to_plain(self.kind_options)}
+
+
+def _parts_in(value: Any) -> Iterator[Part]:
+    if isinstance(value, Part):
+        yield value
+        value = value.options
+    if isinstance(value, Mapping | list | tuple):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _parts_in(one)
+
+
+def _plain(value: Any) -> Any:
+    """Return options as plain data, the components in them as a recipe would write them."""
+    if isinstance(value, Part):
+        return value.resolved()
+    if isinstance(value, Mapping):
+        return {to_plain(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else to_plain(value)
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,12 @@ from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_ar
 
 from typing_extensions import is_typeddict
 
+from ganzoo.interfaces.inner import InnerKind
+
 Schema = dict[str, Any]
+
+INSIDE = "inner"
+"""Begins the names of the definitions of the components that may be in an option of another: ``inner.masker``."""
 
 SIMPLE: Mapping[Any, Schema] = {
     bool: {"type": ["boolean", "string"], "pattern": "^(yes|no|on|off)$"},  # text in YAML 1.2; options take it
@@ -44,6 +49,8 @@ def type_schema(hint: Any) -> Schema:
         return dict(SIMPLE[hint])
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
+        if isinstance(hint.__metadata__[0], InnerKind):
+            return {"$ref": f"#/definitions/{INSIDE}.{hint.__metadata__[0].kind}"}
         return _bounded(type_schema(inner[0]), hint.__metadata__)
     if origin is Literal:
         return {"enum": list(inner)}

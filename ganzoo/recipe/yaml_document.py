@@ -216,7 +216,8 @@ def _merge(base: Any, over: Any, path: KeyPath, places: dict[KeyPath, str], new:
     if component and isinstance(base, str) and isinstance(over, dict) and not set(KINDS) & set(over):
         base = {NAME: base}
     mappings = isinstance(base, dict) and isinstance(over, dict)
-    if mappings and not (component and names_another_component(base, over)):
+    within = any(_holds_component(path[:length]) for length in (1, 2))  # one may be in an option of another
+    if mappings and not (within and names_another_component(base, over)):
         replaced = replaced_options(path, base, over) if component or path == ("train",) else ()
         merged = {key: value for key, value in base.items() if key not in replaced}
         for key, value in over.items():
