@@ -28,3 +28,6 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("masker", "segmenter", "ganzoo_maskers.segmenter:Segmenter")
     registry.add("masker", "unet", "ganzoo_maskers.unet:UNet")
     registry.add("masker", "learned", "ganzoo_maskers.learned:Learned")
+    registry.add("masker", "union", "ganzoo_maskers.combined:Union")
+    registry.add("masker", "intersection", "ganzoo_maskers.combined:Intersection")
+    registry.add("masker", "difference", "ganzoo_maskers.combined:Difference")

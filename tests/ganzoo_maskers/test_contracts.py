@@ -47,8 +47,10 @@ TestColours = component_tests(
     recipe={"maskers": {"discriminator": {"masker": "colours", "foreground": [1]}}},
 )
 TestDepth = has_transformers(component_tests("masker", "depth", options={"weights": "dpt"}))
+TestDifference = component_tests("masker", "difference", options={"of": ["otsu", {"masker": "round", "grow": 1}]})
 TestFile = component_tests("masker", "file")
 TestFull = component_tests("masker", "full")
+TestIntersection = component_tests("masker", "intersection", options={"of": ["multi_rectangle", "file"]})
 TestLearned = component_tests("masker", "learned", options={"width": 2})
 TestMultiRectangle = component_tests("masker", "multi_rectangle")
 TestOtsu = component_tests("masker", "otsu")
@@ -62,4 +64,5 @@ TestShared = component_tests(
     options={"role": "composite"},
     recipe={"maskers": {"composite": "full", "discriminator": {"masker": "shared"}}},
 )
+TestUnion = component_tests("masker", "union", options={"of": ["multi_rectangle", "otsu", "centered_square"]})
 TestUnet = component_tests("masker", "unet", options={"weights": "unet.safetensors"})

@@ -33,16 +33,16 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sam": (
         {
             "vision_config": {
-                "hidden_size": 8, "output_channels": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
-                "image_size": 64, "patch_size": 16, "mlp_dim": 8, "num_pos_feats": 4, "global_attn_indexes": [0],
+                "hidden_size": 8, "output_channels": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+                "image_size": 64, "patch_size": 16, "mlp_dim": 8, "num_pos_feats": 16, "global_attn_indexes": [0],
                 "window_size": 2,
             },
             "prompt_encoder_config": {
-                "hidden_size": 8, "image_size": 64, "patch_size": 16, "mask_input_channels": 4,
+                "hidden_size": 32, "image_size": 64, "patch_size": 16, "mask_input_channels": 4,
                 "image_embedding_size": 4,
             },
             "mask_decoder_config": {
-                "hidden_size": 8, "mlp_dim": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+                "hidden_size": 32, "mlp_dim": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
                 "iou_head_hidden_dim": 8,
             },
         },
