@@ -1,10 +1,14 @@
-"""Maskers: random shapes, masks of the data set, and networks."""
+"""Maskers: shapes, masks of the data set, rules, networks, and their combinations; and a command that draws boxes."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganzoo import Registration, hookimpl
+
+if TYPE_CHECKING:
+    from click import Command
 
 GANZOO_INTERFACE = 1
 
@@ -31,3 +35,11 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("masker", "union", "ganzoo_maskers.combined:Union")
     registry.add("masker", "intersection", "ganzoo_maskers.combined:Intersection")
     registry.add("masker", "difference", "ganzoo_maskers.combined:Difference")
+
+
+@hookimpl
+def ganzoo_commands() -> list[Command]:
+    """Return the command ``ganzoo boxes``."""
+    from ganzoo_maskers.commands import boxes_command
+
+    return [boxes_command]

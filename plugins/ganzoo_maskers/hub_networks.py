@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import MissingResourceError, guard_content, one_line, parse_object, read_text
@@ -49,7 +48,7 @@ class HubNetwork:
             raise GanzooError(f"{files[0]}: it describes no {self.kind}: {one_line(error)[:200]}") from None
         with guard_content(files[1], "mean and deviation of the network's images", "get the file again"):
             self.normalize = Normalize(self.preparation["image_mean"], self.preparation["image_std"])
-        self.network: nn.Module = _load(getattr(transformers, kinds[self.kind]), config, files[2])
+        self.network: Any = _load(getattr(transformers, kinds[self.kind]), config, files[2])
 
 
 def _transformers(masker: str) -> Any:
@@ -89,7 +88,7 @@ def _fields(file: Path) -> Fields:
     return parse_object(read_text(file), file, "the description of a network", "get the file again")
 
 
-def _load(network: Any, config: Any, file: Path) -> nn.Module:
+def _load(network: Any, config: Any, file: Path) -> Any:
     """Return a network of a class of transformers with the weights in a file.
 
     Raises GanzooError if they are those of another network.
@@ -112,7 +111,7 @@ def _load(network: Any, config: Any, file: Path) -> nn.Module:
         raise GanzooError(
             f"{file}: weights of another network than {CONFIG} describes: {wrong[0]} is missing or of another size"
         )
-    return loaded.requires_grad_(False).eval()  # type: ignore[no-any-return]
+    return loaded.requires_grad_(False).eval()
 
 
 def _name(key: str | Sequence[object]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import torch
 from pydantic import Field
@@ -56,8 +56,7 @@ class Sam(Masker):
         self.boxed = bool(boxes)
         self.register_buffer("prompts", torch.tensor(boxes or chosen, dtype=torch.float32), persistent=False)
         loaded = HubNetwork("sam", model, weights, {"sam": "SamModel"})
-        self.network: Any = loaded.network
-        self.normalize = loaded.normalize
+        self.network, self.normalize = loaded.network, loaded.normalize
         self.side = int(self.network.config.vision_config.image_size)
 
     prompts: Tensor

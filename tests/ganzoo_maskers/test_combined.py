@@ -140,15 +140,13 @@ def test_a_learned_part_is_trained_with_terms_of_the_combined_mask() -> None:
     (learned,) = [part for part in masker.parts if isinstance(part, Learned)]
     terms = masker.terms(mask)
     assert terms == {f"1_{name}": value for name, value in learned.terms(mask).items()} and len(terms) == 3
-    sum(terms.values()).backward()  # type: ignore[union-attr]
+    sum(terms.values()).backward()
     assert all(one.grad is not None and one.grad.isfinite().all() for one in learned.parameters())
     method = build_method(
         read(COMPLETE + "maskers: {composite: {masker: union, of: [round, {masker: learned, width: 2}]}}\n"),
         {"A": 3, "B": 3},
     )
-    assert set(method.networks["masker_composite"].state_dict()) == {
-        f"parts.1.{name}" for name in learned.state_dict()
-    }
+    assert set(method.networks["masker_composite"].state_dict()) == {f"parts.1.{name}" for name in learned.state_dict()}
 
 
 @pytest.mark.parametrize(

@@ -128,12 +128,15 @@ def test_without_a_network_the_error_names_the_file_and_the_folder(
     message = refusal(make, "depth", model="somebody/depth")
     assert message.startswith("somebody/depth/config.json cannot be fetched: no connection (no route)")
     assert "https://huggingface.co/somebody/depth/resolve/main/config.json" in message
-    assert message.endswith("or give a folder with config.json, preprocessor_config.json and model.safetensors: weights")
+    assert message.endswith(
+        "or give a folder with config.json, preprocessor_config.json and model.safetensors: weights"
+    )
     assert published.untouched()
 
 
 def test_a_name_without_a_user_is_refused(networks: dict[str, Path]) -> None:
-    assert refusal(make, "sam", model="sam") == "sam: not a name on the hub, USER/NAME; a folder is the option weights: FOLDER"
+    message = refusal(make, "sam", model="sam")
+    assert message == "sam: not a name on the hub, USER/NAME; a folder is the option weights: FOLDER"
 
 
 def test_code_named_by_a_network_is_not_run(copy: Path) -> None:

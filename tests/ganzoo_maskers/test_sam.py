@@ -1,4 +1,4 @@
-"""Masks by Segment Anything, with a small random network of the real architecture, against the processor's own steps."""
+"""Masks by Segment Anything, with a small random network of the real architecture, against its processor's steps."""
 
 from __future__ import annotations
 
