@@ -81,7 +81,8 @@ def _published(model: str, name: str) -> Path:
     try:
         return find(WeightsFile(f"{model}/{name}", address, f"{model.replace('/', '-')}-{name}"))
     except GanzooError as error:
-        raise type(error)(f"{error}; or give a folder with {CONFIG}, {PREPARATION} and {WEIGHTS}: weights") from None
+        folder = f"a folder with {CONFIG}, {PREPARATION} and {WEIGHTS}"
+        raise type(error)(f"{error}; or name {folder}, weights: FOLDER") from None
 
 
 def _fields(file: Path) -> Fields:

@@ -129,7 +129,7 @@ def test_without_a_network_the_error_names_the_file_and_the_folder(
     assert message.startswith("somebody/depth/config.json cannot be fetched: no connection (no route)")
     assert "https://huggingface.co/somebody/depth/resolve/main/config.json" in message
     assert message.endswith(
-        "or give a folder with config.json, preprocessor_config.json and model.safetensors: weights"
+        "or name a folder with config.json, preprocessor_config.json and model.safetensors, weights: FOLDER"
     )
     assert published.untouched()
 
