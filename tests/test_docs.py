@@ -95,7 +95,7 @@ def test_the_recipe_of_the_readme_is_valid(tmp_path: Path) -> None:
 
 
 def test_the_masks_of_the_docs_are_valid(tmp_path: Path) -> None:
-    for text, name in zip(blocks(ROOT / "docs/masks.md", "yaml"), ("file", "learned"), strict=True):
+    for text, name in zip(blocks(ROOT / "docs/masks.md", "yaml"), ("file", "difference", "learned"), strict=True):
         (tmp_path / "masks.yaml").write_text(text + f"base: {ROOT}/recipes/quickstart.yaml\n")
         assert read_recipe(tmp_path / "masks.yaml").maskers["composite"].component.name == name
     assert text in (ROOT / "recipes/learned_digits.yaml").read_text()

@@ -6,6 +6,7 @@ of each method, and a third of the pairs of masker and method; ``make test-slow`
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,13 @@ from ganzoo.recipe.reader import read_recipe
 from ganzoo.settings import ImageSettings
 from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_maskers.unet import UNet
+from tests.support.hub_networks import write_network
 from tests.support.photographs import SMALL, write_labels, write_photographs
 from tests.support.small_networks import ATTENTION_SMALL, UGATIT_SMALL
 from tests.support.stand_in_methods import Noise, batch_step
 from tests.support.vgg_networks import write_vgg
 
+SEGMENTER = "lraspp_mobilenet_v3_large"
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "full": [{}],
     "round": [{"scale": 0.7}],
@@ -43,17 +46,24 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"classes": {"dark": [30, 30, 30], "light": [220, 220, 220]}},
         {"classes": {"dark": [30, 30, 30], "light": [220, 220, 220]}, "within": 60.0, "foreground": [1]},
     ],
+    "otsu": [{}, {"channel": 1, "invert": True, "soften": 1.0}],
+    "saliency": [{"size": 16}, {"size": 16, "quantile": 0.7}],
     "attention": [
         {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "quantile": 0.5},
         {"model": "test_vit", "weights": "vit.safetensors", "size": 48, "threshold": 0.5, "invert": True},
     ],
+    "depth": [{"weights": "dpt", "quantile": 0.5}],
+    "sam": [{"weights": "sam"}],
     "segmenter": [
-        {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors"},
-        {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors", "classes": "all"},
-        {"model": "lraspp_mobilenet_v3_large", "weights": "lraspp.safetensors", "classes": "all", "foreground": [15]},
+        {"model": SEGMENTER, "weights": "lraspp.safetensors"},
+        {"model": SEGMENTER, "weights": "lraspp.safetensors", "classes": "all"},
+        {"model": SEGMENTER, "weights": "lraspp.safetensors", "classes": "all", "foreground": [15]},
     ],
     "unet": [{"weights": "unet.safetensors"}, {"width": 2}],
     "learned": [{"width": 2}, {"width": 2, "grow": 1, "soften": 1.0}, {"width": 2, "threshold": 0.5}],
+    "union": [{"of": ["otsu", "multi_rectangle"]}, {"of": ["round", {"masker": "learned", "width": 2}]}],
+    "intersection": [{"of": ["file", {"masker": "round", "soften": 1.0}]}],
+    "difference": [{"of": ["full", {"masker": "segmenter", "model": SEGMENTER, "weights": "lraspp.safetensors"}]}],
     "shared": [{"role": "composite"}, {"role": "input"}],
 }
 """How each masker is used here; a masker that is new has to be named."""
@@ -136,15 +146,24 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("matrix")
     torch.manual_seed(0)
     save_file(timm.create_model("test_vit", img_size=48).state_dict(), folder / "vit.safetensors")
-    network = get_model("lraspp_mobilenet_v3_large", weights=None, weights_backbone=None, num_classes=21)
+    network = get_model(SEGMENTER, weights=None, weights_backbone=None, num_classes=21)
     save_file(network.state_dict(), folder / "lraspp.safetensors")
     unet = UNet(width=2, depth=1)
     unet.logits(torch.rand(2, 3, 8, 8))  # so that it knows the spread of its images
     save_file(unet.state_dict(), folder / "unet.safetensors")
+    for kind in ("dpt", "sam") if find_spec("transformers") else ():
+        write_network(folder / kind, kind)
     write_vgg(folder / "vgg19.safetensors", 19)
     labels = write_labels(folder / "labels")
     build_bank([write_photographs(folder / "photographs")], folder / "bank", SMALL, labels=labels)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _extras(request: pytest.FixtureRequest) -> None:
+    """Skip the maskers whose extra is not installed."""
+    if hasattr(request.node, "callspec") and request.node.callspec.params.get("name") in ("depth", "sam"):
+        pytest.importorskip("transformers", reason="the extra transformers is not installed")
 
 
 def test_every_masker_is_tried() -> None:
@@ -160,10 +179,11 @@ def refusal(name: str, index: int, role: str, method: str) -> str:
         return "'unet' is untrained: give it weights"
     if name == "learned" and "threshold" in use:
         return "no gradient passes a threshold"
-    if name == "learned" and role == "composite" and method in UNTRAINED:
+    trained = name == "learned" or (name == "union" and index == 1)
+    if trained and role == "composite" and method in UNTRAINED:
         return "it is trained with the generators, but the method trains none"
-    if name == "learned" and role != "composite":
-        return "'learned' is trained with the generators"
+    if trained and role != "composite":
+        return f"'{name}' is trained with the generators"
     if name == "shared" and use["role"] not in (role, *required_by(method)):
         return f"it shares the masker in the role '{use['role']}', and there is none"
     if name == "shared" and use["role"] == role:
@@ -238,7 +258,7 @@ def test_a_pair_works_or_is_refused(
 
 def test_there_is_a_pair_of_each_kind() -> None:
     kinds = [refusal(*masker, role, method) for masker, role, method in product(MASKERS, ROLES, METHODS)]
-    assert len(set(kinds)) == 13 and kinds.count("") > 40
+    assert len(set(kinds)) == 14 and kinds.count("") > 40
 
 
 @pytest.mark.parametrize("shape", [(24, 40), (40, 24), (9, 65)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -29,7 +29,7 @@ class Masker(nn.Module, ABC):
     """K, the number of planes of its masks."""
     classes: tuple[str, ...] = ()
     """Names of the planes; empty if they have none."""
-    needs: ClassVar[tuple[str, ...]] = ("image",)
+    needs: tuple[str, ...] = ("image",)
     """Names of the inputs that it needs. ``image``: the image. ``given``: the data set's mask of the image."""
     trains: Literal["", "separate", "joint"] = ""
     """How it is trained. ``separate``: in the slot of a method that trains it. ``joint``: with the generators, in the

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Draws, Masker
+from ganzoo_maskers.maps import mask_of
 from ganzoo_maskers.pretrained import Normalize, drop_parts, fetch_weights, mismatch_error, read_weights, timm_weights
 
 
@@ -71,14 +72,7 @@ class Attention(Masker):
 
         Raises GanzooError if the images do not have 1 or 3 channels.
         """
-        maps = F.interpolate(self.attention(image), image.shape[-2:], mode="bilinear").flatten(1)
-        low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
-        # Resizing a constant map leaves rounding errors, far below this share of its value: not scaled to [0, 1].
-        maps = torch.where(high - low > 1e-5 * high, (maps - low) / (high - low), 0)
-        if self.quantile is not None:
-            level = maps.kthvalue(int(self.quantile * maps.shape[1]) + 1, dim=1, keepdim=True).values
-            maps = (maps >= level).float()
-        return maps.to(image.dtype).reshape(image[:, :1].shape)
+        return mask_of(self.attention(image), image, self.quantile)
 
     @torch.no_grad()
     def attention(self, image: Tensor) -> Tensor:

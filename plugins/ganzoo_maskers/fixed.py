@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -14,7 +14,7 @@ from ganzoo.interfaces import Draws, Masker
 class Full(Masker):
     """A mask that is 1 everywhere; in the roles ``discriminator`` and ``composite`` it changes nothing."""
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: tuple[str, ...] = ()
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return masks of ones, (B, 1, H, W)."""
@@ -28,7 +28,7 @@ class Round(Masker):
         scale: the size of the ellipse's axes, as a fraction of the image's height and width.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: tuple[str, ...] = ()
 
     def __init__(self, *, scale: Annotated[float, Field(gt=0, le=1.5)] = 1.0) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Shared(Masker):
 class File(Masker):
     """The data set's mask of an image; a generated image gets the mask of its source image."""
 
-    needs: ClassVar[tuple[str, ...]] = ("given",)
+    needs: tuple[str, ...] = ("given",)
 
     def forward(self, image: Tensor, rng: Draws, given: Tensor | None = None) -> Tensor:
         """Return the data set's masks, (B, 1, H, W) in [0, 1].

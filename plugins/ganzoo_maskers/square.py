@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -20,7 +20,7 @@ class CenteredSquare(Masker):
         scales: the possible sizes, as fractions of the image's side; one of them is drawn uniformly.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: tuple[str, ...] = ()
 
     def __init__(
         self,

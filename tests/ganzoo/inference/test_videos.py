@@ -301,6 +301,21 @@ def test_masks_of_frames_are_averaged_before_the_threshold(run: Run, tmp_path: P
     assert np.abs(frames[0] - frames[1]).max() > 1
 
 
+def test_averages_of_masks_begin_anew_with_each_video(run: Run, tmp_path: Path) -> None:
+    masker = {"masker": "union", "of": ["otsu", {"masker": "saliency", "size": 16}]}
+    recipe = {"method": "cyclegan", "networks": {"G": GENERATOR}, "images": {"size": 32}}
+    trained = write_untrained_run(tmp_path / "run", {**recipe, "maskers": {"composite": masker}})
+    for number in range(2):
+        write_video(tmp_path / f"both/{number}.mkv", frames_of(5)[3 * number :][:2], sound="")
+    words = ("--codec", "ffv1", "--batch", 2, "--smooth", 9)
+    assert run("translate", trained, tmp_path / "both", "-o", tmp_path / "out", *words)[0] == 0
+    for number in range(2):
+        alone = tmp_path / f"alone-{number}.mkv"
+        assert run("translate", trained, tmp_path / f"both/{number}.mkv", "-o", alone, *words)[0] == 0
+        together = read_video(tmp_path / f"out/{number}.mkv").frames
+        np.testing.assert_array_equal(together, read_video(alone).frames)
+
+
 def test_one_mask_serves_all_frames(run: Run, tmp_path: Path) -> None:
     recipe = {"method": "cyclegan", "networks": {"G": GENERATOR}, "images": {"size": 32}}
     trained = write_untrained_run(tmp_path / "run", {**recipe, "maskers": {"composite": {"masker": "round"}}})
