@@ -15,7 +15,7 @@ import pytest
 
 from ganzoo.recipe.options import options_of
 from tests.support.pages import ROOT
-from tools.reference import docstrings, variables
+from tools.reference import code_size, docstrings, variables
 from tools.reference.commands import find_commands
 from tools.reference.docstrings import parse
 from tools.reference.markdown import option_list
@@ -91,7 +91,7 @@ def test_a_docstring_becomes_markdown() -> None:
     assert doc.arguments == {"size": "radius, in pixels.", "mode": "`a` or `b`."}
 
 
-@pytest.mark.parametrize("module", [docstrings, diagram, hooks], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [code_size, docstrings, diagram, hooks], ids=lambda module: module.__name__)
 def test_the_examples_in_docstrings_run(module: ModuleType) -> None:
     failed, tried = doctest.testmod(module)
     assert failed == 0 and tried

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from tools.reference import commands, components, python, recipe, variables
+from tools.reference import code_size, commands, components, python, recipe, variables
 from tools.reference.markdown import join
 
 NOTE = "<!-- Written by make reference from the program; do not edit. -->"
@@ -22,6 +22,7 @@ def write_pages() -> dict[str, str]:
     pages |= {
         f"{module}.md": python.write_page(module) for module in python.MODULES if importlib.util.find_spec(module)
     }
+    pages["code_size.md"] = code_size.write_page()
     listed = "\n".join(f"- [{text.partition(chr(10))[0].removeprefix('# ')}]({name})" for name, text in pages.items())
     pages["README.md"] = join(
         "# Reference",
