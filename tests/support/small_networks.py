@@ -26,3 +26,11 @@ SIMGAN_SMALL: dict[str, Any] = {
     "G": {"generator": "refiner", "width": 4, "blocks": 1},
     "D": {"discriminator": "local_patch", "width": 6},
 }
+COGAN_OPTIONS: dict[str, Any] = {
+    "width": 2,
+    "levels": 2,
+    "latent": 4,
+    "norm": "instance",
+    "search_steps": 3,
+    "starts": 2,
+}
