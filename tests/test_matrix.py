@@ -25,6 +25,7 @@ from ganzoo.settings import ImageSettings
 from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_maskers.unet import UNet
 from tests.support.photographs import SMALL, write_labels, write_photographs
+from tests.support.small_networks import AUGMENTED_OPTIONS, AUGMENTED_SMALL, COGAN_OPTIONS
 from tests.support.stand_in_methods import Noise, batch_step
 from tests.support.vgg_networks import write_vgg
 
@@ -61,6 +62,8 @@ NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
         "G": {"generator": "munit", "width": 2, "blocks": 1, "hidden": 4},
         "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
     },
+    "augmented_cyclegan": AUGMENTED_SMALL,
+    "cogan": {},
     "gatys": {},
     "unit": {
         "G": {"generator": "unit", "width": 2, "blocks": 1},
@@ -77,6 +80,8 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "art2real": {"bank": "bank"},
     "gatys": {"weights": "vgg19.safetensors", "steps": 2, "paintings": 2},
     "drit": {"content_layers": 0},
+    "augmented_cyclegan": AUGMENTED_OPTIONS,
+    "cogan": COGAN_OPTIONS,
 }
 UNTRAINED = ("gatys",)
 """Methods that have nothing to train: what is tried is how they translate."""

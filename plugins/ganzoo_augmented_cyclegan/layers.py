@@ -1,4 +1,4 @@
-"""The norms of Augmented CycleGAN's networks: instance norm with a scale and a shift, learned or computed from a style."""
+"""The norms of Augmented CycleGAN's networks: instance norm, its scale and shift learned or computed from a style."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ganzoo_cyclegan.layers import InstanceNorm
 
 
 class AffineInstanceNorm(nn.Module):
-    """An instance norm with a scale and a shift per channel; scales start from N(0, 0.02), as released, shifts from 0."""
+    """An instance norm with a scale and a shift per channel, which start from N(0, 0.02) and 0, as released."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

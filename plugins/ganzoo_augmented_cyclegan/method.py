@@ -31,10 +31,10 @@ class AugmentedCycleGAN(Method):
     """Unpaired translation with cycles of images and styles (Almahairi et al., ICML 2018, section 4; released code).
 
     A domain with styles, by default B, has an encoder E_B of pairs of images, and styles z_B ~ N(0, I). fake_B =
-    G_AB(real_A, z_B), fake_A = G_BA(real_B), ẑ_B = E_B(fake_A, real_B). Generators and encoder minimize adv(D_B(fake_B))
-    + adv(D_A(fake_A)) + adv(D_z_B(ẑ_B)) + λ‖G_BA(fake_B) − real_A‖₁ + λ‖G_AB(fake_A, ẑ_B) − real_B‖₁ +
-    λ_latent‖E_B(real_A, fake_B) − z_B‖₁. The discriminators are trained first and minimize ½(real + fake); D_z_B tells
-    drawn styles from ẑ_B. Discriminators have a fifth of the learning rate; there is no image pool.
+    G_AB(real_A, z_B), fake_A = G_BA(real_B), ẑ_B = E_B(fake_A, real_B). Generators and encoder minimize
+    adv(D_B(fake_B)) + adv(D_A(fake_A)) + adv(D_z_B(ẑ_B)) + λ‖G_BA(fake_B) − real_A‖₁ + λ‖G_AB(fake_A, ẑ_B) − real_B‖₁
+    + λ_latent‖E_B(real_A, fake_B) − z_B‖₁. The discriminators are trained first and minimize ½(real + fake); D_z_B
+    tells drawn styles from ẑ_B. Discriminators have a fifth of the learning rate; there is no image pool.
 
     Args:
         gan: the adversarial loss of images and styles, or ``{loss: …}`` with label smoothing and gradient penalties
@@ -116,8 +116,8 @@ class AugmentedCycleGAN(Method):
     def forward(self, step: Step) -> None:
         """Add translations, encoded styles and reconstructions to the step.
 
-        ``drawn_B`` are the random styles of ``fake_B``; ``encoded_B`` those of ``real_B``, with which ``rec_B`` is made;
-        ``found_B`` those that the encoder finds in ``fake_B``. Training makes ``rec_…`` only if λ is not 0.
+        ``drawn_B`` are the random styles of ``fake_B``; ``encoded_B`` those of ``real_B``, with which ``rec_B`` is
+        made; ``found_B`` those that the encoder finds in ``fake_B``. Training makes ``rec_…`` only if λ is not 0.
         """
         for source, target in ("AB", "BA"):
             if target in self.styled:
@@ -141,11 +141,9 @@ class AugmentedCycleGAN(Method):
             styles: name of the styles.
         """
         network = self.networks[f"G_{source[-1]}{target[-1]}"]
-        if target[-1] in self.styled:
-            image = network.translate(step[source], step[styles])  # type: ignore[operator]
-        else:
-            image = network(step[source])
-        step[target] = self.masks.composite(step, source, image)
+        inputs = (step[source], step[styles]) if target[-1] in self.styled else (step[source],)
+        make = network.translate if target[-1] in self.styled else network
+        step[target] = self.masks.composite(step, source, make(*inputs))  # type: ignore[operator]
 
     def encode(self, step: Step, domain: str, own: str, other: str) -> Tensor:
         """Return the styles (B, style) of a domain, from its image ``own`` and the other domain's image ``other``."""

@@ -16,10 +16,10 @@ class AffinePatch(nn.Module):
     """A discriminator that gives patches of images (B, in_channels, H, W), or whole small images, logits (B, 1, h, w).
 
     For patches: ``layers`` 4×4 convolutions of stride 2, two of stride 1 and a last one. For whole images: ``layers``
-    3×3 convolutions of stride 2 and a last 4×4 one without padding, which gives one logit for 64 pixels and four layers.
-    All but the first and last have affine instance norms (Almahairi et al. 2018, as released: patches for shoes, whole
-    images for edges). With three channels it has 1,842,946 parameters with the defaults, and 244,450 with width 32, four
-    layers and ``whole``.
+    3×3 convolutions of stride 2 and a last 4×4 one without padding, which gives one logit for 64 pixels and four
+    layers. All but the first and last have affine instance norms (Almahairi et al. 2018, as released: patches for
+    shoes, whole images for edges). With three channels it has 1,713,089 parameters with the defaults, and 243,521 with
+    width 32, four layers and ``whole``.
 
     Args:
         in_channels: number of channels of the input.

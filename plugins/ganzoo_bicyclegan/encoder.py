@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -10,11 +12,11 @@ from ganzoo_cyclegan.layers import InstanceNorm, pad_to_stride
 
 
 class StyleEncoder(nn.Module):
-    """The encoder E of BicycleGAN: images → mean and log-variance of their styles (``resnet_256`` of the released code).
+    """BicycleGAN's encoder E: images → mean and log-variance of their styles (``resnet_256`` of the released code).
 
     A 4×4 convolution of stride 2, residual blocks that halve the size, a leaky ReLU, an average over all pixels, and a
-    linear layer each for mean and log-variance. Small images are padded, so that each norm sees several pixels. With width
-    64, 4 blocks, a style of 8 and three channels it has 2,590,032 parameters.
+    linear layer each for mean and log-variance. Small images are padded, so that each norm sees several pixels. With
+    width 64, 4 blocks, a style of 8 and three channels it has 2,590,032 parameters.
 
     Args:
         channels: number of channels of the images.
@@ -29,7 +31,7 @@ class StyleEncoder(nn.Module):
         widths = [width * min(4, 1 + block) for block in range(blocks + 1)]
         self.layers = nn.Sequential(
             nn.Conv2d(channels, width, 4, 2, 1),
-            *(HalvingBlock(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)),
+            *(HalvingBlock(a, b) for a, b in itertools.pairwise(widths)),
             nn.LeakyReLU(0.2),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),

@@ -15,7 +15,7 @@ from ganzoo_cyclegan.patch import Patch
 
 
 class PatchPyramid(nn.Module):
-    """One PatchGAN for each of several image sizes, each of half the width of the one before (Zhu et al. 2017, released).
+    """One PatchGAN for each of several image sizes, each half as wide as the one before (Zhu et al. 2017, released).
 
     A 3×3 average pooling of stride 2 halves the images for the next PatchGAN. The adversarial losses sum over the
     returned maps. With two scales of three layers, width 64 and three channels it has 3,458,978 parameters.

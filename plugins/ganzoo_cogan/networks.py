@@ -1,4 +1,4 @@
-"""CoGAN's networks: a generator and a discriminator of each domain, which share layers with those of the other domain."""
+"""CoGAN's networks: each domain's generator and discriminator, which share layers with those of the other domain."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def coupled_generators(
 def coupled_discriminators(
     channels: Mapping[str, int], *, width: int, layers: int, own: int
 ) -> dict[str, nn.Sequential]:
-    """Return each domain's discriminator, images (B, C, H, W) → logits (B, 1, 1, 1); they share all but the first layers.
+    """Return each domain's discriminator, images (B, C, H, W) → logits (B, 1, 1, 1); the last layers are shared.
 
     Layers: convolutions of stride 2, the first three of 5×5 and the others of 3×3, each with a PReLU; an average over
     all pixels and a 1×1 convolution.

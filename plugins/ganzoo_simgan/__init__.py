@@ -1,6 +1,6 @@
 """SimGAN (Shrivastava et al., CVPR 2017): a refiner of simulated images that keeps what they show; and its networks.
 
-Uses the package ganzoo_cyclegan: layers.
+Uses the packages ganzoo_cyclegan (layers) and ganzoo_munit (weight initialization).
 """
 
 from __future__ import annotations

@@ -107,10 +107,15 @@ class SimGAN(Method):
         return losses
 
     def change(self, step: Step) -> Tensor:
-        """Return ‖ψ(R(x)) − ψ(x)‖₁, a mean over all values: a scalar. Raises GanzooError for domains of other channels."""
+        """Return ‖ψ(R(x)) − ψ(x)‖₁, a mean over all values: a scalar.
+
+        Raises GanzooError if the domains differ in channels.
+        """
         source, refined = step["real_A"], step["fake_B"]
         if source.shape[1] != refined.shape[1]:
-            raise GanzooError("method.weight: the domains differ in channels, so images cannot be compared: set it to 0")
+            raise GanzooError(
+                "method.weight: the domains differ in channels, so images cannot be compared: set it to 0"
+            )
         difference = refined.to(torch.promote_types(refined.dtype, torch.float32)) - source
         if self.features == "mean_colour":
             return difference.mean(1).abs().mean()
@@ -132,7 +137,7 @@ class SimGAN(Method):
         return self.terms(step, self.pool.query(seen, step.positions, step.rng("history"), exchanged=exchanged))
 
     def pretraining_losses(self, step: Step) -> dict[str, Tensor]:
-        """Return the terms with which the discriminator is trained by itself; at other times 0, which trains nothing."""
+        """Return the terms that train the discriminator by itself; at other times 0, which trains nothing."""
         alone, trained_alone = self.pretrained
         if not alone <= step.index < trained_alone:
             return {"D": idle(step)}

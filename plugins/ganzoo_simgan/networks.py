@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo_cyclegan.layers import LogitConv2d, Width
+from ganzoo_munit.layers import init_kaiming
 
 
 class Refiner(nn.Module):
@@ -41,6 +42,7 @@ class Refiner(nn.Module):
             nn.Conv2d(width, out_channels, 1),
             nn.Tanh(),
         )
+        init_kaiming(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the refined images (B, out_channels, H, W) in [−1, 1]."""
@@ -66,8 +68,8 @@ class RefinerBlock(nn.Module):
 class LocalPatch(nn.Module):
     """The discriminator D: images (B, in_channels, H, W) → a map of logits of local patches, (B, 1, ⌈H/4⌉, ⌈W/4⌉).
 
-    Two 3×3 convolutions of stride 2, a 3×3 maximum of stride 1, a 3×3 and two 1×1 convolutions, with ReLU (Shrivastava et
-    al. 2017, section 3.1). The paper's last layer gives two numbers for a softmax; one logit is the same. With the
+    Two 3×3 convolutions of stride 2, a 3×3 maximum of stride 1, a 3×3 and two 1×1 convolutions, with ReLU (Shrivastava
+    et al. 2017, section 3.1). The paper's last layer gives two numbers for a softmax; one logit is the same. With the
     defaults and one channel it has 75,873 parameters.
 
     Args:
@@ -90,6 +92,7 @@ class LocalPatch(nn.Module):
             nn.ReLU(),
             LogitConv2d(third, 1, 1),
         )
+        init_kaiming(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (B, 1, ⌈H/4⌉, ⌈W/4⌉) of images."""

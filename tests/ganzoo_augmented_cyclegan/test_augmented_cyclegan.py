@@ -178,7 +178,9 @@ def test_a_batch_of_one_is_refused_with_batch_norm_alone() -> None:
 
 
 def test_small_images_are_refused_by_the_discriminator() -> None:
-    assert "needs images of at least 16×16 pixels, not 8×16" in refusal(AffinePatch(3, width=2), torch.zeros(1, 3, 8, 16))
+    assert "needs images of at least 16×16 pixels, not 8×16" in refusal(
+        AffinePatch(3, width=2), torch.zeros(1, 3, 8, 16)
+    )
 
 
 def test_masks_reach_the_discriminators_and_composite() -> None:

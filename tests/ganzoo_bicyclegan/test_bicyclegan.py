@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from copy import deepcopy
 from typing import Any
 
@@ -30,7 +31,7 @@ def count(network: nn.Module) -> int:
 def test_sizes_are_those_of_the_released_networks() -> None:
     """Counted layer by layer: 4×4 convolutions with bias, and the style's maps before each downsampling."""
     widths, z = [64, 128, 256, 512, 512, 512, 512, 512], 8
-    downs = [(3, 64), *zip(widths[:-1], widths[1:], strict=True)]
+    downs = [(3, 64), *itertools.pairwise(widths)]
     ups = [(2 * 64, 3), *((2 * inner, outer) for outer, inner in downs[1:-1]), (512, 512)]
 
     def convs(pairs: list[tuple[int, int]], extra: int = 0) -> int:

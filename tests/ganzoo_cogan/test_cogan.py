@@ -110,9 +110,7 @@ def test_the_search_finds_the_noise_of_a_generated_image() -> None:
     generator = networks()["G_A"].double().eval()
     noise, starts = torch.randn(3, LATENT).double(), torch.randn(3, 4, LATENT)
     images = generator(noise, 16, 16).detach()
-    at_start: Any = [
-        ((generator(starts[:, k].double(), 16, 16) - images) ** 2).mean((1, 2, 3)) for k in range(4)
-    ]
+    at_start: Any = [((generator(starts[:, k].double(), 16, 16) - images) ** 2).mean((1, 2, 3)) for k in range(4)]
     found, errors = closest_noise(generator, images, starts, steps=150, lr=0.1)  # type: ignore[arg-type]
     assert (errors < 0.2 * torch.stack(at_start).min(0).values).all()
     torch.testing.assert_close(((generator(found, 16, 16) - images) ** 2).mean((1, 2, 3)), errors)
