@@ -78,7 +78,7 @@ class StyleDiscriminator(nn.Module):
         """Return the logits of styles. Raises GanzooError for a single style in training with batch norm."""
         refuse_single(self, styles, self.batch_norm)
         with torch.autocast(styles.device.type, enabled=False):
-            logits: Tensor = self.layers(styles.to(self.layers[0].weight.dtype))
+            logits: Tensor = self.layers(styles.to(next(self.parameters()).dtype))
         return logits
 
 

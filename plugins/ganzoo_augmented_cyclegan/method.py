@@ -128,8 +128,8 @@ class AugmentedCycleGAN(Method):
             if self.latent and step.training:
                 step[f"found_{one}"] = self.encode(step, one, f"fake_{one}", f"real_{OTHER[one]}")
         if self.cycle or not step.training:
-            for one in "AB":
-                self.generate(step, f"fake_{OTHER[one]}", f"rec_{one}", f"encoded_{one}")
+            for source, target in ("AB", "BA"):
+                self.generate(step, f"fake_{target}", f"rec_{source}", f"encoded_{source}")
 
     def generate(self, step: Step, source: str, target: str, styles: str) -> None:
         """Add an image to the step: the translation of another one, with styles if the target's domain has them.
