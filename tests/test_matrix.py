@@ -32,6 +32,7 @@ from ganzoo_maskers.unet import UNet
 from tests.support.hub_networks import write_network
 from tests.support.photographs import SMALL, write_labels, write_photographs
 from tests.support.small_networks import ATTENTION_SMALL, UGATIT_SMALL
+from tests.support.small_networks import AUGMENTED_OPTIONS, AUGMENTED_SMALL, COGAN_OPTIONS
 from tests.support.stand_in_methods import Noise, batch_step
 from tests.support.vgg_networks import write_vgg
 
@@ -76,6 +77,8 @@ NETWORKS: dict[str, dict[str, dict[str, Any]]] = {
         "G": {"generator": "munit", "width": 2, "blocks": 1, "hidden": 4},
         "D": {"discriminator": "multiscale", "width": 2, "layers": 1, "scales": 2},
     },
+    "augmented_cyclegan": AUGMENTED_SMALL,
+    "cogan": {},
     "gatys": {},
     "attention_gan": ATTENTION_SMALL,
     "ugatit": UGATIT_SMALL,
@@ -108,6 +111,8 @@ METHOD_OPTIONS: dict[str, dict[str, Any]] = {
     "drit": {"content_layers": 0},
     "starganv2": {"latent": 3, "hidden": 4, "style_downs": 0},
     "dclgan": {"layers": [0, 4], "patches": 8, "size": 6},
+    "augmented_cyclegan": AUGMENTED_OPTIONS,
+    "cogan": COGAN_OPTIONS,
 }
 UNTRAINED = ("gatys",)
 """Methods that have nothing to train: what is tried is how they translate."""

@@ -50,7 +50,16 @@ def narrow(recipe: Path, images: Path) -> list[str]:
         return [*small, *options, metrics, f"data.root={images}"]
     if recipe.stem.startswith("inpainting"):
         return [*small, "networks.G.width=2", "networks.G.blocks=1", "train.batch=2", f"data.root={images}"]
+    if recipe.stem.startswith("cogan"):
+        options = [f"method.{one}" for one in ("width=2", "levels=3", "latent=4", "search_steps=2", "starts=1")]
+        return [*small, *options, "data.validation=0.3", "train.batch=2", f"data.root={images}"]
+    if recipe.stem.startswith("simgan"):
+        networks = ["networks.G.width=3", "networks.G.blocks=1", "networks.D.width=6"]
+        return [*small, *networks, "data.validation=0.3", "train.batch=2", f"data.root={images}"]
     small += ["networks.G.width=2", "networks.D.width=2", "networks.D.layers=1"]
+    if recipe.stem.startswith("bicyclegan"):
+        pairs = pair_up(images, maps=False)
+        return [*small, "networks.G.levels=5", "method.encoder_blocks=1", "train.batch=2", f"data.root={pairs}"]
     if recipe.stem.startswith("pix2pix"):
         return [*small, "networks.G.levels=5", f"data.root={pair_up(images, maps='faces' in recipe.stem)}"]
     small.append("networks.G.blocks=1")
@@ -59,6 +68,9 @@ def narrow(recipe: Path, images: Path) -> list[str]:
     if recipe.stem.startswith("munit_faces"):
         labels = [f"data.{which}A={label_maps(images / f'{split}A')}" for which, split in SPLITS.items()]
         return [*small, *labels, *(f"data.{which}B={images / f'{split}B'}" for which, split in SPLITS.items())]
+    if recipe.stem.startswith("augmented_cyclegan"):
+        small += ["networks.D_A.layers=2", "networks.D_B.layers=1", "method.encoder_width=2", "method.encoder_downs=2"]
+        small += ["method.latent_width=4", "train.batch=2"]
     if recipe.stem.startswith("drit"):
         small += ["method.content_layers=0", "method.every=2"]
     if recipe.stem.startswith("starganv2"):

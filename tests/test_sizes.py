@@ -23,6 +23,7 @@ from ganzoo.plugins import plugins
 from ganzoo.recipe.reader import read_recipe
 from ganzoo_art2real.bank_builder import Settings, build_bank
 from tests.support.photographs import SMALL, write_labels, write_photographs
+from tests.support.small_networks import BICYCLE_SMALL, SIMGAN_OPTIONS, SIMGAN_SMALL
 from tests.support.stand_in_methods import Noise
 from tests.support.vgg_networks import write_vgg
 from tests.test_matrix import METHOD_OPTIONS, NETWORKS, UNTRAINED, method_of
@@ -43,17 +44,21 @@ OWN_OPTIONS: dict[str, dict[str, Any]] = {
     "dclgan": {"layers": [0, 4, 8], "patches": 8, "size": 6},
     "fastcut": {"layers": [0, 4, 8], "patches": 8, "size": 6},
     "negcut": {"layers": [0, 4, 8], "patches": 8, "size": 6, "negatives": 4},
+    "bicyclegan": {"encoder_blocks": 1},
+    "simgan": SIMGAN_OPTIONS,
 }
 SMOOTH = {
     "G": {"generator": "smooth_resnet", "width": 2, "blocks": 1},
     "D": {"discriminator": "smooth_patch", "width": 2, "layers": 1},
 }
 OWN_NETWORKS: dict[str, dict[str, Any]] = {
+    "bicyclegan": {**BICYCLE_SMALL, "D": {**BICYCLE_SMALL["D"], "scales": 1}},
     "cut": SMOOTH,
     "dclgan": SMOOTH,
     "fastcut": SMOOTH,
     "inpainting": {"G": {"generator": "vit_unet", "width": 2, "levels": 1, "size": 4, "heads": 1, "blocks": 1}},
     "negcut": SMOOTH,
+    "simgan": SIMGAN_SMALL,
     "pix2pix": {
         "G": {"generator": "resnet", "width": 2, "blocks": 0},
         "D": {"discriminator": "patch", "width": 2, "layers": 1},
@@ -119,6 +124,8 @@ def test_a_step_and_an_evaluation(home: Path, monkeypatch: pytest.MonkeyPatch, m
     shapes = dict(SHAPES[kind])
     if kind == "whole" and method in ("cut", "dclgan", "fastcut", "negcut"):
         shapes["A"] = [(8, 513)]  # the least that its discriminator with one layer accepts
+    if kind == "whole" and method in ("cut", "fastcut", "augmented_cyclegan", "bicyclegan"):
+        shapes["A"] = [(8, 513)]  # the least that their discriminators with one layer accept
     dataset = Shaped({"A": shapes["A"], "B": shapes["A"]} if built.paired else shapes)
     reader = Reader(dataset, recipe.images, built.paired)
     if method == "gatys" and kind == "whole":

@@ -28,6 +28,8 @@ RECIPES = (
     "segmenter",
     *("quickstart", "mask_digits", "learned_digits", "munit_digits", "cut_small", "drit_small", "segmenter"),
     *("dclgan_small", "negcut_small", "uvcgan2_small"),
+    *("quickstart", "mask_digits", "learned_digits", "munit_digits", "cut_small", "drit_small", "segmenter"),
+    *("augmented_cyclegan_small", "bicyclegan_small", "cogan_small", "simgan_small"),
 )
 
 

@@ -31,13 +31,17 @@ class ImagePool:
         self._own: set[int] = set()
         """Positions of this process: those queried since a state was loaded."""
 
-    def query(self, images: Tensor, positions: Sequence[int], rng: Draws) -> Tensor:
+    def query(
+        self, images: Tensor, positions: Sequence[int], rng: Draws, *, exchanged: Sequence[bool] | None = None
+    ) -> Tensor:
         """Return, for each new image, either this image or a stored one: (B, C, H, W), detached.
 
         Args:
             images: new generated images, (B, C, H, W).
             positions: each image's position in the global batch (``step.positions``), all different.
             rng: the random draws, of which two uniform numbers per image are used.
+            exchanged: for each image, whether it is exchanged for a stored one if the history is full; by default a
+                draw decides.
 
         Raises GanzooError if the returned images would have different sizes.
         """
@@ -46,9 +50,12 @@ class ImagePool:
         # A repeated position starts a new step; queries with other positions are micro-batches of the same step.
         if not self._before.keys().isdisjoint(positions):
             self._before.clear()
+        draws = rng.uniform(2).tolist()
+        if exchanged is None:
+            exchanged = [coin < 0.5 for coin, _ in draws]
         chosen = [
-            self._exchange(image, position, coin, choice)
-            for image, position, (coin, choice) in zip(images.split(1), positions, rng.uniform(2).tolist(), strict=True)
+            self._exchange(image, position, old, choice)
+            for image, position, old, (_, choice) in zip(images.split(1), positions, exchanged, draws, strict=True)
         ]
         sizes = {tuple(image.shape[1:]) for image in chosen}
         if len(sizes) > 1:
@@ -59,18 +66,18 @@ class ImagePool:
         # Keep the memory format of the input, so that a compiled network always sees the same one.
         return torch.cat(chosen).to(memory_format=memory_format_of(images))
 
-    def _exchange(self, image: Tensor, position: int, coin: float, choice: float) -> Tensor:
-        """Return the new image, or if the history is full and ``coin`` < ½, the stored one that ``choice`` selects."""
+    def _exchange(self, image: Tensor, position: int, old: bool, choice: float) -> Tensor:
+        """Return the new image, or if the history is full and ``old``, the stored one that ``choice`` selects."""
         history = self._stored.setdefault(position, [])
         self._before[position] = list(history)
         if len(history) < self.size:
             history.append(_copy(image))
             return image
-        if self.size == 0 or coin >= 0.5:
+        if self.size == 0 or not old:
             return image
         slot = int(choice * self.size)
-        old, history[slot] = history[slot], _copy(image)
-        return old.to(image)
+        stored, history[slot] = history[slot], _copy(image)
+        return stored.to(image)
 
     def undo(self) -> None:
         """Restore the histories from before the latest step's queries; a second call changes nothing."""

@@ -152,7 +152,7 @@ def init_xavier(network: nn.Module) -> None:
     Biases become 0. Uses torch's global random generator.
     """
     for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_normal_(layer.weight, gain=0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

@@ -11,6 +11,13 @@ from torch import Tensor
 
 import ganzoo
 from tests.support.small_networks import ATTENTION_SMALL, STAR_OPTIONS, STAR_SMALL, UGATIT_SMALL
+from tests.support.small_networks import (
+    AUGMENTED_OPTIONS,
+    AUGMENTED_SMALL,
+    BICYCLE_SMALL,
+    SIMGAN_OPTIONS,
+    SIMGAN_SMALL,
+)
 from tests.support.untrained_runs import write_untrained_run
 
 RESNET = {"generator": "resnet", "width": 2, "blocks": 0}
@@ -50,11 +57,14 @@ PARTS: dict[str, dict[str, Any]] = {
         }
     },
     "inpainting": {"networks": {"G": VIT}},
+    "bicyclegan": {"method": {"encoder_blocks": 1}, "networks": BICYCLE_SMALL, "train": {"steps": 1, "batch": 2}},
+    "augmented_cyclegan": {"method": AUGMENTED_OPTIONS, "networks": AUGMENTED_SMALL},
+    "simgan": {"method": SIMGAN_OPTIONS, "networks": SIMGAN_SMALL},
     "segmenter": {"networks": {"S": {"masker": "unet", "width": 2, "depth": 1}}},
 }
 """A small recipe of each method; a new method must be added here or to ``REFUSED``."""
-REFUSED = {"untranslated", "gatys"}
-"""Methods that have no network to export."""
+REFUSED = {"untranslated", "gatys", "cogan"}
+"""Methods that have no network to export, or that translate by a search from random starting points."""
 FIXED = dict.fromkeys(("segmenter", "smcyclegan", "art2real", "fastcut"), (18, 22))
 """Fixed sizes: for methods that cannot be traced for any size, and, to save time, for those that share a network."""
 

@@ -67,7 +67,7 @@ def assert_trains_plainly(
         for name, optim in method.optims.items()
     }
     adams = {
-        name: torch.optim.Adam(mine.values(), lr=1e-3 * method.optims[name].lr, **adam)
+        name: torch.optim.Adam(list(dict.fromkeys(mine.values())), lr=1e-3 * method.optims[name].lr, **adam)
         for name, mine in weights.items()
     }
     for index in range(steps):
@@ -90,7 +90,7 @@ def assert_trains_plainly(
                     weights[name][key].grad = gradient
                 clip = method.optims[name].clip
                 if clip is not None:
-                    torch.nn.utils.clip_grad_norm_(weights[name].values(), clip)
+                    torch.nn.utils.clip_grad_norm_(list(dict.fromkeys(weights[name].values())), clip)
                 theirs = taken.pop(0)
                 assert theirs.keys() == mine.keys()
                 for key, gradient in theirs.items():

@@ -25,4 +25,25 @@ STAR_OPTIONS: dict[str, Any] = {"latent": 3, "hidden": 4, "style_downs": 1}
 UGATIT_SMALL: dict[str, Any] = {
     "G": {"generator": "ugatit", "width": 2, "blocks": 1},
     "D": {"discriminator": "ugatit", "width": 2, "layers": [1]},
+BICYCLE_SMALL: dict[str, Any] = {
+    "G": {"generator": "style_unet", "width": 2, "levels": 2, "style": 3},
+    "D": {"discriminator": "patch_pyramid", "width": 2, "layers": 1},
+}
+AUGMENTED_OPTIONS: dict[str, Any] = {"encoder_width": 2, "encoder_downs": 1, "latent_width": 4, "norm": "none"}
+AUGMENTED_SMALL: dict[str, Any] = {
+    "G": {"width": 2, "blocks": 1},
+    "D": {"discriminator": "affine_patch", "width": 2, "layers": 1},
+}
+SIMGAN_OPTIONS: dict[str, Any] = {"pretrain_refiner": 0, "pretrain_discriminator": 0, "history": 2}
+SIMGAN_SMALL: dict[str, Any] = {
+    "G": {"generator": "refiner", "width": 4, "blocks": 1},
+    "D": {"discriminator": "local_patch", "width": 6},
+}
+COGAN_OPTIONS: dict[str, Any] = {
+    "width": 2,
+    "levels": 2,
+    "latent": 4,
+    "norm": "instance",
+    "search_steps": 3,
+    "starts": 2,
 }

@@ -54,6 +54,8 @@ def test_a_method_exports(exported: Exported, method: str) -> None:
     others = {"mask_cyclegan": {"mask"}, "munit": {"style"}, "drit": {"style"}, "starganv2": {"style"}}.get(
         method, set()
     )
+    styled = ("munit", "drit", "bicyclegan", "augmented_cyclegan")
+    others = {"mask_cyclegan": {"mask"}, **{key: {"style"} for key in styled}}.get(method, set())
     assert set(metadata["inputs"]) == {"images"} | others
     assert_translates(run, file, metadata)
 

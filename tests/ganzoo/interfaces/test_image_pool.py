@@ -57,6 +57,15 @@ def test_returns_the_new_image_half_the_time_and_every_slot_equally_often() -> N
     assert all(150 < count < 250 for count in replaced)
 
 
+def test_the_caller_may_choose_which_images_are_exchanged() -> None:
+    pool = ImagePool(1)
+    ask(pool, 0, (0, 1))
+    chosen = pool.query(numbered(10, 11), (0, 1), draws(1, (0, 1)), exchanged=(True, False))
+    assert chosen[:, 0, 0, 0].tolist() == [0, 11]
+    again = pool.query(numbered(20, 21), (0, 1), draws(2, (0, 1)), exchanged=(True, True))
+    assert again[:, 0, 0, 0].tolist() == [10, 1]
+
+
 def test_a_full_pool_uses_as_many_draws() -> None:
     for size in (0, 1, 5):
         pool, rng = ImagePool(size), draws(0, (0,))
