@@ -31,8 +31,13 @@ from ganzoo_art2real.bank_builder import build_bank
 from ganzoo_maskers.unet import UNet
 from tests.support.hub_networks import write_network
 from tests.support.photographs import SMALL, write_labels, write_photographs
-from tests.support.small_networks import ATTENTION_SMALL, UGATIT_SMALL
-from tests.support.small_networks import AUGMENTED_OPTIONS, AUGMENTED_SMALL, COGAN_OPTIONS
+from tests.support.small_networks import (
+    ATTENTION_SMALL,
+    AUGMENTED_OPTIONS,
+    AUGMENTED_SMALL,
+    COGAN_OPTIONS,
+    UGATIT_SMALL,
+)
 from tests.support.stand_in_methods import Noise, batch_step
 from tests.support.vgg_networks import write_vgg
 

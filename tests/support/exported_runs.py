@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 import ganzoo
-from tests.support.small_networks import ATTENTION_SMALL, STAR_OPTIONS, STAR_SMALL, UGATIT_SMALL
 from tests.support.small_networks import (
+    ATTENTION_SMALL,
     AUGMENTED_OPTIONS,
     AUGMENTED_SMALL,
     BICYCLE_SMALL,
     SIMGAN_OPTIONS,
     SIMGAN_SMALL,
+    STAR_OPTIONS,
+    STAR_SMALL,
+    UGATIT_SMALL,
 )
 from tests.support.untrained_runs import write_untrained_run
 

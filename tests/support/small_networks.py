@@ -25,6 +25,7 @@ STAR_OPTIONS: dict[str, Any] = {"latent": 3, "hidden": 4, "style_downs": 1}
 UGATIT_SMALL: dict[str, Any] = {
     "G": {"generator": "ugatit", "width": 2, "blocks": 1},
     "D": {"discriminator": "ugatit", "width": 2, "layers": [1]},
+}
 BICYCLE_SMALL: dict[str, Any] = {
     "G": {"generator": "style_unet", "width": 2, "levels": 2, "style": 3},
     "D": {"discriminator": "patch_pyramid", "width": 2, "layers": 1},

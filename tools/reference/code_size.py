@@ -1,4 +1,4 @@
-"""Write the page with the lines of code of each bundled plugin and of each method; docstrings and comments do not count."""
+"""Write the page with the lines of code of each plugin and method; docstrings and comments do not count."""
 
 from __future__ import annotations
 
