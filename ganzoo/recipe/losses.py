@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from inspect import Parameter, signature
+from inspect import Parameter
 from typing import Any
 
 from ganzoo.errors import suggest
@@ -36,7 +36,7 @@ def resolve_loss(
         problems.append(Problem(where, message))
 
     loss: type[Loss] = part.component.load()
-    inputs = {name: parameter for name, parameter in signature(loss.forward).parameters.items() if name != "self"}
+    inputs = loss.inputs()
     of = part.kind_options["of"]
     if isinstance(of, str):
         of = {next(iter(inputs), ""): of}
