@@ -83,7 +83,7 @@ class MSSSIM(Loss):
         product = torch.ones(image.shape[:2], dtype=image.dtype, device=image.device)
         for i, exponent in enumerate(self.exponents):
             if i:
-                image, target = F.avg_pool2d(image, 2), F.avg_pool2d(target, 2)
+                image, target = (F.avg_pool2d(one, 2, ceil_mode=True) for one in (image, target))
             whole, contrast = ssim_factors(image, target, self.window)
             factor = whole if i == len(self.exponents) - 1 else contrast
             product = product * factor.clamp(min=LEAST) ** exponent
