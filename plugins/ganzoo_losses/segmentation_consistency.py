@@ -19,10 +19,9 @@ class SegmentationConsistency(Loss):
     ``maskers: {labels: {masker: segmenter, classes: [person, dog], planes: per_class}}`` and
     ``losses: {scene: {loss: segmentation_consistency, of: {image: fake_B, masks: labels_mask_real_A}, weight: 1}}``.
 
-    A plane of the source's masks counts as 1 where it is at least ½, else as 0. joliGEN's semantic loss (Jolicoeur et
-    al., its option ``--f_s``) does the same with a segmenter that it trains on the labels of one domain along the way;
-    here the masker is trained before, on images like both domains, and frozen. It must have probabilities: a mask of 0
-    and 1 only has no gradient.
+    A plane of the source's masks counts as 1 where it is at least ½, else as 0. The semantic loss of joliGEN does the
+    same with a segmenter (its f_s) that it trains on the labels of one domain along the way; here the masker is trained
+    before, on images like both domains, and frozen. It must have probabilities: a mask of only 0 and 1 has no gradient.
     """
 
     full_precision = False

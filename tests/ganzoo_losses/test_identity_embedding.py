@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -18,7 +19,7 @@ from tests.support.command_line import refusal
 @pytest.mark.parametrize("channels", [1, 3])
 def test_it_is_the_cosine_distance_of_features(tmp_path: Path, channels: int) -> None:
     torch.manual_seed(0)
-    network = timm.create_model("test_resnet").eval()
+    network: Any = timm.create_model("test_resnet").eval()
     save_file(network.state_dict(), tmp_path / "resnet.safetensors")
     loss = IdentityEmbedding(network="test_resnet", weights=tmp_path / "resnet.safetensors")
     image, target = make_images(2, channels, (24, 30)), make_images(2, channels, (40, 24), 1)

@@ -47,7 +47,7 @@ def test_it_is_the_formula_on_the_generators_maps(tmp_path: Path) -> None:
         maps, others = (entering_maps(method.networks["G_AB"], step[name], [0, 1, 3]) for name in ("fake_B", "real_A"))
         for number, layer in enumerate((0, 1, 3)):
             places = step.common_rng(f"patch_nce/fake_B/{layer}").permutation(maps[number][0, 0].numel())[:5]
-            head = heads.heads[number]  # type: ignore[union-attr, index]
+            head: Any = heads.heads[number]  # type: ignore[index]
             for one, other in zip(maps[number], others[number], strict=True):
                 vectors = [F.normalize(head(plane.flatten(1)[:, places].T).double()) for plane in (one, other)]
                 values.append(nce(vectors[0], vectors[1], 0.5))
