@@ -30,7 +30,7 @@ from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, OutOfMemoryError, is_out_of_memory, prefix_errors
 from ganzoo.interfaces import Dataset, Loss, Method, Metric, Phase, Sample, Slot, Source, Split
 from ganzoo.masks.roles import ROLES, Roles
-from ganzoo.recipe.losses import updates_generators
+from ganzoo.recipe.losses import loss_slot, updates_generators
 from ganzoo.recipe.maskers import build_maskers
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import zeros_step
@@ -370,8 +370,8 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
                 if not NAME.fullmatch(name):
                     raise GanzooError("its network is saved under this name: use only letters, digits, _, - and .")
                 phase = next(phase for phase in method.phases if phase.name == part.kind_options["phase"])
-                _train_jointly(method, f"loss_{name}", Slot(""), phase)
-                method.networks = {**method.networks, f"loss_{name}": network.requires_grad_(True)}
+                _train_jointly(method, loss_slot(name), Slot(""), phase)
+                method.networks = {**method.networks, loss_slot(name): network.requires_grad_(True)}
         attached.append(AttachedLoss(name, loss.to(device), **part.kind_options, origin=part.component.origin))
     return attached
 

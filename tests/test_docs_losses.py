@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,9 +37,8 @@ def test_a_line_of_the_page_attaches(tmp_path: Path, name: str) -> None:
         file.write_text(file.read_text().replace("maskers: {labels: {masker: file}}\n", ""))
     loss = read_recipe(file).losses["x"]
     assert loss.component.name == name
-    assert {key for key, one in loss.component.load().inputs().items() if one.default is one.empty} <= set(
-        loss.kind_options["of"]
-    )
+    target: Any = loss.component.load()
+    assert {key for key, one in target.inputs().items() if one.default is one.empty} <= set(loss.kind_options["of"])
 
 
 def test_the_example_of_the_page_attaches(tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ def resolve_loss(
     return {"of": of, "weight": part.kind_options["weight"], "phase": phase}, problems
 
 
+def loss_slot(name: str) -> str:
+    """Return the slot of the network that the loss ``name`` of a recipe trains, if it has one (``Loss.trained``)."""
+    return f"loss_{name}"
+
+
 def _default_phase(method: Method) -> str:
     """Return the name of the first phase that updates the generators, or ``""`` if there is none."""
     return next((phase.name for phase in method.phases if updates_generators(method, phase)), "")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import ganzoo
 from ganzoo import GanzooError
 from ganzoo.build import Experiment
+from ganzoo.inference.publish_files import write_networks
 from ganzoo.interfaces import Loss, Method, Reader
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.training.run import Run
@@ -65,6 +66,10 @@ def test_a_run_that_died_halfway_resumes_to_the_same_result(tmp_path: Path) -> N
     assert any(name.startswith("networks/loss_content") for name in saved)
     assert any(name.startswith("optimizers.safetensors:loss_content/") for name in saved)
     assert ganzoo.load(halves, checkpoint="last").translate(torch.zeros(3, 9, 10)).shape == (3, 9, 10)
+    (tmp_path / "published").mkdir()
+    write_networks(halves, "last", tmp_path / "published")
+    published = {file.stem for file in (tmp_path / "published/checkpoints/last").rglob("*.safetensors")}
+    assert published == {"G_AB", "G_BA"}
 
 
 def test_two_processes_train_it_as_one_with_twice_the_batch(tmp_path: Path) -> None:
