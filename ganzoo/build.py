@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,6 +13,7 @@ from torch import nn
 
 from ganzoo.contracts.blame import catch_component_errors
 from ganzoo.contracts.dataset import check_dataset, read_sample
+from ganzoo.contracts.describe import describe
 from ganzoo.contracts.method import check_trained
 from ganzoo.contracts.method_results import check_networks
 from ganzoo.contracts.metric import check_metric
@@ -27,15 +29,17 @@ from ganzoo.engine.discriminators.view import View
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, OutOfMemoryError, is_out_of_memory, prefix_errors
-from ganzoo.interfaces import Dataset, Loss, Method, Metric, Sample, Slot, Source, Split
+from ganzoo.interfaces import Dataset, Loss, Method, Metric, Phase, Sample, Slot, Source, Split
 from ganzoo.masks.roles import ROLES, Roles
-from ganzoo.recipe.losses import updates_generators
+from ganzoo.recipe.losses import loss_slot, updates_generators
 from ganzoo.recipe.maskers import build_maskers
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import zeros_step
 from ganzoo.utils.seeded import seeded
 
 METRICS = "evaluate.metrics"
+NAME = re.compile(r"[\w.-]+", re.ASCII)
+"""A name that can be a part of a file's name."""
 PROVIDED = {f"given_{plane}_{domain}": (plane, domain) for plane in ("mask", "labels") for domain in OTHER}
 """Name of a tensor that a data set may provide → the attribute of ``Sample`` that it comes from, and the domain."""
 
@@ -235,7 +239,7 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
         method.bind(networks, build_maskers(recipe))
     for joint, role in method.masks.joint_slots().items():
         networks[joint] = method.masks.maskers[role]
-        _train_jointly(method, joint)
+        _train_masker(method, joint)
     example = zeros_step(dict(channels), recipe.images.shape)
     with (
         torch.no_grad(),
@@ -252,24 +256,31 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     return method
 
 
-def _train_jointly(method: Method, name: str) -> None:
+def _train_masker(method: Method, name: str) -> None:
     """Change the method so that its first phase that updates generators also trains a masker, in the new slot ``name``.
 
     Raises GanzooError if the method has no such phase.
     """
-    index = next((i for i, phase in enumerate(method.phases) if updates_generators(method, phase)), None)
-    if index is None:
+    phase = next((phase for phase in method.phases if updates_generators(method, phase)), None)
+    if phase is None:
         raise GanzooError(f"{name.replace('_', '.')}: it is trained with the generators, but the method trains none")
-    phase = method.phases[index]
-    optim = replace(method.optims[phase.steps[0]], slots=(name,))
-    method.slots = {**method.slots, name: Slot("masker")}
-    method.optims = {**method.optims, name: optim}
-    with_terms = replace(
-        phase,
-        steps=(*phase.steps, name),
-        losses=lambda step: {**phase.losses(step), **method.masks.joint_terms(step)},
+    _train_jointly(
+        method,
+        name,
+        Slot("masker"),
+        replace(phase, losses=lambda step: {**phase.losses(step), **method.masks.joint_terms(step)}),
     )
-    method.phases = [*method.phases[:index], with_terms, *method.phases[index + 1 :]]
+
+
+def _train_jointly(method: Method, name: str, slot: Slot, phase: Phase) -> None:
+    """Change the method so that a phase also trains the network of a new slot ``name``.
+
+    The phase ``phase`` takes the place of the one that has its name.
+    """
+    method.slots = {**method.slots, name: slot}
+    method.optims = {**method.optims, name: replace(method.optims[phase.steps[0]], slots=(name,))}
+    joint = replace(phase, steps=(*phase.steps, name))
+    method.phases = [joint if one.name == phase.name else one for one in method.phases]
 
 
 def build_metrics(parts: Sequence[Part], method: Method, reader: Reader) -> dict[str, Metric]:
@@ -345,15 +356,27 @@ def _some_samples(part: Part, dataset: Dataset, split: Split, domain: str) -> li
 def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.device) -> list[AttachedLoss]:
     """Return the recipe's auxiliary losses, in eval mode and with frozen parameters, on the device.
 
-    Random weights depend only on the seed and the loss's name in the recipe. Raises GanzooError if a loss cannot be
-    built, or does not fit the method or the data.
+    Random weights depend only on the seed and the loss's name in the recipe. A loss that has a network to train adds it
+    to the method, in the slot ``loss_NAME``. Raises GanzooError if a loss cannot be built, or does not fit the method
+    or the data.
     """
     attached = []
     for name, part in recipe.losses.items():
         with seeded(recipe.train.seed, f"loss/{name}"), prefix_errors(f"losses.{name}"):
             loss: Loss = part.make(place=f"losses.{name}").eval().requires_grad_(False)
+            loss.of = part.kind_options["of"]
             with part.component.origin.catch("bind"):
                 loss.bind(method, reader)
+            with part.component.origin.catch("trained"):
+                network: object = loss.trained()
+            if network is not None:
+                if not isinstance(network, nn.Module):
+                    raise part.component.origin.refuse("trained", describe(network), "a torch.nn.Module, or None")
+                if not NAME.fullmatch(name):
+                    raise GanzooError("its network is saved under this name: use only letters, digits, _, - and .")
+                phase = next(phase for phase in method.phases if phase.name == part.kind_options["phase"])
+                _train_jointly(method, loss_slot(name), Slot(""), phase)
+                method.networks = {**method.networks, loss_slot(name): network.requires_grad_(True)}
         attached.append(AttachedLoss(name, loss.to(device), **part.kind_options, origin=part.component.origin))
     return attached
 

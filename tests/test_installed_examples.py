@@ -29,7 +29,7 @@ networks:
   D: {discriminator: pixel, width: 4}
 maskers: {discriminator: contrast, composite: {masker: contrast, radius: 2}}
 losses:
-  outlines: {loss: edges, of: {image: fake_B, target: real_A}, weight: 5e-1}
+  outlines: {loss: outlines, of: {image: fake_B, target: real_A}, weight: 5e-1}
 data: {dataset: class_folders, root: photos, A: trainA, B: trainB}
 images: {size: 12}
 train: {steps: 2, batch: 2, log: 1, workers: 1}
@@ -116,7 +116,7 @@ def test_the_packages_are_listed_and_shown_like_bundled_ones(installed: Environm
     assert {
         ("generator", "convnext", "convnext_generator"),
         ("masker", "contrast", "contrast_masker"),
-        ("loss", "edges", "edge_loss"),
+        ("loss", "outlines", "edge_loss"),
         ("dataset", "class_folders", "class_folders"),
     } <= listed
     about = json.loads(installed.ganzoo("show", "generator", "convnext", "--json"))
@@ -142,7 +142,10 @@ def test_their_components_are_used_in_a_recipe_and_run(installed: Environment) -
 def test_the_schema_of_recipes_has_their_components(installed: Environment) -> None:
     schema = json.loads(installed.ganzoo("schema"))
     assert "contrast" in schema["definitions"]["names.masker"]["enum"]
-    assert set(schema["definitions"]["loss.edges"]["properties"]["of"]["anyOf"][1]["properties"]) == {"image", "target"}
+    assert set(schema["definitions"]["loss.outlines"]["properties"]["of"]["anyOf"][1]["properties"]) == {
+        "image",
+        "target",
+    }
     bundled = json.loads(installed.ganzoo("schema", "--bundled"))
     assert "contrast" not in bundled["definitions"]["names.masker"]["enum"]
 

@@ -10,7 +10,6 @@ import torch
 
 from ganzoo.check.plugin_check import CHANNELS, construct
 from ganzoo.contracts.declaration import INTERFACES, PROVIDED
-from ganzoo.contracts.signatures import parameters_of
 from ganzoo.data.types import OTHER
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
@@ -37,9 +36,9 @@ def component_facts(component: Component) -> dict[str, Any]:
 
     Raises GanzooError if the component cannot be imported.
     """
-    target = component.load()
+    target: Any = component.load()
     if component.kind == "loss":
-        return {"inputs": {one.name: _needed(one) for one in parameters_of(target, "forward")}}
+        return {"inputs": {name: _needed(one) for name, one in target.inputs().items()}}
     if component.kind not in ATTRIBUTES:
         return {}
     facts: dict[str, Any] = {}

@@ -25,6 +25,7 @@ from ganzoo.evaluation.trial import try_metrics
 from ganzoo.interfaces import Dataset, Method
 from ganzoo.provenance.image_sizes import check_sizes
 from ganzoo.provenance.images import read_images
+from ganzoo.recipe.losses import loss_slot
 from ganzoo.recipe.quick_check import read_document
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
@@ -147,7 +148,8 @@ def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[s
     joint = method.masks.joint_slots()
     for name, network in method.networks.items():
         part = recipe.networks.get(name) or recipe.maskers.get(joint.get(name, ""))
-        component = part.component.name if part else "(the method's own)"
+        owner = "loss" if name in map(loss_slot, recipe.losses) else "method"
+        component = part.component.name if part else f"(the {owner}'s own)"
         trained = [
             phase.name for phase in method.phases if any(name in method.optims[optim].slots for optim in phase.steps)
         ]

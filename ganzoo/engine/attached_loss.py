@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from ganzoo.contracts.loss import check_loss_form, check_loss_value
 from ganzoo.contracts.origin import Origin
-from ganzoo.errors import GanzooError, suggest
+from ganzoo.errors import GanzooError, prefix_errors, suggest
 from ganzoo.interfaces import Loss
+from ganzoo.interfaces.loss import STEP
 from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
 
@@ -53,15 +55,17 @@ class AttachedLoss:
         """
         if self.name in others:
             raise GanzooError(f"losses.{self.name}: the method has a term of this name; choose another")
-        inputs = {}
+        inputs: dict[str, Tensor] = {}
         for key, name in self.of.items():
             tensor = masks.read(step, name)
             if tensor is None:
                 raise GanzooError(f"losses.{self.name}: there is no tensor {name!r} in this step{suggest(name, step)}")
             inputs[key] = tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
         device = next(iter(inputs.values())).device if inputs else torch.device("cpu")
-        with torch.autocast(device.type, enabled=False), self.origin.catch("forward"):
-            value = self.loss(**inputs)
+        precision = torch.autocast(device.type, enabled=False) if self.loss.full_precision else nullcontext()
+        whole = {STEP: step} if self.loss.reads_step() else {}
+        with prefix_errors(f"losses.{self.name}"), precision, self.origin.catch("forward"):
+            value = self.loss(**inputs, **whole)
         check_loss_form(value, self.origin, device if inputs else None)
         if first:
             check_loss_value(value, self.origin, inputs.values(), weight=self.weight)

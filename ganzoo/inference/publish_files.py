@@ -24,6 +24,7 @@ from ganzoo.inference.translator import Translator
 from ganzoo.masks.roles import TRANSLATION_ROLES
 from ganzoo.provenance.fingerprint import weights_key
 from ganzoo.provenance.record import is_record
+from ganzoo.recipe.losses import loss_slot
 from ganzoo.recipe.run_recipe import RESOLVED, read_run_recipe
 from ganzoo.recipe.schema import Recipe
 from ganzoo.utils.core_yaml import dump_yaml
@@ -56,9 +57,10 @@ class Networks:
 
 
 def write_networks(run: Path, checkpoint: str, out: Path) -> Networks:
-    """Write the networks of a run's checkpoint but its discriminators, and its recipe without paths, to a new folder.
+    """Write the networks of a run's checkpoint that translate, and its recipe without paths, to a new folder.
 
-    Of averaged networks the averages are written. Files are copied bit for bit.
+    Discriminators and the networks of losses are left out. Of averaged networks the averages are written. Files are
+    copied bit for bit.
 
     Args:
         run: the run's folder.
@@ -73,13 +75,14 @@ def write_networks(run: Path, checkpoint: str, out: Path) -> Networks:
     method = recipe.method.make()
     if not method.phases:
         raise GanzooError(f"{run}: the method {recipe.method.component.name!r} trains nothing to publish")
-    discriminators = {name for name, slot in method.slots.items() if slot.kind == "discriminator"}
+    left_out = {name for name, slot in method.slots.items() if slot.kind == "discriminator"}
+    left_out |= set(map(loss_slot, recipe.losses))
 
     def copy(place: Path, progress: Mapping[str, Any]) -> Networks:
         name = place.name.removeprefix(".").removesuffix(".old")
         target, written = out / "checkpoints" / name, {}
         slots = {Path(file).stem for file in progress["files"] if file.startswith(("networks/", "average/"))}
-        for file in sorted(network_name(progress, slot) for slot in slots - discriminators):
+        for file in sorted(network_name(progress, slot) for slot in slots - left_out):
             source = verified_file(place, file)
             (target / file).parent.mkdir(parents=True, exist_ok=True)
             copyfile(source, target / file)

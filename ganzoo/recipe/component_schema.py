@@ -217,5 +217,4 @@ def _any_of_described(schemas: Iterable[Schema]) -> Schema:
 
 def _inputs(loss: type[Any]) -> dict[str, bool]:
     """Return input of a loss → whether ``of`` must name its tensor."""
-    parameters = inspect.signature(loss.forward).parameters.items()
-    return {name: one.default is inspect.Parameter.empty for name, one in parameters if name != "self"}
+    return {name: one.default is inspect.Parameter.empty for name, one in loss.inputs().items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from inspect import Parameter, signature
+from inspect import Parameter
 from typing import Any
 
 from ganzoo.errors import suggest
@@ -36,7 +36,7 @@ def resolve_loss(
         problems.append(Problem(where, message))
 
     loss: type[Loss] = part.component.load()
-    inputs = {name: parameter for name, parameter in signature(loss.forward).parameters.items() if name != "self"}
+    inputs = loss.inputs()
     of = part.kind_options["of"]
     if isinstance(of, str):
         of = {next(iter(inputs), ""): of}
@@ -62,6 +62,11 @@ def resolve_loss(
     elif not updates_generators(method, phases[phase]):
         add_problem((*path, "phase"), f"the phase {phase!r} trains no generators, so a loss has no effect in it")
     return {"of": of, "weight": part.kind_options["weight"], "phase": phase}, problems
+
+
+def loss_slot(name: str) -> str:
+    """Return the slot of the network that the loss ``name`` of a recipe trains, if it has one (``Loss.trained``)."""
+    return f"loss_{name}"
 
 
 def _default_phase(method: Method) -> str:

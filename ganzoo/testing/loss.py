@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import json
 import math
-from inspect import Parameter, signature
+from inspect import Parameter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ganzoo.build import Experiment
 from ganzoo.contracts.describe import describe
 from ganzoo.contracts.loss import check_loss_value
-from ganzoo.interfaces import Loss
+from ganzoo.interfaces import Loss, Method
+from ganzoo.interfaces.loss import STEP
+from ganzoo.recipe.reader import read_recipe
 from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, refusing
-from ganzoo.testing.factories import make_images
-from ganzoo.testing.tiny_run import train_tiny
+from ganzoo.testing.factories import make_images, make_step
+from ganzoo.testing.tiny_run import train_tiny, write_recipe
 
 IMAGES = ("fake_B", "real_B", "real_A")
 """The tensors that a loss reads in its order of parameters, if no recipe says otherwise; then ``rec_A`` and so on."""
+
+REALS = ("real_A", "real_B")
 
 
 class LossContracts(ModuleContracts):
     """Contracts of losses. ``of`` comes from the recipe's ``losses``, or the parameters' names say what they read."""
 
     kind: ClassVar[str] = "loss"
+    method: Method | None = None
+    """The method that the latest loss was bound to, if it has ``bind``."""
 
     @property
     def attachment(self) -> tuple[str, dict[str, Any]]:
@@ -38,9 +46,9 @@ class LossContracts(ModuleContracts):
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """The loss's inputs: the parameters of ``forward``."""
+        """The loss's inputs: the parameters of ``forward`` that get tensors."""
         target: type[Loss] = self.component.load()
-        return dict(list(signature(target.forward).parameters.items())[1:])
+        return target.inputs()
 
     def default_of(self) -> dict[str, str]:
         """Return input → tensor: a mask for an input with this word in its name, a label map, or else an image."""
@@ -53,12 +61,38 @@ class LossContracts(ModuleContracts):
                 )
         return of
 
+    @property
+    def of(self) -> dict[str, str]:
+        """Input of the loss → name of the tensor that it reads."""
+        of: dict[str, str] | str = self.attachment[1]["of"]
+        return {next(iter(self.parameters)): of} if isinstance(of, str) else of
+
+    def build_module(self, seed: int = 0) -> nn.Module:
+        """Return a new loss in eval mode; one with ``bind`` is bound to the method and data of the tiny recipe."""
+        module = super().build_module(seed)
+        assert isinstance(module, Loss)
+        module.of = self.of
+        if type(module).bind is not Loss.bind:
+            with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                experiment = Experiment(read_recipe(write_recipe(Path(folder), self.full_recipe())))
+                module.bind(experiment.method, experiment.reader)
+                self.method = experiment.method
+        return module
+
     def inputs(self, count: int = 2, size: tuple[int, int] = SIZE) -> dict[str, Tensor]:
         """Return name → tensor for each of the loss's inputs, as ``of`` names it."""
-        of = self.attachment[1]["of"]
-        if isinstance(of, str):
-            of = {next(iter(self.parameters)): of}
-        return {name: self.tensor(tensor, count, size) for name, tensor in of.items()}
+        return {name: self.tensor(tensor, count, size) for name, tensor in self.of.items()}
+
+    def run(self, module: nn.Module, inputs: dict[str, Tensor]) -> Any:
+        """Return the loss of these inputs; if it reads the step, of a step that also has them by their names."""
+        if not isinstance(module, Loss) or not module.reads_step():
+            return module(**inputs)
+        first = next(iter(inputs.values()))
+        reals = {
+            name: self.tensor(name, len(first), (first.shape[2], first.shape[3])).to(first.device) for name in REALS
+        }
+        return module(**inputs, **{STEP: make_step(reals | {self.of[name]: one for name, one in inputs.items()})})
 
     def tensor(self, name: str, count: int, size: tuple[int, int]) -> Tensor:
         """Return a tensor as a step has it under this name: a label map, a mask, or images of noise."""
@@ -71,7 +105,7 @@ class LossContracts(ModuleContracts):
 
     def call(self, module: nn.Module, count: int = 2) -> Any:
         """Return the loss of ``count`` samples."""
-        return module(**self.inputs(count))
+        return self.run(module, self.inputs(count))
 
     def full_recipe(self) -> dict[str, Any]:
         """Return the recipe with the loss attached."""
@@ -99,14 +133,14 @@ class LossContracts(ModuleContracts):
         """Height and width need not be even or equal."""
         module = self.build_module()
         for size in ODD_SIZES:
-            self.require_scalar(module(**self.inputs(2, size)))
+            self.require_scalar(self.run(module, self.inputs(2, size)))
 
     def test_it_is_a_mean_over_samples(self) -> None:
         """The loss of a batch is the mean of its samples' losses, so that any number of processes trains alike."""
         module = self.build_module()
         whole = float(self.call(module, 3).detach())
         parts = [{name: tensor[k : k + 1] for name, tensor in self.inputs(3).items()} for k in range(3)]
-        mean = sum(float(module(**part).detach()) for part in parts) / 3
+        mean = sum(float(self.run(module, part).detach()) for part in parts) / 3
         close = math.isclose(whole, mean, rel_tol=1e-3, abs_tol=1e-5)
         self.require(close, "forward", f"{whole:.6g} for 3 samples", f"the mean of their own losses, {mean:.6g}")
 
@@ -114,7 +148,7 @@ class LossContracts(ModuleContracts):
         """A finite gradient, not 0, reaches at least one of the images that it reads."""
         module, inputs = self.build_module(), self.inputs()
         images = [one.requires_grad_() for one in inputs.values() if one.shape[1] == 3 and one.is_floating_point()]
-        value = module(**inputs)
+        value = self.run(module, inputs)
         self.require(value.requires_grad, "forward", "a value without a gradient", "one that depends on an image")
         value.backward()
         found = [one.grad for one in images if one.grad is not None]
@@ -127,7 +161,7 @@ class LossContracts(ModuleContracts):
         """The tensors that it reads are not changed in place."""
         module, inputs = self.build_module(), self.inputs()
         with torch.no_grad():
-            module(**inputs)
+            self.run(module, inputs)
         self.require_equal(inputs, self.inputs(), "forward", "its inputs, changed in place", "unchanged inputs")
 
     def test_its_gradient_is_finite_for_equal_images(self) -> None:
@@ -136,7 +170,7 @@ class LossContracts(ModuleContracts):
         for name, one in inputs.items():
             if one.shape[1] == 3 and one.is_floating_point():
                 inputs[name] = make_images().requires_grad_()
-        module(**inputs).backward()
+        self.run(module, inputs).backward()
         found = [one.grad for one in inputs.values() if one.grad is not None]
         finite = all(bool(one.isfinite().all()) for one in found)
         self.require(finite, "forward", "a value with a NaN gradient for equal images", "a finite gradient")
@@ -145,7 +179,9 @@ class LossContracts(ModuleContracts):
     def test_it_runs_on(self, device: str) -> None:
         """The value is computed on the device of its inputs."""
         module = self.build_module().to(device)
-        value = module(**{name: tensor.to(device) for name, tensor in self.inputs().items()})
+        for network in self.method.networks.values() if self.method else ():
+            network.to(device)
+        value = self.run(module, {name: tensor.to(device) for name, tensor in self.inputs().items()})
         self.require_scalar(value)
         self.require(value.device.type == device, "forward", f"a value on {value.device}", f"one on {device}")
 

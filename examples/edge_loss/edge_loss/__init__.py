@@ -1,4 +1,4 @@
-"""A plugin for ganzoo: the loss ``edges``."""
+"""A plugin for ganzoo: the loss ``outlines``."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ GANZOO_INTERFACE = 1
 @hookimpl
 def ganzoo_register(registry: Registration) -> None:
     """Add the loss; its module is imported when a recipe first uses it."""
-    registry.add("loss", "edges", "edge_loss.loss:Edges")
+    registry.add("loss", "outlines", "edge_loss.loss:Edges")

@@ -1,4 +1,4 @@
-"""The loss ``edges``: compare where two images change, not their colours."""
+"""The loss ``outlines``: compare where two images change, not their colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contracts of the loss ``edges``, and its values."""
+"""Contracts of the loss ``outlines``, and its values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edge_loss.loss import Edges
 from ganzoo.testing import component_tests, make_images
 
 TestEdges = component_tests(
-    "loss", "edges", recipe={"losses": {"edges": {"of": {"image": "fake_B", "target": "real_A"}}}}
+    "loss", "outlines", recipe={"losses": {"outlines": {"of": {"image": "fake_B", "target": "real_A"}}}}
 )
 
 

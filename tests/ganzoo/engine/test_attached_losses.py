@@ -10,6 +10,7 @@ from ganzoo.engine.attached_loss import AttachedLoss
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Loss
 from ganzoo.masks.roles import Roles
+from ganzoo.step import Step
 from tests.support.stand_in_methods import (
     Constant,
     Toy,
@@ -74,3 +75,33 @@ def test_an_attached_loss_runs_in_float32_at_any_precision() -> None:
     attached = AttachedLoss("look", Spy(), {"image": "rec_A"}, 1.0, "only")
     engine_of(Toy(lambda image: image.float().mean()), losses=[attached], precision="bf16").step([batch_step()])
     assert calls == [(torch.float32, False)]
+
+
+def test_a_loss_may_read_the_step_and_run_at_the_networks_precision() -> None:
+    seen = []
+
+    class Whole(Loss):
+        full_precision = False
+
+        def forward(self, image: Tensor, step: Step) -> Tensor:
+            seen.append((step.phase, step["rec_A"] is not None, torch.is_autocast_enabled("cpu")))
+            return image.mean() + step.rng("shift").uniform(1).mean()
+
+    assert list(Whole.inputs()) == ["image"]
+    attached = AttachedLoss("look", Whole(), {"image": "rec_A"}, 1.0, "only")
+    engine = engine_of(Toy(lambda image: image.float().mean()), losses=[attached], precision="bf16")
+    step = batch_step(seed=2)
+    losses, _ = engine.step([step])
+    assert seen == [("only", True, True)]
+    assert float(losses["only/look"]) != float(losses["only/loss"])
+
+
+def test_the_error_of_a_loss_names_its_place_in_the_recipe() -> None:
+    class Strict(Loss):
+        def forward(self, image: Tensor) -> Tensor:
+            raise GanzooError("strict: too small")
+
+    attached = AttachedLoss("look", Strict(), {"image": "rec_A"}, 1.0, "only")
+    engine = engine_of(Toy(lambda image: image.mean()), losses=[attached])
+    with pytest.raises(GanzooError, match=r"^losses\.look: strict: too small$"):
+        engine.step([batch_step()])

@@ -50,7 +50,7 @@ def test_losses_attach_to_existing_tensors() -> None:
         ),
         ("{loss: sloppy, of: fake_B, weight: much}", ".weight: weight is 'much': input should be a valid number"),
         ("{loss: sloppy, of: fake_B, wieght: 2}", ".wieght: unknown option 'wieght' (did you mean 'weight'?)"),
-        ("fake_B", ".loss: unknown loss 'fake_B' (there are: contextual, l1, perceptual, sloppy, total"),
+        ("fake_B", ".loss: unknown loss 'fake_B' (there are: background, colour, contextual, dist"),
         ("7", ": it is 7; a loss must be a mapping"),
     ],
 )
