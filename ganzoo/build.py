@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 
@@ -36,6 +37,7 @@ from ganzoo.recipe.maskers import build_maskers
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import zeros_step
 from ganzoo.utils.seeded import seeded
+from ganzoo.weights.initial import without_initial_weights
 
 METRICS = "evaluate.metrics"
 NAME = re.compile(r"[\w.-]+", re.ASCII)
@@ -56,6 +58,8 @@ class Experiment:
             created at its first use.
         channels: domain → number of channels of its images; by default those of the data set, which is then read.
         training: whether ``losses`` has the recipe's losses, and the method is prepared for training before.
+        trained: whether a checkpoint's weights will replace those of all networks, so that pretrained ones with which
+            they began are not read.
 
     Raises GanzooError, at the first use of a part, if something is missing or does not fit.
     """
@@ -67,11 +71,13 @@ class Experiment:
         *,
         channels: Mapping[str, int] | None = None,
         training: bool = False,
+        trained: bool = False,
     ) -> None:
         self.recipe = recipe
         self._accelerator = accelerator
         self._channels = channels
         self.training = training
+        self.trained = trained
 
     @property
     def accelerator(self) -> Accelerator:
@@ -91,9 +97,10 @@ class Experiment:
 
         Without ``channels`` it is also checked that the data set has the pairs, masks and labels that are read.
         """
+        with without_initial_weights() if self.trained else nullcontext():
+            method = build_method(self.recipe, self.dataset.channels if self._channels is None else self._channels)
         if self._channels is not None:
-            return build_method(self.recipe, self._channels)
-        method = build_method(self.recipe, self.dataset.channels)
+            return method
         check_pairs(self.recipe, method, self.dataset)
         check_provided(self.recipe, method, self.dataset)
         return method

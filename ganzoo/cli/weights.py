@@ -15,6 +15,9 @@ from ganzoo.utils.formatting import format_bytes
 from ganzoo.utils.program import program_name
 from ganzoo.weights.store import find, listed, local_path, lookup, recorded
 
+CHANNELS = 3
+"""Channels of the images for which networks are constructed."""
+
 
 @click.group("weights")
 @click.option(
@@ -76,17 +79,20 @@ def path_of_weights(name: str) -> None:
 
 
 def fetch_for(file: Path, overrides: list[str]) -> None:
-    """Construct the method, maskers, losses and metrics of a recipe, so that they download their missing weights.
+    """Construct the method, networks, maskers, losses and metrics of a recipe, so that they download missing weights.
 
     Raises GanzooError with one line for each mistake in the recipe, or else for each part that cannot be constructed.
     """
+    from ganzoo.contracts.declaration import PROVIDED
+    from ganzoo.recipe.options import options_of
     from ganzoo.recipe.reader import read_recipe
 
     recipe = read_recipe(file, overrides)  # constructs the maskers
+    networks = [part for part in recipe.networks.values() if "weights" in options_of(part.component.load())]
     problems = []
-    for part in [*recipe.losses.values(), *recipe.metrics]:
+    for part in [*networks, *recipe.losses.values(), *recipe.metrics]:
         try:
-            part.make()
+            part.make(*(CHANNELS for _ in PROVIDED.get(part.component.kind, ())))
         except GanzooError as error:
             problems.append(f"{file}: {part.component.kind} {part.component.name}: {error}")
     if problems:

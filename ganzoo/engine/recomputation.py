@@ -18,8 +18,8 @@ from torch.utils.checkpoint import checkpoint
 
 from ganzoo.interfaces import Method
 
-LARGEST = 3
-"""The most convolutions of a block; a larger module is divided."""
+LARGEST = 4
+"""The most layers with weights of a block, as many as a transformer's have; a larger module is divided."""
 
 
 def recompute_generators(method: Method, networks: Mapping[str, nn.Module]) -> None:
@@ -32,20 +32,21 @@ def recompute_generators(method: Method, networks: Mapping[str, nn.Module]) -> N
 def recompute_blocks(network: nn.Module) -> None:
     """Let the blocks of a network be computed again in the backward pass, in place: modules, weights and names stay.
 
-    A block is a module with up to ``LARGEST`` convolutions, such as a residual block, or a convolution of a sequence
-    with the layers around it. Nothing is computed again without gradients, or in eval mode.
+    A block is a module with up to ``LARGEST`` convolutions and linear layers, not counting convolutions of each channel
+    by itself, such as a residual block; or a convolution of a sequence with the layers around it. Nothing is computed
+    again without gradients, or in eval mode.
     """
     for child in network.children():
         _divide(child)
 
 
 def _divide(module: nn.Module) -> None:
-    convolutions = _convolutions(module)
-    if 0 < convolutions <= LARGEST:
+    layers = _weighted_layers(module)
+    if 0 < layers <= LARGEST:
         _set_forward(module, _Block([module], module.forward))
-    elif isinstance(module, nn.Sequential) and convolutions:
+    elif isinstance(module, nn.Sequential) and layers:
         _set_forward(module, _in_turn(_segments(module)))
-    elif convolutions:
+    elif layers:
         recompute_blocks(module)
 
 
@@ -53,8 +54,10 @@ def _set_forward(module: nn.Module, forward: Callable[..., Any]) -> None:
     module.forward = forward
 
 
-def _convolutions(module: nn.Module) -> int:
-    return sum(isinstance(layer, _ConvNd) for layer in module.modules())
+def _weighted_layers(module: nn.Module) -> int:
+    return sum(
+        isinstance(layer, nn.Linear) or (isinstance(layer, _ConvNd) and layer.groups == 1) for layer in module.modules()
+    )
 
 
 def _segments(sequence: nn.Sequential) -> list[Callable[..., Any]]:
@@ -73,8 +76,8 @@ def _segments(sequence: nn.Sequential) -> list[Callable[..., Any]]:
             _divide(child)
             steps.append(child)
             continue
-        before_next = isinstance(child, _ConvNd) or not list(child.parameters())
-        if _convolutions(nn.Sequential(*layers, child)) > 1 and before_next:
+        before_next = isinstance(child, _ConvNd | nn.Linear) or not list(child.parameters())
+        if _weighted_layers(nn.Sequential(*layers, child)) > 1 and before_next:
             finish()
         layers.append(child)
     finish()
@@ -105,12 +108,12 @@ class _Block:
         if getattr(first, "inplace", False):  # it would overwrite the input, which is read again
             first.inplace = False  # type: ignore[assignment]
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Return what the layers return."""
         if not torch.is_grad_enabled() or not self.layers[0].training:
-            return self.forward(*inputs)
+            return self.forward(*inputs, **named)
         return checkpoint(
-            self.forward, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _Again(self.layers))
+            self.forward, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _Again(self.layers)), **named
         )
 
 

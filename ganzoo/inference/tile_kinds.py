@@ -44,6 +44,10 @@ CHANNELWISE = {
 of the argument that says so."""
 
 
+OVER_CHANNELS = ("aten.mean.dim", "aten.sum.dim_IntList")
+"""Functions that compute each pixel from all channels of the same pixel if they reduce the second axis, and keep it."""
+
+
 def layer_of(node: Node, inputs: Sequence[Node], values: Mapping[Node, Any]) -> Layer | None:
     """Return the layer of a node that computes maps; None if it is of a kind that is not known here.
 
@@ -85,6 +89,9 @@ def _is_pixelwise(node: Node, name: str) -> bool:
     if name in CHANNELWISE:
         place, default = CHANNELWISE[name], 0
         return (node.args[place] if len(node.args) > place else node.kwargs.get("dim", default)) in (1, -3)
+    if name in OVER_CHANNELS:
+        keeps = node.args[2] if len(node.args) > 2 else node.kwargs.get("keepdim", False)
+        return bool(keeps) and list(node.args[1]) in ([1], [-3])  # type: ignore[arg-type]
     return name in PIXELWISE or torch.Tag.pointwise in getattr(node.target, "tags", ())
 
 

@@ -209,8 +209,13 @@ class Tiler:
         """Translate an image by tiles of so many pixels; add the masks that were used to its step."""
         program, names = self._program(job)
         inputs = [one for one in (job.image, job.mask, job.style, *job.step.values()) if one is not None]
-        with torch.autocast(job.image.device.type, enabled=False):  # the trace has its casts
-            result, *masks = program.run(inputs, tile)
+        try:
+            with torch.autocast(job.image.device.type, enabled=False):  # the trace has its casts
+                result, *masks = program.run(inputs, tile)
+        except RuntimeError as error:  # a layer that rearranges maps: its parts have other shapes than the traced ones
+            if is_out_of_memory(error):
+                raise
+            raise _refusal(error) from None
         self.side = tile
         job.step.update(zip(names, masks, strict=True))
         job.step[f"real_{job.direction[0]}"] = job.image
@@ -245,13 +250,18 @@ class Tiler:
         except GanzooError:
             raise
         except Exception as error:  # tracing errors of torch have no common class
-            reason = one_line(error).partition(" For more information")[0]
-            raise GanzooError(
-                f"the translation cannot be computed by tiles ({reason[:200]}); --tile none translates the whole image"
-            ) from None
+            raise _refusal(error) from None
         if not step.drawn:
             self._traced = (key, program, step.masks)
         return program, step.masks
+
+
+def _refusal(error: Exception) -> GanzooError:
+    """Return the error for a translation that cannot be computed by tiles, for torch's reason."""
+    reason = one_line(error).partition(" For more information")[0]
+    return GanzooError(
+        f"the translation cannot be computed by tiles ({reason[:200]}); --tile none translates the whole image"
+    )
 
 
 def _stretched(tensor: Tensor, side: int) -> Tensor:

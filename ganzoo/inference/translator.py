@@ -95,7 +95,7 @@ class Translator:
             }
             """Reads and converts the images of each domain."""
         self.step = int(progress["step"])
-        experiment = Experiment(self.recipe, channels=self.channels)
+        experiment = Experiment(self.recipe, channels=self.channels, trained=True)
         self.method, self.origins = experiment.method, experiment.origins
         needed = [name for name, slot in self.method.slots.items() if slot.kind != "discriminator"]
         networks, available = {name: self.method.networks[name] for name in needed}, AvailableNetworks()

@@ -94,13 +94,11 @@ def _resnet(state: State) -> ImportedNetwork:
         unsupported = f"{len(down) - 1} downsampling layers, and ganzoo's resnet has 2"
     elif smooth_down and smooth_up:
         name = "smooth_resnet"
-        if norm != "instance":
-            unsupported = f"norm {norm} (CUT's --normG), and ganzoo's smooth_resnet has instance norm only"
     elif smooth_down or smooth_up:
         side = "--no_antialias_up" if smooth_down else "--no_antialias"
         unsupported = f"anti-aliased resampling on one side only (CUT's {side}), and ganzoo's smooth_resnet has both"
+    options["norm"] = norm
     if name == "resnet":
-        options["norm"] = norm
         options["dropout"] = any(name.endswith("conv_block.6.weight") and one.dim() == 4 for name, one in state.items())
     out_channels = len(state[f"model.{numbers[-1]}.weight"])
     return ImportedNetwork(

@@ -10,17 +10,32 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo_cyclegan.layers import InstanceNorm, LogitConv2d, Pad, Width, crop_to, pad, pad_to_stride
+from ganzoo_cyclegan.layers import (
+    InstanceNorm,
+    LogitConv2d,
+    Norm,
+    Pad,
+    Padding,
+    Width,
+    crop_to,
+    make_norm,
+    pad,
+    pad_to_stride,
+)
 from ganzoo_cyclegan.resnet import ResidualBlock
 
 
 class BlurDown(nn.Module):
-    """A layer that blurs maps with [1, 2, 1] ⊗ [1, 2, 1] / 16, reflected at the borders, and halves their size."""
+    """A layer that blurs maps with [1, 2, 1] ⊗ [1, 2, 1] / 16, padded at the borders, and halves their size."""
+
+    def __init__(self, padding: Padding = "reflect") -> None:
+        super().__init__()
+        self.padding = padding
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return the maps (B, C, ⌈H/2⌉, ⌈W/2⌉) for maps (B, C, H, W) of at least 2×2 pixels."""
         channels = maps.shape[1]
-        padded = pad(maps, 1, "reflect")
+        padded = pad(maps, 1, self.padding)
         precise = padded.to(torch.promote_types(padded.dtype, torch.float32))
         with torch.autocast(maps.device.type, enabled=False):  # on a CPU its backward pass is very slow in bf16
             kernel = _kernel([1, 2, 1], precise).expand(channels, 1, 3, 3)
@@ -55,30 +70,41 @@ class SmoothResNet(nn.Module):
         out_channels: number of channels of the output images.
         width: number of channels at full size; four times as many in the blocks.
         blocks: number of residual blocks.
+        norm: the norm after every convolution but the last: ``instance``, ``batch`` or ``none``.
+        padding: border padding of the 7×7 convolutions, the blocks and the blurs before halving: ``reflect``,
+            ``replicate`` or ``zero``. The other 3×3 convolutions are padded with 0, as published.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, width: Width = 64, blocks: Annotated[int, Field(ge=0)] = 9
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        width: Width = 64,
+        blocks: Annotated[int, Field(ge=0)] = 9,
+        norm: Norm = "instance",
+        padding: Padding = "reflect",
     ) -> None:
         super().__init__()
 
-        def normed(conv: nn.Module) -> list[nn.Module]:
-            return [conv, InstanceNorm(), nn.ReLU()]
+        def normed(before: int, after: int, size: int, zeros: int) -> list[nn.Module]:
+            conv = nn.Conv2d(before, after, size, padding=zeros, bias=norm != "batch")
+            return [conv, make_norm(norm, after), nn.ReLU()]
 
         # One flat sequence: a layer has the same number in the authors' checkpoints.
         self.model = nn.Sequential(
-            Pad("reflect", 3),
-            *normed(nn.Conv2d(in_channels, width, 7)),
-            *normed(nn.Conv2d(width, 2 * width, 3, padding=1)),
-            BlurDown(),
-            *normed(nn.Conv2d(2 * width, 4 * width, 3, padding=1)),
-            BlurDown(),
-            *(ResidualBlock(4 * width, "instance", "reflect", False) for _ in range(blocks)),
+            Pad(padding, 3),
+            *normed(in_channels, width, 7, 0),
+            *normed(width, 2 * width, 3, 1),
+            BlurDown(padding),
+            *normed(2 * width, 4 * width, 3, 1),
+            BlurDown(padding),
+            *(ResidualBlock(4 * width, norm, padding, False) for _ in range(blocks)),
             BlurUp(),
-            *normed(nn.Conv2d(4 * width, 2 * width, 3, padding=1)),
+            *normed(4 * width, 2 * width, 3, 1),
             BlurUp(),
-            *normed(nn.Conv2d(2 * width, width, 3, padding=1)),
-            Pad("reflect", 3),
+            *normed(2 * width, width, 3, 1),
+            Pad(padding, 3),
             nn.Conv2d(width, out_channels, 7),
             nn.Tanh(),
         )
@@ -149,10 +175,14 @@ class SmoothPatch(nn.Module):
 def init_xavier(network: nn.Module) -> None:
     """Initialize a network's convolutions and linear layers in place, as Glorot and Bengio (2010), with a gain of 0.02.
 
-    Biases become 0. Uses torch's global random generator.
+    Batch norms get a scale from N(1, 0.02); biases become 0. Uses torch's global random generator.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_normal_(layer.weight, gain=0.02)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, 0.02)
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

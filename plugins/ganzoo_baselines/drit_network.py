@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import join_channels
-from ganzoo_cyclegan.layers import LogitConv2d, Pad, Width, init_weights, pad_to_stride
+from ganzoo_cyclegan.layers import (
+    LogitConv2d,
+    Pad,
+    Padding,
+    Upsample,
+    Width,
+    init_weights,
+    pad_to_stride,
+    upsampling,
+)
 from ganzoo_munit.layers import Residual, conv
 
 STRIDE = 4
@@ -34,6 +43,10 @@ class DRITGenerator(nn.Module):
         width: number of channels at full size; four times as many in the content.
         blocks: number of residual blocks of each domain, in the encoder and in the decoder, besides the shared ones.
         attributes: number of attributes of an image.
+        padding: border padding of every map but those that ``deconv`` upsamples: ``reflect``, as published,
+            ``replicate`` or ``zero``.
+        upsample: the upsampling layer: ``deconv`` as in the paper; ``resize`` and ``pixelshuffle`` avoid its
+            checkerboard artifacts.
     """
 
     def __init__(
@@ -44,15 +57,19 @@ class DRITGenerator(nn.Module):
         width: Width = 64,
         blocks: Annotated[int, Field(ge=0)] = 3,
         attributes: Annotated[int, Field(ge=1)] = 8,
+        padding: Padding = "reflect",
+        upsample: Upsample = "deconv",
     ) -> None:
         super().__init__()
         self.width, self.attributes = width, attributes
         inner = STRIDE * width
         channels = {"A": in_channels, "B": out_channels}
-        self.encoders = nn.ModuleDict({one: encoder(many, width, blocks) for one, many in channels.items()})
-        self.encoded = Residual(inner, "instance")
-        self.decoded = Residual(inner, "instance")
-        self.decoders = nn.ModuleDict({one: decoder(many, inner, blocks, attributes) for one, many in channels.items()})
+        self.encoders = nn.ModuleDict({one: encoder(many, width, blocks, padding) for one, many in channels.items()})
+        self.encoded = Residual(inner, "instance", padding)
+        self.decoded = Residual(inner, "instance", padding)
+        self.decoders = nn.ModuleDict(
+            {one: decoder(many, inner, blocks, attributes, padding, upsample) for one, many in channels.items()}
+        )
         init_weights(self)
 
     def encode(self, images: Tensor, domain: str) -> Tensor:
@@ -72,27 +89,32 @@ class DRITGenerator(nn.Module):
         return maps
 
 
-def encoder(channels: int, width: int, blocks: int) -> nn.Sequential:
+def encoder(channels: int, width: int, blocks: int, padding: Padding) -> nn.Sequential:
     """Return the layers of a domain's content encoder that the domains do not share."""
     return nn.Sequential(
-        conv(channels, width, 7, slope=SLOPE),
-        conv(width, 2 * width, 3, 2, norm="instance"),
-        conv(2 * width, 4 * width, 3, 2, norm="instance"),
-        *(Residual(4 * width, "instance") for _ in range(blocks)),
+        conv(channels, width, 7, slope=SLOPE, padding=padding),
+        conv(width, 2 * width, 3, 2, norm="instance", padding=padding),
+        conv(2 * width, 4 * width, 3, 2, norm="instance", padding=padding),
+        *(Residual(4 * width, "instance", padding) for _ in range(blocks)),
     )
 
 
-def decoder(channels: int, inner: int, blocks: int, attributes: int) -> nn.Sequential:
+def decoder(
+    channels: int, inner: int, blocks: int, attributes: int, padding: Padding, upsample: Upsample
+) -> nn.Sequential:
     """Return the layers of a domain's decoder that the domains do not share.
 
     The input of each layer has the attributes as further channels, which the caller concatenates.
     """
     in_channels = inner + attributes
-    layers: list[nn.Module] = [nn.Sequential(*(Residual(in_channels, "instance") for _ in range(blocks)))]
+    layers: list[nn.Module] = [nn.Sequential(*(Residual(in_channels, "instance", padding) for _ in range(blocks)))]
     for _ in range(2):
         in_channels += attributes
         out_channels = in_channels // 2
-        up = nn.ConvTranspose2d(in_channels, out_channels, 3, 2, 1, output_padding=1)
+        if upsample == "deconv":
+            up: nn.Module = nn.ConvTranspose2d(in_channels, out_channels, 3, 2, 1, output_padding=1)
+        else:
+            up = upsampling(upsample, in_channels, out_channels, padding, bias=True)
         layers.append(nn.Sequential(up, nn.GroupNorm(1, out_channels), nn.ReLU()))  # one group: layer norm
         in_channels = out_channels
     return nn.Sequential(*layers, nn.Sequential(nn.Conv2d(in_channels + attributes, channels, 1), nn.Tanh()))

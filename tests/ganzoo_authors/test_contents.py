@@ -179,12 +179,6 @@ def deep_resnet() -> State:
         ("latest_net_G", affine(resnet(), "model.2", 4), "cyclegan", "with instance norm with learned scale and shift"),
         ("latest_net_D", affine(patch(), "model.3", 8), "cut", "discriminator patch, but with instance norm with"),
         ("latest_net_G", one_sided(smooth_resnet()), "cut", "anti-aliased resampling on one side only (CUT's --no_ant"),
-        (
-            "latest_net_G",
-            {name: one for name, one in smooth_resnet().items() if not name.endswith("bias")},
-            "cut",
-            "with norm none (CUT's --normG), and ganzoo's smooth_resnet has instance norm only",
-        ),
         ("latest_net_G", deep_resnet(), "cyclegan", "with 4 downsampling layers, and ganzoo's resnet has 2"),
         ("gen", {"a": munit_domain(0), "b": munit_domain(1)}, "unit", "this is MUNIT's; import it --from munit"),
         (

@@ -164,8 +164,11 @@ def test_components_are_listed_by_kind_and_glob(run: Run) -> None:
     assert {kind for kind, _, _ in everything} <= set(KINDS)
     assert ["method", "cyclegan", "cyclegan"] in everything
     assert [line.split() for line in run("list", "generator", "*net")[1].splitlines()] == [
+        ["generator", "nafnet", "generators"],
         ["generator", "resnet", "cyclegan"],
         ["generator", "smooth_resnet", "baselines"],
+        ["generator", "stylegan2_resnet", "generators"],
+        ["generator", "timm_unet", "generators"],
         ["generator", "unet", "cyclegan"],
     ]
     assert json.loads(run("list", "generator", "une*", "--json")[1]) == [

@@ -30,6 +30,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "smooth_resnet": ("smooth_resnet", {"width": 4, "blocks": 3}),
     "munit": ("munit", {"width": 4}),
     "unit": ("unit", {"width": 4}),
+    "nafnet": ("nafnet", {"width": 4, "encoder": [1, 2], "decoder": [1, 1]}),
+    "stylegan2_resnet": ("stylegan2_resnet", {"width": 4, "blocks": 4}),
+    "timm_unet": ("timm_unet", {"model": "test_resnet", "pretrained": False, "width": 4}),
+    "timm_unet of ConvNeXt blocks": ("timm_unet", {"model": "test_convnext", "pretrained": False, "width": 4}),
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 import ganzoo as package
 from ganzoo.errors import GanzooError, OutOfMemoryError
@@ -49,6 +49,24 @@ RECIPES: dict[str, dict[str, Any]] = {
     "cut": {
         "method": {"method": "cut", "layers": [0, 4]},
         "networks": {"G": {"generator": "smooth_resnet", "width": 4, "blocks": 1}},
+    },
+    "nafnet": {
+        "method": "cyclegan",
+        "networks": {"G": {"generator": "nafnet", "width": 4, "encoder": [1, 1], "decoder": [1, 1]}},
+    },
+    "stylegan2_resnet": {
+        "method": "cyclegan",
+        "networks": {"G": {"generator": "stylegan2_resnet", "width": 4, "blocks": 2, "padding": "reflect"}},
+    },
+    "timm_unet": {
+        "method": "cyclegan",
+        "networks": {"G": {"generator": "timm_unet", "model": "test_efficientnet", "pretrained": False, "width": 4}},
+    },
+    "timm_unet of ConvNeXt blocks": {
+        "method": "cyclegan",
+        "networks": {
+            "G": {"generator": "timm_unet", "model": "test_convnext", "pretrained": False, "width": 4, "levels": 3}
+        },
     },
     "a composite mask": {
         "method": "cyclegan",
@@ -190,6 +208,26 @@ def test_a_network_that_draws_random_numbers_is_refused(tmp_path: Path, noise: T
     with pytest.raises(GanzooError, match=r"draw random numbers .* --tile none"):
         translator.translate(noise, tile=32)
     translate_files(tmp_path / "run", [_write(tmp_path / "b.png")], tmp_path / "out")
+
+
+class Turned(nn.Module):
+    """A network that puts the channels at the end, where tiles do not look for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([0.5, 0.7, 0.9]))
+
+    def forward(self, images: Tensor) -> Tensor:
+        scaled: Tensor = images.permute(0, 2, 3, 1) * self.scale
+        return scaled.permute(0, 3, 1, 2)
+
+
+def test_a_network_that_rearranges_maps_is_refused(tmp_path: Path, noise: Tensor) -> None:
+    translator = package.load(write_untrained_run(tmp_path / "run", RECIPES["resnet"]))
+    translator.method.bind({**translator.method.networks, "G_AB": Turned().eval()}, translator.method.masks)
+    assert translator.translate(noise).shape == noise.shape
+    with pytest.raises(GanzooError, match=r"the translation cannot be computed by tiles \(.*\); --tile none"):
+        translator.translate(noise, tile=32)
 
 
 def _write(file: Path) -> Path:
