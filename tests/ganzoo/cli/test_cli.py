@@ -167,9 +167,12 @@ def test_components_are_listed_by_kind_and_glob(run: Run) -> None:
         ["generator", "nafnet", "generators"],
         ["generator", "resnet", "cyclegan"],
         ["generator", "smooth_resnet", "baselines"],
+        ["generator", "style_resnet", "augmented_cyclegan"],
+        ["generator", "style_unet", "bicyclegan"],
         ["generator", "stylegan2_resnet", "generators"],
         ["generator", "timm_unet", "generators"],
         ["generator", "unet", "cyclegan"],
+        ["generator", "vit_unet", "uvcgan"],
     ]
     assert json.loads(run("list", "generator", "une*", "--json")[1]) == [
         {"kind": "generator", "name": "unet", "plugin": "cyclegan"}
