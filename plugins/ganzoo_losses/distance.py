@@ -16,8 +16,9 @@ Between = Literal["halves", "samples"]
 
 
 class Distance(Loss):
-    """|(d(x) − μ_A)/σ_A − (d(G(x)) − μ_B)/σ_B| with d a distance within images (Benaim and Wolf 2017, eq. 6 and 7).
+    """Distances within images that translations keep: DistanceGAN (Benaim and Wolf 2017, eq. 6 and 7).
 
+    The loss is |(d(x) − μ_A)/σ_A − (d(G(x)) − μ_B)/σ_B| with such a distance d.
     ``losses: {far: {loss: distance, of: {image: real_A, translation: fake_B}, weight: 0.5}}``. A distance is a mean
     absolute difference of pixels. μ and σ are the mean and deviation of each domain's distances, over some of its
     training images, as they are scaled and cropped for evaluation.

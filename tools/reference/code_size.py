@@ -46,7 +46,7 @@ def write_page() -> str:
     packages = {folder: sorted(folder.glob("*.py")) for folder in sorted((ROOT / "plugins").glob("ganzoo_*"))}
     lines = {folder: sum(map(lines_of, files)) for folder, files in packages.items()}
     plugin_rows = [
-        f"| {link(folder, f'`{folder.name}`')} | {len(files)} | {lines[folder]} | {round(lines[folder] / len(files))} |"
+        f"| {link(folder / '__init__.py', f'`{folder.name}`')} | {len(files)} | {lines[folder]} | {round(lines[folder] / len(files))} |"
         for folder, files in packages.items()
     ]
     methods: dict[str, tuple[Path, int]] = {}
