@@ -64,7 +64,7 @@ def _clean(images: Tensor, side: int) -> Tensor:
 
 def _pillow(images: Tensor, side: int) -> Tensor:
     arrays = images.permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy()
-    resized = [Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC) for one in arrays]
+    resized = [np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in arrays]
     return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(images)
 
 

@@ -34,7 +34,7 @@ def images(height: int, width: int, count: int = 2) -> Tensor:
 
 @pytest.mark.parametrize("old", [10, 37])
 def test_position_embeddings_are_resized_as_dinov2_does(old: int) -> None:
-    """The point i of the new grid is taken at (i + 0.5) · n / (grid + 0.1) − 0.5, with the cubic kernel of a = −0.75."""
+    """Point i of the new grid is taken at (i + 0.5) · n / (grid + 0.1) − 0.5, with the cubic kernel of a = −0.75."""
     grid, drawn = old // 2, np.random.default_rng(0).normal(size=(1, 1 + old**2, 3))
 
     def cubic(x: float) -> float:
@@ -106,7 +106,7 @@ def test_the_networks_of_papers_are_known_to_timm_with_published_weights(name: s
     assert published.address.startswith("https://huggingface.co/timm/vit_")
     assert published.licence == "apache-2.0"
     if settings.projected:
-        assert (about.num_classes > 0, about.input_size[-1], "quickgelu" in settings.model) == (True, settings.side, True)
+        assert about.num_classes > 0 and about.input_size[-1] == settings.side and "quickgelu" in settings.model
     else:
         assert (about.num_classes, settings.side % 14) == (0, 0)
 
