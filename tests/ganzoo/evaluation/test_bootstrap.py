@@ -165,7 +165,8 @@ def test_a_run_records_intervals_at_its_end_and_when_it_is_evaluated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = write_recipe(tmp_path, train={"steps": 2}, evaluate={"bootstrap": 20, "every": 0, "best": None})
-    run = package.run(recipe, root=tmp_path).folder
+    package.run(recipe, root=tmp_path)
+    run = tmp_path / "tiny/default"
     assert "95 % bootstrap intervals of 20 draws" in capsys.readouterr().out
     evaluate_targets([run])
     evaluate_targets([run], bootstrap=0)
