@@ -283,6 +283,7 @@ class EvaluateSettings:
         best: which evaluation's checkpoint is saved as ``best``: ``min NAME`` or ``max NAME``, the one with the
             smallest or largest metric value NAME.
         patience: evaluations in a row without a better ``best`` value after which training ends; 0: never.
+        bootstrap: number of draws for the 95 % intervals of the final evaluation's values; 0: no intervals.
     """
 
     every: CountOrZero = 0
@@ -290,6 +291,7 @@ class EvaluateSettings:
     limit: CountOrZero = 0
     best: str | None = None
     patience: CountOrZero = 0
+    bootstrap: CountOrZero = 0
 
     def __post_init__(self) -> None:
         if self.best and not re.fullmatch(r"(min|max) \S+", self.best):
@@ -315,7 +317,7 @@ RESUMABLE = {
         "workers",
         "trackers",
     },
-    "evaluate": {"every", "batch", "limit", "best", "patience", "metrics"},
+    "evaluate": {"every", "batch", "limit", "best", "patience", "bootstrap", "metrics"},
 }
 """Settings that may change when a run is resumed, by section: length, logging, evaluation and loading of images.
 

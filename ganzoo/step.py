@@ -62,6 +62,8 @@ class Step(dict[str, Tensor]):
         """How often this phase has run before, for what is not done each time."""
         self.real_signs: dict[str, Tensor] = {}
         """Discriminator's slot → how sure its logits of real images are, −1 … 1, (B,); ADA reads it."""
+        self.names: Mapping[str, Sequence[str]] = {}
+        """Domain → the names of its images, one for each sample; in evaluations only."""
 
     def __missing__(self, name: str) -> Tensor:
         raise KeyError(f"no tensor {name!r} in this step{suggest(name, self)}")

@@ -30,6 +30,15 @@ from ganzoo.cli.notices import note_failed_plugins
 @click.option("--against", type=PATH, help="For folders of images: the folder of real images to compare with.")
 @DEVICE
 @click.option("-o", "--out", type=PATH, help="A file to append the records to, besides a run's results.jsonl.")
+@click.option(
+    "--per-image", type=PATH, metavar="FILE.csv", help="A file for the values of single images; it is replaced."
+)
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Draws of the images for 95 % intervals of the values; 0: none.  [default: as the recipe says]",
+)
 def evaluate_command(
     targets: tuple[Path, ...],
     metrics: tuple[str, ...],
@@ -39,6 +48,8 @@ def evaluate_command(
     against: Path | None,
     device: str,
     out: Path | None,
+    per_image: Path | None,
+    bootstrap: int | None,
 ) -> None:
     """Compute metrics of TARGETS: runs, checkpoints (RUN/checkpoints/NAME), or folders of images.
 
@@ -58,4 +69,6 @@ def evaluate_command(
         against=against,
         device=device,
         out=out,
+        per_image=per_image,
+        bootstrap=bootstrap,
     )

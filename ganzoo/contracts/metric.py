@@ -32,6 +32,8 @@ def check_metric(metric: Any, base: type, origin: Origin) -> None:
     if metric.reference and type(metric).reference_rows is base.reference_rows:  # type: ignore[attr-defined]
         expected = "the function reference_rows beside it, which computes the rows of real images"
         raise wrong_attribute(origin, "reference", metric.reference, expected)
+    if metric.bootstrap not in (None, True, False):
+        raise wrong_attribute(origin, "bootstrap", metric.bootstrap, "True, False or None")
     if not isinstance(metric.cache_key, str):
         raise wrong_attribute(origin, "cache_key", metric.cache_key, "a text; empty if rows are not cached")
     if not isinstance(metric.about, Mapping) or not all(

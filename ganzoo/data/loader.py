@@ -63,6 +63,7 @@ class Batch:
         values: name of a tensor → the samples' numbers for metrics: float32 (B,).
         classes: domain → number of classes, for each domain whose images are label maps.
         damaged: images that were replaced, as they could not be read.
+        names: domain → the names of its images, one for each row.
     """
 
     rows: Sequence[Row]
@@ -70,6 +71,7 @@ class Batch:
     values: dict[str, np.ndarray]
     classes: Mapping[str, int] = field(default_factory=dict)
     damaged: Sequence[DamagedImage] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Reader:
@@ -282,7 +284,8 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mappin
             if lacking := [sample.name for sample, own in zip(samples[domain], keys, strict=True) if key not in own]:
                 raise GanzooError(f"data: {lacking[0]} of domain {domain} has no value {key!r}, but others have one")
             values[f"{key}_{domain}"] = np.array([sample.values[key] for sample in samples[domain]], dtype=np.float32)
-    return Batch(rows, planes, values, classes)
+    of_images = {domain: [sample.name for sample in of_domain] for domain, of_domain in samples.items()}
+    return Batch(rows, planes, values, classes, names=of_images)
 
 
 def _compact(plane: np.ndarray) -> np.ndarray:

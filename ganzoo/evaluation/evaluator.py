@@ -18,6 +18,7 @@ from ganzoo.data.sampler import Row, image_counts
 from ganzoo.engine.available import AvailableNetworks, missing_for
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.evaluation.bootstrap import intervals
 from ganzoo.evaluation.metric_calls import Columns, MetricCalls
 from ganzoo.evaluation.reference_features import ReferenceFeatures, failure_reason, stack_rows, to_numpy
 from ganzoo.interfaces import Direction, Method, Metric, Split
@@ -27,6 +28,8 @@ from ganzoo.utils.console import Console
 NO_ORIGINS: Mapping[str, Origin] = MappingProxyType({})
 RowsBySample = dict[tuple[str, Direction], dict[str, dict[int, np.ndarray]]]
 """(metric, direction) → name of a column → index of a sample → its row."""
+NamesBySample = dict[str, dict[int, str]]
+"""Domain → index of a sample → the name of its image."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Evaluation:
         images: domain → number of images that were measured.
         about: name of a value → its origin: ``metric``; ``implementation`` and ``network`` if the metric states them;
             ``n_fake``, the number of translations; if they were compared with real images, ``n_real``, their number,
-            and ``real``, their domain and split; and ``caution`` if there is one.
+            and ``real``, their domain and split; ``caution`` if there is one; and with ``bootstrap``, the number of
+            draws, either ``interval`` or, if it has none, ``no_interval``, the reason.
         failed: metric → the reason why it has no values, or none of its second direction.
     """
 
@@ -56,11 +60,13 @@ class CollectedRows:
         rows: (metric, direction) → name of a column → tensor (N, …), one row for each of N images.
         images: domain → number of images that were translated.
         failed: metric → the reason why it has no rows.
+        names: domain → the names of these images, in the order of the rows.
     """
 
     rows: Mapping[tuple[str, Direction], Columns]
     images: dict[str, int]
     failed: dict[str, str]
+    names: Mapping[str, Sequence[str]]
 
 
 class Evaluator:
@@ -120,18 +126,27 @@ class Evaluator:
         if not self.directions:
             raise MissingResourceError(f"{checkpoint}: it lacks {', '.join(needed)}, so nothing can be translated")
 
-    def measure(self, split: Split, limit: int = 0) -> Evaluation:
+    def measure(self, split: Split, limit: int = 0, *, bootstrap: int = 0) -> Evaluation:
         """Return the metric values of a split, from at most ``limit`` images per domain (0: all).
 
         Every process must call this. A metric that fails is reported in ``failed``, and the evaluation goes on. Raises
         GanzooError if the split has no images of a domain, or if two metrics have a value of the same name.
+
+        Args:
+            split: the split.
+            limit: the largest number of images per domain; 0: all.
+            bootstrap: the number of draws for intervals of the values; 0: no intervals.
         """
-        collected = self.collect(split, limit)
-        result = Evaluation(images=collected.images, failed=collected.failed)
+        return self.compute(self.collect(split, limit), split, bootstrap=bootstrap)
+
+    def compute(self, collected: CollectedRows, split: Split, *, bootstrap: int = 0) -> Evaluation:
+        """Return the metric values of the rows that ``collect`` returned for a split, as ``measure`` does."""
+        result = Evaluation(images=collected.images, failed=dict(collected.failed))
         for name, calls in self.calls.items():
             for direction in self.measured(calls.metric, result.images):
                 if name not in result.failed:
-                    self._compute(result, name, collected.rows.get((name, direction), {}), direction, split)
+                    rows = collected.rows.get((name, direction), {})
+                    self._compute(result, name, rows, direction, split, bootstrap)
         if self.engine.accelerator.num_processes > 1:  # all must decide alike, also after a failure of one of them
             (result,) = broadcast_object_list([result])
         return result
@@ -154,6 +169,7 @@ class Evaluator:
             )
         by_sample: RowsBySample = {}
         failed: dict[str, str] = {}
+        names: NamesBySample = {domain: {} for domain in used}
         processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
         with self.engine.evaluating(), self.console.bar(f"measuring {split} images", len(rows)) as show:
             for start in range(rank * self.batch, len(rows), processes * self.batch):
@@ -162,16 +178,20 @@ class Evaluator:
                 try:
                     for step in evaluation_steps(self.engine, self.reader, split, batch, self.seed, only):
                         self._collect(by_sample, step, used, failed)
+                        for domain, of_step in step.names.items():
+                            named = zip(step.samples, of_step, strict=True)
+                            names[domain] |= {i: name for i, name in named if i < used[domain]}
                 except GanzooError as error:  # an image that cannot be read: the other processes must learn of it
                     failed.update(dict.fromkeys(self.calls, str(error)))
                     break
-        self._gather(by_sample, failed)
+        self._gather(by_sample, failed, names)
         stacked = {
             owner: {key: stack_rows(column) for key, column in columns.items()}
             for owner, columns in by_sample.items()
             if owner[0] not in failed
         }
-        return CollectedRows(stacked, used, failed)
+        ordered = {domain: [one[i] for i in sorted(one)] for domain, one in names.items()}
+        return CollectedRows(stacked, used, failed, ordered)
 
     def _collect(self, by_sample: RowsBySample, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
         if tensor := first_non_finite(step, self.engine.method.tensors):
@@ -192,17 +212,21 @@ class Evaluator:
                         if sample < used[direction[0]]:  # images of the smaller domain repeat: count each once
                             column_rows[sample] = value
 
-    def _gather(self, by_sample: RowsBySample, failed: dict[str, str]) -> None:
-        """Add the rows and failures of the other processes to those of this process."""
+    def _gather(self, by_sample: RowsBySample, failed: dict[str, str], names: NamesBySample) -> None:
+        """Add the rows, failures and names of images of the other processes to those of this process."""
         if self.engine.accelerator.num_processes == 1:
             return
-        for rows, failures in gather_object([(dict(by_sample), dict(failed))]):
+        for rows, failures, of_images in gather_object([(dict(by_sample), dict(failed), dict(names))]):
             failed.update(failures)
+            for domain, named in of_images.items():
+                names[domain] |= named
             for owner, columns in rows.items():
                 for key, column in columns.items():
                     by_sample.setdefault(owner, {}).setdefault(key, {}).update(column)
 
-    def _compute(self, result: Evaluation, name: str, columns: Columns, direction: Direction, split: Split) -> None:
+    def _compute(
+        self, result: Evaluation, name: str, columns: Columns, direction: Direction, split: Split, bootstrap: int
+    ) -> None:
         """Compute a metric's values for a direction from its rows; add them, or why that failed, to ``result``."""
         calls, target = self.calls[name], direction[1]
         metric = calls.metric
@@ -217,14 +241,27 @@ class Evaluator:
                 about |= {"n_real": len(next(iter(real.values()))), "real": f"{target} of {of_split}"}
             with self.engine.evaluating():  # a metric may use the networks here, too
                 values, caution = calls.compute(columns, real)
+                spread = self._intervals(calls, columns, real, bootstrap)
             if caution:
                 about["caution"] = caution
         except Exception as error:  # as above
             result.failed[name] = self._reason(name, error)
             return
         owners = {key: str(one["metric"]) for key, one in result.about.items()}
-        for key, value in value_names(values, name, direction if several else "", owners).items():
-            result.values[key], result.about[key] = value, about
+        named = value_names(values, name, direction if several else "", owners)
+        for own, (key, value) in zip(values, named.items(), strict=True):
+            result.values[key], result.about[key] = value, about | spread.get(own, spread.get("", {}))
+
+    def _intervals(self, calls: MetricCalls, rows: Columns, real: Columns, draws: int) -> dict[str, dict[str, Any]]:
+        """Return name of a value → the fields about its interval; under ``""`` those of values without one."""
+        if not draws:
+            return {}
+        try:
+            found = intervals(calls, rows, real, draws, self.seed)
+        except GanzooError as error:
+            return {"": {"bootstrap": draws, "no_interval": str(error)}}
+        missing = {"": {"bootstrap": draws, "no_interval": "the images of a draw have no value"}}
+        return missing | {name: {"bootstrap": draws, "interval": list(one)} for name, one in found.items()}
 
     def measured(self, metric: Metric, domains: Mapping[str, int]) -> list[Direction]:
         """Return the directions to measure: those that can be translated."""
@@ -261,31 +298,6 @@ def value_names(
     return named
 
 
-def failure_lines(failed: Mapping[str, str]) -> list[str]:
-    """Return the failures of metrics as lines; metrics that failed for the same reason share one.
-
-    >>> failure_lines({"fid": "no images", "kid": "no images", "lpips": "no weights"})
-    ['fid, kid: no images', 'lpips: no weights']
-    """
-    reasons = dict.fromkeys(failed.values())
-    return [f"{', '.join(name for name, one in failed.items() if one == why)}: {why}" for why in reasons]
-
-
-def format_evaluation(title: str, result: Evaluation) -> str:
-    """Return an evaluation as text: a line with the title, then a line for each value, with the numbers of images."""
-    lines = [f"{title} ({', '.join(f'{count} {domain}' for domain, count in result.images.items())}):"]
-    for name, value in result.values.items():
-        about = result.about[name]
-        real = f", {about['n_real']} real" if "n_real" in about else ""
-        lines.append(f"  {name:<28} {value:<10.5g} {about['n_fake']} translated{real}")
-    return "\n".join([*lines, *(f"  caution: {one}" for one in cautions(result.about))])
-
-
-def cautions(about: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return what must be known about the values of an evaluation, each line once."""
-    return list(dict.fromkeys(one["caution"] for one in about.values() if "caution" in one))
-
-
 def evaluation_steps(
     engine: Engine,
     reader: Reader,
@@ -301,6 +313,7 @@ def evaluation_steps(
     """
     for batch in reader.evaluation_batches(split, rows):
         step = make_step(batch, engine.device, seed=seed, index=-1, training=False)
+        step.names = batch.names
         engine.arrange(step)
         with engine.autocast(), engine.catching("translate" if only else "forward"):
             if only is None:

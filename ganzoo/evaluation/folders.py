@@ -15,7 +15,9 @@ from ganzoo.data.loader import Reader
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
+from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.evaluation.per_image import PerImageFile
+from ganzoo.evaluation.printing import format_evaluation
 from ganzoo.interfaces import Dataset, Direction, Method, Output, Sample, Split
 from ganzoo.masks.roles import Roles
 from ganzoo.provenance.environment import environment
@@ -73,7 +75,14 @@ class SavedTranslations(Method):
         return images
 
 
-def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str], device: str = "") -> dict[str, Any]:
+def evaluate_folder(
+    folder: Path,
+    against: Path | None,
+    texts: Sequence[str],
+    device: str = "",
+    per_image: PerImageFile | None = None,
+    bootstrap: int = 0,
+) -> dict[str, Any]:
     """Compare a folder's images with real images, at their own sizes; print the values, return the record's fields.
 
     Args:
@@ -81,6 +90,8 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str], de
         against: the folder of real images.
         texts: the metrics, written as in a recipe; they must need the two sets of images only.
         device: a torch device; by default the accelerator, if there is one.
+        per_image: the file for the values of single images.
+        bootstrap: the number of draws for intervals of the values; 0: no intervals.
 
     Raises GanzooError if ``against`` or the metrics are missing, a folder has no images, or a metric is wrong or does
     not fit. A metric that fails is reported in the record's ``failed``.
@@ -98,7 +109,10 @@ def evaluate_folder(folder: Path, against: Path | None, texts: Sequence[str], de
     metrics = build_metrics(parts, method, reader)
     evaluator = Evaluator(engine, reader, metrics, seed=0, batch=1, origins=metric_origins(parts))
     evaluator.prepare()
-    result = evaluator.measure("test")
+    collected = evaluator.collect("test")
+    result = evaluator.compute(collected, "test", bootstrap=bootstrap)
+    if per_image and accelerator.is_main_process:
+        per_image.add(folder, "", "test", collected)
     Console(quiet=not accelerator.is_main_process).say(format_evaluation(f"{folder} against {against}", result))
     record = Record.of_images(
         folder.name,

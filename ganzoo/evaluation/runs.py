@@ -14,8 +14,10 @@ from ganzoo.engine.checkpoint_files import find_checkpoint, read_progress
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.start import is_import
 from ganzoo.errors import GanzooError, suggest_path
-from ganzoo.evaluation.evaluator import Evaluator, failure_lines, format_evaluation
+from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.folders import evaluate_folder
+from ganzoo.evaluation.per_image import PerImageFile
+from ganzoo.evaluation.printing import failure_lines, format_evaluation
 from ganzoo.evaluation.records import load_for_evaluation, make_record
 from ganzoo.interfaces import Split
 from ganzoo.masks.roles import ROLES, TRANSLATION_ROLES
@@ -42,6 +44,8 @@ def evaluate_targets(
     against: Path | None = None,
     device: str = "",
     out: Path | None = None,
+    per_image: Path | None = None,
+    bootstrap: int | None = None,
 ) -> list[dict[str, Any]]:
     """Evaluate each target, print its metric values, and return the fields of all records.
 
@@ -56,21 +60,26 @@ def evaluate_targets(
         against: the folder of real images; it is needed for folders of images, and an error for runs.
         device: a torch device; by default the accelerator, if there is one.
         out: a file to which all records are appended, too.
+        per_image: a CSV file for the values of single images, which is replaced.
+        bootstrap: the number of draws for intervals of the values, 0 for none; by default as the runs' recipes say.
 
     Raises GanzooError if a target is of no such kind or cannot be evaluated; and, after all targets are evaluated and
     recorded, if a metric failed.
     """
     if metrics:
         changes = [*changes, f"evaluate.metrics=[{', '.join(metrics)}]"]
+    if bootstrap is not None:
+        changes = [*changes, f"evaluate.bootstrap={bootstrap}"]
+    table = PerImageFile(per_image) if per_image else None
     records, failed = [], []
     for target in map(find_run, targets):
         run, name = _run_of(target)
         if run is None:
-            results = [evaluate_folder(target, against, metrics, device)]
+            results = [evaluate_folder(target, against, metrics, device, table, bootstrap or 0)]
         elif against:
             raise GanzooError(f"{target}: a run is evaluated on its own data; --against is for folders of images")
         else:
-            results = evaluate_run(run, name or checkpoint, split, changes, device)
+            results = evaluate_run(run, name or checkpoint, split, changes, device, table)
         for record in results:
             failed += [f"{target}: {line}" for line in failure_lines(record["failed"])]
             if out and os.environ.get("RANK", "0") == "0":
@@ -120,7 +129,12 @@ def open_run(recipe: Recipe, device: str = "") -> Evaluator:
 
 
 def evaluate_run(
-    folder: Path, checkpoint: str, split: Split | None, changes: Sequence[str], device: str
+    folder: Path,
+    checkpoint: str,
+    split: Split | None,
+    changes: Sequence[str],
+    device: str,
+    per_image: PerImageFile | None = None,
 ) -> list[dict[str, Any]]:
     """Evaluate checkpoints of a run, print the values, append the records to its results.jsonl and return their fields.
 
@@ -129,6 +143,8 @@ def evaluate_run(
         checkpoint: the checkpoint's name; empty: ``last`` and ``best``, if they exist.
         split: the split to measure; None: the default of ``evaluate_targets``.
         changes: overrides of the run's recipe, in its sections ``CHANGEABLE``.
+        device: a torch device; by default the accelerator, if there is one.
+        per_image: the file for the values of single images.
     """
     for change in changes:
         if change.partition("=")[0].partition(".")[0] not in CHANGEABLE:
@@ -161,7 +177,10 @@ def evaluate_run(
         if evaluator.lacks:
             measured, lacks = ", ".join(evaluator.directions), ", ".join(evaluator.lacks)
             console.say(f"{folder}, {name}: the checkpoint lacks {lacks}; measured: {measured}")
-        result = evaluator.measure(chosen)
+        collected = evaluator.collect(chosen)
+        result = evaluator.compute(collected, chosen, bootstrap=recipe.evaluate.bootstrap)
+        if per_image and accelerator.is_main_process:
+            per_image.add(folder, name, chosen, collected)
         trained = int(info.progress["step"])
         record = make_record(evaluator, recipe, folder, info, max(reached, trained), chosen, result).fields()
         if accelerator.is_main_process and not is_published(folder):  # it may be in the hub's cache

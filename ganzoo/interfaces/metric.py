@@ -39,6 +39,12 @@ class Metric(ABC):
 
     Empty if it gets none.
     """
+    bootstrap: bool | None = None
+    """Whether images drawn with replacement give meaningful values, so that ``evaluate.bootstrap`` gives intervals.
+
+    None: yes, if the metric has no ``reference``. Set it to True if values that compare with real images are means over
+    each set, to False if repeated images bias the values.
+    """
     cache_key: str = ""
     """Text that identifies network, weights and resizing of the rows of real images, which are then cached on disk.
 

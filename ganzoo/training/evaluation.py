@@ -9,7 +9,8 @@ from ganzoo.data.sampler import image_counts
 from ganzoo.engine.checkpoint import load_weights
 from ganzoo.engine.checkpoint_files import find_checkpoint
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.evaluator import Evaluation, failure_lines
+from ganzoo.evaluation.evaluator import Evaluation
+from ganzoo.evaluation.printing import failure_lines
 from ganzoo.evaluation.records import make_record, read_checkpoint_info
 from ganzoo.interfaces import Split
 from ganzoo.provenance.fingerprint import portable, recipe_key
@@ -108,7 +109,7 @@ def evaluate_checkpoint(run: Run, checkpoint: str, step: int, split: Split) -> d
 
     Raises GanzooError if the run has no such checkpoint, or the split has no images.
     """
-    result = run.evaluator.measure(split)
+    result = run.evaluator.measure(split, bootstrap=run.recipe.evaluate.bootstrap)
     if not run.accelerator.is_main_process:
         return {"values": result.values, "failed": result.failed}
     info = read_checkpoint_info(run.folder, checkpoint)

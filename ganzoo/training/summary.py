@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.evaluation.evaluator import cautions
+from ganzoo.evaluation.printing import format_interval, remarks
 from ganzoo.report import REPORT
 from ganzoo.utils.program import program_name
 from ganzoo.utils.reading import is_number, mapping
@@ -30,8 +30,9 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
         lines.append(f"{result['checkpoint']}, of step {result['trained']}, on the {result['split']} split ({counts}):")
         for name, value in result["values"].items():
             before = f"(untrained, on {first.get('split')}: {untrained[name]:.4g})" if name in untrained else ""
-            lines.append(f"  {name:<24} {value:<8.4g} {before}".rstrip())
-        lines += [f"  caution: {one}" for one in cautions(result["about"])]
+            interval = format_interval(mapping(result["about"].get(name)))
+            lines.append(f"  {name:<24} {value:<8.4g} {interval}{before}".rstrip())
+        lines += [f"  {one}" for one in remarks(result["about"])]
     grids = sorted((run.folder / "samples").glob("*.png"))
     if grids:
         lines.append(f"images       {grids[-1]}")

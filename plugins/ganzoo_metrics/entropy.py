@@ -34,6 +34,7 @@ class Entropy(Metric):
 
     unit: ClassVar[str] = ""
     """Name of the things whose entropies are averaged, such as ``boxes``; empty for images."""
+    bootstrap = True
 
     def __init__(self, task: Task, model: str, weights: Path | None, classes: int, real: Real) -> None:
         self.name = f"entropy_{task}"

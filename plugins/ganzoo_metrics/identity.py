@@ -12,8 +12,7 @@ from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_metrics.background import require_source
 from ganzoo_metrics.classifier_features import Library
 from ganzoo_metrics.directions import accepted_directions
-from ganzoo_metrics.distribution import classifier_network
-from ganzoo_metrics.networks import weights_source
+from ganzoo_metrics.feature_networks import classifier_network
 from ganzoo_metrics.resizing import quantized, resize
 
 
@@ -41,12 +40,7 @@ class IdentityDistance(Metric):
     ) -> None:
         self.network = classifier_network(library, network, weights)
         self.name = f"identity_distance_{network}"
-        self.sources = {"weights": weights_source(self.network.weights)}
-        self.about = {
-            "network": self.network.label,
-            "weights": self.sources["weights"].key,
-            "resizing": self.network.how,
-        }
+        self.sources, self.about = {"weights": self.network.source}, self.network.about
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Select the directions from and into images of 1 or 3 channels.

@@ -26,6 +26,7 @@ class Overfitting(Metric):
 
     method: Method
     reader: Reader
+    bootstrap = False  # the training images, which are not drawn, would be read for each draw
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Select the directions into domains of images that have a discriminator. Raises GanzooError without any."""

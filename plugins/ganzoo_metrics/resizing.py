@@ -1,4 +1,4 @@
-"""Quantize images to 8 bits and resize them for feature networks, in one of three ways."""
+"""Quantize images to 8 bits and resize them for feature networks, as the definers of each distance do."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from ganzoo import GanzooError
 
-How = Literal["clean", "legacy_pytorch", "legacy_tensorflow"]
+How = Literal["clean", "legacy_pytorch", "legacy_tensorflow", "pillow", "pillow_crop"]
 
 
 def quantized(images: Tensor) -> Tensor:
@@ -46,8 +47,9 @@ def resize(images: Tensor, side: int, how: How) -> Tensor:
         side: the height and width of the result in pixels.
         how: the method. ``clean``: bicubic, with a kernel that widens when images shrink, in floats, as clean-fid does
             through Pillow (Parmar et al. 2022). ``legacy_pytorch``: bilinear, each pixel from four pixels at any scale.
-            ``legacy_tensorflow``: the same, but pixel i is taken from position i · H / side, as in TensorFlow 1. The
-            last two alias.
+            ``legacy_tensorflow``: the same, but pixel i is taken from position i · H / side, as in TensorFlow 1. These
+            two alias. ``pillow``: as ``clean``, but rounded to 8 bits, as torchvision resizes images of Pillow.
+            ``pillow_crop``: the same, of the square in the centre, as CLIP's images are prepared.
     """
     return RESIZERS[how](images, side)
 
@@ -58,6 +60,19 @@ def _clean(images: Tensor, side: int) -> Tensor:
     resizer = make_resizer("PIL", False, "bicubic", (side, side))
     resized = [resizer(one) for one in images.permute(0, 2, 3, 1).cpu().numpy()]
     return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(images.device)
+
+
+def _pillow(images: Tensor, side: int) -> Tensor:
+    arrays = images.permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy()
+    resized = [np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in arrays]
+    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(images)
+
+
+def _pillow_crop(images: Tensor, side: int) -> Tensor:
+    height, width = images.shape[2:]
+    square = min(height, width)
+    top, left = (height - square) // 2, (width - square) // 2
+    return _pillow(images[:, :, top : top + square, left : left + square], side)
 
 
 def _pytorch(images: Tensor, side: int) -> Tensor:
@@ -83,4 +98,6 @@ RESIZERS: dict[How, Callable[[Tensor, int], Tensor]] = {
     "clean": _clean,
     "legacy_pytorch": _pytorch,
     "legacy_tensorflow": _tensorflow,
+    "pillow": _pillow,
+    "pillow_crop": _pillow_crop,
 }

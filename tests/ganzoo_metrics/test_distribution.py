@@ -17,7 +17,8 @@ from torch import nn
 from ganzoo.data.image_files import find_images
 from ganzoo.data.image_io import read_image, to_float
 from ganzoo.data.loader import Reader
-from ganzoo.evaluation.evaluator import Evaluator, format_evaluation
+from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.evaluation.printing import format_evaluation
 from ganzoo.interfaces import Metric, Sample, Split
 from ganzoo.plugins import plugins
 from ganzoo.recipe.options import build
@@ -236,7 +237,7 @@ def test_published_features_know_paintings_from_horses() -> None:
 
     def features(folder: str) -> torch.Tensor:
         found = [to_float(read_image(file, 3))[None] for file in find_images(DATA / folder)[:50]]
-        return torch.cat([made.features(Step({"fake_B": one}), "fake_B") for one in found])
+        return torch.cat([made.network.features(Step({"fake_B": one}), "fake_B") for one in found])
 
     paintings, horses = features("monet2photo/testA"), features("horse2zebra/testA")
     within = frechet(paintings[::2], paintings[1::2])

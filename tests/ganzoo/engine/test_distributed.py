@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,22 +26,10 @@ from ganzoo_cyclegan.method import CycleGAN
 from tests.support.command_line import refusal
 from tests.support.random_images import save
 from tests.support.tiny_run import ganzoo, lines, write_recipe
+from tests.support.torchrun import torchrun
 
 ROOT = Path(__file__).parents[3]
 DOUBLE = ROOT / "tests/support/float64_run.py"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def torchrun(count: int, *words: str | Path, cache: Path | None = None) -> Any:
-    launcher = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={count}"]
-    launcher += [f"--master_port={free_port()}", *map(str, words)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"GANZOO_CACHE": str(cache)} if cache else {})}
-    return subprocess.run(launcher, capture_output=True, text=True, timeout=300, env=environment)
 
 
 def biases_before_norm(names: list[str]) -> set[str]:

@@ -1,0 +1,80 @@
+"""Write the values of single images to a CSV file; for ``ganzoo evaluate --per-image``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from ganzoo.errors import GanzooError
+from ganzoo.evaluation.evaluator import CollectedRows
+from ganzoo.evaluation.metric_calls import Columns
+from ganzoo.interfaces import Direction
+from ganzoo.utils.atomic import write_atomically
+
+ABOUT = ("target", "checkpoint", "split", "direction", "image")
+"""The first columns, which say which image a row is about."""
+
+
+class PerImageFile:
+    """A CSV file with a row for each image and direction, and a column for each row of a metric that is one number.
+
+    The column is named as the metric, followed by ``.ROW`` if the metric calls its row otherwise. A metric without
+    values of single images has no column; where a metric was not measured, its cells are empty. Names of images are
+    quoted as CSV needs it; numbers have all digits of float32.
+
+    Args:
+        file: the file; it is replaced at each ``add``, atomically.
+
+    Raises GanzooError if it is a folder, or in a folder that does not exist.
+    """
+
+    def __init__(self, file: Path) -> None:
+        if file.is_dir() or not file.absolute().parent.is_dir():
+            why = "a folder" if file.is_dir() else f"the folder {file.absolute().parent} does not exist"
+            raise GanzooError(f"--per-image {file}: {why}; name a file in an existing folder")
+        self.file = file
+        self._rows: list[dict[str, str]] = []
+        self._columns: dict[str, None] = dict.fromkeys(ABOUT)
+
+    def add(self, target: Path, checkpoint: str, split: str, collected: CollectedRows) -> None:
+        """Add the images of an evaluation, and write the file. Raises OSError if it cannot be written.
+
+        Args:
+            target: the evaluated run or folder.
+            checkpoint: the checkpoint's name; empty for a folder of images.
+            split: the split that was measured.
+            collected: the rows of the metrics.
+        """
+        by_direction: dict[Direction, dict[str, list[float]]] = {}
+        for (metric, direction), rows in collected.rows.items():
+            for name, values in scalar_columns(metric, rows).items():
+                by_direction.setdefault(direction, {})[name] = values
+                self._columns.setdefault(name)
+        for direction, columns in by_direction.items():
+            for number, image in enumerate(collected.names[direction[0]]):
+                about = (str(target), checkpoint, split, direction, image)
+                numbers = {name: f"{values[number]:.9g}" for name, values in columns.items()}
+                self._rows.append({**dict(zip(ABOUT, about, strict=True)), **numbers})
+        self._write()
+
+    def _write(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self._columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_atomically(self.file, text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def scalar_columns(metric: str, rows: Columns) -> dict[str, list[float]]:
+    """Return the columns of a metric that have one number for each image, by the name of their column in the file.
+
+    >>> import torch
+    >>> scalar_columns("l1", {"l1": torch.ones(2) / 2, "pixels": torch.ones(2, 1), "maps": torch.ones(2, 3)})
+    {'l1': [0.5, 0.5], 'l1.pixels': [1.0, 1.0]}
+    """
+    return {
+        name if name == metric else f"{metric}.{name}": column.flatten().tolist()
+        for name, column in rows.items()
+        if column.numel() == len(column)
+    }

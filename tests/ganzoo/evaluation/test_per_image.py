@@ -1,0 +1,129 @@
+"""``ganzoo evaluate --per-image``: a CSV file with the values of single images, of several metrics and checkpoints."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ganzoo as package
+from ganzoo.errors import GanzooError
+from ganzoo.evaluation.evaluator import CollectedRows
+from ganzoo.evaluation.per_image import PerImageFile
+from ganzoo.evaluation.runs import evaluate_targets
+from ganzoo.provenance.record import read_records
+from tests.support.command_line import refusal
+from tests.support.tiny_run import ganzoo, write_recipe
+from tests.support.torchrun import torchrun
+
+SWD = "{metric: swd, patches: 8, projections: 8}"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    package.run(write_recipe(folder, images={"size": 16}, train={"steps": 2}), root=folder)
+    return folder / "tiny/default"
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "tiny/default"))
+
+
+def read(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_a_row_for_each_image_and_direction_whose_mean_is_the_value(run: Path, tmp_path: Path) -> None:
+    file, metrics = tmp_path / "images.csv", ["cycle_l1", SWD, "{metric: identity_l1}"]
+    file.write_text("replaced")
+    evaluate_targets([run], metrics=metrics, per_image=file)
+    rows = read(file)
+    assert list(rows[0]) == ["target", "checkpoint", "split", "direction", "image", "cycle_l1", "identity_l1"]
+    records = {one.checkpoint: one for one in read_records(run / "results.jsonl")[-2:]}
+    assert {one["checkpoint"] for one in rows} == set(records) == {"last", "best"}
+    for checkpoint, record in records.items():
+        for way in ("AB", "BA"):
+            mine = [one for one in rows if (one["checkpoint"], one["direction"]) == (checkpoint, way)]
+            assert [Path(one["image"]).name for one in mine] == ["00.png", "01.png", "02.png"]
+            assert {(one["target"], one["split"]) for one in mine} == {(str(run), "test")}
+            for metric in ("cycle_l1", "identity_l1"):
+                mean = np.mean([float(one[metric]) for one in mine])
+                assert mean == pytest.approx(record.values[f"{metric}_{way}"], rel=1e-6)
+    assert [one.name for one in tmp_path.iterdir() if ".part" in one.name] == []
+
+
+def test_several_runs_share_a_file_and_a_failed_metric_loses_its_own_column(run: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(run, tmp_path / "tiny/other"))
+    file = tmp_path / "images.csv"
+    evaluate_targets([run, other], metrics=["cycle_l1"], checkpoint="last", per_image=file)
+    assert [one["target"] for one in read(file)] == [str(run)] * 6 + [str(other)] * 6
+    with pytest.raises(GanzooError, match="pair_l1"):
+        evaluate_targets([run], metrics=["cycle_l1", "pair_l1"], checkpoint="last", per_image=file)
+    assert len(read(file)) == 12  # the metric does not fit, so nothing was measured and the file is as it was
+
+
+def collected(names: list[str], **columns: torch.Tensor) -> CollectedRows:
+    rows: Any = {("m", "AB"): columns}
+    return CollectedRows(rows, {"A": len(names)}, {}, {"A": names})
+
+
+def test_names_are_quoted_and_numbers_keep_all_digits(tmp_path: Path) -> None:
+    names = ['a "b", c.png', "line\nbreak.png", "ö/umlaut.png", "bad\udcff.png"]
+    values = torch.tensor([1 / 3, 1e-9, -2.0, 123456.789])
+    table = PerImageFile(tmp_path / "out.csv")
+    table.add(Path("first,run"), "last", "test", collected(names, m=values, vectors=torch.ones(4, 2)))
+    table.add(Path("second"), "", "test", collected(["x"], area=torch.ones(1, 1, 1)))
+    rows = read(tmp_path / "out.csv")
+    assert [one["image"] for one in rows] == [*names[:3], "bad\\udcff.png", "x"]
+    assert [np.float32(one["m"]) for one in rows[:4]] == values.tolist()
+    assert (rows[0]["target"], rows[0]["m.area"], rows[4]["m"], rows[4]["m.area"]) == ("first,run", "", "", "1")
+    assert not any("vectors" in one for one in rows[0])
+
+
+def test_a_metric_of_sets_has_no_column(run: Path, tmp_path: Path) -> None:
+    evaluate_targets([run], metrics=[SWD], checkpoint="last", per_image=tmp_path / "images.csv")
+    assert read(tmp_path / "images.csv") == []
+
+
+def test_a_folder_of_images_has_rows_without_a_checkpoint(run: Path, tmp_path: Path) -> None:
+    generated = run / "samples"
+    message = refusal(evaluate_targets, [generated], against=generated, metrics=["cycle_l1"], per_image=tmp_path / "a")
+    assert "needs 'rec_A'" in message
+    assert read(tmp_path / "a") == []
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(run: Path, tmp_path: Path) -> None:
+    before = (run / "results.jsonl").read_text()
+    message = refusal(evaluate_targets, [run], per_image=tmp_path)
+    assert message == f"--per-image {tmp_path}: a folder; name a file in an existing folder"
+    assert "does not exist; name a file" in refusal(evaluate_targets, [run], per_image=tmp_path / "no/a.csv")
+    assert (run / "results.jsonl").read_text() == before
+
+
+def test_the_command_takes_both_options(run: Path, tmp_path: Path) -> None:
+    words = ("--checkpoint", "last", "--per-image", tmp_path / "a.csv", "--bootstrap", "9")
+    done = ganzoo("evaluate", run, *words)
+    assert done.returncode == 0, done.stderr
+    assert "intervals of 9 draws" in done.stdout + done.stderr
+    assert len(read(tmp_path / "a.csv")) == 6
+
+
+@pytest.mark.slow
+def test_two_processes_write_what_one_does(run: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    for count, file in enumerate(files, 1):
+        words = ["-m", "ganzoo", "evaluate", str(run), "--set", "evaluate.batch=1", "--per-image", str(file)]
+        done = torchrun(count, *words, "--bootstrap", "20", cache=tmp_path / f"cache{count}")
+        assert done.returncode == 0, done.stderr
+    assert files[0].read_text() == files[1].read_text()
+    assert len(read(files[0])) == 12
+    *_, one, _, two, _ = read_records(run / "results.jsonl")
+    assert one.about == two.about
