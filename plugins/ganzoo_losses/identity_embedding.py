@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from ganzoo.interfaces import Loss
 from ganzoo_losses.comparison import require_colours
 from ganzoo_metrics.classifier_features import Library
-from ganzoo_metrics.distribution import classifier_network
+from ganzoo_metrics.feature_networks import classifier_network
 from ganzoo_metrics.networks import weights_source
 
 

@@ -45,10 +45,10 @@ def write_page() -> str:
     """Return the page as Markdown."""
     packages = {folder: sorted(folder.glob("*.py")) for folder in sorted((ROOT / "plugins").glob("ganzoo_*"))}
     lines = {folder: sum(map(lines_of, files)) for folder, files in packages.items()}
-    plugin_rows = [
-        f"| {link(folder / '__init__.py', f'`{folder.name}`')} | {len(files)} | {lines[folder]} | {round(lines[folder] / len(files))} |"
-        for folder, files in packages.items()
-    ]
+    plugin_rows = []
+    for folder, files in packages.items():
+        name = link(folder / "__init__.py", f"`{folder.name}`")
+        plugin_rows.append(f"| {name} | {len(files)} | {lines[folder]} | {round(lines[folder] / len(files))} |")
     methods: dict[str, tuple[Path, int]] = {}
     for component in sorted(plugins().registry.find("method"), key=lambda one: one.name):
         target = component.load()
