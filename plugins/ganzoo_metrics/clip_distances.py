@@ -11,9 +11,9 @@ from torch import Tensor
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Step
 from ganzoo_metrics.background import require_source
 from ganzoo_metrics.directions import accepted_directions
-from ganzoo_metrics.distances import gaussian_mmd
 from ganzoo_metrics.feature_metric import FeatureMetric, Real
 from ganzoo_metrics.feature_networks import embedding_network
+from ganzoo_metrics.gaussian import gaussian_mmd
 
 Clip = Literal["clip", "clip_base"]
 

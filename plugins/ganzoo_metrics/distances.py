@@ -1,4 +1,4 @@
-"""Fréchet and kernel distances, polynomial and Gaussian, between two sets of feature vectors."""
+"""Fréchet and kernel distances between two sets of feature vectors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from torch import Tensor
 from ganzoo import GanzooError
 from ganzoo.interfaces import keyed
 
-BANDWIDTH, SCALE = 10, 1000
-"""The bandwidth of the Gaussian kernel, and the factor of CMMD."""
 SUBSETS = 100
 """Number of random subsets for the kernel distance (clean-fid's default)."""
 ROUNDING = 1e-12
@@ -28,7 +26,7 @@ def frechet(fake: Tensor, real: Tensor) -> float:
 
     Raises GanzooError if a set has fewer than two vectors, or a vector is not finite.
     """
-    require_sets(fake, real)
+    _require(fake, real)
     (one, spread), (other, spread_real) = _factor(fake), _factor(real)
     middle = (fake.double().mean(0) - real.double().mean(0)).square().sum()
     total = float(middle + spread + spread_real)
@@ -69,7 +67,7 @@ def kernel(fake: Tensor, real: Tensor, seed: int) -> tuple[float, float]:
 
     Raises GanzooError if a set has fewer than two vectors, or a vector is not finite.
     """
-    require_sets(fake, real)
+    _require(fake, real)
     one, other = _ordered(fake.double()), _ordered(real.double())
     size = min(len(one), len(other), LARGEST)
     distances = []
@@ -90,28 +88,6 @@ def _mmd(x: Tensor, y: Tensor) -> float:
     return float(within / (size * (size - 1)) - 2 * xy.mean())
 
 
-def gaussian_mmd(fake: Tensor, real: Tensor) -> float:
-    """Return 1,000 times the squared maximum mean discrepancy of two sets of vectors, (n, d) and (m, d), in float64.
-
-    The kernel is exp(−|x − y|² / (2 · 10²)). Means are over all pairs, each vector with itself included (Gretton et al.
-    2012, eq. 5; Jayasumana et al. 2024). So equal sets give 0, and the value falls a little with the number of vectors.
-
-    Raises GanzooError if a set has fewer than two vectors, or a vector is not finite.
-    """
-    require_sets(fake, real)
-    one, other = fake.double(), real.double()
-    same = _gaussian_mean(one, one) + _gaussian_mean(other, other)
-    return max(0.0, SCALE * (same - 2 * _gaussian_mean(one, other)))
-
-
-def _gaussian_mean(one: Tensor, other: Tensor) -> float:
-    total = 0.0
-    for part in one.split(LARGEST):
-        squares = part.square().sum(1)[:, None] + other.square().sum(1) - 2 * part @ other.T
-        total += float((-squares / (2 * BANDWIDTH**2)).exp().sum())
-    return total / (len(one) * len(other))
-
-
 def _ordered(vectors: Tensor) -> Tensor:
     """Return vectors in lexicographic order.
 
@@ -121,8 +97,7 @@ def _ordered(vectors: Tensor) -> Tensor:
     return vectors[torch.from_numpy(np.lexsort(vectors.numpy().T[::-1]))]
 
 
-def require_sets(fake: Tensor, real: Tensor) -> None:
-    """Raise GanzooError if one of two sets has fewer than two vectors, or a vector is not finite."""
+def _require(fake: Tensor, real: Tensor) -> None:
     for side, vectors in (("translated", fake), ("real", real)):
         if len(vectors) < 2:
             raise GanzooError(f"a distance between sets needs at least two {side} images; there are {len(vectors)}")

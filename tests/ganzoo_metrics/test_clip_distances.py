@@ -16,9 +16,9 @@ from ganzoo.data.loader import Reader
 from ganzoo.settings import ImageSettings
 from ganzoo.step import Step
 from ganzoo_cyclegan.method import CycleGAN
-from ganzoo_metrics import distances
-from ganzoo_metrics.distances import gaussian_mmd
+from ganzoo_metrics import gaussian
 from ganzoo_metrics.embeddings import EMBEDDINGS
+from ganzoo_metrics.gaussian import gaussian_mmd
 from tests.support.command_line import refusal
 from tests.support.feature_networks import SMALL_EMBEDDINGS, save_embedding
 from tests.support.image_pairs import bind_metric
@@ -45,7 +45,7 @@ def plain_mmd(fake: Tensor, real: Tensor) -> float:
 
 @pytest.mark.parametrize(("n", "m"), [(5, 9), (12, 4)])
 def test_the_discrepancy_has_its_formula(monkeypatch: pytest.MonkeyPatch, n: int, m: int) -> None:
-    monkeypatch.setattr(distances, "LARGEST", 5)
+    monkeypatch.setattr(gaussian, "AT_ONCE", 5)
     rng = np.random.default_rng(0)
     fake, real = (torch.from_numpy(rng.normal(size=(count, 6)) * 3) for count in (n, m))
     assert gaussian_mmd(fake, real) == pytest.approx(plain_mmd(fake, real), rel=1e-9)
