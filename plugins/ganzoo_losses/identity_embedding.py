@@ -11,7 +11,6 @@ from ganzoo.interfaces import Loss
 from ganzoo_losses.comparison import require_colours
 from ganzoo_metrics.classifier_features import Library
 from ganzoo_metrics.feature_networks import classifier_network
-from ganzoo_metrics.networks import weights_source
 
 
 class IdentityEmbedding(Loss):
@@ -34,7 +33,7 @@ class IdentityEmbedding(Loss):
         super().__init__()
         found = classifier_network(library, network, weights)
         self.network, self.side = found.network, found.side
-        self.sources = {"weights": weights_source(found.weights)}
+        self.sources = {"weights": found.source}
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """Return the distance, 0 … 2, of images (B, 1 or 3, H, W) in [−1, 1], which may differ in size: a scalar.
