@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from types import MappingProxyType
 
 import torch
@@ -143,7 +144,8 @@ class Objective:
     def minimize(self, start: Tensor, image: Tensor, style: Tensor, steps: int) -> Tensor:
         """Return an image (1, C, H, W) in [−1, 1] that has the content of one image and a style.
 
-        L-BFGS uses a line search, so that the objective does not rise; the result is clamped at the end.
+        L-BFGS uses a line search, so that the objective does not rise; the result is clamped at the end. Where only
+        rounding is left, its steps may become infinite, so the best image of all is returned.
 
         Args:
             start: the image with which the optimization starts, (1, C, H, W).
@@ -167,13 +169,19 @@ class Objective:
             line_search_fn="strong_wolfe",
         )
 
+        best, least = result.detach().clone(), float("inf")
+
         def evaluate() -> Tensor:
+            nonlocal least
             optimizer.zero_grad()
             value = self(result, content, grams)
             value.backward()
+            if (objective := value.item()) < least:  # false for NaN
+                least = objective
+                best.copy_(result.detach())
             return value
 
         optimizer.step(evaluate)  # evaluation runs without gradients; the optimizer enables them
-        if not torch.isfinite(result).all():
+        if not isfinite(least):
             raise GanzooError("gatys: the objective is not finite: lower the weights 'content' and 'style'")
-        return result.detach().clamp(-1, 1)
+        return best.clamp(-1, 1)

@@ -23,7 +23,7 @@ class Encoder(nn.Module):
         model: the name of a timm network, with or without a tag of weights.
         in_channels: number of channels of the images. timm adapts pretrained weights of 3 channels to another number.
         weights: a file of weights of the whole network; None: timm's, downloaded once, or random weights.
-        pretrained: whether the network begins with pretrained weights.
+        trained: whether the network begins with pretrained weights.
         levels: number of maps, from the largest on; 0: all that the network has.
         frozen: whether the weights never change, and norms use their running statistics in training, too.
 
@@ -34,11 +34,11 @@ class Encoder(nn.Module):
     std: Tensor
 
     def __init__(
-        self, model: str, in_channels: int, weights: Path | None, *, pretrained: bool, levels: int, frozen: bool
+        self, model: str, in_channels: int, weights: Path | None, *, trained: bool, levels: int, frozen: bool
     ) -> None:
         super().__init__()
         self.frozen = frozen
-        self.network = _create(model, in_channels, weights, pretrained, levels)
+        self.network = _create(model, in_channels, weights, trained, levels)
         self.channels_at_end = str(getattr(self.network, "output_fmt", "")).endswith("NHWC")
         self.strides = [int(one) for one in self.network.feature_info.reduction()]
         self.channels = [int(one) for one in self.network.feature_info.channels()]

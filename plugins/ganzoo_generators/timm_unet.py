@@ -65,7 +65,7 @@ class TimmUNet(nn.Module):
         upsample: Upsample = "resize",
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(model, in_channels, weights, pretrained=pretrained, levels=levels, frozen=freeze)
+        self.encoder = Encoder(model, in_channels, weights, trained=pretrained, levels=levels, frozen=freeze)
         self.stride = self.encoder.strides[-1]
         beside = dict(zip(self.encoder.strides, self.encoder.channels, strict=True))
         channels, stages = beside[self.stride], []

@@ -1,7 +1,7 @@
 """Auxiliary losses that attach to any method.
 
-Uses the packages ganzoo_maskers (to read weights files), ganzoo_metrics (LPIPS, features of classifiers) and
-ganzoo_baselines (Gram matrices, CUT's contrast).
+Uses the packages ganzoo_maskers (to read weights files), ganzoo_metrics (LPIPS, features of classifiers),
+ganzoo_cyclegan (types of options) and ganzoo_baselines (Gram matrices, CUT's contrast).
 """
 
 from __future__ import annotations
