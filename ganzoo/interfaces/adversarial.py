@@ -68,9 +68,9 @@ def gradient_penalty(
     maps. Gradients reach the critic's parameters, but not the images.
 
     Args:
-        critic: the discriminator: images (B, C, H, W) → logits (B, …), or a list of them.
-        real: real images (B, C, H, W).
-        fake: generated images (B, C, H, W).
+        critic: the discriminator: images (B, C, H, W), or latents (B, N), → logits (B, …), or a list of them.
+        real: real images (B, C, H, W), or latents.
+        fake: generated images (B, C, H, W), or latents.
         mix: a random number from U[0, 1) for each image, (B,).
         weight: weight of the penalty; 10 in the paper.
         centre: the norm of the gradient that costs nothing; 1 in the paper.
@@ -83,7 +83,7 @@ def gradient_penalty(
             "the gradient penalty mixes real with generated images, so both need one size: set images.fit to stretch, "
             "cover or crop, or choose a loss without it"
         )
-    share = mix.to(real).view(-1, 1, 1, 1)
+    share = mix.to(real).view(-1, *(1 for _ in real.shape[1:]))
     gradient = _gradient(critic, share * real + (1 - share) * fake)
     return weight * (gradient.flatten(1).norm(dim=1) - centre).square().mean()
 
@@ -94,11 +94,11 @@ def zero_penalty(critic: Callable[[Tensor], Logits], images: Tensor, *, weight: 
     The result is a scalar. D of an image and the gradients are as in ``gradient_penalty``.
 
     Args:
-        critic: the discriminator: images (B, C, H, W) → logits (B, …), or a list of them.
-        images: images (B, C, H, W).
+        critic: the discriminator: images (B, C, H, W), or latents (B, N), → logits (B, …), or a list of them.
+        images: images (B, C, H, W), or latents.
         weight: γ; 10 in the paper.
     """
-    return weight / 2 * _gradient(critic, images).square().sum((1, 2, 3)).mean()
+    return weight / 2 * _gradient(critic, images).flatten(1).square().sum(1).mean()
 
 
 def _gradient(critic: Callable[[Tensor], Logits], images: Tensor) -> Tensor:

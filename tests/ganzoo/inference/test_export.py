@@ -51,10 +51,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 @pytest.mark.parametrize("method", PARTS)
 def test_a_method_exports(exported: Exported, method: str) -> None:
     run, file, metadata = exported(method, ".pt2")
-    others = {"mask_cyclegan": {"mask"}, "munit": {"style"}, "drit": {"style"}, "starganv2": {"style"}}.get(
-        method, set()
-    )
-    styled = ("munit", "drit", "bicyclegan", "augmented_cyclegan")
+    styled = ("munit", "drit", "bicyclegan", "augmented_cyclegan", "starganv2")
     others = {"mask_cyclegan": {"mask"}, **{key: {"style"} for key in styled}}.get(method, set())
     assert set(metadata["inputs"]) == {"images"} | others
     assert_translates(run, file, metadata)

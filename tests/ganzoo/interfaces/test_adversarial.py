@@ -5,7 +5,13 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import GanzooError
-from ganzoo.interfaces.adversarial import Adversarial, discriminator_loss, generator_loss, gradient_penalty
+from ganzoo.interfaces.adversarial import (
+    Adversarial,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    zero_penalty,
+)
 from ganzoo_cyclegan.patch import Patch
 
 REAL, FAKE = [1.5, -0.5, 0.25, 3.0], [-2.0, 0.5, 1.0, -0.25]
@@ -142,3 +148,18 @@ def test_a_penalty_has_any_centre(centre: float) -> None:
     real, fake = torch.randn(2, 3, 2, 2, 2, dtype=torch.float64)
     penalty = gradient_penalty(lambda x: 2 * x, real, fake, torch.rand(3), weight=0.7, centre=centre)
     assert penalty.item() == pytest.approx(0.7 * (2 / 8**0.5 - centre) ** 2)
+
+
+def test_penalties_of_latents_are_the_formulas() -> None:
+    """A discriminator of latents has no images: D(z) = w·z², so its gradient is 2wz."""
+    w = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
+    real, fake = (torch.randn(2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(i)) for i in (0, 1))
+    mix = torch.tensor([0.25, 0.75], dtype=torch.float64)
+
+    def critic(latents: Tensor) -> Tensor:
+        return (w * latents.square()).sum(1, keepdim=True)
+
+    between = mix[:, None] * real + (1 - mix[:, None]) * fake
+    expected = 10 * ((2 * w * between).norm(dim=1) - 1).square().mean()
+    torch.testing.assert_close(gradient_penalty(critic, real, fake, mix), expected)
+    torch.testing.assert_close(zero_penalty(critic, real, weight=3.0), 1.5 * (2 * w * real).square().sum(1).mean())

@@ -22,8 +22,13 @@ from ganzoo.plugins import plugins
 from ganzoo.recipe.reader import read_recipe
 from tests.support.small_networks import (
     ATTENTION_SMALL,
+    AUGMENTED_OPTIONS,
+    AUGMENTED_SMALL,
+    BICYCLE_SMALL,
     DRIT_SMALL,
     MUNIT_SMALL,
+    SIMGAN_OPTIONS,
+    SIMGAN_SMALL,
     STAR_OPTIONS,
     STAR_SMALL,
     UGATIT_SMALL,
@@ -45,6 +50,10 @@ EVERYTHING: dict[str, Any] = {
     "networks": {"G": RECIPE["networks"]["G"], "D": D},
 }
 SHARED = {key: D[key] for key in ("augment", "noise", "spectral_norm")}
+SMOOTH: dict[str, Any] = {
+    "G": {"generator": "smooth_resnet", "width": 2, "blocks": 1},
+    "D": {"discriminator": "patch"},
+}
 METHODS: dict[str, dict[str, Any]] = {
     "cyclegan": {},
     "smcyclegan": {"maskers": {"discriminator": {"masker": "centered_square", "scales": [0.5]}}},
@@ -55,29 +64,39 @@ METHODS: dict[str, dict[str, Any]] = {
     "unit": {"networks": {"G": {"generator": "unit", "width": 2, "blocks": 1}, "D": MUNIT_SMALL["D"]}},
     "drit": {"networks": DRIT_SMALL, "method": {"content_layers": 0, "every": 1}},
     "starganv2": {"networks": STAR_SMALL, "method": STAR_OPTIONS},
-    "cut": {
-        "networks": {"G": {"generator": "smooth_resnet", "width": 2, "blocks": 1}, "D": {"discriminator": "patch"}},
-        "method": {"layers": [0, 2], "patches": 8, "size": 4},
-    },
-    "fastcut": {
-        "networks": {"G": {"generator": "smooth_resnet", "width": 2, "blocks": 1}, "D": {"discriminator": "patch"}},
-        "method": {"layers": [0, 2], "patches": 8, "size": 4},
-    },
+    "cut": {"networks": SMOOTH, "method": {"layers": [0, 2], "patches": 8, "size": 4}},
+    "fastcut": {"networks": SMOOTH, "method": {"layers": [0, 2], "patches": 8, "size": 4}},
     "pix2pix": {
         "networks": {"G": {"generator": "resnet", "width": 2, "blocks": 1}, "D": RECIPE["networks"]["D"]},
         "data": {"dataset": "paired", "layout": "folders"},
     },
+    "augmented_cyclegan": {"networks": AUGMENTED_SMALL, "method": AUGMENTED_OPTIONS},
+    "bicyclegan": {
+        "networks": BICYCLE_SMALL,
+        "method": {"encoder_blocks": 1},
+        "data": {"dataset": "paired", "layout": "folders"},
+    },
+    "dclgan": {"networks": SMOOTH, "method": {"layers": [0, 2], "patches": 8, "size": 4}},
+    "negcut": {"networks": SMOOTH, "method": {"layers": [0, 2], "patches": 8, "size": 4, "negatives": 4}},
+    "simgan": {"networks": SIMGAN_SMALL, "method": {**SIMGAN_OPTIONS, "refiner_updates": 1}},
+    "uvcgan2": {
+        "networks": {
+            "G": {"generator": "vit_unet", "width": 8, "levels": 1, "size": 8, "heads": 2, "blocks": 1},
+            "D": {"discriminator": "batch_head"},
+        },
+        "method": {"gan": "lsgan"},
+    },
 }
 """What each method needs besides ``gan`` and the discriminators' options; art2real trains as CycleGAN does."""
-TERMS = {"starganv2": 4}
-"""Number of terms that train a discriminator in a step, where it is not 1."""
-WITHOUT_DISCRIMINATORS = {"art2real", "gatys", "segmenter", "untranslated", "neural_style"}
+PENALTIES = {"augmented_cyclegan": 6, "starganv2": 8, "uvcgan2": 0}
+"""Number of penalties in a step where they are not two for each slot; uvcgan2 has a penalty of its own."""
+WITHOUT_DISCRIMINATORS = {"art2real", "cogan", "gatys", "inpainting", "segmenter", "untranslated", "neural_style"}
 
 
 def recipe_of(name: str, folder: Path) -> Path:
     change = METHODS[name]
     networks = change.get("networks", RECIPE["networks"])
-    small = {} if networks["D"]["discriminator"] == "starganv2" else {"width": 2, "layers": 1}
+    small = {} if networks["D"]["discriminator"] in ("starganv2", "local_patch") else {"width": 2, "layers": 1}
     recipe = {
         **RECIPE,
         "data": {**change.get("data", {"dataset": "folders"}), "root": str(make_images(folder / "images"))},
@@ -106,7 +125,7 @@ def test_every_method_trains_with_everything_on(name: str, tmp_path: Path) -> No
     penalties = [key for key in losses[0] if key.endswith(("_r1", "_r2"))]
     probabilities = [key for key in losses[0] if key.startswith("augment/p_")]
     slots = [one for one in read_recipe(folder / "resolved.yaml").networks if one.startswith("D")]
-    assert len(penalties) == 2 * len(slots) * TERMS.get(name, 1)
+    assert len(penalties) == PENALTIES.get(name, 2 * len(slots))
     assert sorted(probabilities) == sorted(f"augment/p_{slot}" for slot in slots)
     for key in penalties:
         assert [line[key] > 0 for line in losses] == [True, False, True], key
