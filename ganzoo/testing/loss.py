@@ -47,7 +47,7 @@ class LossContracts(ModuleContracts):
     @property
     def parameters(self) -> dict[str, Parameter]:
         """The loss's inputs: the parameters of ``forward`` that get tensors."""
-        target = self.component.load()
+        target: Any = self.component.load()
         if not issubclass(target, Loss):  # another contract refuses it
             return dict(list(signature(target.forward).parameters.items())[1:])
         return target.inputs()
