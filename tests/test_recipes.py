@@ -8,6 +8,7 @@ import subprocess
 import sys
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,7 +140,17 @@ def write_unet(file: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
+def small_ones_slow() -> list[Any]:
+    """Return parameters for all recipes; a small one is slow if there is one of full size, which runs the same parts."""
+    full = {recipe.stem for recipe in RECIPES}
+    slow = {stem for stem in full if stem.endswith("_small") and stem.removesuffix("_small") in full}
+    return [
+        pytest.param(recipe, id=recipe.stem, marks=[pytest.mark.slow] if recipe.stem in slow else [])
+        for recipe in RECIPES
+    ]
+
+
+@pytest.mark.parametrize("recipe", small_ones_slow())
 def test_a_shipped_recipe_runs(recipe: Path, tmp_path: Path) -> None:
     """Run two steps of each, with narrow networks and small images, and its metrics but those of slow classifiers."""
     images = make_images(tmp_path / "images", masks=True)
@@ -153,6 +164,7 @@ def test_a_shipped_recipe_runs(recipe: Path, tmp_path: Path) -> None:
     assert (tmp_path / recipe.stem / "default/checkpoints/last/progress.json").is_file()
 
 
+@pytest.mark.slow
 def test_the_demo_of_the_readme_starts_with_nothing_but_the_recipes(tmp_path: Path) -> None:
     """The README's command on a fresh clone, with fewer steps: what the recipe needs is trained first, and used."""
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
