@@ -141,7 +141,7 @@ def write_unet(file: Path) -> Path:
 
 
 def small_ones_slow() -> list[Any]:
-    """Return parameters for all recipes; a small one is slow if there is one of full size, which runs the same parts."""
+    """Return parameters for all recipes; a small one is slow if one of full size runs the same parts."""
     full = {recipe.stem for recipe in RECIPES}
     slow = {stem for stem in full if stem.endswith("_small") and stem.removesuffix("_small") in full}
     return [
