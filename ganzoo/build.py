@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -29,10 +28,11 @@ from ganzoo.engine.discriminators.spectral_norm import add_spectral_norm
 from ganzoo.engine.discriminators.view import View
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.engine import Engine
+from ganzoo.engine.joint_training import train_jointly, train_masker
 from ganzoo.errors import GanzooError, OutOfMemoryError, is_out_of_memory, prefix_errors
-from ganzoo.interfaces import Dataset, Loss, Method, Metric, Phase, Sample, Slot, Source, Split
+from ganzoo.interfaces import Dataset, Loss, Method, Metric, Sample, Slot, Source, Split
 from ganzoo.masks.roles import ROLES, Roles
-from ganzoo.recipe.losses import loss_slot, updates_generators
+from ganzoo.recipe.losses import loss_slot
 from ganzoo.recipe.maskers import build_maskers
 from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.step import zeros_step
@@ -246,7 +246,7 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
         method.bind(networks, build_maskers(recipe))
     for joint, role in method.masks.joint_slots().items():
         networks[joint] = method.masks.maskers[role]
-        _train_masker(method, joint)
+        train_masker(method, joint)
     example = zeros_step(dict(channels), recipe.images.shape)
     with (
         torch.no_grad(),
@@ -261,33 +261,6 @@ def build_method(recipe: Recipe, channels: Mapping[str, int]) -> Method:
     trainable = [name for name in method.slots if any(one.requires_grad for one in networks[name].parameters())]
     check_trained(method, trainable, origin)
     return method
-
-
-def _train_masker(method: Method, name: str) -> None:
-    """Change the method so that its first phase that updates generators also trains a masker, in the new slot ``name``.
-
-    Raises GanzooError if the method has no such phase.
-    """
-    phase = next((phase for phase in method.phases if updates_generators(method, phase)), None)
-    if phase is None:
-        raise GanzooError(f"{name.replace('_', '.')}: it is trained with the generators, but the method trains none")
-    _train_jointly(
-        method,
-        name,
-        Slot("masker"),
-        replace(phase, losses=lambda step: {**phase.losses(step), **method.masks.joint_terms(step)}),
-    )
-
-
-def _train_jointly(method: Method, name: str, slot: Slot, phase: Phase) -> None:
-    """Change the method so that a phase also trains the network of a new slot ``name``.
-
-    The phase ``phase`` takes the place of the one that has its name.
-    """
-    method.slots = {**method.slots, name: slot}
-    method.optims = {**method.optims, name: replace(method.optims[phase.steps[0]], slots=(name,))}
-    joint = replace(phase, steps=(*phase.steps, name))
-    method.phases = [joint if one.name == phase.name else one for one in method.phases]
 
 
 def build_metrics(parts: Sequence[Part], method: Method, reader: Reader) -> dict[str, Metric]:
@@ -382,7 +355,7 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
                 if not NAME.fullmatch(name):
                     raise GanzooError("its network is saved under this name: use only letters, digits, _, - and .")
                 phase = next(phase for phase in method.phases if phase.name == part.kind_options["phase"])
-                _train_jointly(method, loss_slot(name), Slot(""), phase)
+                train_jointly(method, loss_slot(name), Slot(""), phase)
                 method.networks = {**method.networks, loss_slot(name): network.requires_grad_(True)}
         attached.append(AttachedLoss(name, loss.to(device), **part.kind_options, origin=part.component.origin))
     return attached

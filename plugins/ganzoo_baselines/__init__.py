@@ -1,4 +1,4 @@
-"""Baselines of the papers: pix2pix, UNIT, DRIT++, CUT and its kin, Gatys and untranslated images, with their networks.
+"""Baselines: pix2pix, UNIT, DRIT++, CUT, NEGCUT, DCLGAN, Gatys and untranslated images, with their networks.
 
 Uses the packages ganzoo_cyclegan (networks), ganzoo_munit (encoder, decoder), ganzoo_losses (VGG).
 """

@@ -88,7 +88,7 @@ class PatchNCE(Loss):
             with torch.no_grad():
                 example = torch.zeros(1, channels, *reader.images.shape)
                 maps = entering_maps(network.eval(), example, self.layers)
-        except (TypeError, NotImplementedError):
+        except (TypeError, NotImplementedError):  # its forward needs further arguments, or it has none
             raise GanzooError(f"{slot} is not called with an image alone: name another network") from None
         finally:
             network.train(training)
