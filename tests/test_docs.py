@@ -12,6 +12,7 @@ import sys
 import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,6 +106,15 @@ def test_the_page_of_masks_names_every_masker_and_role() -> None:
     page = (ROOT / "docs/masks.md").read_text()
     assert all(f"`{one.name}`" in page for one in plugins().registry.find("masker") if one.plugin == "maskers")
     assert all(f"| `{role}` |" in page for role in ROLES)
+
+
+@pytest.mark.parametrize("role", ["input", "discriminator", "composite"])
+def test_the_page_of_masks_names_the_methods_of_a_role(role: str) -> None:
+    page = (ROOT / "docs/masks.md").read_text()
+    (row,) = re.findall(rf"^\| `{role}` \|.*\| (.*) \|$", page, re.MULTILINE)
+    found = [one for one in plugins().registry.find("method") if one.plugin != "example"]
+    methods: dict[str, Any] = {one.name: one.load() for one in found}
+    assert re.findall(r"`(\w+)`", row) == sorted(name for name, one in methods.items() if role in one.accepts)
 
 
 def test_the_page_of_metrics_names_every_metric() -> None:

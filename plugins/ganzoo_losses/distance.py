@@ -9,10 +9,12 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Loss, Method, Reader, Row
+from ganzoo.interfaces import Loss, Method, Reader, Row, keyed
 from ganzoo_losses.comparison import in_float, translation_domains
 
 Between = Literal["halves", "samples"]
+BATCH = 16
+"""Number of images that are measured at once, an even one."""
 
 
 class Distance(Loss):
@@ -21,7 +23,8 @@ class Distance(Loss):
     The loss is |(d(x) − μ_A)/σ_A − (d(G(x)) − μ_B)/σ_B| with such a distance d.
     ``losses: {far: {loss: distance, of: {image: real_A, translation: fake_B}, weight: 0.5}}``. A distance is a mean
     absolute difference of pixels. μ and σ are the mean and deviation of each domain's distances, over some of its
-    training images, as they are scaled and cropped for evaluation.
+    training images, as they are scaled and cropped for evaluation. For ``samples`` these are paired at random, as
+    neighbours in a folder are often alike.
 
     Args:
         between: ``halves``: the left and the right half of each image (self-distance), which also works with one image
@@ -54,14 +57,14 @@ class Distance(Loss):
         """Return the mean and deviation of the distances of a domain's training images."""
         total = reader.dataset.count("train", domain)
         count = min(self.images, total)
-        rows = [Row(i, i, {domain: i * total // count}) for i in range(count)]
+        chosen = [int(i) * total // count for i in keyed("distance", domain).permutation(count)]
         found = []
-        for batch in reader.evaluation_batches("train", rows):
-            images = torch.from_numpy(batch.planes[f"real_{domain}"]).permute(0, 3, 1, 2).double() / 127.5 - 1
-            if self.between == "halves":
-                found.append(distances(images, "halves"))
-            else:
-                found.append((images[1:] - images[:-1]).abs().mean((1, 2, 3)))
+        for start in range(0, count, BATCH):
+            rows = [Row(i, i, {domain: i}) for i in chosen[start : start + BATCH]]
+            for batch in reader.evaluation_batches("train", rows):
+                planes = torch.from_numpy(batch.planes[f"real_{domain}"]).permute(0, 3, 1, 2)
+                even = len(planes) // 2 * 2 if self.between == "samples" else None
+                found.append(distances(planes[:even].double() / 127.5 - 1, self.between))
         values = torch.cat(found)
         mean, deviation = float(values.mean()), float(values.std(correction=0)) if len(values) else 0.0
         if not deviation:

@@ -25,10 +25,12 @@ class Geometry(Loss):
 
     ``losses: {turned: {loss: geometry, of: {image: real_A, translation: fake_B}, weight: 20}}``. A translation that
     keeps the scene commutes with T; one that invents or moves things does so only by chance. It costs one more pass
-    through the generator. Masks of the image are turned with it; random draws, such as styles, are those of x.
+    through the generator, or two with styles. Masks of the image are turned with it; random draws, such as styles, are
+    those of x.
 
-    GcGAN's released code adds the same difference turned back, which is equal, so its weight of 10 · 2 is here 40, and
-    a second discriminator that sees turned images; this loss has none.
+    GcGAN's released code adds the same difference turned back, and each of the two has a target without gradient, so
+    that together they have this one's gradient: its weight of 10 · 2 is 20 here. It also has a second discriminator,
+    which sees turned images; this loss has none.
 
     Args:
         transforms: ``rotate``, a clockwise quarter turn, ``upside_down`` and ``mirror``. With several, each step draws

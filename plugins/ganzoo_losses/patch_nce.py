@@ -25,7 +25,9 @@ class PatchNCE(Loss):
     they are a network of the loss, which the loss's phase trains, with one optimizer.
 
     Unlike CUT's, which takes outputs of layers of its own generator, the features are the maps that enter convolutions,
-    so that any convolutional generator will do; there is no second term with the target domain's images.
+    so that any convolutional generator will do; there is no second term with the target domain's images. Maps that are
+    padded by reflection have copies of some positions at their borders, which cannot be told apart: few in large
+    images, a third of the positions of ``resnet``'s blocks at 32 pixels.
 
     Args:
         network: the slot of the network that gives the features; by default the generator from the source's to the

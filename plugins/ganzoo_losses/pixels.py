@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import Loss
-from ganzoo_losses.comparison import comparable
+from ganzoo_losses.comparison import comparable, in_float
 
 
 class L1(Loss):
@@ -16,8 +16,12 @@ class L1(Loss):
     """
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
-        """Return the mean of |image − target| over all pixels and channels of (B, C, H, W), a scalar."""
-        return (image.float() - target.float()).abs().mean()
+        """Return the mean of |image − target| over all pixels and channels of (B, C, H, W), a scalar.
+
+        Raises GanzooError if the images differ in shape.
+        """
+        image, target = comparable("l1", image, target)
+        return (image - target).abs().mean()
 
 
 class TotalVariation(Loss):
@@ -28,7 +32,7 @@ class TotalVariation(Loss):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the mean over horizontal neighbours plus that over vertical ones, of (B, C, H, W): a scalar."""
-        image = image.float()
+        image = in_float(image)
         across = (image[..., :, 1:] - image[..., :, :-1]).abs().mean()
         down = (image[..., 1:, :] - image[..., :-1, :]).abs().mean()
         return across + down

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from kornia.filters import get_gaussian_kernel1d
 from pydantic import AfterValidator, Field
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,15 +12,12 @@ from torch.nn import functional as F
 from ganzoo import GanzooError
 from ganzoo.interfaces import Loss
 from ganzoo_losses.comparison import comparable
+from ganzoo_metrics.structure import ssim_factors
 
-SIGMA = 1.5
-"""Standard deviation of the Gaussian window, in pixels."""
-C1, C2 = 0.01**2, 0.03**2
-"""The constants that keep the fractions finite, for values in [0, 1]."""
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """The exponents of the scales, the full size first (Wang et al. 2003, section 3.2)."""
 LEAST = 1e-4
-"""The least value of a scale's factor, as its power has no finite gradient at 0; a negative one counts as this."""
+"""The least value of a scale's factor, as its power has no finite gradient at 0."""
 
 
 def _odd(window: int) -> int:
@@ -86,27 +82,13 @@ class MSSSIM(Loss):
                 image, target = (F.avg_pool2d(one, 2, ceil_mode=True) for one in (image, target))
             whole, contrast = ssim_factors(image, target, self.window)
             factor = whole if i == len(self.exponents) - 1 else contrast
-            product = product * factor.clamp(min=LEAST) ** exponent
+            product = product * _positive(factor) ** exponent
         return 1 - product.mean()
 
 
-def ssim_factors(image: Tensor, target: Tensor, window: int) -> tuple[Tensor, Tensor]:
-    """Return SSIM, and its contrast and correlation alone, of each channel of images: both (B, C), means of positions.
-
-    Args:
-        image: images (B, C, H, W) in [0, 1].
-        target: images of the same shape.
-        window: the length of a side of the Gaussian window.
-    """
-    row = get_gaussian_kernel1d(window, SIGMA, device=image.device, dtype=image.dtype)[None, None]
-    x, y = (one.flatten(0, 1)[:, None] for one in (image, target))
-    smooth = F.conv2d(F.conv2d(torch.cat([x, y, x * x, y * y, x * y]), row), row.transpose(2, 3))
-    mean_x, mean_y, square_x, square_y, both = smooth.chunk(5)
-    variances, covariance = square_x - mean_x**2 + square_y - mean_y**2, both - mean_x * mean_y
-    contrast = (2 * covariance + C2) / (variances + C2)
-    whole = contrast * (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
-    by_channel = [one.mean((1, 2, 3)).unflatten(0, image.shape[:2]) for one in (whole, contrast)]
-    return by_channel[0], by_channel[1]
+def _positive(factor: Tensor) -> Tensor:
+    """Return a factor; below ``LEAST``, about this value, which still rises with it, as inverted images need it."""
+    return torch.where(factor > LEAST, factor, LEAST * (factor - LEAST).exp())
 
 
 def _comparable(loss: str, image: Tensor, target: Tensor, window: int, scales: int) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,8 @@ def mask_of(maps: Tensor, image: Tensor, quantile: float | None = None) -> Tenso
         maps: the maps (B, 1, h, w), finite and not negative.
         image: the images (B, C, H, W).
         quantile: if set, the mask is 1 for the fraction 1 − quantile of an image's pixels with the highest values, and
-            0 elsewhere.
+            0 elsewhere. The map's lowest value is never in the mask, so the fraction is smaller if that value is
+            frequent, as of a sky without depth.
     """
     values = F.interpolate(maps, image.shape[-2:], mode="bilinear").flatten(1)
     low, high = values.amin(1, keepdim=True), values.amax(1, keepdim=True)
@@ -26,7 +27,7 @@ def mask_of(maps: Tensor, image: Tensor, quantile: float | None = None) -> Tenso
     values = torch.where(high - low > 1e-5 * high, (values - low) / (high - low), 0)
     if quantile is not None:
         level = values.kthvalue(int(quantile * values.shape[1]) + 1, dim=1, keepdim=True).values
-        values = (values >= level).float()
+        values = ((values >= level) & (values > 0)).float()
     return values.to(image.dtype).reshape(image[:, :1].shape)
 
 

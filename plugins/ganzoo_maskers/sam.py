@@ -15,6 +15,7 @@ from ganzoo.interfaces import Draws, Masker
 from ganzoo_maskers.hub_networks import HubNetwork
 
 Share = Annotated[float, Field(ge=0, le=1)]
+CENTRE = ((0.5, 0.5),)
 
 
 class Sam(Masker):
@@ -29,7 +30,7 @@ class Sam(Masker):
         model: the name of a network on the Hugging Face hub.
         weights: a folder with the network's ``config.json``, ``preprocessor_config.json`` and ``model.safetensors``; by
             default those of ``model`` are downloaded once.
-        points: points of the image, each x and y as fractions of width and height; by default the centre.
+        points: points of the image, each x and y as fractions of width and height; None: the centre.
         grid: n: n × n points spread evenly over the image, instead of ``points``.
         boxes: boxes around objects, instead of ``points``: left, top, right and bottom, as fractions.
     """
@@ -39,20 +40,21 @@ class Sam(Masker):
         *,
         model: str = "facebook/sam-vit-base",
         weights: Path | None = None,
-        points: Annotated[tuple[tuple[Share, Share], ...], Field(min_length=1)] = ((0.5, 0.5),),
+        points: Annotated[tuple[tuple[Share, Share], ...], Field(min_length=1)] | None = None,
         grid: Annotated[int, Field(ge=0)] = 0,
         boxes: tuple[tuple[Share, Share, Share, Share], ...] = (),
     ) -> None:
         super().__init__()
-        if grid and boxes:
-            raise GanzooError("sam: grid and boxes are both set; remove one of them")
+        given = {"points": points, "grid": grid, "boxes": boxes}
+        if len(named := [name for name, value in given.items() if value]) > 1:
+            raise GanzooError(f"sam: {' and '.join(named)} are set; keep one of them")
         for left, top, right, bottom in boxes:
             if left >= right or top >= bottom:
                 raise GanzooError(
                     f"sam: the box {[left, top, right, bottom]} is empty; its numbers are left, top, right, bottom"
                 )
         even = [(number + 0.5) / grid for number in range(grid)]
-        chosen = [(x, y) for y in even for x in even] if grid else points
+        chosen = [(x, y) for y in even for x in even] if grid else points or CENTRE
         self.boxed = bool(boxes)
         self.register_buffer("prompts", torch.tensor(boxes or chosen, dtype=torch.float32), persistent=False)
         loaded = HubNetwork("sam", model, weights, {"sam": "SamModel"})

@@ -26,7 +26,7 @@ def frechet(fake: Tensor, real: Tensor) -> float:
 
     Raises GanzooError if a set has fewer than two vectors, or a vector is not finite.
     """
-    _require(fake, real)
+    require_sets(fake, real)
     (one, spread), (other, spread_real) = _factor(fake), _factor(real)
     middle = (fake.double().mean(0) - real.double().mean(0)).square().sum()
     total = float(middle + spread + spread_real)
@@ -67,7 +67,7 @@ def kernel(fake: Tensor, real: Tensor, seed: int) -> tuple[float, float]:
 
     Raises GanzooError if a set has fewer than two vectors, or a vector is not finite.
     """
-    _require(fake, real)
+    require_sets(fake, real)
     one, other = _ordered(fake.double()), _ordered(real.double())
     size = min(len(one), len(other), LARGEST)
     distances = []
@@ -97,7 +97,8 @@ def _ordered(vectors: Tensor) -> Tensor:
     return vectors[torch.from_numpy(np.lexsort(vectors.numpy().T[::-1]))]
 
 
-def _require(fake: Tensor, real: Tensor) -> None:
+def require_sets(fake: Tensor, real: Tensor) -> None:
+    """Raise GanzooError if one of two sets has fewer than two vectors, or a vector is not finite."""
     for side, vectors in (("translated", fake), ("real", real)):
         if len(vectors) < 2:
             raise GanzooError(f"a distance between sets needs at least two {side} images; there are {len(vectors)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganzoo_metrics.manifolds import require_sets
+from ganzoo_metrics.distances import require_sets
 
 BANDWIDTH, SCALE = 10, 1000
 """The bandwidth of the kernel, and the factor of the distance."""

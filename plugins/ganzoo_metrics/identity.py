@@ -13,7 +13,6 @@ from ganzoo_metrics.background import require_source
 from ganzoo_metrics.classifier_features import Library
 from ganzoo_metrics.directions import accepted_directions
 from ganzoo_metrics.feature_networks import classifier_network
-from ganzoo_metrics.resizing import quantized, resize
 
 
 class IdentityDistance(Metric):
@@ -57,21 +56,19 @@ class IdentityDistance(Metric):
         all zero.
         """
         require_source(self.name, step, direction[0])
-        source, fake = (self.unit(step[name]) for name in (f"real_{direction[0]}", f"fake_{direction[1]}"))
+        source, fake = (self.unit(step, name) for name in (f"real_{direction[0]}", f"fake_{direction[1]}"))
         return {
             self.name: (source - fake).square().sum(1) / 2
         }  # equal to 1 − ⟨a, b⟩, without the rounding error of 1 − 0.999…
 
-    def unit(self, images: Tensor) -> Tensor:
-        """Return the features of images, (B, d), scaled to length 1.
+    def unit(self, step: Step, name: str) -> Tensor:
+        """Return the features (B, d) of the step's images ``name``, scaled to length 1.
 
         Raises GanzooError for images that are not finite or do not have 1 or 3 channels, and for features that are all
         zero.
         """
-        with torch.autocast(images.device.type, enabled=False):
-            resized = resize(quantized(images), self.network.side, self.network.how)
-            features = self.network.network.to(images.device)(resized)
-            length = features.norm(dim=1, keepdim=True)
+        features = self.network.features(step, name)
+        length = features.norm(dim=1, keepdim=True)
         if not bool(length.all()):
             raise GanzooError(
                 f"{self.name}: the network's features of an image are all zero: check the image and the weights"

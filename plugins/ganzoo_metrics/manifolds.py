@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo_metrics.classifier_features import Library
+from ganzoo_metrics.distances import require_sets
 from ganzoo_metrics.feature_metric import FeatureMetric, Real
 from ganzoo_metrics.feature_networks import feature_network
 
@@ -117,15 +118,6 @@ def density_coverage(fake: Tensor, real: Tensor, k: int) -> tuple[float, float]:
     count = sum(int(one.sum()) for one in inside)
     covered = sum(int(one.any(1).sum()) for one in inside)
     return count / (k * len(fake)), covered / len(real)
-
-
-def require_sets(fake: Tensor, real: Tensor) -> None:
-    """Raise GanzooError if one of two sets has fewer than two vectors, or a vector is not finite."""
-    for side, vectors in (("translated", fake), ("real", real)):
-        if len(vectors) < 2:
-            raise GanzooError(f"a distance between sets needs at least two {side} images; there are {len(vectors)}")
-        if not bool(torch.isfinite(vectors).all()):
-            raise GanzooError(f"features of {side} images are not finite: check the images, they may be damaged")
 
 
 def _checked(fake: Tensor, real: Tensor, k: int) -> tuple[Tensor, Tensor]:

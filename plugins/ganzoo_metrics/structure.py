@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from ganzoo import GanzooError
@@ -12,6 +13,8 @@ from ganzoo_metrics.pairs import TruePair
 
 WINDOW, DEVIATION = 11, 1.5
 """Side and deviation of the Gaussian window, in pixels."""
+C1, C2 = 0.01**2, 0.03**2
+"""The constants that keep the fractions finite, for values in [0, 1]."""
 
 
 class SSIM(Metric):
@@ -50,19 +53,26 @@ def ssim(one: Tensor, other: Tensor) -> Tensor:
     """
     if one.device.type == "mps":  # mps has no float64
         one, other = one.cpu(), other.cpu()
-    x, y = one.double(), other.double()  # float64, because variances are differences of squares
-    x_mean, y_mean, x_square, y_square, product = (_windowed(maps) for maps in (x, y, x * x, y * y, x * y))
-    x_variance, y_variance = x_square - x_mean**2, y_square - y_mean**2
-    c1, c2 = 0.01**2, 0.03**2
-    alike = (2 * x_mean * y_mean + c1) * (2 * (product - x_mean * y_mean) + c2)
-    similarity = alike / ((x_mean**2 + y_mean**2 + c1) * (x_variance + y_variance + c2))
-    return similarity.mean((1, 2, 3)).float()
+    whole, _ = ssim_factors(one.double(), other.double())  # float64, because variances are differences of squares
+    return whole.mean(1).float()
 
 
-def _windowed(maps: Tensor) -> Tensor:
-    """Return the Gaussian-weighted mean of each window inside the maps: (B, C, H − 10, W − 10)."""
-    places = torch.arange(WINDOW, dtype=maps.dtype, device=maps.device) - WINDOW // 2
-    weights = (-(places**2) / (2 * DEVIATION**2)).exp()
-    weights = weights / weights.sum()
-    down = F.conv2d(maps.flatten(0, 1)[:, None], weights.view(1, 1, -1, 1))
-    return F.conv2d(down, weights.view(1, 1, 1, -1)).unflatten(0, maps.shape[:2])[:, :, 0]
+def ssim_factors(image: Tensor, target: Tensor, window: int = WINDOW) -> tuple[Tensor, Tensor]:
+    """Return SSIM, and its contrast and correlation alone, of each channel of images: both (B, C), means of positions.
+
+    Windows lie inside the images (Wang et al. 2004, section III-C).
+
+    Args:
+        image: images (B, C, H, W) in [0, 1].
+        target: images of the same shape.
+        window: the length of a side of the Gaussian window, in pixels; odd, and at most a side of the images.
+    """
+    row = get_gaussian_kernel1d(window, DEVIATION, device=image.device, dtype=image.dtype)[None, None]
+    x, y = (one.flatten(0, 1)[:, None] for one in (image, target))
+    smooth = F.conv2d(F.conv2d(torch.cat([x, y, x * x, y * y, x * y]), row), row.transpose(2, 3))
+    mean_x, mean_y, square_x, square_y, both = smooth.chunk(5)
+    variances, covariance = square_x - mean_x**2 + square_y - mean_y**2, both - mean_x * mean_y
+    contrast = (2 * covariance + C2) / (variances + C2)
+    whole = contrast * (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+    by_channel = [one.mean((1, 2, 3)).unflatten(0, image.shape[:2]) for one in (whole, contrast)]
+    return by_channel[0], by_channel[1]

@@ -1,4 +1,4 @@
-"""The loss of the background against its formula; its refusals."""
+"""The losses on pixels against their formulas; their refusals."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import pytest
 import torch
 
 from ganzoo.testing import make_images
-from ganzoo_losses.pixels import Background
+from ganzoo_losses.pixels import L1, Background, TotalVariation
 from tests.support.command_line import refusal
+
+
+def test_l1_and_total_variation_are_their_formulas() -> None:
+    image, target = (make_images(2, 3, (5, 7), seed).double() for seed in (0, 1))
+    x, y = image.numpy(), target.numpy()
+    assert L1()(image, target).numpy() == pytest.approx(abs(x - y).mean(), rel=1e-12)
+    across, down = abs(x[..., 1:] - x[..., :-1]).mean(), abs(x[..., 1:, :] - x[..., :-1, :]).mean()
+    assert TotalVariation()(image).numpy() == pytest.approx(across + down, rel=1e-12)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -36,6 +44,9 @@ def test_only_the_background_counts() -> None:
 
 def test_what_it_refuses() -> None:
     image = torch.zeros(1, 3, 4, 5)
+    assert refusal(L1(), image, image[:, :1]) == (
+        "l1 compares images of equal shapes, but these have 3×4×5 and 1×4×5 (C×H×W)"
+    )
     assert refusal(Background(), image, image, torch.zeros(1, 2, 4, 5)) == (
         "background needs a mask of one plane; this one has 2"
     )

@@ -76,12 +76,13 @@ def test_ms_ssim_is_the_product_over_scales() -> None:
 
 
 @pytest.mark.parametrize("loss", [SSIM(), MSSSIM(scales=1), MSSSIM(scales=2, window=5)])
-def test_equal_images_have_no_distance_and_opposite_ones_a_finite_gradient(loss: Loss) -> None:
+def test_equal_images_have_no_distance_and_opposite_ones_a_gradient(loss: Loss) -> None:
     image = make_images(2)
     assert float(loss(image, image)) == pytest.approx(0, abs=1e-6)
-    opposite = (-image).requires_grad_()
+    opposite = (-image / 2).requires_grad_()  # not its negative, where the gradient is 0
     loss(opposite, image).backward()
     assert opposite.grad is not None and opposite.grad.isfinite().all()
+    assert (opposite.grad * (image - opposite)).sum() < 0  # toward the target the loss falls
 
 
 def test_images_that_are_too_small() -> None:

@@ -90,7 +90,8 @@ def test_any_size_type_and_grey(make: Any, shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"grid": 2, "boxes": [[0, 0, 1, 1]]}, "sam: grid and boxes are both set; remove one of them"),
+        ({"grid": 2, "boxes": [[0, 0, 1, 1]]}, "sam: grid and boxes are set; keep one of them"),
+        ({"points": [[0, 0]], "grid": 2}, "sam: points and grid are set; keep one of them"),
         ({"boxes": [[0.5, 0, 0.5, 1]]}, "sam: the box [0.5, 0.0, 0.5, 1.0] is empty; its numbers are left, top, right"),
         ({"boxes": [[0, 0, 1.2, 1]]}, "boxes is 1.2"),
         ({"points": []}, "points is"),

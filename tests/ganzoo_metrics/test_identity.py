@@ -85,7 +85,9 @@ def test_a_image_keeps_its_identity(metric: Callable[..., IdentityDistance]) -> 
     step, measure = translated(), metric()
     step["fake_B"] = step["real_A"].clone()
     assert measure.rows(step, "AB")[measure.name].eq(0).all()
-    assert "not finite" in refusal(measure.rows, Step({**step, "fake_B": step["real_A"] * torch.nan}), "AB")
+    assert "not finite" in refusal(
+        measure.rows, Step({**translated(), "fake_B": step["real_A"] * torch.nan}), "AB"
+    )
 
 
 def test_without_its_sources_there_is_nothing_to_compare(metric: Callable[..., IdentityDistance]) -> None:
@@ -104,7 +106,7 @@ def test_it_is_measured_in_float32_without_a_graph(metric: Callable[..., Identit
     plain = measure.rows(step, "AB")[measure.name]
     assert not plain.requires_grad
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(measure.rows(step, "AB")[measure.name], plain)
+        assert torch.equal(measure.rows(translated(), "AB")[measure.name], plain)
 
 
 def test_an_evaluation_does_not_depend_on_its_batches(metric: Callable[..., IdentityDistance]) -> None:
