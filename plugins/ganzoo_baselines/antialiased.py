@@ -147,6 +147,7 @@ class SmoothPatch(nn.Module):
 
     def __init__(self, in_channels: int, *, width: Width = 64, layers: Annotated[int, Field(ge=1, le=8)] = 3) -> None:
         super().__init__()
+        self.layers = layers
         self.min_size = 4 * 2**layers
         widths = [width * min(2**layer, 8) for layer in range(layers + 1)]
         stack: list[nn.Module] = [nn.Conv2d(in_channels, width, 4, padding=1), nn.LeakyReLU(0.2), BlurDown()]
@@ -165,8 +166,8 @@ class SmoothPatch(nn.Module):
         """
         if min(images.shape[-2:]) < self.min_size:
             raise GanzooError(
-                f"smooth_patch with that many layers needs images of at least {self.min_size}×{self.min_size} pixels, "
-                f"not {images.shape[-2]}×{images.shape[-1]}: use fewer layers, or larger images"
+                f"smooth_patch with layers: {self.layers} needs images of at least {self.min_size}×{self.min_size} "
+                f"pixels, not {images.shape[-2]}×{images.shape[-1]}: use fewer layers, or larger images"
             )
         logits: Tensor = self.model(images)
         return logits

@@ -50,7 +50,7 @@ class StarGenerator(nn.Module):
         widths = [min(width * 2**i, max_width) for i in range(downs + 1)]
         inner = widths[-1]
         self.encoder = nn.Sequential(
-            conv(in_channels, width, padding),
+            conv(in_channels, widths[0], padding),
             *(PoolingBlock(a, b, norm=True, down=True, padding=padding) for a, b in pairwise(widths)),
             *(PoolingBlock(inner, inner, norm=True, padding=padding) for _ in range(2)),
         )
@@ -58,7 +58,7 @@ class StarGenerator(nn.Module):
             [AdaptiveBlock(inner, inner, style, padding=padding) for _ in range(2)]
             + [AdaptiveBlock(a, b, style, up=True, padding=padding) for a, b in pairwise(reversed(widths))]
         )
-        self.to_image = nn.Sequential(AffineNorm(width), nn.LeakyReLU(SLOPE), nn.Conv2d(width, out_channels, 1))
+        self.to_image = nn.Sequential(AffineNorm(widths[0]), nn.LeakyReLU(SLOPE), nn.Conv2d(widths[0], out_channels, 1))
         init_kaiming(self)
 
     def encode(self, images: Tensor) -> Tensor:

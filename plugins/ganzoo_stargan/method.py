@@ -95,16 +95,22 @@ class StarGANv2(Method):
     def setup(self, example: Step) -> dict[str, nn.Module]:
         """Return the networks that the method builds: ``F``, the mapping network, and ``E``, the style encoder.
 
-        Raises GanzooError if the domains differ in channels, or if the discriminator has no logit for each domain.
+        Raises GanzooError if the domains differ in channels, if the generator is another one, or if the discriminator
+        has no logit for each domain.
         """
         images, generator = example["real_A"], self.generator
+        if not isinstance(generator, StarGenerator):
+            raise GanzooError("networks.G: the networks of starganv2 fit its own generator only: set it to starganv2")
         if images.shape[1] != example["real_B"].shape[1]:
             raise GanzooError(
                 "the domains differ in channels, but starganv2 uses one network for both: use another method"
             )
         logits = self.networks["D"](images)
         if not isinstance(logits, Tensor) or logits.ndim < 2 or logits.shape[1] != len(DIRECTIONS):
-            raise GanzooError("networks.D: starganv2 needs a logit for each domain: use the discriminator starganv2")
+            raise GanzooError(
+                "networks.D: starganv2 needs two logits, one for each domain: use the discriminator starganv2 with two "
+                "domains"
+            )
         widths = generator.width, generator.max_width
         encoder = StyleEncoder(images.shape[1], *widths, self.style_downs, generator.style)
         encoder(images, "A")  # raises GanzooError for images that are too small
@@ -164,7 +170,10 @@ class StarGANv2(Method):
         return self.terms_of_discriminator(step, "fake_guided")
 
     def terms_of_discriminator(self, step: Step, fake: str) -> dict[str, Tensor]:
-        """Return ½(real + fake) of each domain's branch, and its penalties; ``fake`` starts the translations' names."""
+        """Return ½(real + fake) of each domain's branch, and its penalties; ``fake`` starts the translations' names.
+
+        With ``wgan-gp`` the sum is not halved.
+        """
         losses: dict[str, Tensor] = {}
         signs = []
         for index, one in enumerate("AB"):
@@ -183,8 +192,10 @@ class StarGANv2(Method):
 
     def guided_generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the weighted terms of translations with the styles of references, scalars by name."""
-        others = {one: self.style_of(partners(step[f"real_{one}"]), one) for one in "AB"}
-        return self.terms_of_generator(step, "guided_", others if self.weights["diversity"] else {})
+        others = {}
+        if self.weights["diversity"]:
+            others = {one: self.style_of(partners(step[f"real_{one}"]), one) for one in "AB"}
+        return self.terms_of_generator(step, "guided_", others)
 
     def terms_of_generator(self, step: Step, kind: str, others: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the weighted terms of both directions, scalars by name: ``gan_AB``, ``style_B``, ``cycle_A``, ….

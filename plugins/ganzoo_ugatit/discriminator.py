@@ -31,6 +31,7 @@ class UGATITDiscriminator(nn.Module):
 
     def __init__(self, in_channels: int, *, width: Width = 64, layers: Layers = (5, 3)) -> None:
         super().__init__()
+        self.layers = layers
         # Before the last two convolutions, both with reflection padding, the maps need three pixels a side.
         self.min_size = 3 * 2 ** max(layers)
         self.parts = nn.ModuleList(CAMPatch(in_channels, width, count) for count in layers)
@@ -42,8 +43,9 @@ class UGATITDiscriminator(nn.Module):
         """
         if min(images.shape[-2:]) < self.min_size:
             raise GanzooError(
-                f"ugatit with that many layers needs images of at least {self.min_size}×{self.min_size} pixels, "
-                f"not {images.shape[-2]}×{images.shape[-1]}: use fewer layers, or larger images"
+                f"the discriminator ugatit with layers: {[*self.layers]} needs images of at least "
+                f"{self.min_size}×{self.min_size} pixels, not {images.shape[-2]}×{images.shape[-1]}: use fewer layers, "
+                "or larger images"
             )
         return [logits for part in self.parts for logits in part(images)]
 

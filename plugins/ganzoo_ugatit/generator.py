@@ -66,9 +66,9 @@ class UGATITGenerator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the translations (B, out_channels, H, W) in [−1, 1] of images (B, in_channels, H, W) in [−1, 1]."""
-        return self.attend(images)[0]
+        return self.translate_and_classify(images)[0]
 
-    def attend(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def translate_and_classify(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return translations, logits of both auxiliary classifiers, and the attention.
 
         Args:

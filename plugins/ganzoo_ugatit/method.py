@@ -46,7 +46,7 @@ class UGATIT(MethodWrapper):
             name: replace(
                 slot,
                 default=defaults[slot.kind],
-                calls=("attend",) if slot.kind == "generator" else slot.calls,
+                calls=("translate_and_classify",) if slot.kind == "generator" else slot.calls,
             )
             for name, slot in self.slots.items()
         }
@@ -75,7 +75,7 @@ class UGATIT(MethodWrapper):
         """
         images = []
         for name in names:
-            image, logits, attention = self.networks[f"G_{direction}"].attend(step[name])  # type: ignore[operator]
+            image, logits, attention = self.networks[f"G_{direction}"].translate_and_classify(step[name])  # type: ignore[operator]
             images.append(image)
             step[f"cam_{direction}_{name}"] = logits
             if name == f"real_{direction[0]}":

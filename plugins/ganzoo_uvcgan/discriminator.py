@@ -49,6 +49,7 @@ class BatchHead(nn.Module):
         spectral: bool = True,
     ) -> None:
         super().__init__()
+        self.layers = layers
         self.min_size = 2 * 2**layers
         self.body = Patch(in_channels, width=width, layers=layers, norm=norm, padding=padding).model[:-1]
         for layer in self.body if spectral else ():
@@ -74,8 +75,8 @@ class BatchHead(nn.Module):
         height, width = images.shape[-2:]
         if min(height, width) < self.min_size:
             raise GanzooError(
-                f"batch_head with that many layers needs images of at least {self.min_size}×{self.min_size} pixels, "
-                f"not {height}×{width}: use fewer layers, or larger images"
+                f"batch_head with layers: {self.layers} needs images of at least "
+                f"{self.min_size}×{self.min_size} pixels, not {height}×{width}: use fewer layers, or larger images"
             )
         features = self.body(images)
         group = features[:, None] if earlier is None else torch.cat([features[:, None], earlier(features)], 1)

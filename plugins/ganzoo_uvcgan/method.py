@@ -62,6 +62,8 @@ class UVCGAN2(MethodWrapper):
         pool: Count = 0,
         generator_lr: Annotated[float, Field(gt=0)] = 1.0,
     ) -> None:
+        if centre and not penalty:
+            raise GanzooError("method: centre is of the penalty, which is 0: set penalty, or leave centre out")
         extensions = Extensions(fake_logits=self.fake_logits if memory else None)
         self.cyclegan = CycleGAN(extensions, gan=gan, cycle=cycle, identity=identity, pool=pool)
         super().__init__(self.cyclegan)

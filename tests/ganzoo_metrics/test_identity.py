@@ -85,9 +85,7 @@ def test_a_image_keeps_its_identity(metric: Callable[..., IdentityDistance]) -> 
     step, measure = translated(), metric()
     step["fake_B"] = step["real_A"].clone()
     assert measure.rows(step, "AB")[measure.name].eq(0).all()
-    assert "not finite" in refusal(
-        measure.rows, Step({**translated(), "fake_B": step["real_A"] * torch.nan}), "AB"
-    )
+    assert "not finite" in refusal(measure.rows, Step({**translated(), "fake_B": step["real_A"] * torch.nan}), "AB")
 
 
 def test_without_its_sources_there_is_nothing_to_compare(metric: Callable[..., IdentityDistance]) -> None:

@@ -148,7 +148,7 @@ def test_a_discriminator_without_a_logit_for_each_domain_is_refused() -> None:
     method = starganv2()
     method.networks = {**networks(), "D": Patch(3, width=2, layers=1)}
     example = Step({f"real_{one}": torch.zeros(1, 3, 16, 16) for one in "AB"})
-    with pytest.raises(GanzooError, match="starganv2 needs a logit for each domain"):
+    with pytest.raises(GanzooError, match="starganv2 needs two logits, one for each domain"):
         method.setup(example)
     example["real_B"] = torch.zeros(1, 1, 16, 16)
     with pytest.raises(GanzooError, match="the domains differ in channels, but starganv2 uses one network for both"):

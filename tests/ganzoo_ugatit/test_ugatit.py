@@ -126,7 +126,7 @@ def test_the_generator_is_the_released_one(grid: int) -> None:
     torch.manual_seed(0)
     network = UGATITGenerator(3, 3, width=2, blocks=1, grid=grid).double()
     images = noise(2, 3, 16, 16).tanh()
-    translated, logits, attention = network.attend(images)
+    translated, logits, attention = network.translate_and_classify(images)
     expected, expected_logits = plain_generator(dict(network.named_parameters()), images, grid)
     torch.testing.assert_close(translated, expected)
     torch.testing.assert_close(logits, expected_logits)
@@ -182,8 +182,8 @@ def networks() -> dict[str, nn.Module]:
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
     AB, BA, D_A, D_B = (method.networks[name] for name in ("G_AB", "G_BA", "D_A", "D_B"))
     x, y = step["real_A"], step["real_B"]
-    fake_B, cam_AB, _ = AB.attend(x)
-    fake_A, cam_BA, _ = BA.attend(y)
+    fake_B, cam_AB, _ = AB.translate_and_classify(x)
+    fake_A, cam_BA, _ = BA.translate_and_classify(y)
 
     def squares(outputs: list[Tensor], target: float) -> Tensor:
         return torch.stack([((one - target) ** 2).mean() for one in outputs]).sum()
@@ -194,8 +194,8 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
             outputs = D(torch.cat([real, fake.detach()]))  # one call, one step of spectral norm
             losses[name] = squares([one[:2] for one in outputs], 1) + squares([one[2:] for one in outputs], 0)
         return losses
-    idt_B, off_AB, _ = AB.attend(y)
-    idt_A, off_BA, _ = BA.attend(x)
+    idt_B, off_AB, _ = AB.translate_and_classify(y)
+    idt_A, off_BA, _ = BA.translate_and_classify(x)
 
     def cross_entropy(logits: Tensor, target: float) -> Tensor:
         chance = logits.sigmoid()
@@ -267,7 +267,7 @@ def test_the_attention_of_both_domains_is_in_the_step() -> None:
     step = double_step(training=False)
     method.forward(step)
     for domain, direction in (("A", "AB"), ("B", "BA")):
-        expected = method.networks[f"G_{direction}"].attend(step[f"real_{domain}"])[2]  # type: ignore[operator]
+        expected = method.networks[f"G_{direction}"].translate_and_classify(step[f"real_{domain}"])[2]  # type: ignore[operator]
         assert torch.equal(step[f"attention_{domain}"], expected)
         assert method.tensors[f"attention_{domain}"].shows == ""
 

@@ -69,6 +69,7 @@ def test_the_learning_rate_falls_in_cycles() -> None:
     method = Inpainting(cycles=2)
     factors = [method.lr_factor(done, 8, 0.5, done) for done in range(8)]
     assert factors[:4] == factors[4:] == pytest.approx([1, 0.85356, 0.5, 0.14645], abs=1e-4)
+    assert Inpainting(cycles=1).lr_factor(10**6 - 1, 10**6, 0, 0) == pytest.approx(1e-5, rel=1e-3)
 
 
 def test_domains_with_other_channels_are_refused() -> None:
