@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganzoo.bench.heatmap import heat_map
+from ganzoo.bench.records import merge_shards, missing_cells, read_bench_records
 from ganzoo.bench.render import markdown
-from ganzoo.bench.runner import read_bench_records
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import ImageChecksums, read_sets, stale
 from ganzoo.bench.table import Table, build_matrix_table, build_table
@@ -23,12 +23,16 @@ from ganzoo.utils.jsonl import write_text
 from ganzoo.utils.program import program_name
 from ganzoo.utils.terminal import escape_controls
 
+NAMED = 6
+"""Number of missing runs that are named."""
+
 
 def current_table(bench: Bench, places: Places) -> Table:
     """Return the table that the records give now; rows whose recipe, code or images changed are marked as outdated.
 
     A row is also outdated if its recipe is no longer valid. If this machine only lacks its images, weights or a bank,
-    the row is not marked; stderr says what was not checked. Raises GanzooError for an invalid record.
+    the row is not marked; stderr says what was not checked, and which runs are missing. Raises GanzooError for an
+    invalid record.
     """
     checksums = ImageChecksums()
     known = Places(places.root, places.data or Path("/nowhere"))  # recipes are checked without the data folder too
@@ -49,9 +53,14 @@ def current_table(bench: Bench, places: Places) -> Table:
             unchecked.setdefault(cell.row, "its images are not on this machine")
         return stale(bench, record, recipe, sets, checksums)
 
-    table = (build_matrix_table if bench.spec.matrix else build_table)(bench, read_bench_records(bench), outdated)
-    for row, why in unchecked.items():
-        print(escape_controls(f"not checked: {row}: {why}"), file=sys.stderr)
+    records = read_bench_records(bench)
+    table = (build_matrix_table if bench.spec.matrix else build_table)(bench, records, outdated)
+    notes = [f"not checked: {row}: {why}" for row, why in unchecked.items()]
+    if missing := missing_cells(bench, records):
+        names = ", ".join(cell.name for cell in missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
+        notes.append(f"{bench.name}: {len(missing)} of {len(list(bench.cells()))} runs are missing: {names}")
+    for note in notes:
+        print(escape_controls(note), file=sys.stderr)
     return table
 
 
@@ -66,7 +75,7 @@ def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
     """Write a table between its markers on its page, or check it; return the table.
 
     The markers are ``<!-- NAME table … -->`` and ``<!-- end of NAME table -->``. A matrix is also drawn, as NAME.svg
-    beside the page.
+    beside the page. Before a complete table is written, its shards' records are merged.
 
     Args:
         bench: the table, whose spec names a page.
@@ -78,6 +87,8 @@ def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
     """
     page = page_of(bench)
     split_page(page, bench.name)
+    if not check:
+        merge_shards(bench)
     table = current_table(bench, places)
     command = f"{program_name()} table {bench.file}{f' --scale {bench.scale}' if bench.scale else ''} --write"
     replace_table(page, bench.name, markdown(table), command=command, check=check)

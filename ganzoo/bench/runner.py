@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,30 +21,25 @@ from types import FrameType
 from ganzoo.bench.cell import RunCommand, folder_of, last_line, record_cell, strip_local_paths
 from ganzoo.bench.children import ChildProcesses
 from ganzoo.bench.distances import with_distances
+from ganzoo.bench.records import (
+    Shard,
+    in_running_order,
+    in_table_order,
+    read_bench_records,
+    record_of,
+    records_file,
+    save_records,
+)
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import ImageChecksums, SetSource, plugin_code, read_sets, stale
 from ganzoo.errors import GanzooError
-from ganzoo.provenance.record import Record, read_records
+from ganzoo.provenance.record import Record
 from ganzoo.recipe.reader import read_recipe
 from ganzoo.recipe.schema import Recipe
-from ganzoo.utils.atomic import lock_file
+from ganzoo.utils.atomic import lock_file, wait_for_lock
 from ganzoo.utils.cache import cache_folder
 from ganzoo.utils.console import Console
-from ganzoo.utils.jsonl import to_json, write_text
-
-
-def read_bench_records(bench: Bench) -> list[Record]:
-    """Return the records of a table; empty if its file does not exist yet.
-
-    Raises GanzooError if the file cannot be read or has an invalid record.
-    """
-    return read_records(bench.records) if bench.records.is_file() else []
-
-
-def record_of(records: Iterable[Record], cell: Cell) -> Record | None:
-    """Return the record of a cell; None if there is none."""
-    wanted = (cell.row, cell.data, cell.seed)
-    return next((one for one in records if (one.cell.get("row"), one.cell.get("data"), one.seed) == wanted), None)
+from ganzoo.utils.jsonl import write_text
 
 
 def check_rows(bench: Bench, only: Sequence[str]) -> None:
@@ -54,7 +49,9 @@ def check_rows(bench: Bench, only: Sequence[str]) -> None:
             raise GanzooError(f"{bench.file}: there is no row {row!r}; there are: {', '.join(bench.spec.rows)}")
 
 
-def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) -> list[Record]:
+def run(
+    bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = (), shard: Shard | None = None
+) -> list[Record]:
     """Run the cells that a table lacks, save their records, and return all its records, failures included.
 
     A cell with a complete record is skipped, unless its recipe, plugins, images or sets have changed since. A failed
@@ -65,18 +62,19 @@ def run(bench: Bench, places: Places, *, jobs: int, only: Sequence[str] = ()) ->
         places: the folders of the runs and of the data.
         jobs: number of cells that run at a time; they are spread over the machine's GPUs.
         only: names of the rows to run; empty for all rows.
+        shard: the share of the cells to run, whose records get a file of their own; None: all.
 
     Raises:
-        BusyError: another process runs this table or one of its runs.
+        BusyError: another process runs this table, or this shard, or one of its runs.
         GanzooError: a preparation fails or a recipe is wrong, before any cell is run; or a signal stopped a cell.
     """
     locks = cache_folder() / "benches"
     with suppress(OSError):  # where nothing can be written, nothing is locked
         locks.mkdir(parents=True, exist_ok=True)
-    name = sha256(os.path.realpath(bench.records).encode()).hexdigest()[:24]
-    busy = f"{bench.file}: another process is running this table; wait for it"
+    name = sha256(os.path.realpath(records_file(bench, shard)).encode()).hexdigest()[:24]
+    busy = f"{bench.file}: another process is running this {'shard' if shard else 'table'}; wait for it"
     with lock_file(locks / f"{name}.lock", busy), _interrupt_on_sigterm():
-        return _Runner(bench, places).run(jobs, only)
+        return _Runner(bench, places, shard).run(jobs, only)
 
 
 @dataclass(frozen=True)
@@ -91,17 +89,20 @@ class _Task:
 class _Runner:
     """The state of one call of ``run``: the table's records so far, and what its threads share."""
 
-    def __init__(self, bench: Bench, places: Places) -> None:
-        self.bench, self.places = bench, places
-        self.records = read_bench_records(bench)
+    def __init__(self, bench: Bench, places: Places, shard: Shard | None) -> None:
+        self.bench, self.places, self.shard = bench, places, shard
+        self.cells = shard.cells(bench) if shard else in_running_order(bench)
+        known = read_bench_records(bench)
+        self.records = in_table_order(bench, [record for cell in self.cells if (record := record_of(known, cell))])
         self.console, self.children, self.checksums = Console(), ChildProcesses(), ImageChecksums()
         self.saving, self.measuring = threading.Lock(), threading.Lock()
 
     def run(self, jobs: int, only: Sequence[str]) -> list[Record]:
-        """Run the preparations, then the cells, ``jobs`` at a time; return the table's records."""
+        """Run the preparations, then the cells, ``jobs`` at a time; return the table's records, or the shard's."""
         prepare(self.bench, self.places, self.children.run, self.console)
         tasks = self._tasks(only)
-        self.console.say(f"{self.bench.name}: {len(tasks)} of {len(list(self.bench.cells()))} runs to make")
+        name = records_file(self.bench, self.shard).stem
+        self.console.say(f"{name}: {len(tasks)} of {len(self.cells)} runs to make")
         free: SimpleQueue[dict[str, str]] = SimpleQueue()
         for variables in job_environments(jobs):
             free.put(variables)
@@ -117,9 +118,9 @@ class _Runner:
         return self.records
 
     def _tasks(self, only: Sequence[str]) -> list[_Task]:
-        """Return the cells that must be run: all rows of a seed before the next seed."""
+        """Return the cells that must be run."""
         tasks = []
-        for cell in self.bench.cells():
+        for cell in self.cells:
             if only and cell.row not in only:
                 continue
             recipe = read_recipe(self.bench.recipe(cell), self.bench.changes(cell, self.places))
@@ -127,7 +128,7 @@ class _Runner:
             record = record_of(self.records, cell)
             if record is None or record.status == "failed" or stale(self.bench, record, recipe, sets, self.checksums):
                 tasks.append(_Task(cell, recipe, sets))
-        return sorted(tasks, key=lambda task: self.bench.spec.seeds.index(task.cell.seed))
+        return tasks
 
     def _run_task(self, task: _Task, free: SimpleQueue[dict[str, str]]) -> None:
         bench, cell, recipe, matrix = self.bench, task.cell, task.recipe, self.bench.spec.matrix
@@ -160,17 +161,11 @@ class _Runner:
         self.console.say(f"{cell.name}: {line if record.status == 'ok' else f'failed: {record.why}'}")
 
     def _save(self, record: Record, cell: Cell) -> None:
-        """Write the records with a new one, in the table's order, without those of cells that the table lacks now."""
-        order = {cell: i for i, cell in enumerate(self.bench.cells())}
-
-        def place(record: Record) -> int:
-            return order.get(Cell(record.cell["row"], record.cell["data"], record.seed), -1)
-
+        """Write the records with a new one."""
         with self.saving:
             others = [one for one in self.records if record_of([one], cell) is None]
-            self.records[:] = sorted((one for one in [*others, record] if place(one) >= 0), key=place)
-            lines = [to_json(one.fields()) + "\n" for one in self.records]
-            write_text(self.bench.records, "".join(lines))
+            self.records[:] = in_table_order(self.bench, [*others, record])
+            save_records(self.bench, self.records, self.shard)
 
 
 def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Console) -> None:
@@ -187,14 +182,16 @@ def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Cons
     for name, one in bench.spec.prepare.items():
         command = bench.filled(one.command, places)
         note = places.root / bench.name / f".{name}.made"  # written at the end: an interrupted preparation runs again
-        if Path(bench.filled(one.makes, places)).exists() and note.is_file() and note.read_bytes() == command.encode():
-            continue
-        console.say(f"{bench.name}: preparing {name}")
-        done = run_command(shlex.split(command), dict(os.environ))
-        if done.returncode:
-            raise GanzooError(f"{bench.file}: prepare.{name}: {last_line(done)}")
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_text(note, command)
+        with wait_for_lock(note.with_suffix(".lock")):  # another shard may be making it
+            made = Path(bench.filled(one.makes, places)).exists()
+            if made and note.is_file() and note.read_bytes() == command.encode():
+                continue
+            console.say(f"{bench.name}: preparing {name}")
+            done = run_command(shlex.split(command), dict(os.environ))
+            if done.returncode:
+                raise GanzooError(f"{bench.file}: prepare.{name}: {last_line(done)}")
+            note.parent.mkdir(parents=True, exist_ok=True)
+            write_text(note, command)
 
 
 def job_environments(jobs: int) -> list[dict[str, str]]:

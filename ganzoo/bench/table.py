@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ganzoo.bench.matrix import Domain, Matrix, distance_name
-from ganzoo.bench.runner import record_of
+from ganzoo.bench.records import record_of
 from ganzoo.bench.spec import Bench, Cell, Column
 from ganzoo.provenance.record import Record
 from ganzoo.utils.formatting import format_duration

@@ -28,6 +28,21 @@ class Size(click.ParamType):
         return int(sides[0]), int(sides[-1])
 
 
+class ShardOption(click.ParamType):
+    """A share of the runs: ``2/4`` is the second of four."""
+
+    name = "I/N"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int] | object:
+        """Return (I, N); fail unless 1 ≤ I ≤ N."""
+        parts = str(value).split("/")
+        if len(parts) != 2 or not all(one.isdecimal() for one in parts) or not 1 <= int(parts[0]) <= int(parts[1]):
+            self.fail(f"{value!r} is not a share such as 2/4, the second of four", param, ctx)
+        return int(parts[0]), int(parts[1])
+
+
 def complete_kind(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Return the kinds of components that begin as the word on the command line does."""
     return [kind for kind in KINDS if kind.startswith(incomplete)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo.cli.arguments import PATH, echo
+from ganzoo.cli.arguments import PATH, ShardOption, echo
 
 
 @click.command("bench")
@@ -16,14 +16,27 @@ from ganzoo.cli.arguments import PATH, echo
 @click.option("--root", type=PATH, default=Path("runs/bench"), show_default=True, help="The folder of its runs.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time; each its own GPU.")
 @click.option("--only", multiple=True, help="A row to run; repeat it for more rows.  [default: all]")
-def bench_command(spec: Path, scale: str, data: Path | None, root: Path, jobs: int, only: tuple[str, ...]) -> None:
+@click.option("--shard", type=ShardOption(), help="The I-th of N shares of the runs, for N processes or machines.")
+def bench_command(
+    spec: Path,
+    scale: str,
+    data: Path | None,
+    root: Path,
+    jobs: int,
+    only: tuple[str, ...],
+    shard: tuple[int, int] | None,
+) -> None:
     """Run what the table of SPEC lacks, save the records beside SPEC, and print the table.
 
     If SPEC names a page, the table is also written there. The same command resumes a stopped table. It repeats failed
     runs, and runs whose recipe, plugins or images have changed. A failure is recorded too; the command then ends with
     exit code 2.
+
+    With --shard the records get a file of their own beside SPEC, and no page is written. `ganzoo table` reads the files
+    of all shards, and says what is missing.
     """
     from ganzoo.bench.page import current_table, split_page, update_page
+    from ganzoo.bench.records import Shard
     from ganzoo.bench.render import markdown
     from ganzoo.bench.runner import check_rows, run
     from ganzoo.bench.spec import read_spec, resolve_places
@@ -31,9 +44,10 @@ def bench_command(spec: Path, scale: str, data: Path | None, root: Path, jobs: i
 
     bench, places = read_spec(spec, scale), resolve_places(root, data)
     check_rows(bench, only)
-    if bench.page:
+    written = bench.page is not None and not shard
+    if bench.page and written:
         split_page(bench.page, bench.name)  # refuse a page without markers before the runs, not after them
-    records = run(bench, places, jobs=jobs, only=only)
-    echo(markdown(update_page(bench, places, check=False) if bench.page else current_table(bench, places)))
+    records = run(bench, places, jobs=jobs, only=only, shard=Shard(*shard) if shard else None)
+    echo(markdown(update_page(bench, places, check=False) if written else current_table(bench, places)))
     if failed := [f"{record.name}: {record.why}" for record in records if record.status == "failed"]:
         raise GanzooError("\n".join(failed))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganzoo.bench import runner
 from ganzoo.bench.matrix import distance_name
-from ganzoo.bench.runner import read_bench_records
+from ganzoo.bench.records import read_bench_records
 from ganzoo.bench.spec import Bench, Places, read_spec
 from ganzoo.evaluation.folders import evaluate_folder
 from ganzoo.inference.files import translate_files

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo.bench import runner
-from ganzoo.bench.runner import read_bench_records
+from ganzoo.bench.records import read_bench_records
 from ganzoo.bench.spec import Places
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets

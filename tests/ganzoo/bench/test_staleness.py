@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo.bench.runner import read_bench_records
+from ganzoo.bench.records import read_bench_records
 from ganzoo.bench.spec import Bench
 from ganzoo.bench.staleness import ImageChecksums, stale
 from ganzoo.provenance.fingerprint import code_key
