@@ -343,7 +343,9 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
     attached = []
     for name, part in recipe.losses.items():
         with seeded(recipe.train.seed, f"loss/{name}"), prefix_errors(f"losses.{name}"):
-            loss: Loss = part.make(place=f"losses.{name}").eval().requires_grad_(False)
+            loss: Loss = part.make(place=f"losses.{name}").eval()
+            flags = {id(one): one.requires_grad for one in loss.parameters()}
+            loss.requires_grad_(False)
             loss.of = part.kind_options["of"]
             with part.component.origin.catch("bind"):
                 loss.bind(method, reader)
@@ -352,11 +354,17 @@ def attach_losses(recipe: Recipe, method: Method, reader: Reader, device: torch.
             if network is not None:
                 if not isinstance(network, nn.Module):
                     raise part.component.origin.refuse("trained", describe(network), "a torch.nn.Module, or None")
+                for parameter in network.parameters():
+                    parameter.requires_grad_(flags.get(id(parameter), parameter.requires_grad))
+                if not any(one.requires_grad for one in network.parameters()):
+                    raise part.component.origin.refuse(
+                        "trained", "a network without trained parameters", "a network that can be trained"
+                    )
                 if not NAME.fullmatch(name):
                     raise GanzooError("its network is saved under this name: use only letters, digits, _, - and .")
                 phase = next(phase for phase in method.phases if phase.name == part.kind_options["phase"])
                 train_jointly(method, loss_slot(name), Slot(""), phase)
-                method.networks = {**method.networks, loss_slot(name): network.requires_grad_(True)}
+                method.networks = {**method.networks, loss_slot(name): network}
         attached.append(AttachedLoss(name, loss.to(device), **part.kind_options, origin=part.component.origin))
     return attached
 

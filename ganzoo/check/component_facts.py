@@ -13,6 +13,7 @@ from ganzoo.contracts.declaration import INTERFACES, PROVIDED
 from ganzoo.data.types import OTHER
 from ganzoo.errors import GanzooError
 from ganzoo.interfaces import Method
+from ganzoo.interfaces.loss import inputs_of
 from ganzoo.masks.roles import ROLES, Roles
 from ganzoo.recipe.reader import RecipeReader
 from ganzoo.recipe.yaml_document import Document
@@ -38,7 +39,7 @@ def component_facts(component: Component) -> dict[str, Any]:
     """
     target: Any = component.load()
     if component.kind == "loss":
-        return {"inputs": {name: _needed(one) for name, one in target.inputs().items()}}
+        return {"inputs": {name: _needed(one) for name, one in inputs_of(target).items()}}
     if component.kind not in ATTRIBUTES:
         return {}
     facts: dict[str, Any] = {}

@@ -88,7 +88,11 @@ def fetch_for(file: Path, overrides: list[str]) -> None:
     from ganzoo.recipe.reader import read_recipe
 
     recipe = read_recipe(file, overrides)  # constructs the maskers
-    networks = [part for part in recipe.networks.values() if "weights" in options_of(part.component.load())]
+    networks = [
+        part
+        for part in recipe.networks.values()
+        if any("weights" in options_of(one.component.load()) for one in (part, *part.inner()))
+    ]
     problems = []
     for part in [*networks, *recipe.losses.values(), *recipe.metrics]:
         try:

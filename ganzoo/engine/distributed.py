@@ -160,7 +160,7 @@ def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.M
 
     The network is returned unchanged if there is one process or no batch norm. Frozen batch norms, in eval mode,
     normalize by saved statistics, so each process can do so alone. Raises GanzooError for others on several CPU
-    processes, which torch does not support.
+    processes, which torch does not support, and for a layer that adds something to torch's or timm's batch norms.
     """
     if accelerator.num_processes == 1 or not any(
         isinstance(part, nn.modules.batchnorm._BatchNorm) and part.training for part in network.modules()
@@ -173,5 +173,13 @@ def synchronize_batch_norm(network: nn.Module, accelerator: Accelerator) -> nn.M
     for name, part in list(network.named_children()):
         setattr(network, name, synchronize_batch_norm(part, accelerator))
     if isinstance(network, nn.modules.batchnorm._BatchNorm) and network.training:
-        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        from timm.layers.norm_act import BatchNormAct2d, convert_sync_batchnorm  # slow to import
+
+        if type(network) not in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, BatchNormAct2d):
+            raise GanzooError(
+                f"{type(network).__name__} is a batch norm of its own kind, which cannot be shared by several "
+                "processes: use one process, or another norm"
+            )
+        converted: nn.Module = convert_sync_batchnorm(network)
+        return converted
     return network

@@ -42,9 +42,11 @@ def recompute_blocks(network: nn.Module) -> None:
 
 def _divide(module: nn.Module) -> None:
     layers = _weighted_layers(module)
-    if 0 < layers <= LARGEST:
+    if isinstance(module, nn.ModuleList | nn.ModuleDict):  # it is never called itself
+        recompute_blocks(module)
+    elif 0 < layers <= LARGEST:
         _set_forward(module, _Block([module], module.forward))
-    elif isinstance(module, nn.Sequential) and layers:
+    elif isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward and layers:
         _set_forward(module, _in_turn(_segments(module)))
     elif layers:
         recompute_blocks(module)

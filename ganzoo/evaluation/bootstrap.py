@@ -27,13 +27,15 @@ def intervals(calls: MetricCalls, rows: Columns, real: Columns, draws: int, seed
         draws: the number of draws.
         seed: the seed of the draws.
 
+    A value that some draws do not have gets no interval.
+
     Raises GanzooError, with the reason, if repeated images bias the metric, if there is one image only, or if the
     metric has no value of the images of a draw.
     """
     metric = calls.metric
     if not (metric.bootstrap or (metric.bootstrap is None and not metric.reference)):
         raise GanzooError("it compares sets, and images that are drawn twice bias it")
-    if any(len(column) < 2 for column in {**rows, **real}.values()):
+    if any(len(column) < 2 for column in [*rows.values(), *real.values()]):
         raise GanzooError("there is only one image")
     samples: dict[str, list[float]] = {}
     for number in range(draws):
@@ -45,7 +47,8 @@ def intervals(calls: MetricCalls, rows: Columns, real: Columns, draws: int, seed
         for name, value in values.items():
             samples.setdefault(name, []).append(value)
     tail = (1 - SHARE) / 2
-    return {name: tuple(np.quantile(one, (tail, 1 - tail)).tolist()) for name, one in samples.items()}
+    complete = {name: values for name, values in samples.items() if len(values) == draws}
+    return {name: tuple(np.quantile(one, (tail, 1 - tail)).tolist()) for name, one in complete.items()}
 
 
 def _drawn(columns: Columns, seed: int, number: int, side: str) -> Columns:

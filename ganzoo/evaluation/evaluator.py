@@ -258,8 +258,8 @@ class Evaluator:
             return {}
         try:
             found = intervals(calls, rows, real, draws, self.seed)
-        except GanzooError as error:
-            return {"": {"bootstrap": draws, "no_interval": str(error)}}
+        except Exception as error:  # the value itself is known
+            return {"": {"bootstrap": draws, "no_interval": failure_reason(error)}}
         missing = {"": {"bootstrap": draws, "no_interval": "the images of a draw have no value"}}
         return missing | {name: {"bootstrap": draws, "interval": list(one)} for name, one in found.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -62,8 +62,7 @@ class Loss(nn.Module):
     @classmethod
     def inputs(cls) -> dict[str, Parameter]:
         """Return the parameters of ``forward`` that get tensors, by name: all but ``self`` and ``step``."""
-        parameters = list(signature(cls.forward).parameters.items())[1:]
-        return {name: parameter for name, parameter in parameters if name != STEP}
+        return inputs_of(cls)
 
     @classmethod
     def reads_step(cls) -> bool:
@@ -88,3 +87,9 @@ class Loss(nn.Module):
         ``loss_NAME``.
         """
         return None
+
+
+def inputs_of(loss: type[Any]) -> dict[str, Parameter]:
+    """Return the parameters of ``forward`` that get tensors, by name, also of a class that is not derived from Loss."""
+    parameters = list(signature(loss.forward).parameters.items())[1:]
+    return {name: parameter for name, parameter in parameters if name != STEP}

@@ -59,7 +59,7 @@ def portable(value: Any) -> Any:
 
 
 def plugins_of(recipe: Recipe, others: Iterable[Part] = ()) -> dict[str, dict[str, str]]:
-    """Return the plugins of a recipe's parts and of ``others``.
+    """Return the plugins of a recipe's parts and of ``others``, and of the components inside them.
 
     Returns:
         Name of a plugin → ``{"version": …, "code": …}``, in which ``code`` is the checksum of the modules in use.
@@ -69,7 +69,8 @@ def plugins_of(recipe: Recipe, others: Iterable[Part] = ()) -> dict[str, dict[st
         parts += group.values()
     modules: dict[str, set[str]] = {}
     for part in parts:
-        modules.setdefault(part.component.plugin, set()).add(part.component.load().__module__)
+        for one in (part, *part.inner()):
+            modules.setdefault(one.component.plugin, set()).add(one.component.load().__module__)
     versions = {one.name: one.version for one in plugins().loaded}
     return {name: {"version": versions[name], "code": code_key(*sorted(modules[name]))} for name in sorted(modules)}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganzoo.errors import GanzooError
+from ganzoo.interfaces.loss import inputs_of
 from ganzoo.masks.postprocess import MaskTransform
 from ganzoo.recipe.discriminator_options import DiscriminatorOptions
 from ganzoo.recipe.option_docs import option_docs, summary
@@ -217,4 +218,4 @@ def _any_of_described(schemas: Iterable[Schema]) -> Schema:
 
 def _inputs(loss: type[Any]) -> dict[str, bool]:
     """Return input of a loss → whether ``of`` must name its tensor."""
-    return {name: one.default is inspect.Parameter.empty for name, one in loss.inputs().items()}
+    return {name: one.default is inspect.Parameter.empty for name, one in inputs_of(loss).items()}

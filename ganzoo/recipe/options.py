@@ -180,7 +180,8 @@ def find_component(registry: Registry, value: Any, path: tuple[str | int, ...], 
     if kind not in value:
         other_kinds = [other for other in KINDS if other in value]
         similar = [key for key in value if get_close_matches(str(key).lower(), [kind])]
-        hint = f"; it names a {other_kinds[0]}" if other_kinds else f" (is {similar[0]!r} a typo?)" if similar else ""
+        typo = f" (is {similar[0]!r} a typo?)" if similar else f": {{{kind}: NAME, …}}"
+        hint = f"; it names a {other_kinds[0]}" if other_kinds else typo
         return Problem(path, f"the key {kind!r}, which names the component, is missing{hint}")
     name = value[kind]
     if not isinstance(name, str):
@@ -225,10 +226,14 @@ def check_part(
 
 def _read_inner(registry: Registry, kind: str, value: Any) -> Part:
     """Return the component that an option of another one names. Raises PydanticCustomError with its ``problems``."""
+    from ganzoo.contracts.declaration import declaration_errors
+
     value = normalize_component(value, kind)
     component = find_component(registry, value, (), kind)
     if isinstance(component, Problem):
         part, problems = None, [component]
+    elif mistakes := declaration_errors(component.origin):
+        part, problems = None, [Problem.of((), mistake) for mistake in mistakes]
     else:
         own = {key: one for key, one in value.items() if key != kind}
         part, problems = check_part(registry, component, own, (), _inner_options(kind))

@@ -18,14 +18,17 @@ from ganzoo.contracts.loss import check_loss_value
 from ganzoo.interfaces import Loss, Method
 from ganzoo.interfaces.loss import STEP
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.step import Step
 from ganzoo.testing.component import DEVICES, ODD_SIZES, SIZE, ModuleContracts, refusing
-from ganzoo.testing.factories import make_images, make_step
+from ganzoo.testing.factories import make_images
 from ganzoo.testing.tiny_run import train_tiny, write_recipe
 
 IMAGES = ("fake_B", "real_B", "real_A")
 """The tensors that a loss reads in its order of parameters, if no recipe says otherwise; then ``rec_A`` and so on."""
 
 REALS = ("real_A", "real_B")
+MOST = 3
+"""The largest number of samples in a test."""
 
 
 class LossContracts(ModuleContracts):
@@ -87,15 +90,19 @@ class LossContracts(ModuleContracts):
         """Return name → tensor for each of the loss's inputs, as ``of`` names it."""
         return {name: self.tensor(tensor, count, size) for name, tensor in self.of.items()}
 
-    def run(self, module: nn.Module, inputs: dict[str, Tensor]) -> Any:
-        """Return the loss of these inputs; if it reads the step, of a step that also has them by their names."""
+    def run(self, module: nn.Module, inputs: dict[str, Tensor], first: int = 0) -> Any:
+        """Return the loss of these inputs; if it reads the step, of a step that also has them by their names.
+
+        ``first`` is the index of the first sample.
+        """
         if not isinstance(module, Loss) or not module.reads_step():
             return module(**inputs)
-        first = next(iter(inputs.values()))
-        reals = {
-            name: self.tensor(name, len(first), (first.shape[2], first.shape[3])).to(first.device) for name in REALS
-        }
-        return module(**inputs, **{STEP: make_step(reals | {self.of[name]: one for name, one in inputs.items()})})
+        one = next(iter(inputs.values()))
+        samples = range(first, first + len(one))
+        whole = {name: self.tensor(name, MOST, (one.shape[2], one.shape[3])).to(one.device) for name in REALS}
+        tensors = {name: images[first : first + len(one)] for name, images in whole.items()}
+        step = Step(tensors | {self.of[name]: tensor for name, tensor in inputs.items()}, samples=samples)
+        return module(**inputs, **{STEP: step})
 
     def tensor(self, name: str, count: int, size: tuple[int, int]) -> Tensor:
         """Return a tensor as a step has it under this name: a label map, a mask, or images of noise."""
@@ -143,7 +150,7 @@ class LossContracts(ModuleContracts):
         module = self.build_module()
         whole = float(self.call(module, 3).detach())
         parts = [{name: tensor[k : k + 1] for name, tensor in self.inputs(3).items()} for k in range(3)]
-        mean = sum(float(self.run(module, part).detach()) for part in parts) / 3
+        mean = sum(float(self.run(module, part, k).detach()) for k, part in enumerate(parts)) / 3
         close = math.isclose(whole, mean, rel_tol=1e-3, abs_tol=1e-5)
         self.require(close, "forward", f"{whole:.6g} for 3 samples", f"the mean of their own losses, {mean:.6g}")
 

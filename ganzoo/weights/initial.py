@@ -13,7 +13,8 @@ def needs_initial_weights() -> bool:
     """Return whether a network should read the pretrained weights that it begins its training with.
 
     It should not where a checkpoint's weights replace those of all networks, in translations and evaluations of a run:
-    so the run works where the pretrained weights are not.
+    so the run works where the pretrained weights are not. A frozen network, whose weights no checkpoint has, always
+    needs them.
 
     >>> needs_initial_weights()
     True

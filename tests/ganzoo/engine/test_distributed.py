@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from ganzoo.engine.distributed import launched_processes, start_accelerator, synchronize_batch_norm
@@ -212,6 +213,23 @@ def test_frozen_batch_norm_beside_a_trained_one_stays_as_it_is() -> None:
     network: Any = synchronize_batch_norm(nn.Sequential(nn.Sequential(inner), nn.Sequential(outer)), Two())
     assert network[0][0] is inner and type(inner) is nn.BatchNorm2d
     assert isinstance(network[1][0], nn.SyncBatchNorm) and network[1][0].weight is outer.weight
+
+
+def test_a_norm_with_an_activation_keeps_it_and_one_of_its_own_kind_is_refused() -> None:
+    class Two:
+        num_processes = 2
+        device = torch.device("cuda")
+
+    class Scaled(nn.BatchNorm2d):
+        """A batch norm that does more than torch's."""
+
+    norm = BatchNormAct2d(3, act_layer=nn.ReLU)
+    network: Any = synchronize_batch_norm(nn.Sequential(norm), Two())
+    assert isinstance(network[0], nn.SyncBatchNorm)
+    images = torch.rand(2, 3, 4, 4) - 0.5
+    assert torch.equal(network.eval()(images), norm.eval()(images)) and network(images).min() == 0
+    with pytest.raises(GanzooError, match="Scaled is a batch norm of its own kind"):
+        synchronize_batch_norm(nn.Sequential(Scaled(3)), Two())
 
 
 def test_an_engine_that_only_evaluates_takes_batch_norm_on_two_cpu_processes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,31 @@ def test_an_in_place_layer_does_not_overwrite_the_input_of_a_block() -> None:
         assert torch.equal(value, expected[key]), key
 
 
+def test_lists_are_divided_and_a_sequence_with_its_own_forward_is_left_whole() -> None:
+    class Doubled(nn.Sequential):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            return super().forward(maps) * 2
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()) for _ in range(2))
+            self.last = Doubled(*(nn.Conv2d(3, 3, 1) for _ in range(5)))
+
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            for block in self.blocks:
+                maps = block(maps)
+            return self.last(maps)
+
+    network, images = Network(), torch.rand(1, 3, 8, 8)
+    expected = gradients(network, images)
+    network.zero_grad()
+    recompute_blocks(network)
+    assert all("forward" in vars(block) for block in network.blocks)
+    for key, value in gradients(network, images).items():
+        assert torch.equal(value, expected[key]), key
+
+
 def test_it_excludes_compilation(tmp_path: Path) -> None:
     with pytest.raises(GanzooError, match=r"both 'checkpointing' and 'compile' are set"):
         read_recipe(write_recipe(tmp_path), ["train.checkpointing=true", "train.compile=true"])

@@ -120,6 +120,23 @@ def test_where_it_would_mislead_there_is_a_reason_instead() -> None:
     assert message == "the images of a draw have no value: all images are the same"
 
 
+class Sometimes(Means):
+    """A value that only draws with the last image have, beside one that all have."""
+
+    def compute(self, rows: Mapping[str, Tensor], real: Mapping[str, Tensor]) -> dict[str, float]:
+        last = {"last": 2.0} if bool((rows["mean"] == 2).any()) else {}
+        return {"mean": float(rows["mean"].mean()), **last}
+
+
+def test_a_value_that_some_draws_lack_has_no_interval() -> None:
+    assert list(intervals(MetricCalls(Sometimes()), {"mean": torch.arange(3.0)}, {}, 50, 0)) == ["mean"]
+
+
+def test_a_single_translation_is_refused_beside_many_real_images() -> None:
+    one, many = {"mean": torch.ones(1)}, {"mean": torch.arange(9.0)}
+    assert refusal(intervals, MetricCalls(Gap()), one, many, 5, 0) == "there is only one image"
+
+
 @pytest.mark.parametrize("name", ["fid", "kid", "fd", "kd", "cmmd", "precision_recall", "density_coverage"])
 def test_distances_of_sets_have_no_intervals(name: str) -> None:
     component = plugins().registry.get("metric", name).load()

@@ -52,6 +52,11 @@ def test_the_plugins_of_a_recipe_are_those_of_its_parts(tmp_path: Path) -> None:
     assert all(one["version"] and len(one["code"]) == 16 for one in plugins.values())
 
 
+def test_the_plugins_of_a_recipe_are_also_those_of_components_inside_others(tmp_path: Path) -> None:
+    inner = {"discriminator": "pyramid", "of": {"discriminator": "batch_head"}}
+    assert {"discriminators", "uvcgan"} <= set(plugins_of(read_recipe(write_recipe(tmp_path, networks={"D": inner}))))
+
+
 CODE = '"""A module."""\n\n\ndef double(one: int) -> int:\n    """Double."""\n    return 2 * one\n'
 
 

@@ -150,6 +150,7 @@ def test_mistakes_in_them_have_their_lines() -> None:
     [
         ("3", "it is 3; a discriminator must be a mapping: {discriminator: NAME, option: value, …}"),
         ("{generator: resnet}", "the key 'discriminator', which names the component, is missing; it names a generator"),
+        ("{layers: 2}", "which names the component, is missing: {discriminator: NAME, …}"),
         ("{discriminator: patch, spectral_norm: yes}", "unknown option 'spectral_norm' (there are: "),
         ("{discriminator: twice}", "the option 'of' (discriminator) is missing"),
         ("{discriminator: twice, of: {discriminator: patch, layers: 0}}", "layers is 0: input should be greater than"),
@@ -172,7 +173,23 @@ def test_a_mistake_of_an_inner_component_s_author_names_its_line(known: Plugins)
     added.add("discriminator", "loose", Loose)
     known.registry.accept(added)
     (line,) = mistakes(COMPLETE, "networks.D_A={discriminator: twice, of: loose}")
+    assert line.startswith("command line: networks.D_A={discriminator: twice, of: loose}: networks.D_A.of: ")
     assert "discriminator 'loose' of plugin 'loose': its option 'size' has a default that can be changed" in line
+
+
+def test_type_hints_that_cannot_be_resolved_have_their_place(known: Plugins) -> None:
+    class Unresolved(nn.Module):
+        def __init__(self, in_channels: int, *, size: Nowhere = 1) -> None:  # type: ignore[name-defined]  # noqa: F821
+            super().__init__()
+
+        def forward(self, images: Tensor) -> Tensor:
+            return images
+
+    added = Registration("unresolved")
+    added.add("discriminator", "unresolved", Unresolved)
+    known.registry.accept(added)
+    lines = mistakes(COMPLETE, "networks.D_A={discriminator: twice, of: unresolved}", "train.stepz=3")
+    assert len(lines) == 2 and all("command line" in line for line in lines)
 
 
 def test_another_inner_component_replaces_the_old_one_and_the_same_one_is_merged() -> None:

@@ -112,10 +112,37 @@ class Right(Wrong):
         return self.layer
 
 
+class Empty(Right):
+    """A loss whose network has nothing to train."""
+
+    def bind(self, method: Method, reader: Reader) -> None:
+        self.layer = nn.Conv2d(3, 1, 1).requires_grad_(False)
+
+
+class Half(Right):
+    """A loss that trains one of two layers, which it builds by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = nn.Sequential(nn.Conv2d(3, 3, 1).requires_grad_(False), nn.Conv2d(3, 1, 1))
+
+    def trained(self) -> nn.Module:
+        return self.both
+
+
+def test_what_the_loss_has_frozen_stays_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels, "TotalVariation", Half)
+    parts = experiment(tmp_path, {"x": {"loss": "total_variation", "of": "fake_B"}})
+    assert parts.losses
+    flags = [one.requires_grad for one in parts.method.networks["loss_x"].parameters()]
+    assert flags == [False, False, True, True]
+
+
 @pytest.mark.parametrize(
     ("name", "loss", "message"),
     [
         ("x", Wrong, "trained returned the text 'projections'; expected a torch.nn.Module, or None"),
+        ("x", Empty, "trained returned a network without trained parameters; expected"),
         ("a/b", Right, "losses.a/b: its network is saved under this name: use only letters, digits, _, - and ."),
     ],
 )
