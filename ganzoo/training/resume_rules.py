@@ -11,7 +11,7 @@ from ganzoo.build import METRICS
 from ganzoo.errors import SettingsChangedError
 from ganzoo.provenance.images import ImageList
 from ganzoo.recipe.options import accepts_path, options_of
-from ganzoo.recipe.schema import Recipe
+from ganzoo.recipe.schema import Part, Recipe
 from ganzoo.settings import RESUMABLE
 from ganzoo.utils.jsonl import differences
 
@@ -61,16 +61,26 @@ class RunDescription:
 
 
 def path_options(recipe: Recipe) -> set[str]:
-    """Return the paths of a recipe's options that name files or folders, such as ``data.root``."""
+    """Return the paths of a recipe's options that name files or folders, such as ``data.root``.
+
+    Those of components inside others are among them, as ``maskers.composite.of.1.weights``.
+    """
     parts = {"method": recipe.method, "data": recipe.data}
     for section in ("networks", "maskers", "losses"):
         parts |= {f"{section}.{name}": part for name, part in getattr(recipe, section).items()}
-    return {
-        f"{place}.{name}"
-        for place, part in parts.items()
-        for name, option in options_of(part.component.load()).items()
-        if accepts_path(option.type)
-    }
+    return {path for place, part in parts.items() for path in _paths_in(place, part)}
+
+
+def _paths_in(place: str, value: Any) -> Iterator[str]:
+    """Yield the paths of options that name files or folders in a component, or in a list of components."""
+    if isinstance(value, Part):
+        for name, option in options_of(value.component.load()).items():
+            if accepts_path(option.type):
+                yield f"{place}.{name}"
+            yield from _paths_in(f"{place}.{name}", value.options.get(name))
+    elif isinstance(value, list | tuple):
+        for number, one in enumerate(value):
+            yield from _paths_in(f"{place}.{number}", one)
 
 
 def accepted_changes(
@@ -96,7 +106,7 @@ def accepted_changes(
     if moved and before.images and not any(one.is_another for one in others):
         allowed |= {path for path in paths if path.startswith("data.")}
     checked = {*now.environment["weights"], *now.environment["sources"]}  # their checksums are compared as well
-    allowed |= {path for path in paths if any(_is_below(one, path.rpartition(".")[0]) for one in checked)}
+    allowed |= {path for path in paths if any(_is_below(one, _owner(path)) for one in checked)}
     measured = f"sources.{METRICS}."  # metrics may be added or removed, but one of the same name must read the same
     refused = [
         change
@@ -161,6 +171,12 @@ def _differences_at(place: str, before: ImageList, now: ImageList) -> Iterator[_
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+
+
+def _owner(path: str) -> str:
+    """Return the place of the component that has an option, or has the component with this option in it."""
+    section, *names = path.split(".")
+    return section if len(names) < 2 else f"{section}.{names[0]}"
 
 
 def _is_below(path: str, owner: str) -> bool:

@@ -134,7 +134,8 @@ def to_plain(value: Any) -> Any:
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> list[tuple[str, Any, Any]]:
     """Return (key path, value before, value now) for each value that differs between two nested mappings.
 
-    If one of them lacks a key, its value there counts as None.
+    If one of them lacks a key, its value there counts as None. Two lists of mappings are compared item by item,
+    and the number of an item is its key.
 
     Args:
         before: the earlier mapping.
@@ -148,8 +149,16 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "
     for key in dict.fromkeys([*before, *now]):
         key_path = f"{path}.{key}" if path else str(key)
         old, new = before.get(key), now.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            changes += differences(old, new, key_path)
+        one, other = _keyed(old), _keyed(new)
+        if one is not None and other is not None:
+            changes += differences(one, other, key_path)
         elif old != new:
             changes.append((key_path, old, new))
     return changes
+
+
+def _keyed(value: Any) -> Mapping[str, Any] | None:
+    """Return a mapping, or a list of mappings by their numbers; None for anything else."""
+    if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+        return {str(number): one for number, one in enumerate(value)}
+    return value if isinstance(value, Mapping) else None

@@ -56,6 +56,23 @@ def test_weights_under_another_path_are_the_same_if_their_contents_are(
         ganzoo.run(recipe, *quiet, "train.steps=3", other, root=tmp_path / "runs")
 
 
+def test_weights_of_a_masker_inside_another_may_move_too(tmp_path: Path) -> None:
+    file = write_unet(tmp_path / "unet.safetensors", 0)
+    inner = [{"masker": "round"}, {"masker": "unet", "weights": str(file)}]
+    recipe = write_recipe(tmp_path, maskers={"discriminator": {"masker": "union", "of": inner}})
+    quiet = ["evaluate.metrics=[]", "evaluate.every=0", "evaluate.best=null"]
+    ganzoo.run(recipe, *quiet, "train.steps=1", root=tmp_path / "runs")
+    moved = file.rename(tmp_path / "moved.safetensors")
+    changed = f"maskers.discriminator.of=[round, {{masker: unet, weights: {moved}}}]"
+    ganzoo.run(recipe, *quiet, "train.steps=2", changed, root=tmp_path / "runs")
+    others = changed.replace("round", "full"), changed.replace(str(moved), str(write_unet(file, 1)))
+    for other, message in zip(
+        others, (r"maskers\.discriminator\.of\.0", r"weights\.maskers\.discriminator"), strict=True
+    ):
+        with pytest.raises(GanzooError, match=f"cannot be resumed with these: .*{message}"):
+            ganzoo.run(recipe, *quiet, "train.steps=3", other, root=tmp_path / "runs")
+
+
 def test_a_checksum_depends_on_every_weight(tmp_path: Path) -> None:
     unet = UNet(weights=write_unet(tmp_path / "unet.safetensors", 0))
     roles = Roles({"discriminator": unet, "composite": Learned(width=1), "input": Full()})
