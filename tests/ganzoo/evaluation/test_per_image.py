@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import ganzoo as package
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import CollectedRows
 from ganzoo.evaluation.per_image import PerImageFile
 from ganzoo.evaluation.runs import evaluate_targets
+from ganzoo.interfaces import Direction, Metric
 from ganzoo.provenance.record import read_records
+from ganzoo.step import Step
+from ganzoo_metrics import cycle_errors
 from tests.support.command_line import refusal
 from tests.support.tiny_run import ganzoo, write_recipe
 from tests.support.torchrun import torchrun
@@ -60,7 +64,7 @@ def test_a_row_for_each_image_and_direction_whose_mean_is_the_value(run: Path, t
     assert [one.name for one in tmp_path.iterdir() if ".part" in one.name] == []
 
 
-def test_several_runs_share_a_file_and_a_failed_metric_loses_its_own_column(run: Path, tmp_path: Path) -> None:
+def test_several_runs_share_a_file_and_a_metric_that_does_not_fit_leaves_it_as_it_is(run: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(run, tmp_path / "tiny/other"))
     file = tmp_path / "images.csv"
     evaluate_targets([run, other], metrics=["cycle_l1"], checkpoint="last", per_image=file)
@@ -93,11 +97,42 @@ def test_a_metric_of_sets_has_no_column(run: Path, tmp_path: Path) -> None:
     assert read(tmp_path / "images.csv") == []
 
 
-def test_a_folder_of_images_has_rows_without_a_checkpoint(run: Path, tmp_path: Path) -> None:
-    generated = run / "samples"
-    message = refusal(evaluate_targets, [generated], against=generated, metrics=["cycle_l1"], per_image=tmp_path / "a")
-    assert "needs 'rec_A'" in message
-    assert read(tmp_path / "a") == []
+class Brightness(Metric):
+    """The mean of a translation."""
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, torch.Tensor]:
+        return {"brightness": step[f"fake_{direction[1]}"].mean((1, 2, 3))}
+
+
+class Failing(Brightness):
+    """A metric whose rows fail."""
+
+    def rows(self, step: Step, direction: Direction) -> dict[str, torch.Tensor]:
+        raise GanzooError("no rows today")
+
+
+def test_a_folder_of_images_has_rows_without_a_checkpoint(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cycle_errors, "CycleL1", Brightness)
+    folder = tmp_path / "generated"
+    folder.mkdir()
+    for name, level in (("dark.png", 0), ("light.png", 255)):
+        Image.new("RGB", (16, 16), (level,) * 3).save(folder / name)
+    evaluate_targets([folder], against=folder, metrics=["cycle_l1"], per_image=tmp_path / "a.csv")
+    rows = read(tmp_path / "a.csv")
+    assert [(one["checkpoint"], Path(one["image"]).name) for one in rows] == [("", "dark.png"), ("", "light.png")]
+    assert [float(next(reversed(one.values()))) for one in rows] == [-1, 1]
+
+
+def test_a_metric_that_fails_loses_its_own_column(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cycle_errors, "CycleL1", Failing)
+    file = tmp_path / "images.csv"
+    with pytest.raises(GanzooError, match="no rows today"):
+        evaluate_targets([run], metrics=["cycle_l1", "identity_l1"], checkpoint="last", per_image=file)
+    rows = read(file)
+    assert len(rows) == 6 and all(float(one["identity_l1"]) > 0 for one in rows)
+    assert not any("cycle" in name or "brightness" in name for name in rows[0])
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(run: Path, tmp_path: Path) -> None:
