@@ -30,6 +30,7 @@ from ganzoo.cli.runs import runs_command
 from ganzoo.cli.schema import schema_command
 from ganzoo.cli.show import show_command
 from ganzoo.cli.studio import studio_command
+from ganzoo.cli.study import study_command
 from ganzoo.cli.table import table_command
 from ganzoo.cli.translate import translate_command
 from ganzoo.cli.usage_errors import describe, unknown_command
@@ -53,6 +54,7 @@ OWN = (
     publish_command,
     report_command,
     studio_command,
+    study_command,
     runs_command,
     list_command,
     show_command,

@@ -226,17 +226,16 @@ def check_part(
 
 def _read_inner(registry: Registry, kind: str, value: Any) -> Part:
     """Return the component that an option of another one names. Raises PydanticCustomError with its ``problems``."""
-    from ganzoo.contracts.declaration import declaration_errors
-
     value = normalize_component(value, kind)
     component = find_component(registry, value, (), kind)
     if isinstance(component, Problem):
         part, problems = None, [component]
-    elif mistakes := declaration_errors(component.origin):
-        part, problems = None, [Problem.of((), mistake) for mistake in mistakes]
     else:
         own = {key: one for key, one in value.items() if key != kind}
-        part, problems = check_part(registry, component, own, (), _inner_options(kind))
+        try:
+            part, problems = check_part(registry, component, own, (), _inner_options(kind))
+        except GanzooError as error:  # its type hints cannot be resolved
+            part, problems = None, [Problem.of((kind,), error)]
     if part is None:
         raise PydanticCustomError("inner_component", "the component has mistakes", {"problems": problems})
     return part

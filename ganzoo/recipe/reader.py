@@ -148,7 +148,8 @@ class RecipeReader:
         values = {key: option for key, option in value.items() if key != kind}
         part, problems = check_part(self.registry, component, values, path, kind_options)
         self.problems += problems
-        return part
+        inner = [self._is_declared(one.component, path) for one in part.inner()] if part else []
+        return part if all(inner) else None
 
     def _is_declared(self, component: Component, path: KeyPath) -> bool:
         """Return whether a component's class declares what its kind must; add a problem for each mistake."""

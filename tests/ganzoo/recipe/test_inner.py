@@ -173,7 +173,7 @@ def test_a_mistake_of_an_inner_component_s_author_names_its_line(known: Plugins)
     added.add("discriminator", "loose", Loose)
     known.registry.accept(added)
     (line,) = mistakes(COMPLETE, "networks.D_A={discriminator: twice, of: loose}")
-    assert line.startswith("command line: networks.D_A={discriminator: twice, of: loose}: networks.D_A.of: ")
+    assert line.startswith("command line: networks.D_A={discriminator: twice, of: loose}: networks.D_A: ")
     assert "discriminator 'loose' of plugin 'loose': its option 'size' has a default that can be changed" in line
 
 

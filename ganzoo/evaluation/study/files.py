@@ -1,0 +1,156 @@
+"""The files of a study: its page, the key that says what each trial showed, and the participants' answers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ganzoo.errors import GanzooError
+from ganzoo.evaluation.study.templates import read_asset, render
+from ganzoo.evaluation.study.trials import Task, Trial
+from ganzoo.utils.jsonl import to_json, write_text
+
+PAGE, KEY = "index.html", "key.json"
+QUESTIONS: dict[Task, str] = {
+    "real-or-fake": "Which image is a real photograph or picture, not one that a computer made?",
+    "better": "Which image is the better version of the one above?",
+}
+
+
+class KeyTrial(BaseModel):
+    """What a trial showed."""
+
+    model_config = ConfigDict(extra="forbid")
+    shown: dict[Literal["left", "right"], str]
+    image: str
+    practice: bool
+
+
+class Key(BaseModel):
+    """What the trials of a study showed, which the page does not know."""
+
+    model_config = ConfigDict(extra="forbid")
+    study: str
+    task: Task
+    labels: list[str]
+    trials: dict[str, KeyTrial]
+
+
+class Answer(BaseModel):
+    """The answer to a trial: the chosen side, and the seconds from the images to the choice."""
+
+    model_config = ConfigDict(extra="forbid")
+    trial: str
+    choice: Literal["left", "right"]
+    seconds: float
+
+
+class Answers(BaseModel):
+    """What the page saves for a participant."""
+
+    model_config = ConfigDict(extra="forbid")
+    study: str
+    participant: str
+    answers: list[Answer]
+
+
+def write_study(
+    folder: Path,
+    task: Task,
+    labels: Sequence[str],
+    trials: Sequence[Trial],
+    *,
+    question: str,
+    seconds: float,
+) -> None:
+    """Write the page and the key of a study.
+
+    Args:
+        folder: the folder for them; it is made if it is missing.
+        task: what is asked.
+        labels: the names of the runs.
+        trials: the trials.
+        question: what the page asks; empty: the task's own question.
+        seconds: how long the images of a trial are shown; 0: until the answer.
+
+    Raises GanzooError if the folder already has a study, whose answers would not fit the new one, or cannot be written.
+    """
+    if (folder / KEY).exists():
+        raise GanzooError(f"{folder}: there is a study already, and its answers belong to it: name another folder")
+    trial_texts = [to_json(trial.key()) + trial.name for trial in trials]
+    study = hashlib.sha256("".join([task, *labels, *trial_texts]).encode()).hexdigest()[:16]
+    data = {
+        "study": study,
+        "seconds": seconds,
+        "question": question or QUESTIONS[task],
+        "trials": [trial.question() for trial in trials],
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GanzooError(f"{folder}: cannot be made: {error.strerror}") from None
+    script = read_asset("study.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = render(
+        "study.html",
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        style=read_asset("study.css"),
+        script=script,
+        data=json.dumps(data),
+    )
+    write_text(folder / PAGE, page)
+    key = Key(study=study, task=task, labels=[*labels], trials={one.name: KeyTrial(**one.key()) for one in trials})
+    write_text(folder / KEY, key.model_dump_json(indent=1) + "\n")
+
+
+def read_key(folder: Path) -> Key:
+    """Return the key of a study. Raises GanzooError if the folder has none, or a damaged one."""
+    return _read(folder / KEY, Key, "the key of a study, which ganzoo study writes")
+
+
+def read_answers(files: Sequence[Path], key: Key) -> list[Answers]:
+    """Return the answers of participants.
+
+    Args:
+        files: the files that the page has saved, or folders with such files.
+        key: the key of the study.
+
+    Raises GanzooError if a file is no file of answers, or of another study, if a participant or a trial is there twice,
+    and if there are none.
+    """
+    found: dict[str, tuple[Path, Answers]] = {}
+    for file in [one for place in files for one in (sorted(place.glob("*.json")) if place.is_dir() else [place])]:
+        if file.name == KEY:
+            continue
+        answers = _read(file, Answers, "a file of answers, which the page of a study saves")
+        if answers.study != key.study:
+            raise GanzooError(f"{file}: answers to another study")
+        if answers.participant in found:
+            first = found[answers.participant][0]
+            raise GanzooError(f"{file}: participant {answers.participant!r} also answered in {first}: remove one")
+        names = [one.trial for one in answers.answers]
+        if unknown := sorted({*names} - {*key.trials}):
+            raise GanzooError(f"{file}: the study has no trial {unknown[0]!r}")
+        if len(set(names)) < len(names):
+            raise GanzooError(f"{file}: a trial is answered twice")
+        found[answers.participant] = file, answers
+    if not found:
+        raise GanzooError("no answers: name the files that participants saved, or their folder")
+    return [answers for _, answers in found.values()]
+
+
+def _read(file: Path, kind: type[Any], what: str) -> Any:
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise GanzooError(f"{file}: cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise GanzooError(f"{file}: it is not {what}: {f'{place}: ' if place else ''}{first['msg']}") from None

@@ -1,0 +1,60 @@
+"""Make a study of runs and folders, as ``ganzoo study`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganzoo.errors import GanzooError
+from ganzoo.evaluation.study.files import KEY, PAGE, write_study
+from ganzoo.evaluation.study.sources import labels_of, read_folder, read_source
+from ganzoo.evaluation.study.trials import REAL, Task, make_trials
+from ganzoo.utils.console import Console
+
+
+def make_study(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    task: Task,
+    real: Path | None,
+    trials: int,
+    practice: int,
+    seconds: float,
+    question: str,
+    side: int,
+    direction: str | None,
+    checkpoint: str,
+    seed: int,
+    device: str,
+) -> None:
+    """Write the page and the key of a study, and print where they are.
+
+    Args:
+        runs: folders of runs, or of translated images.
+        out: the folder of the study.
+        task: ``real-or-fake`` or ``better``.
+        real: the folder of real images; None: those of the first run.
+        trials, practice, side, seed: see ``make_trials``.
+        seconds, question: see ``write_study``.
+        direction, checkpoint, device: of runs; see ``Translator``.
+
+    Raises GanzooError as the functions that it calls, and if there are no real images.
+    """
+    labels = labels_of(runs)
+    if REAL in labels:
+        raise GanzooError(f"a folder is called {REAL!r}, as the real images are in the results: rename it")
+    if (out / KEY).exists():  # before anything is translated
+        raise GanzooError(f"{out}: there is a study already, and its answers belong to it: name another folder")
+    sources = [
+        read_source(place, label, direction=direction, checkpoint=checkpoint, device=device)
+        for place, label in zip(runs, labels, strict=True)
+    ]
+    images = read_folder(real) if real else next((one.real for one in sources if one.real), {})
+    if task == "real-or-fake" and not images:
+        raise GanzooError("folders of translations have no real images beside them: --real FOLDER")
+    made = make_trials(task, sources, images, trials=trials, practice=practice, side=side, seed=seed)
+    write_study(out, task, labels, made, question=question, seconds=seconds)
+    console = Console()
+    console.say(f"{out / PAGE}: {practice} trials for practice, {len(made) - practice} that count; give it to people")
+    console.say(f"{out / KEY}: what they showed; keep it")
