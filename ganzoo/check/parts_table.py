@@ -9,6 +9,7 @@ import rich.box
 import rich.console
 import rich.table
 from rich.text import Text
+from torch import nn
 
 from ganzoo.build import Experiment, metric_origins
 from ganzoo.check.profile import format_profile, format_sources, measure_steps, profile_forward
@@ -72,9 +73,10 @@ def check(
     try_dataset(experiment.dataset, recipe.data.component.origin)
     method, sampler, reader = experiment.method, experiment.sampler, experiment.reader
     sources, train = experiment.sources, recipe.train
-    batch = reader.training_batch(sampler.micro_batches(0)[0][: method.group], 0, train.seed)
+    count = _images_of_a_trial(method)
+    batch = reader.training_batch(sampler.micro_batches(0)[0][:count], 0, train.seed)
     failed = f"{file}: a training step cannot be computed"
-    with catch_torch_errors(failed), catch_out_of_memory(f"a batch of {method.group} does not fit into the memory"):
+    with catch_torch_errors(failed), catch_out_of_memory(f"a batch of {count} does not fit into the memory"):
         place = experiment.accelerator.device
         for part in [*method.networks.values(), *method.masks.maskers.values()]:
             part.to(place)
@@ -132,6 +134,12 @@ def _some_shapes(reader: Reader, domain: str, count: int) -> list[tuple[int, int
     rows = spread_rows({domain: count}, MEASURED)
     images = [reader.read("train", domain, row.indices[domain]).image for row in rows]
     return [(image.shape[0], image.shape[1]) for image in images]
+
+
+def _images_of_a_trial(method: Method) -> int:
+    """Return how many images of each domain a step needs: a group; two for batch norm, which refuses a single value."""
+    layers = (layer for network in method.networks.values() for layer in network.modules())
+    return max(method.group, 2 if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in layers) else 1)
 
 
 def parts_table(recipe: Recipe, method: Method, dataset: Dataset, shapes: dict[str, str]) -> rich.table.Table:

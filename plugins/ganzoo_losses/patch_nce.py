@@ -65,21 +65,17 @@ class PatchNCE(Loss):
         channels = reader.dataset.channels
         if channels[source] != channels[target]:
             raise GanzooError("the domains differ in channels, but one network computes the features of both")
-        slot = self.slot or next(
-            (
-                name
-                for name, one in method.slots.items()
-                if (one.kind, one.reads, one.writes) == ("generator", (source,), target) and "forward" in one.calls
-            ),
-            "",
-        )
+        generators = {name: one for name, one in method.slots.items() if one.kind == "generator"}
+        fitting = [name for name, one in generators.items() if (one.reads, one.writes) == ((source,), target)]
+        slot = self.slot or next(iter(fitting), "")
         if slot not in method.networks:
-            named = f"no network {slot!r}{suggest(slot, method.networks)}" if slot else "no generator to call"
-            raise GanzooError(f"the method has {named}: name a network of {', '.join(method.networks)}, network: NAME")
+            named = f"no network {slot!r}{suggest(slot, method.networks)}" if slot else "no generator of that direction"
+            raise GanzooError(f"the method has {named}: name one of {', '.join(generators)}, network: NAME")
         network = method.networks[slot]
         count = len(convolutions(network))
         if max(self.layers) >= count:
-            raise GanzooError(f"{slot} has the convolutions 0 … {count - 1}, not {max(self.layers)}: set layers")
+            known = f"the convolutions 0 … {count - 1}" if count else "no convolutions"
+            raise GanzooError(f"{slot} has {known}, not {max(self.layers)}: set layers, or name another network")
         self.heads = Projections(self._channels(network, slot, channels[source], reader), self.size)
         self.method, self.slot = method, slot
 
@@ -91,7 +87,10 @@ class PatchNCE(Loss):
                 example = torch.zeros(1, channels, *reader.images.shape)
                 maps = entering_maps(network.eval(), example, self.layers)
         except (TypeError, NotImplementedError):  # its forward needs further arguments, or it has none
-            raise GanzooError(f"{slot} is not called with an image alone: name another network") from None
+            raise GanzooError(
+                f"{slot} is not called with an image alone, as it needs a style or gives a code: name another network, "
+                "or leave the loss out"
+            ) from None
         finally:
             network.train(training)
         return [one.shape[1] for one in maps]

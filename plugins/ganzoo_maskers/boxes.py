@@ -31,12 +31,15 @@ def write_masks(file: Path, images: Path, out: Path, *, fractions: bool = False,
         fractions: whether the boxes are fractions of width and height; otherwise they are in pixels.
         empty: whether an image that is not in the list gets an empty mask.
 
+    Says how many boxes reach beyond their images by more than a pixel, as those of images of another size do.
+
     Raises GanzooError, before anything is written, if the list or an image cannot be read, if a box is not in its
-    image, or without ``empty`` if an image is not in the list.
+    image, if no name in the list is an image's, or without ``empty`` if an image is not in the list.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise GanzooError(f"{out}: it exists already; remove it, or choose another folder")
     listed, drawn, absent = read_boxes(file), dict[str, tuple[np.ndarray, int]](), list[Path]()
+    beyond = 0
     for path in find_images(images):
         full = path.relative_to(images).as_posix()
         name = os.path.splitext(full)[0]
@@ -48,7 +51,11 @@ def write_masks(file: Path, images: Path, out: Path, *, fractions: bool = False,
         height, width = read_image(path, 3).shape[:2]
         boxes = [box for one in named for box in listed[one]]
         mask = draw_boxes(boxes, height, width, fractions, f"{file}: {full}")
+        beyond += 0 if fractions else sum(_reaches_beyond(box, height, width) for box in boxes)
         drawn[name] = np.packbits(mask, axis=1), width
+    if len(absent) == len(drawn) and listed:
+        some = ", ".join([*listed][:3])
+        raise GanzooError(f"{file}: it names none of the {len(absent)} images in {images}, but {some}: check the names")
     if absent and not empty:
         more = f" (and for {len(absent) - 1} more images)" if absent[1:] else ""
         raise GanzooError(f"{file}: it has no boxes for {absent[0]}{more}; add them, or give --empty")
@@ -56,6 +63,13 @@ def write_masks(file: Path, images: Path, out: Path, *, fractions: bool = False,
         write_image(255 * np.unpackbits(bits, axis=1, count=width), out / f"{name}.png")
     lacking = f", {len(absent)} of them empty because the list lacks the image" if absent else ""
     Console().say(f"{out}: {len(drawn)} masks{lacking}")
+    if beyond:
+        Console().say(f"boxes that reach beyond their images: {beyond}; are they of images of another size?")
+
+
+def _reaches_beyond(box: Box, height: int, width: int) -> bool:
+    left, top, right, bottom = box
+    return min(left, top) < -1 or right > width + 1 or bottom > height + 1
 
 
 def read_boxes(file: Path) -> Boxes:
@@ -78,7 +92,9 @@ def _csv_rows(file: Path, text: str) -> Iterator[tuple[str, list[Box]]]:
     reader = csv.DictReader(text.removeprefix("\ufeff").splitlines(), skipinitialspace=True)
     lacking = [column for column in ("name", *COLUMNS) if column not in (reader.fieldnames or ())]
     if lacking:
-        raise GanzooError(f"{file}:1: the column {lacking[0]!r} is missing; the first line is name,{','.join(COLUMNS)}")
+        raise GanzooError(
+            f"{file}:1: the column {lacking[0]!r} is missing; the first line is name,{','.join(COLUMNS)}, with commas"
+        )
     for row in reader:
         with guard_content(Path(f"{file}:{reader.line_num}"), "a name and four numbers"):
             yield str(row["name"]), [_box([row[column] for column in COLUMNS])]

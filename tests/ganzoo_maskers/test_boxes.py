@@ -54,7 +54,8 @@ EXPECTED = {
 def test_csv_in_pixels(run: Run, images: Path) -> None:
     text = HEAD + "1.png,1,2,4,5\nsub/2.jpg,-3,3,99,6\n1, 6,0,8,1\ndotted.name,0,0,4,4\nother.png,0,0,1,1\n"
     Path("boxes.csv").write_text("\ufeff" + text)
-    assert run("boxes", "boxes.csv", images, "-o", "trainA_masks") == (0, "trainA_masks: 3 masks\n", "")
+    beyond = "boxes that reach beyond their images: 1; are they of images of another size?\n"
+    assert run("boxes", "boxes.csv", images, "-o", "trainA_masks") == (0, f"trainA_masks: 3 masks\n{beyond}", "")
     found = made(Path("trainA_masks"))
     assert found.keys() == EXPECTED.keys() and all(np.array_equal(found[name], EXPECTED[name]) for name in found)
 
@@ -78,6 +79,13 @@ def test_a_pixel_is_in_a_box_if_its_centre_is(
     Path("boxes.csv").write_text(f"{HEAD}1,{left},0,{right},6\n")
     run("boxes", "boxes.csv", images, "-o", "masks", "--empty")
     assert np.flatnonzero(read_mask(Path("masks/1.png"))[0]).tolist() == columns
+
+
+def test_a_list_of_other_images_is_refused(run: Run, images: Path) -> None:
+    Path("boxes.csv").write_text(HEAD + "zz.png,0,0,1,1\n")
+    code, _, error = run("boxes", "boxes.csv", images, "-o", "masks", "--empty")
+    assert code == 2 and "it names none of the 3 images in" in error and "but zz.png: check the names" in error
+    assert not Path("masks").exists()
 
 
 def test_images_that_the_list_lacks_are_an_error_or_have_empty_masks(run: Run, images: Path) -> None:
