@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from ganzoo import GanzooError
 from ganzoo.interfaces import (
     OTHER,
     AdversarialLoss,
@@ -104,10 +105,18 @@ class AugmentedCycleGAN(Method):
         return Slot("generator", (source,), target, ("translate" if styled else "forward",), default)
 
     def setup(self, example: Step) -> dict[str, nn.Module]:
-        """Return the encoders ``E_…`` of the domains with styles, and the discriminators ``D_z_…`` of their styles."""
+        """Return the encoders ``E_…`` of the domains with styles, and the discriminators ``D_z_…`` of their styles.
+
+        Raises GanzooError if the generator into a domain with styles has none.
+        """
         channels = sum(example[f"real_{one}"].shape[1] for one in "AB")
         built: dict[str, nn.Module] = {}
         for one in self.styled:
+            if not self.style_size(one):
+                raise GanzooError(
+                    f"networks.G_{OTHER[one]}{one}: {one} has styles (method.styles), but this generator has none: set "
+                    "its option style"
+                )
             built[f"E_{one}"] = StyleEncoder(channels, *self.encoder, self.style_size(one), self.norm)
         for one in self.matched:
             built[f"D_z_{one}"] = StyleDiscriminator(self.style_size(one), self.latent_width, self.norm)

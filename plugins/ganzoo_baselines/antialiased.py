@@ -24,6 +24,9 @@ from ganzoo_cyclegan.layers import (
 )
 from ganzoo_cyclegan.resnet import ResidualBlock
 
+STRIDE = 4
+"""Height and width are padded to multiples of this number."""
+
 
 class BlurDown(nn.Module):
     """A layer that blurs maps with [1, 2, 1] ⊗ [1, 2, 1] / 16, padded at the borders, and halves their size."""
@@ -92,6 +95,7 @@ class SmoothResNet(nn.Module):
             return [conv, make_norm(norm, after), nn.ReLU()]
 
         # One flat sequence: a layer has the same number in the authors' checkpoints.
+        self.stride = STRIDE
         self.model = nn.Sequential(
             Pad(padding, 3),
             *normed(in_channels, width, 7, 0),
@@ -112,7 +116,7 @@ class SmoothResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the translations (B, out_channels, H, W) in [−1, 1] of images (B, in_channels, H, W) in [−1, 1]."""
-        return crop_to(self.model(pad_to_stride(images, 4, min_size=8)), images)
+        return crop_to(self.model(pad_to_stride(images, STRIDE, min_size=2 * STRIDE)), images)
 
     def features(self, images: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
         """Return the outputs (B, C, h, w) of some layers for images (B, in_channels, H, W).
@@ -125,7 +129,7 @@ class SmoothResNet(nn.Module):
         """
         if not layers or not 0 <= min(layers) <= max(layers) < len(self.model):
             raise GanzooError(f"smooth_resnet has the layers 0 … {len(self.model) - 1}, not {list(layers)}")
-        outputs, maps = {}, pad_to_stride(images, 4, min_size=8)
+        outputs, maps = {}, pad_to_stride(images, STRIDE, min_size=2 * STRIDE)
         for number, layer in enumerate(self.model[: max(layers) + 1]):
             maps = layer(maps)
             if number in layers:

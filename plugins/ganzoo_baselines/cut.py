@@ -25,6 +25,7 @@ from ganzoo.interfaces import (
     forward_together,
 )
 from ganzoo_baselines.antialiased import init_xavier
+from ganzoo_cyclegan.layers import pad_to_stride
 from ganzoo_cyclegan.method import Weight
 
 Layers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
@@ -188,7 +189,10 @@ class CUT(Method):
         generator, heads = self.networks["G_AB"], self.networks["F"]
         features: list[Tensor] = generator.features(step[key], self.layers)  # type: ignore[operator]
         if self.is_mirrored(step):
-            mirrored = generator.features(step[query].flip(-1), self.layers)  # type: ignore[operator]
+            # Padded as the source is, and then mirrored, so that the same positions show the same place.
+            stride = getattr(generator, "stride", 1)
+            padded = pad_to_stride(step[query], stride, min_size=2 * stride)
+            mirrored = generator.features(padded.flip(-1), self.layers)  # type: ignore[operator]
             translated = [maps.flip(-1) for maps in mirrored]
         else:
             translated = generator.features(step[query], self.layers)  # type: ignore[operator]

@@ -38,7 +38,7 @@ class NegativeGenerator(nn.Module):
             nn.Sequential(nn.Linear(size + NOISE, size), nn.ReLU(), nn.Linear(size, size)) for _ in projections.heads
         )
         init_xavier(self)
-        self.average = deepcopy(projections).requires_grad_(False)
+        self.average = as_buffers(deepcopy(projections))
 
     def forward(self, features: list[Tensor], noise: list[Tensor]) -> list[Tensor]:
         """Return for each layer the negatives, (B, m, size).
@@ -58,8 +58,17 @@ class NegativeGenerator(nn.Module):
     def follow(self, projections: nn.Module) -> None:
         """Move the average toward the current projections by a tenth of the way."""
         with torch.no_grad():
-            for mean, current in zip(self.average.parameters(), projections.parameters(), strict=True):
+            for mean, current in zip(self.average.buffers(), projections.parameters(), strict=True):
                 mean.mul_(MOMENTUM).add_(current, alpha=1 - MOMENTUM)
+
+
+def as_buffers(network: nn.Module) -> nn.Module:
+    """Turn the parameters of a network into buffers, in place: no optimizer's, and restored after a failed step."""
+    for part in network.modules():
+        for name, parameter in [*part.named_parameters(recurse=False)]:
+            delattr(part, name)
+            part.register_buffer(name, parameter.detach())
+    return network
 
 
 class NEGCUT(MethodWrapper):

@@ -38,7 +38,7 @@ class SimGAN(Method):
 
     Args:
         gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
-        weight: λ of the self-regularization.
+        weight: λ of the self-regularization; with 0 the refiner is not trained by itself either.
         features: ψ: the ``pixels``, the ``mean_colour`` over the channels, or the ``derivatives`` along both axes.
         history: number of earlier refined images for each position in the batch; 0: no history.
         refiner_updates: K_g, the number of updates of the refiner for each one of the discriminator.
@@ -70,7 +70,8 @@ class SimGAN(Method):
         self.gan = AdversarialLoss(gan)
         self.weight, self.features = weight, features
         self.pool = ImagePool(history)
-        self.pretrained = pretrain_refiner, pretrain_refiner + pretrain_discriminator
+        alone = pretrain_refiner if weight else 0  # without its term there is nothing to train
+        self.pretrained = alone, alone + pretrain_discriminator
         self.slots = {
             "G_AB": Slot("generator", ("A",), "B", default={"generator": "refiner"}),
             "D_B": Slot("discriminator", ("B",), default={"discriminator": "local_patch"}),
@@ -102,8 +103,8 @@ class SimGAN(Method):
         losses: dict[str, Tensor] = {}
         if step.index >= trained_alone:
             losses["gan"] = self.gan.generator(self.networks["D_B"](self.masks.for_discriminator(step, "fake_B")))
-        if self.weight or not losses:
-            losses["self"] = (self.weight or 1.0) * self.change(step)
+        if self.weight:
+            losses["self"] = self.weight * self.change(step)
         return losses
 
     def change(self, step: Step) -> Tensor:

@@ -189,3 +189,17 @@ def test_masks_reach_the_discriminators_and_composite() -> None:
     step = double_step()
     method.forward(step)
     assert torch.equal(step["fake_B"], step["real_A"]) and torch.equal(step["rec_A"], step["fake_B"])
+    masked = AugmentedCycleGAN(**SMALL)
+    engine_of(masked, networks_of(), discriminator=Constant(0.0))
+    step = double_step()
+    masked.forward(step)
+    blank = masked.networks["D_B"](torch.zeros_like(step["real_B"]))
+    expected = ((blank - 1) ** 2).mean() / 2 + (blank**2).mean() / 2
+    torch.testing.assert_close(masked.discriminator_losses(step)["D_B"], expected)
+
+
+def test_a_generator_into_a_domain_with_styles_needs_styles() -> None:
+    method = AugmentedCycleGAN(**SMALL)
+    method.networks = {**networks_of()(), "G_AB": StyleResNet(3, 3, width=2, blocks=1, style=0)}
+    message = refusal(method.setup, double_step())
+    assert message.startswith("networks.G_AB: B has styles (method.styles), but this generator has none")

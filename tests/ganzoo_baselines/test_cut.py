@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganzoo.masks.roles import Roles
 from ganzoo.step import Step
+from ganzoo.testing import make_images
 from ganzoo_baselines.antialiased import BlurDown, BlurUp, SmoothPatch, SmoothResNet
 from ganzoo_baselines.cut import CUT, FastCUT, Projections, patch_nce
 from tests.support.command_line import refusal
@@ -106,6 +107,25 @@ def networks() -> dict[str, nn.Module]:
     for one in heads.parameters():
         nn.init.normal_(one, 0, 0.5)
     return {"G_AB": generator, "D_B": SmoothPatch(3, width=2, layers=1), "F": heads}
+
+
+@pytest.mark.parametrize("width", [32, 30, 29])
+def test_mirrored_translations_are_compared_at_the_same_places(width: int) -> None:
+    """A copy of the source has the same contrast whether or not it is mirrored; layer 0 computes nothing."""
+    method = CUT(**SMALL | {"layers": (0,)}, flip=True)
+    built = networks()
+    built["F"] = Projections([3], 6)
+    engine_of(method, lambda: built)
+    images = make_images(2, 3, (16, width)).double()
+    found: dict[bool, float] = {}
+    for index in range(12):
+        step = double_step(index=index)
+        step["real_A"] = step["fake_B"] = images
+        places = method.is_mirrored(step)
+        with torch.no_grad():
+            queries, keys, _ = method.compared(step, "fake_B", "real_A")
+        found[places] = max(found.get(places, 0.0), float((queries[0] - keys[0]).abs().max()))
+    assert found.keys() == {True, False} and max(found.values()) < 1e-12
 
 
 def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:

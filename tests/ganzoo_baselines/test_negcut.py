@@ -105,7 +105,7 @@ def test_three_steps_are_the_formulas(options: dict[str, Any]) -> None:
     method, plain = made(), Plain()
     assert_trains_plainly(method, made(), networks, plain, steps=3, betas=(0.5, 0.999))
     N: Any = method.networks["N"]
-    for mean, expected in zip(N.average.parameters(), plain.average.parameters(), strict=True):
+    for mean, expected in zip(N.average.buffers(), plain.average.parameters(), strict=True):
         torch.testing.assert_close(mean, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -167,13 +167,13 @@ def test_the_average_follows_once_a_step_and_again_after_an_undo() -> None:
     with torch.no_grad():
         for one in method.networks["F"].parameters():
             one.fill_(1)
-        for one in N.average.parameters():
+        for one in N.average.buffers():
             one.fill_(0)
 
     def value(index: int, **about: Any) -> float:
         with torch.no_grad():
             method.forward(double_step(index=index, **about))
-        return float(next(N.average.parameters()).mean())
+        return float(next(N.average.buffers()).mean())
 
     assert value(0) == pytest.approx(0.1) == value(0) == value(1, training=False)
     assert value(1) == pytest.approx(0.19)
@@ -187,7 +187,7 @@ def test_networks_are_built_at_setup_and_left_out_without_negatives() -> None:
     made = method.setup(batch_step(size=16))
     assert set(made) == {"F", "N"}
     average = made["N"].average
-    for mean, current in zip(average.parameters(), made["F"].parameters(), strict=True):  # type: ignore[union-attr]
+    for mean, current in zip(average.buffers(), made["F"].parameters(), strict=True):  # type: ignore[union-attr]
         assert torch.equal(mean, current) and not mean.requires_grad
     for off in ({"negatives": 0}, {"nce": 0}):
         plain = NEGCUT(**SMALL | off)

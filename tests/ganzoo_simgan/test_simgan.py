@@ -137,3 +137,10 @@ def test_masks_reach_the_discriminator_and_composite() -> None:
     D, blank = masked.networks["D_B"], torch.zeros(2, 3, 16, 16, dtype=torch.float64)
     expected = bce(D(blank), 1) + bce(D(blank), 0)
     torch.testing.assert_close(masked.discriminator_losses(steps[masked])["D"], expected)
+
+
+def test_without_its_term_the_refiner_is_not_trained_alone() -> None:
+    engine = engine_of(SimGAN(weight=0, pretrain_refiner=5, pretrain_discriminator=1, refiner_updates=1), networks)
+    terms = [set(engine.step([double_step(index=index)])[0]) for index in range(2)]
+    assert "generator/gan" not in terms[0] and "generator/gan" in terms[1]  # one step, of the discriminator alone
+    assert "generator/self" not in terms[1]
