@@ -8,7 +8,7 @@ from typing import Any
 
 from ganzoo.errors import suggest
 from ganzoo.interfaces import Loss, Method, Phase
-from ganzoo.masks.roles import mask_name
+from ganzoo.masks.roles import ROLES, mask_name
 from ganzoo.recipe.options import Problem
 from ganzoo.recipe.schema import Part
 from ganzoo.recipe.yaml_document import KeyPath
@@ -49,7 +49,11 @@ def resolve_loss(
         if key not in inputs:
             add_problem((*path, "of", key), f"the loss has no input {key!r}{suggest(key, inputs)}")
         if tensor not in known:
-            add_problem((*path, "of", key), f"the method makes no tensor {tensor!r}{suggest(tensor, known)}")
+            hint = suggest(tensor, known)
+            role = tensor.partition("_mask_")[0]
+            if role in ROLES and role not in roles and tensor in mask_tensors(method, [role]):
+                hint = f" without a masker in this role: maskers: {{{role}: …}}"
+            add_problem((*path, "of", key), f"the method makes no tensor {tensor!r}{hint}")
     for key, parameter in inputs.items():
         if key not in of and parameter.default is Parameter.empty:
             add_problem((*path, "of"), f"the loss also reads {key!r}: add it to 'of'")

@@ -143,12 +143,14 @@ class ProgressLine:
 
         Args:
             step: the number of finished steps.
-            losses: ``PHASE/TERM`` → mean of the loss term.
+            losses: ``PHASE/TERM`` → mean of the loss term; the phase is shown only where two have a term of this name.
             images_per_s: the number of images per second.
             waiting: the share of the time that was spent waiting for data, from 0 to 1.
             left: the estimated number of seconds left.
         """
-        shown = [escape_controls(f"{name.rpartition('/')[2]} {value:.3g}") for name, value in losses.items()]
+        terms = [name.rpartition("/")[2] for name in losses]
+        names = [name if terms.count(term) > 1 else term for name, term in zip(losses, terms, strict=True)]
+        shown = [escape_controls(f"{name} {value:.3g}") for name, value in zip(names, losses.values(), strict=True)]
         speed = [f"{images_per_s:.1f} images/s", f"waiting for data {waiting:.0%}"]
         if self.live and self.task is not None:
             self.live.update(self.task, completed=step, details=(*speed, *shown))

@@ -74,7 +74,7 @@ def test_a_loss_can_read_masks_and_allows_the_role_labels_in_any_method() -> Non
 @pytest.mark.parametrize(
     ("text", "overrides", "message"),
     [
-        (LABELS, [], "r.yaml:4: losses.x.of.labels: the method makes no tensor 'labels_mask_real_A'"),
+        (LABELS, [], "r.yaml:4: losses.x.of.labels: the method makes no tensor 'labels_mask_real_A' without a masker"),
         (LABELS, ["maskers.labels=planes", "losses.x=null"], "maskers.labels: the method takes no mask in the role"),
         (LABELS, ["maskers.labels=planes", "losses.x.of.labels=labels_mask_fake_C"], "no tensor 'labels_mask_fake_C'"),
         (LABELS, ["maskers.labels=planes", "maskers.input=planes"], "maskers.input: the method takes no mask"),

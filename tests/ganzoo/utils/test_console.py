@@ -48,6 +48,13 @@ def test_the_progress_line_keeps_bar_steps_and_time_left_at_any_width(width: int
     assert re.match(r"training [━─]+ 320/640  *(-:--:--|\d+:\d\d)", line)
 
 
+def test_terms_of_one_name_are_shown_with_their_phases() -> None:
+    console, out = terminal(240)
+    with ProgressLine(console, 10, 0) as line:
+        line.report(5, {"discriminator/D": 1, "generator/gan": 2, "guided/gan": 3}, 1, 0, 1)
+    assert "D 1 generator/gan 2 guided/gan 3" in plain(out)[-1]
+
+
 def test_on_a_narrow_terminal_losses_go_first_and_then_the_speed() -> None:
     assert "waiting for data 5% gan_AB 0.123 gan_BA 0.123" in last_line(240)
     assert "identity_B 0.123" in last_line(240)
