@@ -20,6 +20,7 @@ from torchvision.models import get_model  # type: ignore[import-untyped]
 
 import ganzoo
 from ganzoo.cli import cli
+from tests.support.command_line import Run
 from tests.support.pages import ROOT, assert_parses, commands
 from tests.support.tiny_run import make_images
 from tests.support.vgg_networks import write_vgg
@@ -199,3 +200,24 @@ def test_every_recipe_has_a_demo_that_runs(recipe: Path, tmp_path: Path, monkeyp
     assert all(isfinite(value) for value in values.values())
     if not recipe.stem.startswith("gatys"):
         assert values
+
+
+NEEDING = ("sm", "gatys", "art2real", "cut_contextual")
+"""What the names of recipes begin with whose demo needs a run, a bank, or weights that are downloaded."""
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(one, id=one.stem, marks=[] if one.stem == "augmented_cyclegan" else [pytest.mark.slow])
+        for one in RECIPES
+        if not one.stem.startswith(NEEDING)
+    ],
+)
+def test_check_accepts_the_demo_of_a_recipe(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    """The one with batch norm on single values is in the usual tests, as check tries a step of very few images."""
+    monkeypatch.chdir(tmp_path)
+    code, _, error = run("check", "--quick", recipe, "--demo")
+    assert code == 0, error
