@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganzoo import GanzooError
 from ganzoo_baselines.antialiased import init_xavier
 from ganzoo_cyclegan.layers import Norm, Width
 from ganzoo_cyclegan.patch import Patch
+from ganzoo_cyclegan.scales import at_each_scale
 
 
 class PatchPyramid(nn.Module):
@@ -41,22 +40,11 @@ class PatchPyramid(nn.Module):
         self.discriminators = nn.ModuleList(
             Patch(in_channels, width=max(1, width // 2**scale), layers=layers, norm=norm) for scale in range(scales)
         )
-        self.min_size = 3 * 2 ** (layers + scales - 1)
         init_xavier(self)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return a map of logits (B, 1, h, w) for each scale, the full size first, for images (B, in_channels, H, W).
 
-        Raises GanzooError for images with a side below 3 · 2**(layers + scales − 1) pixels.
+        Raises GanzooError if images are too small for a PatchGAN.
         """
-        if min(images.shape[-2:]) < self.min_size:
-            raise GanzooError(
-                f"patch_pyramid with these scales and layers needs images of at least {self.min_size}×{self.min_size} "
-                f"pixels, not {images.shape[-2]}×{images.shape[-1]}: use fewer scales or layers, or larger images"
-            )
-        logits = []
-        for scale, discriminator in enumerate(self.discriminators):
-            if scale:
-                images = F.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
-            logits.append(discriminator(images))
-        return logits
+        return at_each_scale("patch_pyramid", self.discriminators, images)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganzoo import GanzooError
 from ganzoo.interfaces import InnerDiscriminator
+from ganzoo_cyclegan.scales import at_each_scale
 
 
 class Pyramid(nn.Module):
@@ -36,13 +35,4 @@ class Pyramid(nn.Module):
 
         Raises GanzooError if a level's images are too small for its discriminator.
         """
-        logits: list[Tensor] = []
-        for number, level in enumerate(self.levels):
-            if number:
-                images = F.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
-            try:
-                one = level(images)
-            except GanzooError as error:
-                raise type(error)(f"pyramid, image size {number + 1} of {len(self.levels)}: {error}") from None
-            logits += [one] if isinstance(one, Tensor) else one
-        return logits
+        return at_each_scale("pyramid", self.levels, images)

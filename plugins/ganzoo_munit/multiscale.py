@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated
 
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo_cyclegan.layers import LogitConv2d, Padding, Width, init_weights
+from ganzoo_cyclegan.scales import at_each_scale
 from ganzoo_munit.layers import conv
 
 
@@ -63,9 +63,4 @@ class MultiScale(nn.Module):
                 f"multiscale with these scales and layers needs images of at least {self.min_size}×{self.min_size} "
                 f"pixels, not {images.shape[-2]}×{images.shape[-1]}: use fewer scales or layers, or larger images"
             )
-        logits = []
-        for i, discriminator in enumerate(self.discriminators):
-            if i:
-                images = F.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
-            logits.append(discriminator(images))
-        return logits
+        return at_each_scale("multiscale", self.discriminators, images)
