@@ -97,7 +97,8 @@ def accepted_changes(
     Raises SettingsChangedError for changes that make it another run.
     """
     changes = differences(before.training(), now.training())
-    allowed = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
+    resumable = {f"{section}.{key}" for section, keys in RESUMABLE.items() for key in keys}
+    allowed = {path for path, _, _ in changes if any(_is_below(path, one) for one in resumable)}
     allowed |= {"images.A", "images.B"}  # a run must be able to resume after a damaged image was removed
     if before.images_per_step == now.images_per_step:
         allowed |= set(PARTITION)
