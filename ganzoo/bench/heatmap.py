@@ -13,7 +13,7 @@ from ganzoo.bench.matrix import Matrix
 from ganzoo.bench.spec import Bench
 from ganzoo.bench.table import Panel, describe_metric, matrix_of, panels
 from ganzoo.provenance.record import Record
-from ganzoo.report.templates import clean
+from ganzoo.utils.templates import clean
 
 LIGHTEST, DARKEST = (0xE9, 0xF1, 0xFA), (0x0B, 0x3C, 0x70)
 """Colours of the smallest and the greatest value, as red, green and blue; both have the same hue."""

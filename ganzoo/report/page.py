@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from ganzoo.report.run_log import RunLog, component_name
 from ganzoo.report.tables import environment_table, events_table, format_time, format_value
 from ganzoo.report.templates import read_asset, render
 from ganzoo.utils.formatting import format_clock
+from ganzoo.utils.templates import page_policy
 
 PROGRESS_FIELDS = {
     "lr": "learning rate",
@@ -57,11 +56,10 @@ class ChartSection:
 def render_page(log: RunLog) -> str:
     """Return the report of a run as one HTML document. Raises GanzooError if its resolved.yaml is not YAML."""
     script = read_asset("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     events, omitted = events_table(log)
     return render(
         "page.html",
-        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        policy=page_policy(script),
         style=read_asset("page.css"),
         script=script,
         name=log.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.evaluation.study.templates import read_asset, render
 from ganzoo.evaluation.study.trials import Task, Trial
 from ganzoo.utils.jsonl import to_json, write_text
+from ganzoo.utils.templates import page_policy
 
 PAGE, KEY = "index.html", "key.json"
 QUESTIONS: dict[Task, str] = {
@@ -96,10 +96,9 @@ def write_study(
     except OSError as error:
         raise GanzooError(f"{folder}: cannot be made: {error.strerror}") from None
     script = read_asset("study.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = render(
         "study.html",
-        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        policy=page_policy(script),
         style=read_asset("study.css"),
         script=script,
         data=json.dumps(data),
