@@ -10,5 +10,6 @@ from __future__ import annotations
 from ganzoo.weights.initial import needs_initial_weights
 from ganzoo.weights.manifest import WeightsFile
 from ganzoo.weights.store import find, listed, missing_file
+from ganzoo.weights.timm_names import require_timm_model
 
-__all__ = ["WeightsFile", "find", "listed", "missing_file", "needs_initial_weights"]
+__all__ = ["WeightsFile", "find", "listed", "missing_file", "needs_initial_weights", "require_timm_model"]

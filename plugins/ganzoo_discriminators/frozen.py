@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from difflib import get_close_matches
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo import GanzooError
-from ganzoo.interfaces import Source, torch_seed
+from ganzoo.interfaces import Source, one_line, torch_seed
+from ganzoo.weights import require_timm_model
 from ganzoo_maskers.pretrained import fetch_weights, mismatch_error, read_weights, timm_weights
 
 STRIDES = [4, 8, 16, 32]
@@ -50,10 +50,11 @@ class FrozenFeatures(nn.Module):
         # A single channel is repeated, as the network saw grey images; timm adapts the first convolution to others.
         self.repeat = 3 if in_channels == 1 else 1
         channels = in_channels * self.repeat
-        file = None if untrained else weights or fetch_weights(timm_weights(_known(model)))
+        require_timm_model(model, "projected")
+        file = None if untrained else weights or fetch_weights(timm_weights(model))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed(seed, "projected", "network"))
-            self.network = _make(_known(model), channels, file)
+            self.network = _make(model, channels, file)
             torch.manual_seed(torch_seed(seed, "projected", "mixing"))  # the same for any network and channels
             found = self.network.feature_info.channels()[-len(STRIDES) :]
             mixed = [width * 2**level for level in range(len(STRIDES))]
@@ -110,18 +111,6 @@ def _checksum(network: nn.Module) -> str:
     return content.hexdigest()[:16]
 
 
-def _known(model: str) -> str:
-    """Return the name of a timm model. Raises GanzooError if there is none."""
-    import timm
-
-    known = [*timm.list_models(), *timm.list_models(include_tags=True)]
-    if model not in known:
-        near = get_close_matches(model, known, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else "; timm.list_models() lists all"
-        raise GanzooError(f"projected: timm has no model {model!r}{hint}")
-    return model
-
-
 def _make(model: str, in_channels: int, file: Path | None) -> Any:
     """Return the timm network with the weights of a file, or random ones. Raises GanzooError if it does not fit."""
     import timm
@@ -130,8 +119,7 @@ def _make(model: str, in_channels: int, file: Path | None) -> Any:
         network: Any = timm.create_model(model, features_only=True, in_chans=in_channels)
         strides = network.feature_info.reduction()
     except Exception as error:  # models refuse features_only in many ways
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise GanzooError(f"projected: {model} does not give maps of several sizes: {first}") from None
+        raise GanzooError(f"projected: {model} does not give maps of several sizes: {one_line(error)[:120]}") from None
     if strides[-len(STRIDES) :] != STRIDES:
         raise GanzooError(
             f"projected: the maps of {model} have the strides {', '.join(map(str, strides))}, and those needed are "

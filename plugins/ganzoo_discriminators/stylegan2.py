@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from math import sqrt
 from typing import Annotated
 
 import torch
@@ -13,30 +11,11 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo_cyclegan.layers import Width
-from ganzoo_discriminators.equalized import BatchDeviation, Blur, activate, equal_conv, equal_linear
+from ganzoo_discriminators.deviation import BatchDeviation
+from ganzoo_generators.stylegan2_layers import Activation, activate, equal_conv, equal_linear, halvings
 
 SIDE = 4
 """The side of the maps that the last layers see."""
-
-
-class Block(nn.Module):
-    """A residual block that halves the size of maps (Karras et al. 2020, figure 7c): (f(x) + skip(x)) / √2.
-
-    Args:
-        in_channels: number of channels of the maps.
-        out_channels: number of channels of the result.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.first = equal_conv(in_channels, in_channels, 3)
-        self.blur, self.second = Blur(2), equal_conv(in_channels, out_channels, 3, stride=2)
-        self.blur_skip, self.skip = Blur(1), equal_conv(in_channels, out_channels, 1, stride=2, bias=False)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return maps (B, out_channels, ⌊H / 2⌋, ⌊W / 2⌋)."""
-        changed = activate(self.second(self.blur(activate(self.first(maps)))))
-        return (changed + self.skip(self.blur_skip(maps))) / sqrt(2)
 
 
 class StyleGAN2(nn.Module):
@@ -72,10 +51,10 @@ class StyleGAN2(nn.Module):
         super().__init__()
         self.min_size = SIDE * 2**layers
         widths = [min(width * 2**layer, max_width) for layer in range(layers + 1)]
-        self.first = equal_conv(in_channels, widths[0], 1)
-        self.blocks = nn.Sequential(*(Block(a, b) for a, b in pairwise(widths)))
+        self.first = nn.Sequential(equal_conv(in_channels, widths[0], 1), Activation(widths[0]))
+        self.blocks = nn.Sequential(*halvings(widths, "zero"))
         self.deviation = BatchDeviation(group)
-        self.conv = equal_conv(widths[-1] + 1, widths[-1], 3)
+        self.conv = nn.Sequential(nn.ZeroPad2d(1), equal_conv(widths[-1] + 1, widths[-1], 3), Activation(widths[-1]))
         self.hidden = equal_linear(widths[-1] * SIDE**2, widths[-1])
         self.logit = equal_linear(widths[-1], 1)
 
@@ -89,8 +68,7 @@ class StyleGAN2(nn.Module):
                 f"stylegan2 with layers: {len(self.blocks)} needs images of at least {self.min_size}×{self.min_size} "
                 f"pixels, not {images.shape[-2]}×{images.shape[-1]}: use fewer layers, or larger images"
             )
-        maps = self.blocks(activate(self.first(images)))
-        maps = activate(self.conv(self.deviation(maps)))
+        maps = self.conv(self.deviation(self.blocks(self.first(images))))
         if maps.shape[-2:] != (SIDE, SIDE):
             maps = F.adaptive_avg_pool2d(maps, SIDE)
         hidden = activate(self.hidden(maps.flatten(1)))

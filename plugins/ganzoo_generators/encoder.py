@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import one_line
-from ganzoo.weights import needs_initial_weights
+from ganzoo.weights import needs_initial_weights, require_timm_model
 from ganzoo_maskers.pretrained import drop_parts, fetch_weights, mismatch_error, read_weights, timm_weights
 
 
@@ -96,11 +95,7 @@ def _create(model: str, in_channels: int, weights: Path | None, pretrained: bool
     import timm  # slow import: takes seconds
     from timm.models import get_pretrained_cfg
 
-    known = [*timm.list_models(), *timm.list_models(include_tags=True)]
-    if model not in known:
-        near = get_close_matches(model, known, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else "; timm.list_models() lists all"
-        raise GanzooError(f"timm_unet: timm has no model {model!r}{hint}")
+    require_timm_model(model, "timm_unet")
     if weights and not pretrained:
         raise GanzooError("timm_unet: weights are given, but pretrained is false: remove one of the two")
     loaded: dict[str, Any] = {"in_chans": in_channels}

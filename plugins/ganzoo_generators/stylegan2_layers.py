@@ -9,26 +9,51 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from ganzoo_cyclegan.layers import Pad, Padding
 
 BLUR = (1, 3, 3, 1)
 
 
-class EqualConv2d(nn.Conv2d):
-    """A convolution whose weights begin as N(0, 1) and are divided by the square root of the fan-in when they are used.
+class Scale(nn.Module):
+    """Weight → factor · weight.
 
-    So all layers learn at the same speed (Karras et al. 2018, section 4.1). Biases begin at 0.
+    Args:
+        factor: the factor.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, size: int, *, stride: int = 1, bias: bool = False) -> None:
-        super().__init__(in_channels, out_channels, size, stride, bias=bias)
-        init_normal(self)
-        self.scale = 1 / sqrt(in_channels * size**2)
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return the maps (B, out_channels, h, w) for maps (B, in_channels, H, W); nothing is padded."""
-        return F.conv2d(maps, self.weight * self.scale, self.bias, self.stride)
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the weight times the factor."""
+        return weight * self.factor
+
+
+def equalize(layer: nn.Conv2d | nn.Linear) -> None:
+    """Give a layer an equalized learning rate (Karras et al. 2018, section 4.1).
+
+    Its weight is drawn from N(0, 1) and multiplied by 1/√(inputs of an output) whenever it is used; its bias begins
+    at 0. The factor is a parametrization, so that a spectral norm of the layer, added later, divides the scaled weight.
+    """
+    init_normal(layer)
+    parametrize.register_parametrization(layer, "weight", Scale(1 / sqrt(layer.weight[0].numel())))
+
+
+def equal_conv(in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, bias: bool = False) -> nn.Conv2d:
+    """Return an equalized convolution, which pads nothing."""
+    layer = nn.Conv2d(in_channels, out_channels, kernel, stride, bias=bias)
+    equalize(layer)
+    return layer
+
+
+def equal_linear(inputs: int, outputs: int) -> nn.Linear:
+    """Return an equalized linear layer."""
+    layer = nn.Linear(inputs, outputs)
+    equalize(layer)
+    return layer
 
 
 class DemodulatedUp(nn.ConvTranspose2d):
@@ -77,20 +102,27 @@ class Blur(nn.Module):
             return F.conv2d(precise, kernel.expand(channels, 1, 4, 4), groups=channels).to(maps.dtype)
 
 
+def activate(values: Tensor) -> Tensor:
+    """Return √2 times the leaky ReLU of slope 0.2, which keeps the mean square (Karras et al. 2020, appendix B)."""
+    return F.leaky_relu(values, 0.2) * sqrt(2)
+
+
 class Activation(nn.Module):
-    """Adds a bias to each channel; then a leaky ReLU of slope 0.2, times √2, which keeps the variance."""
+    """Adds a bias to each channel, and activates it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return the maps of the same shape (B, C, H, W) and dtype."""
-        return F.leaky_relu(maps + self.bias.to(maps.dtype), 0.2) * sqrt(2)
+        return activate(maps + self.bias[:, None, None].to(maps.dtype))
 
 
 class StyleBlock(nn.Module):
     """A residual block: (x' + conv(conv(x))) / √2, where x' is x, or a 1×1 convolution of it if the block halves.
+
+    Karras et al. 2020, figure 7c.
 
     Args:
         in_channels: number of channels of the input.
@@ -104,13 +136,13 @@ class StyleBlock(nn.Module):
         second: list[nn.Module] = [Blur(padding, 2) if halve else Pad(padding, 1)]
         self.convs = nn.Sequential(
             Pad(padding, 1),
-            EqualConv2d(in_channels, in_channels, 3),
+            equal_conv(in_channels, in_channels, 3),
             Activation(in_channels),
             *second,
-            EqualConv2d(in_channels, out_channels, 3, stride=2 if halve else 1),
+            equal_conv(in_channels, out_channels, 3, stride=2 if halve else 1),
             Activation(out_channels),
         )
-        shortcut = [Blur(padding, 1), EqualConv2d(in_channels, out_channels, 1, stride=2)] if halve else []
+        shortcut = [Blur(padding, 1), equal_conv(in_channels, out_channels, 1, stride=2)] if halve else []
         self.shortcut = nn.Sequential(*shortcut)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -124,8 +156,8 @@ def halvings(widths: list[int], padding: Padding) -> list[nn.Module]:
     return [StyleBlock(before, after, padding, halve=True) for before, after in pairwise(widths)]
 
 
-def init_normal(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
-    """Initialize a convolution's weights in place from N(0, 1), and its biases with 0."""
+def init_normal(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> None:
+    """Initialize a layer's weights in place from N(0, 1), and its biases with 0."""
     nn.init.normal_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

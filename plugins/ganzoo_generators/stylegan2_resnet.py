@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ganzoo import GanzooError
 from ganzoo_cyclegan.layers import Padding, Width, crop_to, pad_to_stride
-from ganzoo_generators.stylegan2_layers import Activation, DemodulatedUp, EqualConv2d, StyleBlock, halvings
+from ganzoo_generators.stylegan2_layers import Activation, DemodulatedUp, StyleBlock, equal_conv, halvings
 
 
 class StyleGAN2ResNet(nn.Module):
@@ -49,11 +49,11 @@ class StyleGAN2ResNet(nn.Module):
         # One flat sequence: its first layers have the numbers by which CUT's code selects them; 0 is the image.
         self.model = nn.Sequential(
             nn.Identity(),
-            nn.Sequential(EqualConv2d(in_channels, width, 1), Activation(width)),
+            nn.Sequential(equal_conv(in_channels, width, 1), Activation(width)),
             *halvings(widths, padding),
             *(StyleBlock(widths[-1], widths[-1], padding) for _ in range(blocks)),
             *ups,
-            EqualConv2d(width, out_channels, 1, bias=True),
+            equal_conv(width, out_channels, 1, bias=True),
             nn.Tanh(),
         )
 

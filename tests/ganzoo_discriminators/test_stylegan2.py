@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ganzoo import GanzooError
 from ganzoo.interfaces import forward_together
-from ganzoo_discriminators.equalized import BatchDeviation, Blur, equal_conv
+from ganzoo_discriminators.deviation import BatchDeviation
 from ganzoo_discriminators.stylegan2 import StyleGAN2
+from ganzoo_generators.stylegan2_layers import Blur, equal_conv
 
 
 def act(values: Tensor) -> Tensor:
@@ -37,19 +38,19 @@ def reference(network: StyleGAN2, images: Tensor, group: int) -> Tensor:
 
     def conv(maps: Tensor, name: str, stride: int = 1, padding: int = 0) -> Tensor:
         weight = raw[f"{name}.weight"]
-        return F.conv2d(maps, weight / math.sqrt(weight[0].numel()), raw.get(f"{name}.bias"), stride, padding)
+        return F.conv2d(maps, weight / math.sqrt(weight[0].numel()), None, stride, padding)
 
-    maps = act(conv(images, "first"))
-    for block in range(len(network.blocks)):
-        inner = act(conv(maps, f"blocks.{block}.first", padding=1))
-        inner = act(conv(blurred(inner, 2), f"blocks.{block}.second", 2))
-        maps = (inner + conv(blurred(maps, 1), f"blocks.{block}.skip", 2)) / math.sqrt(2)
+    maps = act(conv(images, "first.0") + raw["first.1.bias"][:, None, None])
+    for block in (f"blocks.{number}" for number in range(len(network.blocks))):
+        inner = act(conv(maps, f"{block}.convs.1", padding=1) + raw[f"{block}.convs.2.bias"][:, None, None])
+        inner = act(conv(blurred(inner, 2), f"{block}.convs.4", 2) + raw[f"{block}.convs.5.bias"][:, None, None])
+        maps = (inner + conv(blurred(maps, 1), f"{block}.shortcut.1", 2)) / math.sqrt(2)
     channel = torch.zeros_like(maps[:, :1])
     for start in range(0, len(maps), group):
         part = maps[start : start + group]
         variance = (part - part.mean(0)).square().mean(0)
         channel[start : start + group] = (variance + 1e-8).sqrt().mean()
-    maps = act(conv(torch.cat([maps, channel], 1), "conv", padding=1)).flatten(1)
+    maps = act(conv(torch.cat([maps, channel], 1), "conv.1", padding=1) + raw["conv.2.bias"][:, None, None]).flatten(1)
     for name in ("hidden", "logit"):
         weight = raw[f"{name}.weight"]
         maps = maps @ (weight / math.sqrt(weight.shape[1])).T + raw[f"{name}.bias"]
@@ -69,7 +70,7 @@ def test_it_computes_the_published_function() -> None:
 
 
 def test_blur_keeps_constant_maps_and_their_size() -> None:
-    maps = Blur(2)(torch.ones(1, 2, 9, 9))
+    maps = Blur("zero", 2)(torch.ones(1, 2, 9, 9))
     assert maps.shape == (1, 2, 10, 10) and torch.allclose(maps[:, :, 2:-2, 2:-2], torch.ones(1, 2, 6, 6))
 
 
@@ -85,7 +86,7 @@ def test_the_published_number_of_parameters() -> None:
 def test_scaled_weights_keep_the_mean_square() -> None:
     torch.manual_seed(0)
     maps = torch.randn(8, 64, 16, 16)
-    assert equal_conv(64, 64, 3)(maps)[..., 1:-1, 1:-1].square().mean().item() == pytest.approx(1, abs=0.1)
+    assert equal_conv(64, 64, 3)(maps).square().mean().item() == pytest.approx(1, abs=0.1)
 
 
 def test_groups_are_consecutive_images() -> None:
