@@ -153,7 +153,8 @@ class _Runner:
                 record = with_distances(record, folder, matrix, task.sets)
         if matrix:
             record = record.model_copy(update={"plugins": plugin_code(recipe, task.sets)})
-        record = strip_local_paths(record, folder, self.places)
+        protocol = {"differs": bench.differs(cell.row), "budget": bench.budget(cell.row)}
+        record = strip_local_paths(record.model_copy(update=protocol), folder, self.places)
         self.children.check_running()
         self._save(record, cell)
         values = {name: value for name, value in record.values.items() if "sets" not in record.about.get(name, {})}

@@ -41,6 +41,8 @@ class Row(_Strict):
         set: overrides of the recipe, each ``key.path=value``.
         reference: whether the row is only for comparison; its values are then never marked as the best.
         note: a footnote; empty if there is none.
+        differs: how the row differs from the paper's protocol, beside what the whole table's ``differs`` says.
+        budget: how the row's settings were chosen: what was tried, and how often; empty if nothing was.
     """
 
     label: str
@@ -48,6 +50,8 @@ class Row(_Strict):
     set: list[str] = []
     reference: bool = False
     note: str = ""
+    differs: list[str] = []
+    budget: str = ""
 
 
 class DataSet(_Strict):
@@ -129,6 +133,8 @@ class Spec(_Strict):
         matrix: the sets of images whose distances are shown, in place of columns.
         mean: whether a further column shows the mean of the only column over the data sets.
         paper: the values that the paper reports; None if there are none.
+        differs: how all rows differ from the paper's protocol; empty if they do not, or there is no paper.
+        budget: how the settings of all rows were chosen; empty if nothing was tried.
         scales: other sizes of the same table: name → the keys of the spec that it replaces, with their values.
     """
 
@@ -145,6 +151,8 @@ class Spec(_Strict):
     matrix: Matrix | None = None
     mean: bool = False
     paper: Paper | None = None
+    differs: list[str] = []
+    budget: str = ""
     scales: dict[Name, dict[str, Any]] = {}
 
 
@@ -232,6 +240,14 @@ class Bench:
             changes.append(f"evaluate.metrics=[{flow(spec.matrix.metric)}]")
         return [self.filled(one, places) for one in changes] + [f"train.seed={cell.seed}"]
 
+    def differs(self, row: str) -> list[str]:
+        """Return how a row differs from the paper's protocol: first what all rows have in common, then its own."""
+        return [*self.spec.differs, *self.spec.rows[row].differs]
+
+    def budget(self, row: str) -> str:
+        """Return how a row's settings were chosen, in words; empty if nothing was tried."""
+        return " ".join(one for one in (self.spec.budget, self.spec.rows[row].budget) if one)
+
     def filled(self, text: str, places: Places) -> str:
         """Return a text in which ``{data}``, ``{root}`` and ``{here}`` are replaced by folders.
 
@@ -316,6 +332,10 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
             if key not in keys:
                 what = "pair of sets" if spec.matrix else "column"
                 yield ("paper", "values", row, key), f"there is no {what} {key!r}{suggest(key, keys)}"
+    own: list[tuple[KeyPath, list[str]]] = [(("rows", name, "differs"), row.differs) for name, row in spec.rows.items()]
+    for path, differences in [(("differs",), spec.differs), *own]:
+        if differences and not spec.paper:
+            yield path, "there is no paper to differ from: give its protocol and values, under paper"
     if spec.mean and (len(spec.data) < 2 or len(spec.columns) != 1):
         yield ("mean",), "the mean over data sets needs two of them at least, and exactly one column"
     for path, changes in [

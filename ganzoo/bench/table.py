@@ -124,6 +124,7 @@ def build_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> 
     ]
     if spec.paper and shown:
         table.details.append(f"In the paper: {spec.paper.protocol}")
+    table.details += _describe_protocol(bench)
     return table
 
 
@@ -207,7 +208,11 @@ def build_matrix_table(bench: Bench, records: Sequence[Record], outdated: Outdat
         if panel.counts:
             counts = ", ".join(f"{panel.counts[name]} {name}" for name in matrix.sets if name in panel.counts)
             table.details.append(f"Images of {panel.label}: {counts}.")
-    table.details += [f"{_describe_seeds(bench)}.", *_describe_runs(bench, records)]
+    table.details += [
+        f"{_describe_seeds(bench)}.",
+        *_describe_runs(bench, records),
+        *_describe_protocol(bench),
+    ]
     return table
 
 
@@ -328,8 +333,11 @@ def _changes_since(bench: Bench, records: Sequence[Record], row: str, outdated: 
 
 
 def _row_notes(table: Table, bench: Bench, row: str, changes: Sequence[str]) -> tuple[int, ...]:
-    """Return the numbers of a row's footnotes: its own note, and what has changed since it was run."""
-    notes = [bench.spec.rows[row].note] if bench.spec.rows[row].note else []
+    """Return the numbers of a row's footnotes: note, differences, choice of settings, what changed since it was run."""
+    about = bench.spec.rows[row]
+    notes = [about.note] if about.note else []
+    notes += [f"differs from the paper: {'; '.join(about.differs)}"] if about.differs else []
+    notes += [f"settings: {about.budget}"] if about.budget else []
     notes += [f"outdated: changed since it was run: {', '.join(changes)}"] if changes else []
     return tuple(table.note(one) for one in notes)
 
@@ -351,6 +359,15 @@ def _shown_records(bench: Bench, records: Sequence[Record]) -> list[Record]:
         record
         for record in of_cells
         if any(math.isfinite(record.values.get(name, math.nan)) for name in names(record.values))
+    ]
+
+
+def _describe_protocol(bench: Bench) -> list[str]:
+    """Return sentences on what all rows have in common: differences from the paper, and the choice of settings."""
+    differs, budget = bench.spec.differs, bench.spec.budget
+    return [
+        *([f"All rows differ from the paper: {'; '.join(differs)}."] if differs else []),
+        *([f"Settings: {budget}"] if budget else []),
     ]
 
 

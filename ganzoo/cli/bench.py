@@ -16,6 +16,7 @@ from ganzoo.cli.arguments import PATH, ShardOption, echo
 @click.option("--root", type=PATH, default=Path("runs/bench"), show_default=True, help="The folder of its runs.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time; each its own GPU.")
 @click.option("--only", multiple=True, help="A row to run; repeat it for more rows.  [default: all]")
+@click.option("--dry-run", is_flag=True, help="Print the protocol, and the paper's; run nothing.")
 @click.option("--shard", type=ShardOption(), help="The I-th of N shares of the runs, for N processes or machines.")
 def bench_command(
     spec: Path,
@@ -24,6 +25,7 @@ def bench_command(
     root: Path,
     jobs: int,
     only: tuple[str, ...],
+    dry_run: bool,
     shard: tuple[int, int] | None,
 ) -> None:
     """Run what the table of SPEC lacks, save the records beside SPEC, and print the table.
@@ -32,10 +34,14 @@ def bench_command(
     runs, and runs whose recipe, plugins or images have changed. A failure is recorded too; the command then ends with
     exit code 2.
 
+    With --dry-run nothing is run: it prints each row's recipe with all options, the paper's protocol, how they differ,
+    how settings were chosen, and the number of runs.
+
     With --shard the records get a file of their own beside SPEC, and no page is written. `ganzoo table` reads the files
     of all shards, and says what is missing.
     """
     from ganzoo.bench.page import current_table, split_page, update_page
+    from ganzoo.bench.plan import describe_plan
     from ganzoo.bench.records import Shard
     from ganzoo.bench.render import markdown
     from ganzoo.bench.runner import check_rows, run
@@ -43,6 +49,9 @@ def bench_command(
     from ganzoo.errors import GanzooError
 
     bench, places = read_spec(spec, scale), resolve_places(root, data)
+    if dry_run:
+        echo("\n".join(describe_plan(bench, places)))
+        return
     check_rows(bench, only)
     written = bench.page is not None and not shard
     if bench.page and written:

@@ -134,6 +134,8 @@ class Record(BaseModel):
     cost: Cost = Cost()
     environment: dict[str, Any] = {}
     cell: dict[str, str] = {}
+    differs: list[str] = []
+    budget: str = ""
     time: str = ""
 
     def measured(self, result: Values) -> Record:
@@ -217,7 +219,7 @@ class Record(BaseModel):
         return fields if self.time else {name: value for name, value in fields.items() if name != "time"}
 
 
-REQUIRED = set(Record.model_fields) - {"cell", "time", "why"}
+REQUIRED = set(Record.model_fields) - {"budget", "cell", "differs", "time", "why"}
 """The fields that each line of a file of records must have."""
 
 

@@ -1,0 +1,58 @@
+"""What a table would run: its protocol, the paper's, and how they differ, for ``ganzoo bench --dry-run``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ganzoo.bench.records import missing_cells, read_bench_records
+from ganzoo.bench.spec import Bench, Cell, Places, flow
+from ganzoo.recipe.reader import read_recipe
+
+PARTS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
+
+
+def describe_plan(bench: Bench, places: Places) -> Iterator[str]:
+    """Yield the lines of a table's plan; no image is read, and nothing is run.
+
+    The lines are the paper's protocol, how all rows differ from it, how settings were chosen; then each row's recipe
+    with every option, its own differences and its own choices; at the end the number of runs. If the folder of the data
+    is not known, ``DATA`` stands for it.
+
+    Raises GanzooError for a wrong recipe or an invalid record.
+    """
+    spec = bench.spec
+    known = Places(places.root, places.data or Path("DATA"))
+    yield f"{spec.title} ({bench.file}{f', {bench.scale}' if bench.scale else ''})"
+    if spec.paper:
+        yield f"in the paper: {spec.paper.protocol}"
+        yield from _differences(spec.differs, "all rows")
+    yield from ([f"settings: {spec.budget}"] if spec.budget else [])
+    for name, one in spec.prepare.items():
+        yield f"first: {name}: ganzoo {bench.filled(one.command, known)}"
+    for row, about in spec.rows.items():
+        cell = next(cell for cell in bench.cells() if cell.row == row)
+        yield ""
+        yield f"{row}: {about.label} ({bench.recipe(cell).name})"
+        resolved = read_recipe(bench.recipe(cell), bench.changes(cell, known)).resolved()
+        yield from (f"  {part}: {flow(resolved[part])}" for part in PARTS if resolved[part])
+        if spec.paper:
+            yield from (f"  {line}" for line in _differences(about.differs, "this row alone"))
+        yield from ([f"  settings: {about.budget}"] if about.budget else [])
+    yield ""
+    yield _count_runs(bench)
+
+
+def _differences(differs: list[str], of: str) -> Iterator[str]:
+    if not differs:
+        yield f"differs from the paper, {of}: in nothing that is known"
+    for one in differs:
+        yield f"differs from the paper, {of}: {one}"
+
+
+def _count_runs(bench: Bench) -> str:
+    cells: list[Cell] = [*bench.cells()]
+    missing = len(missing_cells(bench, read_bench_records(bench)))
+    count = f"{len(cells)} run{'s' if len(cells) > 1 else ''}: {len(bench.spec.rows)} rows"
+    count += f" × {len(bench.spec.data)} data sets" if bench.spec.data else ""
+    return f"{count} × {len(bench.spec.seeds)} seeds; the records lack {missing}; seed and data set vary"
