@@ -102,6 +102,24 @@ class Preparation(_Strict):
     makes: str
 
 
+class Reach(_Strict):
+    """A level of a metric value on validation images: records say when runs reached it and stayed there.
+
+    Args:
+        value: the metric value's name.
+        at: the level.
+        better: whether a value has reached it that is ``more``, or ``less``.
+    """
+
+    value: str
+    at: float
+    better: Literal["more", "less"]
+
+    def value_names(self) -> tuple[str, str]:
+        """Return the names of the two values in records: the steps, and the seconds of training."""
+        return f"steps_to_{self.value}", f"seconds_to_{self.value}"
+
+
 class Paper(_Strict):
     """The values that the paper reports.
 
@@ -130,6 +148,7 @@ class Spec(_Strict):
         rows: the rows, by name.
         data: the data sets, by name; without them every row uses the data of its recipe.
         columns: the metric values to show.
+        reach: a level whose time is measured; columns name it ``steps_to_VALUE`` and ``seconds_to_VALUE``.
         matrix: the sets of images whose distances are shown, in place of columns.
         mean: whether a further column shows the mean of the only column over the data sets.
         paper: the values that the paper reports; None if there are none.
@@ -148,6 +167,7 @@ class Spec(_Strict):
     rows: Annotated[dict[Name, Row], Field(min_length=1)]
     data: dict[Name, DataSet] = {}
     columns: list[Column] = []
+    reach: Reach | None = None
     matrix: Matrix | None = None
     mean: bool = False
     paper: Paper | None = None

@@ -48,7 +48,7 @@ def stale(
 ) -> list[str]:
     """Return what has changed since a record was written; empty if nothing has.
 
-    The words are ``recipe``, ``preparation``, ``metrics``, ``sets``, ``plugin NAME`` and ``images``.
+    The words are ``recipe``, ``preparation``, ``metrics``, ``sets``, ``reach``, ``plugin NAME`` and ``images``.
 
     Args:
         bench: the table.
@@ -62,7 +62,7 @@ def stale(
         changes.append("preparation")
     if record.status == "ok" and record.metrics != metrics_of(recipe):
         changes.append("metrics")
-    changes += changed_sets(bench, record, sets)
+    changes += changed_sets(bench, record, sets) + changed_reach(bench, record)
     now, trained = plugin_code(recipe, sets), training_plugins(recipe)
     plugins = [name for one in record.trained_by for name in _changed_plugins(one.plugins, trained)]
     changes += [f"plugin {name}" for name in dict.fromkeys([*_changed_plugins(record.plugins, now), *plugins])]
@@ -186,3 +186,12 @@ def changed_sets(bench: Bench, record: Record, sets: Mapping[str, SetSource]) ->
     """Return ``["sets"]`` if a complete record compares other sets than the matrix does, else an empty list."""
     wanted = compared_sets(bench, sets) if record.status == "ok" else {}
     return ["sets"] if any(record.about.get(name, {}).get("sets") != pair for name, pair in wanted.items()) else []
+
+
+def changed_reach(bench: Bench, record: Record) -> list[str]:
+    """Return ``["reach"]`` if a complete record is about another level than the table's, else an empty list."""
+    reach = bench.spec.reach
+    if not reach or record.status != "ok":
+        return []
+    wanted = reach.model_dump()
+    return [] if all(record.about.get(name, {}).get("reach") == wanted for name in reach.value_names()) else ["reach"]

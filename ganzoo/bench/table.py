@@ -287,7 +287,9 @@ def seed_values(bench: Bench, records: Sequence[Record], row: str, data: str, co
         if record is None:
             missing.append("not run")
         elif value is None:
-            missing.append(_reason(record, column.value, records) or f"the record has no value {column.value}")
+            about = record.about.get(column.name_in(record.about), {})
+            reason = about.get("missing") or _reason(record, column.value, records)
+            missing.append(reason or f"the record has no value {column.value}")
         elif not math.isfinite(value):
             missing.append(f"{column.value} is not finite")
         else:
