@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.bench.spec import Bench, Cell, Places
-from ganzoo.bench.staleness import ImageChecksums, metrics_of, same_measurement, same_training
+from ganzoo.bench.staleness import ImageChecksums, metrics_of, same_measurement, same_training, shown_checkpoint
 from ganzoo.engine.checkpoint_files import find_checkpoint, read_progress
 from ganzoo.errors import BusyError, GanzooError, SettingsChangedError
 from ganzoo.provenance.fingerprint import code_key, recipe_key
@@ -65,7 +65,7 @@ def record_cell(
 
     Raises GanzooError if a signal stopped the run, and BusyError if another process trains it; both leave no record.
     """
-    folder, checkpoint = folder_of(bench, cell, recipe, places), bench.spec.checkpoint
+    folder, checkpoint = folder_of(bench, cell, recipe, places), shown_checkpoint(bench, recipe)
     name = ["--name", cell.name, "--root", str(folder.parents[1])]
     train = ["run", str(bench.recipe(cell)), *bench.changes(cell, places), *name]
     environment = {**os.environ, **variables}

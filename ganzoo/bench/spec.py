@@ -142,7 +142,7 @@ class Spec(_Strict):
         about: a paragraph about the table; empty if there is none.
         page: the page with the table's markers, relative to the spec; without a page the table is only printed.
         seeds: the seeds, each used once for every row and data set.
-        checkpoint: the checkpoint to measure, ``last`` or ``best``.
+        checkpoint: the checkpoint to measure, ``last`` or ``best``; that of a run of no steps is ``last``.
         set: overrides of all recipes, applied before those of the data set and of the row.
         prepare: preparations by name, run in this order if their results are missing: banks, networks for masks.
         rows: the rows, by name.

@@ -48,7 +48,8 @@ def stale(
 ) -> list[str]:
     """Return what has changed since a record was written; empty if nothing has.
 
-    The words are ``recipe``, ``preparation``, ``metrics``, ``sets``, ``reach``, ``plugin NAME`` and ``images``.
+    The words are ``recipe``, ``preparation``, ``metrics``, ``checkpoint``, ``sets``, ``reach``, ``plugin NAME`` and
+    ``images``.
 
     Args:
         bench: the table.
@@ -62,6 +63,8 @@ def stale(
         changes.append("preparation")
     if record.status == "ok" and record.metrics != metrics_of(recipe):
         changes.append("metrics")
+    if record.status == "ok" and record.checkpoint != shown_checkpoint(bench, recipe):
+        changes.append("checkpoint")
     changes += changed_sets(bench, record, sets) + changed_reach(bench, record)
     now, trained = plugin_code(recipe, sets), training_plugins(recipe)
     plugins = [name for one in record.trained_by for name in _changed_plugins(one.plugins, trained)]
@@ -69,6 +72,11 @@ def stale(
     images = [record.data.keys, *(one.images for one in record.trained_by)]
     changes += ["images"] if any(_images_changed(one, checksums.of(recipe)) for one in images) else []
     return changes
+
+
+def shown_checkpoint(bench: Bench, recipe: Recipe) -> str:
+    """Return the checkpoint that a table measures: ``last`` for a run of no steps, which has no best one."""
+    return bench.spec.checkpoint if recipe.train.epochs or recipe.train.steps else "last"
 
 
 def same_training(sessions: Iterable[Session], recipe: Recipe, checksums: ImageChecksums, checkpoint: str) -> bool:

@@ -20,6 +20,9 @@ from tests.support.bench_records import Runs, make, replace_run_command, spec
 from tests.support.command_line import Run, refusal
 
 
+UNTRANSLATED = ["method=untranslated", "networks=null", "train.steps=0", "train.ema=0"]
+
+
 def test_a_bench_runs_what_is_missing_and_gives_the_same_records_again(tmp_path: Path, runs: Runs) -> None:
     bench = spec(tmp_path)
     first = make(bench)
@@ -125,6 +128,20 @@ def test_the_record_is_of_the_recipe_and_not_of_other_evaluations_of_the_run(tmp
     assert make(bench) == first
     error = refusal(evaluate_targets, [folder], changes=["train.seed=9"])
     assert "the training cannot be changed; data, images and evaluate can be set" in error
+
+
+def test_the_best_checkpoint_of_runs_and_the_last_of_untrained_ones(tmp_path: Path, runs: Runs) -> None:
+    bench = spec(tmp_path, seeds=[0])
+    assert [one["checkpoint"] for one in make(bench)] == ["last", "last"]
+    rows = {
+        "one": {"label": "One", "recipe": "tiny.yaml"},
+        "untrained": {"label": "Untrained", "recipe": "tiny.yaml", "set": UNTRANSLATED},
+    }
+    chosen = ["train.steps=2", "evaluate.every=1", "evaluate.best=min identity_l1_AB", "evaluate.metrics=[identity_l1]"]
+    make(spec(tmp_path, seeds=[0], rows=rows, set=chosen))
+    best = make(spec(tmp_path, seeds=[0], rows=rows, set=chosen, checkpoint="best"))
+    assert [(one["checkpoint"], one["rule"]) for one in best] == [("best", "min identity_l1_AB"), ("last", "last")]
+    assert runs.names.count("evaluate one-seed0") <= 1  # the other checkpoint of the same run; it is not trained again
 
 
 def test_a_run_that_fails_does_not_get_an_earlier_record(tmp_path: Path, runs: Runs) -> None:
