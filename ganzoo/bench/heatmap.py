@@ -108,6 +108,14 @@ COLOURS = ("#0067a5", "#c14a00", "#00795a", "#a0407e", "#6b5c00", "#4d4d9e")
 DARK = ("#62b5e8", "#f0925a", "#43c39e", "#d98bbd", "#cdbb45", "#a3a3f0")
 """Colours of categories, on a light and on a dark background; their CSS classes are c0, c1, …."""
 
+
+def _rules(colours: Sequence[str]) -> str:
+    return "".join(
+        f".c{i} {{ fill: {colour}; }}\n.line.c{i} {{ fill: none; stroke: {colour}; }}\n"
+        for i, colour in enumerate(colours)
+    )
+
+
 SVG = "http://www.w3.org/2000/svg"
 STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; fill: #1d2125; }
@@ -116,12 +124,13 @@ text.head { font-weight: 600; }
 text.small { font-size: 11px; fill: #5c646d; }
 .paper { fill: #fcfcfb; }
 .empty { fill: none; stroke: #9aa4ae; stroke-dasharray: 3 3; }
-""" + "".join(f".c{i} {{ fill: {colour}; }}\n" for i, colour in enumerate(COLOURS))  # fmt: skip
+.line { stroke-width: 1.8; stroke-linejoin: round; }
+""" + _rules(COLOURS)  # fmt: skip
 NIGHT = """
 text { fill: #e4e7ea; }
 text.small { fill: #9aa4ae; }
 .paper { fill: #15181b; }
-""" + "".join(f".c{i} {{ fill: {colour}; }}\n" for i, colour in enumerate(DARK))  # fmt: skip
+""" + _rules(DARK)  # fmt: skip
 
 
 def node(tag: str, attributes: Mapping[str, object] | None = None, *children: Element | str) -> Element:

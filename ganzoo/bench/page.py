@@ -1,4 +1,4 @@
-"""Write or check a table between two markers of a page, and the heat map of a matrix beside the page.
+"""Write or check a table between two markers of a page, and its heat map and curves beside the page.
 
 ``ganzoo bench`` and ``ganzoo table`` use it.
 """
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganzoo.bench.curves import draw_curves
 from ganzoo.bench.heatmap import heat_map
 from ganzoo.bench.records import merge_shards, missing_cells, read_bench_records
 from ganzoo.bench.render import markdown
@@ -75,7 +76,7 @@ def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
     """Write a table between its markers on its page, or check it; return the table.
 
     The markers are ``<!-- NAME table … -->`` and ``<!-- end of NAME table -->``. A matrix is also drawn, as NAME.svg
-    beside the page. Before a complete table is written, its shards' records are merged.
+    beside the page, and curves as NAME-curves.svg. Before a complete table is written, its shards' records are merged.
 
     Args:
         bench: the table, whose spec names a page.
@@ -92,13 +93,19 @@ def update_page(bench: Bench, places: Places, *, check: bool) -> Table:
     table = current_table(bench, places)
     command = f"{program_name()} table {bench.file}{f' --scale {bench.scale}' if bench.scale else ''} --write"
     replace_table(page, bench.name, markdown(table), command=command, check=check)
+    records = read_bench_records(bench)
     if bench.spec.matrix:
-        file, drawing = page.with_name(f"{bench.name}.svg"), heat_map(bench, read_bench_records(bench))
-        if not check:
-            write_text(file, drawing)
-        elif not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != drawing:
-            raise GanzooError(f"{file}: it is not what the records of {bench.name} give; {command} writes it")
+        _write_drawing(page.with_name(f"{bench.name}.svg"), heat_map(bench, records), command, check)
+    if bench.spec.curves:
+        _write_drawing(page.with_name(f"{bench.name}-curves.svg"), draw_curves(bench, records), command, check)
     return table
+
+
+def _write_drawing(file: Path, drawing: str, command: str, check: bool) -> None:
+    if not check:
+        write_text(file, drawing)
+    elif not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != drawing:
+        raise GanzooError(f"{file}: it is not what the table's records give; {command} writes it")
 
 
 def page_of(bench: Bench) -> Path:

@@ -20,6 +20,7 @@ from types import FrameType
 
 from ganzoo.bench.cell import RunCommand, folder_of, last_line, record_cell, strip_local_paths
 from ganzoo.bench.children import ChildProcesses
+from ganzoo.bench.curves import with_history
 from ganzoo.bench.distances import with_distances
 from ganzoo.bench.reach import with_reach
 from ganzoo.bench.records import (
@@ -156,6 +157,8 @@ class _Runner:
             record = record.model_copy(update={"plugins": plugin_code(recipe, task.sets)})
         if bench.spec.reach and record.status == "ok":
             record = with_reach(record, folder, bench.spec.reach)
+        if bench.spec.curves and record.status == "ok":
+            record = with_history(record, folder, bench.spec.curves)
         protocol = {"differs": bench.differs(cell.row), "budget": bench.budget(cell.row)}
         record = strip_local_paths(record.model_copy(update=protocol), folder, self.places)
         self.children.check_running()

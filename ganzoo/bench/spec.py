@@ -149,6 +149,7 @@ class Spec(_Strict):
         data: the data sets, by name; without them every row uses the data of its recipe.
         columns: the metric values to show.
         reach: a level whose time is measured; columns name it ``steps_to_VALUE`` and ``seconds_to_VALUE``.
+        curves: values whose course during training is drawn, as NAME-curves.svg beside the page.
         matrix: the sets of images whose distances are shown, in place of columns.
         mean: whether a further column shows the mean of the only column over the data sets.
         paper: the values that the paper reports; None if there are none.
@@ -168,6 +169,7 @@ class Spec(_Strict):
     data: dict[Name, DataSet] = {}
     columns: list[Column] = []
     reach: Reach | None = None
+    curves: list[Column] = []
     matrix: Matrix | None = None
     mean: bool = False
     paper: Paper | None = None

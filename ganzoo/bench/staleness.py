@@ -48,8 +48,8 @@ def stale(
 ) -> list[str]:
     """Return what has changed since a record was written; empty if nothing has.
 
-    The words are ``recipe``, ``preparation``, ``metrics``, ``checkpoint``, ``sets``, ``reach``, ``plugin NAME`` and
-    ``images``.
+    The words are ``recipe``, ``preparation``, ``metrics``, ``checkpoint``, ``sets``, ``reach``, ``curves``,
+    ``plugin NAME`` and ``images``.
 
     Args:
         bench: the table.
@@ -65,7 +65,7 @@ def stale(
         changes.append("metrics")
     if record.status == "ok" and record.checkpoint != shown_checkpoint(bench, recipe):
         changes.append("checkpoint")
-    changes += changed_sets(bench, record, sets) + changed_reach(bench, record)
+    changes += changed_sets(bench, record, sets) + changed_courses(bench, record)
     now, trained = plugin_code(recipe, sets), training_plugins(recipe)
     plugins = [name for one in record.trained_by for name in _changed_plugins(one.plugins, trained)]
     changes += [f"plugin {name}" for name in dict.fromkeys([*_changed_plugins(record.plugins, now), *plugins])]
@@ -196,10 +196,14 @@ def changed_sets(bench: Bench, record: Record, sets: Mapping[str, SetSource]) ->
     return ["sets"] if any(record.about.get(name, {}).get("sets") != pair for name, pair in wanted.items()) else []
 
 
-def changed_reach(bench: Bench, record: Record) -> list[str]:
-    """Return ``["reach"]`` if a complete record is about another level than the table's, else an empty list."""
-    reach = bench.spec.reach
-    if not reach or record.status != "ok":
+def changed_courses(bench: Bench, record: Record) -> list[str]:
+    """Return what a complete record lacks of the course of its training: ``reach``, ``curves``, both or neither."""
+    if record.status != "ok":
         return []
-    wanted = reach.model_dump()
-    return [] if all(record.about.get(name, {}).get("reach") == wanted for name in reach.value_names()) else ["reach"]
+    reach, changes = bench.spec.reach, []
+    if reach:
+        found = [record.about.get(name, {}).get("reach") for name in reach.value_names()]
+        changes += [] if found == 2 * [reach.model_dump()] else ["reach"]
+    if any(curve.name_in(record.history) not in record.history for curve in bench.spec.curves):
+        changes.append("curves")
+    return changes

@@ -136,6 +136,7 @@ class Record(BaseModel):
     cell: dict[str, str] = {}
     differs: list[str] = []
     budget: str = ""
+    history: dict[str, list[tuple[int, float]]] = {}
     time: str = ""
 
     def measured(self, result: Values) -> Record:
@@ -219,7 +220,7 @@ class Record(BaseModel):
         return fields if self.time else {name: value for name, value in fields.items() if name != "time"}
 
 
-REQUIRED = set(Record.model_fields) - {"budget", "cell", "differs", "time", "why"}
+REQUIRED = set(Record.model_fields) - {"budget", "cell", "differs", "history", "time", "why"}
 """The fields that each line of a file of records must have."""
 
 

@@ -231,9 +231,9 @@ def test_the_heat_map_is_written_beside_the_page_and_edits_are_detected(bench: B
     assert texts.count("—") == 2 * (len(SETS) ** 2 - len(MADE) ** 2)
     text = drawn.read_text()
     drawn.write_text(text.replace(f"{values[distance_name('A', 'all', 'real test')]:.2f}", "0.01", 1))
-    assert "spec.svg: it is not what the records of spec give" in run(*words, "--check")[2]
+    assert "spec.svg: it is not what the table's records give" in run(*words, "--check")[2]
     drawn.unlink()
-    assert "spec.svg: it is not what the records of spec give" in run(*words, "--check")[2]
+    assert "spec.svg: it is not what the table's records give" in run(*words, "--check")[2]
 
 
 @pytest.mark.parametrize(

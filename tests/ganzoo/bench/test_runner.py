@@ -19,7 +19,6 @@ from ganzoo.utils.console import Console
 from tests.support.bench_records import Runs, make, replace_run_command, spec
 from tests.support.command_line import Run, refusal
 
-
 UNTRANSLATED = ["method=untranslated", "networks=null", "train.steps=0", "train.ema=0"]
 
 
