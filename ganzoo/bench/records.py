@@ -76,6 +76,12 @@ def save_records(bench: Bench, records: Iterable[Record], shard: Shard | None) -
     write_text(records_file(bench, shard), "".join(lines))
 
 
+def with_words(bench: Bench, record: Record) -> Record:
+    """Return a record of a table's cell with the words of the spec, as it is now, on its protocol and settings."""
+    row = record.cell["row"]
+    return record.model_copy(update={"differs": bench.differs(row), "budget": bench.budget(row)})
+
+
 def merge_shards(bench: Bench) -> None:
     """Once every cell has a complete record, write all records to the table's own file, and delete the shards' files.
 

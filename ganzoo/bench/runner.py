@@ -31,6 +31,7 @@ from ganzoo.bench.records import (
     record_of,
     records_file,
     save_records,
+    with_words,
 )
 from ganzoo.bench.spec import Bench, Cell, Places
 from ganzoo.bench.staleness import ImageChecksums, SetSource, plugin_code, read_sets, stale
@@ -95,7 +96,9 @@ class _Runner:
         self.bench, self.places, self.shard = bench, places, shard
         self.cells = shard.cells(bench) if shard else in_running_order(bench)
         known = read_bench_records(bench)
-        self.records = in_table_order(bench, [record for cell in self.cells if (record := record_of(known, cell))])
+        found = in_table_order(bench, [record for cell in self.cells if (record := record_of(known, cell))])
+        self.records = [with_words(bench, record) for record in found]
+        self.reworded = self.records != found
         self.console, self.children, self.checksums = Console(), ChildProcesses(), ImageChecksums()
         self.saving, self.measuring = threading.Lock(), threading.Lock()
 
@@ -103,6 +106,8 @@ class _Runner:
         """Run the preparations, then the cells, ``jobs`` at a time; return the table's records, or the shard's."""
         prepare(self.bench, self.places, self.children.run, self.console)
         tasks = self._tasks(only)
+        if self.reworded:  # the spec has other words on protocol and settings than its records
+            save_records(self.bench, self.records, self.shard)
         name = records_file(self.bench, self.shard).stem
         self.console.say(f"{name}: {len(tasks)} of {len(self.cells)} runs to make")
         free: SimpleQueue[dict[str, str]] = SimpleQueue()
@@ -159,8 +164,7 @@ class _Runner:
             record = with_reach(record, folder, bench.spec.reach)
         if bench.spec.curves and record.status == "ok":
             record = with_history(record, folder, bench.spec.curves)
-        protocol = {"differs": bench.differs(cell.row), "budget": bench.budget(cell.row)}
-        record = strip_local_paths(record.model_copy(update=protocol), folder, self.places)
+        record = strip_local_paths(with_words(bench, record), folder, self.places)
         self.children.check_running()
         self._save(record, cell)
         values = {name: value for name, value in record.values.items() if "sets" not in record.about.get(name, {})}

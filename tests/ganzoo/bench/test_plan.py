@@ -58,6 +58,9 @@ def test_records_and_tables_have_the_words(tmp_path: Path, runs: Runs) -> None:
     one, two = read_records(bench.records)
     assert (one.differs, one.budget) == (["two steps", "smaller images"], "One trial each. Three learning rates.")
     assert (two.differs, two.budget) == (["two steps"], "One trial each.")
+    file = write_spec(tmp_path, **{**WORDS, "seeds": [0], "budget": "Two trials each."})
+    run_bench(read_spec(file), places, jobs=1)
+    assert read_records(bench.records)[1].budget == "Two trials each." and len(runs.names) == 2  # nothing is run again
     text = markdown(current_table(bench, places))
     assert "All rows differ from the paper: two steps. Settings: One trial each." in text
     assert "</sup> differs from the paper: smaller images" in text and "</sup> settings: Three learning rates." in text
