@@ -59,6 +59,7 @@ TrackerOptions = Annotated[WandbTracker | MlflowTracker | TrackioTracker | Other
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Resample = Literal["bicubic", "bilinear"]
 Compile = bool | Literal["reduce-overhead"]
 LrPolicy = Literal["linear", "cosine", "step", "plateau"]
 READ_BY: Mapping[str, tuple[LrPolicy, ...]] = MappingProxyType(
@@ -92,6 +93,8 @@ class ImageSettings:
         fit: ``stretch`` scales both sides to ``load`` and ignores the aspect ratio; ``cover`` keeps the aspect ratio
             and scales the image until it just covers ``load``; ``crop`` does not scale, and crops ``size`` at a random
             place; ``none`` takes each image whole, as it is: with ``train.batch: 1``, or if all have one size.
+        resample: the filter that scales images, ``bicubic`` or ``bilinear``, also before a translation; by default
+            ``bicubic``. Masks are always scaled bilinearly, label maps by nearest neighbour.
         zoom: range of a random factor of the scale before the crop, uniform for each image; by default 1.
         scales: factors of the scale before the crop, of which one is drawn for each image, for crops at several scales.
         flip: whether each image is mirrored horizontally with probability ½.
@@ -103,6 +106,7 @@ class ImageSettings:
     size: Count | tuple[Count, Count] = 256
     load: CountOrZero | tuple[Count, Count] = 0
     fit: Literal["stretch", "cover", "crop", "none"] = "stretch"
+    resample: Resample | None = None
     zoom: tuple[Positive, Positive] | None = None
     scales: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
     flip: bool = True
@@ -115,6 +119,8 @@ class ImageSettings:
             object.__setattr__(self, "size", self.size[0])
         if isinstance(self.size, int) and isinstance(self.load, tuple) and self.load[0] == self.load[1]:
             object.__setattr__(self, "load", self.load[0])
+        if self.resample == "bicubic":
+            object.__setattr__(self, "resample", None)
         if self.fit == "none" and (self.zoom or self.scales):
             raise GanzooError("zoom and scales need a crop, and fit: none takes whole images; use fit: crop")
         if self.fit in ("crop", "none") and self.load:
@@ -148,6 +154,11 @@ class ImageSettings:
             return self.load
         factor = self.load / min(self.shape) if self.load else 1.0
         return round(self.shape[0] * factor), round(self.shape[1] * factor)
+
+    @property
+    def filter(self) -> Resample:
+        """The filter with which images are scaled, by ``resample``."""
+        return self.resample or "bicubic"
 
     @property
     def zoom_range(self) -> tuple[float, float]:

@@ -131,7 +131,11 @@ class Reader:
         sample = read_sample(self.dataset, self.origin, split, domain, index, side)
         if self.images.fit == "crop":
             require_crop(sample.name, sample.image.shape, self.images.shape)
-        return sample if size is None else scale(sample, size, self.images.fit, self._label_maps(domain))
+        return (
+            sample
+            if size is None
+            else scale(sample, size, self.images.fit, self._label_maps(domain), self.images.filter)
+        )
 
     def _label_maps(self, domain: str) -> list[str]:
         """Return those of ``image`` and ``target`` of a domain's samples that are label maps."""
@@ -178,7 +182,8 @@ class Reader:
         zoom = max(zoom, rows / height, columns / width)  # without scaling, an image may be as small as the crop
         scaled = max(rows, round(height * zoom)), max(columns, round(width * zoom))
         top, left = keyed(*key, f"crop{suffix}").integers((scaled[0] - rows + 1, scaled[1] - columns + 1))
-        return crop_scaled(sample, scaled, int(top), int(left), images.shape, self._label_maps(domain))
+        maps = self._label_maps(domain)
+        return crop_scaled(sample, scaled, int(top), int(left), images.shape, maps, images.filter)
 
     @property
     def _read_zoom(self) -> float:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
 from time import sleep
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +57,41 @@ def test_resizing_does_not_alias_and_takes_any_number_of_channels() -> None:
     small = resize(stripes, (16, 16), Image.Resampling.BICUBIC)
     assert small.shape == (16, 16, 5)
     assert np.abs(small[:, 2:-2].astype(int) - 128).max() < 20
+
+
+def triangle(values: np.ndarray, count: int) -> np.ndarray:
+    """Return a row of values shrunk to ``count`` by the triangle filter, in float64."""
+    factor = len(values) / count
+    centres = (np.arange(count)[:, None] + 0.5) * factor
+    weights = np.maximum(0, 1 - np.abs(np.arange(len(values)) + 0.5 - centres) / factor)
+    shrunk: np.ndarray = weights @ values.astype(np.float64) / weights.sum(1)
+    return shrunk
+
+
+@pytest.mark.parametrize("resample", ["bilinear", "bicubic", None])
+def test_images_are_scaled_by_the_filter_of_the_settings(resample: Any) -> None:
+    row = np.random.default_rng(0).integers(0, 256, 20).astype(np.uint8)
+    image = np.broadcast_to(row[None, :, None], (20, 20, 3)).copy()
+
+    class Rows(Noise):
+        def __init__(self) -> None:
+            super().__init__()
+            self.classes = {"B": 256}
+
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            return Sample(image[:, :, :1] if domain == "B" else image, "r", mask=image[:, :, 0])
+
+    reader = Reader(Rows(), ImageSettings(size=8, resample=resample))
+    rows = [Row(0, 0, {"A": 0, "B": 0})]
+    assert ImageSettings(resample=resample).filter == (resample or "bicubic")
+    for batch in (reader.training_batch(rows, 0, 0), reader.evaluation_batch("test", rows)):
+        difference = np.abs(batch.planes["real_A"][0, 3, :, 0] - triangle(row, 8)).max()
+        assert difference <= 1 if resample == "bilinear" else difference > 5
+        assert np.abs(batch.planes["given_mask_A"][0, 3] - triangle(row, 8)).max() <= 1
+        assert set(batch.planes["real_B"].flatten()) <= set(row)
+    zoomed = Reader(Rows(), ImageSettings(size=8, fit="crop", zoom=(0.4, 0.4), resample=resample))
+    part = zoomed.training_batch(rows, 0, 0).planes["real_A"][0, 3, :, 0]
+    assert (np.abs(part - triangle(row, 8)).max() <= 1) == (resample == "bilinear")
 
 
 def test_crops_are_keyed_independent_for_each_domain_and_equal_for_pairs() -> None:
