@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from types import MappingProxyType
@@ -59,6 +59,7 @@ TrackerOptions = Annotated[WandbTracker | MlflowTracker | TrackioTracker | Other
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Resample = Literal["bicubic", "bilinear"]
 Compile = bool | Literal["reduce-overhead"]
 LrPolicy = Literal["linear", "cosine", "step", "plateau"]
 READ_BY: Mapping[str, tuple[LrPolicy, ...]] = MappingProxyType(
@@ -92,8 +93,13 @@ class ImageSettings:
         fit: ``stretch`` scales both sides to ``load`` and ignores the aspect ratio; ``cover`` keeps the aspect ratio
             and scales the image until it just covers ``load``; ``crop`` does not scale, and crops ``size`` at a random
             place; ``none`` takes each image whole, as it is: with ``train.batch: 1``, or if all have one size.
+        resample: the filter that scales images, ``bicubic`` or ``bilinear``, also before a translation; by default
+            ``bicubic``. Masks are always scaled bilinearly, label maps by nearest neighbour.
         zoom: range of a random factor of the scale before the crop, uniform for each image; by default 1.
         scales: factors of the scale before the crop, of which one is drawn for each image, for crops at several scales.
+        jitter: the share of the run, from its start, in which training images are scaled to ``load``, with ``zoom`` and
+            ``scales``, if these are set; after it they are scaled to ``size``. By default the whole run. CUT stops when
+            its learning rate begins to fall.
         flip: whether each image is mirrored horizontally with probability ½.
         rotate: largest rotation in either direction, in degrees; corners are filled by reflection.
         color: largest relative change of brightness, contrast and saturation, from 0 to less than 1.
@@ -103,8 +109,10 @@ class ImageSettings:
     size: Count | tuple[Count, Count] = 256
     load: CountOrZero | tuple[Count, Count] = 0
     fit: Literal["stretch", "cover", "crop", "none"] = "stretch"
+    resample: Resample | None = None
     zoom: tuple[Positive, Positive] | None = None
     scales: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
+    jitter: Share | None = None
     flip: bool = True
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     color: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -115,6 +123,10 @@ class ImageSettings:
             object.__setattr__(self, "size", self.size[0])
         if isinstance(self.size, int) and isinstance(self.load, tuple) and self.load[0] == self.load[1]:
             object.__setattr__(self, "load", self.load[0])
+        if self.resample == "bicubic":
+            object.__setattr__(self, "resample", None)
+        if self.jitter == 1 or not (self.load or self.zoom or self.scales):
+            object.__setattr__(self, "jitter", None)
         if self.fit == "none" and (self.zoom or self.scales):
             raise GanzooError("zoom and scales need a crop, and fit: none takes whole images; use fit: crop")
         if self.fit in ("crop", "none") and self.load:
@@ -148,6 +160,26 @@ class ImageSettings:
             return self.load
         factor = self.load / min(self.shape) if self.load else 1.0
         return round(self.shape[0] * factor), round(self.shape[1] * factor)
+
+    @property
+    def filter(self) -> Resample:
+        """The filter with which images are scaled, by ``resample``."""
+        return self.resample or "bicubic"
+
+    @property
+    def read_shape(self) -> Shape | None:
+        """Height and width that training images are scaled to when they are read; None: they keep their own."""
+        shape = self.load_shape
+        return None if shape is None else (round(shape[0] * self.read_zoom), round(shape[1] * self.read_zoom))
+
+    @property
+    def read_zoom(self) -> float:
+        """The zoom at which training images are read: the largest, so that none is enlarged after it was shrunk."""
+        return 1.0 if self.load_shape is None else self.zoom_range[1]
+
+    def without_jitter(self) -> ImageSettings:
+        """Return the settings of training images after the share ``jitter`` of the run."""
+        return replace(self, load=0, zoom=None, scales=None, jitter=None)
 
     @property
     def zoom_range(self) -> tuple[float, float]:

@@ -57,7 +57,7 @@ def _large_photographs(rounds: int) -> list[dict[str, object]]:
     def read(*, draft: bool) -> None:
         reader = Reader(dataset, replace(IMAGES, cache=0))
         for index in range(LARGE):
-            reader.read("train", "A", index, reader.read_shape, draft=draft)
+            reader.read("train", "A", index, reader.images.read_shape, draft=draft)
 
     with TemporaryDirectory() as name:
         dataset = _photographs(Path(name), LARGE, (3000, 2000))
@@ -102,6 +102,6 @@ def _folders(root: Path, validation: float) -> Dataset:
 def _epoch(reader: Reader, dataset: Dataset, workers: int) -> float:
     order = Sampler(image_counts(dataset, "train"), paired=False, batch=1)
     started = time.perf_counter()
-    for _ in training_batches(reader, order, 0, COUNT, workers):
+    for _ in training_batches(reader, order, 0, COUNT, workers, COUNT):
         pass
     return time.perf_counter() - started

@@ -125,7 +125,7 @@ def training_bytes(reader: Reader, counts: Mapping[str, int]) -> int:
     data, total = reader.dataset, 0
     for domain, count in counts.items():
         channels = 1 if domain in data.classes else data.channels[domain]
-        shapes = [reader.read_shape] if reader.read_shape else _some_shapes(reader, domain, count)
+        shapes = [reader.images.read_shape] if reader.images.read_shape else _some_shapes(reader, domain, count)
         total += round(count * sum(height * width for height, width in shapes) / len(shapes) * channels)
     return total
 

@@ -11,10 +11,11 @@ from PIL import Image
 
 from ganzoo.data.image_io import from_pil, read_image, to_float, to_uint8
 from ganzoo.data.label_maps import argmax_classes, check_classes, labels_from_pil, one_hot, palette_image, read_labels
-from ganzoo.data.transforms import resize
+from ganzoo.data.transforms import FILTERS, resize
 from ganzoo.data.types import ImageFile
 from ganzoo.data.value_range import ValueRange, fits_16_bits, from_scale
 from ganzoo.errors import GanzooError
+from ganzoo.settings import Resample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,11 +29,13 @@ class DomainIO:
         channels: number of channels of the network tensors.
         classes: the number of classes if the images are label maps (``channels`` is then the same), else 0.
         value_range: the values in files that become −1 and 1; None: images of 8 bits, see ``read_image``.
+        resample: the filter with which images are resized.
     """
 
     channels: int
     classes: int = 0
     value_range: ValueRange | None = None
+    resample: Resample = "bicubic"
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -73,8 +76,8 @@ class DomainIO:
         return from_pil(source, self.channels, path, self.value_range)
 
     def resized(self, pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Return pixels resized to the height and width in ``shape``: bicubic, or label maps by nearest neighbour."""
-        return resize(pixels, shape, Image.Resampling.NEAREST if self.classes else Image.Resampling.BICUBIC)
+        """Return pixels resized to the height and width in ``shape``; label maps by nearest neighbour."""
+        return resize(pixels, shape, Image.Resampling.NEAREST if self.classes else FILTERS[self.resample])
 
     def batch(self, pixels: np.ndarray) -> Tensor:
         """Return pixels (H, W, C) as a network's input, (1, C, H, W) in [−1, 1]; a label map is one-hot."""

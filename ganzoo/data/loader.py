@@ -93,6 +93,7 @@ class Reader:
         self.origin = origin or Origin(type(dataset))
         self.paired = paired
         self.images = images
+        self._later_images = images.without_jitter()
         self._cache: dict[_Key, Sample] = {}
         self._reading: dict[_Key, Future[Sample]] = {}
         self._free_bytes = images.cache * 2**20
@@ -131,7 +132,11 @@ class Reader:
         sample = read_sample(self.dataset, self.origin, split, domain, index, side)
         if self.images.fit == "crop":
             require_crop(sample.name, sample.image.shape, self.images.shape)
-        return sample if size is None else scale(sample, size, self.images.fit, self._label_maps(domain))
+        return (
+            sample
+            if size is None
+            else scale(sample, size, self.images.fit, self._label_maps(domain), self.images.filter)
+        )
 
     def _label_maps(self, domain: str) -> list[str]:
         """Return those of ``image`` and ``target`` of a domain's samples that are label maps."""
@@ -140,36 +145,49 @@ class Reader:
 
     def _keep(self, key: _Key, sample: Sample) -> None:
         """Add a sample to the cache if there is room; the lock must be held."""
-        given = {name: getattr(sample, name) for name in PLANE_NAMES}
-        planes = {name: plane for name, plane in given.items() if plane is not None}
-        size_in_bytes = ENTRY_BYTES + sum(plane.nbytes for plane in planes.values())
+        size_in_bytes = _entry_bytes(sample)
         if size_in_bytes <= self._free_bytes:
-            compact: dict[str, Any] = {name: _compact(plane) for name, plane in planes.items()}
+            compact: dict[str, Any] = {name: _compact(plane) for name, plane in _planes(sample).items()}
             self._cache[key] = replace(sample, **compact)
             self._free_bytes -= size_in_bytes
 
-    def training_batch(self, rows: Sequence[Row], step: int, seed: int) -> Batch:
+    def _images_at(self, progress: float) -> ImageSettings:
+        """Return the settings of training images at a point of the run, 0 … 1.
+
+        At the end of the jitter, the cached images of its scale make room for those of the next.
+        """
+        images = self.images
+        if images.jitter is None or progress < images.jitter:
+            return images
+        if images.read_shape != self._later_images.read_shape:
+            with self._lock:
+                for key in [key for key in self._cache if key[0] == "train" and key[3] == images.read_shape]:
+                    self._free_bytes += _entry_bytes(self._cache.pop(key))
+        return self._later_images
+
+    def training_batch(self, rows: Sequence[Row], step: int, seed: int, progress: float = 0.0) -> Batch:
         """Read rows of the training split; crop each image at a random place, determined by seed, step and row.
 
-        An image that cannot be read is replaced by another one, which ``seed`` and row determine.
+        An image that cannot be read is replaced by another one, which ``seed`` and row determine. ``progress`` is the
+        finished share of the run, 0 … 1, for ``images.jitter``.
         """
+        images = self._images_at(progress)
         samples: dict[str, list[Sample]] = {}
         damaged: list[DamagedImage] = []
         for row in rows:
-            read = self._training_samples(row, seed, damaged)
-            if self.paired and self.images.load_shape is None:
+            read = self._training_samples(row, seed, damaged, images.read_shape)
+            if self.paired and images.load_shape is None:
                 require_one_size(read.values(), "the images of a pair", "images.fit stretch or cover")
             for domain, sample in read.items():
-                samples.setdefault(domain, []).append(self._cropped(sample, domain, (seed, step, row.sample)))
+                samples.setdefault(domain, []).append(self._cropped(sample, domain, images, (seed, step, row.sample)))
         return replace(stack(rows, samples, self.dataset.classes), damaged=damaged)
 
-    def _cropped(self, sample: Sample, domain: str, key: tuple[int, int, int]) -> Sample:
+    def _cropped(self, sample: Sample, domain: str, images: ImageSettings, key: tuple[int, int, int]) -> Sample:
         """Return a training sample with a random scale and at a random place, which depend on seed, step and row."""
-        images = self.images
         if images.fit == "none":
             return sample
         suffix = "" if self.paired else f"/{domain}"
-        zoom = 1 / self._read_zoom
+        zoom = 1 / images.read_zoom
         if images.zoom:
             zoom *= float(keyed(*key, f"zoom{suffix}").uniform(*images.zoom))
         if images.scales:
@@ -178,21 +196,13 @@ class Reader:
         zoom = max(zoom, rows / height, columns / width)  # without scaling, an image may be as small as the crop
         scaled = max(rows, round(height * zoom)), max(columns, round(width * zoom))
         top, left = keyed(*key, f"crop{suffix}").integers((scaled[0] - rows + 1, scaled[1] - columns + 1))
-        return crop_scaled(sample, scaled, int(top), int(left), images.shape, self._label_maps(domain))
+        maps = self._label_maps(domain)
+        return crop_scaled(sample, scaled, int(top), int(left), images.shape, maps, images.filter)
 
-    @property
-    def _read_zoom(self) -> float:
-        """The zoom at which training images are read: the largest, so that none is enlarged after it was shrunk."""
-        return 1.0 if self.images.load_shape is None else self.images.zoom_range[1]
-
-    @property
-    def read_shape(self) -> Shape | None:
-        """Height and width that training images are scaled to when they are read; None: they keep their own."""
-        shape = self.images.load_shape
-        return None if shape is None else (round(shape[0] * self._read_zoom), round(shape[1] * self._read_zoom))
-
-    def _training_samples(self, row: Row, seed: int, damaged: list[DamagedImage]) -> dict[str, Sample]:
-        """Return domain → sample of a row; add the images that had to be replaced to ``damaged``.
+    def _training_samples(
+        self, row: Row, seed: int, damaged: list[DamagedImage], size: Shape | None
+    ) -> dict[str, Sample]:
+        """Return domain → sample of a row, scaled to ``size``; add the images that had to be replaced to ``damaged``.
 
         Raises GanzooError when as many draws as ``REPLACEMENTS`` cannot be read either, and ComponentError for a
         mistake of the data set's author.
@@ -202,7 +212,7 @@ class Reader:
         while absent := [domain for domain in indices if domain not in samples]:
             domain = absent[0]
             try:
-                samples[domain] = self.read("train", domain, indices[domain], self.read_shape, draft=True)
+                samples[domain] = self.read("train", domain, indices[domain], size, draft=True)
             except ComponentError:
                 raise
             except GanzooError as error:
@@ -288,6 +298,16 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mappin
     return Batch(rows, planes, values, classes, names=of_images)
 
 
+def _planes(sample: Sample) -> dict[str, np.ndarray]:
+    """Return the arrays that a sample has, by name."""
+    return {name: plane for name in PLANE_NAMES if (plane := getattr(sample, name)) is not None}
+
+
+def _entry_bytes(sample: Sample) -> int:
+    """Return the memory that a cached sample takes."""
+    return ENTRY_BYTES + sum(plane.nbytes for plane in _planes(sample).values())
+
+
 def _compact(plane: np.ndarray) -> np.ndarray:
     """Return an array, or a copy of it if it is a part of a larger one, which it would keep in memory."""
     whole = plane.base
@@ -295,12 +315,15 @@ def _compact(plane: np.ndarray) -> np.ndarray:
 
 
 def training_batches(
-    reader: Reader, order: Sampler, start: int, stop: int, workers: int
+    reader: Reader, order: Sampler, start: int, stop: int, workers: int, total: int
 ) -> Iterator[tuple[int, list[Batch]]]:
-    """Yield (step, micro-batches) for the steps ``start`` … ``stop`` − 1, which ``workers`` threads read in advance."""
+    """Yield (step, micro-batches) for the steps ``start`` … ``stop`` − 1, which ``workers`` threads read in advance.
+
+    ``total`` is the run's length in steps.
+    """
 
     def read(step: int) -> list[Batch]:
-        return [reader.training_batch(rows, step, order.seed) for rows in order.micro_batches(step)]
+        return [reader.training_batch(rows, step, order.seed, step / total) for rows in order.micro_batches(step)]
 
     pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="ganzoo-reader")
     waiting: deque[tuple[int, Future[list[Batch]]]] = deque()

@@ -10,20 +10,15 @@ import numpy as np
 from PIL import Image
 
 from ganzoo.data.types import OTHER, Sample
-from ganzoo.settings import ImageSettings, Shape, pair
+from ganzoo.settings import ImageSettings, Resample, Shape, pair
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ganzoo.step import Step
 
-PLANES = {
-    "image": Image.Resampling.BICUBIC,
-    "target": Image.Resampling.BICUBIC,
-    "mask": Image.Resampling.BILINEAR,
-    "labels": Image.Resampling.NEAREST,
-}
-"""Array of a sample → its filter for resizing. To shrink, Pillow widens it against aliasing."""
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+"""``images.resample`` → Pillow's filter for images. To shrink, Pillow widens it against aliasing."""
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom of a part of an image, in pixels."""
 
@@ -46,7 +41,9 @@ def fitted_shape(shape: Sequence[int], size: int | Shape, fit: str) -> Shape:
     return max(wanted[0], round(height * factor)), max(wanted[1], round(width * factor))
 
 
-def scale(sample: Sample, size: int | Shape, fit: str, classes: Collection[str] = ()) -> Sample:
+def scale(
+    sample: Sample, size: int | Shape, fit: str, classes: Collection[str] = (), resample: Resample = "bicubic"
+) -> Sample:
     """Return a sample whose arrays are scaled.
 
     Args:
@@ -55,9 +52,10 @@ def scale(sample: Sample, size: int | Shape, fit: str, classes: Collection[str] 
         fit: ``stretch`` scales to exactly ``size``; ``cover`` keeps the aspect ratio, and scales until no side is
             shorter than that of ``size``; ``crop`` and ``none`` do not scale.
         classes: those of ``image`` and ``target`` that are label maps, which are scaled by nearest neighbour.
+        resample: the filter for images.
     """
     target = fitted_shape(sample.image.shape, size, fit)
-    return sample if sample.image.shape[:2] == target else _resized(sample, target, classes)
+    return sample if sample.image.shape[:2] == target else _resized(sample, target, classes, resample)
 
 
 def crop(sample: Sample, top: int, left: int, shape: Shape) -> Sample:
@@ -68,7 +66,13 @@ def crop(sample: Sample, top: int, left: int, shape: Shape) -> Sample:
 
 
 def crop_scaled(
-    sample: Sample, scaled: Shape, top: int, left: int, shape: Shape, classes: Collection[str] = ()
+    sample: Sample,
+    scaled: Shape,
+    top: int,
+    left: int,
+    shape: Shape,
+    classes: Collection[str] = (),
+    resample: Resample = "bicubic",
 ) -> Sample:
     """Return a sample scaled to ``scaled``, (H, W), and then cropped as ``crop`` does; only the crop is computed."""
     height, width = sample.image.shape[:2]
@@ -76,12 +80,15 @@ def crop_scaled(
         return crop(sample, top, left, shape)
     y, x = height / scaled[0], width / scaled[1]
     box = (left * x, top * y, min(width, (left + shape[1]) * x), min(height, (top + shape[0]) * y))
-    return _resized(sample, shape, classes, box)
+    return _resized(sample, shape, classes, resample, box)
 
 
-def _resized(sample: Sample, shape: Shape, classes: Collection[str], box: Box | None = None) -> Sample:
+def _resized(
+    sample: Sample, shape: Shape, classes: Collection[str], resample: Resample, box: Box | None = None
+) -> Sample:
     """Return a sample whose arrays, or the parts of them within ``box``, are resized to ``shape``."""
-    resampling = PLANES | dict.fromkeys(classes, Image.Resampling.NEAREST)
+    resampling = {"image": FILTERS[resample], "target": FILTERS[resample], "mask": Image.Resampling.BILINEAR}
+    resampling |= dict.fromkeys(["labels", *classes], Image.Resampling.NEAREST)
     scaled: dict[str, Any] = {
         name: resize(plane, shape, how, box)
         for name, how in resampling.items()

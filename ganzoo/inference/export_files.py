@@ -109,6 +109,7 @@ def _describe(function: TranslationFunction, fixed: Mapping[str, int], channels:
         "weights": weights_key(translator.checkpoint),
         "inputs": {name: {"shape": shape, "range": RANGES[name]} for name, shape in shapes.items()},
         "size": to_plain(translator.trained_size),
+        "resample": translator.recipe.images.filter,
         "outputs": {TRANSLATED: {"shape": output, "range": RANGES["images"]}},
     }
 

@@ -163,7 +163,8 @@ def _preprocessing(config: PublishedConfig) -> str:
     return f"""## Preprocessing
 
 Images are scaled {about["scaled"]}.
-The size is {about["size"]}. Tensors are in {about["tensors"]}.
+The size is {about["size"]}, the filter {about["resample"]} (for label maps the nearest neighbour).
+Tensors are in {about["tensors"]}.
 `config.json` says the same for programs.
 
 | domain | classes of label maps | channels | values in files that become −1 and 1 |

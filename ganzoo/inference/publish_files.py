@@ -159,13 +159,15 @@ def write_records(run: Path, networks: Networks, out: Path) -> list[dict[str, An
 def preprocessing(translator: Translator) -> dict[str, Any]:
     """Return how images become tensors and back, for programs that do not have ganzoo.
 
-    It has ``size``, the height and width that a scaled image just covers; ``tensors``, the range of values there;
-    ``directions``; and for each of the ``domains`` its ``channels``, the number of ``classes`` of label maps (0: these
-    are images), and ``range``, the values in files that become −1 and 1 (None: 0 and 255).
+    It has ``size``, the height and width that a scaled image just covers; ``resample``, the filter for images;
+    ``tensors``, the range of values there; ``directions``; and for each of the ``domains`` its ``channels``, the number
+    of ``classes`` of label maps (0: these are images), and ``range``, the values in files that become −1 and 1 (None: 0
+    and 255).
     """
     return {
         "size": to_plain(translator.trained_size),
         "scaled": "until they just cover size (height, width; one number for both), antialiased; original: not at all",
+        "resample": translator.recipe.images.filter,
         "tensors": [-1, 1],
         "directions": [one for one in translator.method.directions if not translator.missing[one]],
         "domains": {

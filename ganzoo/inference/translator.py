@@ -89,8 +89,9 @@ class Translator:
         with guard_content(checkpoint / PROGRESS, "the channels of the method's domains", remedy(checkpoint)):
             self.channels: dict[str, int] = dict(progress["channels"])
             classes, ranges = progress.get("classes", {}), progress.get("ranges", {})
+            scales = {one: tuple(between) for one, between in ranges.items()}
             self.domain_io = {
-                one: DomainIO(self.channels[one], classes.get(one, 0), tuple(ranges[one]) if one in ranges else None)
+                one: DomainIO(self.channels[one], classes.get(one, 0), scales.get(one), self.recipe.images.filter)
                 for one in sorted({*self.channels, *read})
             }
             """Reads and converts the images of each domain."""

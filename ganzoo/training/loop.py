@@ -84,7 +84,9 @@ def _train(run: Run) -> dict[str, float]:
         run.console.progress(run.total, start) as line,
     ):
         training.meters.start()
-        for index, batches in training_batches(run.reader, run.sampler, start, stop, run.recipe.train.workers):
+        for index, batches in training_batches(
+            run.reader, run.sampler, start, stop, run.recipe.train.workers, run.total
+        ):
             training.meters.batch_arrived()
             run.engine.set_lr(step_lr_factor(training, index))
             training.in_step = True

@@ -84,7 +84,7 @@ def import_run(
         "networks": _described(networks, like),
         "maskers": maskers,
         "data": {"dataset": "folders", "root": "imported", **({"classes": classes} if classes else {})},
-        "images": {"size": size},
+        "images": {"size": size, **({"resample": "bilinear"} if config else {})},  # as MUNIT's and UNIT's code
         "train": {"steps": 1},
     }
     progress = {"step": 0, "bad": 0, "best": None, "channels": channels, "classes": classes}

@@ -85,11 +85,12 @@ class CUT(Method):
         nce: λ, weight of the NCE terms; 0 leaves them and F out.
         identity: whether to include the second NCE term; without it the first has the weight λ.
         layers: numbers of the layers of the generator's sequence whose outputs are compared.
-        patches: number of compared positions of each layer; smaller maps are compared at all positions.
+        patches: number of compared positions of each layer, drawn for each NCE term; smaller maps are compared at all
+            positions.
         temperature: τ, which divides the similarities.
         size: length of the compared vectors.
-        flip: whether to mirror the images of a training step with probability ½, and the translations back. NCE then
-            compares the features of the mirrored translations (FastCUT).
+        flip: whether to mirror the inputs of a training step with probability ½ (FastCUT). Discriminator and NCE then
+            see the mirrored translations, whose features are mirrored back; real images stay as they are.
     """
 
     directions: ClassVar[tuple[Direction, ...]] = ("AB",)
@@ -138,8 +139,8 @@ class CUT(Method):
     def forward(self, step: Step) -> None:
         """Add ``fake_B`` to the step, and ``idt_B``, the generator's output for ``real_B``.
 
-        Training computes ``idt_B`` only for its NCE term. With ``flip`` the images of some steps are mirrored. Raises
-        GanzooError if the domains differ in channels, unless λ is 0.
+        Training computes ``idt_B`` only for its NCE term. With ``flip`` the translations of some steps are those of
+        mirrored images, mirrored back. Raises GanzooError if the domains differ in channels, unless λ is 0.
         """
         same_channels = step["real_A"].shape[1] == step["real_B"].shape[1]
         if self.nce and not same_channels:
@@ -155,9 +156,14 @@ class CUT(Method):
         """Return whether a step translates mirrored images: with ``flip``, a random half of the training steps does."""
         return self.flip and step.training and bool(step.common_rng("flip").random() < 0.5)
 
+    def fake_input(self, step: Step) -> Tensor:
+        """Return what the discriminator sees of ``fake_B``, (B, C, H, W): mirrored if the generator's input was."""
+        image = self.masks.for_discriminator(step, "fake_B")
+        return image.flip(-1) if self.is_mirrored(step) else image
+
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generator's weighted terms, scalars by name: ``gan``, ``nce``, ``nce_identity``."""
-        losses = {"gan": self.gan.generator(self.networks["D_B"](self.masks.for_discriminator(step, "fake_B")))}
+        losses = {"gan": self.gan.generator(self.networks["D_B"](self.fake_input(step)))}
         for name, (query, key, weight) in self.contrasts().items():
             losses[name] = weight * self.contrast(step, query, key)
         return losses
@@ -196,12 +202,12 @@ class CUT(Method):
             translated = [maps.flip(-1) for maps in mirrored]
         else:
             translated = generator.features(step[query], self.layers)  # type: ignore[operator]
-        places = positions(step, features, self.layers, self.patches)
+        places = positions(step, features, self.layers, self.patches, key)
         return heads(translated, places), heads(features, places), features
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the terms of the discriminator's loss, scalars by name: ``D``, and its penalties."""
-        real, fake = (self.masks.for_discriminator(step, name) for name in ("real_B", "fake_B"))
+        real, fake = self.masks.for_discriminator(step, "real_B"), self.fake_input(step)
         return self.gan.discriminator(step, "D_B", self.networks["D_B"], real, [fake], name="D", halved=True)
 
     def translate(self, images: Tensor, direction: Direction, step: Step) -> Tensor:
@@ -248,21 +254,22 @@ class FastCUT(MethodWrapper):
         super().__init__(self.cut)
 
 
-def positions(step: Step, features: list[Tensor], layers: Layers, patches: int, name: str = "places") -> list[Tensor]:
+def positions(step: Step, features: list[Tensor], layers: Layers, patches: int, key: str) -> list[Tensor]:
     """Return random positions for each layer, (n,), at which its maps are compared; small maps at all positions.
 
-    Positions are numbered by rows, and are the same in all processes and for all images.
+    Positions are numbered by rows, and are the same in all processes and for all images of the batch. As in the
+    released code, each phase and each source image of a step has other ones.
 
     Args:
         step: the step.
         features: maps (B, C, h, w) of each layer.
         layers: the layers' numbers.
         patches: the largest number of positions.
-        name: what the positions are for, if there are several.
+        key: name of the source image, such as ``real_A``.
     """
     chosen = []
     for layer, maps in zip(layers, features, strict=True):
-        order = step.common_rng(f"{name}/{layer}").permutation(maps.shape[2] * maps.shape[3])
+        order = step.common_rng(f"places/{step.phase}/{key}/{layer}").permutation(maps.shape[2] * maps.shape[3])
         chosen.append(torch.from_numpy(order[:patches]).to(maps.device))
     return chosen
 

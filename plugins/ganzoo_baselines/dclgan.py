@@ -141,7 +141,7 @@ class DCLGAN(Method):
         """
         keys = self.features(step[f"real_{source}"], source)
         queries = self.features(step[f"fake_{target}"], target)
-        places = positions(step, keys, self.layers, self.patches, "places" if source == "A" else "places/B")
+        places = positions(step, keys, self.layers, self.patches, f"real_{source}")
         projected = self.networks[f"F_{target}"](queries, places), self.networks[f"F_{source}"](keys, places)
         return mean_nce(*projected, self.temperature)
 

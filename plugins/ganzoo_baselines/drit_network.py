@@ -16,7 +16,6 @@ from ganzoo_cyclegan.layers import (
     Padding,
     Upsample,
     Width,
-    init_weights,
     pad_to_stride,
     upsampling,
 )
@@ -25,6 +24,16 @@ from ganzoo_munit.layers import Residual, conv
 STRIDE = 4
 SLOPE = 0.01
 """Slope below 0 of the leaky ReLUs in the content encoders and the discriminator of contents."""
+
+
+def init_weights(network: nn.Module) -> None:
+    """Draw the weights of a network's convolutions from N(0, 0.02) in place, as the released code does.
+
+    Biases stay as torch draws them, uniform within ±1/√n for n inputs. Uses torch's global random generator.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, 0.02)
 
 
 class DRITGenerator(nn.Module):

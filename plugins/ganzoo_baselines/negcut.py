@@ -86,7 +86,7 @@ class NEGCUT(MethodWrapper):
         patches: number of compared positions of each layer; smaller maps are compared at all positions.
         temperature: τ, which divides the similarities.
         size: length of the compared vectors.
-        flip: whether to mirror the images of a training step with probability ½, and the translations back.
+        flip: whether to mirror the inputs of a training step with probability ½, as FastCUT does.
         negatives: number of negatives of an image in each layer; with 0 the negatives are CUT's.
         diversity: λ_d; 0 leaves the term out.
     """

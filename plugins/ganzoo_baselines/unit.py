@@ -30,7 +30,8 @@ class UNIT(Method):
     Codes are h_A = E_A(real_A); in training noise n ~ N(0, I) is added to each code before it is decoded: fake_B =
     G_B(h_A + n), idt_A = G_A(h_A + n), rec_A = G_A(E_B(fake_B) + n′). The generators minimize, for A and in the same
     way for B, adv(D_B(fake_B)) + λ_image‖idt_A − real_A‖₁ + λ_kl·mean(h_A²) + λ_cycle‖rec_A − real_A‖₁ +
-    λ_cycle_kl·mean(E_B(fake_B)²). The discriminators are trained first and minimize real + fake.
+    λ_cycle_kl·mean(E_B(fake_B)²). The discriminators are trained first and minimize real + fake; by default their fakes
+    are translations of the same images with other noise.
 
     Args:
         gan: the adversarial loss, or ``{loss: …}`` with label smoothing and gradient penalties (``AdversarialLoss``).
@@ -40,6 +41,7 @@ class UNIT(Method):
         cycle_kl: λ of the mean square of the translations' codes.
         share: number of residual blocks that both domains share, the encoders' last and the decoders' first: 1 or more
             in the paper (section 3), 0 in the released code.
+        share_noise: whether to train discriminators and generators on the same fakes, which saves a forward pass.
         halve: number of steps between two halvings of the learning rate; 0: linear decay by ``train.decay``.
     """
 
@@ -54,17 +56,18 @@ class UNIT(Method):
         cycle: Weight = 10.0,
         cycle_kl: Weight = 0.01,
         share: Count = 0,
+        share_noise: bool = False,
         halve: Count = 100_000,
     ) -> None:
         self.gan = AdversarialLoss(gan)
         self.weights = {"image": image, "kl": kl, "cycle": cycle, "cycle_kl": cycle_kl}
-        self.share = share
+        self.share, self.share_noise = share, share_noise
         self.halve = halve
         calls = ("encode", "decode", *(["share"] if share else []))
         self.slots, self.optims = slots("unit", calls), optims()
         self.phases = [
-            Phase("discriminator", ("D",), self.discriminator_losses, forward="detached"),
-            Phase("generator", ("G",), self.generator_losses),
+            Phase("discriminator", ("D",), self.discriminator_losses, forward="detached" if share_noise else "fresh"),
+            Phase("generator", ("G",), self.generator_losses, forward="shared" if share_noise else "fresh"),
         ]
         self.tensors = {
             "fake_B": Output("A", "B"),
@@ -82,15 +85,22 @@ class UNIT(Method):
             self.generator("B").share(self.generator("A"), self.share)
 
     def forward(self, step: Step) -> None:
-        """Add codes, translations ``fake_…``, ``idt_…`` images and reconstructions ``rec_…`` to the step."""
+        """Add codes, translations ``fake_…``, ``idt_…`` images and reconstructions ``rec_…`` to the step.
+
+        For the discriminators only translations are computed, unless ``share_noise`` is set.
+        """
+        discriminator_only = step.phase == "discriminator" and not self.share_noise
         for one in "AB":
             step[f"code_{one}"] = self.generator(one).encode(step[f"real_{one}"])
         for source, target in ("AB", "BA"):
-            codes = [(self.noisy_code(step, f"code_{domain}"),) for domain in (source, target)]
-            images = [step[f"real_{domain}"] for domain in (source, target)]
-            translation, identity = decode_together(self.generator(target).decode, codes, images)
-            step[f"fake_{target}"] = self.masks.composite(step, f"real_{source}", translation)
-            step[f"idt_{target}"] = self.masks.composite(step, f"real_{target}", identity)
+            domains = (source,) if discriminator_only else (source, target)
+            codes = [(self.noisy_code(step, f"code_{domain}"),) for domain in domains]
+            images = [step[f"real_{domain}"] for domain in domains]
+            outputs = decode_together(self.generator(target).decode, codes, images)
+            for kind, domain, image in zip(("fake", "idt"), domains, outputs, strict=False):
+                step[f"{kind}_{target}"] = self.masks.composite(step, f"real_{domain}", image)
+        if discriminator_only:
+            return
         for source, target in ("AB", "BA"):
             fake = f"fake_{target}"
             step[f"code_{fake}"] = self.generator(target).encode(step[fake])
@@ -102,9 +112,12 @@ class UNIT(Method):
         return self.networks[f"G_{domain}"]  # type: ignore[return-value]
 
     def noisy_code(self, step: Step, name: str) -> Tensor:
-        """Return the code ``name`` of the step, with noise N(0, I) added in training."""
+        """Return the code ``name`` of the step; in training with noise N(0, I), for each phase or shared by both."""
         codes = step[name]
-        return codes + step.rng(f"noise/{name}").normal(*codes.shape[1:]).to(codes) if step.training else codes
+        if not step.training:
+            return codes
+        purpose = f"noise/{name}" if self.share_noise else f"noise/{name}/{step.phase}"
+        return codes + step.rng(purpose).normal(*codes.shape[1:]).to(codes)
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
         """Return the generators' weighted terms, scalars by name.

@@ -31,8 +31,11 @@ def test_shapes(options: dict[str, Any], shape: tuple[int, int], load_shape: tup
     assert (images.shape, images.load_shape) == (shape, load_shape)
 
 
-def test_a_square_is_written_in_one_way() -> None:
+def test_equal_settings_are_written_in_one_way() -> None:
     assert ImageSettings(size=(64, 64), load=(80, 80)) == ImageSettings(size=64, load=80)
+    assert ImageSettings(resample="bicubic") == ImageSettings() != ImageSettings(resample="bilinear")
+    assert ImageSettings(load=286, jitter=1) == ImageSettings(load=286) != ImageSettings(load=286, jitter=0.5)
+    assert ImageSettings(jitter=0.5) == ImageSettings()  # there is no jitter to end
 
 
 @pytest.mark.parametrize(

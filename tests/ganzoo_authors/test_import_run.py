@@ -160,6 +160,7 @@ def test_other_discriminators(run: Run, tmp_path: Path, name: str, options: dict
 def test_unit(run: Run, tmp_path: Path) -> None:
     a, b = munit_domain(0, styled=False), munit_domain(1, styled=False)
     imported(run, tmp_path / "run", "unit", save(tmp_path / "gen.pt", {"a": a, "b": b}))
+    assert ganzoo.load(tmp_path / "run").recipe.images.filter == "bilinear"
     made = ganzoo.load(tmp_path / "run").translate(random_image(), "BA")
     torch.testing.assert_close(made, unit_decode(a, unit_encode(b, random_image())), rtol=1e-4, atol=1e-5)
 

@@ -133,29 +133,34 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
     G, D, heads = (method.networks[name] for name in ("G_AB", "D_B", "F"))
     x, y = step["real_A"], step["real_B"]
     mirrored = method.flip and step.common_rng("flip").random() < 0.5
-    fake = G(x.flip(-1)).flip(-1) if mirrored else G(x)
+    fake, idt = (G(one.flip(-1)) if mirrored else G(one) for one in (x, y))  # D and the encoder see them mirrored
     if phase == "discriminator":
         return {"D": (((D(y) - 1) ** 2).mean() + (D(fake.detach()) ** 2).mean()) / 2}
 
-    def nce(source: Tensor, image: Tensor) -> Tensor:
+    def nce(name: str, source: Tensor, image: Tensor) -> Tensor:
         keys = G.features(source, LAYERS)
-        queries = (
-            [one.flip(-1) for one in G.features(image.flip(-1), LAYERS)] if mirrored else G.features(image, LAYERS)
-        )
+        queries = [one.flip(-1) if mirrored else one for one in G.features(image, LAYERS)]
         terms = []
         for layer, head, q, k in zip(LAYERS, heads.heads, queries, keys, strict=True):
-            order = step.common_rng(f"places/{layer}").permutation(q.shape[2] * q.shape[3])[:20]
+            order = step.common_rng(f"places/{phase}/{name}/{layer}").permutation(q.shape[2] * q.shape[3])[:20]
             vectors = [F.normalize(head(one.flatten(2)[:, :, order].transpose(1, 2)), dim=2) for one in (q, k)]
             terms.append(plain_nce(vectors[0], vectors[1].detach(), 0.07))
         return torch.stack(terms).mean()
 
-    losses = {"gan": ((D(fake) - 1) ** 2).mean(), "nce": method.nce * nce(x, fake) * (0.5 if method.identity else 1)}
-    return losses | ({"nce_identity": 0.5 * method.nce * nce(y, G(y))} if method.identity else {})
+    weight = method.nce * (0.5 if method.identity else 1)
+    losses = {"gan": ((D(fake) - 1) ** 2).mean(), "nce": weight * nce("real_A", x, fake)}
+    return losses | ({"nce_identity": weight * nce("real_B", y, idt)} if method.identity else {})
 
 
-@pytest.mark.parametrize("made", [lambda: CUT(**SMALL), lambda: FastCUT(**SMALL)], ids=["cut", "fastcut"])
-def test_two_steps_are_the_formulas(made: Any) -> None:
-    assert_trains_plainly(made(), made(), networks, plainly, betas=(0.5, 0.999))
+@pytest.mark.parametrize(
+    "made",
+    [lambda: CUT(**SMALL), lambda: CUT(**SMALL, flip=True), lambda: FastCUT(**SMALL)],
+    ids=["cut", "mirrored", "fastcut"],
+)
+def test_three_steps_are_the_formulas(made: Any) -> None:
+    mirrored = {CUT(flip=True).is_mirrored(double_step(seed=index, index=index)) for index in range(3)}
+    assert mirrored == {True, False}
+    assert_trains_plainly(made(), made(), networks, plainly, steps=3, betas=(0.5, 0.999))
 
 
 def test_fastcut_mirrors_the_images_of_some_steps() -> None:

@@ -43,10 +43,11 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
         pairs = {"D_A": (D2, x, fake_A), "D_B": (D1, y, fake_B)}
         return {k: ((D(r) - 1) ** 2).mean() / 2 + (D(f.detach()) ** 2).mean() / 2 for k, (D, r, f) in pairs.items()}
 
-    def nce(keys: Any, key_head: Any, queries: Any, query_head: Any, places: str) -> Tensor:
+    def nce(keys: Any, key_head: Any, queries: Any, query_head: Any, key: str) -> Tensor:
         terms = []
         for i, layer in enumerate(LAYERS):
-            order = step.common_rng(f"{places}/{layer}").permutation(keys[i].shape[2] * keys[i].shape[3])[:10]
+            count = keys[i].shape[2] * keys[i].shape[3]
+            order = step.common_rng(f"places/{phase}/{key}/{layer}").permutation(count)[:10]
             projected = []
             for maps, head in ((queries[i], query_head.heads[i]), (keys[i], key_head.heads[i])):
                 vectors = head(maps.flatten(2)[:, :, order].transpose(1, 2))
@@ -54,8 +55,8 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
             terms.append(plain_nce(projected[0], projected[1].detach(), 0.07))
         return torch.stack(terms).mean()
 
-    forth = nce(G1.features(x, LAYERS), F1, G2.features(fake_B, LAYERS), F2, "places")
-    back = nce(G2.features(y, LAYERS), F2, G1.features(fake_A, LAYERS), F1, "places/B")
+    forth = nce(G1.features(x, LAYERS), F1, G2.features(fake_B, LAYERS), F2, "real_A")
+    back = nce(G2.features(y, LAYERS), F2, G1.features(fake_A, LAYERS), F1, "real_B")
     return {
         "gan_AB": 0.5 * ((D1(fake_B) - 1) ** 2).mean(),
         "gan_BA": 0.5 * ((D2(fake_A) - 1) ** 2).mean(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 import torch
@@ -28,13 +28,23 @@ def test_the_sizes_of_the_authors_networks() -> None:
     assert count(ContentDiscriminator(256, 3)) == 10_683_649
 
 
-def test_the_first_weights() -> None:
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: DRITGenerator(3, 3, width=16),
+        lambda: AttributeEncoders(3, 3, 16, 8),
+        lambda: ContentDiscriminator(64, 1),
+    ],
+)
+def test_the_first_weights(made: Callable[[], nn.Module]) -> None:
+    """As released: weights of convolutions from N(0, 0.02), biases uniform within ±1/√n, as torch draws them."""
     torch.manual_seed(0)
-    made = DRITGenerator(3, 3, width=16)
-    for layer in made.modules():
+    for layer in made().modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.weight.numel() > 10_000:
             assert float(layer.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
-            assert layer.bias is not None and not layer.bias.any()
+            assert layer.bias is not None
+            bound = layer.weight[0].numel() ** -0.5
+            assert 0.5 * bound < float(layer.bias.detach().abs().max()) <= bound
         elif isinstance(layer, nn.GroupNorm):
             assert layer.weight.eq(1).all() and not layer.bias.any()
 

@@ -64,7 +64,7 @@ class Plain:
         G, D, heads, N = (method.networks[name] for name in ("G_AB", "D_B", "F", "N"))
         x, y = step["real_A"], step["real_B"]
         mirrored = method.cut.flip and step.common_rng("flip").random() < 0.5
-        fake = G(x.flip(-1)).flip(-1) if mirrored else G(x)
+        fake, idt = (G(one.flip(-1)) if mirrored else G(one) for one in (x, y))
         if phase == "discriminator":  # the first phase of a step
             self.average = self.average or deepcopy(heads)
             with torch.no_grad():
@@ -75,12 +75,10 @@ class Plain:
 
         def nce(name: str, source: Tensor, image: Tensor) -> Tensor:
             keys, terms = G.features(source, LAYERS), []
-            queries = (
-                [m.flip(-1) for m in G.features(image.flip(-1), LAYERS)] if mirrored else G.features(image, LAYERS)
-            )
+            queries = [m.flip(-1) if mirrored else m for m in G.features(image, LAYERS)]
             made.clear()
             for i, (layer, q, k) in enumerate(zip(LAYERS, queries, keys, strict=True)):
-                order = step.common_rng(f"places/{layer}").permutation(q.shape[2] * q.shape[3])[:10]
+                order = step.common_rng(f"places/{phase}/{name}/{layer}").permutation(q.shape[2] * q.shape[3])[:10]
                 a, b = (unit(heads.heads[i](one.flatten(2)[:, :, order].transpose(1, 2))) for one in (q, k))
                 mean = unit(self.average.heads[i](k.flatten(2).transpose(1, 2))).mean(1)
                 z = step.rng(f"noise/{phase}/{name}/{layer}").normal(COUNT, 64).double()
@@ -89,7 +87,7 @@ class Plain:
             return torch.stack(terms).mean()
 
         share = method.cut.nce * (0.5 if method.cut.identity else 1)
-        pairs = {"nce": ("real_A", x, fake)} | ({"nce_identity": ("real_B", y, G(y))} if method.cut.identity else {})
+        pairs = {"nce": ("real_A", x, fake)} | ({"nce_identity": ("real_B", y, idt)} if method.cut.identity else {})
         if phase == "generator":
             return {"gan": ((D(fake) - 1) ** 2).mean()} | {key: share * nce(*of) for key, of in pairs.items()}
         terms = {key: -share * nce(*of) for key, of in pairs.items()}

@@ -28,7 +28,8 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
     x_a, x_b = step["real_A"], step["real_B"]
 
     def noise(name: str, like: Tensor) -> Tensor:
-        return step.rng(f"noise/{name}").normal(*like.shape[1:]).double()
+        purpose = f"noise/{name}" if method.share_noise else f"noise/{name}/{phase}"
+        return step.rng(purpose).normal(*like.shape[1:]).double()
 
     h_a, h_b = G_A.encode(x_a), G_B.encode(x_b)
     n_a, n_b = noise("code_A", h_a), noise("code_B", h_b)
@@ -53,8 +54,23 @@ def plainly(method: Any, step: Step, phase: str) -> dict[str, Tensor]:
     }
 
 
-def test_two_steps_are_the_formulas() -> None:
-    assert_trains_plainly(UNIT(), UNIT(), networks, plainly, betas=(0.5, 0.999), weight_decay=1e-4)
+@pytest.mark.parametrize("share", [False, True])
+def test_two_steps_are_the_formulas(share: bool) -> None:
+    method, mirror = UNIT(share_noise=share), UNIT(share_noise=share)
+    assert_trains_plainly(method, mirror, networks, plainly, betas=(0.5, 0.999), weight_decay=1e-4)
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_phases_have_noise_of_their_own_unless_it_is_shared(share: bool) -> None:
+    method = UNIT(share_noise=share)
+    engine_of(method, networks)
+    steps = {phase: double_step() for phase in ("discriminator", "generator")}
+    for phase, step in steps.items():
+        step.phase = phase
+        method.forward(step)
+    one, other = steps.values()
+    assert torch.equal(one["fake_B"], other["fake_B"]) == share
+    assert ("rec_A" in one) == ("idt_A" in one) == share and "rec_A" in other
 
 
 def test_two_steps_of_shared_blocks_equal_those_of_tied_blocks() -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
 from time import sleep
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +59,41 @@ def test_resizing_does_not_alias_and_takes_any_number_of_channels() -> None:
     assert np.abs(small[:, 2:-2].astype(int) - 128).max() < 20
 
 
+def triangle(values: np.ndarray, count: int) -> np.ndarray:
+    """Return a row of values shrunk to ``count`` by the triangle filter, in float64."""
+    factor = len(values) / count
+    centres = (np.arange(count)[:, None] + 0.5) * factor
+    weights = np.maximum(0, 1 - np.abs(np.arange(len(values)) + 0.5 - centres) / factor)
+    shrunk: np.ndarray = weights @ values.astype(np.float64) / weights.sum(1)
+    return shrunk
+
+
+@pytest.mark.parametrize("resample", ["bilinear", "bicubic", None])
+def test_images_are_scaled_by_the_filter_of_the_settings(resample: Any) -> None:
+    row = np.random.default_rng(0).integers(0, 256, 20).astype(np.uint8)
+    image = np.broadcast_to(row[None, :, None], (20, 20, 3)).copy()
+
+    class Rows(Noise):
+        def __init__(self) -> None:
+            super().__init__()
+            self.classes = {"B": 256}
+
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            return Sample(image[:, :, :1] if domain == "B" else image, "r", mask=image[:, :, 0])
+
+    reader = Reader(Rows(), ImageSettings(size=8, resample=resample))
+    rows = [Row(0, 0, {"A": 0, "B": 0})]
+    assert ImageSettings(resample=resample).filter == (resample or "bicubic")
+    for batch in (reader.training_batch(rows, 0, 0), reader.evaluation_batch("test", rows)):
+        difference = np.abs(batch.planes["real_A"][0, 3, :, 0] - triangle(row, 8)).max()
+        assert difference <= 1 if resample == "bilinear" else difference > 5
+        assert np.abs(batch.planes["given_mask_A"][0, 3] - triangle(row, 8)).max() <= 1
+        assert set(batch.planes["real_B"].flatten()) <= set(row)
+    zoomed = Reader(Rows(), ImageSettings(size=8, fit="crop", zoom=(0.4, 0.4), resample=resample))
+    part = zoomed.training_batch(rows, 0, 0).planes["real_A"][0, 3, :, 0]
+    assert (np.abs(part - triangle(row, 8)).max() <= 1) == (resample == "bilinear")
+
+
 def test_crops_are_keyed_independent_for_each_domain_and_equal_for_pairs() -> None:
     class Planes(Noise):
         def sample(self, split: Split, domain: str, index: int) -> Sample:
@@ -75,6 +111,42 @@ def test_crops_are_keyed_independent_for_each_domain_and_equal_for_pairs() -> No
     assert np.array_equal(one.planes["true_B"][..., 0], one.planes["real_A"][..., 1])
     together = Reader(Planes(), images, paired=True).training_batch(rows, 3, seed=1)
     assert np.array_equal(together.planes["real_A"], together.planes["real_B"])
+
+
+@pytest.mark.parametrize("options", [{"load": 12}, {"load": 12, "zoom": (1.0, 2.0)}, {"fit": "crop", "scales": (0.7,)}])
+def test_the_jitter_ends_after_its_share_of_the_run(options: Any) -> None:
+    jittered, plain = (ImageSettings(size=8, **options, jitter=share) for share in (0.5, None))
+    later = ImageSettings(size=8, fit=options.get("fit", "stretch"))
+    order = Sampler({"A": 12, "B": 12}, False, 2)
+
+    def images(settings: ImageSettings, start: int = 0, total: int = 8) -> dict[int, np.ndarray]:
+        reader = Reader(Noise(A=12, B=12, size=16), settings)
+        batches = training_batches(reader, order, start, total, 2, total)
+        return {step: np.stack([batch.planes[f"real_{one}"] for one in "AB"]) for step, (batch,) in batches}
+
+    found, before, after = (images(settings) for settings in (jittered, plain, later))
+    for step in range(8):
+        assert np.array_equal(found[step], (before if step < 4 else after)[step])
+        assert not np.array_equal(before[step], after[step])
+    resumed, longer = images(jittered, start=5), images(jittered, total=12)
+    assert all(np.array_equal(resumed[step], found[step]) for step in (5, 6, 7))
+    assert np.array_equal(longer[5], before[5]) and np.array_equal(longer[6], after[6])
+
+
+def test_after_the_jitter_its_cached_images_make_room() -> None:
+    rows = [Row(i, i, {"A": i}) for i in range(20)]
+    reads = []
+
+    class Counted(Noise):
+        def sample(self, split: Split, domain: str, index: int) -> Sample:
+            reads.append(index)
+            return super().sample(split, domain, index)
+
+    reader = Reader(Counted(A=20, size=200), ImageSettings(size=120, load=130, jitter=0.5, cache=1))
+    for progress, expected in ((0.0, 20), (0.4, 0), (0.5, 20), (0.9, 0)):
+        reads.clear()
+        reader.training_batch(rows, 0, 0, progress)
+        assert len(reads) == expected
 
 
 def test_the_cache_holds_only_what_fits() -> None:
@@ -103,7 +175,7 @@ def test_reading_ahead_yields_the_same_batches_in_order() -> None:
     dataset = Noise(A=6, B=5, size=8)
     order = Sampler({"A": 6, "B": 5}, False, 2, accumulate=2)
     reader = Reader(dataset, ImageSettings(size=8))
-    one, four = (list(training_batches(reader, order, 3, 9, workers)) for workers in (1, 4))
+    one, four = (list(training_batches(reader, order, 3, 9, workers, 9)) for workers in (1, 4))
     assert [step for step, _ in one] == list(range(3, 9))
     for (_, batches), (_, others) in zip(one, four, strict=True):
         assert len(batches) == 2
@@ -125,11 +197,15 @@ class Broken(Noise):
 def test_another_image_replaces_one_that_cannot_be_read(paired: bool) -> None:
     """The replacement is the same each time, partners stay together, and no other row changes."""
     order, images = Sampler({"A": 6, "B": 6}, paired, 2), ImageSettings(size=8)
-    good = [batch for _, (batch,) in training_batches(Reader(Noise(A=6, B=6, size=8), images, paired), order, 0, 3, 2)]
+    good = [
+        batch for _, (batch,) in training_batches(Reader(Noise(A=6, B=6, size=8), images, paired), order, 0, 3, 2, 3)
+    ]
     broken, again = (
         [
             batch
-            for _, (batch,) in training_batches(Reader(Broken(A=6, B=6, size=8), images, paired), order, 0, 3, workers)
+            for _, (batch,) in training_batches(
+                Reader(Broken(A=6, B=6, size=8), images, paired), order, 0, 3, workers, 3
+            )
         ]
         for workers in (1, 3)
     )
@@ -157,7 +233,7 @@ def test_an_error_is_raised_when_no_replacement_can_be_read() -> None:
         broken = frozenset(range(6))
 
     steps = training_batches(
-        Reader(Gone(A=6, B=6, size=8), ImageSettings(size=8)), Sampler({"A": 6, "B": 6}, False, 1), 0, 6, 2
+        Reader(Gone(A=6, B=6, size=8), ImageSettings(size=8)), Sampler({"A": 6, "B": 6}, False, 1), 0, 6, 2, 6
     )
     with pytest.raises(GanzooError, match=r"A\d\.png: damaged"):
         next(steps)

@@ -121,7 +121,7 @@ def test_a_crop_of_a_scaled_image_equals_the_scaled_image_cropped() -> None:
 def test_images_are_never_enlarged_after_they_were_shrunk() -> None:
     """With a zoom up to 2, images are read at twice the load size: fine details of the image stay."""
     reader = Reader(Waves((160, 240)), settings(load=(32, 48), zoom=(1.0, 2.0)))
-    assert reader.read_shape == (64, 96)
+    assert reader.images.read_shape == (64, 96)
     batch = Reader(Waves((160, 240)), settings(load=(32, 48), zoom=(2.0, 2.0))).training_batch(ROWS[:1], 0, seed=0)
     expected = np.asarray(Image.fromarray(waves(160, 240).image).resize((96, 64), Image.Resampling.BICUBIC))
     windows = np.lib.stride_tricks.sliding_window_view(expected, (16, 24, 3))[:, :, 0]

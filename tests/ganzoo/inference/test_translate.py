@@ -12,13 +12,18 @@ from PIL import Image
 
 import ganzoo as package
 from ganzoo.data.image_io import to_float
+from ganzoo.data.transforms import FILTERS
 from ganzoo.errors import GanzooError
 from ganzoo.inference.files import translate_files
 from ganzoo.inference.options import StyleOption, style_options
 from ganzoo.inference.output import Output, plan_outputs
+from ganzoo.inference.publish_files import preprocessing
 from ganzoo.inference.videos import Steadiness, check_steadiness
 from tests.support.command_line import refusal
 from tests.support.tiny_run import ganzoo, write_recipe
+from tests.support.untrained_runs import write_untrained_run
+
+GENERATOR = {"generator": "resnet", "width": 2, "blocks": 1}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,22 @@ def test_command_line_path_image_and_tensor_give_the_same_pixels(run: Path, tmp_
     assert np.array_equal(((tensor.permute(1, 2, 0) + 1) * 127.5).round().numpy().astype(np.uint8), expected)
     batch = translator.translate(torch.stack([to_float(pixels)] * 2), direction)
     torch.testing.assert_close(batch[1], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_images_are_scaled_by_the_filter_of_the_training_images(tmp_path: Path) -> None:
+    file, written = noise(tmp_path / "large.png", 60, 75), {}
+    with Image.open(file) as image:
+        smaller = {name: image.resize((20, 16), getattr(Image.Resampling, name.upper())) for name in FILTERS}
+    for name in FILTERS:
+        run = write_untrained_run(
+            tmp_path / name,
+            {"method": "cyclegan", "networks": {"G": GENERATOR}, "images": {"size": 16, "resample": name}},
+        )
+        translator = package.load(run)
+        written[name] = np.array(translator.translate(file))
+        assert np.array_equal(written[name], np.array(translator.translate(smaller[name])))
+        assert preprocessing(translator)["resample"] == name
+    assert not np.array_equal(written["bicubic"], written["bilinear"])
 
 
 def test_directions_differ_and_the_averaged_generators_are_used(run: Path) -> None:
