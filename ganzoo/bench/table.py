@@ -166,6 +166,7 @@ def _describe_images(bench: Bench, records: Sequence[Record]) -> list[str]:
         for column in bench.spec.columns:
             about = record.about.get(column.name_in(record.about), {})
             counts = f"{about['n_fake']} translated" if "n_fake" in about else ""
+            counts += f" ({about['fake']})" if "fake" in about else ""
             counts += f", {about['n_real']} real ({about['real']})" if "n_real" in about else ""
             network = f", network {about['network']}" if "network" in about else ""
             if counts:

@@ -13,7 +13,8 @@ from ganzoo.contracts.describe import describe, wrong_attribute
 from ganzoo.contracts.origin import Origin
 
 DIRECTIONS = ("AB", "BA", "AA")
-REFERENCES = ("", "measured", "train")
+TRANSLATED = ("measured", "train")
+REFERENCES = ("", *TRANSLATED)
 
 
 def check_metric(metric: Any, base: type, origin: Origin) -> None:
@@ -27,6 +28,8 @@ def check_metric(metric: Any, base: type, origin: Origin) -> None:
     directions = metric.directions
     if not isinstance(directions, tuple | list) or not directions or not set(map(str, directions)) <= set(DIRECTIONS):
         raise wrong_attribute(origin, "directions", directions, f"a tuple of {', '.join(map(repr, DIRECTIONS))}")
+    if not isinstance(metric.translated, str) or metric.translated not in TRANSLATED:
+        raise wrong_attribute(origin, "translated", metric.translated, "'measured' or 'train'")
     if not isinstance(metric.reference, str) or metric.reference not in REFERENCES:
         raise wrong_attribute(origin, "reference", metric.reference, "'measured', 'train', or '' for no real images")
     if metric.reference and type(metric).reference_rows is base.reference_rows:  # type: ignore[attr-defined]

@@ -40,9 +40,10 @@ class Evaluation:
         values: metric values by name; names end in ``_AB`` or ``_BA`` if the metric measured two directions.
         images: domain → number of images that were measured.
         about: name of a value → its origin: ``metric``; ``implementation`` and ``network`` if the metric states them;
-            ``n_fake``, the number of translations; if they were compared with real images, ``n_real``, their number,
-            and ``real``, their domain and split; ``caution`` if there is one; and with ``bootstrap``, the number of
-            draws, either ``interval`` or, if it has none, ``no_interval``, the reason.
+            ``n_fake``, the number of translations, and ``fake``, the domain and split of their sources if that is not
+            the measured split; if they were compared with real images, ``n_real``, their number, and ``real``, their
+            domain and split; ``caution`` if there is one; and with ``bootstrap``, the number of draws, either
+            ``interval`` or, if it has none, ``no_interval``, the reason.
         failed: metric → the reason why it has no values, or none of its second direction.
     """
 
@@ -57,16 +58,19 @@ class CollectedRows:
     """Rows that metrics computed from the translations of a split, one per image.
 
     Args:
-        rows: (metric, direction) → name of a column → tensor (N, …), one row for each of N images.
-        images: domain → number of images that were translated.
+        rows: (metric, direction) → name of a column → tensor (N, …), one row for each of N images: those of the split,
+            or training images if the metric's ``translated`` says so.
+        images: domain → number of the split's images that were translated.
         failed: metric → the reason why it has no rows.
         names: domain → the names of these images, in the order of the rows.
+        of_training: the metrics whose rows are of training images, and so have no names.
     """
 
     rows: Mapping[tuple[str, Direction], Columns]
     images: dict[str, int]
     failed: dict[str, str]
     names: Mapping[str, Sequence[str]]
+    of_training: Sequence[str] = ()
 
 
 class Evaluator:
@@ -152,38 +156,26 @@ class Evaluator:
         return result
 
     def collect(self, split: Split, limit: int = 0) -> CollectedRows:
-        """Translate a split's images and return the metrics' rows, in the data's order, from all processes.
+        """Translate images and return the metrics' rows, in the data's order, from all processes.
 
-        Every process must call this. Raises GanzooError if the split has no images of a domain.
+        They are a split's images, and training images for the metrics whose ``translated`` says so. Every process must
+        call this. Raises GanzooError if a split has no images of a domain.
 
         Args:
             split: the split.
             limit: the largest number of images per domain; 0: all.
         """
-        counts = image_counts(self.reader.dataset, split)
-        used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
-        rows = evaluation_rows(counts, limit)
-        if not rows:
-            raise GanzooError(
-                f"data: the split {split!r} has no images to evaluate on; add some, or set another: --split train"
-            )
         by_sample: RowsBySample = {}
         failed: dict[str, str] = {}
-        names: NamesBySample = {domain: {} for domain in used}
-        processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
-        with self.engine.evaluating(), self.console.bar(f"measuring {split} images", len(rows)) as show:
-            for start in range(rank * self.batch, len(rows), processes * self.batch):
-                show(start)
-                batch, only = rows[start : start + self.batch], self.directions if self.lacks else None
-                try:
-                    for step in evaluation_steps(self.engine, self.reader, split, batch, self.seed, only):
-                        self._collect(by_sample, step, used, failed)
-                        for domain, of_step in step.names.items():
-                            named = zip(step.samples, of_step, strict=True)
-                            names[domain] |= {i: name for i, name in named if i < used[domain]}
-                except GanzooError as error:  # an image that cannot be read: the other processes must learn of it
-                    failed.update(dict.fromkeys(self.calls, str(error)))
-                    break
+        names: NamesBySample = {}
+        other = (
+            {} if split == "train" else {n: one for n, one in self.calls.items() if one.metric.translated == "train"}
+        )
+        measuring = {name: one for name, one in self.calls.items() if name not in other}
+        with self.engine.evaluating():
+            used = self._translate(split, limit, measuring, by_sample, failed, names)
+            if other:
+                self._translate("train", limit, other, by_sample, failed, {})
         self._gather(by_sample, failed, names)
         stacked = {
             owner: {key: stack_rows(column) for key, column in columns.items()}
@@ -191,13 +183,56 @@ class Evaluator:
             if owner[0] not in failed
         }
         ordered = {domain: [one[i] for i in sorted(one)] for domain, one in names.items()}
-        return CollectedRows(stacked, used, failed, ordered)
+        return CollectedRows(stacked, used, failed, ordered, tuple(other))
 
-    def _collect(self, by_sample: RowsBySample, step: Step, used: Mapping[str, int], failed: dict[str, str]) -> None:
+    def _translate(
+        self,
+        split: Split,
+        limit: int,
+        measuring: Mapping[str, MetricCalls],
+        by_sample: RowsBySample,
+        failed: dict[str, str],
+        names: NamesBySample,
+    ) -> dict[str, int]:
+        """Add the rows of this process's share of a split, failures, and names; return domain → number of images."""
+        counts = image_counts(self.reader.dataset, split)
+        used = {domain: min(count, limit) if limit else count for domain, count in counts.items()}
+        rows = evaluation_rows(counts, limit)
+        if not rows:
+            raise GanzooError(
+                f"data: the split {split!r} has no images to evaluate on; add some, or set another: --split train"
+            )
+        names.update({domain: {} for domain in used})
+        if not measuring:
+            return used
+        processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
+        with self.console.bar(f"measuring {split} images", len(rows)) as show:
+            for start in range(rank * self.batch, len(rows), processes * self.batch):
+                show(start)
+                batch, only = rows[start : start + self.batch], self.directions if self.lacks else None
+                try:
+                    for step in evaluation_steps(self.engine, self.reader, split, batch, self.seed, only):
+                        self._collect(measuring, by_sample, step, used, failed)
+                        for domain, of_step in step.names.items():
+                            named = zip(step.samples, of_step, strict=True)
+                            names[domain] |= {i: name for i, name in named if i < used[domain]}
+                except GanzooError as error:  # an image that cannot be read: the other processes must learn of it
+                    failed.update(dict.fromkeys(measuring, str(error)))
+                    break
+        return used
+
+    def _collect(
+        self,
+        measuring: Mapping[str, MetricCalls],
+        by_sample: RowsBySample,
+        step: Step,
+        used: Mapping[str, int],
+        failed: dict[str, str],
+    ) -> None:
         if tensor := first_non_finite(step, self.engine.method.tensors):
-            for name in self.calls:
+            for name in measuring:
                 failed.setdefault(name, f"{tensor} is not finite, so it cannot be measured")
-        for name, calls in self.calls.items():
+        for name, calls in measuring.items():
             for direction in self.measured(calls.metric, used):
                 if name in failed or min(step.samples) >= used[direction[0]]:
                     continue
@@ -232,6 +267,9 @@ class Evaluator:
         metric = calls.metric
         several = len(measured_directions(metric, self.engine.method, result.images)) > 1
         about: dict[str, Any] = {"metric": name, **metric.about, "n_fake": result.images[direction[0]]}
+        if metric.translated != "measured" and split != metric.translated:
+            counted = max(map(len, columns.values()), default=0)
+            about |= {"n_fake": counted, "fake": f"{direction[0]} of {metric.translated}"}
         real: Columns = {}
         try:
             if metric.reference:

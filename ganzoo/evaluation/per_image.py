@@ -20,8 +20,8 @@ class PerImageFile:
     """A CSV file with a row for each image and direction, and a column for each row of a metric that is one number.
 
     The column is named as the metric, followed by ``.ROW`` if the metric calls its row otherwise. A metric without
-    values of single images has no column; where a metric was not measured, its cells are empty. Names of images are
-    quoted as CSV needs it; numbers have all digits of float32.
+    values of single images, or of training images, has no column; where a metric was not measured, its cells are empty.
+    Names of images are quoted as CSV needs it; numbers have all digits of float32.
 
     Args:
         file: the file; it is replaced at each ``add``, atomically.
@@ -48,6 +48,8 @@ class PerImageFile:
         """
         by_direction: dict[Direction, dict[str, list[float]]] = {}
         for (metric, direction), rows in collected.rows.items():
+            if metric in collected.of_training:
+                continue
             for name, values in scalar_columns(metric, rows).items():
                 by_direction.setdefault(direction, {})[name] = values
                 self._columns.setdefault(name)

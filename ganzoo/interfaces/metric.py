@@ -34,6 +34,8 @@ class Metric(ABC):
     """Directions that it measures, if the method translates them."""
     sources: Mapping[str, Source] = MappingProxyType({})
     """Files that the metric reads, by a name."""
+    translated: Literal["measured", "train"] = "measured"
+    """Split of the source images whose translations ``rows`` gets: the measured split or ``train``."""
     reference: Literal["", "measured", "train"] = ""
     """Split of the target domain's real images whose rows ``compute`` also gets: the measured split or ``train``.
 

@@ -1,4 +1,4 @@
-"""Data sets of the user's own images, in folders, zip and tar files, arrays, tables, and on the Hugging Face hub."""
+"""Data sets of the user's own images (folders, zip and tar files, arrays, tables), of the hub, and of torchvision."""
 
 from __future__ import annotations
 
@@ -20,4 +20,5 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("dataset", "lists", "ganzoo_datasets.lists:Lists")
     registry.add("dataset", "npz", "ganzoo_datasets.npz:Npz")
     registry.add("dataset", "paired", "ganzoo_datasets.paired:Paired")
+    registry.add("dataset", "torchvision", "ganzoo_datasets.torchvision:Torchvision")
     registry.add("dataset", "webdataset", "ganzoo_datasets.webdataset:WebDataset")

@@ -6,41 +6,17 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from ganzoo.interfaces import Dataset, GanzooError, MissingResourceError, Sample, Split, suggest
+from ganzoo.interfaces import GanzooError, MissingResourceError, suggest
+from ganzoo_datasets.arrays import ArrayDataset, ArrayPart, DomainLimit, Grey
 from ganzoo_datasets.files import Domain, choose
-from ganzoo_datasets.split import Limit, Share, hold_out, select
+from ganzoo_datasets.split import Limit, Share
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The images of one split and domain: those of the array ``images``, (N, H, W, C), at the positions in ``index``.
-
-    ``labels``, if any, has one number for each of the N images.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray | None
-    index: list[int]
-
-    def divide(self, share: float, purpose: str) -> tuple[_Part, _Part]:
-        """Return the part without a share of its images, and the part that has only these; see ``hold_out``."""
-        remaining, held = hold_out([_name(place) for place in self.index], share, purpose)
-        first, second = [self.index[i] for i in remaining], [self.index[i] for i in held]
-        return replace(self, index=first), replace(self, index=second)
-
-    def limited(self, limit: int) -> _Part:
-        """Return the part with at most ``limit`` of its images, which ``select`` selects; 0: all."""
-        chosen = select([_name(place) for place in self.index], limit)
-        return replace(self, index=[self.index[i] for i in chosen])
-
-
-class Npz(Dataset):
+class Npz(ArrayDataset):
     """Arrays of images, uint8 of shape (N, H, W) or (N, H, W, C), in .npz files; they are loaded into memory.
 
     Training images are the array ``train_<key>`` of a file if it has this, else the array ``<key>``; test images are
@@ -60,7 +36,9 @@ class Npz(Dataset):
         grey: ``keep`` the single channel of grey images, or convert them to ``rgb``.
         validation: the share of the training images that is held out for validation.
         test: the share of the images that is held out for test, in a domain without test images of its own.
-        train_limit: the largest number of training images of a domain; see ``folders``. 0: all.
+        train_limit: the largest number of training images, for both domains or for each: ``{A: 2000, B: 1800}``; see
+            ``folders``. 0: all.
+        draw: the number of the draw that chooses these images; another number chooses others.
     """
 
     def __init__(
@@ -73,44 +51,23 @@ class Npz(Dataset):
         image_key: str | dict[Domain, str] = "images",
         label_key: str | dict[Domain, str] | None = None,
         label: str = "label",
-        grey: Literal["keep", "rgb"] = "keep",
+        grey: Grey = "keep",
         validation: Share = 0.1,
         test: Share = 0.1,
-        train_limit: Limit = 0,
+        train_limit: DomainLimit = 0,
+        draw: Limit = 0,
     ) -> None:
-        self.label = label
-        self.rgb = grey == "rgb"
-        self.parts: dict[tuple[str, str], _Part] = {}
-        channels: dict[str, int] = {}
+        splits: dict[Domain, tuple[ArrayPart, ArrayPart]] = {}
         places: dict[Domain, tuple[Path, Path | None]] = {"A": (A, test_A), "B": (B, test_B)}
         for domain, (file, test_file) in places.items():
             keys = choose(image_key, domain) or "images", choose(label_key, domain)
-            train, held = _read_split(Path(file), test_file and Path(test_file), *keys, test)
-            train, validated = train.divide(validation, "validation")
-            train = train.limited(train_limit)
-            for split, part in (("train", train), ("validation", validated), ("test", held)):
-                self.parts[split, domain] = part
-            count = train.images.shape[3]
-            channels[domain] = 3 if self.rgb and count == 1 else count
-        self.channels = channels
-
-    def count(self, split: Split, domain: str) -> int:
-        """Return the number of a split's images of a domain."""
-        return len(self.parts[split, domain].index)
-
-    def sample(self, split: Split, domain: str, index: int) -> Sample:
-        """Return one image, a copy; its name is its position in the array, as in ``000012.png``."""
-        part = self.parts[split, domain]
-        place = part.index[index]
-        image = part.images[place]
-        image = image.repeat(3, axis=2) if self.rgb and image.shape[2] == 1 else image.copy()
-        values = {} if part.labels is None else {self.label: float(part.labels[place])}
-        return Sample(image, _name(place), values=values)
+            splits[domain] = _read_split(Path(file), test_file and Path(test_file), *keys, test)
+        super().__init__(splits, label, grey, validation, train_limit, draw)
 
 
 def _read_split(
     file: Path, test_file: Path | None, image_key: str, label_key: str | None, share: float
-) -> tuple[_Part, _Part]:
+) -> tuple[ArrayPart, ArrayPart]:
     """Return one domain's images: the part for training and validation, and the part for test.
 
     Raises GanzooError if a file or key is missing or unsuitable, or if the parts differ in channels.
@@ -130,7 +87,7 @@ def _read_split(
     return train, test
 
 
-def _read(file: Path, split: str, image_key: str, label_key: str | None) -> _Part:
+def _read(file: Path, split: str, image_key: str, label_key: str | None) -> ArrayPart:
     with _opened(file) as archive:
         key = _find(archive, split, image_key)
         if key is None:
@@ -152,7 +109,7 @@ def _read(file: Path, split: str, image_key: str, label_key: str | None) -> _Par
         )
     if images.ndim == 3:
         images = images[..., np.newaxis]
-    return _Part(images, labels, list(range(len(images))))
+    return ArrayPart(images, labels, list(range(len(images))))
 
 
 @contextmanager
@@ -176,7 +133,3 @@ def _opened(file: Path) -> Iterator[Mapping[str, np.ndarray]]:
 
 def _find(archive: Mapping[str, np.ndarray], split: str, key: str) -> str | None:
     return next((one for one in (f"{split}_{key}", key) if one in archive), None)
-
-
-def _name(place: int) -> str:
-    return f"{place:06d}.png"

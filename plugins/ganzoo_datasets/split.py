@@ -38,10 +38,11 @@ def hold_out(names: Sequence[str], share: float, purpose: str = "validation") ->
     return [i for i in range(len(names)) if i not in held], sorted(held)
 
 
-def select(names: Sequence[str], limit: int) -> list[int]:
+def select(names: Sequence[str], limit: int, draw: int = 0) -> list[int]:
     """Select ``limit`` names at random; return their indices, in order: all if there are fewer, or with 0.
 
-    A random draw that depends only on the name decides, so a smaller limit selects some of the names of a larger one.
+    A random draw that depends only on the name and on ``draw`` decides, so a smaller limit selects some of the names of
+    a larger one.
 
     >>> names = [f"{i}.png" for i in range(100)]
     >>> few, more = select(names, 5), select(names, 50)
@@ -50,5 +51,6 @@ def select(names: Sequence[str], limit: int) -> list[int]:
     """
     if not limit:
         return list(range(len(names)))
-    draws = [float(keyed("limit", name).random()) for name in names]
+    key = ("limit", draw) if draw else ("limit",)
+    draws = [float(keyed(*key, name).random()) for name in names]
     return sorted(sorted(range(len(names)), key=draws.__getitem__)[:limit])

@@ -24,6 +24,7 @@ def ganzoo_register(registry: Registration) -> None:
     registry.add("metric", "cmmd", "ganzoo_metrics.clip_distances:CMMD")
     registry.add("metric", "precision_recall", "ganzoo_metrics.manifolds:PrecisionRecall")
     registry.add("metric", "density_coverage", "ganzoo_metrics.manifolds:DensityCoverage")
+    registry.add("metric", "adaptation_accuracy", "ganzoo_metrics.adaptation:AdaptationAccuracy")
     registry.add("metric", "swd", "ganzoo_metrics.sliced:SWD")
     registry.add("metric", "overfitting", "ganzoo_metrics.overfitting:Overfitting")
     registry.add("metric", "identity_distance", "ganzoo_metrics.identity:IdentityDistance")

@@ -18,6 +18,7 @@ from tests.support.command_line import Run
 from tests.support.image_folders import save
 from tests.support.pages import ROOT, blocks
 from tests.support.tiny_run import write_recipe
+from tests.support.torchvision_files import write_mnist, write_usps
 
 PAGE = ROOT / "docs/datasets.md"
 RECIPES = blocks(PAGE, "yaml")
@@ -63,8 +64,8 @@ def recipes(kind: str) -> list[str]:
 def test_the_page_names_every_data_set_and_its_recipes_are_all_tried() -> None:
     named = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
     assert sorted(named) == sorted(one.name for one in plugins().registry.find("dataset") if one.plugin == "datasets")
-    tried = [len(recipes(kind)) for kind in ("folders", "huggingface", "webdataset")]
-    assert tried == [2, 4, 3] and sum(tried) == len(RECIPES)
+    tried = [len(recipes(kind)) for kind in ("folders", "huggingface", "torchvision", "webdataset")]
+    assert tried == [2, 4, 1, 3] and sum(tried) == len(RECIPES)
 
 
 def test_the_zip_files_of_the_page(home: Path) -> None:
@@ -74,6 +75,15 @@ def test_the_zip_files_of_the_page(home: Path) -> None:
     data = build(parts, home)
     assert counts(data) == [2, 3, 0, 0]
     assert data.sample("train", "A", 0).mask is not None and data.sample("train", "B", 0).mask is None
+
+
+def test_the_digits_of_the_page(home: Path) -> None:
+    write_mnist(home)
+    write_usps(home)
+    (few,) = recipes("torchvision")
+    data = build(few.replace("torchvision,", f"torchvision, root: {home}, download: false,"), home)
+    assert counts(data) == [20, 20, 10, 10]
+    assert data.sample("train", "B", 3).values == {"label": 3}
 
 
 def test_the_shards_of_the_page(home: Path) -> None:

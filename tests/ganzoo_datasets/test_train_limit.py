@@ -70,6 +70,11 @@ def test_arrays_and_shards(tmp_path: Path) -> None:
     assert few.count("train", "A") == 9
     assert set(names(few, "train", "A")) < set(names(whole, "train", "A"))
     assert names(few, "test", "A") == names(whole, "test", "A")
+    each, other = (
+        Npz(A=tmp_path / "a.npz", B=tmp_path / "a.npz", train_limit={"A": 9, "B": 5}, draw=draw) for draw in (0, 1)
+    )
+    assert names(each, "train", "A") == names(few, "train", "A") != names(other, "train", "A")
+    assert [each.count("train", domain) for domain in "AB"] == [9, 5]
     shard = write_tar(tmp_path / "a.tar", {f"{number}.png": noise(number) for number in range(12)})
     some = WebDataset(A=shard, validation=0, train_limit=5)
     assert len(set(names(some, "train", "A"))) == 5

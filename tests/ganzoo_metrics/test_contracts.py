@@ -13,6 +13,9 @@ TestPairL1 = component_tests("metric", "pair_l1", recipe=PAIRS)
 TestPsnr = component_tests("metric", "psnr", recipe=PAIRS)
 TestSsim = component_tests("metric", "ssim", recipe=PAIRS)
 TestBackgroundL1 = component_tests("metric", "background_l1")
+TestAdaptationAccuracy = component_tests(
+    "metric", "adaptation_accuracy", options={"label": "digit", "epochs": 1}, recipe=PAIRS
+)
 TestSwd = component_tests("metric", "swd", options={"patches": 8, "projections": 16})
 TestStyleShare = component_tests("metric", "style_share", recipe=STYLES)
 TestStyleRecovery = component_tests("metric", "style_recovery", recipe=STYLES)

@@ -47,6 +47,7 @@ def line_of(caught: pytest.ExceptionInfo[ComponentError]) -> str:
         ({"directions": ("AB", "CD")}, "directions is ('AB', 'CD'); expected a tuple of 'AB', 'BA', 'AA'"),
         ({"directions": "AB"}, "directions is 'AB'; expected a tuple of"),
         ({"directions": ()}, "directions is (); expected a tuple of"),
+        ({"translated": "test"}, "translated is 'test'; expected 'measured' or 'train'"),
         ({"reference": "validation"}, "reference is 'validation'; expected 'measured', 'train', or ''"),
         ({"reference": "train"}, "reference is 'train'; expected the function reference_rows beside it"),
         ({"cache_key": 3}, "cache_key is 3; expected a text"),
