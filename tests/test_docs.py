@@ -132,7 +132,7 @@ def test_the_metrics_of_the_docs_are_valid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "expected"),
     [
-        ("sizes", [((256, 512), (286, 572)), ((256, 256), (320, 320)), ((256, 256), None)]),
+        ("sizes", [((256, 512), (286, 572)), ((256, 256), (320, 320)), ((256, 256), None), ((256, 256), (286, 286))]),
         ("recipes", [((32, 32), (32, 32))]),
     ],
 )

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from ganzoo.contracts.dataset import read_sample
 from ganzoo.contracts.origin import Origin
 from ganzoo.data.label_maps import one_hot
+from ganzoo.data.sample_cache import Key, SampleCache
 from ganzoo.data.sampler import Row, Sampler
 from ganzoo.data.size_checks import require_crop, require_one_size
 from ganzoo.data.transforms import augment, crop, crop_scaled, scale
@@ -31,11 +31,6 @@ NO_CLASSES: Mapping[str, int] = MappingProxyType({})
 
 REPLACEMENTS = 20
 """Images that may be drawn in place of one that cannot be read; after as many failures reading has failed."""
-PLANE_NAMES = ("image", "target", "mask", "labels")
-"""The arrays of a sample."""
-ENTRY_BYTES = 1200
-"""What a cached sample takes besides the values of its arrays: Python's objects."""
-_Key = tuple[Split, str, int, Shape | None, bool]
 
 
 @dataclass(frozen=True)
@@ -94,10 +89,7 @@ class Reader:
         self.paired = paired
         self.images = images
         self._later_images = images.without_jitter()
-        self._cache: dict[_Key, Sample] = {}
-        self._reading: dict[_Key, Future[Sample]] = {}
-        self._free_bytes = images.cache * 2**20
-        self._lock = Lock()
+        self._cache = SampleCache(images.cache * 2**20)
 
     def read(
         self, split: Split, domain: str, index: int, size: int | Shape | None = None, *, draft: bool = False
@@ -108,26 +100,11 @@ class Reader:
         Raises GanzooError if it cannot be read or is smaller than the crop of ``fit: crop``; if the data set returns
         something wrong, ComponentError.
         """
-        key = (split, domain, index, None if size is None else pair(size), draft)
-        with self._lock:
-            if key in self._cache:
-                return self._cache[key]
-            reading = self._reading.get(key)
-            is_first = reading is None
-            if reading is None:
-                reading = self._reading[key] = Future()
-        if is_first:
-            try:
-                reading.set_result(self._read_scaled(*key))
-            except BaseException as error:
-                reading.set_exception(error)
-            with self._lock:
-                del self._reading[key]
-                if reading.exception() is None:
-                    self._keep(key, reading.result())
-        return reading.result()
+        key = Key(split, domain, index, None if size is None else pair(size), draft)
+        return self._cache.get(key, lambda: self._read_scaled(key))
 
-    def _read_scaled(self, split: Split, domain: str, index: int, size: Shape | None, draft: bool) -> Sample:
+    def _read_scaled(self, key: Key) -> Sample:
+        split, domain, index, size, draft = key
         side = max(size) if draft and size is not None else 0
         sample = read_sample(self.dataset, self.origin, split, domain, index, side)
         if self.images.fit == "crop":
@@ -143,14 +120,6 @@ class Reader:
         domains = {"image": domain, "target": OTHER[domain]}
         return [plane for plane, shown in domains.items() if shown in self.dataset.classes]
 
-    def _keep(self, key: _Key, sample: Sample) -> None:
-        """Add a sample to the cache if there is room; the lock must be held."""
-        size_in_bytes = _entry_bytes(sample)
-        if size_in_bytes <= self._free_bytes:
-            compact: dict[str, Any] = {name: _compact(plane) for name, plane in _planes(sample).items()}
-            self._cache[key] = replace(sample, **compact)
-            self._free_bytes -= size_in_bytes
-
     def _images_at(self, progress: float) -> ImageSettings:
         """Return the settings of training images at a point of the run, 0 … 1.
 
@@ -160,9 +129,7 @@ class Reader:
         if images.jitter is None or progress < images.jitter:
             return images
         if images.read_shape != self._later_images.read_shape:
-            with self._lock:
-                for key in [key for key in self._cache if key[0] == "train" and key[3] == images.read_shape]:
-                    self._free_bytes += _entry_bytes(self._cache.pop(key))
+            self._cache.forget("train", images.read_shape)
         return self._later_images
 
     def training_batch(self, rows: Sequence[Row], step: int, seed: int, progress: float = 0.0) -> Batch:
@@ -296,22 +263,6 @@ def stack(rows: Sequence[Row], samples: dict[str, list[Sample]], classes: Mappin
             values[f"{key}_{domain}"] = np.array([sample.values[key] for sample in samples[domain]], dtype=np.float32)
     of_images = {domain: [sample.name for sample in of_domain] for domain, of_domain in samples.items()}
     return Batch(rows, planes, values, classes, names=of_images)
-
-
-def _planes(sample: Sample) -> dict[str, np.ndarray]:
-    """Return the arrays that a sample has, by name."""
-    return {name: plane for name in PLANE_NAMES if (plane := getattr(sample, name)) is not None}
-
-
-def _entry_bytes(sample: Sample) -> int:
-    """Return the memory that a cached sample takes."""
-    return ENTRY_BYTES + sum(plane.nbytes for plane in _planes(sample).values())
-
-
-def _compact(plane: np.ndarray) -> np.ndarray:
-    """Return an array, or a copy of it if it is a part of a larger one, which it would keep in memory."""
-    whole = plane.base
-    return plane.copy() if isinstance(whole, np.ndarray) and whole.nbytes > plane.nbytes else plane
 
 
 def training_batches(

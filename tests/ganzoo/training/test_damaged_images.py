@@ -81,10 +81,10 @@ def test_an_error_between_steps_saves_first_and_the_resumed_run_is_the_same(
     run = Run.prepare(home / "tiny.yaml", ["train.save=1000"], root=tmp_path)
     inner = run.reader.training_batch
 
-    def gone(rows: Any, step: int, seed: int) -> Any:
+    def gone(rows: Any, step: int, seed: int, progress: float = 0.0) -> Any:
         if step == 5:
             raise GanzooError("images: the disk is gone")
-        return inner(rows, step, seed)
+        return inner(rows, step, seed, progress)
 
     run.reader.training_batch = gone  # type: ignore[method-assign]
     with pytest.raises(GanzooError, match="images: the disk is gone"):
