@@ -39,9 +39,9 @@ def describe_plan(bench: Bench, places: Places) -> Iterator[str]:
         yield ""
         yield f"{row}: {about.label} ({bench.recipe(cell).name})"
         yield from _describe_recipe(bench.recipe(cell), bench.changes(cell, known))
-        for data, one in spec.data.items():
-            if row in one.rows:
-                yield f"  on {data}: {', '.join(bench.filled(change, known) for change in one.rows[row])}"
+        for data, own in spec.data.items():
+            if row in own.rows:
+                yield f"  on {data}: {', '.join(bench.filled(change, known) for change in own.rows[row])}"
         if spec.paper:
             yield from (f"  {line}" for line in _differences(about.differs, "this row alone"))
         yield from ([f"  settings: {about.budget}"] if about.budget else [])
