@@ -75,8 +75,8 @@ def find(wanted: str | WeightsFile) -> Path:
         wanted: a name that a plugin lists; or the entry itself, if the component's options determine the file.
 
     Raises:
-        MissingResourceError: the file cannot be downloaded, or must not be (``without_downloads``), or a plugin that may
-            list the name is not loaded.
+        MissingResourceError: the file cannot be downloaded, or must not be (``without_downloads``), or a plugin that
+            may list the name is not loaded.
         GanzooError: the name is unknown; the file cannot be read or written; GANZOO_WEIGHTS is not a folder; or the
             file is not the listed one: its checksum differs, or it was downloaded from another address.
     """
