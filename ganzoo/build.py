@@ -136,7 +136,7 @@ class Experiment:
 
     @property
     def total_steps(self) -> int:
-        """The run's length in steps; 0 if the method has nothing to train."""
+        """The run's length in steps; 0 if nothing is trained."""
         train = self.recipe.train
         return train.steps or train.epochs * self.sampler.steps_per_epoch
 

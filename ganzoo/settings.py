@@ -212,7 +212,7 @@ class TrainSettings:
 
     Args:
         epochs: training length as passes over the larger domain. Set this or ``steps``, unless the method has
-            nothing to train.
+            nothing to train, or ``start`` names networks to measure as they are.
         steps: training length in steps.
         batch: images of each domain per process and micro-batch.
         accumulate: micro-batches per step; each phase runs over all of them, then updates its networks once.

@@ -7,17 +7,21 @@ from pathlib import Path
 
 from ganzoo.bench.records import missing_cells, read_bench_records
 from ganzoo.bench.spec import Bench, Cell, Places, flow
+from ganzoo.errors import MissingResourceError
+from ganzoo.recipe.quick_check import read_document
 from ganzoo.recipe.reader import read_recipe
+from ganzoo.weights.store import without_downloads
 
 PARTS = ("method", "networks", "maskers", "losses", "data", "images", "train", "evaluate")
 
 
 def describe_plan(bench: Bench, places: Places) -> Iterator[str]:
-    """Yield the lines of a table's plan; no image is read, and nothing is run.
+    """Yield the lines of a table's plan; no image is read, and nothing is run or downloaded.
 
-    The lines are the paper's protocol, how all rows differ from it, how settings were chosen; then each row's recipe
-    with every option, its own differences and its own choices; at the end the number of runs. If the folder of the data
-    is not known, ``DATA`` stands for it.
+    The lines are the paper's protocol, how all rows differ from it, how settings were chosen; then each row's recipe on
+    the first data set, with every option, what it changes on a data set alone, its own differences and its own choices;
+    at the end the number of runs. If the folder of the data
+    is not known, ``DATA`` stands for it. Where this machine lacks what a recipe reads, only set options are shown.
 
     Raises GanzooError for a wrong recipe or an invalid record.
     """
@@ -34,13 +38,30 @@ def describe_plan(bench: Bench, places: Places) -> Iterator[str]:
         cell = next(cell for cell in bench.cells() if cell.row == row)
         yield ""
         yield f"{row}: {about.label} ({bench.recipe(cell).name})"
-        resolved = read_recipe(bench.recipe(cell), bench.changes(cell, known)).resolved()
-        yield from (f"  {part}: {flow(resolved[part])}" for part in PARTS if resolved[part])
+        yield from _describe_recipe(bench.recipe(cell), bench.changes(cell, known))
+        for data, own in spec.data.items():
+            if row in own.rows:
+                yield f"  on {data}: {', '.join(bench.filled(change, known) for change in own.rows[row])}"
         if spec.paper:
             yield from (f"  {line}" for line in _differences(about.differs, "this row alone"))
         yield from ([f"  settings: {about.budget}"] if about.budget else [])
     yield ""
     yield _count_runs(bench)
+
+
+def _describe_recipe(file: Path, changes: list[str]) -> Iterator[str]:
+    """Yield a line for each part of a recipe, with every option; only with those that are set if something is missing.
+
+    A preparation may create what is missing, such as the weights of a masker.
+    """
+    missing = []
+    try:
+        with without_downloads():
+            parts = read_recipe(file, changes).resolved()
+    except MissingResourceError as error:
+        parts, missing = read_document(file, changes)[0].data, str(error).splitlines()
+    yield from (f"  {part}: {flow(parts[part])}" for part in PARTS if parts.get(part))
+    yield from (f"  not here yet, so options that are not set are not shown: {line}" for line in missing)
 
 
 def _differences(differs: list[str], of: str) -> Iterator[str]:

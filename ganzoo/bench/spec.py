@@ -23,6 +23,8 @@ from ganzoo.recipe.yaml_document import Document, KeyPath, read_yaml, sort_key
 from ganzoo.utils.atomic import is_folder_name
 from ganzoo.utils.core_yaml import dump_yaml
 
+MEAN = "mean"
+"""The heading of the column with the mean over the data sets, and its key in ``paper.values``."""
 NAME = r"[\w-]+"
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Better = Literal["more", "less", ""]
@@ -60,10 +62,12 @@ class DataSet(_Strict):
     Args:
         label: the data set's name in the table; by default its name in the spec.
         set: the overrides of a recipe that select the data set, each ``key.path=value``.
+        rows: row → overrides of that row's recipe on this data set alone, applied after those of the row.
     """
 
     label: str = ""
     set: list[str] = []
+    rows: dict[Name, list[str]] = {}
 
 
 class Column(_Strict):
@@ -126,8 +130,8 @@ class Paper(_Strict):
     Args:
         protocol: how the paper measured them, in words.
         values: row → key → value. The key is the column's ``value``; or the data set, if there are data sets and one
-            column; or the name of a distance, if there is a matrix. With several data sets there must be exactly one
-            column.
+            column, and ``mean`` for its mean; or the name of a distance, if there is a matrix. With several data sets
+            there must be exactly one column, or means of several.
     """
 
     protocol: str
@@ -151,7 +155,8 @@ class Spec(_Strict):
         reach: a level whose time is measured; columns name it ``steps_to_VALUE`` and ``seconds_to_VALUE``.
         curves: values whose course during training is drawn, as NAME-curves.svg beside the page.
         matrix: the sets of images whose distances are shown, in place of columns.
-        mean: whether a further column shows the mean of the only column over the data sets.
+        mean: whether a further column shows the mean of the only column over the data sets; of several columns each
+            shows its mean over the data sets, in place of its values on them.
         paper: the values that the paper reports; None if there are none.
         differs: how all rows differ from the paper's protocol; empty if they do not, or there is no paper.
         budget: how the settings of all rows were chosen; empty if nothing was tried.
@@ -176,6 +181,11 @@ class Spec(_Strict):
     differs: list[str] = []
     budget: str = ""
     scales: dict[Name, dict[str, Any]] = {}
+
+    @property
+    def shown_data(self) -> list[str]:
+        """The names of the data sets that columns show by themselves; empty text for the mean, or for no data set."""
+        return [""] if self.mean and len(self.columns) > 1 else list(self.data) or [""]
 
 
 @dataclass(frozen=True)
@@ -254,13 +264,20 @@ class Bench:
     def changes(self, cell: Cell, places: Places) -> list[str]:
         """Return the overrides of a cell's recipe: of all recipes, the data set, the row and the matrix, and the seed.
 
-        Raises MissingResourceError, as ``filled`` does.
+        ``{run}`` in an override stands for the cell's name, which is also that of its run in another table with the
+        same rows and data sets. Raises MissingResourceError, as ``filled`` does.
         """
         spec = self.spec
-        changes = [*spec.set, *(spec.data[cell.data].set if cell.data else []), *spec.rows[cell.row].set]
+        data = spec.data[cell.data] if cell.data else DataSet()
+        changes = [*spec.set, *data.set, *spec.rows[cell.row].set, *data.rows.get(cell.row, [])]
         if spec.matrix:  # so that a run that cannot be measured at its end is refused at its start
             changes.append(f"evaluate.metrics=[{flow(spec.matrix.metric)}]")
-        return [self.filled(one, places) for one in changes] + [f"train.seed={cell.seed}"]
+        filled = [self.filled(one, places).replace("{run}", cell.name) for one in changes]
+        return [*filled, f"train.seed={cell.seed}"]
+
+    def key(self, data: str, column: Column) -> str:
+        """Return the key of a value in ``paper.values``; ``data`` is empty if the table shows no data set by itself."""
+        return data if data and len(self.spec.columns) == 1 else column.value
 
     def differs(self, row: str) -> list[str]:
         """Return how a row differs from the paper's protocol: first what all rows have in common, then its own."""
@@ -338,14 +355,15 @@ def _checked(data: dict[str, Any], document: Document) -> Spec:
 
 
 def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
-    keys = set(spec.data) if spec.data and len(spec.columns) == 1 else {one.value for one in spec.columns}
+    by_data = spec.data and len(spec.columns) == 1
+    keys = {*spec.data, *([MEAN] if spec.mean else [])} if by_data else {one.value for one in spec.columns}
     if spec.matrix:
         keys = set(spec.matrix.value_names())
     if bool(spec.columns) == bool(spec.matrix):
         yield (), "a table has columns, or a matrix: give one of them"
     if len(set(spec.seeds)) < len(spec.seeds):
         yield ("seeds",), "a seed is listed twice; its second run would be the same"
-    if spec.paper and len(spec.data) > 1 and len(spec.columns) != 1:
+    if spec.paper and len(spec.data) > 1 and len(spec.columns) != 1 and not spec.mean:
         yield ("paper",), "with several data sets the paper's values can be given for a single column only"
     for row, values in (spec.paper.values if spec.paper else {}).items():
         if row not in spec.rows:
@@ -358,12 +376,17 @@ def _inconsistent(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
     for path, differences in [(("differs",), spec.differs), *own]:
         if differences and not spec.paper:
             yield path, "there is no paper to differ from: give its protocol and values, under paper"
-    if spec.mean and (len(spec.data) < 2 or len(spec.columns) != 1):
-        yield ("mean",), "the mean over data sets needs two of them at least, and exactly one column"
+    if spec.mean and (len(spec.data) < 2 or not spec.columns):
+        yield ("mean",), "the mean over data sets needs two of them at least, and columns"
+    for name, data in spec.data.items():
+        for row in data.rows:
+            if row not in spec.rows:
+                yield ("data", name, "rows", row), f"there is no row {row!r}{suggest(row, spec.rows)}"
     for path, changes in [
         (("set",), spec.set),
         *((("rows", name, "set"), row.set) for name, row in spec.rows.items()),
         *((("data", name, "set"), one.set) for name, one in spec.data.items()),
+        *((("data", name, "rows", row), own) for name, one in spec.data.items() for row, own in one.rows.items()),
     ]:
         for i, one in enumerate(changes):
             if not re.match(r"[\w.]+=", one):

@@ -1,7 +1,7 @@
 """Turn records into a table of texts: mean ± deviation over seeds, the best in bold, the paper's values, footnotes.
 
 ``ganzoo.bench.page`` builds a table, and ``ganzoo.bench.render`` renders it. A spec has columns (``build_table``) or a
-matrix (``build_matrix_table``); both take the values of a cell from ``seed_values``.
+matrix (``build_matrix_table``); both take the values of a cell from ``ganzoo.bench.values``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 from ganzoo.bench.matrix import Domain, Matrix, distance_name
 from ganzoo.bench.records import record_of
-from ganzoo.bench.spec import Bench, Cell, Column
+from ganzoo.bench.spec import MEAN, Bench, Cell, Column
+from ganzoo.bench.values import SeedValues, mean_values, seed_values
 from ganzoo.provenance.record import Record
 from ganzoo.utils.formatting import format_duration
 
@@ -58,29 +59,6 @@ class Table:
         return self.notes.index(text) + 1
 
 
-@dataclass(frozen=True)
-class SeedValues:
-    """The values of a row in one column, on one data set, over the seeds.
-
-    Args:
-        values: the value of each seed that has a finite one, multiplied by the column's factor.
-        missing: the reasons why seeds have no value, each reason once.
-    """
-
-    values: tuple[float, ...]
-    missing: tuple[str, ...] = ()
-
-    @property
-    def mean(self) -> float:
-        """The mean over the seeds; at least one seed must have a value."""
-        return statistics.mean(self.values)
-
-    @property
-    def deviation(self) -> float | None:
-        """The sample standard deviation over the seeds; None if fewer than two seeds have a value."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
-
-
 # A table of columns
 
 
@@ -93,17 +71,19 @@ def build_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> 
         outdated: a function that returns what has changed since a record was written.
     """
     spec = bench.spec
-    heads = [(data, column) for data in spec.data or [""] for column in spec.columns]
+    heads = [(data, column) for data in spec.shown_data for column in spec.columns]
     papers = spec.paper.values if spec.paper else {}
-    keys = {head: _paper_key(bench, *head) for head in heads}
+    keys = {head: bench.key(*head) for head in heads}
     shown = {key for key in keys.values() if any(key in values for values in papers.values())}
     table = Table(spec.title, spec.about, [""], [])
     for head in heads:
         label = _label(bench, *head)
         table.head += [label, f"{label}, in the paper"] if keys[head] in shown else [label]
-    if spec.mean:
-        table.head.append("mean")
-    values = {row: {head: seed_values(bench, records, row, *head) for head in heads} for row in spec.rows}
+    mean_column, mean_of_paper = spec.mean and len(spec.columns) == 1, any(MEAN in values for values in papers.values())
+    if mean_column:
+        table.head += [MEAN, f"{MEAN}, in the paper"] if mean_of_paper else [MEAN]
+    read = mean_values if spec.mean and not mean_column else seed_values
+    values = {row: {head: read(bench, records, row, *head) for head in heads} for row in spec.rows}
     changed = {row: _changes_since(bench, records, row, outdated) for row in spec.rows}
     competing = [row for row, about in spec.rows.items() if not about.reference]
     best = {head: _best({row: values[row][head] for row in competing}, head[1]) for head in heads}
@@ -112,24 +92,24 @@ def build_table(bench: Bench, records: Sequence[Record], outdated: Outdated) -> 
         for head in heads:
             cells.append(_format_cell(table, values[row][head], head[1], bold=best[head] == row and not changed[row]))
             if keys[head] in shown:
-                paper_value = papers.get(row, {}).get(keys[head])
-                cells.append(Text("" if paper_value is None else f"{paper_value:g}"))
-        if spec.mean:
+                cells.append(_paper_text(papers.get(row, {}).get(keys[head])))
+        if mean_column:
             cells.append(_format_mean([values[row][head] for head in heads], spec.columns[0]))
+            cells += [_paper_text(papers.get(row, {}).get(MEAN))] if mean_of_paper else []
         table.rows.append(cells)
     table.details = [
         f"{_describe_seeds(bench)}{_describe_best(spec.columns)}.",
         *_describe_images(bench, records),
         *_describe_runs(bench, records),
     ]
-    if spec.paper and shown:
+    if spec.paper and (shown or mean_of_paper):
         table.details.append(f"In the paper: {spec.paper.protocol}")
     table.details += _describe_protocol(bench)
     return table
 
 
-def _paper_key(bench: Bench, data: str, column: Column) -> str:
-    return data if data and len(bench.spec.columns) == 1 else column.value
+def _paper_text(value: float | None) -> Text:
+    return Text("" if value is None else f"{value:g}")
 
 
 def _label(bench: Bench, data: str, column: Column) -> str:
@@ -274,42 +254,6 @@ def describe_metric(bench: Bench, records: Sequence[Record]) -> str:
 
 
 # What both kinds of tables use
-
-
-def seed_values(bench: Bench, records: Sequence[Record], row: str, data: str, column: Column) -> SeedValues:
-    """Return the values of a column over the seeds of a row on a data set, and the reasons for missing ones.
-
-    ``data`` is empty if the table has no data sets.
-    """
-    values, missing = [], []
-    for seed in bench.spec.seeds:
-        record = record_of(records, Cell(row, data, seed))
-        value = record.values.get(column.name_in(record.values)) if record else None
-        if record is None:
-            missing.append("not run")
-        elif value is None:
-            about = record.about.get(column.name_in(record.about), {})
-            reason = about.get("missing") or _reason(record, column.value, records)
-            missing.append(reason or f"the record has no value {column.value}")
-        elif not math.isfinite(value):
-            missing.append(f"{column.value} is not finite")
-        else:
-            values.append(value * column.factor)
-    return SeedValues(tuple(values), tuple(dict.fromkeys(missing)))
-
-
-def _reason(record: Record, value: str, records: Sequence[Record]) -> str:
-    """Return why a record lacks a value: the failure of its metric, or all failures if the metric is not known.
-
-    The metric of a value is known from records that have the value, or else by the beginning of its name.
-    """
-    metrics = {one.about[value]["metric"] for one in records if value in one.about}
-    if not metrics:
-        begins = {name: name.partition(" (")[0] for name in record.failed}  # a second one is called "name (2)"
-        begins = {name: begin for name, begin in begins.items() if f"{value}_".startswith(f"{begin}_")}
-        metrics = {name for name, begin in begins.items() if begin == max(begins.values(), key=len)}
-    reasons = [why for name, why in record.failed.items() if name == value or name in metrics]
-    return reasons[0] if len(reasons) == 1 else record.why
 
 
 def _format_cell(table: Table, cell: SeedValues, column: Column, *, bold: bool = False) -> Text:

@@ -86,6 +86,17 @@ def load_start(start: Path, engine: Engine) -> Start:
     return Start(checkpoint, int(progress["step"]), key, tuple(found), tuple(new), unfit, unused)
 
 
+def require_networks(start: Start, engine: Engine) -> None:
+    """Raise GanzooError if a network besides discriminators is new: in a run of no steps it would stay untrained."""
+    slots = engine.method.slots
+    untrained = [slot for slot in (*start.new, *start.unfit) if slots[slot].kind != "discriminator"]
+    if untrained:
+        raise GanzooError(
+            f"{SETTING}: {start.checkpoint}: it has no {', '.join(untrained)} that fits, and a run of no steps would "
+            "measure new networks: choose another checkpoint, or set train.epochs"
+        )
+
+
 def is_import(folder: Path) -> bool:
     """Return whether a folder was written by an import: its checkpoint has no optimizers, and it no environment."""
     last = folder / "checkpoints/last"

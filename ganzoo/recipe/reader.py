@@ -169,12 +169,15 @@ class RecipeReader:
             return None
 
     def check_length(self, train: TrainSettings, method: Method | None) -> None:
-        """Add a problem if the length is missing, or if it or ``start`` is set but the method has nothing to train."""
+        """Add a problem if the length is missing, or if it or ``start`` is set but the method has nothing to train.
+
+        With ``start`` no length is needed: the run measures the networks as they are.
+        """
         has_length = bool(train.epochs or train.steps)
         if method is not None and not method.phases and has_length:
             message = "the method has nothing to train: remove 'epochs' and 'steps', or set them to 0"
             self.add_problem(("train",), message)
-        elif not has_length and (method is None or method.phases):
+        elif not has_length and not train.start and (method is None or method.phases):
             self.add_problem(("train",), "missing training length: set 'epochs' or 'steps'")
         if train.start and method is not None and not method.phases:
             self.add_problem(("train", "start"), "the method has nothing to train: remove it")

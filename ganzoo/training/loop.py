@@ -54,7 +54,7 @@ class Training:
 def train(run: Run) -> dict[str, float]:
     """Train from the last checkpoint, or from the beginning, to the end; return the final metric values of ``last``.
 
-    A method without phases is not trained: its run gets one sample grid and one checkpoint, and is evaluated. At the
+    A run of no steps, as of a method without phases, gets one sample grid and one checkpoint, and is evaluated. At the
     end, or after an error, the folder's lock is released and the connections between processes are closed.
 
     Raises:
@@ -143,7 +143,7 @@ def start_session(training: Training) -> int:
     """Start a session: announce it, start callbacks and metrics, and record it; return the step at which training ends.
 
     That step is the run's length, or the present step if the run ended early before. At step 0 the untrained networks
-    are evaluated. A session that trains no further step is not recorded, unless the method has nothing to train.
+    are evaluated. A session that trains no further step is not recorded, unless the run has none.
     """
     run, progress = training.run, training.progress
     ended = progress.begin(run.total, run.recipe.evaluate.best, run.recipe.evaluate.patience)
@@ -151,13 +151,12 @@ def start_session(training: Training) -> int:
     run.callbacks.gather(run.recipe.train.trackers)
     run.callbacks.call("start")
     run.evaluator.prepare()
-    trains = bool(run.engine.method.phases)
-    if progress.step == 0 and run.metrics and trains:
+    if progress.step == 0 and run.metrics and run.total:
         values = evaluate_now(run, 0).values
         if values:
             Progress().improve(run.recipe.evaluate.best, values)  # an unknown name fails now, not after hours
     stop = progress.step if ended else run.total
-    if progress.step < stop or not trains:
+    if progress.step < stop or not run.total:
         run.record_session(progress.step)
     return stop
 
@@ -273,10 +272,10 @@ def end_early(training: Training, signal: StopSignal) -> None:
 def finish(training: Training) -> dict[str, float]:
     """Run the final evaluation and call the callbacks; return the metric values of ``last``.
 
-    For a method without phases, first write a sample grid and the checkpoint, unless the checkpoint exists.
+    In a run of no steps, first write a sample grid and the checkpoint, unless the checkpoint exists.
     """
     run = training.run
-    if not run.engine.method.phases and not find_checkpoint(run.files.checkpoint("last")):
+    if not run.total and not find_checkpoint(run.files.checkpoint("last")):
         draw_samples(run, 0)
         save(training, "last")
         announce_checkpoints(training)
@@ -302,7 +301,7 @@ def announce(run: Run, start: int, ended: bool) -> None:
         f"world {sampler.processes} × batch {train.batch} × accumulate {train.accumulate} = {sampler.global_batch} "
         f"images/step; {counts}; {length}"
     )
-    plan = pace if run.engine.method.phases else f"nothing to train; {counts}"
+    plan = pace if run.total else f"nothing to train; {counts}"
     run.say(f"{run.recipe.method.component.name} on {run.engine.device.type}, {run.engine.precision}: {plan}")
     if start:
         where = f"already at step {start}, beyond {run.total}" if start > run.total else "already at its end"

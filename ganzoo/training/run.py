@@ -18,7 +18,7 @@ from ganzoo.engine.checkpoint import load_checkpoint
 from ganzoo.engine.checkpoint_files import PROGRESS, find_checkpoint
 from ganzoo.engine.distributed import start_accelerator
 from ganzoo.engine.fitting import fitting_overrides
-from ganzoo.engine.start import SETTING, Start, is_import, load_start
+from ganzoo.engine.start import SETTING, Start, is_import, load_start, require_networks
 from ganzoo.engine.trial import try_components, try_step
 from ganzoo.errors import GanzooError, SettingsChangedError, catch_out_of_memory, catch_torch_errors
 from ganzoo.evaluation.evaluator import Evaluator
@@ -132,7 +132,7 @@ class Run:
         if fresh or not run.files.resumes:
             run.load_start()
             run.try_step()
-            if run.engine.method.phases:
+            if run.total:
                 try_metrics(run.evaluator)
         if accelerator.is_main_process:
             run.open_folder(fresh)
@@ -147,7 +147,7 @@ class Run:
         With images in their own sizes it is also tried with the smallest and the largest ones.
         """
         recipe, engine = self.recipe, self.engine
-        if not engine.method.phases:
+        if not self.total:
             return
         seed, trials = recipe.train.seed, [self.sampler.micro_batches(0)[0]]
         if recipe.images.fit == "none" and recipe.train.batch == 1:
@@ -217,6 +217,8 @@ class Run:
         if self.recipe.train.start:
             self.start = load_start(self.recipe.train.start, self.engine)
             self.say(str(self.start))
+            if not self.total:
+                require_networks(self.start, self.engine)
             return
         for file in self.recipe.files:
             what = "published" if is_published(file.parent) else "imported"

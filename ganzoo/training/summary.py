@@ -49,6 +49,6 @@ def print_summary(run: Run, step: int, results: list[dict[str, Any]]) -> None:
         "next:",
         f"  {program_name()} translate {shlex.quote(str(run.folder))} IMAGES -o OUT",
     ]
-    if run.engine.method.phases:
+    if run.total:
         below.append(f"  {program_name()} {shlex.join([*command, longer])}    # trains for twice as long")
     run.console.panel("done", lines, below)

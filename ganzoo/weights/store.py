@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, replace
 from hashlib import file_digest
 from pathlib import Path
@@ -24,6 +25,19 @@ from ganzoo.weights.manifest import WeightsFile
 
 OUTDATED = 86400.0
 """Age in seconds of parts that are deleted: their processes, on this machine or another, have ended."""
+
+
+_DOWNLOADS: ContextVar[bool] = ContextVar("downloads", default=True)
+
+
+@contextmanager
+def without_downloads() -> Iterator[None]:
+    """Let ``find`` raise MissingResourceError for a missing file in a ``with`` block, in place of downloading it."""
+    token = _DOWNLOADS.set(False)
+    try:
+        yield
+    finally:
+        _DOWNLOADS.reset(token)
 
 
 class Listing(Protocol):
@@ -61,12 +75,16 @@ def find(wanted: str | WeightsFile) -> Path:
         wanted: a name that a plugin lists; or the entry itself, if the component's options determine the file.
 
     Raises:
-        MissingResourceError: the file cannot be downloaded, or a plugin that may list the name is not loaded.
+        MissingResourceError: the file cannot be downloaded, or must not be (``without_downloads``), or a plugin that
+            may list the name is not loaded.
         GanzooError: the name is unknown; the file cannot be read or written; GANZOO_WEIGHTS is not a folder; or the
             file is not the listed one: its checksum differs, or it was downloaded from another address.
     """
     entry = lookup(wanted) if isinstance(wanted, str) else wanted
     file = local_path(entry)
+    if file is None and not _DOWNLOADS.get():
+        name = entry.name
+        raise MissingResourceError(f"{name} is not on this machine: ganzoo weights get {name} downloads it")
     if file is None:
         return _fetch(entry)
     _verify(entry, file)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -15,7 +15,10 @@ from ganzoo import GanzooError
 from ganzoo.interfaces import Direction, Method, Metric, Reader, Roles, Step
 from ganzoo_metrics.confusion import confusion, scores
 from ganzoo_metrics.directions import accepted_domains, first_samples
+from ganzoo_metrics.label_colours import Colour, nearest_classes
 from ganzoo_metrics.networks import pretrained
+
+Value = Annotated[int, Field(ge=0, le=255)]
 
 
 class MeanIoU(Metric):
@@ -27,7 +30,8 @@ class MeanIoU(Metric):
     is the mean intersection over union over the classes in labels or predictions. The pixels of all images are counted
     together.
 
-    A translation *into* label maps is compared with its true pair, if the data has one, and needs no segmenter. The
+    A translation *into* label maps is compared with its true pair, if the data has one, and needs no segmenter. So is
+    one into label images, whose colours stand for classes: each pixel has the class of the nearest of ``colours``. The
     segmenter's errors on real images limit the values: compare values of the same segmenter only.
 
     Args:
@@ -35,6 +39,8 @@ class MeanIoU(Metric):
         weights: a file with the model's weights; by default torchvision's weights are downloaded once.
         classes: the number of classes of the weights, the same as of the labels; 0: as many as torchvision's, 21.
         ignore: the classes of the labels that do not count, such as 255 if it means no class.
+        colours: ``{A: [[128, 64, 128], …]}``: the images of A are label images, and their classes 0, 1, … have these
+            colours (red, green, blue). A segmenter may know fewer classes, if the others are ignored.
     """
 
     def __init__(
@@ -43,7 +49,9 @@ class MeanIoU(Metric):
         model: str | None = None,
         weights: Path | None = None,
         classes: Annotated[int, Field(ge=0)] = 0,
-        ignore: tuple[Annotated[int, Field(ge=0, le=255)], ...] = (),
+        ignore: tuple[Value, ...] = (),
+        colours: dict[Literal["A", "B"], Annotated[tuple[tuple[Value, Value, Value], ...], Field(min_length=2)]]
+        | None = None,
     ) -> None:
         if model is None and (weights or classes):
             raise GanzooError(
@@ -56,14 +64,21 @@ class MeanIoU(Metric):
             self.sources = {"weights": self.network.source}
             self.about = {"network": self.network.label, "weights": self.network.source.key}
         self.ignore = ignore
+        self.colours: dict[str, Sequence[Colour]] = {**(colours or {})}
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Select the directions that can be measured.
 
         Raises GanzooError if there are none, if the label maps of a source and the segmenter differ in their number of
-        classes, or if the masker in the role ``labels`` does not use the image.
+        classes, if the masker in the role ``labels`` does not use the image, or if a domain of ``colours`` has no
+        images in colour.
         """
         self.masks, data = method.masks, reader.dataset
+        for domain in self.colours:
+            if data.channels.get(domain) != 3:
+                raise GanzooError(
+                    f"evaluate.metrics: miou: colours.{domain}: the domain has no images of 3 channels; remove it"
+                )
         if not self.network:
             self.known = count_label_planes(method.masks)
         self.classes: dict[Direction, int] = {}
@@ -75,10 +90,13 @@ class MeanIoU(Metric):
             if target in data.classes:
                 if any(one.target is not None for one in samples):
                     self.classes[way] = data.classes[target]
+            elif target in self.colours:
+                if any(one.target is not None for one in samples):
+                    self.classes[way] = len(self.colours[target])
             elif (
                 self.known
                 and target in accepted_domains(reader)
-                and (source in data.classes or any(one.labels is not None for one in samples))
+                and (source in (*data.classes, *self.colours) or any(one.labels is not None for one in samples))
             ):
                 self.classes[way] = self.known
                 if data.classes.get(source, self.known) != self.known:
@@ -101,12 +119,12 @@ class MeanIoU(Metric):
         """
         source, target = direction
         known = self.classes[direction]
-        if target in step.classes:
+        if target in (*step.classes, *self.colours):
             if f"true_{target}" not in step:
                 raise GanzooError(
                     f"miou: the data set has no true pair for the measured images of {source}: remove the metric"
                 )
-            labels, predicted = step[f"true_{target}"].argmax(1), step[f"fake_{target}"].argmax(1)
+            labels, predicted = (self.drawn(step[f"{name}_{target}"], target) for name in ("true", "fake"))
         else:
             labels, predicted = self.labels(step, source), self.predict(step, f"fake_{target}")
         for one in self.ignore:
@@ -120,13 +138,17 @@ class MeanIoU(Metric):
 
     def labels(self, step: Step, source: str) -> Tensor:
         """Return the labels of the source images, (B, H, W) int64. Raises GanzooError if there are none."""
-        if source in step.classes:
-            return step[f"real_{source}"].argmax(1)
+        if source in (*step.classes, *self.colours):
+            return self.drawn(step[f"real_{source}"], source)
         if f"given_labels_{source}" not in step:
             raise GanzooError(
                 f"miou: the data set has no labels for the measured images of {source}: remove the metric"
             )
         return step[f"given_labels_{source}"][:, 0]
+
+    def drawn(self, maps: Tensor, domain: str) -> Tensor:
+        """Return the classes, (B, H, W) int64, of a domain's label maps (B, K, H, W), or label images (B, 3, H, W)."""
+        return nearest_classes(maps, self.colours[domain]) if domain in self.colours else maps.argmax(1)
 
     def predict(self, step: Step, name: str) -> Tensor:
         """Return the predicted classes of the step's images ``name``, (B, H, W) int64: 0 … K − 1; K for no class."""

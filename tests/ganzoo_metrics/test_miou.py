@@ -142,6 +142,37 @@ def test_label_maps_are_compared_with_the_true_ones() -> None:
     assert metric(Labelled(pairs=True), Brightest()).directions == ("AB", "BA")
 
 
+COLOURS = ((128, 64, 128), (244, 35, 232), (70, 70, 70), (0, 0, 0))
+
+
+def draw(classes: Tensor) -> Tensor:
+    """Return label images in [−1, 1] of classes."""
+    return torch.tensor(COLOURS, dtype=torch.float32)[classes].permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def test_classes_of_label_images_are_the_nearest_colours() -> None:
+    data = Labelled(pairs=True)
+    data.classes, data.channels = {}, {"A": 3, "B": 3}
+    truth, found = labels(1, classes=4), labels(2, classes=4)
+    noise = torch.rand(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3)) * 0.2 - 0.1
+    step = step_of(true_A=draw(truth), fake_A=draw(found) + noise)
+    measure = metric(data, colours={"A": COLOURS})
+    assert measure.directions == ("BA",)
+    assert torch.equal(measure.rows(step, "BA")["confusion"], confusion(truth, found, 4))
+    void = metric(data, colours={"A": COLOURS}, ignore=(3,))  # as pixels that belong to no class
+    expected = confusion(torch.where(truth == 3, -1, truth), found, 4)
+    assert torch.equal(void.rows(step, "BA")["confusion"], expected)
+    both = metric(data, Brightest(), colours={"A": COLOURS}, ignore=(3,))
+    assert both.directions == ("AB", "BA")
+    step = step_of(real_A=draw(truth), fake_B=random_images())
+    seen = torch.where(step["fake_B"].amax(1) > 0, step["fake_B"].argmax(1), K)
+    assert torch.equal(both.rows(step, "AB")["confusion"], confusion(torch.where(truth == 3, -1, truth), seen, K))
+    without = metric(data, Brightest(), colours={"A": COLOURS})
+    assert "the labels of A have the class 3, but the segmenter has 0 … 2" in refusal(without.rows, step, "AB")
+    data.channels = {"A": 1, "B": 3}
+    assert "colours.A: the domain has no images of 3 channels" in refusal(metric, data, colours={"A": COLOURS})
+
+
 def test_classes_that_do_not_count() -> None:
     measure = metric(masker=Brightest(), ignore=(1, 255))
     step = step_of(real_A=one_hot(labels(), K), fake_B=random_images())

@@ -51,6 +51,17 @@ def test_without_a_folder_of_data_a_word_stands_for_it(tmp_path: Path) -> None:
     assert lines[1] == "first: bank: ganzoo bank build DATA/x"
 
 
+def test_what_a_preparation_makes_need_not_be_there(tmp_path: Path) -> None:
+    write_recipe(tmp_path)
+    masked = ["method={method: smcyclegan, pool: 2}", "maskers.discriminator={masker: unet, weights: '{root}/unet'}"]
+    rows = {"two": {**SPEC["rows"]["two"], "set": masked}}
+    lines = [*describe_plan(read_spec(write_spec(tmp_path, rows=rows)), Places(tmp_path / "runs"))]
+    two = lines[lines.index("two: Two (tiny.yaml)") :]
+    assert "  method: {method: smcyclegan, pool: 2}" in two
+    (line,) = (line for line in two if line.startswith("  not here yet, so options that are not set are not shown: "))
+    assert f"maskers.discriminator: {tmp_path / 'runs/spec/unet'}: no such file or folder" in line
+
+
 def test_records_and_tables_have_the_words(tmp_path: Path, runs: Runs) -> None:
     write_recipe(tmp_path)
     bench, places = read_spec(write_spec(tmp_path, **{**WORDS, "seeds": [0]})), Places(tmp_path / "runs")

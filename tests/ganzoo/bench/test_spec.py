@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from ganzoo.bench.spec import Cell, Places, read_spec, resolve_places
-from tests.support.bench_records import write_spec
+from tests.support.bench_records import SPEC, write_spec
 from tests.support.command_line import refusal
 
 TWO_SETS: dict[str, Any] = {"x": {}, "y": {}}
+ROW: dict[str, Any] = SPEC["rows"]["two"]
 TWO_COLUMNS = [{"value": name, "label": name} for name in ("fid", "kid")]
 
 
@@ -26,6 +27,18 @@ def test_cells_are_rows_by_data_by_seeds(tmp_path: Path) -> None:
     nowhere = Places(Path("/runs"))
     assert "it reads images from the folder {data}" in refusal(bench.changes, Cell("one", "x", 1), nowhere)
     assert bench.changes(Cell("one", "y", 0), nowhere)[1] == "data.root=y"
+
+
+def test_a_row_may_have_overrides_of_its_own_on_a_data_set(tmp_path: Path) -> None:
+    data = {"x": {"set": ["data.root=x"], "rows": {"two": ["train.steps=5", "train.start=runs/{run}"]}}, "y": {}}
+    bench = read_spec(write_spec(tmp_path, data=data, rows={**SPEC["rows"], "two": {**ROW, "set": ["train.steps=3"]}}))
+    places = Places(Path("/runs"))
+    assert bench.changes(Cell("two", "x", 1), places) == [
+        *("train.steps=2", "data.root=x", "train.steps=3", "train.steps=5", "train.start=runs/two-x-seed1"),
+        "train.seed=1",
+    ]
+    assert bench.changes(Cell("two", "y", 0), places) == ["train.steps=2", "train.steps=3", "train.seed=0"]
+    assert bench.changes(Cell("one", "x", 0), places) == ["train.steps=2", "data.root=x", "train.seed=0"]
 
 
 def test_the_folder_of_data_is_an_argument_or_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,10 +90,24 @@ def test_a_scale_replaces_the_keys_that_it_has(tmp_path: Path) -> None:
         ({"set": ["train.steps"]}, "set.0: 'train.steps' is not of the form key.path=value"),
         ({"set": ["train.seed=3"]}, "set.0: the table sets the seeds"),
         ({"mean": True}, "mean: the mean over data sets needs two of them at least"),
-        ({"mean": True, "data": TWO_SETS, "columns": TWO_COLUMNS}, "two of them at least, and exactly one column"),
+        (
+            {
+                "mean": True,
+                "data": TWO_SETS,
+                "columns": TWO_COLUMNS,
+                "paper": {"protocol": "", "values": {"two": {"x": 1}}},
+            },
+            "paper.values.two.x: there is no column 'x'",
+        ),
         (
             {"data": TWO_SETS, "columns": TWO_COLUMNS, "paper": {"protocol": "x", "values": {"two": {"fid": 1}}}},
             "paper: with several data sets the paper's values can be given for a single column only",
+        ),
+        ({"data": {"x": {"rows": {"tow": []}}}}, "data.x.rows.tow: there is no row 'tow' (did you mean 'two'?)"),
+        ({"data": {"x": {"rows": {"two": ["steps"]}}}}, "data.x.rows.two.0: 'steps' is not of the form key.path=value"),
+        (
+            {"data": TWO_SETS, "paper": {"protocol": "x", "values": {"two": {"mean": 1}}}},
+            "paper.values.two.mean: there is no column 'mean'",
         ),
         ({"paper": {"protocol": "x", "values": {"tow": {}}}}, "there is no row 'tow' (did you mean 'two'?)"),
         ({"paper": {"protocol": "x", "values": {"two": {"fid": 1}}}}, "there is no column 'fid'"),

@@ -101,6 +101,37 @@ def test_data_sets_have_columns_side_by_side_and_a_mean(tmp_path: Path) -> None:
     table = made(read_spec(write_spec(tmp_path, data=data, mean=True, paper=paper)), found)
     assert table.head == ["", "Monet", "Monet, in the paper", "y", "y, in the paper", "mean"]
     assert texts(table)[0] == ["One", "1.500 ± 0.707", "1", "2.500 ± 0.707", "2", "2.000"]
+    paper = {"protocol": "theirs", "values": {"two": {"mean": 9}}}
+    table = made(read_spec(write_spec(tmp_path, data=data, mean=True, paper=paper)), found)
+    assert table.head == ["", "Monet", "y", "mean", "mean, in the paper"]
+    assert [row[3:] for row in texts(table)] == [["2.000", ""], ["4.000", "9"]]
+    assert table.details[-1] == "In the paper: theirs"
+
+
+def test_several_columns_show_their_means_over_data_sets(tmp_path: Path) -> None:
+    """The deviation is that of the means, each over the data sets of one seed; a seed that lacks one is left out."""
+    values = {"x": (1.0, 2.0, 5.0), "y": (2.0, 6.0, None)}
+    found = [
+        record("one", seed, {"a": value, "b": 10 * value} if value else {"a": 1.0}, data=name)
+        for name, of_seeds in values.items()
+        for seed, value in enumerate(of_seeds)
+    ]
+    columns = [{"value": name, "label": name.upper(), "digits": 1} for name in "ab"]
+    rows = {"one": {"label": "One", "recipe": "tiny.yaml"}}
+    paper = {"protocol": "theirs", "values": {"one": {"b": 30}}}
+    changes = {"data": {"x": {}, "y": {}}, "mean": True, "seeds": [0, 1, 2], "rows": rows}
+    table = made(read_spec(write_spec(tmp_path, columns=columns, paper=paper, **changes)), found)
+    assert table.head == ["", "A", "B", "B, in the paper"]
+    a, b = [1.5, 4.0, 3.0], [15.0, 40.0]
+    assert texts(table) == [
+        [
+            "One",
+            f"{statistics.mean(a):.1f} ± {statistics.stdev(a):.1f}",
+            f"27.5 ± {statistics.stdev(b):.1f} (n = 2)",
+            "30",
+        ]
+    ]
+    assert [table.notes[note - 1] for note in table.rows[0][2].notes] == ["the record has no value b"]
 
 
 def test_outdated_rows_and_notes_are_marked(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 import ganzoo as package
 from ganzoo.engine.start import load_start
 from ganzoo.errors import GanzooError, MissingResourceError
+from ganzoo.provenance.record import read_records
 from ganzoo.training.run import Run
 from tests.support.command_line import Run as Command
 from tests.support.command_line import refusal
@@ -109,6 +110,23 @@ def test_a_resumed_run_does_not_read_it_again(
         assert session["sources"] == {"train.start": key}
     code, _, err = run("run", recipe, "--root", tmp_path)
     assert code == 3 and f"train.start: {start} → None" in err
+
+
+def test_a_run_of_no_steps_measures_the_networks_as_they_are(earlier: Path, tmp_path: Path, run: Command) -> None:
+    metrics = {"metrics": ["cycle_l1"], "every": 0, "best": None}
+    recipe = write_recipe(tmp_path, train={"steps": 0}, evaluate=metrics)
+    values = package.run(recipe, f"train.start={earlier}", root=tmp_path)
+    code, _, err = run("evaluate", earlier, "--checkpoint", "best", "--metric", "cycle_l1")
+    assert code == 0, err
+    assert values and values == read_records(earlier / "results.jsonl")[-1].values
+
+
+def test_a_run_of_no_steps_needs_all_networks_that_translate(earlier: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, **{**SMALL, "train": {"steps": 0}})
+    larger = [f"train.start={earlier}", "networks.D_B.width=3"]
+    assert Run.prepare(recipe, larger, root=tmp_path).start is not None
+    message = refusal(Run.prepare, recipe, [*larger, "networks.G_BA.width=3"], root=tmp_path)
+    assert "it has no G_BA that fits, and a run of no steps would measure new networks" in message
 
 
 def test_without_it_nothing_changes(tmp_path: Path) -> None:

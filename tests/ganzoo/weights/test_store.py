@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ganzoo.errors import MissingResourceError
 from ganzoo.plugins import plugins
 from ganzoo.weights import WeightsFile, find, listed
-from ganzoo.weights.store import local_path, lookup, recorded
+from ganzoo.weights.store import local_path, lookup, recorded, without_downloads
 from tests.support.command_line import refusal
 from tests.support.file_server import FileServer
 
@@ -35,6 +36,15 @@ def test_the_users_own_folder_is_searched_first_and_never_written(server: FileSe
     (own / "net.pth").unlink()
     assert find(server.entry()) == cache / "net.pth"
     assert len(server.asked) == before
+
+
+def test_without_downloads_a_missing_file_is_an_error(server: FileServer, cache: Path) -> None:
+    with without_downloads(), pytest.raises(MissingResourceError, match="test/net is not on this machine: ganzoo "):
+        find(server.entry())
+    assert not server.asked
+    file = find(server.entry())
+    with without_downloads():
+        assert find(server.entry()) == file
 
 
 def test_a_wrong_file_in_the_users_folder_is_an_error_and_stays(server: FileServer, own: Path) -> None:
