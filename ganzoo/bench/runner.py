@@ -193,7 +193,8 @@ def prepare(bench: Bench, places: Places, run_command: RunCommand, console: Cons
     for name, one in bench.spec.prepare.items():
         command = bench.filled(one.command, places)
         note = places.root / bench.name / f".{name}.made"  # written at the end: an interrupted preparation runs again
-        with wait_for_lock(note.with_suffix(".lock")):  # another shard may be making it
+        # Another shard may be making it. The command may lock .NAME.lock itself, to build the folder NAME.
+        with wait_for_lock(note.with_name(f"{note.name}.lock")):
             made = Path(bench.filled(one.makes, places)).exists()
             if made and note.is_file() and note.read_bytes() == command.encode():
                 continue

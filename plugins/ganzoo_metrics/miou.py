@@ -64,7 +64,7 @@ class MeanIoU(Metric):
             self.sources = {"weights": self.network.source}
             self.about = {"network": self.network.label, "weights": self.network.source.key}
         self.ignore = ignore
-        self.colours: dict[str, Sequence[Colour]] = {**(colours or {})}
+        self.colours: Mapping[str, Sequence[Colour]] = {str(one): drawn for one, drawn in (colours or {}).items()}
 
     def bind(self, method: Method, reader: Reader) -> None:
         """Select the directions that can be measured.

@@ -15,6 +15,7 @@ from ganzoo.bench.records import read_bench_records
 from ganzoo.bench.spec import Places
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.runs import evaluate_targets
+from ganzoo.utils.atomic import lock_file, sibling_path
 from ganzoo.utils.console import Console
 from tests.support.bench_records import Runs, make, replace_run_command, spec
 from tests.support.command_line import Run, refusal
@@ -148,6 +149,17 @@ def test_a_run_that_fails_does_not_get_an_earlier_record(tmp_path: Path, runs: R
     found = make(spec(tmp_path, seeds=[0], set=["train.steps=2", "evaluate.metrics=[swd]"]))
     assert [one["status"] for one in found] == ["failed"] * 2
     assert "smaller than its lowest level" in found[0]["why"]
+
+
+def test_a_preparation_may_lock_the_folder_that_it_builds(tmp_path: Path) -> None:
+    """As ``bank build`` does: the folder's lock is not that of the bench, which waits for other shards."""
+
+    def call(words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        with lock_file(sibling_path(tmp_path / "runs/spec/bank", "lock"), "it is being built"):
+            return subprocess.CompletedProcess(words, 0, "", "")
+
+    prepare = {"bank": {"command": "bank build", "makes": "{root}/bank"}}
+    runner.prepare(spec(tmp_path, prepare=prepare), Places(tmp_path / "runs"), call, Console(quiet=True))
 
 
 def test_a_preparation_by_another_command_or_an_interrupted_one_runs_again(tmp_path: Path) -> None:
